@@ -1,0 +1,1 @@
+"""Deploys open language models to Amazon SageMaker behind an OpenAI-compatible API."""

@@ -1,0 +1,93 @@
+"""The one family of errors that reach a user, each with the exit code a pipeline can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ToolkitError(Exception):
+    """Something the user can act on; the command line prints it without a traceback.
+
+    Args:
+        message: what is wrong, in one sentence.
+        where: the file and line, resource or address it is about.
+        remedy: what to do about it.
+        details: further lines to show as they are (Terraform's diagnostics, log lines).
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        remedy: str | None = None,
+        details: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.remedy = remedy
+        self.details = tuple(details)
+
+    def __str__(self) -> str:
+        lines = [f"{self.where}: {self.message}" if self.where else self.message]
+        lines += [f"  {line}" for line in self.details]
+        if self.remedy:
+            lines.append(f"  → {self.remedy}")
+        return "\n".join(lines)
+
+
+class InputError(ToolkitError):
+    """A file, an argument or a setting is wrong."""
+
+    exit_code = 2
+
+
+class PolicyViolationError(ToolkitError):
+    """A policy forbids what was about to happen; nothing was changed."""
+
+    exit_code = 3
+
+
+class PreflightError(ToolkitError):
+    """The account, the machine or a tool is not ready; nothing was changed."""
+
+    exit_code = 4
+
+
+class TerraformError(ToolkitError):
+    """Terraform could not be run, or reported errors."""
+
+    exit_code = 5
+
+
+class RolloutError(ToolkitError):
+    """Terraform finished, but SageMaker does not serve what was planned."""
+
+    exit_code = 6
+
+
+class SmokeTestError(ToolkitError):
+    """The deployment does not answer as it should."""
+
+    exit_code = 7
+
+
+class DriftError(ToolkitError):
+    """What runs differs from what is declared."""
+
+    exit_code = 8
+
+
+class StateError(ToolkitError):
+    """The state is locked by somebody else, or a saved plan is stale."""
+
+    exit_code = 9
+
+
+class InterruptedByUserError(ToolkitError):
+    """Ctrl-C, after everything in progress was brought to a safe end."""
+
+    exit_code = 130

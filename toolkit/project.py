@@ -1,0 +1,90 @@
+"""Where things are: the repository that the toolkit works in, its build directory, the user's cache."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.errors import InputError
+
+ENVIRONMENTS = Path("terraform") / "environments"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout with `terraform/environments/` in it.
+
+    Attributes:
+        root: absolute path of the checkout.
+    """
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> Project:
+        """The project that `start` (default: the working directory) lies in.
+
+        `TOOLKIT_PROJECT` names one explicitly.
+
+        Raises:
+            InputError: there is none.
+        """
+        named = os.environ.get("TOOLKIT_PROJECT")
+        begin = Path(named or start or Path.cwd()).resolve()
+        for directory in [begin] if named else [begin, *begin.parents]:
+            if (directory / ENVIRONMENTS).is_dir():
+                return cls(directory)
+        raise InputError(
+            f"no project here: {begin} {'has' if named else 'and the folders above it have'} no {ENVIRONMENTS}/",
+            remedy="run the command inside a clone of the repository, or set TOOLKIT_PROJECT to one",
+        )
+
+    @property
+    def environments(self) -> Path:
+        """Folder of the environment files."""
+        return self.root / ENVIRONMENTS
+
+    def environment_file(self, name: str) -> Path:
+        """The file of environment `name`; it may not exist."""
+        return self.environments / f"{name}.yaml"
+
+    def stack(self, name: str) -> Path:
+        """Folder of a Terraform stack, `account` or `inference`."""
+        return self.root / "terraform" / "stacks" / name
+
+    @property
+    def build(self) -> Path:
+        """Everything generated; git ignores it."""
+        return self.root / "build"
+
+    def environment_build(self, name: str) -> Path:
+        """What is generated for one environment."""
+        return self.build / name
+
+    @property
+    def lambda_build(self) -> Path:
+        """Lambda packages, which all environments share."""
+        return self.build / "lambda"
+
+    @property
+    def local_cloud(self) -> Path:
+        """State of the embedded cloud: port, process id, model directories, log."""
+        return self.build / ".cloud"
+
+    def relative(self, path: Path) -> str:
+        """`path` as a user would write it: relative to the project where it lies inside."""
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+
+def cache_dir() -> Path:
+    """The user's cache for what is expensive to fetch, shared by all checkouts.
+
+    `TOOLKIT_CACHE_DIR` overrides the operating system's usual place.
+    """
+    named = os.environ.get("TOOLKIT_CACHE_DIR")
+    if named:
+        return Path(named).expanduser().resolve()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("sagemaker-llm-toolkit"))

@@ -1,0 +1,101 @@
+"""Programs that need Python packages of their own, each in a virtual environment in the user's cache.
+
+checkov pins an old boto3, Lambda functions must not see the toolkit's packages, and Terraform as a
+library is needed only where there is no Terraform: none of them belongs among the toolkit's own
+dependencies. Each is locked in `requirements/<name>.txt` and installed on first use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.console import Console
+from toolkit.errors import PreflightError
+from toolkit.project import Project, cache_dir
+
+
+@dataclass(frozen=True)
+class ToolEnvironment:
+    """An installed virtual environment.
+
+    Attributes:
+        path: its folder.
+    """
+
+    path: Path
+
+    @property
+    def bin(self) -> Path:
+        """Folder of its programs."""
+        return self.path / "bin"
+
+    @property
+    def python(self) -> Path:
+        """Its Python."""
+        return self.bin / "python"
+
+    @property
+    def site_packages(self) -> Path:
+        """Where its packages lie."""
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        return self.path / "lib" / version / "site-packages"
+
+
+def ensure(project: Project, name: str, console: Console) -> ToolEnvironment:
+    """The tool environment `name`, installed now unless this lock file was installed before.
+
+    The folder's name holds a digest of the lock file and the Python version, so a changed lock is a
+    new environment and two checkouts with the same lock share one.
+
+    Raises:
+        PreflightError: pip could not install it.
+    """
+    lock = project.root / "requirements" / f"{name}.txt"
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    digest = hashlib.sha256(lock.read_bytes() + version.encode()).hexdigest()[:12]
+    directory = cache_dir() / "tools" / f"{name}-{digest}"
+    if directory.is_dir():
+        return ToolEnvironment(directory)
+    with console.progress(f"installing {name} (once)"):
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        # Installed under another name and moved, so that an interrupted installation is never taken
+        # for a whole one. Nothing here is run through a script with the old path in it: programs are
+        # started as `python -m`.
+        partial = directory.with_name(f"{directory.name}.{os.getpid()}.partial")
+        try:
+            venv.create(partial, with_pip=True, symlinks=True)
+            _pip_install(partial / "bin" / "python", lock, name)
+            _move_into_place(partial, directory)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return ToolEnvironment(directory)
+
+
+def _pip_install(python: Path, lock: Path, name: str) -> None:
+    # --no-deps: the lock file is complete, and some packages declare more than is used of them.
+    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-deps", "--require-hashes", "--requirement", lock]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise PreflightError(
+            f"could not install {name}",
+            where=str(lock),
+            details=result.stderr.strip().splitlines()[-8:],
+            remedy="check that pip can reach a package index (pip's own settings apply), then run again",
+        )
+
+
+def _move_into_place(partial: Path, directory: Path) -> None:
+    try:
+        partial.rename(directory)
+    except OSError:
+        # Another process installed the same at the same time; its result is as good.
+        if not directory.is_dir():
+            raise
