@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from toolkit.local import children
+
+ENV = {"PATH": os.environ["PATH"]}
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-u", "-c", textwrap.dedent(code)]
+
+
+async def start(argv: list[str], lines: list[str], **env: str) -> children.Child:
+    return await children.start(argv, env=ENV | env, cwd=Path.cwd(), on_output=lines.append)
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(0.01)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+async def until(lines: list[str], count: int) -> None:
+    async with asyncio.timeout(10):
+        while len(lines) < count:
+            await asyncio.sleep(0.01)
+
+
+def test_output_of_both_streams_and_exit_code_arrive() -> None:
+    async def scenario() -> None:
+        lines: list[str] = []
+        child = await start(
+            python("""
+                import os, sys
+                print("one", os.environ["GREETING"]); print("zwei ä", file=sys.stderr)
+                sys.stdout.write("no newline"); sys.exit(7)
+            """),
+            lines,
+            GREETING="hello",
+            PYTHONIOENCODING="utf-8",
+        )
+        assert await child.wait() == 7
+        assert child.returncode == 7
+        assert lines == ["one hello", "zwei ä", "no newline"]
+
+    asyncio.run(scenario())
+
+
+def test_a_line_longer_than_a_log_event_is_cut_into_several() -> None:
+    async def scenario() -> None:
+        lines: list[str] = []
+        child = await start(python("print('x' * 1_000_000)"), lines)
+        await child.wait()
+        assert len("".join(lines)) == 1_000_000
+        assert max(len(line.encode()) for line in lines) <= children.MAX_LINE_BYTES
+
+    asyncio.run(scenario())
+
+
+def test_a_missing_program_is_an_error_of_the_caller() -> None:
+    async def scenario() -> None:
+        with pytest.raises(FileNotFoundError, match="no-such-program"):
+            await start(["no-such-program"], [])
+
+    asyncio.run(scenario())
+
+
+def test_stop_is_polite_first() -> None:
+    async def scenario() -> None:
+        lines: list[str] = []
+        child = await start(
+            python("""
+                import signal, sys, time
+                signal.signal(signal.SIGTERM, lambda *_: (print("goodbye"), sys.exit(0)))
+                print("ready")
+                while True: time.sleep(1)
+            """),
+            lines,
+        )
+        await until(lines, 1)
+        assert child.returncode is None
+        await child.stop()
+        assert lines == ["ready", "goodbye"]
+        assert child.returncode == 0
+
+    asyncio.run(scenario())
+
+
+def test_stop_kills_a_stubborn_child_and_its_own_children() -> None:
+    async def scenario() -> None:
+        lines: list[str] = []
+        child = await start(
+            python("""
+                import signal, subprocess, sys, time
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+                print(grandchild.pid)
+                while True: time.sleep(1)
+            """),
+            lines,
+        )
+        await until(lines, 1)
+        await child.stop(grace_seconds=0.1)
+        assert child.returncode == -signal.SIGKILL
+        assert is_gone(child.pid)
+        eventually(lambda: is_gone(int(lines[0])))
+
+    asyncio.run(scenario())
+
+
+def test_what_a_child_leaves_behind_ends_with_it() -> None:
+    async def scenario() -> None:
+        lines: list[str] = []
+        child = await start(
+            python("""
+                import subprocess, sys
+                print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid)
+            """),
+            lines,
+        )
+        assert await child.wait() == 0
+        eventually(lambda: is_gone(int(lines[0])))
+
+    asyncio.run(scenario())
+
+
+def test_memory_counts_the_whole_tree() -> None:
+    async def scenario() -> None:
+        lines: list[str] = []
+        child = await start(
+            python("""
+                import subprocess, sys, time
+                code = "import time; block = bytearray(50_000_000); print(1, flush=True); time.sleep(600)"
+                subprocess.Popen([sys.executable, "-c", code])
+                time.sleep(600)
+            """),
+            lines,
+        )
+        await until(lines, 1)
+        assert 50_000_000 < child.memory_bytes() < 150_000_000
+        await child.stop()
+        assert child.memory_bytes() == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_child_ends_when_somebody_kills_its_supervisor() -> None:
+    async def scenario() -> None:
+        lines: list[str] = []
+        child = await start(python("import time; print(1); time.sleep(600)"), lines)
+        await until(lines, 1)
+        supervisor = psutil.Process(child.pid).parent()
+        assert supervisor is not None
+        supervisor.kill()
+        assert await child.wait() == -signal.SIGKILL
+        eventually(lambda: is_gone(child.pid))
+
+    asyncio.run(scenario())
+
+
+def test_children_die_with_a_parent_that_is_killed_hard() -> None:
+    parent = subprocess.Popen(
+        python("""
+            import asyncio, os, sys
+            from pathlib import Path
+            from toolkit.local import children
+
+            async def main():
+                stubborn = ("import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+                            "print(os.getpid(), flush=True); time.sleep(600)")
+                argv = [sys.executable, "-c", stubborn]
+                started = [await children.start(argv, env=dict(os.environ), cwd=Path("/"), on_output=print)
+                           for _ in range(3)]
+                await started[0].wait()
+
+            asyncio.run(main())
+        """),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout is not None
+    pids = [int(parent.stdout.readline()) for _ in range(3)]
+    supervisors = [process.pid for process in psutil.Process(parent.pid).children()]
+    parent.kill()
+    parent.wait()
+    eventually(lambda: all(is_gone(pid) for pid in pids + supervisors), seconds=3)

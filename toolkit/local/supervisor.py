@@ -1,0 +1,98 @@
+"""Runs one program and makes sure that it does not outlive whoever asked for it.
+
+Started by `toolkit.local.children` as `python -I -S supervisor.py STATUS_FD PROGRAM ARGUMENT…`; the
+standard library only, and little of it, because there is one of these beside every child process.
+
+Standard input is a pipe that only the parent holds open. A byte on it passes on a polite request to
+end (SIGTERM); its end means that the parent is gone, however it died, and kills the program's whole
+process group. Nothing else than such a pipe works on every Unix and survives `kill -9` of the parent.
+
+On STATUS_FD the parent reads, one line each: `started PID`, or `failed ERRNO`; then `exited CODE`,
+where a negative code is a signal, as in `subprocess`.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+
+# Python ignores or catches these; the program must start with the defaults.
+_DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main() -> int:
+    """Run the program to its end, or to the end of standard input."""
+    status, argv = int(sys.argv[1]), sys.argv[2:]
+    os.set_inheritable(status, False)
+    wakeup = _catch_signals()
+    try:
+        pid = os.posix_spawnp(
+            argv[0],
+            argv,
+            os.environ,
+            file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
+            setpgroup=0,
+            setsigdef=_DEFAULT_SIGNALS,
+        )
+    except OSError as error:
+        _report(status, f"failed {error.errno}")
+        return 1
+    # The program's output must end when the program does, not when its supervisor does.
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    _report(status, f"started {pid}")
+    _report(status, f"exited {_supervise(pid, wakeup)}")
+    return 0
+
+
+def _catch_signals() -> int:
+    """A file descriptor that becomes readable when the program ends or someone signals the supervisor."""
+    readable, writable = os.pipe()
+    os.set_blocking(readable, False)
+    os.set_blocking(writable, False)
+    signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    return readable
+
+
+def _supervise(pid: int, wakeup: int) -> int:
+    while True:
+        ready, _, _ = select.select([0, wakeup], [], [])
+        if wakeup in ready and set(os.read(wakeup, 64)) - {signal.SIGCHLD}:
+            # Somebody ends the supervisor by hand: the program ends with it.
+            _signal_group(pid, signal.SIGKILL)
+        done, code = os.waitpid(pid, os.WNOHANG)
+        if not done and 0 in ready:
+            if os.read(0, 1):
+                _signal_group(pid, signal.SIGTERM)
+                continue
+            _signal_group(pid, signal.SIGKILL)
+            done, code = os.waitpid(pid, 0)
+        if done:
+            # What the program left behind in its group ends with it.
+            _signal_group(pid, signal.SIGKILL)
+            return os.waitstatus_to_exitcode(code)
+
+
+def _signal_group(pid: int, number: int) -> None:
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        # No one is left in the group; macOS says "not permitted" when only the dead are.
+        return
+
+
+def _report(status: int, line: str) -> None:
+    try:
+        os.write(status, f"{line}\n".encode())
+    except BrokenPipeError:
+        # The parent is gone; the end of standard input says so too.
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main())
