@@ -1,0 +1,44 @@
+"""The program `toolkit`: runs a command and turns what goes wrong into an exit code and a readable message."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from toolkit.errors import InterruptedByUserError, ToolkitError
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    from toolkit.cli.app import app
+
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(InterruptedByUserError.exit_code)
+    except Exception as error:
+        _finish(error)
+
+
+def _finish(error: Exception) -> None:
+    known = error if isinstance(error, ToolkitError) else _explain_aws(error)
+    if known is None:
+        # A defect of ours: the traceback is what a report needs, so it is shown whole.
+        raise error
+    print(f"error: {known}", file=sys.stderr)
+    if os.environ.get("TOOLKIT_TRACEBACK"):
+        raise error
+    sys.exit(known.exit_code)
+
+
+def _explain_aws(error: Exception) -> ToolkitError | None:
+    # Where boto3 was never imported, it raised nothing.
+    if "botocore.exceptions" not in sys.modules:
+        return None
+    from toolkit.aws.errors import explain
+
+    return explain(error)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Who talks to which cloud: typed boto3 clients, and the process environment that Terraform needs for the same.
+
+The AWS provider, the S3 backend and boto3 all read `AWS_ENDPOINT_URL`; nothing but this module knows
+whether a deployment is local.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from toolkit.errors import PreflightError
+
+if TYPE_CHECKING:
+    from types_boto3_apigateway.client import APIGatewayClient
+    from types_boto3_lambda.client import LambdaClient
+    from types_boto3_logs.client import CloudWatchLogsClient
+    from types_boto3_s3.client import S3Client
+    from types_boto3_sagemaker.client import SageMakerClient
+    from types_boto3_sagemaker_runtime.client import SageMakerRuntimeClient
+    from types_boto3_sts.client import STSClient
+
+# The embedded cloud takes any credentials; these are fixed so that a developer's real ones never reach it.
+LOCAL_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+
+
+@dataclass(frozen=True)
+class AwsAccess:
+    """Access to one account and region.
+
+    Attributes:
+        region: AWS region.
+        account_id: the twelve digits of the account that the environment is for.
+        endpoint_url: the embedded cloud's address; None is AWS itself.
+    """
+
+    region: str
+    account_id: str
+    endpoint_url: str | None = None
+
+    def process_environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Environment variables for a process that works in this account, made from `base` (`os.environ`)."""
+        environment = dict(os.environ if base is None else base)
+        if self.endpoint_url is not None:
+            environment = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
+            environment |= LOCAL_CREDENTIALS
+            environment["AWS_ENDPOINT_URL"] = self.endpoint_url
+            environment["AWS_EC2_METADATA_DISABLED"] = "true"
+            # A profile of the user's must not get between the provider and the embedded cloud.
+            environment["AWS_CONFIG_FILE"] = environment["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+        environment["AWS_REGION"] = environment["AWS_DEFAULT_REGION"] = self.region
+        return environment
+
+    def check_account(self) -> str:
+        """Hold the credentials' account against the environment's; returns the caller's ARN.
+
+        Raises:
+            PreflightError: the credentials are of another account.
+        """
+        identity = self.sts.get_caller_identity()
+        if identity["Account"] != self.account_id:
+            raise PreflightError(
+                f"the credentials belong to account {identity['Account']}, the environment to {self.account_id}",
+                where=identity["Arn"],
+                remedy="switch AWS_PROFILE, or correct account_id in the environment file",
+            )
+        return identity["Arn"]
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        if self.endpoint_url is None:
+            return boto3.Session(region_name=self.region)
+        return boto3.Session(
+            aws_access_key_id=LOCAL_CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=LOCAL_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            region_name=self.region,
+        )
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        retries: dict[str, Any] = {"retries": {"mode": "standard", "max_attempts": 5}}
+        if self.endpoint_url is None:
+            return {"config": Config(**retries)}
+        # No proxy may stand between us and a loopback address.
+        return {"endpoint_url": self.endpoint_url, "config": Config(proxies={}, **retries)}
+
+    @cached_property
+    def sts(self) -> STSClient:
+        """Security Token Service."""
+        return self._session.client("sts", **self._options)
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """Simple Storage Service."""
+        return self._session.client("s3", **self._options)
+
+    @cached_property
+    def sagemaker(self) -> SageMakerClient:
+        """SageMaker's control plane."""
+        return self._session.client("sagemaker", **self._options)
+
+    @cached_property
+    def sagemaker_runtime(self) -> SageMakerRuntimeClient:
+        """SageMaker's invocations."""
+        return self._session.client("sagemaker-runtime", **self._options)
+
+    @cached_property
+    def apigateway(self) -> APIGatewayClient:
+        """API Gateway's control plane (REST APIs, keys, usage plans)."""
+        return self._session.client("apigateway", **self._options)
+
+    @cached_property
+    def lambda_(self) -> LambdaClient:
+        """Lambda's control plane."""
+        return self._session.client("lambda", **self._options)
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        """CloudWatch Logs."""
+        return self._session.client("logs", **self._options)

@@ -1,0 +1,46 @@
+"""What boto3 raises, as errors a user can act on."""
+
+from __future__ import annotations
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+from toolkit.errors import PreflightError, ToolkitError
+
+DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
+
+
+def explain(error: BaseException) -> ToolkitError | None:
+    """The readable form of an error from boto3; None if it is not one."""
+    if isinstance(error, ClientError):
+        return _refused(error)
+    if isinstance(error, NoCredentialsError | PartialCredentialsError | ProfileNotFound):
+        return PreflightError(f"no AWS credentials: {error}", remedy="set AWS_PROFILE, or log in to AWS")
+    if isinstance(error, UnauthorizedSSOTokenError | TokenRetrievalError):
+        return PreflightError(f"the AWS session has expired: {error}", remedy="run `aws sso login`")
+    if isinstance(error, EndpointConnectionError):
+        return PreflightError(
+            str(error), remedy="check the network; for a local environment: `toolkit local status`"
+        )
+    if isinstance(error, BotoCoreError):
+        return PreflightError(f"AWS could not be asked: {error}")
+    return None
+
+
+def _refused(error: ClientError) -> ToolkitError:
+    code = error.response["Error"].get("Code", "")
+    message = f"AWS refused {error.operation_name}: {code}: {error.response['Error'].get('Message', '')}"
+    if code in DENIED:
+        return PreflightError(message, remedy="`toolkit policy iam` prints what a deployer needs")
+    if code in EXPIRED:
+        return PreflightError(message, remedy="renew the credentials (`aws sso login`, or a fresh key)")
+    return ToolkitError(message)

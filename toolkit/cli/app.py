@@ -1,0 +1,45 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+import typer
+
+from toolkit.cli import (
+    apply,
+    bootstrap,
+    destroy,
+    doctor,
+    init,
+    keys,
+    local,
+    outputs,
+    plan,
+    render,
+    smoke_test,
+    status,
+    validate,
+)
+
+app = typer.Typer(
+    name="toolkit",
+    help="Deploy open language models to Amazon SageMaker behind an OpenAI-compatible API.",
+    no_args_is_help=True,
+    add_completion=True,
+    # Errors are printed in one place, toolkit.__main__.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command("init")(init.init)
+app.command("validate")(validate.validate)
+app.command("render")(render.render)
+app.command("bootstrap")(bootstrap.bootstrap)
+app.command("plan")(plan.plan)
+app.command("apply")(apply.apply)
+app.command("destroy")(destroy.destroy)
+app.command("status")(status.status)
+app.command("outputs")(outputs.outputs)
+app.command("smoke-test")(smoke_test.smoke_test)
+app.command("doctor")(doctor.doctor)
+app.add_typer(keys.app, name="keys")
+app.add_typer(local.app, name="local")

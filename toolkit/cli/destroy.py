@@ -1,0 +1,44 @@
+"""`toolkit destroy`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toolkit.cli.options import Env, Yes
+
+if TYPE_CHECKING:
+    from toolkit.terraform import Plan
+
+
+def destroy(env: Env, yes: Yes = False) -> None:
+    """Take an environment down; the account's role, model store and state stay."""
+    from toolkit.cli import approval
+    from toolkit.console import Console
+    from toolkit.deployment import inference
+    from toolkit.deployment.context import open_context
+    from toolkit.environment import load
+    from toolkit.project import Project
+
+    console = Console()
+    if load(Project.find(), env).is_local and not _cloud_runs():
+        console.line(f"{env} is not deployed: the embedded cloud is not running")
+        return
+    context = open_context(env, console)
+
+    def approve(plan: Plan) -> None:
+        console.line(plan.summary())
+        if plan.has_changes:
+            account = context.access.account_id
+            approval.require(console, f"Destroy {env} in account {account}?", yes=yes)
+
+    count = inference.destroy(context, approve)
+    console.line(f"{env} is destroyed: {count} resources, and its API keys")
+    if context.environment.is_local:
+        console.line("the embedded cloud still runs, empty: `toolkit local down` stops it")
+
+
+def _cloud_runs() -> bool:
+    from toolkit.local import client
+    from toolkit.project import Project
+
+    return client.find(Project.find()) is not None

@@ -1,0 +1,30 @@
+"""`toolkit status`."""
+
+from __future__ import annotations
+
+import json
+
+from toolkit.cli.options import Env, Json
+
+
+def status(env: Env, as_json: Json = False) -> None:
+    """Show what runs of an environment."""
+    from toolkit.console import Console
+    from toolkit.deployment import outputs
+    from toolkit.deployment import status as deployed
+    from toolkit.deployment.context import open_context
+
+    console = Console()
+    context = open_context(env, console)
+    found = deployed.read(context, outputs.read(context))
+    if as_json:
+        console.data(json.dumps(found.as_json(), indent=2))
+        return
+    console.data(f"{env}: {found.api_base_url}")
+    for model in found.models:
+        line = f"  {model.model}: {model.status}, {model.instances} of {model.desired_instances} instances"
+        if not model.as_planned:
+            line += ", NOT on the configuration of the last apply"
+        if model.failure_reason:
+            line += f" ({model.failure_reason})"
+        console.data(line)

@@ -1,0 +1,16 @@
+"""`toolkit validate`."""
+
+from __future__ import annotations
+
+from toolkit.cli.options import Env
+
+
+def validate(env: Env) -> None:
+    """Check an environment file."""
+    from toolkit.console import Console
+    from toolkit.environment import load
+    from toolkit.project import Project
+
+    environment = load(Project.find(), env)
+    models = ", ".join(environment.models)
+    Console().line(f"{environment.file}: valid ({environment.target}, {environment.region}, models: {models})")

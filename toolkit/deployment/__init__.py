@@ -1,0 +1,1 @@
+"""Deploying an environment: bootstrap, plan, apply, verify, destroy, and what runs afterwards."""

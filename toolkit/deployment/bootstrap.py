@@ -1,0 +1,69 @@
+"""The account stack: what an administrator applies once, and a laptop applies by itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from toolkit import rendering
+from toolkit.aws import statebucket
+from toolkit.deployment.context import Context
+from toolkit.errors import PreflightError
+from toolkit.terraform import Plan
+
+
+def plan(context: Context) -> Plan:
+    """Make the state bucket if it is missing, and plan the account stack."""
+    bucket = context.environment.state_bucket
+    if statebucket.ensure(context.access, bucket):
+        context.console.line(f"created the state bucket {bucket}")
+    rendering.render_account(context.environment, context.project.environment_build(context.environment.env))
+    workspace = context.workspace("account")
+    workspace.init()
+    return workspace.plan()
+
+
+def apply(context: Context, plan: Plan) -> None:
+    """Apply a planned account stack."""
+    if plan.has_changes:
+        context.workspace("account").apply(plan)
+
+
+def ensure(context: Context) -> None:
+    """See that the account is ready for the inference stack.
+
+    The embedded cloud's account is bootstrapped on the way, once for each of its lives and for each
+    change of the stack; on AWS that is an administrator's to do.
+
+    Raises:
+        PreflightError: the account on AWS was not bootstrapped.
+    """
+    environment = context.environment
+    if context.cloud_instance is None:
+        if not statebucket.exists(context.access, environment.state_bucket):
+            raise PreflightError(
+                f"account {environment.account_id} has no state bucket {environment.state_bucket}",
+                where=str(environment.file),
+                remedy=f"an administrator of the account runs `make bootstrap ENV={environment.env}` once",
+            )
+        return
+    directory = context.project.environment_build(environment.env)
+    rendering.render_account(environment, directory)
+    mark = directory / "account.applied"
+    fingerprint = _fingerprint(context)
+    if mark.is_file() and mark.read_text() == fingerprint:
+        return
+    apply(context, plan(context))
+    mark.write_text(fingerprint)
+
+
+def _fingerprint(context: Context) -> str:
+    """Digest of all that the account stack is made from, and of the embedded cloud's present life."""
+    project = context.project
+    directory = project.environment_build(context.environment.env)
+    sources = [directory / "account.tfvars", directory / "account.tfbackend"]
+    sources += sorted(project.stack("account").glob("*.tf"))
+    sources += sorted((project.root / "terraform" / "modules").rglob("*.tf"))
+    contents = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sources}
+    return hashlib.sha256(json.dumps([context.cloud_instance, contents]).encode()).hexdigest()
+

@@ -1,0 +1,44 @@
+"""The files that Terraform is given: variables, backend settings, Lambda packages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from os.path import relpath
+from pathlib import Path
+
+from toolkit import packaging, rendering, staging
+from toolkit.console import Console
+from toolkit.environment import Environment
+from toolkit.project import Project
+from toolkit.staging import StagedModel
+
+
+@dataclass(frozen=True)
+class Files:
+    """What was written for one environment.
+
+    Attributes:
+        staged: the weights that the variables refer to.
+        written: the rendered files.
+    """
+
+    staged: dict[str, StagedModel]
+    written: list[Path]
+
+
+def write(project: Project, environment: Environment, console: Console) -> Files:
+    """Build the Lambda packages and render everything for `environment`; uploads nothing.
+
+    Raises:
+        InputError: weights that the environment file names are not there.
+    """
+    packages = packaging.build(project, console)
+    staged = staging.locate(project, environment)
+    stack = project.stack("inference")
+    inputs = rendering.RenderInputs(
+        model_data_s3_uris={name: model.uri for name, model in staged.items()},
+        gateway_package=relpath(packages.gateway.path, stack),
+        authorizer_package=relpath(packages.authorizer.path, stack),
+    )
+    directory = project.environment_build(environment.env)
+    return Files(staged, rendering.render(environment, inputs, directory).paths)

@@ -1,0 +1,96 @@
+"""What an apply leaves behind for people and programs: addresses and names."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from toolkit.deployment.context import Context
+from toolkit.errors import PreflightError
+from toolkit.terraform import Workspace
+
+
+@dataclass(frozen=True)
+class DeployedModel:
+    """One model as it was deployed.
+
+    Attributes:
+        endpoint_name: SageMaker endpoint.
+        endpoint_config_name: the endpoint configuration that was planned for it.
+        model_name: the SageMaker model.
+        variant_names: production variants.
+        instance_type: what they run on.
+    """
+
+    endpoint_name: str
+    endpoint_config_name: str
+    model_name: str
+    variant_names: list[str]
+    instance_type: str
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """A deployed environment.
+
+    Attributes:
+        environment: its name.
+        region: AWS region.
+        account_id: AWS account.
+        api_base_url: what an OpenAI client takes as `base_url`; ends in `/v1`.
+        aws_endpoint_url: the embedded cloud's address; None on AWS.
+        models: by the name that clients use.
+        functions: Lambda functions by role, `gateway` and `authorizer`.
+        log_groups: CloudWatch log groups by what writes to them.
+        usage_plan_id: the usage plan that API keys belong to.
+    """
+
+    environment: str
+    region: str
+    account_id: str
+    api_base_url: str
+    aws_endpoint_url: str | None
+    models: dict[str, DeployedModel]
+    functions: dict[str, str]
+    log_groups: dict[str, str]
+    usage_plan_id: str
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`: every attribute that has a value."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def read(context: Context, workspace: Workspace | None = None) -> Outputs:
+    """The outputs of the environment's last apply.
+
+    Raises:
+        PreflightError: it was not applied, or is destroyed.
+    """
+    if workspace is None:
+        from toolkit.deployment import inference
+
+        inference.render(context)
+        workspace = context.workspace("inference")
+        workspace.init()
+    raw = workspace.outputs()
+    name = context.environment.env
+    if not raw.get("models"):
+        raise PreflightError(f"environment {name} is not deployed", remedy=f"make apply ENV={name}")
+    return Outputs(
+        environment=name,
+        region=raw["region"],
+        account_id=context.environment.account_id,
+        api_base_url=_base_url(context, raw),
+        aws_endpoint_url=context.access.endpoint_url,
+        models={model: DeployedModel(**values) for model, values in sorted(raw["models"].items())},
+        functions=raw["functions"],
+        log_groups=raw["log_groups"],
+        usage_plan_id=raw["usage_plan_id"],
+    )
+
+
+def _base_url(context: Context, raw: dict[str, Any]) -> str:
+    if context.access.endpoint_url is None:
+        return f"{raw['api_invoke_url']}/v1"
+    # Terraform knows only the address that AWS would have given the stage.
+    return f"{context.access.endpoint_url}/_aws/execute-api/{raw['api_id']}/{raw['api_stage']}/v1"

@@ -1,0 +1,72 @@
+"""What runs of an environment, asked of SageMaker and not of Terraform."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from toolkit.deployment import verify
+from toolkit.deployment.context import Context
+from toolkit.deployment.outputs import Outputs
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """One model's endpoint now.
+
+    Attributes:
+        model: the name clients use.
+        endpoint_name: SageMaker endpoint.
+        status: SageMaker's EndpointStatus.
+        as_planned: whether it serves the configuration of the last apply.
+        instances: instances running, over all variants.
+        desired_instances: instances wanted.
+        failure_reason: SageMaker's, if it gives one.
+    """
+
+    model: str
+    endpoint_name: str
+    status: str
+    as_planned: bool
+    instances: int
+    desired_instances: int
+    failure_reason: str | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """An environment now.
+
+    Attributes:
+        environment: its name.
+        api_base_url: where clients go.
+        models: each model's endpoint.
+    """
+
+    environment: str
+    api_base_url: str
+    models: list[ModelStatus]
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def read(context: Context, outputs: Outputs) -> Status:
+    """Ask SageMaker about each endpoint of a deployed environment."""
+    models = []
+    for name, model in outputs.models.items():
+        found = verify.describe(context, model)
+        variants = found.get("ProductionVariants", [])
+        models.append(
+            ModelStatus(
+                model=name,
+                endpoint_name=model.endpoint_name,
+                status=found["EndpointStatus"],
+                as_planned=found["EndpointConfigName"] == model.endpoint_config_name,
+                instances=sum(variant.get("CurrentInstanceCount", 0) for variant in variants),
+                desired_instances=sum(variant.get("DesiredInstanceCount", 0) for variant in variants),
+                failure_reason=found.get("FailureReason"),
+            )
+        )
+    return Status(outputs.environment, outputs.api_base_url, models)

@@ -1,0 +1,152 @@
+"""From the inside out: the endpoint, the SageMaker runtime, the API, the API with streaming."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import httpx
+from botocore.exceptions import BotoCoreError, ClientError
+
+from toolkit.aws.access import AwsAccess
+from toolkit.deployment.outputs import DeployedModel, Outputs
+
+PROMPT = {"messages": [{"role": "user", "content": "Count from one to five."}], "max_tokens": 24}
+# A non-streaming invocation is cut at 60 s by SageMaker; the API has longer.
+API_TIMEOUT_SECONDS = 120.0
+
+
+class _Failed(Exception):
+    """The check's finding, in a few words for the user."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One step's result.
+
+    Attributes:
+        model: the model it was done with.
+        name: what was done.
+        ok: whether it answered as it should.
+        seconds: how long it took.
+        detail: what was seen, or what was wrong.
+    """
+
+    model: str
+    name: str
+    ok: bool
+    seconds: float
+    detail: str
+
+
+def run(access: AwsAccess, outputs: Outputs, api_key: str) -> Iterator[Check]:
+    """Yield each check as it ends; a model's later checks are left out once one has failed.
+
+    Args:
+        access: the account.
+        outputs: the deployed environment.
+        api_key: value of an API key.
+    """
+    with httpx.Client(
+        base_url=outputs.api_base_url + "/",
+        headers={"Authorization": f"Bearer {api_key}"},
+        timeout=API_TIMEOUT_SECONDS,
+        trust_env=outputs.aws_endpoint_url is None,
+    ) as api:
+        for name, model in outputs.models.items():
+            for step, action in _steps(access, api, name, model).items():
+                check = _timed(name, step, action)
+                yield check
+                if not check.ok:
+                    break
+
+
+def _steps(
+    access: AwsAccess, api: httpx.Client, name: str, model: DeployedModel
+) -> dict[str, Callable[[], str]]:
+    return {
+        "endpoint InService": lambda: _endpoint(access, model),
+        "runtime invocation": lambda: _invoke(access, model),
+        "API call": lambda: _call(api, name),
+        "streamed API call": lambda: _stream(api, name),
+    }
+
+
+def _timed(model: str, step: str, action: Callable[[], str]) -> Check:
+    started = time.perf_counter()
+    try:
+        detail, ok = action(), True
+    except (_Failed, ClientError, BotoCoreError, httpx.HTTPError) as error:
+        detail, ok = str(error) or type(error).__name__, False
+    return Check(model, step, ok, time.perf_counter() - started, detail)
+
+
+def _endpoint(access: AwsAccess, model: DeployedModel) -> str:
+    status = access.sagemaker.describe_endpoint(EndpointName=model.endpoint_name)["EndpointStatus"]
+    if status != "InService":
+        raise _Failed(f"{model.endpoint_name} is {status}")
+    return model.endpoint_name
+
+
+def _invoke(access: AwsAccess, model: DeployedModel) -> str:
+    answer = access.sagemaker_runtime.invoke_endpoint(
+        EndpointName=model.endpoint_name, ContentType="application/json", Body=json.dumps(PROMPT)
+    )
+    return _quoted(_content(answer["Body"].read()))
+
+
+def _call(api: httpx.Client, name: str) -> str:
+    response = api.post("chat/completions", json={"model": name, **PROMPT})
+    _expect_success(response)
+    return _quoted(_content(response.content))
+
+
+def _stream(api: httpx.Client, name: str) -> str:
+    chunks, first, started = 0, 0.0, time.perf_counter()
+    with api.stream("POST", "chat/completions", json={"model": name, "stream": True, **PROMPT}) as response:
+        if response.is_error:
+            response.read()
+        _expect_success(response)
+        lines = (line.removeprefix("data: ") for line in response.iter_lines() if line.startswith("data: "))
+        for data in lines:
+            if data == "[DONE]":
+                break
+            _expect_chunk(data)
+            first = first or time.perf_counter() - started
+            chunks += 1
+        else:
+            raise _Failed(f"the stream ended after {chunks} chunks without [DONE]")
+    if chunks < 2:
+        raise _Failed(f"the answer came in {chunks} chunk(s): it was not streamed")
+    return f"{chunks} chunks, the first after {first * 1000:.0f} ms"
+
+
+def _expect_success(response: httpx.Response) -> None:
+    if response.status_code != 200:
+        raise _Failed(f"HTTP {response.status_code}: {response.text[:300]}")
+
+
+def _expect_chunk(data: str) -> None:
+    try:
+        chunk = json.loads(data)
+    except ValueError:
+        raise _Failed(f"an event is not JSON: {data[:200]}") from None
+    if "error" in chunk:
+        raise _Failed(f"error in mid-stream: {chunk['error'].get('message', data[:200])}")
+
+
+def _content(body: bytes) -> str:
+    try:
+        content = json.loads(body)["choices"][0]["message"]["content"]
+    except (ValueError, LookupError, TypeError):
+        raise _Failed(f"not a chat completion: {body[:200].decode(errors='replace')}") from None
+    if not content:
+        raise _Failed("the answer is empty")
+    return str(content)
+
+
+def _quoted(text: str) -> str:
+    line = " ".join(text.split())
+    return f'"{line[:57]}…"' if len(line) > 60 else f'"{line}"'
