@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-ACCOUNT_ID = "123456789012"
-DEFAULT_REGION = "us-east-1"
+from toolkit.local.service import ACCOUNT_ID, DEFAULT_REGION
+
 # Streams are kept in memory; a talkative container must not fill it.
 MAX_EVENTS_PER_STREAM = 20_000
 

@@ -1,0 +1,245 @@
+"""Start, find, ask and stop the embedded cloud of a checkout.
+
+Standard library only, and not even `asyncio`: every command of a local environment passes here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from toolkit.console import Console
+from toolkit.errors import PreflightError
+from toolkit.local.state import Folder, Record, code_version
+from toolkit.local.status import CloudStatus
+from toolkit.project import Project
+
+__all__ = ["CloudStatus", "RunningCloud", "ensure_running", "find", "log_tail", "status", "stop"]
+
+START_SECONDS = 60.0
+# A cloud stops its model servers in less; a hung one is killed.
+STOP_SECONDS = 20.0
+# A living cloud may be slow to answer while a model has all the processors.
+ANSWER_SECONDS = 15.0
+_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class RunningCloud:
+    """An embedded cloud that answers.
+
+    Attributes:
+        endpoint_url: its address, for `AWS_ENDPOINT_URL`.
+        pid: its process.
+        instance_id: random, new at each start; all state of the cloud belongs to one instance.
+    """
+
+    endpoint_url: str
+    pid: int
+    instance_id: str
+
+
+def ensure_running(project: Project, console: Console) -> RunningCloud:
+    """The project's cloud, started now unless it runs.
+
+    Commands that do this at the same time get the same cloud.
+
+    Raises:
+        PreflightError: it did not start; the error shows the end of its log.
+    """
+    folder = Folder.of(project)
+    record = _find(folder)
+    if record is None or _is_outdated(record):
+        with _locked(folder):
+            record = _find(folder)
+            if record is not None and _is_outdated(record):
+                record = _replace_outdated(record, console)
+            if record is None:
+                record = _start(folder, console)
+    return _running(record)
+
+
+def find(project: Project) -> RunningCloud | None:
+    """The project's cloud if it runs."""
+    record = _find(Folder.of(project))
+    return _running(record) if record else None
+
+
+def stop(project: Project, console: Console) -> bool:
+    """Stop the project's cloud and everything in it; its state is gone.
+
+    Returns:
+        Whether it was running.
+    """
+    folder = Folder.of(project)
+    if folder.read() is None:
+        return False
+    with _locked(folder):
+        record = _find(folder)
+        if record is None:
+            return False
+        _stop(record, console)
+    return True
+
+
+def status(project: Project) -> CloudStatus | None:
+    """What the project's cloud runs; None if it does not run itself."""
+    record = _find(Folder.of(project))
+    return _status(record) if record else None
+
+
+def log_tail(project: Project, lines: int) -> list[str]:
+    """The last lines of the cloud's own log, also of one that has ended."""
+    return _log_tail(Folder.of(project), lines)
+
+
+def _running(record: Record) -> RunningCloud:
+    return RunningCloud(record.endpoint_url, record.pid, record.instance_id)
+
+
+def _find(folder: Folder) -> Record | None:
+    record = folder.read()
+    return record if record and _answers(record) else None
+
+
+def _answers(record: Record) -> bool:
+    """Whether it is this very cloud that listens at its port, not a program that took the port since."""
+    try:
+        return _get(record, "/_toolkit/health").get("instance_id") == record.instance_id
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+
+
+def _get(record: Record, path: str) -> dict[str, object]:
+    connection = http.client.HTTPConnection("127.0.0.1", record.port, timeout=ANSWER_SECONDS)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        answer = json.loads(connection.getresponse().read())
+        return answer if isinstance(answer, dict) else {}
+
+
+def _status(record: Record) -> CloudStatus:
+    return CloudStatus.from_json(_get(record, "/_toolkit/status"))
+
+
+def _is_outdated(record: Record) -> bool:
+    return record.code_version != code_version()
+
+
+def _replace_outdated(record: Record, console: Console) -> Record | None:
+    """Stop a cloud that runs older code, unless something is deployed in it: the user decides on that."""
+    if _status(record).empty:
+        console.line("the embedded cloud runs older code and is empty: starting it anew")
+        _stop(record, console)
+        return None
+    console.warning(
+        "the embedded cloud runs older code than this command, and restarting it loses what is deployed "
+        "in it; to have the new code: `toolkit local down`, then apply again"
+    )
+    return record
+
+
+@contextlib.contextmanager
+def _locked(folder: Folder) -> Iterator[None]:
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with folder.lock.open("w") as lock:
+        # Released by the operating system when this process ends, however it does.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _start(folder: Folder, console: Console) -> Record:
+    instance_id = uuid.uuid4().hex
+    command = [sys.executable, "-m", "toolkit.local.server"]
+    command += ["--directory", str(folder.path), "--instance-id", instance_id]
+    with console.progress("starting the embedded cloud"), folder.log.open("wb"):
+        # Opened anew for appending: see guard._BoundedHandler.
+        with folder.log.open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=folder.path,
+                env=_environment(folder),
+                # A session of its own: it survives this command, its terminal and Ctrl-C in it.
+                start_new_session=True,
+            )
+        return _wait_until_ready(folder, process, instance_id)
+
+
+def _environment(folder: Folder) -> dict[str, str]:
+    # The user's own AWS settings must reach neither moto nor the functions.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return environment | {
+        "PYTHONUNBUFFERED": "1",
+        # Big S3 objects are files here, on a real disk; /tmp may be memory.
+        "TMPDIR": str(folder.path),
+        # Threads that handle large bodies would each keep an arena of memory otherwise.
+        "MALLOC_ARENA_MAX": "2",
+        "MOTO_DISABLE_GLOBAL_CORS": "true",
+        "MOTO_ALLOW_NONEXISTENT_REGION": "true",
+    }
+
+
+def _wait_until_ready(folder: Folder, process: subprocess.Popen[bytes], instance_id: str) -> Record:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise _start_error(folder, f"it ended with exit code {process.returncode}")
+        record = folder.read()
+        if record is not None and record.instance_id == instance_id and _answers(record):
+            return record
+        time.sleep(_POLL_SECONDS)
+    process.kill()
+    raise _start_error(folder, f"it did not answer within {START_SECONDS:.0f} s")
+
+
+def _start_error(folder: Folder, reason: str) -> PreflightError:
+    return PreflightError(
+        f"the embedded cloud did not start: {reason}",
+        where=str(folder.log),
+        details=_log_tail(folder, 15),
+        remedy="run `make setup` if a package is missing; the whole log is in the file named above",
+    )
+
+
+def _log_tail(folder: Folder, lines: int) -> list[str]:
+    try:
+        return folder.log.read_text(errors="replace").splitlines()[-lines:]
+    except FileNotFoundError:
+        return []
+
+
+def _stop(record: Record, console: Console) -> None:
+    with console.progress("stopping the embedded cloud"):
+        os.kill(record.pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while _is_alive(record.pid):
+            if time.monotonic() > deadline:
+                console.warning("the embedded cloud did not stop by itself and was killed")
+                # Its children notice and end too.
+                os.kill(record.pid, signal.SIGKILL)
+                deadline += STOP_SECONDS
+            time.sleep(_POLL_SECONDS)
+
+
+def _is_alive(pid: int) -> bool:
+    # If this process started it, it is ours to reap.
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

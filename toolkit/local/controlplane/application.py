@@ -1,0 +1,76 @@
+"""moto as an ASGI application, for every AWS API that no other part of the cloud answers."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+from xml.sax.saxutils import escape
+
+from a2wsgi import WSGIMiddleware
+from moto.core.request import (
+    PRESERVED_HEADER_NAMES_ENVIRON_KEY,
+    environ_key_for_header,
+    should_preserve_original_header_name,
+)
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from starlette.types import ASGIApp
+
+_log = logging.getLogger(__name__)
+
+# Terraform works on ten resources at once and its provider polls; an upload occupies a thread each.
+WORKERS = 40
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+
+def application() -> ASGIApp:
+    """moto's server mode, in threads."""
+    moto = DomainDispatcherApplication(create_backend_app)
+
+    def app(environ: Any, start_response: Any) -> Iterable[bytes]:
+        _complete(environ)
+        try:
+            return list(moto(environ, start_response))
+        except Exception as error:  # noqa: BLE001 whatever moto stumbles over is its answer
+            return _failure(environ, start_response, error)
+
+    return cast(ASGIApp, WSGIMiddleware(app, workers=WORKERS))
+
+
+def _complete(environ: Environ) -> None:
+    """Add what moto reads from werkzeug's own server: the path as sent, and metadata names with `_`."""
+    scope = environ["asgi.scope"]
+    environ["RAW_URI"] = scope["raw_path"].decode("latin1")
+    # S3 answers 411 without a length; werkzeug needs to be told that a2wsgi ends a chunked body.
+    environ["wsgi.input_terminated"] = True
+    names = [name.decode("latin1") for name, _ in scope["headers"]]
+    environ[PRESERVED_HEADER_NAMES_ENVIRON_KEY] = {
+        environ_key_for_header(name): name for name in names if should_preserve_original_header_name(name)
+    }
+
+
+def _failure(environ: Environ, start_response: StartResponse, error: Exception) -> Iterable[bytes]:
+    """Tell the caller at once. SDKs retry a 500 for minutes, but asking moto again cannot help."""
+    target = environ.get("HTTP_X_AMZ_TARGET") or f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+    _log.error("the control plane failed on %s", target, exc_info=error)
+    message = f"the embedded cloud does not support {target}: {type(error).__name__}: {error}"
+    body = _error_body(environ, message)
+    kind = "application/x-amz-json-1.1" if body.startswith(b"{") else "text/xml"
+    start_response(
+        "501 Not Implemented",
+        [("content-type", kind), ("content-length", str(len(body))), ("x-amzn-errortype", "NotImplemented")],
+    )
+    return [body]
+
+
+def _error_body(environ: Environ, message: str) -> bytes:
+    if "json" in environ.get("CONTENT_TYPE", ""):
+        return json.dumps({"__type": "NotImplemented", "message": message}).encode()
+    error = f"<Error><Code>NotImplemented</Code><Message>{escape(message)}</Message></Error>"
+    # S3 has the error alone, the query services have it in an envelope.
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        error = f"<ErrorResponse>{error}</ErrorResponse>"
+    return error.encode()

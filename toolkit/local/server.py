@@ -1,0 +1,178 @@
+"""The embedded cloud's process: one HTTP address on 127.0.0.1 for every AWS API.
+
+How the parts meet: each is a class made in `services()` with the `Cloud` and the other services that
+it needs, and keeps `toolkit.local.service.Service`:
+
+    routes()       Starlette routes, asked in the order of `services()`. `awsapi.SignedRoute` is a path
+                   of one service's REST API (told by the signature), `awsapi.TargetRoute` is a whole
+                   JSON-RPC service, a plain `Route` or `Mount` is for what is not an AWS API. What no
+                   route matches goes to moto.
+    start/stop     awaited in the event loop, in order and in reverse order. moto's models may be read
+                   and changed from there: its own requests run in threads.
+    status()       `toolkit.local.status` items, for `/_toolkit/status`.
+
+Handlers run in the event loop and must not block it; `asyncio.to_thread` is for what does.
+Started by `toolkit.local.client`, not by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from toolkit.local import guard, state
+from toolkit.local.controlplane import application, inventory
+from toolkit.local.service import Cloud, Service
+from toolkit.local.status import CloudStatus, by_kind
+
+_log = logging.getLogger(__name__)
+
+# How long a stopping cloud waits for requests in progress.
+SHUTDOWN_SECONDS = 2
+
+
+def services(cloud: Cloud) -> list[Service]:  # noqa: ARG001 until the first service is here
+    """All parts of the cloud, in the order in which they start."""
+    return []
+
+
+@dataclass
+class Server:
+    """The assembled cloud.
+
+    Attributes:
+        cloud: what the services see of it.
+        code_version: of the code that was loaded.
+    """
+
+    cloud: Cloud
+    code_version: str
+    started_at: float = field(default_factory=time.time)
+    _services: list[Service] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._services = services(self.cloud)
+
+    def app(self) -> Starlette:
+        """The ASGI application."""
+        own = [
+            Route("/_toolkit/health", self._health),
+            Route("/_toolkit/status", self._status),
+        ]
+        routes: list[BaseRoute] = [*own, *(route for part in self._services for route in part.routes())]
+        app = Starlette(routes=routes, lifespan=self._lifespan, middleware=[Middleware(guard.LocalOnly)])
+        app.router.redirect_slashes = False
+        app.router.default = application.application()
+        return app
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for service in self._services:
+                stack.push_async_callback(service.stop)
+                await service.start()
+            yield
+
+    async def _health(self, _: Request) -> Response:
+        return JSONResponse({"instance_id": self.cloud.instance_id})
+
+    async def _status(self, _: Request) -> Response:
+        status = await asyncio.to_thread(self.status)
+        return JSONResponse(status.to_json())
+
+    def status(self) -> CloudStatus:
+        """What runs now."""
+        items = [item for service in self._services for item in service.status()]
+        return CloudStatus(
+            endpoint_url=self.cloud.endpoint_url,
+            instance_id=self.cloud.instance_id,
+            pid=os.getpid(),
+            started_at=self.started_at,
+            uptime_seconds=time.time() - self.started_at,
+            memory_bytes=psutil.Process().memory_info().rss,
+            code_version=self.code_version,
+            empty=not items and not inventory.has_buckets(),
+            **by_kind(items),
+        )
+
+
+def listen(preferred_port: int | None) -> socket.socket:
+    """A listening socket on 127.0.0.1, at the preferred port unless another program has it."""
+    for port in filter(None, [preferred_port]):
+        listener = _new_socket()
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            _log.warning("port %d is taken (%s), choosing another", port, error)
+            listener.close()
+        else:
+            return listener
+    listener = _new_socket()
+    listener.bind(("127.0.0.1", 0))
+    return listener
+
+
+def _new_socket() -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Connections of the last cloud in TIME_WAIT must not cost the port.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return listener
+
+
+class _Uvicorn(uvicorn.Server):
+    """Writes the cloud's record as soon as it answers."""
+
+    def __init__(self, config: uvicorn.Config, folder: state.Folder, record: state.Record) -> None:
+        super().__init__(config)
+        self._folder = folder
+        self._record = record
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._folder.write(self._record)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the cloud until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="toolkit.local.server")
+    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--instance-id", required=True)
+    options = parser.parse_args(arguments)
+    folder = state.Folder(options.directory)
+    guard.configure_logging(folder.log)
+    guard.refuse_outgoing_connections()
+    last = folder.read()
+    listener = listen(last.port if last else None)
+    record = state.Record(listener.getsockname()[1], os.getpid(), options.instance_id, state.code_version())
+    server = Server(Cloud(folder.path, record.endpoint_url, record.instance_id), record.code_version)
+    config = uvicorn.Config(
+        server.app(),
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    uvicorn_server = _Uvicorn(config, folder, record)
+    uvicorn_server.run(sockets=[listener])
+    return 0 if uvicorn_server.started else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
