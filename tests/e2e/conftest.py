@@ -1,0 +1,32 @@
+"""One deployment of the local environment, made for real and shared by the tests that only use it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.checkout import copy_checkout
+from tests.support.toolkit import Deployed, Toolkit
+
+
+@pytest.fixture(scope="session")
+def toolkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toolkit]:
+    """The program in a fresh checkout; its embedded cloud is stopped at the end."""
+    program = Toolkit(copy_checkout(tmp_path_factory.mktemp("project")))
+    yield program
+    program.succeed("local", "down")
+
+
+@pytest.fixture(scope="session")
+def deployed(toolkit: Toolkit) -> Deployed:
+    """`toolkit apply --env local`, done."""
+    applied = toolkit("apply", "--env", "local")
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    return Deployed(
+        toolkit=toolkit,
+        first_apply=applied,
+        outputs=json.loads(toolkit.succeed("outputs", "--env", "local", "--json")),
+        api_key=toolkit.succeed("keys", "show", "default", "--env", "local").strip(),
+    )

@@ -1,0 +1,77 @@
+"""What a user sees of apply, on an environment that is deployed already."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.checkout import clean_environment
+from tests.support.toolkit import Deployed
+
+pytestmark = pytest.mark.e2e
+
+
+def test_the_first_apply_prints_a_curl_line_that_works(deployed: Deployed) -> None:
+    text = deployed.first_apply.stderr
+    # As printed, except that the program is this test's own Python.
+    command = re.sub(r"\$\(\S+ keys", f"$({sys.executable} -m toolkit keys", text[text.index("curl ") :])
+    result = subprocess.run(
+        ["bash", "-c", command],
+        cwd=deployed.toolkit.project,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answer = json.loads(result.stdout)
+    assert answer["object"] == "chat.completion"
+    assert answer["choices"][0]["message"]["content"]
+
+
+def test_a_second_apply_changes_nothing(deployed: Deployed) -> None:
+    again = deployed.toolkit("apply", "--env", "local")
+    assert again.returncode == 0, again.stderr
+    assert "no changes" in again.stderr.lower()
+
+
+def test_outputs_name_what_programs_need(deployed: Deployed) -> None:
+    outputs = deployed.outputs
+    assert outputs["api_base_url"].endswith("/v1")
+    assert outputs["api_base_url"].startswith(outputs["aws_endpoint_url"] + "/")
+    assert outputs["region"] == "us-east-1"
+    assert outputs["models"]["smollm2"]["endpoint_name"] == "llm-local-smollm2"
+    assert outputs["models"]["smollm2"]["variant_names"]
+
+
+def test_the_smoke_test_has_a_line_for_each_step(deployed: Deployed) -> None:
+    lines = deployed.toolkit.succeed("smoke-test", "--env", "local").splitlines()
+    assert [line.split(" (")[0] for line in lines] == [
+        "ok   smollm2: endpoint InService",
+        "ok   smollm2: runtime invocation",
+        "ok   smollm2: API call",
+        "ok   smollm2: streamed API call",
+    ]
+
+
+def test_status_shows_the_endpoint_in_service(deployed: Deployed) -> None:
+    status = json.loads(deployed.toolkit.succeed("status", "--env", "local", "--json"))
+    (model,) = status["models"]
+    assert (model["model"], model["status"], model["as_planned"]) == ("smollm2", "InService", True)
+
+
+def test_no_key_is_in_terraforms_state_or_any_file(deployed: Deployed) -> None:
+    project = deployed.toolkit.project
+    state = deployed.toolkit.state("inference")
+    assert "aws_api_gateway_usage_plan" in state
+    assert deployed.api_key not in state
+    holders = [
+        path
+        for path in (project / "build").rglob("*")
+        if path.is_file() and deployed.api_key.encode() in path.read_bytes()
+    ]
+    assert holders == []
+

@@ -1,0 +1,92 @@
+"""The official client, unchanged, against the deployed API."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from tests.support.toolkit import Deployed, local_client
+
+pytestmark = pytest.mark.e2e
+
+QUESTION: Any = [{"role": "user", "content": "Count from one to twenty in words."}]
+
+
+@pytest.fixture
+def client(deployed: Deployed) -> openai.OpenAI:
+    return openai.OpenAI(base_url=deployed.outputs["api_base_url"], api_key=deployed.api_key, max_retries=0)
+
+
+def test_chat(client: openai.OpenAI) -> None:
+    answer = client.chat.completions.create(model="smollm2", messages=QUESTION, max_tokens=32)
+    assert answer.choices[0].message.content
+    assert answer.usage is not None
+    assert 0 < answer.usage.completion_tokens <= 32
+
+
+def test_a_streamed_answer_arrives_as_it_is_made(client: openai.OpenAI) -> None:
+    arrivals, text = [], ""
+    stream = client.chat.completions.create(model="smollm2", messages=QUESTION, max_tokens=64, stream=True)
+    for chunk in stream:
+        if chunk.choices and chunk.choices[0].delta.content:
+            arrivals.append(time.perf_counter())
+            text += chunk.choices[0].delta.content
+    assert len(arrivals) > 20
+    # Spread over time: no gap holds most of the whole, as it would if all came in one burst at the end.
+    whole = arrivals[-1] - arrivals[0]
+    gaps = [later - earlier for earlier, later in zip(arrivals, arrivals[1:], strict=False)]
+    assert max(gaps) < whole / 2
+    moments = {round((arrival - arrivals[0]) / whole * 10) for arrival in arrivals}
+    assert len(moments) >= 8
+    assert text.strip()
+
+
+def test_models(client: openai.OpenAI) -> None:
+    assert [model.id for model in client.models.list()] == ["smollm2"]
+    assert client.models.retrieve("smollm2").object == "model"
+
+
+def test_an_unknown_model_is_not_found(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.chat.completions.create(model="gpt-unknown", messages=QUESTION)
+    assert caught.value.code == "model_not_found"
+    assert "gpt-unknown" in caught.value.message
+
+
+def test_malformed_json_is_a_bad_request(deployed: Deployed) -> None:
+    response = httpx.post(
+        f"{deployed.outputs['api_base_url']}/chat/completions",
+        content=b'{"model": "smollm2", "messages": [',
+        headers={"Authorization": f"Bearer {deployed.api_key}", "Content-Type": "application/json"},
+    )
+    assert response.status_code == 400
+    assert response.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_a_wrong_key_is_refused_without_the_gateway_running(deployed: Deployed) -> None:
+    before = _gateway_log_lines(deployed)
+    client = openai.OpenAI(base_url=deployed.outputs["api_base_url"], api_key="wrong-" * 6, max_retries=0)
+    with pytest.raises(openai.AuthenticationError) as caught:
+        client.chat.completions.create(model="smollm2", messages=QUESTION)
+    assert caught.value.type == "invalid_request_error"
+    assert _gateway_log_lines(deployed) == before
+
+
+def test_no_key_is_refused(deployed: Deployed) -> None:
+    response = httpx.get(f"{deployed.outputs['api_base_url']}/models")
+    assert response.status_code == 401
+    assert "error" in response.json()
+
+
+def _gateway_log_lines(deployed: Deployed) -> list[str]:
+    logs = local_client("logs", deployed.outputs)
+    group = deployed.outputs["log_groups"]["gateway"]
+    return [
+        event["message"]
+        for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]
+        for event in logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
+    ]

@@ -1,0 +1,71 @@
+"""The program under test, run as a user runs it, and what it deployed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from tests.support.checkout import clean_environment
+
+APPLY_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Toolkit:
+    """Runs `toolkit` in a checkout of its own, as a user in a pipe would."""
+
+    project: Path
+
+    def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run one command and return its result, whatever its exit code."""
+        return subprocess.run(
+            [sys.executable, "-m", "toolkit", *arguments],
+            cwd=self.project,
+            env=clean_environment(**environment),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=APPLY_SECONDS,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def succeed(self, *arguments: str) -> str:
+        """Run one command that must end with 0 and return what it wrote to standard output."""
+        result = self(*arguments)
+        assert result.returncode == 0, f"toolkit {' '.join(arguments)}:\n{result.stdout}\n{result.stderr}"
+        return result.stdout
+
+    def state(self, stack: str) -> str:
+        """Terraform's state of one of the local environment's stacks, as it lies in the bucket."""
+        outputs = json.loads(self.succeed("outputs", "--env", "local", "--json"))
+        key = {"account": "account/terraform.tfstate", "inference": "local/inference.tfstate"}[stack]
+        s3 = local_client("s3", outputs)
+        (bucket,) = [item["Name"] for item in s3.list_buckets()["Buckets"] if "state" in item["Name"]]
+        return str(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode())
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The local environment, applied."""
+
+    toolkit: Toolkit
+    first_apply: subprocess.CompletedProcess[str]
+    outputs: dict[str, Any]
+    api_key: str
+
+
+def local_client(service: str, outputs: dict[str, Any]) -> Any:
+    """A boto3 client of the embedded cloud."""
+    return boto3.client(
+        service,  # type: ignore[call-overload]
+        endpoint_url=outputs["aws_endpoint_url"],
+        region_name=outputs["region"],
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
