@@ -1,0 +1,79 @@
+"""The command line itself: help, start-up cost, usage errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.checkout import clean_environment
+
+HEAVY = ("boto3", "botocore", "jinja2", "moto", "httpx")
+
+
+def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "toolkit", *arguments],
+        cwd=cwd,
+        env=clean_environment(**environment),
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_help_lists_the_commands(checkout: Path) -> None:
+    result = run("--help", cwd=checkout)
+    assert result.returncode == 0
+    for command in ("init", "validate", "render", "bootstrap", "plan", "apply", "destroy", "status", "outputs"):
+        assert command in result.stdout
+
+
+def test_help_imports_nothing_heavy(checkout: Path) -> None:
+    program = (
+        "import sys; from toolkit.cli.app import app\n"
+        "try: app(['--help'])\n"
+        f"finally: print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=checkout,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stderr.strip().splitlines()[-1] == "[]"
+
+
+def test_an_unknown_command_is_a_usage_error(checkout: Path) -> None:
+    result = run("aply", "--env", "local", cwd=checkout)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    assert "apply" in result.stderr  # the suggestion
+
+
+def test_outside_a_project_it_says_where_to_go(tmp_path: Path) -> None:
+    result = run("validate", "--env", "local", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "TOOLKIT_PROJECT" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["lokal", "../local", "LOCAL"])
+def test_an_unknown_environment_names_those_that_exist(checkout: Path, name: str) -> None:
+    result = run("validate", "--env", name, cwd=checkout)
+    assert result.returncode == 2
+    assert "local" in result.stderr and "dev" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_destroy_in_a_pipe_needs_yes(checkout: Path) -> None:
+    # dev is on AWS: without credentials it stops before it could ask.
+    result = run("destroy", "--env", "dev", cwd=checkout, AWS_EC2_METADATA_DISABLED="true", HOME="/nonexistent")
+    assert result.returncode == 4
+    assert "credentials" in result.stderr
+    assert "Traceback" not in result.stderr

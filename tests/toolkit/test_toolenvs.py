@@ -1,0 +1,68 @@
+"""Tool environments: installed once from a lock file, never half."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from toolkit import toolenvs
+from toolkit.console import Console
+from toolkit.errors import PreflightError
+from toolkit.project import Project
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setenv("TOOLKIT_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "requirements").mkdir()
+    return Project(tmp_path)
+
+
+def wheel(directory: Path, version: str) -> str:
+    """A tiny wheel made on the spot; returns its line in a lock file."""
+    import hashlib
+    import zipfile
+
+    path = directory / f"greeting-{version}-py3-none-any.whl"
+    info = f"greeting-{version}.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("greeting.py", f"version = {version!r}\n")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: greeting\nVersion: {version}\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return f"greeting @ {path.as_uri()} --hash=sha256:{digest}\n"
+
+
+@pytest.mark.slow
+def test_installed_once_and_again_when_the_lock_changes(project: Project, tmp_path: Path) -> None:
+    lock = project.root / "requirements" / "greeting.txt"
+    lock.write_text(wheel(tmp_path, "1.0"))
+    said = io.StringIO()
+    first = toolenvs.ensure(project, "greeting", Console(err=said))
+    again = toolenvs.ensure(project, "greeting", Console(err=said))
+    assert first == again
+    assert said.getvalue().count("installing greeting") == 1
+
+    lock.write_text(wheel(tmp_path, "2.0"))
+    newer = toolenvs.ensure(project, "greeting", Console(err=said))
+    program = "import greeting; print(greeting.version)"
+    versions = [
+        subprocess.run([tool.python, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
+        for tool in (first, newer)
+    ]
+    assert versions == ["1.0", "2.0"]
+
+
+@pytest.mark.slow
+def test_a_failed_installation_says_why_and_leaves_nothing(project: Project, tmp_path: Path) -> None:
+    line = wheel(tmp_path, "1.0")
+    (project.root / "requirements" / "greeting.txt").write_text(line[:-5] + "0000\n")
+    with pytest.raises(PreflightError) as caught:
+        toolenvs.ensure(project, "greeting", Console(err=io.StringIO()))
+    assert "greeting" in str(caught.value)
+    assert "hash" in str(caught.value).lower()
+    assert list((tmp_path / "cache" / "tools").iterdir()) == []
