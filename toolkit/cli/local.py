@@ -11,7 +11,7 @@ import typer
 from toolkit.cli.options import Json
 
 if TYPE_CHECKING:
-    from toolkit.local.client import CloudStatus
+    from toolkit.local.status import CloudStatus
 
 app = typer.Typer(help="The embedded cloud.", no_args_is_help=True)
 MEBIBYTE = 1024 * 1024
@@ -72,4 +72,21 @@ def logs(lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How ma
 
 
 def _describe(found: CloudStatus) -> list[str]:
-    return [json.dumps(asdict(found), indent=2)]
+    memory = found.memory_bytes + found.children_memory_bytes
+    lines = [
+        f"the embedded cloud runs at {found.endpoint_url} (process {found.pid}, "
+        f"up {found.uptime_seconds:.0f} s, {_mebibytes(memory)} with all it runs)"
+    ]
+    for endpoint in found.endpoints:
+        reason = f": {endpoint.reason}" if endpoint.reason else ""
+        lines.append(f"  endpoint {endpoint.name}: {endpoint.status}{reason}")
+    lines += [f"  function {function.name}: {function.instances} warm" for function in found.functions]
+    lines += [f"  API {api.name} ({api.id}): {', '.join(api.stages) or 'not deployed'}" for api in found.apis]
+    for process in found.processes:
+        size = _mebibytes(process.memory_bytes)
+        lines.append(f"  {process.kind} process {process.pid}: {process.name}, {size}")
+    return lines
+
+
+def _mebibytes(count: int) -> str:
+    return f"{count / MEBIBYTE:.0f} MiB"

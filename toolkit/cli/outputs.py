@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated, Any
+
+import typer
 
 from toolkit.cli.options import Env, Json
 
 
-def outputs(env: Env, as_json: Json = False) -> None:
+def outputs(
+    env: Env,
+    name: Annotated[
+        str | None, typer.Argument(help="Print this one alone, for example api_base_url.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Print addresses and names of a deployed environment."""
     from toolkit.console import Console
     from toolkit.deployment import outputs as deployed
@@ -15,13 +24,30 @@ def outputs(env: Env, as_json: Json = False) -> None:
 
     console = Console()
     found = deployed.read(open_context(env, console)).as_json()
-    if as_json:
+    if name is not None:
+        console.data(_one(found, name, as_json))
+    elif as_json:
         console.data(json.dumps(found, indent=2))
-        return
+    else:
+        for line in _lines(found):
+            console.data(line)
+
+
+def _one(found: dict[str, Any], name: str, as_json: bool) -> str:
+    from toolkit.errors import InputError
+
+    if name not in found:
+        raise InputError(f"no output named {name}", remedy=f"there are {', '.join(found)}")
+    value = found[name]
+    return value if isinstance(value, str) and not as_json else json.dumps(value, indent=2)
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    lines = []
     for name, value in found.items():
         if isinstance(value, dict):
             for key, inner in value.items():
-                text = inner if isinstance(inner, str) else inner["endpoint_name"]
-                console.data(f"{name}.{key}: {text}")
+                lines.append(f"{name}.{key}: {inner if isinstance(inner, str) else inner['endpoint_name']}")
         else:
-            console.data(f"{name}: {value}")
+            lines.append(f"{name}: {value}")
+    return lines

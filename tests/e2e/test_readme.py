@@ -1,0 +1,65 @@
+"""The README's commands, run in order by a newcomer: a fresh checkout, empty caches, nothing installed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.checkout import ROOT, clean_environment, copy_checkout
+
+pytestmark = pytest.mark.e2e
+
+BLOCK = re.compile(r"^```sh(?P<aws> aws)?\n(?P<commands>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(*, aws: bool) -> list[str]:
+    text = (ROOT / "README.md").read_text()
+    return [match["commands"] for match in BLOCK.finditer(text) if bool(match["aws"]) is aws]
+
+
+@pytest.mark.timeout(900)
+def test_a_newcomer_follows_the_readme(tmp_path: Path) -> None:
+    project = copy_checkout(tmp_path / "clone")
+    environment = clean_environment(TOOLKIT_CACHE_DIR=str(tmp_path / "cache"))
+    # What `make destroy` leaves is looked at between it and `local down`.
+    marker = "echo AFTER-DESTROY; .venv/bin/toolkit local status --json; echo END\n"
+    script = "".join(blocks(aws=False)).replace(
+        "make destroy ENV=local\n", f"make destroy ENV=local\n{marker}"
+    )
+    try:
+        result = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=project,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+    finally:
+        subprocess.run(["make", "clean"], cwd=project, env=environment, check=True, capture_output=True)
+
+    assert "curl " in result.stderr
+    assert result.stdout.count("ok   smollm2:") == 4
+    assert "data: [DONE]" in result.stdout
+    left = json.loads(result.stdout.split("AFTER-DESTROY")[1].split("END")[0])
+    assert (left["endpoints"], left["functions"], left["apis"], left["processes"]) == ([], [], [], [])
+    assert not (project / ".venv").exists()
+
+
+def test_commands_for_aws_exist(checkout: Path) -> None:
+    commands = [line for block in blocks(aws=True) for line in block.splitlines()]
+    assert commands
+    for command in commands:
+        words = command.split()
+        if words[0] == "make":
+            check = ["make", "--dry-run", *words[1:]]
+        else:
+            check = [*words[:2], "--help"]
+        result = subprocess.run(check, cwd=checkout, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, f"{command}: {result.stderr}"
