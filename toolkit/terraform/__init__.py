@@ -1,0 +1,23 @@
+"""Runs Terraform: the one place that does.
+
+    program = discover(project, console)
+    workspace = Workspace(
+        program=program, project=project, console=console,
+        stack=project.stack("inference"), directory=project.environment_build("dev") / "inference",
+        var_file=…, backend_file=…, environment={"AWS_REGION": "us-east-1", "AWS_PROFILE": None},
+    )
+    workspace.init()                     # skipped when nothing it depends on changed
+    plan = workspace.plan()              # or plan(destroy=True)
+    if plan.has_changes:
+        workspace.apply(plan)
+    workspace.outputs()                  # {"api_id": "abc123", …}
+
+All of them raise the toolkit's errors: TerraformError (exit 5), StateError (locked or stale, exit 9),
+InterruptedByUserError (exit 130, after Terraform has ended safely), PreflightError (no usable program).
+"""
+
+from toolkit.terraform.events import Change, Counts
+from toolkit.terraform.program import Program, discover
+from toolkit.terraform.workspace import Plan, Workspace
+
+__all__ = ["Change", "Counts", "Plan", "Program", "Workspace", "discover"]

@@ -1,0 +1,184 @@
+"""Terraform's CLI configuration for the toolkit's own runs: the user's settings, plus where providers are.
+
+The user's files are read and never written. Tokens in them reach Terraform as environment variables, so
+that no copy of a secret is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from toolkit.project import cache_dir
+from toolkit.terraform import hcl
+from toolkit.terraform.program import Program
+from toolkit.terraform.providers import Mirror
+
+# Not carried over: tokens go through the environment, and the last one is written by the toolkit.
+_NOT_COPIED = ("credentials", "provider_installation")
+
+
+@dataclass(frozen=True)
+class UserConfig:
+    """What the user's CLI configuration says.
+
+    Attributes:
+        files: where it was found.
+        digest: of all that they say.
+        statements: what can be carried over as it is.
+        tokens: environment variables that hand over the tokens of its `credentials` blocks.
+        has_provider_installation: the user decides where providers come from.
+        has_plugin_cache: the user has a plugin cache.
+    """
+
+    files: tuple[Path, ...] = ()
+    digest: str = ""
+    statements: tuple[str, ...] = ()
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    has_provider_installation: bool = False
+    has_plugin_cache: bool = False
+
+
+def read_user_config(program: Program) -> UserConfig:
+    """Read the files that Terraform itself would read; a file that does not exist says nothing."""
+    files = tuple(file for file in _user_files(program) if file.is_file())
+    statements: list[str] = []
+    tokens: dict[str, str] = {}
+    keywords: set[str] = set()
+    digest = hashlib.sha256()
+    for file in files:
+        text = file.read_text(encoding="utf-8", errors="replace")
+        digest.update(text.encode())
+        for statement in _from_json(text) if text.lstrip().startswith("{") else hcl.statements(text):
+            keywords.add(statement.keyword)
+            if statement.keyword == "credentials" and statement.labels:
+                tokens.update(_token(statement))
+            elif statement.keyword not in _NOT_COPIED:
+                statements.append(statement.text.strip())
+    return UserConfig(
+        files=files,
+        digest=digest.hexdigest(),
+        statements=tuple(statements),
+        tokens=tokens,
+        has_provider_installation="provider_installation" in keywords,
+        has_plugin_cache="plugin_cache_dir" in keywords or bool(os.environ.get("TF_PLUGIN_CACHE_DIR")),
+    )
+
+
+def _user_files(program: Program) -> list[Path]:
+    named = _named_file()
+    if named:
+        return [named]
+    home = Path.home()
+    rc = home / ".terraformrc"
+    if program.product == "OpenTofu":
+        xdg = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "opentofu" / "tofurc"
+        rc = next((file for file in (home / ".tofurc", rc, xdg) if file.is_file()), rc)
+    folder = home / ".terraform.d"
+    # What `terraform login` wrote is left out: Terraform finds that file whatever the configuration.
+    return [
+        rc,
+        *sorted({*folder.glob("*.tfrc"), *folder.glob("*.tfrc.json")} - {folder / "credentials.tfrc.json"}),
+    ]
+
+
+def _named_file() -> Path | None:
+    named = os.environ.get("TF_CLI_CONFIG_FILE") or os.environ.get("TERRAFORM_CONFIG")
+    return Path(named).absolute() if named else None
+
+
+def _from_json(text: str) -> list[hcl.Statement]:
+    """The same for a configuration file in JSON; nested settings become HCL's blocks."""
+    try:
+        settings = json.loads(text)
+    except ValueError:
+        return []
+    found = []
+    for keyword, value in settings.items():
+        blocks = value.items() if isinstance(value, dict) and keyword != "provider_installation" else None
+        for label, body in blocks or [(None, value)]:
+            if label is None:
+                found.append(_attribute(keyword, body))
+            else:
+                inside = "\n".join(_attribute(key, item).text for key, item in body.items())
+                text_ = f'{keyword} "{label}" {{\n{inside}\n}}'
+                found.append(hcl.Statement(keyword, (label,), text_, inside, is_block=True))
+    return found
+
+
+def _attribute(name: str, value: object) -> hcl.Statement:
+    expression = _expression(value)
+    return hcl.Statement(name, (), f"{name} = {expression}", expression, is_block=False)
+
+
+def _expression(value: object) -> str:
+    if isinstance(value, dict):
+        return (
+            "{\n"
+            + "\n".join(f"{json.dumps(key)} = {_expression(item)}" for key, item in value.items())
+            + "\n}"
+        )
+    return json.dumps(value)
+
+
+def _token(credentials: hcl.Statement) -> dict[str, str]:
+    token = next((each.string() for each in credentials.children() if each.keyword == "token"), None)
+    # The form in which Terraform reads a host's token from the environment.
+    name = "TF_TOKEN_" + credentials.labels[0].replace("-", "__").replace(".", "_")
+    return {name: token} if token and name not in os.environ else {}
+
+
+def environment(
+    program: Program, mirrors: Sequence[Mirror] = (), plugin_cache: Path | None = None
+) -> dict[str, str]:
+    """The environment variables that make Terraform use the user's settings and find its providers.
+
+    Where the user's configuration has a `provider_installation` of its own, it is used as it is.
+
+    Args:
+        program: the Terraform program.
+        mirrors: where providers are taken from instead of the registry.
+        plugin_cache: where installed providers are kept for other environments, unless the user has a place.
+    """
+    user = read_user_config(program)
+    own_cache = None if user.has_plugin_cache else plugin_cache
+    if own_cache:
+        own_cache.mkdir(parents=True, exist_ok=True)
+    if user.has_provider_installation:
+        named = {"TF_CLI_CONFIG_FILE": str(file)} if (file := _named_file()) else {}
+        return {**named, **({"TF_PLUGIN_CACHE_DIR": str(own_cache)} if own_cache else {})}
+    lines = [*user.statements]
+    if own_cache:
+        lines.append(f"plugin_cache_dir = {json.dumps(str(own_cache))}")
+    if mirrors:
+        lines.append(_provider_installation(mirrors))
+    return {**user.tokens, "TF_CLI_CONFIG_FILE": str(_write("\n".join([*lines, ""])))}
+
+
+def _provider_installation(mirrors: Sequence[Mirror]) -> str:
+    covered = sorted({provider for mirror in mirrors for provider in mirror.providers})
+    blocks = []
+    for mirror in mirrors:
+        blocks.append(
+            f"  filesystem_mirror {{\n    path = {json.dumps(str(mirror.path))}\n"
+            f"    include = {json.dumps(sorted(mirror.providers))}\n  }}"
+        )
+    # Without the exclusion, Terraform asks the registry for further versions and fails where it cannot.
+    blocks.append(f"  direct {{\n    exclude = {json.dumps(covered)}\n  }}")
+    return "provider_installation {\n" + "\n".join(blocks) + "\n}"
+
+
+def _write(text: str) -> Path:
+    """A file with this content, named after it: runs at the same time never see each other's."""
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    file = cache_dir() / "terraform" / f"cli-{digest}.tfrc"
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f"{file.name}.{os.getpid()}")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(file)
+    return file

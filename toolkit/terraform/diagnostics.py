@@ -1,0 +1,160 @@
+"""Terraform's errors and warnings, made short enough to read, and turned into the toolkit's errors."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.errors import StateError, TerraformError, ToolkitError
+
+# The AWS SDK puts the transport's story around the one sentence that matters.
+_SDK_NOISE = re.compile(
+    r"operation error ([\w ]+): (\w+), (?:exceeded maximum number of attempts, \d+, )?"
+    r"https response error StatusCode: \d+, RequestID: [^,]*, (?:HostID: [^,]*, )?(?:api error )?"
+)
+_LOCK_FIELD = re.compile(r"^\s*(ID|Path|Operation|Who|Created):[ \t]*(\S.*?)\s*$", re.MULTILINE)
+_LOCK_SUMMARY = "Error acquiring the state lock"
+_STALE_SUMMARIES = ("Saved plan is stale", "Saved plan does not match the given state")
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One error or warning of Terraform.
+
+    Attributes:
+        severity: "error" or "warning".
+        summary: Terraform's headline.
+        detail: its explanation; may be empty.
+        address: the resource it is about, if any.
+        file: source file, relative to the stack's folder, if any.
+        line: line in it.
+    """
+
+    severity: str
+    summary: str
+    detail: str = ""
+    address: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+    @classmethod
+    def from_json(cls, diagnostic: dict[str, Any]) -> Diagnostic:
+        """From the `diagnostic` of a message."""
+        source = diagnostic.get("range") or {}
+        return cls(
+            severity=diagnostic.get("severity", "error"),
+            summary=diagnostic.get("summary", ""),
+            detail=diagnostic.get("detail", ""),
+            address=diagnostic.get("address"),
+            file=source.get("filename"),
+            line=source.get("start", {}).get("line"),
+        )
+
+    def headline(self) -> str:
+        """The summary without noise."""
+        return condense(self.summary)[0] if self.summary.strip() else "unknown error"
+
+    def paragraphs(self) -> list[str]:
+        """The detail without noise, a line for each paragraph."""
+        return condense(self.detail)
+
+    def where(self, relative: Callable[[str], str]) -> str | None:
+        """File, line and resource, as far as they are known."""
+        source = f"{relative(self.file)}:{self.line}" if self.file else None
+        if source and self.address:
+            return f"{source} ({self.address})"
+        return source or self.address
+
+
+def condense(text: str) -> list[str]:
+    """The paragraphs of `text` with their lines joined and the AWS SDK's noise taken out."""
+    paragraphs = re.split(r"\n\s*\n", text.strip())
+    return [
+        _SDK_NOISE.sub(r"\1 \2: ", " ".join(paragraph.split()))
+        for paragraph in paragraphs
+        if paragraph.strip()
+    ]
+
+
+def error_for(
+    command: str,
+    diagnostics: Sequence[Diagnostic],
+    plain: Sequence[str],
+    relative: Callable[[str], str],
+    log: str,
+) -> ToolkitError:
+    """The error for a Terraform command that failed.
+
+    Args:
+        command: "plan", "apply", …
+        diagnostics: what it reported; warnings are left out here.
+        plain: what it printed otherwise, used if it reported no error.
+        relative: turns a file name of Terraform's into one relative to the project.
+        log: where the user finds all of its output.
+    """
+    errors = list(dict.fromkeys(each for each in diagnostics if each.severity == "error"))
+    for error in errors:
+        special = _state_error(error)
+        if special:
+            return special
+    if not errors:
+        return TerraformError(
+            f"terraform {command} failed without saying why in its own format",
+            details=[*plain][-12:],
+            remedy=f"all of its output is in {log}",
+        )
+    if len(errors) == 1:
+        only = errors[0]
+        return TerraformError(only.headline(), where=only.where(relative), details=only.paragraphs())
+    details: list[str] = []
+    for error in errors:
+        where = error.where(relative)
+        details.append(f"{where}: {error.headline()}" if where else error.headline())
+        details += [f"  {paragraph}" for paragraph in error.paragraphs()]
+    return TerraformError(f"terraform {command} reported {len(errors)} errors", details=details)
+
+
+def _state_error(error: Diagnostic) -> StateError | None:
+    if error.summary in _STALE_SUMMARIES:
+        return StateError(
+            "the plan is stale: the state has changed since it was made",
+            remedy="plan again, then apply that plan",
+        )
+    if error.summary == _LOCK_SUMMARY:
+        return _lock_error(error.detail)
+    return None
+
+
+def _lock_error(detail: str) -> StateError | None:
+    """Somebody holds the lock; None if it could not be taken for another reason (no bucket, no right)."""
+    lock = dict(_LOCK_FIELD.findall(detail))
+    if "ID" not in lock:
+        if "PreconditionFailed" not in detail:
+            return None
+        return StateError(
+            "somebody else took the state lock at the same moment", remedy="run the command again"
+        )
+    operation = lock.get("Operation", "").removeprefix("OperationType").lower() or "an operation"
+    created = re.sub(r"\.\d+ \+0000", "", lock.get("Created", "an unknown time"))
+    return StateError(
+        f"the state is locked by {lock.get('Who', 'somebody')} since {created} ({operation})",
+        where=lock.get("Path"),
+        details=[f"lock ID {lock['ID']}"],
+        remedy=(
+            "wait until that run has ended; only if it is certainly dead, release its lock: "
+            f"terraform force-unlock {lock['ID']}"
+        ),
+    )
+
+
+def relative_to(stack: str, root: str) -> Callable[[str], str]:
+    """Turns file names as Terraform reports them, relative to `stack`, into ones relative to `root`."""
+
+    def relative(file: str) -> str:
+        path = os.path.normpath(os.path.join(stack, file))  # noqa: PTH118 - no file system access is wanted
+        return os.path.relpath(path, root) if path.startswith(root + os.sep) else path
+
+    return relative

@@ -1,0 +1,119 @@
+"""Terraform's machine-readable output: one JSON object a line, each with a `type`.
+
+Lines that are no such object are kept, not dropped: a crash or a wrapper script speaks plain text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from toolkit.terraform.diagnostics import Diagnostic
+
+Event = dict[str, Any]
+
+# How much plain text is kept to explain a failure that came without diagnostics.
+PLAIN_LINES_KEPT = 40
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a plan does to one resource.
+
+    Attributes:
+        address: "module.api.aws_lambda_function.gateway".
+        action: Terraform's word: create, read, update, replace, delete, move, import or remove (forget).
+        resource_type: "aws_lambda_function".
+        reason: why, where Terraform says so: "cannot_update", "delete_because_no_resource_config", …
+        previous_address: where it was before, for a moved resource.
+    """
+
+    address: str
+    action: str
+    resource_type: str = ""
+    reason: str = ""
+    previous_address: str | None = None
+
+    @classmethod
+    def from_json(cls, change: Event) -> Change:
+        """From the `change` of a `planned_change` or `resource_drift` message."""
+        resource = change.get("resource", {})
+        return cls(
+            address=resource.get("addr", "?"),
+            action=change.get("action", "noop"),
+            resource_type=resource.get("resource_type", ""),
+            reason=change.get("reason", ""),
+            previous_address=change.get("previous_resource", {}).get("addr"),
+        )
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many resources are, or were, touched; a replaced one counts as added and removed."""
+
+    add: int = 0
+    change: int = 0
+    remove: int = 0
+    imported: int = 0
+
+    @classmethod
+    def from_json(cls, changes: Event) -> Counts:
+        """From the `changes` of a `change_summary` message."""
+        return cls(
+            changes.get("add", 0),
+            changes.get("change", 0),
+            changes.get("remove", 0),
+            changes.get("import", 0),
+        )
+
+
+@dataclass
+class Transcript:
+    """What a Terraform command has said so far.
+
+    Attributes:
+        diagnostics: errors and warnings, in order.
+        changes: what is planned.
+        drift: what was found changed outside of Terraform.
+        counts: the summary, once Terraform gave it.
+        state: the state itself, which Terraform prints when it can store it nowhere at all.
+        plain: the last lines that were not JSON.
+    """
+
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    drift: list[Change] = field(default_factory=list)
+    counts: Counts | None = None
+    state: Event | None = None
+    plain: deque[str] = field(default_factory=lambda: deque(maxlen=PLAIN_LINES_KEPT))
+
+    def feed(self, line: str) -> Event | None:
+        """Take in one line; returns it as an event unless it is plain text."""
+        event = _parse(line)
+        if event is None:
+            self.plain.append(line)
+            return None
+        match event["type"]:
+            case "diagnostic":
+                self.diagnostics.append(Diagnostic.from_json(event.get("diagnostic", {})))
+            case "planned_change":
+                self.changes.append(Change.from_json(event.get("change", {})))
+            case "resource_drift":
+                self.drift.append(Change.from_json(event.get("change", {})))
+            case "change_summary":
+                self.counts = Counts.from_json(event.get("changes", {}))
+            case "log" if "state" in event:
+                self.state = event["state"]
+        return event
+
+
+def _parse(line: str) -> Event | None:
+    if not line.startswith("{"):
+        return None
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event.get("type"), str) else None

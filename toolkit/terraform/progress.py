@@ -1,0 +1,129 @@
+"""What a running Terraform command is doing, in one line that changes and lines that stay."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from toolkit.console import Progress
+from toolkit.terraform.events import Event
+from toolkit.terraform.process import Interruption
+
+_DOING = {"create": "creating", "update": "updating", "delete": "destroying", "read": "reading"}
+_DONE = {"create": "created", "update": "updated", "delete": "destroyed"}
+# Actions that touch a resource, and in how many steps. Moving and importing happen in the state alone.
+_STEPS = {"create": 1, "update": 1, "delete": 1, "replace": 2}
+
+
+class Activity:
+    """Follows the events of one command.
+
+    Attributes:
+        total: resources that the plan touches.
+        done: how many of them are finished.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.total = 0
+        self.done = 0
+        self._refreshed = 0
+        self._clock = clock
+        self._began = clock()
+        self._steps_left: dict[str, int] = {}
+        self._running: dict[str, tuple[str, float]] = {}
+
+    def feed(self, event: Event) -> str | None:
+        """Take in one event; returns a line worth keeping, if there is one."""
+        hook = event.get("hook", {})
+        address = hook.get("resource", {}).get("addr", "?")
+        action = hook.get("action", "")
+        match event["type"]:
+            case "planned_change":
+                self._plan(event.get("change", {}))
+            case "apply_start":
+                self._running[address] = (_DOING.get(action, action), self._clock())
+            case "apply_complete":
+                return self._finish(address, action)
+            case "apply_errored":
+                self._running.pop(address, None)
+                return f"{address}: failed"
+            case "refresh_start":
+                self._running[address] = ("reading", self._clock())
+            case "refresh_complete":
+                self._running.pop(address, None)
+                self._refreshed += 1
+        return None
+
+    def _plan(self, change: Event) -> None:
+        steps = _STEPS.get(change.get("action", ""))
+        if steps:
+            self.total += 1
+            self._steps_left[change.get("resource", {}).get("addr", "?")] = steps
+
+    def _finish(self, address: str, action: str) -> str | None:
+        _, began = self._running.pop(address, ("", self._clock()))
+        if action not in _DONE:
+            return None
+        left = self._steps_left.get(address, 1) - 1
+        self._steps_left[address] = left
+        if left == 0:
+            self.done += 1
+        return f"{address}: {_DONE[action]} ({duration(self._clock() - began)}) {self._count()}".rstrip()
+
+    def _count(self) -> str:
+        return f"[{self.done}/{self.total}]" if self.total else ""
+
+    def text(self) -> str:
+        """The present state in one line."""
+        parts = []
+        if self.total:
+            parts.append(f"{self.done}/{self.total} done")
+        elif self._refreshed:
+            parts.append(f"{self._refreshed} read")
+        if self._running:
+            # The one that takes longest is the one a person wonders about; the first is the oldest.
+            address, (doing, began) = next(iter(self._running.items()))
+            more = f" and {len(self._running) - 1} more" if len(self._running) > 1 else ""
+            parts.append(f"{doing} {address}{more} ({duration(self._clock() - began)})")
+        return ", ".join(parts) or f"{duration(self._clock() - self._began)}"
+
+
+class Display:
+    """Shows an Activity through the console's progress."""
+
+    def __init__(self, progress: Progress, activity: Activity) -> None:
+        self._progress = progress
+        self._activity = activity
+        self._shown = ""
+        self._said: set[str] = set()
+
+    def event(self, event: Event) -> None:
+        """Take in one event."""
+        line = self._activity.feed(event)
+        if line:
+            self._progress.line(line)
+
+    def tick(self, interruption: Interruption) -> None:
+        """Bring the display up to date; to be called several times a second."""
+        if interruption.forced:
+            self._once("stopping Terraform at once: what it was doing may be missing from the state")
+        elif interruption.requested:
+            self._once(
+                "interrupted: Terraform finishes what is in progress and stores the state; "
+                "a second Ctrl-C stops it at once, at the risk of losing track of resources"
+            )
+        text = self._activity.text()
+        if text != self._shown:  # it holds a duration, so it changes at least once a second
+            self._shown = text
+            self._progress.update(text)
+
+    def _once(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self._progress.line(line)
+
+
+def duration(seconds: float) -> str:
+    """ "42 s", "3 min 20 s"."""
+    whole = int(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"

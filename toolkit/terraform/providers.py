@@ -1,0 +1,156 @@
+"""Where providers come from when the registry is not, or need not be, asked."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.errors import InputError
+from toolkit.project import cache_dir
+from toolkit.terraform.program import Program
+
+SETTING = "TOOLKIT_PROVIDER_MIRROR"
+ADD_ON_ROOTS = (Path("/opt"), Path("/usr/share"), Path("/usr/local/share"))
+# A registry that answers needs a fraction of this; a network that swallows packets costs half a minute.
+PROBE_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A directory that holds provider packages in Terraform's mirror layout.
+
+    Attributes:
+        path: the directory above the hosts' directories.
+        providers: addresses it has packages of for this platform, "registry.terraform.io/hashicorp/aws".
+        origin: why it is used, for messages.
+    """
+
+    path: Path
+    providers: tuple[str, ...]
+    origin: str
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where providers are to be taken from, the registry for all else.
+
+    Attributes:
+        mirrors: in order of preference.
+        tried: a line for each place that was looked at, for an error message.
+    """
+
+    mirrors: tuple[Mirror, ...]
+    tried: tuple[str, ...]
+
+
+def plugin_cache() -> Path:
+    """Where installed providers are kept; in the mirror layout, so it serves as one when offline."""
+    return cache_dir() / "terraform" / "plugins"
+
+
+def find(program: Program, stack: Path) -> Sources:
+    """Decide where the providers of a stack come from.
+
+    `TOOLKIT_PROVIDER_MIRROR`, or without it the directories that Terraform itself looks into, go before
+    the registry, as they do in Terraform. Directories that merely look like mirrors, and packages
+    installed earlier, stand in for a registry that can't be reached.
+
+    Raises:
+        InputError: `TOOLKIT_PROVIDER_MIRROR` is not a directory.
+    """
+    named = os.environ.get(SETTING)
+    chosen = [(_named_directory(named), SETTING)] if named else _implied(program, stack)
+    tried: list[str] = []
+    mirrors = _look_into(chosen, program, tried)
+    if named and mirrors:
+        return Sources(tuple(mirrors), tuple(tried))
+    fallback = _look_into([] if named else _fallback(program), program, tried)
+    if not fallback:
+        tried.append(f"{program.registry_host}")
+        return Sources(tuple(mirrors), tuple(tried))
+    problem = registry_problem(program.registry_host)
+    tried.append(f"{program.registry_host}: {problem or 'answers'}")
+    return Sources((*mirrors, *(fallback if problem else ())), tuple(tried))
+
+
+def _named_directory(named: str) -> Path:
+    path = Path(named).expanduser().absolute()
+    if not path.is_dir():
+        raise InputError(
+            f"{SETTING}={named} is not a directory",
+            remedy="name the folder above registry.terraform.io/, as `terraform providers mirror` makes it",
+        )
+    return path
+
+
+def _implied(program: Program, stack: Path) -> list[tuple[Path, str]]:
+    """Where Terraform looks without being told; its documentation calls them implied local mirrors."""
+    home = Path.home()
+    app = "opentofu" if program.product == "OpenTofu" else "terraform"
+    paths = [stack / "terraform.d" / "plugins", home / ".terraform.d" / "plugins"]
+    if sys.platform == "darwin":
+        paths += [
+            base / "Library" / "Application Support" / "io.terraform" / "plugins"
+            for base in (home, Path("/"))
+        ]
+    else:
+        data_home = os.environ.get("XDG_DATA_HOME") or str(home / ".local" / "share")
+        data_dirs = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+        paths += [Path(base) / app / "plugins" for base in [data_home, *data_dirs.split(":")] if base]
+    return [(path, "implied mirror directory") for path in paths]
+
+
+def _fallback(program: Program) -> list[tuple[Path, str]]:
+    found = [(plugin_cache(), "installed earlier")]
+    for root in ADD_ON_ROOTS:
+        found += [
+            (host.parent, "add-on directory") for host in sorted(root.glob(f"*/{program.registry_host}"))
+        ]
+    return found
+
+
+def _look_into(places: Iterable[tuple[Path, str]], program: Program, tried: list[str]) -> list[Mirror]:
+    mirrors = []
+    for path, origin in places:
+        providers = tuple(providers_in(path, program.platform))
+        tried.append(f"{path} ({origin}): {', '.join(providers) or 'no provider for ' + program.platform}")
+        if providers:
+            mirrors.append(Mirror(path, providers, origin))
+    return mirrors
+
+
+def providers_in(mirror: Path, platform: str) -> Sequence[str]:
+    """The providers that a mirror has for `platform`, in the packed or the unpacked layout."""
+    # host/namespace/type/version/platform/ or
+    # host/namespace/type/terraform-provider-type_version_platform.zip
+    unpacked = (path.parents[1] for path in mirror.glob(f"*/*/*/*/{platform}") if path.is_dir())
+    packed = (path.parent for path in mirror.glob(f"*/*/*/terraform-provider-*_{platform}.zip"))
+    return sorted({path.relative_to(mirror).as_posix() for path in (*unpacked, *packed)})
+
+
+def registry_problem(host: str) -> str | None:
+    """Why the registry can't be reached; None if it answers. Takes PROBE_SECONDS at most."""
+    result: list[str | None] = []
+    # In a thread, since no time-out covers the resolver. It honours proxies as Terraform does.
+    probe = threading.Thread(
+        target=lambda: result.append(_probe(f"https://{host}/.well-known/terraform.json")), daemon=True
+    )
+    probe.start()
+    probe.join(PROBE_SECONDS)
+    return result[0] if result else f"no answer within {PROBE_SECONDS:.0f} s"
+
+
+def _probe(url: str) -> str | None:
+    try:
+        with urllib.request.urlopen(url, timeout=PROBE_SECONDS):  # noqa: S310 - always https
+            return None
+    except urllib.error.HTTPError as error:
+        return None if error.code < 500 else f"answers {error.code}"
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "reason", error))
