@@ -1,0 +1,74 @@
+"""Chunks → one `chat.completion`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gateway.chunks import Chunk
+
+Completion = dict[str, Any]
+
+
+def completion(chunks: Iterable[Chunk]) -> Completion:
+    """The answer that `chunks` (at least one) are the pieces of."""
+    head: dict[str, Any] = {}
+    choices: dict[int, dict[str, Any]] = {}
+    usage = None
+    for chunk in chunks:
+        head.update({key: value for key, value in chunk.items() if key not in ("choices", "usage")})
+        usage = chunk.get("usage") or usage
+        for delta in chunk["choices"]:
+            index = delta["index"]
+            _add(choices.setdefault(index, {"index": index, "message": {}}), delta)
+    return {
+        **head,
+        "object": "chat.completion",
+        "choices": [_finished(choices[index]) for index in sorted(choices)],
+        "usage": usage,
+    }
+
+
+def _add(choice: dict[str, Any], piece: dict[str, Any]) -> None:
+    message = choice["message"]
+    for key, value in piece["delta"].items():
+        if key == "tool_calls":
+            _add_tool_calls(message.setdefault(key, {}), value or [])
+        elif key == "role" or not isinstance(value, str):
+            if value is not None:
+                message[key] = value
+        else:
+            message[key] = (message.get(key) or "") + value
+    if piece.get("logprobs"):
+        _add_logprobs(choice.setdefault("logprobs", {}), piece["logprobs"])
+    if piece["finish_reason"] is not None:
+        choice["finish_reason"] = piece["finish_reason"]
+
+
+def _add_tool_calls(calls: dict[int, dict[str, Any]], pieces: list[dict[str, Any]]) -> None:
+    for piece in pieces:
+        call = calls.setdefault(piece.get("index", 0), {"function": {"name": "", "arguments": ""}})
+        call.update({key: piece[key] for key in ("id", "type") if piece.get(key)})
+        function = piece.get("function") or {}
+        for key in ("name", "arguments"):
+            call["function"][key] += function.get(key) or ""
+
+
+def _add_logprobs(logprobs: dict[str, Any], piece: object) -> None:
+    for key, tokens in piece.items() if isinstance(piece, dict) else ():
+        if isinstance(tokens, list):
+            logprobs.setdefault(key, []).extend(tokens)
+
+
+def _finished(choice: dict[str, Any]) -> dict[str, Any]:
+    message = {"role": "assistant", "content": None, **choice["message"]}
+    if "tool_calls" in message:
+        calls = [call for _, call in sorted(message.pop("tool_calls").items())]
+        if calls:
+            message["tool_calls"] = [{"type": "function", **call} for call in calls]
+    return {
+        "index": choice["index"],
+        "message": message,
+        "logprobs": choice.get("logprobs"),
+        "finish_reason": choice.get("finish_reason"),
+    }

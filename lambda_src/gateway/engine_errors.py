@@ -1,0 +1,75 @@
+"""What an engine says went wrong → the error that a client should see."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+from gateway.errors import (
+    ApiError,
+    ContextLengthExceededError,
+    InvalidRequestError,
+    ModelError,
+    ModelTimeoutError,
+    ModelUnavailableError,
+    RateLimitError,
+)
+
+# The words of llama.cpp, vLLM, LMI and Text Generation Inference for a prompt that is too long.
+_CONTEXT: Final = re.compile(
+    r"context[ _](length|size|window)|exceed_context_size|maximum model length|longer than the maximum"
+    r"|`?inputs`? tokens \+ `?max_new_tokens`?|`?inputs`? must have less than",
+    re.IGNORECASE,
+)
+# Addresses, paths, ARNs and tracebacks tell about the inside.
+_INTERNAL: Final = re.compile(r"arn:aws|https?://|(^|[\s'\"=(])/\w+/|Traceback|\.py\b|\d+\.\d+\.\d+\.\d+")
+_MAX_MESSAGE_CHARACTERS: Final = 1000
+
+
+def engine_error(error: Any, status: int | None = None) -> ApiError:
+    """The error for what an engine reported.
+
+    Args:
+        error: the engine's error, an object or a text.
+        status: the HTTP status of the engine, where it is known.
+    """
+    kind, message = "", str(error)
+    if isinstance(error, dict):
+        kind, message = str(error.get("type") or error.get("error_type") or ""), str(error.get("message", ""))
+        code = error.get("code")
+        status = status or (code if isinstance(code, int) else None)
+    # A message may quote the prompt, so the log gets only its kind.
+    cause = f"engine: status {status}, type {kind or 'unknown'}"
+    if _CONTEXT.search(f"{kind} {message}"):
+        return ContextLengthExceededError(_shown(message), param="messages", cause=cause)
+    if status in (400, 422) or kind in ("BadRequestError", "invalid_request_error", "validation"):
+        return InvalidRequestError(_shown(message), cause=cause)
+    if status == 429 or kind == "overloaded":
+        return RateLimitError("The model has too many requests at the moment.", cause=cause)
+    if status == 503:
+        return ModelUnavailableError(cause=cause)
+    if status in (408, 504):
+        return ModelTimeoutError(cause=cause)
+    return ModelError(cause=cause)
+
+
+def engine_answer(text: str, status: int | None) -> ApiError:
+    """The error for an engine's whole HTTP answer, with a status other than 200."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return engine_error(text, status)
+    if not isinstance(document, dict):
+        return engine_error(text, status)
+    error = document.get("error", document)
+    if isinstance(error, str):
+        # Text Generation Inference and LMI put the kind beside the message.
+        error = {**document, "message": error}
+    return engine_error(error, status)
+
+
+def _shown(message: str) -> str:
+    if not message or _INTERNAL.search(message):
+        return "The model refused the request as invalid."
+    return message[:_MAX_MESSAGE_CHARACTERS]

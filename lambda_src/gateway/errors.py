@@ -1,0 +1,111 @@
+"""Errors that reach a client, in the shape that OpenAI's clients know how to raise."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class ApiError(Exception):
+    """Something went wrong with a request.
+
+    Args:
+        message: a sentence for the client; names nothing of the inside.
+        param: the request's parameter that is at fault.
+        cause: what the log should know and the client should not; never a prompt or an answer.
+    """
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "server_error"
+    code: ClassVar[str | None] = None
+
+    def __init__(self, message: str, *, param: str | None = None, cause: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.cause = cause
+
+    def body(self) -> dict[str, Any]:
+        """The error object, as it is sent."""
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+
+class InternalError(ApiError):
+    """The gateway itself is at fault, its code or its permissions."""
+
+    code = "internal_error"
+
+    def __init__(self, *, cause: str | None = None) -> None:
+        super().__init__("The server had an error while processing your request.", cause=cause)
+
+
+class InvalidRequestError(ApiError):
+    """The request can't be answered as it is."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class ContextLengthExceededError(InvalidRequestError):
+    """Prompt and answer don't fit into the model's context."""
+
+    code = "context_length_exceeded"
+
+
+class NotFoundError(ApiError):
+    """No such path."""
+
+    status = 404
+    type = "invalid_request_error"
+
+
+class MethodNotAllowedError(NotFoundError):
+    """The path exists, with another method."""
+
+    status = 405
+
+
+class ModelNotFoundError(NotFoundError):
+    """No model of this name is served here."""
+
+    code = "model_not_found"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"The model {model!r} does not exist.", param="model")
+
+
+class RateLimitError(ApiError):
+    """The endpoint has more requests than it can take."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+
+class ModelError(ApiError):
+    """The model's server failed, or answered something that is not understood."""
+
+    status = 502
+    code = "model_error"
+
+    def __init__(self, message: str = "The model failed to answer.", *, cause: str | None = None) -> None:
+        super().__init__(message, cause=cause)
+
+
+class ModelUnavailableError(ApiError):
+    """The endpoint is missing, not in service or out of capacity."""
+
+    status = 503
+    code = "model_unavailable"
+
+    def __init__(self, *, cause: str | None = None) -> None:
+        super().__init__("The model is not available at the moment; try again later.", cause=cause)
+
+
+class ModelTimeoutError(ApiError):
+    """The model did not answer in time."""
+
+    status = 504
+    code = "model_timeout"
+
+    def __init__(self, *, cause: str | None = None) -> None:
+        super().__init__("The model did not answer in time.", cause=cause)

@@ -1,0 +1,35 @@
+"""Blocking iterators, such as botocore's streams, under asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def iterate(blocking: Iterable[T]) -> AsyncIterator[T]:
+    """Items of `blocking` as they come; it is iterated in a thread of its own, to its end.
+
+    One thread for the whole iteration, rather than one of a pool for each item, spares a hand-over
+    per item, and long streams don't fill the pool.
+    """
+    loop = asyncio.get_running_loop()
+    results: asyncio.Queue[tuple[T] | BaseException | None] = asyncio.Queue()
+
+    def work() -> None:
+        end: BaseException | None = None
+        try:
+            for item in blocking:
+                loop.call_soon_threadsafe(results.put_nowait, (item,))
+        except BaseException as error:  # noqa: BLE001 - raised again where the items are awaited
+            end = error
+        loop.call_soon_threadsafe(results.put_nowait, end)
+
+    threading.Thread(target=work, name="stream", daemon=True).start()
+    while (result := await results.get()) is not None:
+        if isinstance(result, BaseException):
+            raise result
+        yield result[0]

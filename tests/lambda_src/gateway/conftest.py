@@ -1,0 +1,209 @@
+"""The gateway as a process of its own, in front of a SageMaker runtime whose engine the tests script."""
+
+from __future__ import annotations
+
+import binascii
+import json
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+
+GATEWAY = Path(__file__).parents[3] / "lambda_src" / "gateway"
+Step = bytes | Callable[[], object]
+
+
+def frame(payload: bytes, **headers: str) -> bytes:
+    """A message of AWS's event-stream encoding."""
+    encoded = b""
+    for name, value in headers.items():
+        key = ":" + name.replace("_", "-")
+        encoded += struct.pack("!B", len(key)) + key.encode()
+        encoded += struct.pack("!BH", 7, len(value)) + value.encode()
+    prelude = struct.pack("!II", 16 + len(encoded) + len(payload), len(encoded))
+    message = prelude + struct.pack("!I", binascii.crc32(prelude)) + encoded + payload
+    return message + struct.pack("!I", binascii.crc32(message))
+
+
+@dataclass
+class Engine:
+    """What the next requests to the endpoint `demo` are answered with.
+
+    Attributes:
+        steps: parts of the stream; a callable is called between them.
+        failure: an exception event after the steps, as (name, message).
+        error: instead of a stream: HTTP status, error code, further members.
+        asked: bodies of the requests.
+        gone: set when the gateway hung up before the end.
+    """
+
+    address: str = ""
+    steps: list[Step] = field(default_factory=list)
+    failure: tuple[str, str] | None = None
+    error: tuple[int, str, dict[str, object]] | None = None
+    asked: list[dict[str, object]] = field(default_factory=list)
+    gone: threading.Event = field(default_factory=threading.Event)
+
+    def says(self, *steps: Step) -> None:
+        self.steps = list(steps)
+
+    def reset(self) -> None:
+        self.steps, self.failure, self.error, self.asked = [], None, None, []
+        self.gone.clear()
+
+
+class _Runtime(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    engine: Engine
+
+    def do_POST(self) -> None:
+        engine = self.engine
+        body = self.rfile.read(int(self.headers["content-length"]))
+        engine.asked.append(json.loads(body))
+        assert self.path == "/endpoints/demo/invocations-response-stream"
+        if engine.error is not None:
+            self._fail(*engine.error)
+            return
+        self.send_response(200)
+        self.send_header("content-type", "application/vnd.amazon.eventstream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        try:
+            for step in engine.steps:
+                if isinstance(step, bytes):
+                    self._send(frame(step, message_type="event", event_type="PayloadPart"))
+                else:
+                    step()
+            if engine.failure is not None:
+                name, message = engine.failure
+                payload = json.dumps({"Message": message}).encode()
+                self._send(frame(payload, message_type="exception", exception_type=name))
+            self.wfile.write(b"0\r\n\r\n")
+        except OSError:
+            engine.gone.set()
+            self.close_connection = True
+
+    def _send(self, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def _fail(self, status: int, code: str, members: dict[str, object]) -> None:
+        body = json.dumps(members).encode()
+        self.send_response(status)
+        self.send_header("x-amzn-errortype", code)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def _engine() -> Iterator[Engine]:
+    engine = Engine()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Runtime", (_Runtime,), {"engine": engine}))
+    server.daemon_threads = True
+    engine.address = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield engine
+    server.shutdown()
+
+
+@pytest.fixture
+def engine(_engine: Engine) -> Engine:
+    _engine.reset()
+    return _engine
+
+
+@dataclass
+class Gateway:
+    """A running gateway.
+
+    Attributes:
+        process: started through `run.sh`, as on AWS.
+        log: the file of its standard output and error.
+    """
+
+    address: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.address}/healthz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                if self.process.poll() is not None:
+                    break
+                time.sleep(0.01)
+        pytest.fail(f"the gateway did not start:\n{self.log.read_text()}")
+
+    def log_line(self, request_id: str) -> dict[str, object]:
+        """The line of one request, once it is there."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            for line in self.log.read_text().splitlines():
+                if f'"{request_id}"' in line:
+                    return dict(json.loads(line))
+            time.sleep(0.01)
+        pytest.fail(f"no line for {request_id} in:\n{self.log.read_text()}")
+
+
+StartGateway = Callable[[dict[str, str]], Gateway]
+
+
+@pytest.fixture(scope="session")
+def start_gateway(_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartGateway]:
+    """Starts gateways with an environment like Lambda's, and further variables."""
+    started: list[Gateway] = []
+
+    def start(variables: dict[str, str]) -> Gateway:
+        log = tmp_path_factory.mktemp("gateway") / "log"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        environment = {
+            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+            "LAMBDA_TASK_ROOT": str(GATEWAY.parent),
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_ENDPOINT_URL": _engine.address,
+            "PORT": str(port),
+            **variables,
+        }
+        with log.open("wb") as output:
+            process = subprocess.Popen([GATEWAY / "run.sh"], env=environment, stdout=output, stderr=output)
+        started.append(Gateway(f"http://127.0.0.1:{port}", process, log))
+        return started[-1]
+
+    yield start
+    for gateway in started:
+        gateway.process.terminate()
+        gateway.process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def gateway(start_gateway: StartGateway) -> Gateway:
+    models = {"demo": {"endpoint": "demo", "aliases": ["org/demo"]}}
+    running = start_gateway({"GATEWAY_MODELS": json.dumps(models)})
+    running.wait_until_ready()
+    return running
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=gateway.address, timeout=20) as client:
+        yield client

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+from starlette.testclient import TestClient
+
+CONTEXT = {"requestId": "api-gateway-7", "identity": {"apiKeyId": "key-1", "sourceIp": "127.0.0.1"}}
+
+
+def test_health_says_nothing_of_the_inside(client: httpx.Client, gateway: Any) -> None:
+    response = client.get("/healthz")
+    assert response.json() == {"status": "ok"}
+    assert "/healthz" not in gateway.log.read_text()
+
+
+def test_unknown_paths_and_methods(client: httpx.Client) -> None:
+    missing = client.get("/v2/models")
+    assert (missing.status_code, missing.json()["error"]["type"]) == (404, "invalid_request_error")
+    assert client.get("/v1/models/").status_code == 404
+    wrong = client.get("/v1/chat/completions")
+    assert (wrong.status_code, wrong.json()["error"]["message"]) == (
+        405,
+        "There is no GET /v1/chat/completions, only another method.",
+    )
+
+
+def test_the_log_line_counts_and_keeps_secrets(client: httpx.Client, gateway: Any, engine: Any) -> None:
+    usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+    choice = {"index": 0, "delta": {"content": "an answer"}, "finish_reason": "stop"}
+    engine.says(f"data: {json.dumps({'choices': [choice], 'usage': usage})}\n\n".encode())
+    response = client.post(
+        "/v1/chat/completions",
+        json={"model": "demo", "messages": [{"role": "user", "content": "my prompt"}]},
+        headers={"x-amzn-request-context": json.dumps(CONTEXT), "authorization": "Bearer my-secret-key"},
+    )
+    assert response.headers["x-request-id"] == "api-gateway-7"
+    assert response.json()["id"] == "chatcmpl-api-gateway-7"
+    line = gateway.log_line("api-gateway-7")
+    assert 0 < line.pop("time_to_first_token_ms") <= line.pop("duration_ms")
+    assert line == {
+        "level": "INFO",
+        "message": "request",
+        "request_id": "api-gateway-7",
+        "api_key_id": "key-1",
+        "method": "POST",
+        "path": "/v1/chat/completions",
+        "status": 200,
+        "model": "demo",
+        "stream": False,
+        "prompt_tokens": 5,
+        "completion_tokens": 2,
+    }
+    log = gateway.log.read_text()
+    assert "my prompt" not in log
+    assert "an answer" not in log
+    assert "my-secret-key" not in log
+
+
+def test_a_context_that_is_no_json_gives_an_id_all_the_same(client: httpx.Client) -> None:
+    response = client.get("/v1/models", headers={"x-amzn-request-context": "{"})
+    assert len(response.headers["x-request-id"]) == 36
+
+
+def test_a_fault_of_the_gateway_is_a_plain_500_and_a_line_with_its_place(capsys: Any) -> None:
+    from gateway.app import create_app
+    from gateway.service import Models
+
+    class Broken:
+        def invoke(self, *_: Any) -> Any:
+            raise ZeroDivisionError("quotes the prompt")
+
+    http = TestClient(create_app(Models({"demo": "demo"}, Broken())), raise_server_exceptions=False)
+    response = http.post("/v1/chat/completions", json={"model": "demo", "messages": [{"role": "user"}]})
+    assert response.status_code == 500
+    assert response.json()["error"]["code"] == "internal_error"
+    line = json.loads(capsys.readouterr().out)
+    assert (line["error"], line["status"], line["level"]) == ("ZeroDivisionError", 500, "ERROR")
+    assert "test_app.py" in line["frames"][-1]
+    assert "quotes" not in json.dumps(line)

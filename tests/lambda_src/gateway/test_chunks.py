@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from gateway.chunks import Identity, chunks, says_something
+from gateway.errors import ApiError, ContextLengthExceededError, ModelError
+
+IDENTITY = Identity("chatcmpl-1", "demo", 1700000000)
+
+
+def piece(delta: dict[str, Any], finish: str | None = None, index: int = 0) -> dict[str, Any]:
+    return {"choices": [{"index": index, "delta": delta, "finish_reason": finish}]}
+
+
+def test_every_chunk_has_openais_members_and_the_clients_model() -> None:
+    document = {
+        **piece({"content": "Hi"}, "stop"),
+        "id": "7",
+        "model": "/opt/ml/model",
+        "object": "chunk",
+        "timings": {"predicted_ms": 3},
+        "system_fingerprint": "b1",
+    }
+    (chunk,) = chunks([document], IDENTITY)
+    assert chunk == {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1700000000,
+        "model": "demo",
+        "choices": [{"index": 0, "delta": {"content": "Hi"}, "logprobs": None, "finish_reason": "stop"}],
+        "system_fingerprint": "b1",
+        "usage": None,
+    }
+
+
+def test_an_answer_that_was_not_streamed_becomes_a_chunk() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call, call]}
+    document = {
+        "object": "chat.completion",
+        "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
+        "usage": {"total_tokens": 3},
+    }
+    (chunk,) = chunks([document], IDENTITY)
+    delta = chunk["choices"][0]["delta"]
+    assert [call["index"] for call in delta["tool_calls"]] == [0, 1]
+    assert chunk["usage"] == {"total_tokens": 3}
+
+
+@pytest.mark.parametrize(
+    ("documents", "kind"),
+    [
+        ([{"error": {"message": "boom", "type": "InternalServerError", "code": 500}}], ModelError),
+        ([{"object": "error", "message": "maximum context length is 9 tokens"}], ContextLengthExceededError),
+        ([{"error": "Incomplete generation", "error_type": "generation"}], ModelError),
+        ([piece({"content": ""}, "error")], ModelError),
+        ([{"generated_text": "Hi"}], ModelError),
+        ([{"choices": [{"text": "Hi"}]}], ModelError),
+    ],
+)
+def test_an_engines_error_is_raised(documents: list[Any], kind: type[ApiError]) -> None:
+    with pytest.raises(kind):
+        list(chunks([piece({"content": "Hel"}), *documents], IDENTITY))
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        [],
+        [None],
+        [piece({"content": "Hel"})],
+        [piece({"content": "a"}, "stop", 0), piece({"content": "b"}, None, 1)],
+        [{"choices": [], "usage": {"total_tokens": 1}}],
+    ],
+)
+def test_a_stream_that_ends_early_is_not_taken_for_a_whole_one(documents: list[Any]) -> None:
+    with pytest.raises(ModelError):
+        list(chunks(documents, IDENTITY))
+
+
+def test_done_ends_a_stream_without_finish_reason() -> None:
+    assert len(list(chunks([piece({"content": "Hi"}), None], IDENTITY))) == 1
+
+
+def test_the_role_alone_says_nothing() -> None:
+    role, text = chunks(
+        [piece({"role": "assistant", "content": ""}), piece({"content": "x"}, "stop")], IDENTITY
+    )
+    assert not says_something(role)
+    assert says_something(text)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.chunks import Identity, chunks
+from gateway.completion import completion
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def assembled(*documents: dict[str, Any]) -> dict[str, Any]:
+    return completion(chunks(documents, Identity("chatcmpl-1", "demo", 1)))
+
+
+def choice(delta: dict[str, Any], finish: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish, **more}]}
+
+
+def test_text_usage_and_reason() -> None:
+    usage = {"prompt_tokens": 2, "completion_tokens": 2, "total_tokens": 4}
+    whole = assembled(
+        choice({"role": "assistant", "content": None}),
+        choice({"content": "Hel"}),
+        choice({"content": "lo"}, "length"),
+        {"choices": [], "usage": usage},
+    )
+    assert whole == {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "demo",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "Hello"},
+                "logprobs": None,
+                "finish_reason": "length",
+            }
+        ],
+        "usage": usage,
+    }
+
+
+def test_tool_calls_are_put_together_by_their_number() -> None:
+    def call(index: int, arguments: str, **head: Any) -> dict[str, Any]:
+        name = {"name": head.pop("name")} if "name" in head else {}
+        return {"index": index, "function": {**name, "arguments": arguments}, **head}
+
+    whole = assembled(
+        choice({"role": "assistant", "tool_calls": [call(0, "", id="a", type="function", name="weather")]}),
+        choice({"tool_calls": [call(0, '{"city":')]}),
+        choice({"tool_calls": [call(1, '{"x', id="b", type="function", name="time")]}),
+        choice({"tool_calls": [call(0, '"Rome"}'), call(1, '":1}')]}, "tool_calls"),
+    )
+    assert whole["choices"][0]["message"] == {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Rome"}'}},
+            {"id": "b", "type": "function", "function": {"name": "time", "arguments": '{"x":1}'}},
+        ],
+    }
+    assert whole["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_logprobs_are_joined_and_choices_kept_apart() -> None:
+    whole = assembled(
+        choice({"content": "a"}, logprobs={"content": [{"token": "a"}]}),
+        {"choices": [{"index": 1, "delta": {"content": "z"}, "finish_reason": "stop"}]},
+        choice({"content": "b"}, "stop", logprobs={"content": [{"token": "b"}], "refusal": None}),
+    )
+    first, second = whole["choices"]
+    assert first["logprobs"] == {"content": [{"token": "a"}, {"token": "b"}]}
+    assert first["message"]["content"] == "ab"
+    assert second["message"]["content"] == "z"
+
+
+def test_reasoning_is_kept() -> None:
+    whole = assembled(
+        choice({"reasoning_content": "h"}), choice({"reasoning_content": "m"}), choice({}, "stop")
+    )
+    assert whole["choices"][0]["message"]["reasoning_content"] == "hm"
+
+
+@given(st.text(), st.lists(st.integers(0, 50)))
+def test_a_streamed_answer_equals_the_whole_one(text: str, cuts: list[int]) -> None:
+    places = sorted({min(cut, len(text)) for cut in cuts})
+    pieces = [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
+    streamed = assembled(*(choice({"content": piece}) for piece in pieces), choice({}, "stop"))
+    message = {"role": "assistant", "content": text}
+    whole = assembled({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+    assert streamed == whole

@@ -1,0 +1,83 @@
+"""The engines' own words, taken from their sources, become OpenAI's errors."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from gateway.engine_errors import engine_answer, engine_error
+from gateway.errors import (
+    ApiError,
+    ContextLengthExceededError,
+    InvalidRequestError,
+    ModelError,
+    ModelTimeoutError,
+    ModelUnavailableError,
+    RateLimitError,
+)
+
+LLAMA = {
+    "error": {"code": 400, "message": "request (900 tokens) exceeds the available context size (512 tokens)"}
+}
+VLLM = {"error": {"message": "This model's maximum context length is 512 tokens.", "type": "BadRequestError"}}
+VLLM_OLD = {
+    "object": "error",
+    "message": "max_tokens must be at least 1",
+    "type": "BadRequestError",
+    "code": 400,
+}
+TGI = {
+    "error": "Input validation error: `inputs` must have less than 512 tokens.",
+    "error_type": "validation",
+}
+TGI_BUSY = {"error": "Model is overloaded", "error_type": "overloaded"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "kind"),
+    [
+        (LLAMA, 400, ContextLengthExceededError),
+        (VLLM, 400, ContextLengthExceededError),
+        (TGI, 422, ContextLengthExceededError),
+        (VLLM_OLD, 400, InvalidRequestError),
+        (TGI_BUSY, 429, RateLimitError),
+        (
+            {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}},
+            503,
+            ModelUnavailableError,
+        ),
+        ({"error": "timeout"}, 504, ModelTimeoutError),
+        ({"error": {"message": "CUDA out of memory"}}, 500, ModelError),
+        ([1], 500, ModelError),
+    ],
+)
+def test_answers_with_a_status(answer: object, status: int, kind: type[ApiError]) -> None:
+    error = engine_answer(json.dumps(answer), status)
+    assert type(error) is kind
+
+
+def test_a_text_that_is_not_json() -> None:
+    assert type(engine_answer("<html>Bad Gateway</html>", 500)) is ModelError
+
+
+def test_an_engines_advice_is_passed_on() -> None:
+    assert engine_answer(json.dumps(VLLM_OLD), 400).message == "max_tokens must be at least 1"
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "File /opt/ml/model/config.json not found",
+        "see http://10.0.0.7:8080/x",
+        "Traceback (most recent call last)",
+        "arn:aws:sagemaker:us-east-1:123456789012:endpoint/x",
+        "raised in engine.py",
+    ],
+)
+def test_the_inside_is_not_shown(secret: str) -> None:
+    assert secret not in engine_error({"message": secret}, 400).message
+
+
+def test_the_log_gets_no_quoted_prompt() -> None:
+    error = engine_error({"message": "bad input: 'my secret prompt'", "type": "BadRequestError"}, 400)
+    assert "secret" not in (error.cause or "")
