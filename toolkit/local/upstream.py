@@ -66,7 +66,9 @@ async def request(
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         connection = h11.Connection(h11.CLIENT)
-        writer.write(_encode(connection, port, method, target, headers, body))
+        own = [("Host", f"127.0.0.1:{port}"), ("Content-Length", str(len(body))), ("Connection", "close")]
+        own += [(name, value) for name, value in headers if name.lower() not in _SET_HERE]
+        writer.write(_encode(connection, h11.Request(method=method, target=target, headers=own), body))
         answer = await _next_event(connection, reader)
         while isinstance(answer, h11.InformationalResponse):
             answer = await _next_event(connection, reader)
@@ -87,13 +89,8 @@ _HOP_BY_HOP = (b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b
 _SET_HERE = ("host", "content-length", *(name.decode() for name in _HOP_BY_HOP))
 
 
-def _encode(
-    connection: h11.Connection, port: int, method: str, target: str, headers: Sequence[Header], body: bytes
-) -> bytes:
-    kept = [(name, value) for name, value in headers if name.lower() not in _SET_HERE]
-    own = [("Host", f"127.0.0.1:{port}"), ("Content-Length", str(len(body))), ("Connection", "close")]
-    head = connection.send(h11.Request(method=method, target=target, headers=own + kept)) or b""
-    return head + (connection.send(h11.Data(body)) or b"") + (connection.send(h11.EndOfMessage()) or b"")
+def _encode(connection: h11.Connection, head: h11.Request, body: bytes) -> bytes:
+    return b"".join(connection.send(event) or b"" for event in (head, h11.Data(body), h11.EndOfMessage()))
 
 
 async def _parts(connection: h11.Connection, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
