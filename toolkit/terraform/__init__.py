@@ -17,7 +17,8 @@ InterruptedByUserError (exit 130, after Terraform has ended safely), PreflightEr
 """
 
 from toolkit.terraform.events import Change, Counts
+from toolkit.terraform.plan import Plan
 from toolkit.terraform.program import Program, discover
-from toolkit.terraform.workspace import Plan, Workspace
+from toolkit.terraform.workspace import Workspace
 
 __all__ = ["Change", "Counts", "Plan", "Program", "Workspace", "discover"]

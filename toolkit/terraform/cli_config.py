@@ -16,10 +16,24 @@ from pathlib import Path
 from toolkit.project import cache_dir
 from toolkit.terraform import hcl
 from toolkit.terraform.program import Program
-from toolkit.terraform.providers import Mirror
 
 # Not carried over: tokens go through the environment, and the last one is written by the toolkit.
 _NOT_COPIED = ("credentials", "provider_installation")
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A folder that holds provider packages in Terraform's mirror layout.
+
+    Attributes:
+        path: the folder above the hosts' folders.
+        providers: addresses of what it has for this platform, "registry.terraform.io/hashicorp/aws".
+        origin: why it is used, for messages.
+    """
+
+    path: Path
+    providers: tuple[str, ...]
+    origin: str
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from toolkit.errors import StateError, TerraformError, ToolkitError
 
@@ -18,6 +17,16 @@ _SDK_NOISE = re.compile(
 _LOCK_FIELD = re.compile(r"^\s*(ID|Path|Operation|Who|Created):[ \t]*(\S.*?)\s*$", re.MULTILINE)
 _LOCK_SUMMARY = "Error acquiring the state lock"
 _STALE_SUMMARIES = ("Saved plan is stale", "Saved plan does not match the given state")
+
+
+class Place(Protocol):
+    """Knows where a command ran."""
+
+    def relative(self, file: str) -> str:
+        """A file name as Terraform reports it, relative to the project."""
+
+    def by_hand(self, *arguments: str) -> str:
+        """The command line that runs Terraform there with `arguments`."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +70,9 @@ class Diagnostic:
         """The detail without noise, a line for each paragraph."""
         return condense(self.detail)
 
-    def where(self, relative: Callable[[str], str]) -> str | None:
+    def where(self, place: Place) -> str | None:
         """File, line and resource, as far as they are known."""
-        source = f"{relative(self.file)}:{self.line}" if self.file else None
+        source = f"{place.relative(self.file)}:{self.line}" if self.file else None
         if source and self.address:
             return f"{source} ({self.address})"
         return source or self.address
@@ -83,7 +92,7 @@ def error_for(
     command: str,
     diagnostics: Sequence[Diagnostic],
     plain: Sequence[str],
-    relative: Callable[[str], str],
+    place: Place,
     log: str,
 ) -> ToolkitError:
     """The error for a Terraform command that failed.
@@ -92,12 +101,12 @@ def error_for(
         command: "plan", "apply", …
         diagnostics: what it reported; warnings are left out here.
         plain: what it printed otherwise, used if it reported no error.
-        relative: turns a file name of Terraform's into one relative to the project.
+        place: where it ran.
         log: where the user finds all of its output.
     """
     errors = list(dict.fromkeys(each for each in diagnostics if each.severity == "error"))
     for error in errors:
-        special = _state_error(error)
+        special = _state_error(error, place)
         if special:
             return special
     if not errors:
@@ -108,27 +117,27 @@ def error_for(
         )
     if len(errors) == 1:
         only = errors[0]
-        return TerraformError(only.headline(), where=only.where(relative), details=only.paragraphs())
+        return TerraformError(only.headline(), where=only.where(place), details=only.paragraphs())
     details: list[str] = []
     for error in errors:
-        where = error.where(relative)
+        where = error.where(place)
         details.append(f"{where}: {error.headline()}" if where else error.headline())
         details += [f"  {paragraph}" for paragraph in error.paragraphs()]
     return TerraformError(f"terraform {command} reported {len(errors)} errors", details=details)
 
 
-def _state_error(error: Diagnostic) -> StateError | None:
+def _state_error(error: Diagnostic, place: Place) -> StateError | None:
     if error.summary in _STALE_SUMMARIES:
         return StateError(
             "the plan is stale: the state has changed since it was made",
             remedy="plan again, then apply that plan",
         )
     if error.summary == _LOCK_SUMMARY:
-        return _lock_error(error.detail)
+        return _lock_error(error.detail, place)
     return None
 
 
-def _lock_error(detail: str) -> StateError | None:
+def _lock_error(detail: str, place: Place) -> StateError | None:
     """Somebody holds the lock; None if it could not be taken for another reason (no bucket, no right)."""
     lock = dict(_LOCK_FIELD.findall(detail))
     if "ID" not in lock:
@@ -145,16 +154,6 @@ def _lock_error(detail: str) -> StateError | None:
         details=[f"lock ID {lock['ID']}"],
         remedy=(
             "wait until that run has ended; only if it is certainly dead, release its lock: "
-            f"terraform force-unlock {lock['ID']}"
+            f"{place.by_hand('force-unlock', lock['ID'])}"
         ),
     )
-
-
-def relative_to(stack: str, root: str) -> Callable[[str], str]:
-    """Turns file names as Terraform reports them, relative to `stack`, into ones relative to `root`."""
-
-    def relative(file: str) -> str:
-        path = os.path.normpath(os.path.join(stack, file))  # noqa: PTH118 - no file system access is wanted
-        return os.path.relpath(path, root) if path.startswith(root + os.sep) else path
-
-    return relative

@@ -78,6 +78,7 @@ class Transcript:
         changes: what is planned.
         drift: what was found changed outside of Terraform.
         counts: the summary, once Terraform gave it.
+        outputs: values after an apply, unless one of them is sensitive and was withheld.
         state: the state itself, which Terraform prints when it can store it nowhere at all.
         plain: the last lines that were not JSON.
     """
@@ -86,6 +87,7 @@ class Transcript:
     changes: list[Change] = field(default_factory=list)
     drift: list[Change] = field(default_factory=list)
     counts: Counts | None = None
+    outputs: dict[str, Any] | None = None
     state: Event | None = None
     plain: deque[str] = field(default_factory=lambda: deque(maxlen=PLAIN_LINES_KEPT))
 
@@ -104,9 +106,17 @@ class Transcript:
                 self.drift.append(Change.from_json(event.get("change", {})))
             case "change_summary":
                 self.counts = Counts.from_json(event.get("changes", {}))
+            case "outputs":
+                self.outputs = _output_values(event.get("outputs", {}))
             case "log" if "state" in event:
                 self.state = event["state"]
         return event
+
+
+def _output_values(outputs: Event) -> dict[str, Any] | None:
+    if any(output.get("sensitive") or "value" not in output for output in outputs.values()):
+        return None
+    return {name: output["value"] for name, output in outputs.items()}
 
 
 def _parse(line: str) -> Event | None:

@@ -57,6 +57,15 @@ def forget(data_directory: Path) -> None:
     (data_directory / RECORD).unlink(missing_ok=True)
 
 
+def state_location(data_directory: Path) -> str | None:
+    """Where the last `init` put the state, "bucket/key" for S3; None if that is not known."""
+    try:
+        config = json.loads((data_directory / "terraform.tfstate").read_text())["backend"]["config"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    return "/".join(str(config[name]) for name in ("bucket", "path", "key") if config.get(name)) or None
+
+
 def _modules(stack: Path) -> Iterator[Path]:
     """The root module and all local modules it calls, each once."""
     seen: set[Path] = set()

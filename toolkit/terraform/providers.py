@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.console import Console
 from toolkit.errors import InputError
 from toolkit.project import cache_dir
+from toolkit.terraform.cli_config import Mirror, UserConfig
 from toolkit.terraform.program import Program
 
 SETTING = "TOOLKIT_PROVIDER_MIRROR"
 ADD_ON_ROOTS = (Path("/opt"), Path("/usr/share"), Path("/usr/local/share"))
 # A registry that answers needs a fraction of this; a network that swallows packets costs half a minute.
 PROBE_SECONDS = 3.0
-
-
-@dataclass(frozen=True)
-class Mirror:
-    """A directory that holds provider packages in Terraform's mirror layout.
-
-    Attributes:
-        path: the directory above the hosts' directories.
-        providers: addresses it has packages of for this platform, "registry.terraform.io/hashicorp/aws".
-        origin: why it is used, for messages.
-    """
-
-    path: Path
-    providers: tuple[str, ...]
-    origin: str
 
 
 @dataclass(frozen=True)
@@ -45,8 +34,14 @@ class Sources:
         tried: a line for each place that was looked at, for an error message.
     """
 
-    mirrors: tuple[Mirror, ...]
-    tried: tuple[str, ...]
+    mirrors: tuple[Mirror, ...] = ()
+    tried: tuple[str, ...] = ()
+
+    @property
+    def plugin_cache(self) -> Path | None:
+        """Where Terraform may keep what it installs; not where it installs from, which it forbids."""
+        cache = plugin_cache()
+        return None if any(mirror.path == cache for mirror in self.mirrors) else cache
 
 
 def plugin_cache() -> Path:
@@ -54,16 +49,20 @@ def plugin_cache() -> Path:
     return cache_dir() / "terraform" / "plugins"
 
 
-def find(program: Program, stack: Path) -> Sources:
+def find(program: Program, stack: Path, user: UserConfig) -> Sources:
     """Decide where the providers of a stack come from.
 
-    `TOOLKIT_PROVIDER_MIRROR`, or without it the directories that Terraform itself looks into, go before
-    the registry, as they do in Terraform. Directories that merely look like mirrors, and packages
-    installed earlier, stand in for a registry that can't be reached.
+    A `provider_installation` of the user's decides it all. Without one, `TOOLKIT_PROVIDER_MIRROR`, or else
+    the folders that Terraform itself looks into, go before the registry, as they do in Terraform. Folders
+    that merely look like mirrors, and packages installed earlier, stand in for a registry that can't be
+    reached.
 
     Raises:
         InputError: `TOOLKIT_PROVIDER_MIRROR` is not a directory.
     """
+    if user.has_provider_installation:
+        files = ", ".join(map(str, user.files))
+        return Sources(tried=(f"as provider_installation in {files} says",))
     named = os.environ.get(SETTING)
     chosen = [(_named_directory(named), SETTING)] if named else _implied(program, stack)
     tried: list[str] = []
@@ -72,11 +71,25 @@ def find(program: Program, stack: Path) -> Sources:
         return Sources(tuple(mirrors), tuple(tried))
     fallback = _look_into([] if named else _fallback(program), program, tried)
     if not fallback:
-        tried.append(f"{program.registry_host}")
+        tried.append(f"{program.registry_host} (registry)")
         return Sources(tuple(mirrors), tuple(tried))
     problem = registry_problem(program.registry_host)
-    tried.append(f"{program.registry_host}: {problem or 'answers'}")
+    tried.append(f"{program.registry_host} (registry): {problem or 'answers'}")
     return Sources((*mirrors, *(fallback if problem else ())), tuple(tried))
+
+
+@contextmanager
+def exclusive_cache(console: Console) -> Iterator[None]:
+    """Keep other runs from installing into the same cache, which Terraform does not guard."""
+    lock = plugin_cache().with_suffix(".lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            console.line("waiting for another run that is installing providers …")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _named_directory(named: str) -> Path:
@@ -118,20 +131,28 @@ def _fallback(program: Program) -> list[tuple[Path, str]]:
 def _look_into(places: Iterable[tuple[Path, str]], program: Program, tried: list[str]) -> list[Mirror]:
     mirrors = []
     for path, origin in places:
-        providers = tuple(providers_in(path, program.platform))
-        tried.append(f"{path} ({origin}): {', '.join(providers) or 'no provider for ' + program.platform}")
-        if providers:
-            mirrors.append(Mirror(path, providers, origin))
+        found = packages(path, program.platform)
+        listed = [f"{provider} {', '.join(versions)}" for provider, versions in sorted(found.items())]
+        tried.append(f"{path} ({origin}): {'; '.join(listed) or 'no provider for ' + program.platform}")
+        if found:
+            mirrors.append(Mirror(path, tuple(sorted(found)), origin))
     return mirrors
 
 
-def providers_in(mirror: Path, platform: str) -> Sequence[str]:
-    """The providers that a mirror has for `platform`, in the packed or the unpacked layout."""
-    # host/namespace/type/version/platform/ or
+def packages(mirror: Path, platform: str) -> dict[str, list[str]]:
+    """The versions of each provider that a mirror has for `platform`, in the packed or unpacked layout."""
+    found: dict[str, list[str]] = {}
+    # host/namespace/type/version/platform/
+    for package in sorted(mirror.glob(f"*/*/*/*/{platform}")):
+        if package.is_dir():  # not a link into a mirror that is gone
+            found.setdefault(package.parents[1].relative_to(mirror).as_posix(), []).append(
+                package.parent.name
+            )
     # host/namespace/type/terraform-provider-type_version_platform.zip
-    unpacked = (path.parents[1] for path in mirror.glob(f"*/*/*/*/{platform}") if path.is_dir())
-    packed = (path.parent for path in mirror.glob(f"*/*/*/terraform-provider-*_{platform}.zip"))
-    return sorted({path.relative_to(mirror).as_posix() for path in (*unpacked, *packed)})
+    for package in sorted(mirror.glob(f"*/*/*/terraform-provider-*_{platform}.zip")):
+        version = package.name.removesuffix(f"_{platform}.zip").rpartition("_")[2]
+        found.setdefault(package.parent.relative_to(mirror).as_posix(), []).append(version)
+    return found
 
 
 def registry_problem(host: str) -> str | None:

@@ -3,54 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from toolkit.console import Console
-from toolkit.errors import InterruptedByUserError, TerraformError, ToolkitError
+from toolkit.errors import InterruptedByUserError, TerraformError
 from toolkit.project import Project
-from toolkit.terraform import cli_config, command, diagnostics, initialization, process, providers
-from toolkit.terraform.events import Change, Counts, Transcript
+from toolkit.terraform import cli_config, command, diagnostics, failures, initialization, process, providers
+from toolkit.terraform.events import Counts, Transcript
+from toolkit.terraform.plan import Plan
 from toolkit.terraform.program import Program
 from toolkit.terraform.progress import Activity, Display
 
 _NO_CHANGES, _CHANGES = 0, 2
-_INSTALLATION_FAILURES = (
-    "Failed to query available provider packages",
-    "Failed to install provider",
-    "Invalid provider registry host",
-)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A saved plan.
-
-    Attributes:
-        path: the plan file.
-        has_changes: whether applying it does anything, be it only to outputs.
-        destroy: whether it takes the stack down.
-        counts: resources to add, change, remove and import.
-        changes: what happens to which resource; data sources that are read during the apply are left out.
-        drift: what was found changed outside of Terraform.
-    """
-
-    path: Path
-    has_changes: bool
-    destroy: bool
-    counts: Counts
-    changes: tuple[Change, ...]
-    drift: tuple[Change, ...]
-
-    def summary(self) -> str:
-        """One line, in Terraform's words."""
-        if not self.has_changes:
-            return "no changes"
-        counts = self.counts
-        imported = f"{counts.imported} to import, " if counts.imported else ""
-        return f"{imported}{counts.add} to add, {counts.change} to change, {counts.remove} to destroy"
 
 
 @dataclass
@@ -77,6 +45,7 @@ class Workspace:
     var_file: Path | None = None
     backend_file: Path | None = None
     _warned: set[str] = field(default_factory=set, init=False, repr=False)
+    _outputs: dict[str, Any] | None = field(default=None, init=False, repr=False)
 
     @property
     def data_directory(self) -> Path:
@@ -86,24 +55,31 @@ class Workspace:
     def init(self) -> bool:
         """Prepare the stack for its backend and providers, unless that was done and nothing changed.
 
+        State is not moved: with other backend settings, Terraform simply uses what lies there.
+
         Returns:
             Whether anything had to be done.
 
         Raises:
+            InputError: `TOOLKIT_PROVIDER_MIRROR` names no directory.
             TerraformError: it failed, for example because a provider is nowhere to be had.
         """
         wanted = self._fingerprint()
         if initialization.is_current(self.data_directory, wanted):
             return False
         initialization.forget(self.data_directory)
-        sources = providers.find(self.program, self.stack)
-        settings = cli_config.environment(self.program, sources.mirrors, providers.plugin_cache())
+        before = initialization.state_location(self.data_directory)
         options: dict[str, Any] = (
             {"backend_config": self.backend_file} if self.backend_file else {"backend": False}
         )
         line = command.build(self.program, "init", flags=("json", "reconfigure"), input=False, **options)
-        transcript, outcome = self._stream("init", line, settings)
-        self._raise_unless(outcome.returncode == 0, "init", transcript, outcome, sources.tried)
+        with providers.exclusive_cache(self.console):
+            sources = providers.find(self.program, self.stack, cli_config.read_user_config(self.program))
+            settings = cli_config.environment(self.program, sources.mirrors, sources.plugin_cache)
+            self._stream("init", line, settings=settings, tried=sources.tried)
+        after = initialization.state_location(self.data_directory)
+        if before and before != after:
+            self.console.warning(f"the state is now in {after}; what is in {before} stays there")
         # Terraform may have added to the lock file.
         initialization.remember(self.data_directory, self._fingerprint())
         return True
@@ -119,16 +95,9 @@ class Workspace:
             TerraformError: Terraform reported errors.
         """
         path = self.directory / "plan.tfplan"
-        line = command.build(
-            self.program,
-            "plan",
-            flags=("json", "detailed-exitcode", *(("destroy",) if destroy else ())),
-            input=False,
-            out=path,
-            var_file=self.var_file,
-        )
-        transcript, outcome = self._stream("plan", line)
-        self._raise_unless(outcome.returncode in (_NO_CHANGES, _CHANGES), "plan", transcript, outcome)
+        flags = ("json", "detailed-exitcode", *(("destroy",) if destroy else ()))
+        line = command.build(self.program, "plan", flags=flags, input=False, out=path, var_file=self.var_file)
+        transcript, outcome = self._stream("plan", line, good=(_NO_CHANGES, _CHANGES))
         return Plan(
             path=path,
             has_changes=outcome.returncode == _CHANGES,
@@ -141,39 +110,65 @@ class Workspace:
     def apply(self, plan: Plan) -> Counts:
         """Do exactly what `plan` says.
 
+        Returns:
+            How many resources were added, changed and removed.
+
         Raises:
             StateError: somebody else holds the state lock, or the state changed since the plan was made.
             TerraformError: Terraform reported errors; what was done until then is in the state.
             InterruptedByUserError: Ctrl-C; what was done until then is in the state.
         """
+        self._outputs = None
         line = command.build(self.program, "apply", str(plan.path), flags=("json",), input=False)
-        transcript, outcome = self._stream("destroy" if plan.destroy else "apply", line)
-        self._raise_unless(outcome.returncode == 0, "apply", transcript, outcome)
+        transcript, _ = self._stream("destroy" if plan.destroy else "apply", line)
+        # A second or two saved for whoever asks for the outputs next.
+        self._outputs = transcript.outputs
         return transcript.counts or Counts()
 
     def outputs(self) -> dict[str, Any]:
-        """The values of the stack's outputs, sensitive ones too; empty if nothing was applied."""
-        return {name: output["value"] for name, output in self._json("output").items()}
+        """The values of the stack's outputs, sensitive ones too; empty if nothing is applied."""
+        if self._outputs is None:
+            self._outputs = {name: output["value"] for name, output in self._json("output").items()}
+        return dict(self._outputs)
 
     def show(self, plan: Plan | None = None) -> dict[str, Any]:
         """Terraform's JSON description of a plan, or of the state (with sensitive values in clear text)."""
         return self._json("show", *([str(plan.path)] if plan else []))
 
-    def _json(self, name: str, *arguments: str) -> dict[str, Any]:
+    def validate(self) -> None:
+        """Check the stack's code.
+
+        Raises:
+            TerraformError: it has mistakes.
+        """
+        result = self._json("validate", good=(0, 1))
+        found = [diagnostics.Diagnostic.from_json(each) for each in result["diagnostics"]]
+        if not result["valid"]:
+            raise diagnostics.error_for("validate", found, [], self._surroundings, "")
+
+    def _json(self, name: str, *arguments: str, good: Sequence[int] = (0,)) -> dict[str, Any]:
         line = command.build(self.program, name, *arguments, flags=("json", "no-color"))
         try:
             result = process.capture(process.Invocation(line, self.stack, self._environment()))
         except KeyboardInterrupt:
             raise InterruptedByUserError(f"terraform {name} was interrupted; nothing was changed") from None
-        if result.returncode != 0:
-            raise TerraformError(f"terraform {name} failed", details=_unboxed(result.stderr))
+        if result.returncode not in good:
+            raise TerraformError(f"terraform {name} failed", details=failures.unboxed(result.stderr))
         return dict(json.loads(result.stdout))
 
     def _stream(
-        self, name: str, line: Sequence[str], settings: Mapping[str, str] | None = None
+        self,
+        name: str,
+        line: Sequence[str],
+        *,
+        good: Sequence[int] = (0,),
+        settings: Mapping[str, str] | None = None,
+        tried: Sequence[str] = (),
     ) -> tuple[Transcript, process.Outcome]:
         transcript = Transcript()
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Under a name of its own, so that two runs at the same time do not read each other's.
+        output = self.directory / f"{name}.{os.getpid()}.log"
         with self.console.progress(f"terraform {name} ({self.stack.name})") as progress:
             display = Display(progress, Activity())
 
@@ -184,12 +179,23 @@ class Workspace:
 
             outcome = process.run(
                 process.Invocation(line, self.stack, self._environment(settings)),
-                output=self.directory / f"{name}.log",
+                output=output,
                 on_line=on_line,
                 on_tick=display.tick,
             )
+        output.replace(self.directory / f"{name}.log")
         self._warn(transcript)
+        if outcome.interrupted or outcome.returncode not in good:
+            raise failures.error_for(name, transcript, outcome, self._surroundings, tried)
         return transcript, outcome
+
+    def _warn(self, transcript: Transcript) -> None:
+        for diagnostic in transcript.diagnostics:
+            if diagnostic.severity != "warning" or diagnostic.summary in self._warned:
+                continue
+            self._warned.add(diagnostic.summary)
+            where = diagnostic.where(self._surroundings)
+            self.console.warning(f"{where}: {diagnostic.headline()}" if where else diagnostic.headline())
 
     def _environment(self, settings: Mapping[str, str] | None = None) -> dict[str, str]:
         return command.environment(
@@ -208,59 +214,12 @@ class Workspace:
         }
         return initialization.fingerprint(self.program, self.stack, self.backend_file, relevant)
 
-    def _warn(self, transcript: Transcript) -> None:
-        for diagnostic in transcript.diagnostics:
-            if diagnostic.severity != "warning" or diagnostic.summary in self._warned:
-                continue
-            self._warned.add(diagnostic.summary)
-            where = diagnostic.where(self._relative)
-            self.console.warning(f"{where}: {diagnostic.headline()}" if where else diagnostic.headline())
-
-    def _raise_unless(
-        self,
-        good: bool,
-        name: str,
-        transcript: Transcript,
-        outcome: process.Outcome,
-        tried: Sequence[str] = (),
-    ) -> None:
-        log = self.project.relative(self.directory / f"{name}.log")
-        if outcome.interrupted:
-            raise self._interrupted(name, outcome, log)
-        if good:
-            return
-        plain = [*transcript.plain, *_unboxed(outcome.stderr)]
-        error = diagnostics.error_for(name, transcript.diagnostics, plain, self._relative, log)
-        if any(each.summary in _INSTALLATION_FAILURES for each in transcript.diagnostics):
-            raise self._provider_error(error, tried)
-        raise error
-
-    def _interrupted(self, name: str, outcome: process.Outcome, log: str) -> InterruptedByUserError:
-        if outcome.forced:
-            return InterruptedByUserError(
-                f"terraform {name} was stopped by force; the state may miss what it was doing",
-                remedy=f"plan again and compare; all of its output is in {log}",
-            )
-        return InterruptedByUserError(
-            f"terraform {name} was interrupted and has ended safely; the state is stored"
-        )
-
-    def _provider_error(self, error: ToolkitError, tried: Sequence[str]) -> TerraformError:
-        return TerraformError(
-            "a provider can't be installed",
-            details=[error.message, *error.details, "tried:", *(f"  {place}" for place in tried)],
-            remedy=(
-                f"make the registry reachable (HTTPS_PROXY), or set {providers.SETTING} to a directory that "
-                "`terraform providers mirror DIRECTORY` filled on a machine that reaches it"
-            ),
-        )
-
     @property
-    def _relative(self) -> Any:
-        return diagnostics.relative_to(str(self.stack), str(self.project.root))
-
-
-def _unboxed(text: str) -> list[str]:
-    """Terraform's errors for people without the box drawn around them."""
-    lines = (line.lstrip("│╷╵ ").rstrip() for line in text.splitlines())
-    return [line for line in lines if line]
+    def _surroundings(self) -> failures.Surroundings:
+        endpoints = {
+            name: value
+            for name, value in self.environment.items()
+            if value is not None and name.startswith("AWS_ENDPOINT_URL")
+        }
+        variables = {"TF_DATA_DIR": str(self.data_directory), **endpoints}
+        return failures.Surroundings(self.project, self.stack, self.directory, variables)

@@ -1,0 +1,147 @@
+"""What a user is told when a Terraform command did not end well."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from toolkit.errors import InterruptedByUserError, TerraformError, ToolkitError
+from toolkit.project import Project
+from toolkit.terraform import diagnostics, providers
+from toolkit.terraform.events import Transcript
+from toolkit.terraform.process import Outcome
+
+_INSTALLATION_FAILURES = (
+    "Failed to query available provider packages",
+    "Failed to install provider",
+    "Invalid provider registry host",
+)
+_CHANGES_SOMETHING = ("apply", "destroy")
+# Where Terraform leaves the state in its working directory when the backend does not take it.
+ERRORED_STATE = "errored.tfstate"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a command ran, for messages that lead the user there.
+
+    Attributes:
+        project: the project.
+        stack: the folder it ran in.
+        directory: where what belongs to this stack and environment is kept.
+        variables: environment variables that are needed to run Terraform by hand; no secrets.
+    """
+
+    project: Project
+    stack: Path
+    directory: Path
+    variables: Mapping[str, str]
+
+    def relative(self, file: str) -> str:
+        """A file name as Terraform reports it, relative to the project."""
+        path = Path(os.path.normpath(self.stack / file))
+        return self.project.relative(path)
+
+    def by_hand(self, *arguments: str) -> str:
+        """The command line that runs Terraform with `arguments` on this stack and environment."""
+        settings = [f"{name}={shlex.quote(value)}" for name, value in self.variables.items()]
+        chdir = f"-chdir={shlex.quote(self.project.relative(self.stack))}"
+        return " ".join([*settings, "terraform", chdir, *map(shlex.quote, arguments)])
+
+
+def error_for(
+    name: str, transcript: Transcript, outcome: Outcome, surroundings: Surroundings, tried: Sequence[str]
+) -> ToolkitError:
+    """The error for a command that failed or was interrupted.
+
+    Args:
+        name: "init", "plan", "apply" or "destroy".
+        transcript: what it said.
+        outcome: how it ended.
+        surroundings: where it ran.
+        tried: where providers were looked for, a line each.
+    """
+    rescued = _rescue_state(transcript, surroundings)
+    if rescued:
+        return _state_not_stored(rescued, transcript, surroundings)
+    log = surroundings.project.relative(surroundings.directory / f"{name}.log")
+    if outcome.interrupted:
+        return _interrupted(name, outcome, log)
+    plain = [*transcript.plain, *unboxed(outcome.stderr)]
+    error = diagnostics.error_for(name, transcript.diagnostics, plain, surroundings, log)
+    if any(each.summary in _INSTALLATION_FAILURES for each in transcript.diagnostics):
+        return _provider_error(error, tried)
+    return error
+
+
+def unboxed(text: str) -> list[str]:
+    """Terraform's errors for people without the box drawn around them."""
+    lines = (line.lstrip("│╷╵ ").rstrip() for line in text.splitlines())
+    return [line for line in lines if line]
+
+
+def _interrupted(name: str, outcome: Outcome, log: str) -> InterruptedByUserError:
+    if outcome.forced:
+        return InterruptedByUserError(
+            f"terraform {name} was stopped by force; the state may miss what it was doing",
+            remedy=f"plan again and compare; all of its output is in {log}",
+        )
+    if name not in _CHANGES_SOMETHING:
+        return InterruptedByUserError(f"terraform {name} was interrupted; nothing was changed")
+    if outcome.returncode == 0:
+        return InterruptedByUserError(
+            f"interrupted, but terraform {name} had already finished; all is stored"
+        )
+    return InterruptedByUserError(
+        f"terraform {name} was interrupted and has ended safely; what it did is stored in the state",
+        remedy="run the same command again to go on from there",
+    )
+
+
+def _provider_error(error: ToolkitError, tried: Sequence[str]) -> TerraformError:
+    return TerraformError(
+        "a provider can't be installed",
+        details=[
+            error.message,
+            *error.details,
+            "places that were tried:",
+            *(f"  {place}" for place in tried),
+        ],
+        remedy=(
+            f"make the registry reachable (HTTPS_PROXY), or set {providers.SETTING} to a folder that "
+            "`terraform providers mirror FOLDER` filled on a machine that reaches it"
+        ),
+    )
+
+
+def _rescue_state(transcript: Transcript, surroundings: Surroundings) -> Path | None:
+    """Bring a state that the backend did not take out of the folder that all environments share."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    safe = surroundings.directory / f"errored-{stamp}.tfstate"
+    left = surroundings.stack / ERRORED_STATE
+    if left.is_file():
+        left.replace(safe)
+    elif transcript.state is not None:
+        safe.touch(mode=0o600)
+        safe.write_text(json.dumps(transcript.state))
+    else:
+        return None
+    return safe
+
+
+def _state_not_stored(rescued: Path, transcript: Transcript, surroundings: Surroundings) -> TerraformError:
+    errors = [each for each in transcript.diagnostics if each.severity == "error"]
+    return TerraformError(
+        "the state could not be stored where it belongs; it was saved on this machine",
+        where=surroundings.project.relative(rescued),
+        details=[line for each in errors for line in (each.headline(), *each.paragraphs()[:1])],
+        remedy=(
+            "before anything else, once the state bucket can be reached: "
+            f"{surroundings.by_hand('state', 'push', str(rescued))}"
+        ),
+    )
