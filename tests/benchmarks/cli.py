@@ -67,7 +67,8 @@ def _bare_terraform(project: Path, region: str, endpoint_url: str) -> Callable[[
     program = discover(Project(project), Console())
     build = project / "build" / "local"
     access = AwsAccess(region=region, account_id="123456789012", endpoint_url=endpoint_url)
-    environment = access.process_environment(clean_environment())
+    changes = access.process_environment()
+    environment = {**clean_environment(), **{name: value for name, value in changes.items() if value}}
     environment["TF_DATA_DIR"] = str(build / "inference" / "terraform-data")
 
     def run(command: str) -> None:

@@ -7,7 +7,6 @@ whether a deployment is local.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -44,18 +43,18 @@ class AwsAccess:
     account_id: str
     endpoint_url: str | None = None
 
-    def process_environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Environment variables for a process that works in this account, made from `base` (`os.environ`)."""
-        environment = dict(os.environ if base is None else base)
+    def process_environment(self) -> dict[str, str | None]:
+        """Changes to a process's environment that make it work in this account; None takes a variable away."""
+        changes: dict[str, str | None] = {}
         if self.endpoint_url is not None:
-            environment = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
-            environment |= LOCAL_CREDENTIALS
-            environment["AWS_ENDPOINT_URL"] = self.endpoint_url
-            environment["AWS_EC2_METADATA_DISABLED"] = "true"
-            # A profile of the user's must not get between the provider and the embedded cloud.
-            environment["AWS_CONFIG_FILE"] = environment["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
-        environment["AWS_REGION"] = environment["AWS_DEFAULT_REGION"] = self.region
-        return environment
+            # Neither a profile nor a session of the user's may get between a process and the embedded cloud.
+            changes |= {name: None for name in os.environ if name.startswith("AWS_")}
+            changes |= LOCAL_CREDENTIALS
+            changes["AWS_ENDPOINT_URL"] = self.endpoint_url
+            changes["AWS_EC2_METADATA_DISABLED"] = "true"
+            changes["AWS_CONFIG_FILE"] = changes["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+        changes["AWS_REGION"] = changes["AWS_DEFAULT_REGION"] = self.region
+        return changes
 
     def check_account(self) -> str:
         """Hold the credentials' account against the environment's; returns the caller's ARN.

@@ -10,7 +10,7 @@ from toolkit.console import Console
 from toolkit.environment import Environment, load
 from toolkit.errors import PreflightError
 from toolkit.project import Project
-from toolkit.terraform import TerraformProgram, Workspace, discover
+from toolkit.terraform import Program, Workspace, discover
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Context:
     cloud_instance: str | None
 
     @cached_property
-    def program(self) -> TerraformProgram:
+    def program(self) -> Program:
         """Terraform, found or fetched."""
         return discover(self.project, self.console)
 

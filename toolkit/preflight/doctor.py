@@ -37,7 +37,7 @@ def examine(project: Project, env: str | None, console: Console) -> list[Finding
     checks: dict[str, Callable[[], str]] = {
         "toolkit": lambda: importlib.metadata.version("sagemaker-llm-toolkit"),
         "python": platform.python_version,
-        "terraform": lambda: str(discover(project, console)),
+        "terraform": lambda: discover(project, console).describe(),
         "project": lambda: str(project.root),
         "cache": lambda: str(cache_dir()),
         "embedded cloud": lambda: _cloud(project),
