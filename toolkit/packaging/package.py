@@ -1,0 +1,93 @@
+"""One function's package: its source and its dependencies, built only when one of them changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.console import Console
+from toolkit.errors import InputError
+from toolkit.packaging import archive
+from toolkit.packaging.dependencies import Dependencies
+
+# What the Lambda Web Adapter starts; it looks for it at the package's root.
+START_SCRIPT = "run.sh"
+
+
+@dataclass(frozen=True)
+class Package:
+    """A built package.
+
+    Attributes:
+        path: of the zip file.
+        sha256: of the zip file, hexadecimal.
+    """
+
+    path: Path
+    sha256: str
+
+
+def build_package(
+    source: Path, directory: Path, dependencies: Dependencies | None, console: Console
+) -> Package:
+    """Build `<directory>/<name of source>.zip`.
+
+    Args:
+        source: folder of the function's Python package; a `run.sh` in it goes to the zip's root.
+        directory: where the zip goes.
+        dependencies: packages to put beside it.
+
+    Raises:
+        InputError: `source` holds no Python.
+        PreflightError: pip could not fetch the dependencies.
+    """
+    path = directory / f"{source.name}.zip"
+    files = _source_files(source)
+    inputs = _digest(files, dependencies.digest if dependencies else "")
+    built = _up_to_date(path, inputs)
+    if built is not None:
+        return built
+    if dependencies is not None:
+        files = {**dependencies.files(console), **files}
+    directory.mkdir(parents=True, exist_ok=True)
+    archive.write(path, files, executable=frozenset({START_SCRIPT}))
+    package = Package(path, hashlib.sha256(path.read_bytes()).hexdigest())
+    _note(path).write_text(json.dumps({"inputs": inputs, "sha256": package.sha256}))
+    return package
+
+
+def _source_files(source: Path) -> dict[str, bytes]:
+    files = {
+        path.relative_to(source.parent).as_posix(): path.read_bytes()
+        for path in source.rglob("*.py")
+        if "__pycache__" not in path.parts
+    }
+    if not files:
+        raise InputError("no Python source of a Lambda function here", where=str(source))
+    start = source / START_SCRIPT
+    return {**files, START_SCRIPT: start.read_bytes()} if start.is_file() else files
+
+
+def _digest(files: dict[str, bytes], dependencies: str) -> str:
+    # The toolkit's own way of building is an input like any other.
+    digest = hashlib.sha256(Path(__file__).read_bytes() + Path(archive.__file__).read_bytes())
+    digest.update(dependencies.encode())
+    for name in sorted(files):
+        digest.update(f"{name}\0{len(files[name])}\0".encode() + files[name])
+    return digest.hexdigest()
+
+
+def _note(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _up_to_date(path: Path, inputs: str) -> Package | None:
+    """The package at `path`, if it was made of `inputs` and nobody changed it since."""
+    try:
+        note = json.loads(_note(path).read_text())
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    except (OSError, ValueError):
+        return None
+    return Package(path, sha256) if note == {"inputs": inputs, "sha256": sha256} else None
