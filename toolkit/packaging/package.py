@@ -59,11 +59,7 @@ def build_package(
 
 
 def _source_files(source: Path) -> dict[str, bytes]:
-    files = {
-        path.relative_to(source.parent).as_posix(): path.read_bytes()
-        for path in source.rglob("*.py")
-        if "__pycache__" not in path.parts
-    }
+    files = {path.relative_to(source.parent).as_posix(): path.read_bytes() for path in source.rglob("*.py")}
     if not files:
         raise InputError("no Python source of a Lambda function here", where=str(source))
     start = source / START_SCRIPT
