@@ -34,12 +34,14 @@ class Surroundings:
         project: the project.
         stack: the folder it ran in.
         directory: where what belongs to this stack and environment is kept.
+        program: how Terraform is started.
         variables: environment variables that are needed to run Terraform by hand; no secrets.
     """
 
     project: Project
     stack: Path
     directory: Path
+    program: Sequence[str]
     variables: Mapping[str, str]
 
     def relative(self, file: str) -> str:
@@ -51,7 +53,7 @@ class Surroundings:
         """The command line that runs Terraform with `arguments` on this stack and environment."""
         settings = [f"{name}={shlex.quote(value)}" for name, value in self.variables.items()]
         chdir = f"-chdir={shlex.quote(self.project.relative(self.stack))}"
-        return " ".join([*settings, "terraform", chdir, *map(shlex.quote, arguments)])
+        return " ".join([*settings, shlex.join(self.program), chdir, shlex.join(arguments)])
 
 
 def error_for(
@@ -108,7 +110,7 @@ def _provider_error(error: ToolkitError, tried: Sequence[str]) -> TerraformError
         "a provider can't be installed",
         details=[
             error.message,
-            *error.details,
+            *error.details[:1],
             "places that were tried:",
             *(f"  {place}" for place in tried),
         ],

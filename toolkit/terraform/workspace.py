@@ -222,4 +222,5 @@ class Workspace:
             if value is not None and name.startswith("AWS_ENDPOINT_URL")
         }
         variables = {"TF_DATA_DIR": str(self.data_directory), **endpoints}
-        return failures.Surroundings(self.project, self.stack, self.directory, variables)
+        program = ("terraform",) if self.program.origin == "PATH" else self.program.argv
+        return failures.Surroundings(self.project, self.stack, self.directory, program, variables)
