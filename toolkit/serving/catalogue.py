@@ -1,0 +1,178 @@
+"""Which container image serves a model, and on what hardware: lookups in the checked-in catalogue.
+
+`python -m toolkit.serving.update_catalogue` writes the data.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Instance:
+    """The hardware of an instance type.
+
+    Attributes:
+        vcpus: number of virtual CPUs.
+        memory_mib: main memory in MiB.
+        architecture: of the CPU, `x86_64` or `arm64`.
+        gpus: number of GPUs, 0 if none.
+        gpu: their model, such as `L4`.
+        gpu_memory_mib: memory of all GPUs together, in MiB.
+        neuron: whether it has AWS Inferentia or Trainium accelerators.
+    """
+
+    vcpus: int
+    memory_mib: int
+    architecture: str
+    gpus: int = 0
+    gpu: str = ""
+    gpu_memory_mib: int = 0
+    neuron: bool = False
+
+    @property
+    def processor(self) -> Literal["cpu", "gpu", "neuron"]:
+        """What an image must be built for to run well here."""
+        return "gpu" if self.gpus else "neuron" if self.neuron else "cpu"
+
+
+@dataclass(frozen=True)
+class Image:
+    """A container image.
+
+    Attributes:
+        uri: registry, repository and tag.
+        version: its version in the catalogue.
+        cuda: the CUDA release it is built with, as (major, minor); None for CPUs.
+    """
+
+    uri: str
+    version: str
+    cuda: tuple[int, int] | None
+
+
+class NotInCatalogueError(LookupError):
+    """There is no such image.
+
+    Attributes:
+        field: which of `region`, `version` and `instance_type` stands in the way.
+        wrong: what is wrong.
+        right: what there is instead.
+    """
+
+    def __init__(self, field: str, wrong: str, right: str) -> None:
+        super().__init__(f"{wrong}; {right}")
+        self.field = field
+        self.wrong = wrong
+        self.right = right
+
+
+def regions() -> Mapping[str, str]:
+    """Every AWS region, and the domain of its services."""
+    regions: Mapping[str, str] = _images()["regions"]
+    return regions
+
+
+@cache
+def instances() -> Mapping[str, Instance]:
+    """The instance types that SageMaker hosts endpoints on, and their hardware."""
+    table = _read("instances.json")["instances"]
+    return MappingProxyType({name: Instance(**facts) for name, facts in table.items()})
+
+
+def inference_ami_versions() -> tuple[str, ...]:
+    """The machine images that SageMaker can start an instance with."""
+    return tuple(_read("instances.json")["inference_ami_versions"])
+
+
+def versions(engine: str, region: str | None = None) -> list[str]:
+    """Versions of an engine's images, newest first; only those published in `region`, if it is given."""
+    published = _images()["engines"][engine]["versions"]
+    return sorted(
+        (
+            version
+            for version, images in published.items()
+            if region is None or any(region in _accounts(image) for image in images)
+        ),
+        key=_numbers,
+        reverse=True,
+    )
+
+
+def resolve(engine: str, version: str | None, region: str, instance_type: str) -> Image:
+    """The image of an engine for a region and an instance type.
+
+    Args:
+        engine: its name in the catalogue.
+        version: one of `versions`, or the start of one that AWS publishes as an alias; None is the newest.
+        region: an AWS region.
+        instance_type: one of `instances`.
+
+    Raises:
+        NotInCatalogueError: it is not published; the error names what is.
+    """
+    published = _images()["engines"][engine]
+    here = versions(engine, region)
+    if not here:
+        elsewhere = sorted(
+            {r for v in published["versions"].values() for image in v for r in _accounts(image)}
+        )
+        raise NotInCatalogueError(
+            "region", f"AWS publishes no {engine} image in {region}", f"it does in {', '.join(elsewhere)}"
+        )
+    wanted = here[0] if version is None else published["aliases"].get(version, version)
+    if wanted not in here:
+        exists = f"is not published in {region}" if wanted in published["versions"] else "does not exist"
+        raise NotInCatalogueError(
+            "version", f"{engine} image {wanted} {exists}", f"versions in {region}: {', '.join(here)}"
+        )
+    instance = instances()[instance_type]
+    images = published["versions"][wanted]
+    for image in images:
+        if (image["processor"], image["architecture"]) == (instance.processor, instance.architecture):
+            return Image(
+                uri=f"{_accounts(image)[region]}.dkr.ecr.{region}.{regions()[region]}/{image['image']}",
+                version=wanted,
+                cuda=_cuda(image),
+            )
+    built_for = sorted({f"{image['processor'].upper()} on {image['architecture']}" for image in images})
+    raise NotInCatalogueError(
+        "instance_type",
+        f"{engine} image {wanted} does not run on {instance_type}"
+        f" ({instance.processor.upper()} on {instance.architecture})",
+        f"it is built for {', '.join(built_for)}",
+    )
+
+
+def _accounts(image: Mapping[str, str]) -> Mapping[str, str]:
+    """Region → account of the registry that holds an image."""
+    accounts: Mapping[str, str] = _images()["registries"][image["registry"]]
+    return accounts
+
+
+def _cuda(image: Mapping[str, str]) -> tuple[int, int] | None:
+    if "cuda" not in image:
+        return None
+    major, minor = image["cuda"].split(".")
+    return int(major), int(minor)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+@cache
+def _images() -> Mapping[str, Any]:
+    return _read("images.json")
+
+
+@cache
+def _read(name: str) -> Mapping[str, Any]:
+    content: Mapping[str, Any] = json.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))
+    return content
