@@ -16,6 +16,8 @@ _SDK_NOISE = re.compile(
 )
 _LOCK_FIELD = re.compile(r"^\s*(ID|Path|Operation|Who|Created):[ \t]*(\S.*?)\s*$", re.MULTILINE)
 _LOCK_SUMMARY = "Error acquiring the state lock"
+# Says that there are errors, among the errors.
+_PREAMBLE = "Terraform encountered problems during initialisation"
 _STALE_SUMMARIES = ("Saved plan is stale", "Saved plan does not match the given state")
 
 
@@ -37,7 +39,7 @@ class Diagnostic:
         severity: "error" or "warning".
         summary: Terraform's headline.
         detail: its explanation; may be empty.
-        address: the resource it is about, if any.
+        address: the resource or other object it is about, if any.
         file: source file, relative to the stack's folder, if any.
         line: line in it.
     """
@@ -57,7 +59,7 @@ class Diagnostic:
             severity=diagnostic.get("severity", "error"),
             summary=diagnostic.get("summary", ""),
             detail=diagnostic.get("detail", ""),
-            address=diagnostic.get("address"),
+            address=diagnostic.get("address") or _object(diagnostic.get("snippet") or {}),
             file=source.get("filename"),
             line=source.get("start", {}).get("line"),
         )
@@ -76,6 +78,18 @@ class Diagnostic:
         if source and self.address:
             return f"{source} ({self.address})"
         return source or self.address
+
+    def lines(self, place: Place) -> list[str]:
+        """All of it, the detail indented."""
+        where = self.where(place)
+        headline = f"{where}: {self.headline()}" if where else self.headline()
+        return [headline, *(f"  {paragraph}" for paragraph in self.paragraphs())]
+
+
+def _object(snippet: dict[str, Any]) -> str | None:
+    """What the code shown belongs to, `resource "a" "b"` as an address."""
+    words = [word.strip('"') for word in (snippet.get("context") or "").split()]
+    return ".".join(words[1:] if words[:1] == ["resource"] else words) or None
 
 
 def condense(text: str) -> list[str]:
@@ -105,6 +119,7 @@ def error_for(
         log: where the user finds all of its output.
     """
     errors = list(dict.fromkeys(each for each in diagnostics if each.severity == "error"))
+    errors = [each for each in errors if not each.summary.startswith(_PREAMBLE)]
     for error in errors:
         special = _state_error(error, place)
         if special:
@@ -118,11 +133,7 @@ def error_for(
     if len(errors) == 1:
         only = errors[0]
         return TerraformError(only.headline(), where=only.where(place), details=only.paragraphs())
-    details: list[str] = []
-    for error in errors:
-        where = error.where(place)
-        details.append(f"{where}: {error.headline()}" if where else error.headline())
-        details += [f"  {paragraph}" for paragraph in error.paragraphs()]
+    details = [line for error in errors for line in error.lines(place)]
     return TerraformError(f"terraform {command} reported {len(errors)} errors", details=details)
 
 

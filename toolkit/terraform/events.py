@@ -39,13 +39,13 @@ class Change:
     @classmethod
     def from_json(cls, change: Event) -> Change:
         """From the `change` of a `planned_change` or `resource_drift` message."""
-        resource = change.get("resource", {})
+        resource = member(change, "resource")
         return cls(
             address=resource.get("addr", "?"),
             action=change.get("action", "noop"),
             resource_type=resource.get("resource_type", ""),
             reason=change.get("reason", ""),
-            previous_address=change.get("previous_resource", {}).get("addr"),
+            previous_address=member(change, "previous_resource").get("addr"),
         )
 
 
@@ -99,18 +99,24 @@ class Transcript:
             return None
         match event["type"]:
             case "diagnostic":
-                self.diagnostics.append(Diagnostic.from_json(event.get("diagnostic", {})))
+                self.diagnostics.append(Diagnostic.from_json(member(event, "diagnostic")))
             case "planned_change":
-                self.changes.append(Change.from_json(event.get("change", {})))
+                self.changes.append(Change.from_json(member(event, "change")))
             case "resource_drift":
-                self.drift.append(Change.from_json(event.get("change", {})))
+                self.drift.append(Change.from_json(member(event, "change")))
             case "change_summary":
-                self.counts = Counts.from_json(event.get("changes", {}))
+                self.counts = Counts.from_json(member(event, "changes"))
             case "outputs":
-                self.outputs = _output_values(event.get("outputs", {}))
+                self.outputs = _output_values(member(event, "outputs"))
             case "log" if "state" in event:
                 self.state = event["state"]
         return event
+
+
+def member(event: Event, name: str) -> Event:
+    """An object inside an event; empty where another version of Terraform has something else."""
+    value = event.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _output_values(outputs: Event) -> dict[str, Any] | None:

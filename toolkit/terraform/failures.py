@@ -78,6 +78,10 @@ def error_for(
     error = diagnostics.error_for(name, transcript.diagnostics, plain, surroundings, log)
     if any(each.summary in _INSTALLATION_FAILURES for each in transcript.diagnostics):
         return _provider_error(error, tried)
+    if name in _CHANGES_SOMETHING and error.remedy is None:
+        error.remedy = (
+            "what was done until then is in the state: mend the cause and run the same command again"
+        )
     return error
 
 

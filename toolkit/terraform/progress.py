@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from toolkit.console import Progress
-from toolkit.terraform.events import Event
+from toolkit.terraform.events import Event, member
 from toolkit.terraform.process import Interruption
 
 _DOING = {"create": "creating", "update": "updating", "delete": "destroying", "read": "reading"}
@@ -34,14 +34,14 @@ class Activity:
 
     def feed(self, event: Event) -> str | None:
         """Take in one event; returns a line worth keeping, if there is one."""
-        hook = event.get("hook", {})
-        address = hook.get("resource", {}).get("addr", "?")
+        hook = member(event, "hook")
+        address = member(hook, "resource").get("addr", "?")
         action = hook.get("action", "")
         match event["type"]:
             case "planned_change":
-                self._plan(event.get("change", {}))
+                self._plan(member(event, "change"))
             case "apply_start":
-                self._running[address] = (_DOING.get(action, action), self._clock())
+                self._running[address] = (_DOING.get(action, str(action)), self._clock())
             case "apply_complete":
                 return self._finish(address, action)
             case "apply_errored":
@@ -58,7 +58,7 @@ class Activity:
         steps = _STEPS.get(change.get("action", ""))
         if steps:
             self.total += 1
-            self._steps_left[change.get("resource", {}).get("addr", "?")] = steps
+            self._steps_left[member(change, "resource").get("addr", "?")] = steps
 
     def _finish(self, address: str, action: str) -> str | None:
         _, began = self._running.pop(address, ("", self._clock()))

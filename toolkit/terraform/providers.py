@@ -132,8 +132,9 @@ def _look_into(places: Iterable[tuple[Path, str]], program: Program, tried: list
     mirrors = []
     for path, origin in places:
         found = packages(path, program.platform)
+        nothing = f"no provider for {program.platform}" if path.is_dir() else "does not exist"
         listed = [f"{provider} {', '.join(versions)}" for provider, versions in sorted(found.items())]
-        tried.append(f"{path} ({origin}): {'; '.join(listed) or 'no provider for ' + program.platform}")
+        tried.append(f"{path} ({origin}): {'; '.join(listed) or nothing}")
         if found:
             mirrors.append(Mirror(path, tuple(sorted(found)), origin))
     return mirrors

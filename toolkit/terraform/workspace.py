@@ -194,8 +194,7 @@ class Workspace:
             if diagnostic.severity != "warning" or diagnostic.summary in self._warned:
                 continue
             self._warned.add(diagnostic.summary)
-            where = diagnostic.where(self._surroundings)
-            self.console.warning(f"{where}: {diagnostic.headline()}" if where else diagnostic.headline())
+            self.console.warning(": ".join(line.strip() for line in diagnostic.lines(self._surroundings)[:2]))
 
     def _environment(self, settings: Mapping[str, str] | None = None) -> dict[str, str]:
         return command.environment(

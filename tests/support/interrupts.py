@@ -1,0 +1,35 @@
+"""Helpers for tests that interrupt: a process of its own to interrupt, and waiting without sleeping long."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+DEADLINE_SECONDS = 60
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    """Wait until `condition` holds; fail after DEADLINE_SECONDS."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.01)
+
+
+def start(script: str, *arguments: str) -> subprocess.Popen[str]:
+    """Run Python code in a process and process group of its own, as a shell on a terminal would."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        process_group=0,
+    )
+
+
+def has(file: Path, text: str) -> Callable[[], bool]:
+    """Whether a file exists and has `text` in it."""
+    return lambda: file.is_file() and text in file.read_text(errors="replace")

@@ -1,0 +1,210 @@
+"""Terraform for real, on stacks that need no provider."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from toolkit.errors import TerraformError
+from toolkit.terraform import Counts, Workspace
+
+Stack = Callable[..., Workspace]
+
+TWO = """
+variable "word" { default = "one" }
+resource "terraform_data" "a" { input = var.word }
+resource "terraform_data" "b" {
+  input            = terraform_data.a.output
+  triggers_replace = var.word
+}
+output "words" { value = [terraform_data.a.output, terraform_data.b.output] }
+"""
+
+
+def test_plan_apply_outputs_destroy(stack: Stack, said: io.StringIO) -> None:
+    workspace = stack(TWO)
+    workspace.init()
+
+    plan = workspace.plan()
+    assert plan.has_changes and plan.counts == Counts(add=2)
+    assert {(change.address, change.action) for change in plan.changes} == {
+        ("terraform_data.a", "create"),
+        ("terraform_data.b", "create"),
+    }
+    assert plan.summary() == "2 to add, 0 to change, 0 to destroy"
+    assert workspace.show(plan)["applyable"] is True
+
+    assert workspace.apply(plan) == Counts(add=2)
+    assert workspace.outputs() == {"words": ["one", "one"]}
+    assert "terraform_data.b: created (0 s) [2/2]\n" in said.getvalue()
+
+    again = workspace.plan()
+    assert not again.has_changes and again.summary() == "no changes"
+
+    gone = workspace.plan(destroy=True)
+    assert gone.destroy and gone.counts == Counts(remove=2)
+    workspace.apply(gone)
+    assert workspace.outputs() == {}
+    assert "values" not in workspace.show()
+
+
+def test_outputs_of_an_earlier_command(stack: Stack) -> None:
+    first = stack(TWO)
+    first.init()
+    first.apply(first.plan())
+    assert stack(TWO).outputs() == {"words": ["one", "one"]}
+
+
+def test_sensitive_outputs_are_returned_but_in_no_log(stack: Stack) -> None:
+    workspace = stack('output "key" {\n  value     = "hush-hush"\n  sensitive = true\n}')
+    workspace.init()
+    workspace.apply(workspace.plan())
+    assert workspace.outputs() == {"key": "hush-hush"}
+    logs = [file for file in workspace.directory.iterdir() if file.suffix in (".log", ".stderr")]
+    assert logs
+    assert not any("hush-hush" in file.read_text() for file in logs)
+
+
+def test_a_replaced_resource_counts_once(stack: Stack, said: io.StringIO, tmp_path: Path) -> None:
+    variables = tmp_path / "demo.tfvars"
+    variables.write_text('word = "one"\n')
+    workspace = stack(TWO, var_file=variables)
+    workspace.init()
+    workspace.apply(workspace.plan())
+    variables.write_text('word = "two"\n')
+
+    plan = workspace.plan()
+    assert plan.counts == Counts(add=1, change=1, remove=1)
+    assert {change.address: change.action for change in plan.changes} == {
+        "terraform_data.a": "update",
+        "terraform_data.b": "replace",
+    }
+    workspace.apply(plan)
+    assert workspace.outputs() == {"words": ["two", "two"]}
+    finished = [line for line in said.getvalue().splitlines() if line.startswith("terraform_data.")][2:]
+    assert [re.sub(r" \(.*?\)", "", line) for line in finished] == [
+        "terraform_data.b: destroyed [0/2]",
+        "terraform_data.a: updated [1/2]",
+        "terraform_data.b: created [2/2]",
+    ]
+
+
+def test_the_users_variables_and_arguments_do_not_interfere(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_VAR_word", "smuggled")
+    monkeypatch.setenv("TF_CLI_ARGS_plan", "-var=word=smuggled")
+    monkeypatch.setenv("TF_WORKSPACE", "elsewhere")
+    workspace = stack(TWO)
+    workspace.init()
+    workspace.apply(workspace.plan())
+    assert workspace.outputs() == {"words": ["one", "one"]}
+
+
+class TestInit:
+    def test_is_skipped_while_nothing_changed(self, stack: Stack) -> None:
+        assert stack(TWO).init() is True
+        assert stack(TWO).init() is False
+        assert stack(TWO.replace("one", "other")).init() is False
+
+    def test_runs_again_for_a_new_module(self, stack: Stack) -> None:
+        workspace = stack(TWO)
+        workspace.init()
+        module = workspace.stack / "part"
+        module.mkdir()
+        (module / "main.tf").write_text('output "it" { value = "from the module" }')
+        extended = stack('module "part" { source = "./part" }\noutput "it" { value = module.part.it }')
+        assert extended.init() is True
+        extended.apply(extended.plan())
+        assert extended.outputs() == {"it": "from the module"}
+
+    def test_runs_again_when_what_it_made_is_gone(self, stack: Stack) -> None:
+        workspace = stack(TWO)
+        workspace.init()
+        shutil.rmtree(workspace.data_directory)
+        assert workspace.init() is True
+
+    def test_a_failure_is_not_remembered(self, stack: Stack) -> None:
+        with pytest.raises(TerraformError):
+            stack('terraform { required_version = "< 1.0" }').init()
+        with pytest.raises(TerraformError, match="Unsupported Terraform Core version"):
+            stack('terraform { required_version = "< 1.0" }').init()
+
+
+class TestErrors:
+    def test_names_file_line_and_resource_relative_to_the_project(self, stack: Stack) -> None:
+        workspace = stack('resource "terraform_data" "a" {\n  input = file("missing.txt")\n}')
+        workspace.init()
+        with pytest.raises(TerraformError) as caught:
+            workspace.plan()
+        assert caught.value.exit_code == 5
+        assert caught.value.where == "terraform/stacks/demo/main.tf:2 (terraform_data.a)"
+        assert "Invalid function argument" in caught.value.message
+        assert any("missing.txt" in line for line in caught.value.details)
+
+    def test_several_are_all_told(self, stack: Stack) -> None:
+        workspace = stack('output "a" { value = nowhere.one }\noutput "b" { value = nowhere.two }')
+        workspace.init()
+        with pytest.raises(TerraformError) as caught:
+            workspace.plan()
+        assert "2 errors" in caught.value.message
+        places = [line for line in caught.value.details if line.startswith("terraform/stacks/demo/main.tf:")]
+        assert len(places) == 2
+
+    def test_of_an_apply(self, stack: Stack, said: io.StringIO) -> None:
+        workspace = stack(
+            'resource "terraform_data" "a" {\n'
+            '  provisioner "local-exec" {\n    command = "echo so it goes; exit 3"\n  }\n}'
+        )
+        workspace.init()
+        with pytest.raises(TerraformError) as caught:
+            workspace.apply(workspace.plan())
+        assert "terraform_data.a: failed" in said.getvalue()
+        assert "so it goes" in str(caught.value)
+        assert "exit status 3" in str(caught.value)
+
+    def test_a_missing_plan_is_explained(self, stack: Stack) -> None:
+        workspace = stack(TWO)
+        workspace.init()
+        plan = workspace.plan()
+        plan.path.unlink()
+        with pytest.raises(TerraformError, match=re.escape(str(plan.path))):
+            workspace.apply(plan)
+
+    def test_validate(self, stack: Stack) -> None:
+        good = stack(TWO)
+        good.init()
+        good.validate()
+        with pytest.raises(TerraformError, match="undeclared input variable"):
+            stack("output a { value = var.nothing }").validate()
+
+
+def test_a_warning_is_shown_once(stack: Stack, said: io.StringIO) -> None:
+    workspace = stack(
+        'resource "terraform_data" "a" { input = 1 }\ncheck "a" {\n  assert {\n'
+        '    condition     = terraform_data.a.input == 2\n    error_message = "odd"\n  }\n}'
+    )
+    workspace.init()
+    plan = workspace.plan()
+    workspace.apply(plan)
+    assert said.getvalue().count("Check block assertion failed") == 1
+    assert (
+        "warning: terraform/stacks/demo/main.tf:4 (check.a): Check block assertion failed: odd\n"
+        in said.getvalue()
+    )
+
+
+def test_all_output_is_kept_for_the_user_alone(stack: Stack) -> None:
+    workspace = stack(TWO)
+    workspace.init()
+    workspace.plan()
+    log = workspace.directory / "plan.log"
+    assert json.loads(log.read_text().splitlines()[0])["type"] == "version"
+    assert log.stat().st_mode & 0o077 == 0
+    assert workspace.directory.stat().st_mode & 0o077 == 0
