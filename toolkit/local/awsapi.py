@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Collection
@@ -16,11 +17,42 @@ from starlette.types import Receive, Scope, Send
 
 from toolkit.local.service import DEFAULT_REGION
 
+_log = logging.getLogger(__name__)
+
+JSON = "application/x-amz-json-1.1"
+
 Handler = Callable[[Request], Awaitable[Response]]
 
 _SCOPE = re.compile(
     r"Credential=(?P<key>[^/,]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request", re.ASCII
 )
+
+
+class ApiError(Exception):
+    """An error that an AWS API answers.
+
+    Args:
+        code: the name of the error's shape, such as `ValidationException`.
+        message: what an SDK shows.
+        status: the HTTP status.
+        members: further members of the shape.
+    """
+
+    def __init__(self, code: str, message: str, *, status: int = 400, **members: Any) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.members = members
+
+    def response(self) -> JSONResponse:
+        """As JSON and REST-JSON services answer it."""
+        return JSONResponse(
+            {"__type": self.code, "message": self.message, "Message": self.message, **self.members},
+            status_code=self.status,
+            media_type=JSON,
+            headers={"x-amzn-errortype": self.code, "x-amzn-requestid": str(uuid.uuid4())},
+        )
 
 
 @dataclass(frozen=True)
@@ -50,7 +82,7 @@ class SignedRoute(Route):
     """A path of one AWS service's REST API; the same path signed for another service is not matched."""
 
     def __init__(self, service: str, path: str, handler: Handler, *, methods: Collection[str]) -> None:
-        super().__init__(path, handler, methods=methods)
+        super().__init__(path, _with_errors(handler), methods=methods)
         self._service = service
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -62,35 +94,41 @@ class SignedRoute(Route):
 
 
 class TargetRoute(BaseRoute):
-    """All operations of one JSON-RPC service, told by `X-Amz-Target: <prefix>.<Operation>`."""
+    """Operations of one JSON-RPC service, told by `X-Amz-Target: <prefix>.<Operation>`.
 
-    def __init__(self, prefix: str, handler: Handler) -> None:
+    Args:
+        prefix: the service's target prefix, such as `SageMaker`.
+        operations: those that the handler answers; the others go to moto.
+        handler: finds the operation's name in `request.path_params["operation"]`.
+    """
+
+    def __init__(self, prefix: str, operations: Collection[str], handler: Handler) -> None:
         self._prefix = f"{prefix}."
-        self._app = request_response(handler)
+        self._operations = frozenset(operations)
+        self._app = request_response(_with_errors(handler))
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] == "http" and scope["method"] == "POST":
             target = Headers(scope=scope).get("x-amz-target", "")
-            if target.startswith(self._prefix):
-                return Match.FULL, {"path_params": {"operation": target.removeprefix(self._prefix)}}
+            operation = target.removeprefix(self._prefix)
+            if operation != target and operation in self._operations:
+                return Match.FULL, {"path_params": {"operation": operation}}
         return Match.NONE, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
 
 
-def json_error(status: int, code: str, message: str, **members: Any) -> JSONResponse:
-    """An error of a JSON or REST-JSON service.
+def _with_errors(handler: Handler) -> Handler:
+    async def handle(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except ApiError as error:
+            return error.response()
+        except Exception as error:  # noqa: BLE001 logged, and told to the caller
+            # A mistake in the cloud. Not a 500, which SDKs try again for minutes.
+            _log.exception("%s %s", request.method, request.url.path)
+            message = f"the embedded cloud failed: {type(error).__name__}: {error}"
+            return ApiError("InternalFailure", message, status=501).response()
 
-    Args:
-        status: the HTTP status.
-        code: the name of the error's shape, such as `ValidationException`.
-        message: what an SDK shows.
-        members: further members of the shape.
-    """
-    return JSONResponse(
-        {"__type": code, "message": message, "Message": message, **members},
-        status_code=status,
-        media_type="application/x-amz-json-1.1",
-        headers={"x-amzn-errortype": code, "x-amzn-requestid": str(uuid.uuid4())},
-    )
+    return handle

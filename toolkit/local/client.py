@@ -160,7 +160,7 @@ def _locked(folder: Folder) -> Iterator[None]:
 
 def _start(folder: Folder, console: Console) -> Record:
     instance_id = uuid.uuid4().hex
-    command = [sys.executable, "-m", "toolkit.local.server"]
+    command = [sys.executable, "-P", "-m", "toolkit.local.server"]
     command += ["--directory", str(folder.path), "--instance-id", instance_id]
     with console.progress("starting the embedded cloud"), folder.log.open("wb"):
         # Opened anew for appending: see guard._BoundedHandler.
@@ -171,22 +171,21 @@ def _start(folder: Folder, console: Console) -> Record:
                 stdout=log,
                 stderr=log,
                 cwd=folder.path,
-                env=_environment(folder),
+                env=_environment(),
                 # A session of its own: it survives this command, its terminal and Ctrl-C in it.
                 start_new_session=True,
             )
         return _wait_until_ready(folder, process, instance_id)
 
 
-def _environment(folder: Folder) -> dict[str, str]:
+def _environment() -> dict[str, str]:
     # The user's own AWS settings must reach neither moto nor the functions.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return environment | {
         "PYTHONUNBUFFERED": "1",
-        # Big S3 objects are files here, on a real disk; /tmp may be memory.
-        "TMPDIR": str(folder.path),
-        # Threads that handle large bodies would each keep an arena of memory otherwise.
+        # Threads handle large bodies: that memory shall go back to the system, not into reserves of each.
         "MALLOC_ARENA_MAX": "2",
+        "MALLOC_MMAP_THRESHOLD_": str(256 * 1024),
         "MOTO_DISABLE_GLOBAL_CORS": "true",
         "MOTO_ALLOW_NONEXISTENT_REGION": "true",
     }

@@ -21,7 +21,9 @@ import argparse
 import asyncio
 import logging
 import os
+import shutil
 import socket
+import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -37,7 +39,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from toolkit.local import guard, state
-from toolkit.local.controlplane import application, inventory
+from toolkit.local.controlplane import application, inventory, objects
+from toolkit.local.sagemaker.service import SageMakerService
 from toolkit.local.service import Cloud, Service
 from toolkit.local.status import CloudStatus, by_kind
 
@@ -45,11 +48,13 @@ _log = logging.getLogger(__name__)
 
 # How long a stopping cloud waits for requests in progress.
 SHUTDOWN_SECONDS = 2
+# How often a cloud looks whether it is still the one of its checkout.
+_WATCH_SECONDS = 2.0
 
 
-def services(cloud: Cloud) -> list[Service]:  # noqa: ARG001 until the first service is here
+def services(cloud: Cloud) -> list[Service]:
     """All parts of the cloud, in the order in which they start."""
-    return []
+    return [SageMakerService(cloud)]
 
 
 @dataclass
@@ -147,6 +152,25 @@ class _Uvicorn(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._folder.write(self._record)
+            self._watch = asyncio.create_task(self._stop_when_abandoned())
+
+    async def _stop_when_abandoned(self) -> None:
+        """End when the record is gone or another's: after `make clean` nothing else would find this cloud."""
+        while self._folder.read() == self._record:
+            await asyncio.sleep(_WATCH_SECONDS)
+        _log.warning("the record of this cloud is gone: stopping")
+        self.should_exit = True
+
+
+def _fresh_directory(parent: Path, name: str) -> Path:
+    """A folder for this cloud's files, without those that earlier clouds left."""
+    shutil.rmtree(parent, ignore_errors=True)
+    directory = parent / name
+    directory.mkdir(parents=True)
+    # For what moto spools, too: the system's place for temporary files may be in memory.
+    tempfile.tempdir = str(directory)
+    objects.keep_in(directory / "objects")
+    return directory
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -161,7 +185,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     last = folder.read()
     listener = listen(last.port if last else None)
     record = state.Record(listener.getsockname()[1], os.getpid(), options.instance_id, state.code_version())
-    server = Server(Cloud(folder.path, record.endpoint_url, record.instance_id), record.code_version)
+    directory = _fresh_directory(folder.path / "run", options.instance_id)
+    server = Server(Cloud(directory, record.endpoint_url, record.instance_id), record.code_version)
     config = uvicorn.Config(
         server.app(),
         log_config=None,

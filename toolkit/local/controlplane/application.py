@@ -55,22 +55,24 @@ def _complete(environ: Environ) -> None:
 def _failure(environ: Environ, start_response: StartResponse, error: Exception) -> Iterable[bytes]:
     """Tell the caller at once. SDKs retry a 500 for minutes, but asking moto again cannot help."""
     target = environ.get("HTTP_X_AMZ_TARGET") or f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
-    _log.error("the control plane failed on %s", target, exc_info=error)
+    if isinstance(error, NotImplementedError):
+        _log.warning("%s: %s", target, error)
+    else:
+        _log.error("the control plane failed on %s", target, exc_info=error)
     message = f"the embedded cloud does not support {target}: {type(error).__name__}: {error}"
-    body = _error_body(environ, message)
-    kind = "application/x-amz-json-1.1" if body.startswith(b"{") else "text/xml"
-    start_response(
-        "501 Not Implemented",
-        [("content-type", kind), ("content-length", str(len(body))), ("x-amzn-errortype", "NotImplemented")],
-    )
+    # AWS's own words for an operation that there is not.
+    code = "UnknownOperationException" if isinstance(error, NotImplementedError) else "NotImplemented"
+    body, kind = _error_body(environ, code, message)
+    headers = [("content-type", kind), ("content-length", str(len(body))), ("x-amzn-errortype", code)]
+    start_response("501 Not Implemented", headers)
     return [body]
 
 
-def _error_body(environ: Environ, message: str) -> bytes:
+def _error_body(environ: Environ, code: str, message: str) -> tuple[bytes, str]:
     if "json" in environ.get("CONTENT_TYPE", ""):
-        return json.dumps({"__type": "NotImplemented", "message": message}).encode()
-    error = f"<Error><Code>NotImplemented</Code><Message>{escape(message)}</Message></Error>"
+        return json.dumps({"__type": code, "message": message}).encode(), "application/x-amz-json-1.1"
+    error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
     # S3 has the error alone, the query services have it in an envelope.
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         error = f"<ErrorResponse>{error}</ErrorResponse>"
-    return error.encode()
+    return error.encode(), "text/xml"

@@ -32,7 +32,8 @@ def command(image: str, environment: Mapping[str, str]) -> list[str]:
             "models with llama.cpp (engine llama_cpp, repository llama-cpp), and can pass requests on to an "
             "OpenAI-compatible server that already runs on this machine (`source: {server: …}`)."
         )
-    return [sys.executable, "-m", f"toolkit.local.serving.{runner}"]
+    # -P: the working directory holds the model's files, which must not be taken for Python modules.
+    return [sys.executable, "-P", "-m", f"toolkit.local.serving.{runner}"]
 
 
 def _repository(image: str) -> str:

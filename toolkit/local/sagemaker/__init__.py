@@ -1,0 +1,13 @@
+"""SageMaker's hosting: models, endpoint configurations, endpoints, and the runtime that invokes them.
+
+schema        requests checked against the service model that botocore ships
+store         what there is, by region: names, ARNs, tags, listing
+definitions   models and endpoint configurations: operations on what never changes
+endpoints     endpoints: operations, and the course of their lives
+updates       how the traffic moves from an old fleet to a new one
+fleet         what serves one endpoint configuration: variants and their instances
+instance      one instance of a variant: a model server process, its health and its log
+artifacts     a model's files, from S3 into a directory
+runtime       InvokeEndpoint and InvokeEndpointWithResponseStream
+service       all of it as a part of the cloud
+"""

@@ -1,0 +1,269 @@
+"""Endpoints: the operations on them, and the course of their lives.
+
+Creating ──▶ InService ──▶ Updating ──▶ InService     on the new configuration, or if the new fleet
+    │            │                                    is not healthy on the old one, with a reason
+    └──▶ Failed  └──▶ Deleting ──▶ gone
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from toolkit.local.awsapi import ApiError
+from toolkit.local.sagemaker.definitions import Definitions, Operation, without
+from toolkit.local.sagemaker.fleet import Fleet, FleetError, Site, Variant
+from toolkit.local.sagemaker.store import ByRegion, Members, Resource, Tags, page
+from toolkit.local.sagemaker.updates import Traffic, blue_green
+from toolkit.local.service import Cloud
+
+_log = logging.getLogger(__name__)
+
+_IN_PROGRESS = ("Creating", "Updating", "RollingBack", "Deleting")
+
+
+@dataclass
+class Endpoint(Resource):
+    """An endpoint.
+
+    Attributes:
+        region: its region.
+        configuration: name of the configuration that it serves, or if it never did, was to serve.
+        pending: the fleet that an update in progress moves to.
+    """
+
+    region: str = ""
+    configuration: str = ""
+    status: str = "Creating"
+    reason: str | None = None
+    modified: float = field(default_factory=time.time)
+    deployment: Members | None = None
+    traffic: Traffic = field(default_factory=Traffic)
+    pending: Fleet | None = None
+    work: asyncio.Task[None] | None = None
+
+    def change(self, status: str, reason: str | None = None) -> None:
+        """Enter a status."""
+        self.status, self.reason, self.modified = status, reason, time.time()
+        _log.info("endpoint %s is %s%s", self.name, status, f": {reason}" if reason else "")
+
+    @property
+    def fleets(self) -> list[Fleet]:
+        """All fleets that have or may have processes."""
+        return [*self.traffic.fleets, *([self.pending] if self.pending else [])]
+
+
+class Endpoints:
+    """The endpoints of all regions."""
+
+    def __init__(self, cloud: Cloud, definitions: Definitions, tags: Tags) -> None:
+        self._cloud = cloud
+        self._definitions = definitions
+        self._tags = tags
+        self._endpoints: ByRegion[Endpoint] = ByRegion("endpoint", "endpoint")
+
+    def operations(self) -> dict[str, Operation]:
+        """The operations by name; see `Definitions`."""
+        return {
+            "CreateEndpoint": self._create,
+            "DescribeEndpoint": self._describe,
+            "ListEndpoints": self._list,
+            "UpdateEndpoint": self._update,
+            "UpdateEndpointWeightsAndCapacities": self._update_weights,
+            "DeleteEndpoint": self._delete,
+        }
+
+    def __iter__(self) -> Iterator[Endpoint]:
+        return (endpoint for collection in self._endpoints.values() for endpoint in collection)
+
+    def find(self, region: str, name: str) -> Endpoint | None:
+        """An endpoint, for invocations."""
+        collection = self._endpoints[region]
+        return collection.get(name) if name in collection else None
+
+    async def stop(self) -> None:
+        """End all work and all processes."""
+        await asyncio.gather(*(self._halt(endpoint) for endpoint in self))
+
+    def _create(self, region: str, request: Members) -> Members:
+        collection, name = self._endpoints[region], request["EndpointName"]
+        collection.check_free(name)
+        fleet = self._fleet(region, name, request["EndpointConfigName"])
+        endpoint = Endpoint(
+            name,
+            collection.arn(name),
+            without(request, "Tags"),
+            region=region,
+            configuration=fleet.configuration,
+            deployment=request.get("DeploymentConfig"),
+            pending=fleet,
+        )
+        collection.add(endpoint)
+        self._tags.add(endpoint.arn, request.get("Tags", []))
+        self._begin(endpoint, "Creating", self._bring_up(endpoint, fleet))
+        return {"EndpointArn": endpoint.arn}
+
+    def _update(self, region: str, request: Members) -> Members:
+        endpoint = self._endpoints[region].get(request["EndpointName"])
+        self._check_idle(endpoint)
+        # AWS needs the old configuration too; that it was deleted shows only here.
+        self._definitions.configurations[region].get(endpoint.configuration)
+        fleet = self._fleet(region, endpoint.name, request["EndpointConfigName"])
+        if request.get("RetainAllVariantProperties"):
+            _retain(fleet, endpoint, request.get("ExcludeRetainedVariantProperties", []))
+        if not request.get("RetainDeploymentConfig"):
+            endpoint.deployment = request.get("DeploymentConfig")
+        endpoint.pending = fleet
+        self._begin(endpoint, "Updating", self._replace(endpoint, fleet))
+        return {"EndpointArn": endpoint.arn}
+
+    def _update_weights(self, region: str, request: Members) -> Members:
+        endpoint = self._endpoints[region].get(request["EndpointName"])
+        self._check_idle(endpoint)
+        variants = {variant.name: variant for fleet in endpoint.traffic.fleets for variant in fleet.variants}
+        desired = request["DesiredWeightsAndCapacities"]
+        for change in desired:
+            if change["VariantName"] not in variants:
+                message = f'The variant name(s) "{change["VariantName"]}" is/are not present within endpoint '
+                message += f'"{endpoint.arn}".'
+                raise ApiError("ValidationException", message)
+        for change in desired:
+            variant = variants[change["VariantName"]]
+            variant.weight = change.get("DesiredWeight", variant.weight)
+            variant.instance_count = change.get("DesiredInstanceCount", variant.instance_count)
+        endpoint.change("InService")
+        return {"EndpointArn": endpoint.arn}
+
+    def _delete(self, region: str, request: Members) -> Members:
+        endpoint = self._endpoints[region].get(request["EndpointName"])
+        # Terraform's provider takes this refusal for success; the toolkit has to wait before it destroys.
+        self._check_idle(endpoint)
+        self._begin(endpoint, "Deleting", self._take_down(endpoint))
+        return {}
+
+    def _describe(self, region: str, request: Members) -> Members:
+        endpoint = self._endpoints[region].get(request["EndpointName"])
+        answer: Members = {
+            "EndpointName": endpoint.name,
+            "EndpointArn": endpoint.arn,
+            "EndpointConfigName": endpoint.configuration,
+            "EndpointStatus": endpoint.status,
+            "CreationTime": endpoint.created,
+            "LastModifiedTime": endpoint.modified,
+        }
+        variants = [_summary(variant) for fleet in endpoint.traffic.fleets for variant in fleet.variants]
+        if variants:
+            answer["ProductionVariants"] = variants
+        if endpoint.reason:
+            answer["FailureReason"] = endpoint.reason
+        if endpoint.deployment:
+            answer["LastDeploymentConfig"] = endpoint.deployment
+        if endpoint.pending is not None and endpoint.status == "Updating":
+            answer["PendingDeploymentSummary"] = {
+                "EndpointConfigName": endpoint.pending.configuration,
+                "ProductionVariants": [_summary(variant) for variant in endpoint.pending.variants],
+                "StartTime": endpoint.modified,
+            }
+        return answer
+
+    def _list(self, region: str, request: Members) -> Members:
+        rows = [
+            {
+                "EndpointName": endpoint.name,
+                "EndpointArn": endpoint.arn,
+                "EndpointStatus": endpoint.status,
+                "CreationTime": endpoint.created,
+                "LastModifiedTime": endpoint.modified,
+            }
+            for endpoint in self._endpoints[region]
+        ]
+        answer = page(rows, request, name="EndpointName", default_order="Descending")
+        return {**without(answer, "rows"), "Endpoints": answer["rows"]}
+
+    def _fleet(self, region: str, endpoint: str, configuration_name: str) -> Fleet:
+        configuration = self._definitions.configurations[region].get(configuration_name)
+        models = self._definitions.models[region]
+        variants = [
+            Variant.of(definition, models.get(definition["ModelName"]).definition)
+            for definition in configuration.definition["ProductionVariants"]
+        ]
+        site = Site(endpoint, region, self._cloud.directory / "models", self._cloud.child_environment(region))
+        return Fleet(site, configuration_name, variants)
+
+    def _check_idle(self, endpoint: Endpoint) -> None:
+        if endpoint.status in _IN_PROGRESS:
+            raise ApiError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
+
+    def _begin(self, endpoint: Endpoint, status: str, work: Coroutine[Any, Any, None]) -> None:
+        endpoint.change(status)
+        endpoint.work = asyncio.create_task(self._run(endpoint, work))
+
+    async def _run(self, endpoint: Endpoint, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 it is logged, and shown to the user
+            # A mistake in the cloud itself; the endpoint must not stay in progress for ever.
+            _log.exception("endpoint %s", endpoint.name)
+            endpoint.change("Failed", f"The embedded cloud failed: {type(error).__name__}: {error}")
+        finally:
+            endpoint.pending = None
+
+    async def _bring_up(self, endpoint: Endpoint, fleet: Fleet) -> None:
+        try:
+            await blue_green(endpoint.traffic, fleet)
+        except FleetError as error:
+            endpoint.change("Failed", str(error))
+        else:
+            endpoint.change("InService")
+
+    async def _replace(self, endpoint: Endpoint, fleet: Fleet) -> None:
+        try:
+            await blue_green(endpoint.traffic, fleet)
+        except FleetError as error:
+            # The status says that all is well; only the reason and the configuration tell otherwise.
+            endpoint.change("InService", str(error))
+        else:
+            endpoint.configuration = fleet.configuration
+            endpoint.change("InService")
+
+    async def _take_down(self, endpoint: Endpoint) -> None:
+        await asyncio.gather(*(fleet.stop() for fleet in endpoint.fleets))
+        self._endpoints[endpoint.region].remove(endpoint.name)
+        self._tags.forget(endpoint.arn)
+        _log.info("endpoint %s is gone", endpoint.name)
+
+    async def _halt(self, endpoint: Endpoint) -> None:
+        if endpoint.work is not None:
+            endpoint.work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await endpoint.work
+        await asyncio.gather(*(fleet.stop() for fleet in endpoint.fleets))
+
+
+def _retain(fleet: Fleet, endpoint: Endpoint, excluded: list[Members]) -> None:
+    """Give the new variants the weights and counts that the old ones of the same names have now."""
+    not_kept = {item["VariantPropertyType"] for item in excluded}
+    old = {variant.name: variant for fleet in endpoint.traffic.fleets for variant in fleet.variants}
+    for variant in fleet.variants:
+        if variant.name in old:
+            if "DesiredWeight" not in not_kept:
+                variant.weight = old[variant.name].weight
+            if "DesiredInstanceCount" not in not_kept:
+                variant.instance_count = old[variant.name].instance_count
+
+
+def _summary(variant: Variant) -> Members:
+    image = variant.container.get("Image", "")
+    return {
+        "VariantName": variant.name,
+        "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image}],
+        "CurrentWeight": variant.weight,
+        "DesiredWeight": variant.weight,
+        "CurrentInstanceCount": variant.instance_count,
+        "DesiredInstanceCount": variant.instance_count,
+    }

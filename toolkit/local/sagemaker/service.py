@@ -1,0 +1,87 @@
+"""SageMaker as a part of the cloud."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from toolkit.local.awsapi import JSON, Signature, SignedRoute, TargetRoute
+from toolkit.local.sagemaker.definitions import Definitions, Operation
+from toolkit.local.sagemaker.endpoints import Endpoints
+from toolkit.local.sagemaker.runtime import Runtime
+from toolkit.local.sagemaker.schema import Schema
+from toolkit.local.sagemaker.store import Members, Tags
+from toolkit.local.service import Cloud
+from toolkit.local.status import EndpointStatus, Item, ProcessStatus
+
+
+class SageMakerService:
+    """Hosting: its operations, the rest of SageMaker being moto's, and the runtime."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._tags = Tags()
+        definitions = Definitions(self._tags)
+        self._endpoints = Endpoints(cloud, definitions, self._tags)
+        self._runtime = Runtime(self._endpoints)
+        self._operations: dict[str, Operation] = {
+            **definitions.operations(),
+            **self._endpoints.operations(),
+            "AddTags": self._add_tags,
+            "ListTags": self._list_tags,
+            "DeleteTags": self._delete_tags,
+        }
+        self._schema = Schema("sagemaker", self._operations)
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """See `toolkit.local.service.Service`."""
+        path = "/endpoints/{name}/invocations"
+        stream = self._runtime.invoke_with_response_stream
+        return [
+            TargetRoute("SageMaker", self._operations, self._operate),
+            SignedRoute("sagemaker", path, self._runtime.invoke, methods=["POST"]),
+            SignedRoute("sagemaker", f"{path}-response-stream", stream, methods=["POST"]),
+        ]
+
+    async def start(self) -> None:
+        """See `toolkit.local.service.Service`."""
+
+    async def stop(self) -> None:
+        """See `toolkit.local.service.Service`."""
+        await self._endpoints.stop()
+
+    def status(self) -> Iterator[Item]:
+        """See `toolkit.local.service.Service`."""
+        for endpoint in self._endpoints:
+            yield EndpointStatus(
+                endpoint.name, endpoint.region, endpoint.status, endpoint.configuration, endpoint.reason
+            )
+            for fleet in endpoint.fleets:
+                for instance in fleet.instances:
+                    child = instance.child
+                    if child is not None:
+                        name = f"{endpoint.name}/{instance.log_stream}"
+                        yield ProcessStatus("model", name, child.pid, child.memory_bytes())
+
+    async def _operate(self, request: Request) -> Response:
+        operation = request.path_params["operation"]
+        members = self._schema.parse(operation, await request.body())
+        answer = self._operations[operation](Signature.of(request.headers).region, members)
+        headers = {"x-amzn-requestid": str(uuid.uuid4())}
+        return Response(json.dumps(answer), media_type=JSON, headers=headers)
+
+    def _add_tags(self, _: str, request: Members) -> Members:
+        arn = request["ResourceArn"]
+        self._tags.add(arn, request["Tags"])
+        return {"Tags": self._tags.of(arn)}
+
+    def _list_tags(self, _: str, request: Members) -> Members:
+        return {"Tags": self._tags.of(request["ResourceArn"])}
+
+    def _delete_tags(self, _: str, request: Members) -> Members:
+        self._tags.remove(request["ResourceArn"], request["TagKeys"])
+        return {}
