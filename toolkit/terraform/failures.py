@@ -24,6 +24,7 @@ _INSTALLATION_FAILURES = (
 _CHANGES_SOMETHING = ("apply", "destroy")
 # Where Terraform leaves the state in its working directory when the backend does not take it.
 ERRORED_STATE = "errored.tfstate"
+_NAMES_ERRORED_STATE = "Failed to persist state to backend"
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,11 @@ def _rescue_state(transcript: Transcript, surroundings: Surroundings) -> Path | 
 
 
 def _state_not_stored(rescued: Path, transcript: Transcript, surroundings: Surroundings) -> TerraformError:
-    errors = [each for each in transcript.diagnostics if each.severity == "error"]
+    errors = [
+        each
+        for each in transcript.diagnostics
+        if each.severity == "error" and each.summary != _NAMES_ERRORED_STATE
+    ]
     return TerraformError(
         "the state could not be stored where it belongs; it was saved on this machine",
         where=surroundings.project.relative(rescued),

