@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 
 # Terraform works on ten resources at once and its provider polls; an upload occupies a thread each.
 WORKERS = 40
+# AWS's own word for an operation that there is not.
+_UNKNOWN = "UnknownOperationException"
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -60,11 +62,10 @@ def _failure(environ: Environ, start_response: StartResponse, error: Exception) 
     else:
         _log.error("the control plane failed on %s", target, exc_info=error)
     message = f"the embedded cloud does not support {target}: {type(error).__name__}: {error}"
-    # AWS's own words for an operation that there is not.
-    code = "UnknownOperationException" if isinstance(error, NotImplementedError) else "NotImplemented"
+    code = _UNKNOWN if isinstance(error, NotImplementedError) else "NotImplemented"
     body, kind = _error_body(environ, code, message)
     headers = [("content-type", kind), ("content-length", str(len(body))), ("x-amzn-errortype", code)]
-    start_response("501 Not Implemented", headers)
+    start_response("400 Bad Request" if code == _UNKNOWN else "501 Not Implemented", headers)
     return [body]
 
 

@@ -1,6 +1,5 @@
 """SageMaker's hosting: models, endpoint configurations, endpoints, and the runtime that invokes them.
 
-schema        requests checked against the service model that botocore ships
 store         what there is, by region: names, ARNs, tags, listing
 definitions   models and endpoint configurations: operations on what never changes
 endpoints     endpoints: operations, and the course of their lives

@@ -53,6 +53,11 @@ class Endpoint(Resource):
         _log.info("endpoint %s is %s%s", self.name, status, f": {reason}" if reason else "")
 
     @property
+    def variants(self) -> list[Variant]:
+        """The variants that get requests."""
+        return [variant for fleet in self.traffic.fleets for variant in fleet.variants]
+
+    @property
     def fleets(self) -> list[Fleet]:
         """All fleets that have or may have processes."""
         return [*self.traffic.fleets, *([self.pending] if self.pending else [])]
@@ -85,6 +90,20 @@ class Endpoints:
         """An endpoint, for invocations."""
         collection = self._endpoints[region]
         return collection.get(name) if name in collection else None
+
+    def bound_count(self, region: str, resource_id: str, minimum: int, maximum: int) -> None:
+        """Move a variant's instance count between the bounds of its scalable target, as AWS does.
+
+        Args:
+            resource_id: as Application Auto Scaling names the variant; unknown ones are ignored.
+        """
+        kind, _, rest = resource_id.partition("/")
+        name, _, variant_name = rest.partition("/variant/")
+        endpoint = self.find(region, name) if kind == "endpoint" else None
+        if endpoint is not None and endpoint.status == "InService":
+            for variant in endpoint.variants:
+                if variant.name == variant_name:
+                    variant.instance_count = min(max(variant.instance_count, minimum), maximum)
 
     async def stop(self) -> None:
         """End all work and all processes."""
@@ -125,7 +144,7 @@ class Endpoints:
     def _update_weights(self, region: str, request: Members) -> Members:
         endpoint = self._endpoints[region].get(request["EndpointName"])
         self._check_idle(endpoint)
-        variants = {variant.name: variant for fleet in endpoint.traffic.fleets for variant in fleet.variants}
+        variants = {variant.name: variant for variant in endpoint.variants}
         desired = request["DesiredWeightsAndCapacities"]
         for change in desired:
             if change["VariantName"] not in variants:
@@ -156,7 +175,7 @@ class Endpoints:
             "CreationTime": endpoint.created,
             "LastModifiedTime": endpoint.modified,
         }
-        variants = [_summary(variant) for fleet in endpoint.traffic.fleets for variant in fleet.variants]
+        variants = [_summary(variant) for variant in endpoint.variants]
         if variants:
             answer["ProductionVariants"] = variants
         if endpoint.reason:
@@ -248,7 +267,7 @@ class Endpoints:
 def _retain(fleet: Fleet, endpoint: Endpoint, excluded: list[Members]) -> None:
     """Give the new variants the weights and counts that the old ones of the same names have now."""
     not_kept = {item["VariantPropertyType"] for item in excluded}
-    old = {variant.name: variant for fleet in endpoint.traffic.fleets for variant in fleet.variants}
+    old = {variant.name: variant for variant in endpoint.variants}
     for variant in fleet.variants:
         if variant.name in old:
             if "DesiredWeight" not in not_kept:

@@ -14,23 +14,27 @@ from toolkit.local.awsapi import JSON, Signature, SignedRoute, TargetRoute
 from toolkit.local.sagemaker.definitions import Definitions, Operation
 from toolkit.local.sagemaker.endpoints import Endpoints
 from toolkit.local.sagemaker.runtime import Runtime
-from toolkit.local.sagemaker.schema import Schema
 from toolkit.local.sagemaker.store import Members, Tags
+from toolkit.local.schema import Schema
 from toolkit.local.service import Cloud
 from toolkit.local.status import EndpointStatus, Item, ProcessStatus
 
 
 class SageMakerService:
-    """Hosting: its operations, the rest of SageMaker being moto's, and the runtime."""
+    """Hosting: its operations, the rest of SageMaker being moto's, and the runtime.
+
+    Attributes:
+        endpoints: the endpoints, for what scales them.
+    """
 
     def __init__(self, cloud: Cloud) -> None:
         self._tags = Tags()
         definitions = Definitions(self._tags)
-        self._endpoints = Endpoints(cloud, definitions, self._tags)
-        self._runtime = Runtime(self._endpoints)
+        self.endpoints = Endpoints(cloud, definitions, self._tags)
+        self._runtime = Runtime(self.endpoints)
         self._operations: dict[str, Operation] = {
             **definitions.operations(),
-            **self._endpoints.operations(),
+            **self.endpoints.operations(),
             "AddTags": self._add_tags,
             "ListTags": self._list_tags,
             "DeleteTags": self._delete_tags,
@@ -52,11 +56,11 @@ class SageMakerService:
 
     async def stop(self) -> None:
         """See `toolkit.local.service.Service`."""
-        await self._endpoints.stop()
+        await self.endpoints.stop()
 
     def status(self) -> Iterator[Item]:
         """See `toolkit.local.service.Service`."""
-        for endpoint in self._endpoints:
+        for endpoint in self.endpoints:
             yield EndpointStatus(
                 endpoint.name, endpoint.region, endpoint.status, endpoint.configuration, endpoint.reason
             )

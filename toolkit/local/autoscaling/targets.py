@@ -1,0 +1,182 @@
+"""Scalable targets with their policies and scheduled actions, in one region."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from toolkit.local.awsapi import ApiError
+from toolkit.local.service import ACCOUNT_ID
+
+Members = dict[str, Any]
+# Service namespace, resource id, scalable dimension.
+Key = tuple[str, str, str]
+
+_NOT_SUSPENDED = {
+    "DynamicScalingInSuspended": False,
+    "DynamicScalingOutSuspended": False,
+    "ScheduledScalingSuspended": False,
+}
+
+
+def key_of(request: Mapping[str, Any]) -> Key:
+    """Which target a request is about."""
+    return request["ServiceNamespace"], request["ResourceId"], request["ScalableDimension"]
+
+
+@dataclass
+class Target:
+    """A scalable target.
+
+    Attributes:
+        members: as DescribeScalableTargets answers it.
+        policies: as DescribeScalingPolicies answers them, by name.
+        schedules: as DescribeScheduledActions answers them, by name.
+    """
+
+    members: Members
+    tags: dict[str, str] = field(default_factory=dict)
+    policies: dict[str, Members] = field(default_factory=dict)
+    schedules: dict[str, Members] = field(default_factory=dict)
+
+    @property
+    def arn(self) -> str:
+        """Its ARN."""
+        return str(self.members["ScalableTargetARN"])
+
+
+class Targets:
+    """The scalable targets of a region."""
+
+    def __init__(self, region: str) -> None:
+        self._region = region
+        self._targets: dict[Key, Target] = {}
+
+    def register(self, request: Members) -> Target:
+        """Make a target, or change the members of one that the request has.
+
+        Raises:
+            ApiError: bounds are missing or the wrong way round.
+        """
+        key = key_of(request)
+        target = self._targets.get(key)
+        members = dict(target.members) if target else self._new_members(key)
+        changes = ("MinCapacity", "MaxCapacity", "RoleARN", "SuspendedState")
+        members |= {name: request[name] for name in changes if name in request}
+        if "MinCapacity" not in members or "MaxCapacity" not in members:
+            raise ApiError("ValidationException", "MinCapacity and MaxCapacity are required for a new target")
+        if members["MinCapacity"] > members["MaxCapacity"]:
+            raise ApiError("ValidationException", "Maximum capacity cannot be less than minimum capacity")
+        members["SuspendedState"] = _NOT_SUSPENDED | members["SuspendedState"]
+        if target is None:
+            target = self._targets[key] = Target(members, dict(request.get("Tags", {})))
+        target.members = members
+        return target
+
+    def deregister(self, key: Key) -> None:
+        """Remove a target with all that it has.
+
+        Raises:
+            ApiError: there is none.
+        """
+        self.get(key)
+        del self._targets[key]
+
+    def get(self, key: Key) -> Target:
+        """A target.
+
+        Raises:
+            ApiError: there is none.
+        """
+        target = self._targets.get(key)
+        if target is None:
+            raise ApiError("ObjectNotFoundException", f"No scalable target found for {_describe(key)}")
+        return target
+
+    def by_arn(self, arn: str) -> Target:
+        """A target.
+
+        Raises:
+            ApiError: there is none.
+        """
+        for target in self._targets.values():
+            if target.arn == arn:
+                return target
+        raise ApiError("ResourceNotFoundException", f"No scalable target found for resource ARN {arn}")
+
+    def find(self, request: Members) -> Iterable[Target]:
+        """The targets that a Describe request asks for."""
+        for (namespace, resource_id, dimension), target in self._targets.items():
+            wanted = request.get("ResourceIds") or [request.get("ResourceId", resource_id)]
+            if (
+                namespace == request["ServiceNamespace"]
+                and resource_id in wanted
+                and dimension == request.get("ScalableDimension", dimension)
+            ):
+                yield target
+
+    def put_policy(self, request: Members) -> Members:
+        """Make or change a scaling policy of a target; returns it.
+
+        Raises:
+            ApiError: there is no such target.
+        """
+        target, name = self.get(key_of(request)), request["PolicyName"]
+        old = target.policies.get(name)
+        if old is None:
+            arn = (
+                f"scalingPolicy:{uuid.uuid4()}:resource/{request['ServiceNamespace']}/{request['ResourceId']}"
+            )
+            arn = f"arn:aws:autoscaling:{self._region}:{ACCOUNT_ID}:{arn}:policyName/{name}"
+            old = {"PolicyARN": arn, "CreationTime": time.time(), "Alarms": []}
+        target.policies[name] = {"PolicyType": "StepScaling", **old, **request}
+        return target.policies[name]
+
+    def put_schedule(self, request: Members) -> None:
+        """Make or change a scheduled action of a target.
+
+        Raises:
+            ApiError: there is no such target, or a new action has no schedule.
+        """
+        target, name = self.get(key_of(request)), request["ScheduledActionName"]
+        old = target.schedules.get(name)
+        if old is None:
+            if "Schedule" not in request:
+                raise ApiError("ValidationException", "Schedule is required for a new scheduled action")
+            arn = f"scheduledAction:{uuid.uuid4()}:resource/{request['ServiceNamespace']}"
+            arn = f"{arn}/{request['ResourceId']}:scheduledActionName/{name}"
+            arn = f"arn:aws:autoscaling:{self._region}:{ACCOUNT_ID}:{arn}"
+            old = {"ScheduledActionARN": arn, "CreationTime": time.time()}
+        target.schedules[name] = {**old, **request}
+
+    def _new_members(self, key: Key) -> Members:
+        namespace, resource_id, dimension = key
+        role = f"aws-service-role/{namespace}.application-autoscaling.amazonaws.com"
+        arn = f"arn:aws:application-autoscaling:{self._region}:{ACCOUNT_ID}:scalable-target"
+        return {
+            "ServiceNamespace": namespace,
+            "ResourceId": resource_id,
+            "ScalableDimension": dimension,
+            "RoleARN": f"arn:aws:iam::{ACCOUNT_ID}:role/{role}/AWSServiceRoleForApplicationAutoScaling",
+            "CreationTime": time.time(),
+            "SuspendedState": _NOT_SUSPENDED,
+            "ScalableTargetARN": f"{arn}/{uuid.uuid4().hex}",
+        }
+
+
+def remove(kind: str, members: dict[str, Members], name: str, key: Key) -> None:
+    """Remove a policy or a scheduled action of a target by name.
+
+    Raises:
+        ApiError: there is none.
+    """
+    if members.pop(name, None) is None:
+        message = f"No {kind} found for {_describe(key)}, name: {name}"
+        raise ApiError("ObjectNotFoundException", message)
+
+
+def _describe(key: Key) -> str:
+    return f"service namespace: {key[0]}, resource ID: {key[1]}, scalable dimension: {key[2]}"
