@@ -1,0 +1,61 @@
+data "aws_iam_policy_document" "permissions" {
+  statement {
+    sid       = "ReadModels"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.bucket_arn}/*"]
+  }
+
+  statement {
+    sid       = "ListModels"
+    actions   = ["s3:ListBucket", "s3:GetBucketLocation"]
+    resources = [local.bucket_arn]
+  }
+
+  dynamic "statement" {
+    for_each = var.kms_key_arn[*]
+    content {
+      sid       = "DecryptModels"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+    }
+  }
+
+  # AWS's serving images lie in AWS's accounts, which differ by region and image: any account, this region.
+  statement {
+    sid       = "PullImages"
+    actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    resources = ["arn:${local.partition}:ecr:${var.region}:*:repository/*"]
+  }
+
+  statement {
+    sid       = "LogInToRegistriesWhichHasNoResource"
+    actions   = ["ecr:GetAuthorizationToken"]
+    resources = ["*"]
+  }
+
+  # SageMaker makes sure of the group before it makes a stream, also where Terraform has made it.
+  statement {
+    sid       = "WriteLogs"
+    actions   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+    resources = ["arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws/sagemaker/*"]
+  }
+
+  statement {
+    sid       = "PublishMetricsWhichHasNoResource"
+    actions   = ["cloudwatch:PutMetricData"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringLike"
+      variable = "cloudwatch:namespace"
+      values   = ["AWS/SageMaker", "/aws/sagemaker/*"]
+    }
+  }
+
+  # SageMaker watches the alarms of a blue/green update in this role's name.
+  statement {
+    sid       = "WatchRolloutAlarms"
+    actions   = ["cloudwatch:DescribeAlarms"]
+    resources = ["arn:${local.partition}:cloudwatch:${var.region}:${var.account_id}:alarm:*"]
+  }
+}

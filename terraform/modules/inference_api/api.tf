@@ -1,0 +1,97 @@
+locals {
+  lambda_api = "arn:${local.partition}:apigateway:${var.region}:lambda:path"
+
+  # Through YAML and back, so that a comment in the template is no new deployment.
+  openapi = jsonencode(yamldecode(templatefile("${path.module}/openapi.yaml.tftpl", {
+    title                = var.name
+    description          = var.description
+    gateway_responses    = local.gateway_responses
+    gateway_uri          = "${local.lambda_api}/2021-11-15/functions/${local.function_arns.gateway}/response-streaming-invocations"
+    timeout_milliseconds = var.gateway.timeout_seconds * 1000
+    authorizer_uri       = "${local.lambda_api}/2015-03-31/functions/${local.function_arns.authorizer}/invocations"
+  })))
+}
+
+resource "aws_api_gateway_rest_api" "this" {
+  count = local.count
+
+  name        = var.name
+  description = var.description
+  body        = local.openapi
+
+  endpoint_configuration {
+    types = ["REGIONAL"]
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_api_gateway_deployment" "this" {
+  count = local.count
+
+  rest_api_id = aws_api_gateway_rest_api.this[0].id
+  description = "OpenAPI document ${substr(sha256(local.openapi), 0, 8)}"
+
+  # A deployment is a snapshot: without this a changed document would never be served.
+  triggers = {
+    body = sha256(local.openapi)
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_api_gateway_stage" "this" {
+  #checkov:skip=CKV_AWS_73:traces cost by the request
+  #checkov:skip=CKV_AWS_76:access_log turns it on, once the account has API Gateway's logging role
+  #checkov:skip=CKV_AWS_120:answers of a model are not cached
+  #checkov:skip=CKV2_AWS_29:a web application firewall is the environment's choice
+  #checkov:skip=CKV2_AWS_51:clients are known by their keys
+
+  count = local.count
+
+  rest_api_id   = aws_api_gateway_rest_api.this[0].id
+  deployment_id = aws_api_gateway_deployment.this[0].id
+  stage_name    = var.stage
+
+  dynamic "access_log_settings" {
+    for_each = var.access_log ? [aws_cloudwatch_log_group.this["access"].arn] : []
+    content {
+      destination_arn = access_log_settings.value
+      format = jsonencode({
+        requestId = "$context.requestId"
+        time      = "$context.requestTimeEpoch"
+        method    = "$context.httpMethod"
+        path      = "$context.path"
+        status    = "$context.status"
+        error     = "$context.error.responseType"
+        keyId     = "$context.identity.apiKeyId"
+        latency   = "$context.responseLatency"
+        sourceIp  = "$context.identity.sourceIp"
+      })
+    }
+  }
+}
+
+resource "aws_api_gateway_method_settings" "all" {
+  #checkov:skip=CKV_AWS_225:answers of a model are not cached
+  #checkov:skip=CKV_AWS_308:answers of a model are not cached
+
+  count = local.count
+
+  rest_api_id = aws_api_gateway_rest_api.this[0].id
+  stage_name  = aws_api_gateway_stage.this[0].stage_name
+  method_path = "*/*"
+
+  settings {
+    metrics_enabled        = true
+    throttling_rate_limit  = var.throttle.rate_per_second
+    throttling_burst_limit = var.throttle.burst
+    # Execution logs hold prompts and answers.
+    logging_level      = "OFF"
+    data_trace_enabled = false
+  }
+}

@@ -1,0 +1,102 @@
+locals {
+  web_adapter_layers = {
+    arm64  = "LambdaAdapterLayerArm64:30"
+    x86_64 = "LambdaAdapterLayerX86:30"
+  }
+  web_adapter_layer_arn = coalesce(
+    var.gateway.web_adapter_layer_arn,
+    "arn:${local.partition}:lambda:${var.region}:753240598075:layer:${local.web_adapter_layers[var.gateway.architecture]}",
+  )
+
+  gateway_models = jsonencode({
+    for name, model in var.models : name => { endpoint = model.endpoint_name, aliases = model.aliases }
+  })
+}
+
+resource "aws_lambda_function" "gateway" {
+  #checkov:skip=CKV_AWS_50:traces cost by the request; the function's log has each one
+  #checkov:skip=CKV_AWS_115:the stage and the usage plan limit how often it is called
+  #checkov:skip=CKV_AWS_116:called synchronously, so the caller gets the error
+  #checkov:skip=CKV_AWS_117:calls SageMaker's public API only
+  #checkov:skip=CKV_AWS_173:its variables are no secrets
+  #checkov:skip=CKV_AWS_272:the package is built from this repository, reproducibly
+
+  count = local.count
+
+  function_name    = local.function_names.gateway
+  description      = "Answers OpenAI requests from SageMaker endpoints"
+  role             = aws_iam_role.function["gateway"].arn
+  filename         = var.gateway.package
+  source_code_hash = filebase64sha256(var.gateway.package)
+  runtime          = "python3.13"
+  architectures    = [var.gateway.architecture]
+  memory_size      = var.gateway.memory_mb
+  timeout          = var.gateway.timeout_seconds
+
+  # The adapter starts the handler as a web server and hands it each request; only so can Python stream.
+  handler = "run.sh"
+  layers  = [local.web_adapter_layer_arn]
+
+  environment {
+    variables = {
+      AWS_LAMBDA_EXEC_WRAPPER      = "/opt/bootstrap"
+      AWS_LWA_INVOKE_MODE          = "response_stream"
+      AWS_LWA_READINESS_CHECK_PATH = "/healthz"
+      PORT                         = "8080"
+      GATEWAY_MODELS               = local.gateway_models
+    }
+  }
+
+  lifecycle {
+    precondition {
+      # Lambda allows 4 KB for all variables and their names.
+      condition     = length(local.gateway_models) <= 3500
+      error_message = "The models' names and aliases take ${length(local.gateway_models)} characters, more than a Lambda function's variables hold: spread the models over several environments."
+    }
+  }
+
+  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.function]
+}
+
+resource "aws_lambda_function" "authorizer" {
+  #checkov:skip=CKV_AWS_50:traces cost by the request; the function's log has each one
+  #checkov:skip=CKV_AWS_115:the stage limits how often it is called
+  #checkov:skip=CKV_AWS_116:called synchronously, so the caller gets the error
+  #checkov:skip=CKV_AWS_117:calls nothing
+  #checkov:skip=CKV_AWS_272:the package is built from this repository, reproducibly
+
+  count = local.count
+
+  function_name    = local.function_names.authorizer
+  description      = "Hands the API key in the Authorization header to API Gateway"
+  role             = aws_iam_role.function["authorizer"].arn
+  filename         = var.authorizer.package
+  source_code_hash = filebase64sha256(var.authorizer.package)
+  runtime          = "python3.13"
+  architectures    = [var.gateway.architecture]
+  memory_size      = 128
+  timeout          = 5
+  handler          = "authorizer.handler.handler"
+
+  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.function]
+}
+
+resource "aws_lambda_permission" "gateway" {
+  count = local.count
+
+  statement_id  = "api-gateway"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.gateway[0].function_name
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_api_gateway_rest_api.this[0].execution_arn}/${var.stage}/*/v1/*"
+}
+
+resource "aws_lambda_permission" "authorizer" {
+  count = local.count
+
+  statement_id  = "api-gateway"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.authorizer[0].function_name
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_api_gateway_rest_api.this[0].execution_arn}/authorizers/*"
+}

@@ -1,0 +1,38 @@
+# What API Gateway answers by itself, in the shape and with the statuses that OpenAI clients turn into
+# their exceptions.
+locals {
+  gateway_errors = {
+    UNAUTHORIZED                   = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "No API key, or not in the form 'Authorization: Bearer KEY'." }
+    INVALID_API_KEY                = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "Incorrect API key." }
+    ACCESS_DENIED                  = { status = "403", type = "invalid_request_error", code = "access_denied", message = "This API key may not do this." }
+    MISSING_AUTHENTICATION_TOKEN   = { status = "404", type = "invalid_request_error", code = "unknown_url", message = "Unknown request URL or method." }
+    RESOURCE_NOT_FOUND             = { status = "404", type = "invalid_request_error", code = "unknown_url", message = "Unknown request URL or method." }
+    REQUEST_TOO_LARGE              = { status = "413", type = "invalid_request_error", code = "request_too_large", message = "The request is larger than 10 MB." }
+    THROTTLED                      = { status = "429", type = "rate_limit_error", code = "rate_limit_exceeded", message = "Too many requests. Try again in a moment." }
+    QUOTA_EXCEEDED                 = { status = "429", type = "insufficient_quota", code = "insufficient_quota", message = "The quota of this API key is used up." }
+    AUTHORIZER_FAILURE             = { status = "500", type = "server_error", code = "authorizer_failure", message = "The API key could not be checked." }
+    AUTHORIZER_CONFIGURATION_ERROR = { status = "500", type = "server_error", code = "authorizer_failure", message = "The API key could not be checked." }
+    INTEGRATION_FAILURE            = { status = "502", type = "server_error", code = "bad_gateway", message = "The gateway function failed." }
+    INTEGRATION_TIMEOUT            = { status = "504", type = "server_error", code = "timeout", message = "The model took too long." }
+    DEFAULT_4XX                    = { status = null, type = "invalid_request_error", code = null, message = "The request was refused." }
+    DEFAULT_5XX                    = { status = null, type = "server_error", code = null, message = "The server failed." }
+  }
+
+  # Throttled clients of OpenAI wait as long as this header says.
+  retry_after = { THROTTLED = "1" }
+
+  gateway_responses = {
+    for type, error in local.gateway_errors : type => merge(
+      {
+        responseTemplates = {
+          "application/json" = jsonencode({ error = { message = error.message, type = error.type, param = null, code = error.code } })
+        }
+      },
+      # Without a status API Gateway keeps the one it was about to give.
+      error.status == null ? {} : { statusCode = error.status },
+      contains(keys(local.retry_after), type) ? {
+        responseParameters = { "gatewayresponse.header.Retry-After" = "'${local.retry_after[type]}'" }
+      } : {},
+    )
+  }
+}

@@ -1,0 +1,18 @@
+data "aws_partition" "current" {}
+
+locals {
+  count     = var.enabled ? 1 : 0
+  partition = data.aws_partition.current.partition
+
+  endpoint_arns = [
+    for model in var.models :
+    "arn:${local.partition}:sagemaker:${var.region}:${var.account_id}:endpoint/${model.endpoint_name}"
+  ]
+
+  # Composed, not read from the resources: a plan then shows the whole API and who may call what.
+  function_names = { for function in ["gateway", "authorizer"] : function => "${var.name}-${function}" }
+  function_arns = {
+    for function, name in local.function_names :
+    function => "arn:${local.partition}:lambda:${var.region}:${var.account_id}:function:${name}"
+  }
+}

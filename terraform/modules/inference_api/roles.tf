@@ -1,0 +1,46 @@
+data "aws_iam_policy_document" "trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "function" {
+  for_each = local.function_names
+
+  statement {
+    sid       = "WriteOwnLog"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:${local.log_groups[each.key]}:*"]
+  }
+
+  # InvokeEndpoint is also the permission for response streams.
+  dynamic "statement" {
+    for_each = each.key == "gateway" && length(local.endpoint_arns) > 0 ? [local.endpoint_arns] : []
+    content {
+      sid       = "InvokeTheseEndpoints"
+      actions   = ["sagemaker:InvokeEndpoint"]
+      resources = statement.value
+    }
+  }
+}
+
+resource "aws_iam_role" "function" {
+  for_each = var.enabled ? local.function_names : {}
+
+  name               = each.value
+  description        = "What the Lambda function ${each.value} may do"
+  assume_role_policy = data.aws_iam_policy_document.trust.json
+}
+
+resource "aws_iam_role_policy" "function" {
+  for_each = aws_iam_role.function
+
+  name   = "run"
+  role   = each.value.name
+  policy = data.aws_iam_policy_document.function[each.key].json
+}

@@ -1,0 +1,19 @@
+output "execution_role_arn" {
+  description = "ARN of the role that SageMaker runs models in."
+  value       = module.execution_role.arn
+}
+
+output "execution_role_name" {
+  description = "Name of the role that SageMaker runs models in."
+  value       = module.execution_role.name
+}
+
+output "model_store_bucket" {
+  description = "Name of the bucket for model weights."
+  value       = module.model_store.bucket
+}
+
+output "state_bucket" {
+  description = "Name of the bucket that holds Terraform's state."
+  value       = aws_s3_bucket.state.bucket
+}

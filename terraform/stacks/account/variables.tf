@@ -1,0 +1,57 @@
+variable "region" {
+  description = "Region of everything in this stack but the role, which has none."
+  type        = string
+  nullable    = false
+}
+
+variable "account_id" {
+  description = "Account to work in; credentials of another one are refused."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be 12 digits; quote it, so that leading zeros stay."
+  }
+}
+
+variable "name" {
+  description = "What the project is called."
+  type        = string
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags for everything."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "execution_role" {
+  description = "`name` of the SageMaker execution role to create, or `arn` of one that exists."
+  type = object({
+    name = optional(string)
+    arn  = optional(string)
+  })
+  nullable = false
+}
+
+variable "model_store_bucket" {
+  description = "Name of the bucket for model weights."
+  type        = string
+  nullable    = false
+}
+
+variable "state_bucket" {
+  description = "Name of the bucket that holds Terraform's state, this stack's too; it exists already."
+  type        = string
+  nullable    = false
+}
+
+variable "lifecycle_rules" {
+  description = "Whether S3 clears away replaced objects and unfinished uploads; takes a minute to set up."
+  type        = bool
+  default     = true
+  nullable    = false
+}

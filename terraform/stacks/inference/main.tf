@@ -1,0 +1,58 @@
+# By name where this project's account stack made it: deployers may read the role and pass it, no more.
+data "aws_iam_role" "execution" {
+  count = var.execution_role.name != null ? 1 : 0
+  name  = var.execution_role.name
+}
+
+locals {
+  execution_role_arn = var.execution_role.arn != null ? var.execution_role.arn : data.aws_iam_role.execution[0].arn
+  endpoint_names     = { for name in keys(var.models) : name => "${var.prefix}-${replace(name, ".", "-")}" }
+}
+
+module "endpoint" {
+  source   = "../../modules/sagemaker_endpoint"
+  for_each = var.models
+
+  name               = local.endpoint_names[each.key]
+  execution_role_arn = local.execution_role_arn
+  log_retention_days = var.api.log_retention_days
+
+  container = {
+    image                   = each.value.image
+    environment             = each.value.environment
+    model_data_s3_uri       = each.value.model_data_s3_uri
+    network_isolation       = each.value.network_isolation
+    startup_timeout_seconds = each.value.startup_timeout_seconds
+  }
+
+  instances = {
+    type        = each.value.instance_type
+    min         = each.value.capacity.min
+    max         = each.value.capacity.max
+    initial     = each.value.instance_count
+    ami_version = each.value.inference_ami_version
+  }
+}
+
+module "api" {
+  source = "../../modules/inference_api"
+
+  name               = var.prefix
+  description        = var.description
+  region             = var.region
+  account_id         = var.account_id
+  stage              = var.api.stage
+  throttle           = var.api.throttle
+  access_log         = var.api.access_log
+  log_retention_days = var.api.log_retention_days
+  authorizer         = var.api.authorizer
+  gateway            = var.api.gateway
+
+  # By name, not by the endpoints' outputs: the API is ready long before the endpoints are.
+  models = {
+    for name, model in var.models : name => {
+      endpoint_name = local.endpoint_names[name]
+      aliases       = model.aliases
+    }
+  }
+}

@@ -1,0 +1,50 @@
+output "region" {
+  description = "Region of the environment."
+  value       = var.region
+}
+
+output "api_id" {
+  description = "Id of the REST API."
+  value       = module.api.api_id
+}
+
+output "api_stage" {
+  description = "Name of the API's stage."
+  value       = module.api.stage
+}
+
+output "api_invoke_url" {
+  description = "Address of the API's stage, as AWS gives it."
+  value       = module.api.invoke_url
+}
+
+output "usage_plan_id" {
+  description = "Id of the usage plan that API keys are added to."
+  value       = module.api.usage_plan_id
+}
+
+output "models" {
+  description = "What serves each model."
+  value = {
+    for name, endpoint in module.endpoint : name => {
+      endpoint_name        = endpoint.endpoint_name
+      endpoint_config_name = endpoint.endpoint_config_name
+      model_name           = endpoint.model_name
+      variant_names        = endpoint.variant_names
+      instance_type        = var.models[name].instance_type
+    }
+  }
+}
+
+output "functions" {
+  description = "Names of the Lambda functions: gateway and authorizer."
+  value       = module.api.functions
+}
+
+output "log_groups" {
+  description = "Log groups: of the functions, and of each model as model/NAME."
+  value = merge(
+    module.api.log_groups,
+    { for name, endpoint in module.endpoint : "model/${name}" => endpoint.log_group_name },
+  )
+}

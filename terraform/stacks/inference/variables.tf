@@ -1,0 +1,138 @@
+variable "region" {
+  description = "Region of everything in this stack but the roles, which have none."
+  type        = string
+  nullable    = false
+}
+
+variable "account_id" {
+  description = "Account to work in; credentials of another one are refused."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be 12 digits; quote it, so that leading zeros stay."
+  }
+}
+
+variable "environment" {
+  description = "Name of the environment."
+  type        = string
+  nullable    = false
+}
+
+variable "prefix" {
+  description = "What every name in this environment begins with."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]*[a-z0-9]$", var.prefix)) && length(var.prefix) <= 40
+    error_message = "prefix \"${var.prefix}\" must be 2 to 40 lower-case letters, digits and hyphens: shorten the project's or the environment's name."
+  }
+}
+
+variable "description" {
+  description = "What the environment is for."
+  type        = string
+  default     = ""
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags for everything."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "execution_role" {
+  description = "The role that SageMaker runs models in, which exists: its `name`, to be looked up, or its `arn`."
+  type = object({
+    name = optional(string)
+    arn  = optional(string)
+  })
+  nullable = false
+
+  validation {
+    condition     = (var.execution_role.name == null) != (var.execution_role.arn == null)
+    error_message = "execution_role needs exactly one of name and arn."
+  }
+}
+
+variable "model_store_bucket" {
+  description = "Name of the bucket for model weights, the only one that the execution role may read."
+  type        = string
+  nullable    = false
+}
+
+variable "models" {
+  description = <<-EOT
+    The models, by their OpenAI name:
+    - `image`, `environment`: the serving container.
+    - `model_data_s3_uri`: S3 prefix of uncompressed weights in the model store, ending in "/"; null if the container fetches them.
+    - `network_isolation`: whether the container has no network.
+    - `instance_type`, `inference_ami_version`, `capacity`: what it runs on, and between how many instances.
+    - `instance_count`: how many run now, for a rollout to keep; null in a new environment.
+    - `startup_timeout_seconds`: how long the weights' download, and then the start, may take.
+    - `aliases`: further OpenAI names.
+  EOT
+  type = map(object({
+    image                   = string
+    environment             = optional(map(string), {})
+    model_data_s3_uri       = optional(string)
+    network_isolation       = optional(bool, false)
+    instance_type           = string
+    inference_ami_version   = optional(string)
+    capacity                = object({ min = number, max = number })
+    instance_count          = optional(number)
+    startup_timeout_seconds = optional(number, 600)
+    aliases                 = optional(list(string), [])
+  }))
+  nullable = false
+
+  validation {
+    condition     = length(var.models) > 0
+    error_message = "models needs at least one model."
+  }
+
+  validation {
+    condition     = length(distinct([for name in keys(var.models) : replace(name, ".", "-")])) == length(var.models)
+    error_message = "two names in models differ only in dots and hyphens, which gives one endpoint name: rename one of ${join(", ", keys(var.models))}."
+  }
+
+  validation {
+    condition = var.execution_role.arn != null || alltrue([
+      for model in var.models :
+      model.model_data_s3_uri == null || startswith(coalesce(model.model_data_s3_uri, "-"), "s3://${var.model_store_bucket}/")
+    ])
+    error_message = "model_data_s3_uri must lie in s3://${var.model_store_bucket}/, the only bucket that the execution role may read: stage the weights there, or give the ARN of a role that may read more as execution_role.arn."
+  }
+}
+
+variable "api" {
+  description = <<-EOT
+    The API in front of the models:
+    - `stage`: name of its stage, part of the address.
+    - `log_retention_days`: for all log groups of the environment.
+    - `access_log`: whether each request is logged by API Gateway; needs its account-wide logging role.
+    - `throttle`: requests per second and burst.
+    - `gateway`, `authorizer`: the Lambda functions; `package` is the path of a zip file, relative to this folder; `web_adapter_layer_arn` is for partitions and regions where AWS's own layer is elsewhere.
+  EOT
+  type = object({
+    stage              = optional(string, "live")
+    log_retention_days = optional(number, 30)
+    access_log         = optional(bool, false)
+    throttle           = optional(object({ rate_per_second = number, burst = number }), { rate_per_second = 50, burst = 100 })
+    gateway = object({
+      package         = string
+      memory_mb       = optional(number, 512)
+      timeout_seconds = optional(number, 900)
+      architecture    = optional(string, "arm64")
+
+      web_adapter_layer_arn = optional(string)
+    })
+    authorizer = object({ package = string })
+  })
+  nullable = false
+}

@@ -1,0 +1,13 @@
+terraform {
+  required_version = ">= 1.10"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100, < 7"
+    }
+  }
+
+  # Which bucket and key: from the backend settings that the toolkit renders.
+  backend "s3" {}
+}
