@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from checkov.common.models.enums import CheckCategories
+
+from _rule import Conf, Rule, blocks, number, unknown, value
+
+_LIMITS = ("throttling_rate_limit", "throttling_burst_limit")
+
+
+class HttpStageThrottling(Rule):
+    id = "CKV_LLM_10"
+    name = "An HTTP API's stage is throttled"
+    severity = "HIGH"
+    reason = "One client takes the model away from all others, and autoscaling pays for it."
+    remedy = "Set throttling_rate_limit and throttling_burst_limit in default_route_settings."
+    category = CheckCategories.API_SECURITY
+    resources = ("aws_apigatewayv2_stage",)
+
+    def problems(self, conf: Conf) -> list[str]:
+        settings = blocks(conf, "default_route_settings") or [{}]
+        return [f"{limit} is not set" for limit in _LIMITS if not _limited(value(settings[0], limit))]
+
+
+def _limited(limit: object) -> bool:
+    return unknown(limit) or (number(limit) or 0) > 0
+
+
+check = HttpStageThrottling()

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from checkov.common.models.enums import CheckCategories
+
+from _containers import MODEL, containers, staged
+from _rule import Conf, Rule, enabled, unknown, value
+
+
+class ModelNetworkIsolation(Rule):
+    id = "CKV_LLM_2"
+    name = "A model whose weights are staged runs without a network"
+    severity = "HIGH"
+    reason = (
+        "Code in an image or in weights could send prompts and credentials anywhere, and needs no network."
+    )
+    remedy = "Set enable_network_isolation = true."
+    category = CheckCategories.NETWORKING
+    resources = (MODEL,)
+    replaces = ("CKV_AWS_370",)
+
+    def problems(self, conf: Conf) -> list[str] | None:
+        isolation = value(conf, "enable_network_isolation")
+        if unknown(isolation):
+            return None
+        if enabled(isolation) or not all(map(staged, containers(conf))):
+            return []
+        return ["enable_network_isolation is not true"]
+
+
+check = ModelNetworkIsolation()
