@@ -47,11 +47,12 @@ def _curl(env: str, base_url: str, model: str, toolkit: str) -> str:
 
 
 def program(context: Context) -> str:
-    """How the user starts this program: by name where it is on PATH, else by its path."""
+    """How the user starts this program: by name where it is on PATH, else as it was started."""
     import shutil
     import sys
     from pathlib import Path
 
     if shutil.which("toolkit"):
         return "toolkit"
-    return context.project.relative(Path(sys.argv[0]).absolute())
+    started = Path(sys.argv[0]).absolute()
+    return f"{sys.executable} -m toolkit" if started.name == "__main__.py" else context.project.relative(started)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from toolkit.deployment import files
 from toolkit.deployment.context import Context
 from toolkit.errors import PreflightError
 from toolkit.terraform import Workspace
@@ -67,9 +68,7 @@ def read(context: Context, workspace: Workspace | None = None) -> Outputs:
         PreflightError: it was not applied, or is destroyed.
     """
     if workspace is None:
-        from toolkit.deployment import inference
-
-        inference.render(context)
+        files.write(context.project, context.environment, context.console)
         workspace = context.workspace("inference")
         workspace.init()
     raw = workspace.outputs()
