@@ -64,7 +64,7 @@ lint: $(DEV)
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
-	$(VENV)/bin/lint-imports
+	PYTHONPATH=lambda_src $(VENV)/bin/lint-imports
 
 check: test ## what CI runs
 

@@ -1,4 +1,4 @@
-"""The program `toolkit`: runs a command and turns what goes wrong into an exit code and a readable message."""
+"""The program `toolkit`: runs a command, and turns what goes wrong into an exit code and a message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(InterruptedByUserError.exit_code)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last place; what is not ours is raised again
         _finish(error)
 
 
@@ -25,7 +25,7 @@ def _finish(error: Exception) -> None:
     if known is None:
         # A defect of ours: the traceback is what a report needs, so it is shown whole.
         raise error
-    print(f"error: {known}", file=sys.stderr)
+    print(f"error: {known}", file=sys.stderr)  # noqa: T201 - no console may be left to print it
     if os.environ.get("TOOLKIT_TRACEBACK"):
         raise error
     sys.exit(known.exit_code)

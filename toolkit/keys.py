@@ -1,4 +1,4 @@
-"""API keys of an environment, made and read through API Gateway so that no value ever enters Terraform's state.
+"""API keys of an environment, made and read through API Gateway: no value ever enters Terraform's state.
 
 A key's name in API Gateway is `<prefix>/<name>`, and users only ever see `<name>`. The slash can be in no
 environment's name, so that `llm-dev` never takes a key of `llm-dev-b` for its own.

@@ -36,7 +36,7 @@ class Project:
             if (directory / ENVIRONMENTS).is_dir():
                 return cls(directory)
         raise InputError(
-            f"no project here: {begin} {'has' if named else 'and the folders above it have'} no {ENVIRONMENTS}/",
+            f"no project here: no {ENVIRONMENTS}/ in {begin}{'' if named else ' and the folders above it'}",
             remedy="run the command inside a clone of the repository, or set TOOLKIT_PROJECT to one",
         )
 

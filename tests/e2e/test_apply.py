@@ -70,4 +70,3 @@ def test_no_key_is_in_terraforms_state_or_any_file(deployed: Deployed) -> None:
         if path.is_file() and deployed.api_key.encode() in path.read_bytes()
     ]
     assert holders == []
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -38,7 +39,7 @@ def test_a_streamed_answer_arrives_as_it_is_made(client: openai.OpenAI) -> None:
     assert len(arrivals) > 20
     # Spread over time: no gap holds most of the whole, as it would if all came in one burst at the end.
     whole = arrivals[-1] - arrivals[0]
-    gaps = [later - earlier for earlier, later in zip(arrivals, arrivals[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(arrivals)]
     assert max(gaps) < whole / 2
     moments = {round((arrival - arrivals[0]) / whole * 10) for arrival in arrivals}
     assert len(moments) >= 8

@@ -57,9 +57,6 @@ def test_commands_for_aws_exist(checkout: Path) -> None:
     assert commands
     for command in commands:
         words = command.split()
-        if words[0] == "make":
-            check = ["make", "--dry-run", *words[1:]]
-        else:
-            check = [*words[:2], "--help"]
+        check = ["make", "--dry-run", *words[1:]] if words[0] == "make" else [*words[:2], "--help"]
         result = subprocess.run(check, cwd=checkout, capture_output=True, text=True, check=False)
         assert result.returncode == 0, f"{command}: {result.stderr}"

@@ -43,5 +43,5 @@ def test_text_with_brackets_is_shown_as_it_is_on_a_terminal() -> None:
     console = Console(io.StringIO(), err, interactive=True)
     with console.progress("reading [models]") as progress:
         progress.update("aws_sagemaker_model.this[0]")
-        progress.line("module.x[\"a\"] done")
+        progress.line('module.x["a"] done')
     assert 'module.x["a"] done' in err.getvalue()

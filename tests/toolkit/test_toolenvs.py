@@ -51,10 +51,10 @@ def test_installed_once_and_again_when_the_lock_changes(project: Project, tmp_pa
     newer = toolenvs.ensure(project, "greeting", Console(err=said))
     program = "import greeting; print(greeting.version)"
     versions = [
-        subprocess.run([tool.python, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
+        subprocess.run([tool.python, "-c", program], capture_output=True, text=True, check=True).stdout
         for tool in (first, newer)
     ]
-    assert versions == ["1.0", "2.0"]
+    assert versions == ["1.0\n", "2.0\n"]
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Who talks to which cloud: typed boto3 clients, and the process environment that Terraform needs for the same.
+"""Who talks to which cloud: typed boto3 clients, and the same for Terraform's processes.
 
 The AWS provider, the S3 backend and boto3 all read `AWS_ENDPOINT_URL`; nothing but this module knows
 whether a deployment is local.
@@ -44,10 +44,10 @@ class AwsAccess:
     endpoint_url: str | None = None
 
     def process_environment(self) -> dict[str, str | None]:
-        """Changes to a process's environment that make it work in this account; None takes a variable away."""
+        """Changes to a process's environment that make it work here; None takes a variable away."""
         changes: dict[str, str | None] = {}
         if self.endpoint_url is not None:
-            # Neither a profile nor a session of the user's may get between a process and the embedded cloud.
+            # No profile or session of the user's may get between a process and the embedded cloud.
             changes |= {name: None for name in os.environ if name.startswith("AWS_")}
             changes |= LOCAL_CREDENTIALS
             changes["AWS_ENDPOINT_URL"] = self.endpoint_url
@@ -65,7 +65,7 @@ class AwsAccess:
         identity = self.sts.get_caller_identity()
         if identity["Account"] != self.account_id:
             raise PreflightError(
-                f"the credentials belong to account {identity['Account']}, the environment to {self.account_id}",
+                f"the credentials are of account {identity['Account']}, the environment of {self.account_id}",
                 where=identity["Arn"],
                 remedy="switch AWS_PROFILE, or correct account_id in the environment file",
             )

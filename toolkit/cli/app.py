@@ -14,6 +14,7 @@ from toolkit.cli import (
     local,
     outputs,
     plan,
+    policy,
     render,
     smoke_test,
     status,
@@ -43,3 +44,4 @@ app.command("smoke-test")(smoke_test.smoke_test)
 app.command("doctor")(doctor.doctor)
 app.add_typer(keys.app, name="keys")
 app.add_typer(local.app, name="local")
+app.add_typer(policy.app, name="policy")

@@ -55,4 +55,6 @@ def program(context: Context) -> str:
     if shutil.which("toolkit"):
         return "toolkit"
     started = Path(sys.argv[0]).absolute()
-    return f"{sys.executable} -m toolkit" if started.name == "__main__.py" else context.project.relative(started)
+    if started.name == "__main__.py":
+        return f"{sys.executable} -m toolkit"
+    return context.project.relative(started)

@@ -17,7 +17,8 @@ def require(console: Console, question: str, *, yes: bool) -> None:
         return
     if not console.interactive:
         raise InputError(
-            f"{question} Nobody can be asked: this is not a terminal", remedy="add --yes to do it without asking"
+            f"{question} Nobody can be asked: this is not a terminal",
+            remedy="add --yes to do it without asking",
         )
     if not console.confirm(question):
         raise InterruptedByUserError("stopped; nothing was changed")

@@ -9,7 +9,11 @@ import typer
 Env = Annotated[
     str,
     typer.Option(
-        "--env", "-e", envvar="TOOLKIT_ENV", metavar="ENV", help="Environment: terraform/environments/ENV.yaml."
+        "--env",
+        "-e",
+        envvar="TOOLKIT_ENV",
+        metavar="ENV",
+        help="Environment: terraform/environments/ENV.yaml.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]

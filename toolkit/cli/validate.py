@@ -12,5 +12,5 @@ def validate(env: Env) -> None:
     from toolkit.project import Project
 
     environment = load(Project.find(), env)
-    models = ", ".join(environment.models)
-    Console().line(f"{environment.file}: valid ({environment.target}, {environment.region}, models: {models})")
+    about = f"{environment.target}, {environment.region}, models: {', '.join(environment.models)}"
+    Console().line(f"{environment.file}: valid ({about})")

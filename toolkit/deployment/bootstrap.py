@@ -66,4 +66,3 @@ def _fingerprint(context: Context) -> str:
     sources += sorted((project.root / "terraform" / "modules").rglob("*.tf"))
     contents = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sources}
     return hashlib.sha256(json.dumps([context.cloud_instance, contents]).encode()).hexdigest()
-

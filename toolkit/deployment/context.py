@@ -61,7 +61,7 @@ def open_context(name: str, console: Console, *, start_cloud: bool = False) -> C
 
     Raises:
         InputError: no project, or a mistake in the environment file.
-        PreflightError: the embedded cloud is needed and not running, or the credentials are of another account.
+        PreflightError: the embedded cloud is not running, or the credentials are of another account.
     """
     project = Project.find()
     environment = load(project, name)

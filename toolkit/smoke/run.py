@@ -18,7 +18,7 @@ PROMPT = {"messages": [{"role": "user", "content": "Count from one to five."}], 
 API_TIMEOUT_SECONDS = 120.0
 
 
-class _Failed(Exception):
+class _FindingError(Exception):
     """The check's finding, in a few words for the user."""
 
 
@@ -78,7 +78,7 @@ def _timed(model: str, step: str, action: Callable[[], str]) -> Check:
     started = time.perf_counter()
     try:
         detail, ok = action(), True
-    except (_Failed, ClientError, BotoCoreError, httpx.HTTPError) as error:
+    except (_FindingError, ClientError, BotoCoreError, httpx.HTTPError) as error:
         detail, ok = str(error) or type(error).__name__, False
     return Check(model, step, ok, time.perf_counter() - started, detail)
 
@@ -86,7 +86,7 @@ def _timed(model: str, step: str, action: Callable[[], str]) -> Check:
 def _endpoint(access: AwsAccess, model: DeployedModel) -> str:
     status = access.sagemaker.describe_endpoint(EndpointName=model.endpoint_name)["EndpointStatus"]
     if status != "InService":
-        raise _Failed(f"{model.endpoint_name} is {status}")
+        raise _FindingError(f"{model.endpoint_name} is {status}")
     return model.endpoint_name
 
 
@@ -117,33 +117,33 @@ def _stream(api: httpx.Client, name: str) -> str:
             first = first or time.perf_counter() - started
             chunks += 1
         else:
-            raise _Failed(f"the stream ended after {chunks} chunks without [DONE]")
+            raise _FindingError(f"the stream ended after {chunks} chunks without [DONE]")
     if chunks < 2:
-        raise _Failed(f"the answer came in {chunks} chunk(s): it was not streamed")
+        raise _FindingError(f"the answer came in {chunks} chunk(s): it was not streamed")
     return f"{chunks} chunks, the first after {first * 1000:.0f} ms"
 
 
 def _expect_success(response: httpx.Response) -> None:
     if response.status_code != 200:
-        raise _Failed(f"HTTP {response.status_code}: {response.text[:300]}")
+        raise _FindingError(f"HTTP {response.status_code}: {response.text[:300]}")
 
 
 def _expect_chunk(data: str) -> None:
     try:
         chunk = json.loads(data)
     except ValueError:
-        raise _Failed(f"an event is not JSON: {data[:200]}") from None
+        raise _FindingError(f"an event is not JSON: {data[:200]}") from None
     if "error" in chunk:
-        raise _Failed(f"error in mid-stream: {chunk['error'].get('message', data[:200])}")
+        raise _FindingError(f"error in mid-stream: {chunk['error'].get('message', data[:200])}")
 
 
 def _content(body: bytes) -> str:
     try:
         content = json.loads(body)["choices"][0]["message"]["content"]
     except (ValueError, LookupError, TypeError):
-        raise _Failed(f"not a chat completion: {body[:200].decode(errors='replace')}") from None
+        raise _FindingError(f"not a chat completion: {body[:200].decode(errors='replace')}") from None
     if not content:
-        raise _Failed("the answer is empty")
+        raise _FindingError("the answer is empty")
     return str(content)
 
 

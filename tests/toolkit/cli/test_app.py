@@ -28,7 +28,7 @@ def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
 def test_help_lists_the_commands(checkout: Path) -> None:
     result = run("--help", cwd=checkout)
     assert result.returncode == 0
-    for command in ("init", "validate", "render", "bootstrap", "plan", "apply", "destroy", "status", "outputs"):
+    for command in ("init", "validate", "bootstrap", "plan", "apply", "destroy", "status", "outputs", "keys"):
         assert command in result.stdout
 
 
@@ -73,7 +73,8 @@ def test_an_unknown_environment_names_those_that_exist(checkout: Path, name: str
 
 def test_destroy_in_a_pipe_needs_yes(checkout: Path) -> None:
     # dev is on AWS: without credentials it stops before it could ask.
-    result = run("destroy", "--env", "dev", cwd=checkout, AWS_EC2_METADATA_DISABLED="true", HOME="/nonexistent")
+    nobody = {"AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent"}
+    result = run("destroy", "--env", "dev", cwd=checkout, **nobody)
     assert result.returncode == 4
     assert "credentials" in result.stderr
     assert "Traceback" not in result.stderr

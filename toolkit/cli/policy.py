@@ -1,0 +1,84 @@
+"""`toolkit policy …`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from toolkit.cli.options import Json
+
+if TYPE_CHECKING:
+    from toolkit.policy import Report
+
+app = typer.Typer(help="Policies for what is deployed.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `check` a command of its own, also while it is the only one."""
+
+
+@app.command("check")
+def check(  # noqa: PLR0913, PLR0917 - a command has as many options as its users need
+    path: Annotated[
+        Path, typer.Argument(help="A plan in JSON, or a folder of Terraform code.", show_default=False)
+    ],
+    fail_at: Annotated[
+        str, typer.Option("--fail-at", help="Severity from which on a finding is a violation.")
+    ] = "high",
+    source: Annotated[
+        Path | None,
+        typer.Option("--source", help="Folder of the stack that the plan was made of, to name files."),
+    ] = None,
+    sarif: Annotated[Path | None, typer.Option("--sarif", help="Also write SARIF to this file.")] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Also write JUnit XML to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge a plan or Terraform code by the policies; exit 3 if they forbid it."""
+    from toolkit.console import Console
+    from toolkit.policy import Gate, GateSettings, Severity, data, text
+    from toolkit.project import Project
+
+    console = Console()
+    settings = GateSettings(fail_at=Severity.parse(fail_at))
+    plan = _plan(path)
+    with Gate(Project.find(), console, settings) as gate, console.progress("checking policies"):
+        report = gate.check_directory(path) if plan is None else gate.check_plan(plan, source)
+    _write(report, sarif, junit)
+    console.data(json.dumps(data.render(report), indent=2) if as_json else text.render(report))
+    report.raise_for_violations()
+
+
+def _plan(path: Path) -> dict[str, Any] | None:
+    """A plan's JSON; None if the path is a folder."""
+    from toolkit.errors import InputError
+
+    if path.is_dir():
+        return None
+    how = "`terraform show -json PLAN > plan.json` makes one of a saved plan"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError("there is no such file or folder", where=str(path)) from None
+    except ValueError:
+        raise InputError("this is neither a folder nor a plan in JSON", where=str(path), remedy=how) from None
+    if not isinstance(content, dict):
+        raise InputError("this is no plan in JSON", where=str(path), remedy=how)
+    return content
+
+
+def _write(report: Report, sarif: Path | None, junit: Path | None) -> None:
+    import importlib.metadata
+
+    if sarif:
+        from toolkit.policy import sarif as sarif_format
+
+        version = importlib.metadata.version("sagemaker-llm-toolkit")
+        sarif.write_text(json.dumps(sarif_format.render(report, version), indent=2) + "\n", encoding="utf-8")
+    if junit:
+        from toolkit.policy import junit as junit_format
+
+        junit.write_text(junit_format.render(report), encoding="utf-8")
