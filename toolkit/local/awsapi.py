@@ -104,14 +104,14 @@ class TargetRoute(BaseRoute):
 
     def __init__(self, prefix: str, operations: Collection[str], handler: Handler) -> None:
         self._prefix = f"{prefix}."
-        self._operations = frozenset(operations)
+        self.operations = frozenset(operations)
         self._app = request_response(_with_errors(handler))
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] == "http" and scope["method"] == "POST":
             target = Headers(scope=scope).get("x-amz-target", "")
             operation = target.removeprefix(self._prefix)
-            if operation != target and operation in self._operations:
+            if operation != target and operation in self.operations:
                 return Match.FULL, {"path_params": {"operation": operation}}
         return Match.NONE, {}
 

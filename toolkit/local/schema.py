@@ -31,15 +31,22 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-# Python's `re` does not know Unicode categories; these are the ones in AWS's patterns.
-_CATEGORIES = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s"}
+# What AWS's patterns, written for Java, have and Python's `re` has not: Unicode categories, and
+# characters above U+FFFF as pairs of surrogates.
+_JAVA = {
+    r"\p{L}": r"\w",
+    r"\p{N}": r"\d",
+    r"\p{Z}": r"\s",
+    r"\p{Print}": r"[\x20-\x7e]",
+    r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010FFFF",
+}
 
 
 @functools.cache
 def compiled(pattern: str) -> re.Pattern[str]:
-    """A pattern of the service model, which is written for Java."""
-    for category, python in _CATEGORIES.items():
-        pattern = pattern.replace(category, python)
+    """A pattern of the service model."""
+    for java, python in _JAVA.items():
+        pattern = pattern.replace(java, python)
     return re.compile(pattern)
 
 
@@ -55,7 +62,7 @@ class Schema:
         # A loader of its own, so that the whole model of thousands of shapes does not stay in memory.
         model: dict[str, Any] = Loader().load_service_model(service, "service-2")
         self._inputs = {
-            operation: ServiceModel(_reduced(model, operation)).operation_model(operation).input_shape
+            operation: ServiceModel(reduced(model, operation)).operation_model(operation).input_shape
             for operation in operations
         }
 
@@ -84,7 +91,7 @@ class Schema:
         return members
 
 
-def _reduced(model: dict[str, Any], operation: str) -> dict[str, Any]:
+def reduced(model: dict[str, Any], operation: str) -> dict[str, Any]:
     """The service model with one operation and the shapes that its input needs."""
     definition = model["operations"][operation]
     needed: dict[str, Any] = {}
