@@ -16,9 +16,9 @@ All of them raise the toolkit's errors: TerraformError (exit 5), StateError (loc
 InterruptedByUserError (exit 130, after Terraform has ended safely), PreflightError (no usable program).
 """
 
-from toolkit.terraform.events import Change, Counts
 from toolkit.terraform.plan import Plan
 from toolkit.terraform.program import Program, discover
+from toolkit.terraform.transcript import Change, Counts
 from toolkit.terraform.workspace import Workspace
 
 __all__ = ["Change", "Counts", "Plan", "Program", "Workspace", "discover"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from toolkit.errors import StateError, TerraformError, ToolkitError
+from toolkit.terraform.messages import member, word
 
 # The AWS SDK puts the transport's story around the one sentence that matters.
 _SDK_NOISE = re.compile(
@@ -54,14 +55,14 @@ class Diagnostic:
     @classmethod
     def from_json(cls, diagnostic: dict[str, Any]) -> Diagnostic:
         """From the `diagnostic` of a message."""
-        source = diagnostic.get("range") or {}
+        source = member(diagnostic, "range")
         return cls(
-            severity=diagnostic.get("severity", "error"),
-            summary=diagnostic.get("summary", ""),
-            detail=diagnostic.get("detail", ""),
-            address=diagnostic.get("address") or _object(diagnostic.get("snippet") or {}),
-            file=source.get("filename"),
-            line=source.get("start", {}).get("line"),
+            severity=word(diagnostic, "severity"),
+            summary=word(diagnostic, "summary"),
+            detail=word(diagnostic, "detail"),
+            address=word(diagnostic, "address") or _object(member(diagnostic, "snippet")),
+            file=word(source, "filename") or None,
+            line=member(source, "start").get("line"),
         )
 
     def headline(self) -> str:
@@ -88,7 +89,7 @@ class Diagnostic:
 
 def _object(snippet: dict[str, Any]) -> str | None:
     """What the code shown belongs to, `resource "a" "b"` as an address."""
-    words = [word.strip('"') for word in (snippet.get("context") or "").split()]
+    words = [each.strip('"') for each in word(snippet, "context").split()]
     return ".".join(words[1:] if words[:1] == ["resource"] else words) or None
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from toolkit.errors import InterruptedByUserError, TerraformError, ToolkitError
 from toolkit.project import Project
 from toolkit.terraform import diagnostics, providers
-from toolkit.terraform.events import Transcript
 from toolkit.terraform.process import Outcome
+from toolkit.terraform.transcript import Transcript
 
 _INSTALLATION_FAILURES = (
     "Failed to query available provider packages",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.terraform.events import Change, Counts
+from toolkit.terraform.transcript import Change, Counts
 
 
 @dataclass(frozen=True)

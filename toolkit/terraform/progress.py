@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from toolkit.console import Progress
-from toolkit.terraform.events import Event, member
+from toolkit.terraform.messages import Event, member, word
 from toolkit.terraform.process import Interruption
 
 _DOING = {"create": "creating", "update": "updating", "delete": "destroying", "read": "reading"}
@@ -35,13 +35,13 @@ class Activity:
     def feed(self, event: Event) -> str | None:
         """Take in one event; returns a line worth keeping, if there is one."""
         hook = member(event, "hook")
-        address = member(hook, "resource").get("addr", "?")
-        action = hook.get("action", "")
+        address = word(member(hook, "resource"), "addr")
+        action = word(hook, "action")
         match event["type"]:
             case "planned_change":
                 self._plan(member(event, "change"))
             case "apply_start":
-                self._running[address] = (_DOING.get(action, str(action)), self._clock())
+                self._running[address] = (_DOING.get(action, action), self._clock())
             case "apply_complete":
                 return self._finish(address, action)
             case "apply_errored":
@@ -55,10 +55,10 @@ class Activity:
         return None
 
     def _plan(self, change: Event) -> None:
-        steps = _STEPS.get(change.get("action", ""))
+        steps = _STEPS.get(word(change, "action"))
         if steps:
             self.total += 1
-            self._steps_left[member(change, "resource").get("addr", "?")] = steps
+            self._steps_left[word(member(change, "resource"), "addr")] = steps
 
     def _finish(self, address: str, action: str) -> str | None:
         _, began = self._running.pop(address, ("", self._clock()))

@@ -13,10 +13,10 @@ from toolkit.console import Console
 from toolkit.errors import InterruptedByUserError, TerraformError
 from toolkit.project import Project
 from toolkit.terraform import cli_config, command, diagnostics, failures, initialization, process, providers
-from toolkit.terraform.events import Counts, Transcript
 from toolkit.terraform.plan import Plan
 from toolkit.terraform.program import Program
 from toolkit.terraform.progress import Activity, Display
+from toolkit.terraform.transcript import Counts, Transcript
 
 _NO_CHANGES, _CHANGES = 0, 2
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.support.interrupts import wait_for
+from toolkit.console import Console
 from toolkit.errors import TerraformError
-from toolkit.terraform import Counts, Workspace
+from toolkit.project import Project
+from toolkit.terraform import Counts, Workspace, providers
 
 Stack = Callable[..., Workspace]
 
@@ -185,6 +191,36 @@ class TestErrors:
             stack("output a { value = var.nothing }").validate()
 
 
+class Terminal(io.StringIO):
+    """Takes what is drawn on a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.slow
+def test_a_terminal_shows_the_seconds_while_terraform_is_silent(stack: Stack, project: Project) -> None:
+    # Terraform itself speaks every ten seconds.
+    os.mkfifo(project.root / "pipe")
+    drawn = Terminal()
+    workspace = stack(
+        'resource "terraform_data" "slow" {\n  provisioner "local-exec" { command = "cat ../../../pipe" }\n}',
+        console=Console(err=drawn, interactive=True),
+    )
+    workspace.init()
+    plan = workspace.plan()
+    release = threading.Thread(target=release_when, args=(project.root / "pipe", drawn, "(2 s)"))
+    release.start()
+    workspace.apply(plan)
+    release.join()
+    assert "creating terraform_data.slow (1 s)" in drawn.getvalue()
+
+
+def release_when(pipe: Path, drawn: Terminal, text: str) -> None:
+    wait_for(lambda: text in drawn.getvalue(), text)
+    pipe.write_text("go on\n")
+
+
 def test_a_warning_is_shown_once(stack: Stack, said: io.StringIO) -> None:
     workspace = stack(
         'resource "terraform_data" "a" { input = 1 }\ncheck "a" {\n  assert {\n'
@@ -208,3 +244,25 @@ def test_all_output_is_kept_for_the_user_alone(stack: Stack) -> None:
     assert json.loads(log.read_text().splitlines()[0])["type"] == "version"
     assert log.stat().st_mode & 0o077 == 0
     assert workspace.directory.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.slow
+def test_a_provider_is_installed_and_the_next_environment_needs_no_network(
+    stack: Stack, cloud: Any, backend: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = backend.stem + "-objects"
+    cloud.client("s3").create_bucket(Bucket=bucket)
+    main = (
+        'terraform {\n  required_providers {\n    aws = {\n      source = "hashicorp/aws"\n'
+        '      version = ">= 5.100, < 7"\n    }\n  }\n  backend "s3" {}\n}\n'
+        f'resource "aws_s3_object" "a" {{\n  bucket = "{bucket}"\n  key = "a"\n  content = "provided"\n}}'
+    )
+    first = stack(main, environment=cloud.environment, backend_file=backend)
+    first.init()
+    assert first.apply(first.plan()) == Counts(add=1)
+    assert cloud.client("s3").get_object(Bucket=bucket, Key="a")["Body"].read() == b"provided"
+
+    monkeypatch.setattr(providers, "ADD_ON_ROOTS", ())
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    elsewhere = stack(main, environment=cloud.environment, directory=project.environment_build("b") / "demo")
+    assert elsewhere.init() is True

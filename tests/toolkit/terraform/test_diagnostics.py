@@ -1,0 +1,120 @@
+"""Errors are short, complete and say where."""
+
+from __future__ import annotations
+
+import pytest
+
+from toolkit.errors import StateError, TerraformError
+from toolkit.terraform.diagnostics import Diagnostic, condense, error_for
+
+LOCKED = """Error message: S3: PutObject, api error PreconditionFailed: At least one did not hold
+Lock Info:
+  ID:        6c1ce0d6-9d26-0a4b-7f0d-7b1f2f1d2c3e
+  Path:      llm-state/dev/inference.tfstate
+  Operation: OperationTypeApply
+  Who:       ana@build-17
+  Version:   1.11.4
+  Created:   2026-11-22 10:00:00.123456789 +0000 UTC
+  Info:
+
+
+Terraform acquires a state lock to protect the state from being written
+by multiple users at the same time."""
+
+
+class Here:
+    """Where the commands of these tests ran."""
+
+    def relative(self, file: str) -> str:
+        return f"stack/{file}"
+
+    def by_hand(self, *arguments: str) -> str:
+        return " ".join(["terraform", *arguments])
+
+
+def error(summary: str, detail: str = "", **more: object) -> Diagnostic:
+    return Diagnostic("error", summary, detail, **more)  # type: ignore[arg-type]
+
+
+def told(*diagnostics: Diagnostic, plain: tuple[str, ...] = ()) -> Exception:
+    return error_for("apply", diagnostics, plain, Here(), "build/apply.log")
+
+
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        (
+            "creating SageMaker AI Endpoint (llm-dev): operation error SageMaker: CreateEndpoint, "
+            "https response error StatusCode: 400, RequestID: 1-2-3, api error ValidationException: "
+            "Cannot create already existing endpoint",
+            [
+                "creating SageMaker AI Endpoint (llm-dev): SageMaker CreateEndpoint: ValidationException: "
+                "Cannot create already existing endpoint"
+            ],
+        ),
+        (
+            "operation error S3: PutObject, exceeded maximum number of attempts, 3, https response error "
+            "StatusCode: 0, RequestID: , HostID: , request send failed, Put: connection refused",
+            ["S3 PutObject: request send failed, Put: connection refused"],
+        ),
+        ("wrapped by\nTerraform at\n\nsome width", ["wrapped by Terraform at", "some width"]),
+        ("", []),
+    ],
+)
+def test_noise_goes_and_paragraphs_stay(text: str, short: list[str]) -> None:
+    assert condense(text) == short
+
+
+def test_one_error_is_told_as_itself() -> None:
+    found = told(error("Bad value", "Must be\nsmall.", address="aws_x.y", file="main.tf", line=7))
+    assert isinstance(found, TerraformError)
+    assert str(found) == "stack/main.tf:7 (aws_x.y): Bad value\n  Must be small."
+
+
+def test_several_are_told_once_each_without_terraforms_preamble() -> None:
+    same = error("Bad value", file="main.tf", line=7)
+    found = told(
+        same, error("Terraform encountered problems during initialisation, …"), same, error("Worse", "Much.")
+    )
+    assert str(found).splitlines() == [
+        "terraform apply reported 2 errors",
+        "  stack/main.tf:7: Bad value",
+        "  Worse",
+        "    Much.",
+    ]
+
+
+def test_the_object_is_named_from_the_code_where_terraform_gives_no_address() -> None:
+    found = Diagnostic.from_json(
+        {"severity": "error", "summary": "Bad", "snippet": {"context": 'resource "aws_x" "y"'}, "range": None}
+    )
+    assert found.address == "aws_x.y"
+
+
+def test_a_crash_without_diagnostics_shows_the_last_lines_and_the_log() -> None:
+    found = told(plain=tuple(f"line {number}" for number in range(50)))
+    assert "line 49" in str(found) and "line 3\n" not in str(found)
+    assert "build/apply.log" in str(found)
+
+
+def test_a_held_lock_says_who_and_since_when() -> None:
+    found = told(error("Error acquiring the state lock", LOCKED))
+    assert isinstance(found, StateError)
+    assert found.message == "the state is locked by ana@build-17 since 2026-11-22 10:00:00 UTC (apply)"
+    assert found.where == "llm-state/dev/inference.tfstate"
+    assert "terraform force-unlock 6c1ce0d6-9d26-0a4b-7f0d-7b1f2f1d2c3e" in str(found.remedy)
+
+
+def test_a_lock_lost_by_a_hair_asks_to_try_again() -> None:
+    found = told(error("Error acquiring the state lock", "Error message: api error PreconditionFailed: no"))
+    assert isinstance(found, StateError) and found.remedy == "run the command again"
+
+
+def test_a_lock_that_may_not_be_taken_is_an_ordinary_error() -> None:
+    found = told(error("Error acquiring the state lock", "Error message: api error AccessDenied: not you"))
+    assert isinstance(found, TerraformError) and "AccessDenied" in str(found)
+
+
+@pytest.mark.parametrize("summary", ["Saved plan is stale", "Saved plan does not match the given state"])
+def test_a_stale_plan(summary: str) -> None:
+    assert isinstance(told(error(summary)), StateError)
