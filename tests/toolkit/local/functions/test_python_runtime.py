@@ -1,0 +1,117 @@
+"""Our own runtime for machines without AWS's: the same functions answer the same with both."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+import venv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.checkout import ROOT
+from tests.support.cloud import zipped
+from toolkit.console import Console
+from toolkit.local.functions.errors import FunctionError
+from toolkit.local.functions.function import Function
+from toolkit.local.functions.handlers import HandlerInstance
+from toolkit.local.functions.invocation import Answer, Invocation
+from toolkit.local.functions.log import InstanceLog
+from toolkit.local.functions.sandbox import Sandbox
+from toolkit.local.service import Cloud
+from toolkit.project import Project
+from toolkit.toolenvs import ToolEnvironment, ensure
+
+CODE = """
+import decimal
+count = 0
+def echo(event, context):
+    global count
+    count += 1
+    return {"event": event, "count": count, "name": context.function_name,
+            "memory": context.memory_limit_in_mb,
+            "custom": context.client_context.custom if context.client_context else None,
+            "time": 0 < context.get_remaining_time_in_millis() <= 5000}
+def number(event, context):
+    return [decimal.Decimal("3"), decimal.Decimal("0.5")]
+def nothing(event, context):
+    pass
+def fail(event, context):
+    return {}["missing"]
+def unserializable(event, context):
+    return {1, 2}
+"""
+
+
+@pytest.fixture(scope="session")
+def runtimes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ToolEnvironment]:
+    bare = tmp_path_factory.mktemp("runtime") / "venv"
+    venv.create(bare, symlinks=True)
+    console = Console(out=io.StringIO(), err=io.StringIO(), interactive=False)
+    return {"ours": ToolEnvironment(bare), "aws": ensure(Project(ROOT), "lambda-runtime", console)}
+
+
+def run(runtime: ToolEnvironment, directory: Path, handler: str, *events: Any, code: str = CODE) -> list[Any]:
+    """Answers of one instance to several events."""
+    archive = zipped({"app.py": code})
+    function = Function(
+        name="f", arn="arn:f", region="us-east-1", version="$LATEST", handler=handler, runtime="python3.13",
+        memory_mb=128, timeout_seconds=5, environment={}, layers=(), log_group=f"/test/{handler}",
+        code_sha256=hashlib.sha256(archive).hexdigest(), code=archive,
+    )  # fmt: skip
+
+    async def answers() -> list[Any]:
+        sandbox = Sandbox(Cloud(directory, "http://127.0.0.1:1", "test"), runtime)
+        instance = HandlerInstance(function, InstanceLog(function), sandbox)
+        await instance.start()
+        try:
+            return [await answer(instance, event) for event in events]
+        finally:
+            await instance.stop()
+
+    async def answer(instance: HandlerInstance, event: Any) -> Any:
+        context = json.dumps({"custom": {"k": "v"}})
+        invocation = Invocation(json.dumps(event).encode(), "arn:f", 5, context, request_id="r-1")
+        result = Answer("r-1")
+        await asyncio.gather(instance.run(invocation, result), result.begin(), return_exceptions=True)
+        try:
+            return json.loads(await result.read())
+        except FunctionError as error:
+            return json.loads(error.payload)
+
+    return asyncio.run(answers())
+
+
+@pytest.mark.parametrize(
+    "handler", ["app.echo", "app.number", "app.nothing", "app.fail", "app.unserializable"]
+)
+def test_answers_are_those_of_awss_own(runtimes: Any, tmp_path: Path, handler: str) -> None:
+    events = [{"a": "ü🙂"}, None, [1]]
+    ours, aws = (run(runtimes[name], tmp_path, handler, *events) for name in ("ours", "aws"))
+    for mine, theirs in zip(ours, aws, strict=True):
+        if isinstance(theirs, dict) and "errorMessage" in theirs:
+            assert mine["errorType"] in ("KeyError", "Runtime.MarshalError")
+        assert mine == theirs
+
+
+@pytest.mark.parametrize(
+    ("handler", "code"),
+    [
+        ("app.missing", CODE),
+        ("app", CODE),
+        ("other.handler", CODE),
+        ("app.handler", "import nonexistent_module"),
+        ("app.handler", "def handler(:"),
+        ("app.handler", "1/0"),
+    ],
+)
+def test_failed_starts_are_those_of_awss_own(runtimes: Any, tmp_path: Path, handler: str, code: str) -> None:
+    failures = []
+    for name in ("ours", "aws"):
+        with pytest.raises(FunctionError) as caught:
+            run(runtimes[name], tmp_path, handler, code=code)
+        failures.append(caught.value.error_type)
+    assert failures[0] == failures[1]

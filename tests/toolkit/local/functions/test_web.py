@@ -1,0 +1,232 @@
+"""Functions that are web servers, behind the Lambda Web Adapter's contract."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cloud import CloudProcess
+from tests.support.interrupts import wait_for
+
+LAYER = "arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerArm64:27"
+RUN = "#!/bin/sh\nexec python3 server.py\n"
+SERVER = """
+import json, os, sys, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.path == "/ready":
+            return self.whole(200, b"ok")
+        if self.path == "/missing":
+            return self.whole(404, b"not here")
+        if self.path == "/exit":
+            os._exit(7)
+        if self.path == "/binary":
+            return self.whole(200, b"\\xff\\x00")
+        if self.path.startswith("/stream"):
+            return self.stream(int(self.path.split("=")[1]))
+        seen = {"method": self.command, "target": self.path, "body": body.decode("latin1"),
+                "headers": sorted([k.lower(), v] for k, v in self.headers.items()),
+                "pid": os.getpid(), "port": os.environ["PORT"]}
+        twice = [("set-cookie", "a=1"), ("set-cookie", "b=2"), ("x-two", "1"), ("x-two", "2")]
+        self.whole(200, json.dumps(seen).encode(), twice)
+    def whole(self, status, body, headers=()):
+        self.send_response(status)
+        for name, value in [*headers, ("content-type", "text/x"), ("content-length", str(len(body)))]:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+    def stream(self, count):
+        self.send_response(200)
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        for number in range(count):
+            data = f"part {number}\\n".encode()
+            try:
+                self.wfile.write(b"%x\\r\\n%b\\r\\n" % (len(data), data))
+            except OSError:
+                print("the caller left", flush=True)
+                return
+            time.sleep(0.1)
+        self.wfile.write(b"0\\r\\n\\r\\n")
+    do_GET = do_POST = answer
+    def log_message(self, *args): pass
+
+print("starting", flush=True)
+HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+
+def create(
+    cloud: CloudProcess, name: str, mode: str = "response_stream", files: Any = None, **settings: Any
+) -> None:
+    variables = {
+        "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap",
+        "AWS_LWA_INVOKE_MODE": mode,
+        "AWS_LWA_READINESS_CHECK_PATH": "/ready",
+        "PORT": "8080",
+    }
+    settings = {"Layers": [LAYER], "Environment": {"Variables": variables}, **settings}
+    cloud.create_function(name, files or {"run.sh": RUN, "server.py": SERVER}, "run.sh", **settings)
+
+
+def event(path: str, method: str = "GET", **members: Any) -> dict[str, Any]:
+    context = {"requestId": "gw-1", "stage": "live", "identity": {"sourceIp": "127.0.0.1", "apiKeyId": "k"}}
+    return {"httpMethod": method, "path": path, "requestContext": context, **members}
+
+
+def stream(cloud: CloudProcess, name: str, sent: Any) -> tuple[dict[str, Any], bytes, dict[str, Any], Any]:
+    """Prelude, body, the last event, the response."""
+    response = cloud.functions.invoke_with_response_stream(FunctionName=name, Payload=json.dumps(sent))
+    *chunks, complete = list(response["EventStream"])
+    data = b"".join(chunk["PayloadChunk"]["Payload"] for chunk in chunks)
+    prelude, _, body = data.partition(b"\0" * 8)
+    return json.loads(prelude or "{}"), body, complete["InvokeComplete"], response
+
+
+def test_an_event_becomes_a_request_and_the_answer_a_stream(cloud: CloudProcess) -> None:
+    create(cloud, "web")
+    sent = event(
+        "/v1/mödel",
+        "POST",
+        headers={"Accept": "*/*", "X-Many": "2"},
+        multiValueHeaders={"Accept": ["*/*"], "X-Many": ["1", "2"]},
+        queryStringParameters={"q": "b c"},
+        multiValueQueryStringParameters={"q": ["a&b", "b c"]},
+        body=base64.b64encode(b"\xe9\x00").decode(),
+        isBase64Encoded=True,
+    )
+    prelude, body, complete, response = stream(cloud, "web", sent)
+    assert response["ResponseStreamContentType"] == "application/vnd.awslambda.http-integration-response"
+    assert prelude["statusCode"] == 200
+    assert prelude["cookies"] == ["a=1", "b=2"]
+    assert prelude["headers"]["x-two"] == ["1", "2"]
+    assert prelude["headers"]["content-type"] == "text/x"
+    assert complete == {}
+    seen = json.loads(body)
+    assert (seen["method"], seen["target"]) == ("POST", "/v1/m%C3%B6del?q=a%26b&q=b%20c")
+    assert seen["body"] == "\xe9\x00"
+    assert seen["port"] != "8080"
+    headers = [tuple(header) for header in seen["headers"]]
+    assert ("x-many", "1") in headers
+    assert ("x-many", "2") in headers
+    context = json.loads(dict(headers)["x-amzn-request-context"])
+    assert (context["requestId"], context["identity"]["apiKeyId"]) == ("gw-1", "k")
+    lambda_context = json.loads(dict(headers)["x-amzn-lambda-context"])
+    assert lambda_context["request_id"] == response["ResponseMetadata"]["RequestId"]
+    assert lambda_context["invoked_function_arn"].endswith(":function:web")
+    assert lambda_context["env_config"]["function_name"] == "web"
+    assert lambda_context["deadline"] > time.time() * 1000
+    again = json.loads(stream(cloud, "web", event("/again"))[1])
+    assert again["pid"] == seen["pid"]
+
+
+def test_parts_arrive_while_the_server_still_writes(cloud: CloudProcess) -> None:
+    create(cloud, "streaming")
+    response = cloud.functions.invoke_with_response_stream(
+        FunctionName="streaming", Payload=json.dumps(event("/stream?n=5"))
+    )
+    arrivals = [time.monotonic() for item in response["EventStream"] if "PayloadChunk" in item]
+    assert len(arrivals) >= 5
+    assert arrivals[-1] - arrivals[0] > 0.3
+
+
+def test_a_caller_that_leaves_is_noticed_by_the_server(cloud: CloudProcess) -> None:
+    create(cloud, "left", Timeout=900)
+    response = cloud.functions.invoke_with_response_stream(
+        FunctionName="left", Payload=json.dumps(event("/stream?n=1000"))
+    )
+    next(iter(response["EventStream"]))
+    response["EventStream"].close()
+    wait_for(lambda: "the caller left" in cloud.log_lines("left"), "the server to notice")
+
+
+def test_a_buffered_function_answers_in_the_proxy_format(cloud: CloudProcess) -> None:
+    create(cloud, "buffered", "buffered")
+
+    def call(path: str) -> Any:
+        response = cloud.functions.invoke(FunctionName="buffered", Payload=json.dumps(event(path)))
+        return json.loads(response["Payload"].read())
+
+    text = call("/missing")
+    assert (text["statusCode"], text["body"], text["isBase64Encoded"]) == (404, "not here", False)
+    binary = call("/binary")
+    assert (binary["body"], binary["isBase64Encoded"]) == (base64.b64encode(b"\xff\x00").decode(), True)
+    assert call("/any")["multiValueHeaders"]["x-two"] == ["1", "2"]
+
+
+def test_other_events_are_posted_to_the_adapters_path(cloud: CloudProcess) -> None:
+    create(cloud, "events")
+    _, body, _, _ = stream(cloud, "events", {"Records": [1]})
+    seen = json.loads(body)
+    assert (seen["method"], seen["target"], json.loads(seen["body"])) == ("POST", "/events", {"Records": [1]})
+
+
+def test_a_server_that_dies_under_a_request(cloud: CloudProcess) -> None:
+    create(cloud, "dying")
+    assert stream(cloud, "dying", event("/exit"))[2]["ErrorCode"] == "Runtime.ExitError"
+    assert stream(cloud, "dying", event("/missing"))[0]["statusCode"] == 404
+
+
+def test_a_stream_that_overruns_is_cut_with_an_error(cloud: CloudProcess) -> None:
+    create(cloud, "overrun", Timeout=1)
+    _, body, complete, _ = stream(cloud, "overrun", event("/stream?n=100"))
+    assert complete["ErrorCode"] == "Sandbox.Timedout"
+    assert 2 <= body.count(b"part") < 50
+    assert not [item for item in cloud.status()["processes"] if item["name"] == "overrun"]
+
+
+@pytest.mark.parametrize(
+    ("files", "settings", "error"),
+    [
+        ({"run.sh": "#!/bin/sh\necho no; exit 4\n"}, {}, "exit status 4"),
+        ({"server.py": SERVER}, {}, "No such file"),
+        # Without the layer AWS finds no /opt/bootstrap.
+        ({"run.sh": RUN, "server.py": SERVER}, {"Layers": []}, "/opt/bootstrap"),
+    ],
+)
+def test_a_server_that_does_not_start(cloud: CloudProcess, files: Any, settings: Any, error: str) -> None:
+    name = f"nostart-{abs(hash(error))}"
+    create(cloud, name, files=files, **settings)
+    complete = stream(cloud, name, event("/"))[2]
+    assert error in complete["ErrorDetails"]
+
+
+def test_the_real_gateway_package_serves(cloud: CloudProcess, tmp_path: Path) -> None:
+    import io
+
+    from tests.support.checkout import ROOT
+    from toolkit import packaging
+    from toolkit.console import Console
+    from toolkit.project import Project
+
+    console = Console(out=io.StringIO(), err=io.StringIO(), interactive=False)
+    package = packaging.build(Project(ROOT), console).gateway
+    variables = {
+        "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap",
+        "AWS_LWA_INVOKE_MODE": "response_stream",
+        "AWS_LWA_READINESS_CHECK_PATH": "/healthz",
+        "PORT": "8080",
+        "GATEWAY_MODELS": json.dumps({"demo": {"endpoint": "nothing-there", "aliases": []}}),
+    }
+    settings: dict[str, Any] = {"Layers": [LAYER], "Environment": {"Variables": variables}, "Timeout": 30}
+    cloud.create_function("gateway", package.path.read_bytes(), "run.sh", **settings)
+    prelude, body, _, _ = stream(cloud, "gateway", event("/v1/models"))
+    assert prelude["statusCode"] == 200
+    assert prelude["headers"]["x-request-id"] == "gw-1"
+    assert [model["id"] for model in json.loads(body)["data"]] == ["demo"]
+    chat = {"model": "demo", "messages": [{"role": "user", "content": "Hi"}]}
+    sent = event(
+        "/v1/chat/completions", "POST", body=json.dumps(chat), headers={"content-type": "application/json"}
+    )
+    prelude, body, _, _ = stream(cloud, "gateway", sent)
+    assert (prelude["statusCode"], json.loads(body)["error"]["code"]) == (503, "model_unavailable")
+    wait_for(lambda: any('"status": 503' in line for line in cloud.log_lines("gateway")), "its log line")

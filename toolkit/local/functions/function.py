@@ -1,0 +1,100 @@
+"""Functions as moto's Lambda control plane has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from moto.awslambda.exceptions import UnknownFunctionException
+from moto.awslambda.models import lambda_backends
+
+from toolkit.local.functions.errors import FunctionNotFoundError
+from toolkit.local.service import ACCOUNT_ID
+
+_ADAPTER_WRAPPER = "/opt/bootstrap"
+_ADAPTER_LAYER = ":layer:LambdaAdapterLayer"
+
+
+@dataclass(frozen=True)
+class Function:
+    """One version of a function. Equal ones can run in the same process.
+
+    Attributes:
+        code_sha256: hexadecimal.
+        code: the zip file.
+    """
+
+    name: str
+    arn: str
+    region: str
+    version: str
+    handler: str
+    runtime: str
+    memory_mb: int
+    timeout_seconds: float
+    environment: Mapping[str, str]
+    layers: tuple[str, ...]
+    log_group: str
+    code_sha256: str
+    code: bytes = field(repr=False, compare=False)
+
+    @property
+    def exec_wrapper(self) -> str | None:
+        """The program that starts in place of the runtime."""
+        return self.environment.get("AWS_LAMBDA_EXEC_WRAPPER")
+
+    @property
+    def is_web(self) -> bool:
+        """Whether the Lambda Web Adapter starts it."""
+        return self.exec_wrapper == _ADAPTER_WRAPPER and any(_ADAPTER_LAYER in arn for arn in self.layers)
+
+
+def find(region: str, name: str, qualifier: str | None = None) -> Function:
+    """A function by name, partial or whole ARN.
+
+    Raises:
+        FunctionNotFoundError: moto knows none.
+    """
+    try:
+        found = lambda_backends[ACCOUNT_ID][region].get_function(name, qualifier)
+    except UnknownFunctionException as error:
+        raise FunctionNotFoundError(error.message) from error
+    return _function(found)
+
+
+def find_arn(arn: str) -> Function:
+    """A function by its whole ARN, which names its region.
+
+    Raises:
+        FunctionNotFoundError: there is none, or `arn` is no function's ARN.
+    """
+    parts = arn.split(":")
+    if len(parts) not in (7, 8) or parts[2] != "lambda" or parts[5] != "function":
+        raise FunctionNotFoundError(f"Function not found: {arn}")
+    return find(parts[3], parts[6], parts[7] if len(parts) == 8 else None)
+
+
+def latest() -> Iterator[Function]:
+    """All functions of all regions, without their older versions."""
+    for backend in list(lambda_backends[ACCOUNT_ID].values()):
+        for found in backend.list_functions():
+            yield _function(found)
+
+
+def _function(found: Any) -> Function:
+    return Function(
+        name=found.function_name,
+        arn=found.function_arn,
+        region=found.region,
+        version=str(found.version),
+        handler=found.handler or "",
+        runtime=found.run_time or "",
+        memory_mb=int(found.memory_size),
+        timeout_seconds=float(found.timeout),
+        environment=dict(found.environment_vars),
+        layers=tuple(layer["Arn"] for layer in found.layers),
+        log_group=found.logs_group_name,
+        code_sha256=found.code_digest,
+        code=found.code_bytes,
+    )

@@ -1,0 +1,152 @@
+"""Lambda's Runtime API for one instance: where its runtime fetches requests and leaves answers.
+
+Each instance has an address of its own, because the runtimes accept no path in AWS_LAMBDA_RUNTIME_API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+import h11
+
+from toolkit.local.functions.errors import FunctionError
+from toolkit.local.functions.invocation import Invocation
+
+_log = logging.getLogger(__name__)
+
+_PREFIX: Final = "/2018-06-01/runtime"
+_CHUNK_BYTES: Final = 64 * 1024
+_ACCEPTED: Final = b'{"status":"OK"}'
+
+Response = tuple[int, list[tuple[str, str]], bytes]
+
+
+class RuntimeApi:
+    """Serves one runtime.
+
+    Attributes:
+        ready: set when the runtime asks for its first request, which ends its initialization.
+        init_error: the error it reported instead.
+    """
+
+    def __init__(self) -> None:
+        self.ready = asyncio.Event()
+        self.init_error: FunctionError | None = None
+        self._offers: asyncio.Queue[Invocation] = asyncio.Queue()
+        self._outcome: asyncio.Future[bytes] | None = None
+        self._current = ""
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> str:
+        """Listen on a free port.
+
+        Returns:
+            The address for AWS_LAMBDA_RUNTIME_API.
+        """
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        host, port = self._server.sockets[0].getsockname()
+        return f"{host}:{port}"
+
+    def close(self) -> None:
+        """Stop listening, close all connections."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._connections:
+            task.cancel()
+
+    def offer(self, invocation: Invocation) -> asyncio.Future[bytes]:
+        """Give the runtime a request.
+
+        Returns:
+            Its answer; a FunctionError if it reports one.
+        """
+        self._current = invocation.request_id
+        self._outcome = asyncio.get_running_loop().create_future()
+        self._offers.put_nowait(invocation)
+        return self._outcome
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - asyncio runs this in a task
+        self._connections.add(task)
+        try:
+            await self._serve(reader, writer)
+        except (ConnectionError, h11.RemoteProtocolError) as error:
+            _log.debug("a runtime hung up: %s", error)
+        finally:
+            self._connections.discard(task)
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = h11.Connection(h11.SERVER)
+        while True:
+            request, body = await _receive(connection, reader)
+            if request is None:
+                return
+            status, headers, answer = await self._answer(request, body)
+            headers = [*headers, ("Content-Length", str(len(answer)))]
+            events = [h11.Response(status_code=status, headers=headers), h11.Data(answer), h11.EndOfMessage()]
+            # In one write: in two, the second waits some 40 ms for the runtime's acknowledgement.
+            writer.write(b"".join(connection.send(event) or b"" for event in events))
+            await writer.drain()
+            if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
+                return
+            connection.start_next_cycle()
+
+    async def _answer(self, request: h11.Request, body: bytes) -> Response:
+        path = request.target.decode().removeprefix(_PREFIX)
+        if request.method == b"GET" and path == "/invocation/next":
+            self.ready.set()
+            return _request(await self._offers.get())
+        if path == "/init/error":
+            self.init_error = FunctionError.from_payload(body)
+            self.ready.set()
+            return 202, [], _ACCEPTED
+        for end, outcome in (("/response", body), ("/error", FunctionError.from_payload)):
+            if path == f"/invocation/{self._current}{end}":
+                self._settle(outcome if isinstance(outcome, bytes) else outcome(body))
+                return 202, [], _ACCEPTED
+        return 404, [], b'{"errorType":"InvalidRequestID","errorMessage":"no such request"}'
+
+    def _settle(self, outcome: bytes | FunctionError) -> None:
+        if self._outcome is None or self._outcome.done():
+            return
+        if isinstance(outcome, bytes):
+            self._outcome.set_result(outcome)
+        else:
+            self._outcome.set_exception(outcome)
+
+
+def _request(invocation: Invocation) -> Response:
+    headers = [
+        ("Content-Type", "application/json"),
+        ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
+        ("Lambda-Runtime-Deadline-Ms", str(invocation.deadline_ms())),
+        ("Lambda-Runtime-Invoked-Function-Arn", invocation.function_arn),
+        ("Lambda-Runtime-Trace-Id", invocation.trace_id),
+    ]
+    if invocation.client_context:
+        headers.append(("Lambda-Runtime-Client-Context", invocation.client_context))
+    return 200, headers, invocation.event
+
+
+async def _receive(
+    connection: h11.Connection, reader: asyncio.StreamReader
+) -> tuple[h11.Request | None, bytes]:
+    request: h11.Request | None = None
+    body: list[bytes] = []
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(await reader.read(_CHUNK_BYTES))
+        elif isinstance(event, h11.Request):
+            request = event
+        elif isinstance(event, h11.Data):
+            body.append(bytes(event.data))
+        elif isinstance(event, h11.EndOfMessage):
+            return request, b"".join(body)
+        else:
+            return None, b""

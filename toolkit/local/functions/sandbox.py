@@ -1,0 +1,102 @@
+"""What a function's process finds: its files, its Python, its environment variables."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import shutil
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.local.functions.errors import FunctionError
+from toolkit.local.functions.function import Function
+from toolkit.local.functions.log import InstanceLog
+from toolkit.local.service import Cloud
+from toolkit.toolenvs import ToolEnvironment
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """Makes them.
+
+    Attributes:
+        cloud: where functions find AWS.
+        runtime: the virtual environment that stands for AWS's Python runtime: what it lacks, a
+            function lacks too.
+    """
+
+    cloud: Cloud
+    runtime: ToolEnvironment
+
+    @property
+    def _directory(self) -> Path:
+        return self.cloud.directory / "functions"
+
+    async def task_root(self, function: Function) -> Path:
+        """The folder with the function's unpacked code; unpacked once for each content.
+
+        Raises:
+            FunctionError: the code is no zip file.
+        """
+        directory = self._directory / function.code_sha256
+        if not directory.is_dir():
+            await asyncio.to_thread(_unpack, function.code, directory)
+        return directory
+
+    def environment(
+        self, function: Function, task_root: Path, log: InstanceLog, **more: str
+    ) -> dict[str, str]:
+        """All environment variables of a process of `function`.
+
+        Nothing of the user's own: no credentials, no configuration, no search paths.
+
+        Args:
+            more: what the way of running it needs; wins over the function's own variables.
+        """
+        return {
+            "PATH": f"{self.runtime.bin}:/usr/local/bin:/usr/bin:/bin",
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            # botocore looks for the user's configuration at home.
+            "HOME": str(self._directory),
+            **function.environment,
+            **self.cloud.child_environment(function.region),
+            "AWS_SESSION_TOKEN": "local",
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
+            "AWS_LAMBDA_FUNCTION_NAME": function.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
+            "AWS_LAMBDA_LOG_STREAM_NAME": log.stream,
+            "LAMBDA_TASK_ROOT": str(task_root),
+            "LAMBDA_RUNTIME_DIR": str(self.runtime.site_packages),
+            "_HANDLER": function.handler,
+            **more,
+        }
+
+
+def _unpack(code: bytes, directory: Path) -> None:
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=directory.parent, suffix=".partial"))
+    try:
+        with zipfile.ZipFile(io.BytesIO(code)) as archive:
+            for entry in archive.infolist():
+                path = Path(archive.extract(entry, partial))
+                mode = entry.external_attr >> 16 & 0o777
+                # zipfile forgets modes; Lambda keeps them, and cannot start a script without.
+                if mode and path.is_file():
+                    path.chmod(mode | 0o600)
+        partial.chmod(0o755)
+        partial.rename(directory)
+    except zipfile.BadZipFile as error:
+        raise FunctionError("Runtime.InvalidZip", f"the function's code is no zip file: {error}") from error
+    except OSError:
+        # Another instance unpacked the same at the same time.
+        if not os.path.isdir(directory):  # noqa: PTH112
+            raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,231 @@
+"""Lambda's Invoke APIs, and the way that other parts of the cloud invoke functions."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from typing import Any
+
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute
+
+from toolkit.console import Console
+from toolkit.errors import ToolkitError
+from toolkit.local import eventstream
+from toolkit.local.awsapi import ApiError, Signature, SignedRoute
+from toolkit.local.functions import controlplane, function
+from toolkit.local.functions.errors import FunctionError, FunctionNotFoundError
+from toolkit.local.functions.function import Function
+from toolkit.local.functions.handlers import HandlerInstance
+from toolkit.local.functions.instance import Instance
+from toolkit.local.functions.instances import Instances
+from toolkit.local.functions.invocation import Answer, Invocation
+from toolkit.local.functions.log import InstanceLog
+from toolkit.local.functions.sandbox import Sandbox
+from toolkit.local.functions.web import WebInstance
+from toolkit.local.service import Cloud
+from toolkit.local.status import FunctionStatus, Item, ProcessStatus
+from toolkit.project import Project
+from toolkit.toolenvs import ToolEnvironment, ensure
+
+_log = logging.getLogger(__name__)
+
+MAX_EVENT_BYTES = 6 * 1024 * 1024
+MAX_ANSWER_BYTES = 6 * 1024 * 1024
+_REAP_SECONDS = 5.0
+_RETIRE_SECONDS = 10.0
+_CHUNK = eventstream.Event.blob("PayloadChunk")
+_COMPLETE = eventstream.Event(
+    {":event-type": "InvokeComplete", ":content-type": "application/json", ":message-type": "event"}
+)
+
+
+class FunctionService:
+    """Runs Lambda functions.
+
+    Args:
+        cloud: where they run.
+        runtime: makes the Python environment of their processes; called once, in a thread.
+    """
+
+    def __init__(self, cloud: Cloud, runtime: Callable[[], ToolEnvironment] | None = None) -> None:
+        self._cloud = cloud
+        self._make_runtime = runtime or self._default_runtime
+        self._instances = Instances(self._new_instance)
+        self._runtime: asyncio.Task[ToolEnvironment] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Lambda's data plane."""
+        streamed = "/2021-11-15/functions/{name}/response-streaming-invocations"
+        return [
+            SignedRoute("lambda", "/2015-03-31/functions/{name}/invocations", self._invoke, methods=["POST"]),
+            SignedRoute("lambda", streamed, self._invoke_streamed, methods=["POST"]),
+        ]
+
+    async def start(self) -> None:
+        """Begin to install the Python environment, which the first function will need."""
+        loop = asyncio.get_running_loop()
+
+        def changed(arn: str) -> None:
+            # moto's thread waits, so that a deleted function's processes are gone when the API says so.
+            asyncio.run_coroutine_threadsafe(self._instances.retire(arn), loop).result(_RETIRE_SECONDS)
+
+        controlplane.extend(changed)
+        self._runtime = asyncio.create_task(asyncio.to_thread(self._make_runtime))
+        self._spawn(self._reap())
+
+    async def stop(self) -> None:
+        """End all instances."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._instances.end_all()
+
+    def status(self) -> Iterable[Item]:
+        """Functions and their processes."""
+        running = list(self._instances)
+        for known in function.latest():
+            count = sum(instance.function.arn == known.arn for instance in running)
+            yield FunctionStatus(known.name, known.region, count)
+        for instance in running:
+            if instance.child is not None and instance.alive:
+                memory = instance.child.memory_bytes()
+                yield ProcessStatus("function", instance.function.name, instance.child.pid, memory)
+
+    def invoke(self, target: Function, event: bytes, client_context: str | None = None) -> Answer:
+        """Invoke a function; it runs on its own, whoever listens."""
+        invocation = Invocation(event, target.arn, target.timeout_seconds, client_context)
+        answer = Answer(invocation.request_id)
+        answer.run(self._spawn(self._run(target, invocation, answer)))
+        return answer
+
+    async def _run(self, target: Function, invocation: Invocation, answer: Answer) -> None:
+        try:
+            instance = await self._instances.acquire(target)
+        except FunctionError as error:
+            await answer.end(error)
+            return
+        try:
+            await instance.run(invocation, answer)
+        finally:
+            await asyncio.shield(self._instances.release(instance))
+
+    async def _new_instance(self, target: Function) -> Instance:
+        assert self._runtime is not None  # noqa: S101 - the service is started
+        try:
+            sandbox = Sandbox(self._cloud, await asyncio.shield(self._runtime))
+        except ToolkitError as error:
+            raise FunctionError("Runtime.Unavailable", str(error)) from error
+        kind = WebInstance if target.is_web else HandlerInstance
+        return kind(target, InstanceLog(target), sandbox)
+
+    def _default_runtime(self) -> ToolEnvironment:
+        return ensure(Project.find(self._cloud.directory), "lambda-runtime", Console(interactive=False))
+
+    async def _reap(self) -> None:
+        while True:
+            await asyncio.sleep(_REAP_SECONDS)
+            await self._instances.reap()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("running a function failed", exc_info=error)
+
+    async def _invoke(self, request: Request) -> Response:
+        target, event = await _asked(request)
+        kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
+        headers = {"x-amz-executed-version": target.version}
+        if kind == "DryRun":
+            return Response(status_code=204, headers=headers)
+        answer = self.invoke(target, event, _client_context(request))
+        if kind == "Event":
+            self._spawn(_drain(answer))
+            return Response(status_code=202, headers=headers)
+        try:
+            payload = _checked(await answer.read())
+        except FunctionError as error:
+            headers["x-amz-function-error"] = "Unhandled"
+            payload = error.payload
+        if request.headers.get("x-amz-log-type") == "Tail":
+            headers["x-amz-log-result"] = answer.log_tail
+        headers["x-amzn-requestid"] = answer.request_id
+        return Response(payload, media_type="application/json", headers=headers)
+
+    async def _invoke_streamed(self, request: Request) -> Response:
+        target, event = await _asked(request)
+        answer = self.invoke(target, event, _client_context(request))
+        try:
+            await answer.begin()
+        except FunctionError:
+            # Told as the stream's last event.
+            answer.content_type = "application/octet-stream"
+        return StreamingResponse(
+            _frames(answer, tail=request.headers.get("x-amz-log-type") == "Tail"),
+            media_type=answer.content_type,
+            headers={"x-amz-executed-version": target.version, "x-amzn-requestid": answer.request_id},
+            background=BackgroundTask(answer.cancel),
+        )
+
+
+async def _asked(request: Request) -> tuple[Function, bytes]:
+    """The function that a request is for, and its event."""
+    event = await request.body()
+    if len(event) > MAX_EVENT_BYTES:
+        message = f"Request must be smaller than {MAX_EVENT_BYTES} bytes for the InvokeFunction operation"
+        raise ApiError("RequestTooLargeException", message, status=413, Type="User")
+    try:
+        json.loads(event or b"{}")
+    except ValueError as error:
+        message = f"Could not parse request body into json: {error}"
+        raise ApiError("InvalidRequestContentException", message, Type="User") from error
+    region = Signature.of(request.headers).region
+    try:
+        found = function.find(region, request.path_params["name"], request.query_params.get("Qualifier"))
+    except FunctionNotFoundError as error:
+        raise ApiError("ResourceNotFoundException", str(error), status=404, Type="User") from error
+    return found, event or b"{}"
+
+
+def _client_context(request: Request) -> str | None:
+    encoded = request.headers.get("x-amz-client-context")
+    return base64.b64decode(encoded).decode() if encoded else None
+
+
+def _checked(payload: bytes) -> bytes:
+    if len(payload) > MAX_ANSWER_BYTES:
+        message = f"Response payload size exceeded maximum allowed payload size ({MAX_ANSWER_BYTES} bytes)."
+        raise FunctionError("Function.ResponseSizeTooLarge", message)
+    return payload
+
+
+async def _drain(answer: Answer) -> None:
+    """Nobody waits for the answer; its error is in the function's log."""
+    try:
+        await answer.read()
+    except FunctionError as error:
+        _log.info("an asynchronous invocation failed: %s", error.error_type)
+
+
+async def _frames(answer: Answer, *, tail: bool) -> AsyncIterator[bytes]:
+    complete: dict[str, str] = {}
+    try:
+        async for part in answer.parts():
+            yield _CHUNK.encode(part)
+    except FunctionError as error:
+        complete = {"ErrorCode": error.error_type, "ErrorDetails": error.payload.decode(errors="replace")}
+    if tail:
+        complete["LogResult"] = answer.log_tail
+    yield _COMPLETE.encode(json.dumps(complete).encode())
