@@ -1,0 +1,57 @@
+"""Real Terraform, without providers, to ask what arrives in it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toolkit.console import Console
+from toolkit.project import Project
+from toolkit.terraform import discover
+
+READER = 'variable "value" {\n  type = any\n}\n\noutput "value" {\n  value = var.value\n}\n'
+
+
+@pytest.fixture(scope="session")
+def terraform(checkout: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs Terraform with arguments, in a directory, away from anybody's settings."""
+    console = Console(out=io.StringIO(), err=io.StringIO(), interactive=False)
+    argv = discover(Project(checkout), console).argv
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+
+    def run(*arguments: str, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*argv, *arguments],
+            cwd=cwd,
+            input=stdin,
+            env=environment | {"CHECKPOINT_DISABLE": "1"},
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def arrives(
+    terraform: Callable[..., subprocess.CompletedProcess[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Any]:
+    """What `var.value` is in Terraform when a variables file has the given text."""
+    directory = tmp_path_factory.mktemp("reader")
+    (directory / "main.tf").write_text(READER)
+
+    def read(variables: str) -> Any:
+        (directory / "terraform.tfvars").write_text(variables, encoding="utf-8", newline="")
+        applied = terraform("apply", "-auto-approve", "-no-color", cwd=directory)
+        assert applied.returncode == 0, applied.stderr
+        return json.loads(terraform("output", "-json", cwd=directory).stdout)["value"]["value"]
+
+    return read

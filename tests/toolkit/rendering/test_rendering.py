@@ -1,0 +1,96 @@
+"""The rendered files."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toolkit.environment import Environment, load
+from toolkit.project import Project
+from toolkit.rendering import Rendered, RenderInputs, render, render_account
+
+INPUTS = RenderInputs({"smollm2": "s3://store/smollm2/0123/"}, "../gateway.zip", "../authorizer.zip")
+NAMES = ["account.tfvars", "account.tfbackend", "inference.tfvars", "inference.tfbackend"]
+# What people write into a description, and more.
+DESCRIPTION = 'Say "hello" for ${5}:\n\t%{ if true } 中文 \\ $${x} $$${y} 100%%{z} é'
+
+
+@pytest.fixture(params=["local", "dev"])
+def environment(request: pytest.FixtureRequest, checkout: Path) -> Environment:
+    return load(Project(checkout), request.param)
+
+
+def contents(rendered: Rendered) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in rendered.paths}
+
+
+def test_the_same_input_gives_the_same_bytes(environment: Environment, tmp_path: Path) -> None:
+    first = render(environment, INPUTS, tmp_path / "one" / "deeper")
+    second = render(environment, INPUTS, tmp_path / "two")
+    assert list(contents(first)) == NAMES
+    assert contents(first) == contents(second)
+
+
+def test_a_file_is_written_only_if_its_content_is_new(environment: Environment, tmp_path: Path) -> None:
+    render(environment, INPUTS, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert render(environment, INPUTS, tmp_path).changed == []
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+    (tmp_path / "inference.tfvars").write_text("edited")
+    assert render(environment, INPUTS, tmp_path).changed == [tmp_path / "inference.tfvars"]
+
+
+def test_the_account_alone(environment: Environment, tmp_path: Path) -> None:
+    assert [path.name for path in render_account(environment, tmp_path).paths] == NAMES[:2]
+
+
+def test_the_layout_is_that_of_terraform_fmt(
+    environment: Environment, tmp_path: Path, terraform: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    for path in render(environment, INPUTS, tmp_path).paths:
+        text = path.read_text()
+        assert terraform("fmt", "-", cwd=tmp_path, stdin=text).stdout == text
+
+
+def test_a_description_with_everything_in_it_arrives(
+    tmp_path: Path, checkout: Path, arrives: Callable[[str], Any]
+) -> None:
+    environment = load(Project(checkout), "local").model_copy(update={"description": DESCRIPTION})
+    variables = (render(environment, INPUTS, tmp_path).paths[2]).read_text()
+    line = next(line for line in variables.splitlines() if line.startswith("description"))
+    assert arrives(line.replace("description", "value", 1)) == DESCRIPTION
+
+
+def test_terraform_accepts_the_variables_of_both_stacks(
+    environment: Environment,
+    tmp_path: Path,
+    checkout: Path,
+    terraform: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    """The stacks' own declarations and validations judge, without what they would build."""
+    uri = f"s3://{environment.model_store_bucket}/smollm2/0123/"
+    inputs = RenderInputs({"smollm2": uri}, "../gateway.zip", "../authorizer.zip")
+    for stack in ("account", "inference"):
+        directory = tmp_path / stack
+        directory.mkdir()
+        declared = (checkout / "terraform" / "stacks" / stack / "variables.tf").read_text()
+        names = [line.split('"')[1] for line in declared.splitlines() if line.startswith("variable ")]
+        outputs = "".join(f'output "{name}" {{\n  value = var.{name}\n}}\n' for name in names)
+        (directory / "main.tf").write_text(declared + outputs)
+        render(environment, inputs, directory)
+        planned = terraform("plan", "-no-color", f"-var-file={stack}.tfvars", cwd=directory)
+        assert planned.returncode == 0, planned.stdout + planned.stderr
+        assert "undeclared" not in planned.stdout + planned.stderr
+
+
+def test_the_state_has_its_place_in_the_bucket(environment: Environment, tmp_path: Path) -> None:
+    files = contents(render(environment, INPUTS, tmp_path))
+    assert b'key          = "account/terraform.tfstate"' in files["account.tfbackend"]
+    assert f'key          = "{environment.env}/inference.tfstate"'.encode() in files["inference.tfbackend"]
+    for name in ("account.tfbackend", "inference.tfbackend"):
+        assert f'bucket       = "{environment.state_bucket}"'.encode() in files[name]
+        assert b"use_lockfile = true" in files[name]

@@ -1,0 +1,88 @@
+"""Terraform's variables and backend settings, rendered from an environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.environment import Environment
+from toolkit.rendering.models import model_variables
+from toolkit.rendering.templates import render_template
+
+
+@dataclass(frozen=True)
+class RenderInputs:
+    """What an environment file cannot say.
+
+    Attributes:
+        model_data_s3_uris: model → S3 prefix of its weights, for those that come from this machine.
+        gateway_package: path of the gateway function's zip file, relative to the stack's folder.
+        authorizer_package: the same of the authorizer function.
+    """
+
+    model_data_s3_uris: Mapping[str, str]
+    gateway_package: str
+    authorizer_package: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The files that were rendered.
+
+    Attributes:
+        paths: all of them.
+        changed: those whose content is new.
+    """
+
+    paths: list[Path]
+    changed: list[Path]
+
+
+def render(environment: Environment, inputs: RenderInputs, directory: Path) -> Rendered:
+    """Write variables and backend settings of both stacks into `directory`.
+
+    The same environment and inputs give the same bytes, and a file is written only if its content is new.
+    """
+    account = render_account(environment, directory)
+    variables = {
+        "environment": environment,
+        "models": _models(environment, inputs),
+        "api": _api(environment, inputs),
+    }
+    inference = _write(directory, "inference", variables)
+    return Rendered(account.paths + inference.paths, account.changed + inference.changed)
+
+
+def render_account(environment: Environment, directory: Path) -> Rendered:
+    """Write variables and backend settings of the account stack into `directory`."""
+    return _write(directory, "account", {"environment": environment})
+
+
+def _models(environment: Environment, inputs: RenderInputs) -> dict[str, object]:
+    uris = inputs.model_data_s3_uris
+    return {name: model_variables(environment, name, uris.get(name)) for name in environment.models}
+
+
+def _api(environment: Environment, inputs: RenderInputs) -> dict[str, object]:
+    api = environment.api
+    return {
+        "stage": api.stage,
+        "log_retention_days": api.log_retention_days,
+        "throttle": api.throttle.model_dump(),
+        "gateway": {"package": inputs.gateway_package, **api.gateway.model_dump()},
+        "authorizer": {"package": inputs.authorizer_package},
+    }
+
+
+def _write(directory: Path, stack: str, variables: Mapping[str, object]) -> Rendered:
+    directory.mkdir(parents=True, exist_ok=True)
+    rendered = Rendered([], [])
+    for name in (f"{stack}.tfvars", f"{stack}.tfbackend"):
+        path = directory / name
+        content = render_template(name, variables).encode()
+        if not path.is_file() or path.read_bytes() != content:
+            path.write_bytes(content)
+            rendered.changed.append(path)
+        rendered.paths.append(path)
+    return rendered

@@ -1,0 +1,49 @@
+"""Jinja templates in which every `{{ value }}` becomes an HCL literal.
+
+Nobody has to think of escaping, and nobody can forget it: see docs/adr/0003-escaping-by-construction.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
+
+from toolkit.rendering.hcl import literal
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+
+
+def render_template(name: str, variables: Mapping[str, object]) -> str:
+    """Render `toolkit/templates/<name>.jinja`.
+
+    Raises:
+        jinja2.UndefinedError: the template uses a variable that is not given.
+    """
+    return _environment().get_template(f"{name}.jinja").render(variables)
+
+
+def render_text(template: str, variables: Mapping[str, object]) -> str:
+    """Render a template that is given as text."""
+    return _environment().from_string(template).render(variables)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        autoescape=False,  # noqa: S701 - that would escape for HTML; `finalize` escapes for HCL
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _finalize(value: object) -> str:
+    if isinstance(value, Undefined):
+        str(value)  # raises, and names the variable
+    return literal(value)
