@@ -9,6 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 DEADLINE_SECONDS = 60
+# Who runs the tests in the background of a shell, or under nohup, hands down signals that are ignored.
+_AS_ON_A_TERMINAL = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+"""
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
@@ -22,7 +28,7 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 def start(script: str, *arguments: str) -> subprocess.Popen[str]:
     """Run Python code in a process and process group of its own, as a shell on a terminal would."""
     return subprocess.Popen(
-        [sys.executable, "-c", script, *arguments],
+        [sys.executable, "-c", _AS_ON_A_TERMINAL + script, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -27,6 +27,7 @@ class Activity:
         self.total = 0
         self.done = 0
         self._refreshed = 0
+        self._note = ""
         self._clock = clock
         self._began = clock()
         self._steps_left: dict[str, int] = {}
@@ -47,6 +48,9 @@ class Activity:
             case "apply_errored":
                 self._running.pop(address, None)
                 return f"{address}: failed"
+            case "log" | "provider_version_installation_start":
+                # During init, of all that Terraform says: what takes minutes where the network is slow.
+                self._note = word(event, "@message").rstrip(".").partition("\n")[0]
             case "refresh_start":
                 self._running[address] = ("reading", self._clock())
             case "refresh_complete":
@@ -85,7 +89,7 @@ class Activity:
             address, (doing, began) = next(iter(self._running.items()))
             more = f" and {len(self._running) - 1} more" if len(self._running) > 1 else ""
             parts.append(f"{doing} {address}{more} ({duration(self._clock() - began)})")
-        return ", ".join(parts) or f"{duration(self._clock() - self._began)}"
+        return ", ".join(parts) or f"{self._note} ({duration(self._clock() - self._began)})".lstrip()
 
 
 class Display:

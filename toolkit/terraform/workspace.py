@@ -183,7 +183,8 @@ class Workspace:
                 on_line=on_line,
                 on_tick=display.tick,
             )
-        output.replace(self.directory / f"{name}.log")
+        for kept in (output, output.with_suffix(".stderr")):
+            kept.replace(self.directory / f"{name}{kept.suffix}")
         self._warn(transcript)
         if outcome.interrupted or outcome.returncode not in good:
             raise failures.error_for(name, transcript, outcome, self._surroundings, tried)

@@ -64,13 +64,19 @@ def test_a_replacement_is_done_when_both_steps_are(activity: Activity) -> None:
 
 def test_while_planning_it_counts_what_was_read(activity: Activity, clock: Clock) -> None:
     clock.now += 3
-    assert activity.text() == "3 s"
+    assert activity.text() == "(3 s)"
     activity.feed(hook("refresh_start", "aws_a.a", ""))
     activity.feed(hook("refresh_complete", "aws_a.a", ""))
     activity.feed(hook("apply_start", "data.aws_d.d", "read"))
     clock.now += 2
     assert activity.text() == "1 read, reading data.aws_d.d (2 s)"
     assert activity.feed(hook("apply_complete", "data.aws_d.d", "read")) is None
+
+
+def test_while_installing_it_says_what(activity: Activity, clock: Clock) -> None:
+    activity.feed({"type": "log", "@message": "Installing provider version: hashicorp/aws v5.100.0..."})
+    clock.now += 42
+    assert activity.text() == "Installing provider version: hashicorp/aws v5.100.0 (42 s)"
 
 
 def test_the_terminal_shows_the_latest_state(activity: Activity, clock: Clock) -> None:

@@ -243,6 +243,8 @@ def test_all_output_is_kept_for_the_user_alone(stack: Stack) -> None:
     log = workspace.directory / "plan.log"
     assert json.loads(log.read_text().splitlines()[0])["type"] == "version"
     assert log.stat().st_mode & 0o077 == 0
+    names = {file.name for file in workspace.directory.iterdir() if file.is_file()}
+    assert names == {"init.log", "init.stderr", "plan.log", "plan.stderr", "plan.tfplan"}
     assert workspace.directory.stat().st_mode & 0o077 == 0
 
 
