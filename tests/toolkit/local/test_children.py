@@ -6,13 +6,12 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.toolkit.local.conftest import eventually, is_gone
 from toolkit.local import children
 
 ENV = {"PATH": os.environ["PATH"]}
@@ -24,20 +23,6 @@ def python(code: str) -> list[str]:
 
 async def start(argv: list[str], lines: list[str], **env: str) -> children.Child:
     return await children.start(argv, env=ENV | env, cwd=Path.cwd(), on_output=lines.append)
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.01)
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 async def until(lines: list[str], count: int) -> None:

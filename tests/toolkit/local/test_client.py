@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import http.client
+import http.server
+import io
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+
+from tests.toolkit.local.conftest import aws_clients, eventually, is_gone
+from toolkit.console import Console
+from toolkit.errors import PreflightError
+from toolkit.local import client
+from toolkit.local.state import Folder
+from toolkit.project import Project
+
+pytestmark = pytest.mark.slow
+
+
+def silent() -> Console:
+    return Console(io.StringIO(), io.StringIO(), interactive=False)
+
+
+def in_new_process(code: str, project: Project) -> subprocess.Popen[str]:
+    preamble = (
+        "import sys; from pathlib import Path; from toolkit.local import client; from toolkit.project import "
+        "Project; from toolkit.console import Console; project = Project(Path(sys.argv[1])); "
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", preamble + code, str(project.root)], stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_it_starts_is_found_and_stops(project: Project) -> None:
+    assert client.find(project) is None
+    assert client.status(project) is None
+    assert not client.stop(project, silent())
+    cloud = client.ensure_running(project, silent())
+    assert client.ensure_running(project, silent()) == client.find(project) == cloud
+    assert client.stop(project, silent())
+    assert is_gone(cloud.pid)
+    assert client.find(project) is None
+
+
+def test_status_tells_what_runs(project: Project) -> None:
+    cloud = client.ensure_running(project, silent())
+    status = client.status(project)
+    assert status is not None
+    assert (status.endpoint_url, status.pid, status.instance_id) == (
+        cloud.endpoint_url,
+        cloud.pid,
+        cloud.instance_id,
+    )
+    assert 20_000_000 < status.memory_bytes < 300_000_000
+    assert 0 < status.uptime_seconds < 60
+    assert status.empty
+    assert status.endpoints == status.functions == status.apis == status.processes == ()
+    aws_clients(cloud)("s3").create_bucket(Bucket="state")
+    later = client.status(project)
+    assert later is not None
+    assert not later.empty
+
+
+def test_the_port_is_remembered(project: Project) -> None:
+    first = client.ensure_running(project, silent())
+    client.stop(project, silent())
+    second = client.ensure_running(project, silent())
+    assert second.endpoint_url == first.endpoint_url
+    assert second.instance_id != first.instance_id
+
+
+def test_commands_at_the_same_time_get_one_cloud(project: Project) -> None:
+    code = "print(client.ensure_running(project, Console()).instance_id)"
+    processes = [in_new_process(code, project) for _ in range(4)]
+    instances = {process.communicate(timeout=60)[0] for process in processes}
+    assert len(instances) == 1
+    # It outlives the command that started it.
+    running = client.find(project)
+    assert running is not None
+    assert running.instance_id in instances.pop()
+
+
+def test_another_program_on_the_port_is_not_mistaken_for_the_cloud(project: Project) -> None:
+    first = client.ensure_running(project, silent())
+    client.stop(project, silent())
+    port = int(first.endpoint_url.rpartition(":")[2])
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps({"instance_id": "another checkout's"}).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    other = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    threading.Thread(target=other.serve_forever, daemon=True).start()
+    try:
+        assert client.find(project) is None
+        second = client.ensure_running(project, silent())
+        assert second.endpoint_url != first.endpoint_url
+        assert client.find(project) == second
+    finally:
+        other.shutdown()
+
+
+def test_a_record_of_a_dead_cloud_harms_nobody(project: Project) -> None:
+    cloud = client.ensure_running(project, silent())
+    psutil.Process(cloud.pid).kill()
+    eventually(lambda: is_gone(cloud.pid))
+    # Its process id may be another program's by now.
+    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    folder = Folder.of(project)
+    record = folder.read()
+    assert record is not None
+    folder.write(type(record)(record.port, bystander.pid, record.instance_id, record.code_version))
+    try:
+        assert client.find(project) is None
+        assert not client.stop(project, silent())
+        assert client.ensure_running(project, silent()).instance_id != cloud.instance_id
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_a_failed_start_shows_the_end_of_the_log(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = project.root / "python"
+    program.write_text("#!/bin/sh\necho no module named moto >&2\nexit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    with pytest.raises(PreflightError) as failure:
+        client.ensure_running(project, silent())
+    assert "exit code 3" in failure.value.message
+    assert failure.value.details == ("no module named moto",)
+    assert client.log_tail(project, 5) == ["no module named moto"]
+
+
+def test_an_empty_cloud_with_older_code_is_replaced(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = client.ensure_running(project, silent())
+    monkeypatch.setattr(client, "code_version", lambda: "newer")
+    assert client.ensure_running(project, silent()).pid != old.pid
+    assert is_gone(old.pid)
+
+
+def test_a_cloud_in_use_with_older_code_is_kept_with_a_warning(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = client.ensure_running(project, silent())
+    aws_clients(old)("s3").create_bucket(Bucket="state")
+    monkeypatch.setattr(client, "code_version", lambda: "newer")
+    said = io.StringIO()
+    assert client.ensure_running(project, Console(io.StringIO(), said, interactive=False)) == old
+    assert "older code" in said.getvalue()
+    assert "toolkit local down" in said.getvalue()
+
+
+def test_it_listens_on_loopback_only(project: Project) -> None:
+    cloud = client.ensure_running(project, silent())
+    listening = [
+        connection.laddr.ip
+        for connection in psutil.Process(cloud.pid).net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert listening == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Host": "evil.example"},
+    ],
+)
+def test_web_pages_get_no_answer(cloud: client.RunningCloud, headers: dict[str, str]) -> None:
+    connection = http.client.HTTPConnection(cloud.endpoint_url.removeprefix("http://"))
+    connection.request("POST", "/2015-03-31/functions", body="{}", headers=headers)
+    assert connection.getresponse().status == 403
+
+
+def test_it_ends_when_its_folder_is_removed(project: Project) -> None:
+    cloud = client.ensure_running(project, silent())
+    shutil.rmtree(project.build)
+    eventually(lambda: is_gone(cloud.pid))
+
+
+def test_finding_a_running_cloud_is_fast_and_loads_little(project: Project) -> None:
+    client.ensure_running(project, silent())
+    times = []
+    for _ in range(9):
+        start = time.perf_counter()
+        client.ensure_running(project, silent())
+        times.append(time.perf_counter() - start)
+    assert sorted(times)[4] < 0.05
+    code = (
+        "client.ensure_running(project, Console()); "
+        "print([name for name in ('asyncio', 'boto3', 'moto', 'starlette', 'psutil') if name in sys.modules])"
+    )
+    assert in_new_process(code, project).communicate(timeout=60)[0].strip() == "[]"
+
+
+def test_the_users_aws_settings_do_not_reach_it(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    cloud = client.ensure_running(project, silent())
+    assert "AWS_PROFILE" not in psutil.Process(cloud.pid).environ()
+
+
+def test_files_in_its_folder_are_not_taken_for_modules(project: Project) -> None:
+    project.local_cloud.mkdir(parents=True)
+    (project.local_cloud / "uvicorn.py").write_text("raise SystemExit('taken from the working directory')")
+    assert client.ensure_running(project, silent())
