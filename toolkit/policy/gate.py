@@ -1,0 +1,86 @@
+"""The gate: gets ready while Terraform plans, then judges once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from toolkit.console import Console
+from toolkit.errors import InputError
+from toolkit.policy import references, rules
+from toolkit.policy.findings import Report
+from toolkit.policy.judge import Judge, Locate
+from toolkit.policy.rules import Rulebook
+from toolkit.policy.scan import Scan, Scanner
+from toolkit.policy.settings import GateSettings
+from toolkit.policy.sources import Block, PlanSources, Sources
+from toolkit.project import Project
+
+
+class Gate:
+    """Judges one plan or one folder of source code.
+
+    Args:
+        project: whose rules are applied.
+        console: where an installation shows its progress.
+        settings: what is let through.
+        today: the day on which exceptions are valid or not; by default today.
+
+    Raises:
+        PreflightError: checkov could not be installed.
+    """
+
+    def __init__(
+        self, project: Project, console: Console, settings: GateSettings, today: date | None = None
+    ) -> None:
+        self._project = project
+        self._settings = settings
+        self._today = today or date.today()
+        self._sources = Sources()
+        self._scanner = Scanner(project, console)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._scanner.close()
+
+    def check_plan(self, document: Mapping[str, Any], stack: Path | None = None) -> Report:
+        """Judge what will be there once a plan is applied, changed or not.
+
+        Args:
+            document: what `terraform show -json` says of the plan.
+            stack: folder of the root module; with it, findings have file and line, and comments in the
+                source code count.
+
+        Raises:
+            InputError: the document is no plan.
+            ToolkitError: the scan failed.
+        """
+        if not {"planned_values", "terraform_version"} <= document.keys():
+            raise InputError(
+                "this is no plan in JSON", remedy="`terraform show -json PLAN` makes one of a saved plan"
+            )
+        planned = PlanSources(document, stack, self._sources) if stack else None
+        scan = self._scanner.plan(references.see_through_modules(document))
+        return self._judge(scan, lambda raw: planned.block(raw.resource) if planned else None)
+
+    def check_directory(self, directory: Path) -> Report:
+        """Judge source code, as far as its values can be told without a plan.
+
+        Raises:
+            ToolkitError: the scan failed.
+        """
+        for path in directory.rglob("*.tf"):
+            self._sources.file(path.resolve())
+        return self._judge(self._scanner.directory(directory), lambda raw: Block(raw.file, *raw.lines))
+
+    def _judge(self, scan: Scan, locate: Locate) -> Report:
+        book = Rulebook(scan.rules, *rules.read_builtin(self._project))
+        judge = Judge(book, self._settings, self._today, self._sources, self._project.relative)
+        return judge.report(scan, locate)
