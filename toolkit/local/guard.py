@@ -51,11 +51,16 @@ def refuse_outgoing_connections() -> None:
 
 
 def _check_connection(event: str, arguments: tuple[Any, ...]) -> None:
-    if event != "socket.connect":
+    if event in ("socket.connect", "socket.sendto"):
+        address = arguments[1]
+        host = address[0] if isinstance(address, tuple) else None
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
+        # Looking a name up is a question to the network, too.
+        host = arguments[0]
+    else:
         return
-    address = arguments[1]
-    if isinstance(address, tuple) and not _is_loopback_address(address[0]):
-        raise PermissionError(f"the embedded cloud connects to loopback addresses only, not to {address[0]}")
+    if host and not _is_loopback_address(host if isinstance(host, str) else host.decode()):
+        raise PermissionError(f"the embedded cloud connects to loopback addresses only, not to {host}")
 
 
 def _is_loopback_address(host: str) -> bool:

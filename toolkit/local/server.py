@@ -39,7 +39,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from toolkit.local import guard, state
+from toolkit.local.autoscaling.service import AutoScalingService
 from toolkit.local.controlplane import application, inventory, objects
+from toolkit.local.functions.service import FunctionService
 from toolkit.local.sagemaker.service import SageMakerService
 from toolkit.local.service import Cloud, Service
 from toolkit.local.status import CloudStatus, by_kind
@@ -54,7 +56,10 @@ _WATCH_SECONDS = 2.0
 
 def services(cloud: Cloud) -> list[Service]:
     """All parts of the cloud, in the order in which they start."""
-    return [SageMakerService(cloud)]
+    sagemaker = SageMakerService(cloud)
+    autoscaling = AutoScalingService(sagemaker.endpoints.bound_count)
+    functions = FunctionService(cloud)
+    return [sagemaker, autoscaling, functions]
 
 
 @dataclass
@@ -170,6 +175,7 @@ def _fresh_directory(parent: Path, name: str) -> Path:
     # For what moto spools, too: the system's place for temporary files may be in memory.
     tempfile.tempdir = str(directory)
     objects.keep_in(directory / "objects")
+    objects.apply_no_bucket_policies()
     return directory
 
 

@@ -10,11 +10,8 @@ CONNECT = """
 import socket, sys
 from toolkit.local import guard
 guard.refuse_outgoing_connections()
-family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
-connection = socket.socket(family)
-connection.settimeout(5)
 try:
-    connection.connect((sys.argv[1], 1))
+    socket.create_connection((sys.argv[1], 1), timeout=5)
 except PermissionError as error:
     print("refused:", error)
 except OSError:
