@@ -1,0 +1,55 @@
+"""Policies and requests for tests of the embedded cloud's IAM."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from toolkit.local.iam.errors import PolicyError
+from toolkit.local.iam.policy import Policy, parse_policy
+
+ACCOUNT = "123456789012"
+
+
+def document(*statements: dict[str, Any], version: str = "2012-10-17") -> str:
+    """A policy document of these statements."""
+    return json.dumps({"Version": version, "Statement": list(statements)})
+
+
+def policy(*statements: dict[str, Any], name: str = "test", version: str = "2012-10-17") -> Policy:
+    """A policy of these statements, as the evaluator reads it."""
+    return parse_policy(document(*statements, version=version), name)
+
+
+def allow(action: str | list[str], resource: str | list[str] = "*", **more: Any) -> dict[str, Any]:
+    """A statement that allows."""
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def deny(action: str | list[str], resource: str | list[str] = "*", **more: Any) -> dict[str, Any]:
+    """A statement that denies."""
+    return {"Effect": "Deny", "Action": action, "Resource": resource, **more}
+
+
+def trust(principal: Any, action: str = "sts:AssumeRole", **more: Any) -> dict[str, Any]:
+    """A statement of a role's trust policy."""
+    return {"Effect": "Allow", "Principal": principal, "Action": action, **more}
+
+
+class Keys:
+    """A request's condition keys; those that are listed as unknown cannot be told."""
+
+    def __init__(
+        self, given: Mapping[str, str | Sequence[str]] | None = None, unknown: Sequence[str] = ()
+    ) -> None:
+        self._given = {
+            name.lower(): (value,) if isinstance(value, str) else tuple(value)
+            for name, value in (given or {}).items()
+        }
+        self._unknown = unknown
+
+    def values(self, key: str) -> tuple[str, ...] | None:
+        if key in self._unknown:
+            raise PolicyError(f"{key} is not known")
+        return self._given.get(key.lower())

@@ -1,0 +1,152 @@
+"""A front with moto behind it and IAM before it, served over HTTP; and requests as boto3 sends them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import boto3
+import pytest
+import uvicorn
+from botocore.config import Config
+from moto.core.base_backend import BackendDict
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from tests.support.iam import document, trust
+from toolkit.local.controlplane import application
+from toolkit.local.iam.enforcement import Enforcement
+from toolkit.local.iam.middleware import EnforceIam
+from toolkit.local.iam.service import IamService
+
+REGION = "us-east-1"
+
+
+class Cloud:
+    """What tests do with the running front."""
+
+    def __init__(self, url: str, enforcement: Enforcement) -> None:
+        self.url = url
+        self.enforcement = enforcement
+
+    def client(self, service: str, credentials: dict[str, str] | None = None) -> Any:
+        """A boto3 client: the administrator's, or of keys as CreateAccessKey and AssumeRole answer them."""
+        keys = credentials or {"AccessKeyId": "local", "SecretAccessKey": "local"}
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys.get("SessionToken"),
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def user(self, name: str, *statements: dict[str, Any], **more: Any) -> dict[str, str]:
+        """A user with an inline policy; its access key."""
+        iam = self.client("iam")
+        iam.create_user(UserName=name, **more)
+        if statements:
+            iam.put_user_policy(UserName=name, PolicyName="inline", PolicyDocument=document(*statements))
+        keys: dict[str, str] = iam.create_access_key(UserName=name)["AccessKey"]
+        return keys
+
+    def role(self, name: str, principal: dict[str, Any], *statements: dict[str, Any], **more: Any) -> str:
+        """A role that trusts a principal; its ARN."""
+        iam = self.client("iam")
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust(principal)), **more)[
+            "Role"
+        ]
+        if statements:
+            iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=document(*statements))
+        arn: str = role["Arn"]
+        return arn
+
+
+@pytest.fixture(scope="session")
+def front() -> Iterator[Cloud]:
+    enforcement = Enforcement()
+    service = IamService(enforcement)
+    app = Starlette(
+        routes=list(service.routes()), middleware=[Middleware(EnforceIam, enforcement=enforcement)]
+    )
+    app.router.redirect_slashes = False
+    app.router.default = application.application()
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert time.monotonic() < deadline, "the front did not start"
+        time.sleep(0.01)
+    yield Cloud(f"http://127.0.0.1:{listener.getsockname()[1]}", enforcement)
+    server.should_exit = True
+    thread.join(20)
+
+
+@pytest.fixture
+def cloud(front: Cloud) -> Iterator[Cloud]:
+    """Empty and enforcing."""
+    BackendDict.reset()
+    front.enforcement.log.clear()
+    front.enforcement.enforced = True
+    yield front
+    front.enforcement.enforced = False
+
+
+class _CapturedError(Exception):
+    pass
+
+
+Captured = tuple[dict[str, Any], bytes]
+
+
+@pytest.fixture
+def capture() -> Callable[..., Captured]:
+    """Calls boto3 and gives the HTTP request, as an ASGI scope and body, instead of sending it."""
+
+    def call(service: str, operation: str, **parameters: Any) -> Captured:
+        client = boto3.client(
+            service,
+            endpoint_url="http://127.0.0.1:5000",
+            region_name=REGION,
+            aws_access_key_id="AKIAEXAMPLE",
+            aws_secret_access_key="secret",
+        )
+        sent = []
+
+        def take(request: Any, **_: Any) -> None:
+            sent.append(request)
+            raise _CapturedError
+
+        client.meta.events.register("before-send", take)
+        with pytest.raises(_CapturedError):
+            getattr(client, operation)(**parameters)
+        return as_scope(sent[0])
+
+    return call
+
+
+def as_scope(request: Any) -> Captured:
+    """An ASGI scope and the body of a request that botocore has prepared."""
+    url = urlsplit(request.url)
+    body = request.body.read() if hasattr(request.body, "read") else request.body or b""
+    headers = [
+        (name.lower().encode(), value if isinstance(value, bytes) else str(value).encode())
+        for name, value in request.headers.items()
+    ]
+    scope = {
+        "type": "http",
+        "method": request.method,
+        "path": unquote(url.path),
+        "raw_path": url.path.encode(),
+        "query_string": url.query.encode(),
+        "headers": [*headers, (b"host", url.netloc.encode())],
+    }
+    return scope, body.encode() if isinstance(body, str) else body

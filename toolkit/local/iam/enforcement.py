@@ -1,0 +1,253 @@
+"""Decides on requests and remembers what it decided. One object for the whole cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from moto.sts.models import sts_backends
+from starlette.types import Scope
+
+from toolkit.local.iam import principals, requests, userboundaries, webidentity
+from toolkit.local.iam.account import PARTITION, Account
+from toolkit.local.iam.credentials import Credentials
+from toolkit.local.iam.decisions import Decision, DecisionLog
+from toolkit.local.iam.errors import PolicyError, UnmappedRequestError
+from toolkit.local.iam.evaluate import PolicyKind, Request, Verdict, evaluate
+from toolkit.local.iam.mapping import keys
+from toolkit.local.iam.mapping.check import Check
+from toolkit.local.iam.mapping.context import RequestContext
+from toolkit.local.iam.mapping.keys import Situation
+from toolkit.local.iam.mapping.operations import Call
+from toolkit.local.iam.mapping.reference import action as find_action
+from toolkit.local.iam.principal import Principal
+from toolkit.local.iam.principals import Caller
+from toolkit.local.service import ACCOUNT_ID, DEFAULT_REGION
+
+# The longest that AWS gives; a service renews its role's credentials before that.
+SESSION_SECONDS = 12 * 3600
+_WEB_IDENTITY = "AssumeRoleWithWebIdentity"
+
+
+@dataclass(frozen=True)
+class SessionCredentials:
+    """Temporary credentials of a role.
+
+    Attributes:
+        expiration: when they end.
+    """
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+    expiration: datetime
+
+    def environment(self) -> dict[str, str]:
+        """As environment variables for an AWS SDK."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
+            "AWS_SESSION_TOKEN": self.session_token,
+        }
+
+
+class DeniedError(Exception):
+    """A service may not do what it was asked to.
+
+    Attributes:
+        decision: why.
+    """
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(decision.message)
+        self.decision = decision
+
+
+class Enforcement:
+    """IAM of the embedded cloud.
+
+    Attributes:
+        enforced: whether anything is denied; otherwise nothing is even looked at.
+        account: the account that everything belongs to.
+        log: all decisions while enforced.
+    """
+
+    def __init__(self, *, enforced: bool = False) -> None:
+        self.enforced = enforced
+        self.account = Account(ACCOUNT_ID)
+        self.log = DecisionLog()
+        userboundaries.install()
+
+    def authorize(self, call: Call, body: bytes) -> Decision | None:
+        """Decide on a request to an AWS API.
+
+        Args:
+            call: from `operations.identify`.
+            body: the whole body if `call.needs_body`.
+
+        Returns:
+            The first denial, or None if the request is allowed.
+
+        Raises:
+            AuthenticationError: nobody has such credentials.
+        """
+        who = principals.caller(call.credentials, self.account)
+        operation = f"{call.prefix}:{call.operation}"
+        if operation == "sts:GetCallerIdentity":
+            # AWS answers it whatever policies say.
+            return None
+        try:
+            parameters = call.parameters(body if call.needs_body else b"")
+            checks = requests.checks(call, parameters, body, self.account)
+        except UnmappedRequestError as error:
+            return self._record(_unmapped(who, operation, error))
+        known: dict[str, tuple[str, ...]] = {}
+        if call.operation == _WEB_IDENTITY:
+            who, known = webidentity.caller(
+                str(parameters["WebIdentityToken"]), checks[0].action, self.account
+            )
+        # All of them, so that the log shows everything that a request needs.
+        decisions = [
+            self._decide(
+                Situation(check, who, self.account, call, parameters), call.credentials.region, known
+            )
+            for check in checks
+        ]
+        return next((decision for decision in decisions if not decision.allowed), None)
+
+    def unmapped(self, scope: Scope, error: UnmappedRequestError) -> Decision:
+        """Deny a request to nothing that is known.
+
+        Raises:
+            AuthenticationError: nobody has such credentials.
+        """
+        who = principals.caller(Credentials.of(scope), self.account)
+        operation = Credentials.of(scope).service or "unknown"
+        return self._record(_unmapped(who, operation, error))
+
+    def allowed(
+        self, caller: Caller, action: str, resource: str, context: Mapping[str, str] | None = None
+    ) -> Decision:
+        """Decide on what a service does for somebody; always yes while nothing is enforced.
+
+        Args:
+            caller: from `role` or `service`.
+            action: such as `s3:GetObject`.
+            resource: its ARN, or `*`.
+            context: condition keys beyond those that every request has, such as `aws:SourceArn`.
+
+        Raises:
+            LookupError: AWS has no such action.
+        """
+        if not self.enforced:
+            return Decision(caller.principal.arn, action, resource, allowed=True)
+        found = find_action(*action.split(":", 1))
+        if found is None:
+            raise LookupError(f"{action} is no IAM action")
+        situation = Situation(Check(found, resource), caller, self.account)
+        known = {name: (value,) for name, value in (context or {}).items()}
+        return self._decide(situation, DEFAULT_REGION, known)
+
+    def role(self, role_arn: str, session_name: str) -> Caller:
+        """A service that uses a role it was passed, for `allowed`.
+
+        Raises:
+            LookupError: there is no such role.
+        """
+        role = self.account.role(role_arn)
+        if role is None:
+            raise LookupError(f"{role_arn} does not exist")
+        return principals.of_role(role, session_name, self.account)
+
+    @staticmethod
+    def service(name: str) -> Caller:
+        """A service in its own name, such as `apigateway.amazonaws.com`, for `allowed`."""
+        return Caller(Principal.service(name))
+
+    def issue_role_credentials(
+        self,
+        role_arn: str,
+        service: str,
+        session_name: str,
+        *,
+        region: str = DEFAULT_REGION,
+        source_arn: str = "",
+    ) -> SessionCredentials:
+        """Credentials of a role for what a service runs, such as a function's code.
+
+        Args:
+            role_arn: of the role that the service was passed.
+            service: who assumes it, such as `lambda.amazonaws.com`; the role has to trust it.
+            session_name: AWS takes the function's name.
+            region: that the session is opened in.
+            source_arn: of the resource that the service works for.
+
+        Raises:
+            DeniedError: the role does not trust the service, or does not exist.
+        """
+        context = {"aws:SourceAccount": self.account.id}
+        if source_arn:
+            context["aws:SourceArn"] = source_arn
+        decision = self.allowed(self.service(service), "sts:AssumeRole", role_arn, context)
+        if not decision.allowed:
+            raise DeniedError(decision)
+        session = sts_backends[self.account.id][PARTITION].assume_role(
+            region_name=region,
+            role_session_name=session_name,
+            role_arn=role_arn,
+            policy="",
+            duration=SESSION_SECONDS,
+            external_id="",
+        )
+        return SessionCredentials(
+            session.access_key_id,
+            session.secret_access_key,
+            session.session_token,
+            session.expiration.replace(tzinfo=UTC),
+        )
+
+    def _decide(self, situation: Situation, region: str, known: Mapping[str, tuple[str, ...]]) -> Decision:
+        check, who = situation.check, situation.caller
+        always = keys.always_there(who, region, check.resource, self.account)
+        context = RequestContext(situation, {**always, **known})
+        request = Request(who.principal, check.action.name, check.resource, context)
+        try:
+            policies = principals.policies(who, check.resource, check.action.name, self.account)
+            verdict = evaluate(request, policies)
+            reason = _reason(verdict, check.action.name)
+        except PolicyError as error:
+            verdict = Verdict(allowed=False, explicit=False, by=None, used=())
+            reason = f"because a policy cannot be evaluated: {error}"
+        operation = (
+            f"{situation.call.prefix}:{situation.call.operation}" if situation.call is not None else ""
+        )
+        decision = Decision(
+            principal=who.principal.arn,
+            action=check.action.name,
+            resource=check.resource,
+            allowed=verdict.allowed,
+            reason=reason,
+            context=context.record(),
+            statements=verdict.used,
+            operation=operation,
+        )
+        return self._record(decision)
+
+    def _record(self, decision: Decision) -> Decision:
+        self.log.add(decision)
+        return decision
+
+
+def _reason(verdict: Verdict, action: str) -> str:
+    if verdict.by is None:
+        return ""
+    article = "an" if verdict.by is PolicyKind.IDENTITY else "a"
+    if verdict.explicit:
+        return f"with an explicit deny in {article} {verdict.by.value}"
+    return f"because no {verdict.by.value} allows the {action} action"
+
+
+def _unmapped(who: Caller, operation: str, error: UnmappedRequestError) -> Decision:
+    reason = f"because the embedded cloud cannot tell what that needs: {error}"
+    return Decision(who.principal.arn, operation, "*", allowed=False, reason=reason, operation=operation)

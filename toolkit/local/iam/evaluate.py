@@ -1,0 +1,150 @@
+"""Whether a request is allowed: AWS's documented evaluation of policies within one account.
+
+After "How AWS enforcement code logic evaluates requests to allow or deny access" of AWS's user guide, less
+what belongs to organizations. Pure functions; where the policies come from is `principals`' and
+`resources`' knowledge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from toolkit.local.iam.patterns import Context
+from toolkit.local.iam.policy import Effect, Policy, Reach
+from toolkit.local.iam.principal import Principal, PrincipalKind
+
+
+class PolicyKind(Enum):
+    """Where a policy comes from, in the words of AWS's denials."""
+
+    IDENTITY = "identity-based policy"
+    RESOURCE = "resource-based policy"
+    TRUST = "role trust policy"
+    BOUNDARY = "permissions boundary"
+    SESSION = "session policy"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody wants to do.
+
+    Attributes:
+        action: such as `s3:GetObject`.
+        resource: its ARN, or `*` for an action that has none.
+        context: the request's condition keys.
+    """
+
+    principal: Principal
+    action: str
+    resource: str
+    context: Context
+
+
+@dataclass(frozen=True)
+class Policies:
+    """All policies that a request is held against.
+
+    Attributes:
+        identity: inline, attached and the groups'.
+        boundary: None if the caller has no permissions boundary.
+        session: given when the role was assumed; None if none was.
+        resource: the policy of the resource itself.
+        resource_kind: `TRUST` for a role that is assumed.
+        resource_decides: whether nothing is allowed that the resource's policy does not allow, as with
+            roles' trust policies and KMS keys.
+    """
+
+    identity: tuple[Policy, ...] = ()
+    boundary: Policy | None = None
+    session: Policy | None = None
+    resource: Policy | None = None
+    resource_kind: PolicyKind = PolicyKind.RESOURCE
+    resource_decides: bool = False
+
+
+@dataclass(frozen=True)
+class Used:
+    """A statement that fits a request.
+
+    Attributes:
+        policy: the policy's name.
+        sid: may be empty.
+        index: the statement's place in the policy, from 0.
+    """
+
+    kind: PolicyKind
+    policy: str
+    sid: str
+    index: int
+    effect: Effect
+    reach: Reach = Reach.NONE
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came out.
+
+    Attributes:
+        explicit: whether a `Deny` statement decided.
+        by: the kind of policy that denied, or that has no statement which allows; None if allowed.
+        used: all statements that fit the request, those that did not decide included.
+    """
+
+    allowed: bool
+    explicit: bool
+    by: PolicyKind | None
+    used: tuple[Used, ...]
+
+
+def evaluate(request: Request, policies: Policies) -> Verdict:
+    """Decide on a request.
+
+    Raises:
+        PolicyError: a statement that might apply cannot be evaluated; the request must be denied.
+    """
+    used = tuple(_used(request, policies))
+    denial = next((item for item in used if item.effect is Effect.DENY), None)
+    if denial is not None:
+        return Verdict(allowed=False, explicit=True, by=denial.kind, used=used)
+    missing = _missing(request.principal, policies, used)
+    return Verdict(allowed=missing is None, explicit=False, by=missing, used=used)
+
+
+def _missing(principal: Principal, policies: Policies, used: tuple[Used, ...]) -> PolicyKind | None:
+    """The kind of policy that lacks an `Allow`, if one does."""
+    reach = max((item.reach for item in used if item.kind is policies.resource_kind), default=Reach.NONE)
+    if policies.resource_decides and not reach:
+        return policies.resource_kind
+    if reach is Reach.DIRECT or (reach is Reach.ROLE and principal.kind is not PrincipalKind.SESSION):
+        return None
+    if principal.kind in (PrincipalKind.SERVICE, PrincipalKind.FEDERATED, PrincipalKind.ANONYMOUS):
+        return policies.resource_kind
+    needed = {
+        PolicyKind.IDENTITY: reach is not Reach.ROLE and principal.kind is not PrincipalKind.ROOT,
+        PolicyKind.BOUNDARY: policies.boundary is not None,
+        PolicyKind.SESSION: policies.session is not None,
+    }
+    allowing = {item.kind for item in used}
+    return next((kind for kind, is_needed in needed.items() if is_needed and kind not in allowing), None)
+
+
+def _used(request: Request, policies: Policies) -> Iterable[Used]:
+    by_kind: list[tuple[PolicyKind, Policy | None]] = [
+        *((PolicyKind.IDENTITY, policy) for policy in policies.identity),
+        (policies.resource_kind, policies.resource),
+        (PolicyKind.BOUNDARY, policies.boundary),
+        (PolicyKind.SESSION, policies.session),
+    ]
+    for kind, policy in by_kind:
+        if policy is None:
+            continue
+        for statement in policy.statements:
+            reach = Reach.NONE
+            if kind is policies.resource_kind:
+                reach = statement.reach(request.principal)
+                if not reach:
+                    continue
+            if statement.applies(request.action, request.resource, request.context):
+                yield Used(kind, policy.name, statement.sid, statement.index, statement.effect, reach)

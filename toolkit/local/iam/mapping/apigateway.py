@@ -1,0 +1,61 @@
+"""API Gateway: the action is the HTTP method, the resource is the path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, unquote
+
+from toolkit.local.iam.account import PARTITION
+from toolkit.local.iam.errors import UnmappedRequestError
+from toolkit.local.iam.mapping.check import Check
+from toolkit.local.iam.mapping.operations import Call
+from toolkit.local.iam.mapping.reference import action
+
+_TAGS_PATH = "/tags/"
+# An API's own policy is guarded by a right of its own, whichever way it is set.
+_POLICY_IN_DOCUMENT = b"x-amazon-apigateway-policy"
+
+
+def checks(call: Call, parameters: Mapping[str, Any], body: bytes) -> Iterator[Check]:
+    """What an API Gateway operation needs.
+
+    Raises:
+        UnmappedRequestError: the reference does not have the method.
+    """
+    region, path, method = call.credentials.region, call.path.rstrip("/"), call.method
+    if path.startswith(_TAGS_PATH):
+        tagged = unquote(path.removeprefix(_TAGS_PATH))
+        yield _check(method, region, _TAGS_PATH + quote(tagged, safe=""))
+        if method == "PUT":
+            # Tagging counts as a change of what is tagged.
+            yield _check("PATCH", region, tagged.partition("::")[2])
+        return
+    yield _check(method, region, path)
+    if method == "POST" and parameters.get("tags"):
+        # The new resource has no id yet: its place in the ARN is a literal asterisk.
+        collection = f"{_arn(region, path)}/"
+        yield _check("PUT", region, f"{_TAGS_PATH}{quote(collection, safe='')}*")
+    if path.startswith("/restapis") and _sets_policy(parameters, body):
+        yield _check("UpdateRestApiPolicy", region, path)
+
+
+def _sets_policy(parameters: Mapping[str, Any], body: bytes) -> bool:
+    patches = parameters.get("patchOperations") or []
+    return (
+        bool(parameters.get("policy"))
+        or any(str(patch.get("path", "")).startswith("/policy") for patch in patches)
+        or re.search(_POLICY_IN_DOCUMENT, body) is not None
+    )
+
+
+def _check(name: str, region: str, path: str) -> Check:
+    found = action("apigateway", name)
+    if found is None:
+        raise UnmappedRequestError(f"no action is known for API Gateway's {name}")
+    return Check(found, _arn(region, path))
+
+
+def _arn(region: str, path: str) -> str:
+    return f"arn:{PARTITION}:apigateway:{region}::{path}"

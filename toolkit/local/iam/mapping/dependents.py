@@ -1,0 +1,152 @@
+"""What a request needs besides its own action: passing a role, tagging at creation, using other resources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from toolkit.local.iam.account import PARTITION, Account
+from toolkit.local.iam.mapping import arns
+from toolkit.local.iam.mapping.check import Check
+from toolkit.local.iam.mapping.operations import Call
+from toolkit.local.iam.mapping.reference import Action, action
+
+_ROLE_ARN = re.compile(r"arn:[^:\s\"']+:iam::\d{12}:role/[\w+=,.@/-]+")
+# Where a role's ARN names somebody rather than hands the role over.
+_NAMES_ONLY = ("Principal", "GranteePrincipal", "RetiringPrincipal", "SourceArn")
+_PASSES_NO_ROLES = ("iam", "kms", "s3", "sts", "tag")
+# The right to tag, for services that ask for it when something is created with tags.
+_TAGGING: Mapping[str, str] = {
+    "application-autoscaling": "TagResource",
+    "cloudwatch": "TagResource",
+    "events": "TagResource",
+    "kms": "TagResource",
+    "lambda": "TagResource",
+    "logs": "TagResource",
+    "sagemaker": "AddTags",
+    "sns": "TagResource",
+    "wafv2": "TagResource",
+}
+_TAGS = ("Tags", "tags")
+_CREATES = re.compile(r"(Create|Put|Register)")
+
+
+def checks(
+    call: Call, parameters: Mapping[str, Any], body: bytes, own: Iterable[Check], account: Account
+) -> Iterator[Check]:
+    """What else a request needs.
+
+    Args:
+        own: what its operation needs by itself.
+    """
+    resources = [check.resource for check in own]
+    if call.prefix not in _PASSES_NO_ROLES:
+        yield from _passed_roles(call, parameters, body, resources)
+    yield from _tagging(call, parameters, resources)
+    special = _SPECIAL.get((call.prefix, call.operation))
+    if special is not None:
+        yield from special(parameters, call.credentials.region, account)
+
+
+def _passed_roles(
+    call: Call, parameters: Mapping[str, Any], body: bytes, resources: list[str]
+) -> Iterator[Check]:
+    roles = dict.fromkeys(_roles(parameters))
+    if call.prefix == "apigateway":
+        # OpenAPI documents are not parameters; integrations name their role in there.
+        roles |= dict.fromkeys(_ROLE_ARN.findall(body.decode("utf-8", "replace")))
+    for role in roles:
+        keys: dict[str, tuple[str, ...]] = {"iam:PassedToService": (f"{call.prefix}.amazonaws.com",)}
+        if resources != ["*"]:
+            keys["iam:AssociatedResourceArn"] = tuple(resources)
+        yield Check(_known("iam", "PassRole"), role, keys)
+
+
+def _roles(value: Any, name: str = "") -> Iterator[str]:
+    if isinstance(value, str) and _ROLE_ARN.fullmatch(value) and name not in _NAMES_ONLY:
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _roles(item, str(key))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _roles(item, name)
+
+
+def _tagging(call: Call, parameters: Mapping[str, Any], resources: list[str]) -> Iterator[Check]:
+    if not _CREATES.match(call.operation) or not any(parameters.get(name) for name in _TAGS):
+        return
+    if call.prefix == "iam":
+        found = action("iam", call.operation.replace("Create", "Tag"))
+    else:
+        found = action(call.prefix, _TAGGING[call.prefix]) if call.prefix in _TAGGING else None
+    if found is not None:
+        keys = {"sagemaker:TaggingAction": (call.operation,)} if call.prefix == "sagemaker" else {}
+        # Tags are on groups, not on the streams that other log actions are about.
+        yield Check(found, re.sub(r":log-stream:.*", "", resources[0]), keys)
+
+
+def _layers(parameters: Mapping[str, Any], _: str, __: Account) -> Iterator[Check]:
+    for layer in parameters.get("Layers") or []:
+        yield Check(_known("lambda", "GetLayerVersion"), layer)
+
+
+def _scalable_target(parameters: Mapping[str, Any], region: str, account: Account) -> Iterator[Check]:
+    """Application Auto Scaling looks at and changes the target with its caller's rights."""
+    if parameters.get("ServiceNamespace") != "sagemaker":
+        return
+    endpoint = {"EndpointName": _endpoint(parameters)}
+    for name in ("DescribeEndpoint", "UpdateEndpointWeightsAndCapacities"):
+        found = _known("sagemaker", name)
+        for resource in arns.of_action(found, endpoint, region, account):
+            yield Check(found, resource)
+    service = "sagemaker.application-autoscaling.amazonaws.com"
+    role = f"aws-service-role/{service}/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+    arn = f"arn:{PARTITION}:iam::{account.id}:role/{role}"
+    if "RoleARN" not in parameters and account.role(arn) is None:
+        yield Check(_known("iam", "CreateServiceLinkedRole"), arn, {"iam:AWSServiceName": (service,)})
+
+
+def _alarms(*names: str) -> Any:
+    """The alarms of a target-tracking policy are made and deleted with the caller's rights, too."""
+
+    def checks(parameters: Mapping[str, Any], region: str, account: Account) -> Iterator[Check]:
+        if parameters.get("PolicyType", "TargetTrackingScaling") != "TargetTrackingScaling":
+            return
+        alarm = f"TargetTracking-{parameters.get('ResourceId', '*')}-*"
+        for name in names:
+            resource = f"arn:{PARTITION}:cloudwatch:{region}:{account.id}:alarm:{alarm}"
+            yield Check(_known("cloudwatch", name), resource)
+
+    return checks
+
+
+def _endpoint(parameters: Mapping[str, Any]) -> str:
+    """`endpoint/NAME/variant/…` → NAME."""
+    _, _, rest = str(parameters.get("ResourceId", "")).partition("/")
+    return rest.partition("/")[0] or "*"
+
+
+def _web_acl(parameters: Mapping[str, Any], _: str, __: Account) -> Iterator[Check]:
+    resource = str(parameters.get("ResourceArn", ""))
+    if ":apigateway:" in resource:
+        yield Check(_known("apigateway", "SetWebACL"), resource)
+
+
+def _known(prefix: str, name: str) -> Action:
+    found = action(prefix, name)
+    if found is None:
+        raise LookupError(f"the Service Authorization Reference has no {prefix}:{name}")
+    return found
+
+
+_SPECIAL = {
+    ("application-autoscaling", "RegisterScalableTarget"): _scalable_target,
+    ("application-autoscaling", "PutScalingPolicy"): _alarms("DescribeAlarms", "PutMetricAlarm"),
+    ("application-autoscaling", "DeleteScalingPolicy"): _alarms("DeleteAlarms"),
+    ("lambda", "CreateFunction"): _layers,
+    ("lambda", "UpdateFunctionConfiguration"): _layers,
+    ("wafv2", "AssociateWebACL"): _web_acl,
+    ("wafv2", "DisassociateWebACL"): _web_acl,
+}

@@ -1,0 +1,204 @@
+"""From an HTTP request to the operation of an AWS API and its parameters, by botocore's service models.
+
+The routing and parsing are moto's own, which the control plane uses for the same requests.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qs
+
+from botocore.loaders import create_loader
+from moto.core.model import OperationModel
+from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
+from moto.core.request import Request, determine_request_protocol
+from moto.core.routing import get_service_router
+from starlette.datastructures import Headers
+from starlette.types import Scope
+from werkzeug.exceptions import NotFound
+
+from toolkit.local.iam.credentials import Credentials
+from toolkit.local.iam.errors import UnmappedRequestError
+
+# Signing name → botocore's services that use it, and the prefix of their actions in policies.
+_SERVICES: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "apigateway": (("apigateway",), "apigateway"),
+    "application-autoscaling": (("application-autoscaling",), "application-autoscaling"),
+    "ec2": (("ec2",), "ec2"),
+    "ecr": (("ecr",), "ecr"),
+    "events": (("events",), "events"),
+    "iam": (("iam",), "iam"),
+    "kms": (("kms",), "kms"),
+    "lambda": (("lambda",), "lambda"),
+    "logs": (("logs",), "logs"),
+    "monitoring": (("cloudwatch",), "cloudwatch"),
+    "pricing": (("pricing",), "pricing"),
+    "s3": (("s3",), "s3"),
+    "sagemaker": (("sagemaker", "sagemaker-runtime"), "sagemaker"),
+    "servicequotas": (("service-quotas",), "servicequotas"),
+    "sns": (("sns",), "sns"),
+    "sts": (("sts",), "sts"),
+    "tagging": (("resourcegroupstaggingapi",), "tag"),
+    "wafv2": (("wafv2",), "wafv2"),
+}
+_FORM = "application/x-www-form-urlencoded"
+# Bodies that are large and say nothing that a policy could ask for.
+_BODY_DOES_NOT_MATTER = {
+    "lambda": {"UpdateFunctionCode", "Invoke", "InvokeAsync", "InvokeWithResponseStream"}
+}
+_S3_BODY_MATTERS = {"DeleteObjects", "CreateBucket"}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request to an AWS API, its body aside.
+
+    Attributes:
+        prefix: the service's prefix in policies, such as `sagemaker`.
+        protocol: as botocore names it: `json`, `rest-json`, `query`, `ec2` or `rest-xml`.
+        operation: its name in the API, such as `InvokeEndpoint`.
+    """
+
+    prefix: str
+    protocol: str
+    operation: str
+    credentials: Credentials
+    model: OperationModel
+    _request: Request
+    _uri: Mapping[str, Any]
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return self._request.method
+
+    def header(self, name: str) -> str | None:
+        """A header of the request, by any case of its name."""
+        return self._request.headers.get(name)
+
+    @property
+    def path(self) -> str:
+        """The request's path as it was sent."""
+        return self._request.raw_path
+
+    @property
+    def needs_body(self) -> bool:
+        """Whether the body may hold what a policy asks for."""
+        if self.prefix == "s3":
+            return self.operation in _S3_BODY_MATTERS
+        if self.operation in _BODY_DOES_NOT_MATTER.get(self.prefix, ()):
+            return False
+        if self.prefix == "apigateway":
+            return True
+        shape = self.model.input_shape
+        payload = shape.serialization.get("payload") if shape is not None else None
+        return shape is not None and (payload is None or shape.members[payload].type_name != "blob")
+
+    def parameters(self, body: bytes) -> dict[str, Any]:
+        """The operation's parameters under their names in the API.
+
+        Args:
+            body: the whole body, or nothing if it does not matter.
+
+        Raises:
+            UnmappedRequestError: the body cannot be read.
+        """
+        parser = PROTOCOL_PARSERS[self.protocol](self.model)
+        try:
+            parsed: dict[str, Any] = parser.parse(
+                {
+                    "body": body,
+                    "headers": self._request.headers,
+                    "method": self._request.method,
+                    "url_params": dict(self._uri),
+                    "url_path": self._request.path,
+                    "values": self._request.values,
+                }
+            )
+        except (RequestParserError, ValueError, TypeError, AttributeError) as error:
+            raise UnmappedRequestError(f"the body of {self.operation} cannot be read: {error}") from error
+        return parsed
+
+
+def identify(scope: Scope, form: bytes = b"") -> Call:
+    """Find out which operation a request is for.
+
+    Args:
+        scope: the request, an ASGI HTTP scope.
+        form: its body, if the body is a form: the query protocol has the operation's name in there.
+
+    Raises:
+        UnmappedRequestError: it is for no operation of a known service.
+    """
+    headers = Headers(scope=scope)
+    credentials = Credentials.of(scope)
+    signed_for = credentials.service or _unsigned_service(headers, form)
+    services, prefix = _SERVICES.get(signed_for, ((), ""))
+    request = _request(scope, form)
+    for service in services:
+        router = get_service_router(service)
+        try:
+            model, uri = router.match(request)
+            protocol = determine_request_protocol(model.service_model, request.content_type)
+        except (NotFound, NotImplementedError):
+            continue
+        if "x-amz-target" in headers and protocol != "json":
+            # Signed for one service, meant for another.
+            continue
+        return Call(prefix, protocol, model.name, credentials, model, request, uri)
+    target = headers.get("x-amz-target") or f"{scope['method']} {scope['path']}"
+    raise UnmappedRequestError(f"{target} of {signed_for or 'an unknown service'} is no known operation")
+
+
+def is_form(scope: Scope) -> bool:
+    """Whether the operation's name is in the request's body."""
+    return Headers(scope=scope).get("content-type", "").startswith(_FORM)
+
+
+def _unsigned_service(headers: Headers, form: bytes) -> str:
+    action = parse_qs(form.decode("utf-8", "replace")).get("Action", [""])[0]
+    if action.startswith("AssumeRoleWith"):
+        return "sts"
+    if action:
+        return ""
+    prefix = headers.get("x-amz-target", "").split(".")[0]
+    # Only S3 takes unsigned requests, for public buckets.
+    return _target_prefixes().get(prefix, "") if prefix else "s3"
+
+
+@cache
+def _target_prefixes() -> dict[str, str]:
+    loader = create_loader()
+    prefixes = {}
+    for signing_name, (services, _) in _SERVICES.items():
+        for service in services:
+            metadata = loader.load_service_model(service, "service-2")["metadata"]
+            if "targetPrefix" in metadata:
+                prefixes[metadata["targetPrefix"]] = signing_name
+    return prefixes
+
+
+def _request(scope: Scope, form: bytes) -> Request:
+    headers = Headers(scope=scope)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope["path"].encode().decode("latin1"),
+        "QUERY_STRING": bytes(scope["query_string"]).decode("latin1"),
+        "RAW_URI": bytes(scope.get("raw_path") or scope["path"].encode()).decode("latin1"),
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(form),
+        "wsgi.version": (1, 0),
+    }
+    for name, value in headers.items():
+        key = name.upper().replace("-", "_")
+        environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
+    environ["CONTENT_LENGTH"] = str(len(form))
+    return Request(environ)

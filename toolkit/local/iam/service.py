@@ -1,0 +1,73 @@
+"""IAM's part of the embedded cloud: the switch, and what was decided."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from toolkit.local.iam.enforcement import Enforcement
+from toolkit.local.status import Item
+
+# Set when the cloud starts, to enforce from its first request on.
+SETTING = "TOOLKIT_LOCAL_ENFORCE_IAM"
+PATH = "/_toolkit/iam"
+
+
+class IamService:
+    """Lets clients on this machine enforce IAM, and read the decisions.
+
+    GET `/_toolkit/iam` → `{"enforce": …}`; POST the same to set it.
+    GET `/_toolkit/iam/decisions?after=N&principal=ARN` → `{"decisions": [{"number": …, …}]}`, DELETE
+    forgets them.
+    """
+
+    def __init__(self, enforcement: Enforcement) -> None:
+        self._enforcement = enforcement
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """See `toolkit.local.service.Service`."""
+        return [
+            Route(PATH, self._switch, methods=["GET", "POST"]),
+            Route(f"{PATH}/decisions", self._decisions, methods=["GET", "DELETE"]),
+        ]
+
+    async def start(self) -> None:
+        """Nothing to prepare."""
+
+    async def stop(self) -> None:
+        """Nothing to end."""
+
+    def status(self) -> Iterable[Item]:
+        """Nothing runs."""
+        return ()
+
+    async def _switch(self, request: Request) -> Response:
+        if request.method == "POST":
+            try:
+                wanted = (await request.json())["enforce"]
+            except (json.JSONDecodeError, KeyError, TypeError):
+                wanted = None
+            if not isinstance(wanted, bool):
+                return JSONResponse({"error": 'send {"enforce": true} or {"enforce": false}'}, 400)
+            self._enforcement.enforced = wanted
+        return JSONResponse({"enforce": self._enforcement.enforced})
+
+    async def _decisions(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            self._enforcement.log.clear()
+            return Response(status_code=204)
+        after = request.query_params.get("after", "0")
+        if not after.isdigit():
+            return JSONResponse({"error": "after must be a number"}, 400)
+        found = self._enforcement.log.after(int(after), request.query_params.get("principal"))
+        return JSONResponse({"decisions": [{"number": number, **item.to_json()} for number, item in found]})
+
+
+def is_enforced(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the environment asks to enforce from the start."""
+    return environment.get(SETTING, "").lower() in ("1", "true", "yes")
