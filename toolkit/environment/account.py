@@ -56,7 +56,7 @@ class Account(Section):
     """What exists once per account, made by `toolkit bootstrap`."""
 
     execution_role: ExecutionRole = ExecutionRole(name="HuggingfaceExecuteRole")
-    """The role that SageMaker runs the models with."""
+    """The role that SageMaker runs the models with; by default one called HuggingfaceExecuteRole."""
     model_store: Bucket = Bucket()
     """Where the models' weights lie; by default `<name>-models-<account_id>-<region>`."""
     state: Bucket = Bucket()

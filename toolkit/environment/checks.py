@@ -140,7 +140,7 @@ def _hardware(name: str, model: Model) -> Iterator[Problem]:
     gpus = catalogue.instances()[model.instance_type].gpus
     if isinstance(wanted, int) and wanted > gpus:
         wrong = f"{wanted} GPUs are asked for, {model.instance_type} has {gpus}"
-        right = f"leave it out to use all {gpus}, or take a larger instance type"
+        right = "leave it out to use all there are, or take a larger instance type"
         yield Problem(("models", name, "serving", "options", str(option)), wrong, right)
 
 

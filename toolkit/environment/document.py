@@ -81,10 +81,10 @@ def parse(text: str) -> Document:
 def _syntax_problem(error: MarkedYAMLError) -> tuple[int, Problem]:
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark is not None else 1
-    begun = ""
+    while_doing = ""
     if error.context and error.context_mark is not None:
-        begun = f" {error.context} from line {error.context_mark.line + 1}"
-    wrong = f"not valid YAML: {error.problem}{begun}"
+        while_doing = f"{error.context} that begins in line {error.context_mark.line + 1}, "
+    wrong = f"not valid YAML: {while_doing}{error.problem}"
     right = "check indentation, colons, quotes and brackets here and in the line above"
     return line, Problem((), wrong, right)
 
@@ -124,7 +124,7 @@ class _Builder:
             if not isinstance(key_node, ScalarNode):
                 self._problem(key_node, path, "a list or mapping as a key", "keys are words")
                 continue
-            key = unicodedata.normalize("NFC", key_node.value)
+            key = _characters(key_node.value)
             here = (*path, key)
             if key in mapping:
                 wrong = f"the key is already in line {first_lines[key]}"
@@ -153,12 +153,12 @@ class _Builder:
                     continue
                 self._open.append(source)
                 for key, value in _entries(source):
-                    yield unicodedata.normalize("NFC", str(key.value)), value
+                    yield _characters(str(key.value)), value
                 yield from self._merged(source, path)
                 self._open.pop()
 
     def _scalar(self, node: ScalarNode, path: KeyPath) -> Any:
-        text = unicodedata.normalize("NFC", node.value)
+        text = _characters(node.value)
         self._document.sources[path] = text
         kind = node.tag.removeprefix(TAG) if node.tag else ""
         convert = _SCALARS.get(kind)
@@ -178,6 +178,15 @@ class _Builder:
 
 def _entries(node: MappingNode) -> Iterator[tuple[Node, Node]]:
     return ((key, value) for key, value in node.value if key.tag != TAG + "merge")
+
+
+def _characters(text: str) -> str:
+    """The text in normal form NFC; a pair of escapes `\\uD83D\\uDE00`, as JSON has them, is one character.
+
+    Half of a pair alone becomes U+FFFD, as everywhere where text is repaired.
+    """
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return unicodedata.normalize("NFC", whole)
 
 
 def _null(_text: str) -> None:

@@ -66,7 +66,11 @@ def _mistake(error: _Error) -> Problem:
 
 
 def _missing(error: _Error) -> Problem:
-    return Problem(error.path, MISSING, "add it")
+    section = _section_at(error.location[:-1])
+    field = section.model_fields.get(str(error.path[-1])) if section is not None else None
+    examples = field.examples if field is not None else None
+    right = f"add it, as in {error.path[-1]}: {examples[0]}" if examples else "add it"
+    return Problem(error.path, MISSING, right)
 
 
 def _unknown_key(error: _Error) -> Problem:
@@ -84,9 +88,11 @@ def _wrong_type(expected: str) -> Callable[[_Error], Problem]:
             return Problem(error.path, "is empty", f"it must be {expected}")
         if expected == "a string" and isinstance(given, int | float):
             return Problem(error.path, f"{source} is {_kind(given)}, not a string", f'quote it: "{source}"')
-        wrong = f"is {_kind(given)}, not {expected}"
-        if isinstance(given, str) and expected in ("a whole number", "a number", "true or false"):
-            return Problem(error.path, f"{source} {wrong}", f"write {expected} without quotes")
+        wrong = f"{source} is {_kind(given)}, not {expected}".strip()
+        if isinstance(given, str) and expected in ("a whole number", "a number"):
+            return Problem(error.path, wrong, f"write {expected} without quotes")
+        if isinstance(given, str) and expected == "true or false":
+            return Problem(error.path, wrong, "write true or false, without quotes; yes and no are words")
         return Problem(error.path, wrong, f"it must be {expected}")
 
     return explain
@@ -101,7 +107,8 @@ def _out_of_range(limit: str, words: str) -> Callable[[_Error], Problem]:
 
 def _no_choice(error: _Error) -> Problem:
     expected = error.context["expected"]
-    right = _join(did_you_mean(error.given, _words(expected)), f"use {expected}")
+    hint = did_you_mean(error.given, _words(expected)) if isinstance(error.given, str) else None
+    right = _join(hint, f"use {expected}")
     return Problem(error.path, f"{error.source} is not possible", right)
 
 
@@ -178,7 +185,7 @@ def _inside(annotation: Any, part: int | str) -> Any:
     for option in _alternatives(annotation):
         bare = _bare(option)
         tags = [item.tag for item in getattr(option, "__metadata__", ()) if isinstance(item, Tag)]
-        if part in (*tags, getattr(bare, "engine_name", None)):
+        if part in (*tags, _engine(bare)):
             return bare
     return None
 
@@ -200,11 +207,17 @@ def _is_section(annotation: Any) -> bool:
 
 def _engines() -> list[str]:
     """The engines that a file can name."""
-    return [option.engine_name for option in _alternatives(Model.model_fields["serving"].annotation)]
+    return [_engine(option) for option in _alternatives(Model.model_fields["serving"].annotation)]
+
+
+def _engine(section: type[BaseModel]) -> str:
+    """The engine that a section is about; empty if it is about none."""
+    field = section.model_fields.get("engine")
+    return "" if field is None else str(typing.get_args(field.annotation)[0])
 
 
 def _kind(value: object) -> str:
-    kinds = {dict: "a mapping", tuple: "a list", str: "a string", bool: "true or false"}
+    kinds = {dict: "a mapping", tuple: "a list", str: "a string", bool: "true or false", float: "a fraction"}
     return kinds.get(type(value), "a number")
 
 

@@ -67,7 +67,7 @@ class Checked:
 
 def matching(pattern: str, right: str) -> Checked:
     """Strings that a pattern describes in full."""
-    compiled = re.compile(pattern)
+    compiled = re.compile(pattern, re.ASCII)  # as JSON Schema reads it
 
     def check(value: str) -> Mistake | None:
         return None if compiled.fullmatch(value) else Mistake(f"{value!r} is not valid here", right)

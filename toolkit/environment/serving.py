@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -47,8 +47,6 @@ class LlamaCppOptions(Options):
     """Context length in tokens, shared by all slots; 0 is what the model was trained with."""
     parallel: int | None = Field(default=None, ge=1, examples=[2])
     """Slots: how many requests are worked on at the same time."""
-    n_gpu_layers: int | None = Field(default=None, ge=0)
-    """How many layers are on the GPU."""
     cache_type_k: CacheType | None = None
     """Data type of the keys in the context's cache."""
     cache_type_v: CacheType | None = None
@@ -79,8 +77,8 @@ class VllmOptions(Options):
 class BaseServing(Section):
     """What all engines have in common."""
 
-    engine_name: ClassVar[str]
-
+    engine: str
+    """The program that serves the model."""
     version: Annotated[str, matching(r"\d+(\.\d+)*", 'write a version in quotes, as in "2.6"')] | None = (
         Field(default=None, examples=["2.6"])
     )
@@ -103,8 +101,6 @@ class BaseServing(Section):
 class LlamaCppServing(BaseServing):
     """llama.cpp: GGUF files on CPUs or a GPU."""
 
-    engine_name: ClassVar[str] = "llama_cpp"
-
     engine: Literal["llama_cpp"]
     """The program that serves the model."""
     options: LlamaCppOptions = LlamaCppOptions()
@@ -115,8 +111,6 @@ class LlamaCppServing(BaseServing):
 
 class VllmServing(BaseServing):
     """vLLM: Hugging Face models on GPUs."""
-
-    engine_name: ClassVar[str] = "vllm"
 
     engine: Literal["vllm"]
     """The program that serves the model."""

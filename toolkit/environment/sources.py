@@ -44,7 +44,7 @@ class S3Source(Section):
             "an S3 prefix looks like s3://bucket/folder/ and ends in a slash",
         ),
     ] = Field(examples=["s3://llm-models-123456789012-us-east-1/qwen3-8b/"])
-    """The S3 prefix under which the files lie; the execution role must be allowed to read it."""
+    """The S3 prefix under which the files lie, in the model store."""
 
 
 class HubSource(Section):

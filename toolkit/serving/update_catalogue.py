@@ -5,7 +5,8 @@
 
 `images.json` comes from that wheel: it is where AWS publishes, for programs to read, which serving
 container is in which registry. `instances.json` joins SageMaker's own list of instance types (botocore)
-with the hardware that EC2 publishes for them (the answer to DescribeInstanceTypes that moto carries).
+with the hardware that EC2 publishes for them (the answer to DescribeInstanceTypes that moto carries);
+without a wheel it alone is made.
 """
 
 from __future__ import annotations
@@ -38,20 +39,24 @@ FAMILIES: dict[str, dict[str, str]] = {
 CUDA_BY_TAG = {"vllm:server-sagemaker-cuda-v2": "13.0", "llama-cpp:server-sagemaker-cuda-v1": "13.0"}
 
 
-def main(wheel: Path) -> None:
-    """Write both files of the catalogue."""
-    images = _images(wheel)
-    instances = _instances()
-    for name, content in (("images.json", images), ("instances.json", instances)):
-        (HERE / name).write_text(_dump(content) + "\n", encoding="utf-8")
+def main(wheel: Path | None) -> None:
+    """Write the catalogue's files."""
+    if wheel is not None:
+        _write("images.json", images(wheel))
+    _write("instances.json", instances())
 
 
-def _images(wheel: Path) -> dict[str, Any]:
+def _write(name: str, content: Mapping[str, Any]) -> None:
+    (HERE / name).write_text(dump(content), encoding="utf-8")
+
+
+def images(wheel: Path) -> dict[str, Any]:
+    """Content of images.json."""
     registries: dict[str, dict[str, str]] = {}
     engines = {}
     with zipfile.ZipFile(wheel) as archive:
         for engine, families in FAMILIES.items():
-            images: dict[str, list[dict[str, str]]] = {}
+            versions: dict[str, list[dict[str, str]]] = {}
             aliases: dict[str, str] = {}
             for family, architecture in families.items():
                 published = json.loads(archive.read(CONFIGURATION.format(family)))
@@ -61,8 +66,8 @@ def _images(wheel: Path) -> dict[str, Any]:
                 for version, image in published["versions"].items():
                     registry = _registry(registries, image["registries"])
                     entries = _entries(published.get("processors"), image, architecture, registry)
-                    images.setdefault(version, []).extend(entries)
-            engines[engine] = {"aliases": aliases, "versions": images}
+                    versions.setdefault(version, []).extend(entries)
+            engines[engine] = {"aliases": aliases, "versions": versions}
     name, version = wheel.name.split("-")[:2]
     botocore = f"botocore {importlib.metadata.version('botocore')}"
     return {
@@ -128,7 +133,8 @@ def _regions() -> dict[str, str]:
     }
 
 
-def _instances() -> dict[str, Any]:
+def instances() -> dict[str, Any]:
+    """Content of instances.json."""
     shapes = _read_gzip("botocore", "data/sagemaker/2017-07-24/service-2.json.gz")["shapes"]
     hardware = _read_gzip("moto", "ec2/resources/instance_types.json.gz")
     names = shapes["ProductionVariantInstanceType"]["enum"]
@@ -170,19 +176,22 @@ def _read_gzip(package: str, path: str) -> Any:
     return json.loads(gzip.decompress((_package(package) / path).read_bytes()))
 
 
-def _dump(value: Any, indent: str = "") -> str:
+def dump(value: Any) -> str:
     """JSON with one line for each innermost object, so that a new image is one line of a diff."""
+    return _dump(value, "") + "\n"
+
+
+def _dump(value: Any, indent: str) -> str:
+    inner = indent + " "
     if isinstance(value, dict) and any(isinstance(item, dict | list) for item in value.values()):
-        inner = indent + " "
         lines = [f"{inner}{json.dumps(key)}: {_dump(item, inner)}" for key, item in value.items()]
         return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        inner = indent + " "
         return "[\n" + ",\n".join(f"{inner}{json.dumps(item)}" for item in value) + f"\n{indent}]"
     return json.dumps(value)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) > 2 or "--help" in sys.argv:
         raise SystemExit(__doc__)
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]) if len(sys.argv) == 2 else None)

@@ -1,0 +1,74 @@
+"""Whatever stands in an environment file, the answer is an environment or a message, never a traceback."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from tests.toolkit.environment.mistakes import VALID
+from toolkit.environment import Environment, load
+from toolkit.errors import InputError
+from toolkit.project import Project
+
+FAST = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, max_examples=150)
+DATA = YAML(typ="safe", pure=True).load(VALID)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def read(directory: Path, content: bytes) -> None:
+    project = Project(directory)
+    project.environments.mkdir(parents=True, exist_ok=True)
+    project.environment_file("dev").write_bytes(content)
+    try:
+        assert isinstance(load(project, "dev"), Environment)
+    except InputError as error:
+        assert str(error).startswith("terraform/environments/dev.yaml:")
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(inner for key, item in items for inner in paths(item, (*path, key)))]
+
+
+def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = replaced(copy[path[0]], path[1:], new)
+    return copy
+
+
+@FAST
+@given(changes=st.lists(st.tuples(st.sampled_from(paths(DATA)[1:]), VALUES), min_size=1, max_size=3))
+def test_any_value_at_any_key(tmp_path: Path, changes: list[tuple[tuple[Any, ...], Any]]) -> None:
+    data: Any = DATA
+    for path, value in sorted(changes, key=lambda change: -len(change[0])):
+        data = replaced(data, path, value)
+    read(tmp_path, json.dumps(data).encode())
+
+
+@FAST
+@given(
+    position=st.integers(0, len(VALID)),
+    length=st.integers(0, 20),
+    text=st.text(
+        st.characters(exclude_categories=["Cs"]) | st.sampled_from("[]{}:-,&*!|>'\"%@`#\n \t"), max_size=6
+    ),
+)
+def test_any_text_anywhere(tmp_path: Path, position: int, length: int, text: str) -> None:
+    read(tmp_path, (VALID[:position] + text + VALID[position + length :]).encode())
+
+
+@FAST
+@given(content=st.binary(min_size=1, max_size=60))
+def test_any_bytes(tmp_path: Path, content: bytes) -> None:
+    read(tmp_path, content)

@@ -1,0 +1,52 @@
+"""New environment files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from toolkit.environment import load, scaffold
+from toolkit.errors import InputError
+from toolkit.project import Project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "terraform" / "environments").mkdir(parents=True)
+    return Project(tmp_path)
+
+
+@pytest.mark.parametrize("target", ["local", "aws"])
+def test_a_new_environment_is_valid(project: Project, target: str) -> None:
+    path = scaffold.create(project, "prod", target)
+    assert path == project.environment_file("prod")
+    environment = load(project, "prod")
+    assert environment.target == target
+    assert environment.prefix == "llm-prod"
+
+
+def test_its_first_line_names_the_schema(project: Project) -> None:
+    first = scaffold.create(project, "prod", "aws").read_text().splitlines()[0]
+    assert first == "# yaml-language-server: $schema=environment.schema.json"
+
+
+def test_values_cannot_break_out_of_their_place(project: Project) -> None:
+    text = scaffold.text("prod", "aws", name='x", evil: "', region="us-east-1\nevil: true")
+    project.environment_file("prod").write_text(text)
+    with pytest.raises(InputError) as caught:
+        load(project, "prod")
+    assert "evil: unknown key" not in str(caught.value)
+    assert "is not an AWS region" in str(caught.value)
+
+
+def test_an_environment_that_exists_is_not_overwritten(project: Project) -> None:
+    project.environment_file("prod").write_text("mine")
+    with pytest.raises(InputError, match="already"):
+        scaffold.create(project, "prod", "aws")
+    assert project.environment_file("prod").read_text() == "mine"
+
+
+def test_a_name_that_no_environment_can_have(project: Project) -> None:
+    with pytest.raises(InputError, match="name"):
+        scaffold.create(project, "../escape", "aws")

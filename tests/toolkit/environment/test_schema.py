@@ -1,0 +1,96 @@
+"""The JSON Schema that editors read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from ruamel.yaml import YAML
+
+from toolkit.environment import names, schema
+from toolkit.errors import InputError
+from toolkit.project import Project
+
+
+def validator() -> Draft202012Validator:
+    Draft202012Validator.check_schema(schema.schema())
+    return Draft202012Validator(schema.schema())
+
+
+def content(path: Path) -> Any:
+    return YAML(typ="safe", pure=True).load(path.read_text())
+
+
+def test_the_schema_that_is_checked_in_is_up_to_date(checkout: Path) -> None:
+    assert schema.path(Project(checkout)).read_text() == schema.text(), f"run `{schema.COMMAND}`"
+
+
+def test_the_environments_keep_to_it(checkout: Path) -> None:
+    project = Project(checkout)
+    for name in names(project):
+        errors = [error.message for error in validator().iter_errors(content(project.environment_file(name)))]
+        assert errors == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"colour": "red"}, "'colour' was unexpected"),
+        ({"target": "azure"}, "'azure' is not one of"),
+        ({"account_id": 123456789012}, "is not of type 'string'"),
+        ({"models": {}}, "non-empty"),
+    ],
+)
+def test_editors_see_mistakes(checkout: Path, change: dict[str, Any], message: str) -> None:
+    environment = content(Project(checkout).environment_file("dev")) | change
+    assert message in "\n".join(error.message for error in validator().iter_errors(environment))
+
+
+def test_an_aws_environment_needs_an_account(checkout: Path) -> None:
+    environment = content(Project(checkout).environment_file("dev"))
+    del environment["account_id"]
+    assert not validator().is_valid(environment)
+    assert validator().is_valid(environment | {"target": "local"})
+
+
+def test_every_key_is_explained() -> None:
+    definitions = schema.schema()["$defs"]
+    for definition in (schema.schema(), *definitions.values()):
+        for key, value in definition["properties"].items():
+            described = value.get("description") or definitions[value["$ref"].split("/")[-1]]["description"]
+            assert described, key
+
+
+def test_check_fails_on_a_stale_file_and_says_what_to_run(tmp_path: Path) -> None:
+    file = tmp_path / "environment.schema.json"
+    schema.keep_up_to_date(file, "new", schema.COMMAND, check=False)
+    schema.keep_up_to_date(file, "new", schema.COMMAND, check=True)
+    with pytest.raises(InputError, match="stale") as caught:
+        schema.keep_up_to_date(file, "newer", schema.COMMAND, check=True)
+    assert schema.COMMAND in str(caught.value)
+
+
+@pytest.mark.parametrize("module", ["toolkit.environment.schema", "toolkit.environment.reference"])
+def test_the_commands_that_the_check_names_exist(checkout: Path, tmp_path: Path, module: str) -> None:
+    (tmp_path / "terraform" / "environments").mkdir(parents=True)
+    (tmp_path / "docs").mkdir()
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=checkout,
+            env={"TOOLKIT_PROJECT": str(tmp_path), "PATH": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    stale = run("--check")
+    assert stale.returncode == 1
+    assert f"run `python -m {module}`" in stale.stderr
+    assert run().returncode == 0
+    assert run("--check").returncode == 0

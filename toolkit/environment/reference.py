@@ -1,0 +1,125 @@
+"""The reference of the environment file, `docs/environment-file.md`, made from its schema.
+
+`python -m toolkit.environment.reference` writes it, `--check` fails if it is stale.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from toolkit.environment.schema import keep_up_to_date, schema
+from toolkit.errors import InputError
+from toolkit.project import Project
+
+COMMAND = "python -m toolkit.environment.reference"
+
+INTRODUCTION = f"""\
+# Environment file
+
+`terraform/environments/<env>.yaml` says what differs between environments, and nothing else. The name of
+the file is the name of the environment. `toolkit init ENV` writes one to start from, `toolkit validate
+--env ENV` checks it and tells every mistake with its line, key and remedy.
+
+The files name their JSON Schema in the first line, so editors with a YAML language server complete and
+explain the keys.
+
+- Unknown keys are refused, and values are never converted: account ids and versions stand in quotes,
+  because `012345678901` and `2.10` are numbers to YAML.
+- YAML 1.2 is read: `true` and `false` are the only booleans. Anchors, aliases and `<<` work.
+- Strings are brought into Unicode's normal form NFC, as Terraform does with every string.
+- Nothing secret belongs here: it would end up in Terraform's state.
+
+This page is made from the schema by `{COMMAND}`.
+"""
+MAX_CHOICES_LENGTH = 80
+
+
+def text() -> str:
+    """The page as it is checked in."""
+    return "\n".join([INTRODUCTION, *_sections(schema())])
+
+
+def path(project: Project) -> Path:
+    """Where it is checked in."""
+    return project.root / "docs" / "environment-file.md"
+
+
+def main(arguments: list[str]) -> None:
+    """Write the page, or check it."""
+    keep_up_to_date(path(Project.find()), text(), COMMAND, check="--check" in arguments)
+
+
+def _sections(root: Mapping[str, Any]) -> Iterator[str]:
+    """A heading and a table for the file and for each mapping in it, in the order of the keys."""
+    open_sections: list[tuple[str, Mapping[str, Any]]] = [("", root)]
+    while open_sections:
+        place, section = open_sections.pop(0)
+        yield f"## {f'`{place}`' if place else 'The file'}\n\n{section['description']}\n"
+        yield "| key | value | default | meaning |\n|---|---|---|---|"
+        required = section.get("required", [])
+        inner = []
+        for key, definition in section["properties"].items():
+            here = f"{place}.{key}" if place else key
+            below = list(_below(definition, here, root["$defs"]))
+            inner += below
+            value = "mapping" if below else _value(definition)
+            default = "required" if key in required else _default(definition)
+            meaning = definition.get("description") or (below[0][1]["description"] if below else "")
+            yield f"| `{key}` | {value} | {default} | {_cell(meaning)} |"
+        yield ""
+        open_sections = inner + open_sections
+
+
+def _below(
+    definition: Mapping[str, Any], place: str, definitions: Mapping[str, Any]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The mappings that a key's value can be."""
+    if "$ref" in definition:
+        yield place, definitions[definition["$ref"].removeprefix("#/$defs/")]
+    for alternative in definition.get("oneOf", ()):
+        _, section = next(_below(alternative, place, definitions))
+        names = [key for key in section.get("required", []) if "const" in section["properties"][key]]
+        which = f"{names[0]}: {section['properties'][names[0]]['const']}" if names else section["required"][0]
+        yield f"{place} ({which})", section
+    for values in definition.get("patternProperties", {}).values():
+        yield from _below(values, f"{place}.<name>", definitions)
+
+
+def _value(definition: Mapping[str, Any]) -> str:
+    """What a key takes, in a few words."""
+    options = [option for option in definition.get("anyOf", [definition]) if option.get("type") != "null"]
+    (option,) = options
+    if "const" in option:
+        return f"`{option['const']}`"
+    if "enum" in option:
+        choices = ", ".join(f"`{choice}`" for choice in option["enum"])
+        many = len(choices) > MAX_CHOICES_LENGTH
+        return f"{option['type']}, one of {len(option['enum'])}" if many else choices
+    if option["type"] == "array":
+        return "list of strings"
+    if option["type"] == "object":
+        return "mapping of strings"
+    bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    limits = [f"{sign} {option[name]:g}" for name, sign in bounds.items() if name in option]
+    return " ".join([option["type"], ", ".join(limits)]).strip()
+
+
+def _default(definition: Mapping[str, Any]) -> str:
+    if definition.get("default") in (None, ""):
+        return ""
+    return f"`{json.dumps(definition['default'])}`"
+
+
+def _cell(meaning: str) -> str:
+    return meaning.partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except InputError as error:
+        raise SystemExit(str(error)) from None

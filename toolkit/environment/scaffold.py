@@ -1,0 +1,72 @@
+"""A new environment file to start from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from jinja2 import Environment as Templates
+from jinja2 import FileSystemLoader, StrictUndefined
+
+from toolkit.environment.environment import LOCAL_ACCOUNT_ID
+from toolkit.environment.loader import check_name
+from toolkit.errors import InputError
+from toolkit.project import Project
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+
+
+def text(
+    env: str,
+    target: str,
+    *,
+    name: str = "llm",
+    region: str = "us-east-1",
+    account_id: str = LOCAL_ACCOUNT_ID,
+) -> str:
+    """The text of a new environment file, which is valid.
+
+    Args:
+        env: the environment's name.
+        target: `local` or `aws`.
+        name: what its resources are called.
+        region: the AWS region.
+        account_id: the AWS account; the default is a placeholder.
+    """
+    templates = Templates(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        # Every value becomes a quoted YAML string: JSON's are a part of YAML's.
+        finalize=lambda value: json.dumps(value, ensure_ascii=False),
+        autoescape=False,  # noqa: S701 - the result is YAML, and `finalize` escapes it
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return templates.get_template("environment.yaml.jinja").render(
+        env=env,
+        target=target,
+        name=name,
+        region=region,
+        account_id=account_id,
+        description=f"Environment {env}",
+    )
+
+
+def create(project: Project, env: str, target: str) -> Path:
+    """Write a new environment file and return its path.
+
+    Raises:
+        InputError: the name cannot be an environment's, or there is one of that name.
+    """
+    check_name(env)
+    path = project.environment_file(env)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text(env, target))
+    except FileExistsError:
+        raise InputError(
+            f"there is an environment {env} already",
+            where=project.relative(path),
+            remedy="choose another name, or edit that file",
+        ) from None
+    return path
