@@ -42,13 +42,14 @@ def apply(params: Any, options: Mapping[str, str | None]) -> None:
         OptionError: see there.
     """
     for option, value in options.items():
-        setter = _OPTIONS.get(option)
+        setter = OPTIONS.get(option)
         if setter is None:
             raise OptionError(f"--{option}: no such option, or none that the embedded cloud can set")
         try:
             setter(params, value)
         except (ValueError, TypeError) as error:
-            raise OptionError(f"--{option} {value or ''}: {error}".strip()) from error
+            given = f"--{option}" if value is None else f"--{option} {value}"
+            raise OptionError(f"{given}: {error}") from error
 
 
 def _attribute(path: str, convert: Callable[[str], Any]) -> Setter:
@@ -120,7 +121,7 @@ def _ignored(_: Any, __: str | None) -> None:
     """For options about what is not here: a web page, a hub to download from."""
 
 
-_OPTIONS: dict[str, Setter] = {
+OPTIONS: dict[str, Setter] = {
     "alias": _attribute("model_alias", _split),
     "batch-size": _attribute("n_batch", int),
     "cache-ram": _attribute("cache_ram_mib", int),

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from toolkit.local.serving.llama_cpp import ModelError, find_model, parameters
+
+
+def directory(tmp_path: Path, *files: str) -> dict[str, str]:
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    return {"MODEL_DIRECTORY": str(tmp_path)}
+
+
+def test_the_first_gguf_is_the_model(tmp_path: Path) -> None:
+    files = ("b-00002-of-00002.gguf", "b-00001-of-00002.gguf", "README.md", "a/mmproj-a.gguf")
+    assert find_model(directory(tmp_path, *files)) == tmp_path / "b-00001-of-00002.gguf"
+
+
+@pytest.mark.parametrize("name", ["sub/b.gguf", "/opt/ml/model/sub/b.gguf"])
+def test_a_model_can_be_named(tmp_path: Path, name: str) -> None:
+    environment = directory(tmp_path, "a.gguf", "sub/b.gguf")
+    assert find_model(environment | {"SM_LLAMA_CPP_MODEL": name}) == tmp_path / "sub" / "b.gguf"
+
+
+def test_no_model_is_an_error(tmp_path: Path) -> None:
+    environment = directory(tmp_path, "model.safetensors")
+    with pytest.raises(ModelError, match=r"no \*.gguf"):
+        find_model(environment)
+    with pytest.raises(ModelError, match=r"other\.gguf, which is not among"):
+        find_model(environment | {"SM_LLAMA_CPP_MODEL": "other.gguf"})
+
+
+def test_answers_do_not_name_a_path_of_this_machine(tmp_path: Path) -> None:
+    environment = directory(tmp_path, "a.gguf")
+    assert parameters(environment).model_alias == {"a.gguf"}
+    assert parameters(environment | {"SM_LLAMA_CPP_ALIAS": "small"}).model_alias == {"small"}
+
+
+def test_it_listens_where_only_the_relay_finds_it(tmp_path: Path) -> None:
+    params = parameters(directory(tmp_path, "a.gguf") | {"SM_LLAMA_CPP_HOST": "0.0.0.0"})  # noqa: S104
+    assert params.hostnames == ["127.0.0.1"]
+    assert params.port == 0
