@@ -17,9 +17,6 @@ from toolkit.project import cache_dir
 from toolkit.terraform import hcl
 from toolkit.terraform.program import Program
 
-# Not carried over: tokens go through the environment, and the last one is written by the toolkit.
-_NOT_COPIED = ("credentials", "provider_installation")
-
 
 @dataclass(frozen=True)
 class Mirror:
@@ -69,9 +66,9 @@ def read_user_config(program: Program) -> UserConfig:
         digest.update(text.encode())
         for statement in _from_json(text) if text.lstrip().startswith("{") else hcl.statements(text):
             keywords.add(statement.keyword)
-            if statement.keyword == "credentials" and statement.labels:
+            if statement.keyword == "credentials":
                 tokens.update(_token(statement))
-            elif statement.keyword not in _NOT_COPIED:
+            else:
                 statements.append(statement.text.strip())
     return UserConfig(
         files=files,
@@ -140,6 +137,8 @@ def _expression(value: object) -> str:
 
 
 def _token(credentials: hcl.Statement) -> dict[str, str]:
+    if not credentials.labels:
+        return {}
     token = next((each.string() for each in credentials.children() if each.keyword == "token"), None)
     # The form in which Terraform reads a host's token from the environment.
     name = "TF_TOKEN_" + credentials.labels[0].replace("-", "__").replace(".", "_")

@@ -67,8 +67,6 @@ def find(program: Program, stack: Path, user: UserConfig) -> Sources:
     chosen = [(_named_directory(named), SETTING)] if named else _implied(program, stack)
     tried: list[str] = []
     mirrors = _look_into(chosen, program, tried)
-    if named and mirrors:
-        return Sources(tuple(mirrors), tuple(tried))
     fallback = _look_into([] if named else _fallback(program), program, tried)
     if not fallback:
         tried.append(f"{program.registry_host} (registry)")
@@ -165,7 +163,7 @@ def registry_problem(host: str) -> str | None:
     )
     probe.start()
     probe.join(PROBE_SECONDS)
-    return result[0] if result else f"no answer within {PROBE_SECONDS:.0f} s"
+    return result[0] if result else f"no answer within {PROBE_SECONDS:g} s"
 
 
 def _probe(url: str) -> str | None:

@@ -113,6 +113,6 @@ class Transcript:
 
 def _output_values(outputs: Event) -> dict[str, Any] | None:
     told = {name: member(outputs, name) for name in outputs}
-    if any(output.get("sensitive") or "value" not in output for output in told.values()):
+    if any("value" not in output for output in told.values()):
         return None
     return {name: output["value"] for name, output in told.items()}

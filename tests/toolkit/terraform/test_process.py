@@ -156,15 +156,24 @@ def test_an_error_of_the_reader_asks_to_stop_and_waits(tmp_path: Path) -> None:
     assert (tmp_path / "ended").exists()
 
 
-def test_works_in_a_thread_and_leaves_the_handlers_alone(tmp_path: Path) -> None:
-    handler = signal.getsignal(signal.SIGINT)
+def test_works_in_a_thread(tmp_path: Path) -> None:
     results: list[list[str]] = []
     thread = threading.Thread(target=lambda: results.append(run("print('hello')", tmp_path)[0]))
     thread.start()
     thread.join()
     assert results == [["hello"]]
-    run("print()", tmp_path)
-    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_leaves_the_signal_handlers_as_they_were(tmp_path: Path) -> None:
+    def mine(*_: object) -> None:
+        pass
+
+    former = signal.signal(signal.SIGINT, mine)
+    try:
+        run("print()", tmp_path)
+        assert signal.getsignal(signal.SIGINT) is mine
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def test_capture_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -126,6 +126,8 @@ def test_both_layouts_of_a_mirror_are_read(tmp_path: Path) -> None:
     package(tmp_path, "5.100.0")
     (tmp_path / AWS / "5.98.0").mkdir()
     (tmp_path / AWS / "5.98.0" / "linux_amd64").symlink_to(tmp_path / "gone")
+    (tmp_path / AWS / "5.97.0").mkdir()
+    (tmp_path / AWS / "5.97.0" / "linux_amd64").touch()
     packed = tmp_path / "example.com" / "team" / "tool"
     packed.mkdir(parents=True)
     (packed / "terraform-provider-tool_1.2.3_linux_amd64.zip").touch()
@@ -210,6 +212,23 @@ class TestProbe:
             began = time.monotonic()
             problem = providers.registry_problem(f"127.0.0.1:{silent.getsockname()[1]}")
         assert problem and time.monotonic() - began < 2
+
+    def test_so_does_a_resolver_that_does_not_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.undo()
+        monkeypatch.setattr(providers, "PROBE_SECONDS", 0.2)
+        answer = threading.Event()
+
+        def resolve(*_: object, **__: object) -> None:
+            answer.wait()
+            raise OSError("no answer")
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        began = time.monotonic()
+        try:
+            assert providers.registry_problem("registry.example") == "no answer within 0.2 s"
+            assert time.monotonic() - began < 2
+        finally:
+            answer.set()
 
 
 def test_two_runs_do_not_install_into_the_cache_at_once(said: io.StringIO, console: Console) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +60,13 @@ def test_outputs_count_only_if_all_are_told() -> None:
     withheld.feed(json.dumps({"type": "outputs", "outputs": {"a": open_one, "b": {"sensitive": True}}}))
     assert told.outputs == {"a": [1]}
     assert withheld.outputs is None
+
+
+@pytest.mark.parametrize("line", ["plain", '{"half', "{}", '{"type": 1}', "[1]", "{no JSON}"])
+def test_what_is_no_message_is_plain_text(line: str) -> None:
+    transcript = Transcript()
+    assert transcript.feed(line) is None
+    assert list(transcript.plain) == [line]
 
 
 def test_plain_text_is_kept_but_not_without_end() -> None:

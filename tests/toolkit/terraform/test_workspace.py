@@ -67,6 +67,32 @@ def test_outputs_of_an_earlier_command(stack: Stack) -> None:
     assert stack(TWO).outputs() == {"words": ["one", "one"]}
 
 
+def test_outputs_after_a_failed_apply_are_what_it_left(stack: Stack, tmp_path: Path) -> None:
+    variables = tmp_path / "demo.tfvars"
+    main = TWO + (
+        'resource "terraform_data" "c" {\n  triggers_replace = var.word\n'
+        '  provisioner "local-exec" { command = "test ${var.word} = one" }\n}\n'
+    )
+    workspace = stack(main, var_file=variables)
+    workspace.init()
+    variables.write_text('word = "one"\n')
+    workspace.apply(workspace.plan())
+    assert workspace.outputs() == {"words": ["one", "one"]}
+    variables.write_text('word = "two"\n')
+    with pytest.raises(TerraformError):
+        workspace.apply(workspace.plan())
+    assert workspace.outputs() == {"words": ["two", "two"]}
+
+
+def test_data_that_is_read_later_is_no_change(stack: Stack) -> None:
+    workspace = stack(
+        'resource "terraform_data" "a" { input = "some/path" }\ndata "terraform_remote_state" "b" {\n'
+        '  backend = "local"\n  config = { path = terraform_data.a.output }\n}'
+    )
+    workspace.init()
+    assert [change.address for change in workspace.plan().changes] == ["terraform_data.a"]
+
+
 def test_sensitive_outputs_are_returned_but_in_no_log(stack: Stack) -> None:
     workspace = stack('output "key" {\n  value     = "hush-hush"\n  sensitive = true\n}')
     workspace.init()
