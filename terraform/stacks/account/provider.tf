@@ -3,6 +3,6 @@ provider "aws" {
   allowed_account_ids = [var.account_id]
 
   default_tags {
-    tags = merge(var.tags, { managed-by = "terraform", stack = "account" })
+    tags = merge(var.tags, { managed-by = "terraform", stack = "account", project = var.name })
   }
 }

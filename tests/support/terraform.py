@@ -1,0 +1,184 @@
+"""Terraform on a copy of terraform/, and what its plans say."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tests.support.checkout import ROOT
+from tests.support.cloud import CloudProcess
+from toolkit.console import Console
+from toolkit.project import Project
+from toolkit.terraform import Counts, Plan, Program, Workspace, discover
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+PROVIDER = re.compile(r'provider "aws" \{\n  region = "us-east-1"\n\}\n+')
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, as `terraform show` tells it."""
+
+    content: dict[str, Any]
+
+    @cached_property
+    def changes(self) -> dict[str, dict[str, Any]]:
+        """What changes, by address; reads and resources that stay are left out."""
+        changed = {each["address"]: each["change"] for each in self.content["resource_changes"]}
+        return {a: c for a, c in changed.items() if c["actions"] not in (["no-op"], ["read"])}
+
+    def values(self, address: str) -> dict[str, Any]:
+        """What a resource will be; what is known only later is absent or null."""
+        return dict(self.changes[address]["after"])
+
+    def addresses(self, prefix: str) -> set[str]:
+        """What is created below a module, without the module's own address."""
+        created = {a for a, c in self.changes.items() if c["actions"] == ["create"]}
+        return {a.removeprefix(f"{prefix}.") for a in created if a.startswith(f"{prefix}.")}
+
+    def output(self, name: str) -> Any:
+        """What an output will be."""
+        return self.content["planned_values"]["outputs"][name].get("value")
+
+    def policy(self, address: str, attribute: str = "policy") -> dict[str, dict[str, Any]]:
+        """The statements of an IAM policy, by Sid."""
+        return statements(self.values(address)[attribute])
+
+
+def statements(policy: str) -> dict[str, dict[str, Any]]:
+    """The statements of a policy document by Sid; single actions and resources as lists, sorted."""
+
+    def plain(statement: dict[str, Any]) -> dict[str, Any]:
+        lists = {
+            key: sorted([value] if isinstance(value, str) else value)
+            for key, value in statement.items()
+            if key in ("Action", "Resource")
+        }
+        return {key: value for key, value in {**statement, **lists}.items() if key != "Sid"}
+
+    return {each.get("Sid", ""): plain(each) for each in json.loads(policy)["Statement"]}
+
+
+@dataclass
+class Rig:
+    """Terraform on a copy of terraform/, against a cloud.
+
+    Attributes:
+        project: the copy.
+        program: what runs.
+        cloud: what it talks to.
+    """
+
+    project: Project
+    program: Program
+    cloud: CloudProcess
+
+    def workspace(
+        self, stack: Path, variables: dict[str, Any], backend: dict[str, Any] | None = None
+    ) -> Workspace:
+        """An initialized workspace on any folder of the copy; state is in `backend`, else in the folder."""
+        directory = self.project.environment_build("test") / "-".join(stack.parts[-3:])
+        directory.mkdir(parents=True, exist_ok=True)
+        workspace = Workspace(
+            program=self.program,
+            project=self.project,
+            stack=stack,
+            directory=directory,
+            environment={
+                "AWS_ENDPOINT_URL": self.cloud.endpoint_url,
+                "AWS_ACCESS_KEY_ID": "local",
+                "AWS_SECRET_ACCESS_KEY": "local",
+            },
+            console=Console(err=io.StringIO(), interactive=False),
+            var_file=_write(directory / "test.tfvars.json", variables),
+            backend_file=_backend(directory / "test.tfbackend", backend) if backend else None,
+        )
+        workspace.init()
+        return workspace
+
+    def root(self, name: str, text: str) -> Path:
+        """A root module that a test makes up, beside the modules."""
+        folder = self.project.root / "terraform" / "tests" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "main.tf").write_text(text)
+        return folder
+
+
+@dataclass(frozen=True)
+class Account:
+    """The account stack, applied.
+
+    Attributes:
+        workspace: the stack's.
+        counts: what the first apply did.
+        backend: settings for the state of a stack beside it.
+        cloud: where it is.
+    """
+
+    workspace: Workspace
+    counts: Counts
+    backend: dict[str, Any]
+    cloud: CloudProcess
+
+
+def apply_account(rig: Rig) -> Account:
+    """Apply the account stack as `toolkit bootstrap` does, with the state in the bucket that it adopts."""
+    rig.cloud.client("s3").create_bucket(Bucket="example-state")
+    backend = {"bucket": "example-state", "region": REGION, "use_lockfile": True, "encrypt": True}
+    workspace = rig.workspace(
+        rig.project.stack("account"),
+        {
+            "region": REGION,
+            "account_id": ACCOUNT,
+            "name": "example",
+            "tags": {"team": "platform"},
+            "execution_role": {"name": "HuggingfaceExecuteRole", "arn": None},
+            "model_store_bucket": "example-models",
+            "state_bucket": "example-state",
+            # The provider waits a minute after it has set them; the modules' test plans them.
+            "lifecycle_rules": False,
+        },
+        {**backend, "key": "account/terraform.tfstate"},
+    )
+    counts = workspace.apply(workspace.plan())
+    return Account(workspace, counts, {**backend, "key": "dev/inference.tfstate"}, rig.cloud)
+
+
+def show(workspace: Workspace, plan: Plan | None = None) -> Planned:
+    """Plan, unless that was done, and look inside."""
+    return Planned(workspace.show(plan or workspace.plan()))
+
+
+def _write(file: Path, content: dict[str, Any]) -> Path:
+    file.write_text(json.dumps(content))
+    return file
+
+
+def _backend(file: Path, settings: dict[str, Any]) -> Path:
+    file.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items()))
+    return file
+
+
+def copy_project(root: Path) -> Project:
+    """A project at `root` with a copy of terraform/, in which nothing of the checkout can be changed."""
+    shutil.copytree(ROOT / "terraform", root / "terraform")
+    (root / "terraform" / "environments").mkdir(exist_ok=True)
+    (root / "requirements").symlink_to(ROOT / "requirements")
+    for example in root.glob("terraform/modules/*/examples/basic/main.tf"):
+        # Planned together, they share one provider: each would be a process that takes seconds to start.
+        text, removed = PROVIDER.subn("", example.read_text())
+        assert removed == 1, f"{example} has no provider block"
+        example.write_text(text)
+    return Project(root)
+
+
+def find_program(project: Project) -> Program:
+    """The Terraform that this machine has."""
+    return discover(project, Console(err=io.StringIO(), interactive=False))

@@ -1,0 +1,42 @@
+"""Real Terraform and the real AWS provider, on a copy of terraform/, against the embedded cloud."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.cloud import CloudProcess, running
+from tests.support.terraform import Account, Rig, apply_account, copy_project, find_program
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
+    """The embedded cloud."""
+    with running(tmp_path_factory.mktemp("cloud")) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def rig(tmp_path_factory: pytest.TempPathFactory, cloud: CloudProcess) -> Rig:
+    """Terraform, ready to run on a copy of terraform/."""
+    project = copy_project(tmp_path_factory.mktemp("project"))
+    return Rig(project, find_program(project), cloud)
+
+
+@pytest.fixture(scope="session")
+def account(rig: Rig) -> Account:
+    """The account stack, applied."""
+    return apply_account(rig)
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Zip files in place of the functions' code."""
+    directory = tmp_path_factory.mktemp("packages")
+    files = {name: directory / f"{name}.zip" for name in ("gateway", "authorizer")}
+    for name, file in files.items():
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("handler.py", f"# {name}\n")
+    return {name: str(file) for name, file in files.items()}

@@ -1,0 +1,64 @@
+"""The account stack, applied."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.terraform import Account
+from toolkit.errors import TerraformError
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_state_bucket_is_adopted_and_a_second_plan_is_empty(account: Account) -> None:
+    assert account.counts.imported == 1
+    assert account.counts.remove == 0
+    assert account.workspace.outputs() == {
+        "execution_role_arn": "arn:aws:iam::123456789012:role/HuggingfaceExecuteRole",
+        "execution_role_name": "HuggingfaceExecuteRole",
+        "model_store_bucket": "example-models",
+        "state_bucket": "example-state",
+    }
+    assert account.workspace.plan().changes == ()
+
+
+@pytest.mark.parametrize("bucket", ["example-state", "example-models"])
+def test_buckets_are_protected(account: Account, bucket: str) -> None:
+    s3 = account.cloud.client("s3")
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    (rule,) = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert set(block.values()) == {True}
+    (statement,) = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_everything_is_tagged(account: Account) -> None:
+    def tags(answer: dict[str, Any]) -> dict[str, str]:
+        return {tag["Key"]: tag["Value"] for tag in answer.get("TagSet", answer.get("Tags"))}
+
+    wanted = {"team": "platform", "managed-by": "terraform", "stack": "account", "project": "example"}
+    s3, iam = account.cloud.client("s3"), account.cloud.client("iam")
+    assert tags(s3.get_bucket_tagging(Bucket="example-state")) == wanted
+    assert tags(s3.get_bucket_tagging(Bucket="example-models")) == wanted
+    assert tags(iam.list_role_tags(RoleName="HuggingfaceExecuteRole")) == wanted
+
+
+def test_the_state_bucket_cannot_be_destroyed(account: Account) -> None:
+    with pytest.raises(TerraformError, match=r"aws_s3_bucket\.state has lifecycle\.prevent_destroy"):
+        account.workspace.plan(destroy=True)
+
+
+def test_the_committed_lock_file_will_do(account: Account, checkout: Path) -> None:
+    """Terraform adds to a lock file that lacks this machine's platform; then others would see changes."""
+    for stack in ("account", "inference"):
+        lock = (checkout / "terraform" / "stacks" / stack / ".terraform.lock.hcl").read_text()
+        # What the registry publishes: a hash of each archive, and of each archive's content.
+        assert lock.count('"zh:') == 15 and lock.count('"h1:') == 14
+        assert (account.workspace.stack.parent / stack / ".terraform.lock.hcl").read_text() == lock

@@ -1,0 +1,187 @@
+"""The inference stack, planned beside an applied account stack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.terraform import Account, Planned, Rig, show
+from toolkit.errors import TerraformError
+
+pytestmark = pytest.mark.slow
+
+IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/llama-cpp:server-sagemaker-cpu-v1"
+DESCRIPTION = 'A "description" with ${no} 模型'
+Variables = dict[str, Any]
+
+
+def model(**settings: Any) -> dict[str, Any]:
+    """A model as the toolkit renders it."""
+    return {
+        "image": IMAGE,
+        "environment": {"SM_LLAMA_CPP_CTX_SIZE": "4096"},
+        "model_data_s3_uri": "s3://example-models/smollm2/",
+        "instance_type": "ml.c7i.xlarge",
+        "capacity": {"min": 1, "max": 1},
+        "inference_ami_version": None,
+        "startup_timeout_seconds": 600,
+        "network_isolation": True,
+        "aliases": [],
+        **settings,
+    }
+
+
+@pytest.fixture(scope="module")
+def variables(packages: dict[str, str]) -> Callable[..., Variables]:
+    """The stack's variables as the toolkit renders them."""
+
+    def make(**settings: Any) -> Variables:
+        return {
+            "region": "us-east-1",
+            "account_id": "123456789012",
+            "environment": "dev",
+            "prefix": "example-dev",
+            "description": DESCRIPTION,
+            "tags": {"team": "platform"},
+            "execution_role": {"name": "HuggingfaceExecuteRole", "arn": None},
+            "model_store_bucket": "example-models",
+            "models": {"smollm2": model()},
+            "api": {
+                "stage": "live",
+                "log_retention_days": 14,
+                "throttle": {"rate_per_second": 5, "burst": 10},
+                "gateway": {
+                    "package": packages["gateway"],
+                    "memory_mb": 512,
+                    "timeout_seconds": 300,
+                    "architecture": "x86_64",
+                },
+                "authorizer": {"package": packages["authorizer"]},
+            },
+            **settings,
+        }
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def planned(rig: Rig, account: Account, variables: Callable[..., Variables]) -> Planned:
+    """A plan with several models, of which two differ from the first in one thing each."""
+    models = {
+        "smollm2": model(aliases=["default"]),
+        "smollm2.grown": model(capacity={"min": 2, "max": 4}, instance_count=3),
+        "smollm2-other": model(environment={"SM_LLAMA_CPP_CTX_SIZE": "2048"}),
+    }
+    return show(rig.workspace(rig.project.stack("inference"), variables(models=models), account.backend))
+
+
+def test_names_follow_the_prefix(planned: Planned) -> None:
+    endpoint = 'module.endpoint["{}"].aws_sagemaker_endpoint.this[0]'
+    assert planned.values(endpoint.format("smollm2.grown"))["name"] == "example-dev-smollm2-grown"
+    roles = [planned.values(a)["name"] for a in planned.changes if ".aws_iam_role." in a]
+    assert sorted(roles) == ["example-dev-authorizer", "example-dev-gateway"]
+
+
+def test_models_run_in_the_account_stacks_role(planned: Planned) -> None:
+    (role,) = {planned.values(a)["execution_role_arn"] for a in planned.changes if "aws_sagemaker_model" in a}
+    assert role == "arn:aws:iam::123456789012:role/HuggingfaceExecuteRole"
+
+
+def content_hash(planned: Planned, model: str, resource: str) -> str:
+    name = planned.values(f'module.endpoint["{model}"].{resource}.this[0]')["name"]
+    return str(name.rpartition("-")[2])
+
+
+def test_a_count_is_no_new_content(planned: Planned) -> None:
+    names = [content_hash(planned, m, "aws_sagemaker_model") for m in ("smollm2", "smollm2.grown")]
+    assert names[0] == names[1] != content_hash(planned, "smollm2-other", "aws_sagemaker_model")
+
+
+def test_a_new_configuration_starts_with_the_present_count(planned: Planned) -> None:
+    address = 'module.endpoint["smollm2.grown"].aws_sagemaker_endpoint_configuration.this[0]'
+    assert planned.values(address)["production_variants"][0]["initial_instance_count"] == 3
+
+
+def test_autoscaling_only_between_different_bounds(planned: Planned) -> None:
+    policies = [a for a in planned.changes if "aws_appautoscaling_policy" in a]
+    assert policies == ['module.endpoint["smollm2.grown"].aws_appautoscaling_policy.concurrency[0]']
+    targets = [a for a in planned.changes if "aws_appautoscaling_target" in a]
+    assert len(targets) == 3
+
+
+def test_the_gateway_knows_and_may_invoke_exactly_these(planned: Planned) -> None:
+    gateway = planned.values("module.api.aws_lambda_function.gateway[0]")
+    assert gateway["layers"] == ["arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:30"]
+    assert json.loads(gateway["environment"][0]["variables"]["GATEWAY_MODELS"]) == {
+        "smollm2": {"endpoint": "example-dev-smollm2", "aliases": ["default"]},
+        "smollm2.grown": {"endpoint": "example-dev-smollm2-grown", "aliases": []},
+        "smollm2-other": {"endpoint": "example-dev-smollm2-other", "aliases": []},
+    }
+    policy = planned.policy('module.api.aws_iam_role_policy.function["gateway"]')
+    assert policy["InvokeTheseEndpoints"]["Resource"] == [
+        f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/example-dev-smollm2{suffix}"
+        for suffix in ("", "-grown", "-other")
+    ]
+
+
+def test_what_the_toolkit_reads(planned: Planned) -> None:
+    assert set(planned.content["planned_values"]["outputs"]) == {
+        "api_id",
+        "api_invoke_url",
+        "api_stage",
+        "functions",
+        "log_groups",
+        "models",
+        "region",
+        "usage_plan_id",
+    }
+    assert planned.output("api_stage") == "live"
+    assert planned.output("functions") == {
+        "authorizer": "example-dev-authorizer",
+        "gateway": "example-dev-gateway",
+    }
+    served = planned.output("models")["smollm2.grown"]
+    assert set(served) == {
+        "endpoint_config_name",
+        "endpoint_name",
+        "instance_type",
+        "model_name",
+        "variant_names",
+    }
+    assert (served["endpoint_name"], served["variant_names"]) == ("example-dev-smollm2-grown", ["AllTraffic"])
+
+
+def test_the_environments_settings_arrive(planned: Planned) -> None:
+    api = planned.values("module.api.aws_api_gateway_rest_api.this[0]")
+    assert (
+        api["description"]
+        == json.loads(api["body"])["info"]["description"]
+        == 'A "description" with ${no} 模型'
+    )
+    assert api["tags_all"] == {
+        "team": "platform",
+        "managed-by": "terraform",
+        "stack": "inference",
+        "environment": "dev",
+    }
+    groups = {planned.values(a)["retention_in_days"] for a in planned.changes if "log_group" in a}
+    assert groups == {14}
+    (throttle,) = planned.values("module.api.aws_api_gateway_usage_plan.this[0]")["throttle_settings"]
+    assert throttle == {"rate_limit": 5, "burst_limit": 10}
+
+
+def test_only_the_environments_account_will_do(planned: Planned) -> None:
+    provider = planned.content["configuration"]["provider_config"]["aws"]["expressions"]
+    assert provider["allowed_account_ids"]["references"] == ["var.account_id"]
+
+
+def test_weights_that_the_role_cannot_read(
+    rig: Rig, account: Account, variables: Callable[..., Variables]
+) -> None:
+    elsewhere = variables(models={"m": model(model_data_s3_uri="s3://elsewhere/m/")})
+    workspace = rig.workspace(rig.project.stack("inference"), elsewhere, account.backend)
+    with pytest.raises(TerraformError, match="stage the weights there, or give the ARN"):
+        workspace.plan()

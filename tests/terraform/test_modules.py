@@ -1,0 +1,379 @@
+"""The modules' examples, planned; and modules that are switched off."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+from tests.support.terraform import ACCOUNT, Planned, Rig, show, statements
+
+pytestmark = pytest.mark.slow
+
+EXAMPLES = """
+variable "packages" {
+  type = object({ gateway = string, authorizer = string })
+}
+
+provider "aws" {
+  region = "us-east-1"
+}
+
+module "bucket_baseline" {
+  source = "../../modules/bucket_baseline/examples/basic"
+}
+
+module "model_store" {
+  source = "../../modules/model_store/examples/basic"
+}
+
+module "execution_role" {
+  source = "../../modules/execution_role/examples/basic"
+}
+
+module "sagemaker_endpoint" {
+  source = "../../modules/sagemaker_endpoint/examples/basic"
+}
+
+module "inference_api" {
+  source   = "../../modules/inference_api/examples/basic"
+  packages = var.packages
+}
+"""
+
+SWITCHED_OFF = """
+module "off_bucket_baseline" {
+  source  = "../../modules/bucket_baseline"
+  enabled = false
+  bucket  = "off"
+}
+
+module "off_model_store" {
+  source  = "../../modules/model_store"
+  enabled = false
+  bucket  = "off"
+}
+
+module "off_execution_role" {
+  source             = "../../modules/execution_role"
+  enabled            = false
+  region             = "us-east-1"
+  account_id         = "123456789012"
+  model_store_bucket = "off"
+}
+
+module "off_sagemaker_endpoint" {
+  source             = "../../modules/sagemaker_endpoint"
+  enabled            = false
+  name               = "off"
+  execution_role_arn = "arn:aws:iam::123456789012:role/off"
+  container          = { image = "off" }
+  instances          = { type = "ml.c7i.large", max = 2 }
+}
+
+module "off_inference_api" {
+  source     = "../../modules/inference_api"
+  enabled    = false
+  name       = "off"
+  region     = "us-east-1"
+  account_id = "123456789012"
+  models     = {}
+  gateway    = { package = "does-not-exist.zip" }
+  authorizer = { package = "does-not-exist.zip" }
+}
+
+module "given_execution_role" {
+  source             = "../../modules/execution_role"
+  role               = { arn = "arn:aws:iam::123456789012:role/teams/OurRole" }
+  region             = "us-east-1"
+  account_id         = "123456789012"
+  model_store_bucket = "off"
+}
+
+output "off" {
+  value = [
+    module.off_model_store.bucket, module.off_execution_role.arn, module.off_sagemaker_endpoint.endpoint_name,
+    module.off_inference_api.api_id, module.off_inference_api.functions, module.off_inference_api.log_groups,
+  ]
+}
+
+output "given" {
+  value = [module.given_execution_role.arn, module.given_execution_role.name]
+}
+"""
+
+BASELINE = {
+    "aws_s3_bucket_lifecycle_configuration.this[0]",
+    "aws_s3_bucket_ownership_controls.this[0]",
+    "aws_s3_bucket_policy.this[0]",
+    "aws_s3_bucket_public_access_block.this[0]",
+    "aws_s3_bucket_server_side_encryption_configuration.this[0]",
+    "aws_s3_bucket_versioning.this[0]",
+}
+
+
+@pytest.fixture(scope="module")
+def planned(rig: Rig, packages: dict[str, str]) -> Planned:
+    """One plan of everything: most of a run's time is the provider's start."""
+    return show(rig.workspace(rig.root("modules", EXAMPLES + SWITCHED_OFF), {"packages": packages}))
+
+
+def test_a_disabled_module_plans_nothing(planned: Planned) -> None:
+    assert [address for address in planned.changes if address.startswith("module.off_")] == []
+    assert planned.output("off") == [None, None, None, None, {}, {}]
+
+
+def test_a_role_that_is_given_is_not_created(planned: Planned) -> None:
+    assert planned.addresses("module.given_execution_role") == set()
+    assert planned.output("given") == ["arn:aws:iam::123456789012:role/teams/OurRole", "OurRole"]
+
+
+def test_bucket_baseline(planned: Planned) -> None:
+    module = "module.bucket_baseline.module.baseline"
+    assert planned.addresses(module) == BASELINE
+    rules = planned.values(f"{module}.aws_s3_bucket_lifecycle_configuration.this[0]")["rule"]
+    assert [rule["abort_incomplete_multipart_upload"] for rule in rules] == [
+        [{"days_after_initiation": 7}],
+        [],
+    ]
+    assert rules[1]["noncurrent_version_expiration"][0]["noncurrent_days"] == 14
+
+
+def test_model_store(planned: Planned) -> None:
+    module = "module.model_store.module.model_store"
+    assert planned.addresses(module) == {
+        "aws_s3_bucket.this[0]",
+        *(f"module.baseline.{address}" for address in BASELINE),
+    }
+    baseline = f"{module}.module.baseline"
+    block = planned.values(f"{baseline}.aws_s3_bucket_public_access_block.this[0]")
+    assert {name for name, value in block.items() if value is True} == {
+        "block_public_acls",
+        "block_public_policy",
+        "ignore_public_acls",
+        "restrict_public_buckets",
+    }
+    versioning = planned.values(f"{baseline}.aws_s3_bucket_versioning.this[0]")
+    assert versioning["versioning_configuration"][0]["status"] == "Enabled"
+    encryption = planned.values(f"{baseline}.aws_s3_bucket_server_side_encryption_configuration.this[0]")
+    (default,) = encryption["rule"][0]["apply_server_side_encryption_by_default"]
+    assert default["sse_algorithm"] == "AES256"
+    bucket = "arn:aws:s3:::example-models-123456789012-us-east-1"
+    assert planned.policy(f"{baseline}.aws_s3_bucket_policy.this[0]") == {
+        "DenyInsecureTransport": {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": ["s3:*"],
+            "Resource": [bucket, f"{bucket}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+    }
+
+
+def test_execution_role(planned: Planned) -> None:
+    module = "module.execution_role.module.execution_role"
+    assert planned.addresses(module) == {"aws_iam_role.this[0]", "aws_iam_role_policy.this[0]"}
+    role = planned.values(f"{module}.aws_iam_role.this[0]")
+    assert role["name"] == "HuggingfaceExecuteRole"
+    assert statements(role["assume_role_policy"]) == {
+        "": {
+            "Effect": "Allow",
+            "Principal": {"Service": "sagemaker.amazonaws.com"},
+            "Action": ["sts:AssumeRole"],
+            "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
+        }
+    }
+    bucket = "arn:aws:s3:::example-models-123456789012-us-east-1"
+    allowed = planned.policy(f"{module}.aws_iam_role_policy.this[0]")
+    assert {sid: (s["Action"], s["Resource"]) for sid, s in allowed.items()} == {
+        "ReadModels": (["s3:GetObject"], [f"{bucket}/*"]),
+        "ListModels": (["s3:GetBucketLocation", "s3:ListBucket"], [bucket]),
+        "PullImages": (
+            ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+            ["arn:aws:ecr:us-east-1:*:repository/*"],
+        ),
+        "LogInToRegistriesWhichHasNoResource": (["ecr:GetAuthorizationToken"], ["*"]),
+        "WriteLogs": (
+            ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+            ["arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/*"],
+        ),
+        "PublishMetricsWhichHasNoResource": (["cloudwatch:PutMetricData"], ["*"]),
+        "WatchRolloutAlarms": (
+            ["cloudwatch:DescribeAlarms"],
+            ["arn:aws:cloudwatch:us-east-1:123456789012:alarm:*"],
+        ),
+    }
+    assert {s["Effect"] for s in allowed.values()} == {"Allow"}
+    assert allowed["PublishMetricsWhichHasNoResource"]["Condition"] == {
+        "StringLike": {"cloudwatch:namespace": ["AWS/SageMaker", "/aws/sagemaker/*"]}
+    }
+
+
+def test_sagemaker_endpoint(planned: Planned) -> None:
+    module = "module.sagemaker_endpoint.module.endpoint"
+    assert planned.addresses(module) == {
+        "aws_appautoscaling_policy.concurrency[0]",
+        "aws_appautoscaling_target.this[0]",
+        "aws_cloudwatch_log_group.this[0]",
+        "aws_sagemaker_endpoint.this[0]",
+        "aws_sagemaker_endpoint_configuration.this[0]",
+        "aws_sagemaker_model.this[0]",
+    }
+    model = planned.values(f"{module}.aws_sagemaker_model.this[0]")
+    assert model["enable_network_isolation"] is True
+    container = model["primary_container"][0]
+    assert container["environment"] == {"SM_VLLM_MAX_MODEL_LEN": "16384"}
+    source = container["model_data_source"][0]["s3_data_source"][0]
+    assert source["s3_uri"] == "s3://example-models-123456789012-us-east-1/qwen3-8b/"
+    assert (source["s3_data_type"], source["compression_type"]) == ("S3Prefix", "None")
+
+    configuration = planned.values(f"{module}.aws_sagemaker_endpoint_configuration.this[0]")
+    (variant,) = configuration["production_variants"]
+    assert variant["model_name"] == model["name"]
+    assert (variant["instance_type"], variant["initial_instance_count"]) == ("ml.g6.2xlarge", 1)
+    assert variant["inference_ami_version"] == "al2-ami-sagemaker-inference-gpu-3-1"
+    assert variant["container_startup_health_check_timeout_in_seconds"] == 1800
+    assert variant["model_data_download_timeout_in_seconds"] == 1800
+
+    endpoint = planned.values(f"{module}.aws_sagemaker_endpoint.this[0]")
+    assert endpoint["endpoint_config_name"] == configuration["name"]
+    assert re.fullmatch(r"example-dev-qwen3-8b-[0-9a-f]{8}", model["name"])
+    assert re.fullmatch(r"example-dev-qwen3-8b-[0-9a-f]{8}", configuration["name"])
+    log_group = planned.values(f"{module}.aws_cloudwatch_log_group.this[0]")
+    assert (log_group["name"], log_group["retention_in_days"]) == (
+        "/aws/sagemaker/Endpoints/example-dev-qwen3-8b",
+        30,
+    )
+
+
+def test_autoscaling(planned: Planned) -> None:
+    module = "module.sagemaker_endpoint.module.endpoint"
+    target = planned.values(f"{module}.aws_appautoscaling_target.this[0]")
+    assert (target["min_capacity"], target["max_capacity"]) == (1, 4)
+    assert target["resource_id"] == "endpoint/example-dev-qwen3-8b/variant/AllTraffic"
+    assert target["scalable_dimension"] == "sagemaker:variant:DesiredInstanceCount"
+    policy = planned.values(f"{module}.aws_appautoscaling_policy.concurrency[0]")
+    tracking = policy["target_tracking_scaling_policy_configuration"][0]
+    assert tracking["target_value"] == 8
+    (metric,) = tracking["predefined_metric_specification"]
+    assert metric["predefined_metric_type"] == "SageMakerVariantConcurrentRequestsPerModelHighResolution"
+
+
+API = "module.inference_api.module.api"
+
+
+def test_inference_api(planned: Planned) -> None:
+    assert planned.addresses(API) == {
+        "aws_api_gateway_deployment.this[0]",
+        "aws_api_gateway_method_settings.all[0]",
+        "aws_api_gateway_rest_api.this[0]",
+        "aws_api_gateway_stage.this[0]",
+        "aws_api_gateway_usage_plan.this[0]",
+        'aws_cloudwatch_log_group.this["authorizer"]',
+        'aws_cloudwatch_log_group.this["gateway"]',
+        'aws_iam_role.function["authorizer"]',
+        'aws_iam_role.function["gateway"]',
+        'aws_iam_role_policy.function["authorizer"]',
+        'aws_iam_role_policy.function["gateway"]',
+        "aws_lambda_function.authorizer[0]",
+        "aws_lambda_function.gateway[0]",
+        "aws_lambda_permission.authorizer[0]",
+        "aws_lambda_permission.gateway[0]",
+    }
+    gateway = planned.values(f"{API}.aws_lambda_function.gateway[0]")
+    assert (gateway["handler"], gateway["runtime"], gateway["timeout"]) == ("run.sh", "python3.13", 900)
+    assert gateway["layers"] == ["arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerArm64:30"]
+    variables = gateway["environment"][0]["variables"]
+    assert json.loads(variables.pop("GATEWAY_MODELS")) == {
+        "qwen3-8b": {"endpoint": "example-dev-qwen3-8b", "aliases": ["default"]}
+    }
+    assert variables == {
+        "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap",
+        "AWS_LWA_INVOKE_MODE": "response_stream",
+        "AWS_LWA_READINESS_CHECK_PATH": "/healthz",
+        "PORT": "8080",
+    }
+    settings = planned.values(f"{API}.aws_api_gateway_method_settings.all[0]")["settings"][0]
+    assert (settings["throttling_rate_limit"], settings["throttling_burst_limit"]) == (50, 100)
+    assert (settings["logging_level"], settings["data_trace_enabled"]) == ("OFF", False)
+
+
+def test_functions_may_only_what_they_need(planned: Planned) -> None:
+    def own_log(function: str) -> dict[str, Any]:
+        group = f"arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/example-dev-{function}:*"
+        actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        return {"Effect": "Allow", "Action": actions, "Resource": [group]}
+
+    assert planned.policy(f'{API}.aws_iam_role_policy.function["authorizer"]') == {
+        "WriteOwnLog": own_log("authorizer")
+    }
+    assert planned.policy(f'{API}.aws_iam_role_policy.function["gateway"]') == {
+        "WriteOwnLog": own_log("gateway"),
+        "InvokeTheseEndpoints": {
+            "Effect": "Allow",
+            "Action": ["sagemaker:InvokeEndpoint"],
+            "Resource": ["arn:aws:sagemaker:us-east-1:123456789012:endpoint/example-dev-qwen3-8b"],
+        },
+    }
+    for function in ("authorizer", "gateway"):
+        role = planned.values(f'{API}.aws_iam_role.function["{function}"]')
+        (trust,) = json.loads(role["assume_role_policy"])["Statement"]
+        assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+@pytest.fixture(scope="module")
+def openapi(planned: Planned) -> dict[str, Any]:
+    """The OpenAPI document that API Gateway is given."""
+    return dict(json.loads(planned.values(f"{API}.aws_api_gateway_rest_api.this[0]")["body"]))
+
+
+def test_every_operation_streams_and_wants_a_key(openapi: dict[str, Any]) -> None:
+    validate(openapi)
+    operations = {
+        f"{method.upper()} {path}": operation
+        for path, methods in openapi["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert set(operations) == {"POST /v1/chat/completions", "GET /v1/models", "GET /v1/models/{model}"}
+    function = "arn:aws:lambda:us-east-1:123456789012:function:example-dev-gateway"
+    for operation in operations.values():
+        assert operation["security"] == [{"bearer": [], "key": []}]
+        assert operation["x-amazon-apigateway-integration"] == {
+            "type": "aws_proxy",
+            "httpMethod": "POST",
+            "uri": "arn:aws:apigateway:us-east-1:lambda:path/2021-11-15/functions/"
+            f"{function}/response-streaming-invocations",
+            "responseTransferMode": "STREAM",
+            "timeoutInMillis": 900_000,
+        }
+    assert openapi["x-amazon-apigateway-api-key-source"] == "AUTHORIZER"
+    authorizer = openapi["components"]["securitySchemes"]["bearer"]["x-amazon-apigateway-authorizer"]
+    assert authorizer["authorizerUri"].endswith(":function:example-dev-authorizer/invocations")
+
+
+@pytest.mark.parametrize(
+    ("response", "status", "code"),
+    [
+        ("UNAUTHORIZED", "401", "invalid_api_key"),
+        ("INVALID_API_KEY", "401", "invalid_api_key"),
+        ("ACCESS_DENIED", "403", "access_denied"),
+        ("MISSING_AUTHENTICATION_TOKEN", "404", "unknown_url"),
+        ("REQUEST_TOO_LARGE", "413", "request_too_large"),
+        ("THROTTLED", "429", "rate_limit_exceeded"),
+        ("QUOTA_EXCEEDED", "429", "insufficient_quota"),
+        ("INTEGRATION_TIMEOUT", "504", "timeout"),
+        ("DEFAULT_4XX", None, None),
+        ("DEFAULT_5XX", None, None),
+    ],
+)
+def test_refusals_look_like_openais(
+    openapi: dict[str, Any], response: str, status: str | None, code: str | None
+) -> None:
+    gateway_response = openapi["x-amazon-apigateway-gateway-responses"][response]
+    assert gateway_response.get("statusCode") == status
+    body = json.loads(gateway_response["responseTemplates"]["application/json"])
+    assert set(body["error"]) == {"message", "type", "param", "code"}
+    assert body["error"]["code"] == code and body["error"]["message"]
