@@ -39,6 +39,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from toolkit.local import guard, state
+from toolkit.local.apigateway.service import ApiGatewayService
 from toolkit.local.autoscaling.service import AutoScalingService
 from toolkit.local.controlplane import application, inventory, objects
 from toolkit.local.functions.service import FunctionService
@@ -59,7 +60,7 @@ def services(cloud: Cloud) -> list[Service]:
     sagemaker = SageMakerService(cloud)
     autoscaling = AutoScalingService(sagemaker.endpoints.bound_count)
     functions = FunctionService(cloud)
-    return [sagemaker, autoscaling, functions]
+    return [sagemaker, autoscaling, functions, ApiGatewayService(functions)]
 
 
 @dataclass

@@ -1,0 +1,254 @@
+"""Functions behind a REST API, called over HTTP."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import pytest
+
+ECHO = "import json\ndef handler(event, context): return {'statusCode': 201, 'body': json.dumps(event)}\n"
+
+
+def test_the_event_of_a_request(api: Any, function: Any, operation: Any) -> None:
+    api.put(
+        {"paths": {"/v1/things/{thing}": {"post": {**operation(function(ECHO)), "operationId": "makeThing"}}}}
+    )
+    api.deploy()
+    response = api.post(
+        "/v1/things/a%2Fb%20c?x=1&x=2&y=%C3%BC&z=",
+        content="grüße".encode(),
+        headers=[("content-type", "text/plain"), ("x-many", "1"), ("x-many", "2")],
+    )
+    assert response.status_code == 201
+    assert response.headers["content-type"] == "application/json"
+    event = response.json()
+    assert (event["resource"], event["path"]) == ("/v1/things/{thing}", "/v1/things/a/b c")
+    assert event["httpMethod"] == "POST"
+    assert event["pathParameters"] == {"thing": "a/b c"}
+    assert event["queryStringParameters"] == {"x": "2", "y": "ü", "z": ""}
+    assert event["multiValueQueryStringParameters"] == {"x": ["1", "2"], "y": ["ü"], "z": [""]}
+    assert event["headers"]["x-many"] == "2"
+    assert event["multiValueHeaders"]["x-many"] == ["1", "2"]
+    assert event["headers"]["X-Forwarded-For"] == "127.0.0.1"
+    assert (event["body"], event["isBase64Encoded"]) == ("grüße", False)
+    assert event["stageVariables"] is None
+    context = event["requestContext"]
+    assert context["requestId"] == response.headers["x-amzn-requestid"]
+    assert abs(context["requestTimeEpoch"] / 1000 - time.time()) < 60
+    expected = {
+        "accountId": "123456789012",
+        "apiId": api.id,
+        "deploymentId": api.deployments[0],
+        "httpMethod": "POST",
+        "operationName": "makeThing",
+        "path": "/live/v1/things/a%2Fb%20c",
+        "resourcePath": "/v1/things/{thing}",
+        "stage": "live",
+    }
+    assert {name: context[name] for name in expected} == expected
+    assert context["identity"]["sourceIp"] == "127.0.0.1"
+    assert "apiKey" not in context["identity"]
+    assert "authorizer" not in context
+
+
+def test_a_request_without_body_and_query(api: Any, function: Any, operation: Any) -> None:
+    api.put({"paths": {"/": {"get": operation(function(ECHO))}}})
+    api.deploy()
+    event = api.get("/").json()
+    assert (event["body"], event["queryStringParameters"], event["pathParameters"]) == (None, None, None)
+    assert api.get("").json()["path"] == "/"
+
+
+MIRROR = """
+def handler(event, context):
+    kind = {"Content-Type": "image/png"}
+    encoded = event["isBase64Encoded"]
+    return {"statusCode": 200, "headers": kind, "body": event["body"], "isBase64Encoded": encoded}
+"""
+
+
+def test_binary_bodies_both_ways(api: Any, function: Any, operation: Any) -> None:
+    api.put(
+        {
+            "paths": {"/": {"post": operation(function(MIRROR))}},
+            "x-amazon-apigateway-binary-media-types": ["image/*"],
+        }
+    )
+    api.deploy()
+    data = b"\xff\x00\xfe"
+    sent = api.post("/", content=data, headers={"content-type": "image/png", "accept": "image/png"})
+    assert (sent.content, sent.headers["content-type"]) == (data, "image/png")
+    # As AWS does it: who does not ask for the binary type gets the text.
+    text = api.post("/", content=data, headers={"content-type": "image/png", "accept": "text/html"})
+    assert text.content == base64.b64encode(data)
+
+
+HEADERS = """
+def handler(event, context):
+    headers = {"X-One": "a", "content-length": "9"}
+    return {"statusCode": "404", "headers": headers,
+            "multiValueHeaders": {"Set-Cookie": ["a=1", "b=2"], "x-one": ["b", "c"]}}
+"""
+
+
+def test_headers_and_cookies_of_an_answer(api: Any, function: Any, operation: Any) -> None:
+    api.put({"paths": {"/": {"get": operation(function(HEADERS))}}})
+    api.deploy()
+    response = api.get("/")
+    assert response.status_code == 404
+    assert response.headers.get_list("set-cookie") == ["a=1", "b=2"]
+    assert response.headers.get_list("x-one") == ["b", "c"]
+    assert response.content == b""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def handler(e, c): raise ValueError('secret of the inside')",
+        "def handler(e, c): return 'hello'",
+        "def handler(e, c): return {'body': 'no status'}",
+        "def handler(e, c): return {'statusCode': 'many'}",
+        "def handler(e, c): return {'statusCode': 200, 'body': {'not': 'a text'}}",
+        "import os\ndef handler(e, c): os._exit(1)",
+        "import missing_module",
+    ],
+)
+def test_a_failed_function_is_a_502_that_tells_nothing(
+    api: Any, function: Any, operation: Any, code: str
+) -> None:
+    api.put({"paths": {"/": {"get": operation(function(code))}}})
+    api.deploy()
+    response = api.get("/")
+    assert (response.status_code, response.json()) == (502, {"message": "Internal server error"})
+    assert response.headers["x-amzn-errortype"] == "InternalServerErrorException"
+
+
+def test_a_function_that_takes_too_long_is_a_504(api: Any, function: Any, operation: Any) -> None:
+    slow = "import time\ndef handler(e, c): time.sleep(20)"
+    api.put({"paths": {"/": {"get": operation(function(slow, Timeout=30), timeoutInMillis=300)}}})
+    api.deploy()
+    response = api.get("/")
+    assert (response.status_code, response.json()) == (504, {"message": "Endpoint request timed out"})
+
+
+@pytest.mark.parametrize("problem", ["no permission", "other api", "no function", "other type", "wrong uri"])
+def test_a_misconfigured_integration_is_a_500(api: Any, function: Any, operation: Any, problem: str) -> None:
+    arn = function(ECHO, permitted=problem not in ("no permission", "other api"))
+    if problem == "other api":
+        api.cloud.functions.add_permission(
+            FunctionName=arn,
+            StatementId="s",
+            Action="lambda:InvokeFunction",
+            Principal="apigateway.amazonaws.com",
+            SourceArn="arn:aws:execute-api:us-east-1:123456789012:other/*",
+        )
+    described = operation(f"{arn}-gone" if problem == "no function" else arn)
+    extension = described["x-amazon-apigateway-integration"]
+    if problem == "other type":
+        extension["type"] = "aws"
+    elif problem == "wrong uri":
+        extension["responseTransferMode"] = "STREAM"
+    api.put({"paths": {"/": {"get": described}}})
+    api.deploy()
+    response = api.get("/")
+    assert (response.status_code, response.json()) == (500, {"message": "Internal server error"})
+
+
+def test_a_permission_for_this_method_is_enough(api: Any, function: Any, operation: Any) -> None:
+    arn = function(ECHO, permitted=False)
+    api.cloud.functions.add_permission(
+        FunctionName=arn,
+        StatementId="s",
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+        SourceArn=f"arn:aws:execute-api:us-east-1:123456789012:{api.id}/live/GET/things/*",
+    )
+    api.put({"paths": {"/things/{id}": {"get": operation(arn)}, "/": {"get": operation(arn)}}})
+    api.deploy()
+    assert api.get("/things/7").status_code == 201
+    assert api.get("/").status_code == 500
+
+
+WEB = """
+import json, os, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        if self.path == "/late":
+            time.sleep(20)
+        self.send_response(206)
+        self.send_header("transfer-encoding", "chunked")
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("set-cookie", "a=1")
+        self.send_header("set-cookie", "b=2")
+        self.end_headers()
+        for number in range(6):
+            data = f"data: {number}\\n\\n".encode()
+            self.wfile.write(b"%x\\r\\n%b\\r\\n" % (len(data), data))
+            time.sleep(0.1)
+            if self.path == "/broken" and number == 2:
+                os._exit(1)
+        self.wfile.write(b"0\\r\\n\\r\\n")
+    def log_message(self, *args): pass
+HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+
+@pytest.fixture
+def web(function: Any) -> str:
+    from tests.support.cloud import zipped
+
+    files = {"run.sh": "#!/bin/sh\nexec python3 server.py\n", "server.py": WEB}
+    variables = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap", "AWS_LWA_INVOKE_MODE": "response_stream"}
+    variables["AWS_LWA_READINESS_CHECK_PATH"] = "/"
+    layer = "arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:30"
+    environment = {"Variables": variables}
+    return str(function(zipped(files), handler="run.sh", Layers=[layer], Environment=environment, Timeout=30))
+
+
+def test_a_streamed_answer_arrives_while_it_is_written(api: Any, web: str, operation: Any) -> None:
+    api.put({"paths": {"/{proxy+}": {"get": operation(web, stream=True)}}})
+    api.deploy()
+    api.get("/warm")
+    with httpx.stream("GET", f"{api.url}/stream", timeout=30) as response:
+        assert response.status_code == 206
+        assert response.headers["content-type"] == "text/event-stream"
+        assert response.headers.get_list("set-cookie") == ["a=1", "b=2"]
+        arrivals = [(time.monotonic(), line) for line in response.iter_lines() if line]
+    assert [line for _, line in arrivals] == [f"data: {number}" for number in range(6)]
+    assert arrivals[-1][0] - arrivals[0][0] > 0.3
+    gaps = [later - earlier for (earlier, _), (later, _) in pairwise(arrivals)]
+    assert max(gaps) < 0.4, "some arrived in a burst"
+
+
+def test_a_stream_that_breaks_off_is_no_success(api: Any, web: str, operation: Any) -> None:
+    api.put({"paths": {"/{proxy+}": {"get": operation(web, stream=True)}}})
+    api.deploy()
+    with pytest.raises(httpx.RemoteProtocolError):
+        api.get("/broken")
+
+
+def test_a_stream_that_does_not_begin_is_a_504(api: Any, web: str, operation: Any) -> None:
+    api.put({"paths": {"/{proxy+}": {"get": operation(web, stream=True, timeoutInMillis=4000)}}})
+    api.deploy()
+    assert api.get("/late").status_code == 504
+
+
+def test_a_streamed_integration_of_a_plain_function_is_a_502(api: Any, function: Any, operation: Any) -> None:
+    api.put({"paths": {"/": {"get": operation(function(ECHO), stream=True)}}})
+    api.deploy()
+    assert (api.get("/").status_code, api.get("/").json()) == (502, {"message": "Internal server error"})
+
+
+def test_json_is_not_touched(api: Any, function: Any, operation: Any) -> None:
+    api.put({"paths": {"/": {"post": operation(function(ECHO))}}})
+    api.deploy()
+    body = '{"a": "\\u00fc", "a":1.0}'
+    assert json.loads(api.post("/", content=body).text)["body"] == body

@@ -1,0 +1,92 @@
+"""One request on its way through the gateway, and what is known of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.datastructures import Headers
+
+from toolkit.local.apigateway.definition import Method
+from toolkit.local.apigateway.documents import DeployedStage
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who calls, as far as it was found out.
+
+    Attributes:
+        principal: of the authorizer's answer.
+        context: further members of it.
+        usage_key: the API key that it named.
+    """
+
+    principal: str = ""
+    context: dict[str, Any] = field(default_factory=dict)
+    usage_key: str | None = None
+
+
+@dataclass
+class Call:
+    """A request.
+
+    Attributes:
+        path: without the stage, percent-encoded as it was sent.
+        query: as it was sent, without `?`.
+        method, parameters: known once it is routed.
+        identity: known once it is authorized.
+        api_key_id, api_key: known once the key is checked.
+    """
+
+    stage: DeployedStage
+    http_method: str
+    path: str
+    query: str
+    headers: Headers
+    body: bytes
+    source_ip: str
+    method: Method | None = None
+    parameters: dict[str, str] = field(default_factory=dict)
+    identity: Identity | None = None
+    api_key_id: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    started_at: float = field(default_factory=time.time)
+    extended_request_id: str = field(
+        default_factory=lambda: base64.b64encode(secrets.token_bytes(9)).decode() + "="
+    )
+
+    @property
+    def method_arn(self) -> str:
+        """The request's ARN, which policies are evaluated against."""
+        return f"{self.stage.arn}/{self.http_method}/{self.path.lstrip('/')}"
+
+    def variable(self, name: str) -> str | None:
+        """A `$context` variable, for templates."""
+        values: dict[str, object] = {
+            "requestId": self.request_id,
+            "extendedRequestId": self.extended_request_id,
+            "apiId": self.stage.api_id,
+            "stage": self.stage.name,
+            "path": f"/{self.stage.name}{self.path}",
+            "httpMethod": self.http_method,
+            "protocol": "HTTP/1.1",
+            "requestTimeEpoch": int(self.started_at * 1000),
+            "resourcePath": self.method.resource if self.method else None,
+            "deploymentId": self.stage.deployment_id,
+            "identity.sourceIp": self.source_ip,
+            "identity.userAgent": self.headers.get("user-agent"),
+            "identity.apiKeyId": self.api_key_id,
+            "authorizer.principalId": self.identity.principal if self.identity else None,
+        }
+        value = values.get(name)
+        if value is None and name.startswith("authorizer.") and self.identity:
+            value = self.identity.context.get(name.removeprefix("authorizer."))
+        if value is None:
+            return None
+        return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,192 @@
+"""What an OpenAPI document with API Gateway's extensions says, in the terms of a request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import unquote
+
+METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch")
+ANY: Final = "x-amazon-apigateway-any-method"
+_INTEGRATION: Final = "x-amazon-apigateway-integration"
+_DEFAULT_TTL_SECONDS: Final = 300
+_DEFAULT_TIMEOUT_MS: Final = 29_000
+_PARAMETER: Final = re.compile(r"\{([^{}]+?)(\+?)\}")
+
+
+@dataclass(frozen=True)
+class Authorizer:
+    """A TOKEN authorizer.
+
+    Attributes:
+        header: where the token is, in lower case.
+        uri: of the function's invocations.
+        ttl_seconds: how long its answer holds for a token; 0: never.
+        validation: a regular expression that the whole token must match.
+    """
+
+    name: str
+    header: str
+    uri: str
+    ttl_seconds: int
+    validation: str | None
+
+
+@dataclass(frozen=True)
+class Integration:
+    """What answers a method.
+
+    Attributes:
+        kind: in lower case, such as `aws_proxy`.
+        streams: whether the answer is handed on while it comes.
+        timeout_seconds: until the whole answer, or the beginning of a streamed one.
+    """
+
+    kind: str
+    uri: str
+    streams: bool
+    timeout_seconds: float
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of a resource.
+
+    Attributes:
+        resource: the path with its parameters, such as `/v1/models/{model}`.
+        http_method: upper case, or `ANY`.
+    """
+
+    resource: str
+    http_method: str
+    operation: str | None
+    integration: Integration | None
+    authorizer: Authorizer | None
+    needs_api_key: bool
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Matches paths that are still percent-encoded, so that an encoded slash divides nothing."""
+        pieces, end = [], 0
+        for found in _PARAMETER.finditer(self.resource):
+            pieces.append(re.escape(self.resource[end : found.start()]))
+            pieces.append("(.+)" if found[2] else "([^/]+)")
+            end = found.end()
+        return re.compile("".join(pieces) + re.escape(self.resource[end:]))
+
+    def parameters(self, path: str) -> dict[str, str] | None:
+        """The path's parameters, decoded; None if the path is another's."""
+        match = self.pattern.fullmatch(path)
+        if match is None:
+            return None
+        names = [name for name, _ in _PARAMETER.findall(self.resource)]
+        return {name: unquote(value) for name, value in zip(names, match.groups(), strict=True)}
+
+    @property
+    def precedence(self) -> tuple[object, ...]:
+        """Sorts a literal segment before a parameter, that before `{proxy+}`, a method before ANY."""
+        segments = [
+            2 if segment.endswith("+}") else 1 if "{" in segment else 0
+            for segment in self.resource.split("/")
+        ]
+        return (segments, self.http_method == "ANY")
+
+
+class Definition:
+    """An API.
+
+    Args:
+        document: OpenAPI 3, or Swagger 2 where it has the same places.
+    """
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._document = document
+        methods = [
+            _method(document, path, name, item)
+            for path, operations in document.get("paths", {}).items()
+            for name, item in operations.items()
+            if name in METHODS or name == ANY
+        ]
+        self.methods = tuple(sorted(methods, key=lambda method: method.precedence))
+
+    @property
+    def api_key_source(self) -> str:
+        """`HEADER` or `AUTHORIZER`."""
+        return str(self._document.get("x-amazon-apigateway-api-key-source", "HEADER")).upper()
+
+    @property
+    def gateway_responses(self) -> Mapping[str, Mapping[str, Any]]:
+        """Customized gateway responses by type."""
+        responses: Mapping[str, Mapping[str, Any]] = self._document.get(
+            "x-amazon-apigateway-gateway-responses", {}
+        )
+        return responses
+
+    @property
+    def binary_media_types(self) -> tuple[str, ...]:
+        """Media types whose bodies are not text."""
+        return tuple(self._document.get("x-amazon-apigateway-binary-media-types", ()))
+
+    def find(self, http_method: str, path: str) -> tuple[Method, dict[str, str]] | None:
+        """The method for a request and the path's parameters.
+
+        Args:
+            path: without the stage, percent-encoded as it was sent.
+        """
+        for method in self.methods:
+            if method.http_method in (http_method, "ANY"):
+                parameters = method.parameters(path)
+                if parameters is not None:
+                    return method, parameters
+        return None
+
+
+def _method(document: Mapping[str, Any], path: str, name: str, operation: Mapping[str, Any]) -> Method:
+    schemes = document.get("components", {}).get("securitySchemes") or document.get("securityDefinitions", {})
+    security = operation.get("security", document.get("security")) or []
+    names = [scheme for requirement in security for scheme in requirement]
+    authorizers = [_authorizer(scheme, schemes[scheme]) for scheme in names if scheme in schemes]
+    return Method(
+        resource=path,
+        http_method="ANY" if name == ANY else name.upper(),
+        operation=operation.get("operationId"),
+        integration=_integration(operation.get(_INTEGRATION)),
+        authorizer=next(filter(None, authorizers), None),
+        needs_api_key=any(_is_api_key(schemes.get(scheme, {})) for scheme in names),
+    )
+
+
+def _integration(extension: Mapping[str, Any] | None) -> Integration | None:
+    if extension is None:
+        return None
+    return Integration(
+        kind=str(extension.get("type", "")).lower(),
+        uri=str(extension.get("uri", "")),
+        streams=str(extension.get("responseTransferMode", "BUFFERED")).upper() == "STREAM",
+        timeout_seconds=int(extension.get("timeoutInMillis", _DEFAULT_TIMEOUT_MS)) / 1000,
+    )
+
+
+def _authorizer(name: str, scheme: Mapping[str, Any]) -> Authorizer | None:
+    extension = scheme.get("x-amazon-apigateway-authorizer")
+    if extension is None or str(extension.get("type", "")).lower() != "token":
+        return None
+    source = str(extension.get("identitySource", "")).removeprefix("method.request.header.")
+    return Authorizer(
+        name=name,
+        header=(source or str(scheme.get("name", "Authorization"))).lower(),
+        uri=str(extension.get("authorizerUri", "")),
+        ttl_seconds=int(extension.get("authorizerResultTtlInSeconds", _DEFAULT_TTL_SECONDS)),
+        validation=extension.get("identityValidationExpression"),
+    )
+
+
+def _is_api_key(scheme: Mapping[str, Any]) -> bool:
+    return (
+        scheme.get("type") == "apiKey"
+        and str(scheme.get("name", "")).lower() == "x-api-key"
+        and "x-amazon-apigateway-authtype" not in scheme
+    )

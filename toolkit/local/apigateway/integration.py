@@ -1,0 +1,159 @@
+"""Lambda proxy integrations, buffered and streamed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from starlette.background import BackgroundTask
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response, StreamingResponse
+
+from toolkit.local.apigateway import permissions
+from toolkit.local.apigateway.call import Call
+from toolkit.local.apigateway.definition import Integration, Method
+from toolkit.local.apigateway.errors import GatewayError, Refusal, failed, misconfigured
+from toolkit.local.apigateway.events import is_binary, proxy_event
+from toolkit.local.apigateway.functions import function_of
+from toolkit.local.functions.errors import FunctionError
+from toolkit.local.functions.invocation import Answer
+from toolkit.local.functions.service import FunctionService
+
+_PRELUDE_END: Final = b"\0" * 8
+_MAX_PRELUDE_BYTES: Final = 16 * 1024
+# A stream may last this long, and be silent this long (regional APIs).
+_STREAM_SECONDS: Final = 900
+_STREAM_IDLE_SECONDS: Final = 300
+# Not the function's to say.
+_OWN_HEADERS: Final = frozenset(
+    {"connection", "content-length", "transfer-encoding", "keep-alive", "upgrade"}
+)
+
+
+async def run(call: Call, functions: FunctionService) -> Response:
+    """Answer a request by its function.
+
+    Raises:
+        GatewayError: the integration is not set up as it must be, or the function failed.
+    """
+    method = call.method
+    integration = method.integration if method else None
+    if method is None or integration is None or integration.kind != "aws_proxy":
+        raise misconfigured(f"{call.http_method} {call.path}: only aws_proxy integrations run here")
+    function = function_of(integration.uri, streamed=integration.streams)
+    permissions.require(function, _source_arn(call, method))
+    answer = functions.invoke(function, proxy_event(call, method))
+    try:
+        if integration.streams:
+            return await _streamed(call, answer, integration)
+        return await _buffered(call, answer, integration)
+    except FunctionError as error:
+        raise failed(f"{function.name}: {error.error_type}: {error.message}") from error
+    except TimeoutError as error:
+        answer.cancel()
+        message = "Endpoint request timed out"
+        raise GatewayError(Refusal.INTEGRATION_TIMEOUT, message, reason=function.name) from error
+
+
+def _source_arn(call: Call, method: Method) -> str:
+    path = re.sub(r"\{[^}]+\}", "*", method.resource)
+    return f"{call.stage.arn}/{method.http_method.replace('ANY', '*')}{path}"
+
+
+def _headers(call: Call, document: dict[str, Any]) -> MutableHeaders:
+    headers = MutableHeaders()
+    for name, value in (document.get("headers") or {}).items():
+        for single in value if isinstance(value, list) else [value]:
+            headers.append(name, str(single))
+    for name, values in (document.get("multiValueHeaders") or {}).items():
+        if name.lower() in headers:
+            del headers[name]
+        for value in values:
+            headers.append(name, str(value))
+    for cookie in document.get("cookies") or []:
+        headers.append("set-cookie", cookie)
+    for name in _OWN_HEADERS & set(headers.keys()):
+        del headers[name]
+    headers.setdefault("content-type", "application/json")
+    headers["x-amzn-requestid"] = call.request_id
+    headers["x-amz-apigw-id"] = call.extended_request_id
+    return headers
+
+
+def _status(document: dict[str, Any], default: int | None) -> int:
+    status = document.get("statusCode", default)
+    try:
+        number = int(status)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise failed(f"statusCode {status!r} of the function's answer is no HTTP status") from error
+    if not 100 <= number <= 599:
+        raise failed(f"statusCode {number} of the function's answer is no HTTP status")
+    return number
+
+
+async def _buffered(call: Call, answer: Answer, integration: Integration) -> Response:
+    payload = await asyncio.wait_for(answer.read(), integration.timeout_seconds)
+    try:
+        document = json.loads(payload)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or not isinstance(document.get("body", ""), str | None):
+        raise failed("the function's answer is not in the format of a proxy response")
+    status, headers = _status(document, None), _headers(call, document)
+    text = document.get("body") or ""
+    accepted = call.headers.get("accept", "").partition(",")[0]
+    if document.get("isBase64Encoded") and is_binary(call, accepted):
+        return _response(base64.b64decode(text), status, headers)
+    return _response(text.encode(), status, headers)
+
+
+def _response(body: bytes, status: int, headers: MutableHeaders) -> Response:
+    response = Response(body, status)
+    response.raw_headers += headers.raw
+    return response
+
+
+async def _streamed(call: Call, answer: Answer, integration: Integration) -> Response:
+    parts = answer.parts()
+    deadline = asyncio.get_running_loop().time() + _STREAM_SECONDS
+    prelude, rest = await asyncio.wait_for(_prelude(parts), integration.timeout_seconds)
+    response = StreamingResponse(
+        _body(rest, parts, deadline), _status(prelude, 200), background=BackgroundTask(answer.cancel)
+    )
+    response.raw_headers = _headers(call, prelude).raw
+    return response
+
+
+async def _prelude(parts: AsyncIterator[bytes]) -> tuple[dict[str, Any], bytes]:
+    data = b""
+    async for part in parts:
+        data += part
+        head, end, rest = data.partition(_PRELUDE_END)
+        if end:
+            try:
+                document = json.loads(head)
+            except ValueError:
+                document = None
+            if not isinstance(document, dict):
+                raise failed("what the function says before its streamed answer is no JSON object")
+            return document, rest
+        if len(data) > _MAX_PRELUDE_BYTES:
+            break
+    raise failed("the function's answer does not begin with status and headers, as a streamed one must")
+
+
+async def _body(rest: bytes, parts: AsyncIterator[bytes], deadline: float) -> AsyncIterator[bytes]:
+    # An error from here on can only break the connection off: the status is sent.
+    if rest:
+        yield rest
+    while True:
+        now = asyncio.get_running_loop().time()
+        async with asyncio.timeout(min(_STREAM_IDLE_SECONDS, deadline - now)):
+            part = await anext(parts, None)
+        if part is None:
+            return
+        yield part

@@ -1,0 +1,72 @@
+"""Gateway responses: what the gateway answers by itself, as the API customizes it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from toolkit.local.apigateway.call import Call
+from toolkit.local.apigateway.errors import GatewayError
+
+_DEFAULT_TEMPLATE: Final = '{"message":$context.error.messageString}'
+_JSON: Final = "application/json"
+_VARIABLE: Final = re.compile(r"\$(?:\{context\.([\w.]+)\}|context\.([\w.]*\w))", re.ASCII)
+_HEADER: Final = "gatewayresponse.header."
+
+
+def gateway_response(call: Call, error: GatewayError) -> Response:
+    """The answer to a request that ended with `error`."""
+    custom = _custom(call.stage.definition.gateway_responses, error)
+    # A template for the type stands alone; one for all of 4XX or 5XX keeps the type's own status.
+    status = int(custom.get("statusCode") or error.refusal.status)
+    templates: Mapping[str, str] = custom.get("responseTemplates") or {}
+    media_type, template = next(
+        ((kind, templates[kind]) for kind in (_JSON, *templates) if kind in templates),
+        (_JSON, _DEFAULT_TEMPLATE),
+    )
+    headers = {
+        "x-amzn-requestid": call.request_id,
+        "x-amz-apigw-id": call.extended_request_id,
+        "x-amzn-errortype": error.refusal.error_type,
+        **_headers(call, error, custom.get("responseParameters") or {}),
+    }
+    return Response(_render(template, call, error), status, headers, media_type)
+
+
+def _custom(responses: Mapping[str, Mapping[str, Any]], error: GatewayError) -> Mapping[str, Any]:
+    default = "DEFAULT_4XX" if error.refusal.status < 500 else "DEFAULT_5XX"
+    return responses.get(error.refusal.name) or responses.get(default) or {}
+
+
+def _headers(call: Call, error: GatewayError, parameters: Mapping[str, str]) -> dict[str, str]:
+    headers = {}
+    for target, source in parameters.items():
+        if not target.startswith(_HEADER):
+            continue
+        if source.startswith("'"):
+            value: str | None = source.strip("'")
+        elif source.startswith("method.request.header."):
+            value = call.headers.get(source.removeprefix("method.request.header."))
+        else:
+            value = _value(source.removeprefix("context."), call, error)
+        if value is not None:
+            headers[target.removeprefix(_HEADER).lower()] = value
+    return headers
+
+
+def _render(template: str, call: Call, error: GatewayError) -> str:
+    # Variables only, as AWS does it: these templates know no logic.
+    return _VARIABLE.sub(lambda found: _value(found[1] or found[2], call, error) or "", template)
+
+
+def _value(name: str, call: Call, error: GatewayError) -> str | None:
+    errors = {
+        "error.message": error.message,
+        "error.messageString": json.dumps(error.message),
+        "error.responseType": error.refusal.name,
+    }
+    return errors.get(name) or call.variable(name)

@@ -1,0 +1,107 @@
+"""Requests to REST APIs, at `/_aws/execute-api/{api}/{stage}/{path}`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from toolkit.local.apigateway import documents, integration, keys
+from toolkit.local.apigateway.authorizer import Authorizers
+from toolkit.local.apigateway.call import Call
+from toolkit.local.apigateway.errors import GatewayError, Refusal
+from toolkit.local.apigateway.responses import gateway_response
+from toolkit.local.functions.service import FunctionService
+from toolkit.local.status import ApiStatus, Item
+
+_log = logging.getLogger(__name__)
+
+PREFIX: Final = "/_aws/execute-api"
+MAX_BODY_BYTES: Final = 10 * 1024 * 1024
+_METHODS: Final = ("GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH")
+
+
+class ApiGatewayService:
+    """Serves REST APIs.
+
+    Args:
+        functions: what runs behind them.
+    """
+
+    def __init__(self, functions: FunctionService) -> None:
+        self._functions = functions
+        self._authorizers = Authorizers(functions)
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """All stages of all APIs."""
+        return [Route(f"{PREFIX}/{{api_id}}/{{stage}}{{path:path}}", self._handle, methods=_METHODS)]
+
+    async def start(self) -> None:
+        """Extend moto."""
+        documents.extend()
+
+    async def stop(self) -> None:
+        """Nothing runs here by itself."""
+
+    def status(self) -> Iterable[Item]:
+        """All APIs."""
+        for region, api in documents.apis():
+            yield ApiStatus(api.id, api.name, region, tuple(sorted(api.stages)))
+
+    async def _handle(self, request: Request) -> Response:
+        stage = documents.find(request.path_params["api_id"], request.path_params["stage"])
+        if stage is None:
+            return JSONResponse({"message": "Forbidden"}, 403, {"x-amzn-errortype": "ForbiddenException"})
+        try:
+            body = await _body(request)
+        except ClientDisconnect:
+            return Response(status_code=499)
+        call = Call(
+            stage=stage,
+            http_method=request.method,
+            path=_path(request, stage),
+            query=request.url.query,
+            headers=request.headers,
+            body=body,
+            source_ip=request.client.host if request.client else "127.0.0.1",
+        )
+        try:
+            return await self._answer(call)
+        except GatewayError as error:
+            if error.reason:
+                _log.warning("%s %s: %s", call.http_method, call.path, error)
+            return gateway_response(call, error)
+
+    async def _answer(self, call: Call) -> Response:
+        if len(call.body) > MAX_BODY_BYTES:
+            raise GatewayError(Refusal.REQUEST_TOO_LARGE, "Request Too Long")
+        found = call.stage.definition.find(call.http_method, call.path)
+        if found is None:
+            raise GatewayError(Refusal.MISSING_AUTHENTICATION_TOKEN, "Missing Authentication Token")
+        call.method, call.parameters = found
+        call.identity = await self._authorizers.authorize(call)
+        # The usage plan in the answer knows the throttle and quota that apply.
+        keys.check(call)
+        return await integration.run(call, self._functions)
+
+
+async def _body(request: Request) -> bytes:
+    """The body, or the first part of one that is too large."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        parts.append(part)
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            break
+    return b"".join(parts)
+
+
+def _path(request: Request, stage: documents.DeployedStage) -> str:
+    raw = request.scope["raw_path"].decode("latin1").partition("?")[0]
+    path = raw.removeprefix(f"{PREFIX}/{stage.api_id}/{stage.name}")
+    return path or "/"
