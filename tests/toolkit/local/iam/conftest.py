@@ -24,6 +24,8 @@ from toolkit.local.iam.middleware import EnforceIam
 from toolkit.local.iam.service import IamService
 
 REGION = "us-east-1"
+# One for all, so that service models are read once.
+SESSION: Any = boto3.Session()
 
 
 class Cloud:
@@ -33,17 +35,19 @@ class Cloud:
         self.url = url
         self.enforcement = enforcement
 
-    def client(self, service: str, credentials: dict[str, str] | None = None) -> Any:
+    def client(
+        self, service: str, credentials: dict[str, str] | None = None, config: Config | None = None
+    ) -> Any:
         """A boto3 client: the administrator's, or of keys as CreateAccessKey and AssumeRole answer them."""
         keys = credentials or {"AccessKeyId": "local", "SecretAccessKey": "local"}
-        return boto3.client(
+        return SESSION.client(
             service,
             endpoint_url=self.url,
             region_name=REGION,
             aws_access_key_id=keys["AccessKeyId"],
             aws_secret_access_key=keys["SecretAccessKey"],
             aws_session_token=keys.get("SessionToken"),
-            config=Config(retries={"total_max_attempts": 1}),
+            config=Config(retries={"total_max_attempts": 1}).merge(config or Config()),
         )
 
     def user(self, name: str, *statements: dict[str, Any], **more: Any) -> dict[str, str]:
@@ -112,7 +116,7 @@ def capture() -> Callable[..., Captured]:
     """Calls boto3 and gives the HTTP request, as an ASGI scope and body, instead of sending it."""
 
     def call(service: str, operation: str, **parameters: Any) -> Captured:
-        client = boto3.client(
+        client = SESSION.client(
             service,
             endpoint_url="http://127.0.0.1:5000",
             region_name=REGION,

@@ -1,0 +1,95 @@
+"""A CI system's role: assumed with a token, by the repositories and branches it is for."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tests.support.iam import ACCOUNT, allow, document, trust
+
+ISSUER = "token.actions.githubusercontent.com"
+PROVIDER = {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"}
+CONDITION = {
+    "StringEquals": {f"{ISSUER}:aud": "sts.amazonaws.com"},
+    "StringLike": {f"{ISSUER}:sub": "repo:org/llm:ref:refs/heads/*"},
+}
+CLAIMS = {
+    "iss": f"https://{ISSUER}",
+    "aud": "sts.amazonaws.com",
+    "sub": "repo:org/llm:ref:refs/heads/main",
+    "repository": "org/llm",
+}
+
+
+def token(**claims):
+    parts = [{"alg": "RS256"}, {"exp": time.time() + 300, **CLAIMS, **claims}]
+    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
+    return ".".join([*encoded, "signature"])
+
+
+@pytest.fixture
+def assume(cloud):
+    iam = cloud.client("iam")
+    iam.create_open_id_connect_provider(
+        Url=f"https://{ISSUER}", ClientIDList=["sts.amazonaws.com"], ThumbprintList=["a" * 40]
+    )
+    statement = trust(PROVIDER, "sts:AssumeRoleWithWebIdentity", Condition=CONDITION)
+    iam.create_role(RoleName="ci", AssumeRolePolicyDocument=document(statement))
+    iam.put_role_policy(RoleName="ci", PolicyName="p", PolicyDocument=document(allow("iam:ListRoles")))
+    sts = cloud.client("sts", config=Config(signature_version=UNSIGNED))
+
+    def call(web_identity_token):
+        return sts.assume_role_with_web_identity(
+            RoleArn=f"arn:aws:iam::{ACCOUNT}:role/ci",
+            RoleSessionName="run-1",
+            WebIdentityToken=web_identity_token,
+        )["Credentials"]
+
+    return call
+
+
+def test_the_right_token_gets_the_roles_rights(cloud, assume):
+    session = assume(token())
+
+    assert cloud.client("iam", session).list_roles()["Roles"]
+    with pytest.raises(
+        ClientError, match="assumed-role/ci/run-1 is not authorized to perform: iam:ListUsers"
+    ):
+        cloud.client("iam", session).list_users()
+
+
+@pytest.mark.parametrize(
+    ("claims", "expected"),
+    [
+        ({"sub": "repo:org/other:ref:refs/heads/main"}, "AccessDenied"),
+        ({"sub": "repo:org/llm:pull_request"}, "AccessDenied"),
+        ({"aud": "somebody else"}, "InvalidIdentityToken"),
+        ({"iss": "https://token.example.com"}, "InvalidIdentityToken"),
+        ({"exp": 1}, "ExpiredToken"),
+    ],
+)
+def test_other_tokens_do_not(assume, claims, expected):
+    with pytest.raises(ClientError) as caught:
+        assume(token(**claims))
+
+    assert caught.value.response["Error"]["Code"].startswith(expected)
+
+
+def test_what_is_no_token_is_refused(assume):
+    with pytest.raises(ClientError, match="InvalidIdentityToken"):
+        assume("no token")
+
+
+def test_only_claims_that_aws_knows_are_condition_keys(cloud, assume):
+    condition = {**CONDITION, "StringEquals": {f"{ISSUER}:invented": "x"}}
+    statement = trust(PROVIDER, "sts:AssumeRoleWithWebIdentity", Condition=condition)
+    cloud.client("iam").update_assume_role_policy(RoleName="ci", PolicyDocument=document(statement))
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        assume(token(invented="x"))
