@@ -21,8 +21,9 @@ def test_a_role_reads_what_it_may_read(cloud):
     denied = cloud.enforcement.allowed(caller, "s3:GetObject", "arn:aws:s3:::other/x")
     assert not denied.allowed
     assert denied.message == (
-        f"User: arn:aws:sts::{ACCOUNT}:assumed-role/exec/SageMaker is not authorized to perform: s3:GetObject "
-        'on resource: "arn:aws:s3:::other/x" because no identity-based policy allows the s3:GetObject action'
+        f"User: arn:aws:sts::{ACCOUNT}:assumed-role/exec/SageMaker is not authorized to perform: "
+        's3:GetObject on resource: "arn:aws:s3:::other/x" because no identity-based policy allows the '
+        "s3:GetObject action"
     )
 
 
