@@ -153,7 +153,8 @@ def _answer(request: dict[str, Any], rules: list[dict[str, Any]], problems: Prob
     """What the toolkit reads (toolkit/policy/scan.py).
 
     `rules`: our rules; `findings`: what failed; `passed`: what passed our rules; `unreadable`: files that
-    were not scanned; `resources`: how many were; `problems`: what went wrong with rules; `checkov`: its version.
+    were not scanned; `resources`: how many were; `problems`: what went wrong with
+    rules; `checkov`: its version.
     """
     from checkov.version import version  # type: ignore[import-not-found]
 

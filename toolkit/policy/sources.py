@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 _INDEX = re.compile(r'\[(?:\d+|"(?:[^"\\]|\\.)*")\]')
-_HEADER = re.compile(
-    r'^[ \t]*(?P<keyword>resource|data|module)[ \t]+"(?P<first>[^"]+)"(?:[ \t]+"(?P<second>[^"]+)")?[ \t]*\{'
-)
+# In the first column, as `terraform fmt` puts blocks, and nothing else that looks like one.
+_HEADER = re.compile(r'^(?P<keyword>\w+)(?P<labels>(?:[ \t]+"[^"]+")*)[ \t]*\{')
 _SKIP = re.compile(r"checkov:skip=[ \t]*(?P<rules>[\w,-]+)(?::(?P<reason>.*))?")
 
 
@@ -65,9 +64,7 @@ class Source:
     @cached_property
     def blocks(self) -> dict[str, Block]:
         """Its blocks, as in an address: "aws_iam_role.this", "data.aws_iam_role.this", "module.api"."""
-        return {
-            address: Block(self.file, line, self._end(line)) for line, address in self._headers() if address
-        }
+        return {address: Block(self.file, line, self._end(line)) for line, address in self._headers()}
 
     @cached_property
     def comments(self) -> tuple[Comment, ...]:
@@ -87,19 +84,16 @@ class Source:
         for number, line in enumerate(self.lines, 1):
             match = _HEADER.match(line)
             if match:
-                prefix = "" if match["keyword"] == "resource" else f"{match['keyword']}."
-                yield number, prefix + ".".join(filter(None, (match["first"], match["second"])))
+                labels = re.findall(r'"([^"]+)"', match["labels"])
+                kind = [] if match["keyword"] == "resource" else [match["keyword"]]
+                yield number, ".".join([*kind, *labels])
 
     def _end(self, start: int) -> int:
-        """The line of the brace that closes a block: the next one that is indented as the block is."""
-        first = self.lines[start - 1]
-        if first.rstrip().endswith("}"):
+        """The line of the brace that closes a block: in its first line, or alone in the first column."""
+        if self.lines[start - 1].rstrip().endswith("}"):
             return start
-        indent = first[: len(first) - len(first.lstrip())]
-        for number in range(start, len(self.lines)):
-            if self.lines[number].rstrip() == indent + "}":
-                return number + 1
-        return len(self.lines)
+        closing = (n for n in range(start, len(self.lines)) if self.lines[n].rstrip() == "}")
+        return next(closing, len(self.lines) - 1) + 1
 
 
 class Sources:

@@ -1,0 +1,71 @@
+"""`toolkit policy check`, as a pipeline runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.support.checkout import ROOT
+from tests.support.policy import FIXTURES, fixtures_plan
+from tests.support.toolkit import Toolkit
+
+pytestmark = pytest.mark.slow
+
+LOG_GROUP = 'resource "aws_cloudwatch_log_group" "this" {\n  name = "x"\n}\n'
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("plan") / "plan.json"
+    path.write_text(json.dumps(fixtures_plan()))
+    return path
+
+
+def test_a_plan_that_is_forbidden(plan: Path, tmp_path: Path) -> None:
+    files = {"--sarif": tmp_path / "report.sarif", "--junit": tmp_path / "report.xml"}
+    arguments = [str(each) for pair in files.items() for each in pair]
+    result = Toolkit(ROOT)("policy", "check", str(plan), "--source", str(FIXTURES), *arguments)
+    assert result.returncode == 3
+    assert (
+        "tests/policies/checkov/fixtures/secret_variables.tf:17: critical CKV_LLM_17 "
+        "No environment variable holds a secret"
+    ) in result.stdout
+    assert "    → Stage gated weights" in result.stdout
+    assert "policies forbid this" in result.stderr
+    (run,) = json.loads(files["--sarif"].read_text())["runs"]
+    assert "CKV_LLM_17" in {each["ruleId"] for each in run["results"]}
+    (suite,) = ET.parse(files["--junit"]).getroot()  # noqa: S314 - our own
+    assert int(suite.get("failures", "0")) > 0
+
+
+def test_source_code_below_the_threshold(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(LOG_GROUP)
+    lenient = Toolkit(ROOT)("policy", "check", str(tmp_path), "--json")
+    assert lenient.returncode == 0, lenient.stderr
+    report = json.loads(lenient.stdout)
+    assert report["passed"]
+    assert "CKV_LLM_16" in {finding["rule"] for finding in report["findings"]}
+    strict = Toolkit(ROOT)("policy", "check", str(tmp_path), "--fail-at", "medium")
+    assert strict.returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("missing.json", None, "no such file or folder"),
+        ("binary.tfplan", b"PK\x03\x04\xff", "neither a folder nor a plan"),
+        ("list.json", b"[]", "no plan in JSON"),
+        ("state.json", b'{"version": 4}', "no plan in JSON"),
+    ],
+)
+def test_a_path_that_is_no_plan(tmp_path: Path, name: str, content: bytes | None, says: str) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    result = Toolkit(ROOT)("policy", "check", str(path))
+    assert result.returncode == 2
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
