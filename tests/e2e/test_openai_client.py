@@ -15,6 +15,8 @@ from tests.support.toolkit import Deployed, local_client
 pytestmark = pytest.mark.e2e
 
 QUESTION: Any = [{"role": "user", "content": "Count from one to twenty in words."}]
+# Something that a small model does not end after a sentence.
+STORY: Any = [{"role": "user", "content": "Tell me a long story about a lighthouse and its keeper."}]
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def test_chat(client: openai.OpenAI) -> None:
 
 def test_a_streamed_answer_arrives_as_it_is_made(client: openai.OpenAI) -> None:
     arrivals, text = [], ""
-    stream = client.chat.completions.create(model="smollm2", messages=QUESTION, max_tokens=64, stream=True)
+    stream = client.chat.completions.create(model="smollm2", messages=STORY, max_tokens=64, stream=True)
     for chunk in stream:
         if chunk.choices and chunk.choices[0].delta.content:
             arrivals.append(time.perf_counter())
