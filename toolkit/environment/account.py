@@ -61,3 +61,5 @@ class Account(Section):
     """Where the models' weights lie; by default `<name>-models-<account_id>-<region>`."""
     state: Bucket = Bucket()
     """Where Terraform keeps its state; by default `<name>-state-<account_id>-<region>`."""
+    lifecycle_rules: bool = True
+    """Whether uploads left unfinished and old versions of objects are cleared away in time."""
