@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.checkout import ROOT
 from toolkit.console import Console
+from toolkit.policy.rules import Rule
 from toolkit.policy.scan import Scan, Scanner
 from toolkit.project import Project
 from toolkit.terraform import Workspace, discover
@@ -52,6 +53,12 @@ def fixtures_plan() -> Mapping[str, Any]:
         )
         workspace.init()
         return workspace.show(workspace.plan())
+
+
+@functools.cache
+def catalogue() -> tuple[tuple[Rule, ...], dict[str, str]]:
+    """The project's rules, and the names of all rules."""
+    return Scanner(Project(ROOT), quiet()).catalogue()
 
 
 @functools.cache

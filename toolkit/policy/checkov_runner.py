@@ -4,8 +4,8 @@
 
 Importing checkov takes ten times as long as a scan, so the toolkit starts this while Terraform is still
 planning. One line of JSON is read from standard input: `{"plan": {…}}` (what `terraform show -json` says),
-`{"directory": "…"}` (source code) or `{}` (just the rules). One line of JSON is written: see `_answer`. If
-standard input ends without a request, nobody wants an answer any more.
+`{"directory": "…"}` (source code) or `{}` (just what rules there are). One line of JSON is written: see
+`_answer` and `_catalogue`. If standard input ends without a request, nobody wants an answer any more.
 
 It calls checkov's runners as a library: checkov's command line would read configuration files and settings
 of the user, which could switch rules off, and import the scanners of twenty other languages.
@@ -61,7 +61,9 @@ def main(rules_directory: Path) -> None:
     gc.enable()
     line = sys.stdin.readline()
     if line:
-        answers.write(json.dumps(_answer(json.loads(line), rules, problems)) + "\n")
+        request = json.loads(line)
+        answer = _answer(request, rules, problems) if request else _catalogue(rules)
+        answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
 
@@ -74,9 +76,6 @@ def _claim_stdout() -> TextIO:
 
 def _load(directory: Path, problems: Problems) -> list[dict[str, Any]]:
     """Load our rules and describe them; a file that gives none is a problem."""
-    from checkov.common.checks.base_check_registry import (  # type: ignore[import-not-found]
-        BaseCheckRegistry,
-    )
     from checkov.common.checks_infra.registry import (  # type: ignore[import-not-found]
         get_graph_checks_registry,
     )
@@ -85,17 +84,32 @@ def _load(directory: Path, problems: Problems) -> list[dict[str, Any]]:
     )
 
     files = _rule_files(directory)
-    graph_registry = get_graph_checks_registry("terraform")
-    graph_registry.load_checks()
+    get_graph_checks_registry("terraform").load_checks()
     resource_registry.load_external_checks(str(directory))
-    graph_registry.load_external_checks(str(directory))
-    python = [check for check in BaseCheckRegistry.get_all_registered_checks() if _file_of(check) in files]
-    yaml = [check for check in graph_registry.checks if Path(check.check_path) in files]
-    rules = {
-        (rule["id"], rule["file"]): rule for rule in (*map(_python_rule, python), *map(_yaml_rule, yaml))
-    }
+    get_graph_checks_registry("terraform").load_external_checks(str(directory))
+    in_python, in_yaml = _checks()
+    described = [_python_rule(check) for check in in_python if _file_of(check) in files]
+    described += [_yaml_rule(check) for check in in_yaml if Path(check.check_path) in files]
+    # A rule that judges data sources too is registered twice.
+    rules = {(rule["id"], rule["file"]): rule for rule in described}
     _complain(files, list(rules.values()), problems)
-    return sorted(rules.values(), key=lambda rule: (len(rule["id"]), rule["id"]))
+    return sorted(rules.values(), key=_order)
+
+
+def _checks() -> tuple[list[Any], list[Any]]:
+    """All rules for Terraform that are loaded: those in Python, those in YAML."""
+    from checkov.common.checks.base_check_registry import (  # type: ignore[import-not-found]
+        BaseCheckRegistry,
+    )
+    from checkov.common.checks_infra.registry import get_graph_checks_registry
+
+    return BaseCheckRegistry.get_all_registered_checks(), get_graph_checks_registry("terraform").checks
+
+
+def _order(rule: dict[str, Any]) -> tuple[int, int, str]:
+    """By kind, then by number."""
+    kind, _, number = rule["id"].rpartition("_")
+    return len(kind), len(number), number
 
 
 def _rule_files(directory: Path) -> set[Path]:
@@ -149,8 +163,13 @@ def _yaml_rule(check: Any) -> dict[str, Any]:
     }
 
 
+def _catalogue(rules: list[dict[str, Any]]) -> dict[str, Any]:
+    """Our rules, and the names of all rules by id."""
+    return {"rules": rules, "names": {check.id: check.name for checks in _checks() for check in checks}}
+
+
 def _answer(request: dict[str, Any], rules: list[dict[str, Any]], problems: Problems) -> dict[str, Any]:
-    """What the toolkit reads (toolkit/policy/scan.py).
+    """What came out of a scan; toolkit/policy/scan.py reads it.
 
     `rules`: our rules; `findings`: what failed; `passed`: what passed our rules; `unreadable`: files that
     were not scanned; `resources`: how many were; `problems`: what went wrong with
@@ -164,14 +183,12 @@ def _answer(request: dict[str, Any], rules: list[dict[str, Any]], problems: Prob
     return {
         "checkov": version,
         "rules": rules,
-        "findings": [_finding(record) for record in report.failed_checks] if report else [],
+        "findings": [_finding(record) for record in report.failed_checks],
         "passed": [
-            [record.check_id, _address(record)]
-            for record in (report.passed_checks if report else [])
-            if record.check_id in ours
+            [record.check_id, _address(record)] for record in report.passed_checks if record.check_id in ours
         ],
-        "unreadable": sorted(map(str, report.parsing_errors)) if report else [],
-        "resources": len(report.resources) if report else 0,
+        "unreadable": sorted(map(str, report.parsing_errors)),
+        "resources": len(report.resources),
         "problems": problems.found,
     }
 
@@ -185,15 +202,13 @@ def _scan(request: dict[str, Any], skipped: list[str]) -> Any:
         settings = RunnerFilter(framework=["terraform_plan"], skip_checks=skipped)
         with _file(request["plan"]) as path:
             return Runner().run(files=[path], runner_filter=settings)
-    if "directory" in request:
-        from checkov.terraform.runner import Runner as SourceRunner  # type: ignore[import-not-found]
+    from checkov.terraform.runner import Runner as SourceRunner  # type: ignore[import-not-found]
 
-        settings = RunnerFilter(framework=["terraform"], skip_checks=skipped, show_progress_bar=False)
-        # Skip comments are the toolkit's work, for plans and source code alike.
-        return SourceRunner().run(
-            root_folder=request["directory"], runner_filter=settings, collect_skip_comments=False
-        )
-    return None
+    settings = RunnerFilter(framework=["terraform"], skip_checks=skipped, show_progress_bar=False)
+    # Skip comments are the toolkit's work, for plans and source code alike.
+    return SourceRunner().run(
+        root_folder=request["directory"], runner_filter=settings, collect_skip_comments=False
+    )
 
 
 @contextlib.contextmanager

@@ -103,7 +103,7 @@ class Scanner:
         Raises:
             ToolkitError: checkov failed.
         """
-        return self._ask({"plan": document})
+        return _read(self._ask({"plan": document}))
 
     def directory(self, path: Path) -> Scan:
         """Scan Terraform's source code in a folder and the folders in it.
@@ -111,15 +111,16 @@ class Scanner:
         Raises:
             ToolkitError: checkov failed.
         """
-        return self._ask({"directory": str(path.resolve())})
+        return _read(self._ask({"directory": str(path.resolve())}))
 
-    def rules(self) -> tuple[Rule, ...]:
-        """The project's rules, by id.
+    def catalogue(self) -> tuple[tuple[Rule, ...], dict[str, str]]:
+        """The project's rules, and the names of all rules by their ids.
 
         Raises:
             ToolkitError: checkov failed.
         """
-        return self._ask({}).rules
+        answer = self._ask({})
+        return tuple(map(Rule.of, answer["rules"])), dict(answer["names"])
 
     def close(self) -> None:
         """End the process, if nothing was scanned."""
@@ -128,7 +129,7 @@ class Scanner:
         # Reads what is left and closes the pipes.
         self._process.communicate()
 
-    def _ask(self, request: Mapping[str, Any]) -> Scan:
+    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         try:
             answer, said = self._process.communicate(json.dumps(request) + "\n", timeout=DEADLINE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -140,7 +141,7 @@ class Scanner:
                 details=said.strip().splitlines()[-8:],
                 remedy="nothing was judged; if it is not a rule in policies/checkov, please report it",
             )
-        return _read(json.loads(answer))
+        return dict(json.loads(answer))
 
 
 def _read(answer: Mapping[str, Any]) -> Scan:

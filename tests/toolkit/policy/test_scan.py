@@ -64,4 +64,4 @@ def test_a_scanner_that_dies_is_said_with_its_last_words() -> None:
     (pid,) = scanners() - before
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(ToolkitError, match="the policy scanner failed"):
-        scanner.rules()
+        scanner.catalogue()
