@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.checkout import ROOT
-from tests.support.cloud import CloudProcess
+from tests.support.cloudprocess import CloudProcess
 from toolkit.console import Console
 from toolkit.project import Project
 from toolkit.terraform import Counts, Plan, Program, Workspace, discover

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.cloud import CloudProcess, running
+from tests.support.cloudprocess import CloudProcess, running
 from tests.support.terraform import Account, Rig, apply_account, copy_project, find_program
 
 

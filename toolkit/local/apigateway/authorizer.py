@@ -71,8 +71,7 @@ class Authorizers:
             return cached
         document = await self._ask(call, authorizer, token)
         answer = _parse(document, time.monotonic() + authorizer.ttl_seconds)
-        if authorizer.ttl_seconds > 0:
-            self._remember(key, answer)
+        self._remember(key, answer)
         return answer
 
     def _remember(self, key: _Key, answer: _Answer) -> None:

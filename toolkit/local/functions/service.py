@@ -77,7 +77,7 @@ class FunctionService:
             asyncio.run_coroutine_threadsafe(self._instances.retire(arn), loop).result(_RETIRE_SECONDS)
 
         controlplane.extend(changed)
-        self._runtime = asyncio.create_task(asyncio.to_thread(self._make_runtime))
+        self._spawn(self._prepare())
         self._spawn(self._reap())
 
     async def stop(self) -> None:
@@ -117,13 +117,27 @@ class FunctionService:
             await asyncio.shield(self._instances.release(instance))
 
     async def _new_instance(self, target: Function) -> Instance:
-        assert self._runtime is not None  # noqa: S101 - the service is started
+        log = InstanceLog(target)
         try:
-            sandbox = Sandbox(self._cloud, await asyncio.shield(self._runtime))
-        except ToolkitError as error:
+            sandbox = Sandbox(self._cloud, await self._tools())
+        except (ToolkitError, OSError) as error:
+            log.line(f"[ERROR] no Python environment for functions: {error}")
             raise FunctionError("Runtime.Unavailable", str(error)) from error
         kind = WebInstance if target.is_web else HandlerInstance
-        return kind(target, InstanceLog(target), sandbox)
+        return kind(target, log, sandbox)
+
+    async def _tools(self) -> ToolEnvironment:
+        """The Python environment; tried again if its installation failed."""
+        failed = self._runtime is not None and self._runtime.done() and self._runtime.exception() is not None
+        if self._runtime is None or failed:
+            self._runtime = asyncio.create_task(asyncio.to_thread(self._make_runtime))
+        return await asyncio.shield(self._runtime)
+
+    async def _prepare(self) -> None:
+        try:
+            await self._tools()
+        except (ToolkitError, OSError) as error:
+            _log.warning("no Python environment for functions: %s", error)
 
     def _default_runtime(self) -> ToolEnvironment:
         return ensure(Project.find(self._cloud.directory), "lambda-runtime", Console(interactive=False))

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.cloud import CloudProcess, running
+from tests.support.cloudprocess import CloudProcess, running
 
 LAMBDA = "arn:aws:apigateway:us-east-1:lambda:path"
 

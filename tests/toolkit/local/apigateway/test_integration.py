@@ -203,7 +203,7 @@ HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 
 @pytest.fixture
 def web(function: Any) -> str:
-    from tests.support.cloud import zipped
+    from tests.support.cloudprocess import zipped
 
     files = {"run.sh": "#!/bin/sh\nexec python3 server.py\n", "server.py": WEB}
     variables = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap", "AWS_LWA_INVOKE_MODE": "response_stream"}

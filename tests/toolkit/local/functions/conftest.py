@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.cloud import CloudProcess, running
+from tests.support.cloudprocess import CloudProcess, running
 
 
 @pytest.fixture(scope="session")

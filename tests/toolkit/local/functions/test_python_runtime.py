@@ -13,14 +13,16 @@ from typing import Any
 import pytest
 
 from tests.support.checkout import ROOT
-from tests.support.cloud import zipped
+from tests.support.cloudprocess import zipped
 from toolkit.console import Console
+from toolkit.errors import PreflightError
 from toolkit.local.functions.errors import FunctionError
 from toolkit.local.functions.function import Function
 from toolkit.local.functions.handlers import HandlerInstance
 from toolkit.local.functions.invocation import Answer, Invocation
 from toolkit.local.functions.log import InstanceLog
 from toolkit.local.functions.sandbox import Sandbox
+from toolkit.local.functions.service import FunctionService
 from toolkit.local.service import Cloud
 from toolkit.project import Project
 from toolkit.toolenvs import ToolEnvironment, ensure
@@ -54,14 +56,18 @@ def runtimes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ToolEnvironm
     return {"ours": ToolEnvironment(bare), "aws": ensure(Project(ROOT), "lambda-runtime", console)}
 
 
-def run(runtime: ToolEnvironment, directory: Path, handler: str, *events: Any, code: str = CODE) -> list[Any]:
-    """Answers of one instance to several events."""
+def a_function(handler: str, code: str = CODE) -> Function:
     archive = zipped({"app.py": code})
-    function = Function(
+    return Function(
         name="f", arn="arn:f", region="us-east-1", version="$LATEST", handler=handler, runtime="python3.13",
         memory_mb=128, timeout_seconds=5, environment={}, layers=(), log_group=f"/test/{handler}",
         code_sha256=hashlib.sha256(archive).hexdigest(), code=archive,
     )  # fmt: skip
+
+
+def run(runtime: ToolEnvironment, directory: Path, handler: str, *events: Any, code: str = CODE) -> list[Any]:
+    """Answers of one instance to several events."""
+    function = a_function(handler, code)
 
     async def answers() -> list[Any]:
         sandbox = Sandbox(Cloud(directory, "http://127.0.0.1:1", "test"), runtime)
@@ -115,3 +121,24 @@ def test_failed_starts_are_those_of_awss_own(runtimes: Any, tmp_path: Path, hand
             run(runtimes[name], tmp_path, handler, code=code)
         failures.append(caught.value.error_type)
     assert failures[0] == failures[1]
+
+
+def test_a_failed_installation_is_told_and_tried_again(runtimes: Any, tmp_path: Path) -> None:
+    outcomes: list[Any] = [PreflightError("could not install lambda-runtime"), runtimes["ours"]]
+
+    def install() -> ToolEnvironment:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        assert isinstance(outcome, ToolEnvironment)
+        return outcome
+
+    async def scenario() -> Any:
+        service = FunctionService(Cloud(tmp_path, "http://127.0.0.1:1", "test"), install)
+        with pytest.raises(FunctionError, match="could not install"):
+            await service.invoke(a_function("app.echo"), b"1").read()
+        answer = await service.invoke(a_function("app.echo"), b"1").read()
+        await service.stop()
+        return json.loads(answer)["event"]
+
+    assert asyncio.run(scenario()) == 1

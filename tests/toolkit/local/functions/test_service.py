@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.cloud import CloudProcess, zipped
+from tests.support.cloudprocess import CloudProcess, zipped
 from tests.support.interrupts import wait_for
 
 ECHO = """

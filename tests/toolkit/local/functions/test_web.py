@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cloud import CloudProcess
+from tests.support.cloudprocess import CloudProcess
 from tests.support.interrupts import wait_for
 
 LAYER = "arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerArm64:27"

@@ -1,0 +1,132 @@
+"""The embedded cloud as a process of its own, for tests of its parts."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from tests.support.checkout import ROOT, clean_environment
+
+ROLE = "arn:aws:iam::123456789012:role/function"
+
+
+@dataclass
+class CloudProcess:
+    """A running cloud.
+
+    Attributes:
+        endpoint_url: its address.
+        log: its own output.
+    """
+
+    endpoint_url: str
+    log: Path
+
+    def client(self, service: str, region: str = "us-east-1") -> Any:
+        """A boto3 client, which does not repeat what fails."""
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.endpoint_url,
+            region_name=region,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=60),
+        )
+
+    @cached_property
+    def functions(self) -> Any:
+        """boto3's Lambda client; the role that functions name exists."""
+        with contextlib.suppress(Exception):
+            self.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")
+        return self.client("lambda")
+
+    def create_function(
+        self, name: str, files: Mapping[str, str] | bytes, handler: str = "app.handler", **settings: Any
+    ) -> str:
+        """Create a function from files, or from a whole zip; returns its ARN."""
+        code = files if isinstance(files, bytes) else zipped(files)
+        created = self.functions.create_function(
+            FunctionName=name,
+            Role=ROLE,
+            Runtime="python3.13",
+            Handler=handler,
+            Code={"ZipFile": code},
+            **{"Timeout": 10, **settings},
+        )
+        return str(created["FunctionArn"])
+
+    def status(self) -> dict[str, Any]:
+        """What it says of itself."""
+        with urllib.request.urlopen(f"{self.endpoint_url}/_toolkit/status") as answer:
+            return dict(json.load(answer))
+
+    def log_lines(self, function: str) -> list[str]:
+        """All lines of a function's log group, in order within each stream."""
+        logs = self.client("logs")
+        group = f"/aws/lambda/{function}"
+        if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+            return []
+        lines = []
+        for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]:
+            events = logs.get_log_events(
+                logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
+            )
+            lines += [event["message"] for event in events["events"]]
+        return lines
+
+
+def zipped(files: Mapping[str, str], executable: str = "run.sh") -> bytes:
+    """A zip file of texts by name."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = (0o755 if name == executable else 0o644) << 16
+            archive.writestr(entry, text)
+    return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def running(directory: Path) -> Iterator[CloudProcess]:
+    """A cloud that keeps its files in `directory`, until the block ends."""
+    directory.mkdir(parents=True, exist_ok=True)
+    log = directory / "cloud.log"
+    command = [sys.executable, "-m", "toolkit.local.server", "--directory", str(directory)]
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*command, "--instance-id", uuid.uuid4().hex],
+            cwd=ROOT,
+            env=clean_environment(TOOLKIT_PROJECT=str(ROOT)),
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield CloudProcess(_address(directory, process, log), log)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _address(directory: Path, process: subprocess.Popen[bytes], log: Path) -> str:
+    record = directory / "cloud.json"
+    deadline = time.monotonic() + 60
+    while not record.exists():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.02)
+    return f"http://127.0.0.1:{json.loads(record.read_text())['port']}"
