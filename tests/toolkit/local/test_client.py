@@ -13,7 +13,7 @@ import time
 import psutil
 import pytest
 
-from tests.toolkit.local.conftest import aws_clients, eventually, is_gone
+from tests.support.cloud import aws_clients, eventually, is_gone
 from toolkit.console import Console
 from toolkit.errors import PreflightError
 from toolkit.local import client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 from collections.abc import Callable, Iterable
@@ -21,6 +22,7 @@ _log = logging.getLogger(__name__)
 
 # Terraform works on ten resources at once and its provider polls; an upload occupies a thread each.
 WORKERS = 40
+LARGE_BODY_BYTES = 16 * 1024 * 1024
 # AWS's own word for an operation that there is not.
 _UNKNOWN = "UnknownOperationException"
 
@@ -38,6 +40,10 @@ def application() -> ASGIApp:
             return list(moto(environ, start_response))
         except Exception as error:  # noqa: BLE001 whatever moto stumbles over is its answer
             return _failure(environ, start_response, error)
+        finally:
+            if int(environ.get("CONTENT_LENGTH") or 0) > LARGE_BODY_BYTES:
+                # moto's requests refer to themselves; a body would stay until Python happens to look.
+                gc.collect()
 
     return cast(ASGIApp, WSGIMiddleware(app, workers=WORKERS))
 

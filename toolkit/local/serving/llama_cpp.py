@@ -108,6 +108,9 @@ async def _serve(environment: Mapping[str, str]) -> None:
 
 def main() -> int:
     """Serve until SIGTERM."""
+    # Threads that wait for each other sleep instead of spinning: otherwise a model on a machine that
+    # does something else as well, such as Terraform, becomes slower by a factor of ten and more.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         asyncio.run(_serve(os.environ))
     except (ModelError, llama_options.OptionError, RuntimeError, OSError) as error:

@@ -1,0 +1,220 @@
+"""Endpoints whose containers relay to a server of the test, which starts in no time."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import psutil
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.support.cloud import Engine, Hosting, answer, eventually, is_gone
+from toolkit.local import client
+from toolkit.project import Project
+
+pytestmark = pytest.mark.slow
+
+
+def processes(project: Project, endpoint: str) -> list[int]:
+    status = client.status(project)
+    assert status is not None
+    return [process.pid for process in status.processes if process.name.startswith(f"{endpoint}/")]
+
+
+def invoke(hosting: Hosting, endpoint: str) -> Any:
+    answer = hosting.aws("sagemaker-runtime").invoke_endpoint(EndpointName=endpoint, Body=b'{"prompt": "p"}')
+    return json.loads(answer["Body"].read())
+
+
+def test_an_endpoint_lives_and_dies(hosting: Hosting, engine: Engine, shared_checkout: Project) -> None:
+    configuration = hosting.configuration(container=engine.container)
+    tags = [{"Key": "team", "Value": "platform"}]
+    endpoint = hosting.endpoint(configuration, Tags=tags)
+    first = hosting.sagemaker.describe_endpoint(EndpointName=endpoint)
+    assert first["EndpointStatus"] == "Creating"
+    description = hosting.settled(endpoint)
+    assert description["EndpointStatus"] == "InService"
+    assert description["EndpointConfigName"] == configuration
+    assert hosting.sagemaker.list_tags(ResourceArn=description["EndpointArn"])["Tags"] == tags
+    [variant] = description["ProductionVariants"]
+    assert (variant["VariantName"], variant["CurrentInstanceCount"]) == ("AllTraffic", 1)
+    assert invoke(hosting, endpoint) == {"ok": True}
+    pids = processes(shared_checkout, endpoint)
+    assert len(pids) == 1
+    hosting.delete(endpoint)
+    assert all(is_gone(pid) for pid in pids)
+    with pytest.raises(ClientError, match="Could not find endpoint"):
+        hosting.sagemaker.describe_endpoint(EndpointName=endpoint)
+
+
+def test_its_name_is_taken_and_its_configuration_must_exist(hosting: Hosting, engine: Engine) -> None:
+    configuration = hosting.configuration(container=engine.container)
+    endpoint = hosting.endpoint(configuration)
+    with pytest.raises(ClientError, match="Cannot create already existing endpoint"):
+        hosting.sagemaker.create_endpoint(EndpointName=endpoint, EndpointConfigName=configuration)
+    with pytest.raises(ClientError, match="Could not find endpoint configuration"):
+        hosting.sagemaker.create_endpoint(EndpointName="other", EndpointConfigName="no-such")
+
+
+def test_it_is_in_service_only_when_its_container_is_healthy(hosting: Hosting, engine: Engine) -> None:
+    engine.healthy = False
+    endpoint = hosting.endpoint(hosting.configuration(container=engine.container))
+    with pytest.raises(ClientError, match=f"Endpoint {endpoint} of account 123456789012 not found"):
+        invoke(hosting, endpoint)
+    with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
+        hosting.sagemaker.delete_endpoint(EndpointName=endpoint)
+    engine.healthy = True
+    assert hosting.settled(endpoint)["EndpointStatus"] == "InService"
+
+
+def test_an_image_that_nothing_can_run_fails_with_what_to_do(hosting: Hosting) -> None:
+    image = "763104351884.dkr.ecr.us-east-1.amazonaws.com/vllm:server-sagemaker-cuda-v2.0"
+    description = hosting.settled(hosting.endpoint(hosting.configuration(image=image)))
+    assert description["EndpointStatus"] == "Failed"
+    assert image in description["FailureReason"]
+    assert "llama_cpp" in description["FailureReason"]
+
+
+def test_missing_weights_fail_with_the_address(hosting: Hosting) -> None:
+    uri = "s3://no-such-bucket/model/"
+    source = {"S3DataSource": {"S3Uri": uri, "S3DataType": "S3Prefix", "CompressionType": "None"}}
+    configuration = hosting.configuration(container={"ModelDataSource": source})
+    description = hosting.settled(hosting.endpoint(configuration))
+    assert description["EndpointStatus"] == "Failed"
+    assert description["FailureReason"] == (
+        f"Could not find model data at {uri}: there is no bucket no-such-bucket."
+    )
+
+
+def test_a_process_that_ends_fails_the_endpoint_and_its_log_tells_why(hosting: Hosting) -> None:
+    container = {"Environment": {"OPENAI_BASE_URL": "http://192.0.2.1/v1"}}
+    endpoint = hosting.endpoint(hosting.configuration(container=container))
+    description = hosting.settled(endpoint)
+    assert description["EndpointStatus"] == "Failed"
+    assert "exit code 1" in description["FailureReason"]
+    assert any("not this machine" in line for line in hosting.log(endpoint))
+    hosting.delete(endpoint)
+
+
+def test_a_container_that_dies_in_service_is_started_again(
+    hosting: Hosting, engine: Engine, shared_checkout: Project
+) -> None:
+    endpoint = hosting.endpoint(hosting.configuration(container=engine.container))
+    hosting.settled(endpoint)
+    [old] = processes(shared_checkout, endpoint)
+    psutil.Process(old).kill()
+    eventually(lambda: processes(shared_checkout, endpoint) not in ([], [old]))
+
+    def answers() -> bool:
+        try:
+            return invoke(hosting, endpoint) == {"ok": True}
+        except ClientError as error:
+            # While it is down, callers are told to try again.
+            assert error.response["Error"]["Code"] == "ServiceUnavailable"
+            return False
+
+    eventually(answers)
+    assert any("started again" in line for line in hosting.log(endpoint))
+
+
+def test_an_update_moves_to_the_new_configuration(
+    hosting: Hosting, engine: Engine, shared_checkout: Project
+) -> None:
+    old = hosting.configuration(container=engine.container)
+    endpoint = hosting.endpoint(old)
+    hosting.settled(endpoint)
+    pids = processes(shared_checkout, endpoint)
+    new = hosting.configuration(container=engine.container, InitialInstanceCount=2)
+    engine.healthy = False
+    hosting.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=new)
+    during = hosting.sagemaker.describe_endpoint(EndpointName=endpoint)
+    assert (during["EndpointStatus"], during["EndpointConfigName"]) == ("Updating", old)
+    assert during["PendingDeploymentSummary"]["EndpointConfigName"] == new
+    assert invoke(hosting, endpoint) == {"ok": True}
+    with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
+        hosting.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=new)
+    engine.healthy = True
+    description = hosting.settled(endpoint)
+    assert (description["EndpointStatus"], description["EndpointConfigName"]) == ("InService", new)
+    assert description["ProductionVariants"][0]["CurrentInstanceCount"] == 2
+    assert "FailureReason" not in description
+    assert "PendingDeploymentSummary" not in description
+    assert all(is_gone(pid) for pid in pids)
+    assert invoke(hosting, endpoint) == {"ok": True}
+
+
+def test_a_failed_update_keeps_the_old_configuration_in_service(
+    hosting: Hosting, engine: Engine, shared_checkout: Project
+) -> None:
+    old = hosting.configuration(container=engine.container)
+    endpoint = hosting.endpoint(old)
+    hosting.settled(endpoint)
+    pids = processes(shared_checkout, endpoint)
+    broken = hosting.configuration(image="unknown")
+    hosting.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=broken)
+    description = hosting.settled(endpoint)
+    assert (description["EndpointStatus"], description["EndpointConfigName"]) == ("InService", old)
+    assert "unknown" in description["FailureReason"]
+    assert processes(shared_checkout, endpoint) == pids
+    assert invoke(hosting, endpoint) == {"ok": True}
+
+
+def test_requests_in_progress_survive_an_update(hosting: Hosting, engine: Engine) -> None:
+    started, finish = threading.Event(), threading.Event()
+
+    def slow(handler: Any, _: dict[str, Any]) -> None:
+        started.set()
+        finish.wait(30)
+        answer(handler, 200, b'{"ok": "late"}')
+
+    engine.behaviour = slow
+    endpoint = hosting.endpoint(hosting.configuration(container=engine.container))
+    hosting.settled(endpoint)
+    results: list[Any] = []
+    thread = threading.Thread(target=lambda: results.append(invoke(hosting, endpoint)))
+    thread.start()
+    assert started.wait(10)
+    new = hosting.configuration(container=engine.container)
+    hosting.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=new)
+
+    def new_fleet_serves() -> bool:
+        description = hosting.sagemaker.describe_endpoint(EndpointName=endpoint)
+        return "PendingDeploymentSummary" in description and len(hosting.log(endpoint)) >= 2
+
+    eventually(new_fleet_serves)
+    finish.set()
+    thread.join(30)
+    assert results == [{"ok": "late"}]
+    assert hosting.settled(endpoint)["EndpointConfigName"] == new
+
+
+def test_an_update_needs_the_old_configuration(hosting: Hosting, engine: Engine) -> None:
+    old, new = (hosting.configuration(container=engine.container) for _ in range(2))
+    endpoint = hosting.endpoint(old)
+    hosting.settled(endpoint)
+    hosting.sagemaker.delete_endpoint_config(EndpointConfigName=old)
+    with pytest.raises(ClientError, match=f'Could not find endpoint configuration ".*/{old}"'):
+        hosting.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=new)
+
+
+def test_weights_and_counts_can_be_changed_and_retained(hosting: Hosting, engine: Engine) -> None:
+    endpoint = hosting.endpoint(hosting.configuration(container=engine.container))
+    hosting.settled(endpoint)
+    change = {"VariantName": "AllTraffic", "DesiredWeight": 3.0, "DesiredInstanceCount": 4}
+    hosting.sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName=endpoint, DesiredWeightsAndCapacities=[change]
+    )
+    [variant] = hosting.settled(endpoint)["ProductionVariants"]
+    assert (variant["CurrentWeight"], variant["CurrentInstanceCount"]) == (3.0, 4)
+    new = hosting.configuration(container=engine.container)
+    hosting.sagemaker.update_endpoint(
+        EndpointName=endpoint, EndpointConfigName=new, RetainAllVariantProperties=True
+    )
+    [variant] = hosting.settled(endpoint)["ProductionVariants"]
+    assert (variant["CurrentWeight"], variant["CurrentInstanceCount"]) == (3.0, 4)
+    with pytest.raises(ClientError, match='"other" is/are not present'):
+        hosting.sagemaker.update_endpoint_weights_and_capacities(
+            EndpointName=endpoint, DesiredWeightsAndCapacities=[{"VariantName": "other"}]
+        )

@@ -1,0 +1,209 @@
+"""Invocations, of containers that relay to a server of the test."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EventStreamError
+
+from tests.support.cloud import ROLE, Engine, Hosting, answer, paced, stream
+
+pytestmark = pytest.mark.slow
+
+PROMPT = b'{"prompt": "p", "model": "mine"}'
+
+
+@pytest.fixture
+def runtime(hosting: Hosting) -> Any:
+    return hosting.aws("sagemaker-runtime")
+
+
+@pytest.fixture
+def endpoint(hosting: Hosting, engine: Engine) -> str:
+    name = hosting.endpoint(hosting.configuration(container=engine.container))
+    hosting.settled(name)
+    return name
+
+
+def parts(response: Any) -> Iterator[bytes]:
+    return (event["PayloadPart"]["Bytes"] for event in response["Body"])
+
+
+def test_the_container_gets_the_request_and_the_caller_the_answer(
+    runtime: Any, endpoint: str, engine: Engine
+) -> None:
+    response = runtime.invoke_endpoint(
+        EndpointName=endpoint,
+        Body=PROMPT,
+        ContentType="application/json",
+        CustomAttributes="trace=1",
+        InferenceId="i-1",
+    )
+    assert response["Body"].read() == b'{"ok": true}'
+    assert response["ContentType"] == "application/json"
+    assert response["InvokedProductionVariant"] == "AllTraffic"
+    [request] = engine.requests
+    assert request["path"] == "/v1/completions"
+    assert request["body"] == {"prompt": "p", "model": "served"}
+    headers = {name.lower(): value for name, value in request["headers"].items()}
+    assert headers["content-type"] == "application/json"
+    assert headers["x-amzn-sagemaker-custom-attributes"] == "trace=1"
+    assert headers["x-amzn-sagemaker-inference-id"] == "i-1"
+    # The caller's signature is not the container's to see.
+    assert "authorization" not in headers
+
+
+def test_parts_of_a_stream_arrive_as_they_are_made(runtime: Any, endpoint: str, engine: Engine) -> None:
+    chunks = [f"data: {number}\n\n".encode() for number in range(10)]
+    engine.behaviour = lambda handler, _: stream(handler, paced(chunks, 0.05))
+    start = time.monotonic()
+    response = runtime.invoke_endpoint_with_response_stream(EndpointName=endpoint, Body=PROMPT)
+    assert response["ContentType"] == "text/event-stream"
+    assert response["InvokedProductionVariant"] == "AllTraffic"
+    arrivals = [(time.monotonic() - start, part) for part in parts(response)]
+    assert b"".join(part for _, part in arrivals) == b"".join(chunks)
+    assert arrivals[-1][0] - arrivals[0][0] > 0.3
+    assert len(arrivals) >= 8
+
+
+@pytest.mark.parametrize("status", [400, 500])
+@pytest.mark.parametrize("operation", ["invoke_endpoint", "invoke_endpoint_with_response_stream"])
+def test_an_error_of_the_model_is_told_with_its_own_words(
+    runtime: Any, endpoint: str, engine: Engine, operation: str, status: int
+) -> None:
+    body = b'{"error": "\\u8fc7\\u957f"}'
+    engine.behaviour = lambda handler, _: answer(handler, status, body)
+    with pytest.raises(runtime.exceptions.ModelError) as error:
+        getattr(runtime, operation)(EndpointName=endpoint, Body=PROMPT)
+    response = error.value.response
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 424
+    assert response["OriginalStatusCode"] == status
+    assert response["OriginalMessage"] == body.decode()
+    side = "client" if status == 400 else "server"
+    assert f"Received {side} error ({status}) from primary" in response["Error"]["Message"]
+    assert f"/aws/sagemaker/Endpoints/{endpoint}:log-stream:AllTraffic/i-" in response["LogStreamArn"]
+
+
+@pytest.mark.parametrize("operation", ["invoke_endpoint", "invoke_endpoint_with_response_stream"])
+def test_unknown_endpoints_and_variants_are_refused(runtime: Any, endpoint: str, operation: str) -> None:
+    with pytest.raises(ClientError) as error:
+        getattr(runtime, operation)(EndpointName="no-such", Body=PROMPT)
+    assert error.value.response["Error"]["Code"] == "ValidationError"
+    assert "no-such of account 123456789012 not found" in error.value.response["Error"]["Message"]
+    with pytest.raises(ClientError, match="Variant v2 not found"):
+        getattr(runtime, operation)(EndpointName=endpoint, Body=PROMPT, TargetVariant="v2")
+
+
+def test_a_stream_that_breaks_off_ends_with_an_error(runtime: Any, endpoint: str, engine: Engine) -> None:
+    def broken(handler: Any, _: dict[str, Any]) -> None:
+        def half() -> Iterator[bytes]:
+            yield b"data: 1\n\n"
+            handler.connection.close()
+            raise ConnectionError
+
+        try:
+            stream(handler, half())
+        except (ConnectionError, ValueError):
+            handler.close_connection = True
+            handler.wfile = open("/dev/null", "wb")  # noqa: PTH123, SIM115
+
+    engine.behaviour = broken
+    response = runtime.invoke_endpoint_with_response_stream(EndpointName=endpoint, Body=PROMPT)
+    received: list[bytes] = []
+    with pytest.raises(EventStreamError, match="ModelStreamError"):
+        received.extend(parts(response))
+
+
+def test_a_payload_beyond_the_limit_is_refused(runtime: Any, endpoint: str) -> None:
+    with pytest.raises(ClientError, match="length less than or equal to 6291456"):
+        runtime.invoke_endpoint(EndpointName=endpoint, Body=b"x" * (6 * 1024 * 1024 + 1))
+
+
+@pytest.mark.parametrize("path", ["invocations", "invocations-response-stream"])
+def test_a_caller_that_goes_away_ends_the_work(endpoint: str, engine: Engine, cloud: Any, path: str) -> None:
+    started, gone = threading.Event(), threading.Event()
+
+    def endless(handler: Any, _: dict[str, Any]) -> None:
+        def tokens() -> Iterator[bytes]:
+            while True:
+                started.set()
+                yield b"data: token\n\n"
+                time.sleep(0.01)
+
+        try:
+            stream(handler, tokens())
+        except OSError:
+            gone.set()
+            handler.close_connection = True
+
+    engine.behaviour = endless
+    connection = http.client.HTTPConnection(cloud.endpoint_url.removeprefix("http://"))
+    scope = "Credential=local/20260101/us-east-1/sagemaker/aws4_request"
+    headers = {"Authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"}
+    connection.request("POST", f"/endpoints/{endpoint}/{path}", body=PROMPT, headers=headers)
+    assert started.wait(10)
+    connection.close()
+    assert gone.wait(10)
+
+
+def test_variants_share_the_traffic_by_weight(hosting: Hosting, runtime: Any, engine: Engine) -> None:
+    for name in ("heavy", "light"):
+        hosting.sagemaker.create_model(
+            ModelName=f"weighted-{name}",
+            ExecutionRoleArn=ROLE,
+            PrimaryContainer={"Image": "any"} | engine.container,
+        )
+    variants = [
+        {
+            "VariantName": name,
+            "ModelName": f"weighted-{name}",
+            "InstanceType": "ml.c7i.xlarge",
+            "InitialInstanceCount": 1,
+            "InitialVariantWeight": weight,
+        }
+        for name, weight in (("heavy", 9.0), ("light", 1.0))
+    ]
+    hosting.sagemaker.create_endpoint_config(EndpointConfigName="weighted", ProductionVariants=variants)
+    endpoint = hosting.endpoint("weighted")
+    hosting.settled(endpoint)
+
+    def invoked(**members: Any) -> str:
+        response = runtime.invoke_endpoint(EndpointName=endpoint, Body=PROMPT, **members)
+        return str(response["InvokedProductionVariant"])
+
+    counts = Counter(invoked() for _ in range(200))
+    # Ten times the expected standard deviation away from either bound.
+    assert 5 <= counts["light"] <= 60
+    assert counts["heavy"] == 200 - counts["light"]
+    assert {invoked(TargetVariant="light") for _ in range(10)} == {"light"}
+
+
+def test_requests_run_side_by_side(runtime: Any, endpoint: str, engine: Engine) -> None:
+    everybody = threading.Barrier(8, timeout=20)
+
+    def together(handler: Any, request: dict[str, Any]) -> None:
+        everybody.wait()
+        answer(handler, 200, json.dumps(request["body"]).encode())
+
+    engine.behaviour = together
+    results: dict[int, Any] = {}
+
+    def invoke(number: int) -> None:
+        body = json.dumps({"prompt": str(number)})
+        response = runtime.invoke_endpoint(EndpointName=endpoint, Body=body)
+        results[number] = json.loads(response["Body"].read())["prompt"]
+
+    threads = [threading.Thread(target=invoke, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    # The engine gives back the prompt, so that a mixed-up answer would show.
+    assert results == {number: str(number) for number in range(8)}
