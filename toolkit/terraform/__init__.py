@@ -12,6 +12,10 @@
         workspace.apply(plan)
     workspace.outputs()                  # {"api_id": "abc123", …}
 
+    workspace.show(plan)                 # Terraform's JSON of a plan, or without one of the state
+    workspace.validate()                 # after init; works without a backend_file
+    program.describe(), program.as_dict()    # for people and for machines
+
 All of them raise the toolkit's errors: TerraformError (exit 5), StateError (locked or stale, exit 9),
 InterruptedByUserError (exit 130, after Terraform has ended safely), PreflightError (no usable program).
 """

@@ -6,8 +6,6 @@ import fcntl
 import os
 import sys
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -167,6 +165,9 @@ def registry_problem(host: str) -> str | None:
 
 
 def _probe(url: str) -> str | None:
+    import urllib.error
+    import urllib.request
+
     try:
         with urllib.request.urlopen(url, timeout=PROBE_SECONDS):  # noqa: S310 - always https
             return None

@@ -63,3 +63,10 @@ def test_what_would_change_the_outcome_is_not_inherited(monkeypatch: pytest.Monk
     }
     assert made["TF_DATA_DIR"] == "/data" and made["AWS_REGION"] == "eu-west-1"
     assert made["CHECKPOINT_DISABLE"] == "1"
+
+
+def test_the_users_go_settings_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GOGC", raising=False)
+    assert command.environment()["GOGC"] == "200"
+    monkeypatch.setenv("GOGC", "50")
+    assert command.environment()["GOGC"] == "50"
