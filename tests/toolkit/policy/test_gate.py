@@ -12,7 +12,7 @@ from tests.support.checkout import ROOT
 from tests.support.policy import FIXTURES, SECRETS, fixtures_plan, plan_scan, quiet
 from toolkit.errors import ToolkitError
 from toolkit.policy import Gate, GateSettings, Report, Severity, data, junit, sarif, text
-from toolkit.project import Project
+from toolkit.project import Project, cache_dir
 
 pytestmark = pytest.mark.slow
 
@@ -70,6 +70,7 @@ def test_a_users_settings_for_checkov_switch_nothing_off(
     (tmp_path / "checkov").mkdir()
     (tmp_path / "checkov" / "__init__.py").write_text("raise SystemExit(9)\n")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TOOLKIT_CACHE_DIR", str(cache_dir()))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("CKV_SKIP_CHECK", "CKV_LLM_16")
