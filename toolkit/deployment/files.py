@@ -19,10 +19,12 @@ class Files:
 
     Attributes:
         staged: the weights that the variables refer to.
+        packages: the Lambda packages that the variables refer to, by file name.
         written: the rendered files.
     """
 
     staged: dict[str, StagedModel]
+    packages: dict[str, packaging.Package]
     written: list[Path]
 
 
@@ -41,4 +43,5 @@ def write(project: Project, environment: Environment, console: Console) -> Files
         authorizer_package=relpath(packages.authorizer.path, stack),
     )
     directory = project.environment_build(environment.env)
-    return Files(staged, rendering.render(environment, inputs, directory).paths)
+    by_name = {package.path.name: package for package in (packages.gateway, packages.authorizer)}
+    return Files(staged, by_name, rendering.render(environment, inputs, directory).paths)

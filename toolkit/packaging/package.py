@@ -32,7 +32,9 @@ class Package:
 def build_package(
     source: Path, directory: Path, dependencies: Dependencies | None, console: Console
 ) -> Package:
-    """Build `<directory>/<name of source>.zip`.
+    """Build `<directory>/<name of source>-<digest>.zip`, named by its content.
+
+    What a release refers to can so be put back beside what is built now.
 
     Args:
         source: folder of the function's Python package; a `run.sh` in it goes to the zip's root.
@@ -43,18 +45,20 @@ def build_package(
         InputError: `source` holds no Python.
         PreflightError: pip could not fetch the dependencies.
     """
-    path = directory / f"{source.name}.zip"
+    note = directory / f"{source.name}.json"
     files = _source_files(source)
     inputs = _digest(files, dependencies.digest if dependencies else "")
-    built = _up_to_date(path, inputs)
+    built = _up_to_date(note, inputs)
     if built is not None:
         return built
     if dependencies is not None:
         files = {**dependencies.files(console), **files}
     directory.mkdir(parents=True, exist_ok=True)
-    archive.write(path, files, executable=frozenset({START_SCRIPT}))
-    package = Package(path, hashlib.sha256(path.read_bytes()).hexdigest())
-    _note(path).write_text(json.dumps({"inputs": inputs, "sha256": package.sha256}))
+    fresh = directory / f"{source.name}.zip"
+    archive.write(fresh, files, executable=frozenset({START_SCRIPT}))
+    package = _package(note, hashlib.sha256(fresh.read_bytes()).hexdigest())
+    fresh.replace(package.path)
+    note.write_text(json.dumps({"inputs": inputs, "sha256": package.sha256}))
     return package
 
 
@@ -75,15 +79,16 @@ def _digest(files: dict[str, bytes], dependencies: str) -> str:
     return digest.hexdigest()
 
 
-def _note(path: Path) -> Path:
-    return path.with_suffix(".json")
+def _package(note: Path, sha256: str) -> Package:
+    return Package(note.with_name(f"{note.stem}-{sha256[:12]}.zip"), sha256)
 
 
-def _up_to_date(path: Path, inputs: str) -> Package | None:
-    """The package at `path`, if it was made of `inputs` and nobody changed it since."""
+def _up_to_date(note: Path, inputs: str) -> Package | None:
+    """The package that `note` tells of, if it was made of `inputs` and nobody changed it since."""
     try:
-        note = json.loads(_note(path).read_text())
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    except (OSError, ValueError):
+        known = json.loads(note.read_text())
+        package = _package(note, known["sha256"])
+        sha256 = hashlib.sha256(package.path.read_bytes()).hexdigest()
+    except (OSError, ValueError, LookupError, TypeError):
         return None
-    return Package(path, sha256) if note == {"inputs": inputs, "sha256": sha256} else None
+    return package if known == {"inputs": inputs, "sha256": sha256} else None
