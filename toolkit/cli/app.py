@@ -12,6 +12,7 @@ from toolkit.cli import (
     init,
     keys,
     local,
+    model,
     outputs,
     plan,
     policy,
@@ -44,4 +45,5 @@ app.command("smoke-test")(smoke_test.smoke_test)
 app.command("doctor")(doctor.doctor)
 app.add_typer(keys.app, name="keys")
 app.add_typer(local.app, name="local")
+app.add_typer(model.app, name="model")
 app.add_typer(policy.app, name="policy")

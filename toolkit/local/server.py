@@ -41,7 +41,7 @@ from starlette.routing import BaseRoute, Route
 from toolkit.local import guard, state
 from toolkit.local.apigateway.service import ApiGatewayService
 from toolkit.local.autoscaling.service import AutoScalingService
-from toolkit.local.controlplane import application, inventory, objects
+from toolkit.local.controlplane import application, checksums, inventory, objects
 from toolkit.local.functions.service import FunctionService
 from toolkit.local.sagemaker.service import SageMakerService
 from toolkit.local.service import Cloud, Service
@@ -177,6 +177,7 @@ def _fresh_directory(parent: Path, name: str) -> Path:
     tempfile.tempdir = str(directory)
     objects.keep_in(directory / "objects")
     objects.apply_no_bucket_policies()
+    checksums.apply()
     return directory
 
 

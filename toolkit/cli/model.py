@@ -1,0 +1,110 @@
+"""`toolkit model …`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from toolkit.cli.options import Env, Json
+
+if TYPE_CHECKING:
+    from toolkit.deployment.context import Context
+    from toolkit.staging import Manifest, StagedModel, StoredModel
+
+app = typer.Typer(help="Model weights in the model store.", no_args_is_help=True)
+
+
+@app.command("stage")
+def stage(
+    env: Env,
+    name: Annotated[str | None, typer.Argument(help="The model.", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="All models of the environment.")] = False,
+) -> None:
+    """Bring a model's weights into the model store; an interrupted run goes on where it stopped."""
+    from toolkit import staging
+    from toolkit.console import Console
+    from toolkit.deployment import bootstrap
+    from toolkit.deployment.context import open_context
+    from toolkit.errors import InputError
+
+    if (name is None) != every:
+        raise InputError("name one model, or all of them with --all")
+    console = Console()
+    context = open_context(env, console, start_cloud=True)
+    models = _all(context) if name is None else [_one(context, name)]
+    bootstrap.ensure(context)
+    for model in models:
+        staged = staging.stage(context.access, model, console)
+        manifest = staged.manifest
+        what = f"{_content(manifest)}, in {model.uri}"
+        if staged.uploaded:
+            console.line(f"{model.name} is staged: {what}")
+        else:
+            console.line(
+                f"{model.name} was staged already: {what} ({manifest.staged_at}, {manifest.staged_by})"
+            )
+
+
+@app.command("list")
+def list_models(env: Env, as_json: Json = False) -> None:
+    """List the models of an environment: source, address in the model store, whether all is there."""
+    from toolkit import staging
+    from toolkit.console import Console
+    from toolkit.deployment.context import open_context
+
+    console = Console()
+    context = open_context(env, console)
+    found = staging.inventory(context.access, context.project, context.environment)
+    if as_json:
+        console.data(json.dumps([model.as_json() for model in found], indent=2))
+        return
+    for model in found:
+        for line in _describe(model):
+            console.data(line)
+
+
+def _one(context: Context, name: str) -> StagedModel:
+    from toolkit import staging
+    from toolkit.errors import InputError
+
+    environment = context.environment
+    if name not in environment.models:
+        raise InputError(
+            f"{environment.env} has no model {name}",
+            where=environment.file,
+            remedy=f"it has {', '.join(environment.models)}",
+        )
+    model = staging.locate_model(context.project, environment, name)
+    if model is None:
+        raise InputError(
+            f"the weights of {name} are not staged: {staging.why_not(environment.models[name].source)}",
+            where=f"{environment.file}: models.{name}.source",
+        )
+    return model
+
+
+def _all(context: Context) -> list[StagedModel]:
+    from toolkit import staging
+
+    return list(staging.locate(context.project, context.environment).values())
+
+
+def _describe(model: StoredModel) -> list[str]:
+    state = {True: "staged", False: "NOT staged", None: "not to be staged"}[model.staged]
+    state += f": {model.note}" if model.note else ""
+    lines = [f"{model.model}  {state}", f"  {model.source}"]
+    if model.uri:
+        lines.append(f"  {model.uri}")
+    if model.manifest:
+        manifest = model.manifest
+        lines.append(f"  {_content(manifest)}, {manifest.staged_at} by {manifest.staged_by}")
+    return lines
+
+
+def _content(manifest: Manifest) -> str:
+    from toolkit.staging.meter import size_text
+
+    count = len(manifest.files)
+    return f"{count} {'file' if count == 1 else 'files'}, {size_text(manifest.size)}"

@@ -1,0 +1,25 @@
+"""Model weights in the model store: where they lie, and how they get there.
+
+A model's weights lie under `s3://<model store>/<model>/<digest>/`. The digest is of what the weights are
+(the files' contents, or the hub's repository, commit and the files wanted), so that other weights are
+another address and with it another model in SageMaker. A manifest outside of that prefix, written last,
+says that all of them are there.
+"""
+
+from toolkit.staging.addresses import StagedModel, locate, locate_model
+from toolkit.staging.inventory import StoredModel, inventory, why_not
+from toolkit.staging.manifest import Manifest
+from toolkit.staging.transfer import Staged, stage, upload
+
+__all__ = [
+    "Manifest",
+    "Staged",
+    "StagedModel",
+    "StoredModel",
+    "inventory",
+    "locate",
+    "locate_model",
+    "stage",
+    "upload",
+    "why_not",
+]

@@ -1,0 +1,77 @@
+"""Which models of an environment have their weights in the model store."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from toolkit.aws.access import AwsAccess
+from toolkit.environment import Environment, HubSource, S3Source, ServerSource
+from toolkit.environment.sources import Source
+from toolkit.errors import InputError
+from toolkit.project import Project
+from toolkit.staging.addresses import locate_model
+from toolkit.staging.manifest import Manifest
+from toolkit.staging.store import ModelStore
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """One model's weights.
+
+    Attributes:
+        model: the name clients use.
+        source: where they come from, as `kind: value`.
+        uri: the S3 prefix that SageMaker mounts; None if it mounts none, or if it cannot be told.
+        staged: whether they are all in the model store; None if they need not be staged.
+        note: why they need not be staged, or cannot be.
+        manifest: what was staged.
+    """
+
+    model: str
+    source: str
+    uri: str | None
+    staged: bool | None
+    note: str | None = None
+    manifest: Manifest | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        size = self.manifest.size if self.manifest else None
+        return {**asdict(self), "size": size}
+
+
+def inventory(access: AwsAccess, project: Project, environment: Environment) -> list[StoredModel]:
+    """Every model of an environment, in the order of its file."""
+    return [_look_at(access, project, environment, name) for name in environment.models]
+
+
+def _look_at(access: AwsAccess, project: Project, environment: Environment, name: str) -> StoredModel:
+    source = environment.models[name].source
+    description = _describe(source)
+    try:
+        model = locate_model(project, environment, name)
+    except InputError as error:
+        return StoredModel(name, description, None, staged=False, note=error.message)
+    if model is None:
+        uri = source.s3 if isinstance(source, S3Source) else None
+        return StoredModel(name, description, uri, staged=None, note=why_not(source))
+    try:
+        manifest = ModelStore(access, model).manifest()
+    except access.s3.exceptions.NoSuchBucket:
+        manifest = None
+    return StoredModel(name, description, model.uri, staged=manifest is not None, manifest=manifest)
+
+
+def why_not(source: Source) -> str:
+    """Why there is nothing to stage of a source."""
+    if isinstance(source, S3Source):
+        return "they lie in S3 already"
+    if isinstance(source, ServerSource):
+        return "the server that is named has them"
+    return "the container loads them from the hub"
+
+
+def _describe(source: Source) -> str:
+    ((kind, value), *_) = source.model_dump(mode="json").items()
+    return f"{kind}: {value}" + (f"@{source.revision}" if isinstance(source, HubSource) else "")

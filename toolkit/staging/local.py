@@ -1,0 +1,105 @@
+"""Weights of this machine: a file that a Python package carries, or a path."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.environment import PackageSource, PathSource
+from toolkit.errors import InputError
+from toolkit.staging import digests
+from toolkit.staging.meter import Lane
+from toolkit.staging.stop import Stop
+from toolkit.staging.weights import WeightFile
+
+
+@dataclass(frozen=True)
+class LocalFiles:
+    """Weights that lie on this machine, as they were when they were looked at.
+
+    Attributes:
+        paths: each file by its name below the model's prefix.
+        digests: SHA-256 of each.
+    """
+
+    paths: Mapping[str, Path]
+    digests: Mapping[str, str]
+
+    @classmethod
+    def of(cls, source: PackageSource | PathSource, root: Path, where: str) -> LocalFiles:
+        """Look at a source's files.
+
+        Args:
+            source: what the environment file names.
+            root: what paths are relative to.
+            where: the source in the environment file.
+
+        Raises:
+            InputError: a package or path that the source names is not there.
+        """
+        if isinstance(source, PackageSource):
+            path = _file_of_package(source, where)
+            paths = {path.name: path}
+        else:
+            paths = _files_of_path(root / source.path, where)
+        return cls(paths, {name: digests.sha256(path) for name, path in paths.items()})
+
+    @property
+    def revision(self) -> None:
+        """Files of this machine have none."""
+
+    @property
+    def remote(self) -> bool:
+        """They are here."""
+        return False
+
+    def files(self) -> list[WeightFile]:
+        """The files, by name."""
+        return [
+            WeightFile(name, path.stat().st_size, self.digests[name])
+            for name, path in sorted(self.paths.items())
+        ]
+
+    def fetch(self, file: WeightFile, lane: Lane, stop: Stop) -> Path:  # noqa: ARG002
+        """The file, if it is still the same.
+
+        Raises:
+            InputError: it was changed since it was looked at, so that its address is another one.
+        """
+        path = self.paths[file.name]
+        if not file.is_at(path):
+            raise InputError(f"{path} was changed in the meantime", remedy="run the command again")
+        return path
+
+    def release(self, file: WeightFile) -> None:
+        """Leave the file: it is not ours."""
+
+
+def _file_of_package(source: PackageSource, where: str) -> Path:
+    try:
+        files = importlib.metadata.files(source.package) or []
+    except importlib.metadata.PackageNotFoundError:
+        raise InputError(
+            f"the Python package {source.package} is not installed",
+            where=where,
+            remedy="run `make setup` (requirements/model.txt), or install the package without dependencies",
+        ) from None
+    for file in files:
+        if file.name == source.file:
+            return Path(str(file.locate()))
+    raise InputError(f"the package {source.package} has no file {source.file}", where=where)
+
+
+def _files_of_path(path: Path, where: str) -> dict[str, Path]:
+    if path.is_file():
+        return {path.name: path}
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else []
+    if not files:
+        raise InputError(
+            f"{path} is {'an empty folder' if path.is_dir() else 'neither a file nor a folder'}",
+            where=f"{where}.path",
+            remedy="give the path of the weights, relative to the project",
+        )
+    return {file.relative_to(path).as_posix(): file for file in files}

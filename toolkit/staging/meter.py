@@ -1,0 +1,143 @@
+"""How far a transfer is: bytes, rate, time left, files."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from toolkit.console import Progress
+
+# Rates are of this last while: long enough to be steady, short enough to follow a change.
+_WINDOW_SECONDS = 15.0
+_REDRAW_SECONDS = 0.1
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def size_text(count: float) -> str:
+    """A number of bytes for people, such as `1.5 GiB`."""
+    unit = 0
+    while count >= 1024 and unit < len(_UNITS) - 1:
+        count /= 1024
+        unit += 1
+    return f"{count:.1f} {_UNITS[unit]}" if unit > 2 else f"{count:.0f} {_UNITS[unit]}"
+
+
+def duration_text(seconds: float) -> str:
+    """A length of time for people, such as `3 min`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class Lane:
+    """One direction that bytes take.
+
+    Args:
+        done_text: what has happened to bytes that took it, such as "uploaded".
+        total: bytes that will have taken it in the end.
+        changed: called after each change.
+        clock: seconds that only grow.
+    """
+
+    def __init__(
+        self, done_text: str, total: int, changed: Callable[[], None], clock: Callable[[], float]
+    ) -> None:
+        self._text = done_text
+        self._total = total
+        self._changed = changed
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._done = 0
+        self._moved = 0
+        self._samples: deque[tuple[float, int]] = deque([(clock(), 0)])
+
+    def moved(self, count: int) -> None:
+        """Bytes went through."""
+        now = self._clock()
+        with self._lock:
+            self._done += count
+            self._moved += count
+            self._samples.append((now, self._moved))
+            while len(self._samples) > 2 and now - self._samples[1][0] >= _WINDOW_SECONDS:
+                self._samples.popleft()
+        self._changed()
+
+    def skipped(self, count: int) -> None:
+        """Bytes need not go through, as they are there already; fewer than none if they must again."""
+        with self._lock:
+            self._done += count
+        self._changed()
+
+    def rate(self) -> float:
+        """Bytes a second of late; 0 before the first."""
+        with self._lock:
+            begin, before = self._samples[0]
+            moved = self._moved - before
+        seconds = self._clock() - begin
+        return moved / seconds if seconds > 0 else 0.0
+
+    def seconds_left(self) -> float | None:
+        """Time until all is through, if it goes on as of late; None if that cannot be said."""
+        left = self._total - self._done
+        if left <= 0:
+            return 0.0
+        rate = self.rate()
+        return left / rate if rate > 0 else None
+
+    def __str__(self) -> str:
+        text = f"{self._text} {size_text(self._done)} of {size_text(self._total)}"
+        rate = self.rate()
+        return f"{text} at {size_text(rate)}/s" if rate and self._done < self._total else text
+
+
+class Meter:
+    """A transfer's progress, shown as one line.
+
+    Args:
+        progress: where to show it.
+        files: how many files there are.
+        total: bytes they have together.
+        lanes: what happens to each byte, one direction after the other.
+        clock: seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        files: int,
+        total: int,
+        lanes: Sequence[str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._progress = progress
+        self._files = files
+        self._files_done = 0
+        self._clock = clock
+        self._shown = float("-inf")
+        self._lock = threading.Lock()
+        self.lanes = [Lane(name, total, self._show, clock) for name in lanes]
+
+    def file_done(self) -> None:
+        """One more file is where it belongs."""
+        with self._lock:
+            self._files_done += 1
+        self._show()
+
+    def __str__(self) -> str:
+        parts = [f"file {min(self._files_done + 1, self._files)} of {self._files}"]
+        parts += [str(lane) for lane in self.lanes]
+        left = [lane.seconds_left() for lane in self.lanes]
+        known = [seconds for seconds in left if seconds is not None]
+        if known and len(known) == len(left) and max(known) > 0:
+            parts.append(f"{duration_text(max(known))} left")
+        return ", ".join(parts)
+
+    def _show(self) -> None:
+        with self._lock:
+            now = self._clock()
+            if now - self._shown < _REDRAW_SECONDS:
+                return
+            self._shown = now
+        self._progress.update(str(self))

@@ -1,0 +1,123 @@
+"""The model store: a bucket with each model's weights under a prefix of their own, and their manifests."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from toolkit.aws.access import AwsAccess
+from toolkit.staging import body, digests, multipart
+from toolkit.staging.addresses import StagedModel
+from toolkit.staging.manifest import Manifest, StoredFile
+from toolkit.staging.meter import Lane
+from toolkit.staging.stop import Stop
+from toolkit.staging.weights import WeightFile
+
+# An upload that somebody else finished or ended in between is begun again.
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class ModelStore:
+    """One model's place in the model store.
+
+    Attributes:
+        access: the account.
+        model: the model and its address.
+    """
+
+    access: AwsAccess
+    model: StagedModel
+
+    def manifest(self) -> Manifest | None:
+        """The model's manifest if all that it names is there; None if not, or if there is none.
+
+        Raises:
+            botocore.exceptions.ClientError: the bucket is missing or may not be read.
+        """
+        try:
+            answer = self.access.s3.get_object(Bucket=self.model.bucket, Key=self.model.manifest_key)
+        except self.access.s3.exceptions.NoSuchKey:
+            return None
+        try:
+            manifest = Manifest.from_json(answer["Body"].read().decode())
+        except ValueError:
+            return None
+        there = self._sizes()
+        whole = all(there.get(file.name) == file.size for file in manifest.files)
+        return manifest if whole else None
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Mark the model as complete."""
+        self.access.s3.put_object(
+            Bucket=self.model.bucket,
+            Key=self.model.manifest_key,
+            Body=manifest.to_json().encode(),
+            ContentType="application/json",
+        )
+
+    def holds(self, file: WeightFile) -> StoredFile | None:
+        """The file as it lies in the store; None if it does not, or is another one."""
+        try:
+            head = self.access.s3.head_object(Bucket=self.model.bucket, Key=self.model.prefix + file.name)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return None
+            raise
+        metadata = head["Metadata"]
+        sha256 = metadata.get("sha256")
+        same = sha256 == file.sha256 if file.sha256 else metadata.get("git-blob-id") == file.git_blob_id
+        if head["ContentLength"] != file.size or sha256 is None or not same:
+            return None
+        return StoredFile(file.name, file.size, sha256)
+
+    def put(self, file: WeightFile, path: Path, executor: Executor, lane: Lane, stop: Stop) -> StoredFile:
+        """Upload a file, or what is missing of it.
+
+        Raises:
+            InputError: the file was changed meanwhile.
+            botocore.exceptions.ClientError: S3 refused.
+        """
+        sha256 = digests.sha256(path)
+        metadata = {"sha256": sha256}
+        if file.git_blob_id is not None:
+            metadata["git-blob-id"] = file.git_blob_id
+        target = multipart.Target(self.access.s3, self.model.bucket, self.model.prefix + file.name, metadata)
+        body.follow(self.access.s3)
+        if file.size <= multipart.PART_BYTES:
+            self.access.s3.put_object(
+                Bucket=target.bucket,
+                Key=target.key,
+                Body=body.Body(path.read_bytes(), lane, stop),
+                Metadata=metadata,
+                ChecksumSHA256=b64encode(bytes.fromhex(sha256)).decode(),
+            )
+        else:
+            self._put_parts(file, multipart.Upload(path, target, executor, lane, stop))
+        return StoredFile(file.name, file.size, sha256)
+
+    def _put_parts(self, file: WeightFile, upload: multipart.Upload) -> None:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                upload.run()
+            except ClientError as error:
+                if error.response["Error"].get("Code") != "NoSuchUpload" or attempt == _ATTEMPTS:
+                    raise
+            else:
+                return
+            if self.holds(file):
+                return
+
+    def _sizes(self) -> dict[str, int]:
+        pages = self.access.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.model.bucket, Prefix=self.model.prefix
+        )
+        return {
+            item["Key"].removeprefix(self.model.prefix): item["Size"]
+            for page in pages
+            for item in page.get("Contents", [])
+        }
