@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 from toolkit.local.iam.arn import ARN_COLONS
@@ -54,14 +54,17 @@ class Template:
         Returns:
             None if a variable has no value in this request: then nothing equals the string.
         """
-        filled = _filled(self.parts, context)
+        filled = self._filled(context)
         if filled is None:
             return None
         return "".join(_LITERAL.get(part.kind, part.text) for part in filled)
 
     def matches(self, value: str, context: Context, *, ignore_case: bool = False) -> bool:
         """Whether `value` fits, with `*` for any characters and `?` for one."""
-        filled = _filled(self.parts, context)
+        if self._is_constant:
+            pattern = self._any_case if ignore_case else self._same_case
+            return pattern.fullmatch(value) is not None
+        filled = self._filled(context)
         return filled is not None and _glob(filled, ignore_case).fullmatch(value) is not None
 
     def matches_arn(self, value: str, context: Context) -> bool:
@@ -70,8 +73,43 @@ class Template:
         A wildcard in the middle of one of an ARN's first five parts stays in that part; at a part's end,
         or in the resource part, it takes anything.
         """
-        filled = _filled(self.parts, context)
+        if self._is_constant:
+            return self._arn.fullmatch(value) is not None
+        filled = self._filled(context)
         return filled is not None and _arn_glob(filled).fullmatch(value) is not None
+
+    # Most templates have no variables: their expressions are made once.
+
+    @cached_property
+    def _is_constant(self) -> bool:
+        return all(part.kind is not _Kind.VARIABLE for part in self.parts)
+
+    @cached_property
+    def _same_case(self) -> re.Pattern[str]:
+        return _glob(self.parts, ignore_case=False)
+
+    @cached_property
+    def _any_case(self) -> re.Pattern[str]:
+        return _glob(self.parts, ignore_case=True)
+
+    @cached_property
+    def _arn(self) -> re.Pattern[str]:
+        return _arn_glob(self.parts)
+
+    def _filled(self, context: Context) -> tuple[_Part, ...] | None:
+        """The parts with variables replaced by text: a value's own `*` is no wildcard."""
+        result = []
+        for part in self.parts:
+            if part.kind is _Kind.VARIABLE:
+                values = context.values(part.text)
+                # Keys with several values cannot be variables.
+                value = values[0] if values is not None and len(values) == 1 else part.default
+                if value is None:
+                    return None
+                result.append(_Part(_Kind.TEXT, value))
+            else:
+                result.append(part)
+        return tuple(result)
 
 
 _LITERAL = {_Kind.MANY: "*", _Kind.ONE: "?"}
@@ -114,32 +152,12 @@ def _wildcard_or_text(token: str) -> _Part:
     return _Part(kind) if kind else _Part(_Kind.TEXT, token)
 
 
-def _filled(parts: tuple[_Part, ...], context: Context) -> tuple[_Part, ...] | None:
-    """The parts with variables replaced by text: a value's own `*` is no wildcard."""
-    if all(part.kind is not _Kind.VARIABLE for part in parts):
-        return parts
-    result = []
-    for part in parts:
-        if part.kind is _Kind.VARIABLE:
-            values = context.values(part.text)
-            # Keys with several values cannot be variables.
-            value = values[0] if values is not None and len(values) == 1 else part.default
-            if value is None:
-                return None
-            result.append(_Part(_Kind.TEXT, value))
-        else:
-            result.append(part)
-    return tuple(result)
-
-
-@lru_cache(maxsize=4096)
 def _glob(parts: tuple[_Part, ...], ignore_case: bool) -> re.Pattern[str]:
     expressions = {_Kind.MANY: ".*", _Kind.ONE: "."}
     pattern = "".join(expressions.get(part.kind) or re.escape(part.text) for part in parts)
     return re.compile(pattern, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
-@lru_cache(maxsize=4096)
 def _arn_glob(parts: tuple[_Part, ...]) -> re.Pattern[str]:
     pattern, colons = "", 0
     for part, following in zip(parts, (*parts[1:], None), strict=True):
