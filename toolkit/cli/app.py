@@ -14,9 +14,12 @@ from toolkit.cli import (
     local,
     model,
     outputs,
+    pause,
     plan,
     policy,
+    releases,
     render,
+    rollback,
     smoke_test,
     status,
     validate,
@@ -42,6 +45,10 @@ app.command("destroy")(destroy.destroy)
 app.command("status")(status.status)
 app.command("outputs")(outputs.outputs)
 app.command("smoke-test")(smoke_test.smoke_test)
+app.command("releases")(releases.releases)
+app.command("rollback")(rollback.rollback)
+app.command("pause")(pause.pause)
+app.command("resume")(pause.resume)
 app.command("doctor")(doctor.doctor)
 app.add_typer(keys.app, name="keys")
 app.add_typer(local.app, name="local")

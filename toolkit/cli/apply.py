@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from toolkit.cli.options import Env, Yes
 
@@ -12,7 +14,12 @@ if TYPE_CHECKING:
     from toolkit.deployment.outputs import Outputs
 
 
-def apply(env: Env, yes: Yes = False) -> None:
+SmokeTest = Annotated[
+    bool, typer.Option("--smoke-test", help="Test the rollout, and roll back by itself if the test fails.")
+]
+
+
+def apply(env: Env, yes: Yes = False, smoke_test: SmokeTest = False) -> None:
     """Deploy an environment, and see that it serves what was planned."""
     from toolkit.cli import approval
     from toolkit.console import Console
@@ -23,9 +30,14 @@ def apply(env: Env, yes: Yes = False) -> None:
     context = open_context(env, console, start_cloud=True)
     prepared = inference.prepare(context)
     console.line(prepared.plan.summary())
-    if prepared.plan.has_changes and not context.environment.is_local:
-        approval.require(console, f"Apply this to {env} (account {context.access.account_id})?", yes=yes)
-    _say_where(console, context, inference.apply(context, prepared))
+    question = f"Apply this to {env} (account {context.access.account_id})?"
+    approval.require_for(console, context, prepared.plan, question, yes=yes)
+    if smoke_test:
+        from toolkit import smoke
+
+        _say_where(console, context, smoke.apply_tested(context, prepared))
+    else:
+        _say_where(console, context, inference.apply(context, prepared))
 
 
 def _say_where(console: Console, context: Context, outputs: Outputs) -> None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from toolkit.console import Console
 from toolkit.errors import InputError, InterruptedByUserError
+
+if TYPE_CHECKING:
+    from toolkit.deployment.context import Context
+    from toolkit.terraform import Plan
 
 
 def require(console: Console, question: str, *, yes: bool) -> None:
@@ -22,3 +28,14 @@ def require(console: Console, question: str, *, yes: bool) -> None:
         )
     if not console.confirm(question):
         raise InterruptedByUserError("stopped; nothing was changed")
+
+
+def require_for(console: Console, context: Context, plan: Plan, question: str, *, yes: bool) -> None:
+    """Return if the user agrees to a plan; a local environment and an empty plan need no agreement.
+
+    Raises:
+        InputError: nobody can be asked, and `--yes` was not given.
+        InterruptedByUserError: the answer was no.
+    """
+    if plan.has_changes and not context.environment.is_local:
+        require(console, question, yes=yes)

@@ -22,7 +22,7 @@ def _group() -> None:
 
 
 @app.command("check")
-def check(  # noqa: PLR0913, PLR0917 - a command has as many options as its users need
+def check(
     path: Annotated[
         Path, typer.Argument(help="A plan in JSON, or a folder of Terraform code.", show_default=False)
     ],

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from toolkit import staging
-from toolkit.deployment import bootstrap, files, verify
+from toolkit.deployment import bootstrap, files, recording, verify
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs, read
+from toolkit.errors import TerraformError
 from toolkit.keys import Keys
+from toolkit.packaging import Package
 from toolkit.staging import StagedModel
 from toolkit.terraform import Plan, Workspace
 
@@ -18,42 +21,81 @@ STACK = "inference"
 
 @dataclass(frozen=True)
 class Prepared:
-    """A planned change of the inference stack, with what has to be uploaded before it is applied.
+    """A planned change of the inference stack, with what goes along with it.
 
     Attributes:
         workspace: where Terraform works.
         plan: the saved plan.
-        staged: the weights that the plan refers to.
+        action: what it does, in the words of the release that it becomes: "apply", "rollback to 3", …
+        staged: weights to upload before the plan is applied.
+        packages: the Lambda packages that the plan refers to, by file name.
     """
 
     workspace: Workspace
     plan: Plan
-    staged: dict[str, StagedModel]
+    action: str
+    staged: Mapping[str, StagedModel]
+    packages: Mapping[str, Package]
 
 
 def prepare(context: Context) -> Prepared:
-    """Bring the account to where the stack can be planned, and plan it."""
+    """Bring the account to where the stack can be planned, and plan what the environment file says."""
     bootstrap.ensure(context)
-    staged = files.write(context.project, context.environment, context.console).staged
+    written = files.write(context.project, context.environment, context.console)
+    return plan(context, "apply", written.staged, written.packages)
+
+
+def plan(
+    context: Context, action: str, staged: Mapping[str, StagedModel], packages: Mapping[str, Package]
+) -> Prepared:
+    """Plan the stack with the variables that lie in the environment's build folder."""
     workspace = context.workspace(STACK)
     workspace.init()
-    return Prepared(workspace, workspace.plan(), staged)
+    return Prepared(workspace, workspace.plan(), action, staged, packages)
 
 
-def apply(context: Context, prepared: Prepared) -> Outputs:
-    """Upload weights, apply the plan, and see that what was planned is what serves.
+def apply(context: Context, prepared: Prepared, check: Callable[[Outputs], None] | None = None) -> Outputs:
+    """Upload weights, apply the plan, see that what was planned is what serves, and record the release.
+
+    Args:
+        context: the environment.
+        prepared: the plan.
+        check: a test of the rollout, which raises if it fails; the release is then not recorded.
 
     Raises:
         TerraformError: Terraform failed.
         RolloutError: SageMaker does not serve what was planned.
     """
     staging.upload(context.access, prepared.staged, context.console)
+    digest = hashlib.sha256(prepared.plan.path.read_bytes()).hexdigest()
     if prepared.plan.has_changes:
-        prepared.workspace.apply(prepared.plan)
+        _apply_plan(context, prepared)
     outputs = read(context, prepared.workspace)
     verify.endpoints(context, outputs)
     keys_of(context, outputs).ensure_default()
+    if check is not None:
+        check(outputs)
+    recording.record(
+        context,
+        outputs,
+        action=prepared.action,
+        changed=prepared.plan.has_changes,
+        plan_digest=digest,
+        packages=prepared.packages,
+        smoke_test="passed" if check else None,
+    )
     return outputs
+
+
+def _apply_plan(context: Context, prepared: Prepared) -> None:
+    try:
+        prepared.workspace.apply(prepared.plan)
+    except TerraformError as error:
+        # Terraform waited for an endpoint that failed: SageMaker and the container's log know more of it.
+        failed = verify.failed_endpoints(context)
+        if not failed:
+            raise
+        raise failed[0] from error
 
 
 def keys_of(context: Context, outputs: Outputs) -> Keys:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from toolkit.aws import loggroups
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
+from toolkit.environment import endpoint_name
 from toolkit.errors import RolloutError
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 # Statuses that SageMaker leaves by itself.
 MOVING = {"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"}
+MISSING = {"ValidationException"}  # what SageMaker calls an endpoint that does not exist
 LOG_LINES = 15
 
 
@@ -43,27 +47,48 @@ def describe(context: Context, model: DeployedModel) -> DescribeEndpointOutputTy
     return context.access.sagemaker.describe_endpoint(EndpointName=model.endpoint_name)
 
 
+def failed_endpoints(context: Context) -> list[RolloutError]:
+    """An error for each of the environment's endpoints that SageMaker calls failed; raises none."""
+    errors = []
+    for name in context.environment.models:
+        endpoint = endpoint_name(context.environment.prefix, name)
+        try:
+            found = context.access.sagemaker.describe_endpoint(EndpointName=endpoint)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in MISSING:
+                continue
+            raise
+        if found["EndpointStatus"] == "Failed":
+            errors.append(_rollout_error(context, name, endpoint, f"endpoint {endpoint} is Failed", found))
+    return errors
+
+
 def _hold_against_plan(
     context: Context, name: str, model: DeployedModel, found: DescribeEndpointOutputTypeDef
 ) -> None:
     variants = sorted(variant["VariantName"] for variant in found.get("ProductionVariants", []))
-    problem = None
+    text = None
     if found["EndpointStatus"] != "InService":
-        problem = f"endpoint {model.endpoint_name} is {found['EndpointStatus']}"
+        text = f"endpoint {model.endpoint_name} is {found['EndpointStatus']}"
     elif found["EndpointConfigName"] != model.endpoint_config_name:
-        problem = (
+        text = (
             f"endpoint {model.endpoint_name} serves {found['EndpointConfigName']}, "
             f"not the planned {model.endpoint_config_name}: SageMaker rolled back"
         )
     elif variants != sorted(model.variant_names):
-        problem = f"endpoint {model.endpoint_name} has the variants {variants}, not {model.variant_names}"
-    if problem is None:
-        return
+        text = f"endpoint {model.endpoint_name} has the variants {variants}, not {model.variant_names}"
+    if text is not None:
+        raise _rollout_error(context, name, model.endpoint_name, text, found)
+
+
+def _rollout_error(
+    context: Context, name: str, endpoint: str, text: str, found: DescribeEndpointOutputTypeDef
+) -> RolloutError:
     details = [f"reason: {found['FailureReason']}"] if "FailureReason" in found else []
-    log = loggroups.tail(context.access, f"/aws/sagemaker/Endpoints/{model.endpoint_name}", LOG_LINES)
+    log = loggroups.tail(context.access, f"/aws/sagemaker/Endpoints/{endpoint}", LOG_LINES)
     details += ["the container's last log lines:", *(f"  {line}" for line in log)] if log else []
-    raise RolloutError(
-        problem,
+    return RolloutError(
+        text,
         where=f"models.{name}",
         details=details,
         remedy=f"correct {context.environment.file} and apply again; the endpoint is left as it is",

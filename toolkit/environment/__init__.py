@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolkit.environment.environment import Environment
+from toolkit.environment.environment import Environment, endpoint_name
 from toolkit.environment.loader import check_name, load, names
 from toolkit.environment.model import Model
 from toolkit.environment.problems import EnvironmentFileError
@@ -18,6 +18,7 @@ __all__ = [
     "S3Source",
     "ServerSource",
     "check_name",
+    "endpoint_name",
     "load",
     "names",
 ]

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
 from toolkit.aws.access import AwsAccess
+from toolkit.deployment import inference
+from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
+from toolkit.errors import SmokeTestError
+from toolkit.keys import DEFAULT_KEY
 
 PROMPT = {"messages": [{"role": "user", "content": "Count from one to five."}], "max_tokens": 24}
 # A non-streaming invocation is cut at 60 s by SageMaker; the API has longer.
@@ -40,15 +44,21 @@ class Check:
     seconds: float
     detail: str
 
+    def line(self) -> str:
+        """For people."""
+        mark = "ok  " if self.ok else "FAIL"
+        return f"{mark} {self.model}: {self.name} ({self.seconds:.2f} s): {self.detail}"
 
-def run(access: AwsAccess, outputs: Outputs, api_key: str) -> Iterator[Check]:
+
+def run(context: Context, outputs: Outputs) -> Iterator[Check]:
     """Yield each check as it ends; a model's later checks are left out once one has failed.
 
     Args:
-        access: the account.
-        outputs: the deployed environment.
-        api_key: value of an API key.
+        context: the environment.
+        outputs: what was deployed of it.
     """
+    access = context.access
+    api_key = inference.keys_of(context, outputs).show(DEFAULT_KEY)
     with httpx.Client(
         base_url=outputs.api_base_url + "/",
         headers={"Authorization": f"Bearer {api_key}"},
@@ -61,6 +71,21 @@ def run(access: AwsAccess, outputs: Outputs, api_key: str) -> Iterator[Check]:
                 yield check
                 if not check.ok:
                     break
+
+
+def raise_for_failures(env: str, checks: Sequence[Check]) -> None:
+    """Return if all checks were passed.
+
+    Raises:
+        SmokeTestError: one was not.
+    """
+    failed = [check for check in checks if not check.ok]
+    if failed:
+        raise SmokeTestError(
+            f"{len(failed)} of {len(checks)} checks failed, the first: {failed[0].model}: {failed[0].name}",
+            details=[check.line() for check in failed],
+            remedy=f"`toolkit status --env {env}` shows the endpoints",
+        )
 
 
 def _steps(

@@ -1,0 +1,79 @@
+"""A successful apply becomes a release."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from toolkit.deployment.context import Context
+from toolkit.deployment.outputs import Outputs
+from toolkit.packaging import Package
+from toolkit.release import Release, Releases
+
+
+def releases_of(context: Context) -> Releases:
+    """The environment's releases."""
+    return Releases(context.access, context.environment.state_bucket, context.environment.env)
+
+
+def record(  # noqa: PLR0913 - a release is many things, each named by the caller
+    context: Context,
+    outputs: Outputs,
+    *,
+    action: str,
+    changed: bool,
+    plan_digest: str,
+    packages: Mapping[str, Package],
+    smoke_test: str | None,
+) -> Release | None:
+    """Record what was applied; None if nothing changed since the last release.
+
+    Args:
+        context: the environment.
+        outputs: what serves now.
+        action: "apply", "rollback to 3", "pause", "resume".
+        changed: whether the apply changed anything.
+        plan_digest: SHA-256 of the plan file.
+        packages: the Lambda packages, by file name.
+        smoke_test: "passed", or None if it was not run.
+    """
+    releases = releases_of(context)
+    if not changed and releases.latest() is not None:
+        return None
+    commit, uncommitted = _commit(context.project.root)
+    variables = context.project.environment_build(context.environment.env) / "inference.tfvars"
+    release = Release(
+        number=0,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        created_by=context.access.sts.get_caller_identity()["Arn"],
+        action=action,
+        commit=commit,
+        uncommitted=uncommitted,
+        plan_digest=plan_digest,
+        variables=variables.read_text(encoding="utf-8"),
+        packages={name: package.sha256 for name, package in packages.items()},
+        endpoints={model.endpoint_name: model.endpoint_config_name for model in outputs.models.values()},
+        smoke_test=smoke_test,
+    )
+    recorded = releases.record(release, {name: package.path for name, package in packages.items()})
+    context.console.line(f"recorded as release {recorded.number}")
+    return recorded
+
+
+def _commit(root: Path) -> tuple[str | None, bool]:
+    """The checkout's commit, and whether there are changes that it does not hold."""
+    head = _git(root, "rev-parse", "--verify", "HEAD")
+    changes = _git(root, "status", "--porcelain")
+    return head, bool(changes)
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:  # no git here: an archive was unpacked
+        return None
+    return result.stdout.strip() if result.returncode == 0 else None

@@ -1,0 +1,39 @@
+"""An apply that is only done when the smoke test says so."""
+
+from __future__ import annotations
+
+from toolkit.deployment import inference, recording, rollback
+from toolkit.deployment.context import Context
+from toolkit.deployment.inference import Prepared
+from toolkit.deployment.outputs import Outputs
+from toolkit.errors import SmokeTestError
+from toolkit.smoke.run import raise_for_failures, run
+
+
+def apply_tested(context: Context, prepared: Prepared) -> Outputs:
+    """Apply, test, and go back to the last release if the test fails.
+
+    Raises:
+        SmokeTestError: the test failed; the last release serves again, where there is one.
+    """
+    try:
+        return inference.apply(context, prepared, check=lambda outputs: _test(context, outputs))
+    except SmokeTestError as error:
+        last = recording.releases_of(context).latest()
+        if last is None:
+            context.console.warning("there is no earlier release to go back to; the rollout is left as it is")
+            raise
+        context.console.line(str(error))
+        context.console.line(f"rolling back to release {last.number}")
+        inference.apply(context, rollback.prepare_rollback(context, last.number))
+        raise SmokeTestError(
+            f"the smoke test failed; release {last.number} serves again", details=error.details
+        ) from error
+
+
+def _test(context: Context, outputs: Outputs) -> None:
+    checks = []
+    for check in run(context, outputs):
+        context.console.line(check.line())
+        checks.append(check)
+    raise_for_failures(context.environment.env, checks)
