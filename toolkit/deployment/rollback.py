@@ -1,4 +1,4 @@
-"""Going back to a release, stopping and starting one: what was recorded is applied, not what is checked out."""
+"""Going back to a release, stopping and starting one: what was recorded is applied, not what is there now."""
 
 from __future__ import annotations
 
