@@ -68,7 +68,9 @@ async def request(
         connection = h11.Connection(h11.CLIENT)
         own = [("Host", f"127.0.0.1:{port}"), ("Content-Length", str(len(body))), ("Connection", "close")]
         own += [(name, value) for name, value in headers if name.lower() not in _SET_HERE]
-        writer.write(_encode(connection, h11.Request(method=method, target=target, headers=own), body))
+        # h11 takes text for ASCII; a header may hold any of latin-1's characters.
+        encoded = [(name.encode("latin1"), value.encode("latin1")) for name, value in own]
+        writer.write(_encode(connection, h11.Request(method=method, target=target, headers=encoded), body))
         answer = await _next_event(connection, reader)
         while isinstance(answer, h11.InformationalResponse):
             answer = await _next_event(connection, reader)

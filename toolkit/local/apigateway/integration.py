@@ -21,7 +21,7 @@ from toolkit.local.apigateway.events import is_binary, proxy_event
 from toolkit.local.apigateway.functions import function_of
 from toolkit.local.functions.errors import FunctionError
 from toolkit.local.functions.invocation import Answer
-from toolkit.local.functions.service import FunctionService
+from toolkit.local.functions.service import MAX_EVENT_BYTES, FunctionService
 
 _PRELUDE_END: Final = b"\0" * 8
 _MAX_PRELUDE_BYTES: Final = 16 * 1024
@@ -46,7 +46,10 @@ async def run(call: Call, functions: FunctionService) -> Response:
         raise misconfigured(f"{call.http_method} {call.path}: only aws_proxy integrations run here")
     function = function_of(integration.uri, streamed=integration.streams)
     permissions.require(function, _source_arn(call, method))
-    answer = functions.invoke(function, proxy_event(call, method))
+    event = proxy_event(call, method)
+    if len(event) > MAX_EVENT_BYTES:
+        raise GatewayError(Refusal.REQUEST_TOO_LARGE, "Request Too Long", reason="Lambda takes 6 MB")
+    answer = functions.invoke(function, event)
     try:
         if integration.streams:
             return await _streamed(call, answer, integration)

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from toolkit.local.apigateway import documents, integration, keys
 from toolkit.local.apigateway.authorizer import Authorizers
 from toolkit.local.apigateway.call import Call
-from toolkit.local.apigateway.errors import GatewayError, Refusal
+from toolkit.local.apigateway.errors import GatewayError, Refusal, misconfigured
 from toolkit.local.apigateway.responses import gateway_response
 from toolkit.local.functions.service import FunctionService
 from toolkit.local.status import ApiStatus, Item
@@ -75,6 +75,9 @@ class ApiGatewayService:
             if error.reason:
                 _log.warning("%s %s: %s", call.http_method, call.path, error)
             return gateway_response(call, error)
+        except Exception as error:  # noqa: BLE001 a mistake in the cloud; logged, not shown
+            _log.exception("%s %s", call.http_method, call.path)
+            return gateway_response(call, misconfigured(str(error)))
 
     async def _answer(self, call: Call) -> Response:
         if len(call.body) > MAX_BODY_BYTES:

@@ -107,10 +107,15 @@ class FunctionService:
 
     async def _run(self, target: Function, invocation: Invocation, answer: Answer) -> None:
         try:
-            instance = await self._instances.acquire(target)
+            await self._run_in_instance(target, invocation, answer)
         except FunctionError as error:
             await answer.end(error)
-            return
+        except Exception as error:  # noqa: BLE001 a mistake in the cloud; the caller must not wait for ever
+            _log.exception("running %s failed", target.name)
+            await answer.end(FunctionError("ServiceException", f"the embedded cloud failed: {error}"))
+
+    async def _run_in_instance(self, target: Function, invocation: Invocation, answer: Answer) -> None:
+        instance = await self._instances.acquire(target)
         try:
             await instance.run(invocation, answer)
         finally:
@@ -150,13 +155,8 @@ class FunctionService:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._tasks.discard)
         return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("running a function failed", exc_info=error)
 
     async def _invoke(self, request: Request) -> Response:
         target, event = await _asked(request)

@@ -136,9 +136,19 @@ class HttpRequest:
 
 def _event_headers(event: dict[str, Any]) -> list[tuple[str, str]]:
     multiple = event.get("multiValueHeaders") or {}
+    known = {name.lower() for name in multiple}
     headers = [(name, value) for name, values in multiple.items() for value in values]
-    known = {name.lower() for name, _ in headers}
-    return headers + [(n, v) for n, v in (event.get("headers") or {}).items() if n.lower() not in known]
+    headers += [(n, v) for n, v in (event.get("headers") or {}).items() if n.lower() not in known]
+    return [(name, _latin1(value)) for name, value in headers]
+
+
+def _latin1(value: str) -> str:
+    """A header's value in the characters that HTTP has; others become the bytes of their UTF-8."""
+    try:
+        value.encode("latin1")
+    except UnicodeEncodeError:
+        return value.encode().decode("latin1")
+    return value
 
 
 def _context_headers(

@@ -97,7 +97,7 @@ def test_an_event_becomes_a_request_and_the_answer_a_stream(cloud: CloudProcess)
     sent = event(
         "/v1/mödel",
         "POST",
-        headers={"Accept": "*/*", "X-Many": "2"},
+        headers={"Accept": "*/*", "X-Many": "2", "X-Name": "grün", "X-Face": "🙂"},
         multiValueHeaders={"Accept": ["*/*"], "X-Many": ["1", "2"]},
         queryStringParameters={"q": "b c"},
         multiValueQueryStringParameters={"q": ["a&b", "b c"]},
@@ -118,6 +118,9 @@ def test_an_event_becomes_a_request_and_the_answer_a_stream(cloud: CloudProcess)
     headers = [tuple(header) for header in seen["headers"]]
     assert ("x-many", "1") in headers
     assert ("x-many", "2") in headers
+    # http.server reads latin-1.
+    assert ("x-name", "grün") in headers
+    assert ("x-face", "🙂".encode().decode("latin1")) in headers
     context = json.loads(dict(headers)["x-amzn-request-context"])
     assert (context["requestId"], context["identity"]["apiKeyId"]) == ("gw-1", "k")
     lambda_context = json.loads(dict(headers)["x-amzn-lambda-context"])
@@ -168,6 +171,15 @@ def test_other_events_are_posted_to_the_adapters_path(cloud: CloudProcess) -> No
     _, body, _, _ = stream(cloud, "events", {"Records": [1]})
     seen = json.loads(body)
     assert (seen["method"], seen["target"], json.loads(seen["body"])) == ("POST", "/events", {"Records": [1]})
+
+
+def test_an_event_that_is_no_http_request_fails_at_once(cloud: CloudProcess) -> None:
+    create(cloud, "illegal")
+    started = time.monotonic()
+    complete = stream(cloud, "illegal", event("/x", headers={"bad name": "x"}))[2]
+    assert complete["ErrorCode"] == "ServiceException"
+    assert time.monotonic() - started < 8
+    assert stream(cloud, "illegal", event("/x"))[0]["statusCode"] == 200
 
 
 def test_a_server_that_dies_under_a_request(cloud: CloudProcess) -> None:
