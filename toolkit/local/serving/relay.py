@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import cast
@@ -202,10 +204,16 @@ class _Back(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None:
-            # A cut answer must not look like a whole one.
-            self._front.transport.abort()
+            _reset(self._front.transport)
         else:
             self._front.transport.close()
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """Break a connection off, so that a cut answer does not look like a whole one to who reads to the end."""
+    connection = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 _SET_HERE = (b"host", b"content-length", b"transfer-encoding", b"connection", b"expect", b"accept-encoding")

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -123,11 +125,15 @@ def test_a_caller_that_goes_away_ends_the_servers_work() -> None:
     relaying(serve, scenario)
 
 
-def test_an_answer_that_breaks_off_does_not_look_whole() -> None:
+@pytest.mark.parametrize("length", [b"Content-Length: 100\r\n", b""])
+def test_an_answer_that_breaks_off_does_not_look_whole(length: bytes) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")
+        writer.write(b"HTTP/1.1 200 OK\r\n" + length + b"\r\nshort")
         await writer.drain()
+        # The connection is reset, not closed: the server died.
+        connection = writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.close()
 
     async def scenario(port: int) -> None:
