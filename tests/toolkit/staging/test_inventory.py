@@ -1,0 +1,71 @@
+"""What `toolkit model list` knows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from toolkit import staging
+from toolkit.aws.access import AwsAccess
+from toolkit.console import Console
+from toolkit.environment import Environment
+from toolkit.project import Project
+
+Make = Callable[[str], Environment]
+
+
+@pytest.fixture
+def weights(project: Project) -> Path:
+    path = project.root / "model.gguf"
+    path.write_bytes(b"GGUF")
+    return path
+
+
+def look(access: AwsAccess, project: Project, environment: Environment) -> staging.StoredModel:
+    (found,) = staging.inventory(access, project, environment)
+    return found
+
+
+def test_weights_are_staged_once_all_of_them_are_there(
+    access: AwsAccess, project: Project, environment: Make, bucket: str, weights: Path
+) -> None:
+    test = environment("{path: model.gguf}")
+    before = look(access, project, test)
+    assert before.staged is False
+    assert before.as_json()["size"] is None
+
+    (model,) = staging.locate(project, test).values()
+    staging.stage(access, model, Console(err=io.StringIO(), interactive=False))
+    after = look(access, project, test)
+    assert (after.staged, after.uri, after.source) == (True, model.uri, "path: model.gguf")
+    assert after.as_json()["size"] == 4
+
+    access.s3.delete_object(Bucket=bucket, Key=f"{model.prefix}model.gguf")
+    assert look(access, project, test).staged is False
+
+
+def test_weights_in_s3_need_not_be_staged(
+    access: AwsAccess, project: Project, environment: Make, bucket: str
+) -> None:
+    found = look(access, project, environment(f"{{s3: 's3://{bucket}/mine/'}}"))
+    assert (found.staged, found.uri) == (None, f"s3://{bucket}/mine/")
+
+
+def test_weights_that_are_missing_here_do_not_hide_the_rest(
+    access: AwsAccess, project: Project, environment: Make
+) -> None:
+    found = look(access, project, environment("{path: nowhere.gguf}"))
+    assert found.staged is False
+    assert found.note is not None
+    assert "neither a file nor a folder" in found.note
+
+
+def test_without_a_model_store_nothing_is_staged(
+    access: AwsAccess, project: Project, environment: Make, bucket: str, weights: Path
+) -> None:
+    test = environment("{path: model.gguf}")
+    access.s3.delete_bucket(Bucket=bucket)
+    assert look(access, project, test).staged is False

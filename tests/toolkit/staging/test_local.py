@@ -1,0 +1,75 @@
+"""Weights of this machine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+from pathlib import Path
+
+import pytest
+
+from toolkit.environment import PackageSource, PathSource
+from toolkit.errors import InputError
+from toolkit.staging.local import LocalFiles
+from toolkit.staging.meter import Lane
+from toolkit.staging.stop import Stop
+
+WHERE = "terraform/environments/test.yaml: models.m.source"
+
+
+def lane() -> Lane:
+    return Lane("uploaded", 1, lambda: None, time.monotonic)
+
+
+def test_a_folder_is_taken_with_its_folders(tmp_path: Path) -> None:
+    (tmp_path / "weights" / "tokenizer").mkdir(parents=True)
+    (tmp_path / "weights" / "model.safetensors").write_bytes(b"weights")
+    (tmp_path / "weights" / "tokenizer" / "vocab.json").write_bytes(b"{}")
+    files = LocalFiles.of(PathSource(path="weights"), tmp_path, WHERE)
+    assert [(file.name, file.size) for file in files.files()] == [
+        ("model.safetensors", 7),
+        ("tokenizer/vocab.json", 2),
+    ]
+
+
+def test_a_file_is_taken_alone(tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    (tmp_path / "notes.txt").write_text("not this one")
+    files = LocalFiles.of(PathSource(path="model.gguf"), tmp_path, WHERE)
+    assert [file.name for file in files.files()] == ["model.gguf"]
+
+
+def test_a_package_s_file_is_found(tmp_path: Path) -> None:
+    package, file = "pytest", "METADATA"
+    files = LocalFiles.of(PackageSource(package=package, file=file), tmp_path, WHERE)
+    (found,) = files.files()
+    version = importlib.metadata.version("pytest")
+    assert f"Version: {version}" in files.fetch(found, lane(), Stop()).read_text()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (PackageSource(package="no-such-package", file="f"), "no-such-package is not installed"),
+        (PackageSource(package="pytest", file="no-such-file"), "pytest has no file no-such-file"),
+        (PathSource(path="no-such-path"), "neither a file nor a folder"),
+        (PathSource(path="empty"), "an empty folder"),
+    ],
+)
+def test_what_is_not_there_is_an_error_in_the_environment_file(
+    tmp_path: Path, source: PackageSource | PathSource, message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=message) as raised:
+        LocalFiles.of(source, tmp_path, WHERE)
+    assert str(raised.value.where).startswith(WHERE)
+
+
+def test_a_file_that_was_changed_since_is_not_given_out(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF")
+    files = LocalFiles.of(PathSource(path="model.gguf"), tmp_path, WHERE)
+    (file,) = files.files()
+    path.write_bytes(b"FUGG")
+    with pytest.raises(InputError, match="changed"):
+        files.fetch(file, lane(), Stop())

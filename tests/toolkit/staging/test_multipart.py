@@ -1,0 +1,226 @@
+"""Large files in parts, against the embedded cloud's S3."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectionClosedError
+
+from tests.support import interrupts
+from toolkit.aws.access import AwsAccess
+from toolkit.errors import InputError
+from toolkit.staging import body, digests, multipart
+from toolkit.staging.meter import Lane
+from toolkit.staging.stop import Stop, Stopped
+
+# S3 takes no smaller ones, except for the last.
+PART = 5 * 1024 * 1024
+KEY = "m/0123456789abcdef/weights.gguf"
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multipart, "PART_BYTES", PART)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A file of four parts, of which none is like another."""
+    return make_file(tmp_path / "weights.gguf", 3 * PART + 1000)
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    """One part after the other, so that tests can say how many are sent."""
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+def make_file(path: Path, size: int) -> Path:
+    path.write_bytes(hashlib.shake_128(path.name.encode()).digest(size))
+    return path
+
+
+def lane() -> Lane:
+    return Lane("uploaded", 1, lambda: None, time.monotonic)
+
+
+def upload(
+    access: AwsAccess, bucket: str, path: Path, executor: ThreadPoolExecutor, stop: Stop | None = None
+) -> multipart.Upload:
+    target = multipart.Target(access.s3, bucket, KEY, {"sha256": digests.sha256(path)})
+    body.follow(access.s3)
+    return multipart.Upload(path, target, executor, lane(), stop or Stop())
+
+
+def parts_sent(requests: list[tuple[str, dict[str, Any]]]) -> list[int]:
+    return [params["PartNumber"] for name, params in requests if name == "UploadPart"]
+
+
+def stored(access: AwsAccess, bucket: str) -> str:
+    """SHA-256 of what lies in the store."""
+    content = access.s3.get_object(Bucket=bucket, Key=KEY)["Body"].read()
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_a_file_arrives_whole(
+    access: AwsAccess, bucket: str, weights: Path, executor: ThreadPoolExecutor
+) -> None:
+    sending = upload(access, bucket, weights, executor)
+    sending.run()
+    assert stored(access, bucket) == digests.sha256(weights)
+    head = access.s3.head_object(Bucket=bucket, Key=KEY)
+    assert head["Metadata"]["sha256"] == digests.sha256(weights)
+    assert str(sending.lane).startswith("uploaded 15 MiB")
+
+
+def test_what_was_sent_before_an_interruption_is_not_sent_again(
+    access: AwsAccess,
+    bucket: str,
+    weights: Path,
+    executor: ThreadPoolExecutor,
+    requests: list[tuple[str, dict[str, Any]]],
+) -> None:
+    stop = Stop()
+
+    def interrupt(params: dict[str, Any], **_: object) -> None:
+        if params["PartNumber"] == 3:
+            stop.set()
+
+    access.s3.meta.events.register("provide-client-params.s3.UploadPart", interrupt)
+    with pytest.raises(Stopped):
+        upload(access, bucket, weights, executor, stop).run()
+    access.s3.meta.events.unregister("provide-client-params.s3.UploadPart", interrupt)
+    requests.clear()
+
+    upload(access, bucket, weights, executor).run()
+
+    assert parts_sent(requests) == [3, 4]
+    assert stored(access, bucket) == digests.sha256(weights)
+    assert "Uploads" not in access.s3.list_multipart_uploads(Bucket=bucket)
+
+
+KILLED = """
+import sys, time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from toolkit.aws.access import AwsAccess
+from toolkit.staging import body, digests, multipart
+from toolkit.staging.meter import Lane
+from toolkit.staging.stop import Stop
+
+endpoint, bucket, key, path = sys.argv[1:]
+multipart.PART_BYTES = 5 * 1024 * 1024
+access = AwsAccess(region="us-east-1", account_id="123456789012", endpoint_url=endpoint)
+target = multipart.Target(access.s3, bucket, key, {"sha256": digests.sha256(Path(path))})
+def hold(params, **_):
+    if params["PartNumber"] == 3:
+        print("holding", flush=True)
+        time.sleep(600)
+access.s3.meta.events.register("provide-client-params.s3.UploadPart", hold)
+with ThreadPoolExecutor(1) as executor:
+    lane = Lane("uploaded", 1, lambda: None, time.monotonic)
+    multipart.Upload(Path(path), target, executor, lane, Stop()).run()
+"""
+
+
+def test_a_killed_process_leaves_its_parts_to_the_next(
+    access: AwsAccess,
+    bucket: str,
+    weights: Path,
+    executor: ThreadPoolExecutor,
+    requests: list[tuple[str, dict[str, Any]]],
+) -> None:
+    process = interrupts.start(KILLED, str(access.endpoint_url), bucket, KEY, str(weights))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "holding\n"
+    process.kill()
+    process.communicate()
+
+    upload(access, bucket, weights, executor).run()
+
+    assert parts_sent(requests) == [3, 4]
+    assert stored(access, bucket) == digests.sha256(weights)
+
+
+def test_a_part_with_another_content_is_replaced(
+    access: AwsAccess,
+    bucket: str,
+    weights: Path,
+    executor: ThreadPoolExecutor,
+    requests: list[tuple[str, dict[str, Any]]],
+) -> None:
+    begun = access.s3.create_multipart_upload(Bucket=bucket, Key=KEY, ChecksumAlgorithm="SHA256")
+    content = weights.read_bytes()
+    for number, part in ((1, content[:PART]), (2, b"x" * PART), (3, content[2 * PART : 2 * PART + 100])):
+        access.s3.upload_part(
+            Bucket=bucket, Key=KEY, UploadId=begun["UploadId"], PartNumber=number, Body=part
+        )
+    requests.clear()
+
+    upload(access, bucket, weights, executor).run()
+
+    assert parts_sent(requests) == [2, 3, 4]
+    assert stored(access, bucket) == digests.sha256(weights)
+
+
+def test_an_upload_of_another_object_is_left_alone(
+    access: AwsAccess, bucket: str, weights: Path, executor: ThreadPoolExecutor
+) -> None:
+    other = access.s3.create_multipart_upload(Bucket=bucket, Key=f"{KEY}.old", ChecksumAlgorithm="SHA256")
+    upload(access, bucket, weights, executor).run()
+    begun = access.s3.list_multipart_uploads(Bucket=bucket)["Uploads"]
+    assert [found["UploadId"] for found in begun] == [other["UploadId"]]
+
+
+def test_a_file_that_changes_on_the_way_is_not_put_together(
+    access: AwsAccess, bucket: str, weights: Path, executor: ThreadPoolExecutor
+) -> None:
+    sending = upload(access, bucket, weights, executor)
+    weights.write_bytes(b"!" + weights.read_bytes()[1:])
+    with pytest.raises(InputError, match="changed"):
+        sending.run()
+    with pytest.raises(ClientError, match="404"):
+        access.s3.head_object(Bucket=bucket, Key=KEY)
+
+
+def test_a_body_that_is_sent_again_counts_once(
+    access: AwsAccess, bucket: str, weights: Path, executor: ThreadPoolExecutor
+) -> None:
+    failed: list[object] = []
+
+    def fail_once(request: Any, **_: object) -> None:
+        if not failed:
+            failed.append(request)
+            request.body.read()
+            raise ConnectionClosedError(endpoint_url=request.url)
+
+    body.follow(access.s3)
+    access.s3.meta.events.register_last("before-send.s3.UploadPart", fail_once)
+    sending = upload(access, bucket, weights, executor)
+    sending.run()
+    access.s3.meta.events.unregister("before-send.s3.UploadPart", fail_once)
+    assert failed
+    assert str(sending.lane).startswith("uploaded 15 MiB")
+
+
+def test_s3_refuses_a_part_that_was_damaged_on_the_way(access: AwsAccess, bucket: str) -> None:
+    with pytest.raises(ClientError, match="BadDigest"):
+        access.s3.put_object(Bucket=bucket, Key=KEY, Body=b"damaged", ChecksumSHA256=json.dumps("x"))
+
+
+@pytest.mark.parametrize(
+    ("size", "parts"),
+    [(1, 1), (16 << 20, 1), (15_000 * (16 << 20), 10_000), (5 << 40, 10_000)],
+)
+def test_no_file_has_more_parts_than_s3_takes(monkeypatch: pytest.MonkeyPatch, size: int, parts: int) -> None:
+    monkeypatch.setattr(multipart, "PART_BYTES", 16 << 20)
+    assert multipart.part_bytes(size) >= 16 << 20
+    assert -(-size // multipart.part_bytes(size)) <= parts

@@ -1,0 +1,113 @@
+"""Weights of this machine into the model store."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from toolkit import staging
+from toolkit.aws.access import AwsAccess
+from toolkit.console import Console
+from toolkit.environment import Environment
+from toolkit.project import Project
+
+Make = Callable[[str], Environment]
+Requests = list[tuple[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(out=io.StringIO(), err=io.StringIO(), interactive=False)
+
+
+@pytest.fixture
+def model(project: Project, environment: Make) -> staging.StagedModel:
+    folder = project.root / "weights"
+    (folder / "tokenizer").mkdir(parents=True)
+    (folder / "model.gguf").write_bytes(b"GGUF" * 1000)
+    (folder / "tokenizer" / "vocab.json").write_bytes(b"{}")
+    return staging.locate(project, environment("{path: weights/}"))["m"]
+
+
+def objects(access: AwsAccess, bucket: str) -> dict[str, bytes]:
+    keys = [item["Key"] for item in access.s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+    return {key: access.s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
+
+
+def puts(requests: Requests) -> list[str]:
+    return [params["Key"] for name, params in requests if name == "PutObject"]
+
+
+def test_files_and_manifest_are_in_the_store(
+    access: AwsAccess, bucket: str, console: Console, model: staging.StagedModel
+) -> None:
+    begun = datetime.now(UTC).replace(microsecond=0)
+    assert staging.upload(access, {"m": model}, console) == 2
+
+    there = objects(access, bucket)
+    assert there[f"{model.prefix}model.gguf"] == b"GGUF" * 1000
+    assert there[f"{model.prefix}tokenizer/vocab.json"] == b"{}"
+    manifest = json.loads(there[f"_manifests/{model.prefix.removesuffix('/')}.json"])
+    assert manifest["source"] == {"path": "weights/"}
+    assert manifest["files"] == [
+        {"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in (("model.gguf", b"GGUF" * 1000), ("tokenizer/vocab.json", b"{}"))
+    ]
+    assert manifest["staged_by"].startswith("arn:aws:sts::123456789012:")
+    assert begun <= datetime.fromisoformat(manifest["staged_at"]) <= datetime.now(UTC)
+
+
+def test_the_manifest_is_the_last_to_be_written(
+    access: AwsAccess, console: Console, model: staging.StagedModel, requests: Requests
+) -> None:
+    staging.stage(access, model, console)
+    assert puts(requests)[-1] == model.manifest_key
+
+
+def test_nothing_is_sent_twice(
+    access: AwsAccess, console: Console, model: staging.StagedModel, requests: Requests
+) -> None:
+    staging.stage(access, model, console)
+    requests.clear()
+    again = staging.stage(access, model, console)
+    assert again.uploaded == 0
+    assert requests == []
+
+
+def test_a_file_that_is_lost_or_short_is_sent_again_and_only_that(
+    access: AwsAccess, bucket: str, console: Console, model: staging.StagedModel, requests: Requests
+) -> None:
+    staging.stage(access, model, console)
+    for name in ("model.gguf", "tokenizer/vocab.json"):
+        key = f"{model.prefix}{name}"
+        access.s3.delete_object(Bucket=bucket, Key=key)
+        requests.clear()
+        assert staging.upload(access, {"m": model}, console) == 1
+        assert puts(requests) == [key, model.manifest_key]
+
+    access.s3.put_object(Bucket=bucket, Key=f"{model.prefix}model.gguf", Body=b"GG")
+    assert staging.upload(access, {"m": model}, console) == 1
+    assert objects(access, bucket)[f"{model.prefix}model.gguf"] == b"GGUF" * 1000
+
+
+def test_a_file_of_the_same_size_without_its_digest_is_not_trusted(
+    access: AwsAccess, bucket: str, console: Console, model: staging.StagedModel
+) -> None:
+    access.s3.put_object(Bucket=bucket, Key=f"{model.prefix}model.gguf", Body=b"FUGG" * 1000)
+    assert staging.stage(access, model, console).uploaded == 2
+    assert objects(access, bucket)[f"{model.prefix}model.gguf"] == b"GGUF" * 1000
+
+
+def test_a_manifest_that_cannot_be_read_counts_as_none(
+    access: AwsAccess, bucket: str, console: Console, model: staging.StagedModel
+) -> None:
+    staging.stage(access, model, console)
+    access.s3.put_object(Bucket=bucket, Key=model.manifest_key, Body=b'{"files": 3}')
+    assert staging.stage(access, model, console).uploaded == 0
+    assert json.loads(objects(access, bucket)[model.manifest_key])["model"] == "m"
