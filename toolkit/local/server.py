@@ -11,6 +11,9 @@ it needs, and keeps `toolkit.local.service.Service`:
                    and changed from there: its own requests run in threads.
     status()       `toolkit.local.status` items, for `/_toolkit/status`.
 
+Before all of them is `iam.middleware`, which denies when IAM is enforced; a service that acts with a role
+that it was passed asks the `Enforcement` of `services()`.
+
 Handlers run in the event loop and must not block it; `asyncio.to_thread` is for what does.
 Started by `toolkit.local.client`, not by hand.
 """
@@ -43,6 +46,9 @@ from toolkit.local.apigateway.service import ApiGatewayService
 from toolkit.local.autoscaling.service import AutoScalingService
 from toolkit.local.controlplane import application, checksums, inventory, objects
 from toolkit.local.functions.service import FunctionService
+from toolkit.local.iam.enforcement import Enforcement
+from toolkit.local.iam.middleware import EnforceIam
+from toolkit.local.iam.service import IamService, is_enforced
 from toolkit.local.sagemaker.service import SageMakerService
 from toolkit.local.service import Cloud, Service
 from toolkit.local.status import CloudStatus, by_kind
@@ -55,12 +61,13 @@ SHUTDOWN_SECONDS = 2
 _WATCH_SECONDS = 2.0
 
 
-def services(cloud: Cloud) -> list[Service]:
+def services(cloud: Cloud, enforcement: Enforcement) -> list[Service]:
     """All parts of the cloud, in the order in which they start."""
+    iam = IamService(enforcement)
     sagemaker = SageMakerService(cloud)
     autoscaling = AutoScalingService(sagemaker.endpoints.bound_count)
     functions = FunctionService(cloud)
-    return [sagemaker, autoscaling, functions, ApiGatewayService(functions)]
+    return [iam, sagemaker, autoscaling, functions, ApiGatewayService(functions)]
 
 
 @dataclass
@@ -75,10 +82,12 @@ class Server:
     cloud: Cloud
     code_version: str
     started_at: float = field(default_factory=time.time)
+    _enforcement: Enforcement = field(init=False)
     _services: list[Service] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._services = services(self.cloud)
+        self._enforcement = Enforcement(enforced=is_enforced())
+        self._services = services(self.cloud, self._enforcement)
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -87,7 +96,8 @@ class Server:
             Route("/_toolkit/status", self._status),
         ]
         routes: list[BaseRoute] = [*own, *(route for part in self._services for route in part.routes())]
-        app = Starlette(routes=routes, lifespan=self._lifespan, middleware=[Middleware(guard.LocalOnly)])
+        middleware = [Middleware(guard.LocalOnly), Middleware(EnforceIam, enforcement=self._enforcement)]
+        app = Starlette(routes=routes, lifespan=self._lifespan, middleware=middleware)
         app.router.redirect_slashes = False
         app.router.default = application.application()
         return app

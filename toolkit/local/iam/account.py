@@ -9,7 +9,6 @@ from typing import Any
 
 from moto.awslambda.models import lambda_backends
 from moto.iam.models import IAMBackend, ManagedPolicy, Role, User, iam_backends
-from moto.kms.models import kms_backends
 from moto.s3.models import s3_backends
 
 from toolkit.local.iam.arn import Arn
@@ -132,6 +131,9 @@ class Account:
         return None
 
     def _key_policy(self, arn: Arn) -> str | None:
+        # Slow to import, and nothing else in the cloud needs it before there is a key.
+        from moto.kms.models import kms_backends
+
         key = kms_backends[self.id][arn.region].keys.get(arn.resource.removeprefix("key/"))
         return key.policy if key is not None else None
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from toolkit.local.iam.evaluate import Used
 
-# A whole apply with its plan and polling makes about a thousand.
-MAX_DECISIONS = 50_000
+# An apply from nothing makes about three hundred, at some two kilobytes each.
+MAX_DECISIONS = 10_000
 
 
 @dataclass(frozen=True)

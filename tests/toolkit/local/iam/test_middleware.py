@@ -332,6 +332,25 @@ def test_bodies_that_were_read_reach_the_service_whole(cloud):
     assert created["CodeSha256"] == base64.b64encode(hashlib.sha256(code_zip).digest()).decode()
 
 
+def test_objects_may_be_of_any_type(cloud, bucket):
+    s3 = cloud.client("s3", cloud.user("writer", allow("s3:PutObject", f"arn:aws:s3:::{BUCKET}/mine")))
+    form = {"ContentType": "application/x-www-form-urlencoded", "Body": b"Action=ListUsers&versionId=1"}
+
+    s3.put_object(Bucket=BUCKET, Key="mine", **form)
+    assert code(s3.put_object, Bucket=BUCKET, Key="other", **form) == "AccessDenied"
+
+
+def test_compressed_bodies_are_read(cloud):
+    condition = {"StringEquals": {"cloudwatch:namespace": "mine"}}
+    user = cloud.user("agent", allow("cloudwatch:PutMetricData", Condition=condition))
+    cloudwatch = cloud.client("cloudwatch", user)
+    # So much that boto3 compresses it.
+    many = [{"MetricName": f"metric-{number}", "Value": 1.0} for number in range(500)]
+
+    cloudwatch.put_metric_data(Namespace="mine", MetricData=many)
+    assert code(cloudwatch.put_metric_data, Namespace="other", MetricData=many) == "AccessDenied"
+
+
 def test_bodies_that_do_not_matter_are_not_read_ahead(capture):
     enforcement = Enforcement(enforced=True)
     events = []

@@ -5,6 +5,7 @@ The routing and parsing are moto's own, which the control plane uses for the sam
 
 from __future__ import annotations
 
+import gzip
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ class Call:
         """The operation's parameters under their names in the API.
 
         Args:
-            body: the whole body, or nothing if it does not matter.
+            body: the whole body, as it was sent, or nothing if it does not matter.
 
         Raises:
             UnmappedRequestError: the body cannot be read.
@@ -111,7 +112,8 @@ class Call:
         try:
             parsed: dict[str, Any] = parser.parse(
                 {
-                    "body": body,
+                    # SDKs compress large requests of some operations.
+                    "body": gzip.decompress(body) if self.header("content-encoding") == "gzip" else body,
                     "headers": self._request.headers,
                     "method": self._request.method,
                     "url_params": dict(self._uri),
@@ -119,7 +121,7 @@ class Call:
                     "values": self._request.values,
                 }
             )
-        except (RequestParserError, ValueError, TypeError, AttributeError) as error:
+        except (RequestParserError, ValueError, TypeError, AttributeError, OSError, EOFError) as error:
             raise UnmappedRequestError(f"the body of {self.operation} cannot be read: {error}") from error
         return parsed
 
@@ -155,8 +157,9 @@ def identify(scope: Scope, form: bytes = b"") -> Call:
 
 
 def is_form(scope: Scope) -> bool:
-    """Whether the operation's name is in the request's body."""
-    return Headers(scope=scope).get("content-type", "").startswith(_FORM)
+    """Whether the operation's name is in the request's body; objects may have that type as any other."""
+    is_object = Credentials.of(scope).service == "s3"
+    return not is_object and Headers(scope=scope).get("content-type", "").startswith(_FORM)
 
 
 def _unsigned_service(headers: Headers, form: bytes) -> str:
