@@ -29,16 +29,16 @@ NEW_ROLE = {"RoleName": "r", "AssumeRolePolicyDocument": "{}"}
 
 @pytest.fixture
 def context(capture):
-    """The condition keys of the first thing that a call needs."""
+    """The condition keys of one of the things that a call needs, by default the first."""
     BackendDict.reset()
     account = Account(ACCOUNT)
 
-    def of(service, operation, **parameters):
+    def of(service, operation, *, nth=0, **parameters):
         scope, body = capture(service, operation, **parameters)
         call = identify(scope, body if is_form(scope) else b"")
         content = body if call.needs_body else b""
         found = call.parameters(content)
-        check = checks(call, found, content, account)[0]
+        check = checks(call, found, content, account)[nth]
         caller = Caller(Principal.root(ACCOUNT), tags={"team": "a"})
         known = keys.always_there(caller, "us-east-1", check.resource, account)
         return RequestContext(Situation(check, caller, account, call, found), known)
@@ -150,6 +150,17 @@ def test_values(context, case):
 def test_keys_that_aws_may_have_and_that_are_not_known_are_errors(context, key):
     with pytest.raises(PolicyError):
         context("s3", "get_object", Bucket="b", Key="k").values(key)
+
+
+def test_keys_are_those_of_the_action_that_is_asked_for(context):
+    model = {"ModelName": "m", "ExecutionRoleArn": ROLE, **TAGGED}
+
+    creating, passing = (context("sagemaker", "create_model", nth=nth, **model) for nth in (0, 1))
+
+    assert creating.values("aws:RequestTag/team") == ("a",)
+    assert creating.values("iam:PassedToService") is None
+    assert passing.values("aws:RequestTag/team") is None
+    assert passing.values("iam:PassedToService") == ("sagemaker.amazonaws.com",)
 
 
 def test_what_was_asked_is_recorded(context):
