@@ -21,7 +21,7 @@ RUNNER = Path(__file__).with_name("checkov_runner.py")
 # A scan takes a second; a machine that takes this long is stuck.
 DEADLINE_SECONDS = 300.0
 # Settings for other ways to use checkov, some of which switch rules off.
-_DROPPED = ("BC_", "CHECKOV_", "CKV_", "EVAL_TF_", "LOG_LEVEL", "PRISMA_", "PYTHON", "TF_")
+_DROPPED = ("BC_", "CHECKOV_", "CKV_", "EVAL_TF_", "LOG_LEVEL", "PRISMA_", "TF_")
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,7 @@ class Scanner:
     def close(self) -> None:
         """End the process, if nothing was scanned."""
         if self._process.poll() is None:
+            # It would end by itself, but only when it has imported checkov.
             self._process.kill()
         # Reads what is left and closes the pipes.
         self._process.communicate()

@@ -79,6 +79,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         [
             "aws_iam_policy.fail_every_resource",
             f"{POLICY}.fail_every_endpoint_everywhere",
+            f"{POLICY}.fail_not_resource",
             f"{DOCUMENT}.fail_document",
         ],
     ),
