@@ -57,6 +57,9 @@ _log = logging.getLogger(__name__)
 
 # How long a stopping cloud waits for requests in progress.
 SHUTDOWN_SECONDS = 2
+# Longer than clients keep an idle connection (Go's AWS SDK: 90 s): a server that closes first can cut a
+# request that is just being sent, and a repeated one finds its work done already.
+KEEP_ALIVE_SECONDS = 120
 # How often a cloud looks whether it is still the one of its checkout.
 _WATCH_SECONDS = 2.0
 
@@ -211,6 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         access_log=False,
         lifespan="on",
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     uvicorn_server = _Uvicorn(config, folder, record)
     uvicorn_server.run(sockets=[listener])

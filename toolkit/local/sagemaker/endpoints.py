@@ -160,6 +160,9 @@ class Endpoints:
 
     def _delete(self, region: str, request: Members) -> Members:
         endpoint = self._endpoints[region].get(request["EndpointName"])
+        if endpoint.status == "Deleting":
+            # Asked again by a client that missed the first answer.
+            return {}
         # Terraform's provider takes this refusal for success; the toolkit has to wait before it destroys.
         self._check_idle(endpoint)
         self._begin(endpoint, "Deleting", self._take_down(endpoint))
