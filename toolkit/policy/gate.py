@@ -74,10 +74,16 @@ class Gate:
         """Judge source code, as far as its values can be told without a plan.
 
         Raises:
+            InputError: there is none.
             ToolkitError: the scan failed.
         """
-        for path in directory.rglob("*.tf"):
-            self._sources.file(path.resolve())
+        files = list(directory.rglob("*.tf"))
+        if not files:
+            raise InputError("there is no Terraform code in this folder", where=str(directory))
+        for path in files:
+            # Not what `terraform init` has brought, in .terraform/.
+            if not any(part.startswith(".") for part in path.relative_to(directory).parts):
+                self._sources.file(path.resolve())
         return self._judge(self._scanner.directory(directory), lambda raw: Block(raw.file, *raw.lines))
 
     def _judge(self, scan: Scan, locate: Locate) -> Report:

@@ -56,15 +56,18 @@ def test_source_code_below_the_threshold(tmp_path: Path) -> None:
     ("name", "content", "says"),
     [
         ("missing.json", None, "no such file or folder"),
+        ("empty", None, "no Terraform code"),
         ("binary.tfplan", b"PK\x03\x04\xff", "neither a folder nor a plan"),
         ("list.json", b"[]", "no plan in JSON"),
         ("state.json", b'{"version": 4}', "no plan in JSON"),
     ],
 )
-def test_a_path_that_is_no_plan(tmp_path: Path, name: str, content: bytes | None, says: str) -> None:
+def test_a_path_that_cannot_be_judged(tmp_path: Path, name: str, content: bytes | None, says: str) -> None:
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
+    elif not path.suffix:
+        path.mkdir()
     result = Toolkit(ROOT)("policy", "check", str(path))
     assert result.returncode == 2
     assert says in result.stderr
