@@ -18,6 +18,10 @@ from toolkit.local.serving import llama_options, relay
 
 # llama-server keeps up to 8 GiB of old prompts; a laptop has better uses.
 _CACHE_RAM_MIB = 256
+# For so many turns of a loop a thread that waits for another one keeps its processor, and sleeps then.
+# By default it is billions: fine on an idle machine, but beside anything else that works (Terraform, a
+# test suite) a model becomes slower by a factor of twenty. On an idle machine this costs nothing.
+_SPIN_COUNT = "500"
 # llama-server's "auto": four requests at once, each of which may use the whole context.
 _PARALLEL_AUTO = -1
 
@@ -108,9 +112,7 @@ async def _serve(environment: Mapping[str, str]) -> None:
 
 def main() -> int:
     """Serve until SIGTERM."""
-    # Threads that wait for each other sleep instead of spinning: otherwise a model on a machine that
-    # does something else as well, such as Terraform, becomes slower by a factor of ten and more.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
     try:
         asyncio.run(_serve(os.environ))
     except (ModelError, llama_options.OptionError, RuntimeError, OSError) as error:
