@@ -6,17 +6,20 @@ from toolkit.environment.environment import Environment, endpoint_name
 from toolkit.environment.loader import check_name, load, names
 from toolkit.environment.model import Model
 from toolkit.environment.problems import EnvironmentFileError
-from toolkit.environment.sources import HubSource, PackageSource, PathSource, S3Source, ServerSource
+from toolkit.environment.sources import HubSource, PackageSource, PathSource, S3Source, ServerSource, Source
+from toolkit.environment.variants import Hosting
 
 __all__ = [
     "Environment",
     "EnvironmentFileError",
+    "Hosting",
     "HubSource",
     "Model",
     "PackageSource",
     "PathSource",
     "S3Source",
     "ServerSource",
+    "Source",
     "check_name",
     "endpoint_name",
     "load",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from toolkit.environment.section import Checked, Mistake
 from toolkit.serving.engines import ENGINES
@@ -17,6 +18,7 @@ _HOW_WITHOUT = (
     "remove it: it would stand in Terraform's state and in SageMaker's answers; weights that need a token"
     " are put into the model store, and the container runs without one"
 )
+_WHO_DECIDES = "remove it; name and source of the model decide"
 _MAX_VALUE = 1024  # SageMaker's limit
 
 
@@ -28,23 +30,33 @@ def option_name(engine: str) -> Checked:
             right = f"write the flag as {name.strip('-').lower().replace('-', '_')}"
             return Mistake(f"{name!r} is not an option's name", right)
         if name in ENGINES[engine].reserved_options:
-            return Mistake(f"{name} is set by the toolkit", "remove it; name and source of the model decide")
+            return Mistake(f"{name} is set by the toolkit", _WHO_DECIDES)
         return _secret_name(name)
 
     return Checked(check)
 
 
-def variable_name(engine: str) -> Checked:
-    """Names of further environment variables of an engine's container."""
-    prefix = ENGINES[engine].prefix
+def variable_name(engine: str, options: Iterable[str] = ()) -> Checked:
+    """Names of further environment variables of an engine's container.
+
+    Args:
+        engine: the engine.
+        options: its options that are known here.
+    """
+    known = ENGINES[engine]
+    option_of = {known.variable(option): option for option in options}
 
     def check(name: str) -> Mistake | None:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,1023}", name):
             return Mistake(
                 f"{name!r} is not the name of an environment variable", "use letters, digits and underscores"
             )
-        if name.startswith(prefix):
-            option = name.removeprefix(prefix).lower()
+        if name in known.reserved_variables:
+            return Mistake(f"{name} is set by the toolkit", _WHO_DECIDES)
+        option = option_of.get(name)
+        if option is None and known.prefix and name.startswith(known.prefix):
+            option = name.removeprefix(known.prefix).lower()
+        if option is not None:
             return Mistake(f"{name} is an option of the engine", f"set it as options.{option}")
         return _secret_name(name)
 

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import types
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, Tag
 from pydantic_core import ErrorDetails
 
 from toolkit.environment.document import Document
-from toolkit.environment.environment import Environment
-from toolkit.environment.model import Model
 from toolkit.environment.problems import MISSING, KeyPath, Problem, closest, did_you_mean
-from toolkit.environment.section import Section
+from toolkit.environment.shapes import CHOSEN_BY, fields, section_at, tags, walk
 from toolkit.environment.sources import KINDS
-
-# Below these keys pydantic names the alternative it chose in an error's place.
-_ALTERNATIVES = ("source", "serving")
 
 
 @dataclass(frozen=True)
@@ -41,9 +33,18 @@ class _Error:
     source: str
 
 
-def problem(error: ErrorDetails, document: Document) -> Problem:
-    """One of pydantic's errors as a mistake in the file."""
-    path = _key_path(error["loc"])
+def problems(errors: Iterable[ErrorDetails], document: Document) -> list[Problem]:
+    """Pydantic's errors as mistakes in the file."""
+    # A list is also called too short when items in it are wrong.
+    return [
+        _problem(error, document)
+        for error in errors
+        if error["type"] != "too_short" or len(error["input"]) < error["ctx"]["min_length"]
+    ]
+
+
+def _problem(error: ErrorDetails, document: Document) -> Problem:
+    path, _ = walk(error["loc"])
     source = document.sources.get(path, "")
     explanation = _EXPLANATIONS.get(error["type"])
     if explanation is None:
@@ -52,30 +53,21 @@ def problem(error: ErrorDetails, document: Document) -> Problem:
     return explanation(_Error(error["loc"], path, error["input"], error.get("ctx", {}), source))
 
 
-def _key_path(location: tuple[int | str, ...]) -> KeyPath:
-    path = list(location)
-    if path and path[-1] == "[key]":
-        path.pop()
-    if len(path) > 3 and path[0] == "models" and path[2] in _ALTERNATIVES:
-        del path[3]
-    return tuple(path)
-
-
 def _mistake(error: _Error) -> Problem:
     return Problem(error.path, error.context["wrong"], error.context["right"])
 
 
 def _missing(error: _Error) -> Problem:
-    section = _section_at(error.location[:-1])
-    field = section.model_fields.get(str(error.path[-1])) if section is not None else None
+    section = section_at(error.location[:-1])
+    field = fields(section).get(str(error.path[-1]))
     examples = field.examples if field is not None else None
     right = f"add it, as in {error.path[-1]}: {examples[0]}" if examples else "add it"
     return Problem(error.path, MISSING, right)
 
 
 def _unknown_key(error: _Error) -> Problem:
-    section = _section_at(error.location[:-1])
-    known = sorted(section.model_fields) if section is not None else []
+    section = section_at(error.location[:-1])
+    known = sorted(fields(section))
     key = error.path[-1]
     right = did_you_mean(key, known) or f"known keys here: {', '.join(known)}"
     return Problem(error.path, "unknown key", right, meant=tuple(closest(key, known)))
@@ -122,25 +114,33 @@ def _too_short(error: _Error) -> Problem:
 
 
 def _no_alternative(error: _Error) -> Problem:
-    """A source that is not of one kind, or a way of serving without an engine."""
+    """A choice between several kinds of mapping, and this is none of them, or more than one."""
     if not isinstance(error.given, Mapping):
         return _wrong_type("a mapping")(error)
-    if error.path[-1] != "source":
-        return Problem((*error.path, "engine"), MISSING, f"add one of {', '.join(_engines())}")
-    found = [kind for kind in KINDS if kind in error.given]
+    by = CHOSEN_BY.get(str(error.path[-1]))
+    if by is not None:
+        return Problem((*error.path, by), MISSING, f"add one of {', '.join(tags(error.path[-1]))}")
+    kinds, about = _KINDS[str(error.path[-1])]
+    found = [kind for kind in kinds if kind in error.given]
     if found:
-        right = "weights come from one place: keep one of them"
-        return Problem(error.path, f"{' and '.join(found)} are given", right)
-    hints = (did_you_mean(key, KINDS) for key in error.given)
-    right = _join(*hints, f"give exactly one of {', '.join(KINDS)}")
-    return Problem(error.path, "does not say where the weights come from", right)
+        return Problem(error.path, f"{' and '.join(found)} are given", f"{about}: keep one of them")
+    hints = (did_you_mean(key, kinds) for key in error.given)
+    right = _join(*hints, f"give exactly one of {', '.join(kinds)}")
+    return Problem(error.path, "gives none of what it can be", right)
 
 
-def _unknown_engine(error: _Error) -> Problem:
-    tag = error.context["tag"]
-    right = _join(did_you_mean(tag, _engines()), f"known: {', '.join(_engines())}")
-    return Problem((*error.path, "engine"), f"there is no engine {tag}", right)
+def _unknown_alternative(error: _Error) -> Problem:
+    tag, by = error.context["tag"], CHOSEN_BY[str(error.path[-1])]
+    known = tags(error.path[-1])
+    right = _join(did_you_mean(tag, known), f"known: {', '.join(known)}")
+    return Problem((*error.path, by), f"there is no {by} {tag}", right)
 
+
+# Kinds of mappings that differ in which key they have.
+_KINDS = {
+    "source": (KINDS, "weights come from one place"),
+    "endpoint": (("serverless", "async"), "an endpoint is of one kind"),
+}
 
 _EXPLANATIONS: dict[str, Callable[[_Error], Problem]] = {
     "mistake": _mistake,
@@ -162,58 +162,8 @@ _EXPLANATIONS: dict[str, Callable[[_Error], Problem]] = {
     "string_too_long": _too_long,
     "too_short": _too_short,
     "union_tag_not_found": _no_alternative,
-    "union_tag_invalid": _unknown_engine,
+    "union_tag_invalid": _unknown_alternative,
 }
-
-
-def _section_at(location: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """The model of the mapping at an error's place."""
-    found: Any = Environment
-    for part in location:
-        if _is_section(found):
-            field = found.model_fields.get(str(part))
-            found = None if field is None else field.annotation
-        else:
-            found = _inside(found, part)
-    return next((item for item in (found, *_alternatives(found)) if _is_section(item)), None)
-
-
-def _inside(annotation: Any, part: int | str) -> Any:
-    """In a mapping the type of its values, in a choice the alternative that pydantic calls `part`."""
-    if typing.get_origin(annotation) is dict:
-        return typing.get_args(annotation)[1]
-    for option in _alternatives(annotation):
-        bare = _bare(option)
-        tags = [item.tag for item in getattr(option, "__metadata__", ()) if isinstance(item, Tag)]
-        if part in (*tags, _engine(bare)):
-            return bare
-    return None
-
-
-def _alternatives(annotation: Any) -> tuple[Any, ...]:
-    bare = _bare(annotation)
-    return typing.get_args(bare) if typing.get_origin(bare) in (typing.Union, types.UnionType) else ()
-
-
-def _bare(annotation: Any) -> Any:
-    while hasattr(annotation, "__metadata__"):
-        annotation = typing.get_args(annotation)[0]
-    return annotation
-
-
-def _is_section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Section)
-
-
-def _engines() -> list[str]:
-    """The engines that a file can name."""
-    return [_engine(option) for option in _alternatives(Model.model_fields["serving"].annotation)]
-
-
-def _engine(section: type[BaseModel]) -> str:
-    """The engine that a section is about; empty if it is about none."""
-    field = section.model_fields.get("engine")
-    return "" if field is None else str(typing.get_args(field.annotation)[0])
 
 
 def _kind(value: object) -> str:

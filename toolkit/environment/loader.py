@@ -105,7 +105,7 @@ def _validate(
     try:
         environment = Environment.model_validate(document.data, context={"env": env, "file": file})
     except ValidationError as error:
-        problems = [explain.problem(item, document) for item in error.errors(include_url=False)]
+        problems = explain.problems(error.errors(include_url=False), document)
     # What YAML complained of has no value to judge.
     known = {problem.path for _, problem in document.problems}
     # A key that is only misspelt is not missing.

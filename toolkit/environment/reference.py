@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -54,8 +55,12 @@ def main(arguments: list[str]) -> None:
 
 
 def _sections(root: Mapping[str, Any]) -> Iterator[str]:
-    """A heading and a table for the file and for each mapping in it, in the order of the keys."""
+    """A heading and a table for the file and for each mapping in it, in the order of the keys.
+
+    What can stand in several places is explained in the first of them.
+    """
     open_sections: list[tuple[str, Mapping[str, Any]]] = [("", root)]
+    explained: dict[str, str] = {}
     while open_sections:
         place, section = open_sections.pop(0)
         yield f"## {f'`{place}`' if place else 'The file'}\n\n{section['description']}\n"
@@ -65,10 +70,15 @@ def _sections(root: Mapping[str, Any]) -> Iterator[str]:
         for key, definition in section["properties"].items():
             here = f"{place}.{key}" if place else key
             below = list(_below(definition, here, root["$defs"]))
-            inner += below
-            value = "mapping" if below else _value(definition)
+            new = [(where, root["$defs"][name]) for where, name in below if name not in explained]
+            inner += new
+            value = _value(definition)
+            if below and not new:
+                value += f", as `{explained[below[0][1]]}`"
+            for where, name in below:
+                explained.setdefault(name, re.sub(r" \([^)]*\)$", "", where))
             default = "required" if key in required else _default(definition)
-            meaning = definition.get("description") or (below[0][1]["description"] if below else "")
+            meaning = definition.get("description") or root["$defs"][below[0][1]]["description"]
             yield f"| `{key}` | {value} | {default} | {_cell(meaning)} |"
         yield ""
         open_sections = inner + open_sections
@@ -76,36 +86,54 @@ def _sections(root: Mapping[str, Any]) -> Iterator[str]:
 
 def _below(
     definition: Mapping[str, Any], place: str, definitions: Mapping[str, Any]
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The mappings that a key's value can be."""
+) -> Iterator[tuple[str, str]]:
+    """The mappings that a key's value can be: where they stand, and what the schema calls them."""
     if "$ref" in definition:
-        yield place, definitions[definition["$ref"].removeprefix("#/$defs/")]
+        yield place, definition["$ref"].removeprefix("#/$defs/")
     for alternative in definition.get("oneOf", ()):
-        _, section = next(_below(alternative, place, definitions))
-        names = [key for key in section.get("required", []) if "const" in section["properties"][key]]
-        which = f"{names[0]}: {section['properties'][names[0]]['const']}" if names else section["required"][0]
-        yield f"{place} ({which})", section
+        for _, name in _below(alternative, place, definitions):
+            yield f"{place} ({_which(definitions[name])})", name
+    for alternative in definition.get("anyOf", ()):
+        yield from _below(alternative, place, definitions)
     for values in definition.get("patternProperties", {}).values():
         yield from _below(values, f"{place}.<name>", definitions)
+    if "items" in definition:
+        yield from _below(definition["items"], f"{place}[]", definitions)
+
+
+def _which(section: Mapping[str, Any]) -> str:
+    """What tells one of several kinds of mappings from the others."""
+    required = section["required"]
+    for key in required:
+        if "const" in section["properties"][key]:
+            return f"{key}: {section['properties'][key]['const']}"
+    return str(required[0])
 
 
 def _value(definition: Mapping[str, Any]) -> str:
     """What a key takes, in a few words."""
     options = [option for option in definition.get("anyOf", [definition]) if option.get("type") != "null"]
     (option,) = options
-    if "const" in option:
-        return f"`{option['const']}`"
-    if "enum" in option:
-        choices = ", ".join(f"`{choice}`" for choice in option["enum"])
-        many = len(choices) > MAX_CHOICES_LENGTH
-        return f"{option['type']}, one of {len(option['enum'])}" if many else choices
+    if "oneOf" in option or "$ref" in option:
+        words = [f"`{choice['const']}` or " for choice in option.get("oneOf", ()) if "const" in choice]
+        return f"{''.join(words)}mapping"
+    if "const" in option or "enum" in option:
+        return _choices(option)
     if option["type"] == "array":
-        return "list of strings"
+        return f"list of {_value(option['items'])}s"
     if option["type"] == "object":
-        return "mapping of strings"
+        inner = next(iter(option.get("patternProperties", {}).values()), None)
+        inner = inner or option.get("additionalProperties") or {}
+        return f"mapping of {_value(inner)}s" if isinstance(inner, dict) and inner else "mapping"
     bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = [f"{sign} {option[name]:g}" for name, sign in bounds.items() if name in option]
     return " ".join([option["type"], ", ".join(limits)]).strip()
+
+
+def _choices(option: Mapping[str, Any]) -> str:
+    values = option.get("enum") or [option["const"]]
+    choices = ", ".join(f"`{value}`" for value in values)
+    return f"{option['type']}, one of {len(values)}" if len(choices) > MAX_CHOICES_LENGTH else choices
 
 
 def _default(definition: Mapping[str, Any]) -> str:

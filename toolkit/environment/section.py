@@ -18,9 +18,9 @@ class Section(BaseModel):
     without a word.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    # Docstrings below keys are read where they are needed, in `schema`: pydantic would do so each time that
+    # the toolkit starts.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Mistake(NamedTuple):

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from toolkit.environment.container import OPTION, VALUE, option_name, variable_name
+from toolkit.environment.container import VALUE, variable_name
+from toolkit.environment.options import (
+    LlamaCppOptions,
+    LmiOptions,
+    Options,
+    TeiOptions,
+    TgiOptions,
+    VllmOptions,
+)
 from toolkit.environment.section import Checked, Mistake, Section, matching
 from toolkit.serving import catalogue
 from toolkit.serving.engines import OptionValue
-
-CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 
 
 def _check_ami_version(value: str) -> Mistake | None:
@@ -24,54 +30,9 @@ def _check_ami_version(value: str) -> Mistake | None:
 AmiVersion = Annotated[str, Checked(_check_ami_version, {"enum": [*catalogue.inference_ami_versions()]})]
 
 
-class Options(Section):
-    """Flags of an engine's server, by their names with underscores for hyphens."""
-
-    model_config = ConfigDict(extra="allow")
-
-    def given(self) -> dict[str, OptionValue]:
-        """The options that the file sets."""
-        return self.model_dump(exclude_none=True)
-
-
-class LlamaCppOptions(Options):
-    """Flags of llama-server, with underscores for hyphens.
-
-    Flags that are not listed here are handed on as they are: `true` gives a flag without a value, `false`
-    leaves it out.
-    """
-
-    __pydantic_extra__: dict[Annotated[str, option_name("llama_cpp")], Annotated[Any, OPTION]]
-
-    ctx_size: int | None = Field(default=None, ge=0, examples=[4096])
-    """Context length in tokens, shared by all slots; 0 is what the model was trained with."""
-    parallel: int | None = Field(default=None, ge=1, examples=[2])
-    """Slots: how many requests are worked on at the same time."""
-    cache_type_k: CacheType | None = None
-    """Data type of the keys in the context's cache."""
-    cache_type_v: CacheType | None = None
-    """Data type of the values in the context's cache."""
-
-
-class VllmOptions(Options):
-    """Flags of vLLM's server, with underscores for hyphens.
-
-    Flags that are not listed here are handed on as they are: `true` gives a flag without a value, `false`
-    leaves it out.
-    """
-
-    __pydantic_extra__: dict[Annotated[str, option_name("vllm")], Annotated[Any, OPTION]]
-
-    max_model_len: int | None = Field(default=None, ge=1, examples=[16384])
-    """Context length in tokens; by default the model's own."""
-    dtype: Literal["auto", "half", "float16", "bfloat16", "float", "float32"] | None = None
-    """Data type of weights and activations."""
-    quantization: str | None = Field(default=None, examples=["fp8", "awq"])
-    """How the weights are quantised; by default as the model's own configuration says."""
-    tensor_parallel_size: int | None = Field(default=None, ge=1)
-    """How many GPUs one model is spread over; by default all of the instance."""
-    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1, examples=[0.9])
-    """Share of the GPU's memory that vLLM takes."""
+ImageUri = Annotated[str, matching(r"\S{1,255}", "write registry/repository:tag")]
+# SageMaker takes 100 variables; some are the toolkit's.
+MAX_VARIABLES = 80
 
 
 class BaseServing(Section):
@@ -79,14 +40,29 @@ class BaseServing(Section):
 
     engine: str
     """The program that serves the model."""
+    image: ImageUri | None = None
+    """URI of another container image with the same contract, instead of AWS's."""
+    inference_ami_version: AmiVersion | None = None
+    """Machine image of the instances; by default the one that the container's CUDA release needs."""
+
+    def flags(self) -> dict[str, OptionValue]:
+        """Flags of the engine's server that the file sets."""
+        return {}
+
+
+class CatalogueServing(BaseServing):
+    """An engine that AWS publishes images of."""
+
     version: Annotated[str, matching(r"\d+(\.\d+)*", 'write a version in quotes, as in "2.6"')] | None = (
         Field(default=None, examples=["2.6"])
     )
     """Version of AWS's container image for the engine, in quotes; by default the newest one in the region."""
-    image: Annotated[str, matching(r"\S{1,255}", "write registry/repository:tag")] | None = None
-    """URI of a container image of your own with the same contract, instead of AWS's."""
-    inference_ami_version: AmiVersion | None = None
-    """Machine image of the instances; by default the one that the container's CUDA release needs."""
+    options: Options = Options()
+    """Flags of the engine's server."""
+
+    def flags(self) -> dict[str, OptionValue]:
+        """Flags of the engine's server that the file sets."""
+        return self.options.given()
 
     @model_validator(mode="after")
     def _one_image(self) -> Self:
@@ -98,26 +74,85 @@ class BaseServing(Section):
         return self
 
 
-class LlamaCppServing(BaseServing):
+class LlamaCppServing(CatalogueServing):
     """llama.cpp: GGUF files on CPUs or a GPU."""
 
     engine: Literal["llama_cpp"]
     """The program that serves the model."""
     options: LlamaCppOptions = LlamaCppOptions()
     """Flags of the engine's server."""
-    environment: dict[Annotated[str, variable_name("llama_cpp")], Annotated[str, VALUE]] = Field(default={})
+    environment: dict[
+        Annotated[str, variable_name("llama_cpp", LlamaCppOptions.model_fields)], Annotated[str, VALUE]
+    ] = Field(default={}, max_length=MAX_VARIABLES)
     """Further environment variables of the container; never secrets."""
 
 
-class VllmServing(BaseServing):
+class VllmServing(CatalogueServing):
     """vLLM: Hugging Face models on GPUs."""
 
     engine: Literal["vllm"]
     """The program that serves the model."""
     options: VllmOptions = VllmOptions()
     """Flags of the engine's server."""
-    environment: dict[Annotated[str, variable_name("vllm")], Annotated[str, VALUE]] = Field(default={})
+    environment: dict[
+        Annotated[str, variable_name("vllm", VllmOptions.model_fields)], Annotated[str, VALUE]
+    ] = Field(default={}, max_length=MAX_VARIABLES)
     """Further environment variables of the container; never secrets."""
 
 
-Serving = Annotated[LlamaCppServing | VllmServing, Field(discriminator="engine")]
+class LmiServing(CatalogueServing):
+    """AWS's Large Model Inference, DJL Serving with vLLM inside: Hugging Face models on GPUs."""
+
+    engine: Literal["lmi"]
+    """The program that serves the model."""
+    options: LmiOptions = LmiOptions()
+    """Flags of the engine's server."""
+    environment: dict[
+        Annotated[str, variable_name("lmi", LmiOptions.model_fields)], Annotated[str, VALUE]
+    ] = Field(default={}, max_length=MAX_VARIABLES)
+    """Further environment variables of the container; never secrets."""
+
+
+class TgiServing(CatalogueServing):
+    """Text Generation Inference: Hugging Face models on GPUs; no longer developed, so not a first choice."""
+
+    engine: Literal["tgi"]
+    """The program that serves the model."""
+    options: TgiOptions = TgiOptions()
+    """Flags of the engine's server."""
+    environment: dict[
+        Annotated[str, variable_name("tgi", TgiOptions.model_fields)], Annotated[str, VALUE]
+    ] = Field(default={}, max_length=MAX_VARIABLES)
+    """Further environment variables of the container; never secrets."""
+
+
+class TeiServing(CatalogueServing):
+    """Text Embeddings Inference: embedding models of Hugging Face, on CPUs or one GPU."""
+
+    engine: Literal["tei"]
+    """The program that serves the model."""
+    options: TeiOptions = TeiOptions()
+    """Flags of the engine's server."""
+    environment: dict[
+        Annotated[str, variable_name("tei", TeiOptions.model_fields)], Annotated[str, VALUE]
+    ] = Field(default={}, max_length=MAX_VARIABLES)
+    """Further environment variables of the container; never secrets."""
+
+
+class CustomServing(BaseServing):
+    """A container of your own, which answers `/ping` and `/invocations` on port 8080."""
+
+    engine: Literal["custom"]
+    """The program that serves the model."""
+    image: ImageUri = Field(examples=["123456789012.dkr.ecr.us-east-1.amazonaws.com/my-server:1.0"])
+    """URI of the container image."""
+    environment: dict[Annotated[str, variable_name("custom")], Annotated[str, VALUE]] = Field(
+        default={}, max_length=MAX_VARIABLES
+    )
+    """Environment variables of the container; never secrets."""
+
+
+Serving = Annotated[
+    LlamaCppServing | VllmServing | LmiServing | TgiServing | TeiServing | CustomServing,
+    Field(discriminator="engine"),
+]

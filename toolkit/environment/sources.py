@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
+from toolkit.environment.aws import S3Prefix
 from toolkit.environment.section import Section, matching
 
+FilePattern = Annotated[
+    str, matching(r"(?!/)[^\x00-\x1f\\]{1,255}", 'a pattern of file names, as in "*.safetensors"')
+]
 KINDS = ("package", "path", "s3", "hub", "server")
 
 
@@ -37,18 +42,23 @@ class PathSource(Section):
 class S3Source(Section):
     """Weights that lie in S3 already."""
 
-    s3: Annotated[
-        str,
-        matching(
-            r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([^\x00]*/)?",
-            "an S3 prefix looks like s3://bucket/folder/ and ends in a slash",
-        ),
-    ] = Field(examples=["s3://llm-models-123456789012-us-east-1/qwen3-8b/"])
+    s3: S3Prefix = Field(examples=["s3://llm-models-123456789012-us-east-1/qwen3-8b/"])
     """The S3 prefix under which the files lie, in the model store."""
 
 
+# What a branch or tag never looks like.
+COMMIT = r"[0-9a-f]{40}"
+
+
 class HubSource(Section):
-    """Weights that the container loads from the Hugging Face hub when it starts."""
+    """Weights from the Hugging Face hub."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"allow_unpinned": {"const": True}}, "required": ["allow_unpinned"]},
+            "else": {"required": ["revision"], "properties": {"revision": {"pattern": f"^(?:{COMMIT})$"}}},
+        }
+    )
 
     hub: Annotated[
         str,
@@ -58,15 +68,25 @@ class HubSource(Section):
         ),
     ] = Field(examples=["Qwen/Qwen3-8B"])
     """The model's repository on huggingface.co."""
-    revision: Annotated[
-        str,
-        matching(
-            r"[0-9a-f]{40}",
-            "pin the full commit: 40 hexadecimal digits, from the model's page under Files and versions;"
-            " a branch or tag may be another model tomorrow",
-        ),
-    ] = Field(examples=["b968826d9c46dd6066d109eabc6255188de91218"])
-    """The commit to load, in full: what was tested is what runs."""
+    revision: Annotated[str, matching(r"[\w./-]{1,255}", "a commit of the model's repository")] | None = (
+        Field(default=None, examples=["b968826d9c46dd6066d109eabc6255188de91218"])
+    )
+    """The commit to load, in full: what was tested is what runs. Needed, unless `allow_unpinned` is true."""
+    staged: bool = False
+    """Whether the weights are copied into the model store, with `toolkit model stage` and the token of
+    somebody who may read them: the endpoint then runs without network and without a token. Otherwise each
+    instance loads them from the hub when it starts, and the hub must let anybody read them."""
+    files: Annotated[tuple[FilePattern, ...], Field(min_length=1)] | None = Field(
+        default=None, examples=[["*.safetensors", "*.json"]]
+    )
+    """Which of the repository's files to stage, as patterns; by default all that an engine may need."""
+    allow_unpinned: bool = False
+    """Whether `revision` may be missing, or a branch or tag: another model tomorrow, perhaps."""
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether it names a commit."""
+        return self.revision is not None and re.fullmatch(COMMIT, self.revision) is not None
 
 
 class ServerSource(Section):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.environment import Environment
@@ -16,14 +16,20 @@ class RenderInputs:
     """What an environment file cannot say.
 
     Attributes:
-        model_data_s3_uris: model → S3 prefix of its weights, for those that come from this machine.
+        model_data_s3_uris: S3 prefixes in the model store of the weights that the toolkit puts there, by
+            what `Environment.sources` calls them: the model, or `model/variant`.
         gateway_package: path of the gateway function's zip file, relative to the stack's folder.
         authorizer_package: the same of the authorizer function.
+        instance_counts: model → variant → how many instances it has now, which a rollout keeps; empty where
+            nothing runs.
+        paused: whether the endpoints are taken away, and everything else stays.
     """
 
     model_data_s3_uris: Mapping[str, str]
     gateway_package: str
     authorizer_package: str
+    instance_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    paused: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ def render(environment: Environment, inputs: RenderInputs, directory: Path) -> R
     variables = {
         "environment": environment,
         "models": _models(environment, inputs),
+        "paused": inputs.paused,
         "api": _api(environment, inputs),
     }
     inference = _write(directory, "inference", variables)
@@ -60,8 +67,12 @@ def render_account(environment: Environment, directory: Path) -> Rendered:
 
 
 def _models(environment: Environment, inputs: RenderInputs) -> dict[str, object]:
-    uris = inputs.model_data_s3_uris
-    return {name: model_variables(environment, name, uris.get(name)) for name in environment.models}
+    return {
+        name: model_variables(
+            environment, name, inputs.model_data_s3_uris, inputs.instance_counts.get(name, {})
+        )
+        for name in environment.models
+    }
 
 
 def _api(environment: Environment, inputs: RenderInputs) -> dict[str, object]:

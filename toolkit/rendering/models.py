@@ -1,77 +1,128 @@
-"""What Terraform is told of each model: image, container environment, hardware."""
+"""What Terraform is told of each model: its variants, and what surrounds them."""
 
 from __future__ import annotations
 
-from toolkit.environment import (
-    Environment,
-    HubSource,
-    Model,
-    PackageSource,
-    PathSource,
-    S3Source,
-    ServerSource,
-)
-from toolkit.serving import catalogue
-from toolkit.serving.catalogue import Image
-from toolkit.serving.engines import (
-    ENGINES,
-    container_environment,
-    forward_compatibility,
-    inference_ami_version,
-)
+from collections.abc import Mapping
+
+from toolkit.environment import Environment, Hosting, Model
+from toolkit.environment.capacity import Capacity
+from toolkit.environment.rollout import AllAtOnce, Rolling, Rollout
+from toolkit.rendering.containers import container_variables
 
 
-def model_variables(environment: Environment, name: str, staged_uri: str | None) -> dict[str, object]:
+def model_variables(
+    environment: Environment,
+    name: str,
+    staged_uris: Mapping[str, str],
+    instance_counts: Mapping[str, int],
+) -> dict[str, object]:
     """One entry of the variable `models` of `stacks/inference`.
 
     Args:
         environment: the environment.
         name: the model.
-        staged_uri: S3 prefix of its weights in the model store, if they come from this machine.
+        staged_uris: S3 prefixes in the model store of the weights that the toolkit puts there, by what
+            `Environment.sources` calls them.
+        instance_counts: how many instances each variant has now.
 
     Raises:
-        ValueError: they come from this machine, and the prefix is not given.
+        ValueError: the toolkit puts weights into the model store, and their prefix is not given.
     """
     model = environment.models[name]
-    if isinstance(model.source, PackageSource | PathSource) and staged_uri is None:
-        raise ValueError(f"where are the weights of {name} in the model store?")
-    engine = ENGINES[model.serving.engine]
-    image = _image(environment, model)
-    ami_version = model.serving.inference_ami_version or inference_ami_version(engine, image)
-    weights = model.source.s3 if isinstance(model.source, S3Source) else staged_uri
+
+    def container(hosting: Hosting) -> dict[str, object]:
+        return container_variables(environment, hosting, staged_uris.get(hosting.weights))
+
+    def variant(hosting: Hosting) -> dict[str, object]:
+        fleet = {
+            "capacity": _capacity(model, hosting.capacity),
+            "instance_count": instance_counts.get(hosting.variant),
+        }
+        return {"weight": hosting.weight, **container(hosting), **fleet}
+
+    shadow = model.shadow_hosting(name)
+    variants = {key: variant(hosting) for key, hosting in model.hostings(name).items()}
+    # Until the stack knows variants, it reads the first one's values beside the model's own.
+    flat = next(iter(variants.values()))
     return {
-        "image": image.uri,
-        "environment": {
-            **forward_compatibility(engine, image, ami_version),
-            **_container_environment(model, name),
-            **model.serving.environment,
-        },
-        "model_data_s3_uri": weights,
-        "network_isolation": weights is not None,
-        "instance_type": model.instance_type,
-        "inference_ami_version": ami_version,
-        "capacity": {"min": model.capacity.min, "max": model.capacity.max},
-        "startup_timeout_seconds": model.startup_timeout_seconds,
+        **flat,
         "aliases": list(model.aliases),
+        "endpoint": _endpoint(environment, name),
+        "variants": variants,
+        "shadow": None if shadow is None else _shadow(model, shadow, container(shadow)),
+        "rollout": _rollout(model.rollout_in_effect),
+        "routing": model.routing if model.serverless is None else None,
+        "kms_key_arn": model.kms_key_arn,
+        "vpc": model.vpc.model_dump() if model.vpc is not None else None,
+        "data_capture": _data_capture(environment, name),
     }
 
 
-def _image(environment: Environment, model: Model) -> Image:
-    serving = model.serving
-    if serving.image is not None:
-        return Image(serving.image, version="", cuda=None)
-    return catalogue.resolve(serving.engine, serving.version, environment.region, model.instance_type)
+def _endpoint(environment: Environment, name: str) -> dict[str, object]:
+    model = environment.models[name]
+    serverless, asynchronous = model.serverless, model.asynchronous
+    return {
+        "type": model.endpoint_type,
+        "serverless": serverless.model_dump() if serverless is not None else None,
+        "async": None
+        if asynchronous is None
+        else {
+            "output_s3_uri": asynchronous.output_s3 or _in_model_store(environment, name, "async"),
+            "failure_s3_uri": asynchronous.failure_s3,
+            "success_topic_arn": asynchronous.success_topic_arn,
+            "error_topic_arn": asynchronous.error_topic_arn,
+            "max_concurrent_invocations": asynchronous.max_concurrent_invocations,
+        },
+    }
 
 
-def _container_environment(model: Model, name: str) -> dict[str, str]:
-    source = model.source
-    if isinstance(source, ServerSource):
-        # Understood by the embedded cloud, which relays to that server instead of starting one.
-        return {"OPENAI_BASE_URL": source.server, "OPENAI_MODEL": source.model or name}
-    return container_environment(
-        ENGINES[model.serving.engine],
-        served_name=name,
-        options=model.serving.options.given(),
-        instance=catalogue.instances()[model.instance_type],
-        hub=(source.hub, source.revision) if isinstance(source, HubSource) else None,
-    )
+def _capacity(model: Model, capacity: Capacity) -> dict[str, object] | None:
+    if model.serverless is not None:
+        return None
+    to_zero = model.asynchronous is not None and model.asynchronous.scale_to_zero
+    return {
+        "min": 0 if to_zero else capacity.min,
+        "max": capacity.max,
+        "concurrent_requests": capacity.concurrent_requests,
+        "scale_in_cooldown_seconds": capacity.scale_in_cooldown_seconds,
+        "scale_out_cooldown_seconds": capacity.scale_out_cooldown_seconds,
+        "schedules": {
+            schedule.name: {
+                "schedule": schedule.expression,
+                "timezone": schedule.timezone,
+                "min": schedule.min,
+                "max": schedule.max,
+            }
+            for schedule in capacity.schedules
+        },
+    }
+
+
+def _shadow(model: Model, hosting: Hosting, container: Mapping[str, object]) -> dict[str, object]:
+    percent = model.shadow.sampling_percent if model.shadow is not None else 0
+    return {"sampling_percent": percent, **container, "instance_count": hosting.capacity.min}
+
+
+def _rollout(rollout: Rollout | None) -> dict[str, object] | None:
+    if rollout is None:
+        return None
+    return {
+        "strategy": rollout.strategy,
+        "percent": None if isinstance(rollout, AllAtOnce) else rollout.percent,
+        "wait_seconds": None if isinstance(rollout, AllAtOnce) else rollout.wait_seconds,
+        "bake_seconds": None if isinstance(rollout, Rolling) else rollout.bake_seconds,
+        "timeout_seconds": rollout.timeout_seconds,
+        "alarms": rollout.alarms.model_dump(),
+    }
+
+
+def _data_capture(environment: Environment, name: str) -> dict[str, object] | None:
+    capture = environment.models[name].data_capture
+    if capture is None:
+        return None
+    uri = capture.s3_uri or _in_model_store(environment, name, "data-capture")
+    return {"percent": capture.percent, "s3_uri": uri, "kms_key_arn": capture.kms_key_arn}
+
+
+def _in_model_store(environment: Environment, name: str, folder: str) -> str:
+    return f"s3://{environment.model_store_bucket}/{name}/{folder}/"

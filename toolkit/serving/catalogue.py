@@ -57,6 +57,10 @@ class Image:
     cuda: tuple[int, int] | None
 
 
+# What a serverless endpoint runs on: a Lambda-like sandbox without accelerators.
+SERVERLESS = Instance(vcpus=6, memory_mib=6144, architecture="x86_64")
+
+
 class NotInCatalogueError(LookupError):
     """There is no such image.
 
@@ -105,14 +109,19 @@ def versions(engine: str, region: str | None = None) -> list[str]:
     )
 
 
-def resolve(engine: str, version: str | None, region: str, instance_type: str) -> Image:
+def hardware(instance_type: str | None) -> Instance:
+    """The hardware of one of `instances`, or of a serverless endpoint if there is no instance type."""
+    return SERVERLESS if instance_type is None else instances()[instance_type]
+
+
+def resolve(engine: str, version: str | None, region: str, instance_type: str | None) -> Image:
     """The image of an engine for a region and an instance type.
 
     Args:
         engine: its name in the catalogue.
         version: one of `versions`, or the start of one that AWS publishes as an alias; None is the newest.
         region: an AWS region.
-        instance_type: one of `instances`.
+        instance_type: one of `instances`; None is a serverless endpoint.
 
     Raises:
         NotInCatalogueError: it is not published; the error names what is.
@@ -132,7 +141,7 @@ def resolve(engine: str, version: str | None, region: str, instance_type: str) -
         raise NotInCatalogueError(
             "version", f"{engine} image {wanted} {exists}", f"versions in {region}: {', '.join(here)}"
         )
-    instance = instances()[instance_type]
+    instance = hardware(instance_type)
     images = published["versions"][wanted]
     for image in images:
         if (image["processor"], image["architecture"]) == (instance.processor, instance.architecture):
@@ -144,7 +153,7 @@ def resolve(engine: str, version: str | None, region: str, instance_type: str) -
     built_for = sorted({f"{image['processor'].upper()} on {image['architecture']}" for image in images})
     raise NotInCatalogueError(
         "instance_type",
-        f"{engine} image {wanted} does not run on {instance_type}"
+        f"{engine} image {wanted} does not run {f'on {instance_type}' if instance_type else 'serverless'}"
         f" ({instance.processor.upper()} on {instance.architecture})",
         f"it is built for {', '.join(built_for)}",
     )

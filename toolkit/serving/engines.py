@@ -1,18 +1,27 @@
 """Serving engines: what their containers are told, and what they need of the host.
 
-Each AWS container turns environment variables with a prefix into flags of the engine's own server:
-`SM_VLLM_MAX_MODEL_LEN=4096` becomes `--max-model-len 4096`, the value `true` a bare flag, and `false`
-no flag at all. So an option of the environment file is a flag's name with underscores.
+Containers are configured by environment variables. Most turn those with a prefix into flags of the
+engine's own server: `SM_VLLM_MAX_MODEL_LEN=4096` becomes `--max-model-len 4096`, the value `true` a bare
+flag, and `false` no flag at all. So an option of the environment file is a flag's name with underscores.
+TGI and TEI read each flag from a variable of the same name without a prefix.
+
+Read from the containers' entry points: aws/deep-learning-containers `scripts/docker/{vllm,llama_cpp}`,
+deepjavalibrary/djl-serving `serving/docker` and `starting-guide.md`, and the `sagemaker-entrypoint.sh` of
+huggingface/text-generation-inference and huggingface/text-embeddings-inference.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 from toolkit.serving.catalogue import Image, Instance
 
 OptionValue = str | int | float | bool
+
+# Where SageMaker mounts the weights that a model's definition names.
+MODEL_DIRECTORY = "/opt/ml/model"
 
 # CUDA release of the NVIDIA driver on SageMaker's machine images, from the API reference of
 # ProductionVariant.InferenceAmiVersion; oldest first.
@@ -27,6 +36,30 @@ _CUDA_12_AMI = "al2-ami-sagemaker-inference-gpu-3-1"
 _CUDA_13_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"
 
 
+class ModelVariables(NamedTuple):
+    """The environment variables that tell a container which model to load.
+
+    Attributes:
+        model: a repository of the Hugging Face hub, or a folder.
+        revision: the repository's revision.
+    """
+
+    model: str
+    revision: str
+
+
+class Hub(NamedTuple):
+    """A model of the Hugging Face hub.
+
+    Attributes:
+        repository: its owner and name.
+        revision: what to load of it; None is the newest.
+    """
+
+    repository: str
+    revision: str | None
+
+
 @dataclass(frozen=True)
 class Engine:
     """What differs between engines.
@@ -34,10 +67,13 @@ class Engine:
     Attributes:
         name: as in the environment file and the catalogue.
         prefix: of the environment variables that become flags.
-        served_name: the option that sets the name which the server gives its model.
+        task: what its models are asked for.
+        served_name: the option that sets the name which the server gives its model, or None if any name
+            will do in a request.
         parallelism: the option that spreads a model over GPUs, or None if the engine finds out itself.
-        hub: the options that name a model of the Hugging Face hub and its revision, or None if the
-            engine cannot load a pinned revision by itself.
+        model: the variables that say what to load, or None if the engine can only load what is mounted
+            and finds that by itself.
+        variables: environment variables of options that do not follow the prefix.
         forward_compatibility: environment with which the container runs on a driver older than its CUDA
             release, or None if it cannot.
         reserved: further options that the container contract fixes.
@@ -45,21 +81,32 @@ class Engine:
 
     name: str
     prefix: str
-    served_name: str
+    task: Literal["chat", "embeddings"] = "chat"
+    served_name: str | None = None
     parallelism: str | None = None
-    hub: tuple[str, str] | None = None
+    model: ModelVariables | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
     forward_compatibility: Mapping[str, str] | None = None
-    reserved: frozenset[str] = field(default_factory=frozenset)
+    reserved: frozenset[str] = frozenset()
 
     @property
     def reserved_options(self) -> frozenset[str]:
         """Options that the toolkit or the container sets, and the environment file must not."""
-        return self.reserved | {self.served_name} | set(self.hub or ())
+        return self.reserved | {self.served_name or ""}
+
+    @property
+    def reserved_variables(self) -> frozenset[str]:
+        """Environment variables that the toolkit sets, and the environment file must not."""
+        name = () if self.served_name is None else (self.variable(self.served_name),)
+        return frozenset({*(self.model or ()), *name})
 
     def variable(self, option: str) -> str:
         """The environment variable of an option."""
-        return self.prefix + option.upper()
+        return self.variables.get(option) or self.prefix + option.upper()
 
+
+_HUGGING_FACE = ModelVariables("HF_MODEL_ID", "HF_MODEL_REVISION")
+_LAUNCHER_OPTIONS = frozenset({"model_id", "revision", "hostname", "port", "huggingface_hub_cache"})
 
 ENGINES: dict[str, Engine] = {
     engine.name: engine
@@ -75,10 +122,39 @@ ENGINES: dict[str, Engine] = {
             prefix="SM_VLLM_",
             served_name="served_model_name",
             parallelism="tensor_parallel_size",
-            hub=("model", "revision"),
+            model=ModelVariables("SM_VLLM_MODEL", "SM_VLLM_REVISION"),
             forward_compatibility={"VLLM_ENABLE_CUDA_COMPATIBILITY": "1"},
-            reserved=frozenset({"host", "port"}),
+            reserved=frozenset({"model", "revision", "host", "port"}),
         ),
+        Engine(
+            "lmi",
+            prefix="OPTION_",
+            # Without it the server knows its model as `lmi`, and refuses any other name.
+            served_name="served_model_name",
+            parallelism="tensor_parallel_degree",
+            model=ModelVariables("HF_MODEL_ID", "HF_REVISION"),
+            variables={"tensor_parallel_degree": "TENSOR_PARALLEL_DEGREE"},
+            # The container's entry point looks at the driver and takes care of it.
+            forward_compatibility={},
+            reserved=frozenset({"model_id", "revision"}),
+        ),
+        Engine(
+            "tgi",
+            prefix="",
+            parallelism="num_shard",
+            model=_HUGGING_FACE,
+            variables={"num_shard": "SM_NUM_GPUS"},
+            reserved=_LAUNCHER_OPTIONS,
+        ),
+        Engine(
+            "tei",
+            prefix="",
+            task="embeddings",
+            served_name="served_model_name",
+            model=_HUGGING_FACE,
+            reserved=_LAUNCHER_OPTIONS | {"json_output", "uds_path"},
+        ),
+        Engine("custom", prefix=""),
     )
 }
 
@@ -103,7 +179,7 @@ def container_environment(
     served_name: str,
     options: Mapping[str, OptionValue],
     instance: Instance,
-    hub: tuple[str, str] | None = None,
+    hub: Hub | None = None,
 ) -> dict[str, str]:
     """The environment that makes a container serve one model.
 
@@ -112,17 +188,16 @@ def container_environment(
         served_name: what the server is to call the model.
         options: flags of the engine's server, by their names with underscores.
         instance: what it runs on.
-        hub: the model's repository on the Hugging Face hub and its revision; without, the container finds
-            the weights where SageMaker mounts them.
+        hub: what the container is to load from the Hugging Face hub; without, it is told to take what
+            SageMaker mounts.
     """
-    flags: dict[str, OptionValue] = {engine.served_name: served_name}
-    if hub is not None:
-        if engine.hub is None:
-            raise ValueError(f"{engine.name} cannot load a pinned revision from the hub")
-        flags |= zip(engine.hub, hub, strict=True)
+    flags: dict[str, OptionValue] = {}
+    if engine.served_name is not None:
+        flags[engine.served_name] = served_name
     if engine.parallelism is not None and instance.gpus > 1:
         flags[engine.parallelism] = instance.gpus
-    return {engine.variable(option): _text(value) for option, value in {**flags, **options}.items()}
+    environment = {engine.variable(option): _text(value) for option, value in {**flags, **options}.items()}
+    return environment | _what_to_load(engine, hub)
 
 
 def forward_compatibility(engine: Engine, image: Image, ami_version: str | None) -> Mapping[str, str]:
@@ -131,6 +206,15 @@ def forward_compatibility(engine: Engine, image: Image, ami_version: str | None)
     if driver is None or image.cuda is None or image.cuda[0] <= driver[0]:
         return {}
     return engine.forward_compatibility or {}
+
+
+def _what_to_load(engine: Engine, hub: Hub | None) -> dict[str, str]:
+    if hub is None:
+        return {} if engine.model is None else {engine.model.model: MODEL_DIRECTORY}
+    if engine.model is None:
+        raise ValueError(f"{engine.name} cannot load a model from the hub")
+    revision = {} if hub.revision is None else {engine.model.revision: hub.revision}
+    return {engine.model.model: hub.repository, **revision}
 
 
 def _text(value: OptionValue) -> str:

@@ -63,8 +63,10 @@ def _look_at(access: AwsAccess, project: Project, environment: Environment, name
     return StoredModel(name, description, model.uri, staged=manifest is not None, manifest=manifest)
 
 
-def why_not(source: Source) -> str:
+def why_not(source: Source | None) -> str:
     """Why there is nothing to stage of a source."""
+    if source is None:
+        return "the image brings them along"
     if isinstance(source, S3Source):
         return "they lie in S3 already"
     if isinstance(source, ServerSource):
@@ -72,6 +74,8 @@ def why_not(source: Source) -> str:
     return "the container loads them from the hub"
 
 
-def _describe(source: Source) -> str:
+def _describe(source: Source | None) -> str:
+    if source is None:
+        return "no source"
     ((kind, value), *_) = source.model_dump(mode="json").items()
     return f"{kind}: {value}" + (f"@{source.revision}" if isinstance(source, HubSource) else "")

@@ -306,7 +306,7 @@ MISTAKES = {
         "engine: llama_cpp\n",
         15,
         "models.qwen3-8b.source.hub",
-        "cannot load a pinned revision",
+        "cannot load a model from the hub by itself",
     ),
     "alias is a model": (
         "aliases: [chat]",

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.toolkit.environment.mistakes import MISTAKES, TINY, VALID
+from tests.toolkit.environment import mistakes, mistakes_of_endpoints, mistakes_of_engines
+from tests.toolkit.environment.mistakes import TINY, VALID
 from toolkit.environment import EnvironmentFileError, HubSource, load, names
 from toolkit.environment.document import MAX_VALUES
 from toolkit.errors import InputError
 from toolkit.project import Project
+
+MISTAKES = mistakes.MISTAKES | mistakes_of_engines.MISTAKES | mistakes_of_endpoints.MISTAKES
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Real Terraform, without providers, to ask what arrives in it."""
+"""Environments of one model, and real Terraform, without providers, to ask what arrives in it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,21 @@ from typing import Any
 import pytest
 
 from toolkit.console import Console
+from toolkit.environment import Environment, load
 from toolkit.project import Project
 from toolkit.terraform import discover
 
 READER = 'variable "value" {\n  type = any\n}\n\noutput "value" {\n  value = var.value\n}\n'
+HEAD = 'target: {target}\nname: llm\nregion: {region}\naccount_id: "123456789012"\nmodels:\n  m:\n'
+
+
+def environment(tmp_path: Path, model: str, target: str = "aws", region: str = "us-east-1") -> Environment:
+    """An environment with one model, `m`."""
+    project = Project(tmp_path)
+    project.environments.mkdir(parents=True)
+    text = HEAD.format(target=target, region=region) + "".join(f"    {line}\n" for line in model.splitlines())
+    project.environment_file("test").write_text(text)
+    return load(project, "test")
 
 
 @pytest.fixture(scope="session")

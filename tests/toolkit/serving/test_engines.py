@@ -9,6 +9,8 @@ from toolkit.serving.catalogue import Image, resolve
 from toolkit.serving.engines import (
     AMI_CUDA,
     ENGINES,
+    Hub,
+    OptionValue,
     container_environment,
     forward_compatibility,
     inference_ami_version,
@@ -44,9 +46,84 @@ def test_a_model_is_spread_over_all_gpus() -> None:
     assert four["SM_VLLM_TENSOR_PARALLEL_SIZE"] == "4"
 
 
-def test_an_engine_that_cannot_pin_a_revision_is_not_asked_to() -> None:
-    with pytest.raises(ValueError, match="pinned revision"):
-        container_environment(LLAMA_CPP, served_name="m", options={}, instance=CPU, hub=("a/b", "0" * 40))
+def test_an_engine_that_cannot_load_from_the_hub_is_not_asked_to() -> None:
+    with pytest.raises(ValueError, match="from the hub"):
+        container_environment(LLAMA_CPP, served_name="m", options={}, instance=CPU, hub=Hub("a/b", "0" * 40))
+
+
+@pytest.mark.parametrize(
+    ("engine", "mounted", "from_the_hub", "name"),
+    [
+        (
+            "vllm",
+            {"SM_VLLM_MODEL": "/opt/ml/model"},
+            {"SM_VLLM_MODEL": "a/b", "SM_VLLM_REVISION": "c"},
+            {"SM_VLLM_SERVED_MODEL_NAME": "m"},
+        ),
+        (
+            "lmi",
+            {"HF_MODEL_ID": "/opt/ml/model"},
+            {"HF_MODEL_ID": "a/b", "HF_REVISION": "c"},
+            {"OPTION_SERVED_MODEL_NAME": "m"},
+        ),
+        ("tgi", {"HF_MODEL_ID": "/opt/ml/model"}, {"HF_MODEL_ID": "a/b", "HF_MODEL_REVISION": "c"}, {}),
+        (
+            "tei",
+            {"HF_MODEL_ID": "/opt/ml/model"},
+            {"HF_MODEL_ID": "a/b", "HF_MODEL_REVISION": "c"},
+            {"SERVED_MODEL_NAME": "m"},
+        ),
+    ],
+)
+def test_what_to_load(
+    engine: str, mounted: dict[str, str], from_the_hub: dict[str, str], name: dict[str, str]
+) -> None:
+    def told(hub: Hub | None) -> dict[str, str]:
+        return container_environment(ENGINES[engine], served_name="m", options={}, instance=ONE_GPU, hub=hub)
+
+    assert told(None) == mounted | name
+    assert told(Hub("a/b", "c")) == from_the_hub | name
+    assert told(Hub("a/b", None)) == dict.fromkeys(mounted, "a/b") | name
+
+
+@pytest.mark.parametrize(
+    ("engine", "variable"),
+    [
+        ("vllm", "SM_VLLM_TENSOR_PARALLEL_SIZE"),
+        ("lmi", "TENSOR_PARALLEL_DEGREE"),
+        ("tgi", "SM_NUM_GPUS"),
+    ],
+)
+def test_each_engine_hears_of_the_gpus_in_its_own_way(engine: str, variable: str) -> None:
+    told = container_environment(ENGINES[engine], served_name="m", options={}, instance=FOUR_GPUS)
+    assert told[variable] == "4"
+
+
+def test_options_of_each_engine() -> None:
+    def told(engine: str, **options: OptionValue) -> set[tuple[str, str]]:
+        engine_ = ENGINES[engine]
+        return set(
+            container_environment(engine_, served_name="m", options=options, instance=FOUR_GPUS).items()
+        )
+
+    assert {("OPTION_MAX_MODEL_LEN", "16384"), ("TENSOR_PARALLEL_DEGREE", "2")} <= told(
+        "lmi", max_model_len=16384, tensor_parallel_degree=2
+    )
+    assert {("MAX_INPUT_TOKENS", "100"), ("SM_NUM_GPUS", "1"), ("TRUST_REMOTE_CODE", "false")} <= told(
+        "tgi", max_input_tokens=100, num_shard=1, trust_remote_code=False
+    )
+    assert ("AUTO_TRUNCATE", "true") in told("tei", auto_truncate=True)
+
+
+def test_a_container_of_ones_own_is_told_nothing() -> None:
+    assert container_environment(ENGINES["custom"], served_name="m", options={}, instance=FOUR_GPUS) == {}
+
+
+def test_lmi_takes_care_of_the_driver_itself() -> None:
+    image = resolve("lmi", None, "us-east-1", "ml.g6.2xlarge")
+    assert image.cuda == (13, 0)
+    assert inference_ami_version(ENGINES["lmi"], image) == "al2-ami-sagemaker-inference-gpu-3-1"
+    assert forward_compatibility(ENGINES["lmi"], image, "al2-ami-sagemaker-inference-gpu-3-1") == {}
 
 
 @pytest.mark.parametrize(

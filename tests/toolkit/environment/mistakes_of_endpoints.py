@@ -1,0 +1,317 @@
+"""Mistakes in kinds of endpoints, capacity, rollouts, variants and what surrounds them."""
+
+from __future__ import annotations
+
+from tests.toolkit.environment.mistakes import VALID
+
+MODEL = "models.qwen3-8b"
+LAST_KEY = "    aliases: [chat]\n"
+WHOLE = VALID[VALID.index("    serving:") : VALID.index(LAST_KEY)]
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/x:1"
+TINY = """
+  tiny:
+    serving: {engine: llama_cpp}
+    source: {path: weights/}
+"""
+SERVERLESS = TINY + "    endpoint: {serverless: {}}\n"
+ASYNC = TINY + "    instance_type: ml.c7i.xlarge\n    endpoint: {async: {}}\n"
+
+
+def added(line: str, key: str, says: str) -> tuple[str, str, int, str, str]:
+    """A line at the end of the valid model, which is what is wrong."""
+    return LAST_KEY, f"{LAST_KEY}    {line}\n", 20, f"{MODEL}.{key}", says
+
+
+def capacity(content: str, key: str, says: str) -> tuple[str, str, int, str, str]:
+    """Another capacity."""
+    return "{min: 1, max: 4}", content, 18, f"{MODEL}.capacity{key}", says
+
+
+def beside(model: str, line: int, key: str, says: str) -> tuple[str, str, int, str, str]:
+    """A second model."""
+    return LAST_KEY, LAST_KEY + model.lstrip("\n"), line, f"models.tiny.{key}", says
+
+
+ROLLOUTS = {
+    "unknown strategy": added(
+        "rollout: {strategy: bluegreen}", "rollout.strategy", "known: all_at_once, canary"
+    ),
+    "no strategy": added(
+        "rollout: {percent: 10}", "rollout.strategy", "add one of all_at_once, canary, linear"
+    ),
+    "canary over half": added(
+        "rollout: {strategy: canary, percent: 60}", "rollout.percent", "use at most 50"
+    ),
+    "small linear steps": added("rollout: {strategy: linear, percent: 5}", "rollout.percent", "at least 10"),
+    "small batches": added("rollout: {strategy: rolling, percent: 3}", "rollout.percent", "use at least 5"),
+    "percent of nothing": added(
+        "rollout: {strategy: all_at_once, percent: 5}", "rollout.percent", "known keys here: alarms"
+    ),
+    "bake time of batches": added(
+        "rollout: {strategy: rolling, bake_seconds: 5}", "rollout.bake_seconds", "unknown key"
+    ),
+    "canary of one instance": added(
+        "rollout: {strategy: canary}", "rollout.strategy", "may have 1 instance; raise capacity.min to 2"
+    ),
+    "long timeout": added(
+        "rollout: {strategy: all_at_once, timeout_seconds: 28800}",
+        "rollout.timeout_seconds",
+        "use at most 14400",
+    ),
+    "short timeout": added(
+        "rollout: {strategy: all_at_once, timeout_seconds: 60}", "rollout.timeout_seconds", "at least 600"
+    ),
+    "timeout before the end": added(
+        "rollout: {strategy: all_at_once, bake_seconds: 900, timeout_seconds: 900}",
+        "rollout.timeout_seconds",
+        "900 seconds are over before the waiting is, which takes 900",
+    ),
+    "long bake": added(
+        "rollout: {strategy: all_at_once, bake_seconds: 7200}", "rollout.bake_seconds", "use at most 3600"
+    ),
+    "alarms that nobody waits for": added(
+        "rollout: {strategy: all_at_once, alarms: {server_error_percent: 5}}",
+        "rollout.bake_seconds",
+        "metrics come every 60; wait longer",
+    ),
+    "percent above 100": added(
+        "rollout: {strategy: all_at_once, alarms: {server_error_percent: 500}}",
+        "rollout.alarms.server_error_percent",
+        "use at most 100",
+    ),
+    "nameless alarm": added(
+        "rollout: {strategy: all_at_once, bake_seconds: 300, alarms: {extra: ['']}}",
+        "rollout.alarms.extra[0]",
+        "the name of a CloudWatch alarm",
+    ),
+    "old instances": (
+        WHOLE,
+        f"    serving: {{engine: custom, image: '{IMAGE}'}}\n    instance_type: ml.inf1.xlarge\n"
+        "    capacity: {min: 2, max: 4}\n    rollout: {strategy: canary}\n",
+        13,
+        f"{MODEL}.rollout.strategy",
+        "exchanges endpoints on ml.inf1.xlarge all at once",
+    ),
+}
+CAPACITY = {
+    "concurrency of none": capacity(
+        "{min: 1, max: 4, concurrent_requests: 0}", ".concurrent_requests", "use more than 0"
+    ),
+    "negative cooldown": capacity(
+        "{scale_in_cooldown_seconds: -1}", ".scale_in_cooldown_seconds", "use at least 0"
+    ),
+    "classic cron": capacity(
+        "{schedules: [{name: a, cron: '0 8 * * 1-5', min: 1}]}",
+        ".schedules[0].cron",
+        "has 5 fields; AWS wants six",
+    ),
+    "cron with its wrapping": capacity(
+        "{schedules: [{name: a, cron: 'cron(0 8 ? * MON-FRI *)', min: 1}]}",
+        ".schedules[0].cron",
+        "leave that out",
+    ),
+    "cron of no hour": capacity(
+        "{schedules: [{name: a, cron: '0 25 ? * MON-FRI *', min: 1}]}",
+        ".schedules[0].cron",
+        "'25' cannot be the field hours; it takes 0 to 23",
+    ),
+    "cron without a question mark": capacity(
+        "{schedules: [{name: a, cron: '0 8 * * MON-FRI *', min: 1}]}",
+        ".schedules[0].cron",
+        "neither is; write ?",
+    ),
+    "time that is none": capacity(
+        "{schedules: [{name: a, at: '2026-13-01T00:00:00', min: 1}]}", ".schedules[0].at", "is not a time"
+    ),
+    "time with a zone": capacity(
+        "{schedules: [{name: a, at: '2026-12-01T00:00:00Z', min: 1}]}",
+        ".schedules[0].at",
+        "with the zone in timezone",
+    ),
+    "time zone": capacity(
+        "{schedules: [{name: a, cron: '0 8 ? * * *', timezone: Europe/Berlni, min: 1}]}",
+        ".schedules[0].timezone",
+        "did you mean Europe/Berlin?",
+    ),
+    "cron and at": capacity(
+        "{schedules: [{name: a, cron: '0 8 ? * * *', at: '2026-12-01T00:00:00', min: 1}]}",
+        ".schedules[0]",
+        "both cron and at",
+    ),
+    "schedule of nothing": capacity(
+        "{schedules: [{name: a, cron: '0 8 ? * * *'}]}", ".schedules[0]", "give min, max or both"
+    ),
+    "schedule upside down": capacity(
+        "{schedules: [{name: a, cron: '0 8 ? * * *', min: 3, max: 2}]}",
+        ".schedules[0]",
+        "min 3 is more than max 2",
+    ),
+    "schedules alike": capacity(
+        "{schedules: [{name: a, cron: '0 8 ? * * *', min: 1}, {name: a, cron: '0 9 ? * * *', min: 1}]}",
+        "",
+        "two schedules are called a",
+    ),
+    "schedule over the bounds": capacity(
+        "{max: 4, schedules: [{name: a, cron: '0 8 ? * * *', min: 5}]}",
+        ".schedules[0].min",
+        "min 5 is more than max 4; give max as well",
+    ),
+    "schedule to zero": capacity(
+        "{schedules: [{name: a, cron: '0 8 ? * * *', min: 0}]}",
+        ".schedules[0].min",
+        "only asynchronous endpoints can scale to zero",
+    ),
+}
+
+KINDS = {
+    "endpoint as a word": added("endpoint: serverless", "endpoint", "or a mapping as in `serverless:"),
+    "unknown kind": added("endpoint: {serverles: {}}", "endpoint", "did you mean serverless?"),
+    "two kinds": added("endpoint: {serverless: {}, async: {}}", "endpoint", "an endpoint is of one kind"),
+    "odd memory": beside(
+        SERVERLESS.replace("{}", "{memory_mb: 2000}"), 23, "endpoint.serverless.memory_mb", "use 1024 or 2048"
+    ),
+    "much memory": beside(
+        SERVERLESS.replace("{}", "{memory_mb: 8192}"), 23, "endpoint.serverless.memory_mb", "at most 6144"
+    ),
+    "much concurrency": beside(
+        SERVERLESS.replace("{}", "{max_concurrency: 201}"),
+        23,
+        "endpoint.serverless.max_concurrency",
+        "use at most 200",
+    ),
+    "more warm than all": beside(
+        SERVERLESS.replace("{}", "{max_concurrency: 2, provisioned_concurrency: 3}"),
+        23,
+        "endpoint.serverless",
+        "provisioned_concurrency 3 is more than max_concurrency 2",
+    ),
+    "serverless on instances": beside(
+        SERVERLESS + "    instance_type: ml.c7i.xlarge\n", 24, "instance_type", "has no instances; remove it"
+    ),
+    "serverless GPU": (
+        "    instance_type: ml.g6.2xlarge\n    capacity: {min: 1, max: 4}\n",
+        "    endpoint: {serverless: {}}\n",
+        11,
+        f"{MODEL}.serving.engine",
+        "does not run serverless (CPU on x86_64); it is built for GPU",
+    ),
+    "serverless capacity": beside(
+        SERVERLESS + "    capacity: {max: 2}\n", 24, "capacity", "up to serverless.max_concurrency"
+    ),
+    "serverless in a network": beside(
+        SERVERLESS + "    vpc: {subnet_ids: [subnet-0a1b2c3d], security_group_ids: [sg-0a1b2c3d]}\n",
+        24,
+        "vpc",
+        "remove it, or make the endpoint realtime",
+    ),
+    "serverless rollout": beside(
+        SERVERLESS + "    rollout: {strategy: all_at_once}\n", 24, "rollout", "exchanges it all at once"
+    ),
+    "asynchronous shadow": beside(
+        ASYNC + "    shadow: {sampling_percent: 10}\n", 25, "shadow", "cannot have a shadow"
+    ),
+    "asynchronous variants": beside(
+        ASYNC + "    variants: {a: {}, b: {}}\n", 25, "variants", "has one queue"
+    ),
+    "asynchronous minimum": beside(
+        ASYNC + "    capacity: {min: 2, max: 2}\n", 25, "capacity.min", "scale_to_zero: false"
+    ),
+    "asynchronous canary": beside(
+        ASYNC + "    rollout: {strategy: canary}\n", 25, "rollout.strategy", "may have 0 instances"
+    ),
+    "answers elsewhere": beside(
+        ASYNC.replace("{}", "{output_s3: 's3://elsewhere/x/'}"),
+        24,
+        "endpoint.async.output_s3",
+        "use a prefix of s3://llm-models-123456789012-us-east-1/",
+    ),
+    "topic": beside(
+        ASYNC.replace("{}", "{success_topic_arn: topic}"),
+        24,
+        "endpoint.async.success_topic_arn",
+        "arn:aws:sns:us-east-1",
+    ),
+    "topic elsewhere": beside(
+        ASYNC.replace("{}", "{error_topic_arn: 'arn:aws:sns:eu-west-1:123456789012:x'}"),
+        24,
+        "endpoint.async.error_topic_arn",
+        "it is in eu-west-1, the environment in us-east-1",
+    ),
+    "much at once": beside(
+        ASYNC.replace("{}", "{max_concurrent_invocations: 1001}"),
+        24,
+        "endpoint.async.max_concurrent_invocations",
+        "use at most 1000",
+    ),
+}
+
+VARIANTS = {
+    "variant's name": added("variants: {a_b: {}}", "variants.a_b", "letters, digits and inner hyphens"),
+    "variants alike": added("variants: {blue: {}, Blue: {}}", "variants.Blue", "upper and lower case"),
+    "no weight": added("variants: {a: {weight: 0}, b: {weight: 0}}", "variants", "a weight above 0"),
+    "negative weight": added("variants: {a: {weight: -1}}", "variants.a.weight", "use at least 0"),
+    "variant's engine": added(
+        "variants: {a: {serving: {engine: vlm}}}", "variants.a.serving.engine", "did you mean vllm?"
+    ),
+    "variant's option": added(
+        "variants: {a: {serving: {engine: tgi, options: {max_input_tokens: 8, max_total_tokens: 8}}}}",
+        "variants.a.serving.options",
+        "leaves nothing of max_total_tokens 8",
+    ),
+    "variant's source": added(
+        "variants: {a: {source: {hub: Qwen/Qwen3-8B, revison: x}}}",
+        "variants.a.source.revison",
+        "did you mean revision?",
+    ),
+    "variant on a CPU": added(
+        "variants: {a: {instance_type: ml.c7i.xlarge}}", "variants.a.instance_type", "is built for GPU"
+    ),
+    "variant's capacity": added(
+        "variants: {a: {capacity: {min: 2}}}", "variants.a.capacity", "min 2 is more than max 1"
+    ),
+    "shadow of several": added(
+        "shadow: {sampling_percent: 10}\n    variants: {a: {}, b: {}}", "shadow", "copies the requests of one"
+    ),
+    "shadow of none": added("shadow: {sampling_percent: 0}", "shadow.sampling_percent", "use more than 0"),
+    "shadow's key": added(
+        "shadow: {sampling_percent: 10, weight: 1}", "shadow.weight", "known keys here: inst"
+    ),
+    "embeddings beside chat": added(
+        "shadow: {sampling_percent: 10, serving: {engine: tei}}",
+        "shadow.serving.engine",
+        "tei answers embeddings, vllm beside it chat",
+    ),
+    "rolling through variants": (
+        f"    capacity: {{min: 1, max: 4}}\n{LAST_KEY}",
+        "    capacity: {min: 2, max: 4}\n    variants: {a: {}, b: {}}\n    rollout: {strategy: rolling}\n",
+        20,
+        f"{MODEL}.rollout.strategy",
+        "use canary or linear",
+    ),
+}
+
+SURROUNDINGS = {
+    "key": added("kms_key_arn: alias/mine", "kms_key_arn", "a key's ARN looks like arn:aws:kms:us-east-1"),
+    "key elsewhere": added(
+        "kms_key_arn: arn:aws:kms:eu-west-1:123456789012:key/1234", "kms_key_arn", "it is in eu-west-1"
+    ),
+    "subnet": added(
+        "vpc: {subnet_ids: [10.0.0.0/24], security_group_ids: [sg-0a1b2c3d]}",
+        "vpc.subnet_ids[0]",
+        "looks like subnet-0a1b2c3d",
+    ),
+    "no security group": added(
+        "vpc: {subnet_ids: [subnet-0a1b2c3d], security_group_ids: []}",
+        "vpc.security_group_ids",
+        "give at least 1",
+    ),
+    "capture of nothing": added("data_capture: {percent: 0}", "data_capture.percent", "use at least 1"),
+    "capture elsewhere": added(
+        "data_capture: {percent: 10, s3_uri: 's3://elsewhere/x/'}",
+        "data_capture.s3_uri",
+        "writes nowhere else",
+    ),
+    "routing": added("routing: round_robin", "routing", "'least_outstanding_requests' or 'random'"),
+    "download time-out": added("download_timeout_seconds: 30", "download_timeout_seconds", "at least 60"),
+}
+MISTAKES = ROLLOUTS | CAPACITY | KINDS | VARIANTS | SURROUNDINGS

@@ -1,0 +1,151 @@
+"""Mistakes in engines, images and what they load."""
+
+from __future__ import annotations
+
+MODEL = "models.qwen3-8b"
+SERVING = """\
+    serving:
+      engine: vllm
+      options: {max_model_len: 16384}
+      environment: {VLLM_LOGGING_LEVEL: INFO}
+"""
+SOURCE = """\
+    source:
+      hub: Qwen/Qwen3-8B
+      revision: b968826d9c46dd6066d109eabc6255188de91218
+"""
+PINNED = "revision: b968826d9c46dd6066d109eabc6255188de91218"
+ACCOUNT = "123456789012.dkr.ecr"
+IMAGE = f"{ACCOUNT}.us-east-1.amazonaws.com/x:1"
+
+
+def serving(content: str, key: str, says: str) -> tuple[str, str, int, str, str]:
+    """Another way of serving, in one line."""
+    return SERVING, f"    serving: {content}\n", 10, f"{MODEL}.serving{key}", says
+
+
+def source(content: str, key: str, says: str, line: int = 14) -> tuple[str, str, int, str, str]:
+    """Another source, in one line."""
+    return SOURCE, f"    source: {content}\n", line, f"{MODEL}{key}", says
+
+
+ENGINES = {
+    "prompt longer than all": serving(
+        "{engine: tgi, options: {max_input_tokens: 20, max_total_tokens: 10}}",
+        ".options",
+        "max_input_tokens 20 leaves nothing",
+    ),
+    "data type of LMI": serving("{engine: lmi, options: {dtype: half}}", ".options.dtype", "'fp16'"),
+    "pooling of TEI": serving("{engine: tei, options: {pooling: max}}", ".options.pooling", "'cls', 'mean'"),
+    "LMI's GPUs": serving(
+        "{engine: lmi, options: {tensor_parallel_degree: 4}}",
+        ".options.tensor_parallel_degree",
+        "ml.g6.2xlarge has 1",
+    ),
+    "TGI's GPUs": serving(
+        "{engine: tgi, options: {num_shard: 2}}", ".options.num_shard", "ml.g6.2xlarge has 1"
+    ),
+    "TGI's model as a variable": serving(
+        "{engine: tgi, environment: {HF_MODEL_ID: a/b}}", ".environment.HF_MODEL_ID", "set by the toolkit"
+    ),
+    "TGI's option as a variable": serving(
+        "{engine: tgi, environment: {MAX_TOTAL_TOKENS: '9'}}",
+        ".environment.MAX_TOTAL_TOKENS",
+        "options.max_total_tokens",
+    ),
+    "LMI's GPUs as a variable": serving(
+        "{engine: lmi, environment: {TENSOR_PARALLEL_DEGREE: '1'}}",
+        ".environment.TENSOR_PARALLEL_DEGREE",
+        "set it as options.tensor_parallel_degree",
+    ),
+    "LMI's option as a variable": serving(
+        "{engine: lmi, environment: {OPTION_DTYPE: fp16}}", ".environment.OPTION_DTYPE", "options.dtype"
+    ),
+    "LMI's name": serving(
+        "{engine: lmi, options: {served_model_name: x}}", ".options.served_model_name", "set by the toolkit"
+    ),
+    "token for TGI": serving(
+        "{engine: tgi, environment: {HUGGING_FACE_HUB_TOKEN: x}}",
+        ".environment.HUGGING_FACE_HUB_TOKEN",
+        "the name of a secret",
+    ),
+    "custom without an image": serving("{engine: custom}", ".image", "is missing; add it, as in image: 1234"),
+    "options of a custom image": (
+        SERVING + SOURCE,
+        f"    serving: {{engine: custom, image: '{IMAGE}', options: {{a: 1}}}}\n",
+        10,
+        f"{MODEL}.serving.options",
+        "unknown key; known keys here: engine, environment",
+    ),
+    "custom image from the hub": (
+        SERVING,
+        f"    serving: {{engine: custom, image: '{IMAGE}'}}\n",
+        12,
+        f"{MODEL}.source.hub",
+        "custom cannot load a model from the hub by itself; add staged: true",
+    ),
+    "image of the internet": serving(
+        "{engine: vllm, image: 'vllm/vllm-openai:v0.20'}",
+        ".image",
+        "push it to Amazon ECR, and name it as 123456789012.dkr.ecr.us-east-1",
+    ),
+    "image of another region": serving(
+        f"{{engine: vllm, image: '{ACCOUNT}.eu-west-1.amazonaws.com/x:1'}}",
+        ".image",
+        "push it to us-east-1 too",
+    ),
+    "machine image of another accelerator": (
+        "engine: vllm",
+        "engine: vllm\n      inference_ami_version: al2-ami-sagemaker-inference-neuron-2",
+        12,
+        f"{MODEL}.serving.inference_ami_version",
+        "is for Neuron accelerators, and ml.g6.2xlarge has none",
+    ),
+    "unknown version of LMI": serving(
+        "{engine: lmi, version: '1.0'}", ".version", "versions in us-east-1: 0.3"
+    ),
+    "many variables": serving(
+        f"{{engine: vllm, environment: {{{', '.join(f'V{i}: x' for i in range(81))}}}}}",
+        ".environment",
+        "has 81 entries; at most 80",
+    ),
+}
+WEIGHTS = {
+    "nothing to serve": (SOURCE, "", 9, f"{MODEL}.source", "is missing; say where the weights come from"),
+    "branch": source("{hub: a/b, revision: main}", ".source.revision", "which allow_unpinned: true takes"),
+    "short commit": source("{hub: a/b, revision: b968826}", ".source.revision", "'b968826' is not a commit"),
+    "staged and unpinned": source(
+        "{hub: a/b, staged: true, allow_unpinned: true}", ".source.allow_unpinned", "always pinned"
+    ),
+    "files that are not staged": source(
+        f"{{hub: a/b, {PINNED}, files: ['*.json']}}", ".source.files", "add staged: true"
+    ),
+    "no files": source(f"{{hub: a/b, {PINNED}, staged: true, files: []}}", ".source.files", "at least 1"),
+    "absolute file": source(
+        f"{{hub: a/b, {PINNED}, staged: true, files: [/etc/passwd]}}", ".source.files[0]", "a pattern of file"
+    ),
+    "staged as a word": source(f"{{hub: a/b, {PINNED}, staged: 'yes'}}", ".source.staged", "without quotes"),
+    "GGUF for vLLM": source("{path: weights/model.gguf}", ".serving.engine", "serve it with llama_cpp", 11),
+    "safetensors for llama.cpp": (
+        SERVING + SOURCE,
+        "    serving: {engine: llama_cpp}\n    source: {path: model.safetensors}\n",
+        10,
+        f"{MODEL}.serving.engine",
+        "give a GGUF file",
+    ),
+    "which GGUF": (
+        SERVING + SOURCE,
+        f"    serving: {{engine: llama_cpp}}\n    source: {{hub: a/b-GGUF, {PINNED}, staged: true}}\n",
+        11,
+        f"{MODEL}.source",
+        'files: ["*Q4_K_M.gguf"]',
+    ),
+    "hub for llama.cpp, not staged": (
+        SERVING + SOURCE,
+        f"    serving: {{engine: llama_cpp}}\n    source: {{hub: a/b, {PINNED}}}\n",
+        11,
+        f"{MODEL}.source.hub",
+        "add staged: true, and stage the weights with `toolkit model stage`",
+    ),
+}
+MISTAKES = ENGINES | WEIGHTS

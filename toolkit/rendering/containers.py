@@ -1,0 +1,74 @@
+"""The container of a variant: image, environment, weights."""
+
+from __future__ import annotations
+
+from toolkit.environment import Environment, Hosting, HubSource, S3Source, ServerSource
+from toolkit.environment.serving import CustomServing
+from toolkit.serving import catalogue
+from toolkit.serving.catalogue import Image
+from toolkit.serving.engines import (
+    ENGINES,
+    Hub,
+    container_environment,
+    forward_compatibility,
+    inference_ami_version,
+)
+
+
+def container_variables(
+    environment: Environment, hosting: Hosting, staged_uri: str | None
+) -> dict[str, object]:
+    """What Terraform is told of one variant's container, and of what it needs of its host.
+
+    Args:
+        environment: the environment.
+        hosting: the variant.
+        staged_uri: S3 prefix in the model store of the weights that the toolkit puts there.
+
+    Raises:
+        ValueError: the toolkit puts the weights there, and the prefix is not given.
+    """
+    model = environment.models[hosting.model]
+    weights = hosting.source.s3 if isinstance(hosting.source, S3Source) else staged_uri
+    if hosting.is_staged and weights is None:
+        raise ValueError(f"where are the weights of {hosting.weights} in the model store?")
+    engine = ENGINES[hosting.engine]
+    image = _image(environment, hosting)
+    ami_version = hosting.serving.inference_ami_version or inference_ami_version(engine, image)
+    return {
+        "image": image.uri,
+        "environment": {
+            **forward_compatibility(engine, image, ami_version),
+            **_environment(hosting),
+            **hosting.serving.environment,
+        },
+        "model_data_s3_uri": weights,
+        # SageMaker has no isolation for serverless endpoints, nor have they anything to reach.
+        "network_isolation": weights is not None and model.serverless is None,
+        "startup_timeout_seconds": model.startup_timeout_seconds,
+        "download_timeout_seconds": model.download_timeout_seconds or model.startup_timeout_seconds,
+        "instance_type": hosting.instance_type,
+        "inference_ami_version": ami_version,
+    }
+
+
+def _image(environment: Environment, hosting: Hosting) -> Image:
+    serving = hosting.serving
+    if isinstance(serving, CustomServing) or serving.image is not None:
+        return Image(str(serving.image), version="", cuda=None)
+    return catalogue.resolve(serving.engine, serving.version, environment.region, hosting.instance_type)
+
+
+def _environment(hosting: Hosting) -> dict[str, str]:
+    source = hosting.source
+    if isinstance(source, ServerSource):
+        # Understood by the embedded cloud, which relays to that server instead of starting one.
+        return {"OPENAI_BASE_URL": source.server, "OPENAI_MODEL": source.model or hosting.model}
+    hub = Hub(source.hub, source.revision) if isinstance(source, HubSource) and not source.staged else None
+    return container_environment(
+        ENGINES[hosting.engine],
+        served_name=hosting.model,
+        options=hosting.serving.flags(),
+        instance=catalogue.hardware(hosting.instance_type),
+        hub=hub,
+    )
