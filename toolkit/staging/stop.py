@@ -1,4 +1,4 @@
-"""Ending work that goes on in several threads."""
+"""Ending work that goes on in several threads, each at its next step."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,6 +15,7 @@ from toolkit.staging.manifest import Manifest, StoredFile
 from toolkit.staging.meter import Meter
 from toolkit.staging.stop import Stop
 from toolkit.staging.store import ModelStore
+from toolkit.staging.threads import DaemonThreads
 from toolkit.staging.weights import WeightFile
 
 # While one file is uploaded the next is downloaded; more would need more room on the disk.
@@ -109,10 +110,7 @@ class _Transfer:
         Returns:
             Each file as stored, and whether it was sent now.
         """
-        with (
-            ThreadPoolExecutor(PARTS_AT_ONCE, "part") as parts,
-            ThreadPoolExecutor(FILES_AT_ONCE, "file") as pool,
-        ):
+        with DaemonThreads(PARTS_AT_ONCE, "part") as parts, DaemonThreads(FILES_AT_ONCE, "file") as pool:
             futures = [pool.submit(self._bring, file, parts) for file in self._files]
             try:
                 for future in as_completed(futures):
@@ -124,7 +122,7 @@ class _Transfer:
                 raise
         return [future.result() for future in futures]
 
-    def _bring(self, file: WeightFile, parts: ThreadPoolExecutor) -> tuple[StoredFile, bool]:
+    def _bring(self, file: WeightFile, parts: Executor) -> tuple[StoredFile, bool]:
         self._stop.check()
         there = self._store.holds(file)
         if there is None:

@@ -1,0 +1,71 @@
+"""Which files of a repository are taken."""
+
+from __future__ import annotations
+
+import pytest
+
+from toolkit.errors import InputError
+from toolkit.staging.selection import choose
+
+WHERE = "test.yaml: models.m.source.files"
+SAFETENSORS = [
+    ".gitattributes",
+    "config.json",
+    "model-00001-of-00002.safetensors",
+    "model-00002-of-00002.safetensors",
+    "model.safetensors.index.json",
+    "onnx/model.onnx",
+    "original/consolidated.00.pth",
+    "pytorch_model.bin",
+    "tokenizer.model",
+]
+
+
+def test_the_same_weights_in_other_forms_are_left_out() -> None:
+    wanted = choose("o/m", SAFETENSORS, None, WHERE)
+    assert set(SAFETENSORS) - set(wanted) == {
+        "onnx/model.onnx",
+        "original/consolidated.00.pth",
+        "pytorch_model.bin",
+    }
+
+
+def test_without_safetensors_all_is_taken() -> None:
+    names = ["config.json", "pytorch_model.bin"]
+    assert choose("o/m", names, None, WHERE) == names
+
+
+def test_one_model_in_several_gguf_parts_is_taken() -> None:
+    names = ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"]
+    assert choose("o/m", names, None, WHERE) == names
+
+
+def test_of_several_gguf_models_one_must_be_chosen() -> None:
+    with pytest.raises(InputError, match="2 GGUF files") as raised:
+        choose("o/m", ["m-Q4_K_M.gguf", "m-Q8_0.gguf", "README.md"], None, WHERE)
+    assert raised.value.details == ("m-Q4_K_M.gguf", "m-Q8_0.gguf")
+    assert raised.value.where == WHERE
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wanted"),
+    [
+        ("*.json", ["config.json", "model.safetensors.index.json"]),
+        ("tokenizer.model", ["tokenizer.model"]),
+        ("original/", ["original/consolidated.00.pth"]),
+        ("*.bin", ["pytorch_model.bin"]),
+    ],
+)
+def test_patterns_decide(pattern: str, wanted: list[str]) -> None:
+    assert choose("o/m", SAFETENSORS, [pattern], WHERE) == wanted
+
+
+def test_patterns_that_want_nothing_say_what_there_is() -> None:
+    with pytest.raises(InputError, match=r"none of the 9 files of o/m is wanted") as raised:
+        choose("o/m", SAFETENSORS, ["*.gguf"], WHERE)
+    assert "config.json" in raised.value.details
+
+
+def test_an_empty_repository_is_an_error() -> None:
+    with pytest.raises(InputError, match="no files"):
+        choose("o/m", [], None, WHERE)
