@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from toolkit.errors import PreflightError
@@ -27,6 +28,15 @@ if TYPE_CHECKING:
 
 # The embedded cloud takes any credentials; these are fixed so that a developer's real ones never reach it.
 LOCAL_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+
+
+# botocore's settings (name in the file, environment variable, default, conversion) without the user's: a
+# profile may be missing here, or bring an address of its own.
+_NO_PROFILES = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,7 @@ class AwsAccess:
             aws_access_key_id=LOCAL_CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=LOCAL_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             region_name=self.region,
+            botocore_session=botocore.session.Session(session_vars=_NO_PROFILES),
         )
 
     @property

@@ -1,0 +1,43 @@
+"""Whose credentials go where."""
+
+from __future__ import annotations
+
+import pytest
+
+from toolkit.aws.access import AwsAccess
+
+LOCAL = AwsAccess("eu-west-1", "123456789012", endpoint_url="http://127.0.0.1:4566")
+AWS = AwsAccess("eu-west-1", "123456789012")
+
+
+def applied(changes: dict[str, str | None], user: dict[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in user.items() if name not in changes}
+    return kept | {name: value for name, value in changes.items() if value is not None}
+
+
+def test_a_users_credentials_never_reach_the_embedded_cloud(monkeypatch: pytest.MonkeyPatch) -> None:
+    user = {
+        "AWS_PROFILE": "production",
+        "AWS_ACCESS_KEY_ID": "AKIAUSER",
+        "AWS_SECRET_ACCESS_KEY": "users-own",
+        "AWS_SESSION_TOKEN": "users-session",
+        "AWS_ENDPOINT_URL_S3": "https://elsewhere.invalid",
+        "AWS_ROLE_ARN": "arn:aws:iam::1:role/x",
+    }
+    for name, value in user.items():
+        monkeypatch.setenv(name, value)
+    environment = applied(LOCAL.process_environment(), user)
+    assert set(user.values()).isdisjoint(environment.values())
+    assert environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
+    assert environment["AWS_REGION"] == "eu-west-1"
+    frozen = LOCAL._session.get_credentials().get_frozen_credentials()  # type: ignore[union-attr]
+    assert (frozen.access_key, frozen.token) == ("local", None)
+
+
+def test_on_aws_a_users_settings_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    assert applied(AWS.process_environment(), {"AWS_PROFILE": "production"}) == {
+        "AWS_PROFILE": "production",
+        "AWS_REGION": "eu-west-1",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+    }
