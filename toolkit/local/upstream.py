@@ -11,12 +11,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
-import h11
-
-_CHUNK_BYTES = 64 * 1024
+import httptools
 
 Header = tuple[str, str]
+
+# A caller that reads slowly slows the server down, rather than filling memory.
+_MAX_PENDING_BYTES = 256 * 1024
 
 
 class UpstreamError(ConnectionError):
@@ -63,51 +65,113 @@ async def request(
         OSError: nothing listens there.
         UpstreamError: see there.
     """
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    own = [("Host", f"127.0.0.1:{port}"), ("Content-Length", str(len(body))), ("Connection", "close")]
+    own += [(name, value) for name, value in headers if name.lower() not in _SET_HERE]
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in own)]
+    if any(character in line for line in lines for character in "\r\n"):
+        raise ValueError("a line break in a request's head")
+    head = "\r\n".join([*lines, "", ""]).encode("latin1")
+    loop = asyncio.get_running_loop()
+    transport, connection = await loop.create_connection(
+        lambda: _Connection(has_body=method != "HEAD"), "127.0.0.1", port
+    )
     try:
-        connection = h11.Connection(h11.CLIENT)
-        own = [("Host", f"127.0.0.1:{port}"), ("Content-Length", str(len(body))), ("Connection", "close")]
-        own += [(name, value) for name, value in headers if name.lower() not in _SET_HERE]
-        # h11 takes text for ASCII; a header may hold any of latin-1's characters.
-        encoded = [(name.encode("latin1"), value.encode("latin1")) for name, value in own]
-        writer.write(_encode(connection, h11.Request(method=method, target=target, headers=encoded), body))
-        answer = await _next_event(connection, reader)
-        while isinstance(answer, h11.InformationalResponse):
-            answer = await _next_event(connection, reader)
-        if not isinstance(answer, h11.Response):
-            raise UpstreamError("the server sent no answer")
-        kept = [
-            (name.decode("latin1"), value.decode("latin1"))
-            for name, value in answer.headers
-            if name not in _HOP_BY_HOP
-        ]
-        yield Answer(answer.status_code, kept, _parts(connection, reader))
+        transport.write(head + body)
+        await connection.wait_for_head()
+        yield Answer(connection.status, connection.headers, connection.parts())
     finally:
         # Not a polite shutdown: a server that still works for us must notice at once.
-        writer.transport.abort()
+        transport.abort()
 
 
-_HOP_BY_HOP = (b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer")
-_SET_HERE = ("host", "content-length", *(name.decode() for name in _HOP_BY_HOP))
+_HOP_BY_HOP = ("connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer")
+_SET_HERE = ("host", "content-length", *_HOP_BY_HOP)
 
 
-def _encode(connection: h11.Connection, head: h11.Request, body: bytes) -> bytes:
-    return b"".join(connection.send(event) or b"" for event in (head, h11.Data(body), h11.EndOfMessage()))
+class _Connection(asyncio.Protocol):
+    """One request's connection; the parser calls its `on_…` methods.
 
+    Args:
+        has_body: whether the answer may have one; to a HEAD request it only says how long it would be.
+    """
 
-async def _parts(connection: h11.Connection, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    while True:
-        event = await _next_event(connection, reader)
-        if isinstance(event, h11.Data):
-            yield bytes(event.data)
-        else:
-            return
+    def __init__(self, has_body: bool) -> None:
+        self._has_body = has_body
+        self.headers: list[Header] = []
+        self.status = 0
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._has_head = False
+        self._ends_with_connection = True
+        self._ended = False
+        self._error: str | None = None
+        self._pending: list[bytes] = []
+        self._news = asyncio.Event()
 
+    async def wait_for_head(self) -> None:
+        """Until status and headers are known."""
+        while not self._has_head:
+            if self._error is not None:
+                raise UpstreamError(self._error)
+            await self._wait()
 
-async def _next_event(connection: h11.Connection, reader: asyncio.StreamReader) -> h11.Event | type:
-    try:
-        while (event := connection.next_event()) is h11.NEED_DATA:
-            connection.receive_data(await reader.read(_CHUNK_BYTES))
-    except (h11.RemoteProtocolError, ConnectionError) as error:
-        raise UpstreamError(f"the server broke off: {error}") from error
-    return event
+    async def parts(self) -> AsyncIterator[bytes]:
+        """What has arrived since the last part, again and again."""
+        while True:
+            if self._pending:
+                part = b"".join(self._pending)
+                self._pending.clear()
+                if self._transport is not None and not self._transport.is_closing():
+                    self._transport.resume_reading()
+                yield part
+            elif self._ended:
+                return
+            elif self._error is not None:
+                raise UpstreamError(self._error)
+            else:
+                await self._wait()
+
+    async def _wait(self) -> None:
+        self._news.clear()
+        await self._news.wait()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._error = f"the server answered something that is not HTTP: {error}"
+        if sum(map(len, self._pending)) > _MAX_PENDING_BYTES and self._transport is not None:
+            self._transport.pause_reading()
+        self._news.set()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if error is None and self._has_head and self._ends_with_connection:
+            self._ended = True
+        elif not self._ended:
+            self._error = self._error or f"the server broke off{f': {error}' if error else ''}"
+        self._news.set()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        header = name.decode("latin1").lower()
+        if header in ("content-length", "transfer-encoding"):
+            self._ends_with_connection = False
+        if header not in _HOP_BY_HOP:
+            self.headers.append((header, value.decode("latin1")))
+
+    def on_headers_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+        # 100 Continue and its like come before the answer.
+        self._has_head = self.status >= 200
+        if not self._has_head:
+            self.headers.clear()
+        elif not self._has_body:
+            self._ended = True
+
+    def on_body(self, body: bytes) -> None:
+        self._pending.append(body)
+
+    def on_message_complete(self) -> None:
+        self._ended = self._has_head

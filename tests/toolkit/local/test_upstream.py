@@ -111,6 +111,84 @@ def test_leaving_early_closes_the_connection() -> None:
     against(serve, scenario)
 
 
+def serving(answer: bytes) -> Serve:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        # The connection stays open: the end must be known from what was sent.
+        await reader.read()
+
+    return serve
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "status"),
+    [
+        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", 200),
+        ("GET", b"HTTP/1.1 204 No Content\r\n\r\n", 204),
+        ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 100\r\n\r\n", 304),
+        ("GET", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200),
+    ],
+)
+def test_answers_without_a_body_end_with_their_head(method: str, answer: bytes, status: int) -> None:
+    async def scenario(port: int) -> None:
+        async with upstream.request(port, method, "/") as received:
+            assert received.status == status
+            assert await received.read() == b""
+
+    against(serving(answer), scenario)
+
+
+def test_without_a_length_the_connections_end_is_the_answers() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nall of it")
+        await writer.drain()
+        writer.close()
+
+    async def scenario(port: int) -> None:
+        async with upstream.request(port, "GET", "/") as answer:
+            assert await answer.read() == b"all of it"
+
+    against(serve, scenario)
+
+
+def test_a_slow_reader_slows_the_server_down() -> None:
+    sent = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n")
+        for _ in range(500):
+            writer.write(b"x" * 100_000)
+            await writer.drain()
+            sent += 100_000
+
+    async def scenario(port: int) -> None:
+        async with upstream.request(port, "GET", "/") as answer:
+            first = await anext(answer.parts)
+            # Nothing is read for a while: the server gets stuck long before its end.
+            before = -1
+            while sent != before:
+                before = sent
+                await asyncio.sleep(0.2)
+            assert sent < 25_000_000
+            assert len(first) + len(await answer.read()) == 50_000_000
+
+    against(serve, scenario)
+
+
+@pytest.mark.parametrize("headers", [[("A", "b\r\nC: d")], [("A\r\nC", "d")]])
+def test_a_header_cannot_smuggle_another_one(headers: list[upstream.Header]) -> None:
+    async def scenario(port: int) -> None:
+        with pytest.raises(ValueError, match="line break"):
+            async with upstream.request(port, "GET", "/", headers=headers):
+                pass
+
+    against(serving(b""), scenario)
+
+
 def test_nobody_listening_is_an_os_error() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

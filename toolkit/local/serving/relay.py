@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import cast
 
-import h11
+import httptools
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 
@@ -109,13 +109,15 @@ async def serve(port: int, upstream: Callable[[], Upstream | None]) -> asyncio.S
 
 
 class _Front(asyncio.Protocol):
-    """A caller's connection; it carries one request."""
+    """A caller's connection, which carries one request; the parser calls its `on_…` methods."""
 
     def __init__(self, upstream: Callable[[], Upstream | None]) -> None:
         self._upstream = upstream
-        self._parser = h11.Connection(h11.SERVER)
-        self._request: h11.Request | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._headers: list[tuple[bytes, bytes]] = []
         self._body = bytearray()
+        self._over = False
         self._back: asyncio.Transport | None = None
         self._closed = False
 
@@ -137,26 +139,29 @@ class _Front(asyncio.Protocol):
             self._back.resume_reading()
 
     def data_received(self, data: bytes) -> None:
-        if self._parser.their_state not in (h11.IDLE, h11.SEND_BODY):
+        if self._over:
             return
         try:
-            self._parser.receive_data(data)
-            while (event := self._parser.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
-                self._receive(event)
-        except h11.RemoteProtocolError as error:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
             self._refuse(Refusal(400, str(error)))
 
-    def _receive(self, event: h11.Event | type) -> None:
-        if isinstance(event, h11.Request):
-            self._request = event
-        elif isinstance(event, h11.Data):
-            self._body += event.data
-            if len(self._body) > MAX_BODY_BYTES:
-                self._refuse(Refusal(413, f"the request is larger than {MAX_BODY_BYTES} bytes"))
-        elif isinstance(event, h11.EndOfMessage) and self._request is not None:
-            headers = tuple((bytes(name), bytes(value)) for name, value in self._request.headers)
-            target = self._request.target.decode("latin1")
-            call = Call(self._request.method.decode("latin1"), target, headers, bytes(self._body))
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.lower(), value))
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+        if len(self._body) > MAX_BODY_BYTES and not self._over:
+            self._refuse(Refusal(413, f"the request is larger than {MAX_BODY_BYTES} bytes"))
+
+    def on_message_complete(self) -> None:
+        if not self._over:
+            self._over = True
+            method, target = self._parser.get_method().decode("latin1"), self._target.decode("latin1")
+            call = Call(method, target, tuple(self._headers), bytes(self._body))
             self._task = asyncio.get_running_loop().create_task(self._relay(call))
 
     async def _relay(self, call: Call) -> None:
@@ -180,6 +185,7 @@ class _Front(asyncio.Protocol):
             self._back.abort()
 
     def _refuse(self, refusal: Refusal) -> None:
+        self._over = True
         body = json.dumps({"error": {"message": refusal.message, "code": refusal.status}}).encode()
         head = (
             f"HTTP/1.1 {refusal.status} \r\nContent-Type: application/json\r\n"
