@@ -33,7 +33,7 @@ def stage(
         raise InputError("name one model, or all of them with --all")
     console = Console()
     context = open_context(env, console, start_cloud=True)
-    models = _all(context) if name is None else [_one(context, name)]
+    models = _chosen(context, name)
     bootstrap.ensure(context)
     for model in models:
         staged = staging.stage(context.access, model, console)
@@ -65,30 +65,26 @@ def list_models(env: Env, as_json: Json = False) -> None:
             console.data(line)
 
 
-def _one(context: Context, name: str) -> StagedModel:
+def _chosen(context: Context, name: str | None) -> list[StagedModel]:
+    """What belongs into the model store: of all models, or of one with its variants, or of one variant."""
     from toolkit import staging
     from toolkit.errors import InputError
 
     environment = context.environment
-    if name not in environment.models:
+    places = staging.places(environment)
+    chosen = {key: place for key, place in places.items() if name is None or name in (key, place.model)}
+    if not chosen:
         raise InputError(
             f"{environment.env} has no model {name}",
             where=environment.file,
             remedy=f"it has {', '.join(environment.models)}",
         )
-    model = staging.locate_model(context.project, environment, name)
-    if model is None:
-        raise InputError(
-            f"the weights of {name} are not staged: {staging.why_not(environment.models[name].source)}",
-            where=f"{environment.file}: models.{name}.source",
-        )
-    return model
-
-
-def _all(context: Context) -> list[StagedModel]:
-    from toolkit import staging
-
-    return list(staging.locate(context.project, context.environment).values())
+    found = [staging.locate_one(context.project, environment, place) for place in chosen.values()]
+    models = [model for model in found if model is not None]
+    if not models and name is not None:
+        reason = staging.why_not(next(iter(chosen.values())).source)
+        raise InputError(f"the weights of {name} are not staged: {reason}", where=environment.file)
+    return models
 
 
 def _describe(model: StoredModel) -> list[str]:

@@ -6,7 +6,7 @@ another address and with it another model in SageMaker. A manifest outside of th
 says that all of them are there.
 """
 
-from toolkit.staging.addresses import StagedModel, locate, locate_model
+from toolkit.staging.addresses import StagedModel, locate, locate_one, places
 from toolkit.staging.inventory import StoredModel, inventory, why_not
 from toolkit.staging.manifest import Manifest
 from toolkit.staging.transfer import Staged, stage, upload
@@ -18,7 +18,8 @@ __all__ = [
     "StoredModel",
     "inventory",
     "locate",
-    "locate_model",
+    "locate_one",
+    "places",
     "stage",
     "upload",
     "why_not",

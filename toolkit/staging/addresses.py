@@ -6,19 +6,20 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from toolkit.environment import Environment, PackageSource, PathSource
+from toolkit.environment import Environment, Hosting, HubSource, PackageSource, PathSource
 from toolkit.project import Project
+from toolkit.staging.hub import HubRepository
 from toolkit.staging.local import LocalFiles
 from toolkit.staging.weights import Origin
 
 
 @dataclass(frozen=True)
 class StagedModel:
-    """The weights of one model that belong into the model store.
+    """Weights that belong into the model store.
 
     Attributes:
         env: the environment's name.
-        name: the model's name.
+        name: the model's name, or `model/variant` for a variant with weights of its own.
         bucket: the model store.
         digest: tells these weights from others of the model.
         source: what the environment file says of them.
@@ -29,13 +30,18 @@ class StagedModel:
     name: str
     bucket: str
     digest: str
-    source: PackageSource | PathSource
+    source: PackageSource | PathSource | HubSource
     origin: Origin
+
+    @property
+    def model(self) -> str:
+        """The model that they are of."""
+        return self.name.partition("/")[0]
 
     @property
     def prefix(self) -> str:
         """What the keys of their objects begin with; ends in a slash."""
-        return f"{self.name}/{self.digest}/"
+        return f"{self.model}/{self.digest}/"
 
     @property
     def uri(self) -> str:
@@ -45,7 +51,7 @@ class StagedModel:
     @property
     def manifest_key(self) -> str:
         """Their manifest's key: no model's name begins with an underscore."""
-        return f"_manifests/{self.name}/{self.digest}.json"
+        return f"_manifests/{self.model}/{self.digest}.json"
 
     @property
     def command(self) -> str:
@@ -53,30 +59,54 @@ class StagedModel:
         return f"toolkit model stage --env {self.env} {self.name}"
 
 
+def places(environment: Environment) -> dict[str, Hosting]:
+    """Each variant that has weights of its own, by what the place of its weights is called."""
+    hostings = [
+        hosting
+        for name, model in environment.models.items()
+        for hosting in (*model.hostings(name).values(), model.shadow_hosting(name))
+        if hosting is not None
+    ]
+    # Variants without weights of their own share the model's; any of them stands for it.
+    return {hosting.weights: hosting for hosting in hostings}
+
+
 def locate(project: Project, environment: Environment) -> dict[str, StagedModel]:
-    """The models whose weights belong into the model store, and their addresses there; uploads nothing.
+    """The weights that belong into the model store, and their addresses there; uploads nothing.
 
     Raises:
         InputError: a package or path that the environment file names is not there.
     """
-    found = {name: locate_model(project, environment, name) for name in environment.models}
+    found = {name: locate_one(project, environment, place) for name, place in places(environment).items()}
     return {name: model for name, model in found.items() if model is not None}
 
 
-def locate_model(project: Project, environment: Environment, name: str) -> StagedModel | None:
-    """One model's address; None if its weights are not the model store's business.
+def locate_one(project: Project, environment: Environment, place: Hosting) -> StagedModel | None:
+    """The address of one variant's weights; None if they are not the model store's business.
 
     Raises:
         InputError: a package or path that the environment file names is not there.
     """
-    source = environment.models[name].source
-    where = f"{environment.file}: models.{name}.source"
-    bucket = environment.model_store_bucket
+    source = place.source
+    where = f"{environment.file}: {'.'.join(map(str, place.path('source')))}"
+    origin: Origin
     if isinstance(source, PackageSource | PathSource):
-        files = LocalFiles.of(source, project.root, where)
-        return StagedModel(environment.env, name, bucket, _digest(dict(files.digests)), source, files)
-    return None
-
-
-def _digest(content: object) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+        origin = files = LocalFiles.of(source, project.root, where)
+        content: object = dict(files.digests)
+    elif isinstance(source, HubSource) and source.staged:
+        # The environment file cannot be read with staged weights that are not pinned.
+        assert source.revision is not None  # noqa: S101
+        origin = HubRepository(source.hub, source.revision, source.files, where)
+        patterns = None if source.files is None else sorted(source.files)
+        content = {"hub": source.hub, "revision": source.revision, "files": patterns}
+    else:
+        return None
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return StagedModel(
+        env=environment.env,
+        name=place.weights,
+        bucket=environment.model_store_bucket,
+        digest=digest,
+        source=source,
+        origin=origin,
+    )

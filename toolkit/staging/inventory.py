@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from toolkit.aws.access import AwsAccess
-from toolkit.environment import Environment, HubSource, S3Source, ServerSource
+from toolkit.environment import Environment, Hosting, HubSource, S3Source, ServerSource
 from toolkit.environment.sources import Source
 from toolkit.errors import InputError
 from toolkit.project import Project
-from toolkit.staging.addresses import locate_model
+from toolkit.staging.addresses import locate_one, places
 from toolkit.staging.manifest import Manifest
 from toolkit.staging.store import ModelStore
 
@@ -20,7 +20,7 @@ class StoredModel:
     """One model's weights.
 
     Attributes:
-        model: the name clients use.
+        model: the model's name, or `model/variant` for a variant with weights of its own.
         source: where they come from, as `kind: value`.
         uri: the S3 prefix that SageMaker mounts; None if it mounts none, or if it cannot be told.
         staged: whether they are all in the model store; None if they need not be staged.
@@ -42,15 +42,15 @@ class StoredModel:
 
 
 def inventory(access: AwsAccess, project: Project, environment: Environment) -> list[StoredModel]:
-    """Every model of an environment, in the order of its file."""
-    return [_look_at(access, project, environment, name) for name in environment.models]
+    """All weights of an environment, in the order of its file."""
+    return [_look_at(access, project, environment, place) for place in places(environment).values()]
 
 
-def _look_at(access: AwsAccess, project: Project, environment: Environment, name: str) -> StoredModel:
-    source = environment.models[name].source
+def _look_at(access: AwsAccess, project: Project, environment: Environment, place: Hosting) -> StoredModel:
+    name, source = place.weights, place.source
     description = _describe(source)
     try:
-        model = locate_model(project, environment, name)
+        model = locate_one(project, environment, place)
     except InputError as error:
         return StoredModel(name, description, None, staged=False, note=error.message)
     if model is None:
@@ -78,4 +78,5 @@ def _describe(source: Source | None) -> str:
     if source is None:
         return "no source"
     ((kind, value), *_) = source.model_dump(mode="json").items()
-    return f"{kind}: {value}" + (f"@{source.revision}" if isinstance(source, HubSource) else "")
+    revision = source.revision if isinstance(source, HubSource) else None
+    return f"{kind}: {value}" + (f"@{revision}" if revision else "")

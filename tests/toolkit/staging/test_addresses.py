@@ -57,3 +57,54 @@ def test_weights_that_lie_in_s3_have_none(project: Project, environment: Make, b
 def test_weights_that_are_not_there_are_an_error(project: Project, environment: Make) -> None:
     with pytest.raises(InputError, match="neither a file nor a folder"):
         staging.locate(project, environment("{path: nowhere}"))
+
+
+COMMIT = "5" * 40
+
+
+def hub(revision: str = COMMIT, files: str = '["*.gguf"]') -> str:
+    return f"{{hub: Owner/Model, revision: '{revision}', staged: true, files: {files}}}"
+
+
+def test_that_of_hub_weights_is_known_without_the_hub(
+    project: Project, environment: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    addresses = {
+        address(project, environment(source))
+        for source in (
+            hub(),
+            hub(revision="6" * 40),
+            hub(files='["*.gguf", "*.json"]'),
+            hub(files='["*.json", "*.gguf"]'),
+        )
+    }
+    # The order of patterns means nothing.
+    assert len(addresses) == 3
+
+
+def test_variants_and_shadow_with_weights_of_their_own_have_addresses_of_their_own(
+    project: Project, environment: Make, weights: Path
+) -> None:
+    other = project.root / "other.gguf"
+    other.write_bytes(b"OTHER")
+    test = environment(
+        "{path: weights/}\n"
+        "    variants:\n"
+        "      stable: {weight: 9}\n"
+        "      canary: {weight: 1, source: {path: other.gguf}}"
+    )
+    located = staging.locate(project, test)
+    assert set(located) == {"m", "m/canary"}
+    assert located["m"].prefix != located["m/canary"].prefix
+    assert located["m/canary"].prefix.startswith("m/")
+    assert located["m/canary"].command == "toolkit model stage --env test m/canary"
+
+
+def test_a_mistake_names_its_own_place_in_the_file(
+    project: Project, environment: Make, weights: Path
+) -> None:
+    test = environment("{path: weights/}\n    shadow: {sampling_percent: 10, source: {path: nowhere.gguf}}")
+    with pytest.raises(InputError) as raised:
+        staging.locate(project, test)
+    assert str(raised.value.where).endswith("test.yaml: models.m.shadow.source.path")

@@ -131,6 +131,7 @@ with ThreadPoolExecutor(1) as executor:
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_its_parts_to_the_next(
     access: AwsAccess,
     bucket: str,

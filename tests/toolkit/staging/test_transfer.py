@@ -15,6 +15,7 @@ from toolkit import staging
 from toolkit.aws.access import AwsAccess
 from toolkit.console import Console
 from toolkit.environment import Environment
+from toolkit.errors import PreflightError
 from toolkit.project import Project
 
 Make = Callable[[str], Environment]
@@ -68,6 +69,26 @@ def test_the_manifest_is_the_last_to_be_written(
 ) -> None:
     staging.stage(access, model, console)
     assert puts(requests)[-1] == model.manifest_key
+
+
+def test_weights_of_the_hub_that_are_not_staged_stop_an_apply_before_anything_is_sent(
+    project: Project,
+    environment: Make,
+    access: AwsAccess,
+    console: Console,
+    requests: Requests,
+) -> None:
+    (project.root / "model.gguf").write_bytes(b"GGUF")
+    test = environment(
+        "{path: model.gguf}\n"
+        "    variants:\n"
+        "      stable: {}\n"
+        f"      canary: {{source: {{hub: Owner/Model, revision: '{'5' * 40}', staged: true, files: ['*.gguf']}}}}"
+    )
+    with pytest.raises(PreflightError, match="m/canary are not in the model store") as raised:
+        staging.upload(access, staging.locate(project, test), console)
+    assert "toolkit model stage --env test m/canary" in str(raised.value.remedy)
+    assert requests == []
 
 
 def test_nothing_is_sent_twice(
