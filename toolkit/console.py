@@ -34,9 +34,12 @@ class Progress:
         if self._status is not None:
             from rich.markup import escape
 
-            self._status.update(escape(f"{self._title}: {text}"))
+            self._status.update(escape(self._titled(text)))
         elif time.monotonic() - self._last_plain >= PLAIN_INTERVAL_SECONDS:
-            self.line(f"{self._title}: {text}")
+            self.line(self._titled(text))
+
+    def _titled(self, text: str) -> str:
+        return f"{self._title} {text}" if text.startswith("(") else f"{self._title}: {text}"
 
     def line(self, text: str) -> None:
         """Say something that stays."""
