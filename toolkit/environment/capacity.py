@@ -65,6 +65,11 @@ class Capacity(Section):
     schedules: tuple[Schedule, ...] = ()
     """Other bounds at certain times."""
 
+    @property
+    def least(self) -> int:
+        """How few instances there can be, at any time of day."""
+        return min([self.min, *(schedule.min for schedule in self.schedules if schedule.min is not None)])
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.min > self.max:

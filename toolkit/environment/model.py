@@ -41,7 +41,10 @@ _NEEDED: list[JsonValue] = [
         "else": {"required": ["source"]},
     },
     {
-        "if": {"properties": {"endpoint": {"required": ["serverless"]}}, "required": ["endpoint"]},
+        "if": {
+            "properties": {"endpoint": {"type": "object", "required": ["serverless"]}},
+            "required": ["endpoint"],
+        },
         "then": {"properties": {"instance_type": False}},
         "else": {"required": ["instance_type"]},
     },
@@ -125,7 +128,7 @@ class Model(Section):
         """How a new release takes over; None for serverless endpoints, where SageMaker alone decides."""
         if self.serverless is not None or self.rollout is not None:
             return self.rollout
-        return default_rollout(min(hosting.capacity.min for hosting in self.hostings("").values()))
+        return default_rollout(min(hosting.capacity.least for hosting in self.hostings("").values()))
 
     def _hosting(self, name: str, variant: str, given: Variant | Shadow | None) -> Hosting:
         keys = ("serving", "source", "instance_type", "capacity")

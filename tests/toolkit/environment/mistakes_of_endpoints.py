@@ -51,7 +51,7 @@ ROLLOUTS = {
         "rollout: {strategy: rolling, bake_seconds: 5}", "rollout.bake_seconds", "unknown key"
     ),
     "canary of one instance": added(
-        "rollout: {strategy: canary}", "rollout.strategy", "may have 1 instance; raise capacity.min to 2"
+        "rollout: {strategy: canary}", "rollout.strategy", "may have 1 instance; raise min to 2"
     ),
     "long timeout": added(
         "rollout: {strategy: all_at_once, timeout_seconds: 28800}",

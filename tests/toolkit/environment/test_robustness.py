@@ -10,13 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from tests.toolkit.environment.everything import EVERYTHING
 from tests.toolkit.environment.mistakes import VALID
 from toolkit.environment import Environment, load
 from toolkit.errors import InputError
 from toolkit.project import Project
 
-FAST = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, max_examples=150)
-DATA = YAML(typ="safe", pure=True).load(VALID)
+FAST = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, max_examples=80)
+DATA = YAML(typ="safe", pure=True).load(EVERYTHING)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -47,6 +48,15 @@ def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     return copy
 
 
+def without(value: Any, path: tuple[Any, ...]) -> Any:
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    if len(path) == 1:
+        del copy[path[0]]
+    else:
+        copy[path[0]] = without(copy[path[0]], path[1:])
+    return copy
+
+
 @FAST
 @given(changes=st.lists(st.tuples(st.sampled_from(paths(DATA)[1:]), VALUES), min_size=1, max_size=3))
 def test_any_value_at_any_key(tmp_path: Path, changes: list[tuple[tuple[Any, ...], Any]]) -> None:
@@ -58,14 +68,22 @@ def test_any_value_at_any_key(tmp_path: Path, changes: list[tuple[tuple[Any, ...
 
 @FAST
 @given(
-    position=st.integers(0, len(VALID)),
+    place=st.floats(0, 1),
     length=st.integers(0, 20),
+    base=st.sampled_from([VALID, EVERYTHING]),
     text=st.text(
         st.characters(exclude_categories=["Cs"]) | st.sampled_from("[]{}:-,&*!|>'\"%@`#\n \t"), max_size=6
     ),
 )
-def test_any_text_anywhere(tmp_path: Path, position: int, length: int, text: str) -> None:
-    read(tmp_path, (VALID[:position] + text + VALID[position + length :]).encode())
+def test_any_text_anywhere(tmp_path: Path, place: float, length: int, base: str, text: str) -> None:
+    position = int(place * len(base))
+    read(tmp_path, (base[:position] + text + base[position + length :]).encode())
+
+
+@FAST
+@given(path=st.sampled_from(paths(DATA)[1:]))
+def test_any_key_may_be_missing(tmp_path: Path, path: tuple[Any, ...]) -> None:
+    read(tmp_path, json.dumps(without(DATA, path)).encode())
 
 
 @FAST

@@ -11,7 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
-from toolkit.environment import names, schema
+from tests.toolkit.environment.everything import EVERYTHING
+from toolkit.environment import load, names, schema
 from toolkit.errors import InputError
 from toolkit.project import Project
 
@@ -36,6 +37,21 @@ def test_the_environments_keep_to_it(checkout: Path) -> None:
         assert errors == []
 
 
+def test_a_file_with_everything_keeps_to_it_and_is_valid(tmp_path: Path) -> None:
+    (tmp_path / "terraform" / "environments").mkdir(parents=True)
+    path = Project(tmp_path).environment_file("all")
+    path.write_text(EVERYTHING)
+    assert [error.message for error in validator().iter_errors(content(path))] == []
+    assert len(load(Project(tmp_path), "all").models) == 6
+
+
+def test_the_file_with_everything_has_every_key() -> None:
+    for name, definition in schema.schema()["$defs"].items():
+        if not name.endswith("Options"):
+            for key in definition["properties"]:
+                assert f"{key}:" in EVERYTHING or key in ("server", "model", "arn"), f"{name}.{key}"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -48,6 +64,33 @@ def test_the_environments_keep_to_it(checkout: Path) -> None:
 def test_editors_see_mistakes(checkout: Path, change: dict[str, Any], message: str) -> None:
     environment = content(Project(checkout).environment_file("dev")) | change
     assert message in "\n".join(error.message for error in validator().iter_errors(environment))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"instance_type": ...}, "'instance_type' is a required property"),
+        ({"endpoint": {"serverless": {}}}, "False schema does not allow 'ml.g6.2xlarge'"),
+        ({"endpoint": {"serverless": {}, "async": {}}}, "is not valid under any of the given schemas"),
+        ({"source": ...}, "'source' is a required property"),
+        ({"source": {"hub": "a/b", "revision": "main"}}, "is not valid under any of the given schemas"),
+        ({"rollout": {"strategy": "canary", "percent": 60}}, "is not valid under any of the given schemas"),
+    ],
+)
+def test_editors_see_mistakes_in_models(checkout: Path, change: dict[str, Any], message: str) -> None:
+    environment = content(Project(checkout).environment_file("dev"))
+    (model,) = environment["models"].values()
+    model |= change
+    environment["models"]["it"] = {key: value for key, value in model.items() if value is not ...}
+    messages = [error.message for error in validator().iter_errors(environment)]
+    assert message in "\n".join(messages)
+
+
+def test_editors_know_of_unpinned_models(checkout: Path) -> None:
+    environment = content(Project(checkout).environment_file("dev"))
+    (model,) = environment["models"].values()
+    model["source"] = {"hub": "a/b", "allow_unpinned": True}
+    assert validator().is_valid(environment)
 
 
 def test_an_aws_environment_needs_an_account(checkout: Path) -> None:

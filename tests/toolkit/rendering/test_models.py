@@ -214,6 +214,10 @@ def test_rollouts(tmp_path: Path, rollout: str, told: tuple[Any, ...]) -> None:
     [
         ("capacity: {min: 1, max: 4}", "all_at_once"),
         ("capacity: {min: 2, max: 4}", "canary"),
+        (
+            "capacity: {min: 2, max: 4, schedules: [{name: night, cron: '0 20 ? * * *', min: 1}]}",
+            "all_at_once",
+        ),
         ("capacity: {min: 2, max: 4}\nvariants: {a: {}, b: {capacity: {max: 2}}}", "all_at_once"),
     ],
 )

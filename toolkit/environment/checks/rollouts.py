@@ -48,12 +48,12 @@ def _fleet(path: KeyPath, name: str, model: Model) -> Iterator[Problem]:
         if hosting.instance_type is not None and hosting.instance_type.startswith("ml.inf1."):
             wrong = f"SageMaker exchanges endpoints on {hosting.instance_type} all at once"
             yield Problem((*path, "strategy"), wrong, "use all_at_once, or another instance type")
-    smallest = min(hosting.capacity.min for hosting in model.hostings(name).values())
+    smallest = min(hosting.capacity.least for hosting in model.hostings(name).values())
     if model.asynchronous is not None and model.asynchronous.scale_to_zero:
         smallest = 0
     if smallest < 2:
         wrong = f"a step of {strategy} is at most half of the fleet, which may have {smallest} instances"
-        right = "raise capacity.min to 2, or use all_at_once, with alarms and bake_seconds"
+        right = "raise min to 2, in schedules too, or use all_at_once, with alarms and bake_seconds"
         if smallest == 0:
             right = "set endpoint.async.scale_to_zero: false with capacity.min: 2, or use all_at_once"
         yield Problem((*path, "strategy"), wrong.replace("1 instances", "1 instance"), right)

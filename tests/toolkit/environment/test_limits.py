@@ -1,0 +1,97 @@
+"""The limits of the environment file are those of SageMaker's service model."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+import botocore.session
+import pytest
+
+from toolkit.environment import schema
+
+# (definition and key in the schema, shape in the service model)
+BOUNDS = [
+    ("Serverless", "memory_mb", "ServerlessMemorySizeInMB"),
+    ("Serverless", "max_concurrency", "ServerlessMaxConcurrency"),
+    ("Serverless", "provisioned_concurrency", "ServerlessProvisionedConcurrency"),
+    ("Async", "max_concurrent_invocations", "MaxConcurrentInvocationsPerInstance"),
+    ("Canary", "wait_seconds", "WaitIntervalInSeconds"),
+    ("Linear", "wait_seconds", "WaitIntervalInSeconds"),
+    ("Rolling", "wait_seconds", "WaitIntervalInSeconds"),
+    ("Canary", "bake_seconds", "TerminationWaitInSeconds"),
+    ("AllAtOnce", "bake_seconds", "TerminationWaitInSeconds"),
+    ("Model", "startup_timeout_seconds", "ProductionVariantContainerStartupHealthCheckTimeoutInSeconds"),
+    ("Model", "download_timeout_seconds", "ProductionVariantModelDataDownloadTimeoutInSeconds"),
+    ("Vpc", "subnet_ids", "Subnets"),
+    ("Vpc", "security_group_ids", "VpcSecurityGroupIds"),
+]
+
+
+@cache
+def service_model() -> dict[str, Any]:
+    shapes: dict[str, Any] = (
+        botocore.session.get_session()
+        .get_component("data_loader")
+        .load_service_model("sagemaker", "service-2")
+    )["shapes"]
+    return shapes
+
+
+def key(definition: str, name: str) -> dict[str, Any]:
+    found = schema.schema()["$defs"][definition]["properties"][name]
+    options: list[dict[str, Any]] = found.get("anyOf", [found])
+    return next(option for option in options if option.get("type") != "null")
+
+
+@pytest.mark.parametrize(("definition", "name", "shape"), BOUNDS)
+def test_bounds(definition: str, name: str, shape: str) -> None:
+    here, there = key(definition, name), service_model()[shape]
+    kind = ("minItems", "maxItems") if here["type"] == "array" else ("minimum", "maximum")
+    assert (here[kind[0]], here[kind[1]]) == (there["min"], there["max"])
+
+
+def test_a_rollouts_time_is_what_the_service_and_the_oldest_provider_take() -> None:
+    there = service_model()["MaximumExecutionTimeoutInSeconds"]
+    here = key("Canary", "timeout_seconds")
+    assert here["minimum"] == there["min"]
+    # The AWS provider 5.100 validates less than the service allows.
+    assert here["maximum"] == 14400 <= there["max"]
+
+
+def test_variants() -> None:
+    variants = key("Model", "variants")
+    assert variants["maxProperties"] == service_model()["ProductionVariantList"]["max"]
+    (pattern,) = variants["patternProperties"]
+    assert service_model()["VariantName"]["pattern"] in pattern
+
+
+def test_environment_variables_leave_room_for_the_toolkits_own() -> None:
+    assert key("VllmServing", "environment")["maxProperties"] < service_model()["EnvironmentMap"]["max"]
+
+
+@pytest.mark.parametrize(
+    ("definition", "name", "shape"),
+    [("Async", "success_topic_arn", "SnsTopicArn"), ("Model", "kms_key_arn", "KmsKeyId")],
+)
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:sns:us-east-1:123456789012:done",
+        "arn:aws-us-gov:sns:us-gov-west-1:123456789012:a.b",
+        "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        "arn:aws-cn:kms:cn-north-1:123456789012:alias/team/models",
+    ],
+)
+def test_arns_that_pass_here_pass_there(definition: str, name: str, shape: str, arn: str) -> None:
+    here = re.search(key(definition, name)["pattern"], arn)
+    assert here is None or re.fullmatch(service_model()[shape]["pattern"], arn)
+    assert bool(here) == (f":{'sns' if shape == 'SnsTopicArn' else 'kms'}:" in arn)
+
+
+def test_strategies_and_routing_are_known_there() -> None:
+    types = {name.lower() for name in service_model()["TrafficRoutingConfigType"]["enum"]}
+    assert types == {"all_at_once", "canary", "linear"}
+    routing = {name.lower() for name in service_model()["RoutingStrategy"]["enum"]}
+    assert set(key("Model", "routing")["enum"]) <= routing
