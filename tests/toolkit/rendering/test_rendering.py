@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from toolkit.environment import Environment, load
 from toolkit.project import Project
 from toolkit.rendering import Rendered, RenderInputs, render, render_account
 
-INPUTS = RenderInputs({"smollm2": "s3://store/smollm2/0123/"}, "../gateway.zip", "../authorizer.zip")
+URIS = {name: f"s3://store/{name}/0123/" for name in ("smollm2", "qwen3-8b")}
+INPUTS = RenderInputs(URIS, "../gateway.zip", "../authorizer.zip")
 NAMES = ["account.tfvars", "account.tfbackend", "inference.tfvars", "inference.tfbackend"]
 # What people write into a description, and more.
 DESCRIPTION = 'Say "hello" for ${5}:\n\t%{ if true } 中文 \\ $${x} $$${y} 100%%{z} é'
@@ -44,6 +46,24 @@ def test_a_file_is_written_only_if_its_content_is_new(environment: Environment, 
     assert render(environment, INPUTS, tmp_path).changed == [tmp_path / "inference.tfvars"]
 
 
+def test_a_rollout_keeps_the_fleet(environment: Environment, tmp_path: Path) -> None:
+    (name,) = environment.models
+    inputs = replace(INPUTS, instance_counts={name: {"AllTraffic": 3}, "gone": {"AllTraffic": 5}})
+    assert (
+        b'"instance_count"        = null'
+        in contents(render(environment, INPUTS, tmp_path))["inference.tfvars"]
+    )
+    rendered = contents(render(environment, inputs, tmp_path))["inference.tfvars"]
+    assert b'"instance_count"        = 3' in rendered
+
+
+def test_endpoints_can_be_left_out(environment: Environment, tmp_path: Path) -> None:
+    running = contents(render(environment, INPUTS, tmp_path))["inference.tfvars"]
+    paused = contents(render(environment, replace(INPUTS, paused=True), tmp_path))["inference.tfvars"]
+    # Appended, so that it can also be put behind variables that were rendered earlier.
+    assert paused == running + b"\npaused = true\n"
+
+
 def test_the_account_alone(environment: Environment, tmp_path: Path) -> None:
     assert [path.name for path in render_account(environment, tmp_path).paths] == NAMES[:2]
 
@@ -72,8 +92,8 @@ def test_terraform_accepts_the_variables_of_both_stacks(
     terraform: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
     """The stacks' own declarations and validations judge, without what they would build."""
-    uri = f"s3://{environment.model_store_bucket}/smollm2/0123/"
-    inputs = RenderInputs({"smollm2": uri}, "../gateway.zip", "../authorizer.zip")
+    uris = {name: f"s3://{environment.model_store_bucket}/{name}/0123/" for name in environment.models}
+    inputs = RenderInputs(uris, "../gateway.zip", "../authorizer.zip")
     for stack in ("account", "inference"):
         directory = tmp_path / stack
         directory.mkdir()
