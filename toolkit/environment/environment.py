@@ -12,7 +12,6 @@ from toolkit.environment.api import Api
 from toolkit.environment.model import Model, ModelName
 from toolkit.environment.problems import did_you_mean
 from toolkit.environment.section import Checked, Mistake, Section, matching
-from toolkit.environment.sources import Source
 from toolkit.serving import catalogue
 
 # The account of the embedded cloud.
@@ -134,17 +133,6 @@ class Environment(Section):
     def is_local(self) -> bool:
         """Whether it runs on this machine."""
         return self.target == "local"
-
-    @property
-    def sources(self) -> dict[str, Source]:
-        """Where weights come from, by what they are called: the model, or `model/variant` for a variant or a
-        shadow with weights of its own."""
-        return {
-            hosting.weights: hosting.source
-            for name, model in self.models.items()
-            for hosting in (*model.hostings(name).values(), model.shadow_hosting(name))
-            if hosting is not None and hosting.source is not None
-        }
 
     @property
     def state_bucket(self) -> str:

@@ -17,7 +17,7 @@ class RenderInputs:
 
     Attributes:
         model_data_s3_uris: S3 prefixes in the model store of the weights that the toolkit puts there, by
-            what `Environment.sources` calls them: the model, or `model/variant`.
+            what `Hosting.weights` calls them: the model, or `model/variant`.
         gateway_package: path of the gateway function's zip file, relative to the stack's folder.
         authorizer_package: the same of the authorizer function.
         instance_counts: model → variant → how many instances it has now, which a rollout keeps; empty where

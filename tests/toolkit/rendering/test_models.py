@@ -150,19 +150,6 @@ def test_a_shadow(tmp_path: Path) -> None:
     assert shadow["model_data_s3_uri"] == f"{STORE}/m/0123/"
 
 
-def test_where_weights_come_from(tmp_path: Path) -> None:
-    model = (
-        f"{CPU}variants:\n  a: {{}}\n  b: {{source: {{path: b/}}}}\n"
-        "shadow: {sampling_percent: 1, source: {path: shadow/}}"
-    )
-    # A shadow goes with one variant only; what it says of weights does not depend on that.
-    told = environment(tmp_path, model.replace("  a: {}\n", "")).sources
-    assert {name: source.model_dump()["path"] for name, source in told.items()} == {
-        "m/b": "b/",
-        "m/Shadow": "shadow/",
-    }
-
-
 def test_weights_of_a_variant_without_an_address_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="weights of m/new in"):
         variables(tmp_path, f"{CPU}variants:\n  new: {{source: {{path: other/}}}}")
