@@ -130,3 +130,14 @@ def test_every_version_in_every_region_has_a_uri(engine: str) -> None:
     assert len(published) > 100
     for region, version in published:
         assert f".ecr.{region}." in resolve(engine, version, region, "ml.g6.xlarge").uri
+
+
+def test_a_serverless_endpoint_has_a_cpu() -> None:
+    assert resolve("llama_cpp", "1", "us-west-2", None).uri.endswith("/llama-cpp:server-sagemaker-cpu-v1")
+    assert catalogue.hardware(None).processor == "cpu"
+    with pytest.raises(NotInCatalogueError, match=r"does not run serverless \(CPU on x86_64\)"):
+        resolve("vllm", None, "us-west-2", None)
+
+
+def test_hardware_of_an_instance_type() -> None:
+    assert catalogue.hardware("ml.g6.12xlarge").gpus == 4
