@@ -138,7 +138,7 @@ class Gateway:
     log: Path
 
     def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
                 if httpx.get(f"{self.address}/healthz").status_code == 200:
