@@ -156,6 +156,11 @@ CAPACITY = {
         ".schedules[0].min",
         "min 5 is more than max 4; give max as well",
     ),
+    "schedule under the bounds": capacity(
+        "{min: 2, max: 4, schedules: [{name: a, cron: '0 8 ? * * *', max: 1}]}",
+        ".schedules[0].max",
+        "max 1 is less than min 2; give min as well",
+    ),
     "schedule to zero": capacity(
         "{schedules: [{name: a, cron: '0 8 ? * * *', min: 0}]}",
         ".schedules[0].min",
@@ -271,6 +276,11 @@ VARIANTS = {
     ),
     "shadow of several": added(
         "shadow: {sampling_percent: 10}\n    variants: {a: {}, b: {}}", "shadow", "copies the requests of one"
+    ),
+    "variant called as the shadow": added(
+        "variants: {shadow: {}}\n    shadow: {sampling_percent: 10}",
+        "variants.shadow",
+        "is what the shadow is called; rename the variant",
     ),
     "shadow of none": added("shadow: {sampling_percent: 0}", "shadow.sampling_percent", "use more than 0"),
     "shadow's key": added(
