@@ -10,20 +10,27 @@ from typing import Any
 
 import pytest
 
+from tests.toolkit.environment.everything import EVERYTHING
 from toolkit.environment import Environment, load
 from toolkit.project import Project
 from toolkit.rendering import Rendered, RenderInputs, render, render_account
 
-URIS = {name: f"s3://store/{name}/0123/" for name in ("smollm2", "qwen3-8b")}
+STAGED = ("smollm2", "qwen3-8b", "big", "small", "embeddings", "canary")
+URIS = {name: f"s3://store/{name}/0123/" for name in STAGED}
 INPUTS = RenderInputs(URIS, "../gateway.zip", "../authorizer.zip")
 NAMES = ["account.tfvars", "account.tfbackend", "inference.tfvars", "inference.tfbackend"]
 # What people write into a description, and more.
 DESCRIPTION = 'Say "hello" for ${5}:\n\t%{ if true } 中文 \\ $${x} $$${y} 100%%{z} é'
 
 
-@pytest.fixture(params=["local", "dev"])
-def environment(request: pytest.FixtureRequest, checkout: Path) -> Environment:
-    return load(Project(checkout), request.param)
+@pytest.fixture(params=["local", "dev", "everything"])
+def environment(request: pytest.FixtureRequest, checkout: Path, tmp_path: Path) -> Environment:
+    if request.param != "everything":
+        return load(Project(checkout), request.param)
+    project = Project(tmp_path / "project")
+    project.environments.mkdir(parents=True)
+    project.environment_file("everything").write_text(EVERYTHING)
+    return load(project, "everything")
 
 
 def contents(rendered: Rendered) -> dict[str, bytes]:
@@ -46,15 +53,17 @@ def test_a_file_is_written_only_if_its_content_is_new(environment: Environment, 
     assert render(environment, INPUTS, tmp_path).changed == [tmp_path / "inference.tfvars"]
 
 
-def test_a_rollout_keeps_the_fleet(environment: Environment, tmp_path: Path) -> None:
-    (name,) = environment.models
-    inputs = replace(INPUTS, instance_counts={name: {"AllTraffic": 3}, "gone": {"AllTraffic": 5}})
-    assert (
-        b'"instance_count"        = null'
-        in contents(render(environment, INPUTS, tmp_path))["inference.tfvars"]
+def test_a_rollout_keeps_the_fleet(checkout: Path, tmp_path: Path) -> None:
+    environment = load(Project(checkout), "local")
+
+    def rendered(counts: dict[str, dict[str, int]]) -> bytes:
+        inputs = replace(INPUTS, instance_counts=counts)
+        return contents(render(environment, inputs, tmp_path))["inference.tfvars"]
+
+    assert b'"instance_count"        = null' in rendered({})
+    assert b'"instance_count"        = 3' in rendered(
+        {"smollm2": {"AllTraffic": 3}, "gone": {"AllTraffic": 5}}
     )
-    rendered = contents(render(environment, inputs, tmp_path))["inference.tfvars"]
-    assert b'"instance_count"        = 3' in rendered
 
 
 def test_endpoints_can_be_left_out(environment: Environment, tmp_path: Path) -> None:
