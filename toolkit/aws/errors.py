@@ -15,7 +15,8 @@ from botocore.exceptions import (
 
 from toolkit.errors import PreflightError, ToolkitError
 
-DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+# S3's HEAD has no body to name a code in, only a status.
+DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
 
 
@@ -43,4 +44,8 @@ def _refused(error: ClientError) -> ToolkitError:
         return PreflightError(message, remedy="`toolkit policy iam` prints what a deployer needs")
     if code in EXPIRED:
         return PreflightError(message, remedy="renew the credentials (`aws sso login`, or a fresh key)")
+    if code == "NoSuchBucket":
+        return PreflightError(
+            message, remedy="an administrator runs `toolkit bootstrap` once for the account"
+        )
     return ToolkitError(message)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from base64 import b64encode
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from botocore.exceptions import ClientError
 
 from toolkit.aws.access import AwsAccess
+from toolkit.errors import PreflightError
 from toolkit.staging import body, digests, multipart
 from toolkit.staging.addresses import StagedModel
 from toolkit.staging.manifest import Manifest, StoredFile
@@ -32,6 +34,30 @@ class ModelStore:
 
     access: AwsAccess
     model: StagedModel
+
+    def check(self) -> None:
+        """See that the bucket is the account's own: names of buckets can be guessed, and taken by others.
+
+        Raises:
+            PreflightError: it is not, or there is none.
+            botocore.exceptions.ClientError: AWS could not be asked.
+        """
+        account, bucket = self.access.account_id, self.model.bucket
+        try:
+            self.access.s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account)
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status == HTTPStatus.NOT_FOUND:
+                message = f"account {account} has no model store {bucket}"
+                remedy = (
+                    f"an administrator of the account runs `toolkit bootstrap --env {self.model.env}` once"
+                )
+            elif status == HTTPStatus.FORBIDDEN:
+                message = f"the model store {bucket} is not of account {account}, or you may not look at it"
+                remedy = "s3:ListBucket on it is needed (docs/model-weights.md)"
+            else:
+                raise
+            raise PreflightError(message, remedy=remedy) from error
 
     def manifest(self) -> Manifest | None:
         """The model's manifest if all that it names is there; None if not, or if there is none.
@@ -65,7 +91,7 @@ class ModelStore:
         try:
             head = self.access.s3.head_object(Bucket=self.model.bucket, Key=self.model.prefix + file.name)
         except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
                 return None
             raise
         metadata = head["Metadata"]

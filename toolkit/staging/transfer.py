@@ -71,6 +71,7 @@ def stage(access: AwsAccess, model: StagedModel, console: Console) -> Staged:
         botocore.exceptions.ClientError: S3 refused.
     """
     store = ModelStore(access, model)
+    store.check()
     manifest = store.manifest()
     if manifest is not None:
         return Staged(manifest, 0)

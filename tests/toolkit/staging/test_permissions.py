@@ -1,0 +1,152 @@
+"""Staging with the permissions that the documentation names, and with less."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import io
+import itertools
+import json
+import re
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.support.cloudprocess import CloudProcess
+from toolkit import staging
+from toolkit.aws.access import AwsAccess
+from toolkit.aws.errors import explain
+from toolkit.console import Console
+from toolkit.environment import Environment
+from toolkit.errors import PreflightError
+from toolkit.project import Project
+from toolkit.staging import multipart
+
+PART = 5 * 1024 * 1024
+DOCUMENTED_BUCKET = "llm-models-123456789012-us-east-1"
+_numbers = itertools.count(1)
+
+Grant = Callable[[dict[str, Any]], AwsAccess]
+
+
+@pytest.fixture
+def documented(checkout: Path, bucket: str) -> dict[str, Any]:
+    """The policy in docs/model-weights.md, for the test's bucket."""
+    text = (checkout / "docs" / "model-weights.md").read_text()
+    (policy,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    return dict(json.loads(policy.replace(DOCUMENTED_BUCKET, bucket)))
+
+
+@pytest.fixture
+def grant(cloud: CloudProcess) -> Iterator[Grant]:
+    """The access of a user who has a policy and nothing else, while IAM is enforced."""
+
+    def make(policy: dict[str, Any]) -> AwsAccess:
+        iam, name = cloud.client("iam"), f"stager-{next(_numbers)}"
+        iam.create_user(UserName=name)
+        iam.put_user_policy(UserName=name, PolicyName="stage", PolicyDocument=json.dumps(policy))
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        access = AwsAccess("us-east-1", "123456789012", cloud.endpoint_url)
+        session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="us-east-1")
+        for service in ("s3", "sts"):
+            # In place of clients with the credentials that may do everything.
+            access.__dict__[service] = session.client(service, endpoint_url=cloud.endpoint_url)  # type: ignore[call-overload]
+        enforce(cloud, True)
+        return access
+
+    yield make
+    enforce(cloud, False)
+
+
+def enforce(cloud: CloudProcess, wanted: bool) -> None:
+    body = json.dumps({"enforce": wanted}).encode()
+    request = urllib.request.Request(f"{cloud.endpoint_url}/_toolkit/iam", body, method="POST")
+    urllib.request.urlopen(request).close()
+
+
+@pytest.fixture
+def model(
+    project: Project, environment: Callable[[str], Environment], monkeypatch: pytest.MonkeyPatch
+) -> staging.StagedModel:
+    """Weights of a small file and one in parts."""
+    monkeypatch.setattr(multipart, "PART_BYTES", PART)
+    folder = project.root / "weights"
+    folder.mkdir()
+    (folder / "large.gguf").write_bytes(hashlib.shake_128(b"large").digest(PART + 1))
+    (folder / "small.json").write_bytes(b"{}")
+    return staging.locate(project, environment("{path: weights/}"))["m"]
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(err=io.StringIO(), interactive=False)
+
+
+def test_what_the_documentation_names_is_enough(
+    grant: Grant, documented: dict[str, Any], model: staging.StagedModel, console: Console, access: AwsAccess
+) -> None:
+    # An upload that was begun has its parts listed.
+    begun = access.s3.create_multipart_upload(
+        Bucket=model.bucket, Key=f"{model.prefix}large.gguf", ChecksumAlgorithm="SHA256"
+    )
+    assert begun["UploadId"]
+    limited = grant(documented)
+    staged = staging.stage(limited, model, console)
+    assert staged.uploaded == 2
+    assert ":user/stager-" in staged.manifest.staged_by
+    assert staging.stage(limited, model, console).uploaded == 0
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "s3:ListBucket",
+        "s3:ListBucketMultipartUploads",
+        "s3:GetObject",
+        "s3:PutObject",
+        "s3:ListMultipartUploadParts",
+    ],
+)
+def test_nothing_of_it_can_be_left_out(  # noqa: PLR0917 - fixtures
+    grant: Grant,
+    documented: dict[str, Any],
+    model: staging.StagedModel,
+    console: Console,
+    access: AwsAccess,
+    action: str,
+) -> None:
+    access.s3.create_multipart_upload(
+        Bucket=model.bucket, Key=f"{model.prefix}large.gguf", ChecksumAlgorithm="SHA256"
+    )
+    less = copy.deepcopy(documented)
+    for statement in less["Statement"]:
+        statement["Action"] = [name for name in statement["Action"] if name != action]
+    limited = grant(less)
+    with pytest.raises((ClientError, PreflightError)) as raised:
+        staging.stage(limited, model, console)
+    error = explain(raised.value) or raised.value
+    assert isinstance(error, PreflightError)
+    assert error.remedy
+
+
+def test_a_model_store_that_does_not_exist_is_told(
+    access: AwsAccess, model: staging.StagedModel, console: Console
+) -> None:
+    access.s3.delete_bucket(Bucket=model.bucket)
+    with pytest.raises(PreflightError, match="has no model store") as raised:
+        staging.stage(access, model, console)
+    assert "toolkit bootstrap --env test" in str(raised.value.remedy)
+
+
+def test_weights_do_not_go_into_a_bucket_of_somebody_else(
+    cloud: CloudProcess, access: AwsAccess, model: staging.StagedModel, console: Console
+) -> None:
+    other = AwsAccess("us-east-1", "999999999999", cloud.endpoint_url)
+    with pytest.raises(PreflightError, match="not of account 999999999999"):
+        staging.stage(other, model, console)
+    assert "Contents" not in access.s3.list_objects_v2(Bucket=model.bucket)
