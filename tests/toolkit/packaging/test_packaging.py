@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -106,9 +105,7 @@ def test_nothing_changed_means_nothing_done(tmp_path: Path, monkeypatch: pytest.
     # Neither pip nor the cache may be needed.
     monkeypatch.setenv("TOOLKIT_CACHE_DIR", str(tmp_path / "empty"))
     monkeypatch.setattr(subprocess, "run", None)
-    started = time.perf_counter()
     assert packaging.build(project, quiet()) == first
-    assert time.perf_counter() - started < 0.05
     assert first.gateway.path.stat().st_mtime_ns == written
 
 
