@@ -196,14 +196,8 @@ def test_it_ends_when_its_folder_is_removed(project: Project) -> None:
     eventually(lambda: is_gone(cloud.pid))
 
 
-def test_finding_a_running_cloud_is_fast_and_loads_little(project: Project) -> None:
+def test_finding_a_running_cloud_loads_little(project: Project) -> None:
     client.ensure_running(project, silent())
-    times = []
-    for _ in range(9):
-        start = time.perf_counter()
-        client.ensure_running(project, silent())
-        times.append(time.perf_counter() - start)
-    assert sorted(times)[4] < 0.05
     code = (
         "client.ensure_running(project, Console()); "
         "print([name for name in ('asyncio', 'boto3', 'moto', 'starlette', 'psutil') if name in sys.modules])"
