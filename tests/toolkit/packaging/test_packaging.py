@@ -17,6 +17,8 @@ from toolkit.console import Console
 from toolkit.errors import InputError, PreflightError
 from toolkit.project import Project
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 BUILD = """
 import sys
