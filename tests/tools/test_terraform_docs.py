@@ -8,6 +8,8 @@ import pytest
 
 from tests.tools import terraform_docs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def module(tmp_path: Path) -> Path:
