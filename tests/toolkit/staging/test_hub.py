@@ -42,7 +42,7 @@ CONFIG = b'{"architectures": ["LlamaForCausalLM"]}'
 TOKEN = "hf_MARKERmarkerMARKERmarkerMARKERmarker"
 
 STAGE = """
-import signal, sys
+import os, signal, sys, threading
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from toolkit import staging
 from toolkit.__main__ import _finish
@@ -51,10 +51,16 @@ from toolkit.console import Console
 from toolkit.environment import load
 from toolkit.project import Project
 
+def hold(**_):
+    print("uploading", flush=True)
+    threading.Event().wait()
+
 try:
     project = Project.find()
     environment = load(project, "test")
     access = AwsAccess("us-east-1", "123456789012", sys.argv[1])
+    if "HOLD_UPLOAD" in os.environ:
+        access.s3.meta.events.register("before-send.s3.UploadPart", hold)
     model = staging.locate(project, environment)["m"]
     print(staging.stage(access, model, Console()).uploaded)
 except Exception as error:
@@ -213,6 +219,18 @@ def test_a_download_that_was_ended_goes_on_in_the_next_run(
     assert stage.files() == {"config.json": CONFIG, "model.gguf": WEIGHTS}
 
 
+def test_a_download_that_was_not_uploaded_yet_is_not_repeated(stage: Stager, hub: Hub) -> None:
+    process = stage.start(HOLD_UPLOAD="1")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "uploading\n"
+    process.kill()
+    process.communicate()
+    hub.requests.clear()
+    stage.succeed()
+    assert hub.sent("model.gguf") == []
+    assert stage.files()["model.gguf"] == WEIGHTS
+
+
 def test_a_beginning_that_is_damaged_is_fetched_again(stage: Stager, hub: Hub, cache: Path) -> None:
     partial = cache / "hub" / REPOSITORY.replace("/", "--") / ("5" * 40) / "partial" / "model.gguf"
     partial.parent.mkdir(parents=True)
@@ -325,7 +343,7 @@ def test_a_token_that_is_not_valid_is_told(stage: Stager) -> None:
     ("settings", "message"),
     [
         ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "does not answer"),
-        ({"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE"),
+        ({"HF_HUB_OFFLINE": "1"}, "is told to stay offline"),
     ],
 )
 def test_a_hub_that_cannot_be_reached_is_told(stage: Stager, settings: dict[str, str], message: str) -> None:
