@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import gc
+import io
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, cast
 from xml.sax.saxutils import escape
 
@@ -16,51 +19,71 @@ from moto.core.request import (
     should_preserve_original_header_name,
 )
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from starlette.types import ASGIApp
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 _log = logging.getLogger(__name__)
 
 # Terraform works on ten resources at once and its provider polls; an upload occupies a thread each.
 WORKERS = 40
 LARGE_BODY_BYTES = 16 * 1024 * 1024
+_COLLECT_SECONDS = 0.5
 # AWS's own word for an operation that there is not.
 _UNKNOWN = "UnknownOperationException"
 
 Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
+# Status, headers and body.
+Whole = tuple[str, list[tuple[str, str]], bytes]
 
 
 def application() -> ASGIApp:
     """moto's server mode, in threads."""
     moto = DomainDispatcherApplication(create_backend_app)
 
-    def app(environ: Any, start_response: Any) -> Iterable[bytes]:
-        _complete(environ)
+    def ask(environ: Environ) -> Whole:
+        begun: list[tuple[str, list[tuple[str, str]]]] = []
         try:
-            return list(moto(environ, start_response))
+            body = b"".join(moto(environ, lambda status, headers, *_: begun.append((status, headers))))
         except Exception as error:  # noqa: BLE001 whatever moto stumbles over is its answer
-            return _failure(environ, start_response, error)
-        finally:
-            if int(environ.get("CONTENT_LENGTH") or 0) > LARGE_BODY_BYTES:
-                # moto's requests refer to themselves; a body would stay until Python happens to look.
-                gc.collect()
+            return _failure(environ, error)
+        return *begun[-1], body
 
-    return cast(ASGIApp, WSGIMiddleware(app, workers=WORKERS))
+    def answer(environ: Any, start_response: Any) -> Iterable[bytes]:
+        _complete(environ)
+        # Flask keeps the request in a context variable. What the event loop schedules while it reads from
+        # a connection or writes to it must not inherit that: it would hold the request's body for as long
+        # as the connection lasts. So the body is read before, and the answer sent after.
+        status, headers, body = contextvars.copy_context().run(ask, environ)
+        start_response(status, headers)
+        return [body]
+
+    wsgi = cast(ASGIApp, WSGIMiddleware(answer, workers=WORKERS))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await wsgi(scope, receive, send)
+        if int(Headers(scope=scope).get("content-length", "0")) > LARGE_BODY_BYTES:
+            # moto's requests refer to themselves: a body would stay until Python happens to look. Later,
+            # because the thread that answered still holds it for a moment.
+            asyncio.get_running_loop().call_later(_COLLECT_SECONDS, gc.collect)
+
+    return app
 
 
 def _complete(environ: Environ) -> None:
-    """Add what moto reads from werkzeug's own server: the path as sent, and metadata names with `_`."""
+    """Add what moto has from werkzeug's own server: the path as sent, metadata names with `_`, the body."""
     scope = environ["asgi.scope"]
     environ["RAW_URI"] = scope["raw_path"].decode("latin1")
-    # S3 answers 411 without a length; werkzeug needs to be told that a2wsgi ends a chunked body.
-    environ["wsgi.input_terminated"] = True
+    body = environ["wsgi.input"].read()
+    environ["wsgi.input"] = io.BytesIO(body)
+    # S3 answers 411 without a length.
+    environ["CONTENT_LENGTH"] = str(len(body))
     names = [name.decode("latin1") for name, _ in scope["headers"]]
     environ[PRESERVED_HEADER_NAMES_ENVIRON_KEY] = {
         environ_key_for_header(name): name for name in names if should_preserve_original_header_name(name)
     }
 
 
-def _failure(environ: Environ, start_response: StartResponse, error: Exception) -> Iterable[bytes]:
+def _failure(environ: Environ, error: Exception) -> Whole:
     """Tell the caller at once. SDKs retry a 500 for minutes, but asking moto again cannot help."""
     target = environ.get("HTTP_X_AMZ_TARGET") or f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
     if isinstance(error, NotImplementedError):
@@ -71,8 +94,7 @@ def _failure(environ: Environ, start_response: StartResponse, error: Exception) 
     code = _UNKNOWN if isinstance(error, NotImplementedError) else "NotImplemented"
     body, kind = _error_body(environ, code, message)
     headers = [("content-type", kind), ("content-length", str(len(body))), ("x-amzn-errortype", code)]
-    start_response("400 Bad Request" if code == _UNKNOWN else "501 Not Implemented", headers)
-    return [body]
+    return "400 Bad Request" if code == _UNKNOWN else "501 Not Implemented", headers, body
 
 
 def _error_body(environ: Environ, code: str, message: str) -> tuple[bytes, str]:
