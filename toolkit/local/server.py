@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import shutil
@@ -44,7 +45,7 @@ from starlette.routing import BaseRoute, Route
 from toolkit.local import guard, state
 from toolkit.local.apigateway.service import ApiGatewayService
 from toolkit.local.autoscaling.service import AutoScalingService
-from toolkit.local.controlplane import application, checksums, inventory, objects
+from toolkit.local.controlplane import application, checksums, inventory, objects, owners
 from toolkit.local.functions.service import FunctionService
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.iam.middleware import EnforceIam
@@ -191,6 +192,7 @@ def _fresh_directory(parent: Path, name: str) -> Path:
     objects.keep_in(directory / "objects")
     objects.apply_no_bucket_policies()
     checksums.apply()
+    owners.apply()
     return directory
 
 
@@ -217,6 +219,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     uvicorn_server = _Uvicorn(config, folder, record)
+    # What is loaded stays: looking for garbage need not go through it again and again.
+    gc.collect()
+    gc.freeze()
     uvicorn_server.run(sockets=[listener])
     return 0 if uvicorn_server.started else 1
 
