@@ -171,7 +171,7 @@ def copy_project(root: Path) -> Project:
     shutil.copytree(ROOT / "terraform", root / "terraform")
     (root / "terraform" / "environments").mkdir(exist_ok=True)
     (root / "requirements").symlink_to(ROOT / "requirements")
-    for example in root.glob("terraform/modules/*/examples/basic/main.tf"):
+    for example in root.glob("terraform/modules/*/examples/*/main.tf"):
         # Planned together, they share one provider: each would be a process that takes seconds to start.
         text, removed = PROVIDER.subn("", example.read_text())
         assert removed == 1, f"{example} has no provider block"

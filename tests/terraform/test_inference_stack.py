@@ -18,20 +18,17 @@ DESCRIPTION = 'A "description" with ${no} 模型'
 Variables = dict[str, Any]
 
 
-def model(**settings: Any) -> dict[str, Any]:
-    """A model as the toolkit renders it."""
-    return {
+def model(aliases: tuple[str, ...] = (), **settings: Any) -> dict[str, Any]:
+    """A model with one variant, in short."""
+    variant = {
         "image": IMAGE,
         "environment": {"SM_LLAMA_CPP_CTX_SIZE": "4096"},
         "model_data_s3_uri": "s3://example-models/smollm2/",
         "instance_type": "ml.c7i.xlarge",
-        "capacity": {"min": 1, "max": 1},
-        "inference_ami_version": None,
-        "startup_timeout_seconds": 600,
         "network_isolation": True,
-        "aliases": [],
         **settings,
     }
+    return {"aliases": list(aliases), "variants": {"AllTraffic": variant}}
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +68,7 @@ def variables(packages: dict[str, str]) -> Callable[..., Variables]:
 def planned(rig: Rig, account: Account, variables: Callable[..., Variables]) -> Planned:
     """A plan with several models, of which two differ from the first in one thing each."""
     models = {
-        "smollm2": model(aliases=["default"]),
+        "smollm2": model(aliases=("default",)),
         "smollm2.grown": model(capacity={"min": 2, "max": 4}, instance_count=3),
         "smollm2-other": model(environment={"SM_LLAMA_CPP_CTX_SIZE": "2048"}),
     }
@@ -90,26 +87,18 @@ def test_models_run_in_the_account_stacks_role(planned: Planned) -> None:
     assert role == "arn:aws:iam::123456789012:role/HuggingfaceExecuteRole"
 
 
-def content_hash(planned: Planned, model: str, resource: str) -> str:
-    name = planned.values(f'module.endpoint["{model}"].{resource}.this[0]')["name"]
-    return str(name.rpartition("-")[2])
+def names(planned: Planned, model: str, resource: str) -> list[str]:
+    """What a model's resources of a kind are called, without the model's part."""
+    prefix = f'module.endpoint["{model}"].{resource}.this['
+    return [
+        str(planned.values(a)["name"]).rpartition("-")[2] for a in planned.changes if a.startswith(prefix)
+    ]
 
 
 def test_a_count_is_no_new_content(planned: Planned) -> None:
-    names = [content_hash(planned, m, "aws_sagemaker_model") for m in ("smollm2", "smollm2.grown")]
-    assert names[0] == names[1] != content_hash(planned, "smollm2-other", "aws_sagemaker_model")
-
-
-def test_a_new_configuration_starts_with_the_present_count(planned: Planned) -> None:
-    address = 'module.endpoint["smollm2.grown"].aws_sagemaker_endpoint_configuration.this[0]'
-    assert planned.values(address)["production_variants"][0]["initial_instance_count"] == 3
-
-
-def test_autoscaling_only_between_different_bounds(planned: Planned) -> None:
-    policies = [a for a in planned.changes if "aws_appautoscaling_policy" in a]
-    assert policies == ['module.endpoint["smollm2.grown"].aws_appautoscaling_policy.concurrency[0]']
-    targets = [a for a in planned.changes if "aws_appautoscaling_target" in a]
-    assert len(targets) == 3
+    (first,) = names(planned, "smollm2", "aws_sagemaker_model")
+    assert names(planned, "smollm2.grown", "aws_sagemaker_model") == [first]
+    assert names(planned, "smollm2-other", "aws_sagemaker_model") != [first]
 
 
 def test_the_gateway_knows_and_may_invoke_exactly_these(planned: Planned) -> None:
@@ -135,6 +124,7 @@ def test_what_the_toolkit_reads(planned: Planned) -> None:
         "functions",
         "log_groups",
         "models",
+        "paused",
         "region",
         "usage_plan_id",
     }
@@ -143,15 +133,19 @@ def test_what_the_toolkit_reads(planned: Planned) -> None:
         "authorizer": "example-dev-authorizer",
         "gateway": "example-dev-gateway",
     }
-    served = planned.output("models")["smollm2.grown"]
-    assert set(served) == {
-        "endpoint_config_name",
-        "endpoint_name",
-        "instance_type",
-        "model_name",
-        "variant_names",
+    (configuration,) = names(planned, "smollm2.grown", "aws_sagemaker_endpoint_configuration")
+    (served,) = names(planned, "smollm2.grown", "aws_sagemaker_model")
+    assert planned.output("models")["smollm2.grown"] == {
+        "endpoint_name": "example-dev-smollm2-grown",
+        "endpoint_type": "realtime",
+        "endpoint_config_name": f"example-dev-smollm2-grown-{configuration}",
+        "variant_names": ["AllTraffic"],
+        "model_names": {"AllTraffic": f"example-dev-smollm2-grown-{served}"},
+        "instance_types": {"AllTraffic": "ml.c7i.xlarge"},
+        "alarm_names": ["example-dev-smollm2-grown-AllTraffic-server-errors"],
+        "async_output_s3_uri": None,
     }
-    assert (served["endpoint_name"], served["variant_names"]) == ("example-dev-smollm2-grown", ["AllTraffic"])
+    assert planned.output("paused") is False
 
 
 def test_the_environments_settings_arrive(planned: Planned) -> None:
@@ -167,6 +161,9 @@ def test_the_environments_settings_arrive(planned: Planned) -> None:
         "stack": "inference",
         "environment": "dev",
     }
+    taggable = [change["after"] for change in planned.changes.values() if "tags_all" in change["after"]]
+    assert {type(each["tags_all"]) for each in taggable} == {dict}
+    assert [each for each in taggable if each["tags_all"] != api["tags_all"]] == []
     groups = {planned.values(a)["retention_in_days"] for a in planned.changes if "log_group" in a}
     assert groups == {14}
     (throttle,) = planned.values("module.api.aws_api_gateway_usage_plan.this[0]")["throttle_settings"]

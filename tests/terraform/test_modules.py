@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import pytest
@@ -70,8 +69,7 @@ module "off_sagemaker_endpoint" {
   enabled            = false
   name               = "off"
   execution_role_arn = "arn:aws:iam::123456789012:role/off"
-  container          = { image = "off" }
-  instances          = { type = "ml.c7i.large", max = 2 }
+  variants           = { off = { image = "off", instance_type = "ml.c7i.large", capacity = { max = 2 } } }
 }
 
 module "off_inference_api" {
@@ -210,56 +208,6 @@ def test_execution_role(planned: Planned) -> None:
     assert allowed["PublishMetricsWhichHasNoResource"]["Condition"] == {
         "StringLike": {"cloudwatch:namespace": ["AWS/SageMaker", "/aws/sagemaker/*"]}
     }
-
-
-def test_sagemaker_endpoint(planned: Planned) -> None:
-    module = "module.sagemaker_endpoint.module.endpoint"
-    assert planned.addresses(module) == {
-        "aws_appautoscaling_policy.concurrency[0]",
-        "aws_appautoscaling_target.this[0]",
-        "aws_cloudwatch_log_group.this[0]",
-        "aws_sagemaker_endpoint.this[0]",
-        "aws_sagemaker_endpoint_configuration.this[0]",
-        "aws_sagemaker_model.this[0]",
-    }
-    model = planned.values(f"{module}.aws_sagemaker_model.this[0]")
-    assert model["enable_network_isolation"] is True
-    container = model["primary_container"][0]
-    assert container["environment"] == {"SM_VLLM_MAX_MODEL_LEN": "16384"}
-    source = container["model_data_source"][0]["s3_data_source"][0]
-    assert source["s3_uri"] == "s3://example-models-123456789012-us-east-1/qwen3-8b/"
-    assert (source["s3_data_type"], source["compression_type"]) == ("S3Prefix", "None")
-
-    configuration = planned.values(f"{module}.aws_sagemaker_endpoint_configuration.this[0]")
-    (variant,) = configuration["production_variants"]
-    assert variant["model_name"] == model["name"]
-    assert (variant["instance_type"], variant["initial_instance_count"]) == ("ml.g6.2xlarge", 1)
-    assert variant["inference_ami_version"] == "al2-ami-sagemaker-inference-gpu-3-1"
-    assert variant["container_startup_health_check_timeout_in_seconds"] == 1800
-    assert variant["model_data_download_timeout_in_seconds"] == 1800
-
-    endpoint = planned.values(f"{module}.aws_sagemaker_endpoint.this[0]")
-    assert endpoint["endpoint_config_name"] == configuration["name"]
-    assert re.fullmatch(r"example-dev-qwen3-8b-[0-9a-f]{8}", model["name"])
-    assert re.fullmatch(r"example-dev-qwen3-8b-[0-9a-f]{8}", configuration["name"])
-    log_group = planned.values(f"{module}.aws_cloudwatch_log_group.this[0]")
-    assert (log_group["name"], log_group["retention_in_days"]) == (
-        "/aws/sagemaker/Endpoints/example-dev-qwen3-8b",
-        30,
-    )
-
-
-def test_autoscaling(planned: Planned) -> None:
-    module = "module.sagemaker_endpoint.module.endpoint"
-    target = planned.values(f"{module}.aws_appautoscaling_target.this[0]")
-    assert (target["min_capacity"], target["max_capacity"]) == (1, 4)
-    assert target["resource_id"] == "endpoint/example-dev-qwen3-8b/variant/AllTraffic"
-    assert target["scalable_dimension"] == "sagemaker:variant:DesiredInstanceCount"
-    policy = planned.values(f"{module}.aws_appautoscaling_policy.concurrency[0]")
-    tracking = policy["target_tracking_scaling_policy_configuration"][0]
-    assert tracking["target_value"] == 8
-    (metric,) = tracking["predefined_metric_specification"]
-    assert metric["predefined_metric_type"] == "SageMakerVariantConcurrentRequestsPerModelHighResolution"
 
 
 API = "module.inference_api.module.api"

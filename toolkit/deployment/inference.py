@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from toolkit import staging
 from toolkit.deployment import bootstrap, files, recording, verify
 from toolkit.deployment.context import Context
-from toolkit.deployment.outputs import Outputs, read
+from toolkit.deployment.outputs import Outputs, deployed_models, read
 from toolkit.errors import TerraformError
 from toolkit.keys import Keys
 from toolkit.packaging import Package
@@ -91,8 +91,9 @@ def _apply_plan(context: Context, prepared: Prepared) -> None:
     try:
         prepared.workspace.apply(prepared.plan)
     except TerraformError as error:
-        # Terraform waited for an endpoint that failed: SageMaker and the container's log know more of it.
-        failed = verify.failed_endpoints(context)
+        # If it is about an endpoint, SageMaker and the container's log know more of it.
+        models = deployed_models(prepared.workspace.outputs())
+        failed = verify.failed_rollouts(context, models, str(error))
         if not failed:
             raise
         raise failed[0] from error

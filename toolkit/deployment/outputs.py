@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,17 +18,23 @@ class DeployedModel:
 
     Attributes:
         endpoint_name: SageMaker endpoint.
+        endpoint_type: `realtime`, `serverless` or `async`.
         endpoint_config_name: the endpoint configuration that was planned for it.
-        model_name: the SageMaker model.
         variant_names: production variants.
-        instance_type: what they run on.
+        model_names: the SageMaker model of each variant.
+        instance_types: what each variant runs on; None if it is serverless.
+        alarm_names: CloudWatch alarms that send a rollout back.
+        async_output_s3_uri: where an asynchronous endpoint puts its answers; None for others.
     """
 
     endpoint_name: str
+    endpoint_type: str
     endpoint_config_name: str
-    model_name: str
     variant_names: list[str]
-    instance_type: str
+    model_names: dict[str, str]
+    instance_types: dict[str, str | None]
+    alarm_names: list[str]
+    async_output_s3_uri: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ class Outputs:
         functions: Lambda functions by role, `gateway` and `authorizer`.
         log_groups: CloudWatch log groups by what writes to them.
         usage_plan_id: the usage plan that API keys belong to.
+        paused: whether the endpoints were taken away; everything else is there.
     """
 
     environment: str
@@ -55,6 +63,7 @@ class Outputs:
     functions: dict[str, str]
     log_groups: dict[str, str]
     usage_plan_id: str
+    paused: bool
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`: every attribute that has a value."""
@@ -81,11 +90,17 @@ def read(context: Context, workspace: Workspace | None = None) -> Outputs:
         account_id=context.environment.account_id,
         api_base_url=_base_url(context, raw),
         aws_endpoint_url=context.access.endpoint_url,
-        models={model: DeployedModel(**values) for model, values in sorted(raw["models"].items())},
+        models=deployed_models(raw),
         functions=raw["functions"],
         log_groups=raw["log_groups"],
         usage_plan_id=raw["usage_plan_id"],
+        paused=raw["paused"],
     )
+
+
+def deployed_models(raw: Mapping[str, Any]) -> dict[str, DeployedModel]:
+    """The models among Terraform's outputs; they name what was planned, also after an apply that failed."""
+    return {name: DeployedModel(**values) for name, values in sorted(raw.get("models", {}).items())}
 
 
 def _base_url(context: Context, raw: dict[str, Any]) -> str:

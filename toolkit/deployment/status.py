@@ -7,7 +7,7 @@ from typing import Any
 
 from toolkit.deployment import verify
 from toolkit.deployment.context import Context
-from toolkit.deployment.outputs import Outputs
+from toolkit.deployment.outputs import DeployedModel, Outputs
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class ModelStatus:
     Attributes:
         model: the name clients use.
         endpoint_name: SageMaker endpoint.
-        status: SageMaker's EndpointStatus.
+        status: SageMaker's EndpointStatus, or Paused.
         as_planned: whether it serves the configuration of the last apply.
         instances: instances running, over all variants.
         desired_instances: instances wanted.
@@ -56,6 +56,9 @@ def read(context: Context, outputs: Outputs) -> Status:
     """Ask SageMaker about each endpoint of a deployed environment."""
     models = []
     for name, model in outputs.models.items():
+        if outputs.paused:
+            models.append(_paused(name, model))
+            continue
         found = verify.describe(context, model)
         variants = found.get("ProductionVariants", [])
         models.append(
@@ -70,3 +73,15 @@ def read(context: Context, outputs: Outputs) -> Status:
             )
         )
     return Status(outputs.environment, outputs.api_base_url, models)
+
+
+def _paused(name: str, model: DeployedModel) -> ModelStatus:
+    return ModelStatus(
+        model=name,
+        endpoint_name=model.endpoint_name,
+        status="Paused",
+        as_planned=True,
+        instances=0,
+        desired_instances=0,
+        failure_reason=None,
+    )

@@ -1,12 +1,15 @@
 """Whether SageMaker serves what was planned.
 
 Terraform's provider reports success when SageMaker has rolled a deployment back
-(terraform-provider-aws #46663, #48997), so SageMaker itself is asked.
+(terraform-provider-aws #46663, #48997). The module's postcondition makes Terraform fail then; why, and what
+serves now, SageMaker itself is asked.
 """
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -14,7 +17,6 @@ from botocore.exceptions import ClientError
 from toolkit.aws import loggroups
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
-from toolkit.environment import endpoint_name
 from toolkit.errors import RolloutError
 
 if TYPE_CHECKING:
@@ -32,14 +34,12 @@ def endpoints(context: Context, outputs: Outputs) -> None:
     Raises:
         RolloutError: one is not; with SageMaker's reason and the end of the container's log.
     """
+    if outputs.paused:
+        return
     for name, model in outputs.models.items():
-        with context.console.progress(f"verifying {model.endpoint_name}") as progress:
-            started = time.monotonic()
-            while (found := describe(context, model))["EndpointStatus"] in MOVING:
-                progress.update(f"{found['EndpointStatus']} for {time.monotonic() - started:.0f} s")
-                # Nothing tells when an endpoint moves on: SageMaker has no event to wait for here.
-                time.sleep(0.2 if context.environment.is_local else 5)
-        _hold_against_plan(context, name, model, found)
+        error = _difference(context, name, model, _settled(context, model))
+        if error is not None:
+            raise error
 
 
 def describe(context: Context, model: DeployedModel) -> DescribeEndpointOutputTypeDef:
@@ -47,25 +47,44 @@ def describe(context: Context, model: DeployedModel) -> DescribeEndpointOutputTy
     return context.access.sagemaker.describe_endpoint(EndpointName=model.endpoint_name)
 
 
-def failed_endpoints(context: Context) -> list[RolloutError]:
-    """An error for each of the environment's endpoints that SageMaker calls failed; raises none."""
+def failed_rollouts(
+    context: Context, models: Mapping[str, DeployedModel], complaint: str
+) -> list[RolloutError]:
+    """An error for each endpoint that Terraform complains of and that is not what was planned; raises none.
+
+    Args:
+        context: the environment.
+        models: what was planned.
+        complaint: what Terraform says.
+    """
     errors = []
-    for name in context.environment.models:
-        endpoint = endpoint_name(context.environment.prefix, name)
+    for name, model in models.items():
+        if not re.search(rf"(?<![\w-]){re.escape(model.endpoint_name)}(?![\w-])", complaint):
+            continue
         try:
-            found = context.access.sagemaker.describe_endpoint(EndpointName=endpoint)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in MISSING:
+            error = _difference(context, name, model, _settled(context, model))
+        except ClientError as refusal:
+            if refusal.response["Error"]["Code"] in MISSING:
                 continue
             raise
-        if found["EndpointStatus"] == "Failed":
-            errors.append(_rollout_error(context, name, endpoint, f"endpoint {endpoint} is Failed", found))
+        errors += [error] if error is not None else []
     return errors
 
 
-def _hold_against_plan(
+def _settled(context: Context, model: DeployedModel) -> DescribeEndpointOutputTypeDef:
+    """An endpoint's description once SageMaker is done with it."""
+    with context.console.progress(f"verifying {model.endpoint_name}") as progress:
+        started = time.monotonic()
+        while (found := describe(context, model))["EndpointStatus"] in MOVING:
+            progress.update(f"{found['EndpointStatus']} for {time.monotonic() - started:.0f} s")
+            # Nothing tells when an endpoint moves on: SageMaker has no event to wait for here.
+            time.sleep(0.2 if context.environment.is_local else 5)
+    return found
+
+
+def _difference(
     context: Context, name: str, model: DeployedModel, found: DescribeEndpointOutputTypeDef
-) -> None:
+) -> RolloutError | None:
     variants = sorted(variant["VariantName"] for variant in found.get("ProductionVariants", []))
     text = None
     if found["EndpointStatus"] != "InService":
@@ -77,8 +96,7 @@ def _hold_against_plan(
         )
     elif variants != sorted(model.variant_names):
         text = f"endpoint {model.endpoint_name} has the variants {variants}, not {model.variant_names}"
-    if text is not None:
-        raise _rollout_error(context, name, model.endpoint_name, text, found)
+    return None if text is None else _rollout_error(context, name, model.endpoint_name, text, found)
 
 
 def _rollout_error(

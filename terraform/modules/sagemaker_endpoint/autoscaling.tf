@@ -1,33 +1,124 @@
+locals {
+  fleets = { for name, variant in var.variants : name => variant.capacity if local.running && !local.serverless }
+
+  bounds = {
+    for name, variant in var.variants : name => {
+      lowest  = min(concat([variant.capacity.min], [for each in values(variant.capacity.schedules) : each.min if each.min != null])...)
+      highest = max(concat([variant.capacity.max], [for each in values(variant.capacity.schedules) : each.max if each.max != null])...)
+    }
+  }
+
+  # SageMaker refuses to change the instance type of a scalable target: it is deregistered before the
+  # endpoint is updated, with its policies, and registered afterwards.
+  targets = merge(aws_appautoscaling_target.this, aws_appautoscaling_target.scheduled)
+
+  schedules = merge([
+    for name, capacity in local.fleets : {
+      for schedule, bounds in capacity.schedules : "${name}/${schedule}" => merge(bounds, { variant = name, name = schedule })
+    }
+  ]...)
+}
+
+resource "terraform_data" "fleet" {
+  for_each = local.fleets
+
+  input = {
+    instance_type = var.variants[each.key].instance_type
+    scheduled     = length(each.value.schedules) == 0 ? null : "${each.value.min}-${each.value.max}"
+  }
+}
+
 # A target also where min = max: registering moves a running fleet into the bounds, so that a changed
 # count needs no new endpoint configuration and no rollout.
 resource "aws_appautoscaling_target" "this" {
-  count = local.count
+  for_each = { for name, capacity in local.fleets : name => capacity if length(capacity.schedules) == 0 }
 
   service_namespace  = "sagemaker"
   scalable_dimension = "sagemaker:variant:DesiredInstanceCount"
-  resource_id        = "endpoint/${aws_sagemaker_endpoint.this[0].name}/variant/${local.variant_name}"
-  min_capacity       = var.instances.min
-  max_capacity       = var.instances.max
+  resource_id        = "endpoint/${aws_sagemaker_endpoint.this[0].name}/variant/${each.key}"
+  min_capacity       = each.value.min
+  max_capacity       = each.value.max
+
+  lifecycle {
+    replace_triggered_by = [terraform_data.fleet[each.key]]
+  }
 }
 
-resource "aws_appautoscaling_policy" "concurrency" {
-  count = var.instances.max > var.instances.min ? local.count : 0
+# The bounds are those of the schedule that came last, which an apply must not undo.
+resource "aws_appautoscaling_target" "scheduled" {
+  for_each = { for name, capacity in local.fleets : name => capacity if length(capacity.schedules) > 0 }
 
-  name               = "${var.name}-concurrency"
+  service_namespace  = "sagemaker"
+  scalable_dimension = "sagemaker:variant:DesiredInstanceCount"
+  resource_id        = "endpoint/${aws_sagemaker_endpoint.this[0].name}/variant/${each.key}"
+  min_capacity       = each.value.min
+  max_capacity       = each.value.max
+
+  lifecycle {
+    ignore_changes       = [min_capacity, max_capacity]
+    replace_triggered_by = [terraform_data.fleet[each.key]]
+  }
+}
+
+resource "aws_appautoscaling_scheduled_action" "this" {
+  for_each = local.schedules
+
+  name               = "${var.name}-${each.value.variant}-${each.value.name}"
+  service_namespace  = local.targets[each.value.variant].service_namespace
+  scalable_dimension = local.targets[each.value.variant].scalable_dimension
+  resource_id        = local.targets[each.value.variant].resource_id
+  schedule           = each.value.schedule
+  timezone           = each.value.timezone
+
+  scalable_target_action {
+    min_capacity = each.value.min
+    max_capacity = each.value.max
+  }
+
+  lifecycle {
+    # Of all variants: Terraform allows no more than each.key here.
+    replace_triggered_by = [terraform_data.fleet]
+  }
+}
+
+resource "aws_appautoscaling_policy" "tracking" {
+  for_each = { for name, capacity in local.fleets : name => capacity if local.bounds[name].highest > local.bounds[name].lowest }
+
+  name               = "${var.name}-${each.key}-tracking"
   policy_type        = "TargetTrackingScaling"
-  service_namespace  = aws_appautoscaling_target.this[0].service_namespace
-  scalable_dimension = aws_appautoscaling_target.this[0].scalable_dimension
-  resource_id        = aws_appautoscaling_target.this[0].resource_id
+  service_namespace  = local.targets[each.key].service_namespace
+  scalable_dimension = local.targets[each.key].scalable_dimension
+  resource_id        = local.targets[each.key].resource_id
 
   target_tracking_scaling_policy_configuration {
-    target_value = var.instances.concurrent_requests
-    # An instance takes minutes until it serves, so it is kept longer than it took to ask for it.
-    scale_out_cooldown = 60
-    scale_in_cooldown  = 600
+    target_value       = each.value.concurrent_requests
+    scale_out_cooldown = each.value.scale_out_cooldown_seconds
+    scale_in_cooldown  = each.value.scale_in_cooldown_seconds
 
-    predefined_metric_specification {
-      # Every 10 s, and a streamed answer counts until its last token; invocations per minute see neither.
-      predefined_metric_type = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
+    dynamic "predefined_metric_specification" {
+      for_each = var.endpoint.type == "realtime" ? [true] : []
+      content {
+        # Every 10 s, and a streamed answer counts until its last token; invocations per minute see neither.
+        predefined_metric_type = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
+      }
     }
+
+    dynamic "customized_metric_specification" {
+      for_each = var.endpoint.type == "async" ? [true] : []
+      content {
+        namespace   = "AWS/SageMaker"
+        metric_name = "ApproximateBacklogSizePerInstance"
+        statistic   = "Average"
+
+        dimensions {
+          name  = "EndpointName"
+          value = var.name
+        }
+      }
+    }
+  }
+
+  lifecycle {
+    replace_triggered_by = [terraform_data.fleet[each.key]]
   }
 }

@@ -1,28 +1,52 @@
 locals {
-  count        = var.enabled ? 1 : 0
-  variant_name = "AllTraffic"
+  count      = var.enabled ? 1 : 0
+  running    = var.enabled && !var.paused
+  serverless = var.endpoint.type == "serverless"
 
-  # Models and endpoint configurations are immutable: other content is another resource, made beside the
-  # old one and then put in its place. The names must differ for that, and must stay when nothing changed.
+  # Models and endpoint configurations are immutable. Other content is another instance under another key
+  # and name, made beside the old one and then put in its place. After a rollout that SageMaker took back
+  # both are there: going back to the old content finds it, and nothing has to be made again.
   model_content = {
-    execution_role_arn = var.execution_role_arn
-    image              = var.container.image
-    environment        = var.container.environment
-    model_data_s3_uri  = var.container.model_data_s3_uri
-    network_isolation  = var.container.network_isolation
+    for variant, container in merge(
+      { for name, variant in var.variants : "production/${name}" => variant },
+      { for shadow in var.shadow[*] : "shadow" => shadow },
+      ) : variant => {
+      execution_role_arn = var.execution_role_arn
+      image              = container.image
+      environment        = container.environment
+      model_data_s3_uri  = container.model_data_s3_uri
+      network_isolation  = container.network_isolation
+      vpc                = var.vpc
+    }
   }
-  model_name = "${var.name}-${substr(sha256(jsonencode(local.model_content)), 0, 8)}"
+  model_keys = { for variant, content in local.model_content : variant => substr(sha256(jsonencode(content)), 0, 8) }
+  # Variants that differ only in hardware share a model.
+  models = {
+    for key, same in { for variant, key in local.model_keys : key => local.model_content[variant]... if var.enabled } :
+    key => same[0]
+  }
 
-  # Not the instance count: a fleet must not roll over because it grew.
+  # Neither the instance counts, which are Application Auto Scaling's, nor how to roll out.
   configuration_content = {
-    model_name              = local.model_name
-    instance_type           = var.instances.type
-    ami_version             = var.instances.ami_version
-    startup_timeout_seconds = var.container.startup_timeout_seconds
-    kms_key_arn             = var.kms_key_arn
+    variants = {
+      for name, variant in var.variants : name => {
+        weight                   = variant.weight
+        model                    = local.model_keys["production/${name}"]
+        instance_type            = variant.instance_type
+        inference_ami_version    = variant.inference_ami_version
+        startup_timeout_seconds  = variant.startup_timeout_seconds
+        download_timeout_seconds = variant.download_timeout_seconds
+      }
+    }
+    shadow       = var.shadow
+    endpoint     = var.endpoint
+    routing      = var.routing
+    kms_key_arn  = var.kms_key_arn
+    data_capture = var.data_capture
   }
-  configuration_name = "${var.name}-${substr(sha256(jsonencode(local.configuration_content)), 0, 8)}"
+  configuration_key = substr(sha256(jsonencode(local.configuration_content)), 0, 8)
 
-  # What autoscaling has chosen, unless the bounds have moved away from it.
-  initial_instance_count = min(max(coalesce(var.instances.initial, var.instances.min), var.instances.min), var.instances.max)
+  # Composed, not read from the resources: the outputs stay right when a rollout fails and while paused.
+  configuration_name = "${var.name}-${local.configuration_key}"
+  model_names        = { for variant, key in local.model_keys : variant => "${var.name}-${key}" }
 }

@@ -1,18 +1,18 @@
 resource "aws_sagemaker_model" "this" {
   #checkov:skip=CKV_AWS_370:off only where the container fetches its weights by itself
 
-  count = local.count
+  for_each = local.models
 
-  name                     = local.model_name
-  execution_role_arn       = var.execution_role_arn
-  enable_network_isolation = var.container.network_isolation
+  name                     = "${var.name}-${each.key}"
+  execution_role_arn       = each.value.execution_role_arn
+  enable_network_isolation = each.value.network_isolation
 
   primary_container {
-    image       = var.container.image
-    environment = var.container.environment
+    image       = each.value.image
+    environment = each.value.environment
 
     dynamic "model_data_source" {
-      for_each = var.container.model_data_s3_uri[*]
+      for_each = each.value.model_data_s3_uri[*]
       content {
         s3_data_source {
           s3_uri           = model_data_source.value
@@ -20,6 +20,14 @@ resource "aws_sagemaker_model" "this" {
           compression_type = "None"
         }
       }
+    }
+  }
+
+  dynamic "vpc_config" {
+    for_each = each.value.vpc[*]
+    content {
+      subnets            = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
     }
   }
 

@@ -1,29 +1,34 @@
 output "endpoint_name" {
-  description = "Name of the endpoint; null when disabled."
-  value       = one(aws_sagemaker_endpoint.this[*].name)
-}
-
-output "endpoint_arn" {
-  description = "ARN of the endpoint; null when disabled."
-  value       = one(aws_sagemaker_endpoint.this[*].arn)
+  description = "Name of the endpoint, also while it is paused; null when disabled."
+  value       = var.enabled ? var.name : null
 }
 
 output "endpoint_config_name" {
   description = "Name of the endpoint configuration that the endpoint should be on; null when disabled."
-  value       = one(aws_sagemaker_endpoint_configuration.this[*].name)
+  value       = var.enabled ? local.configuration_name : null
 }
 
-output "model_name" {
-  description = "Name of the SageMaker model; null when disabled."
-  value       = one(aws_sagemaker_model.this[*].name)
+output "model_names" {
+  description = "Names of the SageMaker models by production variant."
+  value       = { for name in keys(var.variants) : name => local.model_names["production/${name}"] if var.enabled }
 }
 
 output "variant_names" {
   description = "Names of the production variants."
-  value       = var.enabled ? [local.variant_name] : []
+  value       = var.enabled ? keys(var.variants) : []
+}
+
+output "alarm_names" {
+  description = "Names of the alarms that send a rollout back, the given ones included."
+  value       = var.enabled && !local.serverless ? local.alarm_names : []
+}
+
+output "async_output_s3_uri" {
+  description = "Where an asynchronous endpoint puts its answers; null for others."
+  value       = var.enabled ? one(var.endpoint.async[*].output_s3_uri) : null
 }
 
 output "log_group_name" {
   description = "Log group of the containers; null when disabled."
-  value       = one(aws_cloudwatch_log_group.this[*].name)
+  value       = var.enabled ? local.log_group_name : null
 }

@@ -13,25 +13,19 @@ module "endpoint" {
   source   = "../../modules/sagemaker_endpoint"
   for_each = var.models
 
+  paused             = var.paused
   name               = local.endpoint_names[each.key]
   execution_role_arn = local.execution_role_arn
   log_retention_days = var.api.log_retention_days
 
-  container = {
-    image                   = each.value.image
-    environment             = each.value.environment
-    model_data_s3_uri       = each.value.model_data_s3_uri
-    network_isolation       = each.value.network_isolation
-    startup_timeout_seconds = each.value.startup_timeout_seconds
-  }
-
-  instances = {
-    type        = each.value.instance_type
-    min         = each.value.capacity.min
-    max         = each.value.capacity.max
-    initial     = each.value.instance_count
-    ami_version = each.value.inference_ami_version
-  }
+  endpoint     = each.value.endpoint
+  variants     = each.value.variants
+  shadow       = each.value.shadow
+  rollout      = each.value.rollout
+  routing      = each.value.routing
+  kms_key_arn  = each.value.kms_key_arn
+  vpc          = each.value.vpc
+  data_capture = each.value.data_capture
 }
 
 module "api" {

@@ -24,16 +24,24 @@ output "usage_plan_id" {
 }
 
 output "models" {
-  description = "What serves each model."
+  description = "What serves each model, or was planned to: the names stay while an environment is paused."
   value = {
     for name, endpoint in module.endpoint : name => {
       endpoint_name        = endpoint.endpoint_name
+      endpoint_type        = var.models[name].endpoint.type
       endpoint_config_name = endpoint.endpoint_config_name
-      model_name           = endpoint.model_name
       variant_names        = endpoint.variant_names
-      instance_type        = var.models[name].instance_type
+      model_names          = endpoint.model_names
+      instance_types       = { for variant, each in var.models[name].variants : variant => each.instance_type }
+      alarm_names          = endpoint.alarm_names
+      async_output_s3_uri  = endpoint.async_output_s3_uri
     }
   }
+}
+
+output "paused" {
+  description = "Whether the endpoints were taken away."
+  value       = var.paused
 }
 
 output "functions" {

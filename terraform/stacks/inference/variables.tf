@@ -68,26 +68,86 @@ variable "model_store_bucket" {
 
 variable "models" {
   description = <<-EOT
-    The models, by their OpenAI name:
-    - `image`, `environment`: the serving container.
-    - `model_data_s3_uri`: S3 prefix of uncompressed weights in the model store, ending in "/"; null if the container fetches them.
-    - `network_isolation`: whether the container has no network.
-    - `instance_type`, `inference_ami_version`, `capacity`: what it runs on, and between how many instances.
-    - `instance_count`: how many run now, for a rollout to keep; null in a new environment.
-    - `startup_timeout_seconds`: how long the weights' download, and then the start, may take.
+    The models, by their OpenAI name, as modules/sagemaker_endpoint takes them, and:
     - `aliases`: further OpenAI names.
+    - `variants.*.instance_count`: how many run now, for a rollout to keep; null in a new environment.
   EOT
   type = map(object({
-    image                   = string
-    environment             = optional(map(string), {})
-    model_data_s3_uri       = optional(string)
-    network_isolation       = optional(bool, false)
-    instance_type           = string
-    inference_ami_version   = optional(string)
-    capacity                = object({ min = number, max = number })
-    instance_count          = optional(number)
-    startup_timeout_seconds = optional(number, 600)
-    aliases                 = optional(list(string), [])
+    aliases = optional(list(string), [])
+
+    endpoint = optional(object({
+      type = optional(string, "realtime")
+      serverless = optional(object({
+        memory_mb               = number
+        max_concurrency         = number
+        provisioned_concurrency = optional(number)
+      }))
+      async = optional(object({
+        output_s3_uri              = string
+        failure_s3_uri             = optional(string)
+        success_topic_arn          = optional(string)
+        error_topic_arn            = optional(string)
+        max_concurrent_invocations = optional(number)
+      }))
+    }), {})
+
+    variants = map(object({
+      weight                   = optional(number, 1)
+      image                    = string
+      environment              = optional(map(string), {})
+      model_data_s3_uri        = optional(string)
+      network_isolation        = optional(bool, false)
+      download_timeout_seconds = optional(number, 600)
+      startup_timeout_seconds  = optional(number, 600)
+      instance_type            = optional(string)
+      inference_ami_version    = optional(string)
+      instance_count           = optional(number)
+      capacity = optional(object({
+        min                        = optional(number, 1)
+        max                        = optional(number, 1)
+        concurrent_requests        = optional(number, 8)
+        scale_in_cooldown_seconds  = optional(number, 600)
+        scale_out_cooldown_seconds = optional(number, 60)
+        schedules = optional(map(object({
+          schedule = string
+          timezone = optional(string, "UTC")
+          min      = optional(number)
+          max      = optional(number)
+        })), {})
+      }), {})
+    }))
+
+    shadow = optional(object({
+      sampling_percent         = number
+      image                    = string
+      environment              = optional(map(string), {})
+      model_data_s3_uri        = optional(string)
+      network_isolation        = optional(bool, false)
+      download_timeout_seconds = optional(number, 600)
+      startup_timeout_seconds  = optional(number, 600)
+      instance_type            = string
+      inference_ami_version    = optional(string)
+      instance_count           = optional(number, 1)
+    }))
+
+    rollout = optional(object({
+      strategy        = optional(string, "all_at_once")
+      percent         = optional(number)
+      wait_seconds    = optional(number, 0)
+      bake_seconds    = optional(number, 0)
+      timeout_seconds = optional(number)
+      alarms = optional(object({
+        server_error_percent = optional(number)
+        model_error_percent  = optional(number)
+        latency_ms           = optional(number)
+        extra                = optional(list(string), [])
+      }), {})
+    }))
+
+    routing      = optional(string)
+    kms_key_arn  = optional(string)
+    vpc          = optional(object({ subnet_ids = list(string), security_group_ids = list(string) }))
+    data_capture = optional(object({ percent = number, s3_uri = string, kms_key_arn = optional(string) }))
   }))
   nullable = false
 
@@ -103,11 +163,23 @@ variable "models" {
 
   validation {
     condition = var.execution_role.arn != null || alltrue([
-      for model in var.models :
-      model.model_data_s3_uri == null || startswith(coalesce(model.model_data_s3_uri, "-"), "s3://${var.model_store_bucket}/")
+      for uri in compact(flatten([
+        for model in values(var.models) : [
+          [for container in concat(values(model.variants), model.shadow[*]) : container.model_data_s3_uri],
+          [for async in model.endpoint.async[*] : [async.output_s3_uri, async.failure_s3_uri]],
+          [for capture in model.data_capture[*] : capture.s3_uri],
+        ]
+      ])) : startswith(uri, "s3://${var.model_store_bucket}/")
     ])
-    error_message = "model_data_s3_uri must lie in s3://${var.model_store_bucket}/, the only bucket that the execution role may read: stage the weights there, or give the ARN of a role that may read more as execution_role.arn."
+    error_message = "model_data_s3_uri, output_s3_uri, failure_s3_uri and data_capture.s3_uri must lie in s3://${var.model_store_bucket}/, the only bucket that the execution role may use: stage the weights there, or give the ARN of a role that may do more as execution_role.arn."
   }
+}
+
+variable "paused" {
+  description = "Whether the endpoints are taken away; everything else stays."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "api" {

@@ -1,0 +1,76 @@
+locals {
+  # One alarm is always there: the provider replaces an endpoint when the first is added or the last one
+  # removed. At 100 % it fires when every request fails.
+  rollout_alarms = {
+    server-errors = {
+      metric      = "Invocation5XXErrors"
+      threshold   = coalesce(var.rollout.alarms.server_error_percent, 100) / 100
+      description = "Share of requests that were answered with 5xx"
+    }
+    model-errors = {
+      metric      = "InvocationModelErrors"
+      threshold   = var.rollout.alarms.model_error_percent == null ? null : var.rollout.alarms.model_error_percent / 100
+      description = "Share of requests that the container did not answer with 2xx"
+    }
+    latency = {
+      metric      = "ModelLatency"
+      threshold   = var.rollout.alarms.latency_ms == null ? null : var.rollout.alarms.latency_ms * 1000
+      description = "Microseconds until the container has answered"
+    }
+  }
+
+  variant_alarms = merge([
+    for variant in keys(var.variants) : {
+      for kind, alarm in local.rollout_alarms : "${variant}/${kind}" => merge(alarm, {
+        name    = "${var.name}-${variant}-${kind}"
+        variant = variant
+      }) if alarm.threshold != null && !local.serverless
+    }
+  ]...)
+
+  alarm_names = concat([for alarm in local.variant_alarms : alarm.name], var.rollout.alarms.extra)
+}
+
+# How the present configuration was rolled out. Changed settings are for the next rollout: an update of the
+# endpoint for their sake would exchange its fleet for an equal one.
+resource "terraform_data" "rollout" {
+  for_each = toset(local.count == 1 && !local.serverless ? [local.configuration_key] : [])
+
+  input = {
+    strategy        = var.rollout.strategy
+    percent         = var.rollout.percent
+    wait_seconds    = var.rollout.wait_seconds
+    bake_seconds    = var.rollout.bake_seconds
+    timeout_seconds = var.rollout.timeout_seconds
+    alarms          = tolist(local.alarm_names)
+  }
+
+  lifecycle {
+    create_before_destroy = true
+    ignore_changes        = [input]
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "rollout" {
+  for_each = { for key, alarm in local.variant_alarms : key => alarm if local.running }
+
+  alarm_name        = each.value.name
+  alarm_description = "${each.value.description}, on the configuration that ${var.name} is to serve; a rollout goes back if it fires"
+
+  namespace   = "AWS/SageMaker"
+  metric_name = each.value.metric
+  # The new fleet alone: a release that fails now must not stop the one that mends it.
+  dimensions = {
+    EndpointName       = var.name
+    VariantName        = each.value.variant
+    EndpointConfigName = local.configuration_name
+  }
+
+  # SageMaker publishes once a minute; 0 or 1 for each request, so that the average is the share.
+  statistic           = "Average"
+  period              = 60
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = each.value.threshold
+  treat_missing_data  = "notBreaching"
+}
