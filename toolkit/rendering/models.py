@@ -41,14 +41,10 @@ def model_variables(
         return {"weight": hosting.weight, **container(hosting), **fleet}
 
     shadow = model.shadow_hosting(name)
-    variants = {key: variant(hosting) for key, hosting in model.hostings(name).items()}
-    # Until the stack knows variants, it reads the first one's values beside the model's own.
-    flat = next(iter(variants.values()))
     return {
-        **flat,
         "aliases": list(model.aliases),
         "endpoint": _endpoint(environment, name),
-        "variants": variants,
+        "variants": {key: variant(hosting) for key, hosting in model.hostings(name).items()},
         "shadow": None if shadow is None else _shadow(model, shadow, container(shadow)),
         "rollout": _rollout(model.rollout_in_effect),
         "routing": model.routing if model.serverless is None else None,
