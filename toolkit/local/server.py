@@ -50,6 +50,7 @@ from toolkit.local.functions.service import FunctionService
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.iam.middleware import EnforceIam
 from toolkit.local.iam.service import IamService, is_enforced
+from toolkit.local.repeats import AnswerRepeats
 from toolkit.local.sagemaker.service import SageMakerService
 from toolkit.local.service import Cloud, Service
 from toolkit.local.status import CloudStatus, by_kind
@@ -100,7 +101,11 @@ class Server:
             Route("/_toolkit/status", self._status),
         ]
         routes: list[BaseRoute] = [*own, *(route for part in self._services for route in part.routes())]
-        middleware = [Middleware(guard.LocalOnly), Middleware(EnforceIam, enforcement=self._enforcement)]
+        middleware = [
+            Middleware(guard.LocalOnly),
+            Middleware(AnswerRepeats),
+            Middleware(EnforceIam, enforcement=self._enforcement),
+        ]
         app = Starlette(routes=routes, lifespan=self._lifespan, middleware=middleware)
         app.router.redirect_slashes = False
         app.router.default = application.application()
