@@ -2,6 +2,7 @@
 
 store         what there is, by region: names, ARNs, tags, listing
 definitions   models and endpoint configurations: operations on what never changes
+endpoint      one endpoint, and how it is described
 endpoints     endpoints: operations, and the course of their lives
 updates       how the traffic moves from an old fleet to a new one
 fleet         what serves one endpoint configuration: variants and their instances

@@ -10,57 +10,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from toolkit.local.awsapi import ApiError
 from toolkit.local.sagemaker.definitions import Definitions, Operation, without
+from toolkit.local.sagemaker.endpoint import Endpoint, describe, summarise
 from toolkit.local.sagemaker.fleet import Fleet, FleetError, Site, Variant
-from toolkit.local.sagemaker.store import ByRegion, Members, Resource, Tags, page
-from toolkit.local.sagemaker.updates import Traffic, blue_green
+from toolkit.local.sagemaker.store import ByRegion, Members, Tags, page
+from toolkit.local.sagemaker.updates import blue_green
 from toolkit.local.service import Cloud
 
 _log = logging.getLogger(__name__)
 
 _IN_PROGRESS = ("Creating", "Updating", "RollingBack", "Deleting")
-
-
-@dataclass
-class Endpoint(Resource):
-    """An endpoint.
-
-    Attributes:
-        region: its region.
-        configuration: name of the configuration that it serves, or if it never did, was to serve.
-        pending: the fleet that an update in progress moves to.
-    """
-
-    region: str = ""
-    configuration: str = ""
-    status: str = "Creating"
-    reason: str | None = None
-    modified: float = field(default_factory=time.time)
-    deployment: Members | None = None
-    traffic: Traffic = field(default_factory=Traffic)
-    pending: Fleet | None = None
-    work: asyncio.Task[None] | None = None
-
-    def change(self, status: str, reason: str | None = None) -> None:
-        """Enter a status."""
-        self.status, self.reason, self.modified = status, reason, time.time()
-        _log.info("endpoint %s is %s%s", self.name, status, f": {reason}" if reason else "")
-
-    @property
-    def variants(self) -> list[Variant]:
-        """The variants that get requests."""
-        return [variant for fleet in self.traffic.fleets for variant in fleet.variants]
-
-    @property
-    def fleets(self) -> list[Fleet]:
-        """All fleets that have or may have processes."""
-        return [*self.traffic.fleets, *([self.pending] if self.pending else [])]
 
 
 class Endpoints:
@@ -130,6 +93,9 @@ class Endpoints:
     def _update(self, region: str, request: Members) -> Members:
         endpoint = self._endpoints[region].get(request["EndpointName"])
         self._check_idle(endpoint)
+        if endpoint.status == "Failed":
+            message = f'Cannot update endpoint "{endpoint.arn}" because its status is Failed.'
+            raise ApiError("ValidationException", message)
         # AWS needs the old configuration too; that it was deleted shows only here.
         self._definitions.configurations[region].get(endpoint.configuration)
         fleet = self._fleet(region, endpoint.name, request["EndpointConfigName"])
@@ -169,41 +135,10 @@ class Endpoints:
         return {}
 
     def _describe(self, region: str, request: Members) -> Members:
-        endpoint = self._endpoints[region].get(request["EndpointName"])
-        answer: Members = {
-            "EndpointName": endpoint.name,
-            "EndpointArn": endpoint.arn,
-            "EndpointConfigName": endpoint.configuration,
-            "EndpointStatus": endpoint.status,
-            "CreationTime": endpoint.created,
-            "LastModifiedTime": endpoint.modified,
-        }
-        variants = [_summary(variant) for variant in endpoint.variants]
-        if variants:
-            answer["ProductionVariants"] = variants
-        if endpoint.reason:
-            answer["FailureReason"] = endpoint.reason
-        if endpoint.deployment:
-            answer["LastDeploymentConfig"] = endpoint.deployment
-        if endpoint.pending is not None and endpoint.status == "Updating":
-            answer["PendingDeploymentSummary"] = {
-                "EndpointConfigName": endpoint.pending.configuration,
-                "ProductionVariants": [_summary(variant) for variant in endpoint.pending.variants],
-                "StartTime": endpoint.modified,
-            }
-        return answer
+        return describe(self._endpoints[region].get(request["EndpointName"]))
 
     def _list(self, region: str, request: Members) -> Members:
-        rows = [
-            {
-                "EndpointName": endpoint.name,
-                "EndpointArn": endpoint.arn,
-                "EndpointStatus": endpoint.status,
-                "CreationTime": endpoint.created,
-                "LastModifiedTime": endpoint.modified,
-            }
-            for endpoint in self._endpoints[region]
-        ]
+        rows = [summarise(endpoint) for endpoint in self._endpoints[region]]
         answer = page(rows, request, name="EndpointName", default_order="Descending")
         return {**without(answer, "rows"), "Endpoints": answer["rows"]}
 
@@ -277,15 +212,3 @@ def _retain(fleet: Fleet, endpoint: Endpoint, excluded: list[Members]) -> None:
                 variant.weight = old[variant.name].weight
             if "DesiredInstanceCount" not in not_kept:
                 variant.instance_count = old[variant.name].instance_count
-
-
-def _summary(variant: Variant) -> Members:
-    image = variant.container.get("Image", "")
-    return {
-        "VariantName": variant.name,
-        "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image}],
-        "CurrentWeight": variant.weight,
-        "DesiredWeight": variant.weight,
-        "CurrentInstanceCount": variant.instance_count,
-        "DesiredInstanceCount": variant.instance_count,
-    }

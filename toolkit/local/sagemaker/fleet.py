@@ -98,7 +98,17 @@ class Variant:
                 f"check. Please check CloudWatch logs for this endpoint. {error}"
             ) from error
 
+    def _check(self) -> None:
+        for kind, used in (
+            ("a pipeline of containers", len(self.model.get("Containers", [])) > 1),
+            ("a multi-model container", self.container.get("Mode") == "MultiModel"),
+        ):
+            if used:
+                message = f"Production variant {self.name} is {kind}, which the embedded cloud cannot run."
+                raise FleetError(message)
+
     async def _program(self, site: Site) -> Program:
+        self._check()
         container = self.container
         environment = {**site.environment, **container.get("Environment", {})}
         command = runners.command(container.get("Image", ""), environment)

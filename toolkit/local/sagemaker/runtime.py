@@ -54,7 +54,7 @@ class Runtime:
         call = await self._prepare(request, accept=request.headers.get("x-amzn-sagemaker-accept", "*/*"))
         return _Stream(call)
 
-    async def _prepare(self, request: Request, accept: str) -> _Call:
+    async def _prepare(self, request: Request, accept: str) -> Call:
         region = Signature.of(request.headers).region
         name = request.path_params["name"]
         endpoint = self._endpoints.find(region, name)
@@ -67,7 +67,7 @@ class Runtime:
         body = await _read_body(request)
         headers = [(key, request.headers[key]) for key in _PASSED_ON if key in request.headers]
         log_group = f"arn:aws:logs:{region}:{ACCOUNT_ID}:log-group:/aws/sagemaker/Endpoints/{name}"
-        return _Call(variant, [*headers, ("accept", accept)], body, log_group)
+        return Call(variant, [*headers, ("accept", accept)], body, log_group)
 
 
 class _Whole:
@@ -78,8 +78,15 @@ class _Whole:
         self.headers = headers
 
 
-class _Call:
-    """One invocation of one variant."""
+class Call:
+    """One invocation of one variant.
+
+    Args:
+        variant: chosen for it.
+        headers: for the container.
+        body: for the container.
+        log_group: ARN of the endpoint's, for errors.
+    """
 
     def __init__(self, variant: Variant, headers: list[upstream.Header], body: bytes, log_group: str) -> None:
         self._variant = variant
@@ -168,7 +175,7 @@ class _Call:
 class _Stream(Response):
     """An answer as an event stream; what fails before its first part is an ordinary error."""
 
-    def __init__(self, call: _Call) -> None:
+    def __init__(self, call: Call) -> None:
         super().__init__()
         self._call = call
 
@@ -184,7 +191,7 @@ class _Stream(Response):
                 headers["content-type"] = eventstream.MEDIA_TYPE
                 encoded = [(name.encode(), value.encode("latin1")) for name, value in headers.items()]
                 await send({"type": "http.response.start", "status": 200, "headers": encoded})
-                async for frame in _frames(answer):
+                async for frame in frames(answer):
                     await send({"type": "http.response.body", "body": frame, "more_body": True})
         except ApiError as error:
             await error.response()(scope, receive, send)
@@ -192,7 +199,8 @@ class _Stream(Response):
         await send({"type": "http.response.body", "body": b""})
 
 
-async def _frames(answer: upstream.Answer) -> AsyncIterator[bytes]:
+async def frames(answer: upstream.Answer) -> AsyncIterator[bytes]:
+    """A container's answer as frames of an event stream; the last one may be an error."""
     try:
         async with asyncio.timeout(STREAM_SECONDS):
             async for part in answer.parts:

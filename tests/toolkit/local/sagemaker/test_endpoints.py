@@ -77,6 +77,12 @@ def test_an_image_that_nothing_can_run_fails_with_what_to_do(hosting: Hosting) -
     assert "llama_cpp" in description["FailureReason"]
 
 
+def test_a_multi_model_container_fails_with_what_it_is(hosting: Hosting) -> None:
+    description = hosting.settled(hosting.endpoint(hosting.configuration(container={"Mode": "MultiModel"})))
+    assert description["EndpointStatus"] == "Failed"
+    assert "multi-model container, which the embedded cloud cannot run" in description["FailureReason"]
+
+
 def test_missing_weights_fail_with_the_address(hosting: Hosting) -> None:
     uri = "s3://no-such-bucket/model/"
     source = {"S3DataSource": {"S3Uri": uri, "S3DataType": "S3Prefix", "CompressionType": "None"}}
@@ -159,6 +165,15 @@ def test_a_failed_update_keeps_the_old_configuration_in_service(
     assert "unknown" in description["FailureReason"]
     assert processes(shared_checkout, endpoint) == pids
     assert invoke(hosting, endpoint) == {"ok": True}
+
+
+def test_a_failed_endpoint_can_only_be_deleted(hosting: Hosting, engine: Engine) -> None:
+    endpoint = hosting.endpoint(hosting.configuration(image="unknown"))
+    assert hosting.settled(endpoint)["EndpointStatus"] == "Failed"
+    good = hosting.configuration(container=engine.container)
+    with pytest.raises(ClientError, match="its status is Failed"):
+        hosting.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=good)
+    hosting.delete(endpoint)
 
 
 def test_requests_in_progress_survive_an_update(hosting: Hosting, engine: Engine) -> None:
