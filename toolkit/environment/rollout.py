@@ -16,6 +16,8 @@ from toolkit.environment.section import Section, matching
 
 # The service takes 28800 by now, the AWS provider until its version 6 no more than this.
 MAX_TIMEOUT = 14400
+# AlarmList of the service model.
+MAX_ALARMS = 10
 # What CloudWatch needs at least to see anything: SageMaker publishes its metrics once a minute.
 METRICS_EVERY_SECONDS = 60
 
@@ -37,10 +39,15 @@ class Alarms(Section):
     """Names of CloudWatch alarms that exist already."""
 
     @property
+    def thresholds(self) -> int:
+        """How many alarms are made for each variant."""
+        given = (self.server_error_percent, self.model_error_percent, self.latency_ms)
+        return sum(threshold is not None for threshold in given)
+
+    @property
     def any(self) -> bool:
         """Whether there is anything to watch."""
-        thresholds = (self.server_error_percent, self.model_error_percent, self.latency_ms)
-        return bool(self.extra) or any(threshold is not None for threshold in thresholds)
+        return bool(self.extra) or self.thresholds > 0
 
 
 DEFAULT_ALARMS = Alarms(server_error_percent=5)

@@ -79,6 +79,12 @@ ROLLOUTS = {
         "rollout.alarms.server_error_percent",
         "use at most 100",
     ),
+    "many alarms": added(
+        "rollout: {strategy: all_at_once, bake_seconds: 300, alarms: {server_error_percent: 5,"
+        " model_error_percent: 5, latency_ms: 9, extra: [a, b]}}\n    variants: {a: {}, b: {}, c: {}}",
+        "rollout.alarms",
+        "and extra, are 11; SageMaker watches 10",
+    ),
     "nameless alarm": added(
         "rollout: {strategy: all_at_once, bake_seconds: 300, alarms: {extra: ['']}}",
         "rollout.alarms.extra[0]",

@@ -10,6 +10,7 @@ import botocore.session
 import pytest
 
 from toolkit.environment import schema
+from toolkit.environment.rollout import MAX_ALARMS
 
 # (definition and key in the schema, shape in the service model)
 BOUNDS = [
@@ -58,6 +59,10 @@ def test_a_rollouts_time_is_what_the_service_and_the_oldest_provider_take() -> N
     assert here["minimum"] == there["min"]
     # The AWS provider 5.100 validates less than the service allows.
     assert here["maximum"] == 14400 <= there["max"]
+
+
+def test_alarms() -> None:
+    assert service_model()["AlarmList"]["max"] == MAX_ALARMS
 
 
 def test_variants() -> None:

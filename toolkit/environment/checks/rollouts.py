@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from toolkit.environment.checks.parts import hostings
 from toolkit.environment.model import Model
 from toolkit.environment.problems import KeyPath, Problem
-from toolkit.environment.rollout import METRICS_EVERY_SECONDS, AllAtOnce, Rolling, Rollout
+from toolkit.environment.rollout import MAX_ALARMS, METRICS_EVERY_SECONDS, AllAtOnce, Rolling, Rollout
 
 
 def check(name: str, model: Model) -> Iterator[Problem]:
@@ -20,6 +20,7 @@ def check(name: str, model: Model) -> Iterator[Problem]:
         return
     path = ("models", name, "rollout")
     yield from _times(path, rollout)
+    yield from _alarms(path, model, rollout)
     if not isinstance(rollout, AllAtOnce):
         yield from _fleet(path, name, model)
     if isinstance(rollout, Rolling) and len(model.variants) > 1:
@@ -40,6 +41,15 @@ def _times(path: KeyPath, rollout: Rollout) -> Iterator[Problem]:
             f"the alarms are watched for {watched} seconds, and metrics come every {METRICS_EVERY_SECONDS}"
         )
         yield Problem((*path, key), wrong, "wait longer, 300 for example, or remove the alarms")
+
+
+def _alarms(path: KeyPath, model: Model, rollout: Rollout) -> Iterator[Problem]:
+    # The module always makes one for each variant, so that the first one is not added to a running endpoint.
+    variants = max(1, len(model.variants))
+    count = variants * max(1, rollout.alarms.thresholds) + len(rollout.alarms.extra)
+    if count > MAX_ALARMS:
+        wrong = f"{variants} variants with {rollout.alarms.thresholds} alarms each, and extra, are {count}"
+        yield Problem((*path, "alarms"), wrong, f"SageMaker watches {MAX_ALARMS}: remove some")
 
 
 def _fleet(path: KeyPath, name: str, model: Model) -> Iterator[Problem]:
