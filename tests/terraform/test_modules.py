@@ -83,6 +83,21 @@ module "off_inference_api" {
   authorizer = { package = "does-not-exist.zip" }
 }
 
+module "granted" {
+  source             = "../../modules/execution_role"
+  region             = "us-east-1"
+  account_id         = "123456789012"
+  model_store_bucket = "models"
+
+  grants = {
+    write_s3_uris      = ["s3://models/batch/async/"]
+    topic_arns         = ["arn:aws:sns:us-east-1:123456789012:answers"]
+    kms_key_arns       = ["arn:aws:kms:us-east-1:123456789012:key/k"]
+    subnet_ids         = ["subnet-a", "subnet-b"]
+    security_group_ids = ["sg-a"]
+  }
+}
+
 module "given_execution_role" {
   source             = "../../modules/execution_role"
   role               = { arn = "arn:aws:iam::123456789012:role/teams/OurRole" }
@@ -207,6 +222,37 @@ def test_execution_role(planned: Planned) -> None:
     assert {s["Effect"] for s in allowed.values()} == {"Allow"}
     assert allowed["PublishMetricsWhichHasNoResource"]["Condition"] == {
         "StringLike": {"cloudwatch:namespace": ["AWS/SageMaker", "/aws/sagemaker/*"]}
+    }
+
+
+def test_execution_role_with_grants(planned: Planned) -> None:
+    """Each limited to what was given, and the rest as without."""
+    allowed = planned.policy("module.granted.aws_iam_role_policy.this[0]")
+    plain = planned.policy("module.execution_role.module.execution_role.aws_iam_role_policy.this[0]")
+    assert set(plain) < set(allowed)
+    ec2 = "arn:aws:ec2:us-east-1:123456789012"
+    subnets = [f"{ec2}:subnet/subnet-a", f"{ec2}:subnet/subnet-b"]
+    key = "arn:aws:kms:us-east-1:123456789012:key/k"
+    granted = {sid: s["Resource"] for sid, s in allowed.items() if sid not in plain}
+    assert granted == {
+        "WriteAnswersAndCapturedData": ["arn:aws:s3:::models/batch/async/*"],
+        "TellOfAnswersAndFailures": ["arn:aws:sns:us-east-1:123456789012:answers"],
+        "UseKeys": [key],
+        "LendKeysToAwsServices": [key],
+        "MakeNetworkInterfaces": [
+            f"{ec2}:network-interface/*",
+            f"{ec2}:security-group/sg-a",
+            *subnets,
+        ],
+        "UseAndRemoveNetworkInterfaces": [f"{ec2}:network-interface/*"],
+        "LookAtNetworksWhichHasNoResource": ["*"],
+    }
+    assert allowed["WriteAnswersAndCapturedData"]["Action"] == ["s3:AbortMultipartUpload", "s3:PutObject"]
+    # Only interfaces in these subnets, and keys only for AWS's own services.
+    limits = {sid: s["Condition"] for sid, s in allowed.items() if sid in granted and "Condition" in s}
+    assert limits == {
+        "UseAndRemoveNetworkInterfaces": {"ArnEquals": {"ec2:Subnet": subnets}},
+        "LendKeysToAwsServices": {"Bool": {"kms:GrantIsForAWSResource": "true"}},
     }
 
 

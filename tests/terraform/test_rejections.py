@@ -96,6 +96,8 @@ ALONE: list[Case] = [
     ("execution_role", ROLE, {"role": {"name": "arn:aws:iam::123456789012:role/r"}}, "as role.arn"),
     ("execution_role", ROLE, {"role": {"arn": "OurRole"}}, "give role.name instead"),
     ("execution_role", ROLE, {"account_id": "12345"}, "12 digits; quote it"),
+    ("execution_role", ROLE, {"grants": {"write_s3_uris": ["s3://b/"]}}, "may replace weights"),
+    ("execution_role", ROLE, {"grants": {"subnet_ids": ["subnet-1"]}}, "give at least one of each"),
     ("sagemaker_endpoint", ENDPOINT, {"name": "n" * 55}, "shorten"),
     ("sagemaker_endpoint", ENDPOINT, {"name": "with.dot"}, "letters, digits and inner hyphens"),
     ("sagemaker_endpoint", ENDPOINT, variant(model_data_s3_uri="s3://b/model"), 'end in "/"'),

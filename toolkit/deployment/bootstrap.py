@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 from toolkit import rendering
 from toolkit.aws import statebucket
 from toolkit.deployment.context import Context
+from toolkit.environment import neighbours
 from toolkit.errors import PreflightError
 from toolkit.terraform import Plan
 
@@ -17,7 +19,7 @@ def plan(context: Context) -> Plan:
     bucket = context.environment.state_bucket
     if statebucket.ensure(context.access, bucket):
         context.console.line(f"created the state bucket {bucket}")
-    rendering.render_account(context.environment, context.project.environment_build(context.environment.env))
+    _render(context)
     workspace = context.workspace("account")
     workspace.init()
     return workspace.plan()
@@ -47,14 +49,19 @@ def ensure(context: Context) -> None:
                 remedy=f"an administrator of the account runs `make bootstrap ENV={environment.env}` once",
             )
         return
-    directory = context.project.environment_build(environment.env)
-    rendering.render_account(environment, directory)
-    mark = directory / "account.applied"
+    mark = _render(context) / "account.applied"
     fingerprint = _fingerprint(context)
     if mark.is_file() and mark.read_text() == fingerprint:
         return
     apply(context, plan(context))
     mark.write_text(fingerprint)
+
+
+def _render(context: Context) -> Path:
+    """Write what the account stack is given; returns where."""
+    directory = context.project.environment_build(context.environment.env)
+    rendering.render_account(context.environment, directory, neighbours(context.project, context.environment))
+    return directory
 
 
 def _fingerprint(context: Context) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from toolkit import packaging, rendering, staging
 from toolkit.console import Console
-from toolkit.environment import Environment
+from toolkit.environment import Environment, neighbours
 from toolkit.project import Project
 from toolkit.staging import StagedModel
 
@@ -41,6 +41,7 @@ def write(project: Project, environment: Environment, console: Console) -> Files
         model_data_s3_uris={name: model.uri for name, model in staged.items()},
         gateway_package=relpath(packages.gateway.path, stack),
         authorizer_package=relpath(packages.authorizer.path, stack),
+        neighbours=neighbours(project, environment),
     )
     directory = project.environment_build(environment.env)
     by_name = {package.path.name: package for package in (packages.gateway, packages.authorizer)}

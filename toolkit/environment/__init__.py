@@ -5,6 +5,7 @@ from __future__ import annotations
 from toolkit.environment.environment import Environment, endpoint_name
 from toolkit.environment.loader import check_name, load, names
 from toolkit.environment.model import Model
+from toolkit.environment.neighbours import neighbours
 from toolkit.environment.problems import EnvironmentFileError
 from toolkit.environment.sources import HubSource, PackageSource, PathSource, S3Source, ServerSource, Source
 from toolkit.environment.variants import Hosting
@@ -24,4 +25,5 @@ __all__ = [
     "endpoint_name",
     "load",
     "names",
+    "neighbours",
 ]

@@ -67,6 +67,11 @@ def model_store_bucket(name: str, account_id: str, region: str) -> str:
     return f"{name}-models-{account_id}-{region}"
 
 
+def state_bucket(name: str, account_id: str, region: str) -> str:
+    """The bucket of Terraform's state, unless the file names one."""
+    return f"{name}-state-{account_id}-{region}"
+
+
 class Environment(Section):
     """An environment: models on SageMaker behind an OpenAI-compatible API."""
 
@@ -137,7 +142,7 @@ class Environment(Section):
     @property
     def state_bucket(self) -> str:
         """The bucket of Terraform's state."""
-        return self.account.state.bucket or f"{self.name}-state-{self.account_id}-{self.region}"
+        return self.account.state.bucket or state_bucket(self.name, self.account_id, self.region)
 
     @property
     def model_store_bucket(self) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.environment import Environment
+from toolkit.rendering.grants import role_grants
 from toolkit.rendering.models import model_variables
 from toolkit.rendering.templates import render_template
 
@@ -23,6 +24,7 @@ class RenderInputs:
         instance_counts: model → variant → how many instances it has now, which a rollout keeps; empty where
             nothing runs.
         paused: whether the endpoints are taken away, and everything else stays.
+        neighbours: environments that share the account stack; its role is for their models, too.
     """
 
     model_data_s3_uris: Mapping[str, str]
@@ -30,6 +32,7 @@ class RenderInputs:
     authorizer_package: str
     instance_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     paused: bool = False
+    neighbours: Sequence[Environment] = ()
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def render(environment: Environment, inputs: RenderInputs, directory: Path) -> R
 
     The same environment and inputs give the same bytes, and a file is written only if its content is new.
     """
-    account = render_account(environment, directory)
+    account = render_account(environment, directory, inputs.neighbours)
     variables = {
         "environment": environment,
         "models": _models(environment, inputs),
@@ -61,9 +64,18 @@ def render(environment: Environment, inputs: RenderInputs, directory: Path) -> R
     return Rendered(account.paths + inference.paths, account.changed + inference.changed)
 
 
-def render_account(environment: Environment, directory: Path) -> Rendered:
-    """Write variables and backend settings of the account stack into `directory`."""
-    return _write(directory, "account", {"environment": environment})
+def render_account(
+    environment: Environment, directory: Path, neighbours: Sequence[Environment] = ()
+) -> Rendered:
+    """Write variables and backend settings of the account stack into `directory`.
+
+    Args:
+        environment: the environment.
+        directory: where to write.
+        neighbours: environments that share the account stack.
+    """
+    variables = {"environment": environment, "grants": role_grants([environment, *neighbours])}
+    return _write(directory, "account", variables)
 
 
 def _models(environment: Environment, inputs: RenderInputs) -> dict[str, object]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from toolkit.environment import Environment, Hosting, Model
 from toolkit.environment.capacity import Capacity
 from toolkit.environment.rollout import AllAtOnce, Rolling, Rollout
+from toolkit.rendering import places
 from toolkit.rendering.containers import container_variables
 
 
@@ -57,14 +58,15 @@ def model_variables(
 def _endpoint(environment: Environment, name: str) -> dict[str, object]:
     model = environment.models[name]
     serverless, asynchronous = model.serverless, model.asynchronous
+    output, failure = places.answers(environment, name)
     return {
         "type": model.endpoint_type,
         "serverless": serverless.model_dump() if serverless is not None else None,
         "async": None
         if asynchronous is None
         else {
-            "output_s3_uri": asynchronous.output_s3 or _in_model_store(environment, name, "async"),
-            "failure_s3_uri": asynchronous.failure_s3,
+            "output_s3_uri": output,
+            "failure_s3_uri": failure,
             "success_topic_arn": asynchronous.success_topic_arn,
             "error_topic_arn": asynchronous.error_topic_arn,
             "max_concurrent_invocations": asynchronous.max_concurrent_invocations,
@@ -116,9 +118,5 @@ def _data_capture(environment: Environment, name: str) -> dict[str, object] | No
     capture = environment.models[name].data_capture
     if capture is None:
         return None
-    uri = capture.s3_uri or _in_model_store(environment, name, "data-capture")
+    uri = places.captured(environment, name)
     return {"percent": capture.percent, "s3_uri": uri, "kms_key_arn": capture.kms_key_arn}
-
-
-def _in_model_store(environment: Environment, name: str, folder: str) -> str:
-    return f"s3://{environment.model_store_bucket}/{name}/{folder}/"

@@ -1,4 +1,6 @@
 data "aws_iam_policy_document" "permissions" {
+  source_policy_documents = [data.aws_iam_policy_document.grants.json]
+
   statement {
     sid       = "ReadModels"
     actions   = ["s3:GetObject"]

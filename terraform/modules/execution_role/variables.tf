@@ -58,3 +58,32 @@ variable "kms_key_arn" {
   type        = string
   default     = null
 }
+
+variable "grants" {
+  description = <<-EOT
+    What endpoints need beyond reading the model store; by default nothing:
+    - `write_s3_uris`: prefixes for answers of asynchronous endpoints and for captured data.
+    - `topic_arns`: SNS topics that asynchronous endpoints tell of answers and failures.
+    - `kms_key_arns`: keys of storage volumes, answers and captured data.
+    - `subnet_ids`, `security_group_ids`: where containers get network interfaces.
+  EOT
+  type = object({
+    write_s3_uris      = optional(list(string), [])
+    topic_arns         = optional(list(string), [])
+    kms_key_arns       = optional(list(string), [])
+    subnet_ids         = optional(list(string), [])
+    security_group_ids = optional(list(string), [])
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for uri in var.grants.write_s3_uris : can(regex("^s3://[^/*]+/[^*]+/$", uri))])
+    error_message = "grants.write_s3_uris must be prefixes in a bucket that end in \"/\", like s3://bucket/model/async/: a role that may write everywhere may replace weights."
+  }
+
+  validation {
+    condition     = (length(var.grants.subnet_ids) == 0) == (length(var.grants.security_group_ids) == 0)
+    error_message = "grants.subnet_ids and grants.security_group_ids belong together: give at least one of each, or none."
+  }
+}

@@ -9,6 +9,7 @@ module "execution_role" {
   source = "../../modules/execution_role"
 
   role               = var.execution_role
+  grants             = var.execution_role_grants
   region             = var.region
   account_id         = var.account_id
   model_store_bucket = var.model_store_bucket

@@ -37,6 +37,19 @@ variable "execution_role" {
   nullable = false
 }
 
+variable "execution_role_grants" {
+  description = "What the endpoints of the account's environments need beyond reading the model store, as modules/execution_role takes it."
+  type = object({
+    write_s3_uris      = optional(list(string), [])
+    topic_arns         = optional(list(string), [])
+    kms_key_arns       = optional(list(string), [])
+    subnet_ids         = optional(list(string), [])
+    security_group_ids = optional(list(string), [])
+  })
+  default  = {}
+  nullable = false
+}
+
 variable "model_store_bucket" {
   description = "Name of the bucket for model weights."
   type        = string

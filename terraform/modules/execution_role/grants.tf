@@ -1,0 +1,102 @@
+# What only some environments need. Where nothing uses it, it is not in the role.
+locals {
+  ec2     = "arn:${local.partition}:ec2:${var.region}:${var.account_id}"
+  subnets = [for id in var.grants.subnet_ids : "${local.ec2}:subnet/${id}"]
+  # Given or not: to use in `for_each`, where a block is wanted or none.
+  writes   = length(var.grants.write_s3_uris) > 0 ? [var.grants.write_s3_uris] : []
+  topics   = length(var.grants.topic_arns) > 0 ? [var.grants.topic_arns] : []
+  keys     = length(var.grants.kms_key_arns) > 0 ? [var.grants.kms_key_arns] : []
+  networks = length(local.subnets) > 0 ? [local.subnets] : []
+}
+
+data "aws_iam_policy_document" "grants" {
+  dynamic "statement" {
+    for_each = local.writes
+    content {
+      sid       = "WriteAnswersAndCapturedData"
+      actions   = ["s3:AbortMultipartUpload", "s3:PutObject"]
+      resources = [for uri in statement.value : "arn:${local.partition}:s3:::${trimprefix(uri, "s3://")}*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.topics
+    content {
+      sid       = "TellOfAnswersAndFailures"
+      actions   = ["sns:Publish"]
+      resources = statement.value
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.keys
+    content {
+      sid       = "UseKeys"
+      actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
+      resources = statement.value
+    }
+  }
+
+  # Storage volumes are decrypted by EC2, under a grant.
+  dynamic "statement" {
+    for_each = local.keys
+    content {
+      sid       = "LendKeysToAwsServices"
+      actions   = ["kms:CreateGrant"]
+      resources = statement.value
+
+      condition {
+        test     = "Bool"
+        variable = "kms:GrantIsForAWSResource"
+        values   = ["true"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.networks
+    content {
+      sid     = "MakeNetworkInterfaces"
+      actions = ["ec2:CreateNetworkInterface"]
+      resources = concat(
+        ["${local.ec2}:network-interface/*"],
+        statement.value,
+        [for id in var.grants.security_group_ids : "${local.ec2}:security-group/${id}"],
+      )
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.networks
+    content {
+      sid = "UseAndRemoveNetworkInterfaces"
+      actions = [
+        "ec2:CreateNetworkInterfacePermission",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DeleteNetworkInterfacePermission",
+      ]
+      resources = ["${local.ec2}:network-interface/*"]
+
+      condition {
+        test     = "ArnEquals"
+        variable = "ec2:Subnet"
+        values   = statement.value
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.networks
+    content {
+      sid = "LookAtNetworksWhichHasNoResource"
+      actions = [
+        "ec2:DescribeDhcpOptions",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeVpcs",
+      ]
+      resources = ["*"]
+    }
+  }
+}

@@ -1,0 +1,66 @@
+"""What the execution role is granted for the models of environments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.toolkit.rendering.conftest import environment
+from toolkit.environment import Environment
+from toolkit.rendering.grants import KINDS, role_grants
+
+MODEL = """
+serving: {engine: vllm}
+source: {s3: "s3://llm-models-123456789012-us-east-1/m/"}
+instance_type: ml.g6.2xlarge
+"""
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:answers"
+STORE = "s3://llm-models-123456789012-us-east-1"
+
+
+def model(tmp_path: Path, more: str = "") -> Environment:
+    return environment(tmp_path, MODEL.strip() + "\n" + more.strip())
+
+
+def granted(*environments: Environment) -> dict[str, list[str]]:
+    return {kind: values for kind, values in role_grants(environments).items() if values}
+
+
+def test_nothing_where_nothing_is_needed(tmp_path: Path) -> None:
+    assert role_grants([model(tmp_path)]) == {kind: [] for kind in KINDS}
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
+    [
+        ("endpoint: {async: {}}", {"write_s3_uris": [f"{STORE}/m/async/"]}),
+        (
+            f"endpoint: {{async: {{output_s3: {STORE}/a/, failure_s3: {STORE}/f/, "
+            f"error_topic_arn: {TOPIC}}}}}",
+            {"write_s3_uris": [f"{STORE}/a/", f"{STORE}/f/"], "topic_arns": [TOPIC]},
+        ),
+        (
+            f"data_capture: {{percent: 5, kms_key_arn: {KEY}}}",
+            {"write_s3_uris": [f"{STORE}/m/data-capture/"], "kms_key_arns": [KEY]},
+        ),
+        (f"kms_key_arn: {KEY}", {"kms_key_arns": [KEY]}),
+        (
+            "vpc: {subnet_ids: [subnet-0b1b2b3b, subnet-0a1a2a3a], security_group_ids: [sg-0a1a2a3a]}",
+            {
+                "subnet_ids": ["subnet-0a1a2a3a", "subnet-0b1b2b3b"],
+                "security_group_ids": ["sg-0a1a2a3a"],
+            },
+        ),
+    ],
+)
+def test_what_each_feature_needs(tmp_path: Path, more: str, wanted: dict[str, list[str]]) -> None:
+    assert granted(model(tmp_path, more)) == wanted
+
+
+def test_environments_together(tmp_path: Path) -> None:
+    """Applied for one of them, the account stack must take nothing away from another."""
+    one = model(tmp_path / "one", "endpoint: {async: {}}")
+    two = model(tmp_path / "two", f"kms_key_arn: {KEY}")
+    assert granted(one, two) == granted(two, one) == granted(one) | granted(two)

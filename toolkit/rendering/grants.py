@@ -1,0 +1,38 @@
+"""What the execution role must be allowed beyond reading the model store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from toolkit.environment import Environment
+from toolkit.rendering import places
+
+# The attributes of the variable `execution_role_grants` of `stacks/account`.
+KINDS = ("write_s3_uris", "topic_arns", "kms_key_arns", "subnet_ids", "security_group_ids")
+
+
+def role_grants(environments: Iterable[Environment]) -> dict[str, list[str]]:
+    """What the models of these environments need together; the same in whatever order they come."""
+    grants: dict[str, set[str]] = {kind: set() for kind in KINDS}
+    for environment in environments:
+        for kind, value in _needed(environment):
+            grants[kind].add(value)
+    return {kind: sorted(values) for kind, values in grants.items()}
+
+
+def _needed(environment: Environment) -> Iterator[tuple[str, str]]:
+    needed: list[tuple[str, str | None]] = []
+    for name, model in environment.models.items():
+        needed.append(("kms_key_arns", model.kms_key_arn))
+        if model.asynchronous is not None:
+            asynchronous = model.asynchronous
+            needed += [("write_s3_uris", uri) for uri in places.answers(environment, name)]
+            needed.append(("topic_arns", asynchronous.success_topic_arn))
+            needed.append(("topic_arns", asynchronous.error_topic_arn))
+        if model.data_capture is not None:
+            needed.append(("write_s3_uris", places.captured(environment, name)))
+            needed.append(("kms_key_arns", model.data_capture.kms_key_arn))
+        if model.vpc is not None:
+            needed += [("subnet_ids", each) for each in model.vpc.subnet_ids]
+            needed += [("security_group_ids", each) for each in model.vpc.security_group_ids]
+    yield from ((kind, value) for kind, value in needed if value is not None)
