@@ -143,25 +143,15 @@ class Server:
 
 
 def listen(preferred_port: int | None) -> socket.socket:
-    """A listening socket on 127.0.0.1, at the preferred port unless another program has it."""
-    for port in filter(None, [preferred_port]):
-        listener = _new_socket()
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError as error:
-            _log.warning("port %d is taken (%s), choosing another", port, error)
-            listener.close()
-        else:
-            return listener
-    listener = _new_socket()
-    listener.bind(("127.0.0.1", 0))
-    return listener
-
-
-def _new_socket() -> socket.socket:
+    """A socket bound to 127.0.0.1, at the preferred port unless another program has it."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     # Connections of the last cloud in TIME_WAIT must not cost the port.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", preferred_port or 0))
+    except OSError as error:
+        _log.warning("port %s is taken (%s), choosing another", preferred_port, error)
+        listener.bind(("127.0.0.1", 0))
     return listener
 
 
