@@ -1,0 +1,70 @@
+"""Releases recorded, gone back to, paused and resumed, in a deployment of the test's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.checkout import copy_checkout
+from tests.support.toolkit import Toolkit, local_client
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Toolkit]:
+    """A checkout and cloud of this test's own, because it changes them."""
+    program = Toolkit(copy_checkout(tmp_path / "project"))
+    yield program
+    program.succeed("local", "down")
+
+
+def served_context_length(own: Toolkit) -> str:
+    """What SageMaker runs, asked of SageMaker."""
+    outputs = json.loads(own.succeed("outputs", "--env", "local", "--json"))
+    sagemaker = local_client("sagemaker", outputs)
+    endpoint = sagemaker.describe_endpoint(EndpointName="llm-local-smollm2")
+    assert endpoint["EndpointStatus"] == "InService"
+    configuration = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    model = sagemaker.describe_model(ModelName=configuration["ProductionVariants"][0]["ModelName"])
+    return str(model["PrimaryContainer"]["Environment"]["SM_LLAMA_CPP_CTX_SIZE"])
+
+
+def releases(own: Toolkit) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(own.succeed("releases", "--env", "local", "--json"))
+    return found
+
+
+@pytest.mark.timeout(900)
+def test_back_to_a_release_paused_and_resumed(own: Toolkit) -> None:
+    own.succeed("apply", "--env", "local", "--smoke-test")
+    file = own.project / "terraform" / "environments" / "local.yaml"
+    file.write_text(file.read_text().replace("ctx_size: 4096", "ctx_size: 2048"))
+    own.succeed("apply", "--env", "local")
+    assert served_context_length(own) == "2048"
+
+    own.succeed("rollback", "--env", "local")
+    assert served_context_length(own) == "4096"
+    recorded = releases(own)
+    assert [(release["number"], release["action"]) for release in recorded] == [
+        (3, "rollback to 1"),
+        (2, "apply"),
+        (1, "apply"),
+    ]
+    assert recorded[2]["smoke_test"] == "passed"
+    assert recorded[0]["variables"] == recorded[2]["variables"]
+
+    own.succeed("pause", "--env", "local")
+    cloud = json.loads(own.succeed("local", "status", "--json"))
+    assert cloud["endpoints"] == []
+    assert [process for process in cloud["processes"] if process["kind"] == "model"] == []
+    assert own("pause", "--env", "local").returncode == 2
+
+    own.succeed("resume", "--env", "local")
+    assert served_context_length(own) == "4096"
+    own.succeed("smoke-test", "--env", "local")
+    assert own("rollback", "--env", "local", "--to", "99").returncode == 2
