@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os.path import relpath
 from pathlib import Path
@@ -28,8 +29,19 @@ class Files:
     written: list[Path]
 
 
-def write(project: Project, environment: Environment, console: Console) -> Files:
+def write(
+    project: Project,
+    environment: Environment,
+    console: Console,
+    instance_counts: Mapping[str, Mapping[str, int]] | None = None,
+) -> Files:
     """Build the Lambda packages and render everything for `environment`; uploads nothing.
+
+    Args:
+        project: the checkout.
+        environment: the environment.
+        console: the user.
+        instance_counts: how many instances serve now, by model and variant.
 
     Raises:
         InputError: weights that the environment file names are not there.
@@ -42,6 +54,7 @@ def write(project: Project, environment: Environment, console: Console) -> Files
         gateway_package=relpath(packages.gateway.path, stack),
         authorizer_package=relpath(packages.authorizer.path, stack),
         neighbours=neighbours(project, environment),
+        instance_counts=instance_counts or {},
     )
     directory = project.environment_build(environment.env)
     by_name = {package.path.name: package for package in (packages.gateway, packages.authorizer)}

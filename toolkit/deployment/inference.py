@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from toolkit import staging
-from toolkit.deployment import bootstrap, files, recording, verify
+from toolkit.deployment import bootstrap, files, fleet, recording, verify
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs, deployed_models, read
 from toolkit.errors import TerraformError
@@ -41,7 +41,8 @@ class Prepared:
 def prepare(context: Context) -> Prepared:
     """Bring the account to where the stack can be planned, and plan what the environment file says."""
     bootstrap.ensure(context)
-    written = files.write(context.project, context.environment, context.console)
+    counts = fleet.instance_counts(context)
+    written = files.write(context.project, context.environment, context.console, counts)
     return plan(context, "apply", written.staged, written.packages)
 
 
