@@ -11,6 +11,7 @@ figure is the median of the rounds, and the ratios are of medians.
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -26,7 +27,8 @@ from toolkit.console import Console
 from toolkit.project import Project
 from toolkit.terraform import discover
 
-ROUNDS = 3
+# Each takes about a minute and a half; `make bench-cli ROUNDS=1` for a first look.
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
 HELP_ROUNDS = 10
 APPLY_AIM = 1.25
 HELP_AIM_SECONDS = 0.3
