@@ -16,9 +16,7 @@ class IamEverySagemakerAction(Rule):
     reason = (
         "It includes notebooks and training jobs, with which one can run any code under any passable role."
     )
-    remedy = (
-        "List the actions that are called; `toolkit policy iam` prints what each role of this project needs."
-    )
+    remedy = "List the actions that are called."
     category = CheckCategories.IAM
     resources = (*POLICIES, ROLE)
     data = (DATA,)

@@ -15,7 +15,7 @@ class IamFullAccess(Rule):
     name = "Nobody is given one of AWS's FullAccess policies"
     severity = "HIGH"
     reason = "They allow far more than this field needs, in the whole account, and AWS can add to them."
-    remedy = "Write a policy of what is needed; `toolkit policy iam` prints those of this project."
+    remedy = "Write a policy of what is needed, on the resources that it is needed for."
     category = CheckCategories.IAM
     resources = (
         ROLE,

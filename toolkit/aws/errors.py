@@ -41,7 +41,9 @@ def _refused(error: ClientError) -> ToolkitError:
     code = error.response["Error"].get("Code", "")
     message = f"AWS refused {error.operation_name}: {code}: {error.response['Error'].get('Message', '')}"
     if code in DENIED:
-        return PreflightError(message, remedy="`toolkit policy iam` prints what a deployer needs")
+        return PreflightError(
+            message, remedy="an administrator of the account can grant what the message names"
+        )
     if code in EXPIRED:
         return PreflightError(message, remedy="renew the credentials (`aws sso login`, or a fresh key)")
     if code == "NoSuchBucket":

@@ -20,11 +20,11 @@ def test_a_refusal_names_the_call_and_the_reason(account: AwsAccess) -> None:
     assert "nowhere" in known.message
 
 
-def test_denied_points_to_the_policies() -> None:
+def test_denied_points_to_who_can_grant_it() -> None:
     answer = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}
     known = explain(ClientError(answer, "CreateEndpoint"))  # type: ignore[arg-type]
     assert isinstance(known, PreflightError)
-    assert "policy iam" in (known.remedy or "")
+    assert "administrator" in (known.remedy or "")
 
 
 def test_no_credentials_and_no_connection_are_not_defects() -> None:
