@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -86,6 +87,12 @@ class Rig:
         """An initialized workspace on any folder of the copy; state is in `backend`, else in the folder."""
         directory = self.project.environment_build("test") / "-".join(stack.parts[-3:])
         directory.mkdir(parents=True, exist_ok=True)
+        var_file = _write(directory / "test.tfvars.json", variables)
+        backend_file = _backend(directory / "test.tfbackend", backend) if backend else None
+        return self.open(stack, directory, var_file, backend_file)
+
+    def open(self, stack: Path, directory: Path, var_file: Path, backend_file: Path | None) -> Workspace:
+        """An initialized workspace with files that are there."""
         workspace = Workspace(
             program=self.program,
             project=self.project,
@@ -97,8 +104,8 @@ class Rig:
                 "AWS_SECRET_ACCESS_KEY": "local",
             },
             console=Console(err=io.StringIO(), interactive=False),
-            var_file=_write(directory / "test.tfvars.json", variables),
-            backend_file=_backend(directory / "test.tfbackend", backend) if backend else None,
+            var_file=var_file,
+            backend_file=backend_file,
         )
         workspace.init()
         return workspace
@@ -182,3 +189,12 @@ def copy_project(root: Path) -> Project:
 def find_program(project: Project) -> Program:
     """The Terraform that this machine has."""
     return discover(project, Console(err=io.StringIO(), interactive=False))
+
+
+def make_packages(directory: Path) -> dict[str, str]:
+    """Zip files in place of the functions' code."""
+    files = {name: directory / f"{name}.zip" for name in ("gateway", "authorizer")}
+    for name, file in files.items():
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("handler.py", f"# {name}\n")
+    return {name: str(file) for name, file in files.items()}

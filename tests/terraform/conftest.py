@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.cloudprocess import CloudProcess, running
-from tests.support.terraform import Account, Rig, apply_account, copy_project, find_program
+from tests.support.terraform import Account, Rig, apply_account, copy_project, find_program, make_packages
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +33,4 @@ def account(rig: Rig) -> Account:
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Zip files in place of the functions' code."""
-    directory = tmp_path_factory.mktemp("packages")
-    files = {name: directory / f"{name}.zip" for name in ("gateway", "authorizer")}
-    for name, file in files.items():
-        with zipfile.ZipFile(file, "w") as archive:
-            archive.writestr("handler.py", f"# {name}\n")
-    return {name: str(file) for name, file in files.items()}
+    return make_packages(tmp_path_factory.mktemp("packages"))
