@@ -4,126 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.cloud import LLAMA_IMAGE, Engine, eventually
-from tests.support.terraform import Planned, Rig, show
+from tests.support.cloud import LLAMA_IMAGE, Engine
+from tests.support.endpoints import Stack, only, what
+from tests.support.terraform import Rig
 from toolkit.errors import TerraformError
-from toolkit.terraform import Workspace
 
 pytestmark = pytest.mark.slow
 
-ROOT = """
-variable "paused" {
-  type = bool
-}
-
-variable "endpoints" {
-  type = any
-}
-
-provider "aws" {
-  region = "us-east-1"
-}
-
-module "endpoint" {
-  source   = "../../modules/sagemaker_endpoint"
-  for_each = var.endpoints
-
-  name               = each.key
-  execution_role_arn = "arn:aws:iam::123456789012:role/HuggingfaceExecuteRole"
-  paused             = var.paused
-  variants           = each.value.variants
-  rollout            = each.value.rollout
-}
-
-output "configurations" {
-  value = { for name, endpoint in module.endpoint : name => endpoint.endpoint_config_name }
-}
-"""
+DAY = {"schedules": {"day": {"schedule": "cron(0 8 ? * MON-FRI *)", "min": 3, "max": 6}}}
 CANARY = {"strategy": "canary", "percent": 50, "alarms": {"latency_ms": 90_000}}
-
-
-@dataclass
-class Stack:
-    """Endpoints that relay to one engine, so that each is up in a moment."""
-
-    rig: Rig
-    name: str
-    engine: Engine
-    endpoints: dict[str, dict[str, Any]] = field(default_factory=dict)
-    paused: bool = False
-
-    def declare(self, name: str, variant: str = "AllTraffic", rollout: Any = None, **settings: Any) -> None:
-        """Say what an endpoint is to be; what is not said is as in the other endpoints."""
-        container = {"image": LLAMA_IMAGE, "environment": self.engine.container["Environment"]}
-        variants = {variant: {**container, "instance_type": "ml.c7i.xlarge", **settings}}
-        self.endpoints[name] = {"variants": variants, "rollout": rollout}
-
-    def workspace(self) -> Workspace:
-        """Terraform's, with what was declared last."""
-        folder = self.rig.root(self.name, ROOT)
-        return self.rig.workspace(folder, {"endpoints": self.endpoints, "paused": self.paused})
-
-    def plan(self) -> Planned:
-        """What an apply would do."""
-        return show(self.workspace())
-
-    def apply(self) -> None:
-        """Make it so."""
-        workspace = self.workspace()
-        workspace.apply(workspace.plan())
-
-    def environment(self, **further: str) -> dict[str, str]:
-        """A container's environment."""
-        return {**self.engine.container["Environment"], **further}
-
-    def describe(self, name: str) -> dict[str, Any]:
-        """SageMaker's description of an endpoint."""
-        return dict(self.rig.cloud.client("sagemaker").describe_endpoint(EndpointName=name))
-
-    def running(self, name: str) -> int:
-        """How many instances an endpoint's only variant is to have."""
-        (variant,) = self.describe(name)["ProductionVariants"]
-        return int(variant["DesiredInstanceCount"])
-
-    def scale(self, name: str, count: int) -> None:
-        """What Application Auto Scaling does."""
-        self.rig.cloud.client("sagemaker").update_endpoint_weights_and_capacities(
-            EndpointName=name,
-            DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": count}],
-        )
-        eventually(lambda: self.describe(name)["EndpointStatus"] == "InService")
-
-    def left(self) -> dict[str, list[str]]:
-        """What there is in the cloud of these endpoints."""
-        sagemaker = self.rig.cloud.client("sagemaker")
-        alarms = self.rig.cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
-        scaling = self.rig.cloud.client("application-autoscaling")
-        targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
-        return {
-            "endpoints": self._ours(sagemaker.list_endpoints(), "EndpointName"),
-            "configurations": self._ours(sagemaker.list_endpoint_configs(), "EndpointConfigName"),
-            "models": self._ours(sagemaker.list_models(), "ModelName"),
-            "alarms": self._ours({"alarms": alarms}, "AlarmName"),
-            "targets": self._ours({"targets": targets}, "ResourceId"),
-        }
-
-    def _ours(self, answer: dict[str, Any], key: str) -> list[str]:
-        (rows,) = (rows for rows in answer.values() if isinstance(rows, list))
-        return sorted(row[key] for row in rows if any(name in row[key] for name in self.endpoints))
-
-
-def what(planned: Planned) -> dict[str, str]:
-    """What happens to each of an endpoint's resources; hashes left out."""
-    return {
-        address.partition("].")[2].partition("[")[0]: "+".join(change["actions"])
-        for address, change in planned.changes.items()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +34,11 @@ def updated(rig: Rig, engine: Engine) -> Iterator[tuple[Stack, dict[str, Any]]]:
     room = {"min": 1, "max": 4}
     for name in ("grown", "edited", "beyond", "retuned", "rehoused", "renamed"):
         stack.declare(name, capacity=room)
+    for name in ("scheduled", "unscheduled", "rescheduled"):
+        stack.declare(name, capacity={**room, **DAY})
     stack.apply()
+    for name in ("scheduled", "rescheduled"):
+        stack.bound(name, 3, 6)  # as the schedule does
     for name in ("grown", "edited", "beyond", "rehoused"):
         stack.scale(name, 3)
     stack.declare("grown", capacity=room, instance_count=3)
@@ -150,15 +48,12 @@ def updated(rig: Rig, engine: Engine) -> Iterator[tuple[Stack, dict[str, Any]]]:
     stack.declare("retuned", capacity=room, rollout=CANARY)
     stack.declare("rehoused", capacity=room, instance_count=3, instance_type="ml.c7i.2xlarge")
     stack.declare("renamed", capacity=room, variant="Other")
+    stack.declare("unscheduled", capacity=room)
+    stack.declare("rescheduled", capacity={**room, **DAY, "max": 5})
     planned = stack.plan()
     stack.apply()
-    yield stack, {name: what(_only(planned, name)) for name in stack.endpoints}
+    yield stack, {name: what(only(planned, name)) for name in stack.endpoints}
     stack.workspace().apply(stack.workspace().plan(destroy=True))
-
-
-def _only(planned: Planned, name: str) -> Planned:
-    changes = [each for each in planned.content["resource_changes"] if f'["{name}"].' in each["address"]]
-    return Planned({**planned.content, "resource_changes": changes})
 
 
 def test_a_fleet_does_not_roll_because_it_grew(updated: tuple[Stack, dict[str, Any]]) -> None:
@@ -211,11 +106,72 @@ def test_another_instance_type_is_not_that_of_a_scalable_target(
     assert stack.running("rehoused") == 3
 
 
+def test_an_apply_leaves_the_bounds_of_a_schedule(updated: tuple[Stack, dict[str, Any]]) -> None:
+    stack, plans = updated
+    assert plans["scheduled"] == {}
+    assert stack.bounds("scheduled") == (3, 6)
+
+
+def test_other_bounds_hold_at_once(updated: tuple[Stack, dict[str, Any]]) -> None:
+    stack, plans = updated
+    assert plans["rescheduled"]["aws_appautoscaling_target.scheduled"] == "delete+create"
+    assert stack.bounds("rescheduled") == (1, 5)
+
+
+def test_without_schedules_the_bounds_are_kept(updated: tuple[Stack, dict[str, Any]]) -> None:
+    """One target goes and one comes for the same variant; it must be there in the end."""
+    stack, plans = updated
+    assert plans["unscheduled"]["aws_appautoscaling_target.scheduled"] == "delete"
+    assert plans["unscheduled"]["aws_appautoscaling_target.this"] == "create"
+    assert stack.bounds("unscheduled") == (1, 4)
+
+
 def test_other_variants_are_another_endpoint(updated: tuple[Stack, dict[str, Any]]) -> None:
     stack, plans = updated
     assert plans["renamed"]["aws_sagemaker_endpoint.this"] == "delete+create"
     (variant,) = stack.describe("renamed")["ProductionVariants"]
     assert variant["VariantName"] == "Other"
+
+
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+def test_what_sagemaker_gives_back_is_what_was_planned(rig: Rig, engine: Engine) -> None:
+    """A plan right after the apply is empty, whatever the endpoint has."""
+    stack = Stack(rig, "kinds", engine)
+    stack.declare("kinds-async", capacity={"min": 0, "max": 2})
+    stack.endpoints["kinds-async"]["endpoint"] = {
+        "type": "async",
+        "async": {
+            "output_s3_uri": "s3://bucket/answers/",
+            "error_topic_arn": "arn:aws:sns:us-east-1:123456789012:errors",
+            "max_concurrent_invocations": 4,
+        },
+    }
+    stack.declare("kinds-serverless", instance_type=None)
+    stack.endpoints["kinds-serverless"]["endpoint"] = {
+        "type": "serverless",
+        "serverless": {"memory_mb": 2048, "max_concurrency": 5},
+    }
+    schedule = {"schedule": "cron(0 8 ? * MON-FRI *)", "timezone": "Europe/Berlin", "min": 3}
+    stack.declare(
+        "kinds-full",
+        rollout={"strategy": "rolling", "percent": 25, "wait_seconds": 60, "timeout_seconds": 3600},
+        weight=0.3,
+        capacity={"min": 1, "max": 4, "schedules": {"day": schedule}},
+    )
+    container = {"image": LLAMA_IMAGE, "environment": stack.environment(), "instance_type": "ml.c7i.large"}
+    stack.endpoints["kinds-full"] |= {
+        "shadow": {**container, "sampling_percent": 10},
+        "vpc": {"subnet_ids": ["subnet-0b", "subnet-0a"], "security_group_ids": ["sg-0a"]},
+        "kms_key_arn": KEY,
+        "data_capture": {"percent": 5, "s3_uri": "s3://bucket/captured/", "kms_key_arn": KEY},
+    }
+    stack.apply()
+    assert stack.plan().changes == {}
+    workspace = stack.workspace()
+    workspace.apply(workspace.plan(destroy=True))
+    assert stack.left() == {kind: [] for kind in stack.left()}
 
 
 @pytest.fixture

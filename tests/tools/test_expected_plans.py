@@ -1,0 +1,33 @@
+"""The command that renews expectations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support import expectations
+from tests.support.environments import table
+from tests.tools import expected_plans
+
+
+def test_an_unknown_environment(capsys: pytest.CaptureFixture[str]) -> None:
+    assert expected_plans.main(["nonsense"]) == 2
+    assert "there are vllm, lmi, tgi, llama-cpp, tei, custom, mixed" in capsys.readouterr().err
+
+
+def test_what_is_written_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expectations, "DIRECTORY", tmp_path)
+    digest = {"m": {'a["x"]': {"name": "n"}, "b": {}}, "other": {"a": {"list": [1, 2]}}}
+    file = expectations.write("tei", digest)
+    assert expectations.expected("tei") == digest
+    assert len(file.read_text().splitlines()) == 2 + 2 * len(digest) + 3  # a resource a line
+    assert expectations.expected("vllm") == {}
+
+
+def test_the_table_has_every_combination() -> None:
+    for name, text in table().items():
+        if name != "mixed":
+            for kind in ("realtime", "async"):
+                for strategy in ("at-once", "canary", "linear", "rolling"):
+                    assert f"{kind}-{strategy}:" in text and f"{kind}-{strategy}-vpc:" in text
