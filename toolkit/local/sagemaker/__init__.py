@@ -8,6 +8,7 @@ updates       how the traffic moves from an old fleet to a new one
 fleet         what serves one endpoint configuration: variants and their instances
 instance      one instance of a variant: a model server process, its health and its log
 artifacts     a model's files, from S3 into a directory
+invocation    one invocation of a container
 runtime       InvokeEndpoint and InvokeEndpointWithResponseStream
 service       all of it as a part of the cloud
 """
