@@ -21,7 +21,7 @@ def main() -> None:
 
 
 def _finish(error: Exception) -> None:
-    known = error if isinstance(error, ToolkitError) else _explain_aws(error)
+    known = error if isinstance(error, ToolkitError) else _explain(error)
     if known is None:
         # A defect of ours: the traceback is what a report needs, so it is shown whole.
         raise error
@@ -31,7 +31,13 @@ def _finish(error: Exception) -> None:
     sys.exit(known.exit_code)
 
 
-def _explain_aws(error: Exception) -> ToolkitError | None:
+def _explain(error: Exception) -> ToolkitError | None:
+    if isinstance(error, OSError):
+        from toolkit import oserrors
+
+        explained = oserrors.explain(error)
+        if explained is not None:
+            return explained
     # Where boto3 was never imported, it raised nothing.
     if "botocore.exceptions" not in sys.modules:
         return None

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from toolkit.environment.schema import keep_up_to_date, schema
+from toolkit.environment.schema import schema
 from toolkit.errors import InputError
+from toolkit.generated import keep_up_to_date
 from toolkit.project import Project
 
 COMMAND = "python -m toolkit.environment.reference"

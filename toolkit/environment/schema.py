@@ -21,6 +21,7 @@ from pydantic_core import core_schema
 from toolkit.environment.environment import Environment
 from toolkit.environment.section import Section
 from toolkit.errors import InputError
+from toolkit.generated import keep_up_to_date
 from toolkit.project import Project
 
 COMMAND = "python -m toolkit.environment.schema"
@@ -100,20 +101,6 @@ def path(project: Project) -> Path:
 def main(arguments: list[str]) -> None:
     """Write the schema, or check it."""
     keep_up_to_date(path(Project.find()), text(), COMMAND, check="--check" in arguments)
-
-
-def keep_up_to_date(file: Path, content: str, command: str, *, check: bool) -> None:
-    """Write a generated file, or see that it is as it would be written.
-
-    Raises:
-        InputError: it is to be checked and stale.
-    """
-    if not check:
-        file.write_text(content, encoding="utf-8")
-    elif not file.is_file() or file.read_text(encoding="utf-8") != content:
-        raise InputError(
-            "the file is stale", where=file.name, remedy=f"run `{command}` and commit the result"
-        )
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from toolkit.console import Console
-from toolkit.environment.schema import keep_up_to_date
 from toolkit.errors import ToolkitError
+from toolkit.generated import keep_up_to_date
 from toolkit.policy import rules
 from toolkit.policy.rules import Rule
 from toolkit.policy.scan import Scanner

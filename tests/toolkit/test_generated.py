@@ -1,0 +1,20 @@
+"""Files that are made by a program and checked in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from toolkit.errors import InputError
+from toolkit.generated import keep_up_to_date
+
+
+def test_check_fails_on_a_stale_file_and_says_what_to_run(tmp_path: Path) -> None:
+    file = tmp_path / "page.md"
+    keep_up_to_date(file, "new", "python -m maker", check=False)
+    keep_up_to_date(file, "new", "python -m maker", check=True)
+    with pytest.raises(InputError, match="stale") as caught:
+        keep_up_to_date(file, "newer", "python -m maker", check=True)
+    assert "python -m maker" in str(caught.value)
+    assert file.read_text() == "new"

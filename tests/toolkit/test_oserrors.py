@@ -1,0 +1,53 @@
+"""A machine that refuses to keep files."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.checkout import clean_environment
+from toolkit import oserrors
+
+
+def test_a_cache_that_cannot_be_written_is_an_error_with_a_remedy(checkout: Path, tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("")
+    script = """
+from toolkit.console import Console
+from toolkit.project import Project
+from toolkit.terraform import discover
+from toolkit.__main__ import _finish
+try:
+    discover(Project.find(), Console())
+except Exception as error:
+    _finish(error)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=checkout,
+        env=clean_environment(TOOLKIT_CACHE_DIR=str(in_the_way / "cache")),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 4
+    assert "Traceback" not in result.stderr
+    assert "TOOLKIT_CACHE_DIR" in result.stderr
+
+
+def test_of_other_places_the_place_is_named(tmp_path: Path) -> None:
+    error = oserrors.explain(OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "plan.tfplan")))
+    assert error is not None
+    assert (error.where, error.message) == (str(tmp_path / "plan.tfplan"), "No space left on device")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [FileNotFoundError(errno.ENOENT, "No such file", "/x"), ConnectionResetError(errno.ECONNRESET, "reset")],
+)
+def test_what_is_a_defect_stays_one(error: OSError) -> None:
+    assert oserrors.explain(error) is None

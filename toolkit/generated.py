@@ -1,0 +1,21 @@
+"""Files that are made by a program and checked in, so that people find them without running it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toolkit.errors import InputError
+
+
+def keep_up_to_date(file: Path, content: str, command: str, *, check: bool) -> None:
+    """Write a generated file, or see that it is as it would be written.
+
+    Raises:
+        InputError: it is to be checked and stale.
+    """
+    if not check:
+        file.write_text(content, encoding="utf-8")
+    elif not file.is_file() or file.read_text(encoding="utf-8") != content:
+        raise InputError(
+            "the file is stale", where=file.name, remedy=f"run `{command}` and commit the result"
+        )
