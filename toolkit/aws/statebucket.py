@@ -27,6 +27,21 @@ def exists(access: AwsAccess, bucket: str) -> bool:
     return True
 
 
+def read(access: AwsAccess, bucket: str, key: str) -> bytes | None:
+    """An object of the bucket; None if there is none, or no bucket.
+
+    Raises:
+        botocore.exceptions.ClientError: it may not be read.
+    """
+    try:
+        found = access.s3.get_object(Bucket=bucket, Key=key, ExpectedBucketOwner=access.account_id)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket"):
+            return None
+        raise
+    return found["Body"].read()
+
+
 def ensure(access: AwsAccess, bucket: str) -> bool:
     """Create the bucket closed to the public if it is missing; returns whether it was created.
 

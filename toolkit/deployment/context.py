@@ -34,7 +34,9 @@ class Context:
     @cached_property
     def program(self) -> Program:
         """Terraform, found or fetched."""
-        return discover(self.project, self.console)
+        program = discover(self.project, self.console)
+        self.console.line(f"using {program.describe()}")
+        return program
 
     def workspace(self, stack: str) -> Workspace:
         """Terraform's working place for one of this environment's stacks, `account` or `inference`."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from toolkit import staging
 from toolkit.deployment import bootstrap, files, fleet, recording, verify
 from toolkit.deployment.context import Context
-from toolkit.deployment.outputs import Outputs, deployed_models, read
+from toolkit.deployment.outputs import Outputs, deployed_models, read, stored
 from toolkit.errors import TerraformError
 from toolkit.keys import Keys
 from toolkit.packaging import Package
@@ -71,7 +71,7 @@ def apply(context: Context, prepared: Prepared, check: Callable[[Outputs], None]
     digest = hashlib.sha256(prepared.plan.path.read_bytes()).hexdigest()
     if prepared.plan.has_changes:
         _apply_plan(context, prepared)
-    outputs = read(context, prepared.workspace)
+    outputs = read(context)
     verify.endpoints(context, outputs)
     keys_of(context, outputs).ensure_default()
     if check is not None:
@@ -93,7 +93,7 @@ def _apply_plan(context: Context, prepared: Prepared) -> None:
         prepared.workspace.apply(prepared.plan)
     except TerraformError as error:
         # If it is about an endpoint, SageMaker and the container's log know more of it.
-        models = deployed_models(prepared.workspace.outputs())
+        models = deployed_models(stored(context).outputs)
         failed = verify.failed_rollouts(context, models, str(error))
         if not failed:
             raise

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from toolkit.deployment import files
+from toolkit.aws import statebucket
 from toolkit.deployment.context import Context
 from toolkit.errors import PreflightError
-from toolkit.terraform import Workspace
+from toolkit.terraform import storedstate
 
 
 @dataclass(frozen=True)
@@ -70,17 +70,25 @@ class Outputs:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def read(context: Context, workspace: Workspace | None = None) -> Outputs:
+def stored(context: Context) -> storedstate.State:
+    """The inference stack's state, as the last apply left it; an empty one before the first.
+
+    Read from the bucket alone: the commands that only look at what was deployed start no Terraform.
+    """
+    environment = context.environment
+    content = statebucket.read(context.access, environment.state_bucket, environment.state_key)
+    if content is None:
+        return storedstate.State()
+    return storedstate.parse(content, f"s3://{environment.state_bucket}/{environment.state_key}")
+
+
+def read(context: Context) -> Outputs:
     """The outputs of the environment's last apply.
 
     Raises:
         PreflightError: it was not applied, or is destroyed.
     """
-    if workspace is None:
-        files.write(context.project, context.environment, context.console)
-        workspace = context.workspace("inference")
-        workspace.init()
-    raw = workspace.outputs()
+    raw = stored(context).outputs
     name = context.environment.env
     if not raw.get("models"):
         raise PreflightError(f"environment {name} is not deployed", remedy=f"make apply ENV={name}")
@@ -103,7 +111,7 @@ def deployed_models(raw: Mapping[str, Any]) -> dict[str, DeployedModel]:
     return {name: DeployedModel(**values) for name, values in sorted(raw.get("models", {}).items())}
 
 
-def _base_url(context: Context, raw: dict[str, Any]) -> str:
+def _base_url(context: Context, raw: Mapping[str, Any]) -> str:
     if context.access.endpoint_url is None:
         return f"{raw['api_invoke_url']}/v1"
     # Terraform knows only the address that AWS would have given the stage.

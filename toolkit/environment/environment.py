@@ -145,6 +145,11 @@ class Environment(Section):
         return self.account.state.bucket or state_bucket(self.name, self.account_id, self.region)
 
     @property
+    def state_key(self) -> str:
+        """Where in that bucket the state of the inference stack lies."""
+        return f"{self.env}/inference.tfstate"
+
+    @property
     def model_store_bucket(self) -> str:
         """The bucket of the models' weights."""
         named = self.account.model_store.bucket

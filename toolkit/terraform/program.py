@@ -72,9 +72,7 @@ def discover(project: Project, console: Console) -> Program:
         PreflightError: the program named is unusable, or none was found and none could be installed.
     """
     named = os.environ.get(SETTING)
-    program = _named(named, project) if named else _on_path(project, console) or _library(project, console)
-    console.line(f"using {program.describe()}")
-    return program
+    return _named(named, project) if named else _on_path(project, console) or _library(project, console)
 
 
 def _named(name: str, project: Project) -> Program:

