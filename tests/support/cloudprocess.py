@@ -62,11 +62,10 @@ class CloudProcess:
         code = files if isinstance(files, bytes) else zipped(files)
         created = self.functions.create_function(
             FunctionName=name,
-            Role=ROLE,
             Runtime="python3.13",
             Handler=handler,
             Code={"ZipFile": code},
-            **{"Timeout": 10, **settings},
+            **{"Timeout": 10, "Role": ROLE, **settings},
         )
         return str(created["FunctionArn"])
 

@@ -23,9 +23,12 @@ def up() -> None:
     from toolkit.console import Console
     from toolkit.local import client
     from toolkit.project import Project
+    from toolkit.toolenvs import ensure
 
     console = Console()
-    cloud = client.ensure_running(Project.find(), console)
+    project = Project.find()
+    ensure(project, "lambda-runtime", console)
+    cloud = client.ensure_running(project, console)
     console.line(f"the embedded cloud runs at {cloud.endpoint_url} (process {cloud.pid})")
 
 

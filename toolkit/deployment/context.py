@@ -11,6 +11,7 @@ from toolkit.environment import Environment, load
 from toolkit.errors import PreflightError
 from toolkit.project import Project
 from toolkit.terraform import Program, Workspace, discover
+from toolkit.toolenvs import ensure
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,9 @@ def open_context(name: str, console: Console, *, start_cloud: bool = False) -> C
 
     from toolkit.local import client
 
+    if start_cloud:
+        # The cloud would install it by itself, but a failure would only be in its log.
+        ensure(project, "lambda-runtime", console)
     cloud = client.ensure_running(project, console) if start_cloud else client.find(project)
     if cloud is None:
         raise PreflightError(

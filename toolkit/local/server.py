@@ -69,9 +69,9 @@ _WATCH_SECONDS = 2.0
 def services(cloud: Cloud, enforcement: Enforcement) -> list[Service]:
     """All parts of the cloud, in the order in which they start."""
     iam = IamService(enforcement)
-    sagemaker = SageMakerService(cloud)
+    sagemaker = SageMakerService(cloud, enforcement)
     autoscaling = AutoScalingService(sagemaker.endpoints.bound_count)
-    functions = FunctionService(cloud)
+    functions = FunctionService(cloud, enforcement)
     return [iam, sagemaker, autoscaling, functions, ApiGatewayService(functions)]
 
 

@@ -19,7 +19,7 @@ from toolkit.local.apigateway.definition import Integration, Method
 from toolkit.local.apigateway.errors import GatewayError, Refusal, failed, misconfigured
 from toolkit.local.apigateway.events import is_binary, proxy_event
 from toolkit.local.apigateway.functions import function_of
-from toolkit.local.functions.errors import FunctionError
+from toolkit.local.functions.errors import FunctionError, RefusedError
 from toolkit.local.functions.invocation import Answer
 from toolkit.local.functions.service import MAX_EVENT_BYTES, FunctionService
 
@@ -54,6 +54,9 @@ async def run(call: Call, functions: FunctionService) -> Response:
         if integration.streams:
             return await _streamed(call, answer, integration)
         return await _buffered(call, answer, integration)
+    except RefusedError as error:
+        # AWS: what Lambda's API rejects is a 500, what the function does wrong a 502.
+        raise misconfigured(f"{function.name}: {error.error_type}: {error.message}") from error
     except FunctionError as error:
         raise failed(f"{function.name}: {error.error_type}: {error.message}") from error
     except TimeoutError as error:

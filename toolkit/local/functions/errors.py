@@ -35,3 +35,19 @@ class FunctionError(Exception):
         if not isinstance(document, dict):
             return cls("Runtime.Unknown", "the runtime reported an error without a document", payload)
         return cls(str(document.get("errorType", "")), str(document.get("errorMessage", "")), payload)
+
+
+class RefusedError(FunctionError):
+    """Lambda did not even start the function.
+
+    Args:
+        code: of the error that Lambda's API answers.
+        message: in Lambda's words.
+        status: its HTTP status.
+        members: further members of the error.
+    """
+
+    def __init__(self, code: str, message: str, *, status: int, **members: str) -> None:
+        super().__init__(code, message)
+        self.status = status
+        self.members = members

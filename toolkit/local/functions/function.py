@@ -21,6 +21,7 @@ class Function:
     """One version of a function. Equal ones can run in the same process.
 
     Attributes:
+        role: ARN of the role that it runs as.
         code_sha256: hexadecimal.
         code: the zip file.
     """
@@ -29,6 +30,7 @@ class Function:
     arn: str
     region: str
     version: str
+    role: str
     handler: str
     runtime: str
     memory_mb: int
@@ -88,6 +90,7 @@ def _function(found: Any) -> Function:
         arn=found.function_arn,
         region=found.region,
         version=str(found.version),
+        role=found.role,
         handler=found.handler or "",
         runtime=found.run_time or "",
         memory_mb=int(found.memory_size),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -29,6 +30,7 @@ class Instance(abc.ABC):
         init_seconds: how long it took to get ready; None after its first invocation.
         usable: whether it may take another request.
         idle_since: `time.monotonic()` of its last release.
+        expires_at: when its role's credentials end; seconds since the epoch.
     """
 
     content_type = "application/json"
@@ -39,6 +41,7 @@ class Instance(abc.ABC):
         self.init_seconds: float | None = None
         self.usable = True
         self.idle_since = 0.0
+        self.expires_at = math.inf
         self._max_memory = 0
 
     @property
@@ -58,6 +61,11 @@ class Instance(abc.ABC):
     def alive(self) -> bool:
         """Whether the process runs."""
         return self.child is not None and self.child.returncode is None
+
+    def fits(self, function: Function) -> bool:
+        """Whether it can take a request for a function as that is now, and has credentials to its end."""
+        lasts = time.time() + function.timeout_seconds < self.expires_at
+        return self.alive and lasts and self.function == function
 
     async def start(self) -> None:
         """Get ready.

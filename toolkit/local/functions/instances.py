@@ -42,7 +42,7 @@ class Instances:
         while idle:
             # The one used last: the others may become superfluous.
             instance = idle.pop()
-            if instance.function == function and instance.alive:
+            if instance.fits(function):
                 return instance
             await self._end(instance)
         instance = await self._make(function)

@@ -14,6 +14,7 @@ from pathlib import Path
 from toolkit.local.functions.errors import FunctionError
 from toolkit.local.functions.function import Function
 from toolkit.local.functions.log import InstanceLog
+from toolkit.local.iam.enforcement import SessionCredentials
 from toolkit.local.service import Cloud
 from toolkit.toolenvs import ToolEnvironment
 
@@ -26,10 +27,12 @@ class Sandbox:
         cloud: where functions find AWS.
         runtime: the virtual environment that stands for AWS's Python runtime: what it lacks, a
             function lacks too.
+        credentials: of the function's role.
     """
 
     cloud: Cloud
     runtime: ToolEnvironment
+    credentials: SessionCredentials
 
     @property
     def _directory(self) -> Path:
@@ -64,7 +67,7 @@ class Sandbox:
             "HOME": str(self._directory),
             **function.environment,
             **self.cloud.child_environment(function.region),
-            "AWS_SESSION_TOKEN": "local",
+            **self.credentials.environment(),
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
             "AWS_LAMBDA_FUNCTION_VERSION": function.version,

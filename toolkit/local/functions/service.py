@@ -19,7 +19,7 @@ from toolkit.errors import ToolkitError
 from toolkit.local import eventstream
 from toolkit.local.awsapi import ApiError, Signature, SignedRoute
 from toolkit.local.functions import controlplane, function
-from toolkit.local.functions.errors import FunctionError, FunctionNotFoundError
+from toolkit.local.functions.errors import FunctionError, FunctionNotFoundError, RefusedError
 from toolkit.local.functions.function import Function
 from toolkit.local.functions.handlers import HandlerInstance
 from toolkit.local.functions.instance import Instance
@@ -28,6 +28,7 @@ from toolkit.local.functions.invocation import Answer, Invocation
 from toolkit.local.functions.log import InstanceLog
 from toolkit.local.functions.sandbox import Sandbox
 from toolkit.local.functions.web import WebInstance
+from toolkit.local.iam.enforcement import DeniedError, Enforcement, SessionCredentials
 from toolkit.local.service import Cloud
 from toolkit.local.status import FunctionStatus, Item, ProcessStatus
 from toolkit.project import Project
@@ -50,11 +51,18 @@ class FunctionService:
 
     Args:
         cloud: where they run.
+        enforcement: gives them their roles' credentials.
         runtime: makes the Python environment of their processes; called once, in a thread.
     """
 
-    def __init__(self, cloud: Cloud, runtime: Callable[[], ToolEnvironment] | None = None) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        enforcement: Enforcement,
+        runtime: Callable[[], ToolEnvironment] | None = None,
+    ) -> None:
         self._cloud = cloud
+        self._enforcement = enforcement
         self._make_runtime = runtime or self._default_runtime
         self._instances = Instances(self._new_instance)
         self._runtime: asyncio.Task[ToolEnvironment] | None = None
@@ -123,13 +131,25 @@ class FunctionService:
 
     async def _new_instance(self, target: Function) -> Instance:
         log = InstanceLog(target)
+        credentials = self._credentials(target)
         try:
-            sandbox = Sandbox(self._cloud, await self._tools())
+            sandbox = Sandbox(self._cloud, await self._tools(), credentials)
         except (ToolkitError, OSError) as error:
             log.line(f"[ERROR] no Python environment for functions: {error}")
             raise FunctionError("Runtime.Unavailable", str(error)) from error
         kind = WebInstance if target.is_web else HandlerInstance
-        return kind(target, log, sandbox)
+        instance = kind(target, log, sandbox)
+        instance.expires_at = credentials.expiration.timestamp()
+        return instance
+
+    def _credentials(self, target: Function) -> SessionCredentials:
+        try:
+            return self._enforcement.issue_role_credentials(
+                target.role, "lambda.amazonaws.com", target.name, region=target.region, source_arn=target.arn
+            )
+        except DeniedError as error:
+            message = "The role defined for the function cannot be assumed by Lambda."
+            raise RefusedError("AccessDeniedException", message, status=403) from error
 
     async def _tools(self) -> ToolEnvironment:
         """The Python environment; tried again if its installation failed."""
@@ -170,6 +190,8 @@ class FunctionService:
             return Response(status_code=202, headers=headers)
         try:
             payload = _checked(await answer.read())
+        except RefusedError as error:
+            raise _refusal(error) from error
         except FunctionError as error:
             headers["x-amz-function-error"] = "Unhandled"
             payload = error.payload
@@ -183,6 +205,8 @@ class FunctionService:
         answer = self.invoke(target, event, _client_context(request))
         try:
             await answer.begin()
+        except RefusedError as error:
+            raise _refusal(error) from error
         except FunctionError:
             # Told as the stream's last event.
             answer.content_type = "application/octet-stream"
@@ -211,6 +235,10 @@ async def _asked(request: Request) -> tuple[Function, bytes]:
     except FunctionNotFoundError as error:
         raise ApiError("ResourceNotFoundException", str(error), status=404, Type="User") from error
     return found, event or b"{}"
+
+
+def _refusal(error: RefusedError) -> ApiError:
+    return ApiError(error.error_type, error.message, status=error.status, Type="User", **error.members)
 
 
 def _client_context(request: Request) -> str | None:

@@ -7,24 +7,29 @@ import hashlib
 import os
 import shutil
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from toolkit.local.controlplane import objects
+from toolkit.local.sagemaker.executionrole import RoleDeniedError
+
+# Raises RoleDeniedError unless the model's role may do an action on a resource, with these condition keys.
+Require = Callable[[str, str, Mapping[str, str]], None]
 
 
 class ArtifactError(Exception):
     """The model's files are not there, or cannot be used; the message is a failure reason."""
 
 
-def materialise(container: Mapping[str, Any], directory: Path) -> Path:
+def materialise(container: Mapping[str, Any], directory: Path, require: Require) -> Path:
     """Put the files of a container's model into a directory; blocks for as long as that takes.
 
     Args:
         container: a ContainerDefinition, with `ModelDataSource` or `ModelDataUrl` or neither.
         directory: folder of all models; a model of the same content is already there, and is used again.
+        require: checks what the model's execution role may read.
 
     Returns:
         The model's own folder; its files must not be changed.
@@ -41,6 +46,8 @@ def materialise(container: Mapping[str, Any], directory: Path) -> Path:
     else:
         uri, compressed, prefix = None, False, False
     found = _find(uri, prefix) if uri else {}
+    if uri:
+        _check_access(uri, found.values(), require, listed=prefix)
     target = directory / _digest(found, compressed)
     if not target.is_dir():
         _fill(target, found, compressed)
@@ -64,6 +71,18 @@ def _find(uri: str, prefix: bool) -> dict[str, objects.FileKey]:
     if not found:
         raise ArtifactError(f"Could not find model data at {uri}.")
     return found
+
+
+def _check_access(uri: str, found: Iterable[objects.FileKey], require: Require, *, listed: bool) -> None:
+    parts = urlsplit(uri)
+    bucket = f"arn:aws:s3:::{parts.netloc}"
+    try:
+        if listed:
+            require("s3:ListBucket", bucket, {"s3:prefix": parts.path.removeprefix("/")})
+        for object_ in found:
+            require("s3:GetObject", f"{bucket}/{object_.name}", {})
+    except RoleDeniedError as error:
+        raise ArtifactError(f"Could not access model data at {uri}. {error}") from error
 
 
 def _digest(found: Mapping[str, objects.FileKey], compressed: bool) -> str:

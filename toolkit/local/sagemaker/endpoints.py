@@ -14,6 +14,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from toolkit.local.awsapi import ApiError
+from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.sagemaker.definitions import Definitions, Operation, without
 from toolkit.local.sagemaker.endpoint import Endpoint, describe, summarise
 from toolkit.local.sagemaker.fleet import Fleet, FleetError, Site, Variant
@@ -29,8 +30,9 @@ _IN_PROGRESS = ("Creating", "Updating", "RollingBack", "Deleting")
 class Endpoints:
     """The endpoints of all regions."""
 
-    def __init__(self, cloud: Cloud, definitions: Definitions, tags: Tags) -> None:
+    def __init__(self, cloud: Cloud, enforcement: Enforcement, definitions: Definitions, tags: Tags) -> None:
         self._cloud = cloud
+        self._enforcement = enforcement
         self._definitions = definitions
         self._tags = tags
         self._endpoints: ByRegion[Endpoint] = ByRegion("endpoint", "endpoint")
@@ -149,7 +151,13 @@ class Endpoints:
             Variant.of(definition, models.get(definition["ModelName"]).definition)
             for definition in configuration.definition["ProductionVariants"]
         ]
-        site = Site(endpoint, region, self._cloud.directory / "models", self._cloud.child_environment(region))
+        site = Site(
+            endpoint=endpoint,
+            region=region,
+            models=self._cloud.directory / "models",
+            environment=self._cloud.child_environment(region),
+            enforcement=self._enforcement,
+        )
         return Fleet(site, configuration_name, variants)
 
     def _check_idle(self, endpoint: Endpoint) -> None:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.sagemaker import artifacts
+from toolkit.local.sagemaker.executionrole import ExecutionRole
 from toolkit.local.sagemaker.instance import Instance, InstanceError, Program
 from toolkit.local.sagemaker.store import Members
 from toolkit.local.serving import runners
@@ -32,12 +34,14 @@ class Site:
         region: its region.
         models: folder of all models' files.
         environment: what SDKs in a container need to reach the cloud.
+        enforcement: decides what a model's execution role may read.
     """
 
     endpoint: str
     region: str
     models: Path
     environment: dict[str, str]
+    enforcement: Enforcement
 
     @property
     def log_group(self) -> str:
@@ -112,7 +116,8 @@ class Variant:
         container = self.container
         environment = {**site.environment, **container.get("Environment", {})}
         command = runners.command(container.get("Image", ""), environment)
-        files = await asyncio.to_thread(artifacts.materialise, container, site.models)
+        role = ExecutionRole(site.enforcement, self.model.get("ExecutionRoleArn", ""))
+        files = await asyncio.to_thread(artifacts.materialise, container, site.models, role.require)
         startup = self.definition.get("ContainerStartupHealthCheckTimeoutInSeconds", DEFAULT_STARTUP_SECONDS)
         return Program(command, environment, files, site.log_group, self.name, site.region, startup)
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from toolkit.local.awsapi import JSON, Signature, SignedRoute, TargetRoute
+from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.sagemaker.definitions import Definitions, Operation
 from toolkit.local.sagemaker.endpoints import Endpoints
 from toolkit.local.sagemaker.runtime import Runtime
@@ -27,10 +28,10 @@ class SageMakerService:
         endpoints: the endpoints, for what scales them.
     """
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, enforcement: Enforcement) -> None:
         self._tags = Tags()
         definitions = Definitions(self._tags)
-        self.endpoints = Endpoints(cloud, definitions, self._tags)
+        self.endpoints = Endpoints(cloud, enforcement, definitions, self._tags)
         self._runtime = Runtime(self.endpoints)
         self._operations: dict[str, Operation] = {
             **definitions.operations(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import math
 import time
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from toolkit.local.functions.instances import Instances
 FUNCTION = Function(
     name="f", arn="arn:f", region="us-east-1", version="$LATEST", handler="h", runtime="python3.13",
     memory_mb=128, timeout_seconds=3, environment={}, layers=(), log_group="/g", code_sha256="a", code=b"",
+    role="arn:r",
 )  # fmt: skip
 CHANGED = dataclasses.replace(FUNCTION, code_sha256="b")
 
@@ -21,10 +23,13 @@ CHANGED = dataclasses.replace(FUNCTION, code_sha256="b")
 class Stub:
     """As much of an instance as `Instances` knows of it."""
 
+    fits = Instance.fits
+
     def __init__(self, function: Function) -> None:
         self.function = function
         self.usable = self.alive = True
         self.idle_since = 0.0
+        self.expires_at = math.inf
 
     async def start(self) -> None:
         pass
@@ -48,6 +53,18 @@ def test_code_that_changed_while_an_instance_of_the_old_started() -> None:
         assert new.function == CHANGED
         assert not old.alive
         assert list(instances) == [new]
+
+    asyncio.run(scenario())
+
+
+def test_one_whose_credentials_end_soon_takes_no_request() -> None:
+    async def scenario() -> None:
+        instances = Instances(make)
+        old = await instances.acquire(FUNCTION)
+        await instances.release(old)
+        old.expires_at = time.time() + FUNCTION.timeout_seconds - 1
+        assert await instances.acquire(FUNCTION) is not old
+        assert not old.alive
 
     asyncio.run(scenario())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import hashlib
 import io
 import json
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.checkout import ROOT
-from tests.support.cloudprocess import zipped
+from tests.support.cloudprocess import ROLE, zipped
 from toolkit.console import Console
 from toolkit.errors import PreflightError
 from toolkit.local.functions.errors import FunctionError
@@ -23,10 +24,12 @@ from toolkit.local.functions.invocation import Answer, Invocation
 from toolkit.local.functions.log import InstanceLog
 from toolkit.local.functions.sandbox import Sandbox
 from toolkit.local.functions.service import FunctionService
+from toolkit.local.iam.enforcement import Enforcement, SessionCredentials
 from toolkit.local.service import Cloud
 from toolkit.project import Project
 from toolkit.toolenvs import ToolEnvironment, ensure
 
+CREDENTIALS = SessionCredentials("key", "secret", "token", datetime.datetime.max)
 CODE = """
 import decimal
 count = 0
@@ -60,7 +63,7 @@ def a_function(handler: str, code: str = CODE) -> Function:
     archive = zipped({"app.py": code})
     return Function(
         name="f", arn="arn:f", region="us-east-1", version="$LATEST", handler=handler, runtime="python3.13",
-        memory_mb=128, timeout_seconds=5, environment={}, layers=(), log_group=f"/test/{handler}",
+        role=ROLE, memory_mb=128, timeout_seconds=5, environment={}, layers=(), log_group=f"/test/{handler}",
         code_sha256=hashlib.sha256(archive).hexdigest(), code=archive,
     )  # fmt: skip
 
@@ -70,7 +73,7 @@ def run(runtime: ToolEnvironment, directory: Path, handler: str, *events: Any, c
     function = a_function(handler, code)
 
     async def answers() -> list[Any]:
-        sandbox = Sandbox(Cloud(directory, "http://127.0.0.1:1", "test"), runtime)
+        sandbox = Sandbox(Cloud(directory, "http://127.0.0.1:1", "test"), runtime, CREDENTIALS)
         instance = HandlerInstance(function, InstanceLog(function), sandbox)
         await instance.start()
         try:
@@ -134,7 +137,7 @@ def test_a_failed_installation_is_told_and_tried_again(runtimes: Any, tmp_path: 
         return outcome
 
     async def scenario() -> Any:
-        service = FunctionService(Cloud(tmp_path, "http://127.0.0.1:1", "test"), install)
+        service = FunctionService(Cloud(tmp_path, "http://127.0.0.1:1", "test"), Enforcement(), install)
         with pytest.raises(FunctionError, match="could not install"):
             await service.invoke(a_function("app.echo"), b"1").read()
         answer = await service.invoke(a_function("app.echo"), b"1").read()

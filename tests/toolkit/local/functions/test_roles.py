@@ -1,0 +1,64 @@
+"""Functions act as their roles: what IAM lets the role do, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.support.cloudprocess import CloudProcess
+from tests.support.iam import allow, document, trust
+
+PUT = """
+import boto3
+from botocore.exceptions import ClientError
+def handler(event, context):
+    who = boto3.client("sts").get_caller_identity()["Arn"]
+    try:
+        boto3.client("s3").put_object(Bucket="desk", Key=event, Body=b"x")
+    except ClientError as error:
+        return [who, error.response["Error"]["Code"]]
+    return [who, "done"]
+"""
+
+
+@pytest.fixture
+def enforced(cloud: CloudProcess) -> Iterator[None]:
+    switch = f"{cloud.endpoint_url}/_toolkit/iam"
+    httpx.post(switch, json={"enforce": True}).raise_for_status()
+    yield
+    httpx.post(switch, json={"enforce": False}).raise_for_status()
+
+
+def role(cloud: CloudProcess, name: str, service: str, *statements: dict[str, Any]) -> str:
+    iam = cloud.client("iam")
+    trusting = document(trust({"Service": service}))
+    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusting)["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=document(*statements))
+    return arn
+
+
+def test_a_function_may_do_what_its_role_may(cloud: CloudProcess, enforced: None) -> None:
+    cloud.client("s3").create_bucket(Bucket="desk")
+    arn = role(cloud, "writer", "lambda.amazonaws.com", allow("s3:PutObject", "arn:aws:s3:::desk/mine"))
+    cloud.create_function("write", {"app.py": PUT}, Role=arn)
+
+    def write(key: str) -> Any:
+        answer = cloud.functions.invoke(FunctionName="write", Payload=json.dumps(key))
+        return json.load(answer["Payload"])
+
+    session = "arn:aws:sts::123456789012:assumed-role/writer/write"
+    assert write("mine") == [session, "done"]
+    assert write("yours") == [session, "AccessDenied"]
+
+
+def test_a_role_that_does_not_trust_lambda_runs_nothing(cloud: CloudProcess, enforced: None) -> None:
+    arn = role(cloud, "stranger", "ec2.amazonaws.com", allow("*"))
+    cloud.create_function("refused", {"app.py": PUT}, Role=arn)
+    with pytest.raises(ClientError, match="cannot be assumed by Lambda") as caught:
+        cloud.functions.invoke(FunctionName="refused", Payload=b'"mine"')
+    assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
