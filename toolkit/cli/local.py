@@ -78,7 +78,8 @@ def _describe(found: CloudStatus) -> list[str]:
     memory = found.memory_bytes + found.children_memory_bytes
     lines = [
         f"the embedded cloud runs at {found.endpoint_url} (process {found.pid}, "
-        f"up {found.uptime_seconds:.0f} s, {_mebibytes(memory)} with all it runs)"
+        f"up {found.uptime_seconds:.0f} s, {_mebibytes(memory)} with all it runs)",
+        f"  time scale {found.time_scale:g}: a minute of waiting on AWS is {60 * found.time_scale:g} s here",
     ]
     for endpoint in found.endpoints:
         reason = f": {endpoint.reason}" if endpoint.reason else ""

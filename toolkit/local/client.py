@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from toolkit.console import Console
 from toolkit.errors import PreflightError
+from toolkit.local import timescale
 from toolkit.local.state import Folder, Record, code_version
 from toolkit.local.status import CloudStatus
 from toolkit.project import Project
@@ -56,7 +57,9 @@ def ensure_running(project: Project, console: Console) -> RunningCloud:
 
     Raises:
         PreflightError: it did not start; the error shows the end of its log.
+        InputError: a setting for it has no good value.
     """
+    timescale.scale()
     folder = Folder.of(project)
     record = _find(folder)
     if record is None or _is_outdated(record):
@@ -133,18 +136,22 @@ def _status(record: Record) -> CloudStatus:
 
 
 def _is_outdated(record: Record) -> bool:
-    return record.code_version != code_version()
+    return record.code_version != code_version() or timescale.asked() not in (None, record.time_scale)
 
 
 def _replace_outdated(record: Record, console: Console) -> Record | None:
-    """Stop a cloud that runs older code, unless something is deployed in it: the user decides on that."""
+    """Stop a cloud of another kind, unless something is deployed in it: the user decides on that."""
+    if record.code_version != code_version():
+        difference = "runs older code than this command"
+    else:
+        difference = f"was started with {timescale.SETTING}={record.time_scale:g}"
     if _status(record).empty:
-        console.line("the embedded cloud runs older code and is empty: starting it anew")
+        console.line(f"the embedded cloud {difference} and is empty: starting it anew")
         _stop(record, console)
         return None
     console.warning(
-        "the embedded cloud runs older code than this command, and restarting it loses what is deployed "
-        "in it; to have the new code: `toolkit local down`, then apply again"
+        f"the embedded cloud {difference}, and restarting it loses what is deployed in it; to have it as "
+        "it should be: `toolkit local down`, then apply again"
     )
     return record
 

@@ -42,7 +42,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from toolkit.local import guard, state
+from toolkit.local import guard, state, timescale
 from toolkit.local.apigateway.service import ApiGatewayService
 from toolkit.local.autoscaling.service import AutoScalingService
 from toolkit.local.controlplane import application, checksums, inventory, objects, owners
@@ -137,6 +137,7 @@ class Server:
             uptime_seconds=time.time() - self.started_at,
             memory_bytes=psutil.Process().memory_info().rss,
             code_version=self.code_version,
+            time_scale=timescale.scale(),
             empty=not items and not inventory.has_buckets(),
             **by_kind(items),
         )
@@ -202,7 +203,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     guard.refuse_outgoing_connections()
     last = folder.read()
     listener = listen(last.port if last else None)
-    record = state.Record(listener.getsockname()[1], os.getpid(), options.instance_id, state.code_version())
+    record = state.Record(
+        listener.getsockname()[1],
+        os.getpid(),
+        options.instance_id,
+        state.code_version(),
+        timescale.scale(),
+    )
     directory = _fresh_directory(folder.path / "run", options.instance_id)
     server = Server(Cloud(directory, record.endpoint_url, record.instance_id), record.code_version)
     config = uvicorn.Config(

@@ -20,12 +20,14 @@ class Record:
         pid: the cloud's process.
         instance_id: what the cloud at that port must answer to be this one.
         code_version: of the toolkit's code that it runs.
+        time_scale: see `toolkit.local.timescale`.
     """
 
     port: int
     pid: int
     instance_id: str
     code_version: str
+    time_scale: float
 
     @property
     def endpoint_url(self) -> str:

@@ -78,6 +78,7 @@ class CloudStatus:
         uptime_seconds: how long it runs.
         memory_bytes: resident memory of the cloud itself, without its child processes.
         code_version: digest of the toolkit's code that it runs.
+        time_scale: seconds in it for a second of AWS; see `toolkit.local.timescale`.
         empty: whether nothing would be lost by a restart.
     """
 
@@ -88,6 +89,7 @@ class CloudStatus:
     uptime_seconds: float
     memory_bytes: int
     code_version: str
+    time_scale: float
     empty: bool
     endpoints: tuple[EndpointStatus, ...] = ()
     functions: tuple[FunctionStatus, ...] = ()

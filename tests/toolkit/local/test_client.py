@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import http.server
 import io
@@ -14,8 +15,8 @@ import pytest
 
 from tests.support.cloud import aws_clients, eventually, is_gone
 from toolkit.console import Console
-from toolkit.errors import PreflightError
-from toolkit.local import client
+from toolkit.errors import InputError, PreflightError
+from toolkit.local import client, timescale
 from toolkit.local.state import Folder
 from toolkit.project import Project
 
@@ -121,7 +122,7 @@ def test_a_record_of_a_dead_cloud_harms_nobody(project: Project) -> None:
     folder = Folder.of(project)
     record = folder.read()
     assert record is not None
-    folder.write(type(record)(record.port, bystander.pid, record.instance_id, record.code_version))
+    folder.write(dataclasses.replace(record, pid=bystander.pid))
     try:
         assert client.find(project) is None
         assert not client.stop(project, silent())
@@ -215,3 +216,32 @@ def test_files_in_its_folder_are_not_taken_for_modules(project: Project) -> None
     project.local_cloud.mkdir(parents=True)
     (project.local_cloud / "uvicorn.py").write_text("raise SystemExit('taken from the working directory')")
     assert client.ensure_running(project, silent())
+
+
+def test_it_runs_at_the_time_scale_that_is_set(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def time_scale() -> float | None:
+        status = client.status(project)
+        return status.time_scale if status else None
+
+    monkeypatch.delenv(timescale.SETTING, raising=False)
+    usual = client.ensure_running(project, silent())
+    assert time_scale() == timescale.DEFAULT
+    monkeypatch.setenv(timescale.SETTING, "0.5")
+    other = client.ensure_running(project, silent())
+    assert (other.pid != usual.pid, time_scale()) == (True, 0.5)
+    monkeypatch.delenv(timescale.SETTING)
+    assert client.ensure_running(project, silent()) == other
+    aws_clients(other)("s3").create_bucket(Bucket="state")
+    monkeypatch.setenv(timescale.SETTING, "1")
+    said = io.StringIO()
+    assert client.ensure_running(project, Console(io.StringIO(), said, interactive=False)) == other
+    assert "TOOLKIT_LOCAL_TIME_SCALE=0.5" in said.getvalue()
+
+
+def test_a_bad_time_scale_is_refused_before_anything_starts(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(timescale.SETTING, "fast")
+    with pytest.raises(InputError, match="'fast'"):
+        client.ensure_running(project, silent())
+    assert client.log_tail(project, 5) == []

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.local import children, logs, upstream
+from toolkit.local.sagemaker import startup
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Program:
         environment: of the container, with what SDKs need to reach the cloud.
         model_directory: the model's files.
         log_group: where its output goes, as `<variant>/<instance id>`.
-        startup_seconds: how long it may take to answer pings.
+        startup_seconds: how long it may take to answer pings, on AWS; see `startup`.
     """
 
     command: list[str]
@@ -128,17 +129,18 @@ class Instance:
     async def _wait_until_healthy(self, child: children.Child) -> None:
         healthy = asyncio.create_task(self._ping_until_answered())
         ended = asyncio.create_task(child.wait())
+        late = asyncio.create_task(startup.time_out(child.pid, self.program.startup_seconds))
         try:
-            async with asyncio.timeout(self.program.startup_seconds):
-                await asyncio.wait({healthy, ended}, return_when=asyncio.FIRST_COMPLETED)
-        except TimeoutError as error:
-            limit = f"{self.program.startup_seconds:.0f} seconds"
-            raise InstanceError(f"It did not answer /ping with 200 within {limit}.") from error
+            await asyncio.wait({healthy, ended, late}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            healthy.cancel()
-            ended.cancel()
+            for task in (healthy, ended, late):
+                task.cancel()
         if child.returncode is not None:
             raise InstanceError(f"Its process ended with exit code {child.returncode}.")
+        if not healthy.done():
+            limit = f"{self.program.startup_seconds:.0f} seconds"
+            raise InstanceError(f"It did not answer /ping with 200 within {limit}.")
+        healthy.result()
 
     async def _ping_until_answered(self) -> None:
         pause = _PING_SECONDS
