@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 from toolkit.environment.account import Account, AccountId
 from toolkit.environment.api import Api
 from toolkit.environment.model import Model, ModelName
+from toolkit.environment.policy import Policy
 from toolkit.environment.problems import did_you_mean
 from toolkit.environment.section import Checked, Mistake, Section, matching
 from toolkit.serving import catalogue
@@ -101,7 +102,7 @@ class Environment(Section):
     account_id: AccountId = LOCAL_ACCOUNT_ID
     """The AWS account, 12 digits in quotes; `target: aws` needs it, and commands refuse any other account."""
     protected: bool = False
-    """Whether commands that change it outside of the pipeline are refused."""
+    """Whether nothing of it is destroyed or replaced without `--allow-destroy` and its name."""
     tags: Annotated[Tags, Field(max_length=40)] = Field(default={})
     """Tags of every resource."""
     account: Account = Account()
@@ -110,6 +111,8 @@ class Environment(Section):
     """The models, by the names that clients ask for."""
     api: Api = Api()
     """The API."""
+    policy: Policy = Policy()
+    """What the policy gate of `plan` and `apply` lets through."""
 
     _env: str = PrivateAttr()
     _file: str = PrivateAttr()

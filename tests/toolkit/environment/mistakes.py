@@ -32,6 +32,12 @@ TINY = """
     instance_type: ml.c7i.xlarge
 """
 
+
+def exception(content: str, key: str, says: str) -> tuple[str, str, int, str, str]:
+    """An exception of the policy gate."""
+    return "api:", f"policy:\n  exceptions:\n    - {content}\napi:", 22, f"policy.exceptions[0]{key}", says
+
+
 # (what is changed, to what, line, key, what the message says)
 MISTAKES = {
     "syntax": ("name: llm", "name: [llm", 3, "", "not valid YAML"),
@@ -384,5 +390,18 @@ MISTAKES = {
         19,
         "models.qwen3-8b.aliases[0]",
         "refers to what it stands in",
+    ),
+    "severity": ("api:", "policy: {fail_at: severe}\napi:", 20, "policy.fail_at", "'critical'"),
+    "exception without a reason": exception(
+        "{rule: CKV_LLM_9, resource: '*', reason: ' ', expires: 2027-06-30}", ".reason", "say why"
+    ),
+    "exception for ever": exception(
+        "{rule: CKV_LLM_9, resource: '*', reason: because}", ".expires", "is missing"
+    ),
+    "exception until a day that is not": exception(
+        "{rule: CKV_LLM_9, resource: '*', reason: because, expires: 2027-02-30}", ".expires", "2027-06-30"
+    ),
+    "exception from everything": exception(
+        "{rule: '*', resource: '*', reason: because, expires: 2027-06-30}", ".rule", "CKV_LLM_9"
     ),
 }
