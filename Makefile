@@ -22,6 +22,9 @@ LAMBDA_UV = $(subst --universal --python-version 3.11,--python-version 3.13 --py
 KIND := $(if $(shell grep -sE '^target:[[:space:]]*local' terraform/environments/$(ENV).yaml),local,toolkit)
 SETUP := $(VENV)/.$(KIND).installed
 DEV := $(VENV)/.dev.installed
+# Tests of one file, or of one deployment, stay together; the whole-stack ones, which come first, take longest.
+WORKERS ?= 3
+PYTEST := $(VENV)/bin/pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help setup bootstrap plan apply smoke-test status outputs destroy doctor \
         test test-fast lint check generate bench-cli lock clean
@@ -55,10 +58,10 @@ doctor: $(SETUP) ## look at this machine: tools, versions, credentials
 	$(TOOLKIT) doctor --env $(ENV) $(ARGS)
 
 test: lint ## everything: linters, unit tests, the whole stack for real
-	$(VENV)/bin/pytest
+	$(PYTEST)
 
 test-fast: $(DEV) ## the inner loop, under a minute
-	$(VENV)/bin/pytest -m "not slow and not e2e"
+	$(PYTEST) --hypothesis-profile fast -m "not slow and not e2e"
 
 lint: $(DEV)
 	$(VENV)/bin/ruff check

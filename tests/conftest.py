@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support.checkout import ROOT
+
+# For the inner loop (`make test-fast`): properties hold for a handful of examples, `make test` tries more.
+hypothesis.settings.register_profile("fast", max_examples=20, deadline=None)
+hypothesis.settings.register_profile("full", max_examples=100, deadline=None)
+hypothesis.settings.load_profile("full")
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +26,12 @@ CLOUDS = {"account", "cloud"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what needs a running cloud."""
+    """Mark as slow what needs a running cloud, and keep together what shares costly fixtures."""
     for item in items:
-        if isinstance(item, pytest.Function) and CLOUDS.intersection(item.fixturenames):
+        fixtures = set(item.fixturenames) if isinstance(item, pytest.Function) else set()
+        if fixtures & CLOUDS:
             item.add_marker(pytest.mark.slow)
+        # With several workers (`make test`), a group runs on one of them. One deployment serves many files;
+        # other fixtures are made once a file, or cost little.
+        group = "deployed" if "deployed" in fixtures else item.path.relative_to(ROOT).as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))

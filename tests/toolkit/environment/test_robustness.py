@@ -16,7 +16,7 @@ from toolkit.environment import Environment, load
 from toolkit.errors import InputError
 from toolkit.project import Project
 
-FAST = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, max_examples=80)
+FAST = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 DATA = YAML(typ="safe", pure=True).load(EVERYTHING)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from toolkit.environment.schedule import AT, CRON, TIMEZONE
 
-FAST = settings(deadline=None, derandomize=True, max_examples=50)
+FAST = settings(deadline=None, derandomize=True)
 MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
 
