@@ -4,6 +4,7 @@ documents    moto extended: OpenAPI documents are kept whole, a deployment is a 
 definition   what a document says, in the terms of a request
 service      a request's way: route, authorizer, API key, integration
 authorizer, keys, permissions      who may
+throttle, quota, plans             how often
 integration, events                the function behind it
 responses    what the gateway answers by itself
 """

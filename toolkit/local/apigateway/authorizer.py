@@ -1,4 +1,4 @@
-"""TOKEN authorizers: a function decides by a header, and its answer holds for a while."""
+"""Authorizers that are functions: they decide by a token or by the request; their answer holds for a time."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.datastructures import QueryParams
+
 from toolkit.local.apigateway import permissions
 from toolkit.local.apigateway.call import Call, Identity
 from toolkit.local.apigateway.definition import Authorizer
 from toolkit.local.apigateway.errors import GatewayError, Refusal
+from toolkit.local.apigateway.events import request_event
 from toolkit.local.apigateway.functions import function_of
 from toolkit.local.apigateway.policy import decide
 from toolkit.local.functions.errors import FunctionError
@@ -24,7 +27,8 @@ _TIMEOUT_SECONDS = 30
 _MAX_CACHED = 10_000
 _CONTEXT_TYPES = (str, int, float, bool)
 
-_Key = tuple[str, str, str, str]
+# Stage, deployment, authorizer, identity.
+_Key = tuple[str, str, str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class _Answer:
 
 
 class Authorizers:
-    """Asks authorizers, and remembers their answers by deployment and token as API Gateway does."""
+    """Asks authorizers, and remembers their answers by deployment and identity as API Gateway does."""
 
     def __init__(self, functions: FunctionService) -> None:
         self._functions = functions
@@ -50,10 +54,10 @@ class Authorizers:
         authorizer = call.method.authorizer if call.method else None
         if authorizer is None:
             return None
-        token = call.headers.get(authorizer.header)
-        if not token or (authorizer.validation and not re.fullmatch(authorizer.validation, token)):
+        identity = tuple(_value(call, source) or "" for source in authorizer.identity_sources)
+        if not all(identity) or not _is_valid(authorizer, identity):
             raise GatewayError(Refusal.UNAUTHORIZED, "Unauthorized")
-        answer = await self._answer(call, authorizer, token)
+        answer = await self._answer(call, authorizer, identity)
         try:
             decision = decide(answer.policy, call.method_arn)
         except ValueError as error:
@@ -64,14 +68,21 @@ class Authorizers:
             raise GatewayError(Refusal.ACCESS_DENIED, message)
         return answer.identity
 
-    async def _answer(self, call: Call, authorizer: Authorizer, token: str) -> _Answer:
-        key = (call.stage.arn, call.stage.deployment_id, authorizer.name, token)
+    def flush(self, api_id: str, stage: str) -> None:
+        """Forget the answers for a stage."""
+        end = f":{api_id}/{stage}"
+        self._cache = {key: kept for key, kept in self._cache.items() if not key[0].endswith(end)}
+
+    async def _answer(self, call: Call, authorizer: Authorizer, identity: tuple[str, ...]) -> _Answer:
+        key = (call.stage.arn, call.stage.deployment_id, authorizer.name, identity)
         cached = self._cache.get(key)
         if cached is not None and cached.expires_at > time.monotonic():
             return cached
-        document = await self._ask(call, authorizer, token)
+        document = await self._ask(call, authorizer, identity)
         answer = _parse(document, time.monotonic() + authorizer.ttl_seconds)
-        self._remember(key, answer)
+        # Without an identity nobody could be told from others.
+        if identity and authorizer.ttl_seconds > 0:
+            self._remember(key, answer)
         return answer
 
     def _remember(self, key: _Key, answer: _Answer) -> None:
@@ -82,13 +93,16 @@ class Authorizers:
                 self._cache.clear()
         self._cache[key] = answer
 
-    async def _ask(self, call: Call, authorizer: Authorizer, token: str) -> Any:
+    async def _ask(self, call: Call, authorizer: Authorizer, identity: tuple[str, ...]) -> Any:
         function = function_of(authorizer.uri)
         permissions.require(
             function,
             f"arn:aws:execute-api:{call.stage.region}:{ACCOUNT_ID}:{call.stage.api_id}/authorizers/{authorizer.name}",
         )
-        event = {"type": "TOKEN", "authorizationToken": token, "methodArn": call.method_arn}
+        if authorizer.kind == "token":
+            event = {"type": "TOKEN", "authorizationToken": identity[0], "methodArn": call.method_arn}
+        else:
+            event = request_event(call)
         answer = self._functions.invoke(function, json.dumps(event).encode())
         try:
             return json.loads(await asyncio.wait_for(answer.read(), _TIMEOUT_SECONDS))
@@ -101,6 +115,26 @@ class Authorizers:
             raise _failed(f"{function.name} did not answer in {_TIMEOUT_SECONDS} s") from error
         except ValueError as error:
             raise _broken(f"{function.name} answered no JSON") from error
+
+
+def _is_valid(authorizer: Authorizer, identity: tuple[str, ...]) -> bool:
+    pattern = authorizer.validation
+    return authorizer.kind != "token" or not pattern or re.fullmatch(pattern, identity[0]) is not None
+
+
+def _value(call: Call, source: str) -> str | None:
+    """What an identity source stands for."""
+    kind, _, name = source.removeprefix("method.request.").partition(".")
+    match kind:
+        case "header":
+            return call.headers.get(name)
+        case "querystring":
+            return QueryParams(call.query).get(name)
+        case "stageVariables":
+            return call.stage.variables.get(name)
+        case "context":
+            return call.variable(name)
+    raise _broken(f"{source} is no identity source")
 
 
 def _parse(document: Any, expires_at: float) -> _Answer:

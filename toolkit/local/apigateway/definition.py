@@ -19,17 +19,19 @@ _PARAMETER: Final = re.compile(r"\{([^{}]+?)(\+?)\}")
 
 @dataclass(frozen=True)
 class Authorizer:
-    """A TOKEN authorizer.
+    """An authorizer that is a function.
 
     Attributes:
-        header: where the token is, in lower case.
+        kind: `token`, which is given one header, or `request`, which is given all but the body.
+        identity_sources: what its answer holds for, such as `method.request.header.Authorization`.
         uri: of the function's invocations.
-        ttl_seconds: how long its answer holds for a token; 0: never.
+        ttl_seconds: how long its answer holds; 0: not at all.
         validation: a regular expression that the whole token must match.
     """
 
     name: str
-    header: str
+    kind: str
+    identity_sources: tuple[str, ...]
     uri: str
     ttl_seconds: int
     validation: str | None
@@ -172,12 +174,17 @@ def _integration(extension: Mapping[str, Any] | None) -> Integration | None:
 
 def _authorizer(name: str, scheme: Mapping[str, Any]) -> Authorizer | None:
     extension = scheme.get("x-amazon-apigateway-authorizer")
-    if extension is None or str(extension.get("type", "")).lower() != "token":
+    kind = str(extension.get("type", "")).lower() if extension else ""
+    if extension is None or kind not in ("token", "request"):
         return None
-    source = str(extension.get("identitySource", "")).removeprefix("method.request.header.")
+    named = str(extension.get("identitySource") or "").split(",")
+    sources = tuple(source.strip() for source in named if source.strip())
+    if kind == "token" and not sources:
+        sources = (f"method.request.header.{scheme.get('name', 'Authorization')}",)
     return Authorizer(
         name=name,
-        header=(source or str(scheme.get("name", "Authorization"))).lower(),
+        kind=kind,
+        identity_sources=sources,
         uri=str(extension.get("authorizerUri", "")),
         ttl_seconds=int(extension.get("authorizerResultTtlInSeconds", _DEFAULT_TTL_SECONDS)),
         validation=extension.get("identityValidationExpression"),

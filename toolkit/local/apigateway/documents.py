@@ -6,7 +6,7 @@ go away when those do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,26 @@ _DEFINITION = "toolkit_definition"
 
 
 @dataclass(frozen=True)
+class AccessLogSettings:
+    """A stage's access log.
+
+    Attributes:
+        destination: ARN of a log group.
+        template: a line with `$context` variables.
+    """
+
+    destination: str
+    template: str
+
+
+@dataclass(frozen=True)
 class DeployedStage:
-    """A stage and what it serves."""
+    """A stage and what it serves.
+
+    Attributes:
+        method_settings: by `<path>/<VERB>`, with `*` for all.
+        access_log: where each request is written down; None: nowhere.
+    """
 
     api_id: str
     api_name: str
@@ -29,12 +47,23 @@ class DeployedStage:
     name: str
     deployment_id: str
     variables: dict[str, str]
+    method_settings: Mapping[str, Mapping[str, Any]]
+    access_log: AccessLogSettings | None
     definition: Definition
 
     @property
     def arn(self) -> str:
         """What the ARNs of its methods begin with."""
         return f"arn:aws:execute-api:{self.region}:{ACCOUNT_ID}:{self.api_id}/{self.name}"
+
+    def settings_of(self, method: str) -> Mapping[str, Any]:
+        """The settings of a method, `<path>/<VERB>`: its own, or those for all."""
+        path, _, verb = method.rpartition("/")
+        escaped = path.replace("~", "~0").replace("/", "~1")
+        for name in (f"{escaped}/{verb}", f"{path.removeprefix('/')}/{verb}", "*/*"):
+            if name in self.method_settings:
+                return self.method_settings[name]
+        return {}
 
 
 def extend() -> None:
@@ -116,8 +145,16 @@ def _deployed(region: str, api: RestAPI, stage_name: str) -> DeployedStage | Non
         name=stage_name,
         deployment_id=str(stage.deployment_id),
         variables=dict(stage.variables),
+        method_settings=stage.method_settings,
+        access_log=_access_log(stage.access_log_settings),
         definition=definition,
     )
+
+
+def _access_log(settings: Mapping[str, str] | None) -> AccessLogSettings | None:
+    if not settings or not settings.get("destinationArn") or not settings.get("format"):
+        return None
+    return AccessLogSettings(settings["destinationArn"], settings["format"])
 
 
 def apis() -> Iterator[tuple[str, RestAPI]]:

@@ -22,10 +22,22 @@ _NOT_KNOWN = (
 
 def proxy_event(call: Call, method: Method) -> bytes:
     """What the function is given."""
+    body, encoded = _body(call)
+    event = {**_described(call, method), "body": body, "isBase64Encoded": encoded}
+    return json.dumps(event, ensure_ascii=False).encode()
+
+
+def request_event(call: Call) -> dict[str, Any]:
+    """What a REQUEST authorizer is given: all but the body."""
+    assert call.method is not None  # noqa: S101 - routed
+    described = _described(call, call.method)
+    return {"type": "REQUEST", "methodArn": call.method_arn, **described}
+
+
+def _described(call: Call, method: Method) -> dict[str, Any]:
     query = _grouped(parse_qsl(call.query, keep_blank_values=True))
     headers = _grouped([*call.headers.items(), *_added_headers(call)])
-    body, encoded = _body(call)
-    event = {
+    return {
         "resource": method.resource,
         "path": unquote(call.path),
         "httpMethod": call.http_method,
@@ -36,10 +48,7 @@ def proxy_event(call: Call, method: Method) -> bytes:
         "pathParameters": call.parameters or None,
         "stageVariables": call.stage.variables or None,
         "requestContext": _request_context(call, method),
-        "body": body,
-        "isBase64Encoded": encoded,
     }
-    return json.dumps(event, ensure_ascii=False).encode()
 
 
 def _added_headers(call: Call) -> list[tuple[str, str]]:

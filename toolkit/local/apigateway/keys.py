@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from moto.apigateway.models import APIGatewayBackend, ApiKey, UsagePlan, apigateway_backends
 
@@ -17,10 +19,12 @@ class KeyUse:
 
     Attributes:
         plan: the usage plan that lets it, and whose throttle and quota are its own.
+        method_throttles: throttles of single methods, by `<path>/<VERB>`.
     """
 
     key: ApiKey
     plan: UsagePlan
+    method_throttles: Mapping[str, Mapping[str, Any]]
 
 
 def check(call: Call) -> KeyUse | None:
@@ -47,8 +51,12 @@ def _find(backend: APIGatewayBackend, call: Call, value: str) -> KeyUse | None:
     for key in list(backend.keys.values()):
         if key.value == value and key.enabled:
             for plan in list(backend.usage_plans.values()):
-                serves = {"apiId": call.stage.api_id, "stage": call.stage.name}
-                stages = [{name: stage.get(name) for name in serves} for stage in plan.api_stages]
-                if key.id in backend.usage_plan_keys.get(plan.id, {}) and serves in stages:
-                    return KeyUse(key, plan)
+                stage = _stage(plan, call)
+                if stage is not None and key.id in backend.usage_plan_keys.get(plan.id, {}):
+                    return KeyUse(key, plan, stage.get("throttle") or {})
     return None
+
+
+def _stage(plan: UsagePlan, call: Call) -> Mapping[str, Any] | None:
+    serves = (call.stage.api_id, call.stage.name)
+    return next((stage for stage in plan.api_stages if (stage["apiId"], stage["stage"]) == serves), None)

@@ -10,11 +10,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from toolkit.local.apigateway import documents, integration, keys
+from toolkit.local.apigateway import documents, integration, keys, plans
 from toolkit.local.apigateway.authorizer import Authorizers
 from toolkit.local.apigateway.call import Call
 from toolkit.local.apigateway.errors import GatewayError, Refusal, misconfigured
+from toolkit.local.apigateway.quota import Quotas
 from toolkit.local.apigateway.responses import gateway_response
+from toolkit.local.apigateway.throttle import Throttle
+from toolkit.local.awsapi import SignedRoute
 from toolkit.local.functions.service import FunctionService
 from toolkit.local.status import ApiStatus, Item
 
@@ -35,14 +38,26 @@ class ApiGatewayService:
     def __init__(self, functions: FunctionService) -> None:
         self._functions = functions
         self._authorizers = Authorizers(functions)
+        self._throttle = Throttle()
+        self._quotas = Quotas()
 
     def routes(self) -> Sequence[BaseRoute]:
-        """All stages of all APIs."""
-        return [Route(f"{PREFIX}/{{api_id}}/{{stage}}{{path:path}}", self._handle, methods=_METHODS)]
+        """All stages of all APIs, and what moto's control plane lacks."""
+        plan = "/usageplans/{plan_id}"
+        cache = "/restapis/{api_id}/stages/{stage}/cache/authorizers"
+        return [
+            Route(f"{PREFIX}/{{api_id}}/{{stage}}{{path:path}}", self._handle, methods=_METHODS),
+            SignedRoute("apigateway", f"{plan}/usage", self._quotas.get_usage, methods=["GET"]),
+            SignedRoute(
+                "apigateway", f"{plan}/keys/{{key_id}}/usage", self._quotas.update_usage, methods=["PATCH"]
+            ),
+            SignedRoute("apigateway", cache, self._flush_authorizers, methods=["DELETE"]),
+        ]
 
     async def start(self) -> None:
         """Extend moto."""
         documents.extend()
+        plans.extend()
 
     async def stop(self) -> None:
         """Nothing runs here by itself."""
@@ -51,6 +66,10 @@ class ApiGatewayService:
         """All APIs."""
         for region, api in documents.apis():
             yield ApiStatus(api.id, api.name, region, tuple(sorted(api.stages)))
+
+    async def _flush_authorizers(self, request: Request) -> Response:
+        self._authorizers.flush(request.path_params["api_id"], request.path_params["stage"])
+        return Response(status_code=202)
 
     async def _handle(self, request: Request) -> Response:
         stage = documents.find(request.path_params["api_id"], request.path_params["stage"])
@@ -87,8 +106,10 @@ class ApiGatewayService:
             raise GatewayError(Refusal.MISSING_AUTHENTICATION_TOKEN, "Missing Authentication Token")
         call.method, call.parameters = found
         call.identity = await self._authorizers.authorize(call)
-        # The usage plan in the answer knows the throttle and quota that apply.
-        keys.check(call)
+        use = keys.check(call)
+        self._throttle.admit(call, use)
+        if use is not None:
+            self._quotas.count(use)
         return await integration.run(call, self._functions)
 
 

@@ -75,7 +75,8 @@ def test_security_of_the_document_and_of_an_operation() -> None:
     methods = {method.resource: method for method in definition.methods}
     authorizer = methods["/a"].authorizer
     assert authorizer is not None
-    assert (authorizer.header, authorizer.uri, authorizer.ttl_seconds) == ("authorization", "arn:x", 7)
+    assert (authorizer.uri, authorizer.ttl_seconds) == ("arn:x", 7)
+    assert authorizer.identity_sources == ("method.request.header.Authorization",)
     assert methods["/a"].needs_api_key
     assert (methods["/b"].authorizer, methods["/b"].needs_api_key) == (None, False)
     assert (methods["/c"].authorizer, methods["/c"].needs_api_key) == (None, True)

@@ -1,0 +1,109 @@
+"""Authorizers that see the request: what their answers are kept for, and when they are forgotten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+OK = """
+import json
+def handler(event, context):
+    return {"statusCode": 200, "body": json.dumps(event["requestContext"]["authorizer"])}
+"""
+# Allows only the method that it is asked about, and shows what it was given.
+AUTHORIZER = """
+import json
+def handler(event, context):
+    return {
+        "principalId": event["headers"].get("x-api-key", "nobody"),
+        "policyDocument": {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": event["methodArn"]}]},
+        "context": {"event": json.dumps(event)},
+    }
+"""
+
+
+def runs(api: Any, arn: str) -> int:
+    return sum(line.startswith("START") for line in api.cloud.log_lines(arn.rpartition(":")[2]))
+
+
+@pytest.fixture
+def make(api: Any, function: Any, operation: Any, security: Any) -> Any:
+    """An API that asks a REQUEST authorizer with such settings."""
+
+    def made(**settings: Any) -> Any:
+        api.authorizer = function(AUTHORIZER)
+        method = {**operation(function(OK)), "security": [{"bearer": []}]}
+        paths = {"/a/{x}": {"get": method, "post": method}}
+        api.put({"paths": paths, **security(api.authorizer, type="request", **settings)})
+        api.deploy()
+        return api
+
+    return made
+
+
+HEADERS = "method.request.header.x-api-key, method.request.querystring.team"
+
+
+def test_it_sees_the_request_without_its_body(make: Any) -> None:
+    import json
+
+    api = make(identitySource=HEADERS)
+    answer = api.post("/a/1?team=blue&more=2", headers={"x-api-key": "k"}, content=b"secret")
+    event = json.loads(answer.json()["event"])
+    assert answer.json()["principalId"] == "k"
+    assert (event["type"], event["httpMethod"], event["resource"]) == ("REQUEST", "POST", "/a/{x}")
+    assert event["methodArn"].endswith(f":{api.id}/live/POST/a/1")
+    assert (event["path"], event["pathParameters"]) == ("/a/1", {"x": "1"})
+    assert event["queryStringParameters"] == {"team": "blue", "more": "2"}
+    assert event["requestContext"]["identity"]["sourceIp"] == "127.0.0.1"
+    assert "body" not in event
+
+
+def test_an_answer_holds_for_its_identity_sources(make: Any) -> None:
+    api = make(identitySource=HEADERS)
+
+    def status(team: str, key: str = "k") -> int:
+        return int(api.get(f"/a/1?team={team}&any={runs}", headers={"x-api-key": key}).status_code)
+
+    assert [status("blue"), status("blue")] == [200, 200]
+    assert runs(api, api.authorizer) == 1
+    assert [status("red"), status("red", "other")] == [200, 200]
+    assert runs(api, api.authorizer) == 3
+
+
+def test_a_kept_answer_decides_on_other_methods_too(make: Any) -> None:
+    api = make(identitySource="method.request.header.x-api-key")
+    assert api.get("/a/1", headers={"x-api-key": "k"}).status_code == 200
+    # Its policy named the first request's method alone.
+    assert api.post("/a/1", headers={"x-api-key": "k"}).status_code == 403
+    assert runs(api, api.authorizer) == 1
+
+
+def test_without_one_of_its_sources_nobody_is_asked(make: Any) -> None:
+    api = make(identitySource=HEADERS)
+    assert api.get("/a/1?team=blue").status_code == 401
+    assert api.get("/a/1?team=", headers={"x-api-key": "k"}).status_code == 401
+    assert runs(api, api.authorizer) == 0
+
+
+def test_without_sources_each_request_is_asked_for(make: Any) -> None:
+    api = make(authorizerResultTtlInSeconds=0)
+    for _ in range(2):
+        assert api.get("/a/1").json()["principalId"] == "nobody"
+    assert runs(api, api.authorizer) == 2
+
+
+def test_answers_are_forgotten_when_asked_and_with_a_deployment(make: Any) -> None:
+    api = make(identitySource="method.request.header.x-api-key")
+
+    def asked() -> int:
+        assert api.get("/a/1", headers={"x-api-key": "k"}).status_code == 200
+        return runs(api, api.authorizer)
+
+    assert [asked(), asked()] == [1, 1]
+    api.client.flush_stage_authorizers_cache(restApiId=api.id, stageName=api.stage)
+    assert [asked(), asked()] == [2, 2]
+    api.deploy()
+    assert asked() == 3
