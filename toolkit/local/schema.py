@@ -37,7 +37,10 @@ _JAVA = {
     r"\p{L}": r"\w",
     r"\p{N}": r"\d",
     r"\p{Z}": r"\s",
+    r"[\p{Print}]": r"[\x20-\x7e]",
     r"\p{Print}": r"[\x20-\x7e]",
+    r"\p{ASCII}": r"[\x00-\x7f]",
+    r"\z": r"\Z",
     r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010FFFF",
 }
 
@@ -78,16 +81,31 @@ class Schema:
             request = json.loads(body or b"{}")
         except ValueError as error:
             raise ApiError("SerializationException", str(error)) from error
+        members: dict[str, Any] = request
+        return self.check(operation, members)
+
+    def check(
+        self, operation: str, members: dict[str, Any], error: str = "ValidationException"
+    ) -> dict[str, Any]:
+        """The members of a request, checked, wherever in it they were.
+
+        Args:
+            operation: the operation's name.
+            members: by name.
+            error: what the service calls the error.
+
+        Raises:
+            ApiError: SerializationException or `error`.
+        """
         shape = self._inputs[operation]
         if shape is None:
             return {}
-        violations = list(_violations(shape, request, ""))
+        violations = list(_violations(shape, members, ""))
         if violations:
             count = len(violations)
             noun = "error" if count == 1 else "errors"
             message = f"{count} validation {noun} detected: {'; '.join(violations)}"
-            raise ApiError("ValidationException", message)
-        members: dict[str, Any] = request
+            raise ApiError(error, message)
         return members
 
 

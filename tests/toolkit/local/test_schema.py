@@ -120,16 +120,17 @@ def service_operations() -> dict[str, set[str]]:
         "sagemaker": SageMakerService(cloud, Enforcement()),
         "application-autoscaling": AutoScalingService(lambda *_: None),
     }
-    return {
+    own = {
         name: {operation for route in service.routes() for operation in getattr(route, "operations", ())}
         for name, service in services.items()
     }
+    return own | {"sagemaker-runtime": {"InvokeEndpointAsync"}}
 
 
 @pytest.mark.parametrize(("service", "operations"), service_operations().items())
 def test_every_pattern_in_use_can_be_compiled(service: str, operations: set[str]) -> None:
     model = Loader().load_service_model(service, "service-2")
-    assert len(operations) > 5
+    assert operations
     for operation in operations:
         shapes = reduced(model, operation)["shapes"].values()
         for pattern in {shape["pattern"] for shape in shapes if "pattern" in shape}:

@@ -11,5 +11,6 @@ startup       the limit on a container's start-up
 artifacts     a model's files, from S3 into a directory
 invocation    one invocation of a container
 runtime       InvokeEndpoint and InvokeEndpointWithResponseStream
+asynchronous  InvokeEndpointAsync
 service       all of it as a part of the cloud
 """

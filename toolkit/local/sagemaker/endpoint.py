@@ -66,6 +66,9 @@ def describe(endpoint: Endpoint) -> Members:
     answer = {**summarise(endpoint), "EndpointConfigName": endpoint.configuration}
     if endpoint.variants:
         answer["ProductionVariants"] = [_describe_variant(variant) for variant in endpoint.variants]
+    fleets = endpoint.traffic.fleets
+    if fleets and "AsyncInferenceConfig" in fleets[-1].definition:
+        answer["AsyncInferenceConfig"] = fleets[-1].definition["AsyncInferenceConfig"]
     if endpoint.reason:
         answer["FailureReason"] = endpoint.reason
     if endpoint.deployment:

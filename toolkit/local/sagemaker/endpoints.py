@@ -158,7 +158,7 @@ class Endpoints:
             environment=self._cloud.child_environment(region),
             enforcement=self._enforcement,
         )
-        return Fleet(site, configuration_name, variants)
+        return Fleet(site, configuration_name, variants, configuration.definition)
 
     def _check_idle(self, endpoint: Endpoint) -> None:
         if endpoint.status in _IN_PROGRESS:

@@ -133,11 +133,15 @@ class Fleet:
         site: the endpoint.
         configuration: the configuration's name.
         variants: not yet started.
+        definition: the configuration itself.
     """
 
-    def __init__(self, site: Site, configuration: str, variants: Sequence[Variant]) -> None:
-        self._site = site
+    def __init__(
+        self, site: Site, configuration: str, variants: Sequence[Variant], definition: Members
+    ) -> None:
+        self.site = site
         self.configuration = configuration
+        self.definition = definition
         self.variants = list(variants)
 
     async def start(self) -> None:
@@ -147,7 +151,7 @@ class Fleet:
             FleetError: see there.
         """
         results: list[Any] = await asyncio.gather(
-            *(variant.start(self._site) for variant in self.variants), return_exceptions=True
+            *(variant.start(self.site) for variant in self.variants), return_exceptions=True
         )
         failures = [result for result in results if isinstance(result, BaseException)]
         if failures:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from toolkit.local import upstream
 from toolkit.local.awsapi import ApiError
@@ -50,14 +50,17 @@ class Call:
         self._log_group = log_group
         self._seconds = RESPONSE_SECONDS if seconds is None else seconds
 
-    async def read(self) -> Whole:
+    async def read(self, instance: Instance | None = None) -> Whole:
         """The whole answer.
+
+        Args:
+            instance: that is to give it; by default the one with the fewest requests.
 
         Raises:
             ApiError: the container does not serve, refused, failed, or took too long.
         """
         try:
-            async with asyncio.timeout(self._seconds), self.open() as answer:
+            async with asyncio.timeout(self._seconds), self.open(instance) as answer:
                 body = await answer.read()
         except TimeoutError as error:
             raise self._timed_out() from error
@@ -66,13 +69,9 @@ class Call:
         return Whole(body, self.headers_of(answer, "content-type"))
 
     @contextlib.asynccontextmanager
-    async def open(self) -> AsyncIterator[upstream.Answer]:
-        """The beginning of the container's answer, which is a success.
-
-        Raises:
-            ApiError: as for `read`.
-        """
-        instance = self._instance()
+    async def open(self, instance: Instance | None = None) -> AsyncIterator[upstream.Answer]:
+        """The beginning of the container's answer, which is a success; arguments and errors as of `read`."""
+        instance = self._ready([instance] if instance is not None else self._variant.instances)
         with instance.serving():
             async with contextlib.AsyncExitStack() as stack:
                 try:
@@ -100,8 +99,8 @@ class Call:
         attributes = answer.header(CUSTOM_ATTRIBUTES)
         return {**headers, CUSTOM_ATTRIBUTES: attributes} if attributes else headers
 
-    def _instance(self) -> Instance:
-        ready = [instance for instance in self._variant.instances if instance.ready]
+    def _ready(self, candidates: Sequence[Instance]) -> Instance:
+        ready = [instance for instance in candidates if instance.ready]
         if not ready:
             message = "The request has failed due to a temporary failure of the server."
             raise ApiError("ServiceUnavailable", message, status=503)

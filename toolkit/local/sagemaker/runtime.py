@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from toolkit.local import eventstream, upstream
 from toolkit.local.awsapi import ApiError, Signature
+from toolkit.local.sagemaker.asynchronous.settings import settings_of
 from toolkit.local.sagemaker.endpoints import Endpoints
 from toolkit.local.sagemaker.invocation import CUSTOM_ATTRIBUTES, Call
 from toolkit.local.service import ACCOUNT_ID
@@ -58,6 +59,9 @@ class Runtime:
         variant = endpoint.traffic.choose(target) if endpoint is not None else None
         if endpoint is None or not endpoint.traffic.shares:
             raise ApiError("ValidationError", f"Endpoint {name} of account {ACCOUNT_ID} not found.")
+        if settings_of(endpoint) is not None:
+            message = f"Endpoint {name} of account {ACCOUNT_ID} is asynchronous: use InvokeEndpointAsync."
+            raise ApiError("ValidationError", message)
         if variant is None:
             raise ApiError("ValidationError", f"Variant {target} not found for Endpoint {name}.")
         body = await _read_body(request)

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 
 from toolkit.local.awsapi import JSON, Signature, SignedRoute, TargetRoute
 from toolkit.local.iam.enforcement import Enforcement
+from toolkit.local.sagemaker.asynchronous.service import AsyncInference
 from toolkit.local.sagemaker.definitions import Definitions, Operation
 from toolkit.local.sagemaker.endpoints import Endpoints
 from toolkit.local.sagemaker.runtime import Runtime
@@ -33,6 +34,7 @@ class SageMakerService:
         definitions = Definitions(self._tags)
         self.endpoints = Endpoints(cloud, enforcement, definitions, self._tags)
         self._runtime = Runtime(self.endpoints)
+        self._asynchronous = AsyncInference(self.endpoints)
         self._operations: dict[str, Operation] = {
             **definitions.operations(),
             **self.endpoints.operations(),
@@ -45,11 +47,13 @@ class SageMakerService:
     def routes(self) -> Sequence[BaseRoute]:
         """See `toolkit.local.service.Service`."""
         path = "/endpoints/{name}/invocations"
+        async_path = "/endpoints/{name}/async-invocations"
         stream = self._runtime.invoke_with_response_stream
         return [
             TargetRoute("SageMaker", self._operations, self._operate),
             SignedRoute("sagemaker", path, self._runtime.invoke, methods=["POST"]),
             SignedRoute("sagemaker", f"{path}-response-stream", stream, methods=["POST"]),
+            SignedRoute("sagemaker", async_path, self._asynchronous.invoke, methods=["POST"]),
         ]
 
     async def start(self) -> None:
@@ -57,6 +61,7 @@ class SageMakerService:
 
     async def stop(self) -> None:
         """See `toolkit.local.service.Service`."""
+        await self._asynchronous.stop()
         await self.endpoints.stop()
 
     def status(self) -> Iterator[Item]:

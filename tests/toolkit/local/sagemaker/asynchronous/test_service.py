@@ -1,0 +1,273 @@
+"""InvokeEndpointAsync, with endpoints that relay to a server of the test."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import signal
+import threading
+import urllib.request
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.support.cloud import ROLE, Aws, Engine, Hosting, answer, eventually
+from toolkit.local.client import RunningCloud
+
+PROMPT = {"prompt": "Say it"}
+
+
+@dataclass
+class Asynchronous:
+    """An asynchronous endpoint with a bucket of its own, and queues that hear of its notifications."""
+
+    aws: Aws
+    hosting: Hosting
+    engine: Engine
+    bucket: str
+    endpoint: str = ""
+
+    def start(self, concurrency: int | None = None, **output: Any) -> None:
+        name = f"async-{uuid.uuid4().hex[:8]}"
+        self.hosting.sagemaker.create_model(
+            ModelName=name,
+            ExecutionRoleArn=ROLE,
+            PrimaryContainer={"Image": "any"} | self.engine.container,
+        )
+        config: dict[str, Any] = {"OutputConfig": {"S3OutputPath": f"s3://{self.bucket}/answers/", **output}}
+        if concurrency is not None:
+            config["ClientConfig"] = {"MaxConcurrentInvocationsPerInstance": concurrency}
+        variant = {
+            "VariantName": "AllTraffic",
+            "ModelName": name,
+            "InstanceType": "ml.c7i.xlarge",
+            "InitialInstanceCount": 1,
+        }
+        self.hosting.sagemaker.create_endpoint_config(
+            EndpointConfigName=name, ProductionVariants=[variant], AsyncInferenceConfig=config
+        )
+        self.endpoint = self.hosting.endpoint(name)
+        assert self.hosting.settled(self.endpoint)["AsyncInferenceConfig"] == config
+
+    def put(self, body: Any = PROMPT) -> str:
+        key = f"requests/{uuid.uuid4()}.json"
+        self.aws("s3").put_object(Bucket=self.bucket, Key=key, Body=json.dumps(body))
+        return f"s3://{self.bucket}/{key}"
+
+    def invoke(self, **members: Any) -> dict[str, Any]:
+        members = {"InputLocation": self.put()} | members
+        runtime = self.aws("sagemaker-runtime")
+        response: dict[str, Any] = runtime.invoke_endpoint_async(EndpointName=self.endpoint, **members)
+        assert response["ResponseMetadata"]["HTTPStatusCode"] == 202
+        return response
+
+    def read(self, uri: str, seconds: float = 20) -> dict[str, Any]:
+        """An object, once it is there."""
+        s3, key = self.aws("s3"), uri.removeprefix(f"s3://{self.bucket}/")
+        listed: list[str] = []
+
+        def is_there() -> bool:
+            found = s3.list_objects_v2(Bucket=self.bucket, Prefix=key).get("Contents", [])
+            listed[:] = [item["Key"] for item in found]
+            return key in listed
+
+        eventually(is_there, seconds)
+        response: dict[str, Any] = s3.get_object(Bucket=self.bucket, Key=key)
+        return response
+
+    def topic(self) -> tuple[str, str]:
+        """A topic, and a queue that hears of it."""
+        sns, sqs, name = self.aws("sns"), self.aws("sqs"), f"t-{uuid.uuid4().hex[:8]}"
+        topic = sns.create_topic(Name=name)["TopicArn"]
+        queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        return topic, queue
+
+    def heard(self, queue: str) -> dict[str, Any]:
+        """The next message of a topic."""
+        messages: list[Any] = []
+
+        def is_there() -> bool:
+            messages.extend(self.aws("sqs").receive_message(QueueUrl=queue).get("Messages", []))
+            return bool(messages)
+
+        eventually(is_there, 20)
+        message: dict[str, Any] = json.loads(json.loads(messages[0]["Body"])["Message"])
+        return message
+
+
+@pytest.fixture
+def asynchronous(aws: Aws, hosting: Hosting, engine: Engine) -> Asynchronous:
+    bucket = f"answers-{uuid.uuid4().hex[:12]}"
+    aws("s3").create_bucket(Bucket=bucket)
+    return Asynchronous(aws, hosting, engine, bucket)
+
+
+def test_an_answer_is_put_into_s3_and_announced(asynchronous: Asynchronous) -> None:
+    topic, queue = asynchronous.topic()
+    notify = {"SuccessTopic": topic, "IncludeInferenceResponseIn": ["SUCCESS_NOTIFICATION_TOPIC"]}
+    asynchronous.start(S3FailurePath=f"s3://{asynchronous.bucket}/failures", NotificationConfig=notify)
+    location = asynchronous.put()
+    response = asynchronous.invoke(
+        InputLocation=location, ContentType="application/json", InferenceId="mine", CustomAttributes="trace=1"
+    )
+    assert response["InferenceId"] == "mine"
+    assert response["OutputLocation"].startswith(f"s3://{asynchronous.bucket}/answers/")
+    assert response["OutputLocation"].endswith(".out")
+    assert response["FailureLocation"].startswith(f"s3://{asynchronous.bucket}/failures/")
+
+    output = asynchronous.read(response["OutputLocation"])
+    assert (output["Body"].read(), output["ContentType"]) == (b'{"ok": true}', "application/json")
+    [request] = asynchronous.engine.requests
+    assert request["body"]["prompt"] == PROMPT["prompt"]
+    headers = {name.lower(): value for name, value in request["headers"].items()}
+    assert headers["x-amzn-sagemaker-inference-id"] == "mine"
+    assert headers["x-amzn-sagemaker-custom-attributes"] == "trace=1"
+
+    message = asynchronous.heard(queue)
+    assert message["invocationStatus"] == "Completed"
+    assert message["eventName"] == "InferenceResult"
+    assert message["inferenceId"] == "mine"
+    assert message["requestParameters"] == {
+        "endpointName": asynchronous.endpoint,
+        "inputLocation": location,
+        "contentType": "application/json",
+    }
+    assert message["responseParameters"]["outputLocation"] == response["OutputLocation"]
+    assert base64.b64decode(message["responseBody"]["content"]) == b'{"ok": true}'
+    [line] = [line for line in asynchronous.hosting.log(asynchronous.endpoint) if "[mine]" in line]
+    assert "Inference request succeeded. TimeInBacklog: " in line
+
+
+def test_the_file_of_an_answer_can_be_chosen_and_the_request_sent_along(asynchronous: Asynchronous) -> None:
+    asynchronous.start()
+    runtime = asynchronous.aws("sagemaker-runtime")
+    response = runtime.invoke_endpoint_async(
+        EndpointName=asynchronous.endpoint,
+        Body=json.dumps(PROMPT),
+        S3OutputPathExtension="today",
+        Filename="first.json",
+    )
+    assert response["OutputLocation"] == f"s3://{asynchronous.bucket}/answers/today/first.json"
+    assert "FailureLocation" not in response
+    assert asynchronous.read(response["OutputLocation"])["Body"].read() == b'{"ok": true}'
+
+
+def test_what_the_container_refused_is_put_into_s3_and_announced(asynchronous: Asynchronous) -> None:
+    topic, queue = asynchronous.topic()
+    asynchronous.start(
+        S3FailurePath=f"s3://{asynchronous.bucket}/failures", NotificationConfig={"ErrorTopic": topic}
+    )
+    asynchronous.engine.behaviour = lambda handler, _: answer(handler, 400, b'{"error": "too long"}')
+    response = asynchronous.invoke()
+    failure = asynchronous.read(response["FailureLocation"])
+    assert failure["Body"].read() == b'{"error": "too long"}'
+    message = asynchronous.heard(queue)
+    assert message["invocationStatus"] == "Failed"
+    assert "Received client error (400) from primary" in message["failureReason"]
+    assert "responseBody" not in message
+
+
+def test_a_missing_request_is_a_failure(asynchronous: Asynchronous) -> None:
+    asynchronous.start(S3FailurePath=f"s3://{asynchronous.bucket}/failures")
+    nowhere = f"s3://{asynchronous.bucket}/nothing"
+    failure = asynchronous.read(asynchronous.invoke(InputLocation=nowhere)["FailureLocation"])
+    assert failure["Body"].read().decode() == f"Could not download {nowhere}: there is no such object."
+    assert asynchronous.engine.requests == []
+
+
+def test_an_instance_has_so_many_requests_at_a_time(asynchronous: Asynchronous) -> None:
+    asynchronous.start(concurrency=2)
+    lock, gate = threading.Lock(), threading.Semaphore(0)
+    running, most = 0, 0
+
+    def counted(handler: Any, _: dict[str, Any]) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        gate.acquire(timeout=20)
+        with lock:
+            running -= 1
+        answer(handler, 200, b"{}")
+
+    asynchronous.engine.behaviour = counted
+    responses = [asynchronous.invoke() for _ in range(5)]
+    eventually(lambda: running == 2)
+    gate.release(5)
+    for response in responses:
+        asynchronous.read(response["OutputLocation"])
+    assert most == 2
+
+
+def test_requests_that_wait_or_work_for_too_long_fail(asynchronous: Asynchronous) -> None:
+    """Waiting is scaled: 60 s in the queue are little more than one."""
+    asynchronous.start(concurrency=1, S3FailurePath=f"s3://{asynchronous.bucket}/failures")
+    done = threading.Event()
+
+    def hang(handler: Any, _: dict[str, Any]) -> None:
+        done.wait(20)
+        answer(handler, 200, b"{}")
+
+    asynchronous.engine.behaviour = hang
+    working = asynchronous.invoke(InvocationTimeoutSeconds=3)
+    eventually(lambda: len(asynchronous.engine.requests) == 1)
+    waiting = asynchronous.invoke(RequestTTLSeconds=60)
+    expired = asynchronous.read(waiting["FailureLocation"])["Body"].read()
+    assert b"longer than its RequestTTLSeconds" in expired
+    timed_out = asynchronous.read(working["FailureLocation"])["Body"].read()
+    assert b"Your invocation timed out" in timed_out
+    done.set()
+
+
+def test_another_instance_takes_what_one_left(cloud: RunningCloud, asynchronous: Asynchronous) -> None:
+    asynchronous.start()
+    first = threading.Event()
+
+    def once(handler: Any, _: dict[str, Any]) -> None:
+        if not first.is_set():
+            first.set()
+            with contextlib.suppress(OSError):
+                handler.rfile.read(1)  # until the instance is gone
+            handler.close_connection = True
+            return
+        answer(handler, 200, b'"second"')
+
+    asynchronous.engine.behaviour = once
+    response = asynchronous.invoke()
+    assert first.wait(10)
+    with urllib.request.urlopen(f"{cloud.endpoint_url}/_toolkit/status") as status:
+        processes = json.load(status)["processes"]
+    [pid] = [item["pid"] for item in processes if item["name"].startswith(f"{asynchronous.endpoint}/")]
+    os.kill(pid, signal.SIGKILL)
+    assert asynchronous.read(response["OutputLocation"])["Body"].read() == b'"second"'
+
+
+def test_who_asks_in_the_wrong_way_is_told(asynchronous: Asynchronous) -> None:
+    runtime = asynchronous.aws("sagemaker-runtime")
+    realtime = asynchronous.hosting.endpoint(
+        asynchronous.hosting.configuration(container=asynchronous.engine.container)
+    )
+    asynchronous.start()
+    asynchronous.hosting.settled(realtime)
+    location = asynchronous.put()
+    with pytest.raises(ClientError, match=r"ValidationError.*is asynchronous: use InvokeEndpointAsync"):
+        runtime.invoke_endpoint(EndpointName=asynchronous.endpoint, Body=b"{}")
+    with pytest.raises(ClientError, match=r"ValidationError.*is asynchronous: use InvokeEndpointAsync"):
+        runtime.invoke_endpoint_with_response_stream(EndpointName=asynchronous.endpoint, Body=b"{}")
+    with pytest.raises(ClientError, match=r"ValidationError.*is not asynchronous"):
+        runtime.invoke_endpoint_async(EndpointName=realtime, InputLocation=location)
+    with pytest.raises(ClientError, match=r"ValidationError.*not found"):
+        runtime.invoke_endpoint_async(EndpointName="nowhere", InputLocation=location)
+    with pytest.raises(ClientError, match=r"inputLocation.*regular expression"):
+        asynchronous.invoke(InputLocation="/a/file")
+    with pytest.raises(ClientError, match="Exactly one of Body and InputLocation"):
+        asynchronous.invoke(Body=b"{}")
+    with pytest.raises(ClientError, match="length less than or equal to 128000"):
+        runtime.invoke_endpoint_async(EndpointName=asynchronous.endpoint, Body=b" " * 128_001)

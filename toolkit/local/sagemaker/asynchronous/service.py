@@ -1,0 +1,96 @@
+"""InvokeEndpointAsync, and the queues behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from toolkit.local.awsapi import ApiError, Signature
+from toolkit.local.sagemaker.asynchronous.queue import Queue
+from toolkit.local.sagemaker.asynchronous.request import MAX_INLINE_BYTES, AsyncRequest
+from toolkit.local.sagemaker.asynchronous.settings import settings_of
+from toolkit.local.sagemaker.endpoint import Endpoint
+from toolkit.local.sagemaker.endpoints import Endpoints
+from toolkit.local.sagemaker.store import Members
+from toolkit.local.schema import Schema
+from toolkit.local.service import ACCOUNT_ID
+
+_OPERATION = "InvokeEndpointAsync"
+# The operation's members that are headers, but for the prefix that all have.
+_HEADERS = {
+    "ContentType": "content-type",
+    "Accept": "accept",
+    "CustomAttributes": "custom-attributes",
+    "InferenceId": "inference-id",
+    "InputLocation": "inputlocation",
+    "S3OutputPathExtension": "s3outputpathextension",
+    "Filename": "filename",
+    "RequestTTLSeconds": "requestttlseconds",
+    "InvocationTimeoutSeconds": "invocationtimeoutseconds",
+}
+_NUMBERS = ("RequestTTLSeconds", "InvocationTimeoutSeconds")
+
+
+class AsyncInference:
+    """Asynchronous invocations of endpoints."""
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+        self._queues: dict[str, Queue] = {}
+        self._schema = Schema("sagemaker-runtime", [_OPERATION])
+
+    async def invoke(self, request: Request) -> Response:
+        """`POST /endpoints/{name}/async-invocations`: where the answer will be."""
+        region, name = Signature.of(request.headers).region, request.path_params["name"]
+        members = self._members(request)
+        endpoint = self._endpoints.find(region, name)
+        if endpoint is None or not endpoint.traffic.shares:
+            raise ApiError("ValidationError", f"Endpoint {name} of account {ACCOUNT_ID} not found.")
+        settings = settings_of(endpoint)
+        if settings is None:
+            message = f"Endpoint {name} of account {ACCOUNT_ID} is not asynchronous: use InvokeEndpoint."
+            raise ApiError("ValidationError", message)
+        accepted = AsyncRequest.of(members, await _body(request), settings)
+        self._queue(endpoint).put(accepted)
+        headers = {"x-amzn-sagemaker-outputlocation": accepted.output_uri}
+        if accepted.failure_uri:
+            headers["x-amzn-sagemaker-failurelocation"] = accepted.failure_uri
+        answer = json.dumps({"InferenceId": accepted.inference_id})
+        return Response(answer, 202, media_type="application/json", headers=headers)
+
+    async def stop(self) -> None:
+        """End all work."""
+        await asyncio.gather(*(queue.stop() for queue in self._queues.values()))
+
+    def _members(self, request: Request) -> Members:
+        given = {
+            member: request.headers[f"x-amzn-sagemaker-{header}"]
+            for member, header in _HEADERS.items()
+            if f"x-amzn-sagemaker-{header}" in request.headers
+        }
+        members: Members = {
+            member: int(value) if member in _NUMBERS and value.isdecimal() else value
+            for member, value in given.items()
+        }
+        members["EndpointName"] = request.path_params["name"]
+        return self._schema.check(_OPERATION, members, error="ValidationError")
+
+    def _queue(self, endpoint: Endpoint) -> Queue:
+        queue = self._queues.get(endpoint.arn)
+        # Another endpoint of the name that one had which is gone has a queue of its own.
+        if queue is None or queue.endpoint is not endpoint:
+            queue = self._queues[endpoint.arn] = Queue(endpoint)
+        return queue
+
+
+async def _body(request: Request) -> bytes:
+    """What was sent along, or so much of it that it is too much."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_INLINE_BYTES:
+            break
+    return bytes(body)
