@@ -50,6 +50,7 @@ from toolkit.local.functions.service import FunctionService
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.iam.middleware import EnforceIam
 from toolkit.local.iam.service import IamService, is_enforced
+from toolkit.local.metrics.service import Metrics
 from toolkit.local.repeats import AnswerRepeats
 from toolkit.local.sagemaker.service import SageMakerService
 from toolkit.local.service import Cloud, Service
@@ -69,10 +70,11 @@ _WATCH_SECONDS = 2.0
 def services(cloud: Cloud, enforcement: Enforcement) -> list[Service]:
     """All parts of the cloud, in the order in which they start."""
     iam = IamService(enforcement)
-    sagemaker = SageMakerService(cloud, enforcement)
+    metrics = Metrics()
+    sagemaker = SageMakerService(cloud, enforcement, metrics)
     autoscaling = AutoScalingService(sagemaker.endpoints.bound_count)
     functions = FunctionService(cloud, enforcement)
-    return [iam, sagemaker, autoscaling, functions, ApiGatewayService(functions)]
+    return [iam, metrics, sagemaker, autoscaling, functions, ApiGatewayService(functions)]
 
 
 @dataclass

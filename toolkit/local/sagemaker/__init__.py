@@ -7,6 +7,7 @@ endpoints     endpoints: operations, and the course of their lives
 updates       how the traffic moves from an old fleet to a new one
 fleet         what serves one endpoint configuration: variants and their instances
 instance      one instance of a variant: a model server process, its health and its log
+measure       what CloudWatch is told about invocations
 startup       the limit on a container's start-up
 artifacts     a model's files, from S3 into a directory
 invocation    one invocation of a container

@@ -15,6 +15,7 @@ from typing import Any
 
 from toolkit.local.awsapi import ApiError
 from toolkit.local.iam.enforcement import Enforcement
+from toolkit.local.metrics.service import Metrics
 from toolkit.local.sagemaker.definitions import Definitions, Operation, without
 from toolkit.local.sagemaker.endpoint import Endpoint, describe, summarise
 from toolkit.local.sagemaker.fleet import Fleet, FleetError, Site, Variant
@@ -30,9 +31,12 @@ _IN_PROGRESS = ("Creating", "Updating", "RollingBack", "Deleting")
 class Endpoints:
     """The endpoints of all regions."""
 
-    def __init__(self, cloud: Cloud, enforcement: Enforcement, definitions: Definitions, tags: Tags) -> None:
+    def __init__(
+        self, cloud: Cloud, enforcement: Enforcement, metrics: Metrics, definitions: Definitions, tags: Tags
+    ) -> None:
         self._cloud = cloud
         self._enforcement = enforcement
+        self._metrics = metrics
         self._definitions = definitions
         self._tags = tags
         self._endpoints: ByRegion[Endpoint] = ByRegion("endpoint", "endpoint")
@@ -50,6 +54,10 @@ class Endpoints:
 
     def __iter__(self) -> Iterator[Endpoint]:
         return (endpoint for collection in self._endpoints.values() for endpoint in collection)
+
+    def variants(self) -> Iterator[Variant]:
+        """All variants that have instances."""
+        return (variant for endpoint in self for fleet in endpoint.fleets for variant in fleet.variants)
 
     def find(self, region: str, name: str) -> Endpoint | None:
         """An endpoint, for invocations."""
@@ -157,6 +165,7 @@ class Endpoints:
             models=self._cloud.directory / "models",
             environment=self._cloud.child_environment(region),
             enforcement=self._enforcement,
+            metrics=self._metrics,
         )
         return Fleet(site, configuration_name, variants, configuration.definition)
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.local.iam.enforcement import Enforcement
+from toolkit.local.metrics.service import Metrics
 from toolkit.local.sagemaker import artifacts
 from toolkit.local.sagemaker.executionrole import ExecutionRole
 from toolkit.local.sagemaker.instance import Instance, InstanceError, Program
+from toolkit.local.sagemaker.measure import Publish, publisher
 from toolkit.local.sagemaker.store import Members
 from toolkit.local.serving import runners
 
@@ -35,6 +37,7 @@ class Site:
         models: folder of all models' files.
         environment: what SDKs in a container need to reach the cloud.
         enforcement: decides what a model's execution role may read.
+        metrics: where what the containers do is published.
     """
 
     endpoint: str
@@ -42,6 +45,7 @@ class Site:
     models: Path
     environment: dict[str, str]
     enforcement: Enforcement
+    metrics: Metrics
 
     @property
     def log_group(self) -> str:
@@ -59,6 +63,7 @@ class Variant:
         weight: its share of the traffic, relative to the other variants'.
         instance_count: how many instances it has by SageMaker's count. One process serves for all of
             them: more would only compete for the same processors.
+        publish: takes what is measured; a fleet sets it.
     """
 
     definition: Members
@@ -66,6 +71,7 @@ class Variant:
     weight: float
     instance_count: int
     instances: list[Instance] = field(default_factory=list)
+    publish: Publish = field(default=lambda *_: None)
 
     @classmethod
     def of(cls, definition: Members, model: Members) -> Variant:
@@ -143,6 +149,8 @@ class Fleet:
         self.configuration = configuration
         self.definition = definition
         self.variants = list(variants)
+        for variant in variants:
+            variant.publish = publisher(site.metrics, site.region, site.endpoint, variant.name, configuration)
 
     async def start(self) -> None:
         """Start all variants; if one fails, stop the others.

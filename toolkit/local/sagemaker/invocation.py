@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from toolkit.local import upstream
 from toolkit.local.awsapi import ApiError
 from toolkit.local.sagemaker.fleet import Variant
 from toolkit.local.sagemaker.instance import Instance
+from toolkit.local.sagemaker.measure import Measure
 
 # A container has so long for its whole answer, or for the first part of a streamed one.
 RESPONSE_SECONDS = 60.0
@@ -59,19 +61,32 @@ class Call:
         Raises:
             ApiError: the container does not serve, refused, failed, or took too long.
         """
-        try:
-            async with asyncio.timeout(self._seconds), self.open(instance) as answer:
-                body = await answer.read()
-        except TimeoutError as error:
-            raise self._timed_out() from error
-        except upstream.UpstreamError as error:
-            raise self._error(0, f"{error}") from error
+        with self._measure() as measure:
+            try:
+                async with asyncio.timeout(self._seconds), self._open(measure, instance) as answer:
+                    body = await answer.read()
+            except TimeoutError as error:
+                raise self._timed_out() from error
+            except upstream.UpstreamError as error:
+                raise self._error(0, f"{error}") from error
         return Whole(body, self.headers_of(answer, "content-type"))
 
     @contextlib.asynccontextmanager
-    async def open(self, instance: Instance | None = None) -> AsyncIterator[upstream.Answer]:
-        """The beginning of the container's answer, which is a success; arguments and errors as of `read`."""
+    async def open(self) -> AsyncIterator[upstream.Answer]:
+        """The beginning of the container's answer, which is a success; errors as of `read`."""
+        with self._measure() as measure:
+            async with self._open(measure) as answer:
+                yield dataclasses.replace(answer, parts=measure.stream(answer.parts))
+
+    def _measure(self) -> Measure:
+        return Measure(self._variant.publish, len(self._variant.instances))
+
+    @contextlib.asynccontextmanager
+    async def _open(
+        self, measure: Measure, instance: Instance | None = None
+    ) -> AsyncIterator[upstream.Answer]:
         instance = self._ready([instance] if instance is not None else self._variant.instances)
+        measure.sent()
         with instance.serving():
             async with contextlib.AsyncExitStack() as stack:
                 try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import Iterator, Sequence
@@ -12,9 +13,11 @@ from starlette.routing import BaseRoute
 
 from toolkit.local.awsapi import JSON, Signature, SignedRoute, TargetRoute
 from toolkit.local.iam.enforcement import Enforcement
+from toolkit.local.metrics.service import Metrics
 from toolkit.local.sagemaker.asynchronous.service import AsyncInference
 from toolkit.local.sagemaker.definitions import Definitions, Operation
 from toolkit.local.sagemaker.endpoints import Endpoints
+from toolkit.local.sagemaker.measure import publish_concurrency
 from toolkit.local.sagemaker.runtime import Runtime
 from toolkit.local.sagemaker.store import Members, Tags
 from toolkit.local.schema import Schema
@@ -29,10 +32,10 @@ class SageMakerService:
         endpoints: the endpoints, for what scales them.
     """
 
-    def __init__(self, cloud: Cloud, enforcement: Enforcement) -> None:
+    def __init__(self, cloud: Cloud, enforcement: Enforcement, metrics: Metrics) -> None:
         self._tags = Tags()
         definitions = Definitions(self._tags)
-        self.endpoints = Endpoints(cloud, enforcement, definitions, self._tags)
+        self.endpoints = Endpoints(cloud, enforcement, metrics, definitions, self._tags)
         self._runtime = Runtime(self.endpoints)
         self._asynchronous = AsyncInference(self.endpoints)
         self._operations: dict[str, Operation] = {
@@ -43,6 +46,7 @@ class SageMakerService:
             "DeleteTags": self._delete_tags,
         }
         self._schema = Schema("sagemaker", self._operations)
+        self._concurrency: asyncio.Task[None] | None = None
 
     def routes(self) -> Sequence[BaseRoute]:
         """See `toolkit.local.service.Service`."""
@@ -58,9 +62,12 @@ class SageMakerService:
 
     async def start(self) -> None:
         """See `toolkit.local.service.Service`."""
+        self._concurrency = asyncio.create_task(publish_concurrency(self.endpoints.variants))
 
     async def stop(self) -> None:
         """See `toolkit.local.service.Service`."""
+        if self._concurrency is not None:
+            self._concurrency.cancel()
         await self._asynchronous.stop()
         await self.endpoints.stop()
 

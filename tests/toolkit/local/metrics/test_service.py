@@ -1,0 +1,188 @@
+"""CloudWatch as SDKs see it in a running cloud."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import EventStreamError
+
+from tests.support.cloud import Aws, Engine, Hosting, answer, eventually
+
+pytestmark = pytest.mark.slow
+
+PROMPT = b'{"prompt": "p"}'
+
+
+def dimensions(**pairs: str) -> list[dict[str, str]]:
+    return [{"Name": name, "Value": value} for name, value in pairs.items()]
+
+
+def window() -> dict[str, datetime]:
+    now = datetime.now(UTC)
+    return {"StartTime": now - timedelta(hours=1), "EndTime": now + timedelta(minutes=1)}
+
+
+def put(cloudwatch: Any, name: str, *values: float) -> None:
+    cloudwatch.put_metric_data(
+        Namespace="Test", MetricData=[{"MetricName": name, "Value": v} for v in values]
+    )
+
+
+def alarm(cloudwatch: Any, name: str, **members: Any) -> None:
+    rule = {
+        "AlarmName": name,
+        "Namespace": "Test",
+        "MetricName": name,
+        "Statistic": "Average",
+        "Period": 10,
+        "EvaluationPeriods": 1,
+        "Threshold": 1,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "TreatMissingData": "notBreaching",
+    }
+    cloudwatch.put_metric_alarm(**(rule | members))
+
+
+def state(cloudwatch: Any, name: str) -> Any:
+    [found] = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    return found["StateValue"]
+
+
+def test_statistics_are_of_one_metric_with_percentiles(aws: Aws) -> None:
+    cloudwatch = aws("cloudwatch")
+    few, more = dimensions(E="llm"), dimensions(E="llm", V="primary")
+    data = [{"MetricName": "latency", "Values": [10, 20], "Counts": [9, 1], "Dimensions": few}]
+    data += [{"MetricName": "latency", "Value": 1000, "Dimensions": more, "Unit": "Microseconds"}]
+    cloudwatch.put_metric_data(Namespace="Test/Statistics", MetricData=data)
+    query = {"Namespace": "Test/Statistics", "MetricName": "latency"}
+    points = cloudwatch.get_metric_statistics(
+        **query, **window(), Dimensions=few, Period=3600, Statistics=["Sum"], ExtendedStatistics=["p50"]
+    )["Datapoints"]
+    assert sum(point["Sum"] for point in points) == 110
+    assert points[-1]["ExtendedStatistics"] == {"p50": 10}
+    stat = {"Metric": query | {"Dimensions": more[::-1]}, "Period": 3600, "Stat": "p90"}
+    [result] = cloudwatch.get_metric_data(MetricDataQueries=[{"Id": "a", "MetricStat": stat}], **window())[
+        "MetricDataResults"
+    ]
+    assert result["Values"] == [1000]
+    listed = cloudwatch.list_metrics(**query, Dimensions=[{"Name": "V"}])["Metrics"]
+    assert [metric["Dimensions"] for metric in listed] == [more]
+
+
+def test_an_alarm_fires_and_recovers_and_its_history_tells_it(aws: Aws) -> None:
+    cloudwatch, name = aws("cloudwatch"), "fires"
+    alarm(cloudwatch, name, TreatMissingData="missing")
+    assert state(cloudwatch, name) == "INSUFFICIENT_DATA"
+    put(cloudwatch, name, 1, 1)
+    eventually(lambda: state(cloudwatch, name) == "ALARM")
+    [found] = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    assert "[1.0 (" in found["StateReason"]
+    assert "was greater than or equal to the threshold (1.0)" in found["StateReason"]
+    put(cloudwatch, name, 0)
+
+    def recovered() -> bool:
+        put(cloudwatch, name, 0)
+        return bool(state(cloudwatch, name) == "OK")
+
+    eventually(recovered)
+    history = cloudwatch.describe_alarm_history(AlarmName=name, HistoryItemType="StateUpdate")
+    items = history["AlarmHistoryItems"]
+    assert [item["HistorySummary"] for item in items] == [
+        "Alarm updated from ALARM to OK",
+        "Alarm updated from INSUFFICIENT_DATA to ALARM",
+    ]
+    assert json.loads(items[0]["HistoryData"])["oldState"]["stateValue"] == "ALARM"
+
+
+def test_an_alarm_over_a_percentile(aws: Aws) -> None:
+    cloudwatch, name = aws("cloudwatch"), "percentile"
+    rule = {
+        "Namespace": "Test",
+        "MetricName": name,
+        "ExtendedStatistic": "p90",
+        "Period": 10,
+        "Threshold": 90,
+    }
+    cloudwatch.put_metric_alarm(
+        AlarmName=name, EvaluationPeriods=1, ComparisonOperator="GreaterThanThreshold", **rule
+    )
+    put(cloudwatch, name, *range(90, 100))
+    eventually(lambda: state(cloudwatch, name) == "ALARM")
+
+
+def test_a_changed_alarm_keeps_its_state_and_a_set_one_goes_back(aws: Aws) -> None:
+    cloudwatch, name = aws("cloudwatch"), "set"
+    alarm(cloudwatch, name, TreatMissingData="ignore")
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="by hand")
+    alarm(cloudwatch, name, TreatMissingData="ignore", Threshold=2)
+    assert state(cloudwatch, name) == "ALARM"
+    alarm(cloudwatch, name, TreatMissingData="notBreaching")
+    eventually(lambda: state(cloudwatch, name) == "OK")
+
+
+def test_invocations_are_published_as_sagemaker_does(hosting: Hosting, engine: Engine) -> None:
+    configuration = hosting.configuration(container=engine.container)
+    endpoint = hosting.endpoint(configuration)
+    hosting.settled(endpoint)
+    runtime, cloudwatch = hosting.aws("sagemaker-runtime"), hosting.aws("cloudwatch")
+    began = time.perf_counter()
+    runtime.invoke_endpoint(EndpointName=endpoint, Body=PROMPT)
+    answered = time.perf_counter() - began
+    for status in (400, 500):
+        engine.behaviour = lambda handler, _, status=status: answer(handler, status, b"{}")  # type: ignore[misc]
+        with pytest.raises(runtime.exceptions.ModelError):
+            runtime.invoke_endpoint(EndpointName=endpoint, Body=PROMPT)
+
+    def statistic(name: str, stat: str, **more: str) -> float:
+        pairs = dimensions(EndpointName=endpoint, VariantName="AllTraffic", **more)
+        metric = {"Namespace": "AWS/SageMaker", "MetricName": name, "Dimensions": pairs}
+        [result] = cloudwatch.get_metric_data(
+            MetricDataQueries=[{"Id": "a", "MetricStat": {"Metric": metric, "Period": 3600, "Stat": stat}}],
+            **window(),
+        )["MetricDataResults"]
+        return float(sum(result["Values"]))
+
+    for more in ({}, {"EndpointConfigName": configuration}):
+        assert statistic("Invocations", "Sum", **more) == 3
+        assert statistic("Invocation4XXErrors", "Sum", **more) == 1
+        assert statistic("Invocation5XXErrors", "Sum", **more) == 1
+        assert statistic("Invocation5XXErrors", "SampleCount", **more) == 3
+        assert statistic("InvocationModelErrors", "Sum", **more) == 2
+        assert 0 < statistic("ModelLatency", "Minimum", **more) < answered * 1_000_000
+        assert statistic("OverheadLatency", "SampleCount", **more) == 3
+    assert statistic("FirstChunkLatency", "SampleCount") == 0
+
+
+def test_streams_and_concurrency_are_published(hosting: Hosting, engine: Engine) -> None:
+    endpoint = hosting.endpoint(hosting.configuration(container=engine.container))
+    hosting.settled(endpoint)
+    cloudwatch = hosting.aws("cloudwatch")
+
+    def maximum(name: str) -> float:
+        pairs = dimensions(EndpointName=endpoint, VariantName="AllTraffic")
+        metric = {"Namespace": "AWS/SageMaker", "MetricName": name, "Dimensions": pairs}
+        points = cloudwatch.get_metric_statistics(**metric, **window(), Period=3600, Statistics=["Maximum"])
+        return max((point["Maximum"] for point in points["Datapoints"]), default=-1)
+
+    def broken(handler: Any, _: dict[str, Any]) -> None:
+        handler.send_response(200)
+        handler.send_header("transfer-encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b"3\r\none\r\n")
+        handler.wfile.flush()
+        eventually(lambda: maximum("ConcurrentRequestsPerModel") == 1)
+        handler.close_connection = True
+
+    assert maximum("ConcurrentRequestsPerModel") <= 0
+    engine.behaviour = broken
+    runtime = hosting.aws("sagemaker-runtime")
+    answered = runtime.invoke_endpoint_with_response_stream(EndpointName=endpoint, Body=PROMPT)
+    with pytest.raises(EventStreamError):
+        list(answered["Body"])
+    eventually(lambda: maximum("MidStreamErrors") == 1)
+    assert 0 < maximum("FirstChunkLatency") < maximum("ModelLatency")
+    assert maximum("Invocation5XXErrors") == 0

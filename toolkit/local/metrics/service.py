@@ -1,0 +1,94 @@
+"""Metrics and alarms as a part of the cloud."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from starlette.routing import BaseRoute
+
+from toolkit.local.metrics import alarms, cloudwatch
+from toolkit.local.metrics.series import Metric, Sample
+from toolkit.local.service import ACCOUNT_ID
+from toolkit.local.status import Item
+
+if TYPE_CHECKING:
+    from moto.cloudwatch.models import Alarm
+
+
+class Metrics:
+    """CloudWatch's metrics and alarms: the API is moto's, what it says comes from here.
+
+    Services publish with `put`, and have their actions called with `on_action`.
+    """
+
+    def __init__(self) -> None:
+        self._stores = cloudwatch.Stores()
+        self._alarms = alarms.Alarms(self._stores)
+        self._work: asyncio.Task[None] | None = None
+
+    def put(  # noqa: PLR0913, PLR0917 all that makes a value in CloudWatch
+        self,
+        region: str,
+        namespace: str,
+        name: str,
+        value: float,
+        unit: str,
+        dimensions: Sequence[Mapping[str, str]],
+    ) -> None:
+        """Publish a value, with the present time. May be called from any thread.
+
+        Args:
+            unit: as CloudWatch names it, such as `Count`, `Microseconds` or `None`.
+            dimensions: the sets of dimensions (name → value) under which it is published, each of
+                which makes a metric of its own.
+        """
+        sample = Sample(time.time(), float(value), unit)
+        for pairs in dimensions:
+            metric = Metric(namespace, name, frozenset(pairs.items()))
+            self._stores[ACCOUNT_ID, region].put(metric, [sample])
+
+    def alarm_state(self, region: str, name: str) -> str | None:
+        """`OK`, `ALARM` or `INSUFFICIENT_DATA`; None if there is no such alarm."""
+        alarm = alarms.find(region, name)
+        return alarm.state_value if alarm else None
+
+    def on_action(self, prefix: str, action: alarms.Action) -> None:
+        """Have alarm actions done whose ARN begins with `prefix`.
+
+        Args:
+            action: called in the event loop when an alarm enters the state that the action is for; for
+                scaling policies again every minute of AWS that it stays in it.
+        """
+        self._alarms.on_action(prefix, action)
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """See `toolkit.local.service.Service`."""
+        return []
+
+    async def start(self) -> None:
+        """See `toolkit.local.service.Service`."""
+        loop = asyncio.get_running_loop()
+
+        def changed() -> None:
+            loop.call_soon_threadsafe(self._alarms.changed)
+
+        def transition(alarm: Alarm, previous: str) -> None:
+            loop.call_soon_threadsafe(self._alarms.transition, alarm, previous)
+
+        cloudwatch.apply(self._stores, changed, transition)
+        self._work = asyncio.create_task(self._alarms.run())
+
+    async def stop(self) -> None:
+        """See `toolkit.local.service.Service`."""
+        if self._work is not None:
+            self._work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._work
+
+    def status(self) -> Iterable[Item]:
+        """See `toolkit.local.service.Service`."""
+        return []
