@@ -27,7 +27,7 @@ WORKERS ?= 3
 PYTEST := $(VENV)/bin/pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help setup bootstrap plan apply smoke-test status outputs destroy doctor \
-        test test-fast lint check generate bench-cli lock clean
+        test test-fast lint check generate bench-cli bench-gateway lock clean
 
 help: ## list the targets
 	@printf 'make TARGET ENV=name (default: local)\n\n'
@@ -76,6 +76,9 @@ generate: $(DEV) ## write again what is generated and checked in: schema, refere
 	$(VENV)/bin/python -m toolkit.environment.reference
 	$(VENV)/bin/python -m toolkit.policy.docs
 	$(VENV)/bin/python -m tests.tools.terraform_docs
+
+bench-gateway: $(DEV) ## compare an answer through the API with the runtime's and the model server's
+	$(VENV)/bin/python -m tests.benchmarks.gateway
 
 bench-cli: $(DEV) ## compare toolkit apply with bare terraform apply
 	$(VENV)/bin/python -m tests.benchmarks.cli
