@@ -38,6 +38,11 @@ class Progress:
         elif time.monotonic() - self._last_plain >= PLAIN_INTERVAL_SECONDS:
             self.line(self._titled(text))
 
+    def change(self, text: str) -> None:
+        """Say something that `update` shows too: a line in a pipe, where nobody sees the live line."""
+        if self._status is None:
+            self.line(text)
+
     def _titled(self, text: str) -> str:
         return f"{self._title} {text}" if text.startswith("(") else f"{self._title}: {text}"
 

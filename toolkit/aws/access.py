@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ from toolkit.errors import PreflightError
 
 if TYPE_CHECKING:
     from types_boto3_apigateway.client import APIGatewayClient
+    from types_boto3_cloudwatch.client import CloudWatchClient
     from types_boto3_lambda.client import LambdaClient
     from types_boto3_logs.client import CloudWatchLogsClient
     from types_boto3_s3.client import S3Client
@@ -81,6 +84,11 @@ class AwsAccess:
             )
         return identity["Arn"]
 
+    def now(self) -> datetime:
+        """The present moment by AWS's clock, to the second: what AWS dates is compared with it."""
+        headers = self.sts.get_caller_identity()["ResponseMetadata"]["HTTPHeaders"]
+        return parsedate_to_datetime(headers["date"])
+
     @cached_property
     def _session(self) -> boto3.Session:
         if self.endpoint_url is None:
@@ -129,6 +137,11 @@ class AwsAccess:
     def lambda_(self) -> LambdaClient:
         """Lambda's control plane."""
         return self._session.client("lambda", **self._options)
+
+    @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        """CloudWatch: alarms and metrics."""
+        return self._session.client("cloudwatch", **self._options)
 
     @cached_property
     def logs(self) -> CloudWatchLogsClient:

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from botocore.exceptions import ClientError
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from toolkit.deployment import settle
 from toolkit.deployment.context import Context
-from toolkit.environment import endpoint_name
 
-MISSING = {"ValidationException"}  # what SageMaker calls an endpoint that does not exist
+if TYPE_CHECKING:
+    from toolkit.aws.endpoints import Description
 
 
-def instance_counts(context: Context) -> dict[str, dict[str, int]]:
+def instance_counts(context: Context, found: Mapping[str, Description]) -> dict[str, dict[str, int]]:
     """Wanted instances by model and variant, of the endpoints that exist.
 
     A new endpoint configuration starts with these (terraform-provider-aws #48990: with its own count, it
     would shrink a fleet that autoscaling has grown).
+
+    Args:
+        context: the environment.
+        found: SageMaker's descriptions by endpoint name.
     """
     counts: dict[str, dict[str, int]] = {}
-    for model in context.environment.models:
-        name = endpoint_name(context.environment.prefix, model)
-        try:
-            found = context.access.sagemaker.describe_endpoint(EndpointName=name)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in MISSING:
-                continue
-            raise
-        variants = found.get("ProductionVariants", [])
-        counts[model] = {
-            variant["VariantName"]: variant["DesiredInstanceCount"]
-            for variant in variants
-            if variant.get("DesiredInstanceCount")
-        }
+    for model, name in settle.names(context).items():
+        if name in found:
+            counts[model] = {
+                variant["VariantName"]: variant["DesiredInstanceCount"]
+                for variant in found[name].get("ProductionVariants", [])
+                if variant.get("DesiredInstanceCount")
+            }
     return counts

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from toolkit import staging
-from toolkit.deployment import bootstrap, files, fleet, recording, verify
+from toolkit.deployment import bootstrap, files, fleet, recording, settle, verify, watch
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs, deployed_models, read, stored
+from toolkit.deployment.settle import settled
+from toolkit.deployment.verify import Rollout
+from toolkit.environment import endpoint_name
 from toolkit.errors import TerraformError
 from toolkit.keys import Keys
 from toolkit.packaging import Package
@@ -17,6 +21,8 @@ from toolkit.staging import StagedModel
 from toolkit.terraform import Plan, Workspace
 
 STACK = "inference"
+ENDPOINT = "aws_sagemaker_endpoint"
+MODEL_OF_ADDRESS = re.compile(r'module\.endpoint\["([^"]+)"\]')
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Prepared:
 def prepare(context: Context) -> Prepared:
     """Bring the account to where the stack can be planned, and plan what the environment file says."""
     bootstrap.ensure(context)
-    counts = fleet.instance_counts(context)
+    counts = fleet.instance_counts(context, settled(context, settle.names(context).values()))
     written = files.write(context.project, context.environment, context.console, counts)
     return plan(context, "apply", written.staged, written.packages)
 
@@ -69,10 +75,11 @@ def apply(context: Context, prepared: Prepared, check: Callable[[Outputs], None]
     """
     staging.upload(context.access, prepared.staged, context.console)
     digest = hashlib.sha256(prepared.plan.path.read_bytes()).hexdigest()
+    rollout = Rollout()
     if prepared.plan.has_changes:
-        _apply_plan(context, prepared)
+        rollout = _apply_plan(context, prepared)
     outputs = read(context)
-    verify.endpoints(context, outputs)
+    verify.endpoints(context, outputs, rollout)
     keys_of(context, outputs).ensure_default()
     if check is not None:
         check(outputs)
@@ -88,16 +95,27 @@ def apply(context: Context, prepared: Prepared, check: Callable[[Outputs], None]
     return outputs
 
 
-def _apply_plan(context: Context, prepared: Prepared) -> None:
+def _apply_plan(context: Context, prepared: Prepared) -> Rollout:
+    watched = _endpoints_of(context, prepared.plan)
+    rollout = Rollout(frozenset(watched.values()), context.access.now())
     try:
-        prepared.workspace.apply(prepared.plan)
+        with watch.watching(context.access, watched) as states:
+            prepared.workspace.apply(prepared.plan, states)
     except TerraformError as error:
         # If it is about an endpoint, SageMaker and the container's log know more of it.
         models = deployed_models(stored(context).outputs)
-        failed = verify.failed_rollouts(context, models, str(error))
-        if not failed:
+        failed = verify.failed_rollouts(context, models, rollout, str(error))
+        if failed is None:
             raise
-        raise failed[0] from error
+        raise failed from error
+    return rollout
+
+
+def _endpoints_of(context: Context, plan: Plan) -> dict[str, str]:
+    """The endpoints that a plan changes, by model."""
+    addresses = [change.address for change in plan.changes if change.resource_type == ENDPOINT]
+    models = [match[1] for address in addresses if (match := MODEL_OF_ADDRESS.match(address))]
+    return {model: endpoint_name(context.environment.prefix, model) for model in models}
 
 
 def keys_of(context: Context, outputs: Outputs) -> Keys:

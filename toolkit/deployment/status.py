@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from toolkit.deployment import verify
+from toolkit.aws import endpoints
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
 
@@ -17,7 +17,7 @@ class ModelStatus:
     Attributes:
         model: the name clients use.
         endpoint_name: SageMaker endpoint.
-        status: SageMaker's EndpointStatus, or Paused.
+        status: SageMaker's EndpointStatus, or Paused, or Missing.
         as_planned: whether it serves the configuration of the last apply.
         instances: instances running, over all variants.
         desired_instances: instances wanted.
@@ -57,16 +57,19 @@ def read(context: Context, outputs: Outputs) -> Status:
     models = []
     for name, model in outputs.models.items():
         if outputs.paused:
-            models.append(_paused(name, model))
+            models.append(_without_endpoint(name, model, "Paused", as_planned=True))
             continue
-        found = verify.describe(context, model)
+        found = endpoints.describe(context.access, model.endpoint_name)
+        if found is None:
+            models.append(_without_endpoint(name, model, "Missing", as_planned=False))
+            continue
         variants = found.get("ProductionVariants", [])
         models.append(
             ModelStatus(
                 model=name,
                 endpoint_name=model.endpoint_name,
                 status=found["EndpointStatus"],
-                as_planned=found["EndpointConfigName"] == model.endpoint_config_name,
+                as_planned=found.get("EndpointConfigName") == model.endpoint_config_name,
                 instances=sum(variant.get("CurrentInstanceCount", 0) for variant in variants),
                 desired_instances=sum(variant.get("DesiredInstanceCount", 0) for variant in variants),
                 failure_reason=found.get("FailureReason"),
@@ -75,12 +78,12 @@ def read(context: Context, outputs: Outputs) -> Status:
     return Status(outputs.environment, outputs.api_base_url, models)
 
 
-def _paused(name: str, model: DeployedModel) -> ModelStatus:
+def _without_endpoint(name: str, model: DeployedModel, status: str, *, as_planned: bool) -> ModelStatus:
     return ModelStatus(
         model=name,
         endpoint_name=model.endpoint_name,
-        status="Paused",
-        as_planned=True,
+        status=status,
+        as_planned=as_planned,
         instances=0,
         desired_instances=0,
         failure_reason=None,

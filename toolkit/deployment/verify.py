@@ -8,106 +8,132 @@ serves now, SageMaker itself is asked.
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from toolkit.aws import loggroups
+from toolkit.deployment import evidence
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
+from toolkit.deployment.settle import settled
 from toolkit.errors import RolloutError
 
 if TYPE_CHECKING:
-    from types_boto3_sagemaker.type_defs import DescribeEndpointOutputTypeDef
-
-# Statuses that SageMaker leaves by itself.
-MOVING = {"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"}
-MISSING = {"ValidationException"}  # what SageMaker calls an endpoint that does not exist
-LOG_LINES = 15
+    from toolkit.aws.endpoints import Description
 
 
-def endpoints(context: Context, outputs: Outputs) -> None:
+@dataclass(frozen=True)
+class Rollout:
+    """What an apply set in motion.
+
+    Attributes:
+        endpoints: names of the endpoints that its plan creates or updates.
+        since: when it began, by AWS's clock; None if it changed nothing.
+    """
+
+    endpoints: frozenset[str] = frozenset()
+    since: datetime | None = None
+
+
+def endpoints(context: Context, outputs: Outputs, rollout: Rollout) -> None:
     """See that each endpoint is InService on the configuration and the variants that were planned.
 
     Raises:
-        RolloutError: one is not; with SageMaker's reason and the end of the container's log.
+        RolloutError: some are not; with SageMaker's reasons, alarms and the end of the containers' logs.
     """
-    if outputs.paused:
-        return
-    for name, model in outputs.models.items():
-        error = _difference(context, name, model, _settled(context, model))
-        if error is not None:
-            raise error
-
-
-def describe(context: Context, model: DeployedModel) -> DescribeEndpointOutputTypeDef:
-    """SageMaker's own description of a model's endpoint."""
-    return context.access.sagemaker.describe_endpoint(EndpointName=model.endpoint_name)
+    if not outputs.paused:
+        _raise(_differences(context, outputs.models, rollout))
 
 
 def failed_rollouts(
-    context: Context, models: Mapping[str, DeployedModel], complaint: str
-) -> list[RolloutError]:
-    """An error for each endpoint that Terraform complains of and that is not what was planned; raises none.
+    context: Context, models: Mapping[str, DeployedModel], rollout: Rollout, complaint: str
+) -> RolloutError | None:
+    """The error about the endpoints that Terraform complains of and that are not what was planned.
 
     Args:
         context: the environment.
         models: what was planned.
+        rollout: what the apply set in motion.
         complaint: what Terraform says.
     """
+    blamed = {name: model for name, model in models.items() if _names(complaint, model.endpoint_name)}
+    return _together(_differences(context, blamed, rollout))
+
+
+def _names(complaint: str, endpoint: str) -> bool:
+    return re.search(rf"(?<![\w-]){re.escape(endpoint)}(?![\w-])", complaint) is not None
+
+
+def _differences(
+    context: Context, models: Mapping[str, DeployedModel], rollout: Rollout
+) -> list[RolloutError]:
+    found = settled(context, [model.endpoint_name for model in models.values()])
     errors = []
     for name, model in models.items():
-        if not re.search(rf"(?<![\w-]){re.escape(model.endpoint_name)}(?![\w-])", complaint):
-            continue
-        try:
-            error = _difference(context, name, model, _settled(context, model))
-        except ClientError as refusal:
-            if refusal.response["Error"]["Code"] in MISSING:
-                continue
-            raise
-        errors += [error] if error is not None else []
+        endpoint = found.get(model.endpoint_name)
+        text = _difference(model, endpoint, rollout)
+        if text is not None:
+            details = _details(context, model, endpoint, rollout)
+            remedy = f"correct {context.environment.file} and apply again; the endpoint is left as it is"
+            errors.append(RolloutError(text, where=f"models.{name}", details=details, remedy=remedy))
     return errors
 
 
-def _settled(context: Context, model: DeployedModel) -> DescribeEndpointOutputTypeDef:
-    """An endpoint's description once SageMaker is done with it."""
-    with context.console.progress(f"verifying {model.endpoint_name}") as progress:
-        started = time.monotonic()
-        while (found := describe(context, model))["EndpointStatus"] in MOVING:
-            progress.update(f"{found['EndpointStatus']} for {time.monotonic() - started:.0f} s")
-            # Nothing tells when an endpoint moves on: SageMaker has no event to wait for here.
-            time.sleep(0.2 if context.environment.is_local else 5)
-    return found
-
-
-def _difference(
-    context: Context, name: str, model: DeployedModel, found: DescribeEndpointOutputTypeDef
-) -> RolloutError | None:
+def _difference(model: DeployedModel, found: Description | None, rollout: Rollout) -> str | None:
+    """What is not as planned about an endpoint, in one sentence; None if all is."""
+    name = model.endpoint_name
+    if found is None:
+        return f"endpoint {name} does not exist"
+    status, configuration = found["EndpointStatus"], found.get("EndpointConfigName")
     variants = sorted(variant["VariantName"] for variant in found.get("ProductionVariants", []))
-    text = None
-    if found["EndpointStatus"] != "InService":
-        text = f"endpoint {model.endpoint_name} is {found['EndpointStatus']}"
-    elif found["EndpointConfigName"] != model.endpoint_config_name:
-        text = (
-            f"endpoint {model.endpoint_name} serves {found['EndpointConfigName']}, "
-            f"not the planned {model.endpoint_config_name}: SageMaker rolled back"
+    if status != "InService":
+        return f"endpoint {name} is {status}"
+    if configuration != model.endpoint_config_name:
+        return (
+            f"endpoint {name} was rolled back by SageMaker: it is on {configuration}, "
+            f"not on the planned {model.endpoint_config_name}"
         )
-    elif variants != sorted(model.variant_names):
-        text = f"endpoint {model.endpoint_name} has the variants {variants}, not {model.variant_names}"
-    return None if text is None else _rollout_error(context, name, model.endpoint_name, text, found)
+    if variants != sorted(model.variant_names):
+        return f"endpoint {name} has the variants {variants}, not {model.variant_names}"
+    # A reason stays until the next update: one of an earlier apply says nothing about this one.
+    if found.get("FailureReason") and name in rollout.endpoints:
+        return f"endpoint {name} is on {configuration} as planned, but SageMaker says that its update failed"
+    return None
 
 
-def _rollout_error(
-    context: Context, name: str, endpoint: str, text: str, found: DescribeEndpointOutputTypeDef
-) -> RolloutError:
-    details = [f"reason: {found['FailureReason']}"] if "FailureReason" in found else []
-    log = loggroups.tail(context.access, f"/aws/sagemaker/Endpoints/{endpoint}", LOG_LINES)
-    details += ["the container's last log lines:", *(f"  {line}" for line in log)] if log else []
+def _details(
+    context: Context, model: DeployedModel, found: Description | None, rollout: Rollout
+) -> list[str]:
+    reason = found.get("FailureReason") if found else None
+    serves = found is not None and found["EndpointStatus"] == "InService"
+    since = rollout.since if model.endpoint_name in rollout.endpoints else None
+    return [
+        *([f"reason: {reason}"] if reason else []),
+        *evidence.alarms(context.access, model.alarm_names, since),
+        f"serves now: {found.get('EndpointConfigName') if found and serves else 'nothing'}",
+        *evidence.log(context.access, model.endpoint_name, since),
+    ]
+
+
+def _raise(errors: list[RolloutError]) -> None:
+    error = _together(errors)
+    if error is not None:
+        raise error
+
+
+def _together(errors: Iterable[RolloutError]) -> RolloutError | None:
+    """One error for all: the only one itself, or one that shows each of several whole."""
+    all_errors = list(errors)
+    if len(all_errors) < 2:
+        return all_errors[0] if all_errors else None
+    lines = [
+        line
+        for error in all_errors
+        for line in (f"{error.where}: {error.message}", *(f"  {detail}" for detail in error.details))
+    ]
     return RolloutError(
-        text,
-        where=f"models.{name}",
-        details=details,
-        remedy=f"correct {context.environment.file} and apply again; the endpoint is left as it is",
+        f"{len(all_errors)} endpoints do not serve what was planned",
+        details=lines,
+        remedy=all_errors[0].remedy,
     )

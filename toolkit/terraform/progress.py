@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from toolkit.console import Progress
 from toolkit.terraform.messages import Event, member, word
@@ -92,12 +92,18 @@ class Activity:
         return ", ".join(parts) or f"{self._note} ({duration(self._clock() - self._began)})".lstrip()
 
 
-class Display:
-    """Shows an Activity through the console's progress."""
+# What somebody who looks elsewhere sees of the things that Terraform waits for, by their names.
+Watch = Callable[[], Mapping[str, str]]
 
-    def __init__(self, progress: Progress, activity: Activity) -> None:
+
+class Display:
+    """Shows an Activity through the console's progress, and what is seen beside it."""
+
+    def __init__(self, progress: Progress, activity: Activity, watch: Watch = dict) -> None:
         self._progress = progress
         self._activity = activity
+        self._watch = watch
+        self._seen: Mapping[str, str] = {}
         self._shown = ""
         self._said: set[str] = set()
 
@@ -116,7 +122,12 @@ class Display:
                 "interrupted: Terraform finishes what is in progress and stores the state; "
                 "a second Ctrl-C stops it at once, at the risk of losing track of resources"
             )
-        text = self._activity.text()
+        seen = self._watch()
+        for name, state in seen.items():
+            if state != self._seen.get(name):
+                self._progress.change(f"{name}: {state}")
+        self._seen = seen
+        text = "; ".join([self._activity.text(), *(f"{name}: {state}" for name, state in seen.items())])
         if text != self._shown:  # it holds a duration, so it changes at least once a second
             self._shown = text
             self._progress.update(text)

@@ -15,7 +15,7 @@ from toolkit.project import Project
 from toolkit.terraform import cli_config, command, diagnostics, failures, initialization, process, providers
 from toolkit.terraform.plan import Plan
 from toolkit.terraform.program import Program
-from toolkit.terraform.progress import Activity, Display
+from toolkit.terraform.progress import Activity, Display, Watch
 from toolkit.terraform.transcript import Counts, Transcript
 
 _NO_CHANGES, _CHANGES = 0, 2
@@ -107,8 +107,12 @@ class Workspace:
             drift=tuple(transcript.drift),
         )
 
-    def apply(self, plan: Plan) -> Counts:
+    def apply(self, plan: Plan, watch: Watch = dict) -> Counts:
         """Do exactly what `plan` says.
+
+        Args:
+            plan: what to do.
+            watch: asked several times a second for what else to show while Terraform works.
 
         Returns:
             How many resources were added, changed and removed.
@@ -120,7 +124,7 @@ class Workspace:
         """
         self._outputs = None
         line = command.build(self.program, "apply", str(plan.path), flags=("json",), input=False)
-        transcript, _ = self._stream("destroy" if plan.destroy else "apply", line)
+        transcript, _ = self._stream("destroy" if plan.destroy else "apply", line, watch=watch)
         # A second or two saved for whoever asks for the outputs next.
         self._outputs = transcript.outputs
         return transcript.counts or Counts()
@@ -156,7 +160,7 @@ class Workspace:
             raise TerraformError(f"terraform {name} failed", details=failures.unboxed(result.stderr))
         return dict(json.loads(result.stdout))
 
-    def _stream(
+    def _stream(  # noqa: PLR0913 - each named by the caller
         self,
         name: str,
         line: Sequence[str],
@@ -164,13 +168,14 @@ class Workspace:
         good: Sequence[int] = (0,),
         settings: Mapping[str, str] | None = None,
         tried: Sequence[str] = (),
+        watch: Watch = dict,
     ) -> tuple[Transcript, process.Outcome]:
         transcript = Transcript()
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Under a name of its own, so that two runs at the same time do not read each other's.
         output = self.directory / f"{name}.{os.getpid()}.log"
         with self.console.progress(f"terraform {name} ({self.stack.name})") as progress:
-            display = Display(progress, Activity())
+            display = Display(progress, Activity(), watch)
 
             def on_line(text: str) -> None:
                 event = transcript.feed(text)
