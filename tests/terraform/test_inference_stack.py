@@ -69,10 +69,11 @@ def planned(rig: Rig, account: Account, variables: Callable[..., Variables]) -> 
     """A plan with several models, of which two differ from the first in one thing each."""
     models = {
         "smollm2": model(aliases=("default",)),
-        "smollm2.grown": model(capacity={"min": 2, "max": 4}, instance_count=3),
+        "smollm2.grown": model(capacity={"min": 2, "max": 4}),
         "smollm2-other": model(environment={"SM_LLAMA_CPP_CTX_SIZE": "2048"}),
     }
-    return show(rig.workspace(rig.project.stack("inference"), variables(models=models), account.backend))
+    given = variables(models=models, instance_counts={"smollm2.grown": {"AllTraffic": 3}, "gone": {"x": 9}})
+    return show(rig.workspace(rig.project.stack("inference"), given, account.backend))
 
 
 def test_names_follow_the_prefix(planned: Planned) -> None:
@@ -99,6 +100,21 @@ def test_a_count_is_no_new_content(planned: Planned) -> None:
     (first,) = names(planned, "smollm2", "aws_sagemaker_model")
     assert names(planned, "smollm2.grown", "aws_sagemaker_model") == [first]
     assert names(planned, "smollm2-other", "aws_sagemaker_model") != [first]
+
+
+def test_a_rollout_begins_with_the_count_that_runs(planned: Planned) -> None:
+    counts = {
+        str(planned.values(a)["name"]).rpartition("-")[0]: planned.values(a)["production_variants"][0][
+            "initial_instance_count"
+        ]
+        for a in planned.changes
+        if ".aws_sagemaker_endpoint_configuration." in a
+    }
+    assert counts == {
+        "example-dev-smollm2": 1,
+        "example-dev-smollm2-grown": 3,
+        "example-dev-smollm2-other": 1,
+    }
 
 
 def test_the_gateway_knows_and_may_invoke_exactly_these(planned: Planned) -> None:

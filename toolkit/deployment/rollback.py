@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from toolkit.deployment import bootstrap, inference, recording
+from toolkit import rendering
+from toolkit.deployment import bootstrap, fleet, inference, recording, settle
 from toolkit.deployment.context import Context
 from toolkit.deployment.inference import Prepared
+from toolkit.deployment.settle import settled
 from toolkit.errors import InputError
 from toolkit.packaging import Package
 from toolkit.release import Release
@@ -53,7 +55,10 @@ def _prepare(context: Context, release: Release, action: str, suffix: str = "") 
     build = context.project.environment_build(context.environment.env)
     packages = context.project.lambda_build
     recording.releases_of(context).restore_packages(release, packages)
-    variables = release.variables.removesuffix(PAUSED)
+    # What was recorded, but the fleet that autoscaling has chosen since.
+    found = settled(context, settle.names(context).values())
+    counts = fleet.instance_counts(context, found)
+    variables = rendering.with_instance_counts(release.variables.removesuffix(PAUSED), counts)
     (build / f"{inference.STACK}.tfvars").write_text(variables + suffix, encoding="utf-8")
     files = {name: Package(packages / name, sha256) for name, sha256 in release.packages.items()}
     return inference.plan(context, action, staged={}, packages=files)
@@ -71,9 +76,14 @@ def _previous(context: Context, releases: list[Release]) -> Release:
     """The newest release that is not what serves now; pauses are no place to go back to."""
     serving = [release for release in releases if not release.paused]
     for release in serving[1:]:
-        if release.variables != serving[0].variables:
+        if _content(release) != _content(serving[0]):
             return release
     env = context.environment.env
     raise InputError(
         f"{env} has no release before the present one", remedy=f"`toolkit releases --env {env}` lists them"
     )
+
+
+def _content(release: Release) -> str:
+    """What makes a release another one: not how many instances ran on its day."""
+    return rendering.with_instance_counts(release.variables, {})

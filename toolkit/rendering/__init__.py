@@ -8,8 +8,10 @@ from pathlib import Path
 
 from toolkit.environment import Environment
 from toolkit.rendering.grants import role_grants
+from toolkit.rendering.hcl import literal
 from toolkit.rendering.models import model_variables
 from toolkit.rendering.templates import render_template
+from toolkit.terraform import hcl
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ def render(environment: Environment, inputs: RenderInputs, directory: Path) -> R
         "models": _models(environment, inputs),
         "paused": inputs.paused,
         "api": _api(environment, inputs),
+        "instance_counts": inputs.instance_counts,
     }
     inference = _write(directory, "inference", variables)
     return Rendered(account.paths + inference.paths, account.changed + inference.changed)
@@ -78,12 +81,17 @@ def render_account(
     return _write(directory, "account", variables)
 
 
+def with_instance_counts(variables: str, counts: Mapping[str, Mapping[str, int]]) -> str:
+    """Variables of the inference stack that were rendered once, with what runs now."""
+    for statement in hcl.statements(variables):
+        if statement.keyword == "instance_counts":
+            return variables.replace(statement.text.strip(), f"instance_counts = {literal(counts)}")
+    return f"{variables}\ninstance_counts = {literal(counts)}\n"
+
+
 def _models(environment: Environment, inputs: RenderInputs) -> dict[str, object]:
     return {
-        name: model_variables(
-            environment, name, inputs.model_data_s3_uris, inputs.instance_counts.get(name, {})
-        )
-        for name in environment.models
+        name: model_variables(environment, name, inputs.model_data_s3_uris) for name in environment.models
     }
 
 

@@ -15,7 +15,6 @@ def model_variables(
     environment: Environment,
     name: str,
     staged_uris: Mapping[str, str],
-    instance_counts: Mapping[str, int],
 ) -> dict[str, object]:
     """One entry of the variable `models` of `stacks/inference`.
 
@@ -24,7 +23,6 @@ def model_variables(
         name: the model.
         staged_uris: S3 prefixes in the model store of the weights that the toolkit puts there, by what
             `Environment.sources` calls them.
-        instance_counts: how many instances each variant has now.
 
     Raises:
         ValueError: the toolkit puts weights into the model store, and their prefix is not given.
@@ -35,11 +33,8 @@ def model_variables(
         return container_variables(environment, hosting, staged_uris.get(hosting.weights))
 
     def variant(hosting: Hosting) -> dict[str, object]:
-        fleet = {
-            "capacity": _capacity(model, hosting.capacity),
-            "instance_count": instance_counts.get(hosting.variant),
-        }
-        return {"weight": hosting.weight, **container(hosting), **fleet}
+        capacity = _capacity(model, hosting.capacity)
+        return {"weight": hosting.weight, **container(hosting), "capacity": capacity}
 
     shadow = model.shadow_hosting(name)
     return {

@@ -18,8 +18,13 @@ module "endpoint" {
   execution_role_arn = local.execution_role_arn
   log_retention_days = var.api.log_retention_days
 
+  variants = {
+    for name, variant in each.value.variants : name => merge(variant, {
+      instance_count = lookup(lookup(var.instance_counts, each.key, {}), name, null)
+    })
+  }
+
   endpoint     = each.value.endpoint
-  variants     = each.value.variants
   shadow       = each.value.shadow
   rollout      = each.value.rollout
   routing      = each.value.routing

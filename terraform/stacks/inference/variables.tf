@@ -70,7 +70,6 @@ variable "models" {
   description = <<-EOT
     The models, by their OpenAI name, as modules/sagemaker_endpoint takes them, and:
     - `aliases`: further OpenAI names.
-    - `variants.*.instance_count`: how many run now, for a rollout to keep; null in a new environment.
   EOT
   type = map(object({
     aliases = optional(list(string), [])
@@ -101,7 +100,6 @@ variable "models" {
       startup_timeout_seconds  = optional(number, 600)
       instance_type            = optional(string)
       inference_ami_version    = optional(string)
-      instance_count           = optional(number)
       capacity = optional(object({
         min                        = optional(number, 1)
         max                        = optional(number, 1)
@@ -207,4 +205,11 @@ variable "api" {
     authorizer = object({ package = string })
   })
   nullable = false
+}
+
+variable "instance_counts" {
+  description = "How many instances each variant has now, by model and variant: a rollout keeps them. Empty where nothing runs."
+  type        = map(map(number))
+  default     = {}
+  nullable    = false
 }

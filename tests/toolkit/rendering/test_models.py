@@ -20,12 +20,11 @@ NO_ALARM = ALARM | {"server_error_percent": None}
 def variables(
     tmp_path: Path,
     model: str,
-    counts: dict[str, int] | None = None,
     uris: dict[str, str] | None = None,
     **kwargs: str,
 ) -> dict[str, Any]:
     uris = {"m": f"{STORE}/m/0123/"} if uris is None else uris
-    return model_variables(environment(tmp_path, model, **kwargs), "m", uris, counts or {})
+    return model_variables(environment(tmp_path, model, **kwargs), "m", uris)
 
 
 def test_a_model_as_simple_as_possible(tmp_path: Path) -> None:
@@ -42,7 +41,6 @@ def test_a_model_as_simple_as_possible(tmp_path: Path) -> None:
         "download_timeout_seconds": 600,
         "instance_type": "ml.c7i.xlarge",
         "inference_ami_version": None,
-        "instance_count": None,
         "capacity": {
             "min": 1,
             "max": 1,
@@ -79,8 +77,8 @@ def test_a_serverless_endpoint(tmp_path: Path) -> None:
     }
     variant = told["variants"]["AllTraffic"]
     assert variant["image"].endswith("/llama-cpp:server-sagemaker-cpu-v1.0.1")
-    nothing = ("instance_type", "inference_ami_version", "capacity", "instance_count")
-    assert [variant[key] for key in nothing] == [None] * 4
+    nothing = ("instance_type", "inference_ami_version", "capacity")
+    assert [variant[key] for key in nothing] == [None] * 3
     assert variant["network_isolation"] is False
     assert variant["model_data_s3_uri"] == f"{STORE}/m/0123/"
     assert told["routing"] is None
@@ -127,7 +125,7 @@ def test_variants_have_what_is_theirs_and_the_rest_from_the_model(tmp_path: Path
         "    capacity: {min: 1, max: 5}\n"
     )
     uris = {"m": f"{STORE}/m/0123/", "m/new": f"{STORE}/m/new/4567/"}
-    told = variables(tmp_path, model, {"old": 2}, uris)["variants"]
+    told = variables(tmp_path, model, uris)["variants"]
     old, new = told["old"], told["new"]
     assert (old["weight"], new["weight"]) == (9, 1)
     assert (old["model_data_s3_uri"], new["model_data_s3_uri"]) == (uris["m"], uris["m/new"])
@@ -136,7 +134,6 @@ def test_variants_have_what_is_theirs_and_the_rest_from_the_model(tmp_path: Path
     assert (old["instance_type"], new["instance_type"]) == ("ml.c7i.xlarge", "ml.c7g.xlarge")
     assert ("llama-cpp-arm64" in old["image"], "llama-cpp-arm64" in new["image"]) == (False, True)
     assert (old["capacity"]["max"], new["capacity"]["max"]) == (2, 5)
-    assert (old["instance_count"], new["instance_count"]) == (2, None)
 
 
 def test_a_shadow(tmp_path: Path) -> None:

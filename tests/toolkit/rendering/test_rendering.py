@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,7 +14,7 @@ import pytest
 from tests.toolkit.environment.everything import EVERYTHING
 from toolkit.environment import Environment, load
 from toolkit.project import Project
-from toolkit.rendering import Rendered, RenderInputs, render, render_account
+from toolkit.rendering import Rendered, RenderInputs, render, render_account, with_instance_counts
 from toolkit.rendering.models import model_variables
 
 STAGED = ("smollm2", "qwen3-8b", "big", "small", "embeddings", "canary")
@@ -56,16 +55,22 @@ def test_a_file_is_written_only_if_its_content_is_new(environment: Environment, 
     assert render(environment, INPUTS, tmp_path).changed == [tmp_path / "inference.tfvars"]
 
 
-def test_a_rollout_keeps_the_fleet(checkout: Path, tmp_path: Path) -> None:
-    environment = load(Project(checkout), "local")
+def test_a_rollout_keeps_the_fleet(
+    environment: Environment, tmp_path: Path, arrives: Callable[[str], Any]
+) -> None:
+    def counts(variables: str) -> Any:
+        return arrives(variables[variables.index("instance_counts") :].replace("instance_counts", "value", 1))
 
-    def rendered(counts: dict[str, dict[str, int]]) -> list[bytes]:
-        inputs = replace(INPUTS, instance_counts=counts)
-        text = contents(render(environment, inputs, tmp_path))["inference.tfvars"]
-        return re.findall(rb'"instance_count" += (\w+)', text)
+    def rendered(now: dict[str, dict[str, int]]) -> str:
+        inputs = replace(INPUTS, instance_counts=now)
+        return contents(render(environment, inputs, tmp_path))["inference.tfvars"].decode()
 
-    assert rendered({}) == [b"null"]
-    assert rendered({"smollm2": {"AllTraffic": 3}, "gone": {"AllTraffic": 5}}) == [b"3"]
+    first, grown = rendered({}), {"smollm2": {"AllTraffic": 3}}
+    assert counts(first) == {}
+    assert counts(rendered(grown)) == grown
+    # Variables that were recorded in a release keep all else.
+    assert with_instance_counts(first, grown) == rendered(grown)
+    assert with_instance_counts(rendered(grown), {}) == first
 
 
 def test_endpoints_can_be_left_out(environment: Environment, tmp_path: Path) -> None:
@@ -118,7 +123,7 @@ def test_terraform_accepts_the_variables_of_both_stacks(
         assert "undeclared" not in applied.stdout + applied.stderr
     arrived = json.loads(terraform("output", "-json", cwd=directory).stdout)["models"]["value"]
     for name in environment.models:
-        assert list(lost(model_variables(environment, name, uris, {}), arrived[name], name)) == []
+        assert list(lost(model_variables(environment, name, uris), arrived[name], name)) == []
 
 
 def lost(sent: object, arrived: object, place: str) -> Iterator[str]:
