@@ -1,0 +1,47 @@
+"""A summary for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from toolkit.policy import data as policy_data
+from toolkit.report.changes import Change
+from toolkit.report.summary import Summary
+
+
+def render(summary: Summary) -> dict[str, Any]:
+    """What `plan --json` prints; sensitive values are not in it."""
+    return {
+        **asdict(summary.subject),
+        "summary": summary.headline,
+        "has_changes": summary.has_changes,
+        "dangers": [{"text": text, "address": change.address} for text, change in summary.dangers],
+        "parts": [
+            {
+                "part": part.name,
+                "consequences": list(part.consequences),
+                "changes": [change_data(change) for change in part.changes],
+            }
+            for part in summary.parts
+        ],
+        "drift": [change_data(change) for change in summary.drift],
+        "outputs": list(summary.outputs),
+        "policy": None if summary.policy is None else policy_data.render(summary.policy),
+    }
+
+
+def change_data(change: Change) -> dict[str, Any]:
+    """One change."""
+    return {
+        "address": change.address,
+        "type": change.type,
+        "kind": change.kind,
+        "name": change.name,
+        "old_name": change.old_name,
+        "action": change.action,
+        "reason": change.reason or None,
+        "new_version": change.new_version,
+        "stateful": change.loses_state,
+        "differences": [asdict(each) for each in change.differences],
+    }

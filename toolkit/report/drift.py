@@ -1,0 +1,65 @@
+"""What was changed outside of Terraform, without what is only written in another way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from toolkit.report import kinds
+from toolkit.report.changes import Change, change_of
+
+
+def read(document: Mapping[str, Any]) -> tuple[Change, ...]:
+    """The resources that differ from what the last apply left.
+
+    Args:
+        document: what `terraform show -json` says of a plan.
+    """
+    own_rights = {
+        (values.get("role"), values.get("name"))
+        for values in _values(document.get("prior_state", {}).get("values", {}).get("root_module", {}))
+    }
+    found = [
+        change_of(_without_own_rights(resource, own_rights))
+        for resource in document.get("resource_drift", ())
+        if resource.get("mode") == "managed" and resource["type"] not in kinds.BOOKKEEPING
+    ]
+    return tuple(change for change in found if change.differences or change.action == "destroy")
+
+
+def _values(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The rights of roles that Terraform manages as resources of their own."""
+    for resource in module.get("resources", ()):
+        if resource["type"] == "aws_iam_role_policy":
+            yield resource["values"]
+    for child in module.get("child_modules", ()):
+        yield from _values(child)
+
+
+def _without_own_rights(
+    resource: Mapping[str, Any], own: set[tuple[str | None, str | None]]
+) -> Mapping[str, Any]:
+    """A role shows its rights as attributes, too, of which its state learns only after they were made."""
+    if resource["type"] != "aws_iam_role":
+        return resource
+
+    def foreign(values: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        if values is None:
+            return None
+        policies = values.get("inline_policy") or []
+        left = [each for each in policies if (values.get("name"), each.get("name")) not in own]
+        return {**values, "inline_policy": left}
+
+    change = resource["change"]
+    sides = {side: foreign(change.get(side)) for side in ("before", "after")}
+    # What is sensitive is told by position.
+    marks = {f"{side}_sensitive": _plain(change.get(f"{side}_sensitive")) for side in ("before", "after")}
+    return {**resource, "change": {**change, **sides, **marks}}
+
+
+def _plain(marks: Any) -> Any:
+    return (
+        {key: mark for key, mark in marks.items() if key != "inline_policy"}
+        if isinstance(marks, dict)
+        else marks
+    )

@@ -1,0 +1,139 @@
+"""What is different between two values of a resource, without ever showing a sensitive one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SENSITIVE = "(sensitive)"
+UNKNOWN = "(known after apply)"
+# An attribute longer than this says no more to a person; programs get the whole of it from Terraform.
+LONGEST = 200
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One attribute that changes.
+
+    Attributes:
+        path: 'primary_container[0].environment.SM_VLLM_MAX_MODEL_LEN'.
+        old: its value as text; None if it has none.
+        new: what it will be; None if it goes.
+        forces_replacement: whether it cannot be changed in place.
+    """
+
+    path: str
+    old: str | None
+    new: str | None
+    forces_replacement: bool = False
+
+
+def differences(change: Mapping[str, Any]) -> list[Difference]:
+    """The attributes that differ in a change of Terraform's JSON plan.
+
+    Args:
+        change: `before`, `after`, `after_unknown`, `before_sensitive`, `after_sensitive`, `replace_paths`.
+    """
+    forced = [tuple(path) for path in change.get("replace_paths") or ()]
+    found = []
+    for path, old, new in _pairs((), _Side.before(change), _Side.after(change)):
+        if path and path[0] in ("tags_all", "id", "arn"):  # what follows from something else
+            continue
+        force = any(path[: len(each)] == each or each[: len(path)] == path for each in forced)
+        found.append(Difference(written(path), old, new, force))
+    return found
+
+
+def written(path: Path) -> str:
+    """A path as people write it."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+@dataclass(frozen=True)
+class _Side:
+    """A value, and which parts of it may not be shown or are not known."""
+
+    value: Any
+    sensitive: Any
+    unknown: Any
+
+    @classmethod
+    def before(cls, change: Mapping[str, Any]) -> _Side:
+        return cls(change.get("before"), change.get("before_sensitive"), False)
+
+    @classmethod
+    def after(cls, change: Mapping[str, Any]) -> _Side:
+        return cls(change.get("after"), change.get("after_sensitive"), change.get("after_unknown"))
+
+    @property
+    def is_empty(self) -> bool:
+        """Providers write one nothing in many ways."""
+        return self.unknown is not True and self.value in (None, "", [], {})
+
+    @property
+    def has_parts(self) -> bool:
+        return isinstance(self.value, (dict, list)) or isinstance(self.unknown, (dict, list))
+
+    def keys(self) -> list[str | int]:
+        keys: dict[str | int, None] = {}
+        for part in (self.value, self.unknown):
+            keys |= dict.fromkeys(
+                part if isinstance(part, dict) else range(len(part)) if isinstance(part, list) else ()
+            )
+        return list(keys)
+
+    def part(self, key: str | int) -> _Side:
+        return _Side(_item(self.value, key), _item(self.sensitive, key), _item(self.unknown, key))
+
+    def opened(self) -> _Side:
+        """A document inside of a string, such as a policy, as what it says."""
+        if not isinstance(self.value, str) or not self.value.startswith(("{", "[")):
+            return self
+        try:
+            return _Side(json.loads(self.value), self.sensitive, self.unknown)
+        except ValueError:
+            return self
+
+    def text(self) -> str | None:
+        if self.sensitive:
+            return SENSITIVE
+        if self.unknown is True:
+            return UNKNOWN
+        if self.is_empty:
+            return None
+        text = json.dumps(self.value, ensure_ascii=False, sort_keys=True)
+        return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
+
+
+def _pairs(path: Path, old: _Side, new: _Side) -> Iterator[tuple[Path, str | None, str | None]]:
+    if old.sensitive is True or new.sensitive is True:
+        if new.unknown is True or old.value != new.value:
+            yield path, old.value and SENSITIVE, SENSITIVE if new.value or new.unknown else None
+        return
+    old, new = old.opened(), new.opened()
+    if old.is_empty and new.is_empty and not new.has_parts:
+        return
+    # Where only one side has parts, the other one's absence is told part by part.
+    parted = (old.has_parts or old.is_empty) and (new.has_parts or new.is_empty) and new.unknown is not True
+    if parted and (old.has_parts or new.has_parts):
+        for key in dict.fromkeys([*old.keys(), *new.keys()]):
+            yield from _pairs((*path, key), old.part(key), new.part(key))
+    elif new.unknown is True or old.value != new.value:
+        yield path, old.text(), new.text()
+
+
+def _item(whole: Any, key: str | int) -> Any:
+    if whole is True:  # all of it is sensitive, or unknown
+        return True
+    if isinstance(whole, dict):
+        return whole.get(str(key)) if isinstance(key, str) else None
+    if isinstance(whole, list) and isinstance(key, int) and key < len(whole):
+        return whole[key]
+    return None
