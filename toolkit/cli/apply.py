@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toolkit.cli.options import Env, Yes
+from toolkit.cli.options import AllowDestroy, Env, LockTimeout, Yes
 
 if TYPE_CHECKING:
     from toolkit.console import Console
@@ -19,25 +20,45 @@ SmokeTest = Annotated[
 ]
 
 
-def apply(env: Env, yes: Yes = False, smoke_test: SmokeTest = False) -> None:
+PlanFile = Annotated[
+    Path | None,
+    typer.Option("--plan", metavar="FILE", help="Apply exactly what `toolkit plan` saved in this file."),
+]
+
+
+def apply(
+    env: Env,
+    plan_file: PlanFile = None,
+    yes: Yes = False,
+    allow_destroy: AllowDestroy = None,
+    smoke_test: SmokeTest = False,
+    lock_timeout: LockTimeout = 0,
+) -> None:
     """Deploy an environment, and see that it serves what was planned."""
+    from functools import partial
+
     from toolkit.cli import approval
     from toolkit.console import Console
-    from toolkit.deployment import inference
+    from toolkit.deployment import inference, locking, planfile, review
     from toolkit.deployment.context import open_context
+    from toolkit.report import text
 
     console = Console()
-    context = open_context(env, console, start_cloud=True)
-    prepared = inference.prepare(context)
-    console.line(prepared.plan.summary())
-    question = f"Apply this to {env} (account {context.access.account_id})?"
-    approval.require_for(console, context, prepared.plan, question, yes=yes)
-    if smoke_test:
-        from toolkit import smoke
+    context = open_context(env, console, start_cloud=True, lock_timeout=lock_timeout)
+    with locking.exclusive(context):
+        prepare = inference.prepare if plan_file is None else partial(planfile.load, path=plan_file)
+        found = review.review(context, prepare, judge="changes")
+        console.line(text.render(found.summary))
+        review.require_allowed(context, found.summary, allow_destroy)
+        question = f"Apply this to {env} (account {context.access.account_id})?"
+        approval.require_for(console, context, found.prepared.plan, question, yes=yes)
+        if smoke_test:
+            from toolkit import smoke
 
-        _say_where(console, context, smoke.apply_tested(context, prepared))
-    else:
-        _say_where(console, context, inference.apply(context, prepared))
+            outputs = smoke.apply_tested(context, found.prepared)
+        else:
+            outputs = inference.apply(context, found.prepared)
+    _say_where(console, context, outputs)
 
 
 def _say_where(console: Console, context: Context, outputs: Outputs) -> None:

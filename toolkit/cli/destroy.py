@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toolkit.cli.options import Env, Yes
+from toolkit.cli.options import AllowDestroy, Env, LockTimeout, Yes
 
 if TYPE_CHECKING:
     from toolkit.terraform import Plan
 
 
-def destroy(env: Env, yes: Yes = False) -> None:
+def destroy(
+    env: Env, yes: Yes = False, allow_destroy: AllowDestroy = None, lock_timeout: LockTimeout = 0
+) -> None:
     """Take an environment down; the account's role, model store and state stay."""
     from toolkit.cli import approval
     from toolkit.console import Console
-    from toolkit.deployment import inference
+    from toolkit.deployment import inference, locking, review
     from toolkit.deployment.context import open_context
     from toolkit.environment import load
     from toolkit.project import Project
@@ -23,7 +25,8 @@ def destroy(env: Env, yes: Yes = False) -> None:
     if load(Project.find(), env).is_local and not _cloud_runs():
         console.line(f"{env} is not deployed: the embedded cloud is not running")
         return
-    context = open_context(env, console)
+    context = open_context(env, console, lock_timeout=lock_timeout)
+    review.require_unprotected(context, allow_destroy)
 
     def approve(plan: Plan) -> None:
         console.line(plan.summary())
@@ -31,7 +34,8 @@ def destroy(env: Env, yes: Yes = False) -> None:
             account = context.access.account_id
             approval.require(console, f"Destroy {env} in account {account}?", yes=yes)
 
-    count = inference.destroy(context, approve)
+    with locking.exclusive(context):
+        count = inference.destroy(context, approve)
     console.line(f"{env} is destroyed: {count} resources, and its API keys")
     if context.environment.is_local:
         console.line("the embedded cloud still runs, empty: `toolkit local down` stops it")

@@ -5,38 +5,58 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from toolkit.cli.options import Env, Yes
+from toolkit.cli.options import AllowDestroy, Env, LockTimeout, Yes
 
 if TYPE_CHECKING:
     from toolkit.deployment.context import Context
     from toolkit.deployment.inference import Prepared
 
 
-def pause(env: Env, yes: Yes = False) -> None:
+# What a pause is for.
+ENDPOINTS = ("aws_sagemaker_endpoint",)
+
+
+def pause(
+    env: Env, yes: Yes = False, allow_destroy: AllowDestroy = None, lock_timeout: LockTimeout = 0
+) -> None:
     """Take the endpoints away, so that nothing is paid for; all else stays."""
     from toolkit.deployment import rollback
 
-    _apply(env, rollback.prepare_pause, "its models stop answering until `toolkit resume`", yes=yes)
+    meaning = "its models stop answering until `toolkit resume`"
+    _apply(env, rollback.prepare_pause, meaning, yes, allow_destroy, lock_timeout)
 
 
-def resume(env: Env, yes: Yes = False) -> None:
+def resume(
+    env: Env, yes: Yes = False, allow_destroy: AllowDestroy = None, lock_timeout: LockTimeout = 0
+) -> None:
     """Bring a paused environment back to the release it was on."""
     from toolkit.deployment import rollback
 
-    _apply(env, rollback.prepare_resume, "its endpoints are paid for again", yes=yes)
+    meaning = "its endpoints are paid for again"
+    _apply(env, rollback.prepare_resume, meaning, yes, allow_destroy, lock_timeout)
 
 
-def _apply(env: str, prepare: Callable[[Context], Prepared], meaning: str, *, yes: bool) -> None:
+def _apply(
+    env: str,
+    prepare: Callable[[Context], Prepared],
+    meaning: str,
+    yes: bool,
+    allow_destroy: str | None,
+    lock_timeout: int,
+) -> None:
     from toolkit.cli import approval
     from toolkit.console import Console
-    from toolkit.deployment import inference
+    from toolkit.deployment import inference, locking, review
     from toolkit.deployment.context import open_context
 
     console = Console()
-    context = open_context(env, console)
-    prepared = prepare(context)
-    console.line(prepared.plan.summary())
-    question = f"{prepared.action.capitalize()} {env}: {meaning}?"
-    approval.require_for(console, context, prepared.plan, question, yes=yes)
-    inference.apply(context, prepared)
+    context = open_context(env, console, lock_timeout=lock_timeout)
+    with locking.exclusive(context):
+        found = review.review(context, prepare, judge="never")
+        prepared = found.prepared
+        console.line(prepared.plan.summary())
+        review.require_allowed(context, found.summary, allow_destroy, intended=ENDPOINTS)
+        question = f"{prepared.action.capitalize()} {env}: {meaning}?"
+        approval.require_for(console, context, prepared.plan, question, yes=yes)
+        inference.apply(context, prepared)
     console.line(f"{env}: {prepared.action} is done")

@@ -24,6 +24,7 @@ class Context:
         access: AWS, or the embedded cloud.
         console: the user.
         cloud_instance: identifies one life of the embedded cloud, whose state goes with it; None on AWS.
+        lock_timeout_seconds: how long to wait for others who work on the environment.
     """
 
     project: Project
@@ -31,6 +32,7 @@ class Context:
     access: AwsAccess
     console: Console
     cloud_instance: str | None
+    lock_timeout_seconds: int = 0
 
     @cached_property
     def program(self) -> Program:
@@ -51,16 +53,20 @@ class Context:
             backend_file=build / f"{stack}.tfbackend",
             environment=self.access.process_environment(),
             console=self.console,
+            lock_timeout_seconds=self.lock_timeout_seconds,
+            unlock=f"toolkit unlock --env {self.environment.env}"
+            + ("" if stack == "inference" else f" --stack {stack}"),
         )
 
 
-def open_context(name: str, console: Console, *, start_cloud: bool = False) -> Context:
+def open_context(name: str, console: Console, *, start_cloud: bool = False, lock_timeout: int = 0) -> Context:
     """Open environment `name` of the project that the working directory lies in.
 
     Args:
         name: the environment.
         console: the user.
         start_cloud: start the embedded cloud if the environment needs it and it does not run.
+        lock_timeout: seconds to wait for others who work on the environment.
 
     Raises:
         InputError: no project, or a mistake in the environment file.
@@ -71,7 +77,7 @@ def open_context(name: str, console: Console, *, start_cloud: bool = False) -> C
     if not environment.is_local:
         access = AwsAccess(region=environment.region, account_id=environment.account_id)
         access.check_account()
-        return Context(project, environment, access, console, cloud_instance=None)
+        return Context(project, environment, access, console, None, lock_timeout)
 
     from toolkit.local import client
 
@@ -87,4 +93,4 @@ def open_context(name: str, console: Console, *, start_cloud: bool = False) -> C
     access = AwsAccess(
         region=environment.region, account_id=environment.account_id, endpoint_url=cloud.endpoint_url
     )
-    return Context(project, environment, access, console, cloud_instance=cloud.instance_id)
+    return Context(project, environment, access, console, cloud.instance_id, lock_timeout)

@@ -47,15 +47,36 @@ def write(
         InputError: weights that the environment file names are not there.
     """
     packages = packaging.build(project, console)
+    by_name = {package.path.name: package for package in (packages.gateway, packages.authorizer)}
+    return render(project, environment, by_name, instance_counts or {})
+
+
+def render(
+    project: Project,
+    environment: Environment,
+    packages: Mapping[str, packaging.Package],
+    instance_counts: Mapping[str, Mapping[str, int]],
+) -> Files:
+    """Render everything for `environment` with Lambda packages that are there.
+
+    Args:
+        project: the checkout.
+        environment: the environment.
+        packages: the gateway's package and the authorizer's, in this order, by file name.
+        instance_counts: how many instances serve now, by model and variant.
+
+    Raises:
+        InputError: weights that the environment file names are not there.
+    """
     staged = staging.locate(project, environment)
     stack = project.stack("inference")
+    gateway, authorizer = (relpath(package.path, stack) for package in packages.values())
     inputs = rendering.RenderInputs(
         model_data_s3_uris={name: model.uri for name, model in staged.items()},
-        gateway_package=relpath(packages.gateway.path, stack),
-        authorizer_package=relpath(packages.authorizer.path, stack),
+        gateway_package=gateway,
+        authorizer_package=authorizer,
         neighbours=neighbours(project, environment),
-        instance_counts=instance_counts or {},
+        instance_counts=instance_counts,
     )
     directory = project.environment_build(environment.env)
-    by_name = {package.path.name: package for package in (packages.gateway, packages.authorizer)}
-    return Files(staged, by_name, rendering.render(environment, inputs, directory).paths)
+    return Files(staged, dict(packages), rendering.render(environment, inputs, directory).paths)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from toolkit import staging
 from toolkit.deployment import bootstrap, files, fleet, recording, settle, verify, watch
@@ -35,6 +35,7 @@ class Prepared:
         action: what it does, in the words of the release that it becomes: "apply", "rollback to 3", …
         staged: weights to upload before the plan is applied.
         packages: the Lambda packages that the plan refers to, by file name.
+        instance_counts: how many instances served when it was planned, by model and variant.
     """
 
     workspace: Workspace
@@ -42,6 +43,7 @@ class Prepared:
     action: str
     staged: Mapping[str, StagedModel]
     packages: Mapping[str, Package]
+    instance_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def prepare(context: Context) -> Prepared:
@@ -49,7 +51,7 @@ def prepare(context: Context) -> Prepared:
     bootstrap.ensure(context)
     counts = fleet.instance_counts(context, settled(context, settle.names(context).values()))
     written = files.write(context.project, context.environment, context.console, counts)
-    return plan(context, "apply", written.staged, written.packages)
+    return replace(plan(context, "apply", written.staged, written.packages), instance_counts=counts)
 
 
 def plan(

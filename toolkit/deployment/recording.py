@@ -42,7 +42,7 @@ def record(  # noqa: PLR0913 - a release is many things, each named by the calle
     releases = releases_of(context)
     if not changed and releases.latest() is not None:
         return None
-    commit, uncommitted = _commit(context.project.root)
+    commit, uncommitted = checkout_commit(context.project.root)
     variables = context.project.environment_build(context.environment.env) / "inference.tfvars"
     release = Release(
         number=0,
@@ -62,7 +62,7 @@ def record(  # noqa: PLR0913 - a release is many things, each named by the calle
     return recorded
 
 
-def _commit(root: Path) -> tuple[str | None, bool]:
+def checkout_commit(root: Path) -> tuple[str | None, bool]:
     """The checkout's commit, and whether there are changes that it does not hold."""
     head = _git(root, "rev-parse", "--verify", "HEAD")
     changes = _git(root, "status", "--porcelain")

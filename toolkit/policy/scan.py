@@ -20,6 +20,7 @@ from toolkit.project import Project
 RUNNER = Path(__file__).with_name("checkov_runner.py")
 # A scan takes a second; a machine that takes this long is stuck.
 DEADLINE_SECONDS = 300.0
+NICENESS = 5
 # Settings for other ways to use checkov, some of which switch rules off.
 _DROPPED = ("BC_", "CHECKOV_", "CKV_", "EVAL_TF_", "LOG_LEVEL", "PRISMA_", "TF_")
 
@@ -93,6 +94,8 @@ class Scanner:
             text=True,
             encoding="utf-8",
         )
+        # It has time while Terraform plans, which is what everybody waits for.
+        os.setpriority(os.PRIO_PROCESS, self._process.pid, NICENESS)
 
     def plan(self, document: Mapping[str, Any]) -> Scan:
         """Scan a plan.

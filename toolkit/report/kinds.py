@@ -41,7 +41,7 @@ STATEFUL = {
     "aws_api_gateway_rest_api": "the API {name} and its address are gone: every client's base URL changes",
     "aws_api_gateway_stage": "the API's stage {name} is gone: its address answers 403",
     "aws_api_gateway_domain_name": "the domain name {name} no longer leads to the API",
-    "aws_api_gateway_usage_plan": "the usage plan {name} is gone: API keys are refused until they are in another",
+    "aws_api_gateway_usage_plan": "the usage plan {name} is gone: API keys without a plan are refused",
     "aws_api_gateway_api_key": "the API key {name} is gone: whoever uses it is refused",
     "aws_s3_bucket": "the bucket {name} is deleted with what lies in it",
     "aws_s3_object": "the object {name} is deleted",

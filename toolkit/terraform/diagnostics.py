@@ -25,6 +25,10 @@ _STALE_SUMMARIES = ("Saved plan is stale", "Saved plan does not match the given 
 class Place(Protocol):
     """Knows where a command ran."""
 
+    @property
+    def unlock(self) -> str | None:
+        """The command that clears a lock that was left behind; None if there is only Terraform's own."""
+
     def relative(self, file: str) -> str:
         """A file name as Terraform reports it, relative to the project."""
 
@@ -165,7 +169,7 @@ def _lock_error(detail: str, place: Place) -> StateError | None:
         where=lock.get("Path"),
         details=[f"lock ID {lock['ID']}"],
         remedy=(
-            "wait until that run has ended; only if it is certainly dead, release its lock: "
-            f"{place.by_hand('force-unlock', lock['ID'])}"
+            "wait until that run has ended (--lock-timeout 10m waits); only if it is certainly dead, release "
+            f"its lock: {place.unlock or place.by_hand('force-unlock', lock['ID'])}"
         ),
     )

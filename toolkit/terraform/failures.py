@@ -37,6 +37,7 @@ class Surroundings:
         directory: where what belongs to this stack and environment is kept.
         program: how Terraform is started.
         variables: environment variables that are needed to run Terraform by hand; no secrets.
+        unlock: the command that clears a lock that was left behind; None if there is only Terraform's own.
     """
 
     project: Project
@@ -44,6 +45,7 @@ class Surroundings:
     directory: Path
     program: Sequence[str]
     variables: Mapping[str, str]
+    unlock: str | None = None
 
     def relative(self, file: str) -> str:
         """A file name as Terraform reports it, relative to the project."""

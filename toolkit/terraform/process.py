@@ -139,6 +139,9 @@ def run(
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,
+                # Python makes no file inheritable by itself: what is, such as a lock on the folder that is
+                # worked in, is to last as long as the program does.
+                close_fds=False,
             )
         interruption.attach(child)
         try:

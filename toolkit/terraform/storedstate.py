@@ -23,10 +23,14 @@ class State:
     Attributes:
         outputs: values of the stack's outputs, sensitive ones too; empty before the first apply.
         ids: ids of the managed resources, by type.
+        lineage: which state it is; empty before the first apply.
+        serial: which version of it; each change counts up.
     """
 
     outputs: Mapping[str, Any] = field(default_factory=dict)
     ids: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    lineage: str = ""
+    serial: int = 0
 
 
 def parse(content: bytes, where: str) -> State:
@@ -58,4 +62,6 @@ def parse(content: bytes, where: str) -> State:
     return State(
         outputs={name: output["value"] for name, output in state["outputs"].items()},
         ids={kind: frozenset(known) for kind, known in ids.items()},
+        lineage=state["lineage"],
+        serial=state["serial"],
     )

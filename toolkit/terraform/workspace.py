@@ -34,6 +34,8 @@ class Workspace:
         console: where progress goes.
         var_file: variables.
         backend_file: backend settings; None initializes without a backend.
+        lock_timeout_seconds: how long to wait for somebody else's lock on the state.
+        unlock: the command that clears a lock that was left behind; by default Terraform's own.
     """
 
     program: Program
@@ -44,6 +46,8 @@ class Workspace:
     console: Console
     var_file: Path | None = None
     backend_file: Path | None = None
+    lock_timeout_seconds: int = 0
+    unlock: str | None = None
     _warned: set[str] = field(default_factory=set, init=False, repr=False)
     _outputs: dict[str, Any] | None = field(default=None, init=False, repr=False)
 
@@ -84,19 +88,22 @@ class Workspace:
         initialization.remember(self.data_directory, self._fingerprint())
         return True
 
-    def plan(self, *, destroy: bool = False) -> Plan:
+    def plan(self, *, destroy: bool = False, refresh_only: bool = False) -> Plan:
         """Make and save a plan.
 
         Args:
             destroy: plan to take the stack down.
+            refresh_only: plan to take over into the state what was changed outside of Terraform.
 
         Raises:
             StateError: somebody else holds the state lock.
             TerraformError: Terraform reported errors.
         """
-        path = self.directory / "plan.tfplan"
-        flags = ("json", "detailed-exitcode", *(("destroy",) if destroy else ()))
-        line = command.build(self.program, "plan", flags=flags, input=False, out=path, var_file=self.var_file)
+        path = self.directory / ("drift.tfplan" if refresh_only else "plan.tfplan")
+        mode = ("destroy",) * destroy + ("refresh_only",) * refresh_only
+        flags = ("json", "detailed-exitcode", *mode)
+        options = {"input": False, "out": path, "var_file": self.var_file, **self._waiting}
+        line = command.build(self.program, "plan", flags=flags, **options)
         transcript, outcome = self._stream("plan", line, good=(_NO_CHANGES, _CHANGES))
         return Plan(
             path=path,
@@ -123,7 +130,9 @@ class Workspace:
             InterruptedByUserError: Ctrl-C; what was done until then is in the state.
         """
         self._outputs = None
-        line = command.build(self.program, "apply", str(plan.path), flags=("json",), input=False)
+        line = command.build(
+            self.program, "apply", str(plan.path), flags=("json",), input=False, **self._waiting
+        )
         transcript, _ = self._stream("destroy" if plan.destroy else "apply", line, watch=watch)
         # A second or two saved for whoever asks for the outputs next.
         self._outputs = transcript.outputs
@@ -149,6 +158,24 @@ class Workspace:
         found = [diagnostics.Diagnostic.from_json(each) for each in result["diagnostics"]]
         if not result["valid"]:
             raise diagnostics.error_for("validate", found, [], self._surroundings, "")
+
+    def force_unlock(self, lock_id: str) -> None:
+        """Clear a lock on the state that somebody left behind.
+
+        Args:
+            lock_id: which; another one that was taken since stays.
+
+        Raises:
+            TerraformError: there is no such lock.
+        """
+        line = command.build(self.program, "force-unlock", lock_id, flags=("force", "no_color"))
+        result = process.capture(process.Invocation(line, self.stack, self._environment()))
+        if result.returncode != 0:
+            raise TerraformError("the lock could not be cleared", details=failures.unboxed(result.stderr))
+
+    @property
+    def _waiting(self) -> dict[str, str]:
+        return {"lock_timeout": f"{self.lock_timeout_seconds}s"} if self.lock_timeout_seconds else {}
 
     def _json(self, name: str, *arguments: str, good: Sequence[int] = (0,)) -> dict[str, Any]:
         line = command.build(self.program, name, *arguments, flags=("json", "no-color"))
@@ -228,4 +255,6 @@ class Workspace:
         }
         variables = {"TF_DATA_DIR": str(self.data_directory), **endpoints}
         program = ("terraform",) if self.program.origin == "PATH" else self.program.argv
-        return failures.Surroundings(self.project, self.stack, self.directory, program, variables)
+        return failures.Surroundings(
+            self.project, self.stack, self.directory, program, variables, self.unlock
+        )

@@ -25,6 +25,8 @@ by multiple users at the same time."""
 class Here:
     """Where the commands of these tests ran."""
 
+    unlock: str | None = None
+
     def relative(self, file: str) -> str:
         return f"stack/{file}"
 
