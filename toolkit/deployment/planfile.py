@@ -18,14 +18,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from toolkit.deployment import files, fleet, inputs
+from toolkit.deployment import files, fleet, inputs, settle
 from toolkit.deployment.context import Context
 from toolkit.deployment.inference import STACK, Prepared
 from toolkit.deployment.outputs import stored
 from toolkit.deployment.review import Review
+from toolkit.deployment.settle import settled
 from toolkit.errors import InputError, StateError
 from toolkit.packaging import Package
-from toolkit.terraform import Counts, Plan
+from toolkit.terraform import Change, Counts, Plan
 
 FORMAT = 1
 MANIFEST, PLAN, VARIABLES, PACKAGES = "manifest.json", "terraform.tfplan", "inference.tfvars", "packages/"
@@ -87,7 +88,14 @@ def load(context: Context, path: Path) -> Prepared:
     target = workspace.directory / "plan.tfplan"
     with open(target, "wb", opener=_private) as file:
         file.write(contents[PLAN])
-    plan = Plan(target, manifest["has_changes"], False, Counts(**manifest["counts"]), (), ())
+    plan = Plan(
+        path=target,
+        has_changes=manifest["has_changes"],
+        destroy=False,
+        counts=Counts(**manifest["counts"]),
+        changes=tuple(Change(**each) for each in manifest["changes"]),
+        drift=(),
+    )
     return Prepared(workspace, plan, manifest["action"], written.staged, packages, counts)
 
 
@@ -102,6 +110,7 @@ def _manifest(context: Context, review: Review, contents: Mapping[str, bytes]) -
         "action": prepared.action,
         "has_changes": prepared.plan.has_changes,
         "counts": asdict(prepared.plan.counts),
+        "changes": [asdict(change) for change in prepared.plan.changes],
         "instance_counts": prepared.instance_counts,
         "rolls_out": _rolls_out(review),
         "state": {"lineage": lineage, "serial": serial},
@@ -170,7 +179,7 @@ def _check_inputs(context: Context, manifest: Mapping[str, Any], now: Mapping[st
     state, present = manifest["state"], stored(context)
     if present.serial != state["serial"] or (present.lineage and present.lineage != state["lineage"]):
         stale.append(f"state: serial {state['serial']} when it was planned, {present.serial} now")
-    counts = fleet.instance_counts(context)
+    counts = fleet.instance_counts(context, settled(context, settle.names(context).values()))
     if manifest["rolls_out"] and counts != manifest["instance_counts"]:
         planned = json.dumps(manifest["instance_counts"])
         stale.append(f"instances that run: {planned} when it was planned, {json.dumps(counts)} now")
