@@ -1,5 +1,5 @@
 """An OpenAI-compatible API in front of SageMaker endpoints, as a web function in AWS Lambda.
 
-`app` and `handlers` speak HTTP, `service` answers; `schema`, `dialects`, `chunks` and `completion`
-know the data.
+`app`, `handlers` and `responses` speak HTTP, `service` answers and `endpoints` asks SageMaker; `schema`,
+`dialects`, `chunks`, `completion` and `embeddings` know the data, `requestlog` and `metrics` tell of it.
 """

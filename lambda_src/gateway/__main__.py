@@ -27,7 +27,7 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    app = create_app(Models(settings.endpoints, endpoints))
+    app = create_app(Models(settings.models, endpoints), settings)
     # Ready only with a client: what Lambda does before the first request costs that request nothing.
     endpoints.wait_until_ready()
     uvicorn.run(

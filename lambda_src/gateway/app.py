@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import uuid
 from typing import Any
 
@@ -16,13 +17,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import handlers
 from gateway.errors import ApiError, InternalError, InvalidRequestError, MethodNotAllowedError, NotFoundError
+from gateway.metrics import embedded
 from gateway.requestlog import RequestRecord
 from gateway.service import Models
+from gateway.settings import Settings
 
 HEALTH_PATH = "/healthz"
 
 
-def create_app(models: Models) -> ASGIApp:
+def create_app(models: Models, settings: Settings) -> ASGIApp:
     """The gateway for `models`."""
     app = Starlette(
         routes=[
@@ -30,6 +33,8 @@ def create_app(models: Models) -> ASGIApp:
             Route("/v1/models", handlers.list_models),
             Route("/v1/models/{model:path}", handlers.get_model),
             Route("/v1/chat/completions", handlers.chat_completions, methods=["POST"]),
+            Route("/v1/completions", handlers.completions, methods=["POST"]),
+            Route("/v1/embeddings", handlers.embeddings, methods=["POST"]),
         ],
         exception_handlers={
             ApiError: _api_error,
@@ -40,20 +45,24 @@ def create_app(models: Models) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     app.state.models = models
-    return RequestLog(app)
+    app.state.settings = settings
+    return RequestLog(app, settings)
 
 
 class RequestLog:
     """Gives each request its id and writes its line when it is over."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
+        self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] == HEALTH_PATH:
             await self._app(scope, receive, send)
             return
         record = _record(scope)
+        if self._settings.log_content:
+            record.content = []
         status = record.status
 
         async def recorded(message: Message) -> None:
@@ -69,18 +78,27 @@ class RequestLog:
         try:
             await self._app(scope, receive, recorded)
         except Exception as error:  # noqa: BLE001 - Starlette has answered it, and raises it to be logged
-            record.error = error
+            record.error = record.error or error
         finally:
-            record.write()
+            _write({**record.line(), **embedded(record, self._settings.function_name)})
+            _write(record.content_line())
+
+
+def _write(line: dict[str, Any] | None) -> None:
+    if line is not None:
+        sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
 
 
 def _record(scope: Scope) -> RequestRecord:
-    context = _context(Headers(scope=scope).get("x-amzn-request-context"))
+    headers = Headers(scope=scope)
+    context = _context(headers.get("x-amzn-request-context"))
     request_id = context.get("requestId")
     return RequestRecord(
         request_id=request_id if isinstance(request_id, str) and request_id else str(uuid.uuid4()),
         method=scope["method"],
         path=scope["path"],
+        trace=headers.get("x-amzn-trace-id"),
         api_key_id=(context.get("identity") or {}).get("apiKeyId"),
     )
 
@@ -97,7 +115,7 @@ def _context(header: str | None) -> dict[str, Any]:
 async def _api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)  # noqa: S101 - Starlette calls it for these only
     request.state.record.error = error
-    return JSONResponse(error.body(), status_code=error.status)
+    return JSONResponse(error.body(), status_code=error.status, headers=error.headers())
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -1,8 +1,8 @@
-"""Engines' JSON objects → OpenAI's `chat.completion.chunk`, the same for every engine."""
+"""Engines' JSON objects → the chunks of OpenAI's streams, the same for every engine."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,11 +16,30 @@ _KEPT: Final = ("system_fingerprint", "service_tier")
 
 
 @dataclass(frozen=True)
+class Shape:
+    """What differs between chat completions and plain ones.
+
+    Attributes:
+        input: the request's member that holds the prompt.
+        id_prefix: what ids of answers begin with.
+        chunk: `object` of a chunk.
+        whole: `object` of a whole answer.
+        choice: makes OpenAI's choice of an engine's.
+    """
+
+    input: str
+    id_prefix: str
+    chunk: str
+    whole: str
+    choice: Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class Identity:
     """What all chunks of one answer have in common.
 
     Attributes:
-        id: `chatcmpl-…`.
+        id: `chatcmpl-…` or `cmpl-…`.
         model: the model's name as the client wrote it; engines put paths of their own there.
         created: seconds since the epoch.
     """
@@ -30,7 +49,7 @@ class Identity:
     created: int
 
 
-def chunks(documents: Iterable[Document | None], identity: Identity) -> Iterator[Chunk]:
+def chunks(documents: Iterable[Document | None], identity: Identity, shape: Shape) -> Iterator[Chunk]:
     """Chunks of an answer, as they come.
 
     Raises:
@@ -43,7 +62,7 @@ def chunks(documents: Iterable[Document | None], identity: Identity) -> Iterator
         if document is DONE:
             done = True
             continue
-        chunk = _chunk(document, identity)
+        chunk = _chunk(document, identity, shape)
         for choice in chunk["choices"]:
             started = True
             unfinished.add(choice["index"])
@@ -54,7 +73,7 @@ def chunks(documents: Iterable[Document | None], identity: Identity) -> Iterator
         raise ModelError("The model's answer ended early.", cause=f"finished: {done}, open: {unfinished}")
 
 
-def _chunk(document: Document, identity: Identity) -> Chunk:
+def _chunk(document: Document, identity: Identity, shape: Shape) -> Chunk:
     error = document.get("error") or (document if document.get("object") == "error" else None)
     if error:
         raise engine_error(error)
@@ -63,22 +82,22 @@ def _chunk(document: Document, identity: Identity) -> Chunk:
         raise ModelError(cause=f"answer has no choices, but {sorted(document)}")
     return {
         "id": identity.id,
-        "object": "chat.completion.chunk",
+        "object": shape.chunk,
         "created": identity.created,
         "model": identity.model,
-        "choices": [_choice(choice) for choice in choices],
+        "choices": [_choice(choice, shape) for choice in choices],
         **{key: document[key] for key in _KEPT if document.get(key) is not None},
         "usage": document.get("usage"),
     }
 
 
-def _choice(choice: dict[str, Any]) -> dict[str, Any]:
+def _choice(choice: dict[str, Any], shape: Shape) -> dict[str, Any]:
     reason = choice.get("finish_reason")
     if reason == "error":
         raise ModelError(cause="finish_reason: error")
     return {
         "index": choice.get("index", 0),
-        "delta": _delta(choice),
+        **shape.choice(choice),
         "logprobs": choice.get("logprobs"),
         # Text Generation Inference says "" while it goes on.
         "finish_reason": reason or None,
@@ -88,19 +107,32 @@ def _choice(choice: dict[str, Any]) -> dict[str, Any]:
 def _delta(choice: dict[str, Any]) -> dict[str, Any]:
     delta = choice.get("delta")
     if isinstance(delta, dict):
-        return delta
+        return {"delta": delta}
     # An engine that did not stream: its message is one big delta, whose tool calls lack their numbers.
     message = choice.get("message")
     if not isinstance(message, dict):
         raise ModelError(cause=f"choice has neither delta nor message, but {sorted(choice)}")
     calls = message.get("tool_calls")
     if not calls:
-        return message
-    return {**message, "tool_calls": [{"index": number, **call} for number, call in enumerate(calls)]}
+        return {"delta": message}
+    numbered = [{"index": number, **call} for number, call in enumerate(calls)]
+    return {"delta": {**message, "tool_calls": numbered}}
+
+
+def _text(choice: dict[str, Any]) -> dict[str, Any]:
+    text = choice.get("text")
+    if not isinstance(text, str):
+        raise ModelError(cause=f"choice has no text, but {sorted(choice)}")
+    return {"text": text}
+
+
+CHAT: Final = Shape("messages", "chatcmpl-", "chat.completion.chunk", "chat.completion", _delta)
+TEXT: Final = Shape("prompt", "cmpl-", "text_completion", "text_completion", _text)
 
 
 def says_something(chunk: Chunk) -> bool:
     """Whether a chunk carries part of the answer, and not only the role or the counts."""
     return any(
-        value for choice in chunk["choices"] for key, value in choice["delta"].items() if key != "role"
+        choice.get("text") or any(value for key, value in choice.get("delta", {}).items() if key != "role")
+        for choice in chunk["choices"]
     )

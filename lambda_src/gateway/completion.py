@@ -1,16 +1,16 @@
-"""Chunks → one `chat.completion`."""
+"""Chunks → one whole answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from gateway.chunks import Chunk
+from gateway.chunks import Chunk, Shape
 
 Completion = dict[str, Any]
 
 
-def completion(chunks: Iterable[Chunk]) -> Completion:
+def completion(chunks: Iterable[Chunk], shape: Shape) -> Completion:
     """The answer that `chunks` (at least one) are the pieces of."""
     head: dict[str, Any] = {}
     choices: dict[int, dict[str, Any]] = {}
@@ -18,20 +18,30 @@ def completion(chunks: Iterable[Chunk]) -> Completion:
     for chunk in chunks:
         head.update({key: value for key, value in chunk.items() if key not in ("choices", "usage")})
         usage = chunk.get("usage") or usage
-        for delta in chunk["choices"]:
-            index = delta["index"]
-            _add(choices.setdefault(index, {"index": index, "message": {}}), delta)
+        for piece in chunk["choices"]:
+            index = piece["index"]
+            _add(choices.setdefault(index, {"index": index}), piece)
     return {
         **head,
-        "object": "chat.completion",
+        "object": shape.whole,
         "choices": [_finished(choices[index]) for index in sorted(choices)],
         "usage": usage,
     }
 
 
 def _add(choice: dict[str, Any], piece: dict[str, Any]) -> None:
-    message = choice["message"]
-    for key, value in piece["delta"].items():
+    if "text" in piece:
+        choice["text"] = choice.get("text", "") + piece["text"]
+    else:
+        _add_delta(choice.setdefault("message", {}), piece["delta"])
+    if piece.get("logprobs"):
+        _add_logprobs(choice.setdefault("logprobs", {}), piece["logprobs"])
+    if piece["finish_reason"] is not None:
+        choice["finish_reason"] = piece["finish_reason"]
+
+
+def _add_delta(message: dict[str, Any], delta: dict[str, Any]) -> None:
+    for key, value in delta.items():
         if key == "tool_calls":
             _add_tool_calls(message.setdefault(key, {}), value or [])
         elif key == "role" or not isinstance(value, str):
@@ -39,10 +49,6 @@ def _add(choice: dict[str, Any], piece: dict[str, Any]) -> None:
                 message[key] = value
         else:
             message[key] = (message.get(key) or "") + value
-    if piece.get("logprobs"):
-        _add_logprobs(choice.setdefault("logprobs", {}), piece["logprobs"])
-    if piece["finish_reason"] is not None:
-        choice["finish_reason"] = piece["finish_reason"]
 
 
 def _add_tool_calls(calls: dict[int, dict[str, Any]], pieces: list[dict[str, Any]]) -> None:
@@ -61,14 +67,19 @@ def _add_logprobs(logprobs: dict[str, Any], piece: object) -> None:
 
 
 def _finished(choice: dict[str, Any]) -> dict[str, Any]:
-    message = {"role": "assistant", "content": None, **choice["message"]}
+    said = {"text": choice["text"]} if "text" in choice else {"message": _message(choice["message"])}
+    return {
+        "index": choice["index"],
+        **said,
+        "logprobs": choice.get("logprobs"),
+        "finish_reason": choice.get("finish_reason"),
+    }
+
+
+def _message(pieces: dict[str, Any]) -> dict[str, Any]:
+    message = {"role": "assistant", "content": None, **pieces}
     if "tool_calls" in message:
         calls = [call for _, call in sorted(message.pop("tool_calls").items())]
         if calls:
             message["tool_calls"] = [{"type": "function", **call} for call in calls]
-    return {
-        "index": choice["index"],
-        "message": message,
-        "logprobs": choice.get("logprobs"),
-        "finish_reason": choice.get("finish_reason"),
-    }
+    return message

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.engine_errors import engine_answer
 from gateway.errors import (
     ApiError,
     InternalError,
-    InvalidRequestError,
     ModelError,
     ModelTimeoutError,
     ModelUnavailableError,
     RateLimitError,
+    RequestTooLargeError,
 )
 
 _CONNECT_SECONDS: Final = 5
 # Of silence. Just below API Gateway's own limit of 5 minutes, so that the client is told why.
 _READ_SECONDS: Final = 290
 _CONNECTIONS: Final = 50
+_CHUNK_BYTES: Final = 64 * 1024
+_INFERENCE_ID_CHARACTERS: Final = 64
 # SageMaker's error codes; services differ in whether the name ends in Exception.
 _THROTTLED: Final = ("ThrottlingException", "Throttling", "TooManyRequestsException")
 _INVALID: Final = ("ValidationError", "ValidationException")
+_TIMED_OUT: Final = re.compile(r"timed out|timeout|in time\b")
 _STREAM_BROKEN: Final = ("ModelStreamError", "InternalStreamFailure")
 _UNAVAILABLE: Final = (
     "ServiceUnavailable",
@@ -34,6 +40,25 @@ _UNAVAILABLE: Final = (
 )
 
 
+@dataclass(frozen=True)
+class Call:
+    """What an endpoint is asked.
+
+    Attributes:
+        endpoint: its name.
+        body: JSON.
+        streamed: whether the endpoint can stream its answer.
+        request_id: SageMaker keeps it with captured data, as the inference's id.
+        trace: X-Ray's `X-Amzn-Trace-Id` of the request, if it has one.
+    """
+
+    endpoint: str
+    body: bytes
+    streamed: bool
+    request_id: str
+    trace: str | None = None
+
+
 class Endpoints:
     """The account's endpoints.
 
@@ -41,15 +66,17 @@ class Endpoints:
     """
 
     def __init__(self) -> None:
+        # Of the thread's call: botocore has no parameter for it.
+        self._trace = threading.local()
         executor = ThreadPoolExecutor(max_workers=1)
-        self._client = executor.submit(_runtime_client)
+        self._client = executor.submit(_runtime_client, self._add_trace)
         executor.shutdown(wait=False)
 
     def wait_until_ready(self) -> None:
         """Wait for the client; raises what its creation raised, such as a missing region."""
         self._client.result()
 
-    def invoke(self, endpoint: str, body: bytes) -> Invocation:
+    def invoke(self, call: Call) -> Invocation:
         """Ask an endpoint; returns when its answer begins.
 
         Raises:
@@ -57,26 +84,39 @@ class Endpoints:
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
+        client = self._client.result()
+        operation = client.invoke_endpoint_with_response_stream if call.streamed else client.invoke_endpoint
+        self._trace.header = call.trace
         try:
-            response = self._client.result().invoke_endpoint_with_response_stream(
-                EndpointName=endpoint, ContentType="application/json", Body=body
+            response = operation(
+                EndpointName=call.endpoint,
+                ContentType="application/json",
+                InferenceId=call.request_id[:_INFERENCE_ID_CHARACTERS],
+                Body=call.body,
             )
         except ClientError as error:
             raise _api_error(error.response) from error
         except BotoCoreError as error:
             raise _connection_error(error) from error
-        return Invocation(response["Body"])
+        return Invocation(response["Body"], streamed=call.streamed)
+
+    def _add_trace(self, params: dict[str, Any], **_: object) -> None:
+        trace = getattr(self._trace, "header", None)
+        if trace:
+            params["headers"]["X-Amzn-Trace-Id"] = trace
 
 
 class Invocation:
     """The bytes of one answer.
 
     Args:
-        events: botocore's event stream.
+        body: botocore's event stream, or its body of a whole answer.
+        streamed: whether it is the former.
     """
 
-    def __init__(self, events: Any) -> None:
-        self._events = events
+    def __init__(self, body: Any, *, streamed: bool) -> None:
+        self._body = body
+        self._streamed = streamed
 
     def __iter__(self) -> Iterator[bytes]:
         """Parts as they come, split anywhere.
@@ -84,18 +124,23 @@ class Invocation:
         Raises:
             ApiError: the model or the line failed.
         """
+        from botocore.eventstream import ParserError
         from botocore.exceptions import BotoCoreError, EventStreamError
         from urllib3.exceptions import HTTPError
 
         try:
-            for event in self._events:
-                yield event["PayloadPart"]["Bytes"]
+            if self._streamed:
+                for event in self._body:
+                    if "PayloadPart" in event:
+                        yield event["PayloadPart"]["Bytes"]
+            else:
+                yield from self._body.iter_chunks(_CHUNK_BYTES)
         except EventStreamError as error:
             raise _api_error(error.response) from error
-        except (BotoCoreError, HTTPError) as error:
+        except (BotoCoreError, HTTPError, ParserError) as error:
             raise _connection_error(error) from error
         finally:
-            self._events.close()
+            self._body.close()
 
     def interrupt(self) -> None:
         """End a read that is under way in another thread, so that the model stops working for nobody.
@@ -103,7 +148,7 @@ class Invocation:
         Closing would wait for that very read; shutting the socket down does not. botocore has no public
         way to it, and older urllib3 none at all: there, the read ends at the model's next word.
         """
-        shutdown = getattr(getattr(self._events, "_raw_stream", None), "shutdown", None)
+        shutdown = getattr(getattr(self._body, "_raw_stream", None), "shutdown", None)
         if shutdown is not None:
             try:
                 shutdown()
@@ -112,7 +157,7 @@ class Invocation:
                 return
 
 
-def _runtime_client() -> Any:
+def _runtime_client(before_call: Any) -> Any:
     # botocore rather than boto3, which would load its resources and S3's transfer manager besides.
     from botocore.config import Config
     from botocore.session import Session
@@ -124,7 +169,9 @@ def _runtime_client() -> Any:
         # A repeated call would make the model work twice; clients repeat when they are told 429 or 503.
         retries={"total_max_attempts": 1, "mode": "standard"},
     )
-    return Session().create_client("sagemaker-runtime", config=config)
+    client = Session().create_client("sagemaker-runtime", config=config)
+    client.meta.events.register("before-call.sagemaker-runtime", before_call)
+    return client
 
 
 def _api_error(response: Any) -> ApiError:
@@ -133,9 +180,9 @@ def _api_error(response: Any) -> ApiError:
     if code in ("ModelError", *_STREAM_BROKEN):
         return _model_error(response, code, message)
     if code in _THROTTLED:
-        return RateLimitError("The model has too many requests at the moment.", cause=code)
+        return RateLimitError(cause=code)
     if code in _INVALID and "'body'" in message:
-        return InvalidRequestError("The request is too large for the model.", cause=code)
+        return RequestTooLargeError(cause=code)
     if code in _INVALID or code in _UNAVAILABLE:
         # SageMaker calls a missing endpoint a validation error.
         return ModelUnavailableError(cause=f"{code}: {message}")
@@ -145,7 +192,8 @@ def _api_error(response: Any) -> ApiError:
 
 def _model_error(response: Any, code: str, message: str) -> ApiError:
     status = response.get("OriginalStatusCode")
-    if "timed out" in message:
+    # In mid-stream botocore drops the error code, and only SageMaker's words tell.
+    if _TIMED_OUT.search(message) or response.get("ErrorCode") == "ModelInvocationTimeExceeded":
         return ModelTimeoutError(cause=f"{code}: status {status}")
     if code in _STREAM_BROKEN:
         return ModelError("The model failed in the middle of its answer.", cause=code)
@@ -153,14 +201,22 @@ def _model_error(response: Any, code: str, message: str) -> ApiError:
 
 
 def _connection_error(error: Exception) -> ApiError:
-    from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, HTTPClientError
-    from urllib3.exceptions import HTTPError, ReadTimeoutError
+    from botocore.eventstream import ParserError
+    from botocore.exceptions import (
+        ConnectTimeoutError,
+        EndpointConnectionError,
+        HTTPClientError,
+        ReadTimeoutError,
+        ResponseStreamingError,
+    )
+    from urllib3.exceptions import HTTPError
+    from urllib3.exceptions import ReadTimeoutError as StreamTimeoutError
 
     cause = type(error).__name__
     if isinstance(error, EndpointConnectionError | ConnectTimeoutError):
         return ModelUnavailableError(cause=cause)
-    if isinstance(error, ReadTimeoutError):
+    if isinstance(error, ReadTimeoutError | StreamTimeoutError):
         return ModelTimeoutError(cause=cause)
-    if isinstance(error, HTTPClientError | HTTPError):
+    if isinstance(error, HTTPClientError | HTTPError | ParserError | ResponseStreamingError):
         return ModelError("The connection to the model was lost.", cause=cause)
     return InternalError(cause=cause)

@@ -14,17 +14,25 @@ from gateway.errors import (
     ModelTimeoutError,
     ModelUnavailableError,
     RateLimitError,
+    RequestTooLargeError,
 )
 
-# The words of llama.cpp, vLLM, LMI and Text Generation Inference for a prompt that is too long.
+# The words of llama.cpp, vLLM, LMI, and Text Generation and Embeddings Inference for what is too long.
 _CONTEXT: Final = re.compile(
     r"context[ _](length|size|window)|exceed_context_size|maximum model length|longer than the maximum"
-    r"|`?inputs`? tokens \+ `?max_new_tokens`?|`?inputs`? must have less than",
+    r"|too large to process|`?inputs`? tokens \+ `?max_new_tokens`?|`?inputs`? must have less than",
     re.IGNORECASE,
 )
 # Addresses, paths, ARNs and tracebacks tell about the inside.
 _INTERNAL: Final = re.compile(r"arn:aws|https?://|(^|[\s'\"=(])/\w+/|Traceback|\.py\b|\d+\.\d+\.\d+\.\d+")
 _MAX_MESSAGE_CHARACTERS: Final = 1000
+_INVALID: Final = ("badrequesterror", "invalid_request_error", "validation")
+_BY_STATUS: Final = {
+    408: ModelTimeoutError,
+    429: RateLimitError,
+    503: ModelUnavailableError,
+    504: ModelTimeoutError,
+}
 
 
 def engine_error(error: Any, status: int | None = None) -> ApiError:
@@ -42,16 +50,14 @@ def engine_error(error: Any, status: int | None = None) -> ApiError:
     # A message may quote the prompt, so the log gets only its kind.
     cause = f"engine: status {status}, type {kind or 'unknown'}"
     if _CONTEXT.search(f"{kind} {message}"):
-        return ContextLengthExceededError(_shown(message), param="messages", cause=cause)
-    if status in (400, 422) or kind in ("BadRequestError", "invalid_request_error", "validation"):
+        return ContextLengthExceededError(_shown(message), cause=cause)
+    if status in (400, 422) or kind.lower() in _INVALID:
         return InvalidRequestError(_shown(message), cause=cause)
-    if status == 429 or kind == "overloaded":
-        return RateLimitError("The model has too many requests at the moment.", cause=cause)
-    if status == 503:
-        return ModelUnavailableError(cause=cause)
-    if status in (408, 504):
-        return ModelTimeoutError(cause=cause)
-    return ModelError(cause=cause)
+    if status == 413:
+        return RequestTooLargeError(cause=cause)
+    if kind.lower() == "overloaded":
+        return RateLimitError(cause=cause)
+    return _BY_STATUS.get(status or 500, ModelError)(cause=cause)
 
 
 def engine_answer(text: str, status: int | None) -> ApiError:

@@ -17,6 +17,8 @@ class ApiError(Exception):
     status: ClassVar[int] = 500
     type: ClassVar[str] = "server_error"
     code: ClassVar[str | None] = None
+    # Seconds; OpenAI's clients wait as long before they try again by themselves.
+    retry_after: ClassVar[int | None] = None
 
     def __init__(self, message: str, *, param: str | None = None, cause: str | None = None) -> None:
         super().__init__(message)
@@ -27,6 +29,10 @@ class ApiError(Exception):
     def body(self) -> dict[str, Any]:
         """The error object, as it is sent."""
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+    def headers(self) -> dict[str, str]:
+        """HTTP headers that belong to it."""
+        return {} if self.retry_after is None else {"retry-after": str(self.retry_after)}
 
 
 class InternalError(ApiError):
@@ -49,6 +55,17 @@ class ContextLengthExceededError(InvalidRequestError):
     """Prompt and answer don't fit into the model's context."""
 
     code = "context_length_exceeded"
+
+
+class RequestTooLargeError(InvalidRequestError):
+    """The request's body is larger than what the model, SageMaker or Lambda takes."""
+
+    status = 413
+    code = "request_too_large"
+
+    def __init__(self, limit: int | None = None, *, cause: str | None = None) -> None:
+        size = "what the model takes" if limit is None else f"{limit} bytes"
+        super().__init__(f"The request is larger than {size}.", cause=cause)
 
 
 class NotFoundError(ApiError):
@@ -79,6 +96,10 @@ class RateLimitError(ApiError):
     status = 429
     type = "rate_limit_error"
     code = "rate_limit_exceeded"
+    retry_after = 1
+
+    def __init__(self, *, cause: str | None = None) -> None:
+        super().__init__("The model has too many requests at the moment; try again.", cause=cause)
 
 
 class ModelError(ApiError):
@@ -96,6 +117,7 @@ class ModelUnavailableError(ApiError):
 
     status = 503
     code = "model_unavailable"
+    retry_after = 10
 
     def __init__(self, *, cause: str | None = None) -> None:
         super().__init__("The model is not available at the moment; try again later.", cause=cause)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive
 
-from gateway.chunks import Chunk
+from gateway.answer import Answer, Caller
 from gateway.completion import completion
-from gateway.errors import ApiError, InternalError
+from gateway.errors import RequestTooLargeError
 from gateway.requestlog import RequestRecord
-from gateway.schema import ChatRequest
-from gateway.service import ChatAnswer, Models, shown_to_streaming_client
+from gateway.responses import EventStream, LateJson, headers_of
+from gateway.schema import EmbeddingRequest, GenerationRequest
+from gateway.service import Models
 from gateway.threads import iterate
 
 T = TypeVar("T")
+Pieces = AsyncIterator[dict[str, Any] | None]
 
 
 async def health(request: Request) -> Response:  # noqa: ARG001
@@ -41,41 +42,109 @@ async def get_model(request: Request) -> Response:
 
 async def chat_completions(request: Request) -> Response:
     """`POST /v1/chat/completions`, streamed or whole."""
-    chat = ChatRequest.parse(await request.body())
-    record: RequestRecord = request.state.record
+    return await _generate(request, GenerationRequest.chat(await _body(request)))
+
+
+async def completions(request: Request) -> Response:
+    """`POST /v1/completions`, streamed or whole."""
+    return await _generate(request, GenerationRequest.completion(await _body(request)))
+
+
+async def embeddings(request: Request) -> Response:
+    """`POST /v1/embeddings`"""
+    asked = EmbeddingRequest.parse(await _body(request))
     models: Models = request.app.state.models
-    answer = models.chat(chat, record.request_id)
-    record.model, record.stream = chat.model, chat.stream
-    chunks = iterate(answer)
-    if chat.stream:
-        response = ChatStream(chat, answer, chunks, record)
-        # Waits for the first chunk, because a failure until then still has a status of its own.
-        await _while_connected(request, response.begin(), answer, record)
-        return response
-    whole = await _while_connected(request, _collect(chunks), answer, record)
-    return JSONResponse(completion(whole))
+    answer = models.embed(asked, _caller(request))
+    pieces = _ask(request, answer, asked.body)
+    return await _whole(request, answer, pieces, lambda documents: documents[0])
 
 
-async def _collect(chunks: AsyncIterator[Chunk]) -> list[Chunk]:
-    return [chunk async for chunk in chunks]
+async def _generate(request: Request, asked: GenerationRequest) -> Response:
+    models: Models = request.app.state.models
+    record: RequestRecord = request.state.record
+    answer = models.generate(asked, _caller(request))
+    record.stream = asked.stream
+    pieces = _ask(request, answer, asked.body)
+    if not asked.stream:
+        return await _whole(request, answer, pieces, lambda chunks: completion(chunks, asked.shape))
+    # Waits for the first chunk, because a failure until then still has a status of its own; but not for long.
+    async with _Connection(request, answer) as connection:
+        first = await connection.result(asyncio.ensure_future(_next(pieces)))
+    return EventStream(asked, answer, first, pieces, record)
 
 
-async def _while_connected(
-    request: Request, work: Awaitable[T], answer: ChatAnswer, record: RequestRecord
-) -> T:
-    """The result of `work`; stops the model as soon as the client goes away."""
-    task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_disconnect(request.receive))
-    try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            answer.close()
+def _ask(request: Request, answer: Answer, body: dict[str, Any]) -> Pieces:
+    record: RequestRecord = request.state.record
+    record.answer, record.asked = answer, body
+    return iterate(answer, request.app.state.settings.keepalive_seconds)
+
+
+async def _next(pieces: Pieces) -> dict[str, Any] | None:
+    return await anext(pieces)
+
+
+async def _whole(
+    request: Request,
+    answer: Answer,
+    pieces: Pieces,
+    assemble: Callable[[list[dict[str, Any]]], dict[str, Any]],
+) -> Response:
+    record: RequestRecord = request.state.record
+    idle_seconds = request.app.state.settings.keepalive_seconds
+
+    async def collect() -> dict[str, Any]:
+        got = []
+        async for piece in pieces:
+            if piece is not None:
+                record.said(piece)
+                got.append(piece)
+        return assemble(got)
+
+    whole = asyncio.ensure_future(collect())
+    async with _Connection(request, answer) as connection:
+        while not await connection.done(whole, idle_seconds):
+            # From its first word on a model hardly fails, and until then nobody has waited for long.
+            if answer.first_token_at is not None:
+                return LateJson(answer, whole, idle_seconds, record)
+        return JSONResponse(whole.result(), headers=headers_of(answer))
+
+
+class _Connection:
+    """Watches whether the client is there while an answer is being made; if not, the model stops."""
+
+    def __init__(self, request: Request, answer: Answer) -> None:
+        self._request = request
+        self._answer = answer
+
+    async def __aenter__(self) -> _Connection:
+        self._gone = asyncio.ensure_future(_disconnect(self._request.receive))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._gone.cancel()
+
+    async def done(self, work: asyncio.Future[T], seconds: float | None) -> bool:
+        """Whether `work` is done, at the latest after `seconds`.
+
+        Raises:
+            ClientDisconnect: the client has gone before.
+        """
+        tasks: set[asyncio.Future[Any]] = {work, self._gone}
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if self._gone.done() and not work.done():
+            work.cancel()
+            self._answer.close()
             raise ClientDisconnect
-        return task.result()
-    finally:
-        gone.cancel()
-        task.cancel()
-        record.usage, record.first_token_at = answer.usage, answer.first_token_at
+        return work.done()
+
+    async def result(self, work: asyncio.Future[T]) -> T:
+        """The result of `work`.
+
+        Raises:
+            ClientDisconnect: the client has gone before.
+        """
+        await self.done(work, None)
+        return work.result()
 
 
 async def _disconnect(receive: Receive) -> None:
@@ -83,58 +152,17 @@ async def _disconnect(receive: Receive) -> None:
         continue
 
 
-class ChatStream(StreamingResponse):
-    """Server-sent events of an answer. `begin` must have been awaited."""
-
-    def __init__(
-        self, chat: ChatRequest, answer: ChatAnswer, chunks: AsyncIterator[Chunk], record: RequestRecord
-    ) -> None:
-        self._chat = chat
-        self._answer = answer
-        self._chunks = chunks
-        self._record = record
-        self._first: Chunk | None = None
-        super().__init__(
-            self._events(), media_type="text/event-stream", headers={"cache-control": "no-cache"}
-        )
-
-    async def begin(self) -> None:
-        """Wait for the first chunk.
-
-        Raises:
-            ApiError: there is none.
-        """
-        self._first = await anext(self._chunks)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._answer.close()
-            self._record.usage = self._answer.usage
-            self._record.first_token_at = self._answer.first_token_at
-
-    async def _events(self) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in self._all():
-                shown = shown_to_streaming_client(chunk, self._chat)
-                if shown is not None:
-                    yield _event(shown)
-        except ApiError as error:
-            self._record.error = error
-            yield _event(error.body())
-        except Exception as error:  # noqa: BLE001 - the status is sent; an event is all that can still tell
-            self._record.error = error
-            yield _event(InternalError().body())
-        else:
-            yield b"data: [DONE]\n\n"
-
-    async def _all(self) -> AsyncIterator[Chunk]:
-        assert self._first is not None  # noqa: S101
-        yield self._first
-        async for chunk in self._chunks:
-            yield chunk
+async def _body(request: Request) -> bytes:
+    """The request's body, unless no model takes so large a one."""
+    models: Models = request.app.state.models
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > models.body_bytes:
+            raise RequestTooLargeError(models.body_bytes)
+    return bytes(body)
 
 
-def _event(data: dict[str, Any]) -> bytes:
-    return b"data: " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+def _caller(request: Request) -> Caller:
+    record: RequestRecord = request.state.record
+    return Caller(record.request_id, request.headers.get("x-amzn-trace-id"))

@@ -1,15 +1,20 @@
-"""One line of JSON for each request: counts and times, never prompts, answers or keys."""
+"""One line of JSON for each request: counts and times, never keys, prompts and answers only where told."""
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 import traceback
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.errors import ApiError
+
+if TYPE_CHECKING:
+    from gateway.answer import Answer
+
+# A line of CloudWatch Logs has at most 256 KB; of both a prompt and an answer this much is there.
+_MAX_CONTENT_CHARACTERS: Final = 50_000
 
 
 @dataclass
@@ -19,48 +24,107 @@ class RequestRecord:
     Attributes:
         request_id: API Gateway's, so that its log and this one can be put together.
         api_key_id: API Gateway's name for the key; not the key.
+        trace: X-Ray's header.
         status: of the response; 499 if the client went away before its end.
+        stream: whether the client wants it streamed.
+        answer: the model's, once it is asked.
+        asked: the request's document.
+        content: pieces of the answer, where they are to be logged.
     """
 
     request_id: str
     method: str
     path: str
     api_key_id: str | None = None
+    trace: str | None = None
     status: int = 499
-    model: str | None = None
     stream: bool | None = None
-    usage: dict[str, Any] | None = None
-    first_token_at: float | None = None
+    answer: Answer | None = None
+    asked: dict[str, Any] | None = None
+    content: list[dict[str, Any]] | None = None
     error: BaseException | None = None
     started_at: float = field(default_factory=time.monotonic)
+    ended_at: float | None = None
 
-    def write(self, out: TextIO | None = None) -> None:
-        """Write the line; the request is over."""
-        usage = self.usage or {}
-        line = {
-            "level": "ERROR" if self._failed() else "INFO",
+    def said(self, piece: dict[str, Any]) -> None:
+        """The model said `piece`."""
+        if self.content is not None:
+            self.content.append(piece)
+
+    @property
+    def model(self) -> str | None:
+        """Own name of the model that answers, if one was asked."""
+        return None if self.answer is None else self.answer.model
+
+    @property
+    def fallback(self) -> str | None:
+        """Why that is not the one that was asked for, if so."""
+        return None if self.answer is None else self.answer.fallback
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """Token counts, as far as the engine told them."""
+        return (self.answer.usage if self.answer is not None else None) or {}
+
+    @property
+    def outcome(self) -> int:
+        """The status, or what it would have been if the error had come before the first word."""
+        if self.error is None:
+            return self.status
+        return self.error.status if isinstance(self.error, ApiError) else 500
+
+    @property
+    def duration_ms(self) -> float:
+        """From the request's arrival to the answer's end."""
+        return _milliseconds(self.started_at, self.ended_at or time.monotonic())
+
+    @property
+    def time_to_first_token_ms(self) -> float | None:
+        """From the request's arrival to the first chunk that says something."""
+        at = None if self.answer is None else self.answer.first_token_at
+        return None if at is None else _milliseconds(self.started_at, at)
+
+    def line(self) -> dict[str, Any]:
+        """The request in the log; it is over."""
+        self.ended_at = self.ended_at or time.monotonic()
+        fields = {
+            "level": "ERROR" if self.outcome >= 500 else "INFO",
             "message": "request",
             "request_id": self.request_id,
+            "trace": self.trace,
             "api_key_id": self.api_key_id,
             "method": self.method,
             "path": self.path,
             "status": self.status,
             "model": self.model,
+            "fallback": self.fallback,
             "stream": self.stream,
-            "prompt_tokens": usage.get("prompt_tokens"),
-            "completion_tokens": usage.get("completion_tokens"),
-            "time_to_first_token_ms": _milliseconds(self.started_at, self.first_token_at),
-            "duration_ms": _milliseconds(self.started_at, time.monotonic()),
+            "prompt_tokens": self.usage.get("prompt_tokens"),
+            "completion_tokens": self.usage.get("completion_tokens"),
+            "time_to_first_token_ms": self.time_to_first_token_ms,
+            "duration_ms": self.duration_ms,
             **_error_fields(self.error),
         }
-        text = json.dumps({key: value for key, value in line.items() if value is not None})
-        stream = out or sys.stdout
-        stream.write(text + "\n")
-        stream.flush()
+        return {key: value for key, value in fields.items() if value is not None}
 
-    def _failed(self) -> bool:
-        # A stream that breaks off has status 200 all the same.
-        return self.status >= 500 or (self.error is not None and getattr(self.error, "status", 500) >= 500)
+    def content_line(self) -> dict[str, Any] | None:
+        """Prompt and answer, where they are to be logged."""
+        if self.content is None or self.asked is None:
+            return None
+        return {
+            "message": "content",
+            "request_id": self.request_id,
+            "request": _cut(json.dumps(self.asked, ensure_ascii=False)),
+            "answer": _cut(json.dumps([_said(piece) for piece in self.content], ensure_ascii=False)),
+        }
+
+
+def _said(piece: dict[str, Any]) -> Any:
+    return piece.get("choices", piece.get("data"))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_CONTENT_CHARACTERS else text[:_MAX_CONTENT_CHARACTERS] + "…"
 
 
 def _error_fields(error: BaseException | None) -> dict[str, Any]:
@@ -74,5 +138,5 @@ def _error_fields(error: BaseException | None) -> dict[str, Any]:
     return {"error": type(error).__name__, "frames": frames}
 
 
-def _milliseconds(start: float, end: float | None) -> float | None:
-    return None if end is None else round((end - start) * 1000, 1)
+def _milliseconds(start: float, end: float) -> float:
+    return round((end - start) * 1000, 1)

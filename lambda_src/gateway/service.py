@@ -1,42 +1,36 @@
-"""Models and their answers. Knows neither HTTP nor Lambda."""
+"""The models that are served here. Knows neither HTTP nor Lambda."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
-from gateway.chunks import Chunk, Identity, chunks, says_something
+from gateway.answer import Answer, Caller, Endpoints, Question
+from gateway.chunks import Chunk, Identity, chunks
 from gateway.dialects import documents
-from gateway.errors import ModelNotFoundError
-from gateway.schema import ChatRequest
-
-
-class Invocation(Protocol):
-    """The bytes of an endpoint's answer: see `gateway.endpoints.Invocation`."""
-
-    def __iter__(self) -> Iterator[bytes]: ...
-
-    def interrupt(self) -> None: ...
-
-
-class Endpoints(Protocol):
-    """Where endpoints are asked: see `gateway.endpoints.Endpoints`."""
-
-    def invoke(self, endpoint: str, body: bytes) -> Invocation: ...
+from gateway.embeddings import embeddings
+from gateway.errors import InvalidRequestError, ModelNotFoundError
+from gateway.schema import EmbeddingRequest, GenerationRequest
+from gateway.settings import Model
 
 
 class Models:
     """The models that are served here.
 
     Args:
-        by_name: endpoint of each model name and alias.
+        by_name: models by name and alias.
     """
 
-    def __init__(self, by_name: Mapping[str, str], endpoints: Endpoints) -> None:
+    def __init__(self, by_name: Mapping[str, Model], endpoints: Endpoints) -> None:
         self._by_name = by_name
         self._endpoints = endpoints
+
+    @property
+    def body_bytes(self) -> int:
+        """Size of the largest request that any model takes."""
+        return max((model.body_bytes for model in self._by_name.values()), default=0)
 
     def list(self) -> dict[str, Any]:
         """All models, in OpenAI's shape."""
@@ -48,19 +42,58 @@ class Models:
         Raises:
             ModelNotFoundError: there is none of this name.
         """
-        self._endpoint(name)
+        self._find(name)
         return _model(name)
 
-    def chat(self, request: ChatRequest, request_id: str) -> ChatAnswer:
-        """The answer to a chat request; the model is asked when it is iterated.
+    def generate(self, request: GenerationRequest, caller: Caller) -> Answer:
+        """The answer to a request for text, chunk by chunk; the model is asked when it is iterated.
 
         Raises:
             ModelNotFoundError: there is no such model.
+            InvalidRequestError: the model is not for text, or the request is beyond its limits.
         """
-        identity = Identity(f"chatcmpl-{request_id}", request.model, int(time.time()))
-        return ChatAnswer(self._endpoints, self._endpoint(request.model), request, identity)
+        created = int(time.time())
 
-    def _endpoint(self, name: str) -> str:
+        def ask(model: Model, name: str, *, clamp: bool) -> Question:
+            if model.dialect == "tei":
+                raise InvalidRequestError(f"The model {name!r} makes embeddings, not text.", param="model")
+            identity = Identity(f"{request.shape.id_prefix}{caller.request_id}", name, created)
+            limited = request.limited(model, clamp=clamp)
+            return Question(
+                model,
+                limited.engine_body(stream=not model.serverless),
+                not model.serverless,
+                lambda parts: chunks(documents(parts), identity, request.shape),
+            )
+
+        return self._answer(request.model, ask, caller, request.shape.input)
+
+    def embed(self, request: EmbeddingRequest, caller: Caller) -> Answer:
+        """The answer to a request for embeddings, one document; the model is asked when it is iterated.
+
+        Raises:
+            ModelNotFoundError: there is no such model.
+            RequestTooLargeError: the request is beyond its limits.
+        """
+
+        def ask(model: Model, name: str, *, clamp: bool) -> Question:
+            return Question(
+                model,
+                request.limited(model, clamp=clamp).engine_body(model.dialect),
+                not model.serverless,
+                lambda parts: embeddings(parts, request, name),
+            )
+
+        return self._answer(request.model, ask, caller, "input")
+
+    def _answer(self, name: str, ask: Any, caller: Caller, param: str) -> Answer:
+        model = self._find(name)
+        fallback = None
+        if model.fallback is not None:
+            fallback = partial(ask, self._find(model.fallback), model.fallback, clamp=True)
+        return Answer(self._endpoints, ask(model, name, clamp=False), fallback, caller, param)
+
+    def _find(self, name: str) -> Model:
         try:
             return self._by_name[name]
         except KeyError:
@@ -72,51 +105,7 @@ def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "sagemaker"}
 
 
-class ChatAnswer:
-    """A model's answer, chunk by chunk. Iterated in one thread, once; closed from any.
-
-    Attributes:
-        usage: the token counts, once the engine told them.
-        first_token_at: `time.monotonic()` of the first chunk that says something.
-    """
-
-    def __init__(self, endpoints: Endpoints, endpoint: str, request: ChatRequest, identity: Identity) -> None:
-        self._endpoints = endpoints
-        self._endpoint = endpoint
-        self._request = request
-        self._identity = identity
-        self._invocation: Invocation | None = None
-        self._closed = threading.Event()
-        self.usage: dict[str, Any] | None = None
-        self.first_token_at: float | None = None
-
-    def __iter__(self) -> Iterator[Chunk]:
-        """Chunks as they come.
-
-        Raises:
-            ApiError: the endpoint, the model or the line failed.
-        """
-        self._invocation = self._endpoints.invoke(self._endpoint, self._request.engine_body())
-        for chunk in chunks(documents(self._parts(self._invocation)), self._identity):
-            self.usage = chunk["usage"] or self.usage
-            if self.first_token_at is None and says_something(chunk):
-                self.first_token_at = time.monotonic()
-            yield chunk
-
-    def _parts(self, invocation: Invocation) -> Iterator[bytes]:
-        for part in invocation:
-            if self._closed.is_set():
-                return
-            yield part
-
-    def close(self) -> None:
-        """Stop the model's work for this answer, if it still goes on."""
-        self._closed.set()
-        if self._invocation is not None:
-            self._invocation.interrupt()
-
-
-def shown_to_streaming_client(chunk: Chunk, request: ChatRequest) -> Chunk | None:
+def shown_to_streaming_client(chunk: Chunk, request: GenerationRequest) -> Chunk | None:
     """The chunk as a client asked for it: token counts only on request; None if nothing is left of it."""
     if request.include_usage:
         return chunk

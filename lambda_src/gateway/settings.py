@@ -5,6 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Final
+
+# Lambda takes no larger event, and SageMaker no larger request.
+MAX_BODY_BYTES: Final = 6 * 1024 * 1024
+DIALECTS: Final = ("openai", "tei")
 
 
 class SettingsError(Exception):
@@ -12,35 +17,95 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True)
+class Model:
+    """A model that clients can ask for.
+
+    Attributes:
+        name: its own name; aliases lead to it.
+        endpoint: the SageMaker endpoint.
+        serverless: whether that is a serverless one, which can't stream.
+        dialect: what its container is asked in: OpenAI's, or Text Embeddings Inference's own.
+        max_tokens_default: length of an answer, in tokens, where the client says none.
+        max_tokens_ceiling: what a client may ask for.
+        body_bytes: size of the largest request.
+        fallback: own name of the model that answers when this one has no capacity.
+    """
+
+    name: str
+    endpoint: str
+    serverless: bool = False
+    dialect: str = "openai"
+    max_tokens_default: int | None = None
+    max_tokens_ceiling: int | None = None
+    body_bytes: int = MAX_BODY_BYTES
+    fallback: str | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     """The gateway's configuration.
 
     Attributes:
-        endpoints: SageMaker endpoint by model name; aliases are names too, in the order of the variable.
+        models: by name; aliases are names too, in the order of the variable.
         port: TCP port to listen on.
+        keepalive_seconds: how long a client waits for a sign of life.
+        log_content: whether prompts and answers are logged.
+        function_name: of the Lambda function; what its metrics are told apart by.
     """
 
-    endpoints: Mapping[str, str]
+    models: Mapping[str, Model]
     port: int = 8080
+    keepalive_seconds: float = 30
+    log_content: bool = False
+    function_name: str = "gateway"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
-        """Read `GATEWAY_MODELS` and `PORT`.
+        """Read `GATEWAY_MODELS`, `GATEWAY_KEEPALIVE_SECONDS`, `GATEWAY_LOG_CONTENT` and `PORT`.
 
         Raises:
             SettingsError: one of them does not make sense.
         """
         try:
-            models = json.loads(environ["GATEWAY_MODELS"])
-            endpoints: dict[str, str] = {}
-            for name, model in models.items():
-                for alias in [name, *model.get("aliases", [])]:
-                    if alias in endpoints:
-                        raise SettingsError(f"GATEWAY_MODELS: two models are called {alias!r}")
-                    endpoints[alias] = str(model["endpoint"])
-            return cls(endpoints, int(environ.get("PORT", "8080")))
+            return cls(
+                models=_models(json.loads(environ["GATEWAY_MODELS"])),
+                port=int(environ.get("PORT", "8080")),
+                keepalive_seconds=_positive(float(environ.get("GATEWAY_KEEPALIVE_SECONDS", "30"))),
+                log_content=_flag(environ.get("GATEWAY_LOG_CONTENT", "false")),
+                function_name=environ.get("AWS_LAMBDA_FUNCTION_NAME", "gateway"),
+            )
         except (KeyError, ValueError, AttributeError, TypeError) as error:
             raise SettingsError(
-                'GATEWAY_MODELS must be {"<model>": {"endpoint": "<name>", "aliases": [...]}}, '
-                f"PORT a number: {type(error).__name__} {error}"
+                'GATEWAY_MODELS must be {"<model>": {"endpoint": "<name>", "aliases": [...], ...}}, '
+                "PORT and GATEWAY_KEEPALIVE_SECONDS numbers, GATEWAY_LOG_CONTENT true or false: "
+                f"{type(error).__name__} {error}"
             ) from error
+
+
+def _models(document: dict[str, dict[str, Any]]) -> dict[str, Model]:
+    models: dict[str, Model] = {}
+    for name, given in document.items():
+        attributes = {key: value for key, value in given.items() if key != "aliases" and value is not None}
+        model = Model(name, **attributes)
+        if model.dialect not in DIALECTS:
+            raise ValueError(f"{name}: no dialect is called {model.dialect!r}")
+        for alias in [name, *given.get("aliases", [])]:
+            if alias in models:
+                raise ValueError(f"two models are called {alias!r}")
+            models[alias] = model
+    for model in models.values():
+        if model.fallback is not None and model.fallback not in document:
+            raise ValueError(f"{model.name}: there is no model {model.fallback!r} to fall back to")
+    return models
+
+
+def _positive(number: float) -> float:
+    if not 0 < number < float("inf"):
+        raise ValueError(f"{number} is not above 0")
+    return number
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(f"{text!r} is neither true nor false")
+    return text == "true"

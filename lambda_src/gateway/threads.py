@@ -10,11 +10,15 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def iterate(blocking: Iterable[T]) -> AsyncIterator[T]:
+async def iterate(blocking: Iterable[T], idle_seconds: float) -> AsyncIterator[T | None]:
     """Items of `blocking` as they come; it is iterated in a thread of its own, to its end.
 
     One thread for the whole iteration, rather than one of a pool for each item, spares a hand-over
     per item, and long streams don't fill the pool.
+
+    Args:
+        blocking: what to iterate; its items are not None.
+        idle_seconds: None is handed out each time that nothing came for so long.
     """
     loop = asyncio.get_running_loop()
     results: asyncio.Queue[tuple[T] | BaseException | None] = asyncio.Queue()
@@ -29,7 +33,15 @@ async def iterate(blocking: Iterable[T]) -> AsyncIterator[T]:
         loop.call_soon_threadsafe(results.put_nowait, end)
 
     threading.Thread(target=work, name="stream", daemon=True).start()
-    while (result := await results.get()) is not None:
+    while True:
+        try:
+            async with asyncio.timeout(idle_seconds):
+                result = await results.get()
+        except TimeoutError:
+            yield None
+            continue
+        if result is None:
+            return
         if isinstance(result, BaseException):
             raise result
         yield result[0]

@@ -18,6 +18,20 @@ from pathlib import Path
 import httpx
 import pytest
 
+MODELS: dict[str, dict[str, object]] = {
+    "demo": {"endpoint": "demo", "aliases": ["org/demo"]},
+    "safe": {"endpoint": "demo", "fallback": "backup"},
+    "backup": {"endpoint": "backup", "max_tokens_ceiling": 50},
+    "short": {
+        "endpoint": "demo",
+        "max_tokens_default": 7,
+        "max_tokens_ceiling": 9,
+        "body_bytes": 1000,
+        "fallback": "vectors",
+    },
+    "small": {"endpoint": "small", "serverless": True},
+    "vectors": {"endpoint": "vectors", "dialect": "tei"},
+}
 GATEWAY = Path(__file__).parents[3] / "lambda_src" / "gateway"
 Step = bytes | Callable[[], object]
 
@@ -36,28 +50,37 @@ def frame(payload: bytes, **headers: str) -> bytes:
 
 @dataclass
 class Engine:
-    """What the next requests to the endpoint `demo` are answered with.
+    """What the next requests to endpoints are answered with.
 
     Attributes:
-        steps: parts of the stream; a callable is called between them.
-        failure: an exception event after the steps, as (name, message).
-        error: instead of a stream: HTTP status, error code, further members.
+        steps: parts of the answer; a callable is called between them.
+        failure: an exception event after the steps, as (name, members).
+        error: instead of an answer of `failing`: HTTP status, error code, further members.
+        failing: endpoints that answer with `error`.
+        cut: whether the connection breaks off after the steps.
         asked: bodies of the requests.
+        paths: of the requests.
+        headers: of the requests.
         gone: set when the gateway hung up before the end.
     """
 
     address: str = ""
     steps: list[Step] = field(default_factory=list)
-    failure: tuple[str, str] | None = None
+    failure: tuple[str, dict[str, object]] | None = None
     error: tuple[int, str, dict[str, object]] | None = None
+    failing: tuple[str, ...] = ("demo",)
+    cut: bool = False
     asked: list[dict[str, object]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
     gone: threading.Event = field(default_factory=threading.Event)
 
     def says(self, *steps: Step) -> None:
         self.steps = list(steps)
 
     def reset(self) -> None:
-        self.steps, self.failure, self.error, self.asked = [], None, None, []
+        self.steps, self.failure, self.error, self.failing, self.cut = [], None, None, ("demo",), False
+        self.asked, self.paths, self.headers = [], [], []
         self.gone.clear()
 
 
@@ -69,28 +92,39 @@ class _Runtime(BaseHTTPRequestHandler):
         engine = self.engine
         body = self.rfile.read(int(self.headers["content-length"]))
         engine.asked.append(json.loads(body))
-        assert self.path == "/endpoints/demo/invocations-response-stream"
-        if engine.error is not None:
+        engine.paths.append(self.path)
+        engine.headers.append({name.lower(): value for name, value in self.headers.items()})
+        _, _, endpoint, operation = self.path.split("/")
+        if engine.error is not None and endpoint in engine.failing:
             self._fail(*engine.error)
             return
+        streamed = operation == "invocations-response-stream"
         self.send_response(200)
-        self.send_header("content-type", "application/vnd.amazon.eventstream")
+        self.send_header("content-type", "application/vnd.amazon.eventstream" if streamed else "text/plain")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         try:
             for step in engine.steps:
-                if isinstance(step, bytes):
+                if not isinstance(step, bytes):
+                    step()
+                elif streamed:
                     self._send(frame(step, message_type="event", event_type="PayloadPart"))
                 else:
-                    step()
-            if engine.failure is not None:
-                name, message = engine.failure
-                payload = json.dumps({"Message": message}).encode()
-                self._send(frame(payload, message_type="exception", exception_type=name))
-            self.wfile.write(b"0\r\n\r\n")
+                    self._send(step)
+            self._end(engine)
         except OSError:
             engine.gone.set()
             self.close_connection = True
+
+    def _end(self, engine: Engine) -> None:
+        if engine.failure is not None:
+            name, members = engine.failure
+            payload = json.dumps(members).encode()
+            self._send(frame(payload, message_type="exception", exception_type=name))
+        if engine.cut:
+            self.close_connection = True
+        else:
+            self.wfile.write(b"0\r\n\r\n")
 
     def _send(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
@@ -149,12 +183,12 @@ class Gateway:
                 time.sleep(0.01)
         pytest.fail(f"the gateway did not start:\n{self.log.read_text()}")
 
-    def log_line(self, request_id: str) -> dict[str, object]:
+    def log_line(self, request_id: str, message: str = "request") -> dict[str, object]:
         """The line of one request, once it is there."""
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
             for line in self.log.read_text().splitlines():
-                if f'"{request_id}"' in line:
+                if f'"message": "{message}", "request_id": "{request_id}"' in line:
                     return dict(json.loads(line))
             time.sleep(0.01)
         pytest.fail(f"no line for {request_id} in:\n{self.log.read_text()}")
@@ -197,8 +231,7 @@ def start_gateway(_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def gateway(start_gateway: StartGateway) -> Gateway:
-    models = {"demo": {"endpoint": "demo", "aliases": ["org/demo"]}}
-    running = start_gateway({"GATEWAY_MODELS": json.dumps(models)})
+    running = start_gateway({"GATEWAY_MODELS": json.dumps(MODELS)})
     running.wait_until_ready()
     return running
 

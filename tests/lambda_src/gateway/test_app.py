@@ -33,16 +33,26 @@ def test_the_log_line_counts_and_keeps_secrets(client: httpx.Client, gateway: An
     response = client.post(
         "/v1/chat/completions",
         json={"model": "demo", "messages": [{"role": "user", "content": "my prompt"}]},
-        headers={"x-amzn-request-context": json.dumps(CONTEXT), "authorization": "Bearer my-secret-key"},
+        headers={
+            "x-amzn-request-context": json.dumps(CONTEXT),
+            "x-amzn-trace-id": "Root=1-abc-def",
+            "authorization": "Bearer my-secret-key",
+        },
     )
     assert response.headers["x-request-id"] == "api-gateway-7"
     assert response.json()["id"] == "chatcmpl-api-gateway-7"
+    assert engine.headers[0]["x-amzn-trace-id"] == "Root=1-abc-def"
+    assert engine.headers[0]["x-amzn-sagemaker-inference-id"] == "api-gateway-7"
     line = gateway.log_line("api-gateway-7")
+    for name in list(line):
+        if name[0] in "_ABCDEFGHIJKLMNOPQRSTUVWXYZ":
+            del line[name]  # its metrics: see test_metrics
     assert 0 < line.pop("time_to_first_token_ms") <= line.pop("duration_ms")
     assert line == {
         "level": "INFO",
         "message": "request",
         "request_id": "api-gateway-7",
+        "trace": "Root=1-abc-def",
         "api_key_id": "key-1",
         "method": "POST",
         "path": "/v1/chat/completions",
@@ -66,12 +76,14 @@ def test_a_context_that_is_no_json_gives_an_id_all_the_same(client: httpx.Client
 def test_a_fault_of_the_gateway_is_a_plain_500_and_a_line_with_its_place(capsys: Any) -> None:
     from gateway.app import create_app
     from gateway.service import Models
+    from gateway.settings import Model, Settings
 
     class Broken:
         def invoke(self, *_: Any) -> Any:
             raise ZeroDivisionError("quotes the prompt")
 
-    http = TestClient(create_app(Models({"demo": "demo"}, Broken())), raise_server_exceptions=False)
+    models = {"demo": Model("demo", "demo")}
+    http = TestClient(create_app(Models(models, Broken()), Settings(models)), raise_server_exceptions=False)
     response = http.post("/v1/chat/completions", json={"model": "demo", "messages": [{"role": "user"}]})
     assert response.status_code == 500
     assert response.json()["error"]["code"] == "internal_error"
@@ -79,3 +91,25 @@ def test_a_fault_of_the_gateway_is_a_plain_500_and_a_line_with_its_place(capsys:
     assert (line["error"], line["status"], line["level"]) == ("ZeroDivisionError", 500, "ERROR")
     assert "test_app.py" in line["frames"][-1]
     assert "quotes" not in json.dumps(line)
+
+
+def test_prompts_and_answers_are_logged_where_the_environment_says_so(
+    start_gateway: Any, engine: Any
+) -> None:
+    gateway = start_gateway(
+        {"GATEWAY_MODELS": '{"demo": {"endpoint": "demo"}}', "GATEWAY_LOG_CONTENT": "true"}
+    )
+    gateway.wait_until_ready()
+    choice = {"index": 0, "delta": {"content": "an answer"}, "finish_reason": "stop"}
+    engine.says(f"data: {json.dumps({'choices': [choice]})}\n\n".encode())
+    chat = {"model": "demo", "messages": [{"role": "user", "content": "my prompt"}]}
+    for number, more in enumerate([{}, {"stream": True}]):
+        context = json.dumps({"requestId": f"content-{number}"})
+        httpx.post(
+            f"{gateway.address}/v1/chat/completions",
+            json={**chat, **more},
+            headers={"x-amzn-request-context": context},
+        )
+        line = gateway.log_line(f"content-{number}", message="content")
+        assert json.loads(line["request"]) == {**chat, **more}
+        assert json.loads(line["answer"])[0][0]["delta"]["content"] == "an answer"

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from gateway.chunks import Identity, chunks, says_something
+from gateway.chunks import CHAT, TEXT, Identity, chunks, says_something
 from gateway.errors import ApiError, ContextLengthExceededError, ModelError
 
 IDENTITY = Identity("chatcmpl-1", "demo", 1700000000)
@@ -22,7 +22,7 @@ def test_every_chunk_has_openais_members_and_the_clients_model() -> None:
         "timings": {"predicted_ms": 3},
         "system_fingerprint": "b1",
     }
-    (chunk,) = chunks([document], IDENTITY)
+    (chunk,) = chunks([document], IDENTITY, CHAT)
     assert chunk == {
         "id": "chatcmpl-1",
         "object": "chat.completion.chunk",
@@ -42,7 +42,7 @@ def test_an_answer_that_was_not_streamed_becomes_a_chunk() -> None:
         "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
         "usage": {"total_tokens": 3},
     }
-    (chunk,) = chunks([document], IDENTITY)
+    (chunk,) = chunks([document], IDENTITY, CHAT)
     delta = chunk["choices"][0]["delta"]
     assert [call["index"] for call in delta["tool_calls"]] == [0, 1]
     assert chunk["usage"] == {"total_tokens": 3}
@@ -61,7 +61,7 @@ def test_an_answer_that_was_not_streamed_becomes_a_chunk() -> None:
 )
 def test_an_engines_error_is_raised(documents: list[Any], kind: type[ApiError]) -> None:
     with pytest.raises(kind):
-        list(chunks([piece({"content": "Hel"}), *documents], IDENTITY))
+        list(chunks([piece({"content": "Hel"}), *documents], IDENTITY, CHAT))
 
 
 @pytest.mark.parametrize(
@@ -76,16 +76,29 @@ def test_an_engines_error_is_raised(documents: list[Any], kind: type[ApiError]) 
 )
 def test_a_stream_that_ends_early_is_not_taken_for_a_whole_one(documents: list[Any]) -> None:
     with pytest.raises(ModelError):
-        list(chunks(documents, IDENTITY))
+        list(chunks(documents, IDENTITY, CHAT))
 
 
 def test_done_ends_a_stream_without_finish_reason() -> None:
-    assert len(list(chunks([piece({"content": "Hi"}), None], IDENTITY))) == 1
+    assert len(list(chunks([piece({"content": "Hi"}), None], IDENTITY, CHAT))) == 1
 
 
 def test_the_role_alone_says_nothing() -> None:
     role, text = chunks(
-        [piece({"role": "assistant", "content": ""}), piece({"content": "x"}, "stop")], IDENTITY
+        [piece({"role": "assistant", "content": ""}), piece({"content": "x"}, "stop")], IDENTITY, CHAT
     )
     assert not says_something(role)
     assert says_something(text)
+
+
+def test_a_plain_completion_has_texts() -> None:
+    document = {
+        "choices": [{"index": 0, "text": "Hi", "finish_reason": "length"}],
+        "usage": {"total_tokens": 1},
+    }
+    (chunk,) = chunks([document], IDENTITY, TEXT)
+    assert chunk["object"] == "text_completion"
+    assert chunk["choices"] == [{"index": 0, "text": "Hi", "logprobs": None, "finish_reason": "length"}]
+    assert says_something(chunk)
+    with pytest.raises(ModelError):
+        list(chunks([piece({"content": "Hi"}, "stop")], IDENTITY, TEXT))

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.chunks import Identity, chunks
+from gateway.chunks import CHAT, TEXT, Identity, Shape, chunks
 from gateway.completion import completion
 from hypothesis import given
 from hypothesis import strategies as st
 
 
-def assembled(*documents: dict[str, Any]) -> dict[str, Any]:
-    return completion(chunks(documents, Identity("chatcmpl-1", "demo", 1)))
+def assembled(*documents: dict[str, Any], shape: Shape = CHAT) -> dict[str, Any]:
+    return completion(chunks(documents, Identity("chatcmpl-1", "demo", 1), shape), shape)
 
 
 def choice(delta: dict[str, Any], finish: str | None = None, **more: Any) -> dict[str, Any]:
@@ -90,3 +90,27 @@ def test_a_streamed_answer_equals_the_whole_one(text: str, cuts: list[int]) -> N
     message = {"role": "assistant", "content": text}
     whole = assembled({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
     assert streamed == whole
+
+
+def test_plain_completions_join_texts_and_logprobs() -> None:
+    def text(text: str, offset: int, finish: str | None = None, index: int = 0) -> dict[str, Any]:
+        logprobs = {"tokens": [text], "token_logprobs": [-0.5], "text_offset": [offset]}
+        choice = {"index": index, "text": text, "logprobs": logprobs, "finish_reason": finish}
+        return {"choices": [choice]}
+
+    whole = assembled(text("Hel", 0), text("x", 0, "stop", index=1), text("lo", 3, "length"), shape=TEXT)
+    assert whole["object"] == "text_completion"
+    assert whole["choices"] == [
+        {
+            "index": 0,
+            "text": "Hello",
+            "logprobs": {"tokens": ["Hel", "lo"], "token_logprobs": [-0.5, -0.5], "text_offset": [0, 3]},
+            "finish_reason": "length",
+        },
+        {
+            "index": 1,
+            "text": "x",
+            "logprobs": {"tokens": ["x"], "token_logprobs": [-0.5], "text_offset": [0]},
+            "finish_reason": "stop",
+        },
+    ]

@@ -4,16 +4,17 @@ import json
 from typing import Any
 
 import pytest
-from gateway.errors import InvalidRequestError
-from gateway.schema import ChatRequest
+from gateway.errors import InvalidRequestError, RequestTooLargeError
+from gateway.schema import EmbeddingRequest, GenerationRequest
+from gateway.settings import Model
 from hypothesis import given
 from hypothesis import strategies as st
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
 
 
-def parse(**document: Any) -> ChatRequest:
-    return ChatRequest.parse(json.dumps(document).encode())
+def parse(**document: Any) -> GenerationRequest:
+    return GenerationRequest.chat(json.dumps(document).encode())
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,10 @@ def parse(**document: Any) -> ChatRequest:
         ({"model": "m", "messages": ["Hi"]}, "messages[0]"),
         ({"model": "m", "messages": [*MESSAGES, {"content": "Hi"}]}, "messages[1].role"),
         ({"model": "m", "messages": [{"role": "user", "content": 1}]}, "messages[0].content"),
+        ({"model": "m", "messages": MESSAGES, "prompt": "Hi"}, "prompt"),
+        ({"model": "m", "messages": MESSAGES, "max_tokens": -1}, "max_tokens"),
+        ({"model": "m", "messages": MESSAGES, "max_completion_tokens": "9"}, "max_completion_tokens"),
+        ({"model": "m", "messages": MESSAGES, "n_predict": -1}, "n_predict"),
         ({"model": "m", "messages": MESSAGES, "stream": "yes"}, "stream"),
         ({"model": "m", "messages": MESSAGES, "stream": 1}, "stream"),
         ({"model": "m", "messages": MESSAGES, "stream_options": {}}, "stream_options"),
@@ -46,20 +51,20 @@ def test_the_parameter_at_fault_is_named(document: dict[str, Any], param: str) -
 )
 def test_what_is_no_json_object(body: bytes) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        ChatRequest.parse(body)
+        GenerationRequest.chat(body)
     assert caught.value.param is None
 
 
 @given(st.binary())
 def test_no_body_breaks_the_parser(body: bytes) -> None:
     with pytest.raises(InvalidRequestError):
-        ChatRequest.parse(body)
+        GenerationRequest.chat(body)
 
 
 def test_the_engine_is_asked_to_stream_and_to_count_whatever_the_client_wants() -> None:
     request = parse(model="m", messages=MESSAGES, temperature=0.5, tools=[{"type": "function"}])
     assert (request.stream, request.include_usage) == (False, False)
-    assert json.loads(request.engine_body()) == {
+    assert json.loads(request.engine_body(stream=True)) == {
         "messages": MESSAGES,
         "temperature": 0.5,
         "tools": [{"type": "function"}],
@@ -73,4 +78,82 @@ def test_options_of_the_client_are_kept() -> None:
         model="m", messages=MESSAGES, stream=True, stream_options={"x": 1, "include_usage": False}
     )
     assert (request.stream, request.include_usage) == (True, False)
-    assert json.loads(request.engine_body())["stream_options"] == {"x": 1, "include_usage": True}
+    assert json.loads(request.engine_body(stream=True))["stream_options"] == {"x": 1, "include_usage": True}
+
+
+INPUTS = [
+    ("Hi", 1),
+    (["Hi", "Ho"], 2),
+    ([1, 2, 3], 1),
+    ([[1, 2], [3]], 2),
+]
+WRONG_INPUTS = [None, "", [], 7, {}, [None], ["Hi", 1], [[]], [[1], "Hi"], [True], [["Hi"]]]
+
+
+@pytest.mark.parametrize("given", [given for given, _ in INPUTS])
+def test_prompts_of_every_kind(given: Any) -> None:
+    request = GenerationRequest.completion(json.dumps({"model": "m", "prompt": given}).encode())
+    assert json.loads(request.engine_body(stream=False)) == {"prompt": given, "stream": False}
+
+
+@pytest.mark.parametrize(("given", "count"), INPUTS)
+def test_inputs_of_every_kind(given: Any, count: int) -> None:
+    request = EmbeddingRequest.parse(json.dumps({"model": "m", "input": given, "dimensions": 9}).encode())
+    assert (request.count, request.base64) == (count, False)
+    assert json.loads(request.engine_body("openai")) == {"input": given, "dimensions": 9}
+    inputs = json.loads(request.engine_body("tei"))["inputs"]
+    assert len(inputs) == count
+
+
+@pytest.mark.parametrize("given", WRONG_INPUTS)
+def test_what_is_no_text(given: Any) -> None:
+    body = json.dumps({"model": "m", "prompt": given, "input": given}).encode()
+    for parse_body, param in ((GenerationRequest.completion, "prompt"), (EmbeddingRequest.parse, "input")):
+        document = {key: value for key, value in json.loads(body).items() if key in ("model", param)}
+        with pytest.raises(InvalidRequestError) as caught:
+            parse_body(json.dumps(document).encode())
+        assert caught.value.param == param
+
+
+def test_an_encoding_that_nobody_knows() -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        EmbeddingRequest.parse(b'{"model": "m", "input": "Hi", "encoding_format": "hex"}')
+    assert caught.value.param == "encoding_format"
+
+
+LIMITED = Model("m", "m", max_tokens_default=10, max_tokens_ceiling=20, body_bytes=1000)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ({}, {"max_tokens": 10}),
+        ({"max_tokens": 20}, {"max_tokens": 20}),
+        ({"max_tokens": None}, {"max_tokens": 10}),
+        ({"max_completion_tokens": 5}, {"max_completion_tokens": 5, "max_tokens": 5}),
+    ],
+)
+def test_lengths_within_the_limits(asked: dict[str, Any], sent: dict[str, int]) -> None:
+    body = json.loads(parse(model="m", messages=MESSAGES, **asked).limited(LIMITED).engine_body(stream=False))
+    assert {key: value for key, value in body.items() if "max" in key} == sent
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "n_predict", "max_new_tokens"])
+def test_longer_answers_than_the_model_gives(name: str) -> None:
+    request = parse(model="m", messages=MESSAGES, **{name: 21})
+    with pytest.raises(InvalidRequestError, match="at most 20") as caught:
+        request.limited(LIMITED)
+    assert caught.value.param == name
+    # Nobody chose the model that steps in, so its limit is no error.
+    assert request.limited(LIMITED, clamp=True).body[name] == 20
+
+
+def test_a_ceiling_alone_is_the_default_too() -> None:
+    model = Model("m", "m", max_tokens_ceiling=20)
+    assert parse(model="m", messages=MESSAGES).limited(model).body["max_tokens"] == 20
+    assert "max_tokens" not in parse(model="m", messages=MESSAGES).limited(Model("m", "m")).body
+
+
+def test_a_request_that_is_too_large_for_the_model() -> None:
+    with pytest.raises(RequestTooLargeError, match="1000 bytes"):
+        parse(model="m", messages=MESSAGES, user="x" * 1000).limited(LIMITED)

@@ -3,19 +3,57 @@ from __future__ import annotations
 import json
 
 import pytest
-from gateway.settings import Settings, SettingsError
+from gateway.settings import MAX_BODY_BYTES, Model, Settings, SettingsError
 
 
-def test_aliases_lead_to_the_endpoint_too() -> None:
-    models = {"a": {"endpoint": "one", "aliases": ["b", "c"]}, "d": {"endpoint": "two"}}
+def test_aliases_lead_to_the_model_too() -> None:
+    models = {"a": {"endpoint": "one", "aliases": ["b", "c"]}, "d": {"endpoint": "two", "fallback": "a"}}
     settings = Settings.from_environment({"GATEWAY_MODELS": json.dumps(models), "PORT": "9000"})
-    assert settings.endpoints == {"a": "one", "b": "one", "c": "one", "d": "two"}
-    assert settings.port == 9000
+    assert {name: model.endpoint for name, model in settings.models.items()} == {
+        "a": "one",
+        "b": "one",
+        "c": "one",
+        "d": "two",
+    }
+    assert settings.models["d"] == Model("d", "two", fallback="a", body_bytes=MAX_BODY_BYTES)
+    assert (settings.port, settings.log_content) == (9000, False)
+
+
+def test_what_else_can_be_set() -> None:
+    settings = Settings.from_environment(
+        {
+            "GATEWAY_MODELS": "{}",
+            "GATEWAY_KEEPALIVE_SECONDS": "2.5",
+            "GATEWAY_LOG_CONTENT": "true",
+            "AWS_LAMBDA_FUNCTION_NAME": "llm-dev-gateway",
+        }
+    )
+    assert settings == Settings({}, 8080, 2.5, log_content=True, function_name="llm-dev-gateway")
 
 
 @pytest.mark.parametrize(
-    "models", [None, "", "[]", "{", '{"a": {}}', '{"a": "one"}', '{"a": {"endpoint": "x", "aliases": ["a"]}}']
+    "models",
+    [
+        None,
+        "",
+        "[]",
+        "{",
+        '{"a": {}}',
+        '{"a": "one"}',
+        '{"a": {"endpoint": "x", "aliases": ["a"]}}',
+        '{"a": {"endpoint": "x", "fallback": "b"}}',
+        '{"a": {"endpoint": "x", "dialect": "latin"}}',
+        '{"a": {"endpoint": "x", "speed": 9}}',
+    ],
 )
 def test_wrong_settings_are_named(models: str | None) -> None:
     with pytest.raises(SettingsError, match="GATEWAY_MODELS"):
         Settings.from_environment({} if models is None else {"GATEWAY_MODELS": models})
+
+
+@pytest.mark.parametrize(
+    "variable", [{"GATEWAY_LOG_CONTENT": "yes"}, {"GATEWAY_KEEPALIVE_SECONDS": "0"}, {"PORT": "http"}]
+)
+def test_wrong_values_end_the_start(variable: dict[str, str]) -> None:
+    with pytest.raises(SettingsError):
+        Settings.from_environment({"GATEWAY_MODELS": "{}", **variable})

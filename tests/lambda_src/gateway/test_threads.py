@@ -16,9 +16,9 @@ def test_items_arrive_while_the_iterator_still_blocks() -> None:
         assert seen.wait(5)
         yield 2
 
-    async def consume() -> list[int]:
+    async def consume() -> list[int | None]:
         items = []
-        async for item in iterate(blocking()):
+        async for item in iterate(blocking(), 60):
             items.append(item)
             seen.set()
         return items
@@ -31,11 +31,31 @@ def test_an_error_is_raised_after_the_items_before_it() -> None:
         yield 1
         raise ZeroDivisionError
 
-    async def consume() -> list[int]:
+    async def consume() -> list[int | None]:
         items = []
         with pytest.raises(ZeroDivisionError):
-            async for item in iterate(failing()):
+            async for item in iterate(failing(), 60):
                 items.append(item)
         return items
 
     assert asyncio.run(consume()) == [1]
+
+
+def test_silence_is_told_as_long_as_it_lasts() -> None:
+    enough = threading.Event()
+
+    def silent() -> Iterator[int]:
+        assert enough.wait(5)
+        yield 1
+
+    async def consume() -> list[int | None]:
+        items: list[int | None] = []
+        async for item in iterate(silent(), 0.001):
+            items.append(item)
+            if len(items) == 3:
+                enough.set()
+        return items
+
+    items = asyncio.run(consume())
+    assert items[:3] == [None, None, None]
+    assert [item for item in items if item is not None] == [1]

@@ -1,0 +1,67 @@
+"""Metrics of a request in CloudWatch's embedded format: members of its log line, which CloudWatch reads.
+
+Nothing is called for them, and no permission needed. Each combination of a metric and its dimensions is
+paid for by the month, so that nothing a client can make up is a dimension: models are those served here,
+keys those that API Gateway knows.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from gateway.requestlog import RequestRecord
+
+NAMESPACE: Final = "InferenceGateway"
+_UNITS: Final = {
+    "Requests": "Count",
+    "ClientErrors": "Count",
+    "Throttles": "Count",
+    "ServerErrors": "Count",
+    "Fallbacks": "Count",
+    "Disconnects": "Count",
+    "Latency": "Milliseconds",
+    "TimeToFirstToken": "Milliseconds",
+    "InputTokens": "Count",
+    "OutputTokens": "Count",
+}
+
+
+def embedded(record: RequestRecord, function_name: str) -> dict[str, Any]:
+    """What to add to a request's log line.
+
+    Args:
+        record: the request, which is over.
+        function_name: of the Lambda function.
+    """
+    values = {name: value for name, value in _values(record).items() if value is not None}
+    dimensions = {"FunctionName": function_name}
+    sets = [["FunctionName"]]
+    for name, value in (("Model", record.model), ("ApiKeyId", record.api_key_id)):
+        if value is not None:
+            dimensions[name] = value
+            sets.append(["FunctionName", name])
+    directive = {
+        "Namespace": NAMESPACE,
+        "Dimensions": sets,
+        "Metrics": [{"Name": name, "Unit": _UNITS[name]} for name in values],
+    }
+    head = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
+    return {"_aws": head, **dimensions, **values}
+
+
+def _values(record: RequestRecord) -> dict[str, float | None]:
+    status = record.outcome
+    usage = record.usage
+    return {
+        "Requests": 1,
+        "ClientErrors": int(400 <= status < 500 and status not in (429, 499)),
+        "Throttles": int(status == 429),
+        "ServerErrors": int(status >= 500),
+        "Disconnects": int(status == 499),
+        "Fallbacks": int(record.fallback is not None),
+        "Latency": record.duration_ms,
+        "TimeToFirstToken": record.time_to_first_token_ms,
+        "InputTokens": usage.get("prompt_tokens"),
+        "OutputTokens": usage.get("completion_tokens"),
+    }

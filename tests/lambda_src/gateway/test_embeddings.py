@@ -1,0 +1,95 @@
+"""The dialects of vLLM and llama.cpp (OpenAI's) and of Text Embeddings Inference, as floats and as base64."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from typing import Any
+
+import pytest
+from gateway.embeddings import embeddings
+from gateway.errors import ApiError, ModelError
+from gateway.schema import EmbeddingRequest
+from hypothesis import given
+from hypothesis import strategies as st
+
+VECTORS = [[0.5, -1.25], [2.0, 0.0]]
+USAGE = {"prompt_tokens": 4, "total_tokens": 4}
+
+
+def packed(vector: list[float]) -> str:
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
+def request(encoding: str | None, inputs: Any = ("a", "b")) -> EmbeddingRequest:
+    given = {} if encoding is None else {"encoding_format": encoding}
+    return EmbeddingRequest.parse(json.dumps({"model": "m", "input": inputs, **given}).encode())
+
+
+def openai(vectors: list[Any]) -> dict[str, Any]:
+    # In the wrong order, as an engine that works in parallel may answer.
+    data = [{"index": index, "embedding": vector} for index, vector in enumerate(vectors)]
+    return {"object": "list", "data": data[::-1], "model": "/opt/ml/model", "usage": USAGE}
+
+
+def answer(document: Any, asked: EmbeddingRequest) -> dict[str, Any]:
+    (made,) = embeddings([json.dumps(document).encode()], asked, "m")
+    return made
+
+
+@pytest.mark.parametrize("engine", [openai(VECTORS), openai([packed(v) for v in VECTORS]), VECTORS])
+@pytest.mark.parametrize("encoding", [None, "float", "base64"])
+def test_every_dialect_in_every_encoding(engine: Any, encoding: str | None) -> None:
+    made = answer(engine, request(encoding))
+    wanted = [packed(v) for v in VECTORS] if encoding == "base64" else VECTORS
+    assert made == {
+        "object": "list",
+        "data": [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(wanted)],
+        "model": "m",
+        "usage": None if engine is VECTORS else USAGE,
+    }
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        [],
+        "x",
+        VECTORS[:1],
+        openai(VECTORS[:1]),
+        {"data": [{"embedding": [1]}, {"embedding": [1]}]},
+        openai([7, 7]),
+        {"error": {"message": "out of memory", "code": 500}},
+    ],
+)
+def test_what_is_not_the_answer_to_the_request(document: Any) -> None:
+    for encoding in ("float", "base64"):
+        with pytest.raises(ModelError):
+            answer(document, request(encoding))
+
+
+@pytest.mark.parametrize(("vector", "encoding"), [("%%", "float"), ("AAA=", "float"), (["a"], "base64")])
+def test_a_vector_that_can_not_be_translated(vector: Any, encoding: str) -> None:
+    with pytest.raises(ModelError):
+        answer(openai([vector, vector]), request(encoding))
+
+
+def test_an_answer_that_is_cut() -> None:
+    with pytest.raises(ModelError):
+        list(embeddings([b'{"data": ['], request(None), "m"))
+
+
+def test_an_engines_refusal() -> None:
+    with pytest.raises(ApiError) as caught:
+        answer({"object": "error", "message": "dimensions is not supported", "code": 400}, request(None))
+    assert caught.value.status == 400
+
+
+@given(st.lists(st.integers(0, 200), max_size=20))
+def test_any_partition_gives_the_same(places: list[int]) -> None:
+    data = json.dumps(openai(VECTORS)).encode()
+    at = sorted({min(place, len(data)) for place in places})
+    parts = [data[a:b] for a, b in zip([0, *at], [*at, len(data)], strict=True)]
+    assert list(embeddings(parts, request(None), "m")) == [answer(openai(VECTORS), request(None))]
