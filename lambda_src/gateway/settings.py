@@ -9,6 +9,8 @@ from typing import Any, Final
 
 # Lambda takes no larger event, and SageMaker no larger request.
 MAX_BODY_BYTES: Final = 6 * 1024 * 1024
+# SageMaker's limit for serverless endpoints.
+_SERVERLESS_BODY_BYTES: Final = 4 * 1024 * 1024
 DIALECTS: Final = ("openai", "tei")
 
 
@@ -86,6 +88,8 @@ def _models(document: dict[str, dict[str, Any]]) -> dict[str, Model]:
     models: dict[str, Model] = {}
     for name, given in document.items():
         attributes = {key: value for key, value in given.items() if key != "aliases" and value is not None}
+        if given.get("serverless"):
+            attributes.setdefault("body_bytes", _SERVERLESS_BODY_BYTES)
         model = Model(name, **attributes)
         if model.dialect not in DIALECTS:
             raise ValueError(f"{name}: no dialect is called {model.dialect!r}")

@@ -14,6 +14,14 @@ from toolkit.errors import TerraformError
 pytestmark = pytest.mark.slow
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/llama-cpp:server-sagemaker-cpu-v1"
+API = {
+    "limits": {"max_tokens_default": None, "max_tokens_ceiling": 9, "body_bytes": None},
+    "fallback": "smollm2-other",
+}
+SERVERLESS = {
+    "type": "serverless",
+    "serverless": {"memory_mb": 2048, "max_concurrency": 2, "provisioned_concurrency": None},
+}
 DESCRIPTION = 'A "description" with ${no} 模型'
 Variables = dict[str, Any]
 
@@ -68,9 +76,18 @@ def variables(packages: dict[str, str]) -> Callable[..., Variables]:
 def planned(rig: Rig, account: Account, variables: Callable[..., Variables]) -> Planned:
     """A plan with several models, of which two differ from the first in one thing each."""
     models = {
-        "smollm2": model(aliases=("default",)),
+        "smollm2": {**model(aliases=("default",)), **API},
         "smollm2.grown": model(capacity={"min": 2, "max": 4}),
         "smollm2-other": model(environment={"SM_LLAMA_CPP_CTX_SIZE": "2048"}),
+        "serverless": {
+            **model(instance_type=None, network_isolation=False),
+            "endpoint": SERVERLESS,
+            "dialect": "tei",
+        },
+        "later": {
+            **model(),
+            "endpoint": {"type": "async", "async": {"output_s3_uri": "s3://example-models/a/"}},
+        },
     }
     given = variables(models=models, instance_counts={"smollm2.grown": {"AllTraffic": 3}, "gone": {"x": 9}})
     return show(rig.workspace(rig.project.stack("inference"), given, account.backend))
@@ -121,14 +138,20 @@ def test_the_gateway_knows_and_may_invoke_exactly_these(planned: Planned) -> Non
     gateway = planned.values("module.api.aws_lambda_function.gateway[0]")
     assert gateway["layers"] == ["arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:30"]
     assert json.loads(gateway["environment"][0]["variables"]["GATEWAY_MODELS"]) == {
-        "smollm2": {"endpoint": "example-dev-smollm2", "aliases": ["default"]},
-        "smollm2.grown": {"endpoint": "example-dev-smollm2-grown", "aliases": []},
-        "smollm2-other": {"endpoint": "example-dev-smollm2-other", "aliases": []},
+        "serverless": {"endpoint": "example-dev-serverless", "serverless": True, "dialect": "tei"},
+        "smollm2": {
+            "endpoint": "example-dev-smollm2",
+            "aliases": ["default"],
+            "max_tokens_ceiling": 9,
+            "fallback": "smollm2-other",
+        },
+        "smollm2.grown": {"endpoint": "example-dev-smollm2-grown"},
+        "smollm2-other": {"endpoint": "example-dev-smollm2-other"},
     }
     policy = planned.policy('module.api.aws_iam_role_policy.function["gateway"]')
     assert policy["InvokeTheseEndpoints"]["Resource"] == [
-        f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/example-dev-smollm2{suffix}"
-        for suffix in ("", "-grown", "-other")
+        f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/example-dev-{name}"
+        for name in ("serverless", "smollm2", "smollm2-grown", "smollm2-other")
     ]
 
 

@@ -289,6 +289,8 @@ def test_inference_api(planned: Planned) -> None:
         "AWS_LWA_INVOKE_MODE": "response_stream",
         "AWS_LWA_READINESS_CHECK_PATH": "/healthz",
         "PORT": "8080",
+        "GATEWAY_KEEPALIVE_SECONDS": "30",
+        "GATEWAY_LOG_CONTENT": "false",
     }
     settings = planned.values(f"{API}.aws_api_gateway_method_settings.all[0]")["settings"][0]
     assert (settings["throttling_rate_limit"], settings["throttling_burst_limit"]) == (50, 100)

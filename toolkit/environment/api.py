@@ -23,6 +23,10 @@ class Gateway(Section):
     """How long one answer may take; a streamed one counts until its last token."""
     architecture: Literal["arm64", "x86_64"] = "arm64"
     """Its processor; arm64 costs less."""
+    keepalive_seconds: float = Field(default=30, ge=1, le=240)
+    """How long a client waits without a sign of life: a comment in a stream, white space before JSON."""
+    log_content: bool = False
+    """Whether prompts and answers are logged, word for word: mind what people write."""
 
 
 class Throttle(Section):

@@ -92,7 +92,9 @@ def _wrong_type(expected: str) -> Callable[[_Error], Problem]:
 
 def _out_of_range(limit: str, words: str) -> Callable[[_Error], Problem]:
     def explain(error: _Error) -> Problem:
-        return Problem(error.path, f"{error.source} is out of range", f"use {words} {error.context[limit]:g}")
+        return Problem(
+            error.path, f"{error.source} is out of range", f"use {words} {error.context[limit]:.12g}"
+        )
 
     return explain
 

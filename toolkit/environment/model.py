@@ -19,6 +19,7 @@ from toolkit.environment.endpoint import (
     Vpc,
 )
 from toolkit.environment.hardware import InstanceType
+from toolkit.environment.limits import Limits
 from toolkit.environment.problems import KeyPath
 from toolkit.environment.rollout import Rollout, default_rollout
 from toolkit.environment.section import Section, matching
@@ -89,6 +90,10 @@ class Model(Section):
     """Keeps requests and answers in S3; by default nothing is kept."""
     aliases: tuple[Alias, ...] = ()
     """Further names under which the API offers the model."""
+    limits: Limits = Limits()
+    """What the API lets clients ask of it."""
+    fallback: ModelName | None = None
+    """Model that the API asks instead while this one has no capacity, until the first word of an answer."""
 
     @property
     def serverless(self) -> Serverless | None:

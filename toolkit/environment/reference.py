@@ -127,7 +127,7 @@ def _value(definition: Mapping[str, Any]) -> str:
         inner = inner or option.get("additionalProperties") or {}
         return f"mapping of {_value(inner)}s" if isinstance(inner, dict) and inner else "mapping"
     bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    limits = [f"{sign} {option[name]:g}" for name, sign in bounds.items() if name in option]
+    limits = [f"{sign} {option[name]:.12g}" for name, sign in bounds.items() if name in option]
     return " ".join([option["type"], ", ".join(limits)]).strip()
 
 

@@ -9,6 +9,7 @@ from toolkit.environment.capacity import Capacity
 from toolkit.environment.rollout import AllAtOnce, Rolling, Rollout
 from toolkit.rendering import places
 from toolkit.rendering.containers import container_variables
+from toolkit.serving.engines import ENGINES
 
 
 def model_variables(
@@ -39,6 +40,9 @@ def model_variables(
     shadow = model.shadow_hosting(name)
     return {
         "aliases": list(model.aliases),
+        "dialect": ENGINES[model.serving.engine].dialect,
+        "limits": model.limits.model_dump(),
+        "fallback": model.fallback,
         "endpoint": _endpoint(environment, name),
         "variants": {key: variant(hosting) for key, hosting in model.hostings(name).items()},
         "shadow": None if shadow is None else _shadow(model, shadow, container(shadow)),

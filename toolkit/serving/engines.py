@@ -68,6 +68,7 @@ class Engine:
         name: as in the environment file and the catalogue.
         prefix: of the environment variables that become flags.
         task: what its models are asked for.
+        dialect: what its container is asked in: OpenAI's, or one of its own.
         served_name: the option that sets the name which the server gives its model, or None if any name
             will do in a request.
         parallelism: the option that spreads a model over GPUs, or None if the engine finds out itself.
@@ -82,6 +83,7 @@ class Engine:
     name: str
     prefix: str
     task: Literal["chat", "embeddings"] = "chat"
+    dialect: Literal["openai", "tei"] = "openai"
     served_name: str | None = None
     parallelism: str | None = None
     model: ModelVariables | None = None
@@ -150,6 +152,7 @@ ENGINES: dict[str, Engine] = {
             "tei",
             prefix="",
             task="embeddings",
+            dialect="tei",
             served_name="served_model_name",
             model=_HUGGING_FACE,
             reserved=_LAUNCHER_OPTIONS | {"json_output", "uds_path"},

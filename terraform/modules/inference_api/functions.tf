@@ -8,8 +8,17 @@ locals {
     "arn:${local.partition}:lambda:${var.region}:753240598075:layer:${local.web_adapter_layers[var.gateway.architecture]}",
   )
 
+  # Without what is not set: Lambda allows 4 KB for all variables and their names.
   gateway_models = jsonencode({
-    for name, model in var.models : name => { endpoint = model.endpoint_name, aliases = model.aliases }
+    for name, model in var.models : name => {
+      for key, value in merge(model.limits, {
+        endpoint   = model.endpoint_name
+        aliases    = length(model.aliases) > 0 ? model.aliases : null
+        serverless = model.serverless ? true : null
+        dialect    = model.dialect != "openai" ? model.dialect : null
+        fallback   = model.fallback
+      }) : key => value if value != null
+    }
   })
 }
 
@@ -44,14 +53,15 @@ resource "aws_lambda_function" "gateway" {
       AWS_LWA_READINESS_CHECK_PATH = "/healthz"
       PORT                         = "8080"
       GATEWAY_MODELS               = local.gateway_models
+      GATEWAY_KEEPALIVE_SECONDS    = tostring(var.gateway.keepalive_seconds)
+      GATEWAY_LOG_CONTENT          = tostring(var.gateway.log_content)
     }
   }
 
   lifecycle {
     precondition {
-      # Lambda allows 4 KB for all variables and their names.
       condition     = length(local.gateway_models) <= 3500
-      error_message = "The models' names and aliases take ${length(local.gateway_models)} characters, more than a Lambda function's variables hold: spread the models over several environments."
+      error_message = "The models' names, aliases and limits take ${length(local.gateway_models)} characters, more than a Lambda function's variables hold: spread the models over several environments."
     }
   }
 

@@ -37,12 +37,37 @@ variable "account_id" {
 }
 
 variable "models" {
-  description = "What clients can ask for: OpenAI model name → SageMaker endpoint, and further names for the same."
+  description = <<-EOT
+    What clients can ask for, by OpenAI model name:
+    - `endpoint_name`: SageMaker endpoint; `serverless` if it is one.
+    - `aliases`: further names.
+    - `dialect`: what the container is asked in: `openai`, or `tei` for Text Embeddings Inference.
+    - `limits`: `max_tokens_default` and `max_tokens_ceiling` of an answer, `body_bytes` of a request; null is the engine's or SageMaker's own.
+    - `fallback`: the model that answers when this one has no capacity.
+  EOT
   type = map(object({
     endpoint_name = string
+    serverless    = optional(bool, false)
     aliases       = optional(list(string), [])
+    dialect       = optional(string, "openai")
+    limits = optional(object({
+      max_tokens_default = optional(number)
+      max_tokens_ceiling = optional(number)
+      body_bytes         = optional(number)
+    }), {})
+    fallback = optional(string)
   }))
   nullable = false
+
+  validation {
+    condition     = alltrue([for model in var.models : contains(["openai", "tei"], model.dialect)])
+    error_message = "dialect must be openai or tei."
+  }
+
+  validation {
+    condition     = alltrue([for model in var.models : model.fallback == null || contains(keys(var.models), coalesce(model.fallback, "-"))])
+    error_message = "fallback must name one of the models: ${join(", ", keys(var.models))}."
+  }
 
   validation {
     condition = length(distinct(flatten([for name, model in var.models : concat([name], model.aliases)]))) == sum(concat(
@@ -58,6 +83,8 @@ variable "gateway" {
     - `package`: path of its zip file.
     - `memory_mb`, `timeout_seconds`: its size, and the longest answer; API Gateway streams for at most 900 s.
     - `architecture`: `arm64` or `x86_64`.
+    - `keepalive_seconds`: how long a client waits without a sign of life.
+    - `log_content`: whether prompts and answers are logged, word for word.
     - `web_adapter_layer_arn`: Lambda Web Adapter; null is AWS's published layer for the architecture.
   EOT
   type = object({
@@ -65,9 +92,16 @@ variable "gateway" {
     memory_mb             = optional(number, 512)
     timeout_seconds       = optional(number, 900)
     architecture          = optional(string, "arm64")
+    keepalive_seconds     = optional(number, 30)
+    log_content           = optional(bool, false)
     web_adapter_layer_arn = optional(string)
   })
   nullable = false
+
+  validation {
+    condition     = var.gateway.keepalive_seconds >= 1 && var.gateway.keepalive_seconds <= 240
+    error_message = "gateway.keepalive_seconds must be from 1 to 240: API Gateway cuts a line that is silent for 300 seconds."
+  }
 
   validation {
     condition     = contains(["arm64", "x86_64"], var.gateway.architecture)

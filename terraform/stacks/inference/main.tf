@@ -51,7 +51,11 @@ module "api" {
   models = {
     for name, model in var.models : name => {
       endpoint_name = local.endpoint_names[name]
+      serverless    = model.endpoint.type == "serverless"
       aliases       = model.aliases
-    }
+      dialect       = model.dialect
+      limits        = model.limits
+      fallback      = model.fallback
+    } if model.endpoint.type != "async"
   }
 }

@@ -70,9 +70,17 @@ variable "models" {
   description = <<-EOT
     The models, by their OpenAI name, as modules/sagemaker_endpoint takes them, and:
     - `aliases`: further OpenAI names.
+    - `dialect`, `limits`, `fallback`: as modules/inference_api takes them. Asynchronous models are no part of the API.
   EOT
   type = map(object({
     aliases = optional(list(string), [])
+    dialect = optional(string)
+    limits = optional(object({
+      max_tokens_default = optional(number)
+      max_tokens_ceiling = optional(number)
+      body_bytes         = optional(number)
+    }))
+    fallback = optional(string)
 
     endpoint = optional(object({
       type = optional(string, "realtime")
@@ -187,7 +195,7 @@ variable "api" {
     - `log_retention_days`: for all log groups of the environment.
     - `access_log`: whether each request is logged by API Gateway; needs its account-wide logging role.
     - `throttle`: requests per second and burst.
-    - `gateway`, `authorizer`: the Lambda functions; `package` is the path of a zip file, relative to this folder; `web_adapter_layer_arn` is for partitions and regions where AWS's own layer is elsewhere.
+    - `gateway`, `authorizer`: the Lambda functions; `package` is the path of a zip file, relative to this folder, and the rest as modules/inference_api takes it; `web_adapter_layer_arn` is for partitions and regions where AWS's own layer is elsewhere.
   EOT
   type = object({
     stage              = optional(string, "live")
@@ -200,6 +208,8 @@ variable "api" {
       timeout_seconds = optional(number, 900)
       architecture    = optional(string, "arm64")
 
+      keepalive_seconds     = optional(number, 30)
+      log_content           = optional(bool, false)
       web_adapter_layer_arn = optional(string)
     })
     authorizer = object({ package = string })

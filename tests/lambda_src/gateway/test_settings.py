@@ -19,6 +19,15 @@ def test_aliases_lead_to_the_model_too() -> None:
     assert (settings.port, settings.log_content) == (9000, False)
 
 
+def test_serverless_endpoints_take_less() -> None:
+    models = {
+        "a": {"endpoint": "one", "serverless": True},
+        "b": {"endpoint": "two", "serverless": True, "body_bytes": 9},
+    }
+    settings = Settings.from_environment({"GATEWAY_MODELS": json.dumps(models)})
+    assert (settings.models["a"].body_bytes, settings.models["b"].body_bytes) == (4 * 1024 * 1024, 9)
+
+
 def test_what_else_can_be_set() -> None:
     settings = Settings.from_environment(
         {

@@ -64,6 +64,8 @@ models:
       s3_uri: s3://llm-weights/captured/
       kms_key_arn: arn:aws:kms:us-east-1:123456789012:alias/captured
     aliases: [chat]
+    limits: {max_tokens_default: 1024, max_tokens_ceiling: 4096, body_bytes: 1048576}
+    fallback: small
   watched:
     serving: {engine: tgi}
     source: {hub: owner/name, allow_unpinned: true}
@@ -106,7 +108,12 @@ models:
 api:
   stage: live
   log_retention_days: 30
-  gateway: {memory_mb: 512, timeout_seconds: 900, architecture: arm64}
+  gateway:
+    memory_mb: 512
+    timeout_seconds: 900
+    architecture: arm64
+    keepalive_seconds: 20
+    log_content: true
   throttle: {rate_per_second: 2.5, burst: 5}
 policy:
   fail_at: medium

@@ -99,6 +99,37 @@ ROLLOUTS = {
         "exchanges endpoints on ml.inf1.xlarge all at once",
     ),
 }
+API = {
+    "default above the ceiling": added(
+        "limits: {max_tokens_default: 9, max_tokens_ceiling: 8}",
+        "limits",
+        "9 is more than max_tokens_ceiling 8",
+    ),
+    "no tokens at all": added("limits: {max_tokens_ceiling: 0}", "limits.max_tokens_ceiling", "at least 1"),
+    "request larger than lambda's": added(
+        "limits: {body_bytes: 9000000}", "limits.body_bytes", "use at most 6291456"
+    ),
+    "fallback to itself": added("fallback: qwen3-8b", "fallback", "name another model"),
+    "fallback to nobody": added("fallback: qwen4-8b", "fallback", "did you mean qwen3-8b"),
+    "fallback to an asynchronous model": (
+        LAST_KEY,
+        f"{LAST_KEY}    fallback: tiny\n{ASYNC[1:]}",
+        20,
+        f"{MODEL}.fallback",
+        "answers into S3",
+    ),
+    "fallback for another task": (
+        LAST_KEY,
+        f"{LAST_KEY}    fallback: tiny\n  tiny:\n    serving: {{engine: tei}}\n"
+        "    source: {path: weights/}\n    instance_type: ml.g6.xlarge\n",
+        20,
+        f"{MODEL}.fallback",
+        "answers embeddings, this one chat",
+    ),
+    "limits of an asynchronous model": beside(
+        f"{ASYNC}    limits: {{body_bytes: 9}}\n", 25, "limits", "is not part of the API"
+    ),
+}
 CAPACITY = {
     "concurrency of none": capacity(
         "{min: 1, max: 4, concurrent_requests: 0}", ".concurrent_requests", "use more than 0"
@@ -330,4 +361,4 @@ SURROUNDINGS = {
     "routing": added("routing: round_robin", "routing", "'least_outstanding_requests' or 'random'"),
     "download time-out": added("download_timeout_seconds: 30", "download_timeout_seconds", "at least 60"),
 }
-MISTAKES = ROLLOUTS | CAPACITY | KINDS | VARIANTS | SURROUNDINGS
+MISTAKES = ROLLOUTS | API | CAPACITY | KINDS | VARIANTS | SURROUNDINGS

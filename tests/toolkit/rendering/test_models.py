@@ -27,6 +27,15 @@ def variables(
     return model_variables(environment(tmp_path, model, **kwargs), "m", uris)
 
 
+def test_what_the_api_does_with_a_model(tmp_path: Path) -> None:
+    plain = variables(tmp_path / "plain", CPU)
+    nothing = {"max_tokens_default": None, "max_tokens_ceiling": None, "body_bytes": None}
+    assert (plain["dialect"], plain["limits"], plain["fallback"]) == ("openai", nothing, None)
+    tei = CPU.replace("llama_cpp", "tei") + "limits: {body_bytes: 9}\n"
+    told = variables(tmp_path / "tei", tei)
+    assert (told["dialect"], told["limits"]) == ("tei", nothing | {"body_bytes": 9})
+
+
 def test_a_model_as_simple_as_possible(tmp_path: Path) -> None:
     told = variables(tmp_path, CPU)
     variants = told["variants"]

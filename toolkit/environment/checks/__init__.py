@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from toolkit.environment.checks import endpoints, images, names, rollouts, weights
+from toolkit.environment.checks import endpoints, images, names, rollouts, serving, weights
 from toolkit.environment.checks.parts import Parts, hostings
 from toolkit.environment.problems import Problem
 
@@ -21,3 +21,4 @@ def check(parts: Parts) -> Iterator[Problem]:
         yield from endpoints.check(parts, name, model)
         yield from endpoints.check_task(name, model)
         yield from rollouts.check(name, model)
+        yield from serving.check(parts, name, model)
