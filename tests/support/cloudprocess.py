@@ -101,8 +101,8 @@ def zipped(files: Mapping[str, str], executable: str = "run.sh") -> bytes:
 
 
 @contextlib.contextmanager
-def running(directory: Path) -> Iterator[CloudProcess]:
-    """A cloud that keeps its files in `directory`, until the block ends."""
+def running(directory: Path, **environment: str) -> Iterator[CloudProcess]:
+    """A cloud that keeps its files in `directory`, until the block ends; with settings in its environment."""
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "cloud.log"
     command = [sys.executable, "-m", "toolkit.local.server", "--directory", str(directory)]
@@ -110,7 +110,7 @@ def running(directory: Path) -> Iterator[CloudProcess]:
         process = subprocess.Popen(
             [*command, "--instance-id", uuid.uuid4().hex],
             cwd=ROOT,
-            env=clean_environment(TOOLKIT_PROJECT=str(ROOT)),
+            env=clean_environment(TOOLKIT_PROJECT=str(ROOT), **environment),
             stdout=output,
             stderr=output,
         )

@@ -72,7 +72,7 @@ def services(cloud: Cloud, enforcement: Enforcement) -> list[Service]:
     iam = IamService(enforcement)
     metrics = Metrics()
     sagemaker = SageMakerService(cloud, enforcement, metrics)
-    autoscaling = AutoScalingService(sagemaker.endpoints.bound_count)
+    autoscaling = AutoScalingService(sagemaker.endpoints.operations(), metrics)
     functions = FunctionService(cloud, enforcement)
     return [iam, metrics, sagemaker, autoscaling, functions, ApiGatewayService(functions)]
 

@@ -10,6 +10,7 @@ from botocore.loaders import Loader
 from toolkit.local.autoscaling.service import AutoScalingService
 from toolkit.local.awsapi import ApiError
 from toolkit.local.iam.enforcement import Enforcement
+from toolkit.local.metrics.service import Metrics
 from toolkit.local.sagemaker.service import SageMakerService
 from toolkit.local.schema import Schema, compiled, reduced
 from toolkit.local.service import Cloud
@@ -117,8 +118,8 @@ def service_operations() -> dict[str, set[str]]:
     """What the cloud answers itself, by botocore's name of the service."""
     cloud = Cloud(Path("unused"), "http://127.0.0.1:1", "id")
     services = {
-        "sagemaker": SageMakerService(cloud, Enforcement()),
-        "application-autoscaling": AutoScalingService(lambda *_: None),
+        "sagemaker": SageMakerService(cloud, Enforcement(), Metrics()),
+        "application-autoscaling": AutoScalingService({}, Metrics()),
     }
     own = {
         name: {operation for route in service.routes() for operation in getattr(route, "operations", ())}

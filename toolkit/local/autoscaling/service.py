@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from toolkit.local.autoscaling.targets import Members, Targets, key_of, remove
-from toolkit.local.awsapi import JSON, Signature, TargetRoute
+from toolkit.local.autoscaling import alarms
+from toolkit.local.autoscaling.cron import Schedule, ScheduleError
+from toolkit.local.autoscaling.region import Region
+from toolkit.local.autoscaling.targets import Members, key_of, remove
+from toolkit.local.autoscaling.variants import Variants
+from toolkit.local.awsapi import JSON, ApiError, Signature, TargetRoute
+from toolkit.local.metrics.service import Metrics
 from toolkit.local.schema import Schema
 from toolkit.local.status import Item
 
-# Called with region, resource id and bounds when a target was registered or changed.
-OnRegister = Callable[[str, str, int, int], None]
-_COUNT = "sagemaker:variant:DesiredInstanceCount"
+_POLICY_ARNS = "arn:aws:autoscaling:"
 
 
 class AutoScalingService:
     """The operations.
 
     Args:
-        on_register: told about targets for a variant's instance count: AWS moves the count between the
-            bounds at once.
+        operations: SageMaker's, by which variants are asked and changed.
+        metrics: whose alarms set policies off.
     """
 
-    def __init__(self, on_register: OnRegister) -> None:
-        self._on_register = on_register
-        self._regions: dict[str, Targets] = {}
-        self._operations: dict[str, Callable[[Targets, Members], Members]] = {
+    def __init__(self, operations: Mapping[str, Callable[[str, Members], Members]], metrics: Metrics) -> None:
+        self._variants = Variants(operations)
+        self._metrics = metrics
+        self._regions: dict[str, Region] = {}
+        self._operations: dict[str, Callable[[Region, Members], Members]] = {
+            "RegisterScalableTarget": self._register,
             "DescribeScalableTargets": self._describe_targets,
             "DeregisterScalableTarget": self._deregister,
             "PutScalingPolicy": self._put_policy,
@@ -40,91 +46,128 @@ class AutoScalingService:
             "PutScheduledAction": self._put_schedule,
             "DescribeScheduledActions": self._describe_schedules,
             "DeleteScheduledAction": self._delete_schedule,
+            "DescribeScalingActivities": self._describe_activities,
             "ListTagsForResource": self._list_tags,
             "TagResource": self._tag,
             "UntagResource": self._untag,
         }
-        self._schema = Schema("application-autoscaling", [*self._operations, "RegisterScalableTarget"])
+        self._schema = Schema("application-autoscaling", self._operations)
 
     def routes(self) -> Sequence[BaseRoute]:
         """See `toolkit.local.service.Service`."""
-        operations = [*self._operations, "RegisterScalableTarget"]
-        return [TargetRoute("AnyScaleFrontendService", operations, self._operate)]
+        return [TargetRoute("AnyScaleFrontendService", self._operations, self._operate)]
 
     async def start(self) -> None:
         """See `toolkit.local.service.Service`."""
+        self._metrics.on_action(_POLICY_ARNS, lambda firing: self._region(firing.region).act(firing))
 
     async def stop(self) -> None:
         """See `toolkit.local.service.Service`."""
+        await asyncio.gather(*(region.stop() for region in self._regions.values()))
 
     def status(self) -> Iterable[Item]:
         """See `toolkit.local.service.Service`."""
         return []
 
+    def _region(self, name: str) -> Region:
+        if name not in self._regions:
+            self._regions[name] = Region(name, self._variants, self._metrics)
+        return self._regions[name]
+
     async def _operate(self, request: Request) -> Response:
         operation = request.path_params["operation"]
         members = self._schema.parse(operation, await request.body())
-        region = Signature.of(request.headers).region
-        targets = self._regions.setdefault(region, Targets(region))
-        if operation == "RegisterScalableTarget":
-            answer = self._register(region, targets, members)
-        else:
-            answer = self._operations[operation](targets, members)
+        region = self._region(Signature.of(request.headers).region)
+        answer = self._operations[operation](region, members)
         headers = {"x-amzn-requestid": str(uuid.uuid4())}
         return Response(json.dumps(answer), media_type=JSON, headers=headers)
 
-    def _register(self, region: str, targets: Targets, request: Members) -> Members:
-        target = targets.register(request)
-        if request["ScalableDimension"] == _COUNT:
-            bounds = target.members["MinCapacity"], target.members["MaxCapacity"]
-            self._on_register(region, request["ResourceId"], *bounds)
-        return {"ScalableTargetARN": target.arn}
+    @staticmethod
+    def _register(region: Region, request: Members) -> Members:
+        return {"ScalableTargetARN": region.register(request).arn}
 
-    def _describe_targets(self, targets: Targets, request: Members) -> Members:
-        return {"ScalableTargets": [target.members for target in targets.find(request)]}
+    @staticmethod
+    def _describe_targets(region: Region, request: Members) -> Members:
+        return {"ScalableTargets": [target.members for target in region.targets.find(request)]}
 
-    def _deregister(self, targets: Targets, request: Members) -> Members:
-        targets.deregister(key_of(request))
+    @staticmethod
+    def _deregister(region: Region, request: Members) -> Members:
+        target = region.targets.deregister(key_of(request))
+        for policy in target.policies.values():
+            alarms.delete(region.name, policy)
         return {}
 
-    def _put_policy(self, targets: Targets, request: Members) -> Members:
-        policy = targets.put_policy(request)
-        return {"PolicyARN": policy["PolicyARN"], "Alarms": policy["Alarms"]}
+    @staticmethod
+    def _put_policy(region: Region, request: Members) -> Members:
+        target, policy = region.targets.get(key_of(request)), region.targets.policy(request)
+        if "TargetTrackingScalingPolicyConfiguration" in policy:
+            policy["Alarms"] = alarms.put(region.name, target, policy)
+        target.policies[policy["PolicyName"]] = policy
+        return {"PolicyARN": policy["PolicyARN"], "Alarms": alarms.of(region.name, policy["PolicyARN"])}
 
-    def _describe_policies(self, targets: Targets, request: Members) -> Members:
+    @staticmethod
+    def _describe_policies(region: Region, request: Members) -> Members:
         names = request.get("PolicyNames")
-        found = [policy for target in targets.find(request) for policy in target.policies.values()]
-        return {"ScalingPolicies": [item for item in found if not names or item["PolicyName"] in names]}
+        found = [policy for target in region.targets.find(request) for policy in target.policies.values()]
+        kept = [
+            policy | {"Alarms": alarms.of(region.name, policy["PolicyARN"])}
+            for policy in found
+            if not names or policy["PolicyName"] in names
+        ]
+        return {"ScalingPolicies": kept}
 
-    def _delete_policy(self, targets: Targets, request: Members) -> Members:
+    @staticmethod
+    def _delete_policy(region: Region, request: Members) -> Members:
         key = key_of(request)
-        remove("scaling policy", targets.get(key).policies, request["PolicyName"], key)
+        policies = region.targets.get(key).policies
+        alarms.delete(region.name, remove("scaling policy", policies, request["PolicyName"], key))
         return {}
 
-    def _put_schedule(self, targets: Targets, request: Members) -> Members:
-        targets.put_schedule(request)
+    @staticmethod
+    def _put_schedule(region: Region, request: Members) -> Members:
+        if "Schedule" in request:
+            try:
+                Schedule.of(request["Schedule"], request.get("Timezone"))
+            except ScheduleError as error:
+                raise ApiError("ValidationException", str(error)) from error
+        region.targets.put_schedule(request)
         return {}
 
-    def _describe_schedules(self, targets: Targets, request: Members) -> Members:
+    @staticmethod
+    def _describe_activities(region: Region, request: Members) -> Members:
+        found = region.scaler.activities.find(
+            request["ServiceNamespace"], request.get("ResourceId"), request.get("ScalableDimension")
+        )
+        activities, start = list(found), int(request.get("NextToken") or 0)
+        end = start + int(request.get("MaxResults") or 50)
+        more = {"NextToken": str(end)} if end < len(activities) else {}
+        return {"ScalingActivities": [each.describe() for each in activities[start:end]], **more}
+
+    @staticmethod
+    def _describe_schedules(region: Region, request: Members) -> Members:
         names = request.get("ScheduledActionNames")
-        found = [action for target in targets.find(request) for action in target.schedules.values()]
+        found = [action for target in region.targets.find(request) for action in target.schedules.values()]
         kept = [item for item in found if not names or item["ScheduledActionName"] in names]
         return {"ScheduledActions": kept}
 
-    def _delete_schedule(self, targets: Targets, request: Members) -> Members:
+    @staticmethod
+    def _delete_schedule(region: Region, request: Members) -> Members:
         key = key_of(request)
-        remove("scheduled action", targets.get(key).schedules, request["ScheduledActionName"], key)
+        remove("scheduled action", region.targets.get(key).schedules, request["ScheduledActionName"], key)
         return {}
 
-    def _list_tags(self, targets: Targets, request: Members) -> Members:
-        return {"Tags": targets.by_arn(request["ResourceARN"]).tags}
+    @staticmethod
+    def _list_tags(region: Region, request: Members) -> Members:
+        return {"Tags": region.targets.by_arn(request["ResourceARN"]).tags}
 
-    def _tag(self, targets: Targets, request: Members) -> Members:
-        targets.by_arn(request["ResourceARN"]).tags.update(request["Tags"])
+    @staticmethod
+    def _tag(region: Region, request: Members) -> Members:
+        region.targets.by_arn(request["ResourceARN"]).tags.update(request["Tags"])
         return {}
 
-    def _untag(self, targets: Targets, request: Members) -> Members:
-        tags = targets.by_arn(request["ResourceARN"]).tags
+    @staticmethod
+    def _untag(region: Region, request: Members) -> Members:
+        tags = region.targets.by_arn(request["ResourceARN"]).tags
         for key in request["TagKeys"]:
             tags.pop(key, None)
         return {}

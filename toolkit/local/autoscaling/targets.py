@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,16 @@ class Target:
     schedules: dict[str, Members] = field(default_factory=dict)
 
     @property
+    def key(self) -> Key:
+        """What identifies it."""
+        return key_of(self.members)
+
+    @property
+    def resource_id(self) -> str:
+        """Of what it is the capacity."""
+        return str(self.members["ResourceId"])
+
+    @property
     def arn(self) -> str:
         """Its ARN."""
         return str(self.members["ScalableTargetARN"])
@@ -76,14 +86,14 @@ class Targets:
         target.members = members
         return target
 
-    def deregister(self, key: Key) -> None:
-        """Remove a target with all that it has.
+    def deregister(self, key: Key) -> Target:
+        """Remove a target with all that it has, and return it.
 
         Raises:
             ApiError: there is none.
         """
         self.get(key)
-        del self._targets[key]
+        return self._targets.pop(key)
 
     def get(self, key: Key) -> Target:
         """A target.
@@ -107,6 +117,9 @@ class Targets:
                 return target
         raise ApiError("ResourceNotFoundException", f"No scalable target found for resource ARN {arn}")
 
+    def __iter__(self) -> Iterator[Target]:
+        return iter(list(self._targets.values()))
+
     def find(self, request: Members) -> Iterable[Target]:
         """The targets that a Describe request asks for."""
         for (namespace, resource_id, dimension), target in self._targets.items():
@@ -118,8 +131,8 @@ class Targets:
             ):
                 yield target
 
-    def put_policy(self, request: Members) -> Members:
-        """Make or change a scaling policy of a target; returns it.
+    def policy(self, request: Members) -> Members:
+        """What a scaling policy of a target is to be, new or changed; it is not kept yet.
 
         Raises:
             ApiError: there is no such target.
@@ -132,8 +145,7 @@ class Targets:
             )
             arn = f"arn:aws:autoscaling:{self._region}:{ACCOUNT_ID}:{arn}:policyName/{name}"
             old = {"PolicyARN": arn, "CreationTime": time.time(), "Alarms": []}
-        target.policies[name] = {"PolicyType": "StepScaling", **old, **request}
-        return target.policies[name]
+        return {"PolicyType": "StepScaling", **old, **request}
 
     def put_schedule(self, request: Members) -> None:
         """Make or change a scheduled action of a target.
@@ -167,15 +179,16 @@ class Targets:
         }
 
 
-def remove(kind: str, members: dict[str, Members], name: str, key: Key) -> None:
-    """Remove a policy or a scheduled action of a target by name.
+def remove(kind: str, members: dict[str, Members], name: str, key: Key) -> Members:
+    """Remove a policy or a scheduled action of a target by name, and return it.
 
     Raises:
         ApiError: there is none.
     """
-    if members.pop(name, None) is None:
+    if name not in members:
         message = f"No {kind} found for {_describe(key)}, name: {name}"
         raise ApiError("ObjectNotFoundException", message)
+    return members.pop(name)
 
 
 def _describe(key: Key) -> str:

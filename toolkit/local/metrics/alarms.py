@@ -103,19 +103,31 @@ class Alarms:
 
     def _evaluate(self, region: str, alarm: Alarm, watched: _Watched, period: int) -> None:
         rule = _rule(alarm)
+        verdict = evaluation.evaluate(rule, self._points(region, alarm, watched, period))
+        if verdict is not None and verdict.state != alarm.state_value:
+            alarm.update_state(verdict.reason, "{}", verdict.state)
+        else:
+            self._repeat(region, alarm)
+
+    def datapoints(self, region: str, name: str) -> list[float]:
+        """What an alarm that was not deleted is judged by now, oldest first."""
+        alarm = find(region, name)
+        watched = _watched(alarm) if alarm is not None else None
+        if alarm is None or watched is None:
+            return []
+        points = self._points(region, alarm, watched, int(time.time() // watched.period))
+        return [point.value for point in points if point.value is not None][-_rule(alarm).periods :]
+
+    def _points(self, region: str, alarm: Alarm, watched: _Watched, period: int) -> list[Point]:
+        """The datapoints before a period."""
         store = self._stores[ACCOUNT_ID, region]
-        first = period - rule.periods - evaluation.MORE_PERIODS
+        first = period - _rule(alarm).periods - evaluation.MORE_PERIODS
         start, end = first * watched.period, period * watched.period
         found = {
             round(begin / watched.period): _value(alarm, samples, watched.statistic)
             for begin, samples in store.by_period(watched.metric, start, end, watched.period, watched.unit)
         }
-        points = [Point(number * watched.period, found.get(number)) for number in range(first, period)]
-        verdict = evaluation.evaluate(rule, points)
-        if verdict is not None and verdict.state != alarm.state_value:
-            alarm.update_state(verdict.reason, "{}", verdict.state)
-        else:
-            self._repeat(region, alarm)
+        return [Point(number * watched.period, found.get(number)) for number in range(first, period)]
 
     def transition(self, alarm: Alarm, previous: str) -> None:
         """An alarm has entered a state, by evaluation or by SetAlarmState. In the event loop."""

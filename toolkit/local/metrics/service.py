@@ -56,6 +56,10 @@ class Metrics:
         alarm = alarms.find(region, name)
         return alarm.state_value if alarm else None
 
+    def datapoints(self, region: str, name: str) -> list[float]:
+        """The datapoints that an alarm is judged by now, oldest first; none if there is no such alarm."""
+        return self._alarms.datapoints(region, name)
+
     def on_action(self, prefix: str, action: alarms.Action) -> None:
         """Have alarm actions done whose ARN begins with `prefix`.
 

@@ -63,6 +63,7 @@ class SageMakerService:
     async def start(self) -> None:
         """See `toolkit.local.service.Service`."""
         self._concurrency = asyncio.create_task(publish_concurrency(self.endpoints.variants))
+        self._asynchronous.start()
 
     async def stop(self) -> None:
         """See `toolkit.local.service.Service`."""

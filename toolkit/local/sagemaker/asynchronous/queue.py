@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter, deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.local.sagemaker.asynchronous.processing import InstanceLostError, Processing
+from toolkit.local.sagemaker.asynchronous.processing import InstanceLostError, Processing, Report
 from toolkit.local.sagemaker.asynchronous.request import AsyncRequest
 from toolkit.local.sagemaker.asynchronous.settings import AsyncSettings, settings_of
 from toolkit.local.sagemaker.asynchronous.storage import RoleAccess
@@ -37,15 +37,21 @@ class _Place:
     instance: Instance
 
 
+# Told of each request that has ended, with the fleet and the variant that worked on it or could have.
+OnEnd = Callable[[Endpoint, Fleet, str, Report], None]
+
+
 class Queue:
     """The queue of one endpoint. It is the endpoint's, not its instances': without any, it waits.
 
     Args:
         endpoint: whose.
+        on_end: see there.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, on_end: OnEnd) -> None:
         self.endpoint = endpoint
+        self._on_end = on_end
         self._waiting: deque[AsyncRequest] = deque()
         self._working: Counter[str] = Counter()
         self._lost: set[str] = set()
@@ -116,11 +122,13 @@ class Queue:
         request.attempts += 1
         processing = _processing(self.endpoint, place.fleet, place.variant)
         try:
-            await processing.answer(request, place.variant, place.instance)
+            report = await processing.answer(request, place.variant, place.instance)
         except InstanceLostError as error:
             self._lost.add(place.instance.id)
             self._spawn(self._leave_alone(place.instance))
             await self._try_again(request, str(error))
+        else:
+            self._on_end(self.endpoint, place.fleet, place.variant.name, report)
         finally:
             self._working[place.instance.id] -= 1
             self._changed.set()
@@ -138,7 +146,8 @@ class Queue:
     async def _give_up(self, request: AsyncRequest, metric: str, reason: str) -> None:
         fleet = self.endpoint.traffic.fleets[-1]
         variant = fleet.variants[0]
-        await _processing(self.endpoint, fleet, variant).give_up(request, metric, reason)
+        report = await _processing(self.endpoint, fleet, variant).give_up(request, metric, reason)
+        self._on_end(self.endpoint, fleet, variant.name, report)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from toolkit.local.awsapi import ApiError, Signature
+from toolkit.local.sagemaker.asynchronous.gauges import report_backlog, report_request
 from toolkit.local.sagemaker.asynchronous.queue import Queue
 from toolkit.local.sagemaker.asynchronous.request import MAX_INLINE_BYTES, AsyncRequest
 from toolkit.local.sagemaker.asynchronous.settings import settings_of
@@ -17,7 +18,10 @@ from toolkit.local.sagemaker.endpoints import Endpoints
 from toolkit.local.sagemaker.store import Members
 from toolkit.local.schema import Schema
 from toolkit.local.service import ACCOUNT_ID
+from toolkit.local.timescale import scaled
 
+# SageMaker publishes backlogs once a minute.
+_REPORT_SECONDS = 60.0
 _OPERATION = "InvokeEndpointAsync"
 # The operation's members that are headers, but for the prefix that all have.
 _HEADERS = {
@@ -40,6 +44,7 @@ class AsyncInference:
     def __init__(self, endpoints: Endpoints) -> None:
         self._endpoints = endpoints
         self._queues: dict[str, Queue] = {}
+        self._reporter: asyncio.Task[None] | None = None
         self._schema = Schema("sagemaker-runtime", [_OPERATION])
 
     async def invoke(self, request: Request) -> Response:
@@ -61,9 +66,31 @@ class AsyncInference:
         answer = json.dumps({"InferenceId": accepted.inference_id})
         return Response(answer, 202, media_type="application/json", headers=headers)
 
+    def start(self) -> None:
+        """Begin to tell CloudWatch of backlogs."""
+        self._reporter = asyncio.create_task(self._report())
+
     async def stop(self) -> None:
         """End all work."""
+        if self._reporter is not None:
+            self._reporter.cancel()
         await asyncio.gather(*(queue.stop() for queue in self._queues.values()))
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(scaled(_REPORT_SECONDS))
+            await self._drop_queues()
+            for endpoint in self._endpoints:
+                if settings_of(endpoint) is not None:
+                    report_backlog(endpoint, endpoint.traffic.fleets[-1], self._queues.get(endpoint.arn))
+
+    async def _drop_queues(self) -> None:
+        """With an endpoint go its requests."""
+        there = {id(endpoint) for endpoint in self._endpoints}
+        for arn, queue in list(self._queues.items()):
+            if id(queue.endpoint) not in there:
+                del self._queues[arn]
+                await queue.stop()
 
     def _members(self, request: Request) -> Members:
         given = {
@@ -82,7 +109,7 @@ class AsyncInference:
         queue = self._queues.get(endpoint.arn)
         # Another endpoint of the name that one had which is gone has a queue of its own.
         if queue is None or queue.endpoint is not endpoint:
-            queue = self._queues[endpoint.arn] = Queue(endpoint)
+            queue = self._queues[endpoint.arn] = Queue(endpoint, report_request)
         return queue
 
 

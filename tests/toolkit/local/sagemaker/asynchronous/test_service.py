@@ -10,96 +10,14 @@ import signal
 import threading
 import urllib.request
 import uuid
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.cloud import ROLE, Aws, Engine, Hosting, answer, eventually
+from tests.support.asynchronous import PROMPT, Asynchronous
+from tests.support.cloud import Aws, Engine, Hosting, answer, eventually
 from toolkit.local.client import RunningCloud
-
-PROMPT = {"prompt": "Say it"}
-
-
-@dataclass
-class Asynchronous:
-    """An asynchronous endpoint with a bucket of its own, and queues that hear of its notifications."""
-
-    aws: Aws
-    hosting: Hosting
-    engine: Engine
-    bucket: str
-    endpoint: str = ""
-
-    def start(self, concurrency: int | None = None, **output: Any) -> None:
-        name = f"async-{uuid.uuid4().hex[:8]}"
-        self.hosting.sagemaker.create_model(
-            ModelName=name,
-            ExecutionRoleArn=ROLE,
-            PrimaryContainer={"Image": "any"} | self.engine.container,
-        )
-        config: dict[str, Any] = {"OutputConfig": {"S3OutputPath": f"s3://{self.bucket}/answers/", **output}}
-        if concurrency is not None:
-            config["ClientConfig"] = {"MaxConcurrentInvocationsPerInstance": concurrency}
-        variant = {
-            "VariantName": "AllTraffic",
-            "ModelName": name,
-            "InstanceType": "ml.c7i.xlarge",
-            "InitialInstanceCount": 1,
-        }
-        self.hosting.sagemaker.create_endpoint_config(
-            EndpointConfigName=name, ProductionVariants=[variant], AsyncInferenceConfig=config
-        )
-        self.endpoint = self.hosting.endpoint(name)
-        assert self.hosting.settled(self.endpoint)["AsyncInferenceConfig"] == config
-
-    def put(self, body: Any = PROMPT) -> str:
-        key = f"requests/{uuid.uuid4()}.json"
-        self.aws("s3").put_object(Bucket=self.bucket, Key=key, Body=json.dumps(body))
-        return f"s3://{self.bucket}/{key}"
-
-    def invoke(self, **members: Any) -> dict[str, Any]:
-        members = {"InputLocation": self.put()} | members
-        runtime = self.aws("sagemaker-runtime")
-        response: dict[str, Any] = runtime.invoke_endpoint_async(EndpointName=self.endpoint, **members)
-        assert response["ResponseMetadata"]["HTTPStatusCode"] == 202
-        return response
-
-    def read(self, uri: str, seconds: float = 20) -> dict[str, Any]:
-        """An object, once it is there."""
-        s3, key = self.aws("s3"), uri.removeprefix(f"s3://{self.bucket}/")
-        listed: list[str] = []
-
-        def is_there() -> bool:
-            found = s3.list_objects_v2(Bucket=self.bucket, Prefix=key).get("Contents", [])
-            listed[:] = [item["Key"] for item in found]
-            return key in listed
-
-        eventually(is_there, seconds)
-        response: dict[str, Any] = s3.get_object(Bucket=self.bucket, Key=key)
-        return response
-
-    def topic(self) -> tuple[str, str]:
-        """A topic, and a queue that hears of it."""
-        sns, sqs, name = self.aws("sns"), self.aws("sqs"), f"t-{uuid.uuid4().hex[:8]}"
-        topic = sns.create_topic(Name=name)["TopicArn"]
-        queue = sqs.create_queue(QueueName=name)["QueueUrl"]
-        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-        return topic, queue
-
-    def heard(self, queue: str) -> dict[str, Any]:
-        """The next message of a topic."""
-        messages: list[Any] = []
-
-        def is_there() -> bool:
-            messages.extend(self.aws("sqs").receive_message(QueueUrl=queue).get("Messages", []))
-            return bool(messages)
-
-        eventually(is_there, 20)
-        message: dict[str, Any] = json.loads(json.loads(messages[0]["Body"])["Message"])
-        return message
 
 
 @pytest.fixture

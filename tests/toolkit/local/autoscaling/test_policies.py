@@ -1,0 +1,170 @@
+"""What a policy makes of an alarm, with a SageMaker that does at once what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from toolkit.local.autoscaling.policies import Policies, stepped, tracked
+from toolkit.local.autoscaling.scaling import Scaler
+from toolkit.local.autoscaling.targets import Targets
+from toolkit.local.autoscaling.variants import DIMENSION, Variants
+from toolkit.local.metrics.alarms import Firing
+
+STEPS = [
+    {"MetricIntervalUpperBound": -10.0, "ScalingAdjustment": -2},
+    {"MetricIntervalLowerBound": -10.0, "MetricIntervalUpperBound": 0.0, "ScalingAdjustment": -1},
+    {"MetricIntervalLowerBound": 0.0, "MetricIntervalUpperBound": 10.0, "ScalingAdjustment": 1},
+    {"MetricIntervalLowerBound": 10.0, "ScalingAdjustment": 50},
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "excess", "capacity", "wanted"),
+    [
+        ("ChangeInCapacity", 0.0, 4, 5),
+        ("ChangeInCapacity", 10.0, 4, 54),
+        ("ChangeInCapacity", -10.0, 4, 2),
+        ("ChangeInCapacity", -0.1, 4, 3),
+        ("ChangeInCapacity", -10.0, 1, 0),
+        ("ExactCapacity", 12.0, 4, 50),
+        ("PercentChangeInCapacity", 12.0, 5, 7),
+        ("PercentChangeInCapacity", 0.0, 5, 6),
+    ],
+)
+def test_a_step_is_chosen_by_the_distance_from_the_threshold(
+    kind: str, excess: float, capacity: int, wanted: int
+) -> None:
+    config = {"AdjustmentType": kind, "StepAdjustments": STEPS}
+    assert stepped(config, excess)(capacity) == wanted
+
+
+@pytest.mark.parametrize(("value", "capacity", "wanted"), [(6, 1, 3), (5, 2, 5), (0, 3, 0), (7, 0, 4)])
+def test_tracking_is_proportional(value: float, capacity: int, wanted: int) -> None:
+    assert tracked({"TargetValue": 2.0}, value)(capacity) == wanted
+
+
+class World:
+    """A variant, and alarms that a test sets."""
+
+    def __init__(self) -> None:
+        self.capacity = 2
+        self.points: list[float] = []
+        self.states: dict[str, str] = {}
+        operations = {"DescribeEndpoint": self._describe, "UpdateEndpointWeightsAndCapacities": self._update}
+        self.scaler = Scaler("us-east-1", Variants(operations))
+        self.policies = Policies(self.scaler, self)  # type: ignore[arg-type] all that is asked of Metrics
+        self.target = Targets("us-east-1").register(
+            {
+                "ServiceNamespace": "sagemaker",
+                "ResourceId": "endpoint/e/variant/v",
+                "ScalableDimension": DIMENSION,
+                "MinCapacity": 1,
+                "MaxCapacity": 9,
+            }
+        )
+
+    def _describe(self, *_: Any) -> dict[str, Any]:
+        counts = {"CurrentInstanceCount": self.capacity, "DesiredInstanceCount": self.capacity}
+        return {"EndpointStatus": "InService", "ProductionVariants": [{"VariantName": "v", **counts}]}
+
+    def _update(self, _: str, request: dict[str, Any]) -> dict[str, Any]:
+        self.capacity = request["DesiredWeightsAndCapacities"][0]["DesiredInstanceCount"]
+        return {}
+
+    def datapoints(self, *_: str) -> list[float]:
+        return self.points
+
+    def alarm_state(self, _: str, name: str) -> str | None:
+        return self.states.get(name)
+
+    def tracking(self, name: str, **settings: Any) -> dict[str, Any]:
+        policy = {
+            "PolicyName": name,
+            "PolicyARN": f"arn:{name}",
+            "PolicyType": "TargetTrackingScaling",
+            "Alarms": [{"AlarmName": f"{name}-AlarmHigh"}, {"AlarmName": f"{name}-AlarmLow"}],
+            "TargetTrackingScalingPolicyConfiguration": {"TargetValue": 2.0, **settings},
+        }
+        self.target.policies[name] = policy
+        return policy
+
+    async def fire(self, policy: dict[str, Any], kind: str, *points: float) -> int:
+        """The capacity after an alarm."""
+        self.points = list(points)
+        alarm = f"{policy['PolicyName']}-{kind}"
+        self.policies.act(
+            self.target, policy, Firing("us-east-1", alarm, policy["PolicyARN"], "ALARM", "OK", "")
+        )
+        await asyncio.sleep(0)  # the change is complete, and a cooldown begins
+        await asyncio.sleep(0)
+        return self.capacity
+
+
+def run(scenario: Callable[[World], Any]) -> None:
+    async def main() -> None:
+        world = World()
+        await scenario(world)
+        await world.scaler.stop()
+
+    asyncio.run(main())
+
+
+def test_in_a_cooldown_only_more_than_was_added_is_added() -> None:
+    async def scenario(world: World) -> None:
+        policy = world.tracking("p", ScaleOutCooldown=300_000)
+        assert await world.fire(policy, "AlarmHigh", 3.0) == 3
+        assert await world.fire(policy, "AlarmHigh", 3.0) == 3  # for the two there were, three are right
+        assert await world.fire(policy, "AlarmHigh", 5.0) == 5
+        assert await world.fire(policy, "AlarmHigh", 100.0) == 9  # the target's maximum
+        assert [activity.count for activity in world.scaler.activities.find("sagemaker", None, None)] == [
+            9,
+            5,
+            3,
+        ]
+
+    run(scenario)
+
+
+def test_without_a_cooldown_it_goes_on() -> None:
+    async def scenario(world: World) -> None:
+        policy = world.tracking("p", ScaleOutCooldown=0)
+        assert await world.fire(policy, "AlarmHigh", 3.0) == 3
+        assert await world.fire(policy, "AlarmHigh", 3.0) == 5
+
+    run(scenario)
+
+
+def test_inwards_it_goes_by_the_highest_datapoint_and_waits_between() -> None:
+    async def scenario(world: World) -> None:
+        world.capacity = 8
+        policy = world.tracking("p", ScaleInCooldown=300_000)
+        assert await world.fire(policy, "AlarmLow", 0.1, 1.0, 0.2) == 4
+        assert await world.fire(policy, "AlarmLow", 0.0) == 4
+
+    run(scenario)
+
+
+def test_all_policies_must_agree_to_go_inwards() -> None:
+    async def scenario(world: World) -> None:
+        one = world.tracking("one")
+        world.tracking("two")
+        world.states["two-AlarmLow"] = "OK"
+        assert await world.fire(one, "AlarmLow", 0.0) == 2
+        world.states["two-AlarmLow"] = "ALARM"
+        assert await world.fire(one, "AlarmLow", 0.0) == 1
+
+    run(scenario)
+
+
+def test_what_is_suspended_does_nothing() -> None:
+    async def scenario(world: World) -> None:
+        policy = world.tracking("p")
+        world.target.members["SuspendedState"]["DynamicScalingOutSuspended"] = True
+        assert await world.fire(policy, "AlarmHigh", 9.0) == 2
+        assert await world.fire(policy, "AlarmLow", 0.0) == 1
+
+    run(scenario)

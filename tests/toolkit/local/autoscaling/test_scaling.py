@@ -1,0 +1,183 @@
+"""Counts that follow load, alarms and the clock, in a cloud where an hour of waiting takes 18 seconds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.support.cloud import Aws, Engine, Hosting, answer, eventually
+from tests.support.cloudprocess import CloudProcess, running
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("autoscaling")]
+
+DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
+    with running(tmp_path_factory.mktemp("scaling"), TOOLKIT_LOCAL_TIME_SCALE="0.005") as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def aws(cloud: CloudProcess) -> Aws:
+    return lambda service, region="us-east-1", **_: cloud.client(service, region)
+
+
+class Scaled:
+    """An endpoint whose variant is a scalable target."""
+
+    def __init__(self, aws: Aws, hosting: Hosting, engine: Engine, minimum: int, maximum: int) -> None:
+        self.aws, self.scaling, self.hosting = aws, aws("application-autoscaling"), hosting
+        self.endpoint = hosting.endpoint(hosting.configuration(container=engine.container))
+        hosting.settled(self.endpoint)
+        self.target = {
+            "ServiceNamespace": "sagemaker",
+            "ResourceId": f"endpoint/{self.endpoint}/variant/AllTraffic",
+            "ScalableDimension": DIMENSION,
+        }
+        self.scaling.register_scalable_target(**self.target, MinCapacity=minimum, MaxCapacity=maximum)
+
+    @property
+    def count(self) -> int:
+        [variant] = self.aws("sagemaker").describe_endpoint(EndpointName=self.endpoint)["ProductionVariants"]
+        return int(variant["DesiredInstanceCount"])
+
+    def activities(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.scaling.describe_scaling_activities(
+            ServiceNamespace="sagemaker", ResourceId=self.target["ResourceId"]
+        )["ScalingActivities"]
+        return found
+
+    def done(self, cause: str) -> dict[str, Any]:
+        """The first activity with this cause, once it is over."""
+        found: list[dict[str, Any]] = []
+
+        def is_done() -> bool:
+            found[:] = [each for each in self.activities() if cause in each["Cause"]]
+            return bool(found) and found[-1]["StatusCode"] != "InProgress"
+
+        eventually(is_done, 20)
+        return found[-1]
+
+
+def test_the_count_follows_the_load_and_goes_back(aws: Aws, hosting: Hosting, engine: Engine) -> None:
+    scaled = Scaled(aws, hosting, engine, 1, 4)
+    tracking = {
+        "TargetValue": 2.0,
+        "ScaleOutCooldown": 60,
+        "ScaleInCooldown": 60,
+        "PredefinedMetricSpecification": {
+            "PredefinedMetricType": "SageMakerVariantConcurrentRequestsPerModelHighResolution"
+        },
+    }
+    put = scaled.scaling.put_scaling_policy(
+        PolicyName="load",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration=tracking,
+        **scaled.target,
+    )
+    alarms = aws("cloudwatch").describe_alarms(
+        AlarmNamePrefix=f"TargetTracking-{scaled.target['ResourceId']}-Alarm"
+    )["MetricAlarms"]
+    assert {(alarm["Threshold"], alarm["ComparisonOperator"]) for alarm in alarms} == {
+        (2.0, "GreaterThanThreshold"),
+        (1.8, "LessThanThreshold"),
+    }
+    assert {alarm["AlarmName"] for alarm in alarms} == {alarm["AlarmName"] for alarm in put["Alarms"]}
+    assert alarms[0]["AlarmActions"] == [put["PolicyARN"]]
+
+    enough = threading.Event()
+
+    def hang(handler: Any, _: dict[str, Any]) -> None:
+        enough.wait(30)
+        answer(handler, 200, b"{}")
+
+    engine.behaviour = hang
+    runtime = aws("sagemaker-runtime")
+
+    def invoke() -> None:
+        runtime.invoke_endpoint(EndpointName=scaled.endpoint, Body=b'{"prompt": "p"}')
+
+    threads = [threading.Thread(target=invoke) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    out = scaled.done("AlarmHigh")
+    assert out["StatusCode"] == "Successful"
+    assert out["Description"] == "Setting desired instance count to 3."
+    assert out["Cause"].startswith("monitor alarm TargetTracking-")
+    assert out["Cause"].endswith("in state ALARM triggered policy load")
+
+    enough.set()
+    for thread in threads:
+        thread.join(30)
+    assert scaled.done("AlarmLow")["StatusCode"] == "Successful"
+    eventually(lambda: scaled.count == 1)
+
+    scaled.scaling.delete_scaling_policy(PolicyName="load", **scaled.target)
+    assert not aws("cloudwatch").describe_alarms(AlarmNames=[alarms[0]["AlarmName"]])["MetricAlarms"]
+
+
+def test_an_alarm_of_the_users_sets_off_a_step(aws: Aws, hosting: Hosting, engine: Engine) -> None:
+    scaled = Scaled(aws, hosting, engine, 1, 4)
+    steps = {
+        "AdjustmentType": "ChangeInCapacity",
+        "Cooldown": 3600,
+        "StepAdjustments": [
+            {"MetricIntervalLowerBound": 0.0, "MetricIntervalUpperBound": 5.0, "ScalingAdjustment": 1},
+            {"MetricIntervalLowerBound": 5.0, "ScalingAdjustment": 2},
+        ],
+    }
+    arn = scaled.scaling.put_scaling_policy(
+        PolicyName="queue", PolicyType="StepScaling", StepScalingPolicyConfiguration=steps, **scaled.target
+    )["PolicyARN"]
+    cloudwatch, namespace = aws("cloudwatch"), scaled.endpoint
+    cloudwatch.put_metric_alarm(
+        AlarmName=f"{scaled.endpoint}-queue",
+        Namespace=namespace,
+        MetricName="Waiting",
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=10,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        AlarmActions=[arn],
+    )
+    [policy] = scaled.scaling.describe_scaling_policies(ServiceNamespace="sagemaker", PolicyNames=["queue"])[
+        "ScalingPolicies"
+    ]
+    assert [alarm["AlarmName"] for alarm in policy["Alarms"]] == [f"{scaled.endpoint}-queue"]
+    cloudwatch.put_metric_data(Namespace=namespace, MetricData=[{"MetricName": "Waiting", "Value": 16}])
+    done = scaled.done("triggered policy queue")
+    assert done["StatusMessage"].startswith("Successfully set desired instance count to 3.")
+    assert scaled.count == 3
+
+
+def test_a_scheduled_action_moves_the_bounds(aws: Aws, hosting: Hosting, engine: Engine) -> None:
+    scaled = Scaled(aws, hosting, engine, 1, 4)
+    zone = "Asia/Shanghai"
+    soon = datetime.now(ZoneInfo(zone)) + timedelta(seconds=2)
+    scaled.scaling.put_scheduled_action(
+        ScheduledActionName="party",
+        Schedule=f"at({soon:%Y-%m-%dT%H:%M:%S})",
+        Timezone=zone,
+        ScalableTargetAction={"MinCapacity": 2},
+        **scaled.target,
+    )
+    with pytest.raises(ClientError, match=r"ValidationException.*six fields"):
+        scaled.scaling.put_scheduled_action(
+            ScheduledActionName="wrong", Schedule="cron(0 8 * * *)", **scaled.target
+        )
+    done = scaled.done("scheduled action name party was triggered")
+    assert done["Cause"].endswith("minimum capacity was set to 2")
+    assert scaled.count == 2
+    [target] = scaled.scaling.describe_scalable_targets(
+        ServiceNamespace="sagemaker", ResourceIds=[scaled.target["ResourceId"]]
+    )["ScalableTargets"]
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 4)
