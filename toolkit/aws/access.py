@@ -17,7 +17,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from toolkit.errors import PreflightError
+from toolkit.errors import InputError, PreflightError
 
 if TYPE_CHECKING:
     from types_boto3_apigateway.client import APIGatewayClient
@@ -29,8 +29,32 @@ if TYPE_CHECKING:
     from types_boto3_sagemaker_runtime.client import SageMakerRuntimeClient
     from types_boto3_sts.client import STSClient
 
-# The embedded cloud takes any credentials; these are fixed so that a developer's real ones never reach it.
+# In the embedded cloud commands are the account's root, unless these name one of its users or sessions. They
+# are not AWS's own variables, so that a developer's real credentials never reach it by accident.
 LOCAL_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+LOCAL_SETTINGS = {
+    "AWS_ACCESS_KEY_ID": "TOOLKIT_LOCAL_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY": "TOOLKIT_LOCAL_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN": "TOOLKIT_LOCAL_SESSION_TOKEN",
+}
+
+
+def local_credentials() -> dict[str, str]:
+    """Credentials for the embedded cloud, as AWS's environment variables.
+
+    Raises:
+        InputError: a key without its secret, or the other way round.
+    """
+    named = {name: os.environ[setting] for name, setting in LOCAL_SETTINGS.items() if os.environ.get(setting)}
+    if not named:
+        return dict(LOCAL_CREDENTIALS)
+    missing = [LOCAL_SETTINGS[name] for name in LOCAL_CREDENTIALS if name not in named]
+    if missing:
+        raise InputError(
+            f"{missing[0]} is not set, but another part of the credentials is",
+            remedy="set it, or unset all TOOLKIT_LOCAL_… variables to work as the account's root",
+        )
+    return named
 
 
 # botocore's settings (name in the file, environment variable, default, conversion) without the user's: a
@@ -56,13 +80,18 @@ class AwsAccess:
     account_id: str
     endpoint_url: str | None = None
 
+    @property
+    def is_local_root(self) -> bool:
+        """Whether commands are the root of the embedded cloud's account, who may do everything."""
+        return self.endpoint_url is not None and local_credentials() == LOCAL_CREDENTIALS
+
     def process_environment(self) -> dict[str, str | None]:
         """Changes to a process's environment that make it work here; None takes a variable away."""
         changes: dict[str, str | None] = {}
         if self.endpoint_url is not None:
             # No profile or session of the user's may get between a process and the embedded cloud.
             changes |= {name: None for name in os.environ if name.startswith("AWS_")}
-            changes |= LOCAL_CREDENTIALS
+            changes |= local_credentials()
             changes["AWS_ENDPOINT_URL"] = self.endpoint_url
             changes["AWS_EC2_METADATA_DISABLED"] = "true"
             changes["AWS_CONFIG_FILE"] = changes["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
@@ -94,8 +123,7 @@ class AwsAccess:
         if self.endpoint_url is None:
             return boto3.Session(region_name=self.region)
         return boto3.Session(
-            aws_access_key_id=LOCAL_CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=LOCAL_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            **{name.lower(): value for name, value in local_credentials().items()},  # type: ignore[arg-type]
             region_name=self.region,
             botocore_session=botocore.session.Session(session_vars=_NO_PROFILES),
         )

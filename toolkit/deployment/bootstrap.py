@@ -35,13 +35,14 @@ def ensure(context: Context) -> None:
     """See that the account is ready for the inference stack.
 
     The embedded cloud's account is bootstrapped on the way, once for each of its lives and for each
-    change of the stack; on AWS that is an administrator's to do.
+    change of the stack; on AWS, and for users of the embedded cloud with rights of their own, that is an
+    administrator's to do.
 
     Raises:
         PreflightError: the account on AWS was not bootstrapped.
     """
     environment = context.environment
-    if context.cloud_instance is None:
+    if context.cloud_instance is None or not context.access.is_local_root:
         if not statebucket.exists(context.access, environment.state_bucket):
             raise PreflightError(
                 f"account {environment.account_id} has no state bucket {environment.state_bucket}",
