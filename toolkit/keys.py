@@ -71,7 +71,10 @@ class Keys:
         if any(key.name == name for key in self._iterate()):
             raise InputError(f"a key named {name} exists", remedy="revoke it first, or choose another name")
         made = self.access.apigateway.create_api_key(
-            name=f"{self.prefix}/{name}", enabled=True, tags=dict(self.tags)
+            name=f"{self.prefix}/{name}",
+            enabled=True,
+            # Policies are limited to what has this tag: keys have no names in ARNs.
+            tags={**self.tags, "deployment": self.prefix},
         )
         self._attach(made["id"])
         return ApiKey(name=name, key_id=made["id"], enabled=True)

@@ -123,7 +123,7 @@ class AwsAccess:
         if self.endpoint_url is None:
             return boto3.Session(region_name=self.region)
         return boto3.Session(
-            **{name.lower(): value for name, value in local_credentials().items()},  # type: ignore[arg-type]
+            **{name.lower(): value for name, value in local_credentials().items()},
             region_name=self.region,
             botocore_session=botocore.session.Session(session_vars=_NO_PROFILES),
         )

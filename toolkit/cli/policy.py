@@ -8,17 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from toolkit.cli.options import Json
+from toolkit.cli.options import Env, Json
 
 if TYPE_CHECKING:
     from toolkit.policy import Report
 
-app = typer.Typer(help="Policies for what is deployed.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `check` a command of its own, also while it is the only one."""
+app = typer.Typer(help="Policies for what is deployed, and for who deploys.", no_args_is_help=True)
 
 
 @app.command("check")
@@ -50,6 +45,29 @@ def check(
     _write(report, sarif, junit)
     console.data(json.dumps(data.render(report), indent=2) if as_json else text.render(report))
     report.raise_for_violations()
+
+
+@app.command("iam")
+def iam(
+    env: Env,
+    name: Annotated[
+        str | None, typer.Argument(help="Policy to print; without, they are listed.", show_default=False)
+    ] = None,
+) -> None:
+    """Print an IAM policy of the environment's deployers, ready to paste."""
+    from toolkit import permissions
+    from toolkit.console import Console
+    from toolkit.environment import load
+    from toolkit.project import Project
+
+    console, project = Console(), Project.find()
+    environment = load(project, env)
+    if name is not None:
+        console.data(permissions.document(project, environment, name).json())
+        return
+    for document in permissions.documents(project, [environment]):
+        size = f"{document.characters} of {permissions.MAX_CHARACTERS} characters"
+        console.data(f"{document.name:20} {document.description} ({document.policy_name}, {size})")
 
 
 def _plan(path: Path) -> dict[str, Any] | None:

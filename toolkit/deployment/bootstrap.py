@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from toolkit import rendering
+from toolkit import permissions, rendering
 from toolkit.aws import statebucket
 from toolkit.deployment.context import Context
 from toolkit.environment import neighbours
@@ -61,7 +61,9 @@ def ensure(context: Context) -> None:
 def _render(context: Context) -> Path:
     """Write what the account stack is given; returns where."""
     directory = context.project.environment_build(context.environment.env)
-    rendering.render_account(context.environment, directory, neighbours(context.project, context.environment))
+    others = neighbours(context.project, context.environment)
+    documents = permissions.documents(context.project, [context.environment, *others])
+    rendering.render_account(context.environment, directory, others, documents)
     return directory
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from os.path import relpath
 from pathlib import Path
 
-from toolkit import packaging, rendering, staging
+from toolkit import packaging, permissions, rendering, staging
 from toolkit.console import Console
 from toolkit.environment import Environment, neighbours
 from toolkit.project import Project
@@ -70,12 +70,14 @@ def render(
     """
     staged = staging.locate(project, environment)
     stack = project.stack("inference")
+    others = neighbours(project, environment)
     gateway, authorizer = (relpath(package.path, stack) for package in packages.values())
     inputs = rendering.RenderInputs(
         model_data_s3_uris={name: model.uri for name, model in staged.items()},
         gateway_package=gateway,
         authorizer_package=authorizer,
-        neighbours=neighbours(project, environment),
+        neighbours=others,
+        documents=permissions.documents(project, [environment, *others]),
         instance_counts=instance_counts,
     )
     directory = project.environment_build(environment.env)

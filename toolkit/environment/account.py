@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from toolkit.environment.pipelines import Ci
 from toolkit.environment.section import Mistake, Section, matching
 
 AccountId = Annotated[str, matching(r"\d{12}", 'an AWS account id has 12 digits, in quotes: "123456789012"')]
@@ -63,3 +64,5 @@ class Account(Section):
     """Where Terraform keeps its state; by default `<name>-state-<account_id>-<region>`."""
     lifecycle_rules: bool = True
     """Whether uploads left unfinished and old versions of objects are cleared away in time."""
+    ci: Ci = Ci()
+    """Roles for pipelines, which get short-lived credentials for the token of their CI system."""

@@ -18,7 +18,7 @@ from toolkit.serving import catalogue
 # The account of the embedded cloud.
 LOCAL_ACCOUNT_ID = "123456789012"
 # Tags that the stacks set; IAM tells keys apart without regard to case.
-TOOLKIT_TAGS = ("environment", "managed-by", "stack")
+TOOLKIT_TAGS = ("deployment", "environment", "managed-by", "stack")
 
 
 def _check_region(value: str) -> Mistake | None:

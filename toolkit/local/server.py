@@ -73,6 +73,9 @@ def services(cloud: Cloud, enforcement: Enforcement) -> list[Service]:
     metrics = Metrics()
     sagemaker = SageMakerService(cloud, enforcement, metrics)
     autoscaling = AutoScalingService(sagemaker.endpoints.operations(), metrics)
+    account = enforcement.account
+    account.scalable_target = autoscaling.arn_of
+    account.tags.add_source("application-autoscaling", lambda arn: autoscaling.tags_of(arn.region, str(arn)))
     functions = FunctionService(cloud, enforcement)
     return [iam, metrics, sagemaker, autoscaling, functions, ApiGatewayService(functions)]
 

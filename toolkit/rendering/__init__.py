@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.environment import Environment
+from toolkit.permissions import Document
+from toolkit.rendering.access import account_access
 from toolkit.rendering.grants import role_grants
 from toolkit.rendering.hcl import literal
 from toolkit.rendering.models import model_variables
@@ -27,6 +29,7 @@ class RenderInputs:
             nothing runs.
         paused: whether the endpoints are taken away, and everything else stays.
         neighbours: environments that share the account stack; its role is for their models, too.
+        documents: IAM policies of the environment and its neighbours.
     """
 
     model_data_s3_uris: Mapping[str, str]
@@ -35,6 +38,7 @@ class RenderInputs:
     instance_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     paused: bool = False
     neighbours: Sequence[Environment] = ()
+    documents: Sequence[Document] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def render(environment: Environment, inputs: RenderInputs, directory: Path) -> R
 
     The same environment and inputs give the same bytes, and a file is written only if its content is new.
     """
-    account = render_account(environment, directory, inputs.neighbours)
+    account = render_account(environment, directory, inputs.neighbours, inputs.documents)
     variables = {
         "environment": environment,
         "models": _models(environment, inputs),
@@ -68,7 +72,10 @@ def render(environment: Environment, inputs: RenderInputs, directory: Path) -> R
 
 
 def render_account(
-    environment: Environment, directory: Path, neighbours: Sequence[Environment] = ()
+    environment: Environment,
+    directory: Path,
+    neighbours: Sequence[Environment] = (),
+    documents: Sequence[Document] = (),
 ) -> Rendered:
     """Write variables and backend settings of the account stack into `directory`.
 
@@ -76,8 +83,14 @@ def render_account(
         environment: the environment.
         directory: where to write.
         neighbours: environments that share the account stack.
+        documents: IAM policies of them all.
     """
-    variables = {"environment": environment, "grants": role_grants([environment, *neighbours])}
+    everyone = [environment, *neighbours]
+    variables = {
+        "environment": environment,
+        "grants": role_grants(everyone),
+        "access": account_access(everyone, documents),
+    }
     return _write(directory, "account", variables)
 
 

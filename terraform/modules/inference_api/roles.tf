@@ -35,6 +35,8 @@ resource "aws_iam_role" "function" {
   name               = each.value
   description        = "What the Lambda function ${each.value} may do"
   assume_role_policy = data.aws_iam_policy_document.trust.json
+  # Whoever may change a function's rights may not go beyond this.
+  permissions_boundary = var.permissions_boundary_arn
 }
 
 resource "aws_iam_role_policy" "function" {

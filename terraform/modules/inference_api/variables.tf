@@ -167,3 +167,9 @@ variable "log_retention_days" {
   default     = 30
   nullable    = false
 }
+
+variable "permissions_boundary_arn" {
+  description = "Policy that is the most that the functions may ever be allowed; null sets no such boundary."
+  type        = string
+  default     = null
+}

@@ -14,3 +14,17 @@ module "execution_role" {
   account_id         = var.account_id
   model_store_bucket = var.model_store_bucket
 }
+
+module "deployer_policies" {
+  source = "../../modules/deployer_policies"
+
+  policies = var.policies
+}
+
+module "ci_roles" {
+  source = "../../modules/ci_roles"
+
+  roles              = var.ci_roles
+  existing_providers = var.existing_oidc_providers
+  policy_arns        = module.deployer_policies.arns
+}

@@ -17,3 +17,13 @@ output "state_bucket" {
   description = "Name of the bucket that holds Terraform's state."
   value       = aws_s3_bucket.state.bucket
 }
+
+output "policy_arns" {
+  description = "ARNs of the deployers' policies and the functions' boundaries, by name."
+  value       = module.deployer_policies.arns
+}
+
+output "ci_role_arns" {
+  description = "ARNs of the roles that pipelines assume, by name."
+  value       = module.ci_roles.arns
+}

@@ -68,3 +68,32 @@ variable "lifecycle_rules" {
   default     = true
   nullable    = false
 }
+
+variable "policies" {
+  description = "IAM policies of the environments' deployers and the boundaries of their functions, by name, as modules/deployer_policies takes them."
+  type = map(object({
+    description = string
+    document    = string
+  }))
+  default  = {}
+  nullable = false
+}
+
+variable "ci_roles" {
+  description = "Roles that pipelines assume, by name, as modules/ci_roles takes them."
+  type = map(object({
+    issuer   = string
+    audience = string
+    subjects = list(string)
+    policies = list(string)
+  }))
+  default  = {}
+  nullable = false
+}
+
+variable "existing_oidc_providers" {
+  description = "Hosts of OIDC providers that the account has already."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}

@@ -4,6 +4,8 @@ data "aws_iam_role" "execution" {
   name  = var.execution_role.name
 }
 
+data "aws_partition" "current" {}
+
 locals {
   execution_role_arn = var.execution_role.arn != null ? var.execution_role.arn : data.aws_iam_role.execution[0].arn
   endpoint_names     = { for name in keys(var.models) : name => "${var.prefix}-${replace(name, ".", "-")}" }
@@ -45,7 +47,11 @@ module "api" {
   access_log         = var.api.access_log
   log_retention_days = var.api.log_retention_days
   authorizer         = var.api.authorizer
-  gateway            = var.api.gateway
+
+  # Made by the account stack.
+  permissions_boundary_arn = "arn:${data.aws_partition.current.partition}:iam::${var.account_id}:policy/${var.prefix}-function-boundary"
+
+  gateway = var.api.gateway
 
   # By name, not by the endpoints' outputs: the API is ready long before the endpoints are.
   models = {

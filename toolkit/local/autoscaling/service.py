@@ -6,12 +6,13 @@ import asyncio
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from toolkit.local.autoscaling import alarms
+from toolkit.local.autoscaling import alarms, servicerole
 from toolkit.local.autoscaling.cron import Schedule, ScheduleError
 from toolkit.local.autoscaling.region import Region
 from toolkit.local.autoscaling.targets import Members, key_of, remove
@@ -74,6 +75,20 @@ class AutoScalingService:
             self._regions[name] = Region(name, self._variants, self._metrics)
         return self._regions[name]
 
+    def arn_of(self, region: str, members: Mapping[str, Any]) -> str | None:
+        """The ARN of the target that a request names; None if there is none, or it names none."""
+        try:
+            return self._regions[region].targets.get(key_of(members)).arn
+        except (KeyError, ApiError):
+            return None
+
+    def tags_of(self, region: str, arn: str) -> Mapping[str, str]:
+        """A target's tags; none if there is no such target."""
+        try:
+            return self._regions[region].targets.by_arn(arn).tags
+        except (KeyError, ApiError):
+            return {}
+
     async def _operate(self, request: Request) -> Response:
         operation = request.path_params["operation"]
         members = self._schema.parse(operation, await request.body())
@@ -84,7 +99,10 @@ class AutoScalingService:
 
     @staticmethod
     def _register(region: Region, request: Members) -> Members:
-        return {"ScalableTargetARN": region.register(request).arn}
+        target = region.register(request)
+        if request["ServiceNamespace"] == "sagemaker":
+            servicerole.ensure()
+        return {"ScalableTargetARN": target.arn}
 
     @staticmethod
     def _describe_targets(region: Region, request: Members) -> Members:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,10 @@ from toolkit.local.iam.policy import Policy, parse_policy
 from toolkit.local.iam.tags import Tags
 
 PARTITION = "aws"
+
+# Finds the ARN of the scalable target that a request of Application Auto Scaling is about, by region and
+# parameters; None if there is none yet.
+TargetFinder = Callable[[str, Mapping[str, Any]], str | None]
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,13 @@ class Account:
     Attributes:
         id: its twelve digits.
         tags: of all its resources.
+        scalable_target: Application Auto Scaling's, whose ARNs have ids that no request names.
     """
 
     def __init__(self, account_id: str) -> None:
         self.id = account_id
         self.tags = Tags(account_id)
+        self.scalable_target: TargetFinder = lambda _, __: None
 
     @property
     def iam(self) -> IAMBackend:

@@ -25,3 +25,6 @@ class Arn:
         if len(parts) <= ARN_COLONS or parts[0] != "arn":
             return None
         return cls(*parts[1:])
+
+    def __str__(self) -> str:
+        return ":".join(("arn", self.partition, self.service, self.region, self.account, self.resource))

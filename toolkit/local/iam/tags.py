@@ -16,7 +16,8 @@ from toolkit.local.service import DEFAULT_REGION
 # Looks the tags of one resource up by its ARN; None if there is no such resource.
 TagSource = Callable[[Arn], Mapping[str, str] | None]
 
-_REST_API = re.compile(r"/restapis/(?P<api>[^/]+)(?:/stages/(?P<stage>[^/]+))?")
+# What has tags in API Gateway; all that is below it inherits them.
+_TAGGED = re.compile(r"/(?P<kind>restapis|usageplans|apikeys)/(?P<id>[^/]+)(?:/stages/(?P<stage>[^/]+))?")
 
 
 class Tags:
@@ -69,10 +70,17 @@ class Tags:
         return None
 
     def _apigateway(self, arn: Arn) -> Mapping[str, str] | None:
-        match = _REST_API.match(arn.resource)
-        backend = apigateway_backends[self._account][arn.region]
-        api = backend.apis.get(match["api"]) if match else None
-        if match is None or api is None:
+        match = _TAGGED.match(arn.resource)
+        if match is None:
             return None
-        stage = api.stages.get(match["stage"]) if match["stage"] else None
-        return (stage.tags if stage is not None else api.tags) or {}
+        backend = apigateway_backends[self._account][arn.region]
+        kinds: dict[str, Mapping[str, Any]] = {
+            "restapis": backend.apis,
+            "usageplans": backend.usage_plans,
+            "apikeys": backend.keys,
+        }
+        found = kinds[match["kind"]].get(match["id"])
+        if found is None:
+            return None
+        stage = found.stages.get(match["stage"]) if match["stage"] else None
+        return {**(found.tags or {}), **((stage.tags if stage is not None else None) or {})}

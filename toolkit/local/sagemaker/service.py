@@ -34,6 +34,7 @@ class SageMakerService:
 
     def __init__(self, cloud: Cloud, enforcement: Enforcement, metrics: Metrics) -> None:
         self._tags = Tags()
+        enforcement.account.tags.add_source("sagemaker", lambda arn: self._tags.by_key(str(arn)))
         definitions = Definitions(self._tags)
         self.endpoints = Endpoints(cloud, enforcement, metrics, definitions, self._tags)
         self._runtime = Runtime(self.endpoints)

@@ -120,6 +120,10 @@ class Tags:
         for key in keys:
             kept.pop(key, None)
 
+    def by_key(self, arn: str) -> Mapping[str, str]:
+        """A resource's tags."""
+        return self._tags.get(arn, {})
+
     def forget(self, arn: str) -> None:
         """Remove all tags of a resource that is no more."""
         self._tags.pop(arn, None)

@@ -53,7 +53,12 @@ def of_action(action: Action, parameters: Mapping[str, Any], region: str, accoun
     prefix = action.name.partition(":")[0]
     found: list[str] = []
     for kind in action.resource_types:
-        arns = list(_given(kind, parameters)) or list(_filled(prefix, kind, parameters, region, account))
+        target = account.scalable_target(region, parameters) if kind.name == "ScalableTarget" else None
+        arns = (
+            [target]
+            if target
+            else list(_given(kind, parameters)) or list(_filled(prefix, kind, parameters, region, account))
+        )
         found += [_as_evaluated(prefix, action, kind, arn, parameters) for arn in arns]
     return list(dict.fromkeys(found)) or ["*"]
 

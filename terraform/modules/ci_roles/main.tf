@@ -1,0 +1,8 @@
+locals {
+  roles = var.enabled ? var.roles : {}
+
+  audiences = { for role in values(local.roles) : role.issuer => role.audience... }
+}
+
+data "aws_partition" "current" {}
+data "aws_caller_identity" "current" {}
