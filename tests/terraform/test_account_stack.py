@@ -22,6 +22,8 @@ def test_the_state_bucket_is_adopted_and_a_second_plan_is_empty(account: Account
         "execution_role_name": "HuggingfaceExecuteRole",
         "model_store_bucket": "example-models",
         "state_bucket": "example-state",
+        "policy_arns": {},
+        "ci_role_arns": {},
     }
     assert account.workspace.plan().changes == ()
 

@@ -199,6 +199,7 @@ def test_the_environments_settings_arrive(planned: Planned) -> None:
         "managed-by": "terraform",
         "stack": "inference",
         "environment": "dev",
+        "deployment": "example-dev",
     }
     taggable = [change["after"] for change in planned.changes.values() if "tags_all" in change["after"]]
     assert {type(each["tags_all"]) for each in taggable} == {dict}
@@ -207,6 +208,16 @@ def test_the_environments_settings_arrive(planned: Planned) -> None:
     assert groups == {14}
     (throttle,) = planned.values("module.api.aws_api_gateway_usage_plan.this[0]")["throttle_settings"]
     assert throttle == {"rate_limit": 5, "burst_limit": 10}
+
+
+def test_functions_may_never_be_allowed_more_than_the_boundary(planned: Planned) -> None:
+    roles = {each.split('"')[1] for each in planned.changes if ".aws_iam_role.function[" in each}
+    assert roles
+    for role in roles:
+        values = planned.values(f'module.api.aws_iam_role.function["{role}"]')
+        assert values["permissions_boundary"] == (
+            "arn:aws:iam::123456789012:policy/example-dev-function-boundary"
+        )
 
 
 def test_only_the_environments_account_will_do(planned: Planned) -> None:

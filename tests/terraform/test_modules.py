@@ -33,6 +33,14 @@ module "execution_role" {
   source = "../../modules/execution_role/examples/basic"
 }
 
+module "deployer_policies" {
+  source = "../../modules/deployer_policies/examples/basic"
+}
+
+module "ci_roles" {
+  source = "../../modules/ci_roles/examples/basic"
+}
+
 module "sagemaker_endpoint" {
   source = "../../modules/sagemaker_endpoint/examples/basic"
 }
@@ -64,6 +72,27 @@ module "off_execution_role" {
   model_store_bucket = "off"
 }
 
+module "off_deployer_policies" {
+  source   = "../../modules/deployer_policies"
+  enabled  = false
+  policies = { off = { description = "off", document = "{}" } }
+}
+
+module "off_ci_roles" {
+  source      = "../../modules/ci_roles"
+  enabled     = false
+  account_id  = "123456789012"
+  policy_arns = {}
+  roles = {
+    off = {
+      issuer   = "off.example.com"
+      audience = "off"
+      subjects = ["repo:off/off:ref:refs/heads/main"]
+      policies = ["off"]
+    }
+  }
+}
+
 module "off_sagemaker_endpoint" {
   source             = "../../modules/sagemaker_endpoint"
   enabled            = false
@@ -81,6 +110,27 @@ module "off_inference_api" {
   models     = {}
   gateway    = { package = "does-not-exist.zip" }
   authorizer = { package = "does-not-exist.zip" }
+}
+
+module "pipelines" {
+  source             = "../../modules/ci_roles"
+  account_id         = "123456789012"
+  existing_providers = ["gitlab.example.com"]
+  policy_arns        = { viewer = "arn:aws:iam::123456789012:policy/viewer" }
+  roles = {
+    deploy = {
+      issuer   = "token.actions.githubusercontent.com"
+      audience = "sts.amazonaws.com"
+      subjects = ["repo:example/llm:ref:refs/heads/release/*", "repo:example/llm:environment:production"]
+      policies = ["viewer"]
+    }
+    look = {
+      issuer   = "gitlab.example.com"
+      audience = "https://gitlab.example.com"
+      subjects = ["project_path:example/llm:ref_type:branch:ref:main"]
+      policies = ["viewer"]
+    }
+  }
 }
 
 module "granted" {
@@ -142,6 +192,45 @@ def test_a_disabled_module_plans_nothing(planned: Planned) -> None:
 def test_a_role_that_is_given_is_not_created(planned: Planned) -> None:
     assert planned.addresses("module.given_execution_role") == set()
     assert planned.output("given") == ["arn:aws:iam::123456789012:role/teams/OurRole", "OurRole"]
+
+
+def test_a_pipelines_role_trusts_its_repositorys_jobs_alone(planned: Planned) -> None:
+    module = "module.pipelines"
+    assert planned.addresses(module) == {
+        'aws_iam_openid_connect_provider.this["token.actions.githubusercontent.com"]',
+        *(f'aws_iam_role.this["{role}"]' for role in ("deploy", "look")),
+        *(f'aws_iam_role_policy_attachment.this["{role}/viewer"]' for role in ("deploy", "look")),
+    }
+    trust = planned.policy(f'{module}.aws_iam_role.this["deploy"]', "assume_role_policy")
+    provider = "arn:aws:iam::123456789012:oidc-provider"
+    assert trust["JobsOfTheRepository"] == {
+        "Effect": "Allow",
+        "Action": ["sts:AssumeRoleWithWebIdentity"],
+        "Principal": {"Federated": f"{provider}/token.actions.githubusercontent.com"},
+        "Condition": {
+            "StringEquals": {"token.actions.githubusercontent.com:aud": "sts.amazonaws.com"},
+            "StringLike": {
+                "token.actions.githubusercontent.com:sub": [
+                    "repo:example/llm:ref:refs/heads/release/*",
+                    "repo:example/llm:environment:production",
+                ]
+            },
+        },
+    }
+    trust = planned.policy(f'{module}.aws_iam_role.this["look"]', "assume_role_policy")
+    assert trust["JobsOfTheRepository"]["Principal"] == {"Federated": f"{provider}/gitlab.example.com"}
+    assert trust["JobsOfTheRepository"]["Condition"] == {
+        "StringEquals": {
+            "gitlab.example.com:aud": "https://gitlab.example.com",
+            "gitlab.example.com:sub": "project_path:example/llm:ref_type:branch:ref:main",
+        }
+    }
+
+
+def test_policies_are_the_documents_that_were_given(planned: Planned) -> None:
+    module = "module.deployer_policies.module.deployer_policies"
+    (statement,) = planned.policy(f'{module}.aws_iam_policy.this["example-viewer"]').values()
+    assert statement["Action"] == ["sagemaker:DescribeEndpoint"]
 
 
 def test_bucket_baseline(planned: Planned) -> None:

@@ -14,6 +14,8 @@ from botocore.exceptions import (
 )
 
 from toolkit.errors import PreflightError, ToolkitError
+from toolkit.permissions import denials
+from toolkit.project import Project
 
 # S3's HEAD has no body to name a code in, only a status.
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
@@ -41,9 +43,7 @@ def _refused(error: ClientError) -> ToolkitError:
     code = error.response["Error"].get("Code", "")
     message = f"AWS refused {error.operation_name}: {code}: {error.response['Error'].get('Message', '')}"
     if code in DENIED:
-        return PreflightError(
-            message, remedy="an administrator of the account can grant what the message names"
-        )
+        return _denied(message)
     if code in EXPIRED:
         return PreflightError(message, remedy="renew the credentials (`aws sso login`, or a fresh key)")
     if code == "NoSuchBucket":
@@ -51,3 +51,12 @@ def _refused(error: ClientError) -> ToolkitError:
             message, remedy="an administrator runs `toolkit bootstrap` once for the account"
         )
     return ToolkitError(message)
+
+
+def _denied(message: str) -> PreflightError:
+    found = denials.find(message)
+    if not found:
+        return PreflightError(
+            message, remedy="an administrator of the account can grant what the message names"
+        )
+    return PreflightError(str(found[0]), remedy=denials.remedy(Project.find(), found))

@@ -142,13 +142,19 @@ def error_for(
     return TerraformError(f"terraform {command} reported {len(errors)} errors", details=details)
 
 
-def _state_error(error: Diagnostic, place: Place) -> StateError | None:
+class LockDeniedError(TerraformError):
+    """The credentials may read the state, and not lock it."""
+
+
+def _state_error(error: Diagnostic, place: Place) -> ToolkitError | None:
     if error.summary in _STALE_SUMMARIES:
         return StateError(
             "the plan is stale: the state has changed since it was made",
             remedy="plan again, then apply that plan",
         )
     if error.summary == _LOCK_SUMMARY:
+        if "PutObject" in error.detail and "AccessDenied" in error.detail:
+            return LockDeniedError(error.headline(), details=error.paragraphs())
         return _lock_error(error.detail, place)
     return None
 

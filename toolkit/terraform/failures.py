@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from toolkit.errors import InterruptedByUserError, TerraformError, ToolkitError
+from toolkit.permissions import denials
+from toolkit.permissions.denials import Denial
 from toolkit.project import Project
 from toolkit.terraform import diagnostics, providers
 from toolkit.terraform.process import Outcome
@@ -81,6 +83,9 @@ def error_for(
     error = diagnostics.error_for(name, transcript.diagnostics, plain, surroundings, log)
     if any(each.summary in _INSTALLATION_FAILURES for each in transcript.diagnostics):
         return _provider_error(error, tried)
+    denied = denials.find("\n".join([error.message, *error.details]))
+    if denied and type(error) is TerraformError:
+        error = _denied(error, denied, surroundings.project)
     if name in _CHANGES_SOMETHING and error.remedy is None:
         error.remedy = (
             "what was done until then is in the state: mend the cause and run the same command again"
@@ -109,6 +114,16 @@ def _interrupted(name: str, outcome: Outcome, log: str) -> InterruptedByUserErro
     return InterruptedByUserError(
         f"terraform {name} was interrupted and has ended safely; what it did is stored in the state",
         remedy="run the same command again to go on from there",
+    )
+
+
+def _denied(error: TerraformError, denied: Sequence[Denial], project: Project) -> TerraformError:
+    first, *others = denied
+    return TerraformError(
+        str(first),
+        where=error.where,
+        details=[str(other) for other in others],
+        remedy=denials.remedy(project, denied),
     )
 
 

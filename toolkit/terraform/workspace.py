@@ -104,7 +104,12 @@ class Workspace:
         flags = ("json", "detailed-exitcode", *mode)
         options = {"input": False, "out": path, "var_file": self.var_file, **self._waiting}
         line = command.build(self.program, "plan", flags=flags, **options)
-        transcript, outcome = self._stream("plan", line, good=(_NO_CHANGES, _CHANGES))
+        try:
+            transcript, outcome = self._stream("plan", line, good=(_NO_CHANGES, _CHANGES))
+        except diagnostics.LockDeniedError:
+            # Who may only look must not be able to keep others from applying either.
+            self.console.warning("you may not lock the state: an apply at this moment could change it")
+            transcript, outcome = self._stream("plan", [*line, "-lock=false"], good=(_NO_CHANGES, _CHANGES))
         return Plan(
             path=path,
             has_changes=outcome.returncode == _CHANGES,

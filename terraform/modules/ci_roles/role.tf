@@ -8,7 +8,7 @@ data "aws_iam_policy_document" "trust" {
     principals {
       type = "Federated"
       # Composed: of a provider that exists already nothing is read.
-      identifiers = ["arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:oidc-provider/${each.value.issuer}"]
+      identifiers = ["arn:${data.aws_partition.current.partition}:iam::${var.account_id}:oidc-provider/${each.value.issuer}"]
     }
 
     condition {

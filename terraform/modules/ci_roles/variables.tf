@@ -34,6 +34,12 @@ variable "roles" {
   }
 }
 
+variable "account_id" {
+  description = "Account that the roles and the providers are in."
+  type        = string
+  nullable    = false
+}
+
 variable "policy_arns" {
   description = "ARNs of the policies by name."
   type        = map(string)

@@ -24,6 +24,7 @@ module "deployer_policies" {
 module "ci_roles" {
   source = "../../modules/ci_roles"
 
+  account_id         = var.account_id
   roles              = var.ci_roles
   existing_providers = var.existing_oidc_providers
   policy_arns        = module.deployer_policies.arns

@@ -15,6 +15,20 @@ account:
   model_store: {bucket: llm-weights}
   state: {bucket: llm-state}
   lifecycle_rules: true
+  ci:
+    roles:
+      deploy:
+        github:
+          repository: example/llm
+          branches: [main, release/*]
+          tags: [v1.0]
+          environments: [production]
+          pull_requests: false
+        policies: [sagemaker-deployer, api-deployer]
+      look:
+        gitlab: {project: example/platform/llm, host: gitlab.example.com, branches: [main], tags: [v*]}
+        policies: [viewer]
+    existing_providers: [gitlab.example.com]
 models:
   big:
     serving:

@@ -5,6 +5,7 @@ provider "aws" {
 module "ci_roles" {
   source = "../.."
 
+  account_id = "123456789012"
   roles = {
     example-ci-deploy = {
       issuer   = "token.actions.githubusercontent.com"
