@@ -26,7 +26,7 @@ DEV := $(VENV)/.dev.installed
 WORKERS ?= 3
 PYTEST := $(VENV)/bin/pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help setup bootstrap plan apply smoke-test status outputs destroy doctor \
+.PHONY: help setup bootstrap plan apply sync logs smoke-test status outputs destroy doctor \
         test test-fast lint check generate bench-cli bench-gateway lock clean
 
 help: ## list the targets
@@ -43,6 +43,12 @@ plan: $(SETUP) ## show what an apply would change
 
 apply: $(SETUP) ## deploy, and see that what was planned is what serves
 	$(TOOLKIT) apply --env $(ENV) $(ARGS)
+
+sync: $(SETUP) ## update the code of the Lambda functions in seconds; ARGS=--watch goes on with each change
+	$(TOOLKIT) sync --env $(ENV) $(ARGS)
+
+logs: $(SETUP) ## print what functions and models log; ARGS=--follow goes on
+	$(TOOLKIT) logs --env $(ENV) $(ARGS)
 
 smoke-test: $(SETUP) ## test from the endpoint to a streamed answer of the API
 	$(TOOLKIT) smoke-test --env $(ENV) $(ARGS)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
+
+from tests.support.checkout import clean_environment
 
 DEADLINE_SECONDS = 60
 # Who runs the tests in the background of a shell, or under nohup, hands down signals that are ignored.
@@ -34,6 +38,29 @@ def start(script: str, *arguments: str) -> subprocess.Popen[str]:
         text=True,
         process_group=0,
     )
+
+
+def start_toolkit(*arguments: str, cwd: Path, output: IO[str]) -> subprocess.Popen[str]:
+    """Run the program as a shell on a terminal would, with all that it says going to a file."""
+    script = "import runpy; runpy.run_module('toolkit', run_name='__main__', alter_sys=True)"
+    return subprocess.Popen(
+        [sys.executable, "-c", _AS_ON_A_TERMINAL + script, *arguments],
+        cwd=cwd,
+        env=clean_environment(),
+        stdout=output,
+        stderr=output,
+        text=True,
+        process_group=0,
+    )
+
+
+def interrupted(process: subprocess.Popen[str]) -> int:
+    """Press Ctrl-C; returns the exit code."""
+    process.send_signal(signal.SIGINT)
+    try:
+        return process.wait(DEADLINE_SECONDS)
+    finally:
+        process.kill()
 
 
 def has(file: Path, text: str) -> Callable[[], bool]:

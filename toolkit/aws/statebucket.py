@@ -42,6 +42,18 @@ def read(access: AwsAccess, bucket: str, key: str) -> bytes | None:
     return found["Body"].read()
 
 
+def write(access: AwsAccess, bucket: str, key: str, content: bytes) -> None:
+    """Write a state as Terraform does; for whoever holds its lock."""
+    access.s3.put_object(
+        Bucket=bucket,
+        Key=key,
+        Body=content,
+        ContentType="application/json",
+        ServerSideEncryption="AES256",
+        ExpectedBucketOwner=access.account_id,
+    )
+
+
 def ensure(access: AwsAccess, bucket: str) -> bool:
     """Create the bucket closed to the public if it is missing; returns whether it was created.
 

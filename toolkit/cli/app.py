@@ -12,6 +12,7 @@ from toolkit.cli import (
     init,
     keys,
     local,
+    logs,
     model,
     outputs,
     pause,
@@ -22,6 +23,7 @@ from toolkit.cli import (
     rollback,
     smoke_test,
     status,
+    sync,
     validate,
 )
 
@@ -44,6 +46,8 @@ app.command("apply")(apply.apply)
 app.command("destroy")(destroy.destroy)
 app.command("status")(status.status)
 app.command("outputs")(outputs.outputs)
+app.command("sync")(sync.sync)
+app.command("logs")(logs.logs)
 app.command("smoke-test")(smoke_test.smoke_test)
 app.command("releases")(releases.releases)
 app.command("rollback")(rollback.rollback)

@@ -69,9 +69,8 @@ def render(
         InputError: weights that the environment file names are not there.
     """
     staged = staging.locate(project, environment)
-    stack = project.stack("inference")
     others = neighbours(project, environment)
-    gateway, authorizer = (relpath(package.path, stack) for package in packages.values())
+    gateway, authorizer = (package_path(project, package) for package in packages.values())
     inputs = rendering.RenderInputs(
         model_data_s3_uris={name: model.uri for name, model in staged.items()},
         gateway_package=gateway,
@@ -82,3 +81,8 @@ def render(
     )
     directory = project.environment_build(environment.env)
     return Files(staged, dict(packages), rendering.render(environment, inputs, directory).paths)
+
+
+def package_path(project: Project, package: packaging.Package) -> str:
+    """A package's path as Terraform is told it: relative to the inference stack."""
+    return relpath(package.path, project.stack("inference"))

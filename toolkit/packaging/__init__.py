@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from toolkit.console import Console
 from toolkit.packaging.dependencies import Dependencies
-from toolkit.packaging.package import Package, build_package
+from toolkit.packaging.package import Package, build_package, package_file
 from toolkit.project import Project
 
-__all__ = ["Package", "Packages", "build"]
+__all__ = ["Package", "Packages", "build", "package_file"]
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,12 @@ def _digest(files: dict[str, bytes], dependencies: str) -> str:
 
 
 def _package(note: Path, sha256: str) -> Package:
-    return Package(note.with_name(f"{note.stem}-{sha256[:12]}.zip"), sha256)
+    return Package(package_file(note.parent, note.stem, sha256), sha256)
+
+
+def package_file(directory: Path, function: str, sha256: str) -> Path:
+    """Where the package of a function with this content is kept."""
+    return directory / f"{function}-{sha256[:12]}.zip"
 
 
 def _up_to_date(note: Path, inputs: str) -> Package | None:

@@ -33,8 +33,8 @@ class State:
     serial: int = 0
 
 
-def parse(content: bytes, where: str) -> State:
-    """Read a state.
+def document(content: bytes, where: str) -> dict[str, Any]:
+    """A state as it is written.
 
     Args:
         content: the state file.
@@ -54,6 +54,20 @@ def parse(content: bytes, where: str) -> State:
             where=where,
             remedy="a state that is encrypted, or written by another program, can't be read",
         )
+    return dict(state)
+
+
+def parse(content: bytes, where: str) -> State:
+    """Read a state.
+
+    Args:
+        content: the state file.
+        where: its address, for messages.
+
+    Raises:
+        TerraformError: it is not in the format known here.
+    """
+    state = document(content, where)
     ids: dict[str, set[str]] = {}
     for resource in state["resources"]:
         if resource["mode"] == "managed":

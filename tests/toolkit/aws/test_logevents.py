@@ -1,0 +1,65 @@
+"""Log events of the embedded cloud: none lost, none twice."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from toolkit.aws.access import AwsAccess
+from toolkit.aws.logevents import LogReader
+
+
+def now() -> int:
+    return int(time.time() * 1000)
+
+
+def put(account: AwsAccess, group: str, stream: str, *events: tuple[int, str]) -> None:
+    account.logs.put_log_events(
+        logGroupName=group,
+        logStreamName=stream,
+        logEvents=[{"timestamp": when, "message": text} for when, text in events],
+    )
+
+
+@pytest.fixture
+def group(account: AwsAccess, request: pytest.FixtureRequest) -> str:
+    name = f"/test/{request.node.name}"
+    account.logs.create_log_group(logGroupName=name)
+    for stream in ("one", "two"):
+        account.logs.create_log_stream(logGroupName=name, logStreamName=stream)
+    return name
+
+
+def messages(reader: LogReader) -> list[str]:
+    return [event.message for event in reader.read()]
+
+
+def test_events_come_in_order_and_once(account: AwsAccess, group: str) -> None:
+    begin = now()
+    put(account, group, "one", (begin - 90_000, "too old"), (begin, "1"), (begin + 20, "3\n"))
+    put(account, group, "two", (begin + 10, "2"))
+    reader = LogReader(account, {"g": group, "later": f"{group}/later"}, begin - 60_000)
+    assert messages(reader) == ["1", "2", "3"]
+    # At the same millisecond as one that was read, and before it, as CloudWatch shows some late.
+    put(account, group, "two", (begin + 5, "late"), (begin + 20, "3"))
+    assert messages(reader) == ["late", "3"]
+    assert messages(reader) == []
+
+
+def test_a_group_that_is_made_later(account: AwsAccess, group: str) -> None:
+    reader = LogReader(account, {"later": f"{group}/later"}, now() - 60_000)
+    assert messages(reader) == []
+    account.logs.create_log_group(logGroupName=f"{group}/later")
+    account.logs.create_log_stream(logGroupName=f"{group}/later", logStreamName="one")
+    put(account, f"{group}/later", "one", (now(), "first"))
+    assert [(event.source, event.message) for event in reader.read()] == [("later", "first")]
+
+
+def test_more_than_a_page(account: AwsAccess, group: str) -> None:
+    begin = now()
+    for part in range(2):
+        put(account, group, "one", *((begin + i, f"{part}-{i}") for i in range(5500)))
+    reader = LogReader(account, {"g": group}, begin)
+    assert len({*messages(reader)}) == 11_000
+    assert messages(reader) == []

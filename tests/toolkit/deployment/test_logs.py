@@ -1,0 +1,56 @@
+"""Log lines for people and for programs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from toolkit.aws.logevents import LogEvent
+from toolkit.deployment.logs import as_json, as_line, seconds
+from toolkit.errors import InputError
+
+AT = 1_700_000_000_123
+
+
+def text(message: str) -> str:
+    return as_line(LogEvent("gateway", AT, message), 0).partition("  ")[2]
+
+
+def test_a_request_is_readable() -> None:
+    fields = {"level": "INFO", "message": "request", "method": "POST", "path": "/v1/x", "status": 200}
+    more = {"model": "m", "tokens": 3, "_aws": {"Timestamp": 1}}
+    assert text(json.dumps(fields | more)) == "POST /v1/x 200 model=m tokens=3"
+    assert text(json.dumps({**fields, "level": "ERROR"})) == "ERROR POST /v1/x 200"
+    assert text(json.dumps({"message": "hello", "n": [1]})) == "hello n=[1]"
+
+
+def test_what_is_no_json_object_stays() -> None:
+    for message in ("plain", "{no json", "[1]", "a\tb"):
+        assert text(message) == message
+
+
+def test_a_terminal_is_not_steered_by_a_log() -> None:
+    assert text("\x1b[2Jgone") == "\\x1b[2Jgone"
+    assert "\x1b" not in text(json.dumps({"message": "\x1b[2J"}))
+
+
+def test_sources_line_up() -> None:
+    assert "  gateway     x" in as_line(LogEvent("gateway", AT, "x"), 10)
+
+
+def test_programs_get_the_message_whole() -> None:
+    line = json.loads(as_json(LogEvent("g", AT, '{"a": {"b": 1}}')))
+    assert line == {"time": "2023-11-14T22:13:20.123Z", "source": "g", "message": {"a": {"b": 1}}}
+    assert json.loads(as_json(LogEvent("g", AT, "plain")))["message"] == "plain"
+
+
+@pytest.mark.parametrize(("duration", "value"), [("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86400)])
+def test_durations(duration: str, value: int) -> None:
+    assert seconds(duration) == value
+
+
+@pytest.mark.parametrize("duration", ["", "10", "m", "1.5h", "-1m", "1w"])
+def test_no_durations(duration: str) -> None:
+    with pytest.raises(InputError, match="no duration"):
+        seconds(duration)

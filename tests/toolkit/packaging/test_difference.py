@@ -1,0 +1,18 @@
+"""What a new package changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toolkit.packaging import archive
+from toolkit.packaging.difference import difference
+
+
+def test_names_of_what_is_different(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.zip", tmp_path / "new.zip"
+    archive.write(old, {"same.py": b"1", "other.py": b"1", "gone.py": b"1"})
+    archive.write(new, {"same.py": b"1", "other.py": b"2", "new.py": b"1"})
+    found = difference(old, new)
+    assert found.describe() == "other.py, +new.py, -gone.py"
+    assert found.describe(limit=1) == "other.py, and 2 more"
+    assert difference(new, new).describe() == ""

@@ -1,0 +1,55 @@
+"""The state after code was changed beside Terraform."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from toolkit.errors import TerraformError
+from toolkit.terraform.functioncode import FunctionCode, write
+
+CODE = FunctionCode("../new.zip", "bmV3", 7, "2026-11-22T10:00:00.000+0000")
+
+
+def function(name: str) -> dict[str, Any]:
+    attributes = {"function_name": name, "filename": "../old.zip", "memory_size": 512}
+    instances = [{"schema_version": 0, "attributes": attributes}]
+    return {"mode": "managed", "type": "aws_lambda_function", "name": "this", "instances": instances}
+
+
+def state(*resources: dict[str, Any]) -> bytes:
+    return json.dumps({"version": 4, "serial": 3, "outputs": {}, "resources": resources}).encode()
+
+
+def test_only_the_code_of_the_named_functions_changes() -> None:
+    others: list[dict[str, Any]] = [
+        {
+            "mode": "data",
+            "type": "aws_lambda_function",
+            "instances": [{"attributes": {"function_name": "a"}}],
+        },
+        {"mode": "managed", "type": "aws_iam_role", "instances": [{"attributes": {"id": "a"}}]},
+        function("b"),
+    ]
+    written = write(state(function("a"), *others), "s3://b/k", {"a": CODE})
+    assert written is not None
+    document = json.loads(written)
+    assert document["serial"] == 4
+    changed, *rest = document["resources"]
+    attributes = changed["instances"][0]["attributes"]
+    assert (attributes["filename"], attributes["source_code_hash"]) == ("../new.zip", "bmV3")
+    assert attributes["memory_size"] == 512
+    assert rest == others
+
+
+def test_a_state_that_says_it_already_is_left_alone() -> None:
+    written = write(state(function("a")), "s3://b/k", {"a": CODE})
+    assert written is not None
+    assert write(written, "s3://b/k", {"a": CODE}) is None
+
+
+def test_another_format_is_not_touched() -> None:
+    with pytest.raises(TerraformError, match="format 4"):
+        write(b'{"version": 5}', "s3://b/k", {})

@@ -1,0 +1,70 @@
+"""The lock of a Terraform state in S3, as Terraform's own S3 backend takes it."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import platform
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from botocore.exceptions import ClientError
+
+from toolkit.aws.access import AwsAccess
+from toolkit.errors import StateError
+
+# S3's answers to "only if there is none": there is one, or somebody else asks at this moment.
+_TAKEN = {"PreconditionFailed", "ConditionalRequestConflict"}
+
+
+@contextmanager
+def held(access: AwsAccess, bucket: str, key: str, operation: str) -> Iterator[None]:
+    """Hold the lock of the state at `key` until the block ends.
+
+    Args:
+        access: the account.
+        bucket: the state bucket.
+        key: of the state.
+        operation: what it is held for; whoever meets the lock is told.
+
+    Raises:
+        StateError: somebody else holds it.
+    """
+    lock = f"{key}.tflock"
+    info = {
+        "ID": str(uuid.uuid4()),
+        "Operation": operation,
+        "Info": "",
+        "Who": f"{getpass.getuser()}@{platform.node()}",
+        "Version": "",
+        "Created": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        "Path": f"{bucket}/{key}",
+    }
+    body = json.dumps(info).encode()
+    try:
+        access.s3.put_object(Bucket=bucket, Key=lock, Body=body, IfNoneMatch="*")
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _TAKEN:
+            raise _taken(access, bucket, key, lock) from error
+        raise
+    try:
+        yield
+    finally:
+        access.s3.delete_object(Bucket=bucket, Key=lock)
+
+
+def _taken(access: AwsAccess, bucket: str, key: str, lock: str) -> StateError:
+    try:
+        info = json.loads(access.s3.get_object(Bucket=bucket, Key=lock)["Body"].read())
+        holder = [f"{name}: {info[name]}" for name in ("Who", "Operation", "Created", "ID") if info.get(name)]
+    except (ClientError, ValueError, TypeError, AttributeError):
+        # Released in this moment, or written by something else.
+        holder = []
+    return StateError(
+        "somebody else is working on this environment",
+        where=f"s3://{bucket}/{key}",
+        details=holder,
+        remedy="run again when they are done",
+    )

@@ -1,0 +1,43 @@
+"""What is different between two packages."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Names of files.
+
+    Attributes:
+        changed: those with other contents.
+        added: those that the old package has not.
+        removed: those that the new package has not.
+    """
+
+    changed: tuple[str, ...]
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+    def describe(self, limit: int = 5) -> str:
+        """In one line, such as `gateway/app.py, +gateway/new.py`; long ones end with a count."""
+        names = [*self.changed, *(f"+{name}" for name in self.added), *(f"-{name}" for name in self.removed)]
+        more = [f"and {len(names) - limit} more"] if len(names) > limit else []
+        return ", ".join(names[:limit] + more)
+
+
+def difference(old: Path, new: Path) -> Difference:
+    """Compare two zip files by their contents."""
+    before, after = _contents(old), _contents(new)
+    return Difference(
+        changed=tuple(sorted(name for name in before.keys() & after.keys() if before[name] != after[name])),
+        added=tuple(sorted(after.keys() - before.keys())),
+        removed=tuple(sorted(before.keys() - after.keys())),
+    )
+
+
+def _contents(path: Path) -> dict[str, tuple[int, int]]:
+    with zipfile.ZipFile(path) as archive:
+        return {entry.filename: (entry.CRC, entry.file_size) for entry in archive.infolist()}
