@@ -21,6 +21,7 @@ import boto3
 from botocore.config import Config
 
 from tests.support.checkout import ROOT, clean_environment
+from tests.support.iam import document, trust
 
 ROLE = "arn:aws:iam::123456789012:role/function"
 
@@ -52,7 +53,8 @@ class CloudProcess:
     def functions(self) -> Any:
         """boto3's Lambda client; the role that functions name exists."""
         with contextlib.suppress(Exception):
-            self.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")
+            trusting = document(trust({"Service": "lambda.amazonaws.com"}))
+            self.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument=trusting)
         return self.client("lambda")
 
     def create_function(

@@ -76,8 +76,9 @@ def services(cloud: Cloud, enforcement: Enforcement) -> list[Service]:
     account = enforcement.account
     account.scalable_target = autoscaling.arn_of
     account.tags.add_source("application-autoscaling", lambda arn: autoscaling.tags_of(arn.region, str(arn)))
-    functions = FunctionService(cloud, enforcement)
-    return [iam, metrics, sagemaker, autoscaling, functions, ApiGatewayService(functions)]
+    functions = FunctionService(cloud, enforcement, metrics)
+    apis = ApiGatewayService(functions, enforcement, metrics)
+    return [iam, metrics, sagemaker, autoscaling, functions, apis]
 
 
 @dataclass

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 
 from toolkit.local.apigateway.definition import Method
 from toolkit.local.apigateway.documents import DeployedStage
+from toolkit.local.service import ACCOUNT_ID
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,40 @@ class Identity:
     usage_key: str | None = None
 
 
+@dataclass(frozen=True)
+class Caller:
+    """Who signed a request.
+
+    Attributes:
+        access_key: id of the key.
+        arn: of the user, or of the role's session.
+        id: AWS's unique id of it.
+    """
+
+    access_key: str
+    arn: str
+    id: str
+
+
+@dataclass
+class Outcome:
+    """What became of a request.
+
+    Attributes:
+        status: 499 until an answer goes out.
+        length: of the answer's body in bytes.
+        seconds: from the request to the end of its answer.
+        integration_seconds: until the integration answered, or began to; None if it was not asked.
+        error: the gateway response's type and message, if it was one.
+    """
+
+    status: int = 499
+    length: int = 0
+    seconds: float = 0.0
+    integration_seconds: float | None = None
+    error: tuple[str, str] | None = None
+
+
 @dataclass
 class Call:
     """A request.
@@ -41,6 +76,9 @@ class Call:
         method, parameters: known once it is routed.
         identity: known once it is authorized.
         api_key_id, api_key: known once the key is checked.
+        caller: known once a signature is checked.
+        url: the whole address, as the client has it.
+        outcome: known at the end.
     """
 
     stage: DeployedStage
@@ -50,11 +88,15 @@ class Call:
     headers: Headers
     body: bytes
     source_ip: str
+    url: str = ""
     method: Method | None = None
     parameters: dict[str, str] = field(default_factory=dict)
     identity: Identity | None = None
     api_key_id: str | None = None
     api_key: str | None = field(default=None, repr=False)
+    caller: Caller | None = None
+    outcome: Outcome = field(default_factory=Outcome)
+    started: float = field(default_factory=time.monotonic)
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started_at: float = field(default_factory=time.time)
     extended_request_id: str = field(
@@ -67,7 +109,12 @@ class Call:
         return f"{self.stage.arn}/{self.http_method}/{self.path.lstrip('/')}"
 
     def variable(self, name: str) -> str | None:
-        """A `$context` variable, for templates."""
+        """A `$context` variable, for templates and access logs."""
+        outcome = self.outcome
+        error_type, error = outcome.error or (None, None)
+        integration = outcome.integration_seconds
+        latency = None if integration is None else round(integration * 1000)
+        when = time.gmtime(self.started_at)
         values: dict[str, object] = {
             "requestId": self.request_id,
             "extendedRequestId": self.extended_request_id,
@@ -76,7 +123,22 @@ class Call:
             "path": f"/{self.stage.name}{self.path}",
             "httpMethod": self.http_method,
             "protocol": "HTTP/1.1",
+            "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", when),
             "requestTimeEpoch": int(self.started_at * 1000),
+            "accountId": ACCOUNT_ID,
+            "domainName": self.headers.get("host", ""),
+            "status": outcome.status,
+            "responseLength": outcome.length,
+            "responseLatency": round(outcome.seconds * 1000),
+            "integrationLatency": latency,
+            "integration.latency": latency,
+            "error.responseType": error_type,
+            "error.message": error,
+            "error.messageString": None if error is None else json.dumps(error),
+            "identity.accessKey": self.caller.access_key if self.caller else None,
+            "identity.userArn": self.caller.arn if self.caller else None,
+            "identity.user": self.caller.id if self.caller else None,
+            "identity.caller": self.caller.id if self.caller else None,
             "resourcePath": self.method.resource if self.method else None,
             "deploymentId": self.stage.deployment_id,
             "identity.sourceIp": self.source_ip,

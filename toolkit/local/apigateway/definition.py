@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch")
 ANY: Final = "x-amazon-apigateway-any-method"
-_INTEGRATION: Final = "x-amazon-apigateway-integration"
+INTEGRATION: Final = "x-amazon-apigateway-integration"
 _DEFAULT_TTL_SECONDS: Final = 300
 _DEFAULT_TIMEOUT_MS: Final = 29_000
 _PARAMETER: Final = re.compile(r"\{([^{}]+?)(\+?)\}")
@@ -45,12 +45,16 @@ class Integration:
         kind: in lower case, such as `aws_proxy`.
         streams: whether the answer is handed on while it comes.
         timeout_seconds: until the whole answer, or the beginning of a streamed one.
+        request_templates: of a mock, by media type.
+        responses: of a mock, by a pattern of the status, or `default`.
     """
 
     kind: str
     uri: str
     streams: bool
     timeout_seconds: float
+    request_templates: Mapping[str, str]
+    responses: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class Method:
     Attributes:
         resource: the path with its parameters, such as `/v1/models/{model}`.
         http_method: upper case, or `ANY`.
+        needs_signature: whether callers sign with AWS credentials.
     """
 
     resource: str
@@ -68,6 +73,7 @@ class Method:
     integration: Integration | None
     authorizer: Authorizer | None
     needs_api_key: bool
+    needs_signature: bool
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -155,9 +161,10 @@ def _method(document: Mapping[str, Any], path: str, name: str, operation: Mappin
         resource=path,
         http_method="ANY" if name == ANY else name.upper(),
         operation=operation.get("operationId"),
-        integration=_integration(operation.get(_INTEGRATION)),
+        integration=_integration(operation.get(INTEGRATION)),
         authorizer=next(filter(None, authorizers), None),
         needs_api_key=any(_is_api_key(schemes.get(scheme, {})) for scheme in names),
+        needs_signature=any(_is_sigv4(schemes.get(scheme, {})) for scheme in names),
     )
 
 
@@ -169,6 +176,8 @@ def _integration(extension: Mapping[str, Any] | None) -> Integration | None:
         uri=str(extension.get("uri", "")),
         streams=str(extension.get("responseTransferMode", "BUFFERED")).upper() == "STREAM",
         timeout_seconds=int(extension.get("timeoutInMillis", _DEFAULT_TIMEOUT_MS)) / 1000,
+        request_templates=extension.get("requestTemplates") or {},
+        responses=extension.get("responses") or {},
     )
 
 
@@ -197,3 +206,7 @@ def _is_api_key(scheme: Mapping[str, Any]) -> bool:
         and str(scheme.get("name", "")).lower() == "x-api-key"
         and "x-amazon-apigateway-authtype" not in scheme
     )
+
+
+def _is_sigv4(scheme: Mapping[str, Any]) -> bool:
+    return str(scheme.get("x-amazon-apigateway-authtype", "")).lower() == "awssigv4"

@@ -12,7 +12,7 @@ from typing import Any
 
 from moto.apigateway.models import APIGatewayBackend, Deployment, RestAPI, apigateway_backends
 
-from toolkit.local.apigateway.definition import ANY, METHODS, Definition
+from toolkit.local.apigateway.definition import ANY, INTEGRATION, METHODS, Definition
 from toolkit.local.service import ACCOUNT_ID
 
 _DOCUMENT = "toolkit_document"
@@ -106,13 +106,21 @@ def _for_moto(document: dict[str, Any]) -> dict[str, Any]:
     """The part that moto understands: it takes everything under a path for a method."""
     paths = {
         path: {
-            "any" if name == ANY else name: operation
+            "any" if name == ANY else name: _for_moto_operation(operation)
             for name, operation in operations.items()
             if name in METHODS or name == ANY
         }
         for path, operations in document.get("paths", {}).items()
     }
     return {**document, "paths": paths}
+
+
+def _for_moto_operation(operation: dict[str, Any]) -> dict[str, Any]:
+    integration = operation.get(INTEGRATION)
+    if not isinstance(integration, dict):
+        return operation
+    # A mock has neither.
+    return {**operation, INTEGRATION: {"uri": "", "httpMethod": "POST", **integration}}
 
 
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

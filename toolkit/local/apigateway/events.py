@@ -115,6 +115,9 @@ def _request_context(call: Call, method: Method) -> dict[str, Any]:
 def _identity(call: Call) -> dict[str, Any]:
     identity: dict[str, Any] = dict.fromkeys(_NOT_KNOWN)
     identity |= {"sourceIp": call.source_ip, "userAgent": call.headers.get("user-agent")}
+    if call.caller is not None:
+        identity |= {"accessKey": call.caller.access_key, "accountId": ACCOUNT_ID}
+        identity |= {"caller": call.caller.id, "user": call.caller.id, "userArn": call.caller.arn}
     if call.api_key_id is not None:
         identity |= {"apiKey": call.api_key, "apiKeyId": call.api_key_id}
     return identity

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import re
+import time
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -13,13 +14,13 @@ from starlette.background import BackgroundTask
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response, StreamingResponse
 
-from toolkit.local.apigateway import permissions
+from toolkit.local.apigateway import mock, permissions
 from toolkit.local.apigateway.call import Call
 from toolkit.local.apigateway.definition import Integration, Method
 from toolkit.local.apigateway.errors import GatewayError, Refusal, failed, misconfigured
 from toolkit.local.apigateway.events import is_binary, proxy_event
 from toolkit.local.apigateway.functions import function_of
-from toolkit.local.functions.errors import FunctionError, RefusedError
+from toolkit.local.functions.errors import TIMED_OUT, FunctionError, RefusedError
 from toolkit.local.functions.invocation import Answer
 from toolkit.local.functions.service import MAX_EVENT_BYTES, FunctionService
 
@@ -42,13 +43,16 @@ async def run(call: Call, functions: FunctionService) -> Response:
     """
     method = call.method
     integration = method.integration if method else None
+    if method is not None and integration is not None and integration.kind == "mock":
+        return mock.answer(call, integration)
     if method is None or integration is None or integration.kind != "aws_proxy":
-        raise misconfigured(f"{call.http_method} {call.path}: only aws_proxy integrations run here")
+        raise misconfigured(f"{call.http_method} {call.path}: only aws_proxy and mock integrations run here")
     function = function_of(integration.uri, streamed=integration.streams)
     permissions.require(function, _source_arn(call, method))
     event = proxy_event(call, method)
     if len(event) > MAX_EVENT_BYTES:
         raise GatewayError(Refusal.REQUEST_TOO_LARGE, "Request Too Long", reason="Lambda takes 6 MB")
+    started = time.monotonic()
     answer = functions.invoke(function, event)
     try:
         if integration.streams:
@@ -58,11 +62,18 @@ async def run(call: Call, functions: FunctionService) -> Response:
         # AWS: what Lambda's API rejects is a 500, what the function does wrong a 502.
         raise misconfigured(f"{function.name}: {error.error_type}: {error.message}") from error
     except FunctionError as error:
+        if error.error_type == TIMED_OUT:
+            raise _timed_out(function.name) from error
         raise failed(f"{function.name}: {error.error_type}: {error.message}") from error
     except TimeoutError as error:
         answer.cancel()
-        message = "Endpoint request timed out"
-        raise GatewayError(Refusal.INTEGRATION_TIMEOUT, message, reason=function.name) from error
+        raise _timed_out(function.name) from error
+    finally:
+        call.outcome.integration_seconds = time.monotonic() - started
+
+
+def _timed_out(function: str) -> GatewayError:
+    return GatewayError(Refusal.INTEGRATION_TIMEOUT, "Endpoint request timed out", reason=function)
 
 
 def _source_arn(call: Call, method: Method) -> str:

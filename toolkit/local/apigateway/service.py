@@ -14,11 +14,15 @@ from toolkit.local.apigateway import documents, integration, keys, plans
 from toolkit.local.apigateway.authorizer import Authorizers
 from toolkit.local.apigateway.call import Call
 from toolkit.local.apigateway.errors import GatewayError, Refusal, misconfigured
+from toolkit.local.apigateway.iamauth import IamAuthorization
+from toolkit.local.apigateway.outcome import Recorded, Recorder
 from toolkit.local.apigateway.quota import Quotas
 from toolkit.local.apigateway.responses import gateway_response
 from toolkit.local.apigateway.throttle import Throttle
 from toolkit.local.awsapi import SignedRoute
 from toolkit.local.functions.service import FunctionService
+from toolkit.local.iam.enforcement import Enforcement
+from toolkit.local.metrics.service import Metrics
 from toolkit.local.status import ApiStatus, Item
 
 _log = logging.getLogger(__name__)
@@ -33,10 +37,14 @@ class ApiGatewayService:
 
     Args:
         functions: what runs behind them.
+        enforcement: decides on signed requests.
+        metrics: where their metrics go.
     """
 
-    def __init__(self, functions: FunctionService) -> None:
+    def __init__(self, functions: FunctionService, enforcement: Enforcement, metrics: Metrics) -> None:
         self._functions = functions
+        self._iam = IamAuthorization(enforcement)
+        self._record = Recorder(metrics)
         self._authorizers = Authorizers(functions)
         self._throttle = Throttle()
         self._quotas = Quotas()
@@ -87,16 +95,22 @@ class ApiGatewayService:
             headers=request.headers,
             body=body,
             source_ip=request.client.host if request.client else "127.0.0.1",
+            url=_url(request),
         )
+        return Recorded(await self._answer_or_refuse(call), call, self._record)
+
+    async def _answer_or_refuse(self, call: Call) -> Response:
         try:
             return await self._answer(call)
         except GatewayError as error:
             if error.reason:
                 _log.warning("%s %s: %s", call.http_method, call.path, error)
-            return gateway_response(call, error)
+            refusal = error
         except Exception as error:  # noqa: BLE001 a mistake in the cloud; logged, not shown
             _log.exception("%s %s", call.http_method, call.path)
-            return gateway_response(call, misconfigured(str(error)))
+            refusal = misconfigured(str(error))
+        call.outcome.error = (refusal.refusal.name, refusal.message)
+        return gateway_response(call, refusal)
 
     async def _answer(self, call: Call) -> Response:
         if len(call.body) > MAX_BODY_BYTES:
@@ -105,6 +119,7 @@ class ApiGatewayService:
         if found is None:
             raise GatewayError(Refusal.MISSING_AUTHENTICATION_TOKEN, "Missing Authentication Token")
         call.method, call.parameters = found
+        self._iam.authorize(call)
         call.identity = await self._authorizers.authorize(call)
         use = keys.check(call)
         self._throttle.admit(call, use)
@@ -123,6 +138,12 @@ async def _body(request: Request) -> bytes:
         if size > MAX_BODY_BYTES:
             break
     return b"".join(parts)
+
+
+def _url(request: Request) -> str:
+    """The address as the client has it, with the path encoded as it was sent."""
+    raw = request.scope["raw_path"].decode("latin1").partition("?")[0]
+    return f"{request.url.scheme}://{request.url.netloc}{raw}?{request.url.query}"
 
 
 def _path(request: Request, stage: documents.DeployedStage) -> str:

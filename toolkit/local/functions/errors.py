@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+# The error type of a function that was killed because it took too long.
+TIMED_OUT = "Sandbox.Timedout"
+
 
 class FunctionNotFoundError(LookupError):
     """There is no such function, version or alias."""

@@ -23,6 +23,7 @@ class Function:
     Attributes:
         role: ARN of the role that it runs as.
         code_sha256: hexadecimal.
+        reserved_concurrency: how many invocations may run at once; None: as many as the account allows.
         code: the zip file.
     """
 
@@ -40,6 +41,7 @@ class Function:
     log_group: str
     code_sha256: str
     code: bytes = field(repr=False, compare=False)
+    reserved_concurrency: int | None = field(default=None, compare=False)
 
     @property
     def exec_wrapper(self) -> str | None:
@@ -100,4 +102,12 @@ def _function(found: Any) -> Function:
         log_group=found.logs_group_name,
         code_sha256=found.code_digest,
         code=found.code_bytes,
+        reserved_concurrency=_reserved(found),
     )
+
+
+def _reserved(found: Any) -> int | None:
+    # A reservation is the function's, for all its versions; 0 means that nothing may run.
+    backend = lambda_backends[ACCOUNT_ID][found.region]
+    reserved = backend.get_function(found.function_name).reserved_concurrency
+    return None if reserved is None else int(reserved)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import AsyncGenerator
@@ -12,13 +13,15 @@ from contextlib import aclosing
 import psutil
 
 from toolkit.local.children import Child
-from toolkit.local.functions.errors import FunctionError
+from toolkit.local.functions.errors import TIMED_OUT, FunctionError
 from toolkit.local.functions.function import Function
 from toolkit.local.functions.invocation import Answer, Invocation
 from toolkit.local.functions.log import InstanceLog
 
 # Lambda gives a process 10 s to get ready, and then once more the function's own time-out.
 INIT_SECONDS = 10.0
+# How often a busy process's memory is looked at.
+_MEMORY_SECONDS = 0.2
 
 
 class Instance(abc.ABC):
@@ -43,6 +46,7 @@ class Instance(abc.ABC):
         self.idle_since = 0.0
         self.expires_at = math.inf
         self._max_memory = 0
+        self._out_of_memory = False
 
     @property
     @abc.abstractmethod
@@ -74,6 +78,7 @@ class Instance(abc.ABC):
             FunctionError: it could not; the process is gone.
         """
         started = time.monotonic()
+        self.log.init_start()
         try:
             async with asyncio.timeout(INIT_SECONDS + self.function.timeout_seconds):
                 await self._start()
@@ -87,13 +92,14 @@ class Instance(abc.ABC):
             raise
         self.init_seconds = time.monotonic() - started
 
-    async def run(self, invocation: Invocation, answer: Answer) -> None:
-        """Answer one request. Afterwards look at `usable`."""
+    async def run(self, invocation: Invocation, answer: Answer) -> FunctionError | None:
+        """Answer one request; returns its error. Afterwards look at `usable`."""
         self.log.start(invocation.request_id)
         answer.content_type = self.content_type
         started = time.monotonic()
         error: FunctionError | None = None
         status: str | None = "error"
+        watch = asyncio.create_task(self._watch_memory())
         try:
             async with (
                 asyncio.timeout(invocation.timeout_seconds),
@@ -106,16 +112,34 @@ class Instance(abc.ABC):
             error, status = self._timed_out(invocation), "timeout"
         except FunctionError as failure:
             error = failure
+            if self._out_of_memory:
+                status = "error\tError Type: Runtime.OutOfMemory"
         finally:
+            watch.cancel()
             self._report(invocation, time.monotonic() - started, status)
         answer.log_tail = self.log.tail()
         await answer.end(error)
+        return error
+
+    async def _watch_memory(self) -> None:
+        """Kill the process when it takes more than the function is given, as the kernel does on AWS."""
+        limit = self.function.memory_mb * 2**20
+        while self.child is not None and self.alive:
+            with contextlib.suppress(psutil.Error):
+                # If it has ended by itself, whoever waits for its answer learns that.
+                self._max_memory = max(self._max_memory, psutil.Process(self.child.pid).memory_info().rss)
+            if self._max_memory > limit:
+                self._out_of_memory = True
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    psutil.Process(self.child.pid).kill()
+                return
+            await asyncio.sleep(_MEMORY_SECONDS)
 
     def _timed_out(self, invocation: Invocation) -> FunctionError:
         self.usable = False
         text = f"Task timed out after {invocation.timeout_seconds:.2f} seconds"
         self.log.line(f"{invocation.request_id} {text}")
-        return FunctionError("Sandbox.Timedout", f"RequestId: {invocation.request_id} Error: {text}")
+        return FunctionError(TIMED_OUT, f"RequestId: {invocation.request_id} Error: {text}")
 
     def _report(self, invocation: Invocation, seconds: float, status: str | None) -> None:
         if self.child is not None and self.alive:
@@ -143,4 +167,4 @@ class Instance(abc.ABC):
 
 def _init_timeout(function: Function) -> FunctionError:
     seconds = INIT_SECONDS + function.timeout_seconds
-    return FunctionError("Sandbox.Timedout", f"the function was not ready after {seconds:.0f} seconds")
+    return FunctionError(TIMED_OUT, f"the function was not ready after {seconds:.0f} seconds")

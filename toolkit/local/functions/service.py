@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from toolkit.errors import ToolkitError
 from toolkit.local import eventstream
 from toolkit.local.awsapi import ApiError, Signature, SignedRoute
 from toolkit.local.functions import controlplane, function
+from toolkit.local.functions.concurrency import Concurrency
 from toolkit.local.functions.errors import FunctionError, FunctionNotFoundError, RefusedError
 from toolkit.local.functions.function import Function
 from toolkit.local.functions.handlers import HandlerInstance
@@ -26,9 +28,11 @@ from toolkit.local.functions.instance import Instance
 from toolkit.local.functions.instances import Instances
 from toolkit.local.functions.invocation import Answer, Invocation
 from toolkit.local.functions.log import InstanceLog
+from toolkit.local.functions.measure import FunctionMetrics
 from toolkit.local.functions.sandbox import Sandbox
 from toolkit.local.functions.web import WebInstance
 from toolkit.local.iam.enforcement import DeniedError, Enforcement, SessionCredentials
+from toolkit.local.metrics.service import Metrics
 from toolkit.local.service import Cloud
 from toolkit.local.status import FunctionStatus, Item, ProcessStatus
 from toolkit.project import Project
@@ -52,6 +56,7 @@ class FunctionService:
     Args:
         cloud: where they run.
         enforcement: gives them their roles' credentials.
+        metrics: where their metrics go.
         runtime: makes the Python environment of their processes; called once, in a thread.
     """
 
@@ -59,10 +64,14 @@ class FunctionService:
         self,
         cloud: Cloud,
         enforcement: Enforcement,
+        metrics: Metrics,
         runtime: Callable[[], ToolEnvironment] | None = None,
     ) -> None:
         self._cloud = cloud
         self._enforcement = enforcement
+        self._metrics = metrics
+        self._measure = FunctionMetrics(metrics)
+        self._concurrency = Concurrency()
         self._make_runtime = runtime or self._default_runtime
         self._instances = Instances(self._new_instance)
         self._runtime: asyncio.Task[ToolEnvironment] | None = None
@@ -115,22 +124,34 @@ class FunctionService:
 
     async def _run(self, target: Function, invocation: Invocation, answer: Answer) -> None:
         try:
-            await self._run_in_instance(target, invocation, answer)
+            with self._concurrency.slot(target) as concurrent:
+                await self._run_in_instance(target, invocation, answer, concurrent)
+        except RefusedError as error:
+            self._measure.throttled(target)
+            await answer.end(error)
         except FunctionError as error:
             await answer.end(error)
         except Exception as error:  # noqa: BLE001 a mistake in the cloud; the caller must not wait for ever
             _log.exception("running %s failed", target.name)
             await answer.end(FunctionError("ServiceException", f"the embedded cloud failed: {error}"))
 
-    async def _run_in_instance(self, target: Function, invocation: Invocation, answer: Answer) -> None:
-        instance = await self._instances.acquire(target)
+    async def _run_in_instance(
+        self, target: Function, invocation: Invocation, answer: Answer, concurrent: int
+    ) -> None:
+        started = time.monotonic()
+        failed = True
         try:
-            await instance.run(invocation, answer)
+            instance = await self._instances.acquire(target)
+            started = time.monotonic()
+            try:
+                failed = await instance.run(invocation, answer) is not None
+            finally:
+                await asyncio.shield(self._instances.release(instance))
         finally:
-            await asyncio.shield(self._instances.release(instance))
+            self._measure.invoked(target, time.monotonic() - started, concurrent, failed=failed)
 
     async def _new_instance(self, target: Function) -> Instance:
-        log = InstanceLog(target)
+        log = InstanceLog(target, self._metrics)
         credentials = self._credentials(target)
         try:
             sandbox = Sandbox(self._cloud, await self._tools(), credentials)

@@ -25,6 +25,7 @@ from toolkit.local.functions.log import InstanceLog
 from toolkit.local.functions.sandbox import Sandbox
 from toolkit.local.functions.service import FunctionService
 from toolkit.local.iam.enforcement import Enforcement, SessionCredentials
+from toolkit.local.metrics.service import Metrics
 from toolkit.local.service import Cloud
 from toolkit.project import Project
 from toolkit.toolenvs import ToolEnvironment, ensure
@@ -74,7 +75,7 @@ def run(runtime: ToolEnvironment, directory: Path, handler: str, *events: Any, c
 
     async def answers() -> list[Any]:
         sandbox = Sandbox(Cloud(directory, "http://127.0.0.1:1", "test"), runtime, CREDENTIALS)
-        instance = HandlerInstance(function, InstanceLog(function), sandbox)
+        instance = HandlerInstance(function, InstanceLog(function, Metrics()), sandbox)
         await instance.start()
         try:
             return [await answer(instance, event) for event in events]
@@ -137,7 +138,9 @@ def test_a_failed_installation_is_told_and_tried_again(runtimes: Any, tmp_path: 
         return outcome
 
     async def scenario() -> Any:
-        service = FunctionService(Cloud(tmp_path, "http://127.0.0.1:1", "test"), Enforcement(), install)
+        service = FunctionService(
+            Cloud(tmp_path, "http://127.0.0.1:1", "test"), Enforcement(), Metrics(), install
+        )
         with pytest.raises(FunctionError, match="could not install"):
             await service.invoke(a_function("app.echo"), b"1").read()
         answer = await service.invoke(a_function("app.echo"), b"1").read()

@@ -104,7 +104,8 @@ def test_log_lines(cloud: CloudProcess) -> None:
     )
     _, response = invoke(cloud, "talk", LogType="Tail")
     request_id = response["ResponseMetadata"]["RequestId"]
-    start, one, two, end, report = cloud.log_lines("talk")
+    cold, start, one, two, end, report = cloud.log_lines("talk")
+    assert cold == "INIT_START Runtime Version: python:3.13"
     assert start == f"START RequestId: {request_id} Version: $LATEST"
     assert (one, two) == ("one", "zwei ü")
     assert end == f"END RequestId: {request_id}"

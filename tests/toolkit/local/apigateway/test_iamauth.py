@@ -1,0 +1,92 @@
+"""Methods for callers with AWS credentials, signed as the AWS SDK signs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from tests.support.iam import allow, document
+
+CODE = """
+import json
+def handler(event, context):
+    who = event["requestContext"]["identity"]["userArn"]
+    return {"statusCode": 200, "body": json.dumps([who, event["body"]])}
+"""
+SCHEME = {
+    "type": "apiKey",
+    "name": "Authorization",
+    "in": "header",
+    "x-amazon-apigateway-authtype": "awsSigv4",
+}
+LOCAL = Credentials("local", "local")
+
+
+@pytest.fixture
+def signed(api: Any, function: Any, operation: Any) -> Any:
+    method = {**operation(function(CODE)), "security": [{"iam": []}]}
+    paths = {"/a/{x}": {"post": method}, "/b": {"post": method}}
+    api.put({"paths": paths, "components": {"securitySchemes": {"iam": SCHEME}}})
+    api.deploy()
+    return api
+
+
+def post(
+    api: Any,
+    path: str,
+    credentials: Credentials,
+    body: bytes = b"{}",
+    service: str = "execute-api",
+    **more: str,
+) -> httpx.Response:
+    request = AWSRequest("POST", api.url + path, {"content-type": "application/json"}, body)
+    SigV4Auth(credentials, service, "us-east-1").add_auth(request)
+    headers = {**dict(request.headers.items()), **more}
+    return httpx.post(api.url + path, headers=headers, content=body, timeout=30)
+
+
+def test_who_signs_gets_through(signed: Any) -> None:
+    answer = post(signed, "/a/1%20%2F?x=%C3%BC&b=2&b=1", LOCAL, b'{"a": "\xc3\xbc"}')
+    assert (answer.status_code, answer.json()) == (200, ["arn:aws:iam::123456789012:root", '{"a": "ü"}'])
+
+
+def test_without_a_good_signature_nobody_does(signed: Any) -> None:
+    unsigned = signed.post("/b", content=b"{}")
+    assert (unsigned.status_code, unsigned.json()) == (403, {"message": "Missing Authentication Token"})
+    refusals = [
+        post(signed, "/b", Credentials("local", "wrong")),
+        post(signed, "/b", Credentials("AKIAUNKNOWN", "local")),
+        post(signed, "/b", LOCAL, service="s3"),
+        post(signed, "/b", LOCAL, **{"content-type": "text/plain"}),
+    ]
+    assert [answer.status_code for answer in refusals] == [403] * 4
+    assert {answer.headers["x-amzn-errortype"] for answer in refusals} == {"InvalidSignatureException"}
+
+
+@pytest.fixture
+def enforced(signed: Any) -> Iterator[None]:
+    switch = f"{signed.cloud.endpoint_url}/_toolkit/iam"
+    httpx.post(switch, json={"enforce": True}).raise_for_status()
+    yield
+    httpx.post(switch, json={"enforce": False}).raise_for_status()
+
+
+def test_enforced_policies_decide(signed: Any, enforced: None) -> None:
+    iam = signed.cloud.client("iam")
+    iam.create_user(UserName="caller")
+    resource = f"arn:aws:execute-api:us-east-1:123456789012:{signed.id}/live/POST/a/*"
+    policy = document(allow("execute-api:Invoke", resource))
+    iam.put_user_policy(UserName="caller", PolicyName="p", PolicyDocument=policy)
+    key = iam.create_access_key(UserName="caller")["AccessKey"]
+    caller = Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+    assert post(signed, "/a/1", caller).json() == ["arn:aws:iam::123456789012:user/caller", "{}"]
+    denied = post(signed, "/b", caller)
+    assert denied.status_code == 403
+    assert "is not authorized to perform: execute-api:Invoke" in json.dumps(denied.json())

@@ -1,0 +1,184 @@
+"""What Lambda limits: time, memory, concurrency; and the metrics that tell of it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.support.cloudprocess import CloudProcess, zipped
+from tests.support.interrupts import wait_for
+
+OVERRUN = """
+import os, time
+def handler(event, context):
+    if event:
+        time.sleep(60)
+    return os.getpid()
+"""
+GREEDY = """
+import os, time
+def handler(event, context):
+    hoard = bytearray(event * 2**20)
+    for i in range(0, len(hoard), 4096):
+        hoard[i] = 1
+    if event > 100:
+        time.sleep(30)
+    return os.getpid()
+"""
+WAITING = """
+import pathlib, time
+def handler(event, context):
+    place = pathlib.Path(event["place"])
+    (place / event["name"]).touch()
+    while not (place / "go").exists():
+        time.sleep(0.005)
+    return "done"
+"""
+
+
+def invoke(cloud: CloudProcess, name: str, event: Any = None) -> tuple[Any, bool]:
+    response = cloud.functions.invoke(FunctionName=name, Payload=json.dumps(event))
+    return json.loads(response["Payload"].read()), "FunctionError" in response
+
+
+def statistic(cloud: CloudProcess, namespace: str, name: str, kind: str, **dimensions: str) -> float | None:
+    """One statistic of a metric over the last minutes."""
+    found = cloud.client("cloudwatch").get_metric_statistics(
+        Namespace=namespace,
+        MetricName=name,
+        Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
+        StartTime=datetime.now(UTC) - timedelta(hours=1),
+        EndTime=datetime.now(UTC) + timedelta(minutes=1),
+        Period=7200,
+        Statistics=[kind],
+    )["Datapoints"]
+    return float(found[0][kind]) if found else None
+
+
+def test_who_overruns_is_killed(cloud: CloudProcess) -> None:
+    cloud.create_function("overrun", {"app.py": OVERRUN}, Timeout=1)
+    first, _ = invoke(cloud, "overrun")
+    failed, is_error = invoke(cloud, "overrun", 1)
+    assert is_error
+    assert failed["errorMessage"].endswith("Task timed out after 1.00 seconds")
+    assert invoke(cloud, "overrun")[0] != first
+    log = cloud.log_lines("overrun")
+    assert sum(line.startswith("INIT_START") for line in log) == 2
+    reports = [line for line in log if line.startswith("REPORT")]
+    assert [line.endswith("Status: timeout") for line in reports].count(True) == 1
+    for name, value in (("Invocations", 3), ("Errors", 1), ("Throttles", 0)):
+        assert statistic(cloud, "AWS/Lambda", name, "Sum", FunctionName="overrun") == value
+    longest = statistic(cloud, "AWS/Lambda", "Duration", "Maximum", FunctionName="overrun")
+    assert longest is not None
+    assert longest >= 1000
+
+
+def test_who_takes_too_much_memory_is_killed(cloud: CloudProcess) -> None:
+    cloud.create_function("greedy", {"app.py": GREEDY}, Timeout=30, MemorySize=128)
+    first, is_error = invoke(cloud, "greedy", 10)
+    assert not is_error
+    failed, is_error = invoke(cloud, "greedy", 300)
+    assert is_error
+    assert failed["errorMessage"].endswith("Error: Runtime exited with error: signal: 9")
+    reports = [line for line in cloud.log_lines("greedy") if line.startswith("REPORT")]
+    assert any(line.endswith("Status: error\tError Type: Runtime.OutOfMemory") for line in reports)
+    second, is_error = invoke(cloud, "greedy", 10)
+    assert (second != first, is_error) == (True, False)
+
+
+def test_reserved_concurrency(cloud: CloudProcess, tmp_path: Path) -> None:
+    cloud.create_function("reserved", {"app.py": WAITING}, Timeout=60)
+    cloud.functions.put_function_concurrency(FunctionName="reserved", ReservedConcurrentExecutions=2)
+    answers: list[Any] = []
+
+    def ask(name: str) -> None:
+        answers.append(invoke(cloud, "reserved", {"place": str(tmp_path), "name": name}))
+
+    threads = [threading.Thread(target=ask, args=[name]) for name in ("a", "b")]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: all((tmp_path / name).exists() for name in "ab"), "both to run")
+    with pytest.raises(ClientError, match="Rate Exceeded") as refused:
+        ask("c")
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
+    assert refused.value.response["Error"]["Code"] == "TooManyRequestsException"
+    assert refused.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    (tmp_path / "go").touch()
+    for thread in threads:
+        thread.join()
+    ask("d")
+    assert answers == [("done", False)] * 3
+    assert statistic(cloud, "AWS/Lambda", "Throttles", "Sum", FunctionName="reserved") == 1
+    most = statistic(cloud, "AWS/Lambda", "ConcurrentExecutions", "Maximum", FunctionName="reserved")
+    assert most == 2
+    cloud.functions.put_function_concurrency(FunctionName="reserved", ReservedConcurrentExecutions=0)
+    with pytest.raises(ClientError, match="Rate Exceeded"):
+        ask("e")
+
+
+VERSION = "def handler(event, context): return {}\n"
+
+
+def test_code_changes_under_load_lose_nothing(cloud: CloudProcess) -> None:
+    cloud.create_function("changing", {"app.py": VERSION.format(0)})
+    answers: list[tuple[Any, bool]] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            answers.append(invoke(cloud, "changing"))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for number in range(1, 4):
+        code = zipped({"app.py": VERSION.format(number)})
+        cloud.functions.update_function_code(FunctionName="changing", ZipFile=code)
+        # From here on the new code answers.
+        assert invoke(cloud, "changing") == (number, False)
+        cloud.functions.update_function_configuration(FunctionName="changing", MemorySize=128 + number)
+        wait_for(_grows(answers), "an answer")
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert not [answer for answer, is_error in answers if is_error]
+
+
+def _grows(answers: list[Any]) -> Callable[[], bool]:
+    before = len(answers)
+    return lambda: len(answers) > before
+
+
+METRIC = """
+import json
+def handler(event, context):
+    directive = {"Namespace": "Shop", "Dimensions": [["Model"], ["Model", "Key"]],
+                 "Metrics": [{"Name": "Tokens", "Unit": "Count"}, {"Name": "Missing"}]}
+    print(json.dumps({"_aws": {"Timestamp": 0, "CloudWatchMetrics": [directive]},
+                      "Model": "m", "Key": "k", "Tokens": [3, 4]}))
+    print('{"_aws": "not in the format"}')
+    print('{"_aws": ')
+"""
+
+
+def test_metrics_that_are_embedded_in_a_log(cloud: CloudProcess) -> None:
+    cloud.create_function("counting", {"app.py": METRIC})
+    for _ in range(2):
+        assert invoke(cloud, "counting") == (None, False)
+
+    def tokens() -> list[float | None]:
+        sets: list[dict[str, str]] = [{"Model": "m"}, {"Model": "m", "Key": "k"}, {"Key": "k"}]
+        return [statistic(cloud, "Shop", "Tokens", "Sum", **dimensions) for dimensions in sets]
+
+    deadline = time.monotonic() + 10
+    while tokens() != [14, 14, None]:
+        assert time.monotonic() < deadline, tokens()
+        time.sleep(0.05)
