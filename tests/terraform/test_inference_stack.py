@@ -125,7 +125,7 @@ def test_a_rollout_begins_with_the_count_that_runs(planned: Planned) -> None:
             "initial_instance_count"
         ]
         for a in planned.changes
-        if ".aws_sagemaker_endpoint_configuration." in a
+        if ".aws_sagemaker_endpoint_configuration." in a and "smollm2" in a
     }
     assert counts == {
         "example-dev-smollm2": 1,
