@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from types import ModuleType
 
 from gateway.endpoints import Endpoints
 from gateway.settings import Settings, SettingsError
@@ -17,7 +18,9 @@ def main() -> int:
     """
     # First, because it goes on in a thread while the imports below run.
     endpoints = Endpoints()
-    import uvicorn
+    _leave_out_command_line()
+    from uvicorn.config import Config
+    from uvicorn.server import Server
 
     from gateway.app import create_app
     from gateway.service import Models
@@ -27,11 +30,8 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    app = create_app(Models(settings.models, endpoints), settings)
-    # Ready only with a client: what Lambda does before the first request costs that request nothing.
-    endpoints.wait_until_ready()
-    uvicorn.run(
-        app,
+    config = Config(
+        create_app(Models(settings.models, endpoints), settings),
         host="127.0.0.1",
         port=settings.port,
         http="h11",
@@ -44,7 +44,20 @@ def main() -> int:
         # Longer than the adapter keeps its connections, so that none is closed under a request.
         timeout_keep_alive=60,
     )
+    # Ready only with a client: what Lambda does before the first request costs that request nothing.
+    endpoints.wait_until_ready()
+    Server(config).run()
     return 0
+
+
+def _leave_out_command_line() -> None:
+    """Keep uvicorn from loading its command line, and click with it: a third of all there is to compile.
+
+    Its `__init__` does so, and there is no way around that.
+    """
+    command_line = ModuleType("uvicorn.main")
+    command_line.__dict__.update(Server=None, main=None, run=None)
+    sys.modules[command_line.__name__] = command_line
 
 
 if __name__ == "__main__":

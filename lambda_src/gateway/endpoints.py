@@ -20,6 +20,7 @@ from gateway.errors import (
     RequestTooLargeError,
 )
 
+_SERVICE: Final = "sagemaker-runtime"
 _CONNECT_SECONDS: Final = 5
 # Of silence. Just below API Gateway's own limit of 5 minutes, so that the client is told why.
 _READ_SECONDS: Final = 290
@@ -160,8 +161,16 @@ class Invocation:
 def _runtime_client(before_call: Any) -> Any:
     # botocore rather than boto3, which would load its resources and S3's transfer manager besides.
     from botocore.config import Config
+    from botocore.loaders import Loader
     from botocore.session import Session
 
+    class OneService(Loader):
+        def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002
+            """Only to see that the service exists botocore would look at the files of all 400."""
+            return [_SERVICE]
+
+    session = Session()
+    session.register_component("data_loader", OneService())
     config = Config(
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=_READ_SECONDS,
@@ -169,8 +178,8 @@ def _runtime_client(before_call: Any) -> Any:
         # A repeated call would make the model work twice; clients repeat when they are told 429 or 503.
         retries={"total_max_attempts": 1, "mode": "standard"},
     )
-    client = Session().create_client("sagemaker-runtime", config=config)
-    client.meta.events.register("before-call.sagemaker-runtime", before_call)
+    client = session.create_client(_SERVICE, config=config)
+    client.meta.events.register(f"before-call.{_SERVICE}", before_call)
     return client
 
 
