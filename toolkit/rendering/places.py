@@ -15,7 +15,9 @@ def answers(environment: Environment, name: str) -> tuple[str | None, str | None
     asynchronous = environment.models[name].asynchronous
     if asynchronous is None:
         return None, None
-    return asynchronous.output_s3 or _in_model_store(environment, name, "async"), asynchronous.failure_s3
+    output = asynchronous.output_s3 or _in_model_store(environment, name, "async")
+    # Their names differ, and without a prefix SageMaker would keep no word of what failed.
+    return output, asynchronous.failure_s3 or output
 
 
 def captured(environment: Environment, name: str) -> str | None:

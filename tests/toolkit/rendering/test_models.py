@@ -102,7 +102,7 @@ def test_an_asynchronous_endpoint(tmp_path: Path) -> None:
     assert told["endpoint"]["type"] == "async"
     assert told["endpoint"]["async"] == {
         "output_s3_uri": f"{STORE}/m/async/",
-        "failure_s3_uri": None,
+        "failure_s3_uri": f"{STORE}/m/async/",
         "success_topic_arn": topic,
         "error_topic_arn": None,
         "max_concurrent_invocations": None,
