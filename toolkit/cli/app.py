@@ -9,6 +9,7 @@ from toolkit.cli import (
     bootstrap,
     destroy,
     doctor,
+    drift,
     init,
     keys,
     local,
@@ -24,6 +25,7 @@ from toolkit.cli import (
     smoke_test,
     status,
     sync,
+    unlock,
     validate,
 )
 
@@ -53,6 +55,8 @@ app.command("releases")(releases.releases)
 app.command("rollback")(rollback.rollback)
 app.command("pause")(pause.pause)
 app.command("resume")(pause.resume)
+app.command("drift")(drift.drift)
+app.command("unlock")(unlock.unlock)
 app.command("doctor")(doctor.doctor)
 app.add_typer(keys.app, name="keys")
 app.add_typer(local.app, name="local")

@@ -28,6 +28,7 @@ Env = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request's comment.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 LockTimeout = Annotated[
     int,

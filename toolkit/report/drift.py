@@ -20,7 +20,7 @@ def read(document: Mapping[str, Any]) -> tuple[Change, ...]:
         for values in _values(document.get("prior_state", {}).get("values", {}).get("root_module", {}))
     }
     found = [
-        change_of(_without_own_rights(resource, own_rights))
+        change_of(_without_own_rights(_without_schedules(resource), own_rights))
         for resource in document.get("resource_drift", ())
         if resource.get("mode") == "managed" and resource["type"] not in kinds.BOOKKEEPING
     ]
@@ -34,6 +34,16 @@ def _values(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield resource["values"]
     for child in module.get("child_modules", ()):
         yield from _values(child)
+
+
+def _without_schedules(resource: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A fleet with schedules has the bounds of the one that came last: that is what they are for."""
+    if (resource["type"], resource.get("name")) != ("aws_appautoscaling_target", "scheduled"):
+        return resource
+    change = resource["change"]
+    bounds = {key: (change.get("before") or {}).get(key) for key in ("min_capacity", "max_capacity")}
+    after = change.get("after")
+    return {**resource, "change": {**change, "after": after and {**after, **bounds}}}
 
 
 def _without_own_rights(
