@@ -1,0 +1,189 @@
+"""Plans that are shown, judged, saved and applied exactly; what refuses, and why."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.checkout import clean_environment
+from tests.support.lab import STATE_KEY, Lab, opened
+
+pytestmark = pytest.mark.e2e
+LOCK = {
+    "ID": "6c1ce0d6-9d26-0a4b-7f0d-7b1f2f1d2c3e",
+    "Operation": "OperationTypeApply",
+    "Info": "",
+    "Who": "ana@build-17",
+    "Version": "1.11.4",
+    "Created": "2026-11-22T10:00:00.123456Z",
+    "Path": "",
+}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Planned, the plan kept as `first.plan`, and applied by that plan."""
+    with opened(tmp_path_factory.mktemp("lab")) as made:
+        shown = json.loads(made.toolkit.succeed("plan", "--env", "local", "--json"))
+        assert {part["part"] for part in shown["parts"]} == {"API", "model echo"}
+        shutil.copy(made.build / "plan", made.toolkit.project / "first.plan")
+        made.toolkit.succeed("apply", "--env", "local", "--plan", "build/local/plan")
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def as_before(lab: Lab) -> Iterator[None]:
+    """Each test begins and ends with the file that was applied."""
+    yield
+    lab.declare()
+
+
+def refused(lab: Lab, exit_code: int, *arguments: str) -> str:
+    """What a command says that ends with `exit_code` and changes nothing."""
+    serial = lab.state()["serial"]
+    result = lab.toolkit(*arguments)
+    assert result.returncode == exit_code, result.stdout + result.stderr
+    assert lab.state()["serial"] == serial
+    return result.stdout + result.stderr
+
+
+def test_the_plan_that_was_shown_is_what_was_applied(lab: Lab) -> None:
+    planned = json.loads((lab.build / "plan.json").read_text())
+    (part,) = [part for part in planned["parts"] if part["part"] == "model echo"]
+    assert "a new endpoint llm-local-echo starts" in part["consequences"][0]
+    types = {resource["type"] for resource in lab.state()["resources"] if resource["mode"] == "managed"}
+    assert {each["type"] for part in planned["parts"] for each in part["changes"]} == types - {
+        "terraform_data"
+    }
+
+
+def test_a_plan_that_was_applied_is_stale(lab: Lab) -> None:
+    said = refused(lab, 9, "apply", "--env", "local", "--plan", "first.plan")
+    assert "state: serial 0 when it was planned, 1 now" in said
+    assert "environment file" not in said
+
+
+def test_a_stale_plan_says_which_part_differs(lab: Lab) -> None:
+    lab.declare("    aliases: [chat]\n")
+    (lab.toolkit.project / "lambda_src" / "authorizer" / "further.py").write_text("X = 1\n")
+    said = refused(lab, 9, "apply", "--env", "local", "--plan", "first.plan")
+    (lab.toolkit.project / "lambda_src" / "authorizer" / "further.py").unlink()
+    assert "environment file: not what it was" in said
+    assert "Lambda code: not what it was" in said
+    assert "Terraform code" not in said
+
+
+def test_a_foreign_plan_is_refused(lab: Lab) -> None:
+    lab.declare(env="other")
+    said = refused(lab, 9, "apply", "--env", "other", "--plan", "first.plan")
+    (lab.toolkit.project / "terraform" / "environments" / "other.yaml").unlink()
+    assert "the plan is of environment local" in said
+
+
+@pytest.mark.parametrize("content", [b"", b"not a plan", b"PK\x05\x06" + b"\0" * 18])
+def test_what_is_no_plan_is_refused(lab: Lab, content: bytes) -> None:
+    (lab.toolkit.project / "strange.plan").write_bytes(content)
+    assert "no plan of `toolkit plan`" in refused(lab, 9, "apply", "--env", "local", "--plan", "strange.plan")
+
+
+def test_a_violation_is_shown_and_nothing_is_saved_or_applied(lab: Lab) -> None:
+    lab.declare("    aliases: [chat]\npolicy: {fail_at: medium}\n")
+    said = refused(lab, 3, "plan", "--env", "local")
+    assert "terraform/modules/inference_api/api.tf:" in said
+    assert "CKV_LLM_9" in said
+    assert "→ Add access_log_settings" in said
+    assert not (lab.build / "plan").exists()
+    assert "CKV_LLM_9" in refused(lab, 3, "apply", "--env", "local")
+
+
+def test_an_endpoint_is_not_destroyed_by_accident(lab: Lab) -> None:
+    lab.declare(echo="other")
+    said = refused(lab, 2, "apply", "--env", "local")
+    assert "the endpoint llm-local-echo stops answering" in said
+    assert "--allow-destroy local" in said
+    assert "names prod, and this is local" in refused(
+        lab, 2, "apply", "--env", "local", "--allow-destroy", "prod"
+    )
+
+
+def test_a_protected_environment_is_not_destroyed(lab: Lab) -> None:
+    lab.declare("protected: true\n")
+    assert "local is protected" in refused(lab, 2, "destroy", "--env", "local", "--yes")
+
+
+def test_drift_is_found_and_nothing_else(lab: Lab) -> None:
+    group = "/aws/lambda/llm-local-gateway"
+    lab.aws("logs").put_retention_policy(logGroupName=group, retentionInDays=7)
+    result = lab.toolkit("drift", "--env", "local", "--json")
+    assert result.returncode == 8, result.stderr
+    found: dict[str, Any] = json.loads(result.stdout)
+    assert found["release"] == 1
+    ((resource,)) = found["resources"]
+    assert resource["name"] == group
+    assert [(d["path"], d["old"], d["new"]) for d in resource["differences"]] == [
+        ("retention_in_days", "30", "7")
+    ]
+    lab.aws("logs").put_retention_policy(logGroupName=group, retentionInDays=30)
+    assert "no drift" in lab.toolkit.succeed("drift", "--env", "local")
+
+
+def test_a_lock_says_who_holds_it_and_is_cleared_on_demand(lab: Lab) -> None:
+    s3, key = lab.aws("s3"), f"{STATE_KEY}.tflock"
+    s3.put_object(Bucket=lab.bucket, Key=key, Body=json.dumps(LOCK).encode())
+    said = refused(lab, 9, "plan", "--env", "local")
+    assert "locked by ana@build-17 since 2026-11-22 10:00:00" in said
+    assert "toolkit unlock --env local" in said
+    asked = lab.toolkit("unlock", "--env", "local")
+    assert asked.returncode == 2
+    assert "another machine" in asked.stderr
+    lab.toolkit.succeed("unlock", "--env", "local", "--yes")
+    assert key not in [item["Key"] for item in s3.list_objects_v2(Bucket=lab.bucket)["Contents"]]
+    assert "is not locked" in lab.toolkit("unlock", "--env", "local").stderr
+
+
+def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "toolkit", *arguments],
+        cwd=project,
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_of_two_applies_at_once_one_waits_or_fails(lab: Lab) -> None:
+    lab.declare("    aliases: [chat]\n")
+    before = lab.state()
+    apply = ["apply", "--env", "local"]
+    running = [start(lab.toolkit.project, *apply, *waiting) for waiting in ([], ["--lock-timeout", "5m"], [])]
+    ended = [(each.communicate()[0], each.returncode) for each in running]
+    assert {code for _, code in ended} <= {0, 9}, ended
+    assert 0 in [code for _, code in ended]
+    assert all("in use on this machine: `toolkit apply`" in said for said, code in ended if code == 9)
+    after = lab.state()
+    assert after["lineage"] == before["lineage"]
+    assert after["serial"] > before["serial"]
+    assert '"chat"' in json.dumps(after).replace("\\", "")
+    lab.declare()
+    lab.toolkit.succeed("apply", "--env", "local")
+
+
+def test_environments_are_planned_side_by_side(lab: Lab) -> None:
+    environments = lab.toolkit.project / "terraform" / "environments"
+    (environments / "broken.yaml").write_text("target: local\n")
+    result = lab.toolkit("plan", "--env", "local,broken", "--json")
+    (environments / "broken.yaml").unlink()
+    assert result.returncode == 2
+    found = json.loads(result.stdout)["environments"]
+    assert (found["local"]["exit_code"], found["local"]["plan"]["summary"]) == (0, "no changes")
+    assert found["broken"]["exit_code"] == 2
+    assert "broken.yaml" in found["broken"]["error"]

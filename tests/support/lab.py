@@ -1,0 +1,76 @@
+"""A deployment that costs little: its model is a server in the test's own process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.checkout import copy_checkout
+from tests.support.cloud import Engine
+from tests.support.toolkit import Toolkit, local_client
+
+ENVIRONMENT = """\
+target: local
+name: llm
+region: us-east-1
+account:
+  lifecycle_rules: false
+models:
+  echo:
+    serving: {{engine: llama_cpp}}
+    source: {{server: "{url}"}}
+    instance_type: ml.c7i.xlarge
+"""
+STATE_KEY = "local/inference.tfstate"
+
+
+@dataclass
+class Lab:
+    """The environment `local` of a checkout of its own."""
+
+    toolkit: Toolkit
+    engine: Engine
+
+    @property
+    def build(self) -> Path:
+        """What is generated for it."""
+        return self.toolkit.project / "build" / "local"
+
+    def declare(self, further: str = "", env: str = "local", **replaced: str) -> None:
+        """Write an environment file: the usual one, with texts replaced and lines added."""
+        text = ENVIRONMENT.format(url=self.engine.url)
+        for old, new in replaced.items():
+            text = text.replace(old, new)
+        file = self.toolkit.project / "terraform" / "environments" / f"{env}.yaml"
+        file.write_text(text + further)
+
+    def aws(self, service: str) -> Any:
+        """A boto3 client of the lab's cloud."""
+        status = json.loads(self.toolkit.succeed("local", "status", "--json"))
+        return local_client(service, {"aws_endpoint_url": status["endpoint_url"], "region": "us-east-1"})
+
+    @property
+    def bucket(self) -> str:
+        """Where the state lies."""
+        return "llm-state-123456789012-us-east-1"
+
+    def state(self) -> dict[str, Any]:
+        """Terraform's state, as it lies in the bucket."""
+        found = self.aws("s3").get_object(Bucket=self.bucket, Key=STATE_KEY)
+        return dict(json.loads(found["Body"].read()))
+
+
+@contextmanager
+def opened(directory: Path) -> Iterator[Lab]:
+    """A lab with nothing deployed yet; its cloud is stopped at the end."""
+    lab = Lab(Toolkit(copy_checkout(directory / "project")), Engine())
+    lab.declare()
+    try:
+        yield lab
+    finally:
+        lab.toolkit.succeed("local", "down")
+        lab.engine.stop()
