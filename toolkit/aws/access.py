@@ -22,6 +22,7 @@ from toolkit.errors import InputError, PreflightError
 if TYPE_CHECKING:
     from types_boto3_apigateway.client import APIGatewayClient
     from types_boto3_cloudwatch.client import CloudWatchClient
+    from types_boto3_iam.client import IAMClient
     from types_boto3_lambda.client import LambdaClient
     from types_boto3_logs.client import CloudWatchLogsClient
     from types_boto3_s3.client import S3Client
@@ -165,6 +166,11 @@ class AwsAccess:
     def lambda_(self) -> LambdaClient:
         """Lambda's control plane."""
         return self._session.client("lambda", **self._options)
+
+    @cached_property
+    def iam(self) -> IAMClient:
+        """Identity and Access Management."""
+        return self._session.client("iam", **self._options)
 
     @cached_property
     def cloudwatch(self) -> CloudWatchClient:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from toolkit.cli.options import AllowDestroy, Env, LockTimeout, Yes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from toolkit.deployment.removal import Leftover
     from toolkit.terraform import Plan
 
 
@@ -16,7 +19,7 @@ def destroy(
     """Take an environment down; the account's role, model store and state stay."""
     from toolkit.cli import approval
     from toolkit.console import Console
-    from toolkit.deployment import inference, locking, review
+    from toolkit.deployment import destroying, locking, review
     from toolkit.deployment.context import open_context
     from toolkit.environment import load
     from toolkit.project import Project
@@ -28,14 +31,16 @@ def destroy(
     context = open_context(env, console, lock_timeout=lock_timeout)
     review.require_unprotected(context, allow_destroy)
 
-    def approve(plan: Plan) -> None:
+    def approve(plan: Plan, unknown: Sequence[Leftover]) -> None:
         console.line(plan.summary())
-        if plan.has_changes:
+        for each in unknown:
+            console.line(f"to remove, though no state knows it: {each}")
+        if plan.has_changes or unknown:
             account = context.access.account_id
             approval.require(console, f"Destroy {env} in account {account}?", yes=yes)
 
     with locking.exclusive(context):
-        count = inference.destroy(context, approve)
+        count = destroying.destroy(context, approve)
     console.line(f"{env} is destroyed: {count} resources, and its API keys")
     if context.environment.is_local:
         console.line("the embedded cloud still runs, empty: `toolkit local down` stops it")

@@ -1,14 +1,15 @@
-"""The inference stack: prepared, planned, applied, taken down."""
+"""The inference stack: prepared, planned, applied."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from toolkit import staging
-from toolkit.deployment import bootstrap, files, fleet, recording, settle, verify, watch
+from toolkit.deployment import adoption, bootstrap, files, fleet, recording, settle, verify, watch
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs, deployed_models, read, stored
 from toolkit.deployment.settle import settled
@@ -18,7 +19,7 @@ from toolkit.errors import TerraformError
 from toolkit.keys import Keys
 from toolkit.packaging import Package
 from toolkit.staging import StagedModel
-from toolkit.terraform import Plan, Workspace
+from toolkit.terraform import Plan, Watch, Workspace
 
 STACK = "inference"
 ENDPOINT = "aws_sagemaker_endpoint"
@@ -49,18 +50,40 @@ class Prepared:
 def prepare(context: Context) -> Prepared:
     """Bring the account to where the stack can be planned, and plan what the environment file says."""
     bootstrap.ensure(context)
-    counts = fleet.instance_counts(context, settled(context, settle.names(context).values()))
+    found = settled(context, settle.names(context).values())
+    counts = fleet.instance_counts(context, found)
     written = files.write(context.project, context.environment, context.console, counts)
-    return replace(plan(context, "apply", written.staged, written.packages), instance_counts=counts)
+    planned = plan(context, "apply", written.staged, written.packages, settle.failed(context, found))
+    return replace(planned, instance_counts=counts)
 
 
 def plan(
-    context: Context, action: str, staged: Mapping[str, StagedModel], packages: Mapping[str, Package]
+    context: Context,
+    action: str,
+    staged: Mapping[str, StagedModel],
+    packages: Mapping[str, Package],
+    failed: Iterable[str] = (),
 ) -> Prepared:
-    """Plan the stack with the variables that lie in the environment's build folder."""
+    """Plan the stack with the variables that lie in the environment's build folder.
+
+    Args:
+        context: the environment.
+        action: in the words of the release that it becomes.
+        staged: weights to upload before the plan is applied.
+        packages: the Lambda packages that the plan refers to, by file name.
+        failed: models whose endpoints SageMaker only lets be deleted; others take their place.
+    """
     workspace = context.workspace(STACK)
     workspace.init()
-    return Prepared(workspace, workspace.plan(), action, staged, packages)
+    replace = [f'module.endpoint["{model}"].{ENDPOINT}.this[0]' for model in failed]
+    planned = workspace.plan(replace=replace)
+    left = adoption.find(context, planned)
+    if left:
+        for line in adoption.describe(left):
+            context.console.line(line)
+        adopt = adoption.write(left, workspace.directory)
+        planned = workspace.plan(var_files=[adopt], replace=replace)
+    return Prepared(workspace, planned, action, staged, packages)
 
 
 def apply(context: Context, prepared: Prepared, check: Callable[[Outputs], None] | None = None) -> Outputs:
@@ -98,10 +121,12 @@ def apply(context: Context, prepared: Prepared, check: Callable[[Outputs], None]
 
 
 def _apply_plan(context: Context, prepared: Prepared) -> Rollout:
-    watched = _endpoints_of(context, prepared.plan)
-    rollout = Rollout(frozenset(watched.values()), context.access.now())
+    touched = frozenset(_endpoints_of(context, prepared.plan).values())
+    # Since the plan was made, somebody may have begun an update of their own.
+    settled(context, sorted(touched))
+    rollout = Rollout(touched, context.access.now())
     try:
-        with watch.watching(context.access, watched) as states:
+        with watching(context, prepared.plan) as states:
             prepared.workspace.apply(prepared.plan, states)
     except TerraformError as error:
         # If it is about an endpoint, SageMaker and the container's log know more of it.
@@ -111,6 +136,11 @@ def _apply_plan(context: Context, prepared: Prepared) -> Rollout:
             raise
         raise failed from error
     return rollout
+
+
+def watching(context: Context, plan: Plan) -> AbstractContextManager[Watch]:
+    """Watch the endpoints that a plan changes while it is applied."""
+    return watch.watching(context.access, _endpoints_of(context, plan))
 
 
 def _endpoints_of(context: Context, plan: Plan) -> dict[str, str]:
@@ -124,23 +154,3 @@ def keys_of(context: Context, outputs: Outputs) -> Keys:
     """The environment's API keys."""
     environment = context.environment
     return Keys(context.access, environment.prefix, outputs.usage_plan_id, environment.tags)
-
-
-def destroy(context: Context, approve: Callable[[Plan], None]) -> int:
-    """Take the stack down, keys first; returns the number of resources destroyed.
-
-    Args:
-        context: the environment.
-        approve: called with the plan before anything happens; raises to stop.
-    """
-    bootstrap.ensure(context)
-    files.write(context.project, context.environment, context.console)
-    workspace = context.workspace(STACK)
-    workspace.init()
-    plan = workspace.plan(destroy=True)
-    approve(plan)
-    # Keys are the toolkit's own, not Terraform's; access ends before the API does.
-    Keys(context.access, context.environment.prefix, usage_plan_id="", tags={}).revoke_all()
-    if plan.has_changes:
-        workspace.apply(plan)
-    return plan.counts.remove

@@ -16,7 +16,6 @@ _STAGES = {
     "Baking": "baking",
     "Deleting": "removing instances",
 }
-_WITH_TRAFFIC = {"ActivatingTraffic", "Baking"}
 
 
 def describe(found: Description | None) -> str:
@@ -25,7 +24,7 @@ def describe(found: Description | None) -> str:
         return "not there"
     pending = found.get("PendingDeploymentSummary")
     fleet: list[Any] = list((pending or found).get("ProductionVariants") or [])
-    stages = _stages(fleet)
+    stages = _stages([*fleet, *(found.get("ProductionVariants") or [])])
     parts = [found["EndpointStatus"], *(words for stage, words in _STAGES.items() if stage in stages)]
     if pending is not None:
         parts.append(f"{new_fleet_share(found)} % of the traffic on the new fleet")
@@ -35,10 +34,10 @@ def describe(found: Description | None) -> str:
 
 
 def new_fleet_share(found: Description) -> int:
-    """Percent of the traffic that goes to the fleet an update moves to; 0 until it may have any."""
+    """Percent of the traffic that goes to the fleet an update moves to; 0 while that is being started."""
     new: list[Any] = list((found.get("PendingDeploymentSummary") or {}).get("ProductionVariants") or [])
-    if not _stages(new) & _WITH_TRAFFIC:
-        return 0
+    if "Creating" in _stages(new):
+        return 0  # its weights may be there before its instances are
     mine, others = _sum(new, "CurrentWeight"), _sum(found.get("ProductionVariants", []), "CurrentWeight")
     return round(100 * mine / (mine + others)) if mine else 0
 

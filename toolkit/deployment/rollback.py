@@ -61,7 +61,8 @@ def _prepare(context: Context, release: Release, action: str, suffix: str = "") 
     variables = rendering.with_instance_counts(release.variables.removesuffix(PAUSED), counts)
     (build / f"{inference.STACK}.tfvars").write_text(variables + suffix, encoding="utf-8")
     files = {name: Package(packages / name, sha256) for name, sha256 in release.packages.items()}
-    return inference.plan(context, action, staged={}, packages=files)
+    failed = [] if suffix else settle.failed(context, found)
+    return inference.plan(context, action, staged={}, packages=files, failed=failed)
 
 
 def _latest(context: Context) -> Release:

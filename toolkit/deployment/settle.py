@@ -7,7 +7,7 @@ deletion for a success: whoever changes or destroys waits first.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from toolkit.aws import endpoints
@@ -47,6 +47,15 @@ def settled(context: Context, wanted: Iterable[str]) -> dict[str, Description]:
             found = {name: known for name, known in found.items() if name not in moving}
             found |= _describe(context, moving)
     return found
+
+
+def failed(context: Context, found: Mapping[str, Description]) -> list[str]:
+    """The models whose endpoints are Failed: SageMaker deletes such a one, and does nothing else with it."""
+    return [
+        model
+        for model, name in names(context).items()
+        if name in found and found[name]["EndpointStatus"] == "Failed"
+    ]
 
 
 def _describe(context: Context, wanted: Iterable[str]) -> dict[str, Description]:

@@ -106,14 +106,21 @@ def _details(
     context: Context, model: DeployedModel, found: Description | None, rollout: Rollout
 ) -> list[str]:
     reason = found.get("FailureReason") if found else None
-    serves = found is not None and found["EndpointStatus"] == "InService"
     since = rollout.since if model.endpoint_name in rollout.endpoints else None
     return [
         *([f"reason: {reason}"] if reason else []),
         *evidence.alarms(context.access, model.alarm_names, since),
-        f"serves now: {found.get('EndpointConfigName') if found and serves else 'nothing'}",
+        f"serves now: {_serving(found)}",
         *evidence.log(context.access, model.endpoint_name, since),
     ]
+
+
+def _serving(found: Description | None) -> str:
+    if found is None or found["EndpointStatus"] == "Failed":
+        return "nothing"
+    if found["EndpointStatus"] == "UpdateRollbackFailed":
+        return f"a mix of {found.get('EndpointConfigName')} and the planned one"
+    return str(found.get("EndpointConfigName"))
 
 
 def _raise(errors: list[RolloutError]) -> None:

@@ -24,7 +24,8 @@ InterruptedByUserError (exit 130, after Terraform has ended safely), PreflightEr
 
 from toolkit.terraform.plan import Plan
 from toolkit.terraform.program import Program, discover
+from toolkit.terraform.progress import Watch
 from toolkit.terraform.transcript import Change, Counts
 from toolkit.terraform.workspace import Workspace
 
-__all__ = ["Change", "Counts", "Plan", "Program", "Workspace", "discover"]
+__all__ = ["Change", "Counts", "Plan", "Program", "Watch", "Workspace", "discover"]

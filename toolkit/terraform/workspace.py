@@ -88,12 +88,21 @@ class Workspace:
         initialization.remember(self.data_directory, self._fingerprint())
         return True
 
-    def plan(self, *, destroy: bool = False, refresh_only: bool = False) -> Plan:
+    def plan(
+        self,
+        *,
+        destroy: bool = False,
+        refresh_only: bool = False,
+        var_files: Sequence[Path] = (),
+        replace: Sequence[str] = (),
+    ) -> Plan:
         """Make and save a plan.
 
         Args:
             destroy: plan to take the stack down.
             refresh_only: plan to take over into the state what was changed outside of Terraform.
+            var_files: variables besides the stack's own.
+            replace: addresses of what is to be made anew though it seems as it should be.
 
         Raises:
             StateError: somebody else holds the state lock.
@@ -102,7 +111,8 @@ class Workspace:
         path = self.directory / ("drift.tfplan" if refresh_only else "plan.tfplan")
         mode = ("destroy",) * destroy + ("refresh_only",) * refresh_only
         flags = ("json", "detailed-exitcode", *mode)
-        options = {"input": False, "out": path, "var_file": self.var_file, **self._waiting}
+        files = [str(file) for file in (self.var_file, *var_files) if file is not None]
+        options = {"input": False, "out": path, "var_file": files, "replace": list(replace), **self._waiting}
         line = command.build(self.program, "plan", flags=flags, **options)
         try:
             transcript, outcome = self._stream("plan", line, good=(_NO_CHANGES, _CHANGES))

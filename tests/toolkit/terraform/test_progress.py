@@ -95,6 +95,28 @@ def test_the_terminal_shows_the_latest_state(activity: Activity, clock: Clock) -
     assert re.search(r"creating aws_a\.a \(2 s\)", terminal.getvalue())
 
 
+def test_what_is_seen_beside_terraform_is_a_line_for_each_change_in_a_pipe(activity: Activity) -> None:
+    err = io.StringIO()
+    seen = [{}, {"m": "Creating"}, {"m": "Creating"}, {"m": "InService", "n": "Creating"}]
+    with Console(err=err, interactive=False).progress("terraform apply") as progress:
+        states = iter(seen)
+        display = Display(progress, activity, lambda: next(states))
+        for _ in seen:
+            display.tick(Interruption())
+    assert err.getvalue().splitlines()[1:] == ["m: Creating", "m: InService", "n: Creating"]
+
+
+def test_what_is_seen_beside_terraform_is_part_of_the_live_line(activity: Activity) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    with Console(err=terminal, interactive=True).progress("terraform apply") as progress:
+        Display(progress, activity, lambda: {"m": "Updating, 10 %"}).tick(Interruption())
+    assert "m: Updating, 10 %" in terminal.getvalue()
+
+
 def test_an_interrupt_is_explained_once_and_force_as_well(activity: Activity) -> None:
     err = io.StringIO()
     interruption = Interruption()

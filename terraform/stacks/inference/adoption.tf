@@ -1,0 +1,94 @@
+# What an apply made that was cut off before it could write it down. The toolkit finds it by name and tags,
+# and hands its ids over; without any these blocks do nothing.
+variable "adopt" {
+  description = "What exists of this environment and is missing in the state: by type of resource, the ids to import, and where in the stack they belong."
+  type = map(list(object({
+    id    = string
+    model = optional(string)
+    key   = optional(string)
+  })))
+  default  = {}
+  nullable = false
+}
+
+locals {
+  adopt = { for type, found in var.adopt : type => { for each in found : each.id => each } }
+}
+
+import {
+  for_each = lookup(local.adopt, "aws_sagemaker_model", {})
+  to       = module.endpoint[each.value.model].aws_sagemaker_model.this[each.value.key]
+  id       = each.key
+}
+
+import {
+  for_each = lookup(local.adopt, "aws_sagemaker_endpoint_configuration", {})
+  to       = module.endpoint[each.value.model].aws_sagemaker_endpoint_configuration.this[each.value.key]
+  id       = each.key
+}
+
+import {
+  for_each = lookup(local.adopt, "aws_sagemaker_endpoint", {})
+  to       = module.endpoint[each.value.model].aws_sagemaker_endpoint.this[0]
+  id       = each.key
+}
+
+import {
+  for_each = lookup(local.adopt, "endpoint_log_group", {})
+  to       = module.endpoint[each.value.model].aws_cloudwatch_log_group.this[0]
+  id       = each.key
+}
+
+import {
+  for_each = lookup(local.adopt, "api_log_group", {})
+  to       = module.api.aws_cloudwatch_log_group.this[each.value.key]
+  id       = each.key
+}
+
+import {
+  for_each = lookup(local.adopt, "aws_iam_role", {})
+  to       = module.api.aws_iam_role.function[each.value.key]
+  id       = each.key
+}
+
+import {
+  for_each = lookup(local.adopt, "gateway", {})
+  to       = module.api.aws_lambda_function.gateway[0]
+  id       = each.key
+}
+
+import {
+  for_each = lookup(local.adopt, "authorizer", {})
+  to       = module.api.aws_lambda_function.authorizer[0]
+  id       = each.key
+}
+
+import {
+  for_each = lookup(local.adopt, "gateway_permission", {})
+  to       = module.api.aws_lambda_permission.gateway[0]
+  id       = each.key
+}
+
+import {
+  for_each = lookup(local.adopt, "authorizer_permission", {})
+  to       = module.api.aws_lambda_permission.authorizer[0]
+  id       = each.key
+}
+
+import {
+  for_each = lookup(local.adopt, "aws_api_gateway_rest_api", {})
+  to       = module.api.aws_api_gateway_rest_api.this[0]
+  id       = each.key
+}
+
+import {
+  for_each = lookup(local.adopt, "aws_api_gateway_stage", {})
+  to       = module.api.aws_api_gateway_stage.this[0]
+  id       = each.key
+}
+
+import {
+  for_each = lookup(local.adopt, "aws_api_gateway_usage_plan", {})
+  to       = module.api.aws_api_gateway_usage_plan.this[0]
+  id       = each.key
+}

@@ -1,0 +1,81 @@
+"""Applies that are killed, endpoints that fail: the next apply goes on, and destroy leaves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.checkout import copy_checkout
+from tests.support.cloud import Engine
+from tests.support.rollouts import Site
+from tests.support.toolkit import Toolkit
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toolkit]:
+    """A checkout and cloud of this file's own, because its tests kill what works there."""
+    program = Toolkit(copy_checkout(tmp_path_factory.mktemp("cut") / "project"))
+    yield program
+    program.succeed("local", "down")
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = Engine()
+    yield engine
+    engine.stop()
+
+
+@pytest.mark.timeout(900)
+def test_killed_while_creating_and_while_updating(own: Toolkit, engine: Engine) -> None:
+    site = Site(own, "killed")
+    engine.healthy = False
+    site.declare(engine.url)
+    site.kill_when(
+        lambda: site.status() == "Creating" and site.client("apigateway").get_rest_apis()["items"] != []
+    )
+    assert f"list_endpoints: {site.endpoint}" in site.left()
+
+    engine.healthy = True
+    applied = site.run("apply")
+    assert applied.returncode == 0, applied.stderr
+    assert f"adopting sagemaker endpoint {site.endpoint}" in applied.stderr
+    assert sorted(set(site.left())) == sorted(site.left())  # nothing was made a second time
+    assert "no changes" in site.run("plan").stdout.lower()
+
+    engine.healthy = False
+    site.declare(engine.url, "second", startup=600)
+    site.kill_when(lambda: site.status() == "Updating")
+    destroyed = site.run("destroy", "--yes")
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert f"{site.endpoint}: Updating" in destroyed.stderr  # it was waited for
+    assert site.left() == []
+
+
+@pytest.mark.timeout(900)
+def test_an_endpoint_that_fails_at_first_is_made_anew_and_destroyed(own: Toolkit, engine: Engine) -> None:
+    site = Site(own, "failed")
+    engine.healthy = False
+    site.declare(engine.url, startup=60)
+    failed = site.run("apply")
+    assert failed.returncode == 6, failed.stderr
+    assert f"endpoint {site.endpoint} is Failed" in failed.stderr
+    assert "did not pass the ping health check" in failed.stderr
+    assert "serves now: nothing" in failed.stderr
+    assert f"relaying to {engine.url}" in failed.stderr  # the container's own log
+    assert site.run("releases").stdout == ""
+
+    engine.healthy = True
+    applied = site.run("apply")
+    assert applied.returncode == 0, applied.stderr
+    assert site.status() == "InService"
+
+    engine.healthy = False
+    site.declare(engine.url, "second")
+    site.kill_when(lambda: site.status() == "Updating")
+    site.declare(engine.url, "second", startup=60)
+    assert site.run("destroy", "--yes").returncode == 0
+    assert site.left() == []

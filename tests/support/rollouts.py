@@ -1,0 +1,144 @@
+"""Environments whose model the test plays itself, and applies that are cut off in the middle."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import psutil
+
+from tests.support.checkout import clean_environment
+from tests.support.cloud import eventually
+from tests.support.toolkit import Toolkit
+from toolkit.local import client
+from toolkit.project import Project
+
+ENVIRONMENT = """\
+target: local
+name: llm
+region: us-east-1
+account: {{lifecycle_rules: false}}
+models:
+  m:
+    serving: {{engine: llama_cpp}}
+    source: {{server: "{server}", model: "{content}"}}
+    instance_type: ml.c7i.xlarge
+    startup_timeout_seconds: {startup}
+    capacity: {{min: 2, max: 2}}
+    rollout: {rollout}
+"""
+
+
+@dataclass
+class Site:
+    """An environment of one model, in a checkout of its own."""
+
+    toolkit: Toolkit
+    env: str
+    _clients: dict[tuple[str, str | None], Any] = field(default_factory=dict)
+
+    @property
+    def endpoint(self) -> str:
+        """The name of its endpoint."""
+        return f"llm-{self.env}-m"
+
+    def declare(
+        self,
+        server: str,
+        content: str = "first",
+        startup: int = 3600,
+        rollout: str = "{strategy: all_at_once}",
+    ) -> None:
+        """Write its file; other content is another release."""
+        text = ENVIRONMENT.format(server=server, content=content, startup=startup, rollout=rollout)
+        folder = self.toolkit.project / "terraform" / "environments"
+        (folder / f"{self.env}.yaml").write_text(text)
+
+    def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one command on it."""
+        return self.toolkit(command, "--env", self.env, *arguments)
+
+    def start(self, command: str, *arguments: str) -> subprocess.Popen[str]:
+        """Start one command on it; standard output and error come as one."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "toolkit", command, "--env", self.env, *arguments],
+            cwd=self.toolkit.project,
+            env=clean_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the embedded cloud, which must run."""
+        cloud = self._cloud()
+        if (service, cloud) not in self._clients:  # making one costs more than asking it
+            self._clients[service, cloud] = boto3.client(
+                service,  # type: ignore[call-overload]
+                endpoint_url=cloud,
+                region_name="us-east-1",
+                aws_access_key_id="local",
+                aws_secret_access_key="local",
+            )
+        return self._clients[service, cloud]
+
+    def status(self) -> str | None:
+        """What SageMaker says of the endpoint; None if there is none."""
+        if self._cloud() is None:
+            return None
+        found = self.client("sagemaker").list_endpoints(NameContains=self.endpoint)["Endpoints"]
+        return next((str(each["EndpointStatus"]) for each in found), None)
+
+    def _cloud(self) -> str | None:
+        """The cloud's address once it answers."""
+        cloud = client.find(Project(self.toolkit.project))
+        return cloud.endpoint_url if cloud else None
+
+    def kill_when(self, condition: Callable[[], bool], command: str = "apply") -> None:
+        """Start a command, kill it with all that it started once the condition holds, lift its lock."""
+        process = self.start(command)
+        try:
+            eventually(lambda: condition() or process.poll() is not None, 300)
+            assert process.poll() is None, process.communicate()[0]
+        finally:
+            _kill(process)
+        s3 = self.client("s3")
+        (bucket,) = [each["Name"] for each in s3.list_buckets()["Buckets"] if "state" in each["Name"]]
+        # What a person does with `terraform force-unlock`, having seen that nobody works any more.
+        s3.delete_object(Bucket=bucket, Key=f"{self.env}/inference.tfstate.tflock")
+
+    def left(self) -> list[str]:
+        """All that the cloud has under the environment's names, each with its kind."""
+        kinds: list[tuple[str, str, str, str]] = [
+            ("sagemaker", "list_endpoints", "Endpoints", "EndpointName"),
+            ("sagemaker", "list_endpoint_configs", "EndpointConfigs", "EndpointConfigName"),
+            ("sagemaker", "list_models", "Models", "ModelName"),
+            ("apigateway", "get_rest_apis", "items", "name"),
+            ("apigateway", "get_usage_plans", "items", "name"),
+            ("apigateway", "get_api_keys", "items", "name"),
+            ("iam", "list_roles", "Roles", "RoleName"),
+            ("lambda", "list_functions", "Functions", "FunctionName"),
+            ("logs", "describe_log_groups", "logGroups", "logGroupName"),
+            ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+        ]
+        found = [
+            f"{operation}: {each[name]}"
+            for service, operation, rows, name in kinds
+            for each in getattr(self.client(service), operation)()[rows]
+        ]
+        return [each for each in found if f"llm-{self.env}" in each]
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """With its Terraform and that one's providers, but not the cloud, which outlives commands."""
+    if process.poll() is None:
+        children = psutil.Process(process.pid).children(recursive=True)
+        for each in [each for each in children if "toolkit.local.server" not in " ".join(each.cmdline())]:
+            each.kill()
+        process.kill()
+    process.communicate()

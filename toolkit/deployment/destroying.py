@@ -1,0 +1,46 @@
+"""Taking an environment down, from whatever state it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from toolkit.deployment import bootstrap, files, inference, removal, settle
+from toolkit.deployment.context import Context
+from toolkit.deployment.outputs import stored
+from toolkit.deployment.removal import Leftover
+from toolkit.keys import Keys
+from toolkit.terraform import Plan
+
+
+def destroy(context: Context, approve: Callable[[Plan, Sequence[Leftover]], None]) -> int:
+    """Take the inference stack down, keys first; returns how many resources are gone.
+
+    Args:
+        context: the environment.
+        approve: called before anything happens with the plan, and with what of this environment the state
+            does not know; raises to stop.
+    """
+    bootstrap.ensure(context)
+    files.write(context.project, context.environment, context.console)
+    known = stored(context).ids
+    # What SageMaker works on it does not delete, and Terraform would not notice.
+    endpoints = {*settle.names(context).values(), *known.get(inference.ENDPOINT, ())}
+    settle.settled(context, sorted(endpoints))
+    workspace = context.workspace(inference.STACK)
+    workspace.init()
+    plan = workspace.plan(destroy=True)
+    approve(plan, removal.find(context, known))
+    # Keys are the toolkit's own, not Terraform's; access ends before the API does.
+    Keys(context.access, context.environment.prefix, usage_plan_id="", tags={}).revoke_all()
+    if plan.has_changes:
+        with inference.watching(context, plan) as states:
+            workspace.apply(plan, states)
+    return plan.counts.remove + _remove_rest(context)
+
+
+def _remove_rest(context: Context) -> int:
+    left = removal.find(context, {})
+    for each in left:
+        each.remove()
+        context.console.line(f"removed {each}, which was not in the state")
+    return len(left)

@@ -1,0 +1,131 @@
+"""What exists in AWS under the names of an environment: found by name, and by the tags of its stack.
+
+An apply that is cut off (kill -9, a machine that goes away) has made things that its state does not know.
+Terraform would make them again, and fail at names that are taken or make a second API beside the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError
+
+from toolkit.aws import endpoints
+from toolkit.aws.access import AwsAccess
+from toolkit.deployment.context import Context
+
+T = TypeVar("T")
+
+# How the services say that what was asked for does not exist; SageMaker has no code of its own.
+_MISSING = {"NoSuchEntity", "ResourceNotFoundException", "NotFoundException"}
+# What API Gateway gives at most at once.
+_PAGE = 500
+
+
+class Leftovers:
+    """Looks for an environment's things; each method gives an id, or None if there is nothing of ours.
+
+    A thing of that name without the stack's tags is somebody else's: it is left alone, and Terraform says
+    that the name is taken. Log groups need no tags, since services make them by themselves.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._access: AwsAccess = context.access
+        self._tags = {
+            "managed-by": "terraform",
+            "stack": "inference",
+            "environment": context.environment.env,
+        }
+
+    def model(self, name: str) -> str | None:
+        """A SageMaker model."""
+        describe = self._access.sagemaker.describe_model
+        return self._sagemaker(name, lambda: describe(ModelName=name)["ModelArn"])
+
+    def configuration(self, name: str) -> str | None:
+        """An endpoint configuration."""
+        describe = self._access.sagemaker.describe_endpoint_config
+        return self._sagemaker(name, lambda: describe(EndpointConfigName=name)["EndpointConfigArn"])
+
+    def endpoint(self, name: str) -> str | None:
+        """An endpoint."""
+        describe = self._access.sagemaker.describe_endpoint
+        return self._sagemaker(name, lambda: describe(EndpointName=name)["EndpointArn"])
+
+    def role(self, name: str) -> str | None:
+        """A role."""
+        found = unless_missing(lambda: self._access.iam.list_role_tags(RoleName=name)["Tags"])
+        return name if found is not None and self._ours(_pairs(found)) else None
+
+    def function(self, name: str) -> str | None:
+        """A Lambda function."""
+        found = unless_missing(lambda: self._access.lambda_.get_function(FunctionName=name))
+        return name if found is not None and self._ours(found.get("Tags", {})) else None
+
+    def permission(self, function: str, statement: str) -> str | None:
+        """A statement of a function's policy."""
+        found = unless_missing(lambda: self._access.lambda_.get_policy(FunctionName=function))
+        return f"{function}/{statement}" if found and f'"{statement}"' in found["Policy"] else None
+
+    def log_group(self, name: str) -> str | None:
+        """A log group."""
+        groups = self._access.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        return name if name in [group["logGroupName"] for group in groups] else None
+
+    def api(self, name: str) -> str | None:
+        """A REST API; of several of that name, the newest."""
+        return next(iter(self.apis(name)), None)
+
+    def apis(self, name: str) -> list[str]:
+        """All REST APIs of that name, the newest first."""
+        found = self._access.apigateway.get_rest_apis(limit=_PAGE)["items"]
+        ours = [api for api in found if api["name"] == name and self._ours(api.get("tags", {}))]
+        return [api["id"] for api in sorted(ours, key=lambda api: api["createdDate"], reverse=True)]
+
+    def stage(self, api: str | None, name: str) -> str | None:
+        """A stage of an API."""
+        if api is None:
+            return None
+        get = self._access.apigateway.get_stage
+        found = unless_missing(lambda: get(restApiId=api, stageName=name))
+        return f"{api}/{name}" if found is not None else None
+
+    def usage_plan(self, name: str) -> str | None:
+        """A usage plan; of several of that name, any."""
+        return next(iter(self.usage_plans(name)), None)
+
+    def usage_plans(self, name: str) -> list[str]:
+        """All usage plans of that name."""
+        found = self._access.apigateway.get_usage_plans(limit=_PAGE)["items"]
+        return [plan["id"] for plan in found if plan["name"] == name and self._ours(plan.get("tags", {}))]
+
+    def alarm(self, name: str, arn: str) -> str | None:
+        """A CloudWatch alarm."""
+        tags = self._access.cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"]
+        return name if self._ours(_pairs(tags)) else None
+
+    def _sagemaker(self, name: str, arn: Callable[[], str]) -> str | None:
+        try:
+            tags = self._access.sagemaker.list_tags(ResourceArn=arn())["Tags"]
+        except ClientError as error:
+            if endpoints.is_missing(error):
+                return None
+            raise
+        return name if self._ours(_pairs(tags)) else None
+
+    def _ours(self, tags: Mapping[str, str]) -> bool:
+        return self._tags.items() <= tags.items()
+
+
+def _pairs(tags: Any) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def unless_missing(ask: Callable[[], T]) -> T | None:
+    try:
+        return ask()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _MISSING:
+            return None
+        raise
