@@ -1,16 +1,5 @@
 # What an apply made that was cut off before it could write it down. The toolkit finds it by name and tags,
 # and hands its ids over; without any these blocks do nothing.
-variable "adopt" {
-  description = "What exists of this environment and is missing in the state: by type of resource, the ids to import, and where in the stack they belong."
-  type = map(list(object({
-    id    = string
-    model = optional(string)
-    key   = optional(string)
-  })))
-  default  = {}
-  nullable = false
-}
-
 locals {
   adopt = { for type, found in var.adopt : type => { for each in found : each.id => each } }
 }

@@ -223,3 +223,14 @@ variable "instance_counts" {
   default     = {}
   nullable    = false
 }
+
+variable "adopt" {
+  description = "What exists of this environment and is missing in the state: by type of resource, the ids to import, and where in the stack they belong."
+  type = map(list(object({
+    id    = string
+    model = optional(string)
+    key   = optional(string)
+  })))
+  default  = {}
+  nullable = false
+}
