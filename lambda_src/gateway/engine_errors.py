@@ -53,6 +53,9 @@ def engine_error(error: Any, status: int | None = None) -> ApiError:
         return ContextLengthExceededError(_shown(message), cause=cause)
     if status in (400, 422) or kind.lower() in _INVALID:
         return InvalidRequestError(_shown(message), cause=cause)
+    if status == 501:
+        # llama.cpp's for embeddings of a model that was not started for them.
+        return InvalidRequestError("The model does not offer this operation.", param="model", cause=cause)
     if status == 413:
         return RequestTooLargeError(cause=cause)
     if kind.lower() == "overloaded":

@@ -48,6 +48,19 @@ def test_a_streamed_answer_arrives_as_it_is_made(client: openai.OpenAI) -> None:
     assert text.strip()
 
 
+def test_a_completion_whole_and_streamed(client: openai.OpenAI) -> None:
+    asked: Any = {"model": "smollm2", "prompt": "Once upon a time", "max_tokens": 12, "temperature": 0}
+    whole = client.completions.create(**asked)
+    chunks = client.completions.create(**asked, stream=True)
+    assert "".join(chunk.choices[0].text for chunk in chunks) == whole.choices[0].text != ""
+
+
+def test_a_model_that_makes_no_embeddings_says_so(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.embeddings.create(model="smollm2", input="a lighthouse")
+    assert caught.value.param == "model"
+
+
 def test_models(client: openai.OpenAI) -> None:
     assert [model.id for model in client.models.list()] == ["smollm2"]
     assert client.models.retrieve("smollm2").object == "model"

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -57,6 +58,7 @@ class Engine:
         failure: an exception event after the steps, as (name, members).
         error: instead of an answer of `failing`: HTTP status, error code, further members.
         failing: endpoints that answer with `error`.
+        containers: ports of containers that answer in place of all this, by endpoint.
         cut: whether the connection breaks off after the steps.
         asked: bodies of the requests.
         paths: of the requests.
@@ -69,6 +71,7 @@ class Engine:
     failure: tuple[str, dict[str, object]] | None = None
     error: tuple[int, str, dict[str, object]] | None = None
     failing: tuple[str, ...] = ("demo",)
+    containers: dict[str, int] = field(default_factory=dict)
     cut: bool = False
     asked: list[dict[str, object]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
@@ -80,7 +83,7 @@ class Engine:
 
     def reset(self) -> None:
         self.steps, self.failure, self.error, self.failing, self.cut = [], None, None, ("demo",), False
-        self.asked, self.paths, self.headers = [], [], []
+        self.asked, self.paths, self.headers, self.containers = [], [], [], {}
         self.gone.clear()
 
 
@@ -97,6 +100,9 @@ class _Runtime(BaseHTTPRequestHandler):
         _, _, endpoint, operation = self.path.split("/")
         if engine.error is not None and endpoint in engine.failing:
             self._fail(*engine.error)
+            return
+        if endpoint in engine.containers:
+            self._relay(engine.containers[endpoint], body)
             return
         streamed = operation == "invocations-response-stream"
         self.send_response(200)
@@ -115,6 +121,22 @@ class _Runtime(BaseHTTPRequestHandler):
         except OSError:
             engine.gone.set()
             self.close_connection = True
+
+    def _relay(self, port: int, body: bytes) -> None:
+        container = HTTPConnection("127.0.0.1", port, timeout=60)
+        container.request("POST", "/invocations", body, {"content-type": "application/json"})
+        answer = container.getresponse()
+        if answer.status != 200:
+            message = answer.read().decode()
+            self._fail(424, "ModelError", {"OriginalStatusCode": answer.status, "OriginalMessage": message})
+            return
+        self.send_response(200)
+        self.send_header("content-type", "application/vnd.amazon.eventstream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        while part := answer.read1():
+            self._send(frame(part, message_type="event", event_type="PayloadPart"))
+        self.wfile.write(b"0\r\n\r\n")
 
     def _end(self, engine: Engine) -> None:
         if engine.failure is not None:

@@ -14,6 +14,7 @@ from gateway.errors import (
     ModelTimeoutError,
     ModelUnavailableError,
     RateLimitError,
+    RequestTooLargeError,
 )
 
 LLAMA = {
@@ -29,6 +30,27 @@ VLLM_OLD = {
 TGI = {
     "error": "Input validation error: `inputs` must have less than 512 tokens.",
     "error_type": "validation",
+}
+TEI_LONG = {
+    "error": "Input validation error: `inputs` must have less than 512 tokens. Given: 600",
+    "error_type": "Validation",
+}
+TEI_MANY = {"error": "batch size 64 > maximum allowed batch size 32", "error_type": "Validation"}
+TEI_BUSY = {"error": "Model is overloaded", "error_type": "Overloaded"}
+TEI_LARGE = "Failed to buffer the request body: length limit exceeded"
+LLAMA_BATCH = {
+    "error": {
+        "code": 500,
+        "message": "input (901 tokens) is too large to process. increase the physical batch size",
+        "type": "server_error",
+    }
+}
+LLAMA_NO_EMBEDDINGS = {
+    "error": {
+        "code": 501,
+        "message": "This server does not support embeddings. Start it with `--embeddings`",
+        "type": "not_supported_error",
+    }
 }
 TGI_BUSY = {"error": "Model is overloaded", "error_type": "overloaded"}
 
@@ -47,6 +69,12 @@ TGI_BUSY = {"error": "Model is overloaded", "error_type": "overloaded"}
             ModelUnavailableError,
         ),
         ({"error": "timeout"}, 504, ModelTimeoutError),
+        (TEI_LONG, 413, ContextLengthExceededError),
+        (TEI_MANY, 422, InvalidRequestError),
+        (TEI_BUSY, 429, RateLimitError),
+        (TEI_LARGE, 413, RequestTooLargeError),
+        (LLAMA_BATCH, 500, ContextLengthExceededError),
+        (LLAMA_NO_EMBEDDINGS, 501, InvalidRequestError),
         ({"error": {"message": "CUDA out of memory"}}, 500, ModelError),
         ([1], 500, ModelError),
     ],

