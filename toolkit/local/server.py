@@ -73,6 +73,7 @@ def services(cloud: Cloud, enforcement: Enforcement) -> list[Service]:
     metrics = Metrics()
     sagemaker = SageMakerService(cloud, enforcement, metrics)
     autoscaling = AutoScalingService(sagemaker.endpoints.operations(), metrics)
+    sagemaker.endpoints.is_scaled = autoscaling.is_registered
     account = enforcement.account
     account.scalable_target = autoscaling.arn_of
     account.tags.add_source("application-autoscaling", lambda arn: autoscaling.tags_of(arn.region, str(arn)))

@@ -16,7 +16,7 @@ from toolkit.local.autoscaling import alarms, servicerole
 from toolkit.local.autoscaling.cron import Schedule, ScheduleError
 from toolkit.local.autoscaling.region import Region
 from toolkit.local.autoscaling.targets import Members, key_of, remove
-from toolkit.local.autoscaling.variants import Variants
+from toolkit.local.autoscaling.variants import DIMENSION, Variants
 from toolkit.local.awsapi import JSON, ApiError, Signature, TargetRoute
 from toolkit.local.metrics.service import Metrics
 from toolkit.local.schema import Schema
@@ -53,6 +53,10 @@ class AutoScalingService:
             "UntagResource": self._untag,
         }
         self._schema = Schema("application-autoscaling", self._operations)
+
+    def is_registered(self, region: str, resource_id: str) -> bool:
+        """Whether a variant's instance count is scaled."""
+        return self._region(region).targets.has(("sagemaker", resource_id, DIMENSION))
 
     def routes(self) -> Sequence[BaseRoute]:
         """See `toolkit.local.service.Service`."""

@@ -95,6 +95,10 @@ class Targets:
         self.get(key)
         return self._targets.pop(key)
 
+    def has(self, key: Key) -> bool:
+        """Whether there is a target."""
+        return key in self._targets
+
     def get(self, key: Key) -> Target:
         """A target.
 

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from moto.cloudwatch.models import Alarm, cloudwatch_backends
@@ -65,6 +65,7 @@ class Alarms:
         self._stores = stores
         self._actions: list[tuple[str, Action]] = []
         self._changed = asyncio.Event()
+        self._transitioned = asyncio.Event()
         # The period in which an alarm was last evaluated, for as long as it is the same alarm.
         self._evaluated: dict[tuple[str, str], tuple[Alarm, int]] = {}
         self._repeat_at: dict[tuple[str, str], float] = {}
@@ -134,6 +135,18 @@ class Alarms:
         _log.info("alarm %s: %s → %s: %s", alarm.name, previous, alarm.state_value, alarm.state_reason)
         self._repeat_at[alarm.region_name, alarm.name] = time.time() + timescale.scaled(_REPEAT_SECONDS)
         self._set_off(alarm, previous, "")
+        # Wakes all that wait now; the next ones wait for the next transition.
+        self._transitioned.set()
+        self._transitioned = asyncio.Event()
+
+    async def wait_for(self, region: str, names: Collection[str]) -> Alarm:
+        """Wait until one of some alarms is in the ALARM state; one that is not there is not."""
+        while True:
+            for name in names:
+                alarm = find(region, name)
+                if alarm is not None and alarm.state_value == ALARM:
+                    return alarm
+            await self._transitioned.wait()
 
     def _repeat(self, region: str, alarm: Alarm) -> None:
         key, now = (region, alarm.name), time.time()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from starlette.routing import BaseRoute
@@ -59,6 +59,15 @@ class Metrics:
     def datapoints(self, region: str, name: str) -> list[float]:
         """The datapoints that an alarm is judged by now, oldest first; none if there is no such alarm."""
         return self._alarms.datapoints(region, name)
+
+    async def wait_for_alarm(self, region: str, names: Collection[str]) -> tuple[str, str]:
+        """Wait until one of some alarms is in the ALARM state.
+
+        Returns:
+            Its name, and the reason for its state.
+        """
+        alarm = await self._alarms.wait_for(region, names)
+        return alarm.name, alarm.state_reason
 
     def on_action(self, prefix: str, action: alarms.Action) -> None:
         """Have alarm actions done whose ARN begins with `prefix`.

@@ -3,8 +3,10 @@
 store         what there is, by region: names, ARNs, tags, listing
 definitions   models and endpoint configurations: operations on what never changes
 endpoint      one endpoint, and how it is described
-endpoints     endpoints: operations, and the course of their lives
-updates       how the traffic moves from an old fleet to a new one
+endpoints     endpoints: operations
+course        the course of their lives
+policy        how an update is to go
+updates       how the traffic moves from an old fleet to a new one, and back
 fleet         what serves one endpoint configuration: variants and their instances
 instance      one instance of a variant: a model server process, its health and its log
 measure       what CloudWatch is told about invocations
@@ -13,5 +15,6 @@ artifacts     a model's files, from S3 into a directory
 invocation    one invocation of a container
 runtime       InvokeEndpoint and InvokeEndpointWithResponseStream
 asynchronous  InvokeEndpointAsync
+shadows       copies of requests for shadow variants
 service       all of it as a part of the cloud
 """

@@ -21,7 +21,10 @@ class Endpoint(Resource):
     Attributes:
         region: its region.
         configuration: name of the configuration that it serves, or if it never did, was to serve.
-        pending: the fleet that an update in progress moves to.
+        traffic: where its requests go.
+        fleet: the one that serves `configuration`.
+        pending: the fleet that a creation or an update in progress brings up.
+        began: when that began, in seconds since the epoch.
     """
 
     region: str = ""
@@ -31,7 +34,9 @@ class Endpoint(Resource):
     modified: float = field(default_factory=time.time)
     deployment: Members | None = None
     traffic: Traffic = field(default_factory=Traffic)
+    fleet: Fleet | None = None
     pending: Fleet | None = None
+    began: float = field(default_factory=time.time)
     work: asyncio.Task[None] | None = None
 
     def change(self, status: str, reason: str | None = None) -> None:
@@ -41,13 +46,13 @@ class Endpoint(Resource):
 
     @property
     def variants(self) -> list[Variant]:
-        """The variants that get requests."""
-        return [variant for fleet in self.traffic.fleets for variant in fleet.variants]
+        """The production variants of the configuration that it serves."""
+        return self.fleet.variants if self.fleet else []
 
     @property
     def fleets(self) -> list[Fleet]:
         """All fleets that have or may have processes."""
-        return [*self.traffic.fleets, *([self.pending] if self.pending else [])]
+        return [fleet for fleet in (self.fleet, self.pending) if fleet is not None]
 
 
 def summarise(endpoint: Endpoint) -> Members:
@@ -64,31 +69,42 @@ def summarise(endpoint: Endpoint) -> Members:
 def describe(endpoint: Endpoint) -> Members:
     """As DescribeEndpoint answers it."""
     answer = {**summarise(endpoint), "EndpointConfigName": endpoint.configuration}
-    if endpoint.variants:
-        answer["ProductionVariants"] = [_describe_variant(variant) for variant in endpoint.variants]
-    fleets = endpoint.traffic.fleets
-    if fleets and "AsyncInferenceConfig" in fleets[-1].definition:
-        answer["AsyncInferenceConfig"] = fleets[-1].definition["AsyncInferenceConfig"]
+    if endpoint.fleet is not None:
+        answer |= _describe_fleet(endpoint, endpoint.fleet)
+        if "AsyncInferenceConfig" in endpoint.fleet.definition:
+            answer["AsyncInferenceConfig"] = endpoint.fleet.definition["AsyncInferenceConfig"]
     if endpoint.reason:
         answer["FailureReason"] = endpoint.reason
     if endpoint.deployment:
         answer["LastDeploymentConfig"] = endpoint.deployment
-    if endpoint.pending is not None and endpoint.status == "Updating":
+    if endpoint.pending is not None:
         answer["PendingDeploymentSummary"] = {
             "EndpointConfigName": endpoint.pending.configuration,
-            "ProductionVariants": [_describe_variant(variant) for variant in endpoint.pending.variants],
-            "StartTime": endpoint.modified,
+            **_describe_fleet(endpoint, endpoint.pending),
+            "StartTime": endpoint.began,
         }
     return answer
 
 
-def _describe_variant(variant: Variant) -> Members:
+def _describe_fleet(endpoint: Endpoint, fleet: Fleet) -> Members:
+    # A fleet's weights are those that its requests really have: that shows how far a shift is.
+    share = endpoint.traffic.share(fleet)
+    stage = [{"Status": fleet.stage.status, "StartTime": fleet.stage.since}] if fleet.stage else None
+    answer = {
+        "ProductionVariants": [_describe_variant(variant, share, stage) for variant in fleet.variants],
+        "ShadowProductionVariants": [_describe_variant(variant, share, stage) for variant in fleet.shadows],
+    }
+    return {name: variants for name, variants in answer.items() if variants}
+
+
+def _describe_variant(variant: Variant, share: float, stage: list[Members] | None) -> Members:
     image = variant.container.get("Image", "")
-    return {
+    answer: Members = {
         "VariantName": variant.name,
         "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image}],
-        "CurrentWeight": variant.weight,
+        "CurrentWeight": variant.weight * share,
         "DesiredWeight": variant.weight,
-        "CurrentInstanceCount": variant.instance_count,
-        "DesiredInstanceCount": variant.instance_count,
+        "CurrentInstanceCount": variant.count,
+        "DesiredInstanceCount": variant.desired_count,
     }
+    return answer | ({"VariantStatus": stage} if stage else {})

@@ -1,26 +1,22 @@
-"""Endpoints: the operations on them, and the course of their lives.
-
-Creating ──▶ InService ──▶ Updating ──▶ InService     on the new configuration, or if the new fleet
-    │            │                                    is not healthy on the old one, with a reason
-    └──▶ Failed  └──▶ Deleting ──▶ gone
-"""
+"""Endpoints: the operations on them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from toolkit.local.awsapi import ApiError
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.metrics.service import Metrics
+from toolkit.local.sagemaker import course
 from toolkit.local.sagemaker.definitions import Definitions, Operation, without
 from toolkit.local.sagemaker.endpoint import Endpoint, describe, summarise
-from toolkit.local.sagemaker.fleet import Fleet, FleetError, Site, Variant
+from toolkit.local.sagemaker.fleet import Fleet, Site, Variant
+from toolkit.local.sagemaker.policy import Policy
 from toolkit.local.sagemaker.store import ByRegion, Members, Tags, page
-from toolkit.local.sagemaker.updates import blue_green
 from toolkit.local.service import Cloud
 
 _log = logging.getLogger(__name__)
@@ -40,6 +36,8 @@ class Endpoints:
         self._definitions = definitions
         self._tags = tags
         self._endpoints: ByRegion[Endpoint] = ByRegion("endpoint", "endpoint")
+        # Whether a variant is a scalable target, by region and resource id: Application Auto Scaling knows.
+        self.is_scaled: Callable[[str, str], bool] = lambda *_: False
 
     def operations(self) -> dict[str, Operation]:
         """The operations by name; see `Definitions`."""
@@ -57,26 +55,12 @@ class Endpoints:
 
     def variants(self) -> Iterator[Variant]:
         """All variants that have instances."""
-        return (variant for endpoint in self for fleet in endpoint.fleets for variant in fleet.variants)
+        return (variant for endpoint in self for fleet in endpoint.fleets for variant in fleet.all_variants)
 
     def find(self, region: str, name: str) -> Endpoint | None:
         """An endpoint, for invocations."""
         collection = self._endpoints[region]
         return collection.get(name) if name in collection else None
-
-    def bound_count(self, region: str, resource_id: str, minimum: int, maximum: int) -> None:
-        """Move a variant's instance count between the bounds of its scalable target, as AWS does.
-
-        Args:
-            resource_id: as Application Auto Scaling names the variant; unknown ones are ignored.
-        """
-        kind, _, rest = resource_id.partition("/")
-        name, _, variant_name = rest.partition("/variant/")
-        endpoint = self.find(region, name) if kind == "endpoint" else None
-        if endpoint is not None and endpoint.status == "InService":
-            for variant in endpoint.variants:
-                if variant.name == variant_name:
-                    variant.instance_count = min(max(variant.instance_count, minimum), maximum)
 
     async def stop(self) -> None:
         """End all work and all processes."""
@@ -97,41 +81,64 @@ class Endpoints:
         )
         collection.add(endpoint)
         self._tags.add(endpoint.arn, request.get("Tags", []))
-        self._begin(endpoint, "Creating", self._bring_up(endpoint, fleet))
+        self._begin(endpoint, "Creating", course.bring_up(endpoint, fleet))
         return {"EndpointArn": endpoint.arn}
 
     def _update(self, region: str, request: Members) -> Members:
         endpoint = self._endpoints[region].get(request["EndpointName"])
         self._check_idle(endpoint)
-        if endpoint.status == "Failed":
-            message = f'Cannot update endpoint "{endpoint.arn}" because its status is Failed.'
+        blue = endpoint.fleet
+        if endpoint.status == "Failed" or blue is None:
+            message = f'Cannot update endpoint "{endpoint.arn}" because its status is {endpoint.status}.'
             raise ApiError("ValidationException", message)
         # AWS needs the old configuration too; that it was deleted shows only here.
         self._definitions.configurations[region].get(endpoint.configuration)
-        fleet = self._fleet(region, endpoint.name, request["EndpointConfigName"])
+        green = self._fleet(region, endpoint.name, request["EndpointConfigName"])
+        self._check_types(endpoint, green)
         if request.get("RetainAllVariantProperties"):
-            _retain(fleet, endpoint, request.get("ExcludeRetainedVariantProperties", []))
-        if not request.get("RetainDeploymentConfig"):
-            endpoint.deployment = request.get("DeploymentConfig")
-        endpoint.pending = fleet
-        self._begin(endpoint, "Updating", self._replace(endpoint, fleet))
+            _retain(green, endpoint, request.get("ExcludeRetainedVariantProperties", []))
+        deployment = request.get("DeploymentConfig")
+        if request.get("RetainDeploymentConfig"):
+            deployment = endpoint.deployment
+        policy = Policy.of(deployment, green.desired_count)
+        endpoint.deployment, endpoint.pending = deployment, green
+        self._begin(endpoint, "Updating", course.replace(endpoint, blue, green, policy, self._metrics))
         return {"EndpointArn": endpoint.arn}
+
+    def _check_types(self, endpoint: Endpoint, green: Fleet) -> None:
+        """Refuse another instance type for a variant that is scaled automatically."""
+        old = {variant.name: variant.definition.get("InstanceType") for variant in endpoint.variants}
+        changed = [
+            variant.name
+            for variant in green.variants
+            if old.get(variant.name, variant.definition.get("InstanceType"))
+            != variant.definition.get("InstanceType")
+            and self.is_scaled(endpoint.region, f"endpoint/{endpoint.name}/variant/{variant.name}")
+        ]
+        if changed:
+            raise ApiError(
+                "ValidationException",
+                f"The instance type of variant(s) {', '.join(changed)} of endpoint {endpoint.arn} cannot be "
+                "changed while they are registered as scalable targets with Application Auto Scaling. "
+                "Deregister them first.",
+            )
 
     def _update_weights(self, region: str, request: Members) -> Members:
         endpoint = self._endpoints[region].get(request["EndpointName"])
         self._check_idle(endpoint)
+        changes = request["DesiredWeightsAndCapacities"]
         variants = {variant.name: variant for variant in endpoint.variants}
-        desired = request["DesiredWeightsAndCapacities"]
-        for change in desired:
-            if change["VariantName"] not in variants:
-                message = f'The variant name(s) "{change["VariantName"]}" is/are not present within endpoint '
-                message += f'"{endpoint.arn}".'
-                raise ApiError("ValidationException", message)
-        for change in desired:
+        unknown = [change["VariantName"] for change in changes if change["VariantName"] not in variants]
+        if unknown:
+            message = f'The variant name(s) "{", ".join(unknown)}" is/are not present within endpoint '
+            message += f'"{endpoint.arn}".'
+            raise ApiError("ValidationException", message)
+        for change in changes:
             variant = variants[change["VariantName"]]
             variant.weight = change.get("DesiredWeight", variant.weight)
-            variant.instance_count = change.get("DesiredInstanceCount", variant.instance_count)
-        endpoint.change("InService")
+            variant.desired_count = change.get("DesiredInstanceCount", variant.desired_count)
+        if endpoint.fleet is not None:
+            self._begin(endpoint, "Updating", course.resize(endpoint, endpoint.fleet))
         return {"EndpointArn": endpoint.arn}
 
     def _delete(self, region: str, request: Members) -> Members:
@@ -155,10 +162,13 @@ class Endpoints:
     def _fleet(self, region: str, endpoint: str, configuration_name: str) -> Fleet:
         configuration = self._definitions.configurations[region].get(configuration_name)
         models = self._definitions.models[region]
-        variants = [
-            Variant.of(definition, models.get(definition["ModelName"]).definition)
-            for definition in configuration.definition["ProductionVariants"]
-        ]
+        variants, shadows = (
+            [
+                Variant.of(definition, models.get(definition["ModelName"]).definition)
+                for definition in configuration.definition.get(kind, [])
+            ]
+            for kind in ("ProductionVariants", "ShadowProductionVariants")
+        )
         site = Site(
             endpoint=endpoint,
             region=region,
@@ -167,7 +177,7 @@ class Endpoints:
             enforcement=self._enforcement,
             metrics=self._metrics,
         )
-        return Fleet(site, configuration_name, variants, configuration.definition)
+        return Fleet(site, configuration_name, variants, configuration.definition, shadows)
 
     def _check_idle(self, endpoint: Endpoint) -> None:
         if endpoint.status in _IN_PROGRESS:
@@ -175,6 +185,7 @@ class Endpoints:
 
     def _begin(self, endpoint: Endpoint, status: str, work: Coroutine[Any, Any, None]) -> None:
         endpoint.change(status)
+        endpoint.began = endpoint.modified
         endpoint.work = asyncio.create_task(self._run(endpoint, work))
 
     async def _run(self, endpoint: Endpoint, work: Coroutine[Any, Any, None]) -> None:
@@ -184,29 +195,13 @@ class Endpoints:
             # A mistake in the cloud itself; the endpoint must not stay in progress for ever.
             _log.exception("endpoint %s", endpoint.name)
             endpoint.change("Failed", f"The embedded cloud failed: {type(error).__name__}: {error}")
+            if endpoint.pending is not None:
+                await endpoint.pending.stop()
         finally:
             endpoint.pending = None
 
-    async def _bring_up(self, endpoint: Endpoint, fleet: Fleet) -> None:
-        try:
-            await blue_green(endpoint.traffic, fleet)
-        except FleetError as error:
-            endpoint.change("Failed", str(error))
-        else:
-            endpoint.change("InService")
-
-    async def _replace(self, endpoint: Endpoint, fleet: Fleet) -> None:
-        try:
-            await blue_green(endpoint.traffic, fleet)
-        except FleetError as error:
-            # The status says that all is well; only the reason and the configuration tell otherwise.
-            endpoint.change("InService", str(error))
-        else:
-            endpoint.configuration = fleet.configuration
-            endpoint.change("InService")
-
     async def _take_down(self, endpoint: Endpoint) -> None:
-        await asyncio.gather(*(fleet.stop() for fleet in endpoint.fleets))
+        await course.take_down(endpoint)
         self._endpoints[endpoint.region].remove(endpoint.name)
         self._tags.forget(endpoint.arn)
         _log.info("endpoint %s is gone", endpoint.name)
@@ -228,4 +223,4 @@ def _retain(fleet: Fleet, endpoint: Endpoint, excluded: list[Members]) -> None:
             if "DesiredWeight" not in not_kept:
                 variant.weight = old[variant.name].weight
             if "DesiredInstanceCount" not in not_kept:
-                variant.instance_count = old[variant.name].instance_count
+                variant.desired_count = old[variant.name].desired_count

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,18 +15,24 @@ from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.metrics.service import Metrics
 from toolkit.local.sagemaker import artifacts
 from toolkit.local.sagemaker.executionrole import ExecutionRole
-from toolkit.local.sagemaker.instance import Instance, InstanceError, Program
+from toolkit.local.sagemaker.instance import Instance, InstanceError, InstanceTimeoutError, Program
 from toolkit.local.sagemaker.measure import Publish, publisher
 from toolkit.local.sagemaker.store import Members
 from toolkit.local.serving import runners
 
 DEFAULT_STARTUP_SECONDS = 600
-# A real-time endpoint's answer may take as long; a fleet that goes waits for those in progress.
-DRAIN_SECONDS = 60.0
+# A streamed answer may take as long; an instance that goes waits for the requests that it has.
+DRAIN_SECONDS = 480.0
+# When an endpoint configuration says nothing, instances are chosen at random.
+_LEAST_OUTSTANDING = "LEAST_OUTSTANDING_REQUESTS"
 
 
 class FleetError(Exception):
     """The fleet did not become healthy; the message is a failure reason."""
+
+
+class StartTimeoutError(FleetError):
+    """It was not healthy within the time that was left for it, which was less than its own limit."""
 
 
 @dataclass(frozen=True)
@@ -55,22 +63,25 @@ class Site:
 
 @dataclass
 class Variant:
-    """A production variant.
+    """A production variant, or a shadow variant.
 
     Attributes:
         definition: the ProductionVariant of the endpoint configuration.
         model: the definition of its model.
-        weight: its share of the traffic, relative to the other variants'.
-        instance_count: how many instances it has by SageMaker's count. One process serves for all of
-            them: more would only compete for the same processors.
+        weight: its share of the traffic, relative to the other variants'; of a shadow, how much of the
+            production variants' traffic is copied to it.
+        desired_count: how many instances it should have.
+        instances: those that get requests, once they are ready.
+        leaving: those that finish what they have, and stop.
         publish: takes what is measured; a fleet sets it.
     """
 
     definition: Members
     model: Members
     weight: float
-    instance_count: int
+    desired_count: int
     instances: list[Instance] = field(default_factory=list)
+    leaving: list[Instance] = field(default_factory=list)
     publish: Publish = field(default=lambda *_: None)
 
     @classmethod
@@ -90,23 +101,67 @@ class Variant:
         containers = self.model.get("Containers") or [{}]
         return dict(self.model.get("PrimaryContainer") or containers[0])
 
-    async def start(self, site: Site) -> None:
-        """Fetch the model's files, start the server, wait until it is healthy.
+    @property
+    def count(self) -> int:
+        """How many instances are in service."""
+        return sum(instance.in_service for instance in self.instances)
+
+    def choose(self) -> Instance | None:
+        """The instance for a request, as the configuration routes; None if none can serve."""
+        ready = [instance for instance in self.instances if instance.ready]
+        if not ready:
+            return None
+        if self.definition.get("RoutingConfig", {}).get("RoutingStrategy") == _LEAST_OUTSTANDING:
+            return min(ready, key=lambda instance: instance.in_flight)
+        return random.choice(ready)  # noqa: S311 not for security
+
+    async def resize(self, site: Site, count: int, *, within: float | None = None) -> None:
+        """Start instances and wait until they are healthy, or stop some when they have no requests any more.
+
+        Args:
+            site: the endpoint.
+            count: how many there are to be.
+            within: seconds on AWS that a start may take, if less than its own limit.
 
         Raises:
-            FleetError: any of that failed.
+            FleetError: they did not start; those that there were before go on.
         """
+        while len(self.instances) > count:
+            # Those that do not serve go first, then those with the least to do.
+            instance = min(self.instances, key=lambda each: (each.ready, each.in_flight))
+            self.instances.remove(instance)
+            self.leaving.append(instance)
+        starts = [self._start(site, within) for _ in range(count - len(self.instances))]
+        await _all(*starts, *(self._release(instance) for instance in list(self.leaving)))
+
+    async def _release(self, instance: Instance) -> None:
+        await instance.drain(DRAIN_SECONDS)
+        await instance.stop()
+        self.leaving.remove(instance)
+
+    async def _start(self, site: Site, within: float | None) -> None:
         try:
-            instance = Instance(await self._program(site))
-            self.instances.append(instance)
-            await instance.start()
+            instance = Instance(await self._program(site, within))
         except (artifacts.ArtifactError, runners.UnsupportedImageError) as error:
             raise FleetError(str(error)) from error
-        except (InstanceError, OSError) as error:
-            raise FleetError(
-                f"The primary container for production variant {self.name} did not pass the ping health "
-                f"check. Please check CloudWatch logs for this endpoint. {error}"
-            ) from error
+        self.instances.append(instance)
+        try:
+            await instance.start()
+        except BaseException as error:
+            self.instances.remove(instance)
+            if isinstance(error, InstanceTimeoutError) and self._startup_seconds > (within or math.inf):
+                raise StartTimeoutError(str(error)) from error
+            if isinstance(error, InstanceError | OSError):
+                raise FleetError(
+                    f"The primary container for production variant {self.name} did not pass the ping "
+                    f"health check. Please check CloudWatch logs for this endpoint. {error}"
+                ) from error
+            raise
+
+    @property
+    def _startup_seconds(self) -> float:
+        seconds = self.definition.get("ContainerStartupHealthCheckTimeoutInSeconds", DEFAULT_STARTUP_SECONDS)
+        return float(seconds)
 
     def _check(self) -> None:
         for kind, used in (
@@ -117,67 +172,117 @@ class Variant:
                 message = f"Production variant {self.name} is {kind}, which the embedded cloud cannot run."
                 raise FleetError(message)
 
-    async def _program(self, site: Site) -> Program:
+    async def _program(self, site: Site, within: float | None) -> Program:
         self._check()
         container = self.container
         environment = {**site.environment, **container.get("Environment", {})}
         command = runners.command(container.get("Image", ""), environment)
         role = ExecutionRole(site.enforcement, self.model.get("ExecutionRoleArn", ""))
         files = await asyncio.to_thread(artifacts.materialise, container, site.models, role.require)
-        startup = self.definition.get("ContainerStartupHealthCheckTimeoutInSeconds", DEFAULT_STARTUP_SECONDS)
+        startup = min(self._startup_seconds, math.inf if within is None else within)
         return Program(command, environment, files, site.log_group, self.name, site.region, startup)
 
     async def stop(self) -> None:
         """End all its processes."""
-        await asyncio.gather(*(instance.stop() for instance in self.instances))
+        await asyncio.gather(*(instance.stop() for instance in [*self.instances, *self.leaving]))
+        self.instances.clear()
+        self.leaving.clear()
+
+
+async def _all(*work: Coroutine[Any, Any, None]) -> None:
+    """Wait for all of it, and then raise the first error."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a fleet is at in a deployment.
+
+    Attributes:
+        status: a VariantStatus, such as `Creating` or `Baking`.
+        since: seconds since the epoch.
+    """
+
+    status: str
+    since: float = field(default_factory=time.time)
 
 
 class Fleet:
-    """The variants of one endpoint configuration, started and stopped together.
+    """The variants of one endpoint configuration.
 
     Args:
         site: the endpoint.
         configuration: the configuration's name.
-        variants: not yet started.
+        variants: the production variants, not yet started.
         definition: the configuration itself.
+        shadows: the shadow variants.
+
+    Attributes:
+        stage: in a deployment.
     """
 
     def __init__(
-        self, site: Site, configuration: str, variants: Sequence[Variant], definition: Members
+        self,
+        site: Site,
+        configuration: str,
+        variants: Sequence[Variant],
+        definition: Members,
+        shadows: Sequence[Variant] = (),
     ) -> None:
         self.site = site
         self.configuration = configuration
         self.definition = definition
         self.variants = list(variants)
-        for variant in variants:
+        self.shadows = list(shadows)
+        self.stage: Stage | None = None
+        for variant in self.all_variants:
             variant.publish = publisher(site.metrics, site.region, site.endpoint, variant.name, configuration)
 
-    async def start(self) -> None:
-        """Start all variants; if one fails, stop the others.
+    @property
+    def all_variants(self) -> list[Variant]:
+        """The production variants and the shadow variants."""
+        return [*self.variants, *self.shadows]
+
+    @property
+    def desired_count(self) -> int:
+        """Instances that the production variants should have."""
+        return sum(variant.desired_count for variant in self.variants)
+
+    @property
+    def count(self) -> int:
+        """Instances of the production variants that are in service."""
+        return sum(variant.count for variant in self.variants)
+
+    async def resize(
+        self, count: Callable[[Variant], int] | None = None, *, within: float | None = None
+    ) -> None:
+        """Give each variant as many instances as `count` says, by default as many as it should have.
 
         Raises:
-            FleetError: see there.
+            FleetError: see `Variant.resize`.
         """
-        results: list[Any] = await asyncio.gather(
-            *(variant.start(self.site) for variant in self.variants), return_exceptions=True
+        counts = {id(variant): (count or _desired)(variant) for variant in self.all_variants}
+        await _all(
+            *(variant.resize(self.site, counts[id(variant)], within=within) for variant in self.all_variants)
         )
-        failures = [result for result in results if isinstance(result, BaseException)]
-        if failures:
-            await self.stop()
-            raise failures[0]
 
-    async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
-        """Wait until no request is in progress, at most so long."""
-        await asyncio.gather(*(instance.drain(seconds) for instance in self.instances))
+    async def release(self) -> None:
+        """Stop all instances when they have no requests any more; there must be no new ones."""
+        await self.resize(lambda _: 0)
 
     async def stop(self) -> None:
-        """End all processes."""
-        await asyncio.gather(*(variant.stop() for variant in self.variants))
+        """End all processes at once."""
+        await asyncio.gather(*(variant.stop() for variant in self.all_variants))
 
     @property
     def instances(self) -> list[Instance]:
-        """The instances of all variants."""
-        return [instance for variant in self.variants for instance in variant.instances]
+        """All instances that have processes."""
+        return [
+            instance for variant in self.all_variants for instance in [*variant.instances, *variant.leaving]
+        ]
 
     def choose(self, target: str | None) -> Variant | None:
         """The variant for a request: the target if one is named, otherwise by weight.
@@ -191,3 +296,16 @@ class Fleet:
         if not any(weights):
             return self.variants[0]
         return random.choices(self.variants, weights)[0]  # noqa: S311 not for security
+
+    def sample_shadows(self) -> list[Variant]:
+        """The shadow variants that get a copy of a request: as often as their weight is to the others'."""
+        total = sum(variant.weight for variant in self.variants)
+        return [
+            shadow
+            for shadow in self.shadows
+            if random.random() * total < shadow.weight  # noqa: S311 not for security
+        ]
+
+
+def _desired(variant: Variant) -> int:
+    return variant.desired_count

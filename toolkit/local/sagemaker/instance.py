@@ -30,6 +30,10 @@ class InstanceError(Exception):
     """The container did not become healthy; the message says how it went."""
 
 
+class InstanceTimeoutError(InstanceError):
+    """It did not answer pings in time."""
+
+
 @dataclass(frozen=True)
 class Program:
     """What an instance runs.
@@ -59,6 +63,7 @@ class Instance:
         id: as of an EC2 instance.
         port: where the server listens.
         ready: whether it can serve.
+        in_service: whether it has been able to; its server may be starting anew.
         in_flight: requests in progress.
     """
 
@@ -66,6 +71,7 @@ class Instance:
     id: str = field(default_factory=lambda: f"i-{secrets.token_hex(8)}0")
     port: int = 0
     ready: bool = False
+    in_service: bool = False
     in_flight: int = 0
     _child: children.Child | None = None
     _keeper: asyncio.Task[None] | None = None
@@ -91,11 +97,12 @@ class Instance:
             InstanceError: it ended, or did not answer in time.
         """
         await self._start()
+        self.in_service = True
         self._keeper = asyncio.create_task(self._keep_running())
 
     async def stop(self) -> None:
         """End the server at once; whoever calls this has waited for its requests."""
-        self.ready = False
+        self.ready = self.in_service = False
         if self._keeper is not None:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -139,7 +146,7 @@ class Instance:
             raise InstanceError(f"Its process ended with exit code {child.returncode}.")
         if not healthy.done():
             limit = f"{self.program.startup_seconds:.0f} seconds"
-            raise InstanceError(f"It did not answer /ping with 200 within {limit}.")
+            raise InstanceTimeoutError(f"It did not answer /ping with 200 within {limit}.")
         healthy.result()
 
     async def _ping_until_answered(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 
 from toolkit.local import upstream
 from toolkit.local.awsapi import ApiError
@@ -56,7 +56,7 @@ class Call:
         """The whole answer.
 
         Args:
-            instance: that is to give it; by default the one with the fewest requests.
+            instance: that is to give it; by default the one that the configuration routes to.
 
         Raises:
             ApiError: the container does not serve, refused, failed, or took too long.
@@ -85,7 +85,7 @@ class Call:
     async def _open(
         self, measure: Measure, instance: Instance | None = None
     ) -> AsyncIterator[upstream.Answer]:
-        instance = self._ready([instance] if instance is not None else self._variant.instances)
+        instance = self._chosen(instance)
         measure.sent()
         with instance.serving():
             async with contextlib.AsyncExitStack() as stack:
@@ -114,12 +114,12 @@ class Call:
         attributes = answer.header(CUSTOM_ATTRIBUTES)
         return {**headers, CUSTOM_ATTRIBUTES: attributes} if attributes else headers
 
-    def _ready(self, candidates: Sequence[Instance]) -> Instance:
-        ready = [instance for instance in candidates if instance.ready]
-        if not ready:
+    def _chosen(self, instance: Instance | None) -> Instance:
+        chosen = self._variant.choose() if instance is None else instance
+        if chosen is None or not chosen.ready:
             message = "The request has failed due to a temporary failure of the server."
             raise ApiError("ServiceUnavailable", message, status=503)
-        return min(ready, key=lambda instance: instance.in_flight)
+        return chosen
 
     def _timed_out(self) -> ApiError:
         return self._error(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -15,7 +15,10 @@ from toolkit.local import eventstream, upstream
 from toolkit.local.awsapi import ApiError, Signature
 from toolkit.local.sagemaker.asynchronous.settings import settings_of
 from toolkit.local.sagemaker.endpoints import Endpoints
+from toolkit.local.sagemaker.fleet import Variant
 from toolkit.local.sagemaker.invocation import CUSTOM_ATTRIBUTES, Call
+from toolkit.local.sagemaker.shadows import Shadows
+from toolkit.local.sagemaker.updates import Choice
 from toolkit.local.service import ACCOUNT_ID
 
 MAX_BODY_BYTES = 6 * 1024 * 1024
@@ -33,49 +36,77 @@ _PASSED_ON = (
 
 T = TypeVar("T")
 
+# Chooses where a request goes. The call must then be made at once, for its instance to know of it: an update
+# stops those that have no requests.
+Route = Callable[[], Call]
+
 
 class Runtime:
     """Invocations of endpoints."""
 
     def __init__(self, endpoints: Endpoints) -> None:
         self._endpoints = endpoints
+        self._shadows = Shadows()
 
     async def invoke(self, request: Request) -> Response:
         """`POST /endpoints/{name}/invocations`: the container's answer as a whole."""
-        call = await self._prepare(request, accept=request.headers.get("accept", "*/*"))
-        answer = await _unless_gone(request, call.read())
-        return Response(answer.body, headers=answer.headers)
+        route = await self._prepare(request, accept=request.headers.get("accept", "*/*"))
+
+        async def answer() -> Response:
+            whole = await route().read()
+            return Response(whole.body, headers=whole.headers)
+
+        return await _unless_gone(request, answer())
 
     async def invoke_with_response_stream(self, request: Request) -> Response:
         """`POST /endpoints/{name}/invocations-response-stream`: each part of the answer as it comes."""
-        call = await self._prepare(request, accept=request.headers.get("x-amzn-sagemaker-accept", "*/*"))
-        return _Stream(call)
+        accept = request.headers.get("x-amzn-sagemaker-accept", "*/*")
+        return _Stream(await self._prepare(request, accept=accept))
 
-    async def _prepare(self, request: Request, accept: str) -> Call:
+    async def stop(self) -> None:
+        """End the requests that no client waits for."""
+        await self._shadows.stop()
+
+    async def _prepare(self, request: Request, accept: str) -> Route:
+        """Read a request; what is returned chooses where it goes."""
         region = Signature.of(request.headers).region
         name = request.path_params["name"]
-        endpoint = self._endpoints.find(region, name)
         target = request.headers.get("x-amzn-sagemaker-target-variant")
-        variant = endpoint.traffic.choose(target) if endpoint is not None else None
+        self._choose(region, name, target)
+        body = await _read_body(request)
+        headers = [(key, request.headers[key]) for key in _PASSED_ON if key in request.headers]
+        log_group = f"arn:aws:logs:{region}:{ACCOUNT_ID}:log-group:/aws/sagemaker/Endpoints/{name}"
+
+        def call(variant: Variant) -> Call:
+            return Call(variant, [*headers, ("accept", accept)], body, log_group)
+
+        def route() -> Call:
+            fleet, variant = self._choose(region, name, target)
+            for shadow in fleet.sample_shadows():
+                self._shadows.send(call(shadow))
+            return call(variant)
+
+        return route
+
+    def _choose(self, region: str, name: str, target: str | None) -> Choice:
+        endpoint = self._endpoints.find(region, name)
         if endpoint is None or not endpoint.traffic.shares:
             raise ApiError("ValidationError", f"Endpoint {name} of account {ACCOUNT_ID} not found.")
         if settings_of(endpoint) is not None:
             message = f"Endpoint {name} of account {ACCOUNT_ID} is asynchronous: use InvokeEndpointAsync."
             raise ApiError("ValidationError", message)
-        if variant is None:
+        choice = endpoint.traffic.choose(target)
+        if choice is None:
             raise ApiError("ValidationError", f"Variant {target} not found for Endpoint {name}.")
-        body = await _read_body(request)
-        headers = [(key, request.headers[key]) for key in _PASSED_ON if key in request.headers]
-        log_group = f"arn:aws:logs:{region}:{ACCOUNT_ID}:log-group:/aws/sagemaker/Endpoints/{name}"
-        return Call(variant, [*headers, ("accept", accept)], body, log_group)
+        return choice
 
 
 class _Stream(Response):
     """An answer as an event stream; what fails before its first part is an ordinary error."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, route: Route) -> None:
         super().__init__()
-        self._call = call
+        self._route = route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # A caller that goes away ends the work; the request was read whole, so that nothing else comes.
@@ -84,8 +115,9 @@ class _Stream(Response):
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            async with self._call.open() as answer:
-                headers = self._call.headers_of(answer, "x-amzn-sagemaker-content-type")
+            call = self._route()
+            async with call.open() as answer:
+                headers = call.headers_of(answer, "x-amzn-sagemaker-content-type")
                 headers["content-type"] = eventstream.MEDIA_TYPE
                 encoded = [(name.encode(), value.encode("latin1")) for name, value in headers.items()]
                 await send({"type": "http.response.start", "status": 200, "headers": encoded})

@@ -70,6 +70,7 @@ class SageMakerService:
         """See `toolkit.local.service.Service`."""
         if self._concurrency is not None:
             self._concurrency.cancel()
+        await self._runtime.stop()
         await self._asynchronous.stop()
         await self.endpoints.stop()
 

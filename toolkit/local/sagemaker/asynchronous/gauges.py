@@ -19,7 +19,7 @@ _MEASURED_ELSEWHERE = "ModelLatency"
 def report_backlog(endpoint: Endpoint, fleet: Fleet, queue: Queue | None) -> None:
     """Publish what waits; SageMaker does so once a minute."""
     size = queue.size if queue is not None else 0
-    instances = sum(variant.instance_count for variant in endpoint.variants)
+    instances = sum(variant.count for variant in endpoint.variants)
     values = {
         "ApproximateBacklogSize": size,
         # Without an instance, as much as one of them would have.
