@@ -1,0 +1,61 @@
+"""Clients that invoke an endpoint without a pause, and remember how that went."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.support.cloud import Aws
+
+PROMPT = b'{"prompt": "p"}'
+
+
+@dataclass
+class Load:
+    """Constant load.
+
+    Attributes:
+        answers: whole bodies, in the order in which they came.
+        errors: what failed.
+    """
+
+    runtime: Any
+    endpoint: str
+    answers: list[Any] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    def _work(self, invoke: Any) -> None:
+        while not self._over.is_set():
+            try:
+                self.answers.append(invoke())
+            except Exception as error:  # noqa: BLE001 whatever it is, a client saw it
+                self.errors.append(error)
+
+    def invoke(self) -> Any:
+        answer = self.runtime.invoke_endpoint(EndpointName=self.endpoint, Body=PROMPT)
+        return json.loads(answer["Body"].read())
+
+    def stream(self) -> Any:
+        answer = self.runtime.invoke_endpoint_with_response_stream(EndpointName=self.endpoint, Body=PROMPT)
+        return json.loads(b"".join(event["PayloadPart"]["Bytes"] for event in answer["Body"]))
+
+
+@contextlib.contextmanager
+def load(aws: Aws, endpoint: str, *, plain: int = 1, streaming: int = 0) -> Iterator[Load]:
+    """Constant load while the block runs, by so many clients of each kind."""
+    running = Load(aws("sagemaker-runtime", max_pool_connections=plain + streaming), endpoint)
+    threads = [threading.Thread(target=running._work, args=[running.invoke]) for _ in range(plain)]
+    threads += [threading.Thread(target=running._work, args=[running.stream]) for _ in range(streaming)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield running
+    finally:
+        running._over.set()
+        for thread in threads:
+            thread.join(60)

@@ -1,0 +1,294 @@
+"""Updates of endpoints under load, with AWS's waiting times made short."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.support.cloud import (
+    Aws,
+    Engine,
+    Hosting,
+    answer,
+    aws_clients,
+    eventually,
+    make_checkout,
+    paced,
+    stream,
+)
+from tests.support.load import load
+from toolkit.console import Console
+from toolkit.local import client, timescale
+from toolkit.project import Project
+
+pytestmark = pytest.mark.slow
+
+OLD, NEW = {"fleet": "old"}, {"fleet": "new"}
+
+
+@pytest.fixture(scope="module")
+def quick_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    project = make_checkout(tmp_path_factory.mktemp("quick") / "checkout")
+    yield project
+    client.stop(project, Console())
+
+
+@pytest.fixture(scope="module")
+def aws(quick_checkout: Project) -> Aws:
+    """Clients of a cloud in which ten minutes take 1.2 seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(timescale.SETTING, "0.002")
+        return aws_clients(client.ensure_running(quick_checkout, Console()))
+
+
+def streams(body: bytes) -> Callable[[Any, Any], None]:
+    """Answers, streamed or not, that take longer than it takes to move the traffic."""
+    return lambda handler, _: stream(handler, paced([body[:5], body[5:9], body[9:]], 0.05))
+
+
+@pytest.fixture
+def engines() -> Iterator[tuple[Engine, Engine]]:
+    """The servers behind the old and the new fleet."""
+    with contextlib.ExitStack() as stack:
+        old, new = Engine(), Engine()
+        stack.callback(old.stop)
+        stack.callback(new.stop)
+        old.behaviour = streams(b'{"fleet": "old"}')
+        new.behaviour = streams(b'{"fleet": "new"}')
+        yield old, new
+
+
+@pytest.fixture
+def engine(engines: tuple[Engine, Engine]) -> Engine:
+    return engines[0]
+
+
+def size(value: int) -> dict[str, Any]:
+    return {"Type": "CAPACITY_PERCENT", "Value": value}
+
+
+def blue_green(type_: str = "ALL_AT_ONCE", *, wait: int = 0, bake: int = 0, **members: Any) -> dict[str, Any]:
+    sizes = {"CANARY": "CanarySize", "LINEAR": "LinearStepSize"}
+    routing: dict[str, Any] = {"Type": type_, "WaitIntervalInSeconds": wait}
+    if type_ in sizes:
+        routing[sizes[type_]] = size(members.pop("percent"))
+    policy = {"TrafficRoutingConfiguration": routing, "TerminationWaitInSeconds": bake, **members}
+    return {"BlueGreenUpdatePolicy": policy}
+
+
+def rolling(wait: int) -> dict[str, Any]:
+    return {"RollingUpdatePolicy": {"MaximumBatchSize": size(50), "WaitIntervalInSeconds": wait}}
+
+
+def watched(config: dict[str, Any], *alarms: str) -> dict[str, Any]:
+    names = [{"AlarmName": alarm} for alarm in alarms]
+    return config | {"AutoRollbackConfiguration": {"Alarms": names}}
+
+
+class Update:
+    """An endpoint on its old configuration, and its update to a new one.
+
+    Attributes:
+        seen: each description that differed from the one before it.
+    """
+
+    def __init__(self, hosting: Hosting, engines: tuple[Engine, Engine], count: int = 1) -> None:
+        self.hosting = hosting
+        self.old, self.new = (
+            hosting.configuration(container=engine.container, InitialInstanceCount=count)
+            for engine in engines
+        )
+        self.endpoint = hosting.endpoint(self.old)
+        assert hosting.settled(self.endpoint)["EndpointStatus"] == "InService"
+        self.seen: list[dict[str, Any]] = []
+
+    def start(self, config: dict[str, Any], new: str | None = None) -> None:
+        self.hosting.sagemaker.update_endpoint(
+            EndpointName=self.endpoint, EndpointConfigName=new or self.new, DeploymentConfig=config
+        )
+
+    def look(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.hosting.sagemaker.describe_endpoint(EndpointName=self.endpoint)
+        del found["ResponseMetadata"]
+        if not self.seen or self.seen[-1] != found:
+            self.seen.append(found)
+        return found
+
+    def settle(self) -> dict[str, Any]:
+        eventually(lambda: self.look()["EndpointStatus"] in ("InService", "Failed"), 60)
+        return self.seen[-1]
+
+    def shares(self) -> list[float]:
+        """The new fleet's shares of the traffic in the order in which they were seen."""
+        found: list[float] = []
+        for description in self.seen:
+            pending = description.get("PendingDeploymentSummary")
+            if pending and description["EndpointStatus"] == "Updating":
+                share = pending["ProductionVariants"][0]["CurrentWeight"]
+                assert share + description["ProductionVariants"][0]["CurrentWeight"] == pytest.approx(1)
+                if share not in found[-1:]:
+                    found.append(share)
+        return found
+
+
+def test_a_canary_under_load_fails_no_request(
+    hosting: Hosting, engines: tuple[Engine, Engine], quick_checkout: Project
+) -> None:
+    update = Update(hosting, engines)
+    with load(hosting.aws, update.endpoint, plain=4, streaming=4) as running:
+        eventually(lambda: len(running.answers) > 20)
+        config = blue_green("CANARY", percent=25, wait=600, bake=300)
+        update.start(config)
+        with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
+            hosting.sagemaker.delete_endpoint(EndpointName=update.endpoint)
+        final = update.settle()
+        settled = len(running.answers)
+        eventually(lambda: len(running.answers) > settled + 20)
+    assert running.errors == []
+    assert (final["EndpointStatus"], final["EndpointConfigName"]) == ("InService", update.new)
+    assert final["LastDeploymentConfig"] == config
+    assert "FailureReason" not in final
+    assert update.shares() == [0, 0.25, 1]
+    stages = [
+        each["PendingDeploymentSummary"]["ProductionVariants"][0]["VariantStatus"][0]["Status"]
+        for each in update.seen
+        if "VariantStatus" in each.get("PendingDeploymentSummary", {}).get("ProductionVariants", [{}])[0]
+    ]
+    assert list(dict.fromkeys(stages)) == ["Creating", "Baking"]
+    first = running.answers.index(NEW)
+    assert running.answers[:first] == [OLD] * first
+    # Those that the old fleet had when the last share moved.
+    assert OLD not in running.answers[-20:]
+    status = client.status(quick_checkout)
+    assert status is not None
+    assert len([one for one in status.processes if one.name.startswith(f"{update.endpoint}/")]) == 1
+
+
+def test_linear_steps_are_seen_in_order(hosting: Hosting, engines: tuple[Engine, Engine]) -> None:
+    update = Update(hosting, engines)
+    update.start(blue_green("LINEAR", percent=25, wait=200))
+    assert update.settle()["EndpointConfigName"] == update.new
+    assert update.shares()[:4] == [0, 0.25, 0.5, 0.75]
+
+
+def test_an_alarm_while_baking_rolls_back(hosting: Hosting, engines: tuple[Engine, Engine]) -> None:
+    update, cloudwatch = Update(hosting, engines), hosting.aws("cloudwatch")
+    engines[1].behaviour = lambda handler, _: answer(handler, 500, b"{}")
+    dimensions = {
+        "EndpointName": update.endpoint,
+        "VariantName": "AllTraffic",
+        "EndpointConfigName": update.new,
+    }
+    cloudwatch.put_metric_alarm(
+        AlarmName="server-errors",
+        Namespace="AWS/SageMaker",
+        MetricName="Invocation5XXErrors",
+        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+        Statistic="Average",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=0.5,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="notBreaching",
+    )
+    with load(hosting.aws, update.endpoint, plain=2) as running:
+        update.start(watched(blue_green("CANARY", percent=50, wait=3600), "no-such-alarm", "server-errors"))
+        final = update.settle()
+        before = len(running.errors)
+        settled = len(running.answers)
+        eventually(lambda: len(running.answers) > settled + 10)
+    assert (final["EndpointStatus"], final["EndpointConfigName"]) == ("InService", update.old)
+    assert (
+        "rolled back because an alarm is in the ALARM state: server-errors (Threshold Crossed"
+        in final["FailureReason"]
+    )
+    assert "PendingDeploymentSummary" not in final
+    assert final["ProductionVariants"][0]["CurrentWeight"] == 1
+    # Only the canary's share failed, and nothing more once it was back.
+    assert 0 < before == len(running.errors)
+    assert running.answers[-10:] == [OLD] * 10
+
+
+def test_a_fleet_that_is_not_healthy_gets_no_traffic(
+    hosting: Hosting, engines: tuple[Engine, Engine]
+) -> None:
+    update = Update(hosting, engines)
+    engines[1].healthy = False
+    limited = hosting.configuration(
+        container=engines[1].container, ContainerStartupHealthCheckTimeoutInSeconds=60
+    )
+    with load(hosting.aws, update.endpoint, plain=1, streaming=1) as running:
+        update.start(blue_green(), limited)
+        final = update.settle()
+    assert (final["EndpointStatus"], final["EndpointConfigName"]) == ("InService", update.old)
+    assert "did not pass the ping health check" in final["FailureReason"]
+    assert "within 60 seconds" in final["FailureReason"]
+    assert running.errors == []
+    assert all(each == OLD for each in running.answers)
+    assert update.shares() == [0]
+
+
+def test_a_rollout_that_takes_too_long_is_taken_back(
+    hosting: Hosting, engines: tuple[Engine, Engine]
+) -> None:
+    update = Update(hosting, engines)
+    limit = {"MaximumExecutionTimeoutInSeconds": 600}
+    update.start(blue_green("CANARY", percent=50, wait=3600, **limit))
+    final = update.settle()
+    assert final["EndpointConfigName"] == update.old
+    assert "maximum execution time of 600 seconds" in final["FailureReason"]
+    assert update.shares() == [0, 0.5]
+
+
+def counts(description: dict[str, Any]) -> tuple[int, int]:
+    """Instances of the old and of the new fleet."""
+    pending = description.get("PendingDeploymentSummary", {}).get("ProductionVariants", [])
+    fleets = [description["ProductionVariants"], pending]
+    old, new = (sum(variant["CurrentInstanceCount"] for variant in variants) for variants in fleets)
+    return old, new
+
+
+def test_rolling_exchanges_instances_batch_by_batch(hosting: Hosting, engines: tuple[Engine, Engine]) -> None:
+    update = Update(hosting, engines, count=2)
+    with load(hosting.aws, update.endpoint, plain=2, streaming=2) as running:
+        update.start(rolling(wait=400))
+        final = update.settle()
+    assert running.errors == []
+    assert final["EndpointConfigName"] == update.new
+    seen = list(dict.fromkeys(counts(each) for each in update.seen))
+    # Together the fleets have at most a batch more than the endpoint, and never less than it.
+    course = [(2, 0), (2, 1), (1, 1), (1, 2), (0, 2)]
+    assert [course.index(each) for each in seen] == sorted(course.index(each) for each in seen)
+    assert (1, 1) in seen
+    assert update.shares()[:2] == [0, 0.5]
+
+
+def test_a_rolling_update_that_is_taken_back_has_its_old_instances_again(
+    hosting: Hosting, engines: tuple[Engine, Engine]
+) -> None:
+    update, cloudwatch = Update(hosting, engines, count=2), hosting.aws("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName="by-hand",
+        Namespace="Test",
+        MetricName="none",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="ignore",
+    )
+    with load(hosting.aws, update.endpoint, plain=2) as running:
+        update.start(watched(rolling(wait=400), "by-hand"))
+        eventually(lambda: counts(update.look()) == (1, 1), 30)
+        cloudwatch.set_alarm_state(AlarmName="by-hand", StateValue="ALARM", StateReason="seen by a person")
+        final = update.settle()
+    assert running.errors == []
+    assert final["EndpointConfigName"] == update.old
+    assert final["FailureReason"].endswith("by-hand (seen by a person)")
+    assert "RollingBack" in [each["EndpointStatus"] for each in update.seen]
+    assert counts(final) == (2, 0)
