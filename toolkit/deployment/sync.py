@@ -19,7 +19,7 @@ from toolkit.terraform import functioncode
 from toolkit.terraform.functioncode import FunctionCode
 
 if TYPE_CHECKING:
-    from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef as Configuration
+    from types_boto3_lambda.type_defs import FunctionConfigurationTypeDef as Configuration
 
 # Lambda takes a second or two on AWS; it promises nothing.
 ACTIVE_SECONDS = 120.0
@@ -101,7 +101,7 @@ class Sync:
         running: dict[str, FunctionCode] = {}
         for part, package in packages.items():
             name = self._functions[part]
-            configuration = self._context.access.lambda_.get_function_configuration(FunctionName=name)
+            configuration = self._configuration(name)
             if _hexadecimal(configuration["CodeSha256"]) != package.sha256:
                 before = _hexadecimal(configuration["CodeSha256"])
                 started = time.monotonic()
@@ -117,12 +117,16 @@ class Sync:
         self._note(running)
         return synced
 
+    def _configuration(self, name: str) -> Configuration:
+        # Not GetFunctionConfiguration: Terraform's deployers have the right to this.
+        return self._context.access.lambda_.get_function(FunctionName=name)["Configuration"]
+
     def _upload(self, name: str, package: Package) -> Configuration:
         access = self._context.access.lambda_
         access.update_function_code(FunctionName=name, ZipFile=package.path.read_bytes())
         deadline = time.monotonic() + ACTIVE_SECONDS
         while True:
-            configuration = access.get_function_configuration(FunctionName=name)
+            configuration = self._configuration(name)
             status = configuration.get("LastUpdateStatus", "Successful")
             if status == "Successful":
                 return configuration
