@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.cloudprocess import zipped
+
 ECHO = "import json\ndef handler(event, context): return {'statusCode': 201, 'body': json.dumps(event)}\n"
 
 
@@ -195,6 +197,8 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(0.1)
             if self.path == "/broken" and number == 2:
                 os._exit(1)
+            if self.path == "/endless" and number == 2:
+                time.sleep(60)
         self.wfile.write(b"0\\r\\n\\r\\n")
     def log_message(self, *args): pass
 HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
@@ -203,14 +207,18 @@ HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 
 @pytest.fixture
 def web(function: Any) -> str:
-    from tests.support.cloudprocess import zipped
+    return streaming(function, 30)
 
+
+def streaming(function: Any, timeout: int) -> str:
+    """A function that is a web server and has so many seconds."""
     files = {"run.sh": "#!/bin/sh\nexec python3 server.py\n", "server.py": WEB}
     variables = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap", "AWS_LWA_INVOKE_MODE": "response_stream"}
     variables["AWS_LWA_READINESS_CHECK_PATH"] = "/"
     layer = "arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:30"
     environment = {"Variables": variables}
-    return str(function(zipped(files), handler="run.sh", Layers=[layer], Environment=environment, Timeout=30))
+    settings = {"Layers": [layer], "Environment": environment, "Timeout": timeout}
+    return str(function(zipped(files), handler="run.sh", **settings))
 
 
 def test_a_streamed_answer_arrives_while_it_is_written(api: Any, web: str, operation: Any) -> None:
@@ -233,6 +241,32 @@ def test_a_stream_that_breaks_off_is_no_success(api: Any, web: str, operation: A
     api.deploy()
     with pytest.raises(httpx.RemoteProtocolError):
         api.get("/broken")
+
+
+def test_a_stream_is_cut_when_its_function_overruns(api: Any, function: Any, operation: Any) -> None:
+    arn = streaming(function, 2)
+    api.put({"paths": {"/{proxy+}": {"get": operation(arn, stream=True)}}})
+    api.deploy()
+    lines = []
+    with (
+        pytest.raises(httpx.RemoteProtocolError),
+        httpx.stream("GET", f"{api.url}/endless", timeout=30) as response,
+    ):
+        lines += [line for line in response.iter_lines() if line]
+    log = api.cloud.log_lines(arn.rpartition(":")[2])
+    assert any(line.endswith("Task timed out after 2.00 seconds") for line in log)
+    assert api.get("/again").status_code == 206
+
+
+def test_a_throttled_function_is_a_500(api: Any, function: Any, operation: Any) -> None:
+    arn = function(ECHO)
+    api.put({"paths": {"/": {"get": operation(arn)}}})
+    api.deploy()
+    name = arn.rpartition(":")[2]
+    api.cloud.functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    assert (api.get("/").status_code, api.get("/").json()) == (500, {"message": "Internal server error"})
+    api.cloud.functions.delete_function_concurrency(FunctionName=name)
+    assert api.get("/").status_code == 201
 
 
 def test_a_stream_that_does_not_begin_is_a_504(api: Any, web: str, operation: Any) -> None:

@@ -1,0 +1,58 @@
+"""Limits of API keys, as OpenAI's client meets them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import openai
+import pytest
+
+from tests.support.toolkit import Deployed, local_client
+
+pytestmark = pytest.mark.e2e
+
+# Nothing comes back while the test runs.
+SELDOM = 1 / 604800
+Client = Callable[..., openai.OpenAI]
+
+
+@pytest.fixture
+def client(deployed: Deployed) -> Iterator[Client]:
+    """Makes clients with keys of their own, in usage plans of their own."""
+    api = local_client("apigateway", deployed.outputs)
+    _, _, path = deployed.outputs["api_base_url"].partition("/execute-api/")
+    api_id, stage, _ = path.split("/")
+    made: list[tuple[str, str]] = []
+
+    def make(**limits: Any) -> openai.OpenAI:
+        stages = [{"apiId": api_id, "stage": stage}]
+        plan = api.create_usage_plan(name="limited", apiStages=stages, **limits)["id"]
+        key = api.create_api_key(name=f"limited-{len(made)}", enabled=True)["id"]
+        api.create_usage_plan_key(usagePlanId=plan, keyId=key, keyType="API_KEY")
+        made.append((plan, key))
+        value = api.get_api_key(apiKey=key, includeValue=True)["value"]
+        return openai.OpenAI(base_url=deployed.outputs["api_base_url"], api_key=value, max_retries=0)
+
+    yield make
+    for plan, key in made:
+        api.delete_usage_plan_key(usagePlanId=plan, keyId=key)
+        api.delete_api_key(apiKey=key)
+        api.delete_usage_plan(usagePlanId=plan)
+
+
+def test_a_key_that_asks_too_often(client: Client) -> None:
+    throttled = client(throttle={"rateLimit": SELDOM, "burstLimit": 1})
+    throttled.models.list()
+    with pytest.raises(openai.RateLimitError) as refused:
+        throttled.models.list()
+    assert refused.value.code == "rate_limit_exceeded"
+    assert refused.value.response.headers["retry-after"] == "1"
+
+
+def test_a_key_whose_quota_is_used_up(client: Client) -> None:
+    limited = client(quota={"limit": 1, "period": "MONTH"})
+    limited.models.list()
+    with pytest.raises(openai.RateLimitError) as refused:
+        limited.models.list()
+    assert refused.value.code == "insufficient_quota"
