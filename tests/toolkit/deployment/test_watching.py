@@ -44,7 +44,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def watched(folder: Path) -> Iterator[Watched]:
+def watched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
+    # It looks so often that a look without a change shows, if it counts as one.
+    monkeypatch.setattr(watching, "_LOOK_MILLISECONDS", 20)
     watched = Watched(folder)
     wait_for(lambda: watched.count == 1, "the beginning")
     yield watched
