@@ -11,6 +11,7 @@ import typer
 from toolkit.cli.options import Env, Json
 
 if TYPE_CHECKING:
+    from toolkit.permissions import Document
     from toolkit.policy import Report
 
 app = typer.Typer(help="Policies for what is deployed, and for who deploys.", no_args_is_help=True)
@@ -62,12 +63,26 @@ def iam(
 
     console, project = Console(), Project.find()
     environment = load(project, env)
+    documents = permissions.documents(project, [environment])
     if name is not None:
-        console.data(permissions.document(project, environment, name).json())
+        console.data(_named(documents, name).json())
+        parts = [each.name for each in documents if each.name.startswith(f"{name}-")]
+        if parts:
+            console.warning(f"{name} is too large for one policy, and goes on in {', '.join(parts)}")
         return
-    for document in permissions.documents(project, [environment]):
+    for document in documents:
         size = f"{document.characters} of {permissions.MAX_CHARACTERS} characters"
         console.data(f"{document.name:20} {document.description} ({document.policy_name}, {size})")
+
+
+def _named(documents: list[Document], name: str) -> Document:
+    from toolkit.errors import InputError
+
+    found = next((each for each in documents if each.name == name), None)
+    if found is None:
+        names = ", ".join(each.name for each in documents)
+        raise InputError(f"there is no policy {name}", remedy=f"there are: {names}")
+    return found
 
 
 def _plan(path: Path) -> dict[str, Any] | None:

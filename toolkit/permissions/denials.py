@@ -55,6 +55,8 @@ def remedy(project: Project, denials: Iterable[Denial]) -> str:
     denials = list(denials)
     if any(denial.explicit for denial in denials):
         return "a statement denies it, whatever else allows it: ask an administrator of the account"
+    if not all(denial.who.startswith("arn:") for denial in denials):
+        return "a role does not trust that service: its trust policy is an administrator's to correct"
     names = [name for denial in denials for name in granted_by(project, denial.action)]
     if not names:
         return "that is for administrators of the account: ask one, or for `toolkit bootstrap`"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class Document:
     """A managed policy.
 
     Attributes:
-        name: what the toolkit calls it, such as `viewer`.
+        name: what the toolkit calls it, such as `viewer`; `viewer-2` is the second part of a large one.
         policy_name: its name in IAM, `<prefix>-<name>`.
         description: what it is for.
         statements: the document's statements.
@@ -66,8 +66,8 @@ class Document:
         return json.dumps(self.content, indent=2)
 
 
-def document(project: Project, environment: Environment, name: str) -> Document:
-    """One policy of an environment.
+def document(project: Project, environment: Environment, name: str) -> list[Document]:
+    """One policy of an environment: one document, or several if it is too large for IAM.
 
     Args:
         project: the checkout.
@@ -75,32 +75,43 @@ def document(project: Project, environment: Environment, name: str) -> Document:
         name: one of `NAMES`, or `BOUNDARY`.
 
     Raises:
-        InputError: there is no such policy, or it became too large for IAM.
+        InputError: there is no such policy, or one statement alone is too large.
     """
     if name not in DESCRIPTIONS:
         raise InputError(f"there is no policy {name}", remedy=f"there are: {', '.join(DESCRIPTIONS)}")
     template = _templates(project.root / "policies" / "iam").get_template(f"{name}.json.jinja")
     content = json.loads(template.render(names_of(environment)))
-    prefix = environment.prefix
-    made = Document(
-        name, f"{prefix}-{name}", DESCRIPTIONS[name].format(prefix=prefix), tuple(content["Statement"])
-    )
-    if made.characters > MAX_CHARACTERS:
-        raise InputError(
-            f"the policy {made.policy_name} has {made.characters} characters, IAM allows {MAX_CHARACTERS}",
-            where=environment.file,
-            remedy="shorten names or use fewer keys; or split the models over several environments",
-        )
-    return made
+    description = DESCRIPTIONS[name].format(prefix=environment.prefix)
+    parts: list[Document] = []
+    for statement in content["Statement"]:
+        grown = replace(parts[-1], statements=(*parts[-1].statements, statement)) if parts else None
+        if grown is not None and grown.characters <= MAX_CHARACTERS:
+            parts[-1] = grown
+            continue
+        part = f"{name}-{len(parts) + 1}" if parts else name
+        parts.append(Document(part, f"{environment.prefix}-{part}", description, (statement,)))
+        if parts[-1].characters > MAX_CHARACTERS:
+            raise InputError(
+                f"the statement {statement['Sid']} of the policy {name} alone has more than the "
+                f"{MAX_CHARACTERS} characters that IAM allows",
+                where=environment.file,
+                remedy="use fewer keys, or split the models over several environments",
+            )
+    return parts
 
 
 def documents(project: Project, environments: Iterable[Environment]) -> list[Document]:
     """All policies of these environments, the functions' boundaries too.
 
     Raises:
-        InputError: one became too large for IAM.
+        InputError: a statement is too large for IAM.
     """
-    return [document(project, environment, name) for environment in environments for name in DESCRIPTIONS]
+    return [
+        part
+        for environment in environments
+        for name in DESCRIPTIONS
+        for part in document(project, environment, name)
+    ]
 
 
 @cache

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 
 from toolkit.environment import Environment
 from toolkit.permissions import Document
@@ -16,13 +17,15 @@ def account_access(environments: Sequence[Environment], documents: Iterable[Docu
         environments: all that share the account stack.
         documents: their policies.
     """
+    documents = list(documents)
+    names = {each.policy_name for each in documents}
     return {
         "policies": {
             each.policy_name: {"description": each.description, "document": json.dumps(each.content)}
             for each in documents
         },
         "ci_roles": {
-            f"{environment.prefix}-ci-{name}": _role(environment, name)
+            f"{environment.prefix}-ci-{name}": _role(environment, name, names)
             for environment in environments
             for name in environment.account.ci.roles
         },
@@ -32,11 +35,13 @@ def account_access(environments: Sequence[Environment], documents: Iterable[Docu
     }
 
 
-def _role(environment: Environment, name: str) -> dict[str, object]:
+def _role(environment: Environment, name: str, policies: Collection[str]) -> dict[str, object]:
     pipeline = environment.account.ci.roles[name]
+    wanted = [f"{environment.prefix}-{policy}" for policy in pipeline.policies]
     return {
         "issuer": pipeline.issuer.host,
         "audience": pipeline.issuer.audience,
         "subjects": pipeline.issuer.subjects,
-        "policies": [f"{environment.prefix}-{policy}" for policy in pipeline.policies],
+        # With the further parts of those that are too large for one.
+        "policies": [name for name in sorted(policies) if re.sub(r"-\d+$", "", name) in wanted],
     }

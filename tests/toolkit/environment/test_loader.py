@@ -7,14 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.toolkit.environment import mistakes, mistakes_of_endpoints, mistakes_of_engines
+from tests.toolkit.environment import (
+    mistakes,
+    mistakes_of_endpoints,
+    mistakes_of_engines,
+    mistakes_of_pipelines,
+)
 from tests.toolkit.environment.mistakes import TINY, VALID
 from toolkit.environment import EnvironmentFileError, HubSource, load, names
 from toolkit.environment.document import MAX_VALUES
 from toolkit.errors import InputError
 from toolkit.project import Project
 
-MISTAKES = mistakes.MISTAKES | mistakes_of_engines.MISTAKES | mistakes_of_endpoints.MISTAKES
+MISTAKES = (
+    mistakes.MISTAKES
+    | mistakes_of_engines.MISTAKES
+    | mistakes_of_endpoints.MISTAKES
+    | mistakes_of_pipelines.MISTAKES
+)
 
 
 @pytest.fixture

@@ -46,7 +46,9 @@ class ExecutionRole:
             raise RoleDeniedError(f"The role {self.arn} does not exist.") from error
         service = self.enforcement.service(_SERVICE)
         for decision in (
-            self.enforcement.allowed(service, "sts:AssumeRole", self.arn),
+            self.enforcement.allowed(
+                service, "sts:AssumeRole", self.arn, {"aws:SourceAccount": self.enforcement.account.id}
+            ),
             self.enforcement.allowed(role, action, resource, context),
         ):
             if not decision.allowed:

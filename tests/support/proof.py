@@ -1,0 +1,123 @@
+"""Which permissions were needed: recorded decisions of the embedded cloud's IAM, held against less."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.local.iam.evaluate import Policies, Request, evaluate
+from toolkit.local.iam.policy import Policy, parse_policy
+from toolkit.local.iam.principal import Principal, PrincipalKind
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One decision of `/_toolkit/iam/decisions`.
+
+    Attributes:
+        holder: who the command was run as: `deployer`, `viewer` or `operator`.
+        command: what was run, such as `apply`.
+    """
+
+    holder: str
+    command: str
+    principal: str
+    operation: str
+    action: str
+    resource: str
+    allowed: bool
+    context: Mapping[str, Sequence[str]]
+
+    @property
+    def request(self) -> Request:
+        """What was asked, with the condition keys it had."""
+        user = Principal(PrincipalKind.USER, self.principal, "123456789012")
+        return Request(user, self.action, self.resource, _Keys(self.context))
+
+
+class _Keys:
+    def __init__(self, context: Mapping[str, Sequence[str]]) -> None:
+        self._values = {name.lower(): tuple(values) for name, values in context.items()}
+
+    def values(self, key: str) -> tuple[str, ...] | None:
+        return self._values.get(key.lower())
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something that could be left out of a policy.
+
+    Attributes:
+        policy: the policy's name.
+        sid: its statement.
+        what: an action or a resource of the statement; empty for all of it.
+    """
+
+    policy: str
+    sid: str
+    what: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.policy} {self.sid} {self.what}".strip()
+
+
+def allows(documents: Iterable[Document], decision: Decision) -> bool:
+    """Whether these policies alone allow what was asked."""
+    return evaluate(decision.request, Policies(identity=tuple(map(_parsed, documents)))).allowed
+
+
+def smaller(policy: str, document: Document) -> Iterator[tuple[Part, Document]]:
+    """The policy without each statement, without each action and without each resource."""
+    for index, statement in enumerate(document["Statement"]):
+        without = copy.deepcopy(dict(document))
+        del without["Statement"][index]
+        yield Part(policy, statement["Sid"]), without
+        for element in ("Action", "Resource"):
+            values = as_list(statement[element])
+            for value in values if len(values) > 1 else []:
+                without = copy.deepcopy(dict(document))
+                without["Statement"][index][element] = [item for item in values if item != value]
+                yield Part(policy, statement["Sid"], value), without
+
+
+def superfluous(
+    policy: str, document: Document, beside: Sequence[Document], decisions: Iterable[Decision]
+) -> list[Part]:
+    """What can be left out of a policy without any recorded request being denied.
+
+    Args:
+        policy: its name.
+        document: its document.
+        beside: policies that are held together with it.
+        decisions: what was asked for.
+    """
+    needed = [each for each in _distinct(decisions) if allows([document, *beside], each)]
+    needed = [each for each in needed if not allows(beside, each)] if beside else needed
+    return [
+        part
+        for part, less in smaller(policy, document)
+        if all(allows([less, *beside], each) for each in needed)
+    ]
+
+
+def as_list(value: Any) -> list[str]:
+    """An element of a statement, which may be one string."""
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _parsed(document: Document) -> Policy:
+    return parse_policy(json.dumps(document, sort_keys=True), "proof")
+
+
+def _distinct(decisions: Iterable[Decision]) -> list[Decision]:
+    """Requests that differ for a policy; condition keys that tell the time do not."""
+    found: dict[str, Decision] = {}
+    for each in decisions:
+        keys = {name: values for name, values in each.context.items() if "Time" not in name}
+        found.setdefault(json.dumps([each.action, each.resource, keys], sort_keys=True), each)
+    return list(found.values())
