@@ -91,12 +91,14 @@ class Deployers:
 
     Attributes:
         decisions: all that was decided while commands ran, with the command that it was for.
+        roles: documents of the roles' policies, as they were while the environment was there.
     """
 
     toolkit: Toolkit
     engine: Engine
     url: str = ""
     decisions: list[proof.Decision] = field(default_factory=list)
+    roles: dict[str, dict[str, Any]] = field(default_factory=dict)
     _keys: dict[str, dict[str, str]] = field(default_factory=dict)
     _last: int = 0
 
@@ -114,6 +116,33 @@ class Deployers:
             made.user(holder, names)
         made.enforce(True)
         return made
+
+    def live(self) -> None:
+        """All that people do with an environment, from its first apply to its end, each by who it is for."""
+        self.succeed("deployer", "apply", "--yes")
+        for command in ("status", "outputs", "releases", "logs", "plan", "smoke-test"):
+            self.succeed("viewer", command)
+        self.succeed("operator", "keys", "create", "second")
+        self.succeed("operator", "keys", "revoke", "second", "--yes")
+        self._change_code()
+        self.succeed("operator", "sync")
+        self.write(CHANGES)
+        self.succeed("deployer", "apply", "--yes")
+        for command in ("pause", "resume", "rollback"):
+            self.succeed("operator", command, "--yes")
+        self._keep_roles()
+        self.succeed("deployer", "destroy", "--yes")
+
+    def _change_code(self) -> None:
+        with (self.toolkit.project / "lambda_src" / "gateway" / "__init__.py").open("a") as file:
+            file.write("\n# A change of the code.\n")
+
+    def _keep_roles(self) -> None:
+        iam = self.client("iam")
+        for role in ("HuggingfaceExecuteRole", f"{PREFIX}-gateway", f"{PREFIX}-authorizer"):
+            (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+            document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            self.roles[role] = dict(document)
 
     def stop(self) -> None:
         """End the cloud and the engine."""

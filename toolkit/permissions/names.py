@@ -55,6 +55,7 @@ def names_of(environment: Environment) -> dict[str, Any]:
         ],
         "endpoint_logs": arn("logs", f"log-group:/aws/sagemaker/Endpoints/{prefix}-*"),
         "alarms": arn("cloudwatch", f"alarm:{prefix}-*"),
+        "all_alarms": arn("cloudwatch", "alarm:*"),
         "tracking_alarms": arn("cloudwatch", f"alarm:TargetTracking-endpoint/{prefix}-*"),
         "scalable_targets": arn("application-autoscaling", "scalable-target/*"),
         "kms_keys": sorted(set(_keys(environment))),
