@@ -26,10 +26,10 @@ def describe(found: Description | None) -> str:
     fleet: list[Any] = list((pending or found).get("ProductionVariants") or [])
     stages = _stages([*fleet, *(found.get("ProductionVariants") or [])])
     parts = [found["EndpointStatus"], *(words for stage, words in _STAGES.items() if stage in stages)]
-    if pending is not None:
-        parts.append(f"{new_fleet_share(found)} % of the traffic on the new fleet")
-    elif found["EndpointStatus"] == "Creating" and fleet:
+    if found["EndpointStatus"] == "Creating" and fleet:
         parts.append(f"{_sum(fleet, 'CurrentInstanceCount'):.0f} instances")
+    elif pending is not None:
+        parts.append(f"{new_fleet_share(found)} % of the traffic on the new fleet")
     return ", ".join(parts)
 
 

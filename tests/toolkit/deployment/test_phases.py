@@ -28,6 +28,10 @@ def endpoint(status: str, variants: list[Any], pending: list[Any] | None = None)
             endpoint("Creating", fleet(1, "Creating", count=0)),
             "Creating, starting instances, 0 instances",
         ),
+        (
+            endpoint("Creating", [], fleet(0, "Creating", count=0)),
+            "Creating, starting instances, 0 instances",
+        ),
         # Instances that are not there yet have no traffic, whatever their weights are to be.
         (
             endpoint("Updating", fleet(1), fleet(1, "Creating")),

@@ -154,7 +154,7 @@ class Deployment:
     async def _rolling(self, batch: Size) -> None:
         green, share = self._green, 0.0
         while share < 1:
-            self._enter("Creating")
+            self._enter("Updating" if share else "Creating")
             with self._clock.work():
                 await green.resize(_grown(batch), within=self._clock.left)
             share = _share(green)
