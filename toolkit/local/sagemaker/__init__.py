@@ -10,6 +10,7 @@ updates       how the traffic moves from an old fleet to a new one, and back
 fleet         what serves one endpoint configuration: variants and their instances
 instance      one instance of a variant: a model server process, its health and its log
 measure       what CloudWatch is told about invocations
+serverless    instances that come with requests
 startup       the limit on a container's start-up
 artifacts     a model's files, from S3 into a directory
 invocation    one invocation of a container

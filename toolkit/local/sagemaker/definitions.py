@@ -79,7 +79,9 @@ class Definitions:
             message = f"ModelName is required for production variant {variant['VariantName']}."
             raise ApiError("ValidationException", message)
         self.models[region].get(variant["ModelName"])
-        if "ServerlessConfig" not in variant:
+        if "ServerlessConfig" in variant:
+            _check_serverless(variant["ServerlessConfig"])
+        else:
             for member in ("InstanceType", "InitialInstanceCount"):
                 if member not in variant:
                     message = f"{member} is required for production variant {variant['VariantName']}."
@@ -112,3 +114,15 @@ class Definitions:
         collection.add(resource)
         self._tags.add(resource.arn, request.get("Tags", []))
         return resource
+
+
+def _check_serverless(config: Members) -> None:
+    if config["MemorySizeInMB"] % 1024:
+        message = f"MemorySizeInMB {config['MemorySizeInMB']} is not a multiple of 1024."
+        raise ApiError("ValidationException", message)
+    provisioned = config.get("ProvisionedConcurrency", 0)
+    if provisioned > config["MaxConcurrency"]:
+        message = (
+            f"ProvisionedConcurrency {provisioned} is greater than MaxConcurrency {config['MaxConcurrency']}."
+        )
+        raise ApiError("ValidationException", message)

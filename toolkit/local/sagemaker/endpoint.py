@@ -104,7 +104,10 @@ def _describe_variant(variant: Variant, share: float, stage: list[Members] | Non
         "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image}],
         "CurrentWeight": variant.weight * share,
         "DesiredWeight": variant.weight,
-        "CurrentInstanceCount": variant.count,
-        "DesiredInstanceCount": variant.desired_count,
     }
+    if variant.serverless is not None:
+        config = variant.serverless.config
+        answer |= {"CurrentServerlessConfig": config, "DesiredServerlessConfig": config}
+    else:
+        answer |= {"CurrentInstanceCount": variant.count, "DesiredInstanceCount": variant.desired_count}
     return answer | ({"VariantStatus": stage} if stage else {})

@@ -17,6 +17,7 @@ from toolkit.local.sagemaker import artifacts
 from toolkit.local.sagemaker.executionrole import ExecutionRole
 from toolkit.local.sagemaker.instance import Instance, InstanceError, InstanceTimeoutError, Program
 from toolkit.local.sagemaker.measure import Publish, publisher
+from toolkit.local.sagemaker.serverless import Serverless, SetupError
 from toolkit.local.sagemaker.store import Members
 from toolkit.local.serving import runners
 
@@ -74,6 +75,7 @@ class Variant:
         instances: those that get requests, once they are ready.
         leaving: those that finish what they have, and stop.
         publish: takes what is measured; a fleet sets it.
+        serverless: what starts and stops its instance, if it is serverless; a fleet sets it.
     """
 
     definition: Members
@@ -83,6 +85,7 @@ class Variant:
     instances: list[Instance] = field(default_factory=list)
     leaving: list[Instance] = field(default_factory=list)
     publish: Publish = field(default=lambda *_: None)
+    serverless: Serverless | None = None
 
     @classmethod
     def of(cls, definition: Members, model: Members) -> Variant:
@@ -184,6 +187,8 @@ class Variant:
 
     async def stop(self) -> None:
         """End all its processes."""
+        if self.serverless is not None:
+            await self.serverless.stop()
         await asyncio.gather(*(instance.stop() for instance in [*self.instances, *self.leaving]))
         self.instances.clear()
         self.leaving.clear()
@@ -240,6 +245,17 @@ class Fleet:
         self.stage: Stage | None = None
         for variant in self.all_variants:
             variant.publish = publisher(site.metrics, site.region, site.endpoint, variant.name, configuration)
+            if "ServerlessConfig" in variant.definition:
+                variant.serverless = self._serverless(variant)
+
+    def _serverless(self, variant: Variant) -> Serverless:
+        async def resize(count: int) -> None:
+            try:
+                await variant.resize(self.site, count)
+            except FleetError as error:
+                raise SetupError(str(error)) from error
+
+        return Serverless(variant.definition["ServerlessConfig"], resize, variant.publish)
 
     @property
     def all_variants(self) -> list[Variant]:

@@ -15,6 +15,8 @@ from toolkit.local.sagemaker.measure import Measure
 
 # A container has so long for its whole answer, or for the first part of a streamed one.
 RESPONSE_SECONDS = 60.0
+# A container has so long for the last part of a streamed answer, unless it is serverless.
+STREAM_SECONDS = 480.0
 CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 
 
@@ -78,6 +80,11 @@ class Call:
             async with self._open(measure) as answer:
                 yield dataclasses.replace(answer, parts=measure.stream(answer.parts))
 
+    @property
+    def stream_seconds(self) -> float:
+        """How long the container has for the last part of a streamed answer."""
+        return STREAM_SECONDS if self._variant.serverless is None else RESPONSE_SECONDS
+
     def _measure(self) -> Measure:
         return Measure(self._variant.publish, len(self._variant.instances))
 
@@ -85,10 +92,13 @@ class Call:
     async def _open(
         self, measure: Measure, instance: Instance | None = None
     ) -> AsyncIterator[upstream.Answer]:
-        instance = self._chosen(instance)
-        measure.sent()
-        with instance.serving():
-            async with contextlib.AsyncExitStack() as stack:
+        async with contextlib.AsyncExitStack() as stack:
+            if self._variant.serverless is not None:
+                admitted = self._variant.serverless.admitted(len(self._body), self._is_ready)
+                await stack.enter_async_context(admitted)
+            instance = self._chosen(instance)
+            measure.sent()
+            with instance.serving():
                 try:
                     async with asyncio.timeout(self._seconds):
                         answer = await stack.enter_async_context(
@@ -113,6 +123,9 @@ class Call:
         }
         attributes = answer.header(CUSTOM_ATTRIBUTES)
         return {**headers, CUSTOM_ATTRIBUTES: attributes} if attributes else headers
+
+    def _is_ready(self) -> bool:
+        return self._variant.choose() is not None
 
     def _chosen(self, instance: Instance | None) -> Instance:
         chosen = self._variant.choose() if instance is None else instance

@@ -22,8 +22,6 @@ from toolkit.local.sagemaker.updates import Choice
 from toolkit.local.service import ACCOUNT_ID
 
 MAX_BODY_BYTES = 6 * 1024 * 1024
-# A container has so long for the last part of a streamed answer.
-STREAM_SECONDS = 480.0
 
 _PART = eventstream.Event.blob("PayloadPart")
 _PASSED_ON = (
@@ -121,7 +119,7 @@ class _Stream(Response):
                 headers["content-type"] = eventstream.MEDIA_TYPE
                 encoded = [(name.encode(), value.encode("latin1")) for name, value in headers.items()]
                 await send({"type": "http.response.start", "status": 200, "headers": encoded})
-                async for frame in frames(answer):
+                async for frame in frames(answer, call.stream_seconds):
                     await send({"type": "http.response.body", "body": frame, "more_body": True})
         except ApiError as error:
             await error.response()(scope, receive, send)
@@ -129,10 +127,10 @@ class _Stream(Response):
         await send({"type": "http.response.body", "body": b""})
 
 
-async def frames(answer: upstream.Answer) -> AsyncIterator[bytes]:
-    """A container's answer as frames of an event stream; the last one may be an error."""
+async def frames(answer: upstream.Answer, seconds: float) -> AsyncIterator[bytes]:
+    """A container's answer, in so many seconds, as frames of an event stream; the last may be an error."""
     try:
-        async with asyncio.timeout(STREAM_SECONDS):
+        async with asyncio.timeout(seconds):
             async for part in answer.parts:
                 yield _PART.encode(part)
     except TimeoutError:

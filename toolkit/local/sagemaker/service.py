@@ -19,6 +19,7 @@ from toolkit.local.sagemaker.definitions import Definitions, Operation
 from toolkit.local.sagemaker.endpoints import Endpoints
 from toolkit.local.sagemaker.measure import publish_concurrency
 from toolkit.local.sagemaker.runtime import Runtime
+from toolkit.local.sagemaker.serverless import cool_down
 from toolkit.local.sagemaker.store import Members, Tags
 from toolkit.local.schema import Schema
 from toolkit.local.service import Cloud
@@ -47,7 +48,7 @@ class SageMakerService:
             "DeleteTags": self._delete_tags,
         }
         self._schema = Schema("sagemaker", self._operations)
-        self._concurrency: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def routes(self) -> Sequence[BaseRoute]:
         """See `toolkit.local.service.Service`."""
@@ -63,13 +64,16 @@ class SageMakerService:
 
     async def start(self) -> None:
         """See `toolkit.local.service.Service`."""
-        self._concurrency = asyncio.create_task(publish_concurrency(self.endpoints.variants))
+        self._tasks = [
+            asyncio.create_task(publish_concurrency(self.endpoints.variants)),
+            asyncio.create_task(cool_down(self.endpoints.variants)),
+        ]
         self._asynchronous.start()
 
     async def stop(self) -> None:
         """See `toolkit.local.service.Service`."""
-        if self._concurrency is not None:
-            self._concurrency.cancel()
+        for task in self._tasks:
+            task.cancel()
         await self._runtime.stop()
         await self._asynchronous.stop()
         await self.endpoints.stop()

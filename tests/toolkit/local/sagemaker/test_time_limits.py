@@ -56,12 +56,12 @@ def test_a_whole_answer_is_cut(first: bytes, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_stream_is_cut_later_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(invocation, "RESPONSE_SECONDS", 0.1)
-    monkeypatch.setattr(runtime, "STREAM_SECONDS", 0.4)
+    monkeypatch.setattr(invocation, "STREAM_SECONDS", 0.4)
 
     async def scenario(call: invocation.Call) -> None:
         buffer = EventStreamBuffer()
         async with call.open() as answer:
-            async for frame in runtime.frames(answer):
+            async for frame in runtime.frames(answer, call.stream_seconds):
                 buffer.add_data(frame)
         part, end = list(buffer)
         assert part.payload == b"one"

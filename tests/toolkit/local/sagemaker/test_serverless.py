@@ -1,0 +1,116 @@
+"""Serverless endpoints, in a cloud where five minutes without a request take 1.5 s."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.support.cloud import ROLE, Aws, Engine, Hosting, answer, eventually, stream
+from tests.support.cloudprocess import CloudProcess, running
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("serverless")]
+
+PROMPT = b'{"prompt": "p"}'
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
+    with running(tmp_path_factory.mktemp("serverless"), TOOLKIT_LOCAL_TIME_SCALE="0.005") as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def aws(cloud: CloudProcess) -> Aws:
+    return lambda service, region="us-east-1", **_: cloud.client(service, region)
+
+
+def serverless(hosting: Hosting, engine: Engine, **config: int) -> str:
+    """An endpoint that serves."""
+    name = f"serverless-{uuid.uuid4().hex[:8]}"
+    hosting.sagemaker.create_model(
+        ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer={"Image": "any"} | engine.container
+    )
+    config = {"MemorySizeInMB": 2048, "MaxConcurrency": 2, **config}
+    hosting.sagemaker.create_endpoint_config(
+        EndpointConfigName=name,
+        ProductionVariants=[{"VariantName": "AllTraffic", "ModelName": name, "ServerlessConfig": config}],
+    )
+    endpoint = hosting.endpoint(name)
+    [variant] = hosting.settled(endpoint)["ProductionVariants"]
+    assert variant["CurrentServerlessConfig"] == variant["DesiredServerlessConfig"] == config
+    assert "CurrentInstanceCount" not in variant
+    return endpoint
+
+
+def processes(cloud: CloudProcess, endpoint: str) -> list[Any]:
+    return [item for item in cloud.status()["processes"] if item["name"].startswith(f"{endpoint}/")]
+
+
+def test_the_instance_goes_and_comes_with_the_requests(
+    cloud: CloudProcess, aws: Aws, hosting: Hosting, engine: Engine
+) -> None:
+    endpoint, runtime = serverless(hosting, engine), aws("sagemaker-runtime")
+    assert runtime.invoke_endpoint(EndpointName=endpoint, Body=PROMPT)["Body"].read() == b'{"ok": true}'
+    eventually(lambda: not processes(cloud, endpoint), 20)
+    assert hosting.sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointStatus"] == "InService"
+
+    engine.behaviour = lambda handler, _: stream(handler, iter([b"one", b"two"]))
+    events = runtime.invoke_endpoint_with_response_stream(EndpointName=endpoint, Body=PROMPT)["Body"]
+    assert b"".join(event["PayloadPart"]["Bytes"] for event in events) == b"onetwo"
+    assert len(processes(cloud, endpoint)) == 1
+    metrics = aws("cloudwatch").list_metrics(Namespace="AWS/SageMaker", MetricName="ModelSetupTime")[
+        "Metrics"
+    ]
+    names = [{item["Name"]: item["Value"] for item in metric["Dimensions"]} for metric in metrics]
+    assert {"EndpointName": endpoint, "VariantName": "AllTraffic"} in names
+
+
+def test_provisioned_concurrency_keeps_it_warm(
+    cloud: CloudProcess, aws: Aws, hosting: Hosting, engine: Engine
+) -> None:
+    warm = serverless(hosting, engine, ProvisionedConcurrency=1)
+    [before] = processes(cloud, warm)
+    cold = serverless(hosting, engine)
+    eventually(lambda: not processes(cloud, cold), 20)
+    assert [item["pid"] for item in processes(cloud, warm)] == [before["pid"]]
+
+
+def test_more_requests_than_it_may_have_are_refused(aws: Aws, hosting: Hosting, engine: Engine) -> None:
+    endpoint, runtime, done = serverless(hosting, engine), aws("sagemaker-runtime"), threading.Event()
+
+    def hang(handler: Any, _: dict[str, Any]) -> None:
+        done.wait(20)
+        answer(handler, 200, b"{}")
+
+    engine.behaviour = hang
+    threads = [
+        threading.Thread(target=runtime.invoke_endpoint, kwargs={"EndpointName": endpoint, "Body": PROMPT})
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: len(engine.requests) == 2)
+    with pytest.raises(ClientError, match=r"ThrottlingException.*Rate exceeded") as error:
+        runtime.invoke_endpoint(EndpointName=endpoint, Body=PROMPT)
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
+    done.set()
+    for thread in threads:
+        thread.join(20)
+    assert runtime.invoke_endpoint(EndpointName=endpoint, Body=PROMPT)["Body"].read() == b"{}"
+
+
+def test_what_serverless_endpoints_do_not_take(aws: Aws, hosting: Hosting, engine: Engine) -> None:
+    endpoint = serverless(hosting, engine)
+    with pytest.raises(ClientError, match="length less than or equal to 4194304"):
+        aws("sagemaker-runtime").invoke_endpoint(EndpointName=endpoint, Body=b" " * (4 * 1024 * 1024 + 1))
+    for wrong, message in (
+        ({"MemorySizeInMB": 1500}, "not a multiple of 1024"),
+        ({"ProvisionedConcurrency": 3}, "greater than MaxConcurrency 2"),
+    ):
+        with pytest.raises(ClientError, match=message):
+            serverless(hosting, engine, **wrong)
