@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.asynchronous import Asynchronous
 from tests.support.cloud import Aws, Engine, Hosting, answer, eventually
 from tests.support.cloudprocess import CloudProcess, running
 
@@ -30,19 +32,29 @@ def aws(cloud: CloudProcess) -> Aws:
     return lambda service, region="us-east-1", **_: cloud.client(service, region)
 
 
+@pytest.fixture
+def realtime(hosting: Hosting, engine: Engine) -> str:
+    return hosting.endpoint(hosting.configuration(container=engine.container))
+
+
 class Scaled:
     """An endpoint whose variant is a scalable target."""
 
-    def __init__(self, aws: Aws, hosting: Hosting, engine: Engine, minimum: int, maximum: int) -> None:
-        self.aws, self.scaling, self.hosting = aws, aws("application-autoscaling"), hosting
-        self.endpoint = hosting.endpoint(hosting.configuration(container=engine.container))
-        hosting.settled(self.endpoint)
+    def __init__(self, aws: Aws, hosting: Hosting, endpoint: str, minimum: int, maximum: int) -> None:
+        self.aws, self.scaling, self.endpoint = aws, aws("application-autoscaling"), endpoint
+        hosting.settled(endpoint)
         self.target = {
             "ServiceNamespace": "sagemaker",
             "ResourceId": f"endpoint/{self.endpoint}/variant/AllTraffic",
             "ScalableDimension": DIMENSION,
         }
         self.scaling.register_scalable_target(**self.target, MinCapacity=minimum, MaxCapacity=maximum)
+
+    def put_policy(self, name: str, **configuration: Any) -> str:
+        """Make a policy; returns its ARN."""
+        kind = "StepScaling" if "StepScalingPolicyConfiguration" in configuration else "TargetTrackingScaling"
+        policy = {"PolicyName": name, "PolicyType": kind, **configuration}
+        return str(self.scaling.put_scaling_policy(**policy, **self.target)["PolicyARN"])
 
     @property
     def count(self) -> int:
@@ -67,8 +79,10 @@ class Scaled:
         return found[-1]
 
 
-def test_the_count_follows_the_load_and_goes_back(aws: Aws, hosting: Hosting, engine: Engine) -> None:
-    scaled = Scaled(aws, hosting, engine, 1, 4)
+def test_the_count_follows_the_load_and_goes_back(
+    aws: Aws, hosting: Hosting, engine: Engine, realtime: str
+) -> None:
+    scaled = Scaled(aws, hosting, realtime, 1, 4)
     tracking = {
         "TargetValue": 2.0,
         "ScaleOutCooldown": 60,
@@ -77,12 +91,10 @@ def test_the_count_follows_the_load_and_goes_back(aws: Aws, hosting: Hosting, en
             "PredefinedMetricType": "SageMakerVariantConcurrentRequestsPerModelHighResolution"
         },
     }
-    put = scaled.scaling.put_scaling_policy(
-        PolicyName="load",
-        PolicyType="TargetTrackingScaling",
-        TargetTrackingScalingPolicyConfiguration=tracking,
-        **scaled.target,
-    )
+    arn = scaled.put_policy("load", TargetTrackingScalingPolicyConfiguration=tracking)
+    [policy] = scaled.scaling.describe_scaling_policies(ServiceNamespace="sagemaker", PolicyNames=["load"])[
+        "ScalingPolicies"
+    ]
     alarms = aws("cloudwatch").describe_alarms(
         AlarmNamePrefix=f"TargetTracking-{scaled.target['ResourceId']}-Alarm"
     )["MetricAlarms"]
@@ -90,8 +102,8 @@ def test_the_count_follows_the_load_and_goes_back(aws: Aws, hosting: Hosting, en
         (2.0, "GreaterThanThreshold"),
         (1.8, "LessThanThreshold"),
     }
-    assert {alarm["AlarmName"] for alarm in alarms} == {alarm["AlarmName"] for alarm in put["Alarms"]}
-    assert alarms[0]["AlarmActions"] == [put["PolicyARN"]]
+    assert {alarm["AlarmName"] for alarm in alarms} == {alarm["AlarmName"] for alarm in policy["Alarms"]}
+    assert alarms[0]["AlarmActions"] == [arn]
 
     enough = threading.Event()
 
@@ -124,8 +136,10 @@ def test_the_count_follows_the_load_and_goes_back(aws: Aws, hosting: Hosting, en
     assert not aws("cloudwatch").describe_alarms(AlarmNames=[alarms[0]["AlarmName"]])["MetricAlarms"]
 
 
-def test_an_alarm_of_the_users_sets_off_a_step(aws: Aws, hosting: Hosting, engine: Engine) -> None:
-    scaled = Scaled(aws, hosting, engine, 1, 4)
+def test_an_alarm_of_the_users_sets_off_a_step(
+    aws: Aws, hosting: Hosting, engine: Engine, realtime: str
+) -> None:
+    scaled = Scaled(aws, hosting, realtime, 1, 4)
     steps = {
         "AdjustmentType": "ChangeInCapacity",
         "Cooldown": 3600,
@@ -134,9 +148,7 @@ def test_an_alarm_of_the_users_sets_off_a_step(aws: Aws, hosting: Hosting, engin
             {"MetricIntervalLowerBound": 5.0, "ScalingAdjustment": 2},
         ],
     }
-    arn = scaled.scaling.put_scaling_policy(
-        PolicyName="queue", PolicyType="StepScaling", StepScalingPolicyConfiguration=steps, **scaled.target
-    )["PolicyARN"]
+    arn = scaled.put_policy("queue", StepScalingPolicyConfiguration=steps)
     cloudwatch, namespace = aws("cloudwatch"), scaled.endpoint
     cloudwatch.put_metric_alarm(
         AlarmName=f"{scaled.endpoint}-queue",
@@ -159,8 +171,10 @@ def test_an_alarm_of_the_users_sets_off_a_step(aws: Aws, hosting: Hosting, engin
     assert scaled.count == 3
 
 
-def test_a_scheduled_action_moves_the_bounds(aws: Aws, hosting: Hosting, engine: Engine) -> None:
-    scaled = Scaled(aws, hosting, engine, 1, 4)
+def test_a_scheduled_action_moves_the_bounds(
+    aws: Aws, hosting: Hosting, engine: Engine, realtime: str
+) -> None:
+    scaled = Scaled(aws, hosting, realtime, 1, 4)
     zone = "Asia/Shanghai"
     soon = datetime.now(ZoneInfo(zone)) + timedelta(seconds=2)
     scaled.scaling.put_scheduled_action(
@@ -181,3 +195,59 @@ def test_a_scheduled_action_moves_the_bounds(aws: Aws, hosting: Hosting, engine:
         ServiceNamespace="sagemaker", ResourceIds=[scaled.target["ResourceId"]]
     )["ScalableTargets"]
     assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 4)
+
+
+def test_an_asynchronous_endpoint_goes_to_zero_and_comes_back(
+    aws: Aws, hosting: Hosting, engine: Engine
+) -> None:
+    """As the module of the toolkit sets it up; the queue is there while no instance is."""
+    bucket = f"zero-{uuid.uuid4().hex[:8]}"
+    aws("s3").create_bucket(Bucket=bucket)
+    asynchronous = Asynchronous(aws, hosting, engine, bucket)
+    asynchronous.start()
+    scaled = Scaled(aws, hosting, asynchronous.endpoint, 0, 2)
+    dimensions = [{"Name": "EndpointName", "Value": scaled.endpoint}]
+    backlog = {"Namespace": "AWS/SageMaker", "MetricName": "ApproximateBacklogSizePerInstance"}
+    scaled.put_policy(
+        "backlog",
+        TargetTrackingScalingPolicyConfiguration={
+            "TargetValue": 5.0,
+            "ScaleInCooldown": 60,
+            "CustomizedMetricSpecification": {**backlog, "Dimensions": dimensions, "Statistic": "Average"},
+        },
+    )
+    arn = scaled.put_policy(
+        "from-zero",
+        StepScalingPolicyConfiguration={
+            "AdjustmentType": "ChangeInCapacity",
+            "StepAdjustments": [{"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": 1}],
+        },
+    )
+    aws("cloudwatch").put_metric_alarm(
+        AlarmName=f"{scaled.endpoint}-from-zero",
+        Namespace="AWS/SageMaker",
+        MetricName="HasBacklogWithoutCapacity",
+        Dimensions=dimensions,
+        Statistic="Average",
+        Period=60,
+        EvaluationPeriods=2,
+        Threshold=1,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        AlarmActions=[arn],
+    )
+    assert scaled.done("AlarmLow")["Description"] == "Setting desired instance count to 0."
+    assert scaled.count == 0
+
+    response = asynchronous.invoke()
+    assert asynchronous.read(response["OutputLocation"])["Body"].read() == b'{"ok": true}'
+    assert scaled.done("triggered policy from-zero")["StatusCode"] == "Successful"
+    published = {
+        metric["MetricName"] for metric in aws("cloudwatch").list_metrics(Dimensions=dimensions)["Metrics"]
+    }
+    assert published >= {
+        "ApproximateBacklogSize",
+        "ApproximateAgeOfOldestRequest",
+        "InvocationsProcesssed",
+        "TimeInBacklog",
+        "TotalProcessingTime",
+    }
