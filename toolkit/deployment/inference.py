@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
@@ -37,6 +37,7 @@ class Prepared:
         staged: weights to upload before the plan is applied.
         packages: the Lambda packages that the plan refers to, by file name.
         instance_counts: how many instances served when it was planned, by model and variant.
+        failed: addresses of endpoints that are Failed, and made anew.
     """
 
     workspace: Workspace
@@ -45,6 +46,7 @@ class Prepared:
     staged: Mapping[str, StagedModel]
     packages: Mapping[str, Package]
     instance_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    failed: Sequence[str] = ()
 
 
 def prepare(context: Context) -> Prepared:
@@ -83,7 +85,7 @@ def plan(
             context.console.line(line)
         adopt = adoption.write(left, workspace.directory)
         planned = workspace.plan(var_files=[adopt], replace=replace)
-    return Prepared(workspace, planned, action, staged, packages)
+    return Prepared(workspace, planned, action, staged, packages, failed=replace)
 
 
 def apply(context: Context, prepared: Prepared, check: Callable[[Outputs], None] | None = None) -> Outputs:

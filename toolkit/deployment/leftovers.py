@@ -55,8 +55,8 @@ class Leftovers:
 
     def role(self, name: str) -> str | None:
         """A role."""
-        found = unless_missing(lambda: self._access.iam.list_role_tags(RoleName=name)["Tags"])
-        return name if found is not None and self._ours(_pairs(found)) else None
+        found = unless_missing(lambda: self._access.iam.get_role(RoleName=name)["Role"])
+        return name if found is not None and self._ours(_pairs(found.get("Tags", []))) else None
 
     def function(self, name: str) -> str | None:
         """A Lambda function."""

@@ -62,7 +62,11 @@ def review(context: Context, prepare: Callable[[Context], Prepared], *, judge: J
 
 
 def require_allowed(
-    context: Context, summary: Summary, allow_destroy: str | None, intended: Collection[str] = ()
+    context: Context,
+    summary: Summary,
+    allow_destroy: str | None,
+    intended: Collection[str] = (),
+    failed: Collection[str] = (),
 ) -> None:
     """Return if the policies allow what is planned, and somebody allowed what is destroyed.
 
@@ -71,6 +75,7 @@ def require_allowed(
         summary: the plan.
         allow_destroy: the environment's name, as given with `--allow-destroy`.
         intended: resource types whose destruction is what the command is for.
+        failed: addresses of endpoints that serve nothing, so that nothing is lost with them.
 
     Raises:
         PolicyViolationError: a policy forbids it.
@@ -85,6 +90,7 @@ def require_allowed(
     lost = [
         change
         for change in summary.changes
+        if change.address not in failed
         if (change.loses_state and change.type not in intended) or (environment.protected and change.removes)
     ]
     if not lost or allow_destroy is not None:

@@ -1,0 +1,152 @@
+"""Rollouts that tell the truth: what clients and the one who applies see of good and of bad releases."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support import apiclients
+from tests.support.checkout import copy_checkout
+from tests.support.cloud import Engine
+from tests.support.rollouts import Site
+from tests.support.toolkit import Toolkit
+
+pytestmark = pytest.mark.e2e
+
+CANARY = "{strategy: canary, percent: 50, wait_seconds: 240, bake_seconds: 240}"
+NOT_HEALTHY = "did not pass the ping health check"
+
+
+@pytest.fixture(scope="module")
+def good() -> Iterator[Engine]:
+    """The server of the releases that are well."""
+    engine = Engine()
+    engine.behaviour = apiclients.chat("first")
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture
+def bad() -> Iterator[Engine]:
+    """The server of a release that is not."""
+    engine = Engine()
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture(scope="module")
+def site(good: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """An environment that serves, with releases that begin with half of the fleet."""
+    toolkit = Toolkit(copy_checkout(tmp_path_factory.mktemp("rollouts") / "project"))
+    site = Site(toolkit, "roll")
+    site.declare(good.url, rollout=CANARY)
+    applied = site.run("apply")
+    assert applied.returncode == 0, applied.stderr
+    yield site
+    toolkit.succeed("local", "down")
+
+
+@pytest.fixture(scope="module")
+def api(site: Site) -> tuple[str, str]:
+    """The API's base URL and a key."""
+    outputs = json.loads(site.run("outputs", "--json").stdout)
+    key = site.toolkit.succeed("keys", "show", "default", "--env", site.env).strip()
+    return outputs["api_base_url"], key
+
+
+def serving(site: Site) -> str:
+    described = site.client("sagemaker").describe_endpoint(EndpointName=site.endpoint)
+    assert described["EndpointStatus"] == "InService"
+    return str(described["EndpointConfigName"])
+
+
+def releases(site: Site) -> list[Any]:
+    return list(json.loads(site.run("releases", "--json").stdout))
+
+
+@pytest.mark.timeout(900)
+def test_a_canary_loses_no_request(site: Site, good: Engine, api: tuple[str, str]) -> None:
+    other = Engine()
+    other.behaviour = apiclients.chat("second")
+    site.declare(other.url, "second", rollout=CANARY)
+    before = serving(site)
+    with apiclients.clients(8, *api) as seen:
+        applied = site.run("apply")
+    assert applied.returncode == 0, applied.stderr
+    assert seen.failures == []
+    assert seen.answers["first"] > 0
+    assert seen.answers["second"] > 0
+    assert serving(site) != before
+    # The phases, and how much of the traffic the new fleet had in them.
+    shares = [int(share) for share in re.findall(r"m: Updating.* (\d+) % of the traffic", applied.stderr)]
+    assert shares == sorted(shares)
+    assert {0, 50} <= set(shares)
+    assert "baking" in applied.stderr
+
+    site.declare(good.url, rollout=CANARY)
+    assert site.run("apply").returncode == 0
+    other.stop()
+
+
+@pytest.mark.timeout(900)
+def test_a_model_that_fails_under_traffic_is_taken_back(
+    site: Site, bad: Engine, good: Engine, api: tuple[str, str]
+) -> None:
+    bad.behaviour = apiclients.broken
+    site.declare(bad.url, "broken", rollout=CANARY)
+    before, recorded = serving(site), releases(site)
+    with apiclients.clients(8, *api) as seen:
+        applied = site.run("apply")
+    assert applied.returncode == 6, applied.stderr
+    assert seen.failures  # the part of the traffic that was to show it
+    assert serving(site) == before
+    assert "rolled back by SageMaker" in applied.stderr
+    assert (
+        "alarm llm-roll-m-AllTraffic-server-errors (Invocation5XXErrors, threshold 0.05) fired"
+        in applied.stderr
+    )
+    assert f"serves now: {before}" in applied.stderr
+    assert releases(site) == recorded
+
+    # The next plan says that what is declared does not serve; to have what serves declared again is no update.
+    assert ".aws_sagemaker_endpoint.this[0]" in site.run("plan").stdout
+    site.declare(good.url, rollout=CANARY)
+    mended = site.run("apply")
+    assert mended.returncode == 0, mended.stderr
+    assert serving(site) == before
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("how", ["never answers", "ends at once"])
+def test_a_release_that_never_gets_healthy_changes_nothing_for_clients(
+    site: Site, bad: Engine, api: tuple[str, str], how: str
+) -> None:
+    bad.healthy = False
+    server = bad.url if how == "never answers" else "http://model.invalid/v1"
+    site.declare(server, how, startup=60, rollout=CANARY)
+    before, recorded = serving(site), releases(site)
+    with apiclients.clients(2, *api) as seen:
+        applied = site.run("apply")
+    assert applied.returncode == 6, applied.stderr
+    assert seen.failures == []
+    assert set(seen.answers) == {"first"}
+    assert serving(site) == before
+    assert NOT_HEALTHY in applied.stderr
+    if how == "never answers":
+        assert "did not answer /ping with 200 within 60 seconds" in applied.stderr
+        assert f"relaying to {bad.url}" in applied.stderr
+    else:
+        assert "ended with exit code 1" in applied.stderr
+        assert "OPENAI_BASE_URL names the host model.invalid" in applied.stderr
+    # The old fleet has said a lot meanwhile: none of it is shown.
+    assert "relaying to" not in applied.stderr.replace(f"relaying to {bad.url}", "")
+    assert releases(site) == recorded
+
+
+def test_the_command_line_is_quiet_where_nothing_is_planned(site: Site) -> None:
+    for command in ("outputs", "status", "releases"):
+        assert site.run(command).stderr == ""

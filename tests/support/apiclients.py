@@ -1,0 +1,94 @@
+"""Clients that call an API all the time, and a model that answers as the test says."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from tests.support.cloud import Behaviour, answer, paced, stream
+
+# As long as a small model takes for a short answer; clients beside each other are in it most of the time.
+ANSWER_SECONDS = 0.4
+
+
+def chat(text: str) -> Behaviour:
+    """A model that says this to everything."""
+    final = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "served"}
+    words = [{"delta": {"role": "assistant", "content": text}}, {"delta": {}, "finish_reason": "stop"}]
+    chunks = [final | {"choices": [{"index": 0, "finish_reason": None, **word}]} for word in words]
+    events = [b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks]
+
+    def behave(handler: http.server.BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
+        stream(handler, paced([*events, b"data: [DONE]\n\n"], ANSWER_SECONDS / 3))
+
+    return behave
+
+
+def broken(handler: http.server.BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
+    """A model that fails at everything."""
+    answer(handler, 500, b'{"error": {"message": "no such tensor"}}')
+
+
+@dataclass
+class Load:
+    """What the clients have seen so far.
+
+    Attributes:
+        answers: how often the model said what.
+        failures: what was not an answer.
+    """
+
+    answers: dict[str, int] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    _end: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def call(self, base_url: str, key: str) -> None:
+        """One client, until the end."""
+        question = {"model": "m", "messages": [{"role": "user", "content": "?"}], "max_tokens": 8}
+        headers = {"authorization": f"Bearer {key}"}
+        with httpx.Client(base_url=base_url, headers=headers, timeout=120) as client:
+            while not self._end.is_set():
+                self._note(client, question)
+
+    def _note(self, client: httpx.Client, question: dict[str, Any]) -> None:
+        began = time.time()
+        try:
+            response = client.post("/chat/completions", json=question)
+        except httpx.HTTPError as error:
+            with self._lock:
+                self.failures.append(f"{began:.1f}: {type(error).__name__}: {error}")
+            return
+        with self._lock:
+            if response.status_code == 200:
+                said = response.json()["choices"][0]["message"]["content"]
+                self.answers[said] = self.answers.get(said, 0) + 1
+            else:
+                self.failures.append(f"{began:.1f}: HTTP {response.status_code}: {response.text[:200]}")
+
+    def stop(self) -> None:
+        """End all clients after the requests that they are in."""
+        self._end.set()
+
+
+@contextmanager
+def clients(count: int, base_url: str, key: str) -> Iterator[Load]:
+    """Clients that call without a pause until the block ends."""
+    load = Load()
+    threads = [threading.Thread(target=load.call, args=(base_url, key)) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield load
+    finally:
+        load.stop()
+        for thread in threads:
+            thread.join()
