@@ -112,7 +112,7 @@ def test_a_model_that_fails_under_traffic_is_taken_back(
     assert f"serves now: {before}" in applied.stderr
     assert releases(site) == recorded
 
-    # The next plan says that what is declared does not serve; to have what serves declared again is no update.
+    # The next plan says that what is declared does not serve; to declare what serves again is no update.
     assert ".aws_sagemaker_endpoint.this[0]" in site.run("plan").stdout
     site.declare(good.url, rollout=CANARY)
     mended = site.run("apply")

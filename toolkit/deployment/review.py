@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,9 +40,14 @@ def review(context: Context, prepare: Callable[[Context], Prepared], *, judge: J
     """
     document: dict[str, Any] = {}
     verdict = None
-    with gating.gate(context) if judge != "never" else nullcontext() as gate:
+    with ExitStack() as stack:
+        # checkov takes seconds to start: while Terraform plans, or where a plan without changes is no reason
+        # to start it, while Terraform tells what it planned.
+        gate = stack.enter_context(gating.gate(context)) if judge == "always" else None
         prepared = prepare(context)
         if prepared.plan.has_changes or judge == "always":
+            if judge == "changes":
+                gate = stack.enter_context(gating.gate(context))
             document = prepared.workspace.show(prepared.plan)
             if gate is not None:
                 with context.console.progress("checking policies"):
