@@ -49,7 +49,8 @@ def apply(
         prepare = inference.prepare if plan_file is None else partial(planfile.load, path=plan_file)
         found = review.review(context, prepare, judge="changes")
         console.line(text.render(found.summary))
-        review.require_allowed(context, found.summary, allow_destroy)
+        failed = found.prepared.failed
+        review.require_allowed(context, found.summary, allow_destroy, failed=failed)
         question = f"Apply this to {env} (account {context.access.account_id})?"
         approval.require_for(console, context, found.prepared.plan, question, yes=yes)
         if smoke_test:

@@ -34,7 +34,8 @@ def rollback(
         found = review.review(context, partial(releases.prepare_rollback, number=to), judge="never")
         prepared = found.prepared
         console.line(f"{prepared.action}: {text.render(found.summary)}")
-        review.require_allowed(context, found.summary, allow_destroy)
+        failed = found.prepared.failed
+        review.require_allowed(context, found.summary, allow_destroy, failed=failed)
         approval.require_for(console, context, prepared.plan, f"{prepared.action.capitalize()}?", yes=yes)
         inference.apply(context, prepared)
     console.line(f"{env}: {prepared.action} is done")
