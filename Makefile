@@ -27,7 +27,7 @@ WORKERS ?= 3
 PYTEST := $(VENV)/bin/pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help setup bootstrap plan apply sync logs smoke-test status outputs destroy doctor \
-        test test-fast lint check generate bench-cli bench-gateway lock clean
+        test test-fast lint check generate bench-cli bench-plan bench-gateway lock clean
 
 help: ## list the targets
 	@printf 'make TARGET ENV=name (default: local)\n\n'
@@ -88,6 +88,9 @@ bench-gateway: $(DEV) ## compare an answer through the API with the runtime's an
 
 bench-cli: $(DEV) ## compare toolkit apply with bare terraform apply
 	$(VENV)/bin/python -m tests.benchmarks.cli
+
+bench-plan: $(DEV) ## compare toolkit plan, gate included, with terraform and checkov by hand
+	$(VENV)/bin/python -m tests.benchmarks.plan
 
 lock: $(DEV) ## resolve the lock files again
 	$(UV) requirements/build.in -o requirements/build.txt
