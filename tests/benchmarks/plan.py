@@ -3,8 +3,9 @@
     make bench-plan
 
 An environment that was applied is planned, and nothing changes. Script: `terraform init`, `plan -out`,
-`show -json`, then checkov's command line on the result, with the same rules. Bare: `plan -out` and `show -json`
-alone. All talk to the same embedded cloud; the contenders take turns, and the ratios are of medians.
+`show -json`, then checkov's command line on the result, with the same rules. Bare: `plan -out` and
+`show -json` alone. All talk to the same embedded cloud; the contenders take turns, and the ratios are of
+medians.
 """
 
 from __future__ import annotations

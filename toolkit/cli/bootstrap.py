@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from toolkit.cli.options import Env, Yes
+from toolkit.cli.options import Env, LockTimeout, Yes
 
 
-def bootstrap(env: Env, yes: Yes = False) -> None:
+def bootstrap(env: Env, yes: Yes = False, lock_timeout: LockTimeout = 0) -> None:
     """Prepare an account: state bucket, model store, execution role. Once, by an administrator."""
     from toolkit.cli import approval
     from toolkit.console import Console
     from toolkit.deployment import bootstrap as account
+    from toolkit.deployment import locking
     from toolkit.deployment.context import open_context
 
     console = Console()
-    context = open_context(env, console, start_cloud=True)
-    planned = account.plan(context)
-    console.line(planned.summary())
-    if planned.has_changes and not context.environment.is_local:
-        approval.require(console, f"Apply this to account {context.access.account_id}?", yes=yes)
-    account.apply(context, planned)
+    context = open_context(env, console, start_cloud=True, lock_timeout=lock_timeout)
+    with locking.exclusive(context):
+        planned = account.plan(context)
+        console.line(planned.summary())
+        if planned.has_changes and not context.environment.is_local:
+            approval.require(console, f"Apply this to account {context.access.account_id}?", yes=yes)
+        account.apply(context, planned)
     console.line(f"account {context.access.account_id} is ready for {env}")

@@ -20,6 +20,8 @@ ACTIONS = {
     ("create", "delete"): "replace",
     ("forget",): "forget",
 }
+# Terraform marks what it could not finish; the toolkit asks for others in place of endpoints that failed.
+FAILED = ("replace_because_tainted", "replace_by_request")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Change:
         reason: why it is replaced or destroyed.
         differences: what changes in it; empty if it is created or destroyed.
         new_version: it is immutable, and another one takes its place: nothing is interrupted.
+        failed: it did not come up, or failed since, which is why it is replaced: nothing is lost with it.
         values: what it will be; of one that is destroyed, what it was. May be sensitive: not for output.
     """
 
@@ -49,6 +52,7 @@ class Change:
     reason: str = ""
     differences: tuple[Difference, ...] = ()
     new_version: bool = False
+    failed: bool = False
 
     @property
     def kind(self) -> str:
@@ -58,7 +62,7 @@ class Change:
     @property
     def loses_state(self) -> bool:
         """Whether something is lost that an apply does not bring back."""
-        return self.action in ("replace", "destroy") and self.type in kinds.STATEFUL
+        return self.removes and self.type in kinds.STATEFUL and not self.failed
 
     @property
     def removes(self) -> bool:
@@ -106,6 +110,7 @@ def change_of(resource: Mapping[str, Any]) -> Change:
         differences=found,
         values=after or before,
         new_version=resource.get("action_reason") == versions.REASON,
+        failed=resource.get("action_reason") in FAILED,
     )
 
 

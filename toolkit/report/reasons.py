@@ -7,7 +7,7 @@ from toolkit.report import versions
 _REASONS = {
     versions.REASON: "it is immutable: a new version is made, then the old one removed",
     "replace_because_tainted": "its last creation did not end well",
-    "replace_by_request": "it was asked for",
+    "replace_by_request": "it failed, and cannot be repaired",
     "replace_by_triggers": "something it depends on is replaced",
     "delete_because_no_resource_config": "it is no longer in the code",
     "delete_because_no_module": "its module is no longer in the code",

@@ -98,6 +98,12 @@ def test_a_replaced_endpoint_with_another_name_breaks_clients() -> None:
     assert change.reason == "name cannot be changed in place"
 
 
+@pytest.mark.parametrize("reason", ["replace_because_tainted", "replace_by_request"])
+def test_with_an_endpoint_that_failed_nothing_is_lost(reason: str) -> None:
+    values = {"name": "llm-dev-qwen3"}
+    assert summary(resource(ENDPOINT, "delete+create", values, values, action_reason=reason)).dangers == ()
+
+
 def test_another_version_of_something_immutable_is_one_change_with_its_difference() -> None:
     def values(name: str, context: str) -> dict[str, object]:
         return {
