@@ -1,0 +1,51 @@
+"""The policies before a linter of IAM policies, and what it finds in one that is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import parliament
+import pytest
+
+from tests.toolkit.environment.everything import EVERYTHING
+from toolkit import permissions
+from toolkit.environment import load
+from toolkit.project import Project
+
+
+@pytest.fixture(scope="module")
+def documents(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The policies of an environment that has everything."""
+    root = tmp_path_factory.mktemp("linted")
+    (root / "terraform" / "environments").mkdir(parents=True)
+    (root / "policies").symlink_to(checkout / "policies")
+    (root / "terraform" / "environments" / "dev.yaml").write_text(EVERYTHING)
+    project = Project(root)
+    found = permissions.documents(project, [load(project, "dev")])
+    return {each.name: each.json() for each in found}
+
+
+def findings(document: str) -> list[tuple[str, str, str]]:
+    found = [parliament.enhance_finding(each) for each in parliament.analyze_policy_string(document).findings]
+    return [(each.severity, each.issue, str(each.detail)) for each in found]
+
+
+def test_nothing_is_found(documents: dict[str, str]) -> None:
+    assert {"sagemaker-deployer", "api-deployer", "viewer", "operator"} <= documents.keys()
+    for name, document in documents.items():
+        assert findings(document) == [], name
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "issue"),
+    [
+        ("sagemaker:CreateModel", "sagemaker:MakeModel", "UNKNOWN_ACTION"),
+        ("iam:PassedToService", "iam:PassedTo", "UNKNOWN_CONDITION_FOR_ACTION"),
+        ("arn:aws:iam::123456789012:role/HuggingfaceExecuteRole", "arn:aws:s3:::b", "RESOURCE_MISMATCH"),
+    ],
+)
+def test_what_is_wrong_is_found(documents: dict[str, str], right: str, wrong: str, issue: str) -> None:
+    document = documents["sagemaker-deployer"].replace(right, wrong)
+    assert json.loads(document)
+    assert issue in {found for _, found, _ in findings(document)}
