@@ -77,6 +77,7 @@ class Engine:
         variables: environment variables of options that do not follow the prefix.
         forward_compatibility: environment with which the container runs on a driver older than its CUDA
             release, or None if it cannot.
+        defaults: options whose own default in the engine is too small for clients of OpenAI's API.
         reserved: further options that the container contract fixes.
     """
 
@@ -89,6 +90,7 @@ class Engine:
     model: ModelVariables | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     forward_compatibility: Mapping[str, str] | None = None
+    defaults: Mapping[str, OptionValue] = field(default_factory=dict)
     reserved: frozenset[str] = frozenset()
 
     @property
@@ -155,6 +157,8 @@ ENGINES: dict[str, Engine] = {
             dialect="tei",
             served_name="served_model_name",
             model=_HUGGING_FACE,
+            # As many inputs as OpenAI takes, as large a request as SageMaker does; its own are 32 and 2 MB.
+            defaults={"max_client_batch_size": 2048, "payload_limit": 6291456},
             reserved=_LAUNCHER_OPTIONS | {"json_output", "uds_path"},
         ),
         Engine("custom", prefix=""),
@@ -194,7 +198,7 @@ def container_environment(
         hub: what the container is to load from the Hugging Face hub; without, it is told to take what
             SageMaker mounts.
     """
-    flags: dict[str, OptionValue] = {}
+    flags: dict[str, OptionValue] = dict(engine.defaults)
     if engine.served_name is not None:
         flags[engine.served_name] = served_name
     if engine.parallelism is not None and instance.gpus > 1:

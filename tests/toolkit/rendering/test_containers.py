@@ -27,6 +27,7 @@ def variables(tmp_path: Path, model: str, uri: str | None = None, **kwargs: str)
     return container_variables(loaded, loaded.models["m"].hostings("m")["AllTraffic"], uri)
 
 
+TEI = {"SERVED_MODEL_NAME": "m", "MAX_CLIENT_BATCH_SIZE": "2048", "PAYLOAD_LIMIT": "6291456"}
 # (engine, instance type, part of the image's name, machine image, environment)
 ON_INSTANCES: list[tuple[str, str, str, str | None, dict[str, str]]] = [
     (
@@ -51,8 +52,8 @@ ON_INSTANCES: list[tuple[str, str, str, str | None, dict[str, str]]] = [
         AMI,
         {"HF_MODEL_ID": MOUNTED, "SM_NUM_GPUS": "4"},
     ),
-    ("tei", "ml.g6.xlarge", "/tei:", None, {"HF_MODEL_ID": MOUNTED, "SERVED_MODEL_NAME": "m"}),
-    ("tei", "ml.c7i.xlarge", "/tei-cpu:", None, {"HF_MODEL_ID": MOUNTED, "SERVED_MODEL_NAME": "m"}),
+    ("tei", "ml.g6.xlarge", "/tei:", None, {"HF_MODEL_ID": MOUNTED, **TEI}),
+    ("tei", "ml.c7i.xlarge", "/tei-cpu:", None, {"HF_MODEL_ID": MOUNTED, **TEI}),
     ("llama_cpp", "ml.c7i.xlarge", "/llama-cpp:", None, {"SM_LLAMA_CPP_ALIAS": "m"}),
     (f"custom, image: '{ECR}/mine:1'", "ml.g6.xlarge", "/mine:", None, {}),
 ]
@@ -111,7 +112,7 @@ def test_engines_without_instances(tmp_path: Path, engine: str, repository: str 
         ),
         ("lmi", {"HF_MODEL_ID": "Qwen/Qwen3-8B", "HF_REVISION": COMMIT, "OPTION_SERVED_MODEL_NAME": "m"}),
         ("tgi", {"HF_MODEL_ID": "Qwen/Qwen3-8B", "HF_MODEL_REVISION": COMMIT}),
-        ("tei", {"HF_MODEL_ID": "Qwen/Qwen3-8B", "HF_MODEL_REVISION": COMMIT, "SERVED_MODEL_NAME": "m"}),
+        ("tei", {"HF_MODEL_ID": "Qwen/Qwen3-8B", "HF_MODEL_REVISION": COMMIT, **TEI}),
     ],
 )
 def test_a_hub_model_is_named_with_its_revision_and_without_a_token(

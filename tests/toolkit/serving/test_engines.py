@@ -71,7 +71,7 @@ def test_an_engine_that_cannot_load_from_the_hub_is_not_asked_to() -> None:
             "tei",
             {"HF_MODEL_ID": "/opt/ml/model"},
             {"HF_MODEL_ID": "a/b", "HF_MODEL_REVISION": "c"},
-            {"SERVED_MODEL_NAME": "m"},
+            {"SERVED_MODEL_NAME": "m", "MAX_CLIENT_BATCH_SIZE": "2048", "PAYLOAD_LIMIT": "6291456"},
         ),
     ],
 )
@@ -153,3 +153,9 @@ def test_cuda_13_on_an_older_driver_is_told_to_be_compatible() -> None:
 
 def test_every_gpu_machine_image_that_sagemaker_has_is_known() -> None:
     assert set(AMI_CUDA) == {name for name in catalogue.inference_ami_versions() if "gpu" in name}
+
+
+def test_the_file_wins_over_what_the_toolkit_would_choose() -> None:
+    given = {"max_client_batch_size": 8}
+    environment = container_environment(ENGINES["tei"], served_name="m", options=given, instance=ONE_GPU)
+    assert environment["MAX_CLIENT_BATCH_SIZE"] == "8"
