@@ -1,1 +1,1 @@
-"""A Lambda authorizer that hands a bearer token to API Gateway as an API key."""
+"""A Lambda authorizer that hands the key in a request to API Gateway."""

@@ -8,12 +8,14 @@ from checkov.common.models.enums import CheckCategories
 
 from _rule import Conf, Rule, enabled, unknown, value
 
+# Asks no model and says nothing of them; whatever watches an API has no key.
+_HEALTH_CHECK = "GET /healthz"
 _METHODS = ("get", "put", "post", "delete", "patch", "head", "x-amazon-apigateway-any-method")
 
 
 class ApiMethodAccess(Rule):
     id = "CKV_LLM_8"
-    name = "Every API method asks for an authorizer or a key"
+    name = "Every API method but a health check asks for an authorizer or a key"
     severity = "CRITICAL"
     reason = "Anybody on the internet can use the model, at the account's cost."
     remedy = (
@@ -54,7 +56,8 @@ def _open_operations(body: Any) -> list[str] | None:
     return [
         f"{method.upper()} {path}"
         for path, method, operation in _operations(body)
-        if not _secured(operation.get("security", body.get("security", [])), schemes)
+        if f"{method.upper()} {path}" != _HEALTH_CHECK
+        and not _secured(operation.get("security", body.get("security", [])), schemes)
     ]
 
 

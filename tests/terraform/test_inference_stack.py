@@ -157,6 +157,8 @@ def test_the_gateway_knows_and_may_invoke_exactly_these(planned: Planned) -> Non
 
 def test_what_the_toolkit_reads(planned: Planned) -> None:
     assert set(planned.content["planned_values"]["outputs"]) == {
+        "api_domain_url",
+        "api_execution_arn",
         "api_id",
         "api_invoke_url",
         "api_stage",
@@ -165,7 +167,7 @@ def test_what_the_toolkit_reads(planned: Planned) -> None:
         "models",
         "paused",
         "region",
-        "usage_plan_id",
+        "usage_plan_ids",
     }
     assert planned.output("api_stage") == "live"
     assert planned.output("functions") == {
@@ -206,7 +208,7 @@ def test_the_environments_settings_arrive(planned: Planned) -> None:
     assert [each for each in taggable if each["tags_all"] != api["tags_all"]] == []
     groups = {planned.values(a)["retention_in_days"] for a in planned.changes if "log_group" in a}
     assert groups == {14}
-    (throttle,) = planned.values("module.api.aws_api_gateway_usage_plan.this[0]")["throttle_settings"]
+    (throttle,) = planned.values('module.api.aws_api_gateway_usage_plan.this["default"]')["throttle_settings"]
     assert throttle == {"rate_limit": 5, "burst_limit": 10}
 
 

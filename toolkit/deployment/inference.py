@@ -155,4 +155,4 @@ def _endpoints_of(context: Context, plan: Plan) -> dict[str, str]:
 def keys_of(context: Context, outputs: Outputs) -> Keys:
     """The environment's API keys."""
     environment = context.environment
-    return Keys(context.access, environment.prefix, outputs.usage_plan_id, environment.tags)
+    return Keys(context.access, environment.prefix, outputs.usage_plan_ids["default"], environment.tags)

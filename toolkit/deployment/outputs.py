@@ -50,7 +50,7 @@ class Outputs:
         models: by the name that clients use.
         functions: Lambda functions by role, `gateway` and `authorizer`.
         log_groups: CloudWatch log groups by what writes to them.
-        usage_plan_id: the usage plan that API keys belong to.
+        usage_plan_ids: the usage plans that API keys belong to, by name.
         paused: whether the endpoints were taken away; everything else is there.
     """
 
@@ -62,7 +62,7 @@ class Outputs:
     models: dict[str, DeployedModel]
     functions: dict[str, str]
     log_groups: dict[str, str]
-    usage_plan_id: str
+    usage_plan_ids: dict[str, str]
     paused: bool
 
     def as_json(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def read(context: Context) -> Outputs:
         models=deployed_models(raw),
         functions=raw["functions"],
         log_groups=raw["log_groups"],
-        usage_plan_id=raw["usage_plan_id"],
+        usage_plan_ids=raw["usage_plan_ids"],
         paused=raw["paused"],
     )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from toolkit.environment.exposure import Cors, Domain, Private, Waf
+from toolkit.environment.keys import DEFAULT, Key, KeyName, UsagePlan, UsagePlanName
 from toolkit.environment.section import Section, matching
 
 # What CloudWatch Logs takes.
@@ -30,7 +33,7 @@ class Gateway(Section):
 
 
 class Throttle(Section):
-    """What one API key may ask for; API Gateway answers 429 beyond it."""
+    """What all clients together may ask for; API Gateway answers 429 beyond it."""
 
     rate_per_second: float = Field(default=50, gt=0)
     """Requests per second, lastingly."""
@@ -50,4 +53,35 @@ class Api(Section):
     gateway: Gateway = Gateway()
     """The Lambda function between API Gateway and the endpoints."""
     throttle: Throttle = Throttle()
-    """What one API key may ask for."""
+    """What all clients together may ask for, and each key of a plan that says nothing else."""
+    auth: Literal["keys", "iam"] = "keys"
+    """Who may call: `keys`, whoever has an API key; `iam`, AWS identities that sign their requests."""
+    key_header: Literal["either", "authorization", "x-api-key"] = "either"
+    """Where clients put their key. With one of the headers alone, API Gateway remembers for five minutes
+    what the authorizer read there."""
+    usage_plans: Annotated[dict[UsagePlanName, UsagePlan], Field(max_length=50)] = Field(default={})
+    """What keys may, by the plan's name; `default` is for those that are in no other."""
+    keys: Annotated[dict[KeyName, Key], Field(max_length=200)] = Field(default={})
+    """The API keys, by name; there is always one called `default`."""
+    cors: Cors | None = None
+    """Which pages may call from a browser; by default none."""
+    private: Private | None = None
+    """For an API that only VPC endpoints lead to; by default it is on the internet."""
+    domain: Domain | None = None
+    """A domain name of one's own; by default API Gateway's."""
+    waf: Waf | None = None
+    """A web application firewall; by default none."""
+    access_log: bool = True
+    """Whether API Gateway logs each request, also those that it refuses."""
+
+    @property
+    def plans(self) -> Mapping[str, UsagePlan]:
+        """All usage plans; `default` is always one of them."""
+        default = UsagePlan(rate_per_second=self.throttle.rate_per_second, burst=self.throttle.burst)
+        return {DEFAULT: default, **self.usage_plans} if self.auth == "keys" else {}
+
+    @property
+    def key_plans(self) -> Mapping[str, str]:
+        """The usage plan of each key; the key `default` is always there."""
+        named = {name: key.usage_plan for name, key in self.keys.items()}
+        return {DEFAULT: DEFAULT, **named} if self.auth == "keys" else {}

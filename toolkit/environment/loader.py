@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from toolkit.environment import explain
 from toolkit.environment.account import Account
+from toolkit.environment.api import Api
 from toolkit.environment.checks import Parts, check
 from toolkit.environment.document import Document, parse
 from toolkit.environment.environment import LOCAL_ACCOUNT_ID, Environment
@@ -146,6 +147,7 @@ def _parts(data: dict[str, Any], env: str, broken: Iterable[KeyPath]) -> Parts:
             for name, model in (models.items() if isinstance(models, dict) else ())
             if intact("models", name)
         },
+        api=Api.model_validate(data.get("api", {})) if intact("api") else None,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.environment import Environment
+from toolkit.environment.section import Section
 from toolkit.permissions import Document
 from toolkit.rendering.access import account_access
 from toolkit.rendering.grants import role_grants
@@ -114,9 +115,22 @@ def _api(environment: Environment, inputs: RenderInputs) -> dict[str, object]:
         "stage": api.stage,
         "log_retention_days": api.log_retention_days,
         "throttle": api.throttle.model_dump(),
+        "auth": api.auth,
+        "key_header": api.key_header,
+        "usage_plans": {name: plan.model_dump() for name, plan in api.usage_plans.items()},
+        "keys": {name: key.model_dump() for name, key in api.keys.items()},
+        "access_log": api.access_log,
+        "cors": _dumped(api.cors),
+        "private": _dumped(api.private),
+        "domain": _dumped(api.domain),
+        "waf": _dumped(api.waf),
         "gateway": {"package": inputs.gateway_package, **api.gateway.model_dump()},
         "authorizer": {"package": inputs.authorizer_package},
     }
+
+
+def _dumped(section: Section | None) -> dict[str, object] | None:
+    return None if section is None else section.model_dump()
 
 
 def _write(directory: Path, stack: str, variables: Mapping[str, object]) -> Rendered:

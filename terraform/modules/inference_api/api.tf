@@ -1,17 +1,3 @@
-locals {
-  lambda_api = "arn:${local.partition}:apigateway:${var.region}:lambda:path"
-
-  # Through YAML and back, so that a comment in the template is no new deployment.
-  openapi = jsonencode(yamldecode(templatefile("${path.module}/openapi.yaml.tftpl", {
-    title                = var.name
-    description          = var.description
-    gateway_responses    = local.gateway_responses
-    gateway_uri          = "${local.lambda_api}/2021-11-15/functions/${local.function_arns.gateway}/response-streaming-invocations"
-    timeout_milliseconds = var.gateway.timeout_seconds * 1000
-    authorizer_uri       = "${local.lambda_api}/2015-03-31/functions/${local.function_arns.authorizer}/invocations"
-  })))
-}
-
 resource "aws_api_gateway_rest_api" "this" {
   count = local.count
 
@@ -20,7 +6,8 @@ resource "aws_api_gateway_rest_api" "this" {
   body        = local.openapi
 
   endpoint_configuration {
-    types = ["REGIONAL"]
+    types            = [var.private == null ? "REGIONAL" : "PRIVATE"]
+    vpc_endpoint_ids = try(var.private.vpc_endpoint_ids, null)
   }
 
   lifecycle {
@@ -46,10 +33,9 @@ resource "aws_api_gateway_deployment" "this" {
 
 resource "aws_api_gateway_stage" "this" {
   #checkov:skip=CKV_AWS_73:traces cost by the request
-  #checkov:skip=CKV_AWS_76:access_log turns it on, once the account has API Gateway's logging role
   #checkov:skip=CKV_AWS_120:answers of a model are not cached
   #checkov:skip=CKV2_AWS_4:execution logs hold prompts and answers; metrics are on
-  #checkov:skip=CKV2_AWS_29:a web application firewall is the environment's choice
+  #checkov:skip=CKV2_AWS_29:a web application firewall is the environment's choice: waf
   #checkov:skip=CKV2_AWS_51:clients are known by their keys
 
   count = local.count
@@ -70,6 +56,8 @@ resource "aws_api_gateway_stage" "this" {
         status    = "$context.status"
         error     = "$context.error.responseType"
         keyId     = "$context.identity.apiKeyId"
+        keyName   = "$context.authorizer.keyName"
+        caller    = "$context.identity.userArn"
         latency   = "$context.responseLatency"
         sourceIp  = "$context.identity.sourceIp"
       })

@@ -47,21 +47,28 @@ resource "aws_lambda_function" "gateway" {
   layers  = [local.web_adapter_layer_arn]
 
   environment {
-    variables = {
-      AWS_LAMBDA_EXEC_WRAPPER      = "/opt/bootstrap"
-      AWS_LWA_INVOKE_MODE          = "response_stream"
-      AWS_LWA_READINESS_CHECK_PATH = "/healthz"
-      PORT                         = "8080"
-      GATEWAY_MODELS               = local.gateway_models
-      GATEWAY_KEEPALIVE_SECONDS    = tostring(var.gateway.keepalive_seconds)
-      GATEWAY_LOG_CONTENT          = tostring(var.gateway.log_content)
-    }
+    variables = merge(
+      {
+        AWS_LAMBDA_EXEC_WRAPPER      = "/opt/bootstrap"
+        AWS_LWA_INVOKE_MODE          = "response_stream"
+        AWS_LWA_READINESS_CHECK_PATH = "/healthz"
+        PORT                         = "8080"
+        GATEWAY_MODELS               = local.gateway_models
+        GATEWAY_KEEPALIVE_SECONDS    = tostring(var.gateway.keepalive_seconds)
+        GATEWAY_LOG_CONTENT          = tostring(var.gateway.log_content)
+      },
+      length(local.key_models) == 0 ? {} : { GATEWAY_KEY_MODELS = jsonencode(local.key_models) },
+      # API Gateway hands the whole path of a custom domain to the function.
+      local.base_path == "" ? {} : { AWS_LWA_REMOVE_BASE_PATH = local.base_path },
+      var.cors == null ? {} : { GATEWAY_CORS_ORIGINS = jsonencode(var.cors.allow_origins) },
+    )
   }
 
   lifecycle {
     precondition {
-      condition     = length(local.gateway_models) <= 3500
-      error_message = "The models' names, aliases and limits take ${length(local.gateway_models)} characters, more than a Lambda function's variables hold: spread the models over several environments."
+      # Lambda allows 4 KB for all variables and their names.
+      condition     = length(local.gateway_models) + length(jsonencode(local.key_models)) <= 3500
+      error_message = "The models' names, aliases and limits take ${length(local.gateway_models)} characters and what keys may use ${length(jsonencode(local.key_models))}, more than a Lambda function's variables hold: spread the models over several environments."
     }
   }
 
@@ -73,12 +80,13 @@ resource "aws_lambda_function" "authorizer" {
   #checkov:skip=CKV_AWS_115:the stage limits how often it is called
   #checkov:skip=CKV_AWS_116:called synchronously, so the caller gets the error
   #checkov:skip=CKV_AWS_117:calls nothing
+  #checkov:skip=CKV_AWS_173:its variables are no secrets
   #checkov:skip=CKV_AWS_272:the package is built from this repository, reproducibly
 
-  count = local.count
+  count = local.key_count
 
   function_name    = local.function_names.authorizer
-  description      = "Hands the API key in the Authorization header to API Gateway"
+  description      = "Hands the API key in a request to API Gateway"
   role             = aws_iam_role.function["authorizer"].arn
   filename         = var.authorizer.package
   source_code_hash = filebase64sha256(var.authorizer.package)
@@ -87,6 +95,12 @@ resource "aws_lambda_function" "authorizer" {
   memory_size      = 128
   timeout          = 5
   handler          = "authorizer.handler.handler"
+
+  environment {
+    variables = {
+      KEY_HEADERS = var.key_header == "either" ? "x-api-key,authorization" : lower(var.key_header)
+    }
+  }
 
   depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.function]
 }
@@ -98,11 +112,11 @@ resource "aws_lambda_permission" "gateway" {
   action        = "lambda:InvokeFunction"
   function_name = aws_lambda_function.gateway[0].function_name
   principal     = "apigateway.amazonaws.com"
-  source_arn    = "${aws_api_gateway_rest_api.this[0].execution_arn}/${var.stage}/*/v1/*"
+  source_arn    = "${aws_api_gateway_rest_api.this[0].execution_arn}/${var.stage}/*/*"
 }
 
 resource "aws_lambda_permission" "authorizer" {
-  count = local.count
+  count = local.key_count
 
   statement_id  = "api-gateway"
   action        = "lambda:InvokeFunction"

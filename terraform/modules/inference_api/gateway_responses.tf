@@ -2,9 +2,12 @@
 # their exceptions.
 locals {
   gateway_errors = {
-    UNAUTHORIZED                   = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "No API key, or not in the form 'Authorization: Bearer KEY'." }
+    UNAUTHORIZED                   = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "No API key, or neither as 'Authorization: Bearer KEY' nor as 'x-api-key: KEY'." }
     INVALID_API_KEY                = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "Incorrect API key." }
-    ACCESS_DENIED                  = { status = "403", type = "invalid_request_error", code = "access_denied", message = "This API key may not do this." }
+    ACCESS_DENIED                  = { status = "403", type = "invalid_request_error", code = "access_denied", message = "This API may not be called with these credentials or from here." }
+    WAF_FILTERED                   = { status = "403", type = "invalid_request_error", code = "access_denied", message = "The request was refused by the API's firewall." }
+    EXPIRED_TOKEN                  = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "The credentials have expired." }
+    INVALID_SIGNATURE              = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "The request's signature is wrong." }
     MISSING_AUTHENTICATION_TOKEN   = { status = "404", type = "invalid_request_error", code = "unknown_url", message = "Unknown request URL or method." }
     RESOURCE_NOT_FOUND             = { status = "404", type = "invalid_request_error", code = "unknown_url", message = "Unknown request URL or method." }
     REQUEST_TOO_LARGE              = { status = "413", type = "invalid_request_error", code = "request_too_large", message = "The request is larger than 10 MB." }
@@ -21,6 +24,12 @@ locals {
   # Throttled clients of OpenAI wait as long as this header says.
   retry_after = { THROTTLED = "1" }
 
+  # Without this a browser hides from its page why it was refused. Nothing secret is in these answers.
+  cors_headers = var.cors == null ? {} : {
+    "gatewayresponse.header.Access-Control-Allow-Origin"   = length(var.cors.allow_origins) == 1 ? "'${var.cors.allow_origins[0]}'" : "'*'"
+    "gatewayresponse.header.Access-Control-Expose-Headers" = "'x-request-id,retry-after'"
+  }
+
   gateway_responses = {
     for type, error in local.gateway_errors : type => merge(
       {
@@ -30,8 +39,10 @@ locals {
       },
       # Without a status API Gateway keeps the one it was about to give.
       error.status == null ? {} : { statusCode = error.status },
-      contains(keys(local.retry_after), type) ? {
-        responseParameters = { "gatewayresponse.header.Retry-After" = "'${local.retry_after[type]}'" }
+      length(local.cors_headers) > 0 || contains(keys(local.retry_after), type) ? {
+        responseParameters = merge(local.cors_headers, contains(keys(local.retry_after), type) ? {
+          "gatewayresponse.header.Retry-After" = "'${local.retry_after[type]}'"
+        } : {})
       } : {},
     )
   }

@@ -2,6 +2,7 @@ data "aws_partition" "current" {}
 
 locals {
   count     = var.enabled ? 1 : 0
+  key_count = var.enabled && var.auth == "keys" ? 1 : 0
   partition = data.aws_partition.current.partition
 
   endpoint_arns = [
@@ -10,9 +11,11 @@ locals {
   ]
 
   # Composed, not read from the resources: a plan then shows the whole API and who may call what.
-  function_names = { for function in ["gateway", "authorizer"] : function => "${var.name}-${function}" }
+  function_names = {
+    for function in var.auth == "keys" ? ["gateway", "authorizer"] : ["gateway"] : function => "${var.name}-${function}"
+  }
   function_arns = {
-    for function, name in local.function_names :
-    function => "arn:${local.partition}:lambda:${var.region}:${var.account_id}:function:${name}"
+    for function in ["gateway", "authorizer"] :
+    function => "arn:${local.partition}:lambda:${var.region}:${var.account_id}:function:${var.name}-${function}"
   }
 }

@@ -13,16 +13,26 @@ output "invoke_url" {
   value       = one(aws_api_gateway_stage.this[*].invoke_url)
 }
 
-output "usage_plan_id" {
-  description = "Id of the usage plan that keys are added to; null when disabled."
-  value       = one(aws_api_gateway_usage_plan.this[*].id)
+output "usage_plan_ids" {
+  description = "Ids of the usage plans that keys are added to, by name; empty without keys."
+  value       = { for name, plan in aws_api_gateway_usage_plan.this : name => plan.id }
+}
+
+output "domain_url" {
+  description = "Address of the API under its own domain; null without one."
+  value       = try("https://${aws_api_gateway_domain_name.this[0].domain_name}${local.base_path}", null)
+}
+
+output "execution_arn" {
+  description = "What `execute-api:Invoke` is granted on, with IAM authorization; null when disabled."
+  value       = one([for stage in aws_api_gateway_stage.this : "${stage.execution_arn}/*"])
 }
 
 output "functions" {
-  description = "Function names by part: gateway and authorizer."
+  description = "Function names by part: gateway, and authorizer where there are keys."
   value = {
     for part, function in { gateway = aws_lambda_function.gateway, authorizer = aws_lambda_function.authorizer } :
-    part => one(function[*].function_name) if var.enabled
+    part => function[0].function_name if length(function) > 0
   }
 }
 

@@ -139,8 +139,32 @@ variable "stage" {
   }
 }
 
+variable "auth" {
+  description = "Who may call: `keys`, API Gateway's API keys; or `iam`, AWS identities that sign their requests."
+  type        = string
+  default     = "keys"
+  nullable    = false
+
+  validation {
+    condition     = contains(["keys", "iam"], var.auth)
+    error_message = "auth must be keys or iam."
+  }
+}
+
+variable "key_header" {
+  description = "Where clients put their key: `authorization`, `x-api-key`, or `either`. With one of them alone API Gateway keeps the authorizer's answers for five minutes."
+  type        = string
+  default     = "either"
+  nullable    = false
+
+  validation {
+    condition     = contains(["either", "authorization", "x-api-key"], var.key_header)
+    error_message = "key_header must be either, authorization or x-api-key."
+  }
+}
+
 variable "throttle" {
-  description = "Requests per second and burst, of all clients together and of each key."
+  description = "Requests per second and burst, of all clients together and, unless a usage plan `default` says otherwise, of each key."
   type = object({
     rate_per_second = optional(number, 50)
     burst           = optional(number, 100)
@@ -154,10 +178,120 @@ variable "throttle" {
   }
 }
 
+variable "usage_plans" {
+  description = <<-EOT
+    What keys may, by the usage plan's name; `default` is for keys that are in no other:
+    - `rate_per_second`, `burst`: requests of each key.
+    - `quota`: `requests` of each key `per` day, week or month; null is no limit.
+    - `models`: names that it may ask for, aliases too; null is all.
+  EOT
+  type = map(object({
+    rate_per_second = number
+    burst           = number
+    quota           = optional(object({ requests = number, per = string }))
+    models          = optional(list(string))
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for plan in var.usage_plans : plan.quota == null || contains(["day", "week", "month"], try(plan.quota.per, ""))])
+    error_message = "quota.per in usage_plans must be day, week or month."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for plan in var.usage_plans : [for model in coalesce(plan.models, []) : contains(flatten([for name, each in var.models : concat([name], each.aliases)]), model)]
+    ]))
+    error_message = "usage_plans names models that there are not: correct models, which are ${join(", ", flatten([for name, each in var.models : concat([name], each.aliases)]))}."
+  }
+}
+
+variable "keys" {
+  description = "Which usage plan each key is in, by its name; the keys themselves are made through the API."
+  type        = map(object({ usage_plan = optional(string, "default") }))
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for key in var.keys : key.usage_plan == "default" || contains(keys(var.usage_plans), key.usage_plan)])
+    error_message = "keys names usage plans that there are not: add them to usage_plans, which has ${join(", ", concat(["default"], keys(var.usage_plans)))}."
+  }
+}
+
+variable "cors" {
+  description = "Pages of which origins may call from a browser: `allow_origins`, or `[\"*\"]`; null is none."
+  type        = object({ allow_origins = list(string) })
+  default     = null
+
+  validation {
+    condition     = var.cors == null || try(length(var.cors.allow_origins) > 0 && alltrue([for origin in var.cors.allow_origins : can(regex("^(\\*|https?://[^/'\"\\s]+)$", origin))]), false)
+    error_message = "cors.allow_origins must have origins such as https://chat.example.com, without a path, or *."
+  }
+}
+
+variable "private" {
+  description = "For an API that only the VPC endpoints `vpc_endpoint_ids` lead to; null is an API on the internet."
+  type        = object({ vpc_endpoint_ids = list(string) })
+  default     = null
+
+  validation {
+    condition     = var.private == null || try(length(var.private.vpc_endpoint_ids) > 0 && alltrue([for id in var.private.vpc_endpoint_ids : startswith(id, "vpce-")]), false)
+    error_message = "private.vpc_endpoint_ids must have ids such as vpce-0123456789abcdef0, of interface endpoints for execute-api."
+  }
+}
+
+variable "domain" {
+  description = <<-EOT
+    A domain name of one's own; null is API Gateway's:
+    - `name`: such as llm.example.com.
+    - `certificate_arn`: an ACM certificate for it, in the API's region.
+    - `base_path`: what the path begins with, one segment; empty is nothing.
+    - `hosted_zone_id`: Route 53 zone to make the record in; null makes none.
+  EOT
+  type = object({
+    name            = string
+    certificate_arn = string
+    base_path       = optional(string, "")
+    hosted_zone_id  = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.domain == null || var.private == null
+    error_message = "domain is for APIs on the internet: leave it out, or private."
+  }
+
+  validation {
+    condition     = var.domain == null || try(split(":", var.domain.certificate_arn)[3] == var.region, false)
+    error_message = "domain.certificate_arn must be a certificate in ${var.region}, where the API is: request one there."
+  }
+}
+
+variable "waf" {
+  description = <<-EOT
+    A web application firewall; null is none:
+    - `requests_per_five_minutes`: of one address, from 10; null is no limit.
+    - `managed_rules`: AWS's rule groups. Those of their rules that look into bodies only count, as prompts are full of what they look for.
+  EOT
+  type = object({
+    requests_per_five_minutes = optional(number, 3000)
+    managed_rules = optional(list(string), [
+      "AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesKnownBadInputsRuleSet", "AWSManagedRulesCommonRuleSet",
+    ])
+  })
+  default = null
+
+  validation {
+    condition     = try(var.waf.requests_per_five_minutes, null) == null || try(var.waf.requests_per_five_minutes >= 10, false)
+    error_message = "waf.requests_per_five_minutes must be at least 10, AWS WAF's limit; null is no limit."
+  }
+}
+
 variable "access_log" {
   description = "Whether the stage logs each request; needs the account-wide role that API Gateway writes logs with."
   type        = bool
-  default     = false
+  default     = true
   nullable    = false
 }
 

@@ -44,6 +44,14 @@ module "api" {
   account_id         = var.account_id
   stage              = var.api.stage
   throttle           = var.api.throttle
+  auth               = var.api.auth
+  key_header         = var.api.key_header
+  usage_plans        = var.api.usage_plans
+  keys               = var.api.keys
+  cors               = var.api.cors
+  private            = var.api.private
+  domain             = var.api.domain
+  waf                = var.api.waf
   access_log         = var.api.access_log
   log_retention_days = var.api.log_retention_days
   authorizer         = var.api.authorizer

@@ -18,9 +18,19 @@ output "api_invoke_url" {
   value       = module.api.invoke_url
 }
 
-output "usage_plan_id" {
-  description = "Id of the usage plan that API keys are added to."
-  value       = module.api.usage_plan_id
+output "api_domain_url" {
+  description = "Address of the API under its own domain; null without one."
+  value       = module.api.domain_url
+}
+
+output "api_execution_arn" {
+  description = "What IAM identities need `execute-api:Invoke` on, with `auth = \"iam\"`."
+  value       = module.api.execution_arn
+}
+
+output "usage_plan_ids" {
+  description = "Ids of the usage plans that API keys are added to, by name; empty without keys."
+  value       = module.api.usage_plan_ids
 }
 
 output "models" {
@@ -45,7 +55,7 @@ output "paused" {
 }
 
 output "functions" {
-  description = "Names of the Lambda functions: gateway and authorizer."
+  description = "Names of the Lambda functions: gateway, and authorizer where there are keys."
   value       = module.api.functions
 }
 

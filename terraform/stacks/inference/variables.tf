@@ -190,18 +190,36 @@ variable "paused" {
 
 variable "api" {
   description = <<-EOT
-    The API in front of the models:
-    - `stage`: name of its stage, part of the address.
+    The API in front of the models, as modules/inference_api takes it, and:
     - `log_retention_days`: for all log groups of the environment.
-    - `access_log`: whether each request is logged by API Gateway; needs its account-wide logging role.
-    - `throttle`: requests per second and burst.
     - `gateway`, `authorizer`: the Lambda functions; `package` is the path of a zip file, relative to this folder, and the rest as modules/inference_api takes it; `web_adapter_layer_arn` is for partitions and regions where AWS's own layer is elsewhere.
   EOT
   type = object({
     stage              = optional(string, "live")
     log_retention_days = optional(number, 30)
-    access_log         = optional(bool, false)
+    auth               = optional(string, "keys")
+    key_header         = optional(string, "either")
+    access_log         = optional(bool, true)
     throttle           = optional(object({ rate_per_second = number, burst = number }), { rate_per_second = 50, burst = 100 })
+    usage_plans = optional(map(object({
+      rate_per_second = number
+      burst           = number
+      quota           = optional(object({ requests = number, per = string }))
+      models          = optional(list(string))
+    })), {})
+    keys    = optional(map(object({ usage_plan = optional(string, "default") })), {})
+    cors    = optional(object({ allow_origins = list(string) }))
+    private = optional(object({ vpc_endpoint_ids = list(string) }))
+    domain = optional(object({
+      name            = string
+      certificate_arn = string
+      base_path       = optional(string, "")
+      hosted_zone_id  = optional(string)
+    }))
+    waf = optional(object({
+      requests_per_five_minutes = optional(number)
+      managed_rules             = optional(list(string), [])
+    }))
     gateway = object({
       package         = string
       memory_mb       = optional(number, 512)

@@ -56,6 +56,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         [
             "aws_api_gateway_rest_api.pass_document",
             "aws_api_gateway_rest_api.pass_document_default",
+            "aws_api_gateway_rest_api.pass_health_check",
             "aws_api_gateway_method.pass_key",
             "aws_api_gateway_method.pass_preflight",
             "aws_apigatewayv2_route.pass_iam",

@@ -129,6 +129,21 @@ api:
     keepalive_seconds: 20
     log_content: true
   throttle: {rate_per_second: 2.5, burst: 5}
+  auth: keys
+  key_header: x-api-key
+  usage_plans:
+    batch: {rate_per_second: 5, burst: 10, quota: {requests: 1000, per: month}, models: [embeddings, chat]}
+  keys:
+    nightly: {usage_plan: batch}
+    default: {}
+  cors: {allow_origins: ["https://chat.example.com", "http://localhost:3000"]}
+  domain:
+    name: llm.example.com
+    certificate_arn: arn:aws:acm:us-east-1:123456789012:certificate/1234abcd-12ab-34cd-56ef-1234567890ab
+    base_path: all
+    hosted_zone_id: Z0123456789ABCDEFGHIJ
+  waf: {requests_per_five_minutes: 100, managed_rules: [AWSManagedRulesCommonRuleSet]}
+  access_log: true
 policy:
   fail_at: medium
   exceptions:

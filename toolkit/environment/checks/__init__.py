@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from toolkit.environment.checks import endpoints, images, names, rollouts, serving, weights
+from toolkit.environment.checks import api, endpoints, images, names, rollouts, serving, weights
 from toolkit.environment.checks.parts import Parts, hostings
 from toolkit.environment.problems import Problem
 
@@ -14,6 +14,7 @@ __all__ = ["Parts", "check"]
 def check(parts: Parts) -> Iterator[Problem]:
     """All mistakes between the keys; some may be told twice, where several variants share what is wrong."""
     yield from names.check(parts)
+    yield from api.check(parts)
     for name, model in parts.models.items():
         for hosting in hostings(name, model):
             yield from weights.check(parts, hosting)

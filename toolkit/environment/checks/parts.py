@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from toolkit.environment.account import Account
+from toolkit.environment.api import Api
 from toolkit.environment.environment import model_store_bucket
 from toolkit.environment.model import Model
 from toolkit.environment.variants import Hosting
@@ -26,6 +27,7 @@ class Parts:
     account_id: str | None
     account: Account | None
     models: Mapping[str, Model]
+    api: Api | None = None
 
     @property
     def readable_bucket(self) -> str | None:

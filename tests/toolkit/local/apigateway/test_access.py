@@ -121,14 +121,26 @@ def test_an_authorizer_that_may_not_be_invoked(
 
 @pytest.fixture
 def keyed(api: Any, function: Any, operation: Any, security: Any) -> Any:
-    """An API as the inference API is: our own authorizer hands the token over as API key."""
+    """An API as the inference API is: our own authorizer hands the key over."""
     authorizer = (ROOT / "lambda_src" / "authorizer" / "handler.py").read_text()
     api.function, api.authorizer = function(OK), function(authorizer)
     method = {**operation(api.function), "security": [{"bearer": [], "key": []}]}
     document = {"paths": {"/": {"get": method}}, "x-amazon-apigateway-api-key-source": "AUTHORIZER"}
-    api.put({**document, **security(api.authorizer)})
+    schemes = security(api.authorizer, type="request", authorizerResultTtlInSeconds=0)
+    api.put({**document, **schemes})
     api.deploy()
     return api
+
+
+def test_a_key_in_either_header(keyed: Any) -> None:
+    key_id, value = keyed.key()
+    for headers in (bearer(value), {"x-api-key": value}, {**bearer("unused"), "x-api-key": value}):
+        response = keyed.get("/", headers=headers)
+        assert (response.status_code, response.json()["identity"]["apiKeyId"]) == (200, key_id)
+    # Without identity sources it is asked each time, and refuses what is no key.
+    assert runs(keyed, keyed.authorizer) == 3
+    assert keyed.get("/").status_code == 401
+    assert runs(keyed, keyed.authorizer) == 4
 
 
 def test_a_key_that_the_authorizer_names(keyed: Any) -> None:

@@ -1,0 +1,120 @@
+# What API Gateway imports: the contract's paths with its own extensions added. Schemas stay behind: API
+# Gateway's models know neither `nullable` nor `anyOf`, and the gateway function checks requests itself, with
+# errors that OpenAI's clients understand.
+locals {
+  contract   = yamldecode(file("${path.module}/openapi.yaml"))
+  lambda_api = "arn:${local.partition}:apigateway:${var.region}:lambda:path"
+
+  integration = {
+    type                 = "aws_proxy"
+    httpMethod           = "POST"
+    uri                  = "${local.lambda_api}/2021-11-15/functions/${local.function_arns.gateway}/response-streaming-invocations"
+    responseTransferMode = "STREAM"
+    timeoutInMillis      = var.gateway.timeout_seconds * 1000
+  }
+
+  security = {
+    keys = [{ authorizer = [], key = [] }]
+    iam  = [{ sigv4 = [] }]
+  }
+
+  operations = {
+    for path, methods in local.contract.paths : path => {
+      for method, operation in methods : method => merge(
+        {
+          operationId                     = operation.operationId
+          summary                         = operation.summary
+          x-amazon-apigateway-integration = local.integration
+          responses                       = { for status, response in operation.responses : status => { description = local.meanings["${path} ${method} ${status}"] } }
+          security                        = try(length(operation.security), 1) == 0 ? [] : local.security[var.auth]
+        },
+        contains(keys(operation), "parameters") ? {
+          parameters = [for each in operation.parameters : { name = each.name, in = each.in, required = each.required, schema = { type = "string" } }]
+        } : {},
+        contains(keys(operation), "requestBody") ? {
+          requestBody = { required = true, content = { "application/json" = { schema = { type = "object" } } } }
+        } : {},
+      )
+    }
+  }
+
+  # API Gateway resolves no references to responses.
+  meanings = merge([
+    for path, methods in local.contract.paths : merge([
+      for method, operation in methods : {
+        for status, response in operation.responses : "${path} ${method} ${status}" => (
+          contains(keys(response), "$ref") ? local.contract.components.responses[basename(response["$ref"])].description : response.description
+        )
+      }
+    ]...)
+  ]...)
+
+  # Browsers ask before they send a key: the function answers them, as it knows which pages may.
+  preflights = {
+    for path, methods in local.operations : path => {
+      options = merge(
+        {
+          summary                         = "Which pages of other origins may call"
+          responses                       = { "200" = { description = "These may" }, "400" = { description = "This one may not" } }
+          security                        = []
+          x-amazon-apigateway-integration = local.integration
+        },
+        merge([for operation in methods : { for key, value in operation : key => value if key == "parameters" }]...),
+      )
+    } if var.cors != null
+  }
+
+  authorizer = {
+    type = "apiKey"
+    # Not read for this type of authorizer, but wanted.
+    name                         = "Unused"
+    in                           = "header"
+    x-amazon-apigateway-authtype = "custom"
+    x-amazon-apigateway-authorizer = merge(
+      { type = "request", authorizerUri = "${local.lambda_api}/2015-03-31/functions/${local.function_arns.authorizer}/invocations" },
+      local.authorizer_cache[var.key_header],
+    )
+  }
+
+  # With several identity sources API Gateway wants all of them in a request, and without one it keeps no answers.
+  authorizer_cache = {
+    either        = { authorizerResultTtlInSeconds = 0 }
+    authorization = { authorizerResultTtlInSeconds = 300, identitySource = "method.request.header.authorization" }
+    x-api-key     = { authorizerResultTtlInSeconds = 300, identitySource = "method.request.header.x-api-key" }
+  }
+
+  security_schemes = {
+    keys = { authorizer = local.authorizer, key = { type = "apiKey", name = "x-api-key", in = "header" } }
+    iam  = { sigv4 = { type = "apiKey", name = "Authorization", in = "header", x-amazon-apigateway-authtype = "awsSigv4" } }
+  }
+
+  openapi = jsonencode(merge(
+    {
+      openapi    = local.contract.openapi
+      info       = { title = var.name, description = var.description, version = local.contract.info.version }
+      paths      = { for path, methods in local.operations : path => merge(methods, lookup(local.preflights, path, {})) }
+      components = { securitySchemes = local.security_schemes[var.auth] }
+
+      x-amazon-apigateway-gateway-responses = local.gateway_responses
+    },
+    # Every key is an API Gateway API key: the authorizer hands it over, usage plans throttle and count it.
+    var.auth == "keys" ? { x-amazon-apigateway-api-key-source = "AUTHORIZER" } : {},
+    # Part of the document, since only a new deployment makes a changed policy hold.
+    var.private == null ? {} : { x-amazon-apigateway-policy = local.private_policy },
+  ))
+
+  private_policy = {
+    Version = "2012-10-17"
+    Statement = [
+      { Sid = "CallFromAnywhere", Effect = "Allow", Principal = "*", Action = "execute-api:Invoke", Resource = "execute-api:/*" },
+      {
+        Sid       = "ButOnlyThroughTheseEndpoints"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "execute-api:Invoke"
+        Resource  = "execute-api:/*"
+        Condition = { StringNotEquals = { "aws:SourceVpce" = try(var.private.vpc_endpoint_ids, []) } }
+      },
+    ]
+  }
+}
