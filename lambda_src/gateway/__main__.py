@@ -31,7 +31,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     config = Config(
-        create_app(Models(settings.models, endpoints), settings),
+        create_app(Models(settings.models, endpoints, settings.key_models), settings),
         host="127.0.0.1",
         port=settings.port,
         http="h11",

@@ -42,10 +42,12 @@ class Caller:
     Attributes:
         request_id: part of the answer's id, and handed to SageMaker.
         trace: X-Ray's header, if the request has one.
+        key_name: name of the API key, which decides on what may be asked; empty if it has none.
     """
 
     request_id: str
     trace: str | None = None
+    key_name: str = ""
 
 
 @dataclass(frozen=True)

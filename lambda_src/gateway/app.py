@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -46,7 +47,23 @@ def create_app(models: Models, settings: Settings) -> ASGIApp:
     app.router.redirect_slashes = False
     app.state.models = models
     app.state.settings = settings
-    return RequestLog(app, settings)
+    logged = RequestLog(app, settings)
+    return _for_pages(logged, settings.cors_origins) if settings.cors_origins else logged
+
+
+def _for_pages(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """Answers browsers that ask whether a page may call, and lets pages of `origins` read the answers."""
+    from starlette.middleware.cors import CORSMiddleware
+
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=("GET", "POST"),
+        # Clients of OpenAI send headers about themselves.
+        allow_headers=("*",),
+        expose_headers=("x-request-id", "retry-after"),
+        max_age=7200,
+    )
 
 
 class RequestLog:
@@ -100,6 +117,7 @@ def _record(scope: Scope) -> RequestRecord:
         path=scope["path"],
         trace=headers.get("x-amzn-trace-id"),
         api_key_id=(context.get("identity") or {}).get("apiKeyId"),
+        key_name=(context.get("authorizer") or {}).get("keyName") or "",
     )
 
 

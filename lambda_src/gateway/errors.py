@@ -90,6 +90,17 @@ class ModelNotFoundError(NotFoundError):
         super().__init__(f"The model {model!r} does not exist.", param="model")
 
 
+class ModelNotAllowedError(ApiError):
+    """The caller's key is not for this model."""
+
+    status = 403
+    type = "invalid_request_error"
+    code = "model_not_allowed"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"This API key may not use the model {model!r}.", param="model")
+
+
 class RateLimitError(ApiError):
     """The endpoint has more requests than it can take."""
 

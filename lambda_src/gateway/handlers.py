@@ -31,13 +31,13 @@ async def health(request: Request) -> Response:  # noqa: ARG001
 async def list_models(request: Request) -> Response:
     """`GET /v1/models`"""
     models: Models = request.app.state.models
-    return JSONResponse(models.list())
+    return JSONResponse(models.list(_caller(request)))
 
 
 async def get_model(request: Request) -> Response:
     """`GET /v1/models/{model}`"""
     models: Models = request.app.state.models
-    return JSONResponse(models.get(request.path_params["model"]))
+    return JSONResponse(models.get(request.path_params["model"], _caller(request)))
 
 
 async def chat_completions(request: Request) -> Response:
@@ -165,4 +165,4 @@ async def _body(request: Request) -> bytes:
 
 def _caller(request: Request) -> Caller:
     record: RequestRecord = request.state.record
-    return Caller(record.request_id, request.headers.get("x-amzn-trace-id"))
+    return Caller(record.request_id, record.trace, record.key_name)

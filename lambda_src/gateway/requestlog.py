@@ -24,6 +24,7 @@ class RequestRecord:
     Attributes:
         request_id: API Gateway's, so that its log and this one can be put together.
         api_key_id: API Gateway's name for the key; not the key.
+        key_name: its name in the environment file; empty if it has none.
         trace: X-Ray's header.
         status: of the response; 499 if the client went away before its end.
         stream: whether the client wants it streamed.
@@ -36,6 +37,7 @@ class RequestRecord:
     method: str
     path: str
     api_key_id: str | None = None
+    key_name: str = ""
     trace: str | None = None
     status: int = 499
     stream: bool | None = None
@@ -93,6 +95,7 @@ class RequestRecord:
             "request_id": self.request_id,
             "trace": self.trace,
             "api_key_id": self.api_key_id,
+            "key_name": self.key_name or None,
             "method": self.method,
             "path": self.path,
             "status": self.status,

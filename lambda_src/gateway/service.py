@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from gateway.answer import Answer, Caller, Endpoints, Question
 from gateway.chunks import Chunk, Identity, chunks
 from gateway.dialects import documents
 from gateway.embeddings import embeddings
-from gateway.errors import InvalidRequestError, ModelNotFoundError
+from gateway.errors import InvalidRequestError, ModelNotAllowedError, ModelNotFoundError
 from gateway.schema import EmbeddingRequest, GenerationRequest
 from gateway.settings import Model
 
@@ -21,28 +22,38 @@ class Models:
 
     Args:
         by_name: models by name and alias.
+        endpoints: where they are asked.
+        key_models: own names of the models that keys may use: see `gateway.settings.Settings`.
     """
 
-    def __init__(self, by_name: Mapping[str, Model], endpoints: Endpoints) -> None:
+    def __init__(
+        self,
+        by_name: Mapping[str, Model],
+        endpoints: Endpoints,
+        key_models: Mapping[str, frozenset[str]] = MappingProxyType({}),
+    ) -> None:
         self._by_name = by_name
         self._endpoints = endpoints
+        self._key_models = key_models
 
     @property
     def body_bytes(self) -> int:
         """Size of the largest request that any model takes."""
         return max((model.body_bytes for model in self._by_name.values()), default=0)
 
-    def list(self) -> dict[str, Any]:
-        """All models, in OpenAI's shape."""
-        return {"object": "list", "data": [_model(name) for name in self._by_name]}
+    def list(self, caller: Caller) -> dict[str, Any]:
+        """The models that the caller may use, in OpenAI's shape."""
+        names = [name for name, model in self._by_name.items() if self._allowed(model, caller)]
+        return {"object": "list", "data": [_model(name) for name in names]}
 
-    def get(self, name: str) -> dict[str, Any]:
+    def get(self, name: str, caller: Caller) -> dict[str, Any]:
         """One model, in OpenAI's shape.
 
         Raises:
             ModelNotFoundError: there is none of this name.
+            ModelNotAllowedError: it is not for the caller.
         """
-        self._find(name)
+        self._find(name, caller)
         return _model(name)
 
     def generate(self, request: GenerationRequest, caller: Caller) -> Answer:
@@ -50,6 +61,7 @@ class Models:
 
         Raises:
             ModelNotFoundError: there is no such model.
+            ModelNotAllowedError: it is not for the caller.
             InvalidRequestError: the model is not for text, or the request is beyond its limits.
         """
         created = int(time.time())
@@ -73,6 +85,7 @@ class Models:
 
         Raises:
             ModelNotFoundError: there is no such model.
+            ModelNotAllowedError: it is not for the caller.
             RequestTooLargeError: the request is beyond its limits.
         """
 
@@ -87,17 +100,23 @@ class Models:
         return self._answer(request.model, ask, caller, "input")
 
     def _answer(self, name: str, ask: Any, caller: Caller, param: str) -> Answer:
-        model = self._find(name)
+        model = self._find(name, caller)
         fallback = None
-        if model.fallback is not None:
-            fallback = partial(ask, self._find(model.fallback), model.fallback, clamp=True)
+        if model.fallback is not None and self._allowed(self._by_name[model.fallback], caller):
+            fallback = partial(ask, self._by_name[model.fallback], model.fallback, clamp=True)
         return Answer(self._endpoints, ask(model, name, clamp=False), fallback, caller, param)
 
-    def _find(self, name: str) -> Model:
-        try:
-            return self._by_name[name]
-        except KeyError:
-            raise ModelNotFoundError(name) from None
+    def _find(self, name: str, caller: Caller) -> Model:
+        model = self._by_name.get(name)
+        if model is None:
+            raise ModelNotFoundError(name)
+        if not self._allowed(model, caller):
+            raise ModelNotAllowedError(name)
+        return model
+
+    def _allowed(self, model: Model, caller: Caller) -> bool:
+        names = self._key_models.get(caller.key_name, self._key_models.get("*"))
+        return names is None or model.name in names
 
 
 def _model(name: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 # Lambda takes no larger event, and SageMaker no larger request.
@@ -53,6 +53,9 @@ class Settings:
         keepalive_seconds: how long a client waits for a sign of life.
         log_content: whether prompts and answers are logged.
         function_name: of the Lambda function; what its metrics are told apart by.
+        key_models: own names of the models that keys may use, by the key's name; `*` is for keys that are
+            not listed, and without it they may use all.
+        cors_origins: pages of which origins may call from a browser.
     """
 
     models: Mapping[str, Model]
@@ -60,26 +63,32 @@ class Settings:
     keepalive_seconds: float = 30
     log_content: bool = False
     function_name: str = "gateway"
+    key_models: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    cors_origins: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
-        """Read `GATEWAY_MODELS`, `GATEWAY_KEEPALIVE_SECONDS`, `GATEWAY_LOG_CONTENT` and `PORT`.
+        """Read the variables that begin with `GATEWAY_`, and `PORT`.
 
         Raises:
             SettingsError: one of them does not make sense.
         """
         try:
+            models = _models(json.loads(environ["GATEWAY_MODELS"]))
             return cls(
-                models=_models(json.loads(environ["GATEWAY_MODELS"])),
+                models=models,
                 port=int(environ.get("PORT", "8080")),
                 keepalive_seconds=_positive(float(environ.get("GATEWAY_KEEPALIVE_SECONDS", "30"))),
                 log_content=_flag(environ.get("GATEWAY_LOG_CONTENT", "false")),
                 function_name=environ.get("AWS_LAMBDA_FUNCTION_NAME", "gateway"),
+                key_models=_key_models(json.loads(environ.get("GATEWAY_KEY_MODELS", "{}")), models),
+                cors_origins=tuple(map(str, json.loads(environ.get("GATEWAY_CORS_ORIGINS", "[]")))),
             )
         except (KeyError, ValueError, AttributeError, TypeError) as error:
             raise SettingsError(
                 'GATEWAY_MODELS must be {"<model>": {"endpoint": "<name>", "aliases": [...], ...}}, '
-                "PORT and GATEWAY_KEEPALIVE_SECONDS numbers, GATEWAY_LOG_CONTENT true or false: "
+                "GATEWAY_KEY_MODELS names of models by key, GATEWAY_CORS_ORIGINS a list, PORT and "
+                "GATEWAY_KEEPALIVE_SECONDS numbers, GATEWAY_LOG_CONTENT true or false: "
                 f"{type(error).__name__} {error}"
             ) from error
 
@@ -101,6 +110,14 @@ def _models(document: dict[str, dict[str, Any]]) -> dict[str, Model]:
         if model.fallback is not None and model.fallback not in document:
             raise ValueError(f"{model.name}: there is no model {model.fallback!r} to fall back to")
     return models
+
+
+def _key_models(document: Mapping[str, list[str]], models: Mapping[str, Model]) -> dict[str, frozenset[str]]:
+    # With one of its names a key may use all of a model's names; what is not served here gives nothing.
+    return {
+        key: frozenset(models[name].name for name in names if name in models)
+        for key, names in document.items()
+    }
 
 
 def _positive(number: float) -> float:

@@ -20,6 +20,7 @@ from botocore.config import Config
 from toolkit.errors import InputError, PreflightError
 
 if TYPE_CHECKING:
+    from botocore.credentials import Credentials
     from types_boto3_apigateway.client import APIGatewayClient
     from types_boto3_cloudwatch.client import CloudWatchClient
     from types_boto3_iam.client import IAMClient
@@ -128,6 +129,17 @@ class AwsAccess:
             region_name=self.region,
             botocore_session=botocore.session.Session(session_vars=_NO_PROFILES),
         )
+
+    def credentials(self) -> Credentials:
+        """The credentials that requests are signed with.
+
+        Raises:
+            PreflightError: there are none.
+        """
+        found = self._session.get_credentials()
+        if found is None:
+            raise PreflightError("there are no AWS credentials", remedy="set AWS_PROFILE, or log in")
+        return found
 
     @property
     def _options(self) -> dict[str, Any]:

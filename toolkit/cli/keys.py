@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -12,55 +12,107 @@ from toolkit.cli.options import Env, Json, Yes
 
 if TYPE_CHECKING:
     from toolkit.console import Console
-    from toolkit.keys import Keys
+    from toolkit.deployment.outputs import Outputs
+    from toolkit.keys import ApiKey, Keys
 
 app = typer.Typer(help="API keys of an environment.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The key's name.", show_default=False)]
 
 
+class _Opened(NamedTuple):
+    console: Console
+    keys: Keys
+    outputs: Outputs
+
+
 @app.command("list")
 def list_keys(env: Env, as_json: Json = False) -> None:
-    """List the keys, without their values."""
-    console, keys = _open(env)
+    """List the keys and their usage plans, without their values."""
+    console, keys, _ = _open(env)
     found = keys.list()
     if as_json:
         console.data(json.dumps([asdict(key) for key in found], indent=2))
         return
     for key in found:
-        console.data(f"{key.name}  {key.key_id}{'' if key.enabled else '  disabled'}")
+        console.data("  ".join([key.name, key.key_id, key.usage_plan or "in no usage plan", *_remarks(key)]))
 
 
 @app.command("show")
 def show(name: Name, env: Env) -> None:
     """Print one key's value alone."""
-    console, keys = _open(env)
+    console, keys, _ = _open(env)
     console.data(keys.show(name))
 
 
 @app.command("create")
 def create(name: Name, env: Env) -> None:
-    """Make a key and print its value."""
-    console, keys = _open(env)
-    keys.create(name)
-    console.data(keys.show(name))
+    """Make a key that is not in the environment file, in the usage plan `default`, and print its value."""
+    console, keys, _ = _open(env)
+    console.data(keys.value(keys.create(name)))
+
+
+@app.command("rotate")
+def rotate(
+    name: Name,
+    env: Env,
+    end_old: Annotated[
+        bool, typer.Option("--end-old", help="End the old value as soon as the API takes the new one.")
+    ] = False,
+) -> None:
+    """Give a key a new value, and print it once the API takes it; the old one is valid until it is ended."""
+    from toolkit.deployment.apiclient import accepts
+    from toolkit.keys import rotate as rotated
+
+    console, keys, outputs = _open(env)
+    with console.progress(f"waiting until the API takes the new value of {name}"):
+        new = rotated(keys, name, accepts(outputs))
+    console.data(keys.value(new))
+    if end_old:
+        keys.revoke_old(name)
+        console.line(f"{name} has a new value; the old one is ended")
+    else:
+        console.line(
+            f"{name} has two values now: `toolkit keys revoke {name} --old --env {env}` ends the old one"
+        )
 
 
 @app.command("revoke")
-def revoke(name: Name, env: Env, yes: Yes = False) -> None:
-    """Delete a key; requests with it fail from then on."""
+def revoke(
+    name: Name,
+    env: Env,
+    yes: Yes = False,
+    old: Annotated[bool, typer.Option("--old", help="Only what a rotation has replaced.")] = False,
+) -> None:
+    """Delete a key, or its old value; requests with it fail from then on."""
     from toolkit.cli import approval
 
-    console, keys = _open(env)
-    approval.require(console, f"Revoke the key {name} of {env}?", yes=yes)
-    keys.revoke(name)
-    console.line(f"{name} is revoked")
+    console, keys, _ = _open(env)
+    what = f"the old value of the key {name}" if old else f"the key {name}"
+    approval.require(console, f"Revoke {what} of {env}?", yes=yes)
+    if old:
+        keys.revoke_old(name)
+    else:
+        keys.revoke(name)
+    console.line(f"{what} is revoked")
+    if not old and name in keys.declared:
+        console.line(f"the next apply makes a new one, unless the environment file has {name} no more")
 
 
-def _open(env: str) -> tuple[Console, Keys]:
+def _remarks(key: ApiKey) -> list[str]:
+    said = {
+        "old, replaced by a rotation": key.old,
+        "disabled": not key.enabled,
+        "not in the file": not key.declared,
+    }
+    return [remark for remark, holds in said.items() if holds]
+
+
+def _open(env: str) -> _Opened:
     from toolkit.console import Console
-    from toolkit.deployment import inference, outputs
+    from toolkit.deployment import apikeys, outputs
     from toolkit.deployment.context import open_context
 
     console = Console()
     context = open_context(env, console)
-    return console, inference.keys_of(context, outputs.read(context))
+    deployed = outputs.read(context)
+    return _Opened(console, apikeys.keys_of(context, deployed), deployed)

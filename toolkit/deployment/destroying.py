@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from toolkit.deployment import bootstrap, files, inference, removal, settle
+from toolkit.deployment import apikeys, bootstrap, files, inference, removal, settle
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import stored
 from toolkit.deployment.removal import Leftover
-from toolkit.keys import Keys
 from toolkit.terraform import Plan
 
 
@@ -31,7 +30,7 @@ def destroy(context: Context, approve: Callable[[Plan, Sequence[Leftover]], None
     plan = workspace.plan(destroy=True)
     approve(plan, removal.find(context, known))
     # Keys are the toolkit's own, not Terraform's; access ends before the API does.
-    Keys(context.access, context.environment.prefix, usage_plan_id="", tags={}).revoke_all()
+    apikeys.revoke_all(context)
     if plan.has_changes:
         with inference.watching(context, plan) as states:
             workspace.apply(plan, states)

@@ -9,14 +9,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from toolkit import staging
-from toolkit.deployment import adoption, bootstrap, files, fleet, recording, settle, verify, watch
+from toolkit.deployment import adoption, apikeys, bootstrap, files, fleet, recording, settle, verify, watch
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs, deployed_models, read, stored
 from toolkit.deployment.settle import settled
 from toolkit.deployment.verify import Rollout
 from toolkit.environment import endpoint_name
 from toolkit.errors import TerraformError
-from toolkit.keys import Keys
 from toolkit.packaging import Package
 from toolkit.staging import StagedModel
 from toolkit.terraform import Plan, Watch, Workspace
@@ -107,7 +106,7 @@ def apply(context: Context, prepared: Prepared, check: Callable[[Outputs], None]
         rollout = _apply_plan(context, prepared)
     outputs = read(context)
     verify.endpoints(context, outputs, rollout)
-    keys_of(context, outputs).ensure_default()
+    apikeys.bring_up_to_date(context, outputs)
     if check is not None:
         check(outputs)
     recording.record(
@@ -150,9 +149,3 @@ def _endpoints_of(context: Context, plan: Plan) -> dict[str, str]:
     addresses = [change.address for change in plan.changes if change.resource_type == ENDPOINT]
     models = [match[1] for address in addresses if (match := MODEL_OF_ADDRESS.match(address))]
     return {model: endpoint_name(context.environment.prefix, model) for model in models}
-
-
-def keys_of(context: Context, outputs: Outputs) -> Keys:
-    """The environment's API keys."""
-    environment = context.environment
-    return Keys(context.access, environment.prefix, outputs.usage_plan_ids["default"], environment.tags)

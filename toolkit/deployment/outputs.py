@@ -113,6 +113,6 @@ def deployed_models(raw: Mapping[str, Any]) -> dict[str, DeployedModel]:
 
 def _base_url(context: Context, raw: Mapping[str, Any]) -> str:
     if context.access.endpoint_url is None:
-        return f"{raw['api_invoke_url']}/v1"
+        return f"{raw.get('api_domain_url') or raw['api_invoke_url']}/v1"
     # Terraform knows only the address that AWS would have given the stage.
     return f"{context.access.endpoint_url}/_aws/execute-api/{raw['api_id']}/{raw['api_stage']}/v1"

@@ -11,15 +11,12 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
 from toolkit.aws.access import AwsAccess
-from toolkit.deployment import inference
+from toolkit.deployment.apiclient import open_api
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
 from toolkit.errors import SmokeTestError
-from toolkit.keys import DEFAULT_KEY
 
 PROMPT = {"messages": [{"role": "user", "content": "Count from one to five."}], "max_tokens": 24}
-# A non-streaming invocation is cut at 60 s by SageMaker; the API has longer.
-API_TIMEOUT_SECONDS = 120.0
 
 
 class _FindingError(Exception):
@@ -58,13 +55,7 @@ def run(context: Context, outputs: Outputs) -> Iterator[Check]:
         outputs: what was deployed of it.
     """
     access = context.access
-    api_key = inference.keys_of(context, outputs).show(DEFAULT_KEY)
-    with httpx.Client(
-        base_url=outputs.api_base_url + "/",
-        headers={"Authorization": f"Bearer {api_key}"},
-        timeout=API_TIMEOUT_SECONDS,
-        trust_env=outputs.aws_endpoint_url is None,
-    ) as api:
+    with open_api(context, outputs) as api:
         for name, model in outputs.models.items():
             for step, action in _steps(access, api, name, model).items():
                 check = _timed(name, step, action)

@@ -1,0 +1,91 @@
+"""Which models a key may use, and which pages may call."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.lambda_src.gateway.conftest import MODELS
+
+KEYS = {"team": ["org/demo", "safe", "elsewhere"], "*": ["vectors"]}
+MESSAGES = [{"role": "user", "content": "hi"}]
+ORIGIN = "https://chat.example.com"
+
+
+@pytest.fixture(scope="module")
+def limited(start_gateway: Any) -> Any:
+    """A gateway that knows what keys may use, and a page of another origin."""
+    running = start_gateway(
+        {
+            "GATEWAY_MODELS": json.dumps(MODELS),
+            "GATEWAY_KEY_MODELS": json.dumps(KEYS),
+            "GATEWAY_CORS_ORIGINS": json.dumps([ORIGIN]),
+        }
+    )
+    running.wait_until_ready()
+    return running
+
+
+def of(gateway: Any, key: str | None) -> httpx.Client:
+    """A client whose requests come through API Gateway with the key of this name."""
+    authorizer = {} if key is None else {"authorizer": {"keyName": key}}
+    context = json.dumps({"requestId": f"r-{key}", "identity": {"apiKeyId": "abc"}, **authorizer})
+    return httpx.Client(base_url=gateway.address, headers={"x-amzn-request-context": context})
+
+
+def ask(client: httpx.Client, model: str) -> httpx.Response:
+    return client.post("/v1/chat/completions", json={"model": model, "messages": MESSAGES})
+
+
+def test_a_key_sees_the_models_that_it_may_use(limited: Any) -> None:
+    def seen(key: str | None) -> list[str]:
+        return [model["id"] for model in of(limited, key).get("/v1/models").json()["data"]]
+
+    # With one of a model's names goes each of them.
+    assert seen("team") == ["demo", "org/demo", "safe"]
+    assert seen("another") == seen("") == seen(None) == ["vectors"]
+
+
+def test_other_models_are_refused(limited: Any, engine: Any) -> None:
+    client = of(limited, "team")
+    for refused in (ask(client, "small"), client.get("/v1/models/small")):
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "model_not_allowed")
+    assert ask(client, "nowhere").status_code == 404
+    assert engine.asked == []
+    engine.says(
+        b'data: {"choices": [{"index": 0, "delta": {"content": "yes"}, "finish_reason": "stop"}]}\n\n'
+    )
+    assert ask(client, "demo").status_code == 200
+    assert limited.log_line("r-team")["key_name"] == "team"
+
+
+def test_a_fallback_is_no_way_around(limited: Any, engine: Any) -> None:
+    engine.error = (400, "ModelNotReadyException", {"message": "not ready"})
+    response = ask(of(limited, "team"), "safe")
+    assert response.status_code >= 400
+    assert [path for path in engine.paths if "backup" in path] == []
+
+
+def test_without_limits_every_key_may_use_every_model(client: httpx.Client) -> None:
+    assert len(client.get("/v1/models").json()["data"]) == len(MODELS) + 1
+
+
+def test_pages_of_the_origins_that_are_named(limited: Any, client: httpx.Client) -> None:
+    asking = {
+        "origin": ORIGIN,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,x-stainless-os",
+    }
+    with of(limited, "team") as browser:
+        answer = browser.options("/v1/chat/completions", headers=asking)
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == ORIGIN
+        assert "x-stainless-os" in answer.headers["access-control-allow-headers"]
+        other = browser.options("/v1/chat/completions", headers={**asking, "origin": "https://evil.example"})
+        assert other.status_code == 400 and "access-control-allow-origin" not in other.headers
+        refused = browser.get("/v1/models/nowhere", headers={"origin": ORIGIN})
+        assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (404, ORIGIN)
+    assert "access-control-allow-origin" not in client.get("/v1/models", headers={"origin": ORIGIN}).headers

@@ -1,0 +1,68 @@
+"""What an apply does to keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from toolkit.aws.access import AwsAccess
+from toolkit.keys import Keys, reconcile
+
+pytestmark = pytest.mark.slow
+
+MakeKeys = Callable[..., Keys]
+DECLARED = {"default": "default", "nightly": "batch"}
+
+
+def plans(keys: Keys) -> dict[str, str | None]:
+    return {key.name: key.usage_plan for key in keys.list()}
+
+
+def test_declared_keys_are_made_once(make_keys: MakeKeys) -> None:
+    keys = make_keys("llm-once", DECLARED)
+    assert len(reconcile(keys)) == 2
+    assert plans(keys) == DECLARED
+    values = [keys.show(name) for name in DECLARED]
+    assert reconcile(keys) == []
+    assert [keys.show(name) for name in DECLARED] == values
+
+
+def test_a_key_follows_its_usage_plan_and_keeps_its_value(make_keys: MakeKeys) -> None:
+    keys = make_keys("llm-moved", DECLARED)
+    reconcile(keys)
+    value = keys.show("nightly")
+    moved = replace(keys, declared={**DECLARED, "nightly": "default"})
+    assert reconcile(moved) == ["API key nightly is in the usage plan default now"]
+    assert (plans(moved)["nightly"], moved.show("nightly")) == ("default", value)
+
+
+def test_what_the_file_has_no_more_is_revoked_and_what_was_made_by_hand_stays(make_keys: MakeKeys) -> None:
+    keys = make_keys("llm-gone", DECLARED)
+    reconcile(keys)
+    keys.create("by-hand")
+    fewer = replace(keys, declared={"default": "default"})
+    (line,) = reconcile(fewer)
+    assert "nightly is revoked" in line
+    assert set(plans(fewer)) == {"default", "by-hand"}
+    # Once the file has it, the file decides.
+    adopted = replace(keys, declared={"default": "default", "by-hand": "batch"})
+    reconcile(adopted)
+    assert plans(adopted)["by-hand"] == "batch"
+    reconcile(fewer)
+    assert set(plans(fewer)) == {"default"}
+
+
+def test_a_key_in_no_usage_plan_is_brought_in(make_keys: MakeKeys, account: AwsAccess) -> None:
+    # What an interrupted creation leaves, and a usage plan that was replaced.
+    keys = make_keys("llm-outside")
+    account.apigateway.create_api_key(name="llm-outside/default", enabled=True)
+    reconcile(keys)
+    assert plans(keys) == {"default": "default"}
+
+
+def test_a_usage_plan_that_a_rollback_has_taken_away_stops_nothing(make_keys: MakeKeys) -> None:
+    keys = make_keys("llm-back", DECLARED, plans=("default",))
+    reconcile(keys)
+    assert plans(keys) == {"default": "default"}
