@@ -66,3 +66,6 @@ class Account(Section):
     """Whether uploads left unfinished and old versions of objects are cleared away in time."""
     ci: Ci = Ci()
     """Roles for pipelines, which get short-lived credentials for the token of their CI system."""
+    api_logging: bool = True
+    """Whether the role that API Gateway writes access logs with is made. It is one for all APIs of the
+    account and region: say false where there is one already."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from toolkit.environment.alarms import ApiAlarms
 from toolkit.environment.exposure import Cors, Domain, Private, Waf
 from toolkit.environment.keys import DEFAULT, Key, KeyName, UsagePlan, UsagePlanName
 from toolkit.environment.section import Section, matching
@@ -73,6 +74,10 @@ class Api(Section):
     """A web application firewall; by default none."""
     access_log: bool = True
     """Whether API Gateway logs each request, also those that it refuses."""
+    alarms: ApiAlarms = ApiAlarms()
+    """What makes an alarm; by default 5 % of answers with a status of 5xx."""
+    dashboard: bool = True
+    """Whether CloudWatch gets a dashboard of the environment."""
 
     @property
     def plans(self) -> Mapping[str, UsagePlan]:

@@ -120,6 +120,8 @@ def _api(environment: Environment, inputs: RenderInputs) -> dict[str, object]:
         "usage_plans": {name: plan.model_dump() for name, plan in api.usage_plans.items()},
         "keys": {name: key.model_dump() for name, key in api.keys.items()},
         "access_log": api.access_log,
+        "alarms": api.alarms.model_dump(),
+        "dashboard": api.dashboard,
         "cors": _dumped(api.cors),
         "private": _dumped(api.private),
         "domain": _dumped(api.domain),

@@ -29,3 +29,12 @@ module "ci_roles" {
   existing_providers = var.existing_oidc_providers
   policy_arns        = module.deployer_policies.arns
 }
+
+module "api_logging" {
+  source = "../../modules/api_logging"
+
+  enabled    = var.api_logging
+  name       = var.name
+  region     = var.region
+  account_id = var.account_id
+}

@@ -97,3 +97,10 @@ variable "existing_oidc_providers" {
   default     = []
   nullable    = false
 }
+
+variable "api_logging" {
+  description = "Whether the role that API Gateway writes access logs with is made here; one is for all APIs of the account and region."
+  type        = bool
+  default     = true
+  nullable    = false
+}

@@ -73,3 +73,20 @@ module "api" {
     } if model.endpoint.type != "async"
   }
 }
+
+module "observability" {
+  source = "../../modules/observability"
+
+  name      = var.prefix
+  region    = var.region
+  api       = { name = var.prefix, stage = var.api.stage, gateway = "${var.prefix}-gateway" }
+  alarms    = var.api.alarms
+  dashboard = var.api.dashboard
+
+  endpoints = {
+    for name, model in var.models : name => {
+      endpoint_name = local.endpoint_names[name]
+      variant_names = sort(keys(model.variants))
+    }
+  }
+}

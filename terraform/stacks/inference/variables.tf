@@ -192,6 +192,7 @@ variable "api" {
   description = <<-EOT
     The API in front of the models, as modules/inference_api takes it, and:
     - `log_retention_days`: for all log groups of the environment.
+    - `alarms`, `dashboard`: as modules/observability takes them.
     - `gateway`, `authorizer`: the Lambda functions; `package` is the path of a zip file, relative to this folder, and the rest as modules/inference_api takes it; `web_adapter_layer_arn` is for partitions and regions where AWS's own layer is elsewhere.
   EOT
   type = object({
@@ -220,6 +221,14 @@ variable "api" {
       requests_per_five_minutes = optional(number)
       managed_rules             = optional(list(string), [])
     }))
+    alarms = optional(object({
+      server_error_percent       = optional(number)
+      latency_p99_ms             = optional(number)
+      time_to_first_token_p99_ms = optional(number)
+      throttles                  = optional(number)
+      topic_arns                 = optional(list(string), [])
+    }), { server_error_percent = 5 })
+    dashboard = optional(bool, true)
     gateway = object({
       package         = string
       memory_mb       = optional(number, 512)

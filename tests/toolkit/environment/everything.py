@@ -29,6 +29,7 @@ account:
         gitlab: {project: example/platform/llm, host: gitlab.example.com, branches: [main], tags: [v*]}
         policies: [viewer]
     existing_providers: [gitlab.example.com]
+  api_logging: true
 models:
   big:
     serving:
@@ -144,6 +145,13 @@ api:
     hosted_zone_id: Z0123456789ABCDEFGHIJ
   waf: {requests_per_five_minutes: 100, managed_rules: [AWSManagedRulesCommonRuleSet]}
   access_log: true
+  alarms:
+    server_error_percent: 1
+    latency_p99_ms: 60000
+    time_to_first_token_p99_ms: 5000
+    throttles: 10
+    topic_arns: [arn:aws:sns:us-east-1:123456789012:on-call]
+  dashboard: true
 policy:
   fail_at: medium
   exceptions:

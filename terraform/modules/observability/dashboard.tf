@@ -1,0 +1,96 @@
+locals {
+  models = sort(keys(var.endpoints))
+  variants = flatten([
+    for model in local.models : [
+      for variant in var.endpoints[model].variant_names : {
+        label    = length(var.endpoints[model].variant_names) == 1 ? model : "${model} ${variant}"
+        endpoint = var.endpoints[model].endpoint_name
+        variant  = variant
+      }
+    ]
+  ])
+
+  # In CloudWatch's format a metric is a list: namespace, name, dimensions, options.
+  graphs = [
+    {
+      title = "Requests and errors by kind"
+      stat  = "Sum"
+      metrics = [
+        for metric in ["Requests", "ClientErrors", "Throttles", "ServerErrors", "Fallbacks", "Disconnects"] :
+        ["InferenceGateway", metric, "FunctionName", var.api.gateway, { label = metric }]
+      ]
+    },
+    {
+      title = "API Gateway: all, refused, failed"
+      stat  = "Sum"
+      metrics = [
+        for metric in ["Count", "4XXError", "5XXError"] :
+        ["AWS/ApiGateway", metric, "ApiName", var.api.name, "Stage", var.api.stage, { label = metric }]
+      ]
+    },
+    {
+      title   = "Time until the last token (ms)"
+      stat    = "p50"
+      metrics = concat([], [for model in local.models : [for stat in ["p50", "p99"] : ["InferenceGateway", "Latency", "FunctionName", var.api.gateway, "Model", model, { stat = stat, label = "${model} ${stat}" }]]]...)
+    },
+    {
+      title   = "Time until the first token (ms)"
+      stat    = "p50"
+      metrics = concat([], [for model in local.models : [for stat in ["p50", "p99"] : ["InferenceGateway", "TimeToFirstToken", "FunctionName", var.api.gateway, "Model", model, { stat = stat, label = "${model} ${stat}" }]]]...)
+    },
+    {
+      title   = "Tokens read and written"
+      stat    = "Sum"
+      metrics = concat([], [for model in local.models : [for metric in ["InputTokens", "OutputTokens"] : ["InferenceGateway", metric, "FunctionName", var.api.gateway, "Model", model, { label = "${model} ${metric}" }]]]...)
+    },
+    {
+      title = "Requests without capacity"
+      stat  = "Sum"
+      metrics = concat(
+        [["AWS/Lambda", "Throttles", "FunctionName", var.api.gateway, { label = "gateway function" }]],
+        [for model in local.models : ["InferenceGateway", "Throttles", "FunctionName", var.api.gateway, "Model", model, { label = model }]],
+      )
+    },
+    {
+      title   = "Endpoints: requests in progress, at most"
+      stat    = "Maximum"
+      metrics = [for each in local.variants : ["AWS/SageMaker", "ConcurrentRequestsPerModel", "EndpointName", each.endpoint, "VariantName", each.variant, { label = each.label }]]
+    },
+    {
+      title = "Endpoints: utilization (%)"
+      stat  = "Average"
+      metrics = concat([], [
+        for each in local.variants : [
+          for metric in ["CPUUtilization", "MemoryUtilization", "GPUUtilization", "GPUMemoryUtilization"] :
+          ["/aws/sagemaker/Endpoints", metric, "EndpointName", each.endpoint, "VariantName", each.variant, { label = "${each.label} ${metric}" }]
+        ]
+      ]...)
+    },
+  ]
+}
+
+resource "aws_cloudwatch_dashboard" "this" {
+  count = var.enabled && var.dashboard ? 1 : 0
+
+  dashboard_name = var.name
+  dashboard_body = jsonencode({
+    # Two in a row, on CloudWatch's grid of 24 columns. One without metrics would be refused.
+    widgets = [
+      for index, graph in [for each in local.graphs : each if length(each.metrics) > 0] : {
+        type   = "metric"
+        x      = index % 2 * 12
+        y      = floor(index / 2) * 6
+        width  = 12
+        height = 6
+        properties = {
+          title   = graph.title
+          region  = var.region
+          view    = "timeSeries"
+          stat    = graph.stat
+          period  = 60
+          metrics = graph.metrics
+        }
+      }
+    ]
+  })
+}
