@@ -38,6 +38,8 @@ def names_of(environment: Environment) -> dict[str, Any]:
         return f"arn:{partition}:apigateway:{region}::{path}"
 
     log_groups = [f"log-group:/aws/lambda/{prefix}-{function}" for function in FUNCTIONS]
+    access_log = f"log-group:/aws/apigateway/{prefix}"
+    domain = environment.api.domain
     role = environment.account.execution_role
     return {
         "s3": s3,
@@ -64,6 +66,19 @@ def names_of(environment: Environment) -> dict[str, Any]:
         "boundary": iam(f"policy/{prefix}-function-boundary"),
         # Groups are named without what follows when they are tagged, and with it for all else.
         "function_logs": [arn("logs", f"{group}{end}") for group in log_groups for end in ("", ":*")],
+        "access_log": [arn("logs", f"{access_log}{end}") for end in ("", ":*")],
+        "dashboard": f"arn:{partition}:cloudwatch::{account}:dashboard/{prefix}",
+        "domain": domain.name if domain is not None else None,
+        "hosted_zone": f"arn:{partition}:route53:::hostedzone/{domain.hosted_zone_id}"
+        if domain is not None and domain.hosted_zone_id is not None
+        else None,
+        "dns_changes": f"arn:{partition}:route53:::change/*",
+        "firewall": None
+        if environment.api.waf is None
+        else [
+            arn("wafv2", f"regional/webacl/{prefix}/*"),
+            arn("wafv2", "regional/managedruleset/*/*"),
+        ],
         "function_log_streams": [arn("logs", f"{group}:*") for group in log_groups],
         "web_adapter": (f"arn:{partition}:lambda:{region}:{WEB_ADAPTER_ACCOUNT}:layer:LambdaAdapterLayer*:*"),
     }
