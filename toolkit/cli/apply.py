@@ -67,14 +67,21 @@ def _say_where(console: Console, context: Context, outputs: Outputs) -> None:
     console.line()
     console.line(f"{env} serves {', '.join(outputs.models)} at {base_url}")
     console.line()
-    console.line(_curl(env, base_url, next(iter(outputs.models)), program(context)))
+    if context.environment.api.auth == "iam":
+        console.line(f"callers sign their requests; `{program(context)} smoke-test --env {env}` does so, too")
+    else:
+        header = (
+            "x-api-key: " if context.environment.api.key_header == "x-api-key" else "Authorization: Bearer "
+        )
+        key = f"{header}$({program(context)} keys show default --env {env})"
+        console.line(_curl(base_url, next(iter(outputs.models)), key))
 
 
-def _curl(env: str, base_url: str, model: str, toolkit: str) -> str:
+def _curl(base_url: str, model: str, key: str) -> str:
     body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello!"}}]}}'
     return (
         f"curl {base_url}/chat/completions \\\n"
-        f'  -H "Authorization: Bearer $({toolkit} keys show default --env {env})" \\\n'
+        f'  -H "{key}" \\\n'
         f"  -H 'Content-Type: application/json' \\\n"
         f"  -d '{body}'"
     )

@@ -22,6 +22,8 @@ def open_api(context: Context, outputs: Outputs) -> httpx.Client:
     if context.environment.api.auth == "iam":
         return _client(outputs, auth=SignedRequests(context.access.credentials(), outputs.region))
     value = keys_of(context, outputs).show(DEFAULT_KEY)
+    if context.environment.api.key_header == "x-api-key":
+        return _client(outputs, headers={"x-api-key": value})
     return _client(outputs, headers={"Authorization": f"Bearer {value}"})
 
 

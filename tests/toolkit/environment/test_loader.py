@@ -9,6 +9,7 @@ import pytest
 
 from tests.toolkit.environment import (
     mistakes,
+    mistakes_of_apis,
     mistakes_of_endpoints,
     mistakes_of_engines,
     mistakes_of_pipelines,
@@ -24,6 +25,7 @@ MISTAKES = (
     | mistakes_of_engines.MISTAKES
     | mistakes_of_endpoints.MISTAKES
     | mistakes_of_pipelines.MISTAKES
+    | mistakes_of_apis.MISTAKES
 )
 
 
@@ -179,6 +181,21 @@ def test_a_local_environment_needs_no_account(project: Project) -> None:
     environment = load(project, "dev")
     assert environment.is_local
     assert environment.account_id == "123456789012"
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "waf: {}",
+        "private: {vpc_endpoint_ids: [vpce-0a1b2c3d]}",
+        "domain: {name: a.example, certificate_arn: 'arn:aws:acm:us-east-1:123456789012:certificate/a'}",
+    ],
+)
+def test_what_the_embedded_cloud_has_nothing_of(project: Project, section: str) -> None:
+    text = Path(__file__).parents[3].joinpath("terraform/environments/local.yaml").read_text()
+    error = mistake(project, f"{text}\napi:\n  {section}\n")
+    assert "leave it out for target: local" in str(error)
+    assert f"api.{section.partition(':')[0]}: the embedded cloud has no" in str(error)
 
 
 def test_the_repositorys_own_environments_are_valid() -> None:

@@ -18,7 +18,7 @@ def check(parts: Parts) -> Iterator[Problem]:
         return
     yield from _keys(parts.api)
     yield from _models(parts, parts.api)
-    yield from _auth(parts, parts.api)
+    yield from _auth(parts.api)
     yield from _domain(parts, parts.api)
     if parts.target == "local":
         for key, what in _NOT_LOCAL.items():
@@ -49,12 +49,9 @@ def _models(parts: Parts, api: Api) -> Iterator[Problem]:
                 yield Problem(path, f"there is no model {model}", right)
 
 
-def _auth(parts: Parts, api: Api) -> Iterator[Problem]:
+def _auth(api: Api) -> Iterator[Problem]:
     if api.auth != "iam":
         return
-    if parts.target == "local":
-        right = "use keys for target: local"
-        yield Problem(("api", "auth"), "the embedded cloud checks no signatures of API requests", right)
     for key in ("keys", "usage_plans"):
         if getattr(api, key):
             wrong = "with auth: iam there are no API keys"

@@ -1,0 +1,70 @@
+"""Mistakes in the part about the API: keys, who may reach it, alarms."""
+
+from __future__ import annotations
+
+LAST = "  throttle: {rate_per_second: 2.5, burst: 5}\n"
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/1234abcd"
+
+
+def added(line: str, key: str, says: str) -> tuple[str, str, int, str, str]:
+    """A line at the end of the valid file, which is what is wrong."""
+    return LAST, f"{LAST}  {line}\n", 22, f"api.{key}", says
+
+
+def of_plan(content: str, key: str, says: str) -> tuple[str, str, int, str, str]:
+    """A usage plan."""
+    return added(f"usage_plans: {{batch: {content}}}", f"usage_plans.batch{key}", says)
+
+
+def of_domain(content: str, key: str, says: str) -> tuple[str, str, int, str, str]:
+    """A domain, whose other keys are right."""
+    right = {"name": "llm.example.com", "certificate_arn": CERTIFICATE}
+    given = dict(item.split(": ", 1) for item in content.split(", "))
+    text = ", ".join(f"{name}: {value}" for name, value in {**right, **given}.items())
+    return added(f"domain: {{{text}}}", f"domain{key}", says)
+
+
+MISTAKES = {
+    "kind of authorization": added("auth: oauth", "auth", "use 'keys' or 'iam'"),
+    "IAM and keys": added("keys: {ci: {}}\n  auth: iam", "keys", "remove it, or set auth: keys"),
+    "header of the key": added("key_header: X-Api-Key", "key_header", "use 'either', 'authorization'"),
+    "key's name": added("keys: {Team: {}}", "keys.Team", "lower-case letters, digits and hyphens"),
+    "usage plan that is not there": added(
+        "keys: {ci: {usage_plan: batch}}", "keys.ci.usage_plan", "there are: default"
+    ),
+    "quota without a time": of_plan("{quota: {requests: 5}}", ".quota.per", "is missing"),
+    "quota per hour": of_plan(
+        "{quota: {requests: 5, per: hour}}", ".quota.per", "use 'day', 'week' or 'month'"
+    ),
+    "model that is not there": of_plan("{models: [qwen]}", ".models[0]", "there is no model qwen"),
+    "no models": of_plan("{models: []}", ".models", "give at least 1"),
+    "page with a path": added(
+        "cors: {allow_origins: [https://a.example/chat]}",
+        "cors.allow_origins[0]",
+        "such as https://chat.example",
+    ),
+    "page with a quote": added(
+        """cors: {allow_origins: ["https://a'b"]}""", "cors.allow_origins[0]", "an origin is"
+    ),
+    "VPC endpoint": added("private: {vpc_endpoint_ids: [vpc-1]}", "private.vpc_endpoint_ids[0]", "vpce-0123"),
+    "domain's name": of_domain("name: https://llm.example.com", ".name", "such as llm.example.com"),
+    "certificate elsewhere": of_domain(
+        f"certificate_arn: {CERTIFICATE.replace('us-east-1', 'eu-west-1')}",
+        ".certificate_arn",
+        "the certificate is in region eu-west-1, the API in us-east-1; request one in us-east-1",
+    ),
+    "base path of two segments": of_domain("base_path: a/b", ".base_path", "one segment"),
+    "private with a domain": added(
+        f"domain: {{name: a.example, certificate_arn: {CERTIFICATE}}}\n"
+        "  private: {vpc_endpoint_ids: [vpce-0a1b2c3d]}",
+        "domain",
+        "remove domain, or private",
+    ),
+    "rule group": added("waf: {managed_rules: [Common]}", "waf.managed_rules[0]", "is not possible"),
+    "rate of an address": added(
+        "waf: {requests_per_five_minutes: 5}", "waf.requests_per_five_minutes", "at least 10"
+    ),
+    "alarm's topic": added(
+        "alarms: {topic_arns: [on-call]}", "alarms.topic_arns[0]", "arn:aws:sns:us-east-1"
+    ),
+}

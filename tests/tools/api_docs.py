@@ -1,0 +1,126 @@
+"""Publishes the API's contract: docs/openapi.json for programs, docs/api-reference.md for people.
+
+python -m tests.tools.api_docs           # write
+python -m tests.tools.api_docs --check   # fail if one of them is stale
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tests.support.checkout import ROOT
+
+COMMAND = "python -m tests.tools.api_docs"
+CONTRACT = ROOT / "terraform" / "modules" / "inference_api" / "openapi.yaml"
+HEAD = """\
+# API reference
+
+What clients can ask an environment's API for: the API that OpenAI's clients speak.
+[openapi.json](openapi.json) is the same for programs. Both are made by `make generate` from the
+[contract](../terraform/modules/inference_api/openapi.yaml) that Terraform deploys. Keys, and what they may,
+are in [api-keys.md](api-keys.md).
+
+Fields that are not listed are handed to the model's engine, which may know them.
+"""
+
+
+def contract() -> dict[str, Any]:
+    """The contract."""
+    return dict(YAML(typ="safe", pure=True).load(CONTRACT.read_text(encoding="utf-8")))
+
+
+def pages(root: Path = ROOT) -> dict[Path, str]:
+    """The files as they should be."""
+    document = contract()
+    return {
+        root / "docs" / "openapi.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
+        root / "docs" / "api-reference.md": "\n".join([HEAD, *_page(document)]),
+    }
+
+
+def _page(document: Mapping[str, Any]) -> Iterator[str]:
+    yield "## Authorization\n"
+    for scheme in document["components"]["securitySchemes"].values():
+        yield f"- {scheme['description']}"
+    yield "- With `api.auth: iam` neither: callers sign requests for `execute-api` (Signature Version 4).\n"
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield from _operation(document, f"{method.upper()} {path}", operation)
+    yield "## Errors\n\nEvery error has this body, whoever gives it:\n"
+    yield f"```json\n{json.dumps(_ERROR, ensure_ascii=False)}\n```\n"
+    yield "| answer | meaning |\n|---|---|"
+    for status, name in _statuses(document):
+        yield f"| {status} | {document['components']['responses'][name]['description']} |"
+    yield ""
+
+
+_ERROR = {
+    "error": {"message": "…", "type": "invalid_request_error", "param": "model", "code": "model_not_found"}
+}
+
+
+def _statuses(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = {
+        (status, response["$ref"].rpartition("/")[2])
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        for status, response in operation["responses"].items()
+        if "$ref" in response
+    }
+    return sorted(found)
+
+
+def _operation(document: Mapping[str, Any], name: str, operation: Mapping[str, Any]) -> Iterator[str]:
+    yield f"## {name}\n\n{operation['summary']}.\n"
+    content = operation.get("requestBody", {}).get("content", {})
+    for media in content.values():
+        yield "| field | type | meaning |\n|---|---|---|"
+        schema = _resolved(document, media["schema"])
+        for field, given in schema["properties"].items():
+            about = _resolved(document, given)
+            needed = "required" if field in schema.get("required", ()) else ""
+            meaning = ". ".join(filter(None, (needed, about.get("description", ""))))
+            yield f"| `{field}` | {_type(document, about)} | {meaning} |"
+        yield ""
+    answer = operation["responses"]["200"]
+    statuses = ", ".join(status for status in operation["responses"] if status != "200")
+    yield f"200: {answer['description'].rstrip('.')}. Errors: {statuses}.\n"
+
+
+def _resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "$ref" not in schema:
+        return schema
+    found: Mapping[str, Any] = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return found
+
+
+def _type(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " or ".join(_type(document, each) for each in schema["anyOf"])
+    if schema.get("type") == "array":
+        return f"array of {_type(document, _resolved(document, schema['items']))}s"
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    return str(schema.get("type", "any"))
+
+
+def main() -> None:
+    """Write the files, or check them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    for file, text in pages().items():
+        if not check:
+            file.write_text(text, encoding="utf-8")
+        elif not file.is_file() or file.read_text(encoding="utf-8") != text:
+            raise SystemExit(f"{file.name} is stale: run `{COMMAND}` and commit the result")
+
+
+if __name__ == "__main__":
+    main()
