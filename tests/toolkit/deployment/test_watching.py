@@ -19,10 +19,12 @@ class Watched:
     """Counts the changes of a folder in a thread."""
 
     def __init__(self, directory: Path) -> None:
-        self.count = 0
+        self.count = self.looks = 0
         self._over = False
         self._directory = directory
         self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
         self._thread.start()
 
     def _run(self) -> None:
@@ -45,9 +47,16 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def watched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
-    # It looks so often that a look without a change shows, if it counts as one.
-    monkeypatch.setattr(watching, "_LOOK_MILLISECONDS", 20)
     watched = Watched(folder)
+    fingerprint = watching._fingerprint
+
+    def counted(directory: Path) -> dict[Path, tuple[int, int]]:
+        watched.looks += 1
+        return fingerprint(directory)
+
+    monkeypatch.setattr(watching, "_LOOK_MILLISECONDS", 20)
+    monkeypatch.setattr(watching, "_fingerprint", counted)
+    watched.start()
     wait_for(lambda: watched.count == 1, "the beginning")
     yield watched
     watched.stop()
@@ -66,6 +75,9 @@ def test_each_change_is_told_and_nothing_else(folder: Path, watched: Watched) ->
     (folder / "__pycache__").mkdir()
     (folder / "__pycache__" / "a.pyc").write_text("1")
     (folder / "b.py.swp").write_text("1")
+    looks = watched.looks
+    wait_for(lambda: watched.looks > looks + 2, "looks without a change")
+    assert watched.count == 2
     put(folder / "a.py", "22")
     wait_for(lambda: watched.count >= 3, "a changed file")
     (folder / "a.py").unlink()
