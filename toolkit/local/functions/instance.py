@@ -125,15 +125,16 @@ class Instance(abc.ABC):
         """Kill the process when it takes more than the function is given, as the kernel does on AWS."""
         limit = self.function.memory_mb * 2**20
         while self.child is not None and self.alive:
+            # First, so that short requests cost nothing.
+            await asyncio.sleep(_MEMORY_SECONDS)
             with contextlib.suppress(psutil.Error):
                 # If it has ended by itself, whoever waits for its answer learns that.
-                self._max_memory = max(self._max_memory, psutil.Process(self.child.pid).memory_info().rss)
-            if self._max_memory > limit:
-                self._out_of_memory = True
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    psutil.Process(self.child.pid).kill()
-                return
-            await asyncio.sleep(_MEMORY_SECONDS)
+                process = psutil.Process(self.child.pid)
+                self._max_memory = max(self._max_memory, process.memory_info().rss)
+                if self._max_memory > limit:
+                    self._out_of_memory = True
+                    process.kill()
+                    return
 
     def _timed_out(self, invocation: Invocation) -> FunctionError:
         self.usable = False
