@@ -90,15 +90,25 @@ def _object(message: str) -> dict[str, Any] | None:
 
 
 def _readable(fields: Mapping[str, Any]) -> str:
-    # A line's beginning is what one looks for; "_aws" is said to CloudWatch alone.
+    # A line's beginning is what one looks for.
     is_request = {"method", "status"} <= fields.keys()
     said = ["method", "path", "status"] if is_request else ["message"]
     level = str(fields.get("level", "INFO"))
     words = [] if level == "INFO" else [level]
     words += [str(fields[name]) for name in said if name in fields]
-    hidden = {*said, "level", "message", "_aws"}
+    hidden = {*said, "level", "message", *_of_metrics(fields)}
     words += [f"{name}={_value(value)}" for name, value in fields.items() if name not in hidden]
     return " ".join(words)
+
+
+def _of_metrics(fields: Mapping[str, Any]) -> set[str]:
+    """The members of a line that are there for CloudWatch's metrics alone (embedded metric format)."""
+    names = {"_aws"}
+    directives = fields["_aws"].get("CloudWatchMetrics") if isinstance(fields.get("_aws"), dict) else None
+    for directive in directives or []:
+        names |= {name for dimensions in directive["Dimensions"] for name in dimensions}
+        names |= {metric["Name"] for metric in directive["Metrics"]}
+    return names
 
 
 def _value(value: object) -> str:
