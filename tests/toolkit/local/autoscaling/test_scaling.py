@@ -16,7 +16,7 @@ from tests.support.asynchronous import Asynchronous
 from tests.support.cloud import Aws, Engine, Hosting, answer, eventually
 from tests.support.cloudprocess import CloudProcess, running
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("autoscaling")]
+pytestmark = pytest.mark.slow
 
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from tests.support.cloud import ROLE, Aws, Engine, Hosting, answer, eventually, stream
 from tests.support.cloudprocess import CloudProcess, running
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("serverless")]
+pytestmark = pytest.mark.slow
 
 PROMPT = b'{"prompt": "p"}'
 
