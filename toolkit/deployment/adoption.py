@@ -14,7 +14,7 @@ from toolkit.environment import endpoint_name
 from toolkit.terraform import Change, Plan
 
 _OF_A_MODEL = re.compile(r'module\.endpoint\["(?P<model>[^"]+)"\]\.(?P<type>\w+)\.this\["?(?P<key>\w+)"?\]$')
-_OF_THE_API = re.compile(r'module\.api\.(?P<type>\w+)\.(?P<name>\w+)\["?(?P<key>\w+)"?\]$')
+_OF_THE_API = re.compile(r'module\.api\.(?P<type>\w+)\.(?P<name>\w+)\["?(?P<key>[^"\]]+)"?\]$')
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ def _of_a_model(context: Context, there: Leftovers, kind: str, model: str, key: 
 def _of_the_api(context: Context, there: Leftovers, kind: str, name: str, key: str) -> Found | None:
     prefix, stage = context.environment.prefix, context.environment.api.stage
     log_group = f"/aws/apigateway/{prefix}" if key == "access" else f"/aws/lambda/{prefix}-{key}"
+    usage_plan = prefix if key == "default" else f"{prefix}-{key}"
     looks: dict[str, tuple[str, Callable[[], str | None]]] = {
         "aws_iam_role": (kind, lambda: there.role(f"{prefix}-{key}")),
         "aws_lambda_function": (name, lambda: there.function(f"{prefix}-{name}")),
@@ -96,7 +97,7 @@ def _of_the_api(context: Context, there: Leftovers, kind: str, name: str, key: s
         "aws_cloudwatch_log_group": ("api_log_group", lambda: there.log_group(log_group)),
         "aws_api_gateway_rest_api": (kind, lambda: there.api(prefix)),
         "aws_api_gateway_stage": (kind, lambda: there.stage(there.api(prefix), stage)),
-        "aws_api_gateway_usage_plan": (kind, lambda: there.usage_plan(prefix)),
+        "aws_api_gateway_usage_plan": (kind, lambda: there.usage_plan(usage_plan)),
     }
     if kind not in looks:
         return None

@@ -93,12 +93,12 @@ class Leftovers:
 
     def usage_plan(self, name: str) -> str | None:
         """A usage plan; of several of that name, any."""
-        return next(iter(self.usage_plans(name)), None)
+        return next((key for key, found in self.usage_plans().items() if found == name), None)
 
-    def usage_plans(self, name: str) -> list[str]:
-        """All usage plans of that name."""
+    def usage_plans(self) -> dict[str, str]:
+        """Names of all usage plans of the environment, by id."""
         found = self._access.apigateway.get_usage_plans(limit=_PAGE)["items"]
-        return [plan["id"] for plan in found if plan["name"] == name and self._ours(plan.get("tags", {}))]
+        return {plan["id"]: plan["name"] for plan in found if self._ours(plan.get("tags", {}))}
 
     def alarm(self, name: str, arn: str) -> str | None:
         """A CloudWatch alarm."""

@@ -85,7 +85,7 @@ def _api(context: Context, there: Leftovers) -> Iterator[Leftover]:
     for api in there.apis(prefix):
         remove = _call(lambda api: gateway.delete_rest_api(restApiId=api), api)
         yield Leftover("API", "aws_api_gateway_rest_api", api, remove)
-    for plan in there.usage_plans(prefix):
+    for plan in there.usage_plans():
         remove = _call(lambda plan: gateway.delete_usage_plan(usagePlanId=plan), plan)
         yield Leftover("usage plan", "aws_api_gateway_usage_plan", plan, remove)
     for name in (f"{prefix}-{function}" for function in FUNCTIONS):

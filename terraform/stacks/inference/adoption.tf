@@ -78,6 +78,6 @@ import {
 
 import {
   for_each = lookup(local.adopt, "aws_api_gateway_usage_plan", {})
-  to       = module.api.aws_api_gateway_usage_plan.this[0]
+  to       = module.api.aws_api_gateway_usage_plan.this[each.value.key]
   id       = each.key
 }

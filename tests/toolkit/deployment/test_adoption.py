@@ -63,6 +63,10 @@ def test_what_a_plan_would_make_a_second_time_is_adopted(account: AwsAccess, tmp
     account.logs.create_log_group(logGroupName="/aws/lambda/llm-adopt-gateway")
     api_tags = {each["Key"]: each["Value"] for each in tags("adopt")}
     api = account.apigateway.create_rest_api(name="llm-adopt", tags=api_tags)["id"]
+    plans = {
+        name: account.apigateway.create_usage_plan(name=name, tags=api_tags)["id"]
+        for name in ("llm-adopt", "llm-adopt-partner-a")
+    }
     found = adoption.find(
         context(account, "adopt"),
         plan(
@@ -74,7 +78,8 @@ def test_what_a_plan_would_make_a_second_time_is_adopted(account: AwsAccess, tmp
             "module.api.aws_lambda_function.gateway[0]",
             "module.api.aws_api_gateway_rest_api.this[0]",
             "module.api.aws_api_gateway_stage.this[0]",
-            "module.api.aws_api_gateway_usage_plan.this[0]",
+            'module.api.aws_api_gateway_usage_plan.this["default"]',
+            'module.api.aws_api_gateway_usage_plan.this["partner-a"]',
             "module.somewhere.aws_else.this[0]",
         ),
     )
@@ -84,6 +89,10 @@ def test_what_a_plan_would_make_a_second_time_is_adopted(account: AwsAccess, tmp
         "aws_iam_role": [{"id": "llm-adopt-gateway", "model": None, "key": "gateway"}],
         "api_log_group": [{"id": "/aws/lambda/llm-adopt-gateway", "model": None, "key": "gateway"}],
         "aws_api_gateway_rest_api": [{"id": api, "model": None, "key": "0"}],
+        "aws_api_gateway_usage_plan": [
+            {"id": plans["llm-adopt"], "model": None, "key": "default"},
+            {"id": plans["llm-adopt-partner-a"], "model": None, "key": "partner-a"},
+        ],
     }
     assert "adopting sagemaker model llm-adopt-m-x-0a" in adoption.describe(found)[0]
 
