@@ -7,7 +7,8 @@ endpoints     endpoints: operations
 course        the course of their lives
 policy        how an update is to go
 updates       how the traffic moves from an old fleet to a new one, and back
-fleet         what serves one endpoint configuration: variants and their instances
+fleet         what serves one endpoint configuration: its variants
+variant       a variant: its instances
 instance      one instance of a variant: a model server process, its health and its log
 measure       what CloudWatch is told about invocations
 serverless    instances that come with requests

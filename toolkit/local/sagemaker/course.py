@@ -13,9 +13,10 @@ from collections.abc import Collection
 from toolkit.local.metrics.service import Metrics
 from toolkit.local.sagemaker.endpoint import Endpoint
 from toolkit.local.sagemaker.executionrole import ExecutionRole, RoleDeniedError
-from toolkit.local.sagemaker.fleet import Fleet, FleetError, Stage
+from toolkit.local.sagemaker.fleet import Fleet, Stage
 from toolkit.local.sagemaker.policy import Policy
 from toolkit.local.sagemaker.updates import Deployment, DeploymentError
+from toolkit.local.sagemaker.variant import FleetError
 from toolkit.local.service import ACCOUNT_ID
 
 _log = logging.getLogger(__name__)

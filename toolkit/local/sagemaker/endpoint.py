@@ -7,9 +7,10 @@ import logging
 import time
 from dataclasses import dataclass, field
 
-from toolkit.local.sagemaker.fleet import Fleet, Variant
+from toolkit.local.sagemaker.fleet import Fleet
 from toolkit.local.sagemaker.store import Members, Resource
 from toolkit.local.sagemaker.updates import Traffic
+from toolkit.local.sagemaker.variant import Variant
 
 _log = logging.getLogger(__name__)
 

@@ -14,9 +14,10 @@ from toolkit.local.metrics.service import Metrics
 from toolkit.local.sagemaker import course
 from toolkit.local.sagemaker.definitions import Definitions, Operation, without
 from toolkit.local.sagemaker.endpoint import Endpoint, describe, summarise
-from toolkit.local.sagemaker.fleet import Fleet, Site, Variant
+from toolkit.local.sagemaker.fleet import Fleet
 from toolkit.local.sagemaker.policy import Policy
 from toolkit.local.sagemaker.store import ByRegion, Members, Tags, page
+from toolkit.local.sagemaker.variant import Site, Variant
 from toolkit.local.service import Cloud
 
 _log = logging.getLogger(__name__)

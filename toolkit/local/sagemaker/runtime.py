@@ -15,10 +15,10 @@ from toolkit.local import eventstream, upstream
 from toolkit.local.awsapi import ApiError, Signature
 from toolkit.local.sagemaker.asynchronous.settings import settings_of
 from toolkit.local.sagemaker.endpoints import Endpoints
-from toolkit.local.sagemaker.fleet import Variant
 from toolkit.local.sagemaker.invocation import CUSTOM_ATTRIBUTES, Call
 from toolkit.local.sagemaker.shadows import Shadows
 from toolkit.local.sagemaker.updates import Choice
+from toolkit.local.sagemaker.variant import Variant
 from toolkit.local.service import ACCOUNT_ID
 
 MAX_BODY_BYTES = 6 * 1024 * 1024

@@ -11,8 +11,9 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from toolkit.local.sagemaker.fleet import Fleet, Stage, StartTimeoutError, Variant
+from toolkit.local.sagemaker.fleet import Fleet, Stage
 from toolkit.local.sagemaker.policy import Policy, Size
+from toolkit.local.sagemaker.variant import StartTimeoutError, Variant
 from toolkit.local.timescale import scaled
 
 

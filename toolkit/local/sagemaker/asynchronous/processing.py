@@ -14,9 +14,9 @@ from toolkit.local.sagemaker.asynchronous.notification import Notification
 from toolkit.local.sagemaker.asynchronous.request import AsyncRequest
 from toolkit.local.sagemaker.asynchronous.settings import AsyncSettings
 from toolkit.local.sagemaker.asynchronous.storage import RoleAccess, StorageError
-from toolkit.local.sagemaker.fleet import Variant
 from toolkit.local.sagemaker.instance import Instance
 from toolkit.local.sagemaker.invocation import Call, Whole
+from toolkit.local.sagemaker.variant import Variant
 from toolkit.local.service import ACCOUNT_ID
 
 _log = logging.getLogger(__name__)

@@ -16,8 +16,9 @@ from toolkit.local.sagemaker.asynchronous.settings import AsyncSettings, setting
 from toolkit.local.sagemaker.asynchronous.storage import RoleAccess
 from toolkit.local.sagemaker.endpoint import Endpoint
 from toolkit.local.sagemaker.executionrole import ExecutionRole
-from toolkit.local.sagemaker.fleet import Fleet, Variant
+from toolkit.local.sagemaker.fleet import Fleet
 from toolkit.local.sagemaker.instance import Instance
+from toolkit.local.sagemaker.variant import Variant
 from toolkit.local.timescale import scaled
 
 _log = logging.getLogger(__name__)
