@@ -13,7 +13,8 @@ from tests.support.terraform import Account, Rig, apply_account, copy_project, f
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
     """The embedded cloud."""
-    with running(tmp_path_factory.mktemp("cloud")) as process:
+    # At AWS's pace: while Terraform works, autoscaling would scale in fleets that have nothing to do.
+    with running(tmp_path_factory.mktemp("cloud"), TOOLKIT_LOCAL_TIME_SCALE="1") as process:
         yield process
 
 
