@@ -86,14 +86,24 @@ def read(context: Context) -> Outputs:
     """The outputs of the environment's last apply.
 
     Raises:
-        PreflightError: it was not applied, or is destroyed.
+        PreflightError: it was not applied, is destroyed, or was applied by a toolkit with other outputs.
     """
     raw = stored(context).outputs
     name = context.environment.env
     if not raw.get("models"):
         raise PreflightError(f"environment {name} is not deployed", remedy=f"make apply ENV={name}")
+    try:
+        return _outputs(context, raw)
+    except (KeyError, TypeError) as error:
+        raise PreflightError(
+            f"environment {name} was deployed by another version of the toolkit, whose outputs differ: {error}",
+            remedy=f"bring it to this version: make apply ENV={name}",
+        ) from error
+
+
+def _outputs(context: Context, raw: Mapping[str, Any]) -> Outputs:
     return Outputs(
-        environment=name,
+        environment=context.environment.env,
         region=raw["region"],
         account_id=context.environment.account_id,
         api_base_url=_base_url(context, raw),

@@ -1,0 +1,34 @@
+"""Outputs that this toolkit did not write."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from toolkit.deployment import outputs
+from toolkit.errors import PreflightError
+from toolkit.terraform.storedstate import State
+
+CONTEXT: Any = SimpleNamespace(
+    environment=SimpleNamespace(env="dev", account_id="1"), access=SimpleNamespace(endpoint_url=None)
+)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ({}, "is not deployed"),
+        ({"models": {"m": {"endpoint_name": "e"}}, "region": "r"}, "another version"),
+        ({"models": {"m": {"no_such_member": 1}}, "region": "r"}, "another version"),
+    ],
+)
+def test_what_cannot_be_read_has_a_remedy(
+    monkeypatch: pytest.MonkeyPatch, raw: dict[str, Any], message: str
+) -> None:
+    monkeypatch.setattr(outputs, "stored", lambda _: State(outputs=raw))
+    with pytest.raises(PreflightError, match=message) as caught:
+        outputs.read(CONTEXT)
+    assert caught.value.remedy is not None
+    assert caught.value.remedy.endswith("make apply ENV=dev")
