@@ -96,7 +96,7 @@ def read(context: Context) -> Outputs:
         return _outputs(context, raw)
     except (KeyError, TypeError) as error:
         raise PreflightError(
-            f"environment {name} was deployed by another version of the toolkit, whose outputs differ: {error}",
+            f"environment {name} was deployed by another version of the toolkit; its outputs lack {error}",
             remedy=f"bring it to this version: make apply ENV={name}",
         ) from error
 
