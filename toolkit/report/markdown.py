@@ -50,7 +50,8 @@ def _head(summary: Summary) -> Iterator[str]:
     violations = summary.policy.violations if summary.policy else ()
     if violations:
         yield ""
-        yield f"> [!WARNING]\n> Policies forbid this: {len(violations)} violations, listed below."
+        count = f"{len(violations)} violation{'' if len(violations) == 1 else 's'}"
+        yield f"> [!WARNING]\n> Policies forbid this: {count}, listed below."
     yield ""
 
 
@@ -73,9 +74,9 @@ def _further(summary: Summary) -> Iterator[Section]:
 
 def _code(changes: Iterable[Change]) -> Iterator[str]:
     for change in changes:
-        first, *rest = text.change_lines(change)
-        yield f"{_DIFF.get(change.action, ' ')} {first.strip()}"
-        yield from (f"  {line}" for line in rest)
+        _, *rest = text.change_lines(change)
+        yield f"{_DIFF.get(change.action, ' ')} {change.action} {text.headline(change)}"
+        yield from rest
 
 
 def _fitted(sections: Sequence[Section], room: int) -> str:

@@ -1,0 +1,123 @@
+"""kill -9 at any moment of an apply: the next one goes on from there, and in the end all is as declared."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.checkout import clean_environment
+from tests.support.lab import STATE_KEY, Lab, opened
+
+pytestmark = pytest.mark.e2e
+# `toolkit apply` without what is judged and told before: that changes nothing, and takes half of the time.
+APPLY = """
+from toolkit.console import Console
+from toolkit.deployment import inference, locking
+from toolkit.deployment.context import open_context
+context = open_context("local", Console(), start_cloud=True)
+with locking.exclusive(context):
+    inference.apply(context, inference.prepare(context))
+"""
+STEP = re.compile(r": (created|updated|destroyed) \(")
+# After how many finished resources each apply is killed; each goes on where the one before was cut off.
+POINTS = (0, 1, 2, 1, 3, 2, 3, 1, 4, 2)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    with opened(tmp_path) as made:
+        # The cloud and the account are there before, so that what is killed is this one stack's apply.
+        made.toolkit.succeed("bootstrap", "--env", "local")
+        yield made
+
+
+def kill_after(lab: Lab, steps: int) -> int:
+    """Kill an apply and all that it started once so many resources are finished; returns how many were."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", APPLY],
+        cwd=lab.toolkit.project,
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    done, said = 0, []
+    for line in process.stderr:
+        said.append(line)
+        done += bool(STEP.search(line))
+        if done >= max(steps, 1) or (steps == 0 and line.startswith("terraform apply")):
+            break
+    assert process.poll() is None, "".join(said)
+    for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+        each.kill()
+    process.wait()
+    process.stderr.close()
+    return done
+
+
+def lift_lock(lab: Lab) -> bool:
+    """What `toolkit unlock` does, without its start; returns whether there was a lock."""
+    s3, key = lab.aws("s3"), f"{STATE_KEY}.tflock"
+    found = s3.list_objects_v2(Bucket=lab.bucket, Prefix=key).get("KeyCount", 0)
+    s3.delete_object(Bucket=lab.bucket, Key=key)
+    return bool(found)
+
+
+@pytest.mark.timeout(1500)
+def test_killed_at_ten_points_and_applied_again(lab: Lab) -> None:
+    locked = []
+    for number, steps in enumerate(POINTS):
+        kill_after(lab, steps)
+        if number == 1:
+            refused = lab.toolkit("apply", "--env", "local")
+            assert refused.returncode == 9, refused.stderr
+            assert "the state is locked by" in refused.stderr
+            unlocked = lab.toolkit("unlock", "--env", "local", "--yes")
+            assert unlocked.returncode == 0, unlocked.stderr
+            assert "no command of this checkout is at work any more" in unlocked.stderr
+            locked.append(True)
+        else:
+            locked.append(lift_lock(lab))
+    assert any(locked[1:])
+
+    lab.toolkit.succeed("apply", "--env", "local")
+    assert "no changes" in lab.toolkit.succeed("plan", "--env", "local")
+    gateway = lab.aws("apigateway")
+    assert [api["name"] for api in gateway.get_rest_apis()["items"]] == ["llm-local"]
+    assert [plan["name"] for plan in gateway.get_usage_plans()["items"]] == ["llm-local"]
+    sagemaker = lab.aws("sagemaker")
+    (endpoint,) = sagemaker.list_endpoints()["Endpoints"]
+    assert endpoint["EndpointStatus"] == "InService"
+    assert len(sagemaker.list_models()["Models"]) == 1
+    assert json.loads(lab.toolkit.succeed("releases", "--env", "local", "--json"))[0]["number"] == 1
+
+
+def test_an_apply_goes_on_when_only_the_toolkit_is_killed(lab: Lab) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", APPLY],
+        cwd=lab.toolkit.project,
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if STEP.search(line):
+            break
+    process.kill()
+    process.wait()
+    process.stderr.close()
+    waited = lab.toolkit("apply", "--env", "local", "--lock-timeout", "5m")
+    assert waited.returncode == 0, waited.stderr
+    assert "no changes" in lab.toolkit.succeed("plan", "--env", "local")
