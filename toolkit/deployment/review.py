@@ -50,7 +50,9 @@ def review(context: Context, prepare: Callable[[Context], Prepared], *, judge: J
                 gate = stack.enter_context(gating.gate(context))
             document = prepared.workspace.show(prepared.plan)
             if gate is not None:
-                with context.console.progress("checking policies"):
+                # Only the installation, on first use, takes longer than a plan.
+                doing = "checking policies" if gate.done() else "checking policies (installing checkov, once)"
+                with context.console.progress(doing):
                     verdict = gate.result().check_plan(document, prepared.workspace.stack)
     environment = context.environment
     commit, uncommitted = recording.checkout_commit(context.project.root)
