@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import BaseRoute
 
-from toolkit.local.metrics import alarms, cloudwatch
+from toolkit.local.metrics import alarms, cloudwatch, topics
 from toolkit.local.metrics.series import Metric, Sample
 from toolkit.local.service import ACCOUNT_ID
 from toolkit.local.status import Item
@@ -29,6 +29,7 @@ class Metrics:
         self._stores = cloudwatch.Stores()
         self._alarms = alarms.Alarms(self._stores)
         self._work: asyncio.Task[None] | None = None
+        self.on_action(topics.PREFIX, topics.publish)
 
     def put(  # noqa: PLR0913, PLR0917 all that makes a value in CloudWatch
         self,

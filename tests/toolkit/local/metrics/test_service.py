@@ -124,6 +124,34 @@ def test_a_changed_alarm_keeps_its_state_and_a_set_one_goes_back(aws: Aws) -> No
     eventually(lambda: state(cloudwatch, name) == "OK")
 
 
+def test_a_topic_is_told_and_the_history_tells_what_became_of_actions(aws: Aws) -> None:
+    cloudwatch, sqs, sns, name = aws("cloudwatch"), aws("sqs"), aws("sns"), "told"
+    queue = sqs.create_queue(QueueName="alarms")["QueueUrl"]
+    topic = sns.create_topic(Name="alarms")["TopicArn"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    missing = f"{topic}-missing"
+    alarm(cloudwatch, name, AlarmActions=[topic, missing])
+    put(cloudwatch, name, 5)
+    received: list[Any] = []
+
+    def arrived() -> bool:
+        received.extend(sqs.receive_message(QueueUrl=queue).get("Messages", []))
+        return bool(received)
+
+    eventually(arrived)
+    message = json.loads(received[0]["Body"])
+    assert (message["AlarmName"], message["NewStateValue"]) == (name, "ALARM")
+    assert "[5.0 (" in message["NewStateReason"]
+
+    def summaries() -> set[str]:
+        items = cloudwatch.describe_alarm_history(AlarmName=name, HistoryItemType="Action")
+        return {item["HistorySummary"].partition(":")[0] for item in items["AlarmHistoryItems"]}
+
+    eventually(lambda: len(summaries()) == 2)
+    assert summaries() == {"Successfully executed action arn", "Failed to execute action arn"}
+
+
 def test_invocations_are_published_as_sagemaker_does(hosting: Hosting, engine: Engine) -> None:
     configuration = hosting.configuration(container=engine.container)
     endpoint = hosting.endpoint(configuration)

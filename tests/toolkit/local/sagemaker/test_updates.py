@@ -47,7 +47,7 @@ def aws(quick_checkout: Project) -> Aws:
 
 def streams(body: bytes) -> Callable[[Any, Any], None]:
     """Answers, streamed or not, that take longer than it takes to move the traffic."""
-    return lambda handler, _: stream(handler, paced([body[:5], body[5:9], body[9:]], 0.05))
+    return lambda handler, _: stream(handler, paced([body[:5], body[5:9], body[9:]], 0.1))
 
 
 @pytest.fixture
@@ -87,6 +87,12 @@ def rolling(wait: int) -> dict[str, Any]:
 def watched(config: dict[str, Any], *alarms: str) -> dict[str, Any]:
     names = [{"AlarmName": alarm} for alarm in alarms]
     return config | {"AutoRollbackConfiguration": {"Alarms": names}}
+
+
+def processes(project: Project, endpoint: str) -> list[int]:
+    status = client.status(project)
+    assert status is not None
+    return [one.pid for one in status.processes if one.name.startswith(f"{endpoint}/")]
 
 
 class Update:
@@ -141,7 +147,8 @@ def test_a_canary_under_load_fails_no_request(
     update = Update(hosting, engines)
     with load(hosting.aws, update.endpoint, plain=4, streaming=4) as running:
         eventually(lambda: len(running.answers) > 20)
-        config = blue_green("CANARY", percent=25, wait=600, bake=300)
+        # Without bake time the old fleet goes while it still has requests.
+        config = blue_green("CANARY", percent=25, wait=600)
         update.start(config)
         with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
             hosting.sagemaker.delete_endpoint(EndpointName=update.endpoint)
@@ -152,7 +159,7 @@ def test_a_canary_under_load_fails_no_request(
     assert (final["EndpointStatus"], final["EndpointConfigName"]) == ("InService", update.new)
     assert final["LastDeploymentConfig"] == config
     assert "FailureReason" not in final
-    assert update.shares() == [0, 0.25, 1]
+    assert update.shares()[:2] == [0, 0.25]
     stages = [
         each["PendingDeploymentSummary"]["ProductionVariants"][0]["VariantStatus"][0]["Status"]
         for each in update.seen
@@ -163,19 +170,19 @@ def test_a_canary_under_load_fails_no_request(
     assert running.answers[:first] == [OLD] * first
     # Those that the old fleet had when the last share moved.
     assert OLD not in running.answers[-20:]
-    status = client.status(quick_checkout)
-    assert status is not None
-    assert len([one for one in status.processes if one.name.startswith(f"{update.endpoint}/")]) == 1
+    assert len(processes(quick_checkout, update.endpoint)) == 1
 
 
 def test_linear_steps_are_seen_in_order(hosting: Hosting, engines: tuple[Engine, Engine]) -> None:
     update = Update(hosting, engines)
-    update.start(blue_green("LINEAR", percent=25, wait=200))
+    update.start(blue_green("LINEAR", percent=25, wait=500))
     assert update.settle()["EndpointConfigName"] == update.new
     assert update.shares()[:4] == [0, 0.25, 0.5, 0.75]
 
 
-def test_an_alarm_while_baking_rolls_back(hosting: Hosting, engines: tuple[Engine, Engine]) -> None:
+def test_an_alarm_while_baking_rolls_back(
+    hosting: Hosting, engines: tuple[Engine, Engine], quick_checkout: Project
+) -> None:
     update, cloudwatch = Update(hosting, engines), hosting.aws("cloudwatch")
     engines[1].behaviour = lambda handler, _: answer(handler, 500, b"{}")
     dimensions = {
@@ -208,6 +215,7 @@ def test_an_alarm_while_baking_rolls_back(hosting: Hosting, engines: tuple[Engin
     )
     assert "PendingDeploymentSummary" not in final
     assert final["ProductionVariants"][0]["CurrentWeight"] == 1
+    assert len(processes(quick_checkout, update.endpoint)) == 1
     # Only the canary's share failed, and nothing more once it was back.
     assert 0 < before == len(running.errors)
     assert running.answers[-10:] == [OLD] * 10
@@ -255,7 +263,7 @@ def counts(description: dict[str, Any]) -> tuple[int, int]:
 def test_rolling_exchanges_instances_batch_by_batch(hosting: Hosting, engines: tuple[Engine, Engine]) -> None:
     update = Update(hosting, engines, count=2)
     with load(hosting.aws, update.endpoint, plain=2, streaming=2) as running:
-        update.start(rolling(wait=400))
+        update.start(rolling(wait=600))
         final = update.settle()
     assert running.errors == []
     assert final["EndpointConfigName"] == update.new
@@ -283,7 +291,7 @@ def test_a_rolling_update_that_is_taken_back_has_its_old_instances_again(
         TreatMissingData="ignore",
     )
     with load(hosting.aws, update.endpoint, plain=2) as running:
-        update.start(watched(rolling(wait=400), "by-hand"))
+        update.start(watched(rolling(wait=600), "by-hand"))
         eventually(lambda: counts(update.look()) == (1, 1), 30)
         cloudwatch.set_alarm_state(AlarmName="by-hand", StateValue="ALARM", StateReason="seen by a person")
         final = update.settle()
