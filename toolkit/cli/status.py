@@ -22,7 +22,7 @@ def status(env: Env, as_json: Json = False) -> None:
         return
     console.data(f"{env}: {found.api_base_url}")
     for model in found.models:
-        line = f"  {model.model}: {model.status}, {model.instances} of {model.desired_instances} instances"
+        line = f"  {model.model}: {model.phase}; {model.instances} of {model.desired_instances} instances"
         if not model.as_planned:
             line += ", NOT on the configuration of the last apply"
         if model.failure_reason:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from toolkit.aws import endpoints
+from toolkit.deployment import phases
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
 
@@ -18,6 +19,7 @@ class ModelStatus:
         model: the name clients use.
         endpoint_name: SageMaker endpoint.
         status: SageMaker's EndpointStatus, or Paused, or Missing.
+        phase: the status and, while it changes, how far SageMaker is, in words.
         as_planned: whether it serves the configuration of the last apply.
         instances: instances running, over all variants.
         desired_instances: instances wanted.
@@ -27,6 +29,7 @@ class ModelStatus:
     model: str
     endpoint_name: str
     status: str
+    phase: str
     as_planned: bool
     instances: int
     desired_instances: int
@@ -69,6 +72,7 @@ def read(context: Context, outputs: Outputs) -> Status:
                 model=name,
                 endpoint_name=model.endpoint_name,
                 status=found["EndpointStatus"],
+                phase=phases.describe(found),
                 as_planned=found.get("EndpointConfigName") == model.endpoint_config_name,
                 instances=sum(variant.get("CurrentInstanceCount", 0) for variant in variants),
                 desired_instances=sum(variant.get("DesiredInstanceCount", 0) for variant in variants),
@@ -83,6 +87,7 @@ def _without_endpoint(name: str, model: DeployedModel, status: str, *, as_planne
         model=name,
         endpoint_name=model.endpoint_name,
         status=status,
+        phase=status,
         as_planned=as_planned,
         instances=0,
         desired_instances=0,
