@@ -55,7 +55,8 @@ async def replace(endpoint: Endpoint, blue: Fleet, green: Fleet, policy: Policy,
 
 
 async def _take_back(endpoint: Endpoint, deployment: Deployment, reason: str) -> None:
-    endpoint.change("RollingBack", reason)
+    if deployment.moved:
+        endpoint.change("RollingBack", reason)
     try:
         await deployment.roll_back()
     except FleetError as error:

@@ -119,6 +119,11 @@ class Deployment:
         self._policy = policy
         self._clock = _Clock(policy.limit)
 
+    @property
+    def moved(self) -> bool:
+        """Whether the green fleet has any of the traffic."""
+        return self._traffic.share(self._blue) < 1
+
     async def run(self, alarm: Coroutine[Any, Any, str]) -> None:
         """Bring up the green fleet, and move the traffic to it.
 

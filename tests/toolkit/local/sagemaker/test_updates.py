@@ -238,6 +238,8 @@ def test_a_fleet_that_is_not_healthy_gets_no_traffic(
     assert running.errors == []
     assert all(each == OLD for each in running.answers)
     assert update.shares() == [0]
+    # There was nothing to roll back.
+    assert {each["EndpointStatus"] for each in update.seen} == {"Updating", "InService"}
 
 
 def test_a_rollout_that_takes_too_long_is_taken_back(
