@@ -128,23 +128,25 @@ VERSION = "def handler(event, context): return {}\n"
 
 
 def test_code_changes_under_load_lose_nothing(cloud: CloudProcess) -> None:
-    cloud.create_function("changing", {"app.py": VERSION.format(0)})
+    cloud.create_function("changing-under-load", {"app.py": VERSION.format(0)})
     answers: list[tuple[Any, bool]] = []
     over = threading.Event()
 
     def ask() -> None:
         while not over.is_set():
-            answers.append(invoke(cloud, "changing"))
+            answers.append(invoke(cloud, "changing-under-load"))
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:
         thread.start()
     for number in range(1, 4):
         code = zipped({"app.py": VERSION.format(number)})
-        cloud.functions.update_function_code(FunctionName="changing", ZipFile=code)
+        cloud.functions.update_function_code(FunctionName="changing-under-load", ZipFile=code)
         # From here on the new code answers.
-        assert invoke(cloud, "changing") == (number, False)
-        cloud.functions.update_function_configuration(FunctionName="changing", MemorySize=128 + number)
+        assert invoke(cloud, "changing-under-load") == (number, False)
+        cloud.functions.update_function_configuration(
+            FunctionName="changing-under-load", MemorySize=128 + number
+        )
         wait_for(_grows(answers), "an answer")
     over.set()
     for thread in threads:
