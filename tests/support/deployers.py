@@ -32,7 +32,7 @@ tags: {{team: platform}}
 account: {{lifecycle_rules: false}}
 models:
   chat:
-    serving: {{engine: llama_cpp, options: {{ctx_size: 2048}}}}
+    serving: {{engine: llama_cpp}}
     source: {{server: ENGINE}}
     instance_type: ml.c7i.xlarge
     capacity:
@@ -67,7 +67,7 @@ api:
 """
 # What an update changes: of the endpoints, their scaling and alarms, the functions, the API and the logs.
 CHANGES = {
-    "ctx_size: 2048": "ctx_size: 1024",
+    "ctx_size: 4096": "ctx_size: 2048",
     "concurrent_requests: 12": "concurrent_requests: 10",
     "0 7 ?": "0 8 ?",
     "latency_ms: 60000": "latency_ms: 50000",
@@ -75,6 +75,7 @@ CHANGES = {
     "log_retention_days: 30": "log_retention_days: 60",
     "rate_per_second: 50": "rate_per_second: 40",
     "description: proof": "description: proven",
+    "team: platform": "team: models",
 }
 # Who holds what.
 HOLDERS = {
@@ -120,22 +121,26 @@ class Deployers:
     def live(self) -> None:
         """All that people do with an environment, from its first apply to its end, each by who it is for."""
         self.succeed("deployer", "apply", "--yes")
-        for command in ("status", "outputs", "releases", "logs", "plan", "smoke-test"):
+        for command in ("status", "outputs", "releases", "logs", "plan", "drift", "smoke-test"):
             self.succeed("viewer", command)
+        self.succeed("viewer", "model", "list")
         self.succeed("operator", "keys", "create", "second")
+        self.succeed("operator", "keys", "rotate", "second", "--end-old")
         self.succeed("operator", "keys", "revoke", "second", "--yes")
         self._change_code()
         self.succeed("operator", "sync")
+        self._change_code()
         self.write(CHANGES)
-        self.succeed("deployer", "apply", "--yes")
+        self.succeed("deployer", "apply", "--yes", "--smoke-test")
         for command in ("pause", "resume", "rollback"):
             self.succeed("operator", command, "--yes")
         self._keep_roles()
         self.succeed("deployer", "destroy", "--yes")
 
     def _change_code(self) -> None:
-        with (self.toolkit.project / "lambda_src" / "gateway" / "__init__.py").open("a") as file:
-            file.write("\n# A change of the code.\n")
+        for function in ("gateway", "authorizer"):
+            with (self.toolkit.project / "lambda_src" / function / "__init__.py").open("a") as file:
+                file.write("\n# A change of the code.\n")
 
     def _keep_roles(self) -> None:
         iam = self.client("iam")

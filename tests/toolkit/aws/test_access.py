@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from toolkit.aws.access import AwsAccess
+from toolkit.errors import InputError
 
 LOCAL = AwsAccess("eu-west-1", "123456789012", endpoint_url="http://127.0.0.1:4566")
 AWS = AwsAccess("eu-west-1", "123456789012")
@@ -41,3 +42,29 @@ def test_on_aws_a_users_settings_stay(monkeypatch: pytest.MonkeyPatch) -> None:
         "AWS_REGION": "eu-west-1",
         "AWS_DEFAULT_REGION": "eu-west-1",
     }
+
+
+def test_in_the_embedded_cloud_one_can_be_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert LOCAL.is_local_root and not AWS.is_local_root
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAUSER")
+    monkeypatch.setenv("TOOLKIT_LOCAL_ACCESS_KEY_ID", "AKIAANN")
+    monkeypatch.setenv("TOOLKIT_LOCAL_SECRET_ACCESS_KEY", "anns")
+    monkeypatch.setenv("TOOLKIT_LOCAL_SESSION_TOKEN", "session")
+    access = AwsAccess("eu-west-1", "123456789012", endpoint_url="http://127.0.0.1:4566")
+    environment = access.process_environment()
+    wanted = {
+        "AWS_ACCESS_KEY_ID": "AKIAANN",
+        "AWS_SECRET_ACCESS_KEY": "anns",
+        "AWS_SESSION_TOKEN": "session",
+    }
+    assert {name: environment[name] for name in wanted} == wanted
+    frozen = access._session.get_credentials().get_frozen_credentials()  # type: ignore[union-attr]
+    assert (frozen.access_key, frozen.secret_key, frozen.token) == tuple(wanted.values())
+    assert not access.is_local_root
+    assert "AKIAANN" not in AWS.process_environment().values()
+
+
+def test_half_of_somebodys_credentials_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOOLKIT_LOCAL_ACCESS_KEY_ID", "AKIAANN")
+    with pytest.raises(InputError, match="TOOLKIT_LOCAL_SECRET_ACCESS_KEY is not set"):
+        LOCAL.process_environment()

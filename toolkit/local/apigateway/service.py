@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from toolkit.local.apigateway import documents, integration, keys, plans
+from toolkit.local.apigateway import documents, integration, keys, plans, tags
 from toolkit.local.apigateway.authorizer import Authorizers
 from toolkit.local.apigateway.call import Call
 from toolkit.local.apigateway.errors import GatewayError, Refusal, misconfigured
@@ -60,6 +60,7 @@ class ApiGatewayService:
                 "apigateway", f"{plan}/keys/{{key_id}}/usage", self._quotas.update_usage, methods=["PATCH"]
             ),
             SignedRoute("apigateway", cache, self._flush_authorizers, methods=["DELETE"]),
+            SignedRoute("apigateway", "/tags/{arn:path}", tags.operate, methods=["GET", "PUT", "DELETE"]),
         ]
 
     async def start(self) -> None:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from moto.apigateway.models import apigateway_backends
 from moto.core.resource_tagging import iter_taggable_backends
 from moto.iam.models import iam_backends
 
+from toolkit.local.apigateway.tags import holder_of
 from toolkit.local.iam.arn import Arn
 from toolkit.local.service import DEFAULT_REGION
 
 # Looks the tags of one resource up by its ARN; None if there is no such resource.
 TagSource = Callable[[Arn], Mapping[str, str] | None]
-
-# What has tags in API Gateway; all that is below it inherits them.
-_TAGGED = re.compile(r"/(?P<kind>restapis|usageplans|apikeys)/(?P<id>[^/]+)(?:/stages/(?P<stage>[^/]+))?")
 
 
 class Tags:
@@ -70,17 +66,10 @@ class Tags:
         return None
 
     def _apigateway(self, arn: Arn) -> Mapping[str, str] | None:
-        match = _TAGGED.match(arn.resource)
-        if match is None:
-            return None
-        backend = apigateway_backends[self._account][arn.region]
-        kinds: dict[str, Mapping[str, Any]] = {
-            "restapis": backend.apis,
-            "usageplans": backend.usage_plans,
-            "apikeys": backend.keys,
-        }
-        found = kinds[match["kind"]].get(match["id"])
-        if found is None:
-            return None
-        stage = found.stages.get(match["stage"]) if match["stage"] else None
-        return {**(found.tags or {}), **((stage.tags if stage is not None else None) or {})}
+        # A stage adds to its API's.
+        api, stage, _ = arn.resource.partition("/stages/")
+        holders = [
+            holder_of(arn.region, path, self._account) for path in (api, arn.resource if stage else "")
+        ]
+        found = [holder.tags or {} for holder in holders if holder is not None]
+        return {name: value for tags in found for name, value in tags.items()} if found else None

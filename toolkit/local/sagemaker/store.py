@@ -121,8 +121,8 @@ class Tags:
             kept.pop(key, None)
 
     def by_key(self, arn: str) -> Mapping[str, str]:
-        """A resource's tags."""
-        return self._tags.get(arn, {})
+        """A resource's tags; requests name it in any case."""
+        return next((tags for name, tags in list(self._tags.items()) if name.lower() == arn.lower()), {})
 
     def forget(self, arn: str) -> None:
         """Remove all tags of a resource that is no more."""

@@ -1,0 +1,71 @@
+"""Who may act for an account's environments, as Terraform is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.toolkit.environment.everything import EVERYTHING
+from toolkit import permissions
+from toolkit.environment import Environment, load
+from toolkit.project import Project
+from toolkit.rendering.access import account_access
+
+
+@pytest.fixture
+def project(checkout: Path, tmp_path: Path) -> Project:
+    """A project with the policies' templates and no environment."""
+    (tmp_path / "terraform" / "environments").mkdir(parents=True)
+    (tmp_path / "policies").symlink_to(checkout / "policies")
+    return Project(tmp_path)
+
+
+def everything(project: Project, name: str, text: str = EVERYTHING) -> Environment:
+    project.environment_file(name).write_text(text)
+    return load(project, name)
+
+
+def test_policies_are_those_that_are_printed(project: Project) -> None:
+    environment = everything(project, "dev")
+    documents = permissions.documents(project, [environment])
+    access = account_access([environment], documents)
+    policies = access["policies"]
+    assert isinstance(policies, dict)
+    assert set(policies) >= {f"llm-dev-{name}" for name in (*permissions.NAMES, permissions.BOUNDARY)}
+    for each in documents:
+        assert json.loads(policies[each.policy_name]["document"]) == json.loads(each.json())
+
+
+def test_each_environment_has_its_own(project: Project) -> None:
+    environments = [everything(project, "dev"), everything(project, "prod")]
+    access = account_access(environments, permissions.documents(project, environments))
+    policies, roles = access["policies"], access["ci_roles"]
+    assert isinstance(policies, dict) and isinstance(roles, dict)
+    assert {"llm-dev-viewer", "llm-prod-viewer"} <= set(policies)
+    assert set(roles) == {f"llm-{env}-ci-{role}" for env in ("dev", "prod") for role in ("deploy", "look")}
+
+
+def test_a_pipelines_role_has_subjects_and_whole_policies(project: Project) -> None:
+    environment = everything(project, "dev")
+    documents = permissions.documents(project, [environment])
+    second = permissions.Document("api-deployer-2", "llm-dev-api-deployer-2", "", ({"Sid": "S"},))
+    access = account_access([environment], [*documents, second])
+    assert isinstance(access["ci_roles"], dict)
+    role = access["ci_roles"]["llm-dev-ci-deploy"]
+    assert role["subjects"] == [
+        "repo:example/llm:ref:refs/heads/main",
+        "repo:example/llm:ref:refs/heads/release/*",
+        "repo:example/llm:ref:refs/tags/v1.0",
+        "repo:example/llm:environment:production",
+    ]
+    assert (role["issuer"], role["audience"]) == (
+        "token.actions.githubusercontent.com",
+        "sts.amazonaws.com",
+    )
+    parts = {name for name in role["policies"] if name.startswith("llm-dev-api-deployer")}
+    assert parts >= {"llm-dev-api-deployer", "llm-dev-api-deployer-2"}
+    look = access["ci_roles"]["llm-dev-ci-look"]
+    assert (look["audience"], look["policies"]) == ("https://gitlab.example.com", ["llm-dev-viewer"])
+    assert access["existing_providers"] == ["gitlab.example.com"]
