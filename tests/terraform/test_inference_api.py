@@ -43,6 +43,7 @@ module "inside" {
   authorizer = { package = var.packages.authorizer }
   auth       = "iam"
   access_log = false
+  waf        = { managed_rules = ["AWSManagedRulesSQLiRuleSet"] }
   private    = { vpc_endpoint_ids = ["vpce-0a"] }
   cors       = { allow_origins = ["https://a.example", "https://b.example"] }
 }
@@ -232,6 +233,9 @@ def test_a_firewall_lets_prompts_through(planned: Planned) -> None:
     group = rules["AWSManagedRulesCommonRuleSet"]["statement"][0]["managed_rule_group_statement"][0]
     counted = {each["name"] for each in group["rule_action_override"]}
     assert {"SizeRestrictions_BODY", "CrossSiteScripting_BODY"} <= counted
+    # Without a rate there is no rule for it.
+    inside = planned.values(f"{INSIDE}.aws_wafv2_web_acl.this[0]")
+    assert [rule["name"] for rule in inside["rule"]] == ["AWSManagedRulesSQLiRuleSet"]
     # A sample would show headers, with keys in them.
     views = [each["visibility_config"][0] for each in [acl, *rules.values()]]
     assert {view["sampled_requests_enabled"] for view in views} == {False}
@@ -250,6 +254,8 @@ def test_iam_and_private(planned: Planned) -> None:
         'aws_iam_role_policy.function["gateway"]',
         GATEWAY,
         "aws_lambda_permission.gateway[0]",
+        "aws_wafv2_web_acl.this[0]",
+        "aws_wafv2_web_acl_association.stage[0]",
     }
     openapi = document(planned, INSIDE)
     assert openapi["components"]["securitySchemes"]["sigv4"]["x-amazon-apigateway-authtype"] == "awsSigv4"

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from gateway.metrics import _UNITS, NAMESPACE
 
 from tests.support.terraform import ACCOUNT, Planned, Rig, show, statements
 
@@ -42,6 +43,14 @@ module "ci_roles" {
 
 module "sagemaker_endpoint" {
   source = "../../modules/sagemaker_endpoint/examples/basic"
+}
+
+module "api_logging" {
+  source = "../../modules/api_logging/examples/basic"
+}
+
+module "observability" {
+  source = "../../modules/observability/examples/basic"
 }
 
 module "inference_api" {
@@ -98,6 +107,31 @@ module "off_sagemaker_endpoint" {
   name               = "off"
   execution_role_arn = "arn:aws:iam::123456789012:role/off"
   variants           = { off = { image = "off", instance_type = "ml.c7i.large", capacity = { max = 2 } } }
+}
+
+module "off_api_logging" {
+  source     = "../../modules/api_logging"
+  enabled    = false
+  name       = "off"
+  region     = "us-east-1"
+  account_id = "123456789012"
+}
+
+module "off_observability" {
+  source  = "../../modules/observability"
+  enabled = false
+  name    = "off"
+  region  = "us-east-1"
+  api     = { name = "off", stage = "off", gateway = "off" }
+}
+
+module "bare_observability" {
+  source    = "../../modules/observability"
+  name      = "bare"
+  region    = "us-east-1"
+  api       = { name = "bare", stage = "live", gateway = "bare-gateway" }
+  alarms    = { server_error_percent = null }
+  dashboard = true
 }
 
 module "off_inference_api" {
@@ -343,6 +377,56 @@ def test_execution_role_with_grants(planned: Planned) -> None:
         "UseAndRemoveNetworkInterfaces": {"ArnEquals": {"ec2:Subnet": subnets}},
         "LendKeysToAwsServices": {"Bool": {"kms:GrantIsForAWSResource": "true"}},
     }
+
+
+def test_api_logging(planned: Planned) -> None:
+    module = "module.api_logging.module.api_logging"
+    role = planned.values(f"{module}.aws_iam_role.this[0]")
+    assert role["name"] == "example-us-east-1-api-logs"
+    assert statements(role["assume_role_policy"])[""]["Principal"] == {"Service": "apigateway.amazonaws.com"}
+    allowed = planned.policy(f"{module}.aws_iam_role_policy.this[0]")
+    assert allowed["WriteLogs"]["Resource"] == ["arn:aws:logs:us-east-1:123456789012:*"]
+    assert f"{module}.aws_api_gateway_account.this[0]" in planned.changes
+
+
+def test_alarms(planned: Planned) -> None:
+    module = "module.observability.module.observability"
+    alarms = {
+        change["after"]["alarm_name"]: change["after"]
+        for address, change in planned.changes.items()
+        if address.startswith(f"{module}.aws_cloudwatch_metric_alarm.")
+    }
+    errors = alarms.pop("example-dev-api-server-errors")
+    assert (errors["metric_name"], errors["statistic"], errors["threshold"]) == ("5XXError", "Average", 0.02)
+    assert errors["dimensions"] == {"ApiName": "example-dev", "Stage": "live"}
+    first = alarms.pop("example-dev-api-time-to-first-token")
+    assert (first["namespace"], first["extended_statistic"]) == ("InferenceGateway", "p99")
+    assert first["threshold"] == 5000
+    assert alarms == {}
+    for alarm in (errors, first):
+        assert alarm["alarm_actions"] == ["arn:aws:sns:us-east-1:123456789012:on-call"]
+        assert alarm["treat_missing_data"] == "notBreaching"
+
+
+def test_the_dashboard_shows_what_an_operator_asks_for(planned: Planned) -> None:
+    def metrics(module: str) -> set[tuple[str, str]]:
+        body = json.loads(planned.values(f"{module}.aws_cloudwatch_dashboard.this[0]")["dashboard_body"])
+        assert all(widget["properties"]["region"] == "us-east-1" for widget in body["widgets"])
+        places = [(widget["x"], widget["y"]) for widget in body["widgets"]]
+        assert len(set(places)) == len(places)
+        return {(m[0], m[1]) for widget in body["widgets"] for m in widget["properties"]["metrics"]}
+
+    shown = metrics("module.observability.module.observability")
+    assert shown >= {(NAMESPACE, name) for name in _UNITS}
+    assert shown >= {("AWS/ApiGateway", "5XXError"), ("AWS/Lambda", "Throttles")}
+    assert ("/aws/sagemaker/Endpoints", "GPUUtilization") in shown
+    # Without models there is nothing to draw of them: CloudWatch would refuse empty graphs.
+    assert {namespace for namespace, _ in metrics("module.bare_observability")} == {
+        "InferenceGateway",
+        "AWS/ApiGateway",
+        "AWS/Lambda",
+    }
+    assert planned.addresses("module.bare_observability") == {"aws_cloudwatch_dashboard.this[0]"}
 
 
 API = "module.inference_api.module.api"

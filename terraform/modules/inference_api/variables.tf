@@ -275,7 +275,7 @@ variable "waf" {
     - `managed_rules`: AWS's rule groups. Those of their rules that look into bodies only count, as prompts are full of what they look for.
   EOT
   type = object({
-    requests_per_five_minutes = optional(number, 3000)
+    requests_per_five_minutes = optional(number)
     managed_rules = optional(list(string), [
       "AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesKnownBadInputsRuleSet", "AWSManagedRulesCommonRuleSet",
     ])

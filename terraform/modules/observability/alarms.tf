@@ -1,8 +1,4 @@
 locals {
-  # What the gateway function says of each request in its log (lambda_src/gateway/metrics.py).
-  gateway = { namespace = "InferenceGateway", dimensions = { FunctionName = var.api.gateway } }
-  stage   = { namespace = "AWS/ApiGateway", dimensions = { ApiName = var.api.name, Stage = var.api.stage } }
-
   alarms = {
     server-errors = merge(local.stage, {
       # Of 0 and 1 for each request: the average is the share.

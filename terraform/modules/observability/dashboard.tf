@@ -1,15 +1,4 @@
 locals {
-  models = sort(keys(var.endpoints))
-  variants = flatten([
-    for model in local.models : [
-      for variant in var.endpoints[model].variant_names : {
-        label    = length(var.endpoints[model].variant_names) == 1 ? model : "${model} ${variant}"
-        endpoint = var.endpoints[model].endpoint_name
-        variant  = variant
-      }
-    ]
-  ])
-
   # In CloudWatch's format a metric is a list: namespace, name, dimensions, options.
   graphs = [
     {

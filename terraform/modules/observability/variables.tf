@@ -39,13 +39,13 @@ variable "alarms" {
     - `topic_arns`: SNS topics that are told.
   EOT
   type = object({
-    server_error_percent       = optional(number, 5)
+    server_error_percent       = optional(number)
     latency_p99_ms             = optional(number)
     time_to_first_token_p99_ms = optional(number)
     throttles                  = optional(number)
     topic_arns                 = optional(list(string), [])
   })
-  default  = {}
+  default  = { server_error_percent = 5 }
   nullable = false
 }
 
