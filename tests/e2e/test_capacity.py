@@ -30,11 +30,13 @@ models:
     serving: {{engine: llama_cpp, environment: {{MODEL_GREETING: hello}}}}
     source: {{server: "{url}"}}
     instance_type: ml.c7i.xlarge
+    startup_timeout_seconds: 3600
     capacity: {{min: 1, max: 3, concurrent_requests: 2}}
   jobs:
     serving: {{engine: llama_cpp}}
     source: {{server: "{url}"}}
     instance_type: ml.c7i.xlarge
+    startup_timeout_seconds: 3600
     endpoint: {{async: {{}}}}
     capacity: {{max: 2}}
 """

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.cloud import ROLE, Aws, Engine, Hosting, eventually
+from tests.support.cloud import PATIENT, ROLE, Aws, Engine, Hosting, eventually
 
 PROMPT = {"prompt": "Say it"}
 
@@ -37,6 +37,7 @@ class Asynchronous:
             "ModelName": name,
             "InstanceType": "ml.c7i.xlarge",
             "InitialInstanceCount": 1,
+            **PATIENT,
         }
         self.hosting.sagemaker.create_endpoint_config(
             EndpointConfigName=name, ProductionVariants=[variant], AsyncInferenceConfig=config

@@ -55,6 +55,8 @@ def aws_clients(cloud: RunningCloud) -> Aws:
     return make
 
 
+# For clouds in which waiting is short: a busy machine may let a container wait for longer than the default.
+PATIENT = {"ContainerStartupHealthCheckTimeoutInSeconds": 3600}
 LLAMA_IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/llama-cpp:server-sagemaker-cpu-v1"
 ROLE = "arn:aws:iam::123456789012:role/HuggingfaceExecuteRole"
 _numbers = itertools.count(1)

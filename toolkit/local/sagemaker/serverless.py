@@ -49,6 +49,8 @@ class Serverless:
         self._publish = publish
         self._used = time.monotonic()
         self._setup: asyncio.Task[None] | None = None
+        # A request may come while the instance goes.
+        self._resizing = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def admitted(self, size: int, is_ready: Callable[[], bool]) -> AsyncIterator[None]:
@@ -90,18 +92,17 @@ class Serverless:
 
     async def _start(self) -> None:
         began = time.perf_counter()
-        await self._resize(1)
+        async with self._resizing:
+            await self._resize(1)
         self._publish("ModelSetupTime", round((time.perf_counter() - began) * 1e6), "Microseconds")
 
     async def cool_down(self) -> None:
         """Stop the instance if there was no request for a while, unless it is to be kept warm."""
-        idle = time.monotonic() - self._used
-        if (
-            not self.config.get("ProvisionedConcurrency")
-            and not self.in_progress
-            and idle > scaled(IDLE_SECONDS)
-        ):
-            await self._resize(0)
+        if self.config.get("ProvisionedConcurrency"):
+            return
+        async with self._resizing:
+            if not self.in_progress and time.monotonic() - self._used > scaled(IDLE_SECONDS):
+                await self._resize(0)
 
     async def stop(self) -> None:
         """End a start that is in progress."""

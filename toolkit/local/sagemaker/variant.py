@@ -139,7 +139,9 @@ class Variant:
     async def _release(self, instance: Instance) -> None:
         await instance.drain(DRAIN_SECONDS)
         await instance.stop()
-        self.leaving.remove(instance)
+        # An idle serverless variant may be stopped by itself and by a deployment at once.
+        if instance in self.leaving:
+            self.leaving.remove(instance)
 
     async def _start(self, site: Site, within: float | None) -> None:
         try:

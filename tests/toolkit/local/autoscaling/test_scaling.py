@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.asynchronous import Asynchronous
-from tests.support.cloud import Aws, Engine, Hosting, answer, eventually
+from tests.support.cloud import PATIENT, Aws, Engine, Hosting, answer, eventually
 from tests.support.cloudprocess import CloudProcess, running
 
 pytestmark = pytest.mark.slow
@@ -34,7 +34,7 @@ def aws(cloud: CloudProcess) -> Aws:
 
 @pytest.fixture
 def realtime(hosting: Hosting, engine: Engine) -> str:
-    return hosting.endpoint(hosting.configuration(container=engine.container))
+    return hosting.endpoint(hosting.configuration(container=engine.container, **PATIENT))
 
 
 class Scaled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import uuid
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.cloud import ROLE, Aws, Engine, Hosting, answer, eventually, stream
+from tests.support.cloud import PATIENT, ROLE, Aws, Engine, Hosting, answer, eventually, stream
 from tests.support.cloudprocess import CloudProcess, running
+from toolkit.local.sagemaker import serverless as serverless_module
+from toolkit.local.sagemaker.serverless import Serverless
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +41,9 @@ def serverless(hosting: Hosting, engine: Engine, **config: int) -> str:
     config = {"MemorySizeInMB": 2048, "MaxConcurrency": 2, **config}
     hosting.sagemaker.create_endpoint_config(
         EndpointConfigName=name,
-        ProductionVariants=[{"VariantName": "AllTraffic", "ModelName": name, "ServerlessConfig": config}],
+        ProductionVariants=[
+            {"VariantName": "AllTraffic", "ModelName": name, "ServerlessConfig": config, **PATIENT}
+        ],
     )
     endpoint = hosting.endpoint(name)
     [variant] = hosting.settled(endpoint)["ProductionVariants"]
@@ -114,3 +119,24 @@ def test_what_serverless_endpoints_do_not_take(aws: Aws, hosting: Hosting, engin
     ):
         with pytest.raises(ClientError, match=message):
             serverless(hosting, engine, **wrong)
+
+
+def test_a_request_that_comes_while_the_instance_goes_gets_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serverless_module, "IDLE_SECONDS", -1)
+    calls: list[tuple[str, int]] = []
+
+    async def resize(count: int) -> None:
+        calls.append(("begin", count))
+        await asyncio.sleep(0)
+        calls.append(("end", count))
+
+    async def scenario() -> None:
+        variant = Serverless({"MaxConcurrency": 1}, resize, lambda *_: None)
+        going = asyncio.create_task(variant.cool_down())
+        await asyncio.sleep(0)
+        async with variant.admitted(0, lambda: False):
+            await variant.cool_down()  # nothing goes while a request is in progress
+        await going
+
+    asyncio.run(scenario())
+    assert calls == [("begin", 0), ("end", 0), ("begin", 1), ("end", 1)]
