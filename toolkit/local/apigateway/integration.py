@@ -21,8 +21,8 @@ from toolkit.local.apigateway.errors import GatewayError, Refusal, failed, misco
 from toolkit.local.apigateway.events import is_binary, proxy_event
 from toolkit.local.apigateway.functions import function_of
 from toolkit.local.functions.errors import TIMED_OUT, FunctionError, RefusedError
-from toolkit.local.functions.invocation import Answer
-from toolkit.local.functions.service import MAX_EVENT_BYTES, FunctionService
+from toolkit.local.functions.invocation import MAX_EVENT_BYTES, Answer
+from toolkit.local.functions.service import FunctionService
 
 _PRELUDE_END: Final = b"\0" * 8
 _MAX_PRELUDE_BYTES: Final = 16 * 1024

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 from toolkit.local.functions.errors import FunctionError
 
+MAX_EVENT_BYTES = 6 * 1024 * 1024
+MAX_ANSWER_BYTES = 6 * 1024 * 1024
 # Parts that a function may be ahead of its caller.
 _BUFFERED_PARTS = 64
 

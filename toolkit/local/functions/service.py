@@ -1,27 +1,21 @@
-"""Lambda's Invoke APIs, and the way that other parts of the cloud invoke functions."""
+"""Runs Lambda functions, for its Invoke APIs and for other parts of the cloud."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
-from starlette.background import BackgroundTask
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute
 
 from toolkit.console import Console
 from toolkit.errors import ToolkitError
-from toolkit.local import eventstream
-from toolkit.local.awsapi import ApiError, Signature, SignedRoute
 from toolkit.local.functions import controlplane, function
+from toolkit.local.functions.api import InvokeApi
 from toolkit.local.functions.concurrency import Concurrency
-from toolkit.local.functions.errors import FunctionError, FunctionNotFoundError, RefusedError
+from toolkit.local.functions.errors import FunctionError, RefusedError
 from toolkit.local.functions.function import Function
 from toolkit.local.functions.handlers import HandlerInstance
 from toolkit.local.functions.instance import Instance
@@ -40,14 +34,8 @@ from toolkit.toolenvs import ToolEnvironment, ensure
 
 _log = logging.getLogger(__name__)
 
-MAX_EVENT_BYTES = 6 * 1024 * 1024
-MAX_ANSWER_BYTES = 6 * 1024 * 1024
 _REAP_SECONDS = 5.0
 _RETIRE_SECONDS = 10.0
-_CHUNK = eventstream.Event.blob("PayloadChunk")
-_COMPLETE = eventstream.Event(
-    {":event-type": "InvokeComplete", ":content-type": "application/json", ":message-type": "event"}
-)
 
 
 class FunctionService:
@@ -79,11 +67,7 @@ class FunctionService:
 
     def routes(self) -> Sequence[BaseRoute]:
         """Lambda's data plane."""
-        streamed = "/2021-11-15/functions/{name}/response-streaming-invocations"
-        return [
-            SignedRoute("lambda", "/2015-03-31/functions/{name}/invocations", self._invoke, methods=["POST"]),
-            SignedRoute("lambda", streamed, self._invoke_streamed, methods=["POST"]),
-        ]
+        return InvokeApi(self).routes()
 
     async def start(self) -> None:
         """Begin to install the Python environment, which the first function will need."""
@@ -94,8 +78,8 @@ class FunctionService:
             asyncio.run_coroutine_threadsafe(self._instances.retire(arn), loop).result(_RETIRE_SECONDS)
 
         controlplane.extend(changed)
-        self._spawn(self._prepare())
-        self._spawn(self._reap())
+        self.spawn(self._prepare())
+        self.spawn(self._reap())
 
     async def stop(self) -> None:
         """End all instances."""
@@ -119,7 +103,7 @@ class FunctionService:
         """Invoke a function; it runs on its own, whoever listens."""
         invocation = Invocation(event, target.arn, target.timeout_seconds, client_context)
         answer = Answer(invocation.request_id)
-        answer.run(self._spawn(self._run(target, invocation, answer)))
+        answer.run(self.spawn(self._run(target, invocation, answer)))
         return answer
 
     async def _run(self, target: Function, invocation: Invocation, answer: Answer) -> None:
@@ -193,102 +177,9 @@ class FunctionService:
             await asyncio.sleep(_REAP_SECONDS)
             await self._instances.reap()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something on the side; it ends with the service."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    async def _invoke(self, request: Request) -> Response:
-        target, event = await _asked(request)
-        kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
-        headers = {"x-amz-executed-version": target.version}
-        if kind == "DryRun":
-            return Response(status_code=204, headers=headers)
-        answer = self.invoke(target, event, _client_context(request))
-        if kind == "Event":
-            self._spawn(_drain(answer))
-            return Response(status_code=202, headers=headers)
-        try:
-            payload = _checked(await answer.read())
-        except RefusedError as error:
-            raise _refusal(error) from error
-        except FunctionError as error:
-            headers["x-amz-function-error"] = "Unhandled"
-            payload = error.payload
-        if request.headers.get("x-amz-log-type") == "Tail":
-            headers["x-amz-log-result"] = answer.log_tail
-        headers["x-amzn-requestid"] = answer.request_id
-        return Response(payload, media_type="application/json", headers=headers)
-
-    async def _invoke_streamed(self, request: Request) -> Response:
-        target, event = await _asked(request)
-        answer = self.invoke(target, event, _client_context(request))
-        try:
-            await answer.begin()
-        except RefusedError as error:
-            raise _refusal(error) from error
-        except FunctionError:
-            # Told as the stream's last event.
-            answer.content_type = "application/octet-stream"
-        return StreamingResponse(
-            _frames(answer, tail=request.headers.get("x-amz-log-type") == "Tail"),
-            media_type=answer.content_type,
-            headers={"x-amz-executed-version": target.version, "x-amzn-requestid": answer.request_id},
-            background=BackgroundTask(answer.cancel),
-        )
-
-
-async def _asked(request: Request) -> tuple[Function, bytes]:
-    """The function that a request is for, and its event."""
-    event = await request.body()
-    if len(event) > MAX_EVENT_BYTES:
-        message = f"Request must be smaller than {MAX_EVENT_BYTES} bytes for the InvokeFunction operation"
-        raise ApiError("RequestTooLargeException", message, status=413, Type="User")
-    try:
-        json.loads(event or b"{}")
-    except ValueError as error:
-        message = f"Could not parse request body into json: {error}"
-        raise ApiError("InvalidRequestContentException", message, Type="User") from error
-    region = Signature.of(request.headers).region
-    try:
-        found = function.find(region, request.path_params["name"], request.query_params.get("Qualifier"))
-    except FunctionNotFoundError as error:
-        raise ApiError("ResourceNotFoundException", str(error), status=404, Type="User") from error
-    return found, event or b"{}"
-
-
-def _refusal(error: RefusedError) -> ApiError:
-    return ApiError(error.error_type, error.message, status=error.status, Type="User", **error.members)
-
-
-def _client_context(request: Request) -> str | None:
-    encoded = request.headers.get("x-amz-client-context")
-    return base64.b64decode(encoded).decode() if encoded else None
-
-
-def _checked(payload: bytes) -> bytes:
-    if len(payload) > MAX_ANSWER_BYTES:
-        message = f"Response payload size exceeded maximum allowed payload size ({MAX_ANSWER_BYTES} bytes)."
-        raise FunctionError("Function.ResponseSizeTooLarge", message)
-    return payload
-
-
-async def _drain(answer: Answer) -> None:
-    """Nobody waits for the answer; its error is in the function's log."""
-    try:
-        await answer.read()
-    except FunctionError as error:
-        _log.info("an asynchronous invocation failed: %s", error.error_type)
-
-
-async def _frames(answer: Answer, *, tail: bool) -> AsyncIterator[bytes]:
-    complete: dict[str, str] = {}
-    try:
-        async for part in answer.parts():
-            yield _CHUNK.encode(part)
-    except FunctionError as error:
-        complete = {"ErrorCode": error.error_type, "ErrorDetails": error.payload.decode(errors="replace")}
-    if tail:
-        complete["LogResult"] = answer.log_tail
-    yield _COMPLETE.encode(json.dumps(complete).encode())
