@@ -145,6 +145,8 @@ class Queue:
             await self._give_up(request, "InvocationFailures", reason)
 
     async def _give_up(self, request: AsyncRequest, metric: str, reason: str) -> None:
+        if not self.endpoint.traffic.fleets:
+            return  # the endpoint goes, and its requests with it
         fleet = self.endpoint.traffic.fleets[-1]
         variant = fleet.variants[0]
         report = await _processing(self.endpoint, fleet, variant).give_up(request, metric, reason)
