@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,11 @@ class Lab:
 
     def aws(self, service: str) -> Any:
         """A boto3 client of the lab's cloud."""
-        status = json.loads(self.toolkit.succeed("local", "status", "--json"))
-        return local_client(service, {"aws_endpoint_url": status["endpoint_url"], "region": "us-east-1"})
+        return local_client(service, {"aws_endpoint_url": self._endpoint_url, "region": "us-east-1"})
+
+    @cached_property
+    def _endpoint_url(self) -> str:
+        return str(json.loads(self.toolkit.succeed("local", "status", "--json"))["endpoint_url"])
 
     @property
     def bucket(self) -> str:

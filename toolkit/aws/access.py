@@ -142,6 +142,11 @@ class AwsAccess:
         return found
 
     @property
+    def partition(self) -> str:
+        """What ARNs of the region begin with: "aws", "aws-cn", …"""
+        return self._session.get_partition_for_region(self.region)
+
+    @property
     def _options(self) -> dict[str, Any]:
         retries: dict[str, Any] = {"retries": {"mode": "standard", "max_attempts": 5}}
         if self.endpoint_url is None:

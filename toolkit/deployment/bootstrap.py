@@ -8,6 +8,7 @@ from pathlib import Path
 
 from toolkit import permissions, rendering
 from toolkit.aws import statebucket
+from toolkit.deployment import accountadoption
 from toolkit.deployment.context import Context
 from toolkit.environment import neighbours
 from toolkit.errors import PreflightError
@@ -22,7 +23,14 @@ def plan(context: Context) -> Plan:
     _render(context)
     workspace = context.workspace("account")
     workspace.init()
-    return workspace.plan()
+    planned = workspace.plan()
+    left = accountadoption.find(context, planned)
+    if not left:
+        return planned
+    for known in left.values():
+        for each in known:
+            context.console.line(f"adopting {each['id']}: an apply that was cut off made it")
+    return workspace.plan(var_files=[accountadoption.write(left, workspace.directory)])
 
 
 def apply(context: Context, plan: Plan) -> None:

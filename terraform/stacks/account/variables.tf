@@ -104,3 +104,13 @@ variable "api_logging" {
   default     = true
   nullable    = false
 }
+
+variable "adopt" {
+  description = "What exists of this stack and is missing in its state: by what it is, the ids to import, and where in the stack they belong."
+  type = map(list(object({
+    id  = string
+    key = optional(string)
+  })))
+  default  = {}
+  nullable = false
+}
