@@ -84,7 +84,11 @@ def error_for(
     if any(each.summary in _INSTALLATION_FAILURES for each in transcript.diagnostics):
         return _provider_error(error, tried)
     denied = denials.find("\n".join([error.message, *error.details]))
-    if denied and type(error) is TerraformError:
+    # Whoever plans goes on without a lock that is denied, and must see which error it is.
+    is_plain = type(error) is TerraformError or (
+        name != "plan" and isinstance(error, diagnostics.LockDeniedError)
+    )
+    if denied and isinstance(error, TerraformError) and is_plain:
         error = _denied(error, denied, surroundings.project)
     if name in _CHANGES_SOMETHING and error.remedy is None:
         error.remedy = (

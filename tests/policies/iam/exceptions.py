@@ -22,6 +22,9 @@ EXCEPTIONS: dict[str, str] = {
     "api-deployer ChangeFunctionRolesWithinBoundary iam:PutRolePermissionsBoundary": (
         "roles made before there was a boundary get it"
     ),
+    "viewer LookAtAlarmsAndLogs cloudwatch:DescribeAlarmHistory": _FAILED,
+    "viewer LookAtAlarmsAndLogs logs:DescribeLogStreams": _FAILED,
+    "viewer LookAtAlarmsAndLogs logs:GetLogEvents": _FAILED,
     "viewer LookAtFunctions lambda:GetFunctionConfiguration": (
         "asked only when a function has drifted, for the time"
     ),

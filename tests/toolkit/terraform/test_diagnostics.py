@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from toolkit.errors import StateError, TerraformError
-from toolkit.terraform.diagnostics import Diagnostic, condense, error_for
+from toolkit.terraform.diagnostics import Diagnostic, LockDeniedError, condense, error_for
 
 LOCKED = """Error message: S3: PutObject, api error PreconditionFailed: At least one did not hold
 Lock Info:
@@ -115,6 +115,13 @@ def test_a_lock_lost_by_a_hair_asks_to_try_again() -> None:
 def test_a_lock_that_may_not_be_taken_is_an_ordinary_error() -> None:
     found = told(error("Error acquiring the state lock", "Error message: api error AccessDenied: not you"))
     assert isinstance(found, TerraformError) and "AccessDenied" in str(found)
+
+
+def test_a_lock_that_may_not_be_made_is_told_apart() -> None:
+    detail = (
+        "Error message: operation error S3: PutObject, api error AccessDenied: User: ann is not authorized"
+    )
+    assert isinstance(told(error("Error acquiring the state lock", detail)), LockDeniedError)
 
 
 @pytest.mark.parametrize("summary", ["Saved plan is stale", "Saved plan does not match the given state"])

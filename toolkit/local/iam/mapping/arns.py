@@ -25,6 +25,7 @@ _PARAMETERS: Mapping[tuple[str, str], str] = {
     # A scalable target's id is AWS's own; the parameter of that name is something else.
     ("application-autoscaling", "ResourceId"): "null",
     ("cloudwatch", "AlarmName"): "AlarmName || AlarmNames",
+    ("cloudwatch", "DashboardName"): "DashboardName || DashboardNames",
     ("ecr", "RepositoryName"): "repositoryName || repositoryNames",
     ("events", "RuleName"): "Name || Rule",
     ("kms", "Alias"): "AliasName",
