@@ -261,6 +261,9 @@ def test_iam_and_private(planned: Planned) -> None:
     assert openapi["components"]["securitySchemes"]["sigv4"]["x-amazon-apigateway-authtype"] == "awsSigv4"
     assert openapi["paths"]["/v1/models"]["get"]["security"] == [{"sigv4": []}]
     assert "x-amazon-apigateway-api-key-source" not in openapi
+    # What API Gateway says of a request without a signature.
+    unsigned = openapi["x-amazon-apigateway-gateway-responses"]["MISSING_AUTHENTICATION_TOKEN"]
+    assert unsigned["statusCode"] == "401"
     statements = {each["Effect"]: each for each in openapi["x-amazon-apigateway-policy"]["Statement"]}
     assert statements["Deny"]["Condition"] == {"StringNotEquals": {"aws:SourceVpce": ["vpce-0a"]}}
     api = planned.values(f"{INSIDE}.aws_api_gateway_rest_api.this[0]")

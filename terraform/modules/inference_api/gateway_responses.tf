@@ -1,6 +1,12 @@
 # What API Gateway answers by itself, in the shape and with the statuses that OpenAI clients turn into
 # their exceptions.
 locals {
+  # API Gateway says this of an unknown address, and of a request without a signature where it wants one.
+  missing_token = {
+    keys = { status = "404", type = "invalid_request_error", code = "unknown_url", message = "Unknown request URL or method." }
+    iam  = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "The request is not signed, or its URL or method is unknown." }
+  }
+
   gateway_errors = {
     UNAUTHORIZED                   = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "No API key, or neither as 'Authorization: Bearer KEY' nor as 'x-api-key: KEY'." }
     INVALID_API_KEY                = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "Incorrect API key." }
@@ -8,7 +14,7 @@ locals {
     WAF_FILTERED                   = { status = "403", type = "invalid_request_error", code = "access_denied", message = "The request was refused by the API's firewall." }
     EXPIRED_TOKEN                  = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "The credentials have expired." }
     INVALID_SIGNATURE              = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "The request's signature is wrong." }
-    MISSING_AUTHENTICATION_TOKEN   = { status = "404", type = "invalid_request_error", code = "unknown_url", message = "Unknown request URL or method." }
+    MISSING_AUTHENTICATION_TOKEN   = local.missing_token[var.auth]
     RESOURCE_NOT_FOUND             = { status = "404", type = "invalid_request_error", code = "unknown_url", message = "Unknown request URL or method." }
     REQUEST_TOO_LARGE              = { status = "413", type = "invalid_request_error", code = "request_too_large", message = "The request is larger than 10 MB." }
     THROTTLED                      = { status = "429", type = "rate_limit_error", code = "rate_limit_exceeded", message = "Too many requests. Try again in a moment." }
