@@ -1,0 +1,229 @@
+"""What the deployers, viewers, operators and pipelines of one environment cannot reach."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tests.support import proof
+from tests.support.deployers import ACCOUNT, PREFIX, REGION, Deployers
+from toolkit import permissions
+from toolkit.local.iam.mapping.reference import action as find_action
+
+pytestmark = pytest.mark.e2e
+ROLE = f"arn:aws:iam::{ACCOUNT}:role"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ],
+}
+ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+@pytest.mark.parametrize("name", permissions.NAMES)
+def test_what_was_printed_is_what_was_created(people: Deployers, name: str) -> None:
+    printed = people.succeed("administrator", "policy", "iam", name)
+    assert json.loads(printed) == people.document(name)
+
+
+def test_actions_are_real(people: Deployers) -> None:
+    for name in (*permissions.NAMES, permissions.BOUNDARY):
+        for statement in people.document(name)["Statement"]:
+            for action in proof.as_list(statement["Action"]):
+                assert find_action(*action.split(":")) is not None, action
+
+
+OTHER = "llm-other"
+# Longer than the prefix by a part: what is called llm-proof-b-… is another environment's.
+NEAR = f"{PREFIX}-b"
+
+
+@pytest.fixture(scope="module")
+def others(people: Deployers) -> dict[str, str]:
+    """Things of other environments, made by the administrator; ids by what they are."""
+    tags = {"deployment": NEAR}
+    sagemaker, gateway = people.client("sagemaker"), people.client("apigateway")
+    for name in (f"{OTHER}-m", f"{NEAR}-m"):
+        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+        sagemaker.create_model(
+            ModelName=name,
+            ExecutionRoleArn=f"{ROLE}/HuggingfaceExecuteRole",
+            PrimaryContainer={"Image": f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/m:1"},
+            Tags=listed,
+        )
+    people.client("iam").create_role(
+        RoleName=f"{OTHER}-gateway", AssumeRolePolicyDocument=json.dumps(TRUST), Tags=[]
+    )
+    people.client("s3").create_bucket(Bucket="llm-other-bucket")
+    key = gateway.create_api_key(name=f"{NEAR}/default", enabled=True, tags=tags)["id"]
+    api = gateway.create_rest_api(name=NEAR, tags=tags)["id"]
+    return {"key": key, "api": api}
+
+
+Call = Callable[[Callable[[str], Any], dict[str, str]], object]
+VARIANT = {"VariantName": "v", "ModelName": "m", "InstanceType": "ml.c7i.large", "InitialInstanceCount": 1}
+REFUSED: dict[str, tuple[Call, str]] = {
+    "an endpoint": (
+        lambda client, _: client("sagemaker").delete_endpoint(EndpointName=f"{OTHER}-m"),
+        "sagemaker:DeleteEndpoint",
+    ),
+    "an endpoint's answers": (
+        lambda client, _: client("sagemaker-runtime").invoke_endpoint(EndpointName=f"{OTHER}-m", Body=b"{}"),
+        "sagemaker:InvokeEndpoint",
+    ),
+    "a model whose name begins alike": (
+        lambda client, _: client("sagemaker").delete_model(ModelName=f"{NEAR}-m"),
+        "sagemaker:DeleteModel",
+    ),
+    "the tag of a model whose name begins alike": (
+        lambda client, _: client("sagemaker").add_tags(
+            ResourceArn=f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model/{NEAR}-m",
+            Tags=[{"Key": "deployment", "Value": PREFIX}],
+        ),
+        "sagemaker:AddTags",
+    ),
+    "an endpoint configuration without the tag": (
+        lambda client, _: client("sagemaker").create_endpoint_config(
+            EndpointConfigName=f"{PREFIX}-m", ProductionVariants=[VARIANT]
+        ),
+        "sagemaker:CreateEndpointConfig",
+    ),
+    "a role": (
+        lambda client, _: client("iam").delete_role(RoleName=f"{OTHER}-gateway"),
+        "iam:DeleteRole",
+    ),
+    "a function's role without the boundary": (
+        lambda client, _: client("iam").create_role(
+            RoleName=f"{PREFIX}-gateway", AssumeRolePolicyDocument=json.dumps(TRUST)
+        ),
+        "iam:CreateRole",
+    ),
+    "rights of a role": (
+        lambda client, _: client("iam").put_role_policy(
+            RoleName="HuggingfaceExecuteRole", PolicyName="p", PolicyDocument=json.dumps(ANYTHING)
+        ),
+        "iam:PutRolePolicy",
+    ),
+    "its own rights": (
+        lambda client, _: client("iam").put_user_policy(
+            UserName="deployer", PolicyName="p", PolicyDocument=json.dumps(ANYTHING)
+        ),
+        "iam:PutUserPolicy",
+    ),
+    "its own policy": (
+        lambda client, _: client("iam").create_policy_version(
+            PolicyArn=f"arn:aws:iam::{ACCOUNT}:policy/{PREFIX}-function-boundary",
+            PolicyDocument=json.dumps(ANYTHING),
+            SetAsDefault=True,
+        ),
+        "iam:CreatePolicyVersion",
+    ),
+    "a function": (
+        lambda client, _: client("lambda").delete_function(FunctionName=f"{OTHER}-gateway"),
+        "lambda:DeleteFunction",
+    ),
+    "the execution role for a function": (
+        lambda client, _: client("lambda").create_function(
+            FunctionName=f"{PREFIX}-gateway",
+            Role=f"{ROLE}/HuggingfaceExecuteRole",
+            Runtime="python3.13",
+            Handler="h",
+            Code={"ZipFile": b""},
+        ),
+        "iam:PassRole",
+    ),
+    "a bucket": (
+        lambda client, _: client("s3").put_object(Bucket="llm-other-bucket", Key="k", Body=b""),
+        "s3:PutObject",
+    ),
+    "another environment's state": (
+        lambda client, _: client("s3").get_object(
+            Bucket=f"llm-state-{ACCOUNT}-{REGION}", Key="other/inference.tfstate"
+        ),
+        "s3:GetObject",
+    ),
+    "the account's state": (
+        lambda client, _: client("s3").get_object(
+            Bucket=f"llm-state-{ACCOUNT}-{REGION}", Key="account/terraform.tfstate"
+        ),
+        "s3:GetObject",
+    ),
+    "an API key": (
+        lambda client, ids: client("apigateway").get_api_key(apiKey=ids["key"], includeValue=True),
+        "apigateway:GET",
+    ),
+    "an API": (
+        lambda client, ids: client("apigateway").delete_rest_api(restApiId=ids["api"]),
+        "apigateway:DELETE",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_not_the_environments_is_refused_in_awss_words(
+    people: Deployers, others: dict[str, str], what: str
+) -> None:
+    call, action = REFUSED[what]
+    with pytest.raises(ClientError) as caught:
+        call(lambda service: people.client(service, "deployer"), others)
+    error = caught.value.response["Error"]
+    assert error["Code"] in ("AccessDenied", "AccessDeniedException")
+    assert re.fullmatch(
+        rf"User: arn:aws:iam::{ACCOUNT}:user/deployer is not authorized to perform: {action} on resource: "
+        rf"\S+ because no identity-based policy allows the {action} action",
+        error["Message"],
+    )
+
+
+GITHUB = "token.actions.githubusercontent.com"
+
+
+def _session(people: Deployers, subject: str, audience: str = "sts.amazonaws.com") -> boto3.Session:
+    """What a job gets for the token that GitHub gives it."""
+    claims = {"iss": f"https://{GITHUB}", "sub": subject, "aud": audience, "exp": time.time() + 600}
+    parts = [base64.urlsafe_b64encode(json.dumps(each).encode()).decode() for each in ({}, claims)]
+    sts = boto3.client(
+        "sts", endpoint_url=people.url, region_name=REGION, config=Config(signature_version=UNSIGNED)
+    )
+    answer = sts.assume_role_with_web_identity(
+        RoleArn=f"{ROLE}/{PREFIX}-ci-look", RoleSessionName="job", WebIdentityToken=".".join([*parts, "s"])
+    )["Credentials"]
+    keys = (answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
+    return boto3.Session(*keys, region_name=REGION)
+
+
+@pytest.mark.parametrize(
+    "of", ["ref:refs/heads/main", "ref:refs/heads/release/1.2", "environment:production"]
+)
+def test_a_pipelines_jobs_have_its_roles_policies_and_no_more(people: Deployers, of: str) -> None:
+    lambda_ = _session(people, f"repo:example/llm:{of}").client("lambda", endpoint_url=people.url)
+    with pytest.raises(lambda_.exceptions.ResourceNotFoundException):
+        lambda_.get_function(FunctionName=f"{PREFIX}-gateway")
+    with pytest.raises(ClientError, match="is not authorized to perform: lambda:DeleteFunction"):
+        lambda_.delete_function(FunctionName=f"{PREFIX}-gateway")
+
+
+@pytest.mark.parametrize(
+    ("subject", "audience"),
+    [
+        ("repo:example/llm:ref:refs/heads/feature", "sts.amazonaws.com"),
+        ("repo:example/llm:pull_request", "sts.amazonaws.com"),
+        ("repo:example/llm-fork:ref:refs/heads/main", "sts.amazonaws.com"),
+        ("repo:other/llm:environment:production", "sts.amazonaws.com"),
+        ("repo:example/llm:ref:refs/heads/main", "https://github.com/example"),
+    ],
+)
+def test_other_jobs_get_nothing(people: Deployers, subject: str, audience: str) -> None:
+    with pytest.raises(ClientError, match=r"AccessDenied|Incorrect token audience"):
+        _session(people, subject, audience)
