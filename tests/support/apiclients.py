@@ -13,23 +13,20 @@ from typing import Any
 
 import httpx
 
-from tests.support.cloud import Behaviour, answer, paced, stream
+from tests.support.cloud import answer, paced, stream
 
 # As long as a small model takes for a short answer; clients beside each other are in it most of the time.
 ANSWER_SECONDS = 0.4
 
 
-def chat(text: str) -> Behaviour:
-    """A model that says this to everything."""
-    final = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "served"}
-    words = [{"delta": {"role": "assistant", "content": text}}, {"delta": {}, "finish_reason": "stop"}]
-    chunks = [final | {"choices": [{"index": 0, "finish_reason": None, **word}]} for word in words]
+def says_its_name(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
+    """A model that answers everything with the name that it is called by: so a release shows itself."""
+    name = request["body"]["model"]
+    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": name}
+    words = [{"delta": {"role": "assistant", "content": name}}, {"delta": {}, "finish_reason": "stop"}]
+    chunks = [head | {"choices": [{"index": 0, "finish_reason": None, **word}]} for word in words]
     events = [b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks]
-
-    def behave(handler: http.server.BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
-        stream(handler, paced([*events, b"data: [DONE]\n\n"], ANSWER_SECONDS / 3))
-
-    return behave
+    stream(handler, paced([*events, b"data: [DONE]\n\n"], ANSWER_SECONDS / 3))
 
 
 def broken(handler: http.server.BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
