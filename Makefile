@@ -82,6 +82,7 @@ generate: $(DEV) ## write again what is generated and checked in: schema, refere
 	$(VENV)/bin/python -m toolkit.environment.reference
 	$(VENV)/bin/python -m toolkit.policy.docs
 	$(VENV)/bin/python -m tests.tools.terraform_docs
+	$(VENV)/bin/python -m tests.tools.permissions --page
 	$(VENV)/bin/python -m tests.tools.api_docs
 
 bench-gateway: $(DEV) ## compare an answer through the API with the runtime's and the model server's

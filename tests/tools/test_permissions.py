@@ -1,0 +1,20 @@
+"""The page about permissions."""
+
+from __future__ import annotations
+
+from tests.support.needed import stored
+from tests.tools import permissions as tool
+from toolkit import permissions
+
+
+def test_the_page_that_is_checked_in_is_up_to_date() -> None:
+    text = tool.PAGE.read_text(encoding="utf-8")
+    assert tool.page(text) == text, "run `.venv/bin/python -m tests.tools.permissions --page`"
+
+
+def test_it_has_each_statement_and_who_needs_it() -> None:
+    text = tool.PAGE.read_text(encoding="utf-8")
+    for name in permissions.NAMES:
+        assert f"### {name}\n" in text
+        assert stored()[name]
+        assert all(commands for sid, commands in stored()[name].items() if not sid.startswith("LendKeys"))
