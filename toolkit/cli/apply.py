@@ -39,8 +39,10 @@ def apply(
 
     from toolkit.cli import approval
     from toolkit.console import Console
-    from toolkit.deployment import inference, locking, planfile, review
+    from toolkit.deployment import inference
     from toolkit.deployment.context import open_context
+    from toolkit.deployment.locks import locking
+    from toolkit.deployment.plans import planfile, review
     from toolkit.report import text
 
     console = Console()

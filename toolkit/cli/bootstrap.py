@@ -10,8 +10,8 @@ def bootstrap(env: Env, yes: Yes = False, lock_timeout: LockTimeout = 0) -> None
     from toolkit.cli import approval
     from toolkit.console import Console
     from toolkit.deployment import bootstrap as account
-    from toolkit.deployment import locking
     from toolkit.deployment.context import open_context
+    from toolkit.deployment.locks import locking
 
     console = Console()
     context = open_context(env, console, start_cloud=True, lock_timeout=lock_timeout)

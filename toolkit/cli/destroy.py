@@ -9,7 +9,7 @@ from toolkit.cli.options import AllowDestroy, Env, LockTimeout, Yes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from toolkit.deployment.removal import Leftover
+    from toolkit.deployment.cutoff.removal import Leftover
     from toolkit.terraform import Plan
 
 
@@ -19,8 +19,10 @@ def destroy(
     """Take an environment down; the account's role, model store and state stay."""
     from toolkit.cli import approval
     from toolkit.console import Console
-    from toolkit.deployment import destroying, locking, review
+    from toolkit.deployment import destroying
     from toolkit.deployment.context import open_context
+    from toolkit.deployment.locks import locking
+    from toolkit.deployment.plans import review
     from toolkit.environment import load
     from toolkit.project import Project
 

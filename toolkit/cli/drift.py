@@ -12,9 +12,9 @@ def drift(
 ) -> None:
     """Show what was changed outside of Terraform since the last apply; exit 8 if something was."""
     from toolkit.console import Console
-    from toolkit.deployment import drift as detection
-    from toolkit.deployment import drifttext
     from toolkit.deployment.context import open_context
+    from toolkit.deployment.plans import drift as detection
+    from toolkit.deployment.plans import drifttext
 
     console = Console()
     found = detection.detect(open_context(env, console, lock_timeout=lock_timeout))

@@ -60,7 +60,7 @@ def rotate(
     ] = False,
 ) -> None:
     """Give a key a new value, and print it once the API takes it; the old one is valid until it is ended."""
-    from toolkit.deployment.apiclient import accepts
+    from toolkit.deployment.api.apiclient import accepts
     from toolkit.keys import rotate as rotated
 
     console, keys, outputs = _open(env)
@@ -109,7 +109,8 @@ def _remarks(key: ApiKey) -> list[str]:
 
 def _open(env: str) -> _Opened:
     from toolkit.console import Console
-    from toolkit.deployment import apikeys, outputs
+    from toolkit.deployment import outputs
+    from toolkit.deployment.api import apikeys
     from toolkit.deployment.context import open_context
 
     console = Console()

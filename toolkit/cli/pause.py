@@ -20,7 +20,7 @@ def pause(
     env: Env, yes: Yes = False, allow_destroy: AllowDestroy = None, lock_timeout: LockTimeout = 0
 ) -> None:
     """Take the endpoints away, so that nothing is paid for; all else stays."""
-    from toolkit.deployment import rollback
+    from toolkit.deployment.releases import rollback
 
     meaning = "its models stop answering until `toolkit resume`"
     _apply(env, rollback.prepare_pause, meaning, yes, allow_destroy, lock_timeout)
@@ -30,7 +30,7 @@ def resume(
     env: Env, yes: Yes = False, allow_destroy: AllowDestroy = None, lock_timeout: LockTimeout = 0
 ) -> None:
     """Bring a paused environment back to the release it was on."""
-    from toolkit.deployment import rollback
+    from toolkit.deployment.releases import rollback
 
     meaning = "its endpoints are paid for again"
     _apply(env, rollback.prepare_resume, meaning, yes, allow_destroy, lock_timeout)
@@ -46,8 +46,10 @@ def _apply(
 ) -> None:
     from toolkit.cli import approval
     from toolkit.console import Console
-    from toolkit.deployment import inference, locking, review
+    from toolkit.deployment import inference
     from toolkit.deployment.context import open_context
+    from toolkit.deployment.locks import locking
+    from toolkit.deployment.plans import review
 
     console = Console()
     context = open_context(env, console, lock_timeout=lock_timeout)

@@ -49,8 +49,8 @@ def plan(
 
 
 def _plan_one(console: Console, env: str, form: str, lock_timeout: int) -> None:
-    from toolkit.deployment import planning
     from toolkit.deployment.context import open_context
+    from toolkit.deployment.plans import planning
 
     context = open_context(env, console, start_cloud=True, lock_timeout=lock_timeout)
     outcome = planning.plan(context)
@@ -63,7 +63,7 @@ def _plan_one(console: Console, env: str, form: str, lock_timeout: int) -> None:
 
 
 def _plan_all(console: Console, names: list[str], form: str, parallel: int, lock_timeout: int) -> None:
-    from toolkit.deployment import sidebyside
+    from toolkit.deployment.plans import sidebyside
     from toolkit.errors import InputError
     from toolkit.project import Project
 

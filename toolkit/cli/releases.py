@@ -11,8 +11,8 @@ from toolkit.cli.options import Env, Json
 def releases(env: Env, as_json: Json = False) -> None:
     """List what was applied, newest first."""
     from toolkit.console import Console
-    from toolkit.deployment import recording
     from toolkit.deployment.context import open_context
+    from toolkit.deployment.releases import recording
 
     console = Console()
     found = recording.releases_of(open_context(env, console)).list()

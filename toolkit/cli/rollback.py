@@ -23,9 +23,11 @@ def rollback(
 
     from toolkit.cli import approval
     from toolkit.console import Console
-    from toolkit.deployment import inference, locking, review
-    from toolkit.deployment import rollback as releases
+    from toolkit.deployment import inference
     from toolkit.deployment.context import open_context
+    from toolkit.deployment.locks import locking
+    from toolkit.deployment.plans import review
+    from toolkit.deployment.releases import rollback as releases
     from toolkit.report import text
 
     console = Console()

@@ -10,7 +10,7 @@ from toolkit.cli.options import Env
 
 if TYPE_CHECKING:
     from toolkit.console import Console
-    from toolkit.deployment.sync import Sync
+    from toolkit.deployment.code.sync import Sync
 
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on with each change of a file, until Ctrl-C.")]
 
@@ -18,8 +18,8 @@ Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on with each chan
 def sync(env: Env, watch: Watch = False) -> None:
     """Update the code of the Lambda functions in seconds, without Terraform."""
     from toolkit.console import Console
+    from toolkit.deployment.code.sync import Sync
     from toolkit.deployment.context import open_context
-    from toolkit.deployment.sync import Sync
 
     console = Console()
     context = open_context(env, console)
@@ -27,7 +27,7 @@ def sync(env: Env, watch: Watch = False) -> None:
     if not watch:
         _once(console, work)
         return
-    from toolkit.deployment import watching
+    from toolkit.deployment.code import watching
 
     source = context.project.root / "lambda_src"
     console.line(f"watching {context.project.relative(source)}, Ctrl-C to stop")

@@ -17,8 +17,8 @@ def unlock(env: Env, stack: Stack = "inference", yes: Yes = False) -> None:
     """Show who holds the lock on an environment's state, and clear it if its holder is dead."""
     from toolkit.cli import approval
     from toolkit.console import Console
-    from toolkit.deployment import statelock
     from toolkit.deployment.context import open_context
+    from toolkit.deployment.locks import statelock
 
     console = Console()
     context = open_context(env, console)

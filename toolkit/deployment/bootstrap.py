@@ -8,8 +8,8 @@ from pathlib import Path
 
 from toolkit import permissions, rendering
 from toolkit.aws import statebucket
-from toolkit.deployment import accountadoption
 from toolkit.deployment.context import Context
+from toolkit.deployment.cutoff import accountadoption
 from toolkit.environment import neighbours
 from toolkit.errors import PreflightError
 from toolkit.terraform import Plan

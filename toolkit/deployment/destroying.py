@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from toolkit.deployment import apikeys, bootstrap, files, inference, removal, settle
+from toolkit.deployment import bootstrap, files, inference
+from toolkit.deployment.api import apikeys
 from toolkit.deployment.context import Context
+from toolkit.deployment.cutoff import removal
+from toolkit.deployment.cutoff.removal import Leftover
 from toolkit.deployment.outputs import stored
-from toolkit.deployment.removal import Leftover
+from toolkit.deployment.rollout import settle
 from toolkit.terraform import Plan
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from toolkit.deployment import settle
 from toolkit.deployment.context import Context
+from toolkit.deployment.rollout import settle
 
 if TYPE_CHECKING:
     from toolkit.aws.endpoints import Description

@@ -9,11 +9,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from toolkit import staging
-from toolkit.deployment import adoption, apikeys, bootstrap, files, fleet, recording, settle, verify, watch
+from toolkit.deployment import bootstrap, files, fleet
+from toolkit.deployment.api import apikeys
 from toolkit.deployment.context import Context
+from toolkit.deployment.cutoff import adoption
 from toolkit.deployment.outputs import Outputs, deployed_models, read, stored
-from toolkit.deployment.settle import settled
-from toolkit.deployment.verify import Rollout
+from toolkit.deployment.releases import recording
+from toolkit.deployment.rollout import settle, verify, watch
+from toolkit.deployment.rollout.settle import settled
+from toolkit.deployment.rollout.verify import Rollout
 from toolkit.environment import endpoint_name
 from toolkit.errors import TerraformError
 from toolkit.packaging import Package

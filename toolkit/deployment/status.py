@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from toolkit.aws import endpoints
-from toolkit.deployment import phases
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
+from toolkit.deployment.rollout import phases
 
 
 @dataclass(frozen=True)

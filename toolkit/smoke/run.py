@@ -11,7 +11,7 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
 from toolkit.aws.access import AwsAccess
-from toolkit.deployment.apiclient import open_api
+from toolkit.deployment.api.apiclient import open_api
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
 from toolkit.errors import SmokeTestError

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from toolkit.deployment import inference, recording, rollback
+from toolkit.deployment import inference
 from toolkit.deployment.context import Context
 from toolkit.deployment.inference import Prepared
 from toolkit.deployment.outputs import Outputs
+from toolkit.deployment.releases import recording, rollback
 from toolkit.errors import SmokeTestError
 from toolkit.smoke.run import raise_for_failures, run
 

@@ -1,0 +1,94 @@
+"""Changes of files, as an editor makes them."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.interrupts import wait_for
+from toolkit.console import Console
+from toolkit.deployment.code import watching
+from toolkit.errors import InputError
+
+
+class Watched:
+    """Counts the changes of a folder in a thread."""
+
+    def __init__(self, directory: Path) -> None:
+        self.count = self.looks = 0
+        self._over = False
+        self._directory = directory
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def _run(self) -> None:
+        for _ in watching.changes(self._directory):
+            if self._over:
+                return
+            self.count += 1
+
+    def stop(self) -> None:
+        self._over = True
+        (self._directory / "last.py").touch()
+        self._thread.join(20)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "watched").mkdir()
+    return tmp_path / "watched"
+
+
+@pytest.fixture
+def watched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
+    watched = Watched(folder)
+    fingerprint = watching._fingerprint
+
+    def counted(directory: Path) -> dict[Path, tuple[int, int]]:
+        watched.looks += 1
+        return fingerprint(directory)
+
+    monkeypatch.setattr(watching, "_LOOK_MILLISECONDS", 20)
+    monkeypatch.setattr(watching, "_fingerprint", counted)
+    watched.start()
+    wait_for(lambda: watched.count == 1, "the beginning")
+    yield watched
+    watched.stop()
+
+
+def put(path: Path, text: str) -> None:
+    """In one step, so that it is one change whenever one looks."""
+    aside = path.parents[1] / "aside"
+    aside.write_text(text)
+    aside.rename(path)
+
+
+def test_each_change_is_told_and_nothing_else(folder: Path, watched: Watched) -> None:
+    put(folder / "a.py", "1")
+    wait_for(lambda: watched.count == 2, "a new file")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "a.pyc").write_text("1")
+    (folder / "b.py.swp").write_text("1")
+    looks = watched.looks
+    wait_for(lambda: watched.looks > looks + 2, "looks without a change")
+    assert watched.count == 2
+    put(folder / "a.py", "22")
+    wait_for(lambda: watched.count >= 3, "a changed file")
+    (folder / "a.py").unlink()
+    wait_for(lambda: watched.count >= 4, "a removed file")
+    assert watched.count == 4
+
+
+def test_mistakes_are_told_and_survived() -> None:
+    said = io.StringIO()
+    with watching.surviving(Console(err=said, interactive=False)):
+        raise InputError("no good", where="a.py:1")
+    assert said.getvalue() == "error: a.py:1: no good\n"
+    with pytest.raises(ZeroDivisionError), watching.surviving(Console(err=said, interactive=False)):
+        raise ZeroDivisionError

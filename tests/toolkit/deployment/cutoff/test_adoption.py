@@ -1,0 +1,130 @@
+"""What an apply that was cut off has left: found by name and tags, taken back or removed."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from toolkit.aws.access import AwsAccess
+from toolkit.console import Console
+from toolkit.deployment.cutoff import adoption, removal
+from toolkit.terraform import Change, Counts, Plan
+
+ROLE = "arn:aws:iam::123456789012:role/HuggingfaceExecuteRole"
+IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/llama-cpp:server-sagemaker-cpu-v1"
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+ALLOW = {"Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": "*"}
+
+
+def tags(env: str) -> list[dict[str, str]]:
+    """Those of the stack's default_tags."""
+    ours = {"managed-by": "terraform", "stack": "inference", "environment": env, "team": "x"}
+    return [{"Key": key, "Value": value} for key, value in ours.items()]
+
+
+def context(account: AwsAccess, env: str) -> Any:
+    environment = SimpleNamespace(
+        env=env, prefix=f"llm-{env}", models={"m.x": None}, api=SimpleNamespace(stage="live")
+    )
+    console = Console(err=io.StringIO(), interactive=False)
+    return SimpleNamespace(access=account, environment=environment, console=console)
+
+
+def plan(*addresses: str, action: str = "create") -> Plan:
+    changes = tuple(Change(address, action, address.split(".")[-2]) for address in addresses)
+    return Plan(Path("plan"), True, False, Counts(), changes, ())
+
+
+def model(account: AwsAccess, name: str, env: str | None) -> None:
+    account.sagemaker.create_model(
+        ModelName=name,
+        ExecutionRoleArn=ROLE,
+        PrimaryContainer={"Image": IMAGE},
+        Tags=tags(env) if env else [],  # type: ignore[arg-type]
+    )
+
+
+def role(account: AwsAccess, env: str) -> None:
+    name = f"llm-{env}-gateway"
+    account.iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST, Tags=tags(env))  # type: ignore[arg-type]
+
+
+MODEL = 'module.endpoint["m.x"].aws_sagemaker_model.this["{}"]'
+
+
+def test_what_a_plan_would_make_a_second_time_is_adopted(account: AwsAccess, tmp_path: Path) -> None:
+    model(account, "llm-adopt-m-x-0a", "adopt")
+    account.iam.create_role(RoleName="llm-adopt-gateway", AssumeRolePolicyDocument=TRUST, Tags=tags("adopt"))  # type: ignore[arg-type]
+    account.logs.create_log_group(logGroupName="/aws/lambda/llm-adopt-gateway")
+    api_tags = {each["Key"]: each["Value"] for each in tags("adopt")}
+    api = account.apigateway.create_rest_api(name="llm-adopt", tags=api_tags)["id"]
+    plans = {
+        name: account.apigateway.create_usage_plan(name=name, tags=api_tags)["id"]
+        for name in ("llm-adopt", "llm-adopt-partner-a")
+    }
+    found = adoption.find(
+        context(account, "adopt"),
+        plan(
+            MODEL.format("0a"),
+            MODEL.format("0b"),  # not there
+            'module.endpoint["m.x"].aws_sagemaker_endpoint.this[0]',
+            'module.api.aws_iam_role.function["gateway"]',
+            'module.api.aws_cloudwatch_log_group.this["gateway"]',
+            "module.api.aws_lambda_function.gateway[0]",
+            "module.api.aws_api_gateway_rest_api.this[0]",
+            "module.api.aws_api_gateway_stage.this[0]",
+            'module.api.aws_api_gateway_usage_plan.this["default"]',
+            'module.api.aws_api_gateway_usage_plan.this["partner-a"]',
+            "module.somewhere.aws_else.this[0]",
+        ),
+    )
+    written = json.loads(adoption.write(found, tmp_path).read_text())["adopt"]
+    assert written == {
+        "aws_sagemaker_model": [{"id": "llm-adopt-m-x-0a", "model": "m.x", "key": "0a"}],
+        "aws_iam_role": [{"id": "llm-adopt-gateway", "model": None, "key": "gateway"}],
+        "api_log_group": [{"id": "/aws/lambda/llm-adopt-gateway", "model": None, "key": "gateway"}],
+        "aws_api_gateway_rest_api": [{"id": api, "model": None, "key": "0"}],
+        "aws_api_gateway_usage_plan": [
+            {"id": plans["llm-adopt"], "model": None, "key": "default"},
+            {"id": plans["llm-adopt-partner-a"], "model": None, "key": "partner-a"},
+        ],
+    }
+    assert "adopting sagemaker model llm-adopt-m-x-0a" in adoption.describe(found)[0]
+
+
+@pytest.mark.parametrize("env", [None, "other"])
+def test_others_things_are_left_alone(account: AwsAccess, env: str | None) -> None:
+    name = f"llm-mine-m-x-{env or 'untagged'}".lower()
+    model(account, name, env)
+    address = MODEL.format(name.rpartition("-")[2])
+    assert adoption.find(context(account, "mine"), plan(address)) == []
+    assert removal.find(context(account, "mine"), {}) == []
+
+
+def test_what_is_in_the_state_is_not_asked_about(account: AwsAccess) -> None:
+    model(account, "llm-known-m-x-0a", "known")
+    assert adoption.find(context(account, "known"), plan(MODEL.format("0a"), action="update")) == []
+
+
+def test_what_a_destroy_has_left_is_named_and_removed(account: AwsAccess) -> None:
+    model(account, "llm-rest-m-x-0a", "rest")
+    model(account, "llm-rest-m-x-0b", "rest")
+    model(account, "llm-rest-eu-m-x-0a", "rest-eu")  # of the environment `rest-eu`, whose prefix is longer
+    role(account, "rest")
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [ALLOW]})
+    account.iam.put_role_policy(RoleName="llm-rest-gateway", PolicyName="run", PolicyDocument=policy)
+    opened = context(account, "rest")
+    known = {"aws_sagemaker_model": frozenset({"llm-rest-m-x-0b"})}
+    assert [str(each) for each in removal.find(opened, known)] == [
+        "model llm-rest-m-x-0a",
+        "role llm-rest-gateway",
+    ]
+    for each in removal.find(opened, {}):
+        each.remove()
+    assert removal.find(opened, {}) == []
+    assert account.sagemaker.describe_model(ModelName="llm-rest-eu-m-x-0a")

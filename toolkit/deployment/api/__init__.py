@@ -1,0 +1,1 @@
+"""The deployed API: its keys, and a client of it."""

@@ -1,0 +1,1 @@
+"""The functions' code, updated beside Terraform."""

@@ -1,0 +1,155 @@
+"""Code that updates in seconds: straight to Lambda, and noted in the state as if Terraform had done it."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from toolkit import packaging
+from toolkit.aws import statebucket, statelock
+from toolkit.deployment import files, outputs
+from toolkit.deployment.context import Context
+from toolkit.deployment.locks import locking
+from toolkit.errors import PolicyViolationError, RolloutError
+from toolkit.packaging import Package, syntax
+from toolkit.packaging.difference import Difference, difference
+from toolkit.terraform import functioncode
+from toolkit.terraform.functioncode import FunctionCode
+
+if TYPE_CHECKING:
+    from types_boto3_lambda.type_defs import FunctionConfigurationTypeDef as Configuration
+
+# Lambda takes a second or two on AWS; it promises nothing.
+ACTIVE_SECONDS = 120.0
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Synced:
+    """A function that has new code.
+
+    Attributes:
+        part: `gateway` or `authorizer`.
+        package: what it runs now.
+        difference: to what it ran before; None if that package is not on this machine.
+        seconds: from the upload until Lambda called it active.
+    """
+
+    part: str
+    package: Package
+    difference: Difference | None
+    seconds: float
+
+    def describe(self) -> str:
+        """In one line, for people."""
+        size = f"{self.package.path.stat().st_size / 1024:.0f} KiB"
+        what = f": {self.difference.describe()}" if self.difference else ""
+        return (
+            f"{self.part}{what} ({size}, sha256 {self.package.sha256[:12]}), active in {self.seconds:.1f} s"
+        )
+
+
+class Sync:
+    """Brings the functions of a deployed environment to what `lambda_src/` holds.
+
+    Raises:
+        PolicyViolationError: the environment is protected.
+        PreflightError: it is not deployed.
+    """
+
+    def __init__(self, context: Context) -> None:
+        environment = context.environment
+        if environment.protected:
+            raise PolicyViolationError(
+                f"environment {environment.env} is protected: its code comes from reviewed applies alone",
+                where=environment.file,
+                remedy=f"make apply ENV={environment.env}",
+            )
+        self._context = context
+        self._functions = outputs.read(context).functions
+        self._done: packaging.Packages | None = None
+
+    def run(self) -> list[Synced]:
+        """Do it, unless the sources are those of the last time.
+
+        Returns:
+            The functions that have new code now.
+
+        Raises:
+            InputError: a source file is no Python.
+            StateError: an apply is under way.
+            RolloutError: Lambda could not start the new code.
+        """
+        syntax.check(self._context.project)
+        packages = packaging.build(self._context.project, self._context.console)
+        if packages == self._done:
+            return []
+        environment = self._context.environment
+        bucket, key = environment.state_bucket, environment.state_key
+        with (
+            locking.exclusive(self._context),
+            statelock.held(self._context.access, bucket, key, "sync"),
+        ):
+            synced = self._update({"gateway": packages.gateway, "authorizer": packages.authorizer})
+        self._done = packages
+        return synced
+
+    def _update(self, packages: Mapping[str, Package]) -> list[Synced]:
+        synced: list[Synced] = []
+        running: dict[str, FunctionCode] = {}
+        for part, package in packages.items():
+            name = self._functions[part]
+            configuration = self._configuration(name)
+            if _hexadecimal(configuration["CodeSha256"]) != package.sha256:
+                before = _hexadecimal(configuration["CodeSha256"])
+                started = time.monotonic()
+                configuration = self._upload(name, package)
+                seconds = time.monotonic() - started
+                synced.append(Synced(part, package, self._difference(part, before, package), seconds))
+            running[name] = FunctionCode(
+                filename=files.package_path(self._context.project, package),
+                sha256=configuration["CodeSha256"],
+                size=configuration["CodeSize"],
+                last_modified=configuration["LastModified"],
+            )
+        self._note(running)
+        return synced
+
+    def _configuration(self, name: str) -> Configuration:
+        # Not GetFunctionConfiguration: Terraform's deployers have the right to this.
+        return self._context.access.lambda_.get_function(FunctionName=name)["Configuration"]
+
+    def _upload(self, name: str, package: Package) -> Configuration:
+        access = self._context.access.lambda_
+        access.update_function_code(FunctionName=name, ZipFile=package.path.read_bytes())
+        deadline = time.monotonic() + ACTIVE_SECONDS
+        while True:
+            configuration = self._configuration(name)
+            status = configuration.get("LastUpdateStatus", "Successful")
+            if status == "Successful":
+                return configuration
+            if status == "Failed" or time.monotonic() > deadline:
+                reason = configuration.get("LastUpdateStatusReason") or f"still {status}"
+                raise RolloutError(f"Lambda does not run the new code: {reason}", where=name)
+            time.sleep(_POLL_SECONDS)
+
+    def _difference(self, part: str, before: str, package: Package) -> Difference | None:
+        old = packaging.package_file(self._context.project.lambda_build, part, before)
+        return difference(old, package.path) if old.is_file() else None
+
+    def _note(self, running: Mapping[str, FunctionCode]) -> None:
+        environment, access = self._context.environment, self._context.access
+        bucket, key = environment.state_bucket, environment.state_key
+        content = statebucket.read(access, bucket, key)
+        if content is None:
+            return
+        updated = functioncode.write(content, f"s3://{bucket}/{key}", running)
+        if updated is not None:
+            statebucket.write(access, bucket, key, updated)
+
+
+def _hexadecimal(sha256: str) -> str:
+    return base64.b64decode(sha256).hex()

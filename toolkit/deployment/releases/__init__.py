@@ -1,0 +1,1 @@
+"""Releases: an apply becomes one, and is gone back to."""
