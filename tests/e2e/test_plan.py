@@ -32,7 +32,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Planned, the plan kept as `first.plan`, and applied by that plan."""
     with opened(tmp_path_factory.mktemp("lab")) as made:
         shown = json.loads(made.toolkit.succeed("plan", "--env", "local", "--json"))
-        assert {part["part"] for part in shown["parts"]} == {"API", "model echo"}
+        assert {part["part"] for part in shown["parts"]} == {"API", "model echo", "observability"}
         shutil.copy(made.build / "plan", made.toolkit.project / "first.plan")
         made.toolkit.succeed("apply", "--env", "local", "--plan", "build/local/plan")
         yield made
@@ -96,11 +96,11 @@ def test_what_is_no_plan_is_refused(lab: Lab, content: bytes) -> None:
 def test_a_violation_is_shown_and_nothing_is_saved_or_applied(lab: Lab) -> None:
     lab.declare("    aliases: [chat]\npolicy: {fail_at: medium}\n")
     said = refused(lab, 3, "plan", "--env", "local")
-    assert "terraform/modules/inference_api/api.tf:" in said
-    assert "CKV_LLM_9" in said
-    assert "→ Add access_log_settings" in said
+    assert "terraform/modules/sagemaker_endpoint/configuration.tf:" in said
+    assert "CKV_LLM_1" in said
+    assert "→ Set kms_key_arn" in said
     assert not (lab.build / "plan").exists()
-    assert "CKV_LLM_9" in refused(lab, 3, "apply", "--env", "local")
+    assert "CKV_LLM_1" in refused(lab, 3, "apply", "--env", "local")
 
 
 def test_an_endpoint_is_not_destroyed_by_accident(lab: Lab) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 from toolkit.report import kinds, reasons, versions
 from toolkit.report.values import Difference, differences
 
+# Modules of the inference stack; all else is in the account stack.
+_MODULES = {"module.api.": "API", "module.observability.": "observability"}
 _ENDPOINT = re.compile(r'module\.endpoint\["(?P<model>[^"]+)"\]\.')
 _NAMES = ("name", "alarm_name", "function_name", "bucket", "stage_name", "resource_id", "role", "rest_api_id")
 ACTIONS = {
@@ -34,7 +36,7 @@ class Change:
         name: what AWS calls the resource, as far as it is known; else its name in Terraform.
         old_name: what it was called, if that changes.
         action: create, update, replace, destroy, adopt (it exists and comes under Terraform), move or forget.
-        part: what it belongs to: "model NAME", "API" or "account".
+        part: what it belongs to: "model NAME", "API", "observability" or "account".
         reason: why it is replaced or destroyed.
         differences: what changes in it; empty if it is created or destroyed.
         new_version: it is immutable, and another one takes its place: nothing is interrupted.
@@ -119,7 +121,7 @@ def part(address: str) -> str:
     match = _ENDPOINT.match(address)
     if match:
         return f"model {match['model']}"
-    return "API" if address.startswith("module.api.") else "account"
+    return next((name for prefix, name in _MODULES.items() if address.startswith(prefix)), "account")
 
 
 def _name(values: Mapping[str, Any], resource: Mapping[str, Any]) -> str:
