@@ -22,9 +22,9 @@ LAMBDA_UV = $(subst --universal --python-version 3.11,--python-version 3.13 --py
 KIND := $(if $(shell grep -sE '^target:[[:space:]]*local' terraform/environments/$(ENV).yaml),local,toolkit)
 SETUP := $(VENV)/.$(KIND).installed
 DEV := $(VENV)/.dev.installed
-# Tests of one file, or of one deployment, stay together; the whole-stack ones, which come first, take longest.
+# How tests are spread: tests/conftest.py. The whole-stack ones, which come first, take longest.
 WORKERS ?= 3
-PYTEST := $(VENV)/bin/pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
+PYTEST := $(VENV)/bin/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup bootstrap plan apply sync logs smoke-test status outputs destroy doctor \
         test test-fast lint check generate bench-cli bench-plan bench-gateway lock clean

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from tests.support.checkout import ROOT
 
@@ -25,22 +27,26 @@ def checkout() -> Path:
 CLOUDS = {"account", "cloud"}
 
 
-# Made once for the tests of many files; other fixtures are made once a file, or cost little.
-DEPLOYMENTS = {"api", "deployed"}
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of this project's own."""
     parser.addoption("--record", action="store_true", help="write recorded tables again (docs/clients.md)")
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what needs a running cloud, and keep together what shares costly fixtures."""
+    """Mark as slow what needs a running cloud."""
     for item in items:
-        fixtures = set(item.fixturenames) if isinstance(item, pytest.Function) else set()
-        if fixtures & CLOUDS:
+        if isinstance(item, pytest.Function) and CLOUDS.intersection(item.fixturenames):
             item.add_marker(pytest.mark.slow)
-        # With several workers (`make test`), a group runs on one of them.
-        group = (fixtures & DEPLOYMENTS) or {item.path.relative_to(ROOT).as_posix()}
-        item.add_marker(pytest.mark.xdist_group(" ".join(sorted(group))))
+
+
+class TogetherScheduling(LoadFileScheduling):
+    """Gives workers whole files, and one of them all that shares a deployment: a folder of `tests/e2e`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = PurePosixPath(nodeid.split("::", 1)[0])
+        return str(file.parent if file.match("tests/e2e/*/*.py") else file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TogetherScheduling:
+    """How tests are spread over workers (`make test`)."""
+    return TogetherScheduling(config, log)
