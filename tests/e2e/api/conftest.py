@@ -105,7 +105,9 @@ def _answer(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any]
     if body["model"] == "broken":
         answer(handler, 500, b'{"error": {"message": "CUDA error: out of memory at /opt/engine.cc:12"}}')
     elif request["path"].endswith("/embeddings"):
-        inputs = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        # A text, its tokens, or several of either.
+        asked = body["input"]
+        inputs = asked if isinstance(asked, list) and not isinstance(asked[0], int) else [asked]
         vector = {"object": "embedding", "embedding": [0.5, 0.25]}
         vectors = [{**vector, "index": index} for index in range(len(inputs))]
         answer(handler, 200, json.dumps({"object": "list", "model": "served", "data": vectors}).encode())
