@@ -19,8 +19,9 @@ pytestmark = pytest.mark.e2e
 # `toolkit apply` without what is judged and told before: that changes nothing, and takes half of the time.
 APPLY = """
 from toolkit.console import Console
-from toolkit.deployment import inference, locking
+from toolkit.deployment import inference
 from toolkit.deployment.context import open_context
+from toolkit.deployment.locks import locking
 context = open_context("local", Console(), start_cloud=True)
 with locking.exclusive(context):
     inference.apply(context, inference.prepare(context))
@@ -120,9 +121,7 @@ def test_an_apply_goes_on_when_only_the_toolkit_is_killed(lab: Lab) -> None:
         text=True,
     )
     assert process.stderr is not None
-    for line in process.stderr:
-        if STEP.search(line):
-            break
+    assert any(STEP.search(line) for line in process.stderr)
     process.kill()
     process.wait()
     process.stderr.close()

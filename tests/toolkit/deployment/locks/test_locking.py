@@ -26,7 +26,7 @@ COMMAND = """
 import os, sys
 from pathlib import Path
 from tests.toolkit.deployment.test_locking import context
-from toolkit.deployment import locking
+from toolkit.deployment.locks import locking
 from toolkit.terraform import process
 sys.argv = ["toolkit", "apply"]
 checkout = Path(os.environ["CHECKOUT"])
