@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.toolkit.deployment.fakes import World, statuses
-from tests.toolkit.deployment.test_verify import deployed, outputs
+from tests.toolkit.deployment.rollout.test_verify import deployed, outputs
 from toolkit.deployment import status
 
 
