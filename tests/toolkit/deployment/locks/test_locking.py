@@ -25,7 +25,7 @@ from toolkit.project import Project
 COMMAND = """
 import os, sys
 from pathlib import Path
-from tests.toolkit.deployment.test_locking import context
+from tests.toolkit.deployment.locks.test_locking import context
 from toolkit.deployment.locks import locking
 from toolkit.terraform import process
 sys.argv = ["toolkit", "apply"]
