@@ -22,7 +22,8 @@ from toolkit.console import Console
 from toolkit.deployment import inference
 from toolkit.deployment.context import open_context
 from toolkit.deployment.locks import locking
-context = open_context("local", Console(), start_cloud=True)
+# A provider that was started while its parents were killed still ends by itself.
+context = open_context("local", Console(), start_cloud=True, lock_timeout=60)
 with locking.exclusive(context):
     inference.apply(context, inference.prepare(context))
 """

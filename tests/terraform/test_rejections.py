@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Any
 
 import pytest
@@ -180,8 +181,8 @@ TOGETHER: list[Case] = [
 ]
 
 
-def _kind(module: str) -> str:
-    return "stacks" if module == "inference" else "modules"
+def _place(module: str) -> str:
+    return module if module == "inference" else f"../modules/{module}"
 
 
 @pytest.fixture(scope="module")
@@ -192,8 +193,16 @@ def refusals(rig: Rig) -> dict[str, list[str]]:
 
 def _refusals(rig: Rig, name: str, cases: list[Case]) -> dict[str, list[str]]:
     """Plan all of the cases in one root, as one run takes seconds."""
+    stack = rig.project.root / "terraform" / "tests" / "inference"
+    if not stack.exists():
+        # Terraform takes import blocks in a root module only.
+        shutil.copytree(
+            rig.project.root / "terraform" / "stacks" / "inference",
+            stack,
+            ignore=shutil.ignore_patterns("adoption.tf"),
+        )
     modules = {
-        f"case_{number}": {"source": f"../../{_kind(module)}/{module}", **good, **wrong}
+        f"case_{number}": {"source": f"../{_place(module)}", **good, **wrong}
         for number, (module, good, wrong, _) in enumerate(cases)
     }
     folder = rig.root(f"rejections_{name}", 'provider "aws" {\n  region = "us-east-1"\n}\n')

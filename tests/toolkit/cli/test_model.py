@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.checkout import ROOT
 from tests.support.toolkit import Toolkit
 
 ENVIRONMENT = """\
@@ -32,6 +33,7 @@ def toolkit(tmp_path: Path) -> Iterator[Toolkit]:
     environments = tmp_path / "terraform" / "environments"
     environments.mkdir(parents=True)
     (environments / "test.yaml").write_text(ENVIRONMENT)
+    (tmp_path / "requirements").symlink_to(ROOT / "requirements")
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "model.gguf").write_bytes(b"GGUF")
     program = Toolkit(tmp_path)

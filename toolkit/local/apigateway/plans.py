@@ -1,4 +1,4 @@
-"""Usage plans where moto falls short: patches as Terraform sends them, and when a plan was made."""
+"""Usage plans where moto falls short: patches as Terraform sends them, when a plan was made, keys that go."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
-from moto.apigateway.models import UsagePlan
+from moto.apigateway.models import APIGatewayBackend, UsagePlan
 
 _CREATED = "toolkit_created"
 _NUMBERS: dict[str, Callable[[str], int | float]] = {
@@ -25,7 +25,15 @@ def extend() -> None:
         own(self, *args, **kwargs)
         setattr(self, _CREATED, datetime.now(UTC).date())
 
+    delete_api_key = APIGatewayBackend.delete_api_key
+
+    def delete_and_detach(self: APIGatewayBackend, api_key_id: str) -> None:
+        delete_api_key(self, api_key_id)
+        for keys in self.usage_plan_keys.values():
+            keys.pop(api_key_id, None)
+
     UsagePlan.__init__ = dated  # type: ignore[method-assign]
+    APIGatewayBackend.delete_api_key = delete_and_detach  # type: ignore[method-assign]
     UsagePlan.apply_patch_operations = _patch  # type: ignore[method-assign,assignment]
 
 

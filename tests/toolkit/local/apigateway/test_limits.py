@@ -51,6 +51,13 @@ def test_a_keys_burst_is_its_own(keyed: Any) -> None:
     assert statuses(keyed, "/a", yours, 1) == [200]
 
 
+def test_a_deleted_key_is_in_no_usage_plan(keyed: Any) -> None:
+    plan, key, _ = a_key(keyed)
+    assert [item["id"] for item in keyed.client.get_usage_plan_keys(usagePlanId=plan)["items"]] == [key]
+    keyed.client.delete_api_key(apiKey=key)
+    assert keyed.client.get_usage_plan_keys(usagePlanId=plan)["items"] == []
+
+
 def test_a_method_may_have_a_throttle_of_its_own(keyed: Any) -> None:
     stage = {"throttle": {"/b/{x}/GET": {"rateLimit": SELDOM, "burstLimit": 1}}}
     plan, _, value = a_key(keyed, throttle={"rateLimit": SELDOM, "burstLimit": 3}, stage=stage)
