@@ -16,6 +16,7 @@ import boto3
 import psutil
 from botocore.config import Config
 
+from toolkit.aws.access import AwsAccess
 from toolkit.local.client import RunningCloud
 from toolkit.project import Project
 
@@ -41,7 +42,7 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-def aws_clients(cloud: RunningCloud) -> Aws:
+def aws_clients(cloud: RunningCloud | AwsAccess) -> Aws:
     def make(service: str, region: str = "us-east-1", **settings: Any) -> Any:
         return boto3.client(
             service,  # type: ignore[call-overload]
@@ -89,8 +90,8 @@ class Hosting:
         self.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=variants)
         return name
 
-    def endpoint(self, configuration: str, **members: Any) -> str:
-        name = f"endpoint-{next(_numbers)}"
+    def endpoint(self, configuration: str, name: str | None = None, **members: Any) -> str:
+        name = name or f"endpoint-{next(_numbers)}"
         self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=configuration, **members)
         self.made.append(name)
         return name
@@ -101,7 +102,7 @@ class Hosting:
 
         def is_settled() -> bool:
             description.update(self.sagemaker.describe_endpoint(EndpointName=name))
-            return description["EndpointStatus"] in ("InService", "Failed")
+            return description["EndpointStatus"] in ("InService", "Failed", "UpdateRollbackFailed")
 
         eventually(is_settled, seconds)
         return dict(self.sagemaker.describe_endpoint(EndpointName=name))
@@ -109,6 +110,12 @@ class Hosting:
     def delete(self, name: str) -> None:
         self.sagemaker.delete_endpoint(EndpointName=name)
         eventually(lambda: not self.exists(name))
+
+    def delete_all(self) -> None:
+        """All that were made; their engines must be healthy, since what moves cannot be deleted."""
+        for name in [each for each in self.made if self.exists(each)]:
+            self.settled(name)
+            self.delete(name)
 
     def exists(self, name: str) -> bool:
         found = self.sagemaker.list_endpoints(NameContains=name)["Endpoints"]
@@ -130,6 +137,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.healthy = True
+        self.asked: Callable[[], None] = lambda: None  # called before it says whether it is healthy
         self.behaviour: Behaviour = lambda handler, _: answer(handler, 200, b'{"ok": true}')
         self.requests: list[dict[str, Any]] = []
         engine = self
@@ -138,6 +146,7 @@ class Engine:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                engine.asked()
                 answer(self, 200 if engine.healthy else 503, b"{}")
 
             def do_POST(self) -> None:

@@ -65,9 +65,5 @@ def engine() -> Iterator[Engine]:
 def hosting(aws: Aws, engine: Engine) -> Iterator[Hosting]:
     hosting = Hosting(aws, aws("sagemaker"))
     yield hosting
-    # Endpoints that relay to it must settle before they can be deleted.
     engine.healthy = True
-    for name in hosting.made:
-        if hosting.exists(name):
-            hosting.settled(name)
-            hosting.delete(name)
+    hosting.delete_all()

@@ -2,6 +2,7 @@
 
 Creating ──▶ InService ──▶ Updating ──▶ InService       on the new configuration
     │            │             └──▶ RollingBack ──▶ InService    on the old one, with a reason
+    │            │                       └──▶ UpdateRollbackFailed    on both, until the next update
     └──▶ Failed  └──▶ Deleting ──▶ gone
 """
 
@@ -60,6 +61,9 @@ async def _take_back(endpoint: Endpoint, deployment: Deployment, reason: str) ->
     try:
         await deployment.roll_back()
     except FleetError as error:
+        # Each fleet keeps the requests and the instances that it has.
+        for fleet in endpoint.fleets:
+            fleet.stage = None
         endpoint.change("UpdateRollbackFailed", f"{reason} The old fleet did not come up again: {error}")
     else:
         # The status says that all is well; only the reason and the configuration tell otherwise.
@@ -96,6 +100,6 @@ async def resize(endpoint: Endpoint, fleet: Fleet) -> None:
 
 async def take_down(endpoint: Endpoint) -> None:
     """End all processes of an endpoint."""
-    endpoint.traffic.shares = []
-    for fleet in endpoint.fleets:
+    fleets, endpoint.traffic.shares = endpoint.fleets, []
+    for fleet in fleets:
         await fleet.stop()

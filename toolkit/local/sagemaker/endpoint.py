@@ -52,8 +52,9 @@ class Endpoint(Resource):
 
     @property
     def fleets(self) -> list[Fleet]:
-        """All fleets that have or may have processes."""
-        return [fleet for fleet in (self.fleet, self.pending) if fleet is not None]
+        """All fleets that have or may have processes: also what an update left that was not taken back."""
+        known = [fleet for fleet in (self.fleet, self.pending, *self.traffic.fleets) if fleet is not None]
+        return list(dict.fromkeys(known))
 
 
 def summarise(endpoint: Endpoint) -> Members:

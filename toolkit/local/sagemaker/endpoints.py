@@ -127,6 +127,10 @@ class Endpoints:
     def _update_weights(self, region: str, request: Members) -> Members:
         endpoint = self._endpoints[region].get(request["EndpointName"])
         self._check_idle(endpoint)
+        if endpoint.status == "UpdateRollbackFailed":
+            # Its instances are of two configurations, and only another update brings them together.
+            message = f'Cannot update endpoint "{endpoint.arn}" because its status is {endpoint.status}.'
+            raise ApiError("ValidationException", message)
         changes = request["DesiredWeightsAndCapacities"]
         variants = {variant.name: variant for variant in endpoint.variants}
         unknown = [change["VariantName"] for change in changes if change["VariantName"] not in variants]

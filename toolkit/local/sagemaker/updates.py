@@ -34,7 +34,7 @@ class Traffic:
 
     Attributes:
         shares: fleets with their shares of the traffic, which add up to 1; one fleet unless an update
-            is moving the traffic.
+            is moving the traffic, or could not be taken back.
     """
 
     shares: list[tuple[Fleet, float]] = field(default_factory=list)
@@ -57,9 +57,13 @@ class Traffic:
         """A fleet's share, from 0 to 1."""
         return sum(share for each, share in self.shares if each is fleet)
 
-    def split(self, blue: Fleet, green: Fleet, share: float) -> None:
-        """Give the green fleet its share, and the blue one the rest."""
-        self.shares = [(fleet, part) for fleet, part in ((blue, 1 - share), (green, share)) if part > 0]
+    def give(self, fleet: Fleet, share: float) -> None:
+        """Give a fleet its share; the others part the rest as they do now."""
+        rest = sum(part for each, part in self.shares if each is not fleet)
+        scale = (1 - share) / rest if rest else 0.0
+        parts = {each: part * scale for each, part in self.shares}
+        parts[fleet] = share if rest else 1.0
+        self.shares = [(each, part) for each, part in parts.items() if part > 0]
 
 
 class _Clock:
@@ -107,7 +111,8 @@ class Deployment:
     """An update in progress.
 
     Args:
-        traffic: the endpoint's, all of which goes to the blue fleet.
+        traffic: the endpoint's. All of it goes to the blue fleet, unless an earlier update could neither
+            end nor be taken back: then some goes to what that one had brought up.
         green: not yet started.
         policy: how to go on.
     """
@@ -116,12 +121,13 @@ class Deployment:
         self._traffic = traffic
         self._blue = blue
         self._green = green
+        self._stranded = [fleet for fleet in traffic.fleets if fleet is not blue]
         self._policy = policy
         self._clock = _Clock(policy.limit)
 
     @property
     def moved(self) -> bool:
-        """Whether the green fleet has any of the traffic."""
+        """Whether any of the traffic is not the blue fleet's."""
         return self._traffic.share(self._blue) < 1
 
     async def run(self, alarm: Coroutine[Any, Any, str]) -> None:
@@ -153,7 +159,7 @@ class Deployment:
             await self._green.resize(within=self._clock.left)
         for share in self._policy.shares:
             self._enter("ActivatingTraffic")
-            self._traffic.split(self._blue, self._green, share)
+            self._traffic.give(self._green, share)
             self._enter("Baking")
             await self._clock.wait(self._policy.bake if share == 1 else self._policy.interval)
 
@@ -165,36 +171,44 @@ class Deployment:
                 await green.resize(_grown(batch), within=self._clock.left)
             share = _share(green)
             self._enter("ActivatingTraffic")
-            self._traffic.split(self._blue, green, share)
+            self._traffic.give(green, share)
             self._enter("Baking")
             await self._clock.wait(self._policy.interval)
             with self._clock.work():
-                await self._blue.resize(_rest(share))
+                for fleet in (self._blue, *self._stranded):
+                    await fleet.resize(_rest(share))
 
     async def finish(self) -> None:
-        """Stop the blue fleet, when its last requests are done."""
+        """Stop the blue fleet, and what is stranded, when their last requests are done."""
         self._green.stage = None
-        self._blue.stage = Stage("Deleting")
-        await self._blue.release()
+        await _remove(self._blue, *self._stranded)
 
     async def roll_back(self) -> None:
-        """Give all traffic back to the blue fleet, and stop the green one when its last requests are done.
+        """Give all traffic back to the blue fleet, and stop the others when their last requests are done.
 
         Raises:
-            FleetError: the blue fleet, part of which had gone, did not come up again.
+            FleetError: the blue fleet, part of which had gone, did not come up again; the fleets that have
+                the traffic keep it.
         """
+        others = (self._green, *self._stranded)
         while self._traffic.share(self._blue) < 1 or _share(self._blue) < 1:
             await self._blue.resize(_grown(self._policy.rollback_batch))
             share = _share(self._blue)
-            self._traffic.split(self._blue, self._green, 1 - share)
+            self._traffic.give(self._blue, share)
             if share < 1:
-                await self._green.resize(_rest(share))
-        self._green.stage = Stage("Deleting")
-        await self._green.release()
+                for fleet in others:
+                    await fleet.resize(_rest(share))
+        await _remove(*others)
         self._blue.stage = None
 
     def _enter(self, status: str) -> None:
         self._green.stage = Stage(status)
+
+
+async def _remove(*fleets: Fleet) -> None:
+    for fleet in fleets:
+        fleet.stage = Stage("Deleting")
+    await asyncio.gather(*(fleet.release() for fleet in fleets))
 
 
 def _share(fleet: Fleet) -> float:

@@ -1,0 +1,65 @@
+"""An endpoint whose update failed, and could not be taken back either."""
+
+from __future__ import annotations
+
+import uuid
+
+from tests.support.cloud import Engine, Hosting
+
+BUCKET = "weights-that-go"
+# One instance after the other, and nothing to wait for.
+ROLLING = {
+    "RollingUpdatePolicy": {
+        "MaximumBatchSize": {"Type": "CAPACITY_PERCENT", "Value": 50},
+        "WaitIntervalInSeconds": 0,
+    }
+}
+
+
+class Stuck:
+    """An endpoint of two instances, one of each configuration.
+
+    The weights of both releases went while an update was half-way, so that no further instance can start.
+
+    Args:
+        hosting: where it is made.
+        engines: behind the old and the new configuration.
+        name: its name.
+
+    Attributes:
+        endpoint: its name.
+        old: the configuration that it had.
+        new: the one that it was to get.
+    """
+
+    def __init__(self, hosting: Hosting, engines: tuple[Engine, Engine], name: str | None = None) -> None:
+        self._hosting, self._s3 = hosting, hosting.aws("s3")
+        self._s3.create_bucket(Bucket=BUCKET)
+        self._keys = [f"{uuid.uuid4()}/weights" for _ in engines]
+        self.restore()
+        self.old, self.new = map(self._configuration, self._keys, engines)
+        self.endpoint = hosting.endpoint(self.old, name)
+        assert hosting.settled(self.endpoint)["EndpointStatus"] == "InService"
+        self._s3.delete_object(Bucket=BUCKET, Key=self._keys[0])
+        # The first new instance has them by then.
+        engines[1].asked = lambda: self._s3.delete_object(Bucket=BUCKET, Key=self._keys[1])
+        self.update(self.new)
+        assert hosting.settled(self.endpoint)["EndpointStatus"] == "UpdateRollbackFailed"
+        engines[1].asked = lambda: None
+
+    def update(self, configuration: str) -> None:
+        """Update the endpoint, instance by instance."""
+        self._hosting.sagemaker.update_endpoint(
+            EndpointName=self.endpoint, EndpointConfigName=configuration, DeploymentConfig=ROLLING
+        )
+
+    def restore(self) -> None:
+        """Bring the weights back."""
+        for key in self._keys:
+            self._s3.put_object(Bucket=BUCKET, Key=key, Body=key.encode())
+
+    def _configuration(self, key: str, engine: Engine) -> str:
+        uri = f"s3://{BUCKET}/{key.removesuffix('weights')}"
+        source = {"S3Uri": uri, "S3DataType": "S3Prefix", "CompressionType": "None"}
+        container = {**engine.container, "ModelDataSource": {"S3DataSource": source}}
+        return self._hosting.configuration(container=container, InitialInstanceCount=2)
