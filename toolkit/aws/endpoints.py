@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 # Statuses that SageMaker leaves by itself; until then it refuses updates and deletions.
 MOVING = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
+# An update failed, and so did the way back: instances of both configurations serve.
+STUCK = "UpdateRollbackFailed"
+# Statuses in which an endpoint does not serve what it is named after, or not all of it.
+BROKEN = frozenset({"Failed", "OutOfService", STUCK})
 
 
 def describe(access: AwsAccess, name: str) -> Description | None:

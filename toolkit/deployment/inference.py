@@ -15,7 +15,7 @@ from toolkit.deployment.context import Context
 from toolkit.deployment.cutoff import adoption
 from toolkit.deployment.outputs import Outputs, deployed_models, read, stored
 from toolkit.deployment.releases import recording
-from toolkit.deployment.rollout import settle, verify, watch
+from toolkit.deployment.rollout import mend, settle, verify, watch
 from toolkit.deployment.rollout.settle import settled
 from toolkit.deployment.rollout.verify import Rollout
 from toolkit.environment import endpoint_name
@@ -56,6 +56,7 @@ def prepare(context: Context) -> Prepared:
     """Bring the account to where the stack can be planned, and plan what the environment file says."""
     bootstrap.ensure(context)
     found = settled(context, settle.names(context).values())
+    mend.warn(context, found)
     counts = fleet.instance_counts(context, found)
     written = files.write(context.project, context.environment, context.console, counts)
     planned = plan(context, "apply", written.staged, written.packages, settle.failed(context, found))
@@ -109,6 +110,7 @@ def apply(context: Context, prepared: Prepared, check: Callable[[Outputs], None]
     if prepared.plan.has_changes:
         rollout = _apply_plan(context, prepared)
     outputs = read(context)
+    rollout = mend.bring_together(context, outputs.models, rollout)
     verify.endpoints(context, outputs, rollout)
     apikeys.bring_up_to_date(context, outputs)
     if check is not None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.aws import endpoints
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
 from toolkit.deployment.rollout import phases
+
+if TYPE_CHECKING:
+    from toolkit.aws.endpoints import Description
 
 
 @dataclass(frozen=True)
@@ -73,13 +76,18 @@ def read(context: Context, outputs: Outputs) -> Status:
                 endpoint_name=model.endpoint_name,
                 status=found["EndpointStatus"],
                 phase=phases.describe(found),
-                as_planned=found.get("EndpointConfigName") == model.endpoint_config_name,
+                as_planned=_serves(found, model.endpoint_config_name),
                 instances=sum(variant.get("CurrentInstanceCount", 0) for variant in variants),
                 desired_instances=sum(variant.get("DesiredInstanceCount", 0) for variant in variants),
                 failure_reason=found.get("FailureReason"),
             )
         )
     return Status(outputs.environment, outputs.api_base_url, models)
+
+
+def _serves(found: Description, configuration: str) -> bool:
+    broken = found["EndpointStatus"] in endpoints.BROKEN
+    return found.get("EndpointConfigName") == configuration and not broken
 
 
 def _without_endpoint(name: str, model: DeployedModel, status: str, *, as_planned: bool) -> ModelStatus:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from toolkit.aws.endpoints import STUCK
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
 from toolkit.deployment.rollout import evidence
@@ -118,8 +119,8 @@ def _details(
 def _serving(found: Description | None) -> str:
     if found is None or found["EndpointStatus"] == "Failed":
         return "nothing"
-    if found["EndpointStatus"] == "UpdateRollbackFailed":
-        return f"a mix of {found.get('EndpointConfigName')} and the planned one"
+    if found["EndpointStatus"] == STUCK:
+        return f"a mix of {found.get('EndpointConfigName')} and of what its last update was to bring"
     return str(found.get("EndpointConfigName"))
 
 

@@ -2,50 +2,142 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
+from collections.abc import Mapping
+from threading import Event
+from typing import Any
+
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.toolkit.deployment.fakes import World, missing, statuses
+from tests.support.cloud import PATIENT, Engine, Hosting, answer, eventually
+from tests.support.contexts import Opened, heard, opened
+from tests.support.load import load
+from toolkit.aws.access import AwsAccess
 from toolkit.deployment.rollout.settle import failed, settled
 
 
-def test_what_stands_still_is_not_waited_for() -> None:
-    world = World()
-    world.sagemaker.answers = {"a": list(statuses("InService")), "b": list(statuses("Failed"))}
-    found = settled(world.context, ["a", "b", "gone"])
+@pytest.fixture(scope="module")
+def configuration(hosting: Hosting, engine: Engine) -> str:
+    return hosting.configuration(container=engine.container, **PATIENT)
+
+
+@pytest.fixture(scope="module")
+def still(hosting: Hosting, configuration: str) -> str:
+    """An endpoint that is in service."""
+    name = hosting.endpoint(configuration)
+    hosting.settled(name)
+    return name
+
+
+@pytest.fixture(scope="module")
+def broken(hosting: Hosting) -> str:
+    """The endpoint of the model `m`, which failed."""
+    name = hosting.endpoint(hosting.configuration(image="unknown"), "llm-x-m")
+    hosting.settled(name)
+    return name
+
+
+def test_what_stands_still_is_not_waited_for(environment: Opened, still: str, broken: str) -> None:
+    with heard(environment.context.access) as asked:
+        found = settled(environment.context, [still, broken, "gone"])
     assert {name: known["EndpointStatus"] for name, known in found.items()} == {
-        "a": "InService",
-        "b": "Failed",
+        still: "InService",
+        broken: "Failed",
     }
-    assert world.sagemaker.asked == ["a", "b", "gone"]
-    assert world.said.getvalue() == ""
+    assert asked.names == [still, broken, "gone"]
+    assert environment.said == []
 
 
-def test_what_moves_is_waited_for_with_a_line_for_each_change() -> None:
-    world = World()
-    moving = statuses("Updating", "Updating", "RollingBack", "InService")
-    world.sagemaker.answers = {"still": list(statuses("InService")), "a": list(moving)}
-    assert settled(world.context, ["still", "a"])["a"]["EndpointStatus"] == "InService"
-    assert world.said.getvalue().splitlines() == ["waiting for SageMaker …", "a: Updating", "a: RollingBack"]
-    assert world.sagemaker.asked.count("still") == 1
+def test_what_moves_is_waited_for_with_a_line_for_each_change(
+    environment: Opened, hosting: Hosting, configuration: str, still: str, other: Engine
+) -> None:
+    name = hosting.endpoint(configuration)
+    hosting.settled(name)
+    cloudwatch, finish = hosting.aws("cloudwatch"), Event()
+    cloudwatch.put_metric_alarm(
+        AlarmName="settle",
+        Namespace="Test",
+        MetricName="none",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="ignore",
+    )
+
+    def slow(handler: Any, _: Mapping[str, Any]) -> None:
+        finish.wait(60)
+        answer(handler, 200, b"{}")
+
+    def course(told: Mapping[str, Any]) -> None:
+        """What happens at each stage, once it was told; the new fleet goes when it has answered."""
+        if told["EndpointStatus"] == "RollingBack":
+            finish.set()
+        elif "Baking" in json.dumps(told.get("PendingDeploymentSummary"), default=str):
+            eventually(lambda: bool(other.requests), 60)
+            cloudwatch.set_alarm_state(AlarmName="settle", StateValue="ALARM", StateReason="by hand")
+        elif told["EndpointStatus"] == "Updating":
+            other.healthy = True
+
+    other.healthy, other.behaviour = False, slow
+    routing = {
+        "Type": "CANARY",
+        "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50},
+        "WaitIntervalInSeconds": 3600,
+    }
+    hosting.sagemaker.update_endpoint(
+        EndpointName=name,
+        EndpointConfigName=hosting.configuration(container=other.container, **PATIENT),
+        DeploymentConfig={
+            "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing},
+            "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "settle"}]},
+        },
+    )
+    with load(hosting.aws, name), heard(environment.context.access) as asked:
+        asked.then = lambda told: course(told) if told["EndpointName"] == name else None
+        found = settled(environment.context, [still, name])
+    assert found[name]["EndpointStatus"] == "InService"
+    assert found[name]["EndpointConfigName"] == configuration
+    first, *lines = environment.said
+    assert first == "waiting for SageMaker …"
+    assert [line for line in lines if lines.count(line) > 1] == []
+    assert lines[0] == (f"{name}: Updating, starting instances, 0 % of the traffic on the new fleet")
+    assert f"{name}: Updating, baking, 50 % of the traffic on the new fleet" in lines
+    assert lines[-1].startswith(f"{name}: RollingBack, ")
+    assert asked.names.count(still) == 1
 
 
-def test_one_that_goes_meanwhile_is_gone() -> None:
-    world = World()
-    world.sagemaker.answers = {"a": [*statuses("Deleting"), missing("a")]}
-    assert settled(world.context, ["a"]) == {}
+def test_one_that_goes_meanwhile_is_gone(
+    environment: Opened, account: AwsAccess, hosting: Hosting, configuration: str
+) -> None:
+    name = hosting.endpoint(configuration)
+    hosting.settled(name)
+    with urllib.request.urlopen(f"{account.endpoint_url}/_toolkit/status") as status:
+        running = json.load(status)["processes"]
+    (pid,) = [each["pid"] for each in running if each["name"].startswith(f"{name}/")]
+    process = psutil.Process(pid)
+    process.suspend()  # it hears that it is to end when it goes on
+    hosting.sagemaker.delete_endpoint(EndpointName=name)
+    with heard(environment.context.access) as asked:
+        asked.then = lambda _: process.resume() if process.is_running() else None
+        assert settled(environment.context, [name]) == {}
+    assert f"{name}: Deleting" in environment.said
 
 
-def test_another_refusal_is_not_taken_for_missing() -> None:
-    world = World()
-    denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeEndpoint")
-    world.sagemaker.answers = {"a": [denied]}
+def test_another_refusal_is_not_taken_for_missing(
+    nobody: AwsAccess, tmp_path_factory: pytest.TempPathFactory, still: str
+) -> None:
+    environment = opened(tmp_path_factory.mktemp("nobody"), nobody)
     with pytest.raises(ClientError, match="AccessDenied"):
-        settled(world.context, ["a"])
+        settled(environment.context, [still])
 
 
-def test_failed_endpoints_are_told_by_their_models() -> None:
-    (description,) = statuses("Failed")
-    assert failed(World().context, {"llm-x-m": description}) == ["m"]  # type: ignore[dict-item]
-    (description,) = statuses("InService")
-    assert failed(World().context, {"llm-x-m": description}) == []  # type: ignore[dict-item]
+def test_failed_endpoints_are_told_by_their_models(environment: Opened, still: str, broken: str) -> None:
+    context = environment.context
+    found = settled(context, [still, broken])
+    assert failed(context, found) == ["m"]
+    assert failed(context, {"llm-x-m": found[still], "llm-x-n": found[still]}) == []

@@ -2,135 +2,236 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime, timedelta
-from typing import Any
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from tests.toolkit.deployment.fakes import World, statuses
-from toolkit.deployment.outputs import DeployedModel, Outputs
+from tests.support.cloud import PATIENT, Engine, Hosting, answer, eventually
+from tests.support.contexts import Opened, deployed, heard, outputs
+from tests.support.load import load
+from toolkit.aws.access import AwsAccess
+from toolkit.deployment.outputs import DeployedModel
 from toolkit.deployment.rollout import verify
 from toolkit.deployment.rollout.verify import Rollout
 from toolkit.errors import RolloutError
 
-BEGAN = datetime(2026, 1, 1, 12, tzinfo=UTC)
+CANARY = {
+    "Type": "CANARY",
+    "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50},
+    "WaitIntervalInSeconds": 3600,
+}
 
 
-def deployed(endpoint: str = "e", configuration: str = "new") -> DeployedModel:
-    return DeployedModel(
-        endpoint_name=endpoint,
-        endpoint_type="realtime",
-        endpoint_config_name=configuration,
-        variant_names=["v"],
-        model_names={"v": "model"},
-        instance_types={"v": "ml.c7i.xlarge"},
-        alarm_names=["e-errors"],
-    )
+@pytest.fixture(scope="module")
+def well(hosting: Hosting, engine: Engine) -> DeployedModel:
+    """A model that serves as planned."""
+    configuration = hosting.configuration(container=engine.container, **PATIENT)
+    endpoint = hosting.endpoint(configuration)
+    hosting.settled(endpoint)
+    return deployed(endpoint, configuration)
 
 
-def outputs(models: dict[str, DeployedModel], *, paused: bool = False) -> Outputs:
-    values: dict[str, Any] = dict.fromkeys(Outputs.__dataclass_fields__, "")
-    return Outputs(**values | {"models": models, "paused": paused})
+@pytest.fixture(scope="module")
+def taken_back(hosting: Hosting, engine: Engine) -> tuple[DeployedModel, str]:
+    """A model whose update SageMaker took back, and the configuration that it has again."""
+    old = hosting.configuration(container=engine.container, **PATIENT)
+    endpoint = hosting.endpoint(old)
+    hosting.settled(endpoint)
+    new = hosting.configuration(image="unknown")
+    hosting.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=new)
+    hosting.settled(endpoint)
+    return deployed(endpoint, new), old
 
 
-def refused(world: World, rollout: Rollout, **models: DeployedModel) -> RolloutError:
+@pytest.fixture(scope="module")
+def failed(hosting: Hosting) -> DeployedModel:
+    """A model that never served."""
+    configuration = hosting.configuration(image="unknown")
+    endpoint = hosting.endpoint(configuration, "llm-x-m-2")
+    hosting.settled(endpoint)
+    return deployed(endpoint, configuration)
+
+
+def touching(*models: DeployedModel, since: datetime | None = None) -> Rollout:
+    began = since or datetime(2026, 1, 1, 12, tzinfo=UTC)
+    return Rollout(frozenset(model.endpoint_name for model in models), began)
+
+
+def refused(environment: Opened, rollout: Rollout, **models: DeployedModel) -> RolloutError:
     with pytest.raises(RolloutError) as caught:
-        verify.endpoints(world.context, outputs(models or {"m": deployed()}), rollout)
+        verify.endpoints(environment.context, outputs(models), rollout)
     return caught.value
 
 
-def touching(*endpoints: str) -> Rollout:
-    return Rollout(frozenset(endpoints), BEGAN)
+def later(account: AwsAccess) -> datetime:
+    """A moment, by AWS's clock, that is a whole second after all that has been."""
+    now = account.now()
+    eventually(lambda: account.now() > now)
+    return account.now()
 
 
-def test_as_planned_is_well() -> None:
-    world = World()
-    world.sagemaker.answers = {"e": list(statuses("Updating", "InService"))}
-    verify.endpoints(world.context, outputs({"m": deployed()}), touching("e"))
+def test_as_planned_is_well_once_the_update_has_ended(
+    environment: Opened, hosting: Hosting, well: DeployedModel, other: Engine
+) -> None:
+    other.healthy = False
+    new = hosting.configuration(container=other.container, **PATIENT)
+    hosting.sagemaker.update_endpoint(EndpointName=well.endpoint_name, EndpointConfigName=new)
+    planned = deployed(well.endpoint_name, new)
+    with heard(environment.context.access) as asked:
+        asked.then = lambda _: setattr(other, "healthy", True)
+        verify.endpoints(environment.context, outputs({"m": planned}), touching(planned))
+    assert len(asked.names) > 1
+    assert f"{well.endpoint_name}: Updating, starting instances" in "\n".join(environment.said)
+    hosting.sagemaker.update_endpoint(
+        EndpointName=well.endpoint_name, EndpointConfigName=well.endpoint_config_name
+    )
+    hosting.settled(well.endpoint_name)
 
 
-def test_paused_has_no_endpoint_to_look_at() -> None:
-    world = World()
-    verify.endpoints(world.context, outputs({"m": deployed()}, paused=True), Rollout())
-    assert world.sagemaker.asked == []
+def test_paused_has_no_endpoint_to_look_at(environment: Opened) -> None:
+    with heard(environment.context.access) as asked:
+        paused = outputs({"m": deployed("no-such", "new")}, paused=True)
+        verify.endpoints(environment.context, paused, Rollout())
+    assert asked.names == []
 
 
-def test_taken_back_is_told_with_reason_alarm_and_the_new_containers_words() -> None:
-    world = World()
-    (description,) = statuses("InService", configuration="old")
-    world.sagemaker.answers = {"e": [description | {"FailureReason": "Alarm fired."}]}
-    alarm = {"AlarmName": "e-errors", "MetricName": "Invocation5XXErrors", "Threshold": 0.05}
+def watch_errors(hosting: Hosting, endpoint: str, configuration: str) -> str:
+    """The alarm on server errors that the module makes for a rollout."""
+    name = f"{endpoint}-server-errors"
+    dimensions = {
+        "EndpointName": endpoint,
+        "VariantName": "AllTraffic",
+        "EndpointConfigName": configuration,
+    }
+    hosting.aws("cloudwatch").put_metric_alarm(
+        AlarmName=name,
+        Namespace="AWS/SageMaker",
+        MetricName="Invocation5XXErrors",
+        Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
+        Statistic="Average",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=0.05,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="notBreaching",
+    )
+    return name
+
+
+def state_of(hosting: Hosting, alarm: str) -> str:
+    (found,) = hosting.aws("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
+    return str(found["StateValue"])
+
+
+def test_taken_back_is_told_with_reason_alarm_and_the_new_containers_words(
+    environment: Opened, account: AwsAccess, hosting: Hosting, engine: Engine, other: Engine
+) -> None:
+    old, new = (hosting.configuration(container=each.container, **PATIENT) for each in (engine, other))
+    endpoint = hosting.endpoint(old)
+    hosting.settled(endpoint)
+    since = later(account)
+    other.behaviour = lambda handler, _: answer(handler, 500, b"{}")
+    alarm = watch_errors(hosting, endpoint, new)
+    with load(hosting.aws, endpoint):
+        hosting.sagemaker.update_endpoint(
+            EndpointName=endpoint,
+            EndpointConfigName=new,
+            DeploymentConfig={
+                "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": CANARY},
+                "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm}]},
+            },
+        )
+        hosting.settled(endpoint)
     # The new fleet is gone, and with it what the alarm watched: only its history tells.
-    world.cloudwatch.alarms = [alarm | {"StateValue": "OK"}]
-    data = {"newState": {"stateValue": "ALARM", "stateReason": "Threshold Crossed: 0.8"}}
-    world.cloudwatch.history = [
-        {"Timestamp": BEGAN + timedelta(seconds=9), "HistoryData": json.dumps(data)},
-        {"Timestamp": BEGAN - timedelta(days=9), "HistoryData": json.dumps({"newState": {}})},
-    ]
-    began = int(BEGAN.timestamp() * 1000)
-    world.logs.streams = {"v/old": (began - 1, ["old words"]), "v/new": (began + 1, ["new words"])}
+    eventually(lambda: state_of(hosting, alarm) == "OK", 60)
+    planned = deployed(endpoint, new, alarms=[alarm, "no-such-alarm"])
 
-    error = refused(world, touching("e"))
+    error = refused(environment, touching(planned, since=since), m=planned)
     assert error.exit_code == 6
     assert error.where == "models.m"
-    assert "rolled back by SageMaker: it is on old, not on the planned new" in error.message
+    assert error.remedy is not None
+    assert error.remedy.startswith("correct terraform/environments/x.yaml and apply again")
+    assert f"rolled back by SageMaker: it is on {old}, not on the planned {new}" in error.message
     told = str(error)
-    assert "reason: Alarm fired." in told
-    assert (
-        "alarm e-errors (Invocation5XXErrors, threshold 0.05) fired at 12:00:09 UTC: Threshold Crossed"
-        in told
-    )
-    assert "serves now: old" in told
-    assert "new words" in told
-    assert "old words" not in told
+    assert f"reason: The deployment was rolled back because an alarm is in the ALARM state: {alarm}" in told
+    fired = r"\(Invocation5XXErrors, threshold 0.05\) fired at \d\d:\d\d:\d\d UTC: Threshold Crossed"
+    assert re.search(f"alarm {alarm} {fired}", told)
+    assert f"serves now: {old}" in told
+    assert "the new containers' last log lines:" in told
+    assert f"relaying to {other.url}" in told
+    assert f"relaying to {engine.url}" not in told
+
+    # What fired before an apply began is not its business; what still fires is everybody's.
+    told = str(refused(environment, touching(planned, since=later(account)), m=planned))
+    assert f"alarm {alarm} (" not in told
+    hosting.aws("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="by hand")
+    assert "UTC: by hand" in str(refused(environment, touching(), m=planned))
 
 
-def test_failed_serves_nothing() -> None:
-    world = World()
-    world.sagemaker.answers = {"e": list(statuses("Failed"))}
-    error = refused(world, touching("e"))
-    assert "endpoint e is Failed" in error.message
+def test_failed_serves_nothing(environment: Opened, failed: DeployedModel) -> None:
+    error = refused(environment, touching(failed), m=failed)
+    assert f"endpoint {failed.endpoint_name} is Failed" in error.message
     assert "serves now: nothing" in error.details
+    assert any(line.startswith("reason: ") and "unknown" in line for line in error.details)
 
 
-def test_a_reason_on_the_planned_configuration_counts_if_this_apply_touched_it() -> None:
-    world = World()
-    (description,) = statuses("InService")
-    world.sagemaker.answers = {"e": [description | {"FailureReason": "The update failed."}]}
-    verify.endpoints(world.context, outputs({"m": deployed()}), touching())
-    assert "its update failed" in refused(world, touching("e")).message
+def test_one_of_several_variants_that_does_not_start_is_named_with_its_containers_words(
+    environment: Opened, hosting: Hosting, engine: Engine
+) -> None:
+    good = hosting.configuration(container=engine.container, VariantName="good", **PATIENT)
+    nowhere = {"Environment": {"OPENAI_BASE_URL": "http://model.invalid/v1"}}
+    bad = hosting.configuration(container=nowhere, VariantName="bad")
+    describe = hosting.sagemaker.describe_endpoint_config
+    variants = [describe(EndpointConfigName=name)["ProductionVariants"][0] for name in (good, bad)]
+    hosting.sagemaker.create_endpoint_config(EndpointConfigName="good-and-bad", ProductionVariants=variants)
+    endpoint = hosting.endpoint("good-and-bad")
+    planned = deployed(endpoint, "good-and-bad", ["bad", "good"])
+    error = refused(environment, touching(planned), m=planned)
+    assert f"endpoint {endpoint} is Failed" in error.message
+    assert "serves now: nothing" in error.details
+    told = str(error)
+    assert "reason: The primary container for production variant bad did not pass the ping" in told
+    assert "OPENAI_BASE_URL names the host model.invalid" in told
 
 
-def test_other_variants_and_a_missing_endpoint() -> None:
-    world = World()
-    (description,) = statuses("InService")
-    world.sagemaker.answers = {"e": [description | {"ProductionVariants": [{"VariantName": "w"}]}]}
-    assert "variants" in refused(world, touching()).message
-    assert "does not exist" in refused(world, touching(), m=deployed("gone")).message
+def test_a_reason_on_the_planned_configuration_counts_if_this_apply_touched_it(
+    environment: Opened, taken_back: tuple[DeployedModel, str]
+) -> None:
+    model, old = taken_back
+    reverted = replace(model, endpoint_config_name=old)
+    verify.endpoints(environment.context, outputs({"m": reverted}), touching())
+    assert "its update failed" in refused(environment, touching(reverted), m=reverted).message
 
 
-def test_several_are_all_reported() -> None:
-    world = World()
-    old = {"configuration": "old"}
-    world.sagemaker.answers = {
-        "a": list(statuses("InService", **old)),
-        "b": list(statuses("InService")),
-        "c": list(statuses("Failed")),
-    }
-    told = str(refused(world, touching("a", "c"), a=deployed("a"), b=deployed("b"), c=deployed("c")))
+def test_other_variants_and_a_missing_endpoint(environment: Opened, well: DeployedModel) -> None:
+    other = replace(well, variant_names=["w"])
+    assert "has the variants ['AllTraffic'], not ['w']" in refused(environment, touching(), m=other).message
+    gone = deployed("gone", "new")
+    assert "endpoint gone does not exist" in refused(environment, touching(), m=gone).message
+
+
+def test_several_are_all_reported(
+    environment: Opened, well: DeployedModel, taken_back: tuple[DeployedModel, str], failed: DeployedModel
+) -> None:
+    back, old = taken_back
+    told = str(refused(environment, touching(back, failed), a=back, b=well, c=failed))
     assert "2 endpoints do not serve what was planned" in told
-    assert "models.a: endpoint a was rolled back" in told
-    assert "models.c: endpoint c is Failed" in told
+    assert f"models.a: endpoint {back.endpoint_name} was rolled back" in told
+    assert f"  serves now: {old}" in told
+    assert f"models.c: endpoint {failed.endpoint_name} is Failed" in told
     assert "models.b" not in told
 
 
-def test_only_endpoints_that_terraform_names_are_blamed() -> None:
-    world = World()
-    world.sagemaker.answers = {"llm-a": list(statuses("Failed")), "llm-a-2": list(statuses("Failed"))}
-    models = {"a": deployed("llm-a"), "a-2": deployed("llm-a-2")}
-    rollout = touching("llm-a", "llm-a-2")
-    failed = verify.failed_rollouts(world.context, models, rollout, "waiting for (llm-a-2) create: Failed")
-    assert failed is not None
-    assert failed.where == "models.a-2"
-    assert verify.failed_rollouts(world.context, models, rollout, "another resource") is None
+def test_only_endpoints_that_terraform_names_are_blamed(
+    environment: Opened, hosting: Hosting, failed: DeployedModel
+) -> None:
+    hosting.settled(hosting.endpoint(failed.endpoint_config_name, "llm-x-m"))
+    models = {"m": deployed("llm-x-m", failed.endpoint_config_name), "m-2": failed}
+    rollout = touching(*models.values())
+    complaint = "waiting for (llm-x-m-2) create: Failed"
+    error = verify.failed_rollouts(environment.context, models, rollout, complaint)
+    assert error is not None
+    assert error.where == "models.m-2"
+    assert verify.failed_rollouts(environment.context, models, rollout, "another resource") is None

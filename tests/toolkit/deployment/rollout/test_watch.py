@@ -2,51 +2,77 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
-from botocore.exceptions import ClientError, ConnectTimeoutError
+import pytest
 
-from tests.toolkit.deployment.fakes import World, statuses
+from tests.support.cloud import PATIENT, Engine, Hosting, eventually
+from tests.support.contexts import heard
+from toolkit.aws.access import AwsAccess
 from toolkit.deployment.rollout.watch import Pace, watching
 
 
-def test_states_follow_sagemaker_and_the_asking_ends_with_the_block() -> None:
-    world, asked = World(), threading.Semaphore(0)
-    world.sagemaker.notify = asked.release
-    world.sagemaker.answers = {"e": [*statuses("Updating", "InService")]}
-    with watching(world.context.access, {"m": "e"}) as states:
-        for _ in range(3):  # when it is asked for the third time, the second answer is told
-            assert asked.acquire(timeout=30)
-        assert states() == {"m": "InService"}
-    names = [thread.name for thread in threading.enumerate()]
-    assert "rollout watch" not in names
+def names() -> list[str]:
+    return [thread.name for thread in threading.enumerate()]
 
 
-def test_what_cannot_be_asked_is_told_and_does_no_harm() -> None:
-    world, asked = World(), threading.Semaphore(0)
-    world.sagemaker.notify = asked.release
-    throttled = ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow"}}, "DescribeEndpoint")
-    unreachable = ConnectTimeoutError(endpoint_url="http://127.0.0.1:1")
-    world.sagemaker.answers = {"e": [throttled, unreachable]}
-    with watching(world.context.access, {"m": "e"}) as states:
-        for _ in range(3):
-            assert asked.acquire(timeout=30)
-        assert "can't be asked" in states()["m"]
+def test_states_follow_sagemaker_and_the_asking_ends_with_the_block(
+    account: AwsAccess, hosting: Hosting, other: Engine
+) -> None:
+    other.healthy = False
+    endpoint = hosting.endpoint(hosting.configuration(container=other.container, **PATIENT))
+    with watching(account, {"m": endpoint}) as states:
+        eventually(lambda: states() == {"m": "Creating, starting instances, 0 instances"}, 30)
+        other.healthy = True
+        eventually(lambda: states() == {"m": "InService"}, 30)
+        assert "rollout watch" in names()
+    assert "rollout watch" not in names()
 
 
-def test_an_endpoint_that_is_not_there_has_no_state() -> None:
-    world, asked = World(), threading.Semaphore(0)
-    world.sagemaker.notify = asked.release
-    with watching(world.context.access, {"m": "e"}) as states:
-        assert asked.acquire(timeout=30)
+def test_what_cannot_be_asked_is_told_and_does_no_harm(
+    hosting: Hosting, other: Engine, nobody: AwsAccess
+) -> None:
+    endpoint = hosting.endpoint(hosting.configuration(container=other.container, **PATIENT))
+    with watching(nobody, {"m": endpoint}) as states:
+        eventually(lambda: states() == {"m": "SageMaker can't be asked (ClientError)"}, 30)
+        _allow(hosting, nobody)
+        eventually(lambda: states() == {"m": "InService"}, 60)
+
+
+def _allow(hosting: Hosting, user: AwsAccess) -> None:
+    """What an administrator does."""
+    name = user.sts.get_caller_identity()["Arn"].rpartition("/")[2]
+    statement = {"Effect": "Allow", "Action": "sagemaker:DescribeEndpoint", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    hosting.aws("iam").put_user_policy(UserName=name, PolicyName="look", PolicyDocument=document)
+
+
+def test_credentials_that_are_gone_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a rollout that lasts longer than a session."""
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/dev/null")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with watching(AwsAccess("us-east-1", "123456789012"), {"m": "e"}) as states:
+        eventually(lambda: states() == {"m": "SageMaker can't be asked (NoCredentialsError)"}, 30)
+
+
+def test_an_endpoint_that_is_not_there_has_no_state(account: AwsAccess) -> None:
+    answered = threading.Semaphore(0)
+    with heard(account) as asked:
+        asked.then = lambda _: answered.release()
+        with watching(account, {"m": "no-such-endpoint"}) as states:
+            assert all(answered.acquire(timeout=30) for _ in range(2))
+            assert states() == {}
+
+
+def test_nothing_to_watch_asks_nobody(account: AwsAccess) -> None:
+    with heard(account) as asked, watching(account, {}) as states:
         assert states() == {}
-
-
-def test_nothing_to_watch_asks_nobody() -> None:
-    world = World()
-    with watching(world.context.access, {}) as states:
-        assert states() == {}
-    assert world.sagemaker.asked == []
+        assert "rollout watch" not in names()
+    assert asked.names == []
 
 
 def test_pauses_grow_while_nothing_happens() -> None:

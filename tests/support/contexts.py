@@ -1,0 +1,116 @@
+"""A real context of a small environment in an embedded cloud, and what is asked of SageMaker by it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.support.cloud import make_checkout
+from toolkit.aws.access import AwsAccess
+from toolkit.console import Console
+from toolkit.deployment.context import Context
+from toolkit.deployment.outputs import DeployedModel, Outputs
+from toolkit.environment import load
+
+ENVIRONMENT = """\
+target: local
+name: llm
+region: us-east-1
+models:
+"""
+MODEL = """\
+  {name}:
+    serving: {{engine: llama_cpp}}
+    source: {{server: "http://127.0.0.1:11434/v1"}}
+    instance_type: ml.c7i.xlarge
+"""
+
+
+@dataclass
+class Opened:
+    """An environment that was opened, and what its user has been told.
+
+    Attributes:
+        context: its context.
+    """
+
+    context: Context
+    _said: io.StringIO
+
+    @property
+    def said(self) -> list[str]:
+        """The lines of standard error."""
+        return self._said.getvalue().splitlines()
+
+
+def opened(directory: Path, access: AwsAccess, models: Sequence[str] = ("m",), env: str = "x") -> Opened:
+    """Open an environment with these models; nothing of it is deployed."""
+    project = make_checkout(directory)
+    text = ENVIRONMENT + "".join(MODEL.format(name=name) for name in models)
+    project.environment_file(env).write_text(text)
+    said = io.StringIO()
+    console = Console(err=said, interactive=False)
+    return Opened(Context(project, load(project, env), access, console, cloud_instance=None), said)
+
+
+def deployed(
+    endpoint: str, configuration: str, variants: Sequence[str] = ("AllTraffic",), alarms: Sequence[str] = ()
+) -> DeployedModel:
+    """A model as an apply would have left it."""
+    return DeployedModel(
+        endpoint_name=endpoint,
+        endpoint_type="realtime",
+        endpoint_config_name=configuration,
+        variant_names=list(variants),
+        model_names=dict.fromkeys(variants, "model"),
+        instance_types=dict.fromkeys(variants, "ml.c7i.xlarge"),
+        alarm_names=list(alarms),
+    )
+
+
+def outputs(models: Mapping[str, DeployedModel], *, paused: bool = False) -> Outputs:
+    """The outputs of an environment of these models."""
+    values: dict[str, Any] = dict.fromkeys(Outputs.__dataclass_fields__, "")
+    return Outputs(**values | {"models": dict(models), "paused": paused})
+
+
+@dataclass
+class Questions:
+    """What SageMaker is asked about endpoints.
+
+    Attributes:
+        names: of which, in order.
+        then: called with each answer before the one who asked gets it.
+    """
+
+    names: list[str] = field(default_factory=list)
+    then: Callable[[Mapping[str, Any]], None] = lambda _: None
+
+    def ask(self, params: Mapping[str, Any], **_: Any) -> None:
+        """One is asked."""
+        self.names.append(params["EndpointName"])
+
+    def answer(self, parsed: Mapping[str, Any], **_: Any) -> None:
+        """One is answered."""
+        self.then(parsed)
+
+
+@contextmanager
+def heard(access: AwsAccess) -> Iterator[Questions]:
+    """Hear each DescribeEndpoint of a client, until the block ends."""
+    events, questions = access.sagemaker.meta.events, Questions()
+    hooks = {
+        "before-parameter-build.sagemaker.DescribeEndpoint": questions.ask,
+        "after-call.sagemaker.DescribeEndpoint": questions.answer,
+    }
+    for event, hook in hooks.items():
+        events.register(event, hook)
+    try:
+        yield questions
+    finally:
+        for event, hook in hooks.items():
+            events.unregister(event, hook)

@@ -1,0 +1,75 @@
+"""Endpoints in the shared embedded cloud, which a file's tests share, and environments that have them."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.cloud import Engine, Hosting, aws_clients
+from tests.support.contexts import Opened, opened
+from toolkit.aws.access import LOCAL_SETTINGS, AwsAccess
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[list[Engine]]:
+    """All servers behind endpoints of a file's tests."""
+    made: list[Engine] = []
+    yield made
+    for engine in made:
+        engine.stop()
+
+
+@pytest.fixture(scope="module")
+def hosting(account: AwsAccess, engines: list[Engine]) -> Iterator[Hosting]:
+    """What makes endpoints; they are gone after the file's tests."""
+    aws = aws_clients(account)
+    hosting = Hosting(aws, aws("sagemaker"))
+    yield hosting
+    for engine in engines:  # else what starts would be waited for
+        engine.healthy = True
+    hosting.delete_all()
+
+
+@pytest.fixture(scope="module")
+def engine(engines: list[Engine]) -> Engine:
+    """The server behind what is well."""
+    engines.append(Engine())
+    return engines[-1]
+
+
+@pytest.fixture
+def other(engines: list[Engine]) -> Engine:
+    """The server behind the release of one test."""
+    engines.append(Engine())
+    return engines[-1]
+
+
+@pytest.fixture
+def environment(account: AwsAccess, tmp_path: Path) -> Opened:
+    """The environment `x` with the models `m` and `n`."""
+    return opened(tmp_path, account, ("m", "n"))
+
+
+@pytest.fixture
+def nobody(account: AwsAccess, hosting: Hosting, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsAccess]:
+    """Access of a user who may do nothing, which the cloud enforces until the test ends."""
+    iam, name = hosting.aws("iam"), f"nobody-{uuid.uuid4().hex[:8]}"
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    monkeypatch.setenv(LOCAL_SETTINGS["AWS_ACCESS_KEY_ID"], key["AccessKeyId"])
+    monkeypatch.setenv(LOCAL_SETTINGS["AWS_SECRET_ACCESS_KEY"], key["SecretAccessKey"])
+    enforce(account, True)
+    yield AwsAccess(account.region, account.account_id, account.endpoint_url)
+    enforce(account, False)
+
+
+def enforce(account: AwsAccess, wanted: bool) -> None:
+    """Have the cloud enforce IAM, or no longer; its root may do everything always."""
+    body = json.dumps({"enforce": wanted}).encode()
+    with urllib.request.urlopen(f"{account.endpoint_url}/_toolkit/iam", body) as answered:
+        assert json.load(answered) == {"enforce": wanted}

@@ -1,0 +1,80 @@
+"""Endpoints that an update has left between two configurations: told, and brought together."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.cloud import Engine, Hosting
+from tests.support.contexts import Opened, deployed, outputs
+from tests.support.stuck import Stuck
+from toolkit.aws import endpoints
+from toolkit.deployment import fleet, status
+from toolkit.deployment.outputs import DeployedModel
+from toolkit.deployment.rollout import mend, verify
+from toolkit.deployment.rollout.settle import settled
+from toolkit.deployment.rollout.verify import Rollout
+from toolkit.errors import RolloutError
+
+NAME = "llm-x-m"
+
+
+@pytest.fixture
+def stuck(hosting: Hosting, engine: Engine, other: Engine) -> Stuck:
+    """The endpoint of the model `m`."""
+    return Stuck(hosting, (engine, other), NAME)
+
+
+def refused(environment: Opened, model: DeployedModel, rollout: Rollout) -> RolloutError:
+    with pytest.raises(RolloutError) as caught:
+        verify.endpoints(environment.context, outputs({"m": model}), rollout)
+    return caught.value
+
+
+def test_a_stuck_endpoint_is_told_and_an_apply_of_what_was_there_before_mends_it(
+    environment: Opened, stuck: Stuck
+) -> None:
+    context = environment.context
+    updated = Rollout(frozenset({NAME}), context.access.now())
+
+    # What the apply says whose update it was.
+    failed = refused(environment, deployed(NAME, stuck.new), updated)
+    assert failed.exit_code == 6
+    assert f"endpoint {NAME} is UpdateRollbackFailed" in failed.message
+    assert "The old fleet did not come up again" in str(failed)
+    assert f"serves now: a mix of {stuck.old} and of what its last update was to bring" in str(failed)
+    assert "apply again" in str(failed)
+
+    # What is seen of it afterwards, also if what was there before is declared again.
+    before = deployed(NAME, stuck.old)
+    (seen,) = status.read(context, outputs({"m": before})).models
+    assert (seen.status, seen.as_planned) == ("UpdateRollbackFailed", False)
+    assert (seen.instances, seen.desired_instances) == (1, 2)
+    found = settled(context, [NAME])
+    mend.warn(context, found)
+    assert f"warning: endpoint {NAME} is UpdateRollbackFailed" in environment.said[-1]
+    assert fleet.instance_counts(context, found) == {"m": {"AllTraffic": 2}}
+
+    # What an apply has just tried it does not try again by itself; the next apply does.
+    assert mend.bring_together(context, {"m": before}, updated) == updated
+    assert status.read(context, outputs({"m": before})).models[0].status == "UpdateRollbackFailed"
+    stuck.restore()
+    rollout = mend.bring_together(context, {"m": before}, Rollout())
+    assert f"{NAME} is UpdateRollbackFailed: bringing all of it to {stuck.old}" in environment.said
+    assert rollout.endpoints == {NAME}
+    assert rollout.since is not None
+    verify.endpoints(context, outputs({"m": before}), rollout)
+    described = endpoints.describe(context.access, NAME)
+    assert described is not None
+    assert described["LastDeploymentConfig"].keys() == {"RollingUpdatePolicy"}
+    (variant,) = described["ProductionVariants"]
+    assert (variant["CurrentInstanceCount"], variant["DesiredInstanceCount"]) == (2, 2)
+
+
+def test_what_is_well_or_gone_is_left_alone(environment: Opened, hosting: Hosting, engine: Engine) -> None:
+    configuration = hosting.configuration(container=engine.container)
+    endpoint = hosting.endpoint(configuration)
+    hosting.settled(endpoint)
+    models = {"m": deployed(endpoint, "another"), "n": deployed("gone", "another")}
+    assert mend.bring_together(environment.context, models, Rollout()) == Rollout()
+    mend.warn(environment.context, settled(environment.context, [endpoint, "gone"]))
+    assert environment.said == []
