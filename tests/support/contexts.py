@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.support.cloud import make_checkout
+from toolkit.aws import statebucket
 from toolkit.aws.access import AwsAccess
 from toolkit.console import Console
 from toolkit.deployment.context import Context
+from toolkit.deployment.inference import STACK, Prepared
 from toolkit.deployment.outputs import DeployedModel, Outputs
 from toolkit.environment import load
+from toolkit.terraform import Counts, Plan, storedstate
 
 ENVIRONMENT = """\
 target: local
@@ -76,6 +80,39 @@ def outputs(models: Mapping[str, DeployedModel], *, paused: bool = False) -> Out
     """The outputs of an environment of these models."""
     values: dict[str, Any] = dict.fromkeys(Outputs.__dataclass_fields__, "")
     return Outputs(**values | {"models": dict(models), "paused": paused})
+
+
+def unchanged(environment: Opened, models: Mapping[str, DeployedModel]) -> Prepared:
+    """A plan without changes, for a state of these models as Terraform leaves it in its bucket."""
+    context = environment.context
+    access, file = context.access, context.environment
+    plan = access.apigateway.create_usage_plan(name=file.prefix)["id"]
+    values = {
+        "models": {name: asdict(model) for name, model in models.items()},
+        "usage_plan_ids": {"default": plan},
+        "region": access.region,
+        "paused": False,
+        "functions": {},
+        "log_groups": {},
+        "api_id": "none",
+        "api_stage": file.api.stage,
+    }
+    state = {
+        "version": storedstate.FORMAT,
+        "lineage": "test",
+        "serial": 1,
+        "outputs": {name: {"value": value} for name, value in values.items()},
+        "resources": [],
+    }
+    statebucket.ensure(access, file.state_bucket)
+    statebucket.write(access, file.state_bucket, file.state_key, json.dumps(state).encode())
+    build = context.project.environment_build(file.env)
+    build.mkdir(parents=True)
+    for name in ("inference.tfvars", "plan.tfplan"):
+        (build / name).touch()
+    plan_file = build / "plan.tfplan"
+    nothing = Plan(plan_file, has_changes=False, destroy=False, counts=Counts(), changes=(), drift=())
+    return Prepared(context.workspace(STACK), nothing, "apply", staged={}, packages={})
 
 
 @dataclass

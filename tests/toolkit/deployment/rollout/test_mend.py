@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.cloud import Engine, Hosting
-from tests.support.contexts import Opened, deployed, outputs
+from tests.support.contexts import Opened, deployed, opened, outputs, unchanged
 from tests.support.stuck import Stuck
 from toolkit.aws import endpoints
-from toolkit.deployment import fleet, status
+from toolkit.aws.access import AwsAccess
+from toolkit.deployment import fleet, inference, status
 from toolkit.deployment.outputs import DeployedModel
 from toolkit.deployment.rollout import mend, verify
 from toolkit.deployment.rollout.settle import settled
 from toolkit.deployment.rollout.verify import Rollout
 from toolkit.errors import RolloutError
 
-NAME = "llm-x-m"
+NAME = "llm-stuck-m"
+
+
+@pytest.fixture
+def environment(account: AwsAccess, tmp_path: Path) -> Opened:
+    """An environment of its own, since it is applied."""
+    return opened(tmp_path, account, env="stuck")
 
 
 @pytest.fixture
@@ -54,17 +63,21 @@ def test_a_stuck_endpoint_is_told_and_an_apply_of_what_was_there_before_mends_it
     assert f"warning: endpoint {NAME} is UpdateRollbackFailed" in environment.said[-1]
     assert fleet.instance_counts(context, found) == {"m": {"AllTraffic": 2}}
 
-    # What an apply has just tried it does not try again by itself; the next apply does.
+    # What an apply has just tried it does not try again by itself.
     assert mend.bring_together(context, {"m": before}, updated) == updated
     assert status.read(context, outputs({"m": before})).models[0].status == "UpdateRollbackFailed"
+
+    # The next one has nothing to do for Terraform. Without the weights it ends as the update did.
+    nothing = unchanged(environment, {"m": before})
+    with pytest.raises(RolloutError, match="is UpdateRollbackFailed"):
+        inference.apply(context, nothing)
     stuck.restore()
-    rollout = mend.bring_together(context, {"m": before}, Rollout())
+    inference.apply(context, nothing)
     assert f"{NAME} is UpdateRollbackFailed: bringing all of it to {stuck.old}" in environment.said
-    assert rollout.endpoints == {NAME}
-    assert rollout.since is not None
-    verify.endpoints(context, outputs({"m": before}), rollout)
+    assert environment.said[-1] == "recorded as release 1"
     described = endpoints.describe(context.access, NAME)
     assert described is not None
+    assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("InService", stuck.old)
     assert described["LastDeploymentConfig"].keys() == {"RollingUpdatePolicy"}
     (variant,) = described["ProductionVariants"]
     assert (variant["CurrentInstanceCount"], variant["DesiredInstanceCount"]) == (2, 2)
