@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from toolkit.report import kinds
 from toolkit.report.changes import Change, change_of
+
+# Providers write one nothing in many ways.
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
 def read(document: Mapping[str, Any]) -> tuple[Change, ...]:
@@ -20,7 +26,7 @@ def read(document: Mapping[str, Any]) -> tuple[Change, ...]:
         for values in _values(document.get("prior_state", {}).get("values", {}).get("root_module", {}))
     }
     found = [
-        change_of(_without_own_rights(_without_schedules(resource), own_rights))
+        change_of(_without_late_answers(_without_own_rights(_without_schedules(resource), own_rights)))
         for resource in document.get("resource_drift", ())
         if resource.get("mode") == "managed" and resource["type"] not in kinds.BOOKKEEPING
     ]
@@ -65,6 +71,31 @@ def _without_own_rights(
     # What is sensitive is told by position.
     marks = {f"{side}_sensitive": _plain(change.get(f"{side}_sensitive")) for side in ("before", "after")}
     return {**resource, "change": {**change, **sides, **marks}}
+
+
+def _without_late_answers(resource: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What nobody can set and had no value when the last apply ended, AWS has only filled in since.
+
+    A policy's alarms, for example, are made after it. Such an attribute that has another value than before
+    is told: the checksum of a function's code changes when somebody exchanges the code.
+    """
+    change = resource["change"]
+    before, after = change.get("before"), change.get("after")
+    if not before or not after:
+        return resource
+    late = {
+        name: before.get(name)
+        for name in _read_only().get(resource["type"], ())
+        if before.get(name) in _NOTHING and after.get(name) not in _NOTHING
+    }
+    return {**resource, "change": {**change, "after": {**after, **late}}} if late else resource
+
+
+@cache
+def _read_only() -> dict[str, list[str]]:
+    """By resource type, from the provider's schema: `python -m tests.tools.readonly_attributes` writes it."""
+    table = json.loads(Path(__file__).with_name("readonly.json").read_text(encoding="utf-8"))
+    return dict(table["attributes"])
 
 
 def _plain(marks: Any) -> Any:

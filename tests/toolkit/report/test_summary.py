@@ -186,6 +186,24 @@ def test_drift_is_what_was_really_changed() -> None:
     assert drifted(resource(group, "delete", {"name": "g"}, None)) == ["g"]
 
 
+def test_what_aws_fills_in_by_itself_is_no_drift_and_what_it_shows_of_a_change_is() -> None:
+    def policy(old: object, new: object, **more: object) -> dict[str, object]:
+        before = {"name": "p", "alarm_arns": old, "policy_type": "StepScaling"}
+        return resource("aws_appautoscaling_policy.x", "update", before, before | {"alarm_arns": new} | more)
+
+    assert drifted(policy([], ["arn:a"])) == []
+    assert drifted(policy([], ["arn:a"], policy_type="TargetTrackingScaling")) == ["p"]
+    assert drifted(policy(["arn:a"], ["arn:b"])) == ["p"]
+    assert drifted(policy(["arn:a"], [])) == ["p"]
+
+    def function(old: object, new: object) -> dict[str, object]:
+        before, after = {"function_name": "f", "kms_key_arn": old}, {"function_name": "f", "kms_key_arn": new}
+        return resource("aws_lambda_function.x", "update", before, after)
+
+    # One that can be set, and is not: somebody has set it.
+    assert drifted(function("", "arn:k")) == ["f"]
+
+
 def test_a_roles_own_rights_are_no_drift_and_strange_ones_are() -> None:
     own = {"type": "aws_iam_role_policy", "values": {"role": "r", "name": "run"}}
 
