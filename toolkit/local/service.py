@@ -13,7 +13,7 @@ from toolkit.local.status import Item
 
 ACCOUNT_ID = "123456789012"
 DEFAULT_REGION = "us-east-1"
-# Any key would do: who calls is not checked.
+# The account's root, which is for whoever runs the cloud: what runs in it has credentials of its roles.
 ACCESS_KEY = SECRET_KEY = "local"  # noqa: S105
 
 
@@ -32,11 +32,12 @@ class Cloud:
     instance_id: str
 
     def child_environment(self, region: str = DEFAULT_REGION) -> dict[str, str]:
-        """Environment variables that make AWS SDKs in a child process talk to this cloud."""
+        """Environment variables that make AWS SDKs in a child process talk to this cloud.
+
+        Without credentials: those are a matter of the child's role.
+        """
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
         }

@@ -12,6 +12,7 @@ from toolkit.local.awsapi import ApiError
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.metrics.service import Metrics
 from toolkit.local.sagemaker import course
+from toolkit.local.sagemaker.containercredentials import ContainerCredentials
 from toolkit.local.sagemaker.definitions import Definitions, Operation, without
 from toolkit.local.sagemaker.endpoint import Endpoint, describe, summarise
 from toolkit.local.sagemaker.fleet import Fleet
@@ -26,13 +27,18 @@ _IN_PROGRESS = ("Creating", "Updating", "RollingBack", "Deleting")
 
 
 class Endpoints:
-    """The endpoints of all regions."""
+    """The endpoints of all regions.
+
+    Attributes:
+        credentials: what containers get of their roles.
+    """
 
     def __init__(
         self, cloud: Cloud, enforcement: Enforcement, metrics: Metrics, definitions: Definitions, tags: Tags
     ) -> None:
         self._cloud = cloud
         self._enforcement = enforcement
+        self.credentials = ContainerCredentials(cloud.endpoint_url)
         self._metrics = metrics
         self._definitions = definitions
         self._tags = tags
@@ -180,6 +186,7 @@ class Endpoints:
             models=self._cloud.directory / "models",
             environment=self._cloud.child_environment(region),
             enforcement=self._enforcement,
+            credentials=self.credentials,
             metrics=self._metrics,
         )
         return Fleet(site, configuration_name, variants, configuration.definition, shadows)

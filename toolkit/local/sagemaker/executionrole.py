@@ -1,11 +1,12 @@
-"""What a model's execution role lets SageMaker do, while IAM is enforced."""
+"""A model's execution role: what it lets SageMaker do while IAM is enforced, and its credentials."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from toolkit.local.iam.enforcement import Enforcement
+from toolkit.local.iam.decisions import Decision
+from toolkit.local.iam.enforcement import DeniedError, Enforcement, SessionCredentials
 
 _SERVICE = "sagemaker.amazonaws.com"
 _SESSION = "SageMaker"
@@ -40,16 +41,36 @@ class ExecutionRole:
         """
         if not self.enforcement.enforced:
             return
-        try:
-            role = self.enforcement.role(self.arn, _SESSION)
-        except LookupError as error:
-            raise RoleDeniedError(f"The role {self.arn} does not exist.") from error
+        self.require_trust()
+        role = self.enforcement.role(self.arn, _SESSION)
+        _raise_if_denied(self.enforcement.allowed(role, action, resource, context))
+
+    def require_trust(self) -> None:
+        """Check that SageMaker can use the role at all.
+
+        Raises:
+            RoleDeniedError: it does not exist, or does not trust SageMaker.
+        """
+        if not self.enforcement.enforced:
+            return
+        if self.enforcement.account.role(self.arn) is None:
+            raise RoleDeniedError(f"The role {self.arn} does not exist.")
         service = self.enforcement.service(_SERVICE)
-        for decision in (
-            self.enforcement.allowed(
-                service, "sts:AssumeRole", self.arn, {"aws:SourceAccount": self.enforcement.account.id}
-            ),
-            self.enforcement.allowed(role, action, resource, context),
-        ):
-            if not decision.allowed:
-                raise RoleDeniedError(decision.message)
+        context = {"aws:SourceAccount": self.enforcement.account.id}
+        _raise_if_denied(self.enforcement.allowed(service, "sts:AssumeRole", self.arn, context))
+
+    def issue_credentials(self, region: str) -> SessionCredentials:
+        """Temporary credentials of the role, for a container.
+
+        Raises:
+            RoleDeniedError: see `require_trust`.
+        """
+        try:
+            return self.enforcement.issue_role_credentials(self.arn, _SERVICE, _SESSION, region=region)
+        except DeniedError as error:
+            raise RoleDeniedError(str(error)) from error
+
+
+def _raise_if_denied(decision: Decision) -> None:
+    if not decision.allowed:
+        raise RoleDeniedError(decision.message)

@@ -60,6 +60,7 @@ class SageMakerService:
             SignedRoute("sagemaker", path, self._runtime.invoke, methods=["POST"]),
             SignedRoute("sagemaker", f"{path}-response-stream", stream, methods=["POST"]),
             SignedRoute("sagemaker", async_path, self._asynchronous.invoke, methods=["POST"]),
+            *self.endpoints.credentials.routes(),
         ]
 
     async def start(self) -> None:

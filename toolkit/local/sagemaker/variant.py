@@ -13,7 +13,8 @@ from typing import Any
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.metrics.service import Metrics
 from toolkit.local.sagemaker import artifacts
-from toolkit.local.sagemaker.executionrole import ExecutionRole
+from toolkit.local.sagemaker.containercredentials import ContainerCredentials
+from toolkit.local.sagemaker.executionrole import ExecutionRole, RoleDeniedError
 from toolkit.local.sagemaker.instance import Instance, InstanceError, InstanceTimeoutError, Program
 from toolkit.local.sagemaker.measure import Publish
 from toolkit.local.sagemaker.serverless import Serverless
@@ -45,6 +46,7 @@ class Site:
         models: folder of all models' files.
         environment: what SDKs in a container need to reach the cloud.
         enforcement: decides what a model's execution role may read.
+        credentials: gives containers those of that role.
         metrics: where what the containers do is published.
     """
 
@@ -53,6 +55,7 @@ class Site:
     models: Path
     environment: dict[str, str]
     enforcement: Enforcement
+    credentials: ContainerCredentials
     metrics: Metrics
 
     @property
@@ -146,6 +149,11 @@ class Variant:
     async def _start(self, site: Site, within: float | None) -> None:
         try:
             instance = Instance(await self._program(site, within))
+        except RoleDeniedError as error:
+            raise FleetError(
+                "Could not assume the execution role. Please ensure that it exists and allows the principal "
+                f"sagemaker.amazonaws.com to assume it. {error}"
+            ) from error
         except (artifacts.ArtifactError, runners.UnsupportedImageError) as error:
             raise FleetError(str(error)) from error
         self.instances.append(instance)
@@ -179,9 +187,11 @@ class Variant:
     async def _program(self, site: Site, within: float | None) -> Program:
         self._check()
         container = self.container
-        environment = {**site.environment, **container.get("Environment", {})}
-        command = runners.command(container.get("Image", ""), environment)
         role = ExecutionRole(site.enforcement, self.model.get("ExecutionRoleArn", ""))
+        role.require_trust()
+        credentials = site.credentials.environment(role, site.region)
+        environment = {**site.environment, **credentials, **container.get("Environment", {})}
+        command = runners.command(container.get("Image", ""), environment)
         files = await asyncio.to_thread(artifacts.materialise, container, site.models, role.require)
         startup = min(self._startup_seconds, math.inf if within is None else within)
         return Program(command, environment, files, site.log_group, self.name, site.region, startup)

@@ -1,0 +1,147 @@
+"""Containers act as their model's execution role: what IAM lets it do, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from tests.support.cloud import PATIENT, ROLE, Aws, Engine, Hosting
+from tests.support.iam import allow, document, trust
+from toolkit.local.client import RunningCloud
+from toolkit.local.iam import enforcement
+from toolkit.local.iam.enforcement import Enforcement
+from toolkit.local.sagemaker.containercredentials import ContainerCredentials
+from toolkit.local.sagemaker.executionrole import ExecutionRole
+
+pytestmark = pytest.mark.slow
+
+# What a program in the container does with AWS.
+PUT = """
+import boto3, json, sys
+from botocore.exceptions import ClientError
+said = [boto3.client("sts").get_caller_identity()["Arn"]]
+for key in sys.argv[1:]:
+    try:
+        boto3.client("s3").put_object(Bucket="shelf", Key=key, Body=b"x")
+        said.append("done")
+    except ClientError as error:
+        said.append(error.response["Error"]["Code"])
+print(json.dumps(said))
+"""
+KINDS: dict[str, dict[str, Any]] = {
+    "realtime": {},
+    "async": {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://shelf/answers/"}}},
+    "serverless": {
+        "ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 2, "ProvisionedConcurrency": 1}
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def writer(aws: Aws) -> str:
+    """A role that may write one object."""
+    aws("s3").create_bucket(Bucket="shelf")
+    iam = aws("iam")
+    trusting = document(trust({"Service": "sagemaker.amazonaws.com"}))
+    role = iam.create_role(RoleName="shelf-writer", AssumeRolePolicyDocument=trusting)["Role"]
+    policy = document(allow("s3:PutObject", "arn:aws:s3:::shelf/mine"))
+    iam.put_role_policy(RoleName="shelf-writer", PolicyName="p", PolicyDocument=policy)
+    return str(role["Arn"])
+
+
+@pytest.fixture
+def enforced(cloud: RunningCloud) -> Iterator[None]:
+    switch = f"{cloud.endpoint_url}/_toolkit/iam"
+    httpx.post(switch, json={"enforce": True}).raise_for_status()
+    yield
+    httpx.post(switch, json={"enforce": False}).raise_for_status()
+
+
+def endpoint(hosting: Hosting, engine: Engine, kind: str, role: str) -> str:
+    name = f"{kind}-{uuid.uuid4().hex[:8]}"
+    container = {"Image": "any", **engine.container}
+    hosting.sagemaker.create_model(ModelName=name, ExecutionRoleArn=role, PrimaryContainer=container)
+    settings = dict(KINDS[kind])
+    variant = {"VariantName": "AllTraffic", "ModelName": name, **PATIENT}
+    if kind == "serverless":
+        variant |= settings
+        settings = {}
+    else:
+        variant |= {"InstanceType": "ml.c7i.xlarge", "InitialInstanceCount": 1}
+    hosting.sagemaker.create_endpoint_config(
+        EndpointConfigName=name, ProductionVariants=[variant], **settings
+    )
+    return hosting.endpoint(name)
+
+
+def container_environment(cloud: RunningCloud, endpoint: str) -> dict[str, str]:
+    """The environment of the running model server."""
+    processes = httpx.get(f"{cloud.endpoint_url}/_toolkit/status").json()["processes"]
+    [pid] = [item["pid"] for item in processes if item["name"].startswith(f"{endpoint}/")]
+    return psutil.Process(pid).environ()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.usefixtures("enforced")
+def test_a_container_may_do_what_its_models_role_may(
+    cloud: RunningCloud, hosting: Hosting, engine: Engine, writer: str, kind: str
+) -> None:
+    name = endpoint(hosting, engine, kind, writer)
+    assert hosting.settled(name)["EndpointStatus"] == "InService"
+    environment = container_environment(cloud, name)
+    assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} & set(environment)
+    said = subprocess.run(
+        [sys.executable, "-c", PUT, "mine", "yours"], env=environment, capture_output=True, check=True
+    )
+    session = "arn:aws:sts::123456789012:assumed-role/shelf-writer/SageMaker"
+    assert json.loads(said.stdout) == [session, "done", "AccessDenied"]
+
+
+def test_nobody_gets_credentials_without_the_containers_token(
+    cloud: RunningCloud, hosting: Hosting, engine: Engine, writer: str
+) -> None:
+    name = endpoint(hosting, engine, "realtime", writer)
+    hosting.settled(name)
+    environment = container_environment(cloud, name)
+    address = environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
+    token = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+    assert httpx.get(address, headers={"authorization": token}).json()["RoleArn"] == writer
+    for url, given in ((address, ""), (address, "x"), (f"{address}0", token)):
+        refused = httpx.get(url, headers={"authorization": given})
+        assert (refused.status_code, refused.json()["code"]) == (403, "AccessDenied")
+
+
+def test_a_role_that_does_not_trust_sagemaker_runs_no_container(
+    hosting: Hosting, engine: Engine, aws: Aws, enforced: None
+) -> None:
+    trusting = document(trust({"Service": "lambda.amazonaws.com"}))
+    role = aws("iam").create_role(RoleName="functions-only", AssumeRolePolicyDocument=trusting)["Role"]
+    described = hosting.settled(endpoint(hosting, engine, "realtime", role["Arn"]))
+    assert described["EndpointStatus"] == "Failed"
+    assert "no role trust policy allows the sts:AssumeRole action" in described["FailureReason"]
+
+
+@pytest.mark.parametrize(("lifetime", "renewed"), [(12 * 3600, False), (1800, True)])
+def test_who_asks_gets_credentials_that_last(
+    lifetime: int, renewed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enforcement, "SESSION_SECONDS", lifetime)
+    agent = ContainerCredentials("http://testserver")
+    environment = agent.environment(ExecutionRole(Enforcement(), ROLE), "us-east-1")
+    container = TestClient(Starlette(routes=agent.routes()))
+    headers = {"authorization": environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"]}
+    first, second = (
+        container.get(environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"], headers=headers).json()
+        for _ in range(2)
+    )
+    assert (first["AccessKeyId"] != second["AccessKeyId"]) == renewed

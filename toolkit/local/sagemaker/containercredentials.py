@@ -1,0 +1,93 @@
+"""Gives containers temporary credentials of their model's execution role, as an agent does on AWS.
+
+A container finds an address and a token in its environment, and its SDK asks there for credentials as often
+as it needs some: they do not end while the container runs.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from toolkit.local.iam.enforcement import SessionCredentials
+from toolkit.local.sagemaker.executionrole import ExecutionRole, RoleDeniedError
+
+_PATH = "/_toolkit/container-credentials"
+# SDKs ask again a quarter of an hour before the end.
+_RENEW = timedelta(hours=1)
+
+
+@dataclass
+class _Grant:
+    """What one role's containers may ask for."""
+
+    role: ExecutionRole
+    region: str
+    id: str = field(default_factory=lambda: secrets.token_hex(16))
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    credentials: SessionCredentials | None = None
+
+    def current(self) -> SessionCredentials:
+        """Credentials that last for a while; raises RoleDeniedError."""
+        if self.credentials is None or self.credentials.expiration - datetime.now(UTC) < _RENEW:
+            self.credentials = self.role.issue_credentials(self.region)
+        return self.credentials
+
+
+class ContainerCredentials:
+    """The agent of all containers.
+
+    Args:
+        endpoint_url: the cloud's address.
+    """
+
+    def __init__(self, endpoint_url: str) -> None:
+        self._endpoint_url = endpoint_url
+        self._grants: dict[tuple[str, str], _Grant] = {}
+
+    def environment(self, role: ExecutionRole, region: str) -> dict[str, str]:
+        """The environment variables that lead a container's SDK to its credentials.
+
+        Args:
+            role: of the container's model.
+            region: of the endpoint.
+        """
+        grant = self._grants.setdefault((role.arn, region), _Grant(role, region))
+        return {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{self._endpoint_url}{_PATH}/{grant.id}",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": grant.token,
+        }
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """What SDKs ask."""
+        return [Route(f"{_PATH}/{{id}}", self._answer)]
+
+    async def _answer(self, request: Request) -> Response:
+        token = request.headers.get("authorization", "")
+        grant = next((each for each in self._grants.values() if each.id == request.path_params["id"]), None)
+        if grant is None or not hmac.compare_digest(grant.token.encode(), token.encode()):
+            return _refusal("AccessDenied", "These are no credentials of yours.")
+        try:
+            credentials = grant.current()
+        except RoleDeniedError as error:
+            return _refusal("AssumeRoleUnauthorizedAccess", str(error))
+        return JSONResponse(
+            {
+                "RoleArn": grant.role.arn,
+                "AccessKeyId": credentials.access_key_id,
+                "SecretAccessKey": credentials.secret_access_key,
+                "Token": credentials.session_token,
+                "Expiration": credentials.expiration.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            }
+        )
+
+
+def _refusal(code: str, message: str) -> Response:
+    return JSONResponse({"code": code, "message": message}, 403)
