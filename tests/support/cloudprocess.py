@@ -13,6 +13,7 @@ import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,19 @@ class CloudProcess:
             )
             lines += [event["message"] for event in events["events"]]
         return lines
+
+    def statistic(self, namespace: str, name: str, kind: str, **dimensions: str) -> float | None:
+        """One statistic of a metric over the last hour; None without values."""
+        found = self.client("cloudwatch").get_metric_statistics(
+            Namespace=namespace,
+            MetricName=name,
+            Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
+            StartTime=datetime.now(UTC) - timedelta(hours=1),
+            EndTime=datetime.now(UTC) + timedelta(minutes=1),
+            Period=7200,
+            Statistics=[kind],
+        )["Datapoints"]
+        return float(found[0][kind]) if found else None
 
 
 def zipped(files: Mapping[str, str], executable: str = "run.sh") -> bytes:

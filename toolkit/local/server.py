@@ -78,7 +78,7 @@ def services(cloud: Cloud, enforcement: Enforcement) -> list[Service]:
     account.scalable_target = autoscaling.arn_of
     account.tags.add_source("application-autoscaling", lambda arn: autoscaling.tags_of(arn.region, str(arn)))
     functions = FunctionService(cloud, enforcement, metrics)
-    apis = ApiGatewayService(functions, enforcement, metrics)
+    apis = ApiGatewayService(functions.runner, enforcement, metrics)
     return [iam, metrics, sagemaker, autoscaling, functions, apis]
 
 

@@ -20,7 +20,7 @@ from toolkit.local.apigateway.events import request_event
 from toolkit.local.apigateway.functions import function_of
 from toolkit.local.apigateway.policy import decide
 from toolkit.local.functions.errors import FunctionError
-from toolkit.local.functions.service import FunctionService
+from toolkit.local.functions.runner import Runner
 from toolkit.local.service import ACCOUNT_ID
 
 _TIMEOUT_SECONDS = 30
@@ -41,7 +41,7 @@ class _Answer:
 class Authorizers:
     """Asks authorizers, and remembers their answers by deployment and identity as API Gateway does."""
 
-    def __init__(self, functions: FunctionService) -> None:
+    def __init__(self, functions: Runner) -> None:
         self._functions = functions
         self._cache: dict[_Key, _Answer] = {}
 

@@ -22,7 +22,7 @@ from toolkit.local.apigateway.events import is_binary, proxy_event
 from toolkit.local.apigateway.functions import function_of
 from toolkit.local.functions.errors import TIMED_OUT, FunctionError, RefusedError
 from toolkit.local.functions.invocation import MAX_EVENT_BYTES, Answer
-from toolkit.local.functions.service import FunctionService
+from toolkit.local.functions.runner import Runner
 
 _PRELUDE_END: Final = b"\0" * 8
 _MAX_PRELUDE_BYTES: Final = 16 * 1024
@@ -35,7 +35,7 @@ _OWN_HEADERS: Final = frozenset(
 )
 
 
-async def run(call: Call, functions: FunctionService) -> Response:
+async def run(call: Call, functions: Runner) -> Response:
     """Answer a request by its function.
 
     Raises:

@@ -20,7 +20,7 @@ from toolkit.local.apigateway.quota import Quotas
 from toolkit.local.apigateway.responses import gateway_response
 from toolkit.local.apigateway.throttle import Throttle
 from toolkit.local.awsapi import SignedRoute
-from toolkit.local.functions.service import FunctionService
+from toolkit.local.functions.runner import Runner
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.metrics.service import Metrics
 from toolkit.local.status import ApiStatus, Item
@@ -41,7 +41,7 @@ class ApiGatewayService:
         metrics: where their metrics go.
     """
 
-    def __init__(self, functions: FunctionService, enforcement: Enforcement, metrics: Metrics) -> None:
+    def __init__(self, functions: Runner, enforcement: Enforcement, metrics: Metrics) -> None:
         self._functions = functions
         self._iam = IamAuthorization(enforcement)
         self._record = Recorder(metrics)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
@@ -16,14 +14,11 @@ from starlette.routing import BaseRoute
 from toolkit.local import eventstream
 from toolkit.local.awsapi import ApiError, Signature, SignedRoute
 from toolkit.local.functions import function
+from toolkit.local.functions.asynchronous import AsyncInvocations
 from toolkit.local.functions.errors import FunctionError, FunctionNotFoundError, RefusedError
 from toolkit.local.functions.function import Function
 from toolkit.local.functions.invocation import MAX_ANSWER_BYTES, MAX_EVENT_BYTES, Answer
-
-if TYPE_CHECKING:
-    from toolkit.local.functions.service import FunctionService
-
-_log = logging.getLogger(__name__)
+from toolkit.local.functions.runner import Runner
 
 _CHUNK = eventstream.Event.blob("PayloadChunk")
 _COMPLETE = eventstream.Event(
@@ -35,11 +30,13 @@ class InvokeApi:
     """Answers Invoke and InvokeWithResponseStream.
 
     Args:
-        functions: what runs the functions.
+        runner: what runs the functions.
+        queue: for invocations that nobody waits for.
     """
 
-    def __init__(self, functions: FunctionService) -> None:
-        self._functions = functions
+    def __init__(self, runner: Runner, queue: AsyncInvocations) -> None:
+        self._runner = runner
+        self._queue = queue
 
     def routes(self) -> Sequence[BaseRoute]:
         """Lambda's data plane."""
@@ -55,10 +52,10 @@ class InvokeApi:
         headers = {"x-amz-executed-version": target.version}
         if kind == "DryRun":
             return Response(status_code=204, headers=headers)
-        answer = self._functions.invoke(target, event, _client_context(request))
         if kind == "Event":
-            self._functions.spawn(_drain(answer))
+            headers["x-amzn-requestid"] = self._queue.put(target, event, _client_context(request))
             return Response(status_code=202, headers=headers)
+        answer = self._runner.invoke(target, event, _client_context(request))
         try:
             payload = _checked(await answer.read())
         except RefusedError as error:
@@ -73,7 +70,7 @@ class InvokeApi:
 
     async def _invoke_streamed(self, request: Request) -> Response:
         target, event = await _asked(request)
-        answer = self._functions.invoke(target, event, _client_context(request))
+        answer = self._runner.invoke(target, event, _client_context(request))
         try:
             await answer.begin()
         except RefusedError as error:
@@ -122,14 +119,6 @@ def _checked(payload: bytes) -> bytes:
         message = f"Response payload size exceeded maximum allowed payload size ({MAX_ANSWER_BYTES} bytes)."
         raise FunctionError("Function.ResponseSizeTooLarge", message)
     return payload
-
-
-async def _drain(answer: Answer) -> None:
-    """Nobody waits for the answer; its error is in the function's log."""
-    try:
-        await answer.read()
-    except FunctionError as error:
-        _log.info("an asynchronous invocation failed: %s", error.error_type)
 
 
 async def _frames(answer: Answer, *, tail: bool) -> AsyncIterator[bytes]:

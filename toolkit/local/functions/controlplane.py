@@ -29,6 +29,7 @@ def extend(on_change: Callable[[str], None]) -> None:
     """
     _accept_adapter_layers()
     _keep_all_settings()
+    _replace_event_invoke_config()
     _tell_changes(on_change)
 
 
@@ -65,6 +66,24 @@ def _keep_all_settings() -> None:
 
     LambdaFunction.update_configuration = whole_configuration  # type: ignore[method-assign]
     LambdaFunction.update_function_code = whole_code  # type: ignore[method-assign]
+
+
+def _replace_event_invoke_config() -> None:
+    """Where moto answers with the first one that was ever put, and updates by adding another."""
+    put = LambdaBackend.put_function_event_invoke_config
+
+    def replace(self: LambdaBackend, function_name: str, config: dict[str, Any]) -> dict[str, Any]:
+        answer = put(self, function_name, config)
+        found = self.get_function(function_name)
+        found.event_invoke_config = found.event_invoke_config[-1:]
+        return answer
+
+    def update(self: LambdaBackend, function_name: str, config: dict[str, Any]) -> dict[str, Any]:
+        known = self.get_function(function_name).event_invoke_config
+        return replace(self, function_name, {**(known[0].config if known else {}), **config})
+
+    LambdaBackend.put_function_event_invoke_config = replace  # type: ignore[method-assign]
+    LambdaBackend.update_function_event_invoke_config = update  # type: ignore[method-assign]
 
 
 def _tell_changes(on_change: Callable[[str], None]) -> None:

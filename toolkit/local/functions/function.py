@@ -14,6 +14,9 @@ from toolkit.local.service import ACCOUNT_ID
 
 _ADAPTER_WRAPPER = "/opt/bootstrap"
 _ADAPTER_LAYER = ":layer:LambdaAdapterLayer"
+# Unless PutFunctionEventInvokeConfig says otherwise.
+_MAX_RETRIES = 2
+_MAX_EVENT_AGE_SECONDS = 6 * 3600
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Function:
         code_sha256: hexadecimal.
         reserved_concurrency: how many invocations may run at once; None: as many as the account allows.
         code: the zip file.
+        max_retries: how often an asynchronous invocation is tried again after an error.
+        max_event_age_seconds: how long one is tried at all, on AWS.
     """
 
     name: str
@@ -42,6 +47,8 @@ class Function:
     code_sha256: str
     code: bytes = field(repr=False, compare=False)
     reserved_concurrency: int | None = field(default=None, compare=False)
+    max_retries: int = field(default=_MAX_RETRIES, compare=False)
+    max_event_age_seconds: float = field(default=_MAX_EVENT_AGE_SECONDS, compare=False)
 
     @property
     def exec_wrapper(self) -> str | None:
@@ -87,6 +94,9 @@ def latest() -> Iterator[Function]:
 
 
 def _function(found: Any) -> Function:
+    # What is the function's, for all its versions.
+    whole = lambda_backends[ACCOUNT_ID][found.region].get_function(found.function_name)
+    asynchronous = whole.event_invoke_config[0].config if whole.event_invoke_config else {}
     return Function(
         name=found.function_name,
         arn=found.function_arn,
@@ -102,12 +112,8 @@ def _function(found: Any) -> Function:
         log_group=found.logs_group_name,
         code_sha256=found.code_digest,
         code=found.code_bytes,
-        reserved_concurrency=_reserved(found),
+        # 0 means that nothing may run.
+        reserved_concurrency=None if whole.reserved_concurrency is None else int(whole.reserved_concurrency),
+        max_retries=asynchronous.get("MaximumRetryAttempts", _MAX_RETRIES),
+        max_event_age_seconds=asynchronous.get("MaximumEventAgeInSeconds", _MAX_EVENT_AGE_SECONDS),
     )
-
-
-def _reserved(found: Any) -> int | None:
-    # A reservation is the function's, for all its versions; 0 means that nothing may run.
-    backend = lambda_backends[ACCOUNT_ID][found.region]
-    reserved = backend.get_function(found.function_name).reserved_concurrency
-    return None if reserved is None else int(reserved)

@@ -16,6 +16,11 @@ MAX_ANSWER_BYTES = 6 * 1024 * 1024
 _BUFFERED_PARTS = 64
 
 
+def new_request_id() -> str:
+    """An id as Lambda gives each invocation one."""
+    return str(uuid.uuid4())
+
+
 @dataclass(frozen=True)
 class Invocation:
     """What a function is given.
@@ -31,7 +36,7 @@ class Invocation:
     function_arn: str
     timeout_seconds: float
     client_context: str | None = None
-    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    request_id: str = field(default_factory=new_request_id)
 
     def deadline_ms(self) -> int:
         """When it will be killed if it starts now, in milliseconds since the epoch."""
@@ -45,7 +50,7 @@ class Invocation:
 
 
 class Answer:
-    """What a function answers, as it comes. Made by `FunctionService.invoke`.
+    """What a function answers, as it comes. Made by `Runner.invoke`.
 
     Attributes:
         request_id: of the invocation.

@@ -33,6 +33,14 @@ class FunctionMetrics:
         """An invocation was refused, because too many run."""
         self._put(function, "Throttles", 1, "Count")
 
+    def received(self, function: Function) -> None:
+        """An event came for an asynchronous invocation."""
+        self._put(function, "AsyncEventsReceived", 1, "Count")
+
+    def dropped(self, function: Function) -> None:
+        """An event was given up."""
+        self._put(function, "AsyncEventsDropped", 1, "Count")
+
     def _put(self, function: Function, name: str, value: float, unit: str) -> None:
         dimensions: list[dict[str, str]] = [
             {},

@@ -1,96 +1,58 @@
-"""Runs Lambda functions, for its Invoke APIs and for other parts of the cloud."""
+"""Lambda as a part of the cloud."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from starlette.routing import BaseRoute
 
-from toolkit.console import Console
-from toolkit.errors import ToolkitError
 from toolkit.local.functions import controlplane, function
 from toolkit.local.functions.api import InvokeApi
-from toolkit.local.functions.concurrency import Concurrency
-from toolkit.local.functions.errors import FunctionError, RefusedError
-from toolkit.local.functions.function import Function
-from toolkit.local.functions.handlers import HandlerInstance
-from toolkit.local.functions.instance import Instance
-from toolkit.local.functions.instances import Instances
-from toolkit.local.functions.invocation import Answer, Invocation
-from toolkit.local.functions.log import InstanceLog
+from toolkit.local.functions.asynchronous import AsyncInvocations
 from toolkit.local.functions.measure import FunctionMetrics
-from toolkit.local.functions.sandbox import Sandbox
-from toolkit.local.functions.web import WebInstance
-from toolkit.local.iam.enforcement import DeniedError, Enforcement, SessionCredentials
+from toolkit.local.functions.runner import Runner
+from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.metrics.service import Metrics
 from toolkit.local.service import Cloud
 from toolkit.local.status import FunctionStatus, Item, ProcessStatus
-from toolkit.project import Project
-from toolkit.toolenvs import ToolEnvironment, ensure
 
-_log = logging.getLogger(__name__)
-
-_REAP_SECONDS = 5.0
 _RETIRE_SECONDS = 10.0
 
 
 class FunctionService:
-    """Runs Lambda functions.
+    """Lambda's data plane; the control plane is moto's.
 
-    Args:
-        cloud: where they run.
-        enforcement: gives them their roles' credentials.
-        metrics: where their metrics go.
-        runtime: makes the Python environment of their processes; called once, in a thread.
+    Attributes:
+        runner: what runs the functions.
     """
 
-    def __init__(
-        self,
-        cloud: Cloud,
-        enforcement: Enforcement,
-        metrics: Metrics,
-        runtime: Callable[[], ToolEnvironment] | None = None,
-    ) -> None:
-        self._cloud = cloud
-        self._enforcement = enforcement
-        self._metrics = metrics
-        self._measure = FunctionMetrics(metrics)
-        self._concurrency = Concurrency()
-        self._make_runtime = runtime or self._default_runtime
-        self._instances = Instances(self._new_instance)
-        self._runtime: asyncio.Task[ToolEnvironment] | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
+    def __init__(self, cloud: Cloud, enforcement: Enforcement, metrics: Metrics) -> None:
+        self.runner = Runner(cloud, enforcement, metrics)
+        self._api = InvokeApi(self.runner, AsyncInvocations(self.runner, FunctionMetrics(metrics)))
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Lambda's data plane."""
-        return InvokeApi(self).routes()
+        """See `toolkit.local.service.Service`."""
+        return self._api.routes()
 
     async def start(self) -> None:
-        """Begin to install the Python environment, which the first function will need."""
+        """See `toolkit.local.service.Service`."""
         loop = asyncio.get_running_loop()
 
         def changed(arn: str) -> None:
             # moto's thread waits, so that a deleted function's processes are gone when the API says so.
-            asyncio.run_coroutine_threadsafe(self._instances.retire(arn), loop).result(_RETIRE_SECONDS)
+            asyncio.run_coroutine_threadsafe(self.runner.retire(arn), loop).result(_RETIRE_SECONDS)
 
         controlplane.extend(changed)
-        self.spawn(self._prepare())
-        self.spawn(self._reap())
+        self.runner.start()
 
     async def stop(self) -> None:
-        """End all instances."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._instances.end_all()
+        """See `toolkit.local.service.Service`."""
+        await self.runner.stop()
 
     def status(self) -> Iterable[Item]:
         """Functions and their processes."""
-        running = list(self._instances)
+        running = list(self.runner.instances)
         for known in function.latest():
             count = sum(instance.function.arn == known.arn for instance in running)
             yield FunctionStatus(known.name, known.region, count)
@@ -98,88 +60,3 @@ class FunctionService:
             if instance.child is not None and instance.alive:
                 memory = instance.child.memory_bytes()
                 yield ProcessStatus("function", instance.function.name, instance.child.pid, memory)
-
-    def invoke(self, target: Function, event: bytes, client_context: str | None = None) -> Answer:
-        """Invoke a function; it runs on its own, whoever listens."""
-        invocation = Invocation(event, target.arn, target.timeout_seconds, client_context)
-        answer = Answer(invocation.request_id)
-        answer.run(self.spawn(self._run(target, invocation, answer)))
-        return answer
-
-    async def _run(self, target: Function, invocation: Invocation, answer: Answer) -> None:
-        try:
-            with self._concurrency.slot(target) as concurrent:
-                await self._run_in_instance(target, invocation, answer, concurrent)
-        except RefusedError as error:
-            self._measure.throttled(target)
-            await answer.end(error)
-        except FunctionError as error:
-            await answer.end(error)
-        except Exception as error:  # noqa: BLE001 a mistake in the cloud; the caller must not wait for ever
-            _log.exception("running %s failed", target.name)
-            await answer.end(FunctionError("ServiceException", f"the embedded cloud failed: {error}"))
-
-    async def _run_in_instance(
-        self, target: Function, invocation: Invocation, answer: Answer, concurrent: int
-    ) -> None:
-        started = time.monotonic()
-        failed = True
-        try:
-            instance = await self._instances.acquire(target)
-            started = time.monotonic()
-            try:
-                failed = await instance.run(invocation, answer) is not None
-            finally:
-                await asyncio.shield(self._instances.release(instance))
-        finally:
-            self._measure.invoked(target, time.monotonic() - started, concurrent, failed=failed)
-
-    async def _new_instance(self, target: Function) -> Instance:
-        log = InstanceLog(target, self._metrics)
-        credentials = self._credentials(target)
-        try:
-            sandbox = Sandbox(self._cloud, await self._tools(), credentials)
-        except (ToolkitError, OSError) as error:
-            log.line(f"[ERROR] no Python environment for functions: {error}")
-            raise FunctionError("Runtime.Unavailable", str(error)) from error
-        kind = WebInstance if target.is_web else HandlerInstance
-        instance = kind(target, log, sandbox)
-        instance.expires_at = credentials.expiration.timestamp()
-        return instance
-
-    def _credentials(self, target: Function) -> SessionCredentials:
-        try:
-            return self._enforcement.issue_role_credentials(
-                target.role, "lambda.amazonaws.com", target.name, region=target.region, source_arn=target.arn
-            )
-        except DeniedError as error:
-            message = "The role defined for the function cannot be assumed by Lambda."
-            raise RefusedError("AccessDeniedException", message, status=403) from error
-
-    async def _tools(self) -> ToolEnvironment:
-        """The Python environment; tried again if its installation failed."""
-        failed = self._runtime is not None and self._runtime.done() and self._runtime.exception() is not None
-        if self._runtime is None or failed:
-            self._runtime = asyncio.create_task(asyncio.to_thread(self._make_runtime))
-        return await asyncio.shield(self._runtime)
-
-    async def _prepare(self) -> None:
-        try:
-            await self._tools()
-        except (ToolkitError, OSError) as error:
-            _log.warning("no Python environment for functions: %s", error)
-
-    def _default_runtime(self) -> ToolEnvironment:
-        return ensure(Project.find(self._cloud.directory), "lambda-runtime", Console(interactive=False))
-
-    async def _reap(self) -> None:
-        while True:
-            await asyncio.sleep(_REAP_SECONDS)
-            await self._instances.reap()
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Do something on the side; it ends with the service."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task

@@ -6,7 +6,6 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,20 +48,6 @@ def invoke(cloud: CloudProcess, name: str, event: Any = None) -> tuple[Any, bool
     return json.loads(response["Payload"].read()), "FunctionError" in response
 
 
-def statistic(cloud: CloudProcess, namespace: str, name: str, kind: str, **dimensions: str) -> float | None:
-    """One statistic of a metric over the last minutes."""
-    found = cloud.client("cloudwatch").get_metric_statistics(
-        Namespace=namespace,
-        MetricName=name,
-        Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
-        StartTime=datetime.now(UTC) - timedelta(hours=1),
-        EndTime=datetime.now(UTC) + timedelta(minutes=1),
-        Period=7200,
-        Statistics=[kind],
-    )["Datapoints"]
-    return float(found[0][kind]) if found else None
-
-
 def test_who_overruns_is_killed(cloud: CloudProcess) -> None:
     cloud.create_function("overrun", {"app.py": OVERRUN}, Timeout=1)
     first, _ = invoke(cloud, "overrun")
@@ -75,8 +60,8 @@ def test_who_overruns_is_killed(cloud: CloudProcess) -> None:
     reports = [line for line in log if line.startswith("REPORT")]
     assert [line.endswith("Status: timeout") for line in reports].count(True) == 1
     for name, value in (("Invocations", 3), ("Errors", 1), ("Throttles", 0)):
-        assert statistic(cloud, "AWS/Lambda", name, "Sum", FunctionName="overrun") == value
-    longest = statistic(cloud, "AWS/Lambda", "Duration", "Maximum", FunctionName="overrun")
+        assert cloud.statistic("AWS/Lambda", name, "Sum", FunctionName="overrun") == value
+    longest = cloud.statistic("AWS/Lambda", "Duration", "Maximum", FunctionName="overrun")
     assert longest is not None
     assert longest >= 1000
 
@@ -116,8 +101,8 @@ def test_reserved_concurrency(cloud: CloudProcess, tmp_path: Path) -> None:
         thread.join()
     ask("d")
     assert answers == [("done", False)] * 3
-    assert statistic(cloud, "AWS/Lambda", "Throttles", "Sum", FunctionName="reserved") == 1
-    most = statistic(cloud, "AWS/Lambda", "ConcurrentExecutions", "Maximum", FunctionName="reserved")
+    assert cloud.statistic("AWS/Lambda", "Throttles", "Sum", FunctionName="reserved") == 1
+    most = cloud.statistic("AWS/Lambda", "ConcurrentExecutions", "Maximum", FunctionName="reserved")
     assert most == 2
     cloud.functions.put_function_concurrency(FunctionName="reserved", ReservedConcurrentExecutions=0)
     with pytest.raises(ClientError, match="Rate Exceeded"):
@@ -178,7 +163,7 @@ def test_metrics_that_are_embedded_in_a_log(cloud: CloudProcess) -> None:
 
     def tokens() -> list[float | None]:
         sets: list[dict[str, str]] = [{"Model": "m"}, {"Model": "m", "Key": "k"}, {"Key": "k"}]
-        return [statistic(cloud, "Shop", "Tokens", "Sum", **dimensions) for dimensions in sets]
+        return [cloud.statistic("Shop", "Tokens", "Sum", **dimensions) for dimensions in sets]
 
     deadline = time.monotonic() + 10
     while tokens() != [14, 14, None]:

@@ -22,8 +22,8 @@ from toolkit.local.functions.function import Function
 from toolkit.local.functions.handlers import HandlerInstance
 from toolkit.local.functions.invocation import Answer, Invocation
 from toolkit.local.functions.log import InstanceLog
+from toolkit.local.functions.runner import Runner
 from toolkit.local.functions.sandbox import Sandbox
-from toolkit.local.functions.service import FunctionService
 from toolkit.local.iam.enforcement import Enforcement, SessionCredentials
 from toolkit.local.metrics.service import Metrics
 from toolkit.local.service import Cloud
@@ -138,13 +138,11 @@ def test_a_failed_installation_is_told_and_tried_again(runtimes: Any, tmp_path: 
         return outcome
 
     async def scenario() -> Any:
-        service = FunctionService(
-            Cloud(tmp_path, "http://127.0.0.1:1", "test"), Enforcement(), Metrics(), install
-        )
+        runner = Runner(Cloud(tmp_path, "http://127.0.0.1:1", "test"), Enforcement(), Metrics(), install)
         with pytest.raises(FunctionError, match="could not install"):
-            await service.invoke(a_function("app.echo"), b"1").read()
-        answer = await service.invoke(a_function("app.echo"), b"1").read()
-        await service.stop()
+            await runner.invoke(a_function("app.echo"), b"1").read()
+        answer = await runner.invoke(a_function("app.echo"), b"1").read()
+        await runner.stop()
         return json.loads(answer)["event"]
 
     assert asyncio.run(scenario()) == 1

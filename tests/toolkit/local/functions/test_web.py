@@ -202,11 +202,11 @@ def test_a_server_that_dies_under_a_request(cloud: CloudProcess) -> None:
 
 
 def test_a_stream_that_overruns_is_cut_with_an_error(cloud: CloudProcess) -> None:
-    create(cloud, "overrun", Timeout=3)
-    _, body, complete, _ = stream(cloud, "overrun", event("/stream?n=9000"))
+    create(cloud, "overrun-stream", Timeout=3)
+    _, body, complete, _ = stream(cloud, "overrun-stream", event("/stream?n=9000"))
     assert complete["ErrorCode"] == "Sandbox.Timedout"
     assert b"part 1\n" in body
-    assert not [item for item in cloud.status()["processes"] if item["name"] == "overrun"]
+    assert not [item for item in cloud.status()["processes"] if item["name"] == "overrun-stream"]
 
 
 @pytest.mark.parametrize(

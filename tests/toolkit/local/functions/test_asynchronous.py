@@ -1,0 +1,106 @@
+"""Invocations of type `Event`, in a cloud where Lambda's waits of minutes are fractions of a second."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cloudprocess import CloudProcess, running, zipped
+from tests.support.interrupts import wait_for
+
+# Leaves its request's id in the file that the event names, and fails.
+FAILING = """
+def handler(event, context):
+    with open(event, "a") as file:
+        file.write(context.aws_request_id + "\\n")
+    raise ValueError("always")
+"""
+WORKING = FAILING.replace('raise ValueError("always")', "return 'done'")
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
+    with running(tmp_path_factory.mktemp("events"), TOOLKIT_LOCAL_TIME_SCALE="0.001") as process:
+        yield process
+
+
+def send(cloud: CloudProcess, name: str, file: Path) -> str:
+    """Invoke a function asynchronously; returns the request's id."""
+    answer = cloud.functions.invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(str(file)))
+    assert answer["StatusCode"] == 202
+    return str(answer["ResponseMetadata"]["RequestId"])
+
+
+def attempts(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def dropped(cloud: CloudProcess, name: str) -> float | None:
+    return cloud.statistic("AWS/Lambda", "AsyncEventsDropped", "Sum", FunctionName=name)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "expected"),
+    [
+        ("by-default", [], 3),
+        ("once-more", [{"MaximumRetryAttempts": 1}], 2),
+        ("put-twice", [{"MaximumRetryAttempts": 2}, {"MaximumRetryAttempts": 0}], 1),
+        ("too-old", [{"MaximumEventAgeInSeconds": 60}], 1),
+    ],
+)
+def test_a_function_that_fails_is_tried_again(
+    cloud: CloudProcess, tmp_path: Path, name: str, settings: list[dict[str, int]], expected: int
+) -> None:
+    cloud.create_function(name, {"app.py": FAILING})
+    for each in settings:
+        cloud.functions.put_function_event_invoke_config(FunctionName=name, **each)
+    request_id = send(cloud, name, tmp_path / "seen")
+    wait_for(lambda: dropped(cloud, name) == 1, "the last attempt")
+    assert attempts(tmp_path / "seen") == [request_id] * expected
+    assert cloud.statistic("AWS/Lambda", "AsyncEventsReceived", "Sum", FunctionName=name) == 1
+
+
+def test_settings_of_asynchronous_invocations_are_updated_one_by_one(cloud: CloudProcess) -> None:
+    cloud.create_function("settings", {"app.py": WORKING})
+    cloud.functions.put_function_event_invoke_config(FunctionName="settings", MaximumRetryAttempts=1)
+    cloud.functions.update_function_event_invoke_config(FunctionName="settings", MaximumEventAgeInSeconds=600)
+    found = cloud.functions.get_function_event_invoke_config(FunctionName="settings")
+    assert (found["MaximumRetryAttempts"], found["MaximumEventAgeInSeconds"]) == (1, 600)
+
+
+def test_code_that_is_mended_meanwhile_answers(cloud: CloudProcess, tmp_path: Path) -> None:
+    mended = {"ZipFile": zipped({"app.py": WORKING.replace("\\n", " mended\\n")})}
+    # It mends itself when it has failed once, so that no wait is too short for it.
+    mending = FAILING.replace(
+        "    raise",
+        "    import boto3\n"
+        f"    code = {mended!r}\n"
+        "    boto3.client('lambda').update_function_code(FunctionName=context.function_name, **code)\n"
+        "    raise",
+    )
+    cloud.create_function("mended", {"app.py": mending}, Timeout=60)
+    request_id = send(cloud, "mended", tmp_path / "seen")
+    wait_for(lambda: len(attempts(tmp_path / "seen")) == 2, "the second attempt")
+    assert attempts(tmp_path / "seen") == [request_id, f"{request_id} mended"]
+    assert dropped(cloud, "mended") is None
+
+
+def test_one_that_is_refused_waits_until_there_is_a_place(cloud: CloudProcess, tmp_path: Path) -> None:
+    cloud.create_function("full", {"app.py": WORKING})
+    concurrency: dict[str, Any] = {"FunctionName": "full", "ReservedConcurrentExecutions": 0}
+    cloud.functions.put_function_concurrency(**concurrency)
+    request_id = send(cloud, "full", tmp_path / "seen")
+
+    def throttles() -> float:
+        return cloud.statistic("AWS/Lambda", "Throttles", "Sum", FunctionName="full") or 0
+
+    # More often than a function that fails is tried.
+    wait_for(lambda: throttles() > 3, "four refusals")
+    assert attempts(tmp_path / "seen") == []
+    cloud.functions.delete_function_concurrency(FunctionName="full")
+    wait_for(lambda: attempts(tmp_path / "seen"), "the invocation")
+    assert attempts(tmp_path / "seen") == [request_id]
