@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.checkout import ROOT
 from tests.support.terraform import Rig
 from toolkit.errors import TerraformError
 
@@ -38,6 +41,9 @@ STACK: dict[str, Any] = {
     "models": {"m": {"variants": {"AllTraffic": VARIANT}}},
     "api": {"gateway": {"package": "p.zip"}, "authorizer": {"package": "p.zip"}},
 }
+ACCOUNT: dict[str, Any] = {**ROLE, "name": "example", "state_bucket": "s", "execution_role": {"name": "r"}}
+CI = {"account_id": "123456789012", "policy_arns": {"p": "arn:aws:iam::123456789012:policy/p"}}
+STACKS = ("inference", "account")
 
 
 def variant(**settings: Any) -> dict[str, Any]:
@@ -70,6 +76,28 @@ def rollout(strategy: str, **settings: Any) -> dict[str, Any]:
 
 def gateway(**settings: Any) -> dict[str, Any]:
     return {"gateway": {"package": "p.zip", **settings}}
+
+
+def served(**settings: Any) -> dict[str, Any]:
+    return {"models": {"m": {"endpoint_name": "e", **settings}}}
+
+
+def plan(**settings: Any) -> dict[str, Any]:
+    return {"usage_plans": {"p": {"rate_per_second": 1, "burst": 1, **settings}}}
+
+
+def domain(region: str, **settings: Any) -> dict[str, Any]:
+    certificate = f"arn:aws:acm:{region}:123456789012:certificate/c"
+    return {"domain": {"name": "llm.example.com", "certificate_arn": certificate}, **settings}
+
+
+def policies(name: str, document: str = "{}") -> dict[str, Any]:
+    return {"policies": {name: {"description": "d", "document": document}}}
+
+
+def ci_role(**settings: Any) -> dict[str, Any]:
+    role = {"issuer": "i", "audience": "a", "subjects": ["repo:o/n:ref:refs/heads/main"], "policies": ["p"]}
+    return {"roles": {"r": {**role, **settings}}}
 
 
 def models(*names: str) -> dict[str, Any]:
@@ -124,12 +152,28 @@ ALONE: list[Case] = [
     ("sagemaker_endpoint", ENDPOINT, rollout("canary", bake_seconds=4000), "from 0 to 3600"),
     ("sagemaker_endpoint", ENDPOINT, {"routing": "round_robin"}, "least_outstanding_requests or random"),
     ("inference_api", API, {"name": "n" * 54}, "shorten"),
-    ("inference_api", API, {"models": {"m": {"endpoint_name": "e", "aliases": ["m"]}}}, "rename one of m, m"),
+    ("inference_api", API, served(aliases=["m"]), "rename one of m, m"),
     ("inference_api", API, gateway(architecture="arm"), "arm64 or x86_64"),
     ("inference_api", API, gateway(timeout_seconds=901), "from 1 to 900"),
     ("inference_api", API, gateway(memory_mb=64), "from 128 to 10240"),
     ("inference_api", API, {"stage": "live/1"}, "letters, digits, hyphens and underscores"),
     ("inference_api", API, {"throttle": {"rate_per_second": 0}}, "no request gets through"),
+    ("inference_api", API, served(dialect="bedrock"), "openai or tei"),
+    ("inference_api", API, served(fallback="n"), "must name one of the models: m"),
+    ("inference_api", API, gateway(keepalive_seconds=0), "from 1 to 240"),
+    ("inference_api", API, {"auth": "none"}, "keys or iam"),
+    ("inference_api", API, {"key_header": "cookie"}, "either, authorization or x-api-key"),
+    ("inference_api", API, plan(quota={"requests": 1, "per": "year"}), "day, week or month"),
+    ("inference_api", API, {"cors": {"allow_origins": ["https://a.b/c"]}}, "without a path, or *"),
+    ("inference_api", API, {"cors": {"allow_origins": []}}, "must have origins"),
+    ("inference_api", API, {"private": {"vpc_endpoint_ids": ["vpc-1"]}}, "must have ids such as vpce-"),
+    ("inference_api", API, {"waf": {"requests_per_five_minutes": 9}}, "at least 10"),
+    ("deployer_policies", {}, policies("a/b"), "shorten or rename a/b"),
+    ("deployer_policies", {}, policies("p", " " * 99 + "x" * 6145), "white space aside: split p"),
+    ("ci_roles", CI, ci_role(subjects=["repo:owner/*:ref:refs/heads/main"]), "must name one repository"),
+    ("ci_roles", CI, ci_role(subjects=["repo:owner/name:*"]), "and what of it"),
+    ("ci_roles", CI, ci_role(policies=[]), "remove a role that nobody uses"),
+    ("account", ACCOUNT, {"account_id": "12345"}, "12 digits; quote it"),
     ("inference", STACK, {"account_id": "12345"}, "12 digits; quote it"),
     ("inference", STACK, {"prefix": "Example"}, "shorten the project's or the environment's name"),
     ("inference", STACK, {"execution_role": {}}, "exactly one of name and arn"),
@@ -178,11 +222,32 @@ TOGETHER: list[Case] = [
         {"data_capture": {"percent": 0, "s3_uri": "s3://b/c/"}},
         "above 0 and up to 100",
     ),
+    ("inference_api", API, plan(models=["n"]), "correct models, which are m"),
+    (
+        "inference_api",
+        API,
+        {"keys": {"k": {"usage_plan": "p"}}},
+        "add them to usage_plans, which has default",
+    ),
+    ("inference_api", API, domain("eu-west-1"), "a certificate in us-east-1"),
+    (
+        "inference_api",
+        API,
+        domain("us-east-1", private={"vpc_endpoint_ids": ["vpce-1"]}),
+        "leave it out, or private",
+    ),
+    ("inference_api", API, served(aliases=["a" * 3500]), "spread the models over several environments"),
+    (
+        "inference",
+        STACK,
+        {"models": {"m": variant(model_data_s3_uri="s3://elsewhere/m/")}},
+        "stage the weights there",
+    ),
 ]
 
 
 def _place(module: str) -> str:
-    return module if module == "inference" else f"../modules/{module}"
+    return module if module in STACKS else f"../modules/{module}"
 
 
 @pytest.fixture(scope="module")
@@ -193,14 +258,8 @@ def refusals(rig: Rig) -> dict[str, list[str]]:
 
 def _refusals(rig: Rig, name: str, cases: list[Case]) -> dict[str, list[str]]:
     """Plan all of the cases in one root, as one run takes seconds."""
-    stack = rig.project.root / "terraform" / "tests" / "inference"
-    if not stack.exists():
-        # Terraform takes import blocks in a root module only.
-        shutil.copytree(
-            rig.project.root / "terraform" / "stacks" / "inference",
-            stack,
-            ignore=shutil.ignore_patterns("adoption.tf"),
-        )
+    for stack in STACKS:
+        _copy_without_imports(rig.project.root / "terraform", stack)
     modules = {
         f"case_{number}": {"source": f"../{_place(module)}", **good, **wrong}
         for number, (module, good, wrong, _) in enumerate(cases)
@@ -214,10 +273,27 @@ def _refusals(rig: Rig, name: str, cases: list[Case]) -> dict[str, list[str]]:
     for line in (workspace.directory / "plan.log").read_text().splitlines():
         diagnostic = json.loads(line).get("diagnostic")
         if diagnostic:
-            context = diagnostic["snippet"]["context"] or ""
-            case = f"{name} {context.removeprefix('module.case_')}"
-            said.setdefault(case, []).append(" ".join(diagnostic["detail"].split()))
+            for number in _cases_of(diagnostic, cases):
+                said.setdefault(f"{name} {number}", []).append(" ".join(diagnostic["detail"].split()))
     return said
+
+
+def _cases_of(diagnostic: dict[str, Any], cases: list[Case]) -> list[int]:
+    """Which cases a message may be about: of a resource's own rule Terraform names the module only."""
+    case = re.fullmatch(r"module\.case_(\d+)", diagnostic["snippet"]["context"] or "")
+    if case:
+        return [int(case[1])]
+    place = Path(diagnostic["range"]["filename"]).parent.name
+    return [number for number, (module, *_) in enumerate(cases) if module == place]
+
+
+def _copy_without_imports(terraform: Path, stack: str) -> None:
+    """Terraform takes import blocks in a root module only."""
+    copy = terraform / "tests" / stack
+    copy.mkdir(parents=True, exist_ok=True)
+    for file in (terraform / "stacks" / stack).glob("*.tf"):
+        text = re.sub(r"^import \{\n(?:  .*\n)*\}\n", "", file.read_text(), flags=re.MULTILINE)
+        (copy / file.name).write_text(text)
 
 
 @pytest.mark.parametrize(
@@ -231,3 +307,42 @@ def _refusals(rig: Rig, name: str, cases: list[Case]) -> dict[str, list[str]]:
 def test_the_message_names_the_remedy(refusals: dict[str, list[str]], number: str, remedy: str) -> None:
     said = refusals.get(number, [])
     assert any(remedy in detail for detail in said), said
+
+
+def test_every_rule_has_a_case(refusals: dict[str, list[str]]) -> None:
+    said: dict[str, list[str]] = {}
+    for name, cases in (("alone", ALONE), ("together", TOGETHER)):
+        for number, (module, *_) in enumerate(cases):
+            said.setdefault(module, []).extend(refusals.get(f"{name} {number}", []))
+    missing = [
+        f"{module}: {message}"
+        for module, message in _rules()
+        if not any(re.match(_pattern(message), detail) for detail in said.get(module, []))
+    ]
+    assert not missing, "add a case for each of these to ALONE, or to TOGETHER if it needs several inputs"
+
+
+def _rules() -> Iterator[tuple[str, str]]:
+    """The module or stack and the message of each rule that is judged when planning."""
+    for file in sorted((ROOT / "terraform").glob("*/*/*.tf")):
+        for block in re.split(r"^ +(?:validation|precondition) \{$", file.read_text(), flags=re.MULTILINE)[
+            1:
+        ]:
+            message = re.search(r'^ +error_message += "(.*)"$', block, flags=re.MULTILINE)
+            assert message is not None, block
+            yield file.parent.name, message[1]
+
+
+def _pattern(message: str) -> str:
+    """A regular expression for a message, in which anything may stand for an interpolation."""
+    pieces, depth = [""], 0
+    for piece in re.split(r"(\$\{|[{}])", message):
+        if piece == "${" or (piece == "{" and depth):
+            depth += 1
+        elif piece == "}" and depth:
+            depth -= 1
+            if depth == 0:
+                pieces.append("")
+        elif depth == 0:
+            pieces[-1] += piece.replace('\\"', '"')
+    return ".*".join(re.escape(piece) for piece in pieces)
