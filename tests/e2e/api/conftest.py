@@ -31,6 +31,7 @@ models:
     serving: {{engine: llama_cpp, options: {{embeddings: true, pooling: mean, ctx_size: 512}}}}
     source: *weights
     instance_type: ml.c7i.xlarge
+    aliases: [vectors]
   # Says what it was asked, or calls the first tool that it was given.
   echo: &relay
     serving: {{engine: llama_cpp}}
@@ -46,8 +47,13 @@ api:
   usage_plans:
     default: {{rate_per_second: 10000, burst: 5000}}
     once: {{quota: {{requests: 1, per: month}}}}
+    some-models: {{rate_per_second: 10000, burst: 5000, models: [echo, vectors]}}
+    # The third request within a quarter of an hour is one too many.
+    slow: {{rate_per_second: 0.001, burst: 2}}
   keys:
     spent: {{usage_plan: once}}
+    guest: {{usage_plan: some-models}}
+    hasty: {{usage_plan: slow}}
 """
 
 

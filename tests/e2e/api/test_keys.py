@@ -1,0 +1,99 @@
+"""API keys as the environment file declares them: the models that they are for, and how often they are."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import openai
+import pytest
+
+from tests.e2e.api.conftest import Api
+
+pytestmark = pytest.mark.e2e
+
+
+def key(api: Api, name: str) -> str:
+    return api.toolkit.succeed("keys", "show", name, "--env", "clients").strip()
+
+
+@pytest.fixture(scope="module")
+def guest_key(api: Api) -> str:
+    """The key that is for `echo` and, by its alias, for `embedder`."""
+    return key(api, "guest")
+
+
+@pytest.fixture
+def guest(api: Api, guest_key: str) -> openai.OpenAI:
+    return openai.OpenAI(base_url=api.base_url, api_key=guest_key, max_retries=0)
+
+
+def ask(client: openai.OpenAI, model: str) -> str | None:
+    answer = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "hello"}])
+    return answer.choices[0].message.content
+
+
+def test_each_key_is_in_the_usage_plan_that_the_file_gives_it(api: Api) -> None:
+    listed = json.loads(api.toolkit.succeed("keys", "list", "--env", "clients", "--json"))
+    assert {each["name"]: each["usage_plan"] for each in listed} == {
+        "default": "default",
+        "spent": "once",
+        "guest": "some-models",
+        "hasty": "slow",
+    }
+
+
+def test_a_key_is_for_the_models_of_its_usage_plan(api: Api, guest: openai.OpenAI) -> None:
+    # With one of a model's names goes each of them.
+    assert {model.id for model in guest.models.list()} == {"echo", "embedder", "vectors"}
+    assert ask(guest, "echo") == "hello "
+    assert guest.embeddings.create(model="embedder", input="hello").data[0].embedding
+    everything = openai.OpenAI(base_url=api.base_url, api_key=api.key)
+    assert {"smollm2", "echo", "embedder", "broken"} < {model.id for model in everything.models.list()}
+
+
+def test_another_model_is_refused_in_openais_words(guest: openai.OpenAI) -> None:
+    with pytest.raises(openai.PermissionDeniedError) as refused:
+        ask(guest, "smollm2")
+    assert refused.value.body == {
+        "message": "This API key may not use the model 'smollm2'.",
+        "type": "invalid_request_error",
+        "param": "model",
+        "code": "model_not_allowed",
+    }
+    with pytest.raises(openai.PermissionDeniedError):
+        guest.chat.completions.create(
+            model="smollm2", messages=[{"role": "user", "content": "hello"}], stream=True
+        )
+    with pytest.raises(openai.PermissionDeniedError):
+        guest.models.retrieve("smollm2")
+    with pytest.raises(openai.NotFoundError) as missing:
+        ask(guest, "no-such-model")
+    assert missing.value.code == "model_not_found"
+
+
+def test_a_rotated_key_is_for_the_same_models(api: Api, guest_key: str) -> None:
+    rotated = api.toolkit.succeed("keys", "rotate", "guest", "--env", "clients").strip()
+    assert rotated != guest_key
+    for value in (rotated, guest_key):
+        client = openai.OpenAI(base_url=api.base_url, api_key=value, max_retries=0)
+        assert ask(client, "echo") == "hello "
+        with pytest.raises(openai.PermissionDeniedError):
+            ask(client, "smollm2")
+
+
+def test_a_key_beyond_its_rate_or_quota_is_refused_and_the_others_are_not(api: Api) -> None:
+    def models(value: str) -> httpx.Response:
+        return httpx.get(f"{api.base_url}/models", headers={"authorization": f"Bearer {value}"}, timeout=60)
+
+    hasty = key(api, "hasty")
+    *admitted, throttled = [models(hasty) for _ in range(3)]
+    assert [each.status_code for each in admitted] == [200, 200]
+    assert throttled.status_code == 429
+    assert throttled.headers["retry-after"] == "1"
+    assert throttled.json()["error"]["code"] == "rate_limit_exceeded"
+    spent = models(api.spent_key)
+    assert spent.status_code == 429
+    assert "retry-after" not in spent.headers
+    assert spent.json()["error"]["code"] == "insufficient_quota"
+    assert models(api.key).status_code == 200
