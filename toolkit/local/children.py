@@ -1,6 +1,7 @@
 """Child processes that die with the embedded cloud, also when it is killed hard.
 
-Each child runs under a small supervisor (`toolkit.local.supervisor`) in a session of its own.
+Each child runs under a small supervisor (`toolkit.local.supervisor`) in a session of its own, and that one
+under a guard.
 """
 
 from __future__ import annotations

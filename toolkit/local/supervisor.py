@@ -6,13 +6,16 @@ standard library only, and little of it, because there is one of these beside ev
 Standard input is a pipe that only the parent holds open. A byte on it passes on a polite request to
 end (SIGTERM); its end means that the parent is gone, however it died, and kills the program's whole
 process group. Nothing else than such a pipe works on every Unix and survives `kill -9` of the parent.
-
+A fork of the supervisor waits in the same way for the supervisor's own end: whichever is killed, also
+together with the parent, the other one sees to the program.
+XX
 On STATUS_FD the parent reads, one line each: `started PID`, or `failed ERRNO`; then `exited CODE`,
 where a negative code is a signal, as in `subprocess`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -43,9 +46,30 @@ def main() -> int:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.dup2(null, 2)
+    guarded = _guard(pid, status)
     _report(status, f"started {pid}")
-    _report(status, f"exited {_supervise(pid, wakeup)}")
+    code = _supervise(pid, wakeup)
+    # Its process id may soon be another program's.
+    _write(guarded, b"\n")
+    _report(status, f"exited {code}")
     return 0
+
+
+def _guard(pid: int, status: int) -> int:
+    """Fork a guard, which kills the program's group if what this returns is closed before it gets a byte."""
+    readable, writable = os.pipe()
+    if os.fork():
+        os.close(readable)
+        return writable
+    # Not in the group of whoever kills the supervisor with its group, and with nothing open that others
+    # wait for the end of.
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    for descriptor in (writable, status, 0):
+        os.close(descriptor)
+    if not os.read(readable, 1):
+        _signal_group(pid, signal.SIGKILL)
+    os._exit(0)
 
 
 def _catch_signals() -> int:
@@ -87,11 +111,14 @@ def _signal_group(pid: int, number: int) -> None:
 
 
 def _report(status: int, line: str) -> None:
-    try:
-        os.write(status, f"{line}\n".encode())
-    except BrokenPipeError:
-        # The parent is gone; the end of standard input says so too.
-        return
+    # If the parent is gone, the end of standard input says so too.
+    _write(status, f"{line}\n".encode())
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """Write to a pipe that perhaps nobody reads any more."""
+    with contextlib.suppress(BrokenPipeError):
+        os.write(descriptor, data)
 
 
 if __name__ == "__main__":

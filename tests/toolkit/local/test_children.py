@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -163,7 +165,20 @@ def test_a_child_ends_when_somebody_kills_its_supervisor() -> None:
     asyncio.run(scenario())
 
 
-def test_children_die_with_a_parent_that_is_killed_hard() -> None:
+@dataclass(frozen=True)
+class Family:
+    """A process that has started three children which ignore SIGTERM."""
+
+    parent: subprocess.Popen[str]
+    children: list[int]
+
+    @property
+    def descendants(self) -> list[psutil.Process]:
+        return psutil.Process(self.parent.pid).children(recursive=True)
+
+
+@pytest.fixture
+def family() -> Iterator[Family]:
     parent = subprocess.Popen(
         python("""
             import asyncio, os, sys
@@ -184,8 +199,34 @@ def test_children_die_with_a_parent_that_is_killed_hard() -> None:
         text=True,
     )
     assert parent.stdout is not None
-    pids = [int(parent.stdout.readline()) for _ in range(3)]
-    supervisors = [process.pid for process in psutil.Process(parent.pid).children()]
+    yield Family(parent, [int(parent.stdout.readline()) for _ in range(3)])
     parent.kill()
     parent.wait()
-    eventually(lambda: all(is_gone(pid) for pid in pids + supervisors), seconds=3)
+
+
+def test_children_die_with_a_parent_that_is_killed_hard(family: Family) -> None:
+    descendants = family.descendants
+    assert set(family.children) < {process.pid for process in descendants}
+    family.parent.kill()
+    eventually(lambda: all(is_gone(process.pid) for process in descendants), seconds=3)
+
+
+def test_children_die_when_their_supervisors_are_killed_with_the_parent(family: Family) -> None:
+    descendants = family.descendants
+    # So that it cannot do anything about it.
+    family.parent.send_signal(signal.SIGSTOP)
+    for supervisor in psutil.Process(family.parent.pid).children():
+        supervisor.kill()
+    eventually(lambda: all(is_gone(pid) for pid in family.children), seconds=3)
+    family.parent.kill()
+    eventually(lambda: all(is_gone(process.pid) for process in descendants), seconds=3)
+
+
+def test_nothing_is_left_of_a_child_that_has_ended() -> None:
+    async def scenario() -> None:
+        lines: list[str] = []
+        child = await start(python("print(1); input()"), lines)
+        assert await child.wait() == 1
+        eventually(lambda: psutil.Process().children(recursive=True) == [])
+
+    asyncio.run(scenario())
