@@ -8,7 +8,7 @@ end (SIGTERM); its end means that the parent is gone, however it died, and kills
 process group. Nothing else than such a pipe works on every Unix and survives `kill -9` of the parent.
 A fork of the supervisor waits in the same way for the supervisor's own end: whichever is killed, also
 together with the parent, the other one sees to the program.
-XX
+
 On STATUS_FD the parent reads, one line each: `started PID`, or `failed ERRNO`; then `exited CODE`,
 where a negative code is a signal, as in `subprocess`.
 """

@@ -13,17 +13,24 @@ import boto3
 import pytest
 import uvicorn
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from moto.core.base_backend import BackendDict
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from tests.support.iam import document, trust
+from tests.support.iam import ACCOUNT, allow, document, trust
 from toolkit.local.controlplane import application
+from toolkit.local.iam.account import Account
 from toolkit.local.iam.enforcement import Enforcement
+from toolkit.local.iam.mapping.check import Check
+from toolkit.local.iam.mapping.operations import identify, is_form
 from toolkit.local.iam.middleware import EnforceIam
+from toolkit.local.iam.requests import checks
 from toolkit.local.iam.service import IamService
 
 REGION = "us-east-1"
+BUCKET = "models"
+READ_PUBLIC = allow("s3:GetObject", f"arn:aws:s3:::{BUCKET}/public/*", Sid="ReadPublic")
 # One for all, so that service models are read once.
 SESSION: Any = boto3.Session()
 
@@ -104,6 +111,28 @@ def cloud(front: Cloud) -> Iterator[Cloud]:
     front.enforcement.enforced = False
 
 
+@pytest.fixture
+def bucket(cloud: Cloud) -> Any:
+    """The administrator's client of S3, with a bucket that has a public and a private object."""
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_object(Bucket=BUCKET, Key="public/a", Body=b"hello")
+    s3.put_object(Bucket=BUCKET, Key="private/a", Body=b"secret")
+    return s3
+
+
+def denial(call: Callable[..., Any], *arguments: Any, **parameters: Any) -> Any:
+    """The error that a call ends with."""
+    with pytest.raises(ClientError) as caught:
+        call(*arguments, **parameters)
+    return caught.value.response
+
+
+def code(call: Callable[..., Any], *arguments: Any, **parameters: Any) -> Any:
+    """The code of the error that a call ends with."""
+    return denial(call, *arguments, **parameters)["Error"]["Code"]
+
+
 class _CapturedError(Exception):
     pass
 
@@ -154,3 +183,35 @@ def as_scope(request: Any) -> Captured:
         "headers": [*headers, (b"host", url.netloc.encode())],
     }
     return scope, body.encode() if isinstance(body, str) else body
+
+
+@pytest.fixture
+def account() -> Account:
+    """An empty one."""
+    BackendDict.reset()
+    return Account(ACCOUNT)
+
+
+@pytest.fixture
+def checks_of(account: Account) -> Callable[[Captured], list[Check]]:
+    """What a captured request needs."""
+
+    def of(captured: Captured) -> list[Check]:
+        scope, body = captured
+        call = identify(scope, body if is_form(scope) else b"")
+        content = body if call.needs_body else b""
+        return checks(call, call.parameters(content), content, account)
+
+    return of
+
+
+@pytest.fixture
+def needs(
+    capture: Callable[..., Captured], checks_of: Callable[[Captured], list[Check]]
+) -> Callable[..., list[Check]]:
+    """What a boto3 call needs."""
+
+    def of(service: str, operation: str, **parameters: Any) -> list[Check]:
+        return checks_of(capture(service, operation, **parameters))
+
+    return of

@@ -1,6 +1,10 @@
-"""The whole cloud with IAM enforced from its start."""
+"""The switch, what was decided, and the whole cloud with IAM enforced from its start."""
 
 from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
 
 import boto3
 import pytest
@@ -8,6 +12,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.support.cloud import aws_clients
+from tests.support.iam import ACCOUNT, allow
+from tests.toolkit.local.iam.conftest import BUCKET, READ_PUBLIC, code
 from toolkit.console import Console
 from toolkit.local import client
 from toolkit.local.iam.service import SETTING, is_enforced
@@ -43,3 +49,48 @@ def test_a_cloud_that_enforces_from_the_start(project, monkeypatch):
     assert administrator("sagemaker").list_endpoints()["Endpoints"] == []
     with pytest.raises(ClientError, match="user/eve is not authorized to perform: sagemaker:ListEndpoints"):
         sagemaker.list_endpoints()
+
+
+def http(cloud, path, method="GET", body=None):
+    request = urllib.request.Request(
+        f"{cloud.url}{path}", method=method, data=json.dumps(body).encode() if body is not None else None
+    )
+    with urllib.request.urlopen(request) as answer:
+        return json.loads(answer.read() or "null")
+
+
+def test_it_is_switched_over_http(cloud):
+    assert http(cloud, "/_toolkit/iam") == {"enforce": True}
+    assert http(cloud, "/_toolkit/iam", "POST", {"enforce": False}) == {"enforce": False}
+    assert not cloud.enforcement.enforced
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        http(cloud, "/_toolkit/iam", "POST", {"enforce": "yes"})
+
+
+def test_decisions_tell_what_was_asked_and_which_statements_allowed_it(cloud, bucket):
+    user = cloud.user("reader", allow("s3:List*", Sid="List"), READ_PUBLIC)
+    http(cloud, "/_toolkit/iam/decisions", "DELETE")
+    s3 = cloud.client("s3", user)
+    s3.get_object(Bucket=BUCKET, Key="public/a")
+    code(s3.delete_object, Bucket=BUCKET, Key="public/a")
+    bucket.list_objects_v2(Bucket=BUCKET)
+
+    arn = f"arn:aws:iam::{ACCOUNT}:user/reader"
+    allowed, denied = http(cloud, f"/_toolkit/iam/decisions?principal={arn}")["decisions"]
+
+    assert (allowed["operation"], allowed["action"], allowed["resource"], allowed["allowed"]) == (
+        "s3:GetObject", "s3:GetObject", "arn:aws:s3:::models/public/a", True,
+    )  # fmt: skip
+    assert allowed["statements"] == [
+        {
+            "kind": "identity-based policy",
+            "policy": f"{arn}/inline",
+            "sid": "ReadPublic",
+            "index": 1,
+            "effect": "Allow",
+        }
+    ]
+    assert allowed["context"]["aws:username"] == ["reader"]
+    assert (denied["action"], denied["allowed"], denied["statements"]) == ("s3:DeleteObject", False, [])
+    later = http(cloud, f"/_toolkit/iam/decisions?after={denied['number']}")["decisions"]
+    assert [item["principal"] for item in later] == [f"arn:aws:iam::{ACCOUNT}:root"]
