@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from toolkit.environment import Environment
@@ -20,70 +21,111 @@ def partition_of(region: str) -> str:
     return "aws"
 
 
+@dataclass(frozen=True)
+class Arns:
+    """Makes ARNs of one account and region."""
+
+    region: str
+    account: str
+
+    @property
+    def partition(self) -> str:
+        """See `partition_of`."""
+        return partition_of(self.region)
+
+    def of(self, service: str, resource: str) -> str:
+        """Of a resource of the region."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+    def worldwide(self, service: str, resource: str) -> str:
+        """Of a resource of the account that is in no region."""
+        return f"arn:{self.partition}:{service}::{self.account}:{resource}"
+
+    def iam(self, resource: str) -> str:
+        """Of a role or policy."""
+        return self.worldwide("iam", resource)
+
+    def s3(self, bucket: str, key: str | None = None) -> str:
+        """Of a bucket, or of objects in it."""
+        return f"arn:{self.partition}:s3:::{bucket}" + (f"/{key}" if key is not None else "")
+
+    def api(self, path: str) -> str:
+        """Of a path of API Gateway's own API."""
+        return f"arn:{self.partition}:apigateway:{self.region}::{path}"
+
+    def route53(self, resource: str) -> str:
+        """Of a hosted zone or a change, which name no account."""
+        return f"arn:{self.partition}:route53:::{resource}"
+
+
 def names_of(environment: Environment) -> dict[str, Any]:
     """The variables and functions of the templates."""
-    region, account, prefix = environment.region, environment.account_id, environment.prefix
-    partition = partition_of(region)
-
-    def arn(service: str, resource: str) -> str:
-        return f"arn:{partition}:{service}:{region}:{account}:{resource}"
-
-    def iam(resource: str) -> str:
-        return f"arn:{partition}:iam::{account}:{resource}"
-
-    def s3(bucket: str, key: str | None = None) -> str:
-        return f"arn:{partition}:s3:::{bucket}" + (f"/{key}" if key is not None else "")
-
-    def api(path: str) -> str:
-        return f"arn:{partition}:apigateway:{region}::{path}"
-
-    log_groups = [f"log-group:/aws/lambda/{prefix}-{function}" for function in FUNCTIONS]
-    access_log = f"log-group:/aws/apigateway/{prefix}"
-    domain = environment.api.domain
-    role = environment.account.execution_role
+    arns = Arns(environment.region, environment.account_id)
     return {
-        "s3": s3,
-        "iam": iam,
-        "api": api,
-        "region": region,
-        "prefix": prefix,
+        "s3": arns.s3,
+        "iam": arns.iam,
+        "api": arns.api,
+        "region": environment.region,
+        "prefix": environment.prefix,
         "env": environment.env,
         "state_bucket": environment.state_bucket,
         "model_store": environment.model_store_bucket,
-        "execution_role": role.arn or iam(f"role/{role.name}"),
-        "endpoints": arn("sagemaker", f"endpoint/{prefix}-*"),
-        "endpoint_parts": [
-            arn("sagemaker", f"{kind}/{prefix}-*") for kind in ("endpoint", "endpoint-config", "model")
-        ],
-        "endpoint_logs": arn("logs", f"log-group:/aws/sagemaker/Endpoints/{prefix}-*"),
-        "alarms": arn("cloudwatch", f"alarm:{prefix}-*"),
-        "all_alarms": arn("cloudwatch", "alarm:*"),
-        "tracking_alarms": arn("cloudwatch", f"alarm:TargetTracking-endpoint/{prefix}-*"),
-        "scalable_targets": arn("application-autoscaling", "scalable-target/*"),
+        **_hosting(environment, arns),
+        **_functions(environment.prefix, arns),
+        **_exposure(environment, arns),
+    }
+
+
+def _hosting(environment: Environment, arns: Arns) -> dict[str, Any]:
+    """Endpoints, what they are made of, and what watches and scales them."""
+    prefix, role = environment.prefix, environment.account.execution_role
+    kinds = ("endpoint", "endpoint-config", "model")
+    return {
+        "execution_role": role.arn or arns.iam(f"role/{role.name}"),
+        "endpoints": arns.of("sagemaker", f"endpoint/{prefix}-*"),
+        "endpoint_parts": [arns.of("sagemaker", f"{kind}/{prefix}-*") for kind in kinds],
+        "endpoint_logs": arns.of("logs", f"log-group:/aws/sagemaker/Endpoints/{prefix}-*"),
+        "alarms": arns.of("cloudwatch", f"alarm:{prefix}-*"),
+        "all_alarms": arns.of("cloudwatch", "alarm:*"),
+        "tracking_alarms": arns.of("cloudwatch", f"alarm:TargetTracking-endpoint/{prefix}-*"),
+        "dashboard": arns.worldwide("cloudwatch", f"dashboard/{prefix}"),
+        "scalable_targets": arns.of("application-autoscaling", "scalable-target/*"),
         "kms_keys": sorted(set(_keys(environment))),
-        "functions": [arn("lambda", f"function:{prefix}-{function}") for function in FUNCTIONS],
-        "function_roles": [iam(f"role/{prefix}-{function}") for function in FUNCTIONS],
-        "boundary": iam(f"policy/{prefix}-function-boundary"),
-        # Groups are named without what follows when they are tagged, and with it for all else.
-        "function_logs": [arn("logs", f"{group}{end}") for group in log_groups for end in ("", ":*")],
-        "access_log": [arn("logs", f"{access_log}{end}") for end in ("", ":*")],
-        "dashboard": f"arn:{partition}:cloudwatch::{account}:dashboard/{prefix}",
-        "domain": domain.name if domain is not None else None,
-        "hosted_zone": f"arn:{partition}:route53:::hostedzone/{domain.hosted_zone_id}"
-        if domain is not None and domain.hosted_zone_id is not None
-        else None,
-        "dns_changes": f"arn:{partition}:route53:::change/*",
-        "firewall": None
-        if environment.api.waf is None
-        else [
-            arn("wafv2", f"regional/webacl/{prefix}/*"),
-            arn("wafv2", "regional/managedruleset/*/*"),
-        ],
-        "function_log_streams": [arn("logs", f"{group}:*") for group in log_groups],
-        "web_adapter": (f"arn:{partition}:lambda:{region}:{WEB_ADAPTER_ACCOUNT}:layer:LambdaAdapterLayer*:*"),
     }
 
 
 def _keys(environment: Environment) -> Iterator[str]:
     """The keys that encrypt the volumes of endpoints."""
     yield from (model.kms_key_arn for model in environment.models.values() if model.kms_key_arn)
+
+
+def _functions(prefix: str, arns: Arns) -> dict[str, Any]:
+    """The gateway and the authorizer, their roles and their logs."""
+    groups = [f"log-group:/aws/lambda/{prefix}-{function}" for function in FUNCTIONS]
+    adapter = f"arn:{arns.partition}:lambda:{arns.region}:{WEB_ADAPTER_ACCOUNT}:layer:LambdaAdapterLayer*:*"
+    return {
+        "functions": [arns.of("lambda", f"function:{prefix}-{function}") for function in FUNCTIONS],
+        "function_roles": [arns.iam(f"role/{prefix}-{function}") for function in FUNCTIONS],
+        "boundary": arns.iam(f"policy/{prefix}-function-boundary"),
+        # Groups are named without what follows when they are tagged, and with it for all else.
+        "function_logs": [arns.of("logs", f"{group}{end}") for group in groups for end in ("", ":*")],
+        "function_log_streams": [arns.of("logs", f"{group}:*") for group in groups],
+        "web_adapter": adapter,
+    }
+
+
+def _exposure(environment: Environment, arns: Arns) -> dict[str, Any]:
+    """What is in front of the API: its access log, domain and firewall, None where there is none."""
+    prefix, api = environment.prefix, environment.api
+    zone = api.domain.hosted_zone_id if api.domain is not None else None
+    firewall = [
+        arns.of("wafv2", f"regional/webacl/{prefix}/*"),
+        arns.of("wafv2", "regional/managedruleset/*/*"),
+    ]
+    return {
+        "access_log": [arns.of("logs", f"log-group:/aws/apigateway/{prefix}{end}") for end in ("", ":*")],
+        "domain": api.domain.name if api.domain is not None else None,
+        "hosted_zone": arns.route53(f"hostedzone/{zone}") if zone is not None else None,
+        "dns_changes": arns.route53("change/*"),
+        "firewall": firewall if api.waf is not None else None,
+    }

@@ -1,0 +1,35 @@
+"""What the gateway is asked in its tests, and what engines say."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+
+CHAT = {"model": "demo", "messages": [{"role": "user", "content": "a prompt that must not be logged"}]}
+USAGE = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+
+
+def sse(document: dict[str, Any]) -> bytes:
+    """A server-sent event."""
+    return f"data: {json.dumps(document, ensure_ascii=False)}\n\n".encode()
+
+
+def delta(content: str, finish: str | None = None) -> dict[str, Any]:
+    """A chunk of a streamed chat completion."""
+    return {"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": finish}]}
+
+
+ANSWER = [
+    sse(delta("Grüß ")),
+    sse(delta("dich 🙂", "stop")),
+    sse({"choices": [], "usage": USAGE}),
+    b"data: [DONE]\n\n",
+]
+
+
+def events(response: httpx.Response) -> list[Any]:
+    """The events of a stream; its last is no JSON."""
+    lines = [line.removeprefix("data: ") for line in response.text.split("\n\n") if line]
+    return [line if line == "[DONE]" else json.loads(line) for line in lines]
