@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,16 @@ pytestmark = pytest.mark.e2e
 def own(tmp_path: Path) -> Iterator[Toolkit]:
     """A checkout and cloud of this test's own, because it changes them."""
     program = Toolkit(copy_checkout(tmp_path / "project"))
+    # Releases record the commit.
+    _commit(program.project)
     yield program
     program.succeed("local", "down")
+
+
+def _commit(project: Path) -> None:
+    identity = ["-c", "user.name=Tester", "-c", "user.email=tester@example.com"]
+    for command in (["init", "--quiet"], ["add", "--all"], [*identity, "commit", "--quiet", "--message=all"]):
+        subprocess.run(["git", *command], cwd=project, check=True)
 
 
 def served_context_length(own: Toolkit) -> str:
@@ -47,7 +56,17 @@ def test_back_to_a_release_paused_and_resumed(own: Toolkit) -> None:
     own.succeed("apply", "--env", "local")
     assert served_context_length(own) == "2048"
 
-    own.succeed("rollback", "--env", "local")
+    # By now the policies would refuse what was applied, and the environment became protected. The first must
+    # not stop whoever goes back, the second must.
+    file.write_text(f"{file.read_text()}protected: true\npolicy: {{fail_at: low}}\n")
+    code = own.project / "terraform" / "modules" / "sagemaker_endpoint" / "main.tf"
+    code.write_text(f"{code.read_text()}# Changed.\n")
+    refused = own("rollback", "--env", "local")
+    assert (refused.returncode, "--allow-destroy local" in refused.stderr) == (2, True), refused.stderr
+    assert served_context_length(own) == "2048"
+    gone_back = own("rollback", "--env", "local", "--allow-destroy", "local")
+    assert gone_back.returncode == 0, gone_back.stderr
+    assert "Terraform code is not that of release 1" in gone_back.stderr
     assert served_context_length(own) == "4096"
     recorded = releases(own)
     assert [(release["number"], release["action"]) for release in recorded] == [
@@ -61,7 +80,7 @@ def test_back_to_a_release_paused_and_resumed(own: Toolkit) -> None:
     assert "smollm2" in now
     assert then == now
 
-    own.succeed("pause", "--env", "local")
+    own.succeed("pause", "--env", "local", "--allow-destroy", "local")
     cloud = json.loads(own.succeed("local", "status", "--json"))
     assert cloud["endpoints"] == []
     assert [process for process in cloud["processes"] if process["kind"] == "model"] == []

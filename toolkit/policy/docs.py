@@ -42,6 +42,9 @@ checkov's own. `toolkit policy check PATH` judges alone, a plan in JSON or a fol
 - **What is acceptable for a while** is an exception of the environment: a rule, the resources (`*` and `?`
   stand for other characters), a reason and the last day. After that day it is a finding itself, as grave as
   what it covered. One that covers nothing is said.
+- **Going back is not judged:** `toolkit rollback`, `pause` and `resume` bring back what passed when it was
+  applied, and must work in an emergency, whatever has expired or become stricter since
+  ([rollouts](rollouts.md#back-and-off-for-a-while)). Dangers still need `--allow-destroy`.
 - No value of a resource is ever shown: addresses, names of variables and the rules' own words are all that
   comes out.
 

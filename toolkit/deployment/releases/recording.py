@@ -12,6 +12,9 @@ from toolkit.deployment.outputs import Outputs
 from toolkit.packaging import Package
 from toolkit.release import Release, Releases
 
+# What variables meet when they are applied.
+_CODE = ("terraform/stacks", "terraform/modules")
+
 
 def releases_of(context: Context) -> Releases:
     """The environment's releases."""
@@ -69,11 +72,24 @@ def checkout_commit(root: Path) -> tuple[str | None, bool]:
     return head, bool(changes)
 
 
+def code_differs(root: Path, commit: str | None) -> bool:
+    """Whether the checkout's Terraform code is not a commit's; False where that cannot be told."""
+    if commit is None:
+        return False
+    compared = _run_git(root, "diff", "--quiet", commit, "--", *_CODE)
+    # Other exit codes: the commit is not here.
+    return compared is not None and compared.returncode == 1
+
+
 def _git(root: Path, *arguments: str) -> str | None:
+    result = _run_git(root, *arguments)
+    return result.stdout.strip() if result is not None and result.returncode == 0 else None
+
+
+def _run_git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
     try:
-        result = subprocess.run(
+        return subprocess.run(
             ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
         )
     except FileNotFoundError:  # no git here: an archive was unpacked
         return None
-    return result.stdout.strip() if result.returncode == 0 else None

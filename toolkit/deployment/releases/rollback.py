@@ -53,6 +53,11 @@ def prepare_resume(context: Context) -> Prepared:
 
 
 def _prepare(context: Context, release: Release, action: str, suffix: str = "") -> Prepared:
+    if recording.code_differs(context.project.root, release.commit):
+        context.console.line(
+            f"note: this checkout's Terraform code is not that of release {release.number}, and the policies "
+            f"have not judged the two together; `git checkout {release.commit}` has what they judged"
+        )
     bootstrap.ensure(context)
     build = context.project.environment_build(context.environment.env)
     packages = context.project.lambda_build
