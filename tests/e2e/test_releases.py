@@ -50,15 +50,16 @@ def releases(own: Toolkit) -> list[dict[str, Any]]:
 
 @pytest.mark.timeout(900)
 def test_back_to_a_release_paused_and_resumed(own: Toolkit) -> None:
-    own.succeed("apply", "--env", "local", "--smoke-test")
     file = own.project / "terraform" / "environments" / "local.yaml"
+    file.write_text(f"{file.read_text()}api: {{access_log: false}}\n")
+    own.succeed("apply", "--env", "local", "--smoke-test")
     file.write_text(file.read_text().replace("ctx_size: 4096", "ctx_size: 2048"))
     own.succeed("apply", "--env", "local")
     assert served_context_length(own) == "2048"
 
-    # By now the policies would refuse what was applied, and the environment became protected. The first must
-    # not stop whoever goes back, the second must.
-    file.write_text(f"{file.read_text()}protected: true\npolicy: {{fail_at: low}}\n")
+    # By now the policies would refuse an API without an access log, and the environment became protected. The
+    # first must not stop whoever goes back, the second must.
+    file.write_text(f"{file.read_text()}protected: true\npolicy: {{fail_at: medium}}\n")
     code = own.project / "terraform" / "modules" / "sagemaker_endpoint" / "main.tf"
     code.write_text(f"{code.read_text()}# Changed.\n")
     refused = own("rollback", "--env", "local")
