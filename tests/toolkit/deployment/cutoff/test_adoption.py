@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import io
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.support.contexts import opened
 from toolkit.aws.access import AwsAccess
-from toolkit.console import Console
+from toolkit.deployment.context import Context
 from toolkit.deployment.cutoff import adoption, removal
 from toolkit.terraform import Change, Counts, Plan
 
@@ -27,12 +28,13 @@ def tags(env: str) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in ours.items()]
 
 
-def context(account: AwsAccess, env: str) -> Any:
-    environment = SimpleNamespace(
-        env=env, prefix=f"llm-{env}", models={"m.x": None}, api=SimpleNamespace(stage="live")
-    )
-    console = Console(err=io.StringIO(), interactive=False)
-    return SimpleNamespace(access=account, environment=environment, console=console)
+Open = Callable[[str], Context]
+
+
+@pytest.fixture
+def context(account: AwsAccess, tmp_path: Path) -> Open:
+    """Opens an environment that has the model `m.x`."""
+    return functools.cache(lambda env: opened(tmp_path / env, account, ("m.x",), env).context)
 
 
 def plan(*addresses: str, action: str = "create") -> Plan:
@@ -57,7 +59,9 @@ def role(account: AwsAccess, env: str) -> None:
 MODEL = 'module.endpoint["m.x"].aws_sagemaker_model.this["{}"]'
 
 
-def test_what_a_plan_would_make_a_second_time_is_adopted(account: AwsAccess, tmp_path: Path) -> None:
+def test_what_a_plan_would_make_a_second_time_is_adopted(
+    account: AwsAccess, context: Open, tmp_path: Path
+) -> None:
     model(account, "llm-adopt-m-x-0a", "adopt")
     account.iam.create_role(RoleName="llm-adopt-gateway", AssumeRolePolicyDocument=TRUST, Tags=tags("adopt"))  # type: ignore[arg-type]
     account.logs.create_log_group(logGroupName="/aws/lambda/llm-adopt-gateway")
@@ -68,7 +72,7 @@ def test_what_a_plan_would_make_a_second_time_is_adopted(account: AwsAccess, tmp
         for name in ("llm-adopt", "llm-adopt-partner-a")
     }
     found = adoption.find(
-        context(account, "adopt"),
+        context("adopt"),
         plan(
             MODEL.format("0a"),
             MODEL.format("0b"),  # not there
@@ -98,27 +102,27 @@ def test_what_a_plan_would_make_a_second_time_is_adopted(account: AwsAccess, tmp
 
 
 @pytest.mark.parametrize("env", [None, "other"])
-def test_others_things_are_left_alone(account: AwsAccess, env: str | None) -> None:
+def test_others_things_are_left_alone(account: AwsAccess, context: Open, env: str | None) -> None:
     name = f"llm-mine-m-x-{env or 'untagged'}".lower()
     model(account, name, env)
     address = MODEL.format(name.rpartition("-")[2])
-    assert adoption.find(context(account, "mine"), plan(address)) == []
-    assert removal.find(context(account, "mine"), {}) == []
+    assert adoption.find(context("mine"), plan(address)) == []
+    assert removal.find(context("mine"), {}) == []
 
 
-def test_what_is_in_the_state_is_not_asked_about(account: AwsAccess) -> None:
+def test_what_is_in_the_state_is_not_asked_about(account: AwsAccess, context: Open) -> None:
     model(account, "llm-known-m-x-0a", "known")
-    assert adoption.find(context(account, "known"), plan(MODEL.format("0a"), action="update")) == []
+    assert adoption.find(context("known"), plan(MODEL.format("0a"), action="update")) == []
 
 
-def test_what_a_destroy_has_left_is_named_and_removed(account: AwsAccess) -> None:
+def test_what_a_destroy_has_left_is_named_and_removed(account: AwsAccess, context: Open) -> None:
     model(account, "llm-rest-m-x-0a", "rest")
     model(account, "llm-rest-m-x-0b", "rest")
     model(account, "llm-rest-eu-m-x-0a", "rest-eu")  # of the environment `rest-eu`, whose prefix is longer
     role(account, "rest")
     policy = json.dumps({"Version": "2012-10-17", "Statement": [ALLOW]})
     account.iam.put_role_policy(RoleName="llm-rest-gateway", PolicyName="run", PolicyDocument=policy)
-    opened = context(account, "rest")
+    opened = context("rest")
     known = {"aws_sagemaker_model": frozenset({"llm-rest-m-x-0b"})}
     assert [str(each) for each in removal.find(opened, known)] == [
         "model llm-rest-m-x-0a",
@@ -128,3 +132,56 @@ def test_what_a_destroy_has_left_is_named_and_removed(account: AwsAccess) -> Non
         each.remove()
     assert removal.find(opened, {}) == []
     assert account.sagemaker.describe_model(ModelName="llm-rest-eu-m-x-0a")
+
+
+def scaled(account: AwsAccess, env: str, variant: str) -> str:
+    """A scalable target with a policy, which has alarms of its own, and a schedule."""
+    resource = f"endpoint/llm-{env}-m-x/variant/{variant}"
+    key: Any = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": resource,
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+    labels = {each["Key"]: each["Value"] for each in tags(env)}
+    account.autoscaling.register_scalable_target(**key, MinCapacity=1, MaxCapacity=4, Tags=labels)
+    metric: Any = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}
+    account.autoscaling.put_scaling_policy(
+        **key,
+        PolicyName="tracking",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={
+            "TargetValue": 8,
+            "PredefinedMetricSpecification": metric,
+        },
+    )
+    account.autoscaling.put_scheduled_action(
+        **key,
+        ScheduledActionName="day",
+        Schedule="cron(0 8 * * ? *)",
+        ScalableTargetAction={"MinCapacity": 2},
+    )
+    return resource
+
+
+def test_what_scales_endpoints_that_the_state_does_not_know_goes_too(
+    account: AwsAccess, context: Open
+) -> None:
+    left, known = (scaled(account, "scaled", variant) for variant in ("Left", "Known"))
+    neighbours = scaled(account, "scaled-eu", "Other")
+    opened = context("scaled")
+    found = removal.find(opened, {"aws_appautoscaling_target": frozenset({known})})
+    assert [str(each) for each in found] == [f"scalable target {left}"]
+    for _ in range(2):  # as somebody else may have done it meanwhile
+        found[0].remove()
+
+    autoscaling = account.autoscaling
+    targets = autoscaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    policies = autoscaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+    actions = autoscaling.describe_scheduled_actions(ServiceNamespace="sagemaker")["ScheduledActions"]
+    for rows in (targets, policies, actions):
+        assert {each["ResourceId"] for each in rows if "llm-scaled" in each["ResourceId"]} == {
+            known,
+            neighbours,
+        }
+    alarms = account.cloudwatch.describe_alarms(AlarmNamePrefix=f"TargetTracking-{left}")["MetricAlarms"]
+    assert alarms == []

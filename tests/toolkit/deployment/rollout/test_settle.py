@@ -136,6 +136,11 @@ def test_another_refusal_is_not_taken_for_missing(
         settled(environment.context, [still])
 
 
+def test_a_name_that_cannot_be_is_not_taken_for_missing(environment: Opened) -> None:
+    with pytest.raises(ClientError, match="ValidationException"):
+        settled(environment.context, ["not_a_name"])
+
+
 def test_failed_endpoints_are_told_by_their_models(environment: Opened, still: str, broken: str) -> None:
     context = environment.context
     found = settled(context, [still, broken])
