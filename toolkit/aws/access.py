@@ -22,6 +22,7 @@ from toolkit.errors import InputError, PreflightError
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
     from types_boto3_apigateway.client import APIGatewayClient
+    from types_boto3_application_autoscaling.client import ApplicationAutoScalingClient
     from types_boto3_cloudwatch.client import CloudWatchClient
     from types_boto3_iam.client import IAMClient
     from types_boto3_lambda.client import LambdaClient
@@ -173,6 +174,11 @@ class AwsAccess:
     def sagemaker_runtime(self) -> SageMakerRuntimeClient:
         """SageMaker's invocations."""
         return self._session.client("sagemaker-runtime", **self._options)
+
+    @cached_property
+    def autoscaling(self) -> ApplicationAutoScalingClient:
+        """Application Auto Scaling."""
+        return self._session.client("application-autoscaling", **self._options)
 
     @cached_property
     def apigateway(self) -> APIGatewayClient:

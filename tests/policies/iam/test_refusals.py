@@ -47,6 +47,11 @@ def test_actions_are_real(people: Deployers) -> None:
 OTHER = "llm-other"
 # Longer than the prefix by a part: what is called llm-proof-b-… is another environment's.
 NEAR = f"{PREFIX}-b"
+NEAR_VARIANT = {
+    "ServiceNamespace": "sagemaker",
+    "ResourceId": f"endpoint/{NEAR}-m/variant/v",
+    "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+}
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +71,9 @@ def others(people: Deployers) -> dict[str, str]:
         RoleName=f"{OTHER}-gateway", AssumeRolePolicyDocument=json.dumps(TRUST), Tags=[]
     )
     people.client("s3").create_bucket(Bucket="llm-other-bucket")
+    people.client("application-autoscaling").register_scalable_target(
+        **NEAR_VARIANT, MinCapacity=1, MaxCapacity=2, Tags=tags
+    )
     key = gateway.create_api_key(name=f"{NEAR}/default", enabled=True, tags=tags)["id"]
     api = gateway.create_rest_api(name=NEAR, tags=tags)["id"]
     return {"key": key, "api": api}
@@ -92,6 +100,10 @@ REFUSED: dict[str, tuple[Call, str]] = {
             Tags=[{"Key": "deployment", "Value": PREFIX}],
         ),
         "sagemaker:AddTags",
+    ),
+    "what scales an endpoint whose name begins alike": (
+        lambda client, _: client("application-autoscaling").deregister_scalable_target(**NEAR_VARIANT),
+        "application-autoscaling:DeregisterScalableTarget",
     ),
     "an endpoint configuration without the tag": (
         lambda client, _: client("sagemaker").create_endpoint_config(

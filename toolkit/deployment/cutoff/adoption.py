@@ -70,6 +70,8 @@ def _look(context: Context, there: Leftovers, change: Change) -> Found | None:
 def _of_a_model(context: Context, there: Leftovers, kind: str, model: str, key: str) -> Found | None:
     endpoint = endpoint_name(context.environment.prefix, model)
     log_group = f"/aws/sagemaker/Endpoints/{endpoint}"
+    # Of scaling nothing is adopted: to register a target, or to put a policy or a schedule, a second time
+    # makes no second one.
     looks: dict[str, tuple[str, Callable[[], str | None]]] = {
         "aws_sagemaker_model": (kind, lambda: there.model(f"{endpoint}-{key}")),
         "aws_sagemaker_endpoint_configuration": (kind, lambda: there.configuration(f"{endpoint}-{key}")),

@@ -18,7 +18,7 @@ from toolkit.deployment.context import Context
 T = TypeVar("T")
 
 # How the services say that what was asked for does not exist; SageMaker has no code of its own.
-_MISSING = {"NoSuchEntity", "ResourceNotFoundException", "NotFoundException"}
+_MISSING = {"NoSuchEntity", "ResourceNotFoundException", "NotFoundException", "ObjectNotFoundException"}
 # What API Gateway gives at most at once.
 _PAGE = 500
 
@@ -52,6 +52,12 @@ class Leftovers:
         """An endpoint."""
         describe = self._access.sagemaker.describe_endpoint
         return self._sagemaker(name, lambda: describe(EndpointName=name)["EndpointArn"])
+
+    def scalable_target(self, resource: str, arn: str) -> str | None:
+        """What scales a variant of an endpoint; it goes by the variant, `endpoint/NAME/variant/NAME`."""
+        list_tags = self._access.autoscaling.list_tags_for_resource
+        tags = unless_missing(lambda: list_tags(ResourceARN=arn)["Tags"])
+        return resource if tags is not None and self._ours(tags) else None
 
     def role(self, name: str) -> str | None:
         """A role."""

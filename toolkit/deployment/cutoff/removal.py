@@ -9,11 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from toolkit.aws import endpoints
 from toolkit.deployment.context import Context
 from toolkit.deployment.cutoff.leftovers import Leftovers, unless_missing
 from toolkit.deployment.rollout import settle, watch
+
+if TYPE_CHECKING:
+    from types_boto3_application_autoscaling.literals import ScalableDimensionType
 
 FUNCTIONS = ("gateway", "authorizer")
 
@@ -46,8 +50,24 @@ def find(context: Context, known: Mapping[str, frozenset[str]]) -> list[Leftover
         known: ids by type of what is in the state, and left out here.
     """
     there = Leftovers(context)
-    everything = [*_sagemaker(context, there), *_alarms(context, there), *_api(context, there)]
+    parts = (_scaling, _sagemaker, _alarms, _api)
+    everything = [each for part in parts for each in part(context, there)]
     return [each for each in everything if each.id not in known.get(each.type, ())]
+
+
+def _scaling(context: Context, there: Leftovers) -> Iterator[Leftover]:
+    """What scales endpoints, with its policies, their alarms and its schedules.
+
+    With an endpoint SageMaker deregisters it only if the caller may do that, too, and says nothing either
+    way; what is left would scale the next endpoint of that name.
+    """
+    autoscaling, start = context.access.autoscaling, f"endpoint/{context.environment.prefix}-"
+    pages = autoscaling.get_paginator("describe_scalable_targets").paginate(ServiceNamespace="sagemaker")
+    for target in pages.search("ScalableTargets[]"):
+        resource = target["ResourceId"]
+        if resource.startswith(start) and there.scalable_target(resource, target["ScalableTargetARN"]):
+            remove = _deregister(context, resource, target["ScalableDimension"])
+            yield Leftover("scalable target", "aws_appautoscaling_target", resource, remove)
 
 
 def _sagemaker(context: Context, there: Leftovers) -> Iterator[Leftover]:
@@ -100,6 +120,13 @@ def _api(context: Context, there: Leftovers) -> Iterator[Leftover]:
         if there.log_group(group):
             remove = _call(lambda group: access.logs.delete_log_group(logGroupName=group), group)
             yield Leftover("log group", "aws_cloudwatch_log_group", group, remove)
+
+
+def _deregister(context: Context, resource: str, dimension: ScalableDimensionType) -> Callable[[], object]:
+    deregister = context.access.autoscaling.deregister_scalable_target
+    return lambda: unless_missing(
+        lambda: deregister(ServiceNamespace="sagemaker", ResourceId=resource, ScalableDimension=dimension)
+    )
 
 
 def _call(remove: Callable[[str], object], name: str) -> Callable[[], object]:
