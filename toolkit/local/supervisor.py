@@ -58,12 +58,16 @@ def main() -> int:
 def _guard(pid: int, status: int) -> int:
     """Fork a guard, which kills the program's group if what this returns is closed before it gets a byte."""
     readable, writable = os.pipe()
-    if os.fork():
+    go_between = os.fork()
+    if go_between:
         os.close(readable)
+        os.waitpid(go_between, 0)
         return writable
-    # Not in the group of whoever kills the supervisor with its group, and with nothing open that others
-    # wait for the end of.
+    # Neither in the group nor among the descendants of the supervisor, for whoever kills it with those, and
+    # with nothing open that others wait for the end of.
     os.setsid()
+    if os.fork():
+        os._exit(0)
     signal.set_wakeup_fd(-1)
     for descriptor in (writable, status, 0):
         os.close(descriptor)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -222,11 +224,25 @@ def test_children_die_when_their_supervisors_are_killed_with_the_parent(family: 
     eventually(lambda: all(is_gone(process.pid) for process in descendants), seconds=3)
 
 
+def processes_with(variable: str) -> list[int]:
+    """All processes of this machine that have an environment variable."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            found += [process.pid] * (variable in process.environ())
+    return found
+
+
 def test_nothing_is_left_of_a_child_that_has_ended() -> None:
+    variable = f"MARK_{uuid.uuid4().hex}"
+
     async def scenario() -> None:
         lines: list[str] = []
-        child = await start(python("print(1); input()"), lines)
-        assert await child.wait() == 1
-        eventually(lambda: psutil.Process().children(recursive=True) == [])
+        child = await start(python("import time; print(1); time.sleep(600)"), lines, **{variable: "1"})
+        await until(lines, 1)
+        # The child, its supervisor, and the supervisor's guard.
+        assert len(processes_with(variable)) == 3
+        await child.stop()
+        eventually(lambda: processes_with(variable) == [])
 
     asyncio.run(scenario())
