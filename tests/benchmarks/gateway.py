@@ -3,7 +3,9 @@
     make bench-gateway
 
 The same question is asked three ways in turn, one at a time: through the whole API (key, authorizer, gateway
-function, runtime, model), of the runtime alone, and of the model server alone. Then the gateway is started
+function, runtime, model), of the runtime alone, and of the model server alone. The model computes on one
+processor and in one slot, so that the others are there for what is measured, as on AWS, where the model has
+a machine of its own; and so that each way finds the prompt in the slot's cache. Then the gateway is started
 afresh, from the package as it is deployed: from the start of its process to its first answer.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import statistics
 import subprocess
@@ -43,6 +46,8 @@ QUESTION: dict[str, Any] = {
     "temperature": 0,
     "max_tokens": 96,
     "stream": True,
+    # Else a request that comes right after another one's last word may get a slot that is empty.
+    "id_slot": 0,
 }
 
 
@@ -67,6 +72,7 @@ def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as directory:
         toolkit = Toolkit(copy_checkout(Path(directory) / "project"))
+        _keep_a_processor_free(toolkit)
         try:
             toolkit.succeed("apply", "--env", "local")
             _report_answers(_answers(toolkit))
@@ -75,14 +81,25 @@ def main() -> None:
             toolkit.succeed("local", "down")
 
 
+def _keep_a_processor_free(toolkit: Toolkit) -> None:
+    file = toolkit.project / "terraform" / "environments" / "local.yaml"
+    text, count = re.subn(r"(?m)^( +)ctx_size: 4096$", r"\g<0>\n\1threads: 1", file.read_text())
+    if count != 1:
+        raise SystemExit(f"{file}: the model's options are not where they were")
+    file.write_text(text)
+
+
 def _answers(toolkit: Toolkit) -> dict[str, list[Timing]]:
     outputs = json.loads(toolkit.succeed("outputs", "--env", "local", "--json"))
     key = toolkit.succeed("keys", "show", "default", "--env", "local").strip()
-    with httpx.Client(timeout=60) as client:
+    model_server = _model_server(toolkit)
+    # llama.cpp's server closes connections that are idle for some seconds, whatever it had promised.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(timeout=60, limits=limits) as client:
         ways: dict[str, Callable[[], Iterable[bytes]]] = {
             "API": lambda: _http(client, f"{outputs['api_base_url']}/chat/completions", key),
             "runtime": _runtime(outputs),
-            "model server": lambda: _http(client, f"{_model_server(toolkit)}/v1/chat/completions"),
+            "model server": lambda: _http(client, f"{model_server}/v1/chat/completions"),
         }
         # Not measured: the first answer starts the function, and fills the model's cache for the prompt.
         for way in ways.values():
