@@ -11,8 +11,9 @@ import pytest
 
 from tests.support import apiclients
 from tests.support.checkout import copy_checkout
-from tests.support.cloud import Engine
+from tests.support.cloud import Engine, Hosting
 from tests.support.rollouts import Site
+from tests.support.stuck import Stuck
 from tests.support.toolkit import Toolkit
 
 pytestmark = pytest.mark.e2e
@@ -148,6 +149,19 @@ def test_a_release_that_never_gets_healthy_changes_nothing_for_clients(
     # The old fleet has said a lot meanwhile: none of it is shown.
     assert "relaying to" not in applied.stderr.replace(f"relaying to {bad.url}", "")
     assert releases(site) == recorded
+
+
+def test_an_endpoint_between_two_configurations_is_told_and_brought_to_what_is_planned(
+    site: Site, bad: Engine, good: Engine
+) -> None:
+    site.declare(good.url, declared(site), rollout=CANARY)
+    before = serving(site)
+    # Somebody updates it by hand, twice, and the second time neither forth nor back is possible.
+    Stuck(Hosting(site.client, site.client("sagemaker")), (good, bad), site.endpoint)
+    applied = site.run("apply")
+    assert applied.returncode == 0, applied.stderr
+    assert f"warning: endpoint {site.endpoint} is UpdateRollbackFailed" in applied.stderr
+    assert serving(site) == before
 
 
 def test_the_command_line_is_quiet_where_nothing_is_planned(site: Site) -> None:

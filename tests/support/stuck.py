@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from tests.support.cloud import Engine, Hosting
 
@@ -24,7 +25,7 @@ class Stuck:
     Args:
         hosting: where it is made.
         engines: behind the old and the new configuration.
-        name: its name.
+        name: of an endpoint that is there or is to be made.
 
     Attributes:
         endpoint: its name.
@@ -35,10 +36,18 @@ class Stuck:
     def __init__(self, hosting: Hosting, engines: tuple[Engine, Engine], name: str | None = None) -> None:
         self._hosting, self._s3 = hosting, hosting.aws("s3")
         self._s3.create_bucket(Bucket=BUCKET)
+        self._deployment: dict[str, Any] = dict(ROLLING)
         self._keys = [f"{uuid.uuid4()}/weights" for _ in engines]
         self.restore()
         self.old, self.new = map(self._configuration, self._keys, engines)
-        self.endpoint = hosting.endpoint(self.old, name)
+        if name is not None and hosting.exists(name):
+            self.endpoint = name
+            # Terraform would replace an endpoint whose last update had no alarms.
+            last = hosting.sagemaker.describe_endpoint(EndpointName=name)["LastDeploymentConfig"]
+            self._deployment["AutoRollbackConfiguration"] = last["AutoRollbackConfiguration"]
+            self.update(self.old)
+        else:
+            self.endpoint = hosting.endpoint(self.old, name)
         assert hosting.settled(self.endpoint)["EndpointStatus"] == "InService"
         self._s3.delete_object(Bucket=BUCKET, Key=self._keys[0])
         # The first new instance has them by then.
@@ -50,7 +59,9 @@ class Stuck:
     def update(self, configuration: str) -> None:
         """Update the endpoint, instance by instance."""
         self._hosting.sagemaker.update_endpoint(
-            EndpointName=self.endpoint, EndpointConfigName=configuration, DeploymentConfig=ROLLING
+            EndpointName=self.endpoint,
+            EndpointConfigName=configuration,
+            DeploymentConfig=self._deployment,
         )
 
     def restore(self) -> None:

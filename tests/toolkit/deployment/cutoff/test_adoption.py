@@ -134,9 +134,9 @@ def test_what_a_destroy_has_left_is_named_and_removed(account: AwsAccess, contex
     assert account.sagemaker.describe_model(ModelName="llm-rest-eu-m-x-0a")
 
 
-def scaled(account: AwsAccess, env: str, variant: str) -> str:
+def scaled(account: AwsAccess, env: str, variant: str, project: str = "llm") -> str:
     """A scalable target with a policy, which has alarms of its own, and a schedule."""
-    resource = f"endpoint/llm-{env}-m-x/variant/{variant}"
+    resource = f"endpoint/{project}-{env}-m-x/variant/{variant}"
     key: Any = {
         "ServiceNamespace": "sagemaker",
         "ResourceId": resource,
@@ -167,7 +167,10 @@ def test_what_scales_endpoints_that_the_state_does_not_know_goes_too(
     account: AwsAccess, context: Open
 ) -> None:
     left, known = (scaled(account, "scaled", variant) for variant in ("Left", "Known"))
-    neighbours = scaled(account, "scaled-eu", "Other")
+    neighbours = {
+        scaled(account, "scaled-eu", "Other"),
+        scaled(account, "scaled", "Other", project="other"),
+    }
     opened = context("scaled")
     found = removal.find(opened, {"aws_appautoscaling_target": frozenset({known})})
     assert [str(each) for each in found] == [f"scalable target {left}"]
@@ -179,9 +182,7 @@ def test_what_scales_endpoints_that_the_state_does_not_know_goes_too(
     policies = autoscaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
     actions = autoscaling.describe_scheduled_actions(ServiceNamespace="sagemaker")["ScheduledActions"]
     for rows in (targets, policies, actions):
-        assert {each["ResourceId"] for each in rows if "llm-scaled" in each["ResourceId"]} == {
-            known,
-            neighbours,
-        }
+        there = {each["ResourceId"] for each in rows if "-scaled-" in each["ResourceId"]}
+        assert there == {known, *neighbours}
     alarms = account.cloudwatch.describe_alarms(AlarmNamePrefix=f"TargetTracking-{left}")["MetricAlarms"]
     assert alarms == []

@@ -88,7 +88,7 @@ def test_what_could_not_be_taken_back_serves_on_both_until_the_next_update(
     assert served(hosting, stuck.endpoint) == [OLD, NEW]
     stuck.restore()
     with load(hosting.aws, stuck.endpoint, plain=2) as running:
-        stuck.update(stuck.new)
+        hosting.sagemaker.update_endpoint(EndpointName=stuck.endpoint, EndpointConfigName=stuck.new)
         found = hosting.settled(stuck.endpoint)
     assert running.errors == []
     assert (found["EndpointStatus"], found["EndpointConfigName"]) == ("InService", stuck.new)
