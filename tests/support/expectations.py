@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,13 @@ from tests.support.checkout import ROOT
 from tests.support.environments import ROLE, table
 from tests.support.terraform import Planned, Rig, show
 from toolkit import rendering, staging
-from toolkit.environment import Environment, load
+from toolkit.environment import load
 
 DIRECTORY = ROOT / "tests" / "terraform" / "expected"
 Digest = dict[str, dict[str, Any]]
 
-_MODULE = re.compile(r'module\.endpoint\["([^"]+)"\]\.(.+)')
+PROVIDER = 'provider "aws" {\n  region = "us-east-1"\n}\n'
+_MODULE = re.compile(r'module\.([\w-]+)\.module\.endpoint\["([^"]+)"\]\.(.+)')
 # Terraform's own bookkeeping.
 _IGNORED_RESOURCES = "terraform_data"
 # Words for people, and what is the same everywhere.
@@ -60,39 +63,56 @@ def ensure_role(rig: Rig) -> None:
         iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument="{}")
 
 
-def digest_of(rig: Rig, name: str, packages: dict[str, str]) -> Digest:
-    """Read the environment's file as a user's, render it, plan it, and keep what matters.
+def digests_of(rig: Rig, names: Iterable[str], packages: dict[str, str]) -> dict[str, Digest]:
+    """Read environments' files as a user's, render them, plan them, and keep what matters, by environment.
+
+    They are planned in one run, each the stack as a module: most of a run's time is the provider's start.
 
     Args:
         rig: Terraform and a cloud.
-        name: the environment's, of `environments.table`.
+        names: the environments', of `environments.table`.
         packages: files in place of the Lambda packages.
     """
-    environment = _environment(rig, name)
-    directory = rig.project.environment_build(name)
+    _copy_stack(rig)
+    modules = [_module(name, _rendered(rig, name, packages)) for name in names]
+    return digests(show(rig.workspace(rig.root("environments", PROVIDER + "".join(modules)), {})))
+
+
+def _copy_stack(rig: Rig) -> None:
+    """The stack without what Terraform takes in a root module only, and without a provider of its own."""
+    shutil.copytree(
+        rig.project.stack("inference"),
+        rig.project.root / "terraform" / "tests" / "environment",
+        ignore=shutil.ignore_patterns("adoption.tf", "provider.tf"),
+    )
+
+
+def _rendered(rig: Rig, name: str, packages: dict[str, str]) -> str:
+    """The variables of an environment, as Terraform is given them."""
+    rig.project.environment_file(name).write_text(table()[name])
+    environment, directory = load(rig.project, name), rig.project.environment_build(name)
     staged = {place: weights.uri for place, weights in staging.locate(rig.project, environment).items()}
     inputs = rendering.RenderInputs(staged, packages["gateway"], packages["authorizer"])
     rendering.render(environment, inputs, directory)
-    for bucket in (environment.state_bucket, environment.model_store_bucket):
-        rig.cloud.client("s3").create_bucket(Bucket=bucket)
-    stack = rig.project.stack("inference")
-    var_file, backend_file = directory / "inference.tfvars", directory / "inference.tfbackend"
-    return digest(show(rig.open(stack, directory / "inference", var_file, backend_file)))
+    return (directory / "inference.tfvars").read_text()
 
 
-def _environment(rig: Rig, name: str) -> Environment:
-    rig.project.environment_file(name).write_text(table()[name])
-    return load(rig.project, name)
+def _module(name: str, variables: str) -> str:
+    return f'module "{name}" {{\nsource = "../environment"\n{variables}\n}}\n'
 
 
-def digest(planned: Planned) -> Digest:
-    """What matters of a plan's endpoints, by model and address."""
-    found: Digest = {}
+def digests(planned: Planned) -> dict[str, Digest]:
+    """What matters of a plan's endpoints, by environment, model and address."""
+    found: dict[str, Digest] = {}
     for address, change in sorted(planned.changes.items()):
         matched = _MODULE.fullmatch(address)
-        if matched and not matched[2].startswith(_IGNORED_RESOURCES):
-            found.setdefault(matched[1], {})[matched[2]] = _pruned(change["after"])
-    return {model: _named(resources) for model, resources in found.items()}
+        if matched and not matched[3].startswith(_IGNORED_RESOURCES):
+            resources = found.setdefault(matched[1], {}).setdefault(matched[2], {})
+            resources[matched[3]] = _pruned(change["after"])
+    return {
+        name: {model: _named(resources) for model, resources in models.items()}
+        for name, models in found.items()
+    }
 
 
 def _pruned(value: Any) -> Any:

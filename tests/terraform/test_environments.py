@@ -15,15 +15,16 @@ from tests.tools import expected_plans
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module", autouse=True)
-def role(rig: Rig) -> None:
-    """The stack looks it up."""
+@pytest.fixture(scope="module")
+def plans(rig: Rig, packages: dict[str, str]) -> dict[str, expectations.Digest]:
+    """What matters of each environment's plan."""
     expectations.ensure_role(rig)
+    return expectations.digests_of(rig, table(), packages)
 
 
 @pytest.mark.parametrize("name", table())
-def test_the_plan_is_as_expected(rig: Rig, packages: dict[str, str], name: str) -> None:
-    planned = expectations.digest_of(rig, name, packages)
+def test_the_plan_is_as_expected(plans: dict[str, expectations.Digest], name: str) -> None:
+    planned = plans[name]
     expected = expectations.expected(name)
     command = expected_plans.command(name)
     assert set(planned) == set(expected), f"other models; if that is right, run {command}"

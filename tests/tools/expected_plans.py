@@ -35,8 +35,8 @@ def main(names: list[str]) -> int:
         rig = Rig(project, find_program(project), cloud)
         packages = make_packages(Path(folder))
         expectations.ensure_role(rig)
-        for name in names or table():
-            file = expectations.write(name, expectations.digest_of(rig, name, packages))
+        for name, digest in expectations.digests_of(rig, names or table(), packages).items():
+            file = expectations.write(name, digest)
             sys.stderr.write(f"{file.relative_to(ROOT)}\n")
     return 0
 
