@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,6 +75,24 @@ class Stack:
         workspace = self.workspace()
         workspace.apply(workspace.plan())
 
+    def show_and_apply(self) -> Planned:
+        """Make it so, with a look at the plan before."""
+        workspace = self.workspace()
+        plan = workspace.plan()
+        planned = show(workspace, plan)
+        workspace.apply(plan)
+        return planned
+
+    def actions(self) -> dict[str, str]:
+        """What an apply would do, in Terraform's words, by address; costs less than all of the plan."""
+        return {change.address: change.action for change in self.workspace().plan().changes}
+
+    def destroy(self) -> None:
+        """Take all down; nothing must be left."""
+        workspace = self.workspace()
+        workspace.apply(workspace.plan(destroy=True))
+        assert self.left() == {kind: [] for kind in self.left()}
+
     def environment(self, **further: str) -> dict[str, str]:
         """A container's environment."""
         return {**self.engine.container["Environment"], **further}
@@ -118,23 +137,25 @@ class Stack:
             "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
         }
 
-    def left(self) -> dict[str, list[str]]:
-        """What there is in the cloud of these endpoints."""
+    def left(self, *names: str) -> dict[str, list[str]]:
+        """What there is in the cloud of these endpoints, or of those that are named."""
+        names = names or tuple(self.endpoints)
         sagemaker = self.rig.cloud.client("sagemaker")
         alarms = self.rig.cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
         scaling = self.rig.cloud.client("application-autoscaling")
         targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
         return {
-            "endpoints": self._ours(sagemaker.list_endpoints(), "EndpointName"),
-            "configurations": self._ours(sagemaker.list_endpoint_configs(), "EndpointConfigName"),
-            "models": self._ours(sagemaker.list_models(), "ModelName"),
-            "alarms": self._ours({"alarms": alarms}, "AlarmName"),
-            "targets": self._ours({"targets": targets}, "ResourceId"),
+            "endpoints": _ours(names, sagemaker.list_endpoints(), "EndpointName"),
+            "configurations": _ours(names, sagemaker.list_endpoint_configs(), "EndpointConfigName"),
+            "models": _ours(names, sagemaker.list_models(), "ModelName"),
+            "alarms": _ours(names, {"alarms": alarms}, "AlarmName"),
+            "targets": _ours(names, {"targets": targets}, "ResourceId"),
         }
 
-    def _ours(self, answer: dict[str, Any], key: str) -> list[str]:
-        (rows,) = (rows for rows in answer.values() if isinstance(rows, list))
-        return sorted(row[key] for row in rows if any(name in row[key] for name in self.endpoints))
+
+def _ours(names: Sequence[str], answer: dict[str, Any], key: str) -> list[str]:
+    (rows,) = (rows for rows in answer.values() if isinstance(rows, list))
+    return sorted(row[key] for row in rows if any(name in row[key] for name in names))
 
 
 def what(planned: Planned) -> dict[str, str]:
@@ -147,5 +168,8 @@ def what(planned: Planned) -> dict[str, str]:
 
 def only(planned: Planned, name: str) -> Planned:
     """The part of a plan that is about one endpoint."""
-    changes = [each for each in planned.content["resource_changes"] if f'["{name}"].' in each["address"]]
-    return Planned({**planned.content, "resource_changes": changes})
+    told = {
+        kind: [each for each in planned.content.get(kind, []) if f'["{name}"].' in each["address"]]
+        for kind in ("resource_changes", "resource_drift")
+    }
+    return Planned({**planned.content, **told})
