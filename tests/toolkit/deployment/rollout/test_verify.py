@@ -66,8 +66,8 @@ def refused(environment: Opened, rollout: Rollout, **models: DeployedModel) -> R
 
 
 def later(account: AwsAccess) -> datetime:
-    """A moment, by AWS's clock, that is a whole second after all that has been."""
-    now = account.now()
+    """A moment by AWS's clock, which ticks in seconds and late at times, that is after all that has been."""
+    now = datetime.now(UTC)
     eventually(lambda: account.now() > now)
     return account.now()
 
