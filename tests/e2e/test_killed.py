@@ -1,13 +1,14 @@
-"""kill -9 at any moment of an apply: the next one goes on from there, and in the end all is as declared."""
+"""kill -9, of an apply at any moment and of the embedded cloud: the next apply mends what it left."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -33,16 +34,16 @@ STEP = re.compile(r": (created|updated|destroyed) \(")
 POINTS = (0, 2, 5, 9, 2, 4, 2, 6, 3, 2)
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    with opened(tmp_path) as made:
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with opened(tmp_path_factory.mktemp("lab")) as made:
         # The cloud is there before, so that what is killed is an apply and nothing else.
         made.toolkit.succeed("local", "up")
         yield made
 
 
-def kill_after(lab: Lab, steps: int) -> int:
-    """Kill an apply and all that it started once so many resources are finished; returns how many were."""
+def begin(lab: Lab, steps: int) -> tuple[subprocess.Popen[str], int]:
+    """Begin an apply and let it finish so many resources; returns it, and how many it has finished."""
     process = subprocess.Popen(
         [sys.executable, "-c", APPLY],
         cwd=lab.toolkit.project,
@@ -60,14 +61,24 @@ def kill_after(lab: Lab, steps: int) -> int:
         if done >= max(steps, 1) or (steps == 0 and line.startswith("terraform apply")):
             break
     assert process.poll() is None, "".join(said)
+    return process, done
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    assert process.stderr is not None
+    process.stderr.close()
+
+
+def kill_after(lab: Lab, steps: int) -> None:
+    """Kill an apply and all that it started once so many resources are finished."""
+    process, _ = begin(lab, steps)
     children = psutil.Process(process.pid).children(recursive=True)
     # Not the cloud, should a busy machine have made the apply start it again.
     for each in [each for each in children if "toolkit.local.server" not in each.cmdline()]:
         each.kill()
-    process.kill()
-    process.wait()
-    process.stderr.close()
-    return done
+    kill(process)
 
 
 def lift_lock(lab: Lab) -> bool:
@@ -81,7 +92,7 @@ def lift_lock(lab: Lab) -> bool:
 
 
 @pytest.mark.timeout(1500)
-def test_killed_at_ten_points_and_applied_again(lab: Lab) -> None:
+def test_killed_at_eleven_points_and_applied_again(lab: Lab) -> None:
     locked = []
     for number, steps in enumerate(POINTS):
         kill_after(lab, steps)
@@ -99,7 +110,12 @@ def test_killed_at_ten_points_and_applied_again(lab: Lab) -> None:
             locked.append(lift_lock(lab))
     assert any(locked[1:])
 
-    lab.toolkit.succeed("apply", "--env", "local")
+    # Only the toolkit is killed: its Terraform goes on with the work, and the next apply waits for that.
+    process, done = begin(lab, 1)
+    assert done
+    kill(process)
+    waited = lab.toolkit("apply", "--env", "local", "--lock-timeout", "5m")
+    assert waited.returncode == 0, waited.stderr
     assert "no changes" in lab.toolkit.succeed("plan", "--env", "local")
     gateway = lab.aws("apigateway")
     assert [api["name"] for api in gateway.get_rest_apis()["items"]] == ["llm-local"]
@@ -111,21 +127,28 @@ def test_killed_at_ten_points_and_applied_again(lab: Lab) -> None:
     assert json.loads(lab.toolkit.succeed("releases", "--env", "local", "--json"))[0]["number"] == 1
 
 
-def test_an_apply_goes_on_when_only_the_toolkit_is_killed(lab: Lab) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", APPLY],
-        cwd=lab.toolkit.project,
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    assert any(STEP.search(line) for line in process.stderr)
-    process.kill()
-    process.wait()
-    process.stderr.close()
-    waited = lab.toolkit("apply", "--env", "local", "--lock-timeout", "5m")
-    assert waited.returncode == 0, waited.stderr
-    assert "no changes" in lab.toolkit.succeed("plan", "--env", "local")
+def test_a_killed_cloud_takes_all_with_it_and_is_brought_back(lab: Lab) -> None:
+    lab.toolkit.succeed("apply", "--env", "local")
+    cloud = json.loads(lab.toolkit.succeed("local", "status", "--json"))
+    assert {each["kind"] for each in cloud["processes"]} == {"function", "model"}
+    processes = psutil.Process(cloud["pid"]).children(recursive=True)
+
+    os.kill(cloud["pid"], signal.SIGKILL)
+    # None of its model servers and functions is left to hold memory and ports.
+    _, alive = psutil.wait_procs(processes, timeout=30)
+    assert alive == []
+    refused = lab.toolkit("smoke-test", "--env", "local")
+    assert refused.returncode == 4
+    assert "make apply ENV=local" in refused.stderr
+
+    lab.toolkit.succeed("apply", "--env", "local")
+    lab.toolkit.succeed("smoke-test", "--env", "local")
+
+    asked = lab.toolkit("destroy", "--env", "local")
+    assert asked.returncode == 2  # nobody to ask in a pipe
+    lab.toolkit.succeed("destroy", "--env", "local", "--yes")
+    left = json.loads(lab.toolkit.succeed("local", "status", "--json"))
+    assert (left["endpoints"], left["functions"], left["apis"], left["processes"]) == ([], [], [], [])
+    gone = lab.toolkit("outputs", "--env", "local", "--json")
+    assert gone.returncode == 4
+    assert gone.stdout == ""
