@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import openai
 import psutil
 import pytest
 
@@ -91,6 +92,14 @@ def lift_lock(lab: Lab) -> bool:
     return bool(locks)
 
 
+def served_models(lab: Lab) -> list[str]:
+    """What the API says."""
+    outputs = json.loads(lab.toolkit.succeed("outputs", "--env", "local", "--json"))
+    key = lab.toolkit.succeed("keys", "show", "default", "--env", "local").strip()
+    client = openai.OpenAI(base_url=outputs["api_base_url"], api_key=key)
+    return [model.id for model in client.models.list()]
+
+
 @pytest.mark.timeout(1500)
 def test_killed_at_eleven_points_and_applied_again(lab: Lab) -> None:
     locked = []
@@ -129,6 +138,8 @@ def test_killed_at_eleven_points_and_applied_again(lab: Lab) -> None:
 
 def test_a_killed_cloud_takes_all_with_it_and_is_brought_back(lab: Lab) -> None:
     lab.toolkit.succeed("apply", "--env", "local")
+    # Which starts the functions.
+    assert served_models(lab) == ["echo"]
     cloud = json.loads(lab.toolkit.succeed("local", "status", "--json"))
     assert {each["kind"] for each in cloud["processes"]} == {"function", "model"}
     processes = psutil.Process(cloud["pid"]).children(recursive=True)
@@ -142,7 +153,7 @@ def test_a_killed_cloud_takes_all_with_it_and_is_brought_back(lab: Lab) -> None:
     assert "make apply ENV=local" in refused.stderr
 
     lab.toolkit.succeed("apply", "--env", "local")
-    lab.toolkit.succeed("smoke-test", "--env", "local")
+    assert served_models(lab) == ["echo"]
 
     asked = lab.toolkit("destroy", "--env", "local")
     assert asked.returncode == 2  # nobody to ask in a pipe
