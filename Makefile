@@ -4,6 +4,8 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
+# Nothing is compiled when it is installed: without this, each command would compile anew what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 ENV ?= local
 PYTHON ?= python3
@@ -26,7 +28,9 @@ SETUP := $(VENV)/.$(KIND).installed
 DEV := $(VENV)/.dev.installed
 # How tests are spread: tests/conftest.py. The whole-stack ones, which come first, take longest.
 WORKERS ?= 3
-PYTEST := $(VENV)/bin/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Each worker loads all tests, which is a large part of the inner loop.
+FAST_WORKERS ?= 2
+PYTEST := $(VENV)/bin/pytest --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup bootstrap plan apply sync logs smoke-test status outputs destroy doctor \
         test test-fast lint check generate bench-cli bench-plan bench-gateway lock clean
@@ -66,10 +70,10 @@ doctor: $(SETUP) ## look at this machine: tools, versions, credentials
 	$(TOOLKIT) doctor --env $(ENV) $(ARGS)
 
 test: lint ## everything: linters, unit tests, the whole stack for real
-	$(PYTEST)
+	$(PYTEST) --numprocesses $(WORKERS)
 
 test-fast: $(DEV) ## the inner loop, under a minute
-	$(PYTEST) --hypothesis-profile fast -m "not slow and not e2e"
+	$(PYTEST) --numprocesses $(FAST_WORKERS) --hypothesis-profile fast --ignore tests/e2e -m "not slow and not e2e"
 
 lint: $(DEV)
 	$(VENV)/bin/ruff check

@@ -81,8 +81,10 @@ def ensure(project: Project, name: str, console: Console) -> ToolEnvironment:
 def _pip_install(python: Path, lock: Path, name: str) -> None:
     # --no-deps: the lock file is complete, and some packages declare more than is used of them.
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    # --no-compile: Python compiles what is imported when it is; most of what is installed never is.
-    command += ["--no-deps", "--no-compile", "--require-hashes", "--requirement", str(lock)]
+    command += ["--no-deps", "--require-hashes", "--requirement", str(lock)]
+    if not sys.dont_write_bytecode:
+        # Python compiles what is imported when it is; most of what is installed never is.
+        command.append("--no-compile")
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise PreflightError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,15 @@ def wheel(directory: Path, version: str) -> str:
     return f"greeting @ {path.as_uri()} --hash=sha256:{digest}\n"
 
 
+def compiled(tool: toolenvs.ToolEnvironment) -> list[Path]:
+    return list(tool.site_packages.glob("__pycache__/greeting*.pyc"))
+
+
 @pytest.mark.slow
-def test_installed_once_and_again_when_the_lock_changes(project: Project, tmp_path: Path) -> None:
+def test_installed_once_and_again_when_the_lock_changes(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     lock = project.root / "requirements" / "greeting.txt"
     lock.write_text(wheel(tmp_path, "1.0"))
     said = io.StringIO()
@@ -47,8 +55,13 @@ def test_installed_once_and_again_when_the_lock_changes(project: Project, tmp_pa
     assert first == again
     assert said.getvalue().count("installing greeting") == 1
 
+    assert compiled(first) == []
+
+    # Where Python may not keep what it has compiled, all is compiled once and for all.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     lock.write_text(wheel(tmp_path, "2.0"))
     newer = toolenvs.ensure(project, "greeting", Console(err=said))
+    assert len(compiled(newer)) == 1
     program = "import greeting; print(greeting.version)"
     versions = [
         subprocess.run([tool.python, "-c", program], capture_output=True, text=True, check=True).stdout

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -27,16 +26,17 @@ models:
 """
 
 
-@pytest.fixture
-def toolkit(tmp_path: Path) -> Iterator[Toolkit]:
+@pytest.fixture(scope="module")
+def toolkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toolkit]:
     """The program in a project with two models."""
-    environments = tmp_path / "terraform" / "environments"
+    project = tmp_path_factory.mktemp("models")
+    environments = project / "terraform" / "environments"
     environments.mkdir(parents=True)
     (environments / "test.yaml").write_text(ENVIRONMENT)
-    (tmp_path / "requirements").symlink_to(ROOT / "requirements")
-    (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "model.gguf").write_bytes(b"GGUF")
-    program = Toolkit(tmp_path)
+    (project / "requirements").symlink_to(ROOT / "requirements")
+    (project / "weights").mkdir()
+    (project / "weights" / "model.gguf").write_bytes(b"GGUF")
+    program = Toolkit(project)
     yield program
     program.succeed("local", "down")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from toolkit.environment import load, names, schema
 from toolkit.project import Project
 
 
+@functools.cache
 def validator() -> Draft202012Validator:
     Draft202012Validator.check_schema(schema.schema())
     return Draft202012Validator(schema.schema())
@@ -109,6 +111,7 @@ def test_every_key_is_explained() -> None:
             assert described, key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["toolkit.environment.schema", "toolkit.environment.reference"])
 def test_the_commands_that_the_check_names_exist(checkout: Path, tmp_path: Path, module: str) -> None:
     (tmp_path / "terraform" / "environments").mkdir(parents=True)
