@@ -14,6 +14,14 @@ from toolkit.aws.access import AwsAccess
 from toolkit.deployment.rollout.watch import Pace, watching
 
 
+@pytest.fixture(scope="module")
+def endpoint(hosting: Hosting, engine: Engine) -> str:
+    """An endpoint that is in service."""
+    name = hosting.endpoint(hosting.configuration(container=engine.container, **PATIENT))
+    assert hosting.settled(name)["EndpointStatus"] == "InService"
+    return name
+
+
 def names() -> list[str]:
     return [thread.name for thread in threading.enumerate()]
 
@@ -32,9 +40,8 @@ def test_states_follow_sagemaker_and_the_asking_ends_with_the_block(
 
 
 def test_what_cannot_be_asked_is_told_and_does_no_harm(
-    hosting: Hosting, other: Engine, nobody: AwsAccess
+    hosting: Hosting, endpoint: str, nobody: AwsAccess
 ) -> None:
-    endpoint = hosting.endpoint(hosting.configuration(container=other.container, **PATIENT))
     with watching(nobody, {"m": endpoint}) as states:
         eventually(lambda: states() == {"m": "SageMaker can't be asked (ClientError)"}, 30)
         _allow(hosting, nobody)
