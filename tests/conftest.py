@@ -39,12 +39,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
+# Folders whose files share a deployment.
+SHARING = ("tests/e2e/*/*.py", "tests/policies/iam/*.py")
+
+
 class TogetherScheduling(LoadFileScheduling):
-    """Gives workers whole files, and one of them all that shares a deployment: a folder of `tests/e2e`."""
+    """Gives workers whole files, and one of them all that shares a deployment."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = PurePosixPath(nodeid.split("::", 1)[0])
-        return str(file.parent if file.match("tests/e2e/*/*.py") else file)
+        return str(file.parent if any(map(file.match, SHARING)) else file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TogetherScheduling:

@@ -6,7 +6,7 @@ import itertools
 import json
 import subprocess
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,6 +125,7 @@ class Deployers:
 
     def live(self) -> None:
         """All that people do with an environment, from its first apply to its end, each by who it is for."""
+        self._collect("nobody", "")  # what was asked before is not for a command
         self.succeed("deployer", "apply", "--yes")
         for command in ("status", "outputs", "releases", "logs", "plan", "smoke-test", "drift"):
             self.succeed("viewer", command)
@@ -182,15 +183,16 @@ class Deployers:
             "TOOLKIT_LOCAL_SECRET_ACCESS_KEY": key["SecretAccessKey"],
         }
 
-    def reduced(self, policy: str, sid: str, *beside: str) -> str:
-        """Make a user who holds a policy without one of its statements, and others; returns the name."""
+    def reduced(self, without: Mapping[str, str]) -> str:
+        """Make a user who has a deployer's policies, each without this statement; returns the name."""
         name, iam = f"reduced-{next(_names)}", self.client("iam")
-        self.user(name, beside)
-        document = self.document(policy)
-        left = [each for each in document["Statement"] if each["Sid"] != sid]
-        assert len(left) == len(document["Statement"]) - 1
-        less = json.dumps({**document, "Statement": left})
-        iam.put_user_policy(UserName=name, PolicyName="less", PolicyDocument=less)
+        self.user(name, [policy for policy in HOLDERS["deployer"] if policy not in without])
+        for policy, sid in without.items():
+            document = self.document(policy)
+            left = [each for each in document["Statement"] if each["Sid"] != sid]
+            assert len(left) == len(document["Statement"]) - 1
+            less = json.dumps({**document, "Statement": left})
+            iam.put_user_policy(UserName=name, PolicyName=policy, PolicyDocument=less)
         return name
 
     def run(self, who: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -9,9 +9,9 @@ import pytest
 from tests.support.deployers import Deployers
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployers]:
-    """An account that is prepared, and its people; nothing is deployed."""
+    """An account that is prepared, and its people; nothing is deployed, or nothing any more that works."""
     made = Deployers.bootstrap(tmp_path_factory.mktemp("proof") / "project")
     try:
         yield made

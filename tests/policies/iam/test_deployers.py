@@ -8,7 +8,7 @@ import pytest
 
 from tests.policies.iam.exceptions import EXCEPTIONS, stale, unexplained
 from tests.support import needed, proof
-from tests.support.deployers import ACCOUNT, HOLDERS, PREFIX, Deployers
+from tests.support.deployers import ACCOUNT, ENV, HOLDERS, PREFIX, Deployers
 from toolkit import permissions
 
 pytestmark = pytest.mark.e2e
@@ -45,24 +45,36 @@ def test_the_documentations_table_is_the_proofs(lived: Deployers) -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "sid", "beside", "command", "says"),
+    ("command", "without", "refused"),
     [
-        ("sagemaker-deployer", "LookAtExecutionRole", "api-deployer", "plan", "iam:GetRole"),
-        ("sagemaker-deployer", "PassExecutionRoleToSageMaker", "api-deployer", "apply", "iam:PassRole"),
-        ("api-deployer", "PassFunctionRolesToLambda", "sagemaker-deployer", "apply", "iam:PassRole"),
+        (
+            ["plan"],
+            {"sagemaker-deployer": "LookAtExecutionRole"},
+            {"iam:GetRole": ["HuggingfaceExecuteRole"]},
+        ),
+        # Two parts of one apply, each of which is refused for itself.
+        (
+            ["apply", "--yes"],
+            {
+                "sagemaker-deployer": "PassExecutionRoleToSageMaker",
+                "api-deployer": "PassFunctionRolesToLambda",
+            },
+            {"iam:PassRole": ["HuggingfaceExecuteRole", f"{PREFIX}-gateway"]},
+        ),
     ],
 )
-def test_without_a_statement_a_command_really_fails(  # noqa: PLR0917 - a case has so many parts
-    people: Deployers, policy: str, sid: str, beside: str, command: str, says: str
+def test_without_a_statement_a_command_really_fails(
+    lived: Deployers, command: list[str], without: dict[str, str], refused: dict[str, list[str]]
 ) -> None:
-    poorer = people.reduced(policy, sid, beside)
-    failed = people.run(poorer, command, *(["--yes"] if command == "apply" else []), "--env", "proof")
+    poorer = lived.reduced(without)
+    failed = lived.run(poorer, *command, "--env", ENV)
     assert failed.returncode == 5, failed.stderr
-    assert re.search(rf"user/{poorer} may not {says} on arn:aws:iam::{ACCOUNT}:role/", failed.stderr)
-    assert policy in failed.stderr.split("→")[1]
-    if command == "apply":
-        # Whoever has all rights takes down what there is of it.
-        people.succeed("deployer", "destroy", "--yes")
+    for action, roles in refused.items():
+        for role in roles:
+            said = rf"user/{poorer} may not {action} on arn:aws:iam::{ACCOUNT}:role/{role}\b"
+            assert re.search(said, failed.stderr), failed.stderr
+    for policy in without:
+        assert policy in failed.stderr.split("→")[1]
 
 
 def test_a_viewer_can_change_nothing(lived: Deployers) -> None:
