@@ -44,7 +44,7 @@ def test_killed_while_creating_and_while_updating(own: Toolkit, engine: Engine) 
     assert applied.returncode == 0, applied.stderr
     assert f"adopting sagemaker endpoint {site.endpoint}" in applied.stderr
     assert sorted(set(site.left())) == sorted(site.left())  # nothing was made a second time
-    assert "no changes" in site.run("plan").stdout.lower()
+    assert "no changes" in site.run("apply").stderr
 
     engine.healthy = False
     site.declare(engine.url, "second", startup=600)
@@ -72,10 +72,5 @@ def test_an_endpoint_that_fails_at_first_is_made_anew_and_destroyed(own: Toolkit
     applied = site.run("apply")
     assert applied.returncode == 0, applied.stderr
     assert site.status() == "InService"
-
-    engine.healthy = False
-    site.declare(engine.url, "second")
-    site.kill_when(lambda: site.status() == "Updating")
-    site.declare(engine.url, "second", startup=60)
     assert site.run("destroy", "--yes").returncode == 0
     assert site.left() == []
