@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-# Nothing is compiled when it is installed: without this, each command would compile anew what it imports.
+# Where Python may not keep what it compiles, each command would compile anew what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 ENV ?= local
@@ -14,8 +14,8 @@ ARGS ?=
 
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
-# The lock files are complete. Python compiles what it imports; most of what is installed never is.
-INSTALL := $(PIP) install --no-deps --no-compile
+# The lock files are complete. Python compiles what it imports, if it may; most of what is installed never is.
+INSTALL := $(PIP) install --no-deps $(if $(PYTHONDONTWRITEBYTECODE),,--no-compile)
 TOOLKIT := $(VENV)/bin/toolkit
 UV := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
       --no-emit-index-url --no-annotate --custom-compile-command "make lock"
