@@ -7,12 +7,15 @@ dependencies. Each is locked in `requirements/<name>.txt` and installed on first
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,19 +66,40 @@ def ensure(project: Project, name: str, console: Console) -> ToolEnvironment:
     directory = cache_dir() / "tools" / f"{name}-{digest}"
     if directory.is_dir():
         return ToolEnvironment(directory)
-    with console.progress(f"installing {name} (once)"):
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        # Installed under another name and moved, so that an interrupted installation is never taken
-        # for a whole one. Nothing here is run through a script with the old path in it: programs are
-        # started as `python -m`.
-        partial = directory.with_name(f"{directory.name}.{os.getpid()}.partial")
-        try:
-            venv.create(partial, with_pip=True, symlinks=True)
-            _pip_install(partial / "bin" / "python", lock, name)
-            _move_into_place(partial, directory)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    with _exclusive(directory, console):
+        # Another run may have installed it while this one waited.
+        if not directory.is_dir():
+            with console.progress(f"installing {name} (once)"):
+                _install(directory, lock, name)
     return ToolEnvironment(directory)
+
+
+@contextmanager
+def _exclusive(directory: Path, console: Console) -> Iterator[None]:
+    """Keep other runs from installing the same, which takes half a minute of a processor's time."""
+    file = cache_dir() / f"{directory.name}.lock"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            console.line(f"waiting for another run that installs {directory.name} …")
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def _install(directory: Path, lock: Path, name: str) -> None:
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    # Installed under another name and moved, so that an interrupted installation is never taken
+    # for a whole one. Nothing here is run through a script with the old path in it: programs are
+    # started as `python -m`.
+    partial = directory.with_name(f"{directory.name}.{os.getpid()}.partial")
+    try:
+        venv.create(partial, with_pip=True, symlinks=True)
+        _pip_install(partial / "bin" / "python", lock, name)
+        partial.rename(directory)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _pip_install(python: Path, lock: Path, name: str) -> None:
@@ -93,12 +117,3 @@ def _pip_install(python: Path, lock: Path, name: str) -> None:
             details=result.stderr.strip().splitlines()[-8:],
             remedy="check that pip can reach a package index (pip's own settings apply), then run again",
         )
-
-
-def _move_into_place(partial: Path, directory: Path) -> None:
-    try:
-        partial.rename(directory)
-    except OSError:
-        # Another process installed the same at the same time; its result is as good.
-        if not directory.is_dir():
-            raise

@@ -108,6 +108,7 @@ def test_an_endpoint_is_not_destroyed_by_accident(lab: Lab) -> None:
     said = refused(lab, 2, "apply", "--env", "local")
     assert "the endpoint llm-local-echo stops answering" in said
     assert "--allow-destroy local" in said
+    lab.declare()  # the name is looked at even where nothing is destroyed
     assert "names prod, and this is local" in refused(
         lab, 2, "apply", "--env", "local", "--allow-destroy", "prod"
     )
@@ -148,6 +149,18 @@ def test_a_lock_says_who_holds_it_and_is_cleared_on_demand(lab: Lab) -> None:
     assert "is not locked" in lab.toolkit("unlock", "--env", "local").stderr
 
 
+def test_environments_are_planned_side_by_side(lab: Lab) -> None:
+    environments = lab.toolkit.project / "terraform" / "environments"
+    (environments / "broken.yaml").write_text("target: local\n")
+    result = lab.toolkit("plan", "--env", "local,broken", "--json")
+    (environments / "broken.yaml").unlink()
+    assert result.returncode == 2
+    found = json.loads(result.stdout)["environments"]
+    assert (found["local"]["exit_code"], found["local"]["plan"]["summary"]) == (0, "no changes")
+    assert found["broken"]["exit_code"] == 2
+    assert "broken.yaml" in found["broken"]["error"]
+
+
 def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "toolkit", *arguments],
@@ -161,6 +174,7 @@ def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def test_of_two_applies_at_once_one_waits_or_fails(lab: Lab) -> None:
+    """The last test here: what it applies is not taken back."""
     lab.declare("    aliases: [chat]\n")
     before = lab.state()
     apply = ["apply", "--env", "local"]
@@ -173,17 +187,3 @@ def test_of_two_applies_at_once_one_waits_or_fails(lab: Lab) -> None:
     assert after["lineage"] == before["lineage"]
     assert after["serial"] > before["serial"]
     assert '"chat"' in json.dumps(after).replace("\\", "")
-    lab.declare()
-    lab.toolkit.succeed("apply", "--env", "local")
-
-
-def test_environments_are_planned_side_by_side(lab: Lab) -> None:
-    environments = lab.toolkit.project / "terraform" / "environments"
-    (environments / "broken.yaml").write_text("target: local\n")
-    result = lab.toolkit("plan", "--env", "local,broken", "--json")
-    (environments / "broken.yaml").unlink()
-    assert result.returncode == 2
-    found = json.loads(result.stdout)["environments"]
-    assert (found["local"]["exit_code"], found["local"]["plan"]["summary"]) == (0, "no changes")
-    assert found["broken"]["exit_code"] == 2
-    assert "broken.yaml" in found["broken"]["error"]

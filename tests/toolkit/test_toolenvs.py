@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,9 +51,10 @@ def test_installed_once_and_again_when_the_lock_changes(
     lock = project.root / "requirements" / "greeting.txt"
     lock.write_text(wheel(tmp_path, "1.0"))
     said = io.StringIO()
-    first = toolenvs.ensure(project, "greeting", Console(err=said))
-    again = toolenvs.ensure(project, "greeting", Console(err=said))
-    assert first == again
+    with ThreadPoolExecutor(2) as pool:  # two runs at once
+        made = [pool.submit(toolenvs.ensure, project, "greeting", Console(err=said)) for _ in range(2)]
+        first, again = (each.result() for each in made)
+    assert first == again == toolenvs.ensure(project, "greeting", Console(err=said))
     assert said.getvalue().count("installing greeting") == 1
 
     assert compiled(first) == []
