@@ -47,6 +47,7 @@ def main() -> int:
         # Longer than the adapter keeps its connections, so that none is closed under a request.
         timeout_keep_alive=60,
     )
+    config.load()  # what it imports is part of the start, too
     # Ready only with a client: what Lambda does before the first request costs that request nothing.
     endpoints.wait_until_ready()
     gc.freeze()
