@@ -63,6 +63,17 @@ ROLE = "arn:aws:iam::123456789012:role/HuggingfaceExecuteRole"
 _numbers = itertools.count(1)
 
 
+@dataclass(frozen=True)
+class Alarm:
+    """An alarm that is set off by hand."""
+
+    cloudwatch: Any
+    name: str
+
+    def set_off(self, reason: str = "by hand") -> None:
+        self.cloudwatch.set_alarm_state(AlarmName=self.name, StateValue="ALARM", StateReason=reason)
+
+
 @dataclass
 class Hosting:
     """Makes models, configurations and endpoints in the shared cloud, with names of their own."""
@@ -89,6 +100,22 @@ class Hosting:
         ]
         self.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=variants)
         return name
+
+    def alarm(self, name: str) -> Alarm:
+        """An alarm that nothing but a hand sets off."""
+        cloudwatch = self.aws("cloudwatch")
+        cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            Namespace="Test",
+            MetricName="none",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanThreshold",
+            TreatMissingData="ignore",
+        )
+        return Alarm(cloudwatch, name)
 
     def endpoint(self, configuration: str, name: str | None = None, **members: Any) -> str:
         name = name or f"endpoint-{next(_numbers)}"

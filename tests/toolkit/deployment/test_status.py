@@ -17,17 +17,7 @@ def test_each_endpoint_as_it_is_now(environment: Opened, hosting: Hosting, other
     failed = hosting.endpoint(never)
     for name in (shifting, scaling, still, failed):
         hosting.settled(name)
-    hosting.aws("cloudwatch").put_metric_alarm(
-        AlarmName="status",
-        Namespace="Test",
-        MetricName="none",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanThreshold",
-        TreatMissingData="ignore",
-    )
+    alarm = hosting.alarm("status")
     routing = {
         "Type": "CANARY",
         "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 25},
@@ -69,7 +59,7 @@ def test_each_endpoint_as_it_is_now(environment: Opened, hosting: Hosting, other
     assert "unknown" in (found["failed"].failure_reason or "")
     assert (found["gone"].status, found["gone"].as_planned) == ("Missing", False)
     # So that nobody has to wait for an hour's end, short as it is here.
-    hosting.aws("cloudwatch").set_alarm_state(AlarmName="status", StateValue="ALARM", StateReason="over")
+    alarm.set_off("over")
 
 
 def test_paused_endpoints_are_not_asked_about(environment: Opened) -> None:

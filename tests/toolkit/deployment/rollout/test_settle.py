@@ -56,18 +56,8 @@ def test_what_moves_is_waited_for_with_a_line_for_each_change(
 ) -> None:
     name = hosting.endpoint(configuration)
     hosting.settled(name)
-    cloudwatch, finish = hosting.aws("cloudwatch"), Event()
-    cloudwatch.put_metric_alarm(
-        AlarmName="settle",
-        Namespace="Test",
-        MetricName="none",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanThreshold",
-        TreatMissingData="ignore",
-    )
+    finish = Event()
+    alarm = hosting.alarm("settle")
 
     def slow(handler: Any, _: Mapping[str, Any]) -> None:
         finish.wait(60)
@@ -79,7 +69,7 @@ def test_what_moves_is_waited_for_with_a_line_for_each_change(
             finish.set()
         elif "Baking" in json.dumps(told.get("PendingDeploymentSummary"), default=str):
             eventually(lambda: bool(other.requests), 60)
-            cloudwatch.set_alarm_state(AlarmName="settle", StateValue="ALARM", StateReason="by hand")
+            alarm.set_off()
         elif told["EndpointStatus"] == "Updating":
             other.healthy = True
 

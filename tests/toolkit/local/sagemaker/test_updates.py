@@ -280,22 +280,12 @@ def test_rolling_exchanges_instances_batch_by_batch(hosting: Hosting, engines: t
 def test_a_rolling_update_that_is_taken_back_has_its_old_instances_again(
     hosting: Hosting, engines: tuple[Engine, Engine]
 ) -> None:
-    update, cloudwatch = Update(hosting, engines, count=2), hosting.aws("cloudwatch")
-    cloudwatch.put_metric_alarm(
-        AlarmName="by-hand",
-        Namespace="Test",
-        MetricName="none",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanThreshold",
-        TreatMissingData="ignore",
-    )
+    update = Update(hosting, engines, count=2)
+    alarm = hosting.alarm("by-hand")
     with load(hosting.aws, update.endpoint, plain=2) as running:
         update.start(watched(rolling(wait=600), "by-hand"))
         eventually(lambda: counts(update.look()) == (1, 1), 30)
-        cloudwatch.set_alarm_state(AlarmName="by-hand", StateValue="ALARM", StateReason="seen by a person")
+        alarm.set_off("seen by a person")
         final = update.settle()
     assert running.errors == []
     assert final["EndpointConfigName"] == update.old
