@@ -117,6 +117,27 @@ class Hosting:
         )
         return Alarm(cloudwatch, name)
 
+    def error_alarm(self, name: str, endpoint: str, configuration: str) -> str:
+        """The alarm on server errors of a new configuration that the Terraform module makes for a rollout."""
+        dimensions = {
+            "EndpointName": endpoint,
+            "VariantName": "AllTraffic",
+            "EndpointConfigName": configuration,
+        }
+        self.aws("cloudwatch").put_metric_alarm(
+            AlarmName=name,
+            Namespace="AWS/SageMaker",
+            MetricName="Invocation5XXErrors",
+            Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
+            Statistic="Average",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=0.05,
+            ComparisonOperator="GreaterThanOrEqualToThreshold",
+            TreatMissingData="notBreaching",
+        )
+        return name
+
     def endpoint(self, configuration: str, name: str | None = None, **members: Any) -> str:
         name = name or f"endpoint-{next(_numbers)}"
         self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=configuration, **members)

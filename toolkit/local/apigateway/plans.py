@@ -29,6 +29,7 @@ def extend() -> None:
 
     def delete_and_detach(self: APIGatewayBackend, api_key_id: str) -> None:
         delete_api_key(self, api_key_id)
+        # On AWS a key that is deleted leaves every plan.
         for keys in self.usage_plan_keys.values():
             keys.pop(api_key_id, None)
 

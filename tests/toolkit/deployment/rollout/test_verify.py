@@ -97,29 +97,6 @@ def test_paused_has_no_endpoint_to_look_at(environment: Opened) -> None:
     assert asked.names == []
 
 
-def watch_errors(hosting: Hosting, endpoint: str, configuration: str) -> str:
-    """The alarm on server errors that the module makes for a rollout."""
-    name = f"{endpoint}-server-errors"
-    dimensions = {
-        "EndpointName": endpoint,
-        "VariantName": "AllTraffic",
-        "EndpointConfigName": configuration,
-    }
-    hosting.aws("cloudwatch").put_metric_alarm(
-        AlarmName=name,
-        Namespace="AWS/SageMaker",
-        MetricName="Invocation5XXErrors",
-        Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
-        Statistic="Average",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=0.05,
-        ComparisonOperator="GreaterThanOrEqualToThreshold",
-        TreatMissingData="notBreaching",
-    )
-    return name
-
-
 def state_of(hosting: Hosting, alarm: str) -> str:
     (found,) = hosting.aws("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
     return str(found["StateValue"])
@@ -133,7 +110,7 @@ def test_taken_back_is_told_with_reason_alarm_and_the_new_containers_words(
     hosting.settled(endpoint)
     since = later(account)
     other.behaviour = lambda handler, _: answer(handler, 500, b"{}")
-    alarm = watch_errors(hosting, endpoint, new)
+    alarm = hosting.error_alarm(f"{endpoint}-server-errors", endpoint, new)
     with load(hosting.aws, endpoint):
         hosting.sagemaker.update_endpoint(
             EndpointName=endpoint,

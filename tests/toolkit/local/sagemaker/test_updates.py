@@ -183,25 +183,9 @@ def test_linear_steps_are_seen_in_order(hosting: Hosting, engines: tuple[Engine,
 def test_an_alarm_while_baking_rolls_back(
     hosting: Hosting, engines: tuple[Engine, Engine], quick_checkout: Project
 ) -> None:
-    update, cloudwatch = Update(hosting, engines), hosting.aws("cloudwatch")
+    update = Update(hosting, engines)
     engines[1].behaviour = lambda handler, _: answer(handler, 500, b"{}")
-    dimensions = {
-        "EndpointName": update.endpoint,
-        "VariantName": "AllTraffic",
-        "EndpointConfigName": update.new,
-    }
-    cloudwatch.put_metric_alarm(
-        AlarmName="server-errors",
-        Namespace="AWS/SageMaker",
-        MetricName="Invocation5XXErrors",
-        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
-        Statistic="Average",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=0.5,
-        ComparisonOperator="GreaterThanOrEqualToThreshold",
-        TreatMissingData="notBreaching",
-    )
+    hosting.error_alarm("server-errors", update.endpoint, update.new)
     with load(hosting.aws, update.endpoint, plain=2) as running:
         update.start(watched(blue_green("CANARY", percent=50, wait=3600), "no-such-alarm", "server-errors"))
         final = update.settle()
