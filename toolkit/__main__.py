@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from pathlib import Path
 
 from toolkit.errors import InterruptedByUserError, ToolkitError
 
@@ -12,12 +14,23 @@ def main() -> None:
     """Run the command line and exit."""
     from toolkit.cli.app import app
 
+    _see_to_streams()
     try:
         app()
     except KeyboardInterrupt:
         sys.exit(InterruptedByUserError.exit_code)
     except Exception as error:  # noqa: BLE001 - the last place; what is not ours is raised again
         _finish(error)
+
+
+def _see_to_streams() -> None:
+    """Have something to write to, and have no character stop a command that is at work."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed by whoever started us
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until the end
+    # As Python does for standard error: a terminal that has no arrows gets their numbers.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _finish(error: Exception) -> None:

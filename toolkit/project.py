@@ -31,7 +31,7 @@ class Project:
             InputError: there is none.
         """
         named = os.environ.get("TOOLKIT_PROJECT")
-        begin = Path(named or start or Path.cwd()).resolve()
+        begin = Path(named or start or _working_directory()).resolve()
         for directory in [begin] if named else [begin, *begin.parents]:
             if (directory / ENVIRONMENTS).is_dir():
                 return cls(directory)
@@ -81,10 +81,32 @@ def cache_dir() -> Path:
     """The user's cache for what is expensive to fetch, shared by all checkouts.
 
     `TOOLKIT_CACHE_DIR` overrides the operating system's usual place.
+
+    Raises:
+        InputError: it names the home of a user that there is not.
     """
     named = os.environ.get("TOOLKIT_CACHE_DIR")
     if named:
-        return Path(named).expanduser().resolve()
+        return _expanded(named).resolve()
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("sagemaker-llm-toolkit"))
+
+
+def _expanded(named: str) -> Path:
+    try:
+        return Path(named).expanduser()
+    except RuntimeError:
+        raise InputError(
+            f"TOOLKIT_CACHE_DIR is {named!r}, and nobody is called so", remedy="set it to an absolute path"
+        ) from None
+
+
+def _working_directory() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise InputError(
+            "the working directory is gone",
+            remedy="change to a folder that is there",
+        ) from None

@@ -45,6 +45,28 @@ def test_of_other_places_the_place_is_named(tmp_path: Path) -> None:
     assert (error.where, error.message) == (str(tmp_path / "plan.tfplan"), "No space left on device")
 
 
+def test_a_full_disk_is_named_though_the_system_does_not_name_the_file() -> None:
+    with pytest.raises(OSError, match="No space left") as raised, Path("/dev/full").open("w") as file:
+        file.write("what does not fit")
+    assert raised.value.filename is None
+    error = oserrors.explain(raised.value)
+    assert error is not None
+    assert error.message.endswith("No space left on device")
+    assert Path(error.where or "").is_dir()
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "build").write_text("")
+    with pytest.raises(NotADirectoryError) as raised:
+        (tmp_path / "build" / "local" / "deep").mkdir(parents=True)
+    error = oserrors.explain(raised.value)
+    assert error is not None
+    assert error.where == str(tmp_path / "build")
+    with pytest.raises(FileExistsError) as raised_of_a_folder:
+        tmp_path.mkdir()
+    assert oserrors.explain(raised_of_a_folder.value) is None
+
+
 @pytest.mark.parametrize(
     "error",
     [FileNotFoundError(errno.ENOENT, "No such file", "/x"), ConnectionResetError(errno.ECONNRESET, "reset")],

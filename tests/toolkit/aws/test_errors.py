@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+
+import boto3
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
 
 from toolkit.aws.access import AwsAccess
 from toolkit.aws.errors import explain
@@ -27,9 +32,54 @@ def test_denied_points_to_who_can_grant_it() -> None:
     assert "administrator" in (known.remedy or "")
 
 
+@pytest.mark.parametrize(
+    ("code", "said", "remedy"),
+    [
+        ("SignatureDoesNotMatch", "The request signature we calculated does not match", "secret"),
+        ("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", "secret"),
+        ("RequestTimeTooSkewed", "The difference between the request time and the current time", "clock"),
+        ("SignatureDoesNotMatch", "Signature expired: 20261122T200000Z is now earlier than", "clock"),
+        ("InvalidSignatureException", "Signature not yet current: 20261122T220000Z", "clock"),
+        ("ExpiredToken", "The security token included in the request is expired", "renew"),
+    ],
+)
+def test_credentials_and_clocks_that_aws_does_not_accept(code: str, said: str, remedy: str) -> None:
+    answer = {"Error": {"Code": code, "Message": said}}
+    known = explain(ClientError(answer, "GetCallerIdentity"))  # type: ignore[arg-type]
+    assert isinstance(known, PreflightError)
+    assert remedy in (known.remedy or "")
+
+
 def test_no_credentials_and_no_connection_are_not_defects() -> None:
     for error in (NoCredentialsError(), EndpointConnectionError(endpoint_url="http://127.0.0.1:1")):
         assert isinstance(explain(error), ToolkitError)
+
+
+def hang_up(server: socket.socket) -> None:
+    """Take a request, and close."""
+    caller, _ = server.accept()
+    with caller:
+        caller.recv(65536)
+
+
+def test_an_address_that_goes_away_in_the_middle_is_told_like_one_that_is_not_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=hang_up, args=[server], daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        once = Config(retries={"total_max_attempts": 1})
+        sts = boto3.client(
+            "sts",
+            endpoint_url=url,
+            region_name="us-east-1",
+            aws_access_key_id="a",
+            aws_secret_access_key="b",
+            config=once,
+        )
+        with pytest.raises(BotoCoreError) as raised:
+            sts.get_caller_identity()
+    known = explain(raised.value)
+    assert isinstance(known, PreflightError)
+    assert "toolkit local status" in (known.remedy or "")
 
 
 def test_what_is_not_boto3s_is_left_alone() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.checkout import clean_environment
+from tests.support.checkout import ROOT, clean_environment
 
 HEAVY = ("boto3", "botocore", "jinja2", "moto", "httpx")
 
@@ -61,6 +61,43 @@ def test_outside_a_project_it_says_where_to_go(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert "TOOLKIT_PROJECT" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_working_directory_that_is_gone_is_told(tmp_path: Path) -> None:
+    gone = f"mkdir gone; cd gone; rmdir ../gone; exec {sys.executable} -m toolkit validate --env local"
+    result = subprocess.run(
+        ["sh", "-c", gone],
+        cwd=tmp_path,
+        env=clean_environment(PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "the working directory is gone" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_where_nobody_listens_it_works_in_silence(checkout: Path) -> None:
+    quiet = f"exec {sys.executable} -m toolkit validate --env local 2>&-"
+    result = subprocess.run(
+        ["sh", "-c", quiet], cwd=checkout, env=clean_environment(), capture_output=True, check=False
+    )
+    assert result.returncode == 0
+    assert result.stdout == b""
+
+
+def test_a_terminal_without_the_characters_gets_their_numbers(checkout: Path) -> None:
+    program = "from toolkit.__main__ import _see_to_streams; _see_to_streams(); print('\\u2192')"
+    shown = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=checkout,
+        env=clean_environment(PYTHONIOENCODING="ascii"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout == "\\u2192\n"
 
 
 def test_an_unknown_environment_names_those_that_exist(checkout: Path) -> None:
