@@ -1,6 +1,7 @@
 """Start, find, ask and stop the embedded cloud of a checkout.
 
-Standard library only, and not even `asyncio`: every command of a local environment passes here.
+Standard library only, and not even `asyncio`, as long as all is well: every command of a local environment
+passes here.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def ensure_running(project: Project, console: Console) -> RunningCloud:
     Commands that do this at the same time get the same cloud.
 
     Raises:
-        PreflightError: it did not start; the error shows the end of its log.
+        PreflightError: it did not start; the error shows the end of its log. Or it does not answer.
         InputError: a setting for it has no good value.
     """
     timescale.scale()
@@ -73,7 +74,11 @@ def ensure_running(project: Project, console: Console) -> RunningCloud:
 
 
 def find(project: Project) -> RunningCloud | None:
-    """The project's cloud if it runs."""
+    """The project's cloud if it runs.
+
+    Raises:
+        PreflightError: it is there, and does not answer.
+    """
     record = _find(Folder.of(project))
     return _running(record) if record else None
 
@@ -88,15 +93,20 @@ def stop(project: Project, console: Console) -> bool:
     if folder.read() is None:
         return False
     with _locked(folder):
-        record = _find(folder)
-        if record is None:
+        record = folder.read()
+        # Also one that hangs: whoever has it end must not wait for it first.
+        if record is None or not _is_process(record):
             return False
         _stop(record, console)
     return True
 
 
 def status(project: Project) -> CloudStatus | None:
-    """What the project's cloud runs; None if it does not run itself."""
+    """What the project's cloud runs; None if it does not run itself.
+
+    Raises:
+        PreflightError: it is there, and does not answer.
+    """
     record = _find(Folder.of(project))
     return _status(record) if record else None
 
@@ -119,8 +129,32 @@ def _answers(record: Record) -> bool:
     """Whether it is this very cloud that listens at its port, not a program that took the port since."""
     try:
         return _get(record, "/_toolkit/health").get("instance_id") == record.instance_id
+    except TimeoutError:
+        # Another one in its place would be empty, and all that is deployed in this one lost.
+        if _is_process(record):
+            raise _silent(record) from None
+        return False
     except (OSError, http.client.HTTPException, ValueError):
         return False
+
+
+def _is_process(record: Record) -> bool:
+    """Whether the process is the cloud's, whose arguments name it, and not one that got its number since."""
+    import psutil
+
+    try:
+        return record.instance_id in psutil.Process(record.pid).cmdline()
+    except psutil.Error:
+        return False
+
+
+def _silent(record: Record) -> PreflightError:
+    return PreflightError(
+        f"the embedded cloud (process {record.pid}) does not answer",
+        where=record.endpoint_url,
+        remedy="try again when this machine has less to do, or end it and what is deployed in it: "
+        "`toolkit local down`",
+    )
 
 
 def _get(record: Record, path: str) -> dict[str, object]:
@@ -132,7 +166,10 @@ def _get(record: Record, path: str) -> dict[str, object]:
 
 
 def _status(record: Record) -> CloudStatus:
-    return CloudStatus.from_json(_get(record, "/_toolkit/status"))
+    try:
+        return CloudStatus.from_json(_get(record, "/_toolkit/status"))
+    except (OSError, http.client.HTTPException) as error:
+        raise _silent(record) from error
 
 
 def _is_outdated(record: Record) -> bool:
@@ -230,7 +267,8 @@ def _log_tail(folder: Folder, lines: int) -> list[str]:
 
 
 def _stop(record: Record, console: Console) -> None:
-    with console.progress("stopping the embedded cloud"):
+    # It may have ended in this moment.
+    with console.progress("stopping the embedded cloud"), contextlib.suppress(ProcessLookupError):
         os.kill(record.pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         while _is_alive(record.pid):

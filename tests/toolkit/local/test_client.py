@@ -5,7 +5,9 @@ import http.client
 import http.server
 import io
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -131,6 +133,33 @@ def test_a_record_of_a_dead_cloud_harms_nobody(project: Project) -> None:
     finally:
         bystander.kill()
         bystander.wait()
+
+
+def test_a_cloud_that_does_not_answer_is_neither_replaced_nor_lost(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = client.ensure_running(project, silent())
+    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.5)
+    os.kill(cloud.pid, signal.SIGSTOP)
+    try:
+        for ask in (client.find, client.status, lambda project: client.ensure_running(project, silent())):
+            with pytest.raises(PreflightError, match=f"process {cloud.pid}.* does not answer") as silence:
+                ask(project)
+            assert "toolkit local down" in (silence.value.remedy or "")
+    finally:
+        os.kill(cloud.pid, signal.SIGCONT)
+    monkeypatch.undo()
+    assert client.ensure_running(project, silent()) == cloud
+
+
+def test_a_cloud_that_does_not_answer_can_be_stopped(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = client.ensure_running(project, silent())
+    monkeypatch.setattr(client, "STOP_SECONDS", 0.5)
+    os.kill(cloud.pid, signal.SIGSTOP)
+    assert client.stop(project, silent())
+    assert is_gone(cloud.pid)
 
 
 def test_a_failed_start_shows_the_end_of_the_log(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
