@@ -5,16 +5,20 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import platform
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from toolkit import oserrors
 from toolkit.aws.access import AwsAccess
 from toolkit.aws.errors import explain
 from toolkit.console import Console
 from toolkit.environment import load
-from toolkit.errors import ToolkitError
+from toolkit.errors import PreflightError, ToolkitError
 from toolkit.project import Project, cache_dir
-from toolkit.terraform import discover
+from toolkit.staging.meter import size_text
+from toolkit.terraform import cli_config, discover, providers
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,9 @@ def examine(project: Project, env: str | None, console: Console) -> list[Finding
         "toolkit": lambda: importlib.metadata.version("sagemaker-llm-toolkit"),
         "python": platform.python_version,
         "terraform": lambda: discover(project, console).describe(),
+        "provider": lambda: _provider(project, console),
         "project": lambda: str(project.root),
-        "cache": lambda: str(cache_dir()),
+        "cache": _cache,
         "embedded cloud": lambda: _cloud(project),
     }
     if env is not None:
@@ -54,10 +59,37 @@ def _finding(subject: str, check: Callable[[], str]) -> Finding:
     except ToolkitError as error:
         return Finding(subject, False, str(error))
     except Exception as error:
-        known = explain(error)
+        known = oserrors.explain(error) if isinstance(error, OSError) else explain(error)
         if known is None:
             raise
         return Finding(subject, False, str(known))
+
+
+def _provider(project: Project, console: Console) -> str:
+    program = discover(project, console)
+    user = cli_config.read_user_config(program)
+    sources = providers.find(program, project.stack("inference"), user)
+    wanted = f"{program.registry_host}/hashicorp/aws"
+    for mirror in sources.mirrors:
+        if wanted in mirror.providers:
+            return f"{wanted} in {mirror.path} ({mirror.origin})"
+    if user.has_provider_installation:
+        return sources.tried[0]
+    problem = providers.registry_problem(program.registry_host)
+    if problem is not None:
+        raise PreflightError(
+            f"{wanted} is nowhere to be had: {problem}", details=sources.tried, remedy=providers.REMEDY
+        )
+    return f"{wanted} from the registry, which answers"
+
+
+def _cache() -> str:
+    directory = cache_dir()
+    directory.mkdir(parents=True, exist_ok=True)
+    # Made to see that it can be; the name goes at once.
+    with tempfile.TemporaryFile(dir=directory) as file:
+        file.write(b"x" * 4096)
+    return f"{directory}, {size_text(shutil.disk_usage(directory).free)} free"
 
 
 def _environment(project: Project, env: str) -> str:

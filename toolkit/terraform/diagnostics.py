@@ -166,7 +166,9 @@ def _lock_error(detail: str, place: Place) -> StateError | None:
         if "PreconditionFailed" not in detail:
             return None
         return StateError(
-            "somebody else took the state lock at the same moment", remedy="run the command again"
+            "somebody else took the state lock at the same moment",
+            remedy="run the command again; if it stays so, look at the lock: "
+            f"{place.unlock or place.by_hand('force-unlock')}",
         )
     operation = lock.get("Operation", "").removeprefix("OperationType").lower() or "an operation"
     created = re.sub(r"\.\d+ \+0000", "", lock.get("Created", "an unknown time"))

@@ -140,10 +140,7 @@ def _provider_error(error: ToolkitError, tried: Sequence[str]) -> TerraformError
             "places that were tried:",
             *(f"  {place}" for place in tried),
         ],
-        remedy=(
-            f"make the registry reachable (HTTPS_PROXY), or set {providers.SETTING} to a folder that "
-            "`terraform providers mirror FOLDER` filled on a machine that reaches it"
-        ),
+        remedy=providers.REMEDY,
     )
 
 

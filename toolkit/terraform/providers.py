@@ -19,6 +19,10 @@ from toolkit.terraform.program import Program
 
 SETTING = "TOOLKIT_PROVIDER_MIRROR"
 ADD_ON_ROOTS = (Path("/opt"), Path("/usr/share"), Path("/usr/local/share"))
+REMEDY = (
+    f"make the registry reachable (HTTPS_PROXY), or set {SETTING} to a folder that "
+    "`terraform providers mirror FOLDER` filled on a machine that reaches it"
+)
 # A registry that answers needs a fraction of this; a network that swallows packets costs half a minute.
 PROBE_SECONDS = 3.0
 

@@ -14,6 +14,7 @@ from typing import Any
 from toolkit.errors import TerraformError
 
 FORMAT = 4
+_MEMBERS = {"serial", "lineage", "outputs", "resources"}
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,16 @@ def document(content: bytes, where: str) -> dict[str, Any]:
     """
     try:
         state = json.loads(content)
-        version = state.get("version")
-    except (ValueError, AttributeError):
-        version = None
-    if version != FORMAT:
+    except ValueError:
+        state = None
+    if not isinstance(state, dict) or state.get("version") != FORMAT or not state.keys() >= _MEMBERS:
         raise TerraformError(
             f"the state is not in format {FORMAT}, which is the one known here",
             where=where,
-            remedy="a state that is encrypted, or written by another program, can't be read",
+            remedy="a state that is encrypted, or written by another program, can't be read; in place of one "
+            "that is damaged, restore an earlier version: the bucket keeps them",
         )
-    return dict(state)
+    return state
 
 
 def parse(content: bytes, where: str) -> State:

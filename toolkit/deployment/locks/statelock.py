@@ -21,7 +21,7 @@ class Held:
     """A lock that somebody holds.
 
     Attributes:
-        lock_id: Terraform's id of it.
+        lock_id: Terraform's id of it; empty if what lies there is no lock that Terraform wrote.
         who: user and host.
         operation: "apply", "plan", …
         since: when it was taken, as Terraform writes it: UTC.
@@ -42,14 +42,13 @@ class Held:
 
 def read(context: Context, stack: str) -> Held | None:
     """Who holds the lock on a stack's state; None if nobody does."""
-    environment = context.environment
-    key = {"inference": environment.state_key, "account": "account/terraform.tfstate"}[stack] + SUFFIX
+    environment, key = context.environment, _key(context, stack)
     content = statebucket.read(context.access, environment.state_bucket, key)
     if content is None:
         return None
-    lock = json.loads(content)
+    lock = _parsed(content)
     return Held(
-        lock_id=lock["ID"],
+        lock_id=lock.get("ID", ""),
         who=lock.get("Who", "somebody"),
         operation=lock.get("Operation", "").removeprefix("OperationType").lower() or "an operation",
         since=lock.get("Created", "an unknown time"),
@@ -63,6 +62,8 @@ def explain(context: Context, held: Held) -> list[str]:
     Raises:
         StateError: the command that holds it is at work on this machine.
     """
+    if not held.lock_id:
+        return [f"what lies in {held.address} is no lock of Terraform's: whose it is can't be told"]
     lines = [
         f"locked by {held.who} since {held.since}, for {held.operation}",
         f"lock {held.lock_id} in {held.address}",
@@ -85,7 +86,31 @@ def clear(context: Context, stack: str, held: Held) -> None:
     Raises:
         TerraformError: there is no such lock any more.
     """
+    if not held.lock_id:
+        _remove_unreadable(context, stack)
+        return
     files.write(context.project, context.environment, context.console)
     workspace = context.workspace(stack)
     workspace.init()
     workspace.force_unlock(held.lock_id)
+
+
+def _remove_unreadable(context: Context, stack: str) -> None:
+    """Remove what Terraform cannot read and so not clear, unless a lock has taken its place."""
+    present = read(context, stack)
+    if present is not None and not present.lock_id:
+        bucket = context.environment.state_bucket
+        context.access.s3.delete_object(Bucket=bucket, Key=_key(context, stack))
+
+
+def _key(context: Context, stack: str) -> str:
+    keys = {"inference": context.environment.state_key, "account": "account/terraform.tfstate"}
+    return keys[stack] + SUFFIX
+
+
+def _parsed(content: bytes) -> dict[str, str]:
+    try:
+        lock = json.loads(content)
+    except ValueError:
+        return {}
+    return lock if isinstance(lock, dict) else {}

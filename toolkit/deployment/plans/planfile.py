@@ -9,9 +9,11 @@ owner's eyes alone, and belongs among a pipeline's protected artefacts.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -33,6 +35,8 @@ from toolkit.terraform import Change, Counts, Plan
 FORMAT = 1
 MANIFEST, PLAN, VARIABLES, PACKAGES = "manifest.json", "terraform.tfplan", "inference.tfvars", "packages/"
 AGAIN = "plan again, then apply that plan"
+# All that reading a zip file raises that was cut off or changed, and what another program's lacks.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, ValueError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -150,11 +154,12 @@ def _planned_state(plan: Path) -> tuple[str, int]:
 def _read(path: Path, where: str) -> tuple[dict[str, Any], dict[str, bytes]]:
     if not path.is_file():
         raise InputError("there is no such plan", where=where, remedy="`toolkit plan` makes one")
+    packed = io.BytesIO(path.read_bytes())
     try:
-        with zipfile.ZipFile(path) as archive:
-            manifest = json.loads(archive.read(MANIFEST))
-            contents = {name: archive.read(name) for name in manifest["contents"]}
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError):
+        with zipfile.ZipFile(packed) as archive:
+            manifest = dict(json.loads(archive.read(MANIFEST)))
+            contents = {name: archive.read(name) for name in dict(manifest["contents"])}
+    except _DAMAGED:
         raise StateError("this is no plan of `toolkit plan`", where=where, remedy=AGAIN) from None
     if manifest.get("format") != FORMAT:
         raise StateError("the plan is of another version of the toolkit", where=where, remedy=AGAIN)

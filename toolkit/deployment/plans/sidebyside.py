@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.console import Console, Progress
-from toolkit.errors import ToolkitError
+from toolkit.environment import check_name
+from toolkit.errors import InputError, ToolkitError
 from toolkit.project import Project
 from toolkit.report import markdown
 
@@ -118,6 +119,11 @@ def as_markdown(project: Project, planned: Sequence[Planned]) -> str:
 
 
 def _plan(project: Project, name: str, lock_timeout: int, board: _Board) -> Planned:
+    try:
+        check_name(name)
+    except InputError as error:
+        # Nor may it go into the path of a file that is removed.
+        return Planned(name, error.exit_code, "", f"error: {error}", None)
     result = project.environment_build(name) / "plan.json"
     result.unlink(missing_ok=True)
     timeout = lock_timeout or LOCK_TIMEOUT_SECONDS

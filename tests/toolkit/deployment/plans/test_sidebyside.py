@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.policy import quiet
 from toolkit.deployment.plans import sidebyside
 from toolkit.deployment.plans.sidebyside import Planned
 from toolkit.errors import ToolkitError
@@ -29,6 +30,17 @@ def test_the_exit_code_is_that_of_the_worst(codes: tuple[int, ...], worst: int) 
 
 def test_all_good_is_good() -> None:
     sidebyside.raise_for_worst([planned("a"), planned("b")])
+
+
+def test_a_name_that_leads_elsewhere_touches_nothing_there(tmp_path: Path) -> None:
+    project = Project(tmp_path / "checkout")
+    elsewhere = tmp_path / "plan.json"
+    elsewhere.write_text("somebody else's")
+    (project.build / "x").mkdir(parents=True)
+    (refused,) = sidebyside.plan(project, quiet(), ["../.."], 1, 0)
+    assert refused.exit_code == 2
+    assert "'../..' cannot be an environment's name" in refused.error
+    assert elsewhere.read_text() == "somebody else's"
 
 
 def test_the_table_is_last_and_tells_failures_and_dangers() -> None:

@@ -1,0 +1,32 @@
+"""A look at a machine on which not all is well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.checkout import ROOT
+from tests.support.policy import quiet
+from toolkit import preflight
+from toolkit.project import Project
+
+
+def test_a_cache_that_cannot_be_used_is_found_and_all_else_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TOOLKIT_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    found = {finding.subject: finding for finding in preflight.examine(Project(ROOT), "local", quiet())}
+    assert not found["cache"].ok
+    assert "TOOLKIT_CACHE_DIR" in found["cache"].detail
+    assert found["environment"].ok
+    assert {"toolkit", "python", "terraform", "provider", "project", "embedded cloud"} <= found.keys()
+
+
+def test_a_cache_that_can_be_used_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOOLKIT_CACHE_DIR", str(tmp_path / "new" / "cache"))
+    (cache,) = [each for each in preflight.examine(Project(ROOT), None, quiet()) if each.subject == "cache"]
+    assert cache.ok
+    assert cache.detail.startswith(f"{tmp_path}/new/cache, ")
+    assert not list((tmp_path / "new" / "cache").glob("tmp*"))
