@@ -22,8 +22,10 @@ UV := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 # For Lambda's Python alone: pip judges conditions by the Python that builds the package, not by Lambda's.
 LAMBDA_UV = $(subst --universal --python-version 3.11,--python-version 3.13 --python-platform linux,$(UV))
 
-# The embedded cloud's packages are installed only for environments that live in it.
-KIND := $(if $(shell grep -sE '^target:[[:space:]]*local' terraform/environments/$(ENV).yaml),local,toolkit)
+# The embedded cloud's packages are installed only for environments that live in it. Some editors begin a file
+# with a byte order mark, which has no printable characters; YAML lets keys and values stand in quotes.
+TARGET := [^[:print:]]*[\"']?target[\"']?[[:space:]]*:[[:space:]]*[\"']?local
+KIND := $(if $(shell LC_ALL=C grep -sE "^$(TARGET)" terraform/environments/$(ENV).yaml),local,toolkit)
 SETUP := $(VENV)/.$(KIND).installed
 DEV := $(VENV)/.dev.installed
 # How tests are spread: tests/conftest.py. The whole-stack ones, which come first, take longest.

@@ -9,6 +9,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 from watchfiles import Change, DefaultFilter, watch
 
+from toolkit import oserrors
 from toolkit.aws.errors import explain
 from toolkit.console import Console
 from toolkit.errors import ToolkitError
@@ -59,3 +60,11 @@ def surviving(console: Console) -> Iterator[None]:
         console.line(f"error: {error}")
     except (BotoCoreError, ClientError) as error:
         console.line(f"error: {explain(error) or error}")
+    except FileNotFoundError as error:
+        # An editor's own file, seen and gone; that is a change, too, and the next look is at what is there then.
+        console.line(f"error: {error.filename} was there a moment ago")
+    except OSError as error:
+        known = oserrors.explain(error)
+        if known is None:
+            raise
+        console.line(f"error: {known}")

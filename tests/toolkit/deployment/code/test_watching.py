@@ -85,6 +85,20 @@ def test_each_change_is_told_and_nothing_else(folder: Path, watched: Watched) ->
     assert watched.count == 4
 
 
+def test_a_file_that_goes_while_it_is_read_and_a_full_disk_are_survived(tmp_path: Path) -> None:
+    said = io.StringIO()
+    console = Console(err=said, interactive=False)
+    with watching.surviving(console):
+        (tmp_path / "gone.py").read_bytes()
+    with watching.surviving(console), Path("/dev/full").open("w") as file:
+        file.write("what does not fit")
+    gone, full = [line for line in said.getvalue().splitlines() if line.startswith("error: ")]
+    assert "gone.py" in gone
+    assert "No space left on device" in full
+    with pytest.raises(ConnectionResetError), watching.surviving(console):
+        raise ConnectionResetError
+
+
 def test_mistakes_are_told_and_survived() -> None:
     said = io.StringIO()
     with watching.surviving(Console(err=said, interactive=False)):

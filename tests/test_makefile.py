@@ -1,0 +1,39 @@
+"""What `make` installs for an environment."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.checkout import ROOT, clean_environment
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"target: local\n", "local"),
+        (b"# first\r\ntarget: local\r\n", "local"),
+        (b"\xef\xbb\xbftarget: local\n", "local"),
+        (b"'target': \"local\"  # quoted\n", "local"),
+        (b"target: aws\n# target: local\n#target: local\n", "toolkit"),
+        (b"target: aws\nmodels:\n  target: local\n", "toolkit"),
+    ],
+)
+def test_the_embedded_clouds_packages_are_for_environments_in_it(
+    tmp_path: Path, content: bytes, kind: str
+) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "terraform" / "environments").mkdir(parents=True)
+    (tmp_path / "terraform" / "environments" / "x.yaml").write_bytes(content)
+    database = subprocess.run(
+        ["make", "--print-data-base", "--dry-run", "help", "ENV=x"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"\nKIND := {kind}\n" in database.stdout
