@@ -61,7 +61,7 @@ def surviving(console: Console) -> Iterator[None]:
     except (BotoCoreError, ClientError) as error:
         console.line(f"error: {explain(error) or error}")
     except FileNotFoundError as error:
-        # An editor's own file, seen and gone; that is a change, too, and the next look is at what is there then.
+        # An editor's own file, seen and gone; that is a change, too, so the next look follows.
         console.line(f"error: {error.filename} was there a moment ago")
     except OSError as error:
         known = oserrors.explain(error)
