@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from toolkit import rendering
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs
 from toolkit.packaging import Package
@@ -31,7 +32,10 @@ def record(  # noqa: PLR0913 - a release is many things, each named by the calle
     packages: Mapping[str, Package],
     smoke_test: str | None,
 ) -> Release | None:
-    """Record what was applied; None if nothing changed since the last release.
+    """Record what was applied; None if that is the last release.
+
+    An apply that finds nothing to change becomes one, too, if what is there is not recorded: the apply before
+    it was cut off in between, or `sync` has brought it.
 
     Args:
         context: the environment.
@@ -43,10 +47,13 @@ def record(  # noqa: PLR0913 - a release is many things, each named by the calle
         smoke_test: "passed", or None if it was not run.
     """
     releases = releases_of(context)
-    if not changed and releases.latest() is not None:
+    file = context.project.environment_build(context.environment.env) / "inference.tfvars"
+    variables = file.read_text(encoding="utf-8")
+    digests = {name: package.sha256 for name, package in packages.items()}
+    latest = None if changed else releases.latest()
+    if latest is not None and (latest.packages, content(latest.variables)) == (digests, content(variables)):
         return None
     commit, uncommitted = checkout_commit(context.project.root)
-    variables = context.project.environment_build(context.environment.env) / "inference.tfvars"
     release = Release(
         number=0,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -55,14 +62,19 @@ def record(  # noqa: PLR0913 - a release is many things, each named by the calle
         commit=commit,
         uncommitted=uncommitted,
         plan_digest=plan_digest,
-        variables=variables.read_text(encoding="utf-8"),
-        packages={name: package.sha256 for name, package in packages.items()},
+        variables=variables,
+        packages=digests,
         endpoints={model.endpoint_name: model.endpoint_config_name for model in outputs.models.values()},
         smoke_test=smoke_test,
     )
     recorded = releases.record(release, {name: package.path for name, package in packages.items()})
     context.console.line(f"recorded as release {recorded.number}")
     return recorded
+
+
+def content(variables: str) -> str:
+    """What makes a release's variables other ones: not how many instances ran on its day."""
+    return rendering.with_instance_counts(variables, {})
 
 
 def checkout_commit(root: Path) -> tuple[str | None, bool]:

@@ -84,14 +84,9 @@ def _previous(context: Context, releases: list[Release]) -> Release:
     """The newest release that is not what serves now; pauses are no place to go back to."""
     serving = [release for release in releases if not release.paused]
     for release in serving[1:]:
-        if _content(release) != _content(serving[0]):
+        if recording.content(release.variables) != recording.content(serving[0].variables):
             return release
     env = context.environment.env
     raise InputError(
         f"{env} has no release before the present one", remedy=f"`toolkit releases --env {env}` lists them"
     )
-
-
-def _content(release: Release) -> str:
-    """What makes a release another one: not how many instances ran on its day."""
-    return rendering.with_instance_counts(release.variables, {})
