@@ -7,15 +7,17 @@ import os
 import sys
 from pathlib import Path
 
+from toolkit import signals
 from toolkit.errors import InterruptedByUserError, ToolkitError
 
 
 def main() -> None:
     """Run the command line and exit."""
-    from toolkit.cli.app import app
-
+    signals.listen()
     _see_to_streams()
     try:
+        from toolkit.cli.app import app
+
         app()
     except KeyboardInterrupt:
         sys.exit(InterruptedByUserError.exit_code)

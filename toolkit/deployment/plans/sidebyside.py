@@ -67,8 +67,12 @@ def plan(
     """
     title = f"planning {len(names)} environments"
     with console.progress(title) as progress, ThreadPoolExecutor(parallel) as pool:
-        board = _Board(progress)
-        return list(pool.map(lambda name: _plan(project, name, lock_timeout, board), names))
+        board, running = _Board(progress), _Running()
+        try:
+            return list(pool.map(lambda name: _plan(project, name, lock_timeout, board, running), names))
+        except KeyboardInterrupt:
+            running.stop()
+            raise
 
 
 def raise_for_worst(planned: Sequence[Planned]) -> None:
@@ -118,7 +122,7 @@ def as_markdown(project: Project, planned: Sequence[Planned]) -> str:
     return comment
 
 
-def _plan(project: Project, name: str, lock_timeout: int, board: _Board) -> Planned:
+def _plan(project: Project, name: str, lock_timeout: int, board: _Board, running: _Running) -> Planned:
     try:
         check_name(name)
     except InputError as error:
@@ -135,6 +139,7 @@ def _plan(project: Project, name: str, lock_timeout: int, board: _Board) -> Plan
         stderr=subprocess.PIPE,
         text=True,
     )
+    running.add(process)
     said: list[str] = []
 
     def listen() -> None:
@@ -160,6 +165,29 @@ def _error(said: Sequence[str]) -> str:
 
 def _read(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+class _Running:
+    """The processes that plan, to pass on that they are to stop: it may have been said to this one alone."""
+
+    def __init__(self) -> None:
+        self._processes: list[subprocess.Popen[str]] = []
+        self._stopped = False
+        self._turn = threading.Lock()
+
+    def add(self, process: subprocess.Popen[str]) -> None:
+        """One has begun."""
+        with self._turn:
+            self._processes.append(process)
+            if self._stopped:
+                process.terminate()
+
+    def stop(self) -> None:
+        """Ask all to stop, as a build server does: one that Ctrl-C has reached takes it for the same."""
+        with self._turn:
+            self._stopped = True
+            for process in self._processes:
+                process.terminate()
 
 
 class _Board:

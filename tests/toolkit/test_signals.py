@@ -1,0 +1,92 @@
+"""Ctrl-C, a build server's SIGTERM and a closed terminal, wherever a command is at."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.checkout import ROOT, clean_environment
+from tests.support.interrupts import start
+
+# The program itself, with a command that holds something while it waits, and releases it once `go` is read.
+HOLDING = """
+import signal
+from pathlib import Path
+from toolkit.__main__ import main
+from toolkit.cli.app import app
+
+@app.command("hold")
+def hold(go: Path) -> None:
+    try:
+        print("held", flush=True)
+        signal.pause()
+    finally:
+        print("releasing", flush=True)
+        go.read_text()
+        print("released", flush=True)
+
+main()
+"""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_is_held_is_released(signum: signal.Signals) -> None:
+    command = start(HOLDING, "hold", os.devnull)
+    assert command.stdout is not None
+    assert command.stdout.readline() == "held\n"
+    command.send_signal(signum)
+    assert command.communicate(timeout=60)[0] == "releasing\nreleased\n"
+    assert command.returncode == 130
+
+
+def test_a_build_servers_second_word_cuts_nothing_off(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    command = start(HOLDING, "hold", str(go))
+    assert command.stdout is not None
+    assert command.stdout.readline() == "held\n"
+    command.send_signal(signal.SIGINT)
+    assert command.stdout.readline() == "releasing\n"
+    command.send_signal(signal.SIGTERM)
+    go.write_text("")
+    assert command.communicate(timeout=60)[0] == "released\n"
+    assert command.returncode == 130
+
+
+def test_plans_side_by_side_end_with_the_command_that_began_them(tmp_path: Path) -> None:
+    environments = tmp_path / "terraform" / "environments"
+    environments.mkdir(parents=True)
+    for name in ("a", "b"):
+        shutil.copy(ROOT / "terraform" / "environments" / "dev.yaml", environments / f"{name}.yaml")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        settings = {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
+        }
+        command = subprocess.Popen(
+            [sys.executable, "-m", "toolkit", "plan", "--all"],
+            cwd=tmp_path,
+            env=clean_environment(PYTHONPATH=str(ROOT), **settings),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        # Each asks who it is, and waits for an answer.
+        asking = [silent.accept()[0] for _ in range(2)]
+        for each in asking:
+            assert each.recv(4)
+        command.terminate()
+        assert command.wait(timeout=60) == 130
+        for each in asking:
+            each.settimeout(60)
+            while each.recv(65536):
+                pass
+            each.close()
