@@ -72,8 +72,7 @@ class Stack:
 
     def apply(self) -> None:
         """Make it so."""
-        workspace = self.workspace()
-        workspace.apply(workspace.plan())
+        self.workspace().apply_unseen()
 
     def show_and_apply(self) -> Planned:
         """Make it so, with a look at the plan before."""

@@ -154,7 +154,7 @@ def apply_account(rig: Rig) -> Account:
         },
         {**backend, "key": "account/terraform.tfstate"},
     )
-    counts = workspace.apply(workspace.plan())
+    counts = workspace.apply_unseen()
     return Account(workspace, counts, {**backend, "key": "dev/inference.tfstate"}, rig.cloud)
 
 

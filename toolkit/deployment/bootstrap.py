@@ -12,17 +12,13 @@ from toolkit.deployment.context import Context
 from toolkit.deployment.cutoff import accountadoption
 from toolkit.environment import neighbours
 from toolkit.errors import PreflightError
-from toolkit.terraform import Plan
+from toolkit.terraform import Plan, Workspace
 
 
 def plan(context: Context) -> Plan:
     """Make the state bucket if it is missing, and plan the account stack."""
-    bucket = context.environment.state_bucket
-    if statebucket.ensure(context.access, bucket):
-        context.console.line(f"created the state bucket {bucket}")
-    _render(context)
-    workspace = context.workspace("account")
-    workspace.init()
+    _ensure_state_bucket(context)
+    workspace = _workspace(context)
     planned = workspace.plan()
     left = accountadoption.find(context, planned)
     if not left:
@@ -62,8 +58,30 @@ def ensure(context: Context) -> None:
     fingerprint = _fingerprint(context)
     if mark.is_file() and mark.read_text() == fingerprint:
         return
-    apply(context, plan(context))
+    if _ensure_state_bucket(context):
+        # Nothing can be there that its state would have to know, and nobody is asked: one start of Terraform
+        # and of its provider less.
+        _workspace(context).apply_unseen()
+    else:
+        apply(context, plan(context))
     mark.write_text(fingerprint)
+
+
+def _ensure_state_bucket(context: Context) -> bool:
+    """Make the state bucket if it is missing; returns whether it was."""
+    bucket = context.environment.state_bucket
+    made = statebucket.ensure(context.access, bucket)
+    if made:
+        context.console.line(f"created the state bucket {bucket}")
+    return made
+
+
+def _workspace(context: Context) -> Workspace:
+    """The account stack with its variables, initialised."""
+    _render(context)
+    workspace = context.workspace("account")
+    workspace.init()
+    return workspace
 
 
 def _render(context: Context) -> Path:

@@ -144,14 +144,23 @@ class Workspace:
             TerraformError: Terraform reported errors; what was done until then is in the state.
             InterruptedByUserError: Ctrl-C; what was done until then is in the state.
         """
-        self._outputs = None
         line = command.build(
             self.program, "apply", str(plan.path), flags=("json",), input=False, **self._waiting
         )
-        transcript, _ = self._stream("destroy" if plan.destroy else "apply", line, watch=watch)
-        # A second or two saved for whoever asks for the outputs next.
-        self._outputs = transcript.outputs
-        return transcript.counts or Counts()
+        return self._apply("destroy" if plan.destroy else "apply", line, watch)
+
+    def apply_unseen(self) -> Counts:
+        """Plan and apply in one run: for what nobody has to look at first.
+
+        Returns:
+            How many resources were added, changed and removed.
+
+        Raises:
+            StateError, TerraformError, InterruptedByUserError: as `apply` does.
+        """
+        options = {"input": False, "var_file": str(self.var_file) if self.var_file else None, **self._waiting}
+        flags = ("json", "auto-approve")
+        return self._apply("apply", command.build(self.program, "apply", flags=flags, **options))
 
     def outputs(self) -> dict[str, Any]:
         """The values of the stack's outputs, sensitive ones too; empty if nothing is applied."""
@@ -201,6 +210,13 @@ class Workspace:
         if result.returncode not in good:
             raise TerraformError(f"terraform {name} failed", details=failures.unboxed(result.stderr))
         return dict(json.loads(result.stdout))
+
+    def _apply(self, name: str, line: Sequence[str], watch: Watch = dict) -> Counts:
+        self._outputs = None
+        transcript, _ = self._stream(name, line, watch=watch)
+        # A second or two saved for whoever asks for the outputs next.
+        self._outputs = transcript.outputs
+        return transcript.counts or Counts()
 
     def _stream(  # noqa: PLR0913 - each named by the caller
         self,

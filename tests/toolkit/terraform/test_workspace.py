@@ -60,6 +60,20 @@ def test_plan_apply_outputs_destroy(stack: Stack, said: io.StringIO) -> None:
     assert "values" not in workspace.show()
 
 
+def test_planned_and_applied_in_one_run(stack: Stack, said: io.StringIO, tmp_path: Path) -> None:
+    words = tmp_path / "words.tfvars"
+    words.write_text('word = "two"')
+    workspace = stack(TWO, var_file=words)
+    workspace.init()
+    assert workspace.apply_unseen() == Counts(add=2)
+    assert workspace.outputs() == {"words": ["two", "two"]}
+    assert "terraform_data.b: created (0 s) [2/2]\n" in said.getvalue()
+    assert workspace.apply_unseen() == Counts()
+    words.write_text("word = [")
+    with pytest.raises(TerraformError, match="Missing expression"):
+        workspace.apply_unseen()
+
+
 def test_outputs_of_an_earlier_command(stack: Stack) -> None:
     first = stack(TWO)
     first.init()
