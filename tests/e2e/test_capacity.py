@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.checkout import copy_checkout
 from tests.support.cloud import Engine, answer, eventually
+from tests.support.patience import HANG_SECONDS
 from tests.support.toolkit import Toolkit, local_client
 
 pytestmark = pytest.mark.e2e
@@ -113,13 +114,13 @@ def load(deployment: Deployment, engine: Engine) -> Iterator[None]:
     yield
     over.set()
     for thread in threads:
-        thread.join(30)
+        thread.join(HANG_SECONDS)
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.usefixtures("load")
 def test_an_apply_keeps_a_fleet_that_grew(deployment: Deployment, engine: Engine) -> None:
-    eventually(lambda: deployment.count("chat") == 3, 60)
+    eventually(lambda: deployment.count("chat") == 3)
     before = deployment.endpoint("chat")
 
     unchanged = deployment.toolkit("apply", "--env", "local")
@@ -155,7 +156,7 @@ def test_requests_and_answers_of_an_asynchronous_endpoint_are_in_s3(
 
     def read(uri: str) -> bytes:
         key = uri.removeprefix(f"s3://{bucket}/")
-        eventually(lambda: s3.list_objects_v2(Bucket=bucket, Prefix=key)["KeyCount"] == 1, 60)
+        eventually(lambda: s3.list_objects_v2(Bucket=bucket, Prefix=key)["KeyCount"] == 1)
         return bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
     engine.behaviour = lambda handler, request: answer(handler, 200, json.dumps(request["body"]).encode())
@@ -165,5 +166,5 @@ def test_requests_and_answers_of_an_asynchronous_endpoint_are_in_s3(
     assert b"neither `messages` nor `prompt`" in read(invoke(b'{"question": "two"}')["FailureLocation"])
 
     # Nothing waits: the instances go. A request brings one back.
-    eventually(lambda: deployment.count("jobs") == 0, 60)
+    eventually(lambda: deployment.count("jobs") == 0)
     assert json.loads(read(invoke(b'{"prompt": "three"}')["OutputLocation"]))["prompt"] == "three"

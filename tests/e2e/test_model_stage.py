@@ -19,6 +19,7 @@ import pytest
 from tests.support import hub as hubs
 from tests.support.checkout import clean_environment, copy_checkout
 from tests.support.hub import Fault, Hub, Repository
+from tests.support.patience import HANG_SECONDS
 from tests.support.toolkit import Toolkit, local_client
 from toolkit.project import cache_dir
 
@@ -119,11 +120,11 @@ def _start_and_interrupt(
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert hub.reached.wait(120)
+    assert hub.reached.wait(HANG_SECONDS)
     commands = [" ".join(found.info["cmdline"] or []) for found in psutil.process_iter(["cmdline"])]
     assert not [command for command in commands if TOKEN in command]
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=HANG_SECONDS)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from tests.support.cloud import answer, paced, stream
+from tests.support.patience import HANG_SECONDS
 
 # As long as a small model takes for a short answer; clients beside each other are in it most of the time.
 ANSWER_SECONDS = 0.4
@@ -52,7 +53,7 @@ class Load:
         """One client, until the end."""
         question = {"model": "m", "messages": [{"role": "user", "content": "?"}], "max_tokens": 8}
         headers = {"authorization": f"Bearer {key}"}
-        with httpx.Client(base_url=base_url, headers=headers, timeout=120) as client:
+        with httpx.Client(base_url=base_url, headers=headers, timeout=HANG_SECONDS) as client:
             while not self._end.is_set():
                 self._note(client, question)
 

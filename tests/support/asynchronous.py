@@ -57,7 +57,7 @@ class Asynchronous:
         assert response["ResponseMetadata"]["HTTPStatusCode"] == 202
         return response
 
-    def read(self, uri: str, seconds: float = 20) -> dict[str, Any]:
+    def read(self, uri: str) -> dict[str, Any]:
         """An object, once it is there."""
         s3, key = self.aws("s3"), uri.removeprefix(f"s3://{self.bucket}/")
         listed: list[str] = []
@@ -67,7 +67,7 @@ class Asynchronous:
             listed[:] = [item["Key"] for item in found]
             return key in listed
 
-        eventually(is_there, seconds)
+        eventually(is_there)
         response: dict[str, Any] = s3.get_object(Bucket=self.bucket, Key=key)
         return response
 
@@ -88,6 +88,6 @@ class Asynchronous:
             messages.extend(self.aws("sqs").receive_message(QueueUrl=queue).get("Messages", []))
             return bool(messages)
 
-        eventually(is_there, 20)
+        eventually(is_there)
         message: dict[str, Any] = json.loads(json.loads(messages[0]["Body"])["Message"])
         return message

@@ -16,6 +16,7 @@ import boto3
 import psutil
 from botocore.config import Config
 
+from tests.support.patience import HANG_SECONDS, wait_for
 from toolkit.aws.access import AwsAccess
 from toolkit.local.client import RunningCloud
 from toolkit.project import Project
@@ -28,11 +29,8 @@ def make_checkout(directory: Path) -> Project:
     return Project(directory)
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.02)
+def eventually(condition: Callable[[], bool]) -> None:
+    wait_for(condition)
 
 
 def is_gone(pid: int) -> bool:
@@ -50,7 +48,7 @@ def aws_clients(cloud: RunningCloud | AwsAccess) -> Aws:
             endpoint_url=cloud.endpoint_url,
             aws_access_key_id="local",
             aws_secret_access_key="local",
-            config=Config(retries={"max_attempts": 0}, **settings),
+            config=Config(**{"retries": {"max_attempts": 0}, "read_timeout": HANG_SECONDS, **settings}),
         )
 
     return make
@@ -144,7 +142,7 @@ class Hosting:
         self.made.append(name)
         return name
 
-    def settled(self, name: str, seconds: float = 60.0) -> dict[str, Any]:
+    def settled(self, name: str) -> dict[str, Any]:
         """What DescribeEndpoint says once the endpoint is not in progress."""
         description: dict[str, Any] = {}
 
@@ -152,12 +150,12 @@ class Hosting:
             description.update(self.sagemaker.describe_endpoint(EndpointName=name))
             return description["EndpointStatus"] in ("InService", "Failed", "UpdateRollbackFailed")
 
-        eventually(is_settled, seconds)
+        wait_for(is_settled, f"the endpoint {name}")
         return dict(self.sagemaker.describe_endpoint(EndpointName=name))
 
     def delete(self, name: str) -> None:
         self.sagemaker.delete_endpoint(EndpointName=name)
-        eventually(lambda: not self.exists(name))
+        wait_for(lambda: not self.exists(name), f"the end of {name}")
 
     def delete_all(self) -> None:
         """All that were made; their engines must be healthy, since what moves cannot be deleted."""

@@ -7,7 +7,6 @@ import io
 import json
 import subprocess
 import sys
-import time
 import urllib.request
 import uuid
 import zipfile
@@ -23,8 +22,11 @@ from botocore.config import Config
 
 from tests.support.checkout import ROOT, clean_environment
 from tests.support.iam import document, trust
+from tests.support.patience import HANG_SECONDS, wait_for
 
 ROLE = "arn:aws:iam::123456789012:role/function"
+# Of functions that are not about their time-out: a busy machine must not make them run into it.
+TIMEOUT_SECONDS = 60
 
 
 @dataclass
@@ -47,7 +49,7 @@ class CloudProcess:
             region_name=region,
             aws_access_key_id="local",
             aws_secret_access_key="local",
-            config=Config(retries={"total_max_attempts": 1}, read_timeout=60),
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=HANG_SECONDS),
         )
 
     @cached_property
@@ -68,7 +70,7 @@ class CloudProcess:
             Runtime="python3.13",
             Handler=handler,
             Code={"ZipFile": code},
-            **{"Timeout": 10, "Role": ROLE, **settings},
+            **{"Timeout": TIMEOUT_SECONDS, "Role": ROLE, **settings},
         )
         return str(created["FunctionArn"])
 
@@ -134,14 +136,11 @@ def running(directory: Path, **environment: str) -> Iterator[CloudProcess]:
         yield CloudProcess(_address(directory, process, log), log)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(HANG_SECONDS)
 
 
 def _address(directory: Path, process: subprocess.Popen[bytes], log: Path) -> str:
     record = directory / "cloud.json"
-    deadline = time.monotonic() + 60
-    while not record.exists():
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.02)
+    wait_for(lambda: record.exists() or process.poll() is not None, "the cloud")
+    assert process.poll() is None, log.read_text()
     return f"http://127.0.0.1:{json.loads(record.read_text())['port']}"

@@ -111,7 +111,7 @@ class Stack:
             EndpointName=name,
             DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": count}],
         )
-        eventually(lambda: self.describe(name)["EndpointStatus"] == "InService", 60)
+        eventually(lambda: self.describe(name)["EndpointStatus"] == "InService")
 
     def bound(self, name: str, least: int, most: int) -> None:
         """Change the bounds of an endpoint's only variant."""

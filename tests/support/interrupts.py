@@ -1,32 +1,25 @@
-"""Helpers for tests that interrupt: a process of its own to interrupt, and waiting without sleeping long."""
+"""Helpers for tests that interrupt: a process of its own to interrupt."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 from tests.support.checkout import clean_environment
+from tests.support.patience import HANG_SECONDS, wait_for
 
-DEADLINE_SECONDS = 60
+__all__ = ["has", "interrupted", "start", "start_toolkit", "wait_for"]
+
 # Who runs the tests in the background of a shell, or under nohup, hands down signals that are ignored.
 _AS_ON_A_TERMINAL = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 """
-
-
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    """Wait until `condition` holds; fail after DEADLINE_SECONDS."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.01)
 
 
 def start(script: str, *arguments: str) -> subprocess.Popen[str]:
@@ -58,7 +51,7 @@ def interrupted(process: subprocess.Popen[str]) -> int:
     """Press Ctrl-C; returns the exit code."""
     process.send_signal(signal.SIGINT)
     try:
-        return process.wait(DEADLINE_SECONDS)
+        return process.wait(HANG_SECONDS)
     finally:
         process.kill()
 

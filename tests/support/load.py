@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support.cloud import Aws
+from tests.support.patience import HANG_SECONDS
 
 PROMPT = b'{"prompt": "p"}'
 
@@ -58,4 +59,4 @@ def load(aws: Aws, endpoint: str, *, plain: int = 1, streaming: int = 0) -> Iter
     finally:
         running._over.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(HANG_SECONDS)

@@ -103,7 +103,7 @@ class Site:
         """Start a command, kill it with all that it started once the condition holds, lift its lock."""
         process = self.start(command)
         try:
-            eventually(lambda: condition() or process.poll() is not None, 300)
+            eventually(lambda: condition() or process.poll() is not None)
             assert process.poll() is None, process.communicate()[0]
         finally:
             _kill(process)

@@ -13,8 +13,6 @@ import boto3
 
 from tests.support.checkout import clean_environment
 
-APPLY_SECONDS = 300
-
 
 @dataclass(frozen=True)
 class Toolkit:
@@ -31,7 +29,6 @@ class Toolkit:
             capture_output=True,
             text=True,
             check=False,
-            timeout=APPLY_SECONDS,
             stdin=subprocess.DEVNULL,
         )
 

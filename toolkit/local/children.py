@@ -24,7 +24,7 @@ _CHUNK_BYTES = 64 * 1024
 # So many that another chunk cannot make the line too long: a character has at most four bytes.
 _MAX_PENDING_CHARACTERS = (MAX_LINE_BYTES - _CHUNK_BYTES) // 4
 # A process that left its group may keep the output open after the child's end; it is not waited for.
-_OUTPUT_DRAIN_SECONDS = 1.0
+_OUTPUT_DRAIN_SECONDS = 5.0
 
 
 class Child:

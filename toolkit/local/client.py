@@ -28,11 +28,13 @@ from toolkit.project import Project
 
 __all__ = ["CloudStatus", "RunningCloud", "ensure_running", "find", "log_tail", "status", "stop"]
 
-START_SECONDS = 60.0
+# A start takes a second or two; one that fails ends by itself and is noticed at once.
+START_SECONDS = 180.0
 # A cloud stops its model servers in less; a hung one is killed.
 STOP_SECONDS = 20.0
-# A living cloud may be slow to answer while a model has all the processors.
-ANSWER_SECONDS = 15.0
+# A living cloud may be slow to answer while a model has all the processors. One that is given up too early
+# is replaced, and with it goes what is deployed; a dead one refuses the connection at once.
+ANSWER_SECONDS = 60.0
 _POLL_SECONDS = 0.02
 
 

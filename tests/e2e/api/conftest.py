@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.checkout import copy_checkout
 from tests.support.cloud import Engine, answer, stream
+from tests.support.patience import HANG_SECONDS
 from tests.support.toolkit import Toolkit, local_client
 
 ENVIRONMENT = """
@@ -102,7 +103,9 @@ def _deploy(toolkit: Toolkit, engine: Engine) -> Api:
         toolkit.succeed("keys", "show", name, "--env", "clients").strip() for name in ("default", "spent")
     ]
     api = Api(toolkit, outputs, outputs["api_base_url"], *keys, engine)
-    httpx.get(f"{api.base_url}/models", headers={"x-api-key": api.spent_key}, timeout=60).raise_for_status()
+    httpx.get(
+        f"{api.base_url}/models", headers={"x-api-key": api.spent_key}, timeout=HANG_SECONDS
+    ).raise_for_status()
     return api
 
 
@@ -118,15 +121,15 @@ def _answer(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any]
         vectors = [{**vector, "index": index} for index in range(len(inputs))]
         answer(handler, 200, json.dumps({"object": "list", "model": "served", "data": vectors}).encode())
     elif "prompt" in body:
-        stream(handler, _events([{"text": word} for word in _words(body["prompt"])], {"text": ""}, "stop"))
+        stream(handler, spoken([{"text": word} for word in _words(body["prompt"])], {"text": ""}, "stop"))
     elif body.get("tools"):
         function = body["tools"][0].get("function", {})
         call = {"name": function.get("name", ""), "arguments": '{"city": "Paris"}'}
         part = {"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": call}]}
-        stream(handler, _events([{"delta": part}], {"delta": {}}, "tool_calls"))
+        stream(handler, spoken([{"delta": part}], {"delta": {}}, "tool_calls"))
     else:
         words = _words(body["messages"][-1].get("content"))
-        stream(handler, _events([{"delta": {"content": word}} for word in words], {"delta": {}}, "stop"))
+        stream(handler, spoken([{"delta": {"content": word}} for word in words], {"delta": {}}, "stop"))
 
 
 def _words(said: Any) -> list[str]:
@@ -134,7 +137,7 @@ def _words(said: Any) -> list[str]:
     return [f"{word} " for word in text.split()]
 
 
-def _events(choices: list[dict[str, Any]], last: dict[str, Any], finish_reason: str) -> Iterator[bytes]:
+def spoken(choices: list[dict[str, Any]], last: dict[str, Any], finish_reason: str) -> Iterator[bytes]:
     chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "served"}
     for choice in choices:
         yield _event({**chunk, "choices": [{"index": 0, "finish_reason": None, **choice}]})

@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from tests.e2e.api.conftest import Api
+from tests.support.patience import HANG_SECONDS
 
 pytestmark = pytest.mark.e2e
 
@@ -84,7 +85,9 @@ def test_a_rotated_key_is_for_the_same_models(api: Api, guest_key: str) -> None:
 
 def test_a_key_beyond_its_rate_or_quota_is_refused_and_the_others_are_not(api: Api) -> None:
     def models(value: str) -> httpx.Response:
-        return httpx.get(f"{api.base_url}/models", headers={"authorization": f"Bearer {value}"}, timeout=60)
+        return httpx.get(
+            f"{api.base_url}/models", headers={"authorization": f"Bearer {value}"}, timeout=HANG_SECONDS
+        )
 
     hasty = key(api, "hasty")
     *admitted, throttled = [models(hasty) for _ in range(3)]

@@ -25,7 +25,8 @@ def test_the_first_apply_prints_a_curl_line_that_works(deployed: Deployed) -> No
     )
     answer = json.loads(result.stdout)
     assert answer["object"] == "chat.completion"
-    assert answer["choices"][0]["message"]["content"]
+    assert answer["choices"][0]["message"]["role"] == "assistant"
+    assert answer["usage"]["completion_tokens"] > 0
 
 
 def test_a_second_apply_changes_nothing(deployed: Deployed) -> None:

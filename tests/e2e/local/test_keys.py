@@ -8,13 +8,16 @@ import threading
 import httpx
 import pytest
 
+from tests.support.patience import HANG_SECONDS
 from tests.support.toolkit import Deployed
 
 pytestmark = pytest.mark.e2e
 
 
 def status(deployed: Deployed, headers: dict[str, str], path: str = "/models") -> int:
-    return httpx.get(deployed.outputs["api_base_url"] + path, headers=headers, timeout=60).status_code
+    return httpx.get(
+        deployed.outputs["api_base_url"] + path, headers=headers, timeout=HANG_SECONDS
+    ).status_code
 
 
 def test_a_key_in_either_header(deployed: Deployed) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.support.interrupts import has, interrupted, start_toolkit, wait_for
+from tests.support.patience import HANG_SECONDS
 from tests.support.toolkit import Deployed
 
 pytestmark = pytest.mark.e2e
@@ -32,7 +33,7 @@ def source(deployed: Deployed) -> Iterator[Path]:
 
 def models(deployed: Deployed) -> httpx.Response:
     address = f"{deployed.outputs['api_base_url']}/models"
-    return httpx.get(address, headers={"authorization": f"Bearer {deployed.api_key}"}, timeout=60)
+    return httpx.get(address, headers={"authorization": f"Bearer {deployed.api_key}"}, timeout=HANG_SECONDS)
 
 
 def owner(deployed: Deployed) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import binascii
+import itertools
 import json
-import socket
 import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +18,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from tests.support.patience import HANG_SECONDS, wait_for
+from tests.support.ports import reserved_port
 
 MODELS: dict[str, dict[str, object]] = {
     "demo": {"endpoint": "demo", "aliases": ["org/demo"]},
@@ -67,7 +70,7 @@ class Engine:
     """
 
     address: str = ""
-    steps: list[Step] = field(default_factory=list)
+    steps: Iterable[Step] = ()
     failure: tuple[str, dict[str, object]] | None = None
     error: tuple[int, str, dict[str, object]] | None = None
     failing: tuple[str, ...] = ("demo",)
@@ -79,10 +82,14 @@ class Engine:
     gone: threading.Event = field(default_factory=threading.Event)
 
     def says(self, *steps: Step) -> None:
-        self.steps = list(steps)
+        self.steps = steps
+
+    def says_for_ever(self, first: Step, part: bytes) -> None:
+        """Only who hangs up ends this."""
+        self.steps = itertools.chain([first], itertools.cycle([lambda: time.sleep(0.01), part]))
 
     def reset(self) -> None:
-        self.steps, self.failure, self.error, self.failing, self.cut = [], None, None, ("demo",), False
+        self.steps, self.failure, self.error, self.failing, self.cut = (), None, None, ("demo",), False
         self.asked, self.paths, self.headers, self.containers = [], [], [], {}
         self.gone.clear()
 
@@ -123,7 +130,7 @@ class _Runtime(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _relay(self, port: int, body: bytes) -> None:
-        container = HTTPConnection("127.0.0.1", port, timeout=60)
+        container = HTTPConnection("127.0.0.1", port, timeout=HANG_SECONDS)
         container.request("POST", "/invocations", body, {"content-type": "application/json"})
         answer = container.getresponse()
         if answer.status != 200:
@@ -202,26 +209,25 @@ class Gateway:
     log: Path
 
     def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                if httpx.get(f"{self.address}/healthz").status_code == 200:
-                    return
-            except httpx.TransportError:
-                if self.process.poll() is not None:
-                    break
-                time.sleep(0.01)
-        pytest.fail(f"the gateway did not start:\n{self.log.read_text()}")
+        wait_for(lambda: self.process.poll() is not None or self._is_ready(), "the gateway")
+        assert self.process.poll() is None, f"the gateway did not start:\n{self.log.read_text()}"
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.address}/healthz", timeout=HANG_SECONDS).status_code == 200
+        except httpx.TransportError:
+            return False
 
     def log_line(self, request_id: str, message: str = "request") -> dict[str, object]:
         """The line of one request, once it is there."""
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            for line in self.log.read_text().splitlines():
-                if f'"message": "{message}", "request_id": "{request_id}"' in line:
-                    return dict(json.loads(line))
-            time.sleep(0.01)
-        pytest.fail(f"no line for {request_id} in:\n{self.log.read_text()}")
+        mark = f'"message": "{message}", "request_id": "{request_id}"'
+
+        def found() -> list[str]:
+            *lines, _ = self.log.read_text().split("\n")
+            return [line for line in lines if mark in line]
+
+        wait_for(found, f"the line of {request_id}")
+        return dict(json.loads(found()[0]))
 
 
 StartGateway = Callable[[dict[str, str]], Gateway]
@@ -234,9 +240,7 @@ def start_gateway(_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> 
 
     def start(variables: dict[str, str]) -> Gateway:
         log = tmp_path_factory.mktemp("gateway") / "log"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = reserved_port()
         environment = {
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "LAMBDA_TASK_ROOT": str(GATEWAY.parent),
@@ -256,7 +260,7 @@ def start_gateway(_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> 
     yield start
     for gateway in started:
         gateway.process.terminate()
-        gateway.process.wait(10)
+        gateway.process.wait(HANG_SECONDS)
 
 
 @pytest.fixture(scope="session")
@@ -268,5 +272,5 @@ def gateway(start_gateway: StartGateway) -> Gateway:
 
 @pytest.fixture
 def client(gateway: Gateway) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway.address, timeout=20) as client:
+    with httpx.Client(base_url=gateway.address, timeout=HANG_SECONDS) as client:
         yield client

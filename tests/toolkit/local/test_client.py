@@ -11,11 +11,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import psutil
 import pytest
 
 from tests.support.cloud import aws_clients, eventually, is_gone
+from tests.support.patience import HANG_SECONDS
 from toolkit.console import Console
 from toolkit.errors import InputError, PreflightError
 from toolkit.local import client, timescale
@@ -51,6 +53,7 @@ def test_it_starts_is_found_and_stops(project: Project) -> None:
 
 
 def test_status_tells_what_runs(project: Project) -> None:
+    before = time.time()
     cloud = client.ensure_running(project, silent())
     status = client.status(project)
     assert status is not None
@@ -59,8 +62,8 @@ def test_status_tells_what_runs(project: Project) -> None:
         cloud.pid,
         cloud.instance_id,
     )
-    assert 20_000_000 < status.memory_bytes < 300_000_000
-    assert 0 < status.uptime_seconds < 60
+    assert 20_000_000 < status.memory_bytes < 1_000_000_000
+    assert 0 < status.uptime_seconds <= time.time() - before
     assert status.empty
     assert status.endpoints == status.functions == status.apis == status.processes == ()
     aws_clients(cloud)("s3").create_bucket(Bucket="state")
@@ -80,7 +83,7 @@ def test_the_port_is_remembered(project: Project) -> None:
 def test_commands_at_the_same_time_get_one_cloud(project: Project) -> None:
     code = "print(client.ensure_running(project, Console()).instance_id)"
     processes = [in_new_process(code, project) for _ in range(4)]
-    instances = {process.communicate(timeout=60)[0] for process in processes}
+    instances = {process.communicate(timeout=HANG_SECONDS)[0] for process in processes}
     assert len(instances) == 1
     # It outlives the command that started it.
     running = client.find(project)
@@ -120,7 +123,7 @@ def test_a_record_of_a_dead_cloud_harms_nobody(project: Project) -> None:
     psutil.Process(cloud.pid).kill()
     eventually(lambda: is_gone(cloud.pid))
     # Its process id may be another program's by now.
-    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
     folder = Folder.of(project)
     record = folder.read()
     assert record is not None
@@ -231,7 +234,7 @@ def test_finding_a_running_cloud_loads_little(project: Project) -> None:
         "client.ensure_running(project, Console()); "
         "print([name for name in ('asyncio', 'boto3', 'moto', 'starlette', 'psutil') if name in sys.modules])"
     )
-    assert in_new_process(code, project).communicate(timeout=60)[0].strip() == "[]"
+    assert in_new_process(code, project).communicate(timeout=HANG_SECONDS)[0].strip() == "[]"
 
 
 def test_the_users_aws_settings_do_not_reach_it(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

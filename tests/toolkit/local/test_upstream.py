@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from tests.support.patience import HANG_SECONDS
 from toolkit.local import upstream
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -17,7 +18,7 @@ def against(serve: Serve, scenario: Callable[[int], Awaitable[None]]) -> None:
 
     async def main() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        async with server, asyncio.timeout(10):
+        async with server, asyncio.timeout(HANG_SECONDS):
             await scenario(server.sockets[0].getsockname()[1])
 
     asyncio.run(main())
@@ -192,11 +193,12 @@ def test_a_header_cannot_smuggle_another_one(headers: list[upstream.Header]) -> 
 def test_nobody_listening_is_an_os_error() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
+        # It does not listen, and while it is bound nobody else does.
         port = probe.getsockname()[1]
 
-    async def scenario() -> None:
-        async with upstream.request(port, "GET", "/"):
-            pass
+        async def scenario() -> None:
+            async with upstream.request(port, "GET", "/"):
+                pass
 
-    with pytest.raises(ConnectionRefusedError):
-        asyncio.run(scenario())
+        with pytest.raises(ConnectionRefusedError):
+            asyncio.run(scenario())

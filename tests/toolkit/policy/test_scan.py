@@ -6,12 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
 
 from tests.support.checkout import ROOT
+from tests.support.cloud import is_gone
+from tests.support.patience import wait_for
 from tests.support.policy import quiet
 from toolkit.errors import ToolkitError
 from toolkit.policy.scan import Scanner
@@ -19,7 +20,6 @@ from toolkit.project import Project
 
 pytestmark = pytest.mark.slow
 
-DEADLINE_SECONDS = 60.0
 START = """
 import os, signal
 from pathlib import Path
@@ -52,10 +52,7 @@ def test_it_ends_with_the_toolkit_however_that_ends() -> None:
     )
     assert ended.returncode == -signal.SIGKILL
     pid = int(ended.stdout)
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline, "the scanner lives on"
-        time.sleep(0.1)
+    wait_for(lambda: is_gone(pid), "the scanner's end")
 
 
 def test_a_scanner_that_dies_is_said_with_its_last_words() -> None:

@@ -25,6 +25,7 @@ from tests.support import hub as hubs
 from tests.support.checkout import ROOT, clean_environment
 from tests.support.hub import Fault, Hub, Repository
 from tests.support.interrupts import wait_for
+from tests.support.patience import HANG_SECONDS
 from toolkit.aws.access import AwsAccess
 from toolkit.errors import PreflightError
 from toolkit.staging.hub import HubRepository
@@ -114,7 +115,7 @@ class Stager:
         self, preexec_fn: Callable[[], None] | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         process = self.start(preexec_fn, **environment)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=HANG_SECONDS)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def succeed(self, **environment: str) -> int:
@@ -153,6 +154,8 @@ def stage(  # noqa: PLR0917 - fixtures
 ) -> Stager:
     environment(source())
     settings = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_TELEMETRY": "1"}
+    # What the hub of the test holds back, it does for as long as the test wants.
+    settings["HF_HUB_DOWNLOAD_TIMEOUT"] = str(int(HANG_SECONDS))
     return Stager(access, bucket, project.root, cache, settings)
 
 
@@ -201,11 +204,11 @@ def test_a_download_that_was_ended_goes_on_in_the_next_run(
 ) -> None:
     hub.faults["model.gguf"] = Fault(after=10 * MEBIBYTE, held=threading.Event())
     process = stage.start()
-    assert hub.reached.wait(60)
+    assert hub.reached.wait(HANG_SECONDS)
     partial = cache / "hub" / REPOSITORY.replace("/", "--") / ("5" * 40) / "partial" / "model.gguf"
     wait_for(lambda: partial.stat().st_size >= 10 * MEBIBYTE, "the first half")
     process.send_signal(ending)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=HANG_SECONDS)
 
     if ending is signal.SIGINT:
         assert process.returncode == 130
@@ -268,7 +271,7 @@ def test_what_huggingface_hub_has_in_its_cache_is_taken_from_there(
 def test_another_process_with_the_same_file_is_told(stage: Stager, hub: Hub) -> None:
     hub.faults["model.gguf"] = Fault(after=MEBIBYTE, held=threading.Event())
     first = stage.start()
-    assert hub.reached.wait(60)
+    assert hub.reached.wait(HANG_SECONDS)
     second = stage()
     first.kill()
     first.communicate()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.interrupts import has, wait_for
+from tests.support.patience import HANG_SECONDS
 from toolkit.console import Console
 from toolkit.project import Project
 from toolkit.terraform import Counts, Program, Workspace
@@ -126,7 +127,7 @@ def test_interrupts_are_handled_as_terraform_does(
             wait_for(has(log, "Two interrupts received"), "the second interrupt")
         else:
             cloud.gate.opened.set()
-        assert running.wait(timeout=60) == 1
+        assert running.wait(HANG_SECONDS) == 1
     assert log.read_text().count("Interrupt received") == 1
     if interrupts == 1:
         (workspace.stack / "main.tf").write_text(SLOW.split("resource", maxsplit=1)[0])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.interrupts import has, start, wait_for
+from tests.support.patience import HANG_SECONDS
 from toolkit.terraform import process
 
 # Counts the interrupts it gets, and ends when it is told to through a file.
@@ -94,7 +95,7 @@ def test_ctrl_c_arrives_once_and_the_end_is_awaited(tmp_path: Path) -> None:
     wait_for(has(tmp_path / "out.log", "noted"), "the interrupt")
     assert runner.poll() is None
     (tmp_path / "end").touch()
-    said, _ = runner.communicate(timeout=30)
+    said, _ = runner.communicate(timeout=HANG_SECONDS)
     assert said == "0 True False\n"
     assert (tmp_path / "interrupts").read_text() == "x"
 
@@ -119,7 +120,7 @@ def test_the_second_of_a_kind_is_passed_on_as_force(
         if number == 0 or forced:
             wait_for(has(tmp_path / "interrupts", "x" * (number + 1)), "the signal's arrival")
     (tmp_path / "end").touch()
-    said, _ = runner.communicate(timeout=30)
+    said, _ = runner.communicate(timeout=HANG_SECONDS)
     assert said == f"0 True {forced}\n"
     assert (tmp_path / "interrupts").read_text() == ("xx" if forced else "x")
 

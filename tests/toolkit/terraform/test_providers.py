@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import HANG_SECONDS
 from toolkit.console import Console
 from toolkit.errors import InputError, TerraformError
 from toolkit.terraform import Program, Workspace, providers
@@ -194,8 +195,9 @@ class TestProbe:
 
     @pytest.mark.parametrize(("status", "problem"), [(200, None), (404, None), (503, "answers 503")])
     def test_an_answer_is_an_answer_unless_the_server_is_broken(
-        self, server: HTTPServer, status: int, problem: str | None
+        self, server: HTTPServer, status: int, problem: str | None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(providers, "PROBE_SECONDS", HANG_SECONDS)
         assert providers._probe(f"http://127.0.0.1:{server.server_port}/{status}") == problem
 
     def test_a_refused_connection_is_told(self) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.interrupts import has, start, wait_for
+from tests.support.patience import HANG_SECONDS
 from toolkit.errors import StateError, TerraformError
 from toolkit.terraform import Workspace
 
@@ -118,7 +119,7 @@ class TestLock:
         assert f"force-unlock {lock['ID']}" in str(caught.value.remedy)
 
         (workspace.project.root / "pipe").write_text("go on\n")
-        running.communicate(timeout=60)
+        running.communicate(timeout=HANG_SECONDS)
         assert running.returncode == 0
 
     def test_the_command_it_names_releases_the_lock(
@@ -174,7 +175,7 @@ class TestInterruption:
         running = apply_elsewhere(workspace, cloud, backend)
         wait_for(has(log(workspace, running), "provision_start"), "the slow resource")
         os.killpg(running.pid, signal.SIGINT)
-        said, _ = running.communicate(timeout=60)
+        said, _ = running.communicate(timeout=HANG_SECONDS)
 
         assert running.returncode == 130
         assert "interrupted: Terraform finishes what is in progress" in said
@@ -205,7 +206,7 @@ class TestInterruption:
             os.killpg(running.pid, signal.SIGINT)
             wait_for(cloud.gate.arrived.is_set, "the state on its way")
             os.killpg(running.pid, signal.SIGINT)
-            said, _ = running.communicate(timeout=60)
+            said, _ = running.communicate(timeout=HANG_SECONDS)
         assert running.returncode == 130
         assert "Two interrupts received" in (workspace.directory / "apply.log").read_text()
         assert "stopping Terraform at once" in said
@@ -220,7 +221,7 @@ class TestInterruption:
         running = apply_elsewhere(workspace, cloud, backend)
         wait_for(has(log(workspace, running), "provision_start"), "the slow resource")
         running.terminate()
-        said, _ = running.communicate(timeout=60)
+        said, _ = running.communicate(timeout=HANG_SECONDS)
         assert running.returncode == 130
         assert "has ended safely" in said
         assert "terraform_data.a" in addresses(objects(cloud, backend)["demo.tfstate"])
@@ -249,7 +250,7 @@ class TestStateThatCannotBeStored:
         wait_for(has(log(workspace, running), "provision_start"), "the slow resource")
         self.delete_bucket(cloud, backend)
         (workspace.project.root / "pipe").write_text("go on\n")
-        told, _ = running.communicate(timeout=120)
+        told, _ = running.communicate(timeout=HANG_SECONDS)
 
         assert running.returncode == 5
         assert not (workspace.stack / "errored.tfstate").exists()

@@ -17,7 +17,7 @@ from toolkit.local.metrics.service import Metrics
 from toolkit.local.service import Cloud
 from toolkit.local.status import FunctionStatus, Item, ProcessStatus
 
-_RETIRE_SECONDS = 10.0
+_RETIRE_SECONDS = 60.0
 
 
 class FunctionService:

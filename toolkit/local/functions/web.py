@@ -30,7 +30,7 @@ STREAMED_CONTENT_TYPE: Final = "application/vnd.awslambda.http-integration-respo
 # The adapter's own.
 _READINESS_SECONDS: Final = 0.01
 # A connection breaks before the news of the process's end arrives.
-_DEATH_SECONDS: Final = 1.0
+_DEATH_SECONDS: Final = 5.0
 
 
 class WebInstance(Instance):

@@ -203,7 +203,19 @@ class Instance:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """A port for the server, which takes a moment until it listens, and which nobody else is given meanwhile.
+
+    A connection on it is left in TIME_WAIT: the system keeps such ports out of those that it picks itself,
+    while a server that asks for this very one with SO_REUSEADDR, as model servers do here, gets it.
+    """
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        with socket.create_connection(listener.getsockname()) as client:
+            accepted, _ = listener.accept()
+            # Who closes first is the one that waits.
+            accepted.close()
+            client.recv(1)
+        port: int = listener.getsockname()[1]
         return port

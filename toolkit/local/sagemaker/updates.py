@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import random
 import time
@@ -15,6 +16,8 @@ from toolkit.local.sagemaker.fleet import Fleet, Stage
 from toolkit.local.sagemaker.policy import Policy, Size
 from toolkit.local.sagemaker.variant import StartTimeoutError, Variant
 from toolkit.local.timescale import scaled
+
+_log = logging.getLogger(__name__)
 
 
 class DeploymentError(Exception):
@@ -203,6 +206,14 @@ class Deployment:
 
     def _enter(self, status: str) -> None:
         self._green.stage = Stage(status)
+        _log.info(
+            "endpoint %s: %s, %.0f %% of the traffic, %d new and %d old instances",
+            self._green.site.endpoint,
+            status,
+            self._traffic.share(self._green) * 100,
+            self._green.count,
+            self._blue.count,
+        )
 
 
 async def _remove(*fleets: Fleet) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.interrupts import wait_for
+from tests.support.patience import HANG_SECONDS
 from toolkit.console import Console
 from toolkit.deployment.code import watching
 from toolkit.errors import InputError
@@ -36,7 +37,7 @@ class Watched:
     def stop(self) -> None:
         self._over = True
         (self._directory / "last.py").touch()
-        self._thread.join(20)
+        self._thread.join(HANG_SECONDS)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from tests.support.cloud import PATIENT, Engine, Hosting, answer, eventually
 from tests.support.contexts import Opened, heard, opened
 from tests.support.load import load
+from tests.support.patience import HANG_SECONDS
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.rollout.settle import failed, settled
 
@@ -60,7 +61,7 @@ def test_what_moves_is_waited_for_with_a_line_for_each_change(
     alarm = hosting.alarm("settle")
 
     def slow(handler: Any, _: Mapping[str, Any]) -> None:
-        finish.wait(60)
+        finish.wait(HANG_SECONDS)
         answer(handler, 200, b"{}")
 
     def course(told: Mapping[str, Any]) -> None:
@@ -68,7 +69,7 @@ def test_what_moves_is_waited_for_with_a_line_for_each_change(
         if told["EndpointStatus"] == "RollingBack":
             finish.set()
         elif "Baking" in json.dumps(told.get("PendingDeploymentSummary"), default=str):
-            eventually(lambda: bool(other.requests), 60)
+            eventually(lambda: bool(other.requests))
             alarm.set_off()
         elif told["EndpointStatus"] == "Updating":
             other.healthy = True

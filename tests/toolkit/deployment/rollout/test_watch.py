@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.cloud import PATIENT, Engine, Hosting, eventually
 from tests.support.contexts import heard
+from tests.support.patience import HANG_SECONDS
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.rollout.watch import Pace, watching
 
@@ -32,9 +33,9 @@ def test_states_follow_sagemaker_and_the_asking_ends_with_the_block(
     other.healthy = False
     endpoint = hosting.endpoint(hosting.configuration(container=other.container, **PATIENT))
     with watching(account, {"m": endpoint}) as states:
-        eventually(lambda: states() == {"m": "Creating, starting instances, 0 instances"}, 30)
+        eventually(lambda: states() == {"m": "Creating, starting instances, 0 instances"})
         other.healthy = True
-        eventually(lambda: states() == {"m": "InService"}, 30)
+        eventually(lambda: states() == {"m": "InService"})
         assert "rollout watch" in names()
     assert "rollout watch" not in names()
 
@@ -43,9 +44,9 @@ def test_what_cannot_be_asked_is_told_and_does_no_harm(
     hosting: Hosting, endpoint: str, nobody: AwsAccess
 ) -> None:
     with watching(nobody, {"m": endpoint}) as states:
-        eventually(lambda: states() == {"m": "SageMaker can't be asked (ClientError)"}, 30)
+        eventually(lambda: states() == {"m": "SageMaker can't be asked (ClientError)"})
         _allow(hosting, nobody)
-        eventually(lambda: states() == {"m": "InService"}, 60)
+        eventually(lambda: states() == {"m": "InService"})
 
 
 def _allow(hosting: Hosting, user: AwsAccess) -> None:
@@ -64,7 +65,7 @@ def test_credentials_that_are_gone_do_no_harm(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(name, os.devnull)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with watching(AwsAccess("us-east-1", "123456789012"), {"m": "e"}) as states:
-        eventually(lambda: states() == {"m": "SageMaker can't be asked (NoCredentialsError)"}, 30)
+        eventually(lambda: states() == {"m": "SageMaker can't be asked (NoCredentialsError)"})
 
 
 def test_an_endpoint_that_is_not_there_has_no_state(account: AwsAccess) -> None:
@@ -72,7 +73,7 @@ def test_an_endpoint_that_is_not_there_has_no_state(account: AwsAccess) -> None:
     with heard(account) as asked:
         asked.then = lambda _: answered.release()
         with watching(account, {"m": "no-such-endpoint"}) as states:
-            assert all(answered.acquire(timeout=30) for _ in range(2))
+            assert all(answered.acquire(timeout=HANG_SECONDS) for _ in range(2))
             assert states() == {}
 
 

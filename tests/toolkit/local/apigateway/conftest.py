@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,8 +10,10 @@ import httpx
 import pytest
 
 from tests.support.cloudprocess import CloudProcess, running
+from tests.support.patience import HANG_SECONDS
 
 LAMBDA = "arn:aws:apigateway:us-east-1:lambda:path"
+_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -62,10 +65,10 @@ class Api:
         return key["id"], value
 
     def get(self, path: str, **options: Any) -> httpx.Response:
-        return httpx.get(self.url + path, timeout=30, **options)
+        return httpx.get(self.url + path, timeout=HANG_SECONDS, **options)
 
     def post(self, path: str, **options: Any) -> httpx.Response:
-        return httpx.post(self.url + path, timeout=30, **options)
+        return httpx.post(self.url + path, timeout=HANG_SECONDS, **options)
 
 
 @pytest.fixture
@@ -75,14 +78,11 @@ def api(cloud: CloudProcess) -> Api:
 
 
 @pytest.fixture
-def function(cloud: CloudProcess, request: pytest.FixtureRequest) -> Any:
+def function(cloud: CloudProcess) -> Any:
     """Makes functions that API Gateway may invoke; returns their ARNs."""
-    count = 0
 
     def make(code: str | bytes, *, permitted: bool = True, **settings: Any) -> str:
-        nonlocal count
-        count += 1
-        name = f"f-{abs(hash(request.node.nodeid)) % 10**8}-{count}"
+        name = f"f-{next(_numbers)}"
         files = code if isinstance(code, bytes) else {"app.py": code}
         arn = cloud.create_function(name, files, **settings)
         if permitted:

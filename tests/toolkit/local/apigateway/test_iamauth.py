@@ -13,6 +13,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from tests.support.iam import allow, document
+from tests.support.patience import HANG_SECONDS
 
 CODE = """
 import json
@@ -49,7 +50,7 @@ def post(
     request = AWSRequest("POST", api.url + path, {"content-type": "application/json"}, body)
     SigV4Auth(credentials, service, "us-east-1").add_auth(request)
     headers = {**dict(request.headers.items()), **more}
-    return httpx.post(api.url + path, headers=headers, content=body, timeout=30)
+    return httpx.post(api.url + path, headers=headers, content=body, timeout=HANG_SECONDS)
 
 
 def test_who_signs_gets_through(signed: Any) -> None:
@@ -73,9 +74,9 @@ def test_without_a_good_signature_nobody_does(signed: Any) -> None:
 @pytest.fixture
 def enforced(signed: Any) -> Iterator[None]:
     switch = f"{signed.cloud.endpoint_url}/_toolkit/iam"
-    httpx.post(switch, json={"enforce": True}).raise_for_status()
+    httpx.post(switch, json={"enforce": True}, timeout=HANG_SECONDS).raise_for_status()
     yield
-    httpx.post(switch, json={"enforce": False}).raise_for_status()
+    httpx.post(switch, json={"enforce": False}, timeout=HANG_SECONDS).raise_for_status()
 
 
 def test_enforced_policies_decide(signed: Any, enforced: None) -> None:

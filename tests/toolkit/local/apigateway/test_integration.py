@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import time
-from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.support.cloudprocess import zipped
+from tests.support.patience import HANG_SECONDS
 
 ECHO = "import json\ndef handler(event, context): return {'statusCode': 201, 'body': json.dumps(event)}\n"
 
@@ -21,6 +22,7 @@ def test_the_event_of_a_request(api: Any, function: Any, operation: Any) -> None
         {"paths": {"/v1/things/{thing}": {"post": {**operation(function(ECHO)), "operationId": "makeThing"}}}}
     )
     api.deploy()
+    began = time.time()
     response = api.post(
         "/v1/things/a%2Fb%20c?x=1&x=2&y=%C3%BC&z=",
         content="grüße".encode(),
@@ -41,7 +43,7 @@ def test_the_event_of_a_request(api: Any, function: Any, operation: Any) -> None
     assert event["stageVariables"] is None
     context = event["requestContext"]
     assert context["requestId"] == response.headers["x-amzn-requestid"]
-    assert abs(context["requestTimeEpoch"] / 1000 - time.time()) < 60
+    assert began - 1 <= context["requestTimeEpoch"] / 1000 <= time.time() + 1
     expected = {
         "accountId": "123456789012",
         "apiId": api.id,
@@ -131,8 +133,8 @@ def test_a_failed_function_is_a_502_that_tells_nothing(
 
 
 def test_a_function_that_takes_too_long_is_a_504(api: Any, function: Any, operation: Any) -> None:
-    slow = "import time\ndef handler(e, c): time.sleep(20)"
-    api.put({"paths": {"/": {"get": operation(function(slow, Timeout=30), timeoutInMillis=300)}}})
+    slow = "import time\ndef handler(e, c): time.sleep(600)"
+    api.put({"paths": {"/": {"get": operation(function(slow, Timeout=900), timeoutInMillis=300)}}})
     api.deploy()
     response = api.get("/")
     assert (response.status_code, response.json()) == (504, {"message": "Endpoint request timed out"})
@@ -183,8 +185,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
+        if self.path == "/ready":
+            return self.send_error(404)
         if self.path == "/late":
-            time.sleep(20)
+            time.sleep(600)
         self.send_response(206)
         self.send_header("transfer-encoding", "chunked")
         self.send_header("content-type", "text/event-stream")
@@ -194,11 +198,13 @@ class Handler(BaseHTTPRequestHandler):
         for number in range(6):
             data = f"data: {number}\\n\\n".encode()
             self.wfile.write(b"%x\\r\\n%b\\r\\n" % (len(data), data))
-            time.sleep(0.1)
+            # The next one is made when the client has this one.
+            while "SEEN" in os.environ and not os.path.exists(os.environ["SEEN"] + str(number)):
+                time.sleep(0.01)
             if self.path == "/broken" and number == 2:
                 os._exit(1)
             if self.path == "/endless" and number == 2:
-                time.sleep(60)
+                time.sleep(600)
         self.wfile.write(b"0\\r\\n\\r\\n")
     def log_message(self, *args): pass
 HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
@@ -207,33 +213,36 @@ HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 
 @pytest.fixture
 def web(function: Any) -> str:
-    return streaming(function, 30)
+    return streaming(function, 60)
 
 
-def streaming(function: Any, timeout: int) -> str:
+def streaming(function: Any, timeout: int, **variables: str) -> str:
     """A function that is a web server and has so many seconds."""
     files = {"run.sh": "#!/bin/sh\nexec python3 server.py\n", "server.py": WEB}
-    variables = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap", "AWS_LWA_INVOKE_MODE": "response_stream"}
-    variables["AWS_LWA_READINESS_CHECK_PATH"] = "/"
+    variables |= {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap", "AWS_LWA_INVOKE_MODE": "response_stream"}
+    # Nobody answers there, which is an answer.
+    variables["AWS_LWA_READINESS_CHECK_PATH"] = "/ready"
     layer = "arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:30"
     environment = {"Variables": variables}
     settings = {"Layers": [layer], "Environment": environment, "Timeout": timeout}
     return str(function(zipped(files), handler="run.sh", **settings))
 
 
-def test_a_streamed_answer_arrives_while_it_is_written(api: Any, web: str, operation: Any) -> None:
-    api.put({"paths": {"/{proxy+}": {"get": operation(web, stream=True)}}})
+def test_a_streamed_answer_arrives_while_it_is_written(
+    api: Any, function: Any, operation: Any, tmp_path: Path
+) -> None:
+    arn = streaming(function, 900, SEEN=f"{tmp_path}/")
+    api.put({"paths": {"/{proxy+}": {"get": operation(arn, stream=True)}}})
     api.deploy()
-    api.get("/warm")
-    with httpx.stream("GET", f"{api.url}/stream", timeout=30) as response:
+    arrived = []
+    with httpx.stream("GET", f"{api.url}/stream", timeout=HANG_SECONDS) as response:
         assert response.status_code == 206
         assert response.headers["content-type"] == "text/event-stream"
         assert response.headers.get_list("set-cookie") == ["a=1", "b=2"]
-        arrivals = [(time.monotonic(), line) for line in response.iter_lines() if line]
-    assert [line for _, line in arrivals] == [f"data: {number}" for number in range(6)]
-    assert arrivals[-1][0] - arrivals[0][0] > 0.3
-    gaps = [later - earlier for (earlier, _), (later, _) in pairwise(arrivals)]
-    assert max(gaps) < 0.4, "some arrived in a burst"
+        for line in filter(None, response.iter_lines()):
+            (tmp_path / str(len(arrived))).touch()
+            arrived.append(line)
+    assert arrived == [f"data: {number}" for number in range(6)]
 
 
 def test_a_stream_that_breaks_off_is_no_success(api: Any, web: str, operation: Any) -> None:
@@ -250,7 +259,7 @@ def test_a_stream_is_cut_when_its_function_overruns(api: Any, function: Any, ope
     lines = []
     with (
         pytest.raises(httpx.RemoteProtocolError),
-        httpx.stream("GET", f"{api.url}/endless", timeout=30) as response,
+        httpx.stream("GET", f"{api.url}/endless", timeout=HANG_SECONDS) as response,
     ):
         lines += [line for line in response.iter_lines() if line]
     log = api.cloud.log_lines(arn.rpartition(":")[2])
@@ -270,7 +279,7 @@ def test_a_throttled_function_is_a_500(api: Any, function: Any, operation: Any) 
 
 
 def test_a_stream_that_does_not_begin_is_a_504(api: Any, web: str, operation: Any) -> None:
-    api.put({"paths": {"/{proxy+}": {"get": operation(web, stream=True, timeoutInMillis=4000)}}})
+    api.put({"paths": {"/{proxy+}": {"get": operation(web, stream=True, timeoutInMillis=1000)}}})
     api.deploy()
     assert api.get("/late").status_code == 504
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.patience import HANG_SECONDS
+
 ALLOWED = {
     "method.response.header.Access-Control-Allow-Origin": "'https://example.com'",
     "method.response.header.Access-Control-Allow-Methods": "'POST,OPTIONS'",
@@ -35,7 +37,7 @@ def put(api: Any) -> Any:
 def options(served: Any) -> Any:
     import httpx
 
-    return httpx.options(served[1] + "/", headers={"origin": "https://example.com"})
+    return httpx.options(served[1] + "/", headers={"origin": "https://example.com"}, timeout=HANG_SECONDS)
 
 
 def test_a_preflight_request(put: Any) -> None:

@@ -34,8 +34,8 @@ FORMAT = {
 @pytest.fixture
 def served(api: Any, function: Any, operation: Any) -> Any:
     """An API with an access log and metrics of its methods."""
-    method = operation(function(CODE, Timeout=1))
-    api.put({"paths": {"/fine": {"get": method}, "/fails": {"get": method}, "/slow": {"get": method}}})
+    method, limited = operation(function(CODE)), operation(function(CODE, Timeout=1))
+    api.put({"paths": {"/fine": {"get": method}, "/fails": {"get": method}, "/slow": {"get": limited}}})
     api.deploy()
     group = f"/aws/apigateway/{api.id}"
     api.cloud.client("logs").create_log_group(logGroupName=group)

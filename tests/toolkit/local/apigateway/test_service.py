@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.patience import HANG_SECONDS
+
 OK = "def handler(event, context): return {'statusCode': 200, 'body': context.function_name}"
 
 
@@ -41,7 +43,7 @@ def test_unknown_apis_and_stages(api: Any, function: Any, operation: Any, place:
     api.put({"paths": {"/": {"get": operation(function(OK))}}})
     api.deploy()
     url = f"{api.cloud.endpoint_url}/_aws/execute-api/{place.format(api=api.id)}/"
-    response = httpx.get(url)
+    response = httpx.get(url, timeout=HANG_SECONDS)
     assert (response.status_code, response.json()) == (403, {"message": "Forbidden"})
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,14 +30,12 @@ def test_every_region_and_service_is_at_one_address(aws: Aws) -> None:
 def test_what_there_is_not_is_told_at_once(
     aws: Aws, service: str, operation: str, members: dict[str, Any]
 ) -> None:
-    start = time.monotonic()
     with pytest.raises(ClientError) as error:
         getattr(aws(service), operation)(**members)
     # Terraform's provider would try a 500 again for minutes.
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert error.value.response["Error"]["Code"] == "UnknownOperationException"
     assert "does not support" in error.value.response["Error"]["Message"]
-    assert time.monotonic() - start < 5
 
 
 def test_many_requests_at_once_are_answered(aws: Aws) -> None:

@@ -24,7 +24,7 @@ WORKING = FAILING.replace('raise ValueError("always")', "return 'done'")
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
-    with running(tmp_path_factory.mktemp("events"), TOOLKIT_LOCAL_TIME_SCALE="0.001") as process:
+    with running(tmp_path_factory.mktemp("events"), TOOLKIT_LOCAL_TIME_SCALE="0.003") as process:
         yield process
 
 

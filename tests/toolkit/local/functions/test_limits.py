@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,11 @@ from tests.support.cloudprocess import CloudProcess, zipped
 from tests.support.interrupts import wait_for
 
 OVERRUN = """
-import os, time
+import time
 def handler(event, context):
     if event:
-        time.sleep(60)
-    return os.getpid()
+        time.sleep(600)
+    return "done"
 """
 GREEDY = """
 import os, time
@@ -50,16 +49,18 @@ def invoke(cloud: CloudProcess, name: str, event: Any = None) -> tuple[Any, bool
 
 def test_who_overruns_is_killed(cloud: CloudProcess) -> None:
     cloud.create_function("overrun", {"app.py": OVERRUN}, Timeout=1)
-    first, _ = invoke(cloud, "overrun")
     failed, is_error = invoke(cloud, "overrun", 1)
     assert is_error
     assert failed["errorMessage"].endswith("Task timed out after 1.00 seconds")
-    assert invoke(cloud, "overrun")[0] != first
+    assert not [item for item in cloud.status()["processes"] if item["name"] == "overrun"]
+    # Who does not is not, however long that takes on a busy machine.
+    cloud.functions.update_function_configuration(FunctionName="overrun", Timeout=60)
+    assert invoke(cloud, "overrun") == ("done", False)
     log = cloud.log_lines("overrun")
     assert sum(line.startswith("INIT_START") for line in log) == 2
     reports = [line for line in log if line.startswith("REPORT")]
     assert [line.endswith("Status: timeout") for line in reports].count(True) == 1
-    for name, value in (("Invocations", 3), ("Errors", 1), ("Throttles", 0)):
+    for name, value in (("Invocations", 2), ("Errors", 1), ("Throttles", 0)):
         assert cloud.statistic("AWS/Lambda", name, "Sum", FunctionName="overrun") == value
     longest = cloud.statistic("AWS/Lambda", "Duration", "Maximum", FunctionName="overrun")
     assert longest is not None
@@ -165,7 +166,4 @@ def test_metrics_that_are_embedded_in_a_log(cloud: CloudProcess) -> None:
         sets: list[dict[str, str]] = [{"Model": "m"}, {"Model": "m", "Key": "k"}, {"Key": "k"}]
         return [cloud.statistic("Shop", "Tokens", "Sum", **dimensions) for dimensions in sets]
 
-    deadline = time.monotonic() + 10
-    while tokens() != [14, 14, None]:
-        assert time.monotonic() < deadline, tokens()
-        time.sleep(0.05)
+    wait_for(lambda: tokens() == [14, 14, None], "what both invocations have counted")

@@ -40,7 +40,7 @@ def echo(event, context):
     return {"event": event, "count": count, "name": context.function_name,
             "memory": context.memory_limit_in_mb,
             "custom": context.client_context.custom if context.client_context else None,
-            "time": 0 < context.get_remaining_time_in_millis() <= 5000}
+            "time": 0 < context.get_remaining_time_in_millis() <= 60000}
 def number(event, context):
     return [decimal.Decimal("3"), decimal.Decimal("0.5")]
 def nothing(event, context):
@@ -64,7 +64,7 @@ def a_function(handler: str, code: str = CODE) -> Function:
     archive = zipped({"app.py": code})
     return Function(
         name="f", arn="arn:f", region="us-east-1", version="$LATEST", handler=handler, runtime="python3.13",
-        role=ROLE, memory_mb=128, timeout_seconds=5, environment={}, layers=(), log_group=f"/test/{handler}",
+        role=ROLE, memory_mb=128, timeout_seconds=60, environment={}, layers=(), log_group=f"/test/{handler}",
         code_sha256=hashlib.sha256(archive).hexdigest(), code=archive,
     )  # fmt: skip
 
@@ -84,7 +84,7 @@ def run(runtime: ToolEnvironment, directory: Path, handler: str, *events: Any, c
 
     async def answer(instance: HandlerInstance, event: Any) -> Any:
         context = json.dumps({"custom": {"k": "v"}})
-        invocation = Invocation(json.dumps(event).encode(), "arn:f", 5, context, request_id="r-1")
+        invocation = Invocation(json.dumps(event).encode(), "arn:f", 60, context, request_id="r-1")
         result = Answer("r-1")
         await asyncio.gather(instance.run(invocation, result), result.begin(), return_exceptions=True)
         try:

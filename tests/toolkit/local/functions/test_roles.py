@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from tests.support.cloudprocess import CloudProcess
 from tests.support.iam import allow, document, trust
+from tests.support.patience import HANG_SECONDS
 
 PUT = """
 import boto3
@@ -29,9 +30,9 @@ def handler(event, context):
 @pytest.fixture
 def enforced(cloud: CloudProcess) -> Iterator[None]:
     switch = f"{cloud.endpoint_url}/_toolkit/iam"
-    httpx.post(switch, json={"enforce": True}).raise_for_status()
+    httpx.post(switch, json={"enforce": True}, timeout=HANG_SECONDS).raise_for_status()
     yield
-    httpx.post(switch, json={"enforce": False}).raise_for_status()
+    httpx.post(switch, json={"enforce": False}, timeout=HANG_SECONDS).raise_for_status()
 
 
 def role(cloud: CloudProcess, name: str, service: str, *statements: dict[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -19,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from tests.support.iam import ACCOUNT, allow, document, trust
+from tests.support.patience import HANG_SECONDS, wait_for
 from toolkit.local.controlplane import application
 from toolkit.local.iam.account import Account
 from toolkit.local.iam.enforcement import Enforcement
@@ -92,13 +92,10 @@ def front() -> Iterator[Cloud]:
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < deadline, "the front did not start"
-        time.sleep(0.01)
+    wait_for(lambda: server.started, "the front")
     yield Cloud(f"http://127.0.0.1:{listener.getsockname()[1]}", enforcement)
     server.should_exit = True
-    thread.join(20)
+    thread.join(HANG_SECONDS)
 
 
 @pytest.fixture

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import threading
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.cloud import Engine, Hosting, answer, eventually, is_gone
+from tests.support.cloud import PATIENT, Engine, Hosting, answer, eventually, is_gone
 from tests.support.load import PROMPT, load
+from tests.support.patience import HANG_SECONDS
 from toolkit.local import client
 from toolkit.project import Project
 
@@ -68,29 +72,36 @@ def test_an_instance_that_goes_finishes_what_it_has(hosting: Hosting, engine: En
 
     def slow(handler: Any, _: dict[str, Any]) -> None:
         begun.release()
-        finish.wait(30)
+        finish.wait(HANG_SECONDS)
         answer(handler, 200, b'{"ok": "late"}')
 
     engine.behaviour = slow
     with load(hosting.aws, endpoint, plain=4) as running:
-        assert all(begun.acquire(timeout=10) for _ in range(4))
+        assert all(begun.acquire(timeout=HANG_SECONDS) for _ in range(4))
         change(hosting, endpoint, DesiredInstanceCount=1)
         finish.set()
         hosting.settled(endpoint)
     assert running.errors == []
 
 
-def test_a_start_that_fails_leaves_the_others(hosting: Hosting, engine: Engine) -> None:
-    limited = hosting.configuration(
-        container=engine.container, ContainerStartupHealthCheckTimeoutInSeconds=60
-    )
-    endpoint = hosting.endpoint(limited)
+def test_a_start_that_fails_leaves_the_others(
+    hosting: Hosting, engine: Engine, shared_checkout: Project
+) -> None:
+    endpoint = hosting.endpoint(hosting.configuration(container=engine.container, **PATIENT))
     hosting.settled(endpoint)
-    engine.healthy = False
+    [first] = processes(shared_checkout, endpoint)
+
+    def kill_the_second() -> None:
+        for pid in set(processes(shared_checkout, endpoint)) - {first}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    engine.healthy, engine.asked = False, kill_the_second
     change(hosting, endpoint, DesiredInstanceCount=2)
     description = hosting.settled(endpoint)
     assert description["EndpointStatus"] == "InService"
     assert "did not pass the ping health check" in description["FailureReason"]
+    assert "exit code -9" in description["FailureReason"]
     variant = only_variant(description)
     assert (variant["CurrentInstanceCount"], variant["DesiredInstanceCount"]) == (1, 1)
 

@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 
 from tests.support.cloud import PATIENT, ROLE, Aws, Engine, Hosting
 from tests.support.iam import allow, document, trust
+from tests.support.patience import HANG_SECONDS
 from toolkit.local.client import RunningCloud
 from toolkit.local.iam import enforcement
 from toolkit.local.iam.enforcement import Enforcement
@@ -62,9 +63,9 @@ def writer(aws: Aws) -> str:
 @pytest.fixture
 def enforced(cloud: RunningCloud) -> Iterator[None]:
     switch = f"{cloud.endpoint_url}/_toolkit/iam"
-    httpx.post(switch, json={"enforce": True}).raise_for_status()
+    httpx.post(switch, json={"enforce": True}, timeout=HANG_SECONDS).raise_for_status()
     yield
-    httpx.post(switch, json={"enforce": False}).raise_for_status()
+    httpx.post(switch, json={"enforce": False}, timeout=HANG_SECONDS).raise_for_status()
 
 
 def endpoint(hosting: Hosting, engine: Engine, kind: str, role: str) -> str:
@@ -84,9 +85,13 @@ def endpoint(hosting: Hosting, engine: Engine, kind: str, role: str) -> str:
     return hosting.endpoint(name)
 
 
+def get(url: str, authorization: str = "") -> httpx.Response:
+    return httpx.get(url, headers={"authorization": authorization}, timeout=HANG_SECONDS)
+
+
 def container_environment(cloud: RunningCloud, endpoint: str) -> dict[str, str]:
     """The environment of the running model server."""
-    processes = httpx.get(f"{cloud.endpoint_url}/_toolkit/status").json()["processes"]
+    processes = get(f"{cloud.endpoint_url}/_toolkit/status").json()["processes"]
     [pid] = [item["pid"] for item in processes if item["name"].startswith(f"{endpoint}/")]
     return psutil.Process(pid).environ()
 
@@ -115,9 +120,9 @@ def test_nobody_gets_credentials_without_the_containers_token(
     environment = container_environment(cloud, name)
     address = environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
     token = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
-    assert httpx.get(address, headers={"authorization": token}).json()["RoleArn"] == writer
+    assert get(address, token).json()["RoleArn"] == writer
     for url, given in ((address, ""), (address, "x"), (f"{address}0", token)):
-        refused = httpx.get(url, headers={"authorization": given})
+        refused = get(url, given)
         assert (refused.status_code, refused.json()["code"]) == (403, "AccessDenied")
 
 

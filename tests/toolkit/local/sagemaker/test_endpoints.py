@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.cloud import Engine, Hosting, answer, eventually, is_gone
+from tests.support.patience import HANG_SECONDS
 from toolkit.local import client
 from toolkit.project import Project
 
@@ -31,9 +32,11 @@ def invoke(hosting: Hosting, endpoint: str) -> Any:
 def test_an_endpoint_lives_and_dies(hosting: Hosting, engine: Engine, shared_checkout: Project) -> None:
     configuration = hosting.configuration(container=engine.container)
     tags = [{"Key": "team", "Value": "platform"}]
+    engine.healthy = False
     endpoint = hosting.endpoint(configuration, Tags=tags)
     first = hosting.sagemaker.describe_endpoint(EndpointName=endpoint)
     assert first["EndpointStatus"] == "Creating"
+    engine.healthy = True
     description = hosting.settled(endpoint)
     assert description["EndpointStatus"] == "InService"
     assert description["EndpointConfigName"] == configuration
@@ -181,7 +184,7 @@ def test_requests_in_progress_survive_an_update(hosting: Hosting, engine: Engine
 
     def slow(handler: Any, _: dict[str, Any]) -> None:
         started.set()
-        finish.wait(30)
+        finish.wait(HANG_SECONDS)
         answer(handler, 200, b'{"ok": "late"}')
 
     engine.behaviour = slow
@@ -190,7 +193,7 @@ def test_requests_in_progress_survive_an_update(hosting: Hosting, engine: Engine
     results: list[Any] = []
     thread = threading.Thread(target=lambda: results.append(invoke(hosting, endpoint)))
     thread.start()
-    assert started.wait(10)
+    assert started.wait(HANG_SECONDS)
     new = hosting.configuration(container=engine.container)
     hosting.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=new)
 
@@ -200,7 +203,7 @@ def test_requests_in_progress_survive_an_update(hosting: Hosting, engine: Engine
 
     eventually(new_fleet_serves)
     finish.set()
-    thread.join(30)
+    thread.join(HANG_SECONDS)
     assert results == [{"ok": "late"}]
     assert hosting.settled(endpoint)["EndpointConfigName"] == new
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.cloud import ROLE, Engine, Hosting
 from tests.support.iam import allow, document, trust
+from tests.support.patience import HANG_SECONDS
 from toolkit.local.client import RunningCloud
 
 pytestmark = pytest.mark.slow
@@ -23,9 +24,9 @@ WEIGHTS = {
 @pytest.fixture
 def enforced(cloud: RunningCloud) -> Iterator[None]:
     switch = f"{cloud.endpoint_url}/_toolkit/iam"
-    httpx.post(switch, json={"enforce": True}).raise_for_status()
+    httpx.post(switch, json={"enforce": True}, timeout=HANG_SECONDS).raise_for_status()
     yield
-    httpx.post(switch, json={"enforce": False}).raise_for_status()
+    httpx.post(switch, json={"enforce": False}, timeout=HANG_SECONDS).raise_for_status()
 
 
 def test_an_endpoint_starts_with_weights_that_its_role_may_read(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cloud import is_gone
+from tests.support.patience import HANG_SECONDS
 from toolkit.local import children
 from toolkit.local.sagemaker.instance import Instance, InstanceError, Program
 
@@ -51,14 +52,14 @@ def test_a_server_that_ends_is_told_at_once(tmp_path: Path) -> None:
 def test_draining_waits_for_requests_but_not_for_ever(tmp_path: Path) -> None:
     async def scenario() -> None:
         instance = Instance(program(tmp_path, "", seconds=1))
-        await asyncio.wait_for(instance.drain(10), 1)
+        await asyncio.wait_for(instance.drain(2 * HANG_SECONDS), HANG_SECONDS)
         with instance.serving():
             assert instance.in_flight == 1
             await instance.drain(0.05)
-            drained = asyncio.create_task(instance.drain(10))
+            drained = asyncio.create_task(instance.drain(2 * HANG_SECONDS))
             await asyncio.sleep(0)
             assert not drained.done()
-        await asyncio.wait_for(drained, 1)
+        await asyncio.wait_for(drained, HANG_SECONDS)
         assert instance.in_flight == 0
 
     asyncio.run(scenario())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,9 @@ def upload(aws: Aws, prefix: str, file: Path) -> None:
 
 
 def chat(**members: Any) -> bytes:
-    return json.dumps({"messages": [{"role": "user", "content": "Say hello."}], **members}).encode()
+    """A question; what is answered is not left to chance."""
+    question = {"messages": [{"role": "user", "content": "Say hello."}], "temperature": 0}
+    return json.dumps({**question, **members}).encode()
 
 
 @pytest.fixture(scope="module")
@@ -61,38 +62,45 @@ def test_it_serves_whole_and_streamed_and_leaves_nothing(
     assert 1 <= completion["usage"]["completion_tokens"] <= 8
     assert completion["choices"][0]["message"]["content"]
 
-    body = chat(max_tokens=60, stream=True, ignore_eos=True)
-    streamed = runtime.invoke_endpoint_with_response_stream(EndpointName=endpoint, Body=body)
-    arrivals = [(time.monotonic(), event["PayloadPart"]["Bytes"]) for event in streamed["Body"]]
-    assert len(arrivals) > 30
-    assert arrivals[-1][0] - arrivals[0][0] > 0.2
-    halfway = arrivals[0][0] + (arrivals[-1][0] - arrivals[0][0]) / 2
-    assert 5 < sum(moment < halfway for moment, _ in arrivals) < len(arrivals) - 5
-    text = b"".join(part for _, part in arrivals)
-    assert text.rstrip().endswith(b"data: [DONE]")
+    options = {"stream": True, "stream_options": {"include_usage": True}}
+    streamed = runtime.invoke_endpoint_with_response_stream(
+        EndpointName=endpoint, Body=chat(max_tokens=60, ignore_eos=True, **options)
+    )
+    text = b"".join(event["PayloadPart"]["Bytes"] for event in streamed["Body"]).decode()
+    *chunks, done = [line.removeprefix("data: ") for line in text.split("\n\n") if line]
+    assert done == "[DONE]"
+    *said, last = map(json.loads, chunks)
+    assert last["usage"]["completion_tokens"] == 60
+    # A chunk has a token or, where a character is made of several, so many of them.
+    words = [chunk["choices"][0]["delta"].get("content") for chunk in said]
+    assert 1 < len(list(filter(None, words))) <= 60
 
     assert any("model loaded" in line for line in hosting.log(endpoint))
     status = client.status(shared_checkout)
     assert status is not None
     [process] = [item for item in status.processes if item.name.startswith(endpoint)]
-    assert 100_000_000 < process.memory_bytes < 800_000_000
+    assert process.memory_bytes < 2_000_000_000
     hosting.delete(endpoint)
     assert is_gone(process.pid)
 
 
-def test_leaving_a_stream_frees_the_model(hosting: Hosting, weights: str) -> None:
-    options = {"SM_LLAMA_CPP_CTX_SIZE": "2048", "SM_LLAMA_CPP_PARALLEL": "1"}
-    endpoint = hosting.endpoint(hosting.configuration(container=container(weights, **options)))
+def test_a_stream_arrives_while_it_is_made_and_leaving_it_frees_the_model(
+    hosting: Hosting, weights: str
+) -> None:
+    # The context moves on when it is full, so that an answer need not have an end.
+    options = {"CTX_SIZE": "256", "CONTEXT_SHIFT": "true", "PARALLEL": "1"}
+    named = {f"SM_LLAMA_CPP_{name}": value for name, value in options.items()}
+    endpoint = hosting.endpoint(hosting.configuration(container=container(weights, **named)))
     hosting.settled(endpoint)
-    runtime = hosting.aws("sagemaker-runtime", read_timeout=20)
-    body = chat(max_tokens=2000, stream=True, ignore_eos=True)
+    runtime = hosting.aws("sagemaker-runtime")
+    body = chat(max_tokens=-1, stream=True, ignore_eos=True)
     streamed = runtime.invoke_endpoint_with_response_stream(EndpointName=endpoint, Body=body)
-    next(iter(streamed["Body"]))
+    # Who waits for the end of this answer gets none of it, ever.
+    assert next(iter(streamed["Body"]))["PayloadPart"]["Bytes"]
     streamed["Body"].close()
-    # There is one slot: the next request waits for as long as the first is worked on.
-    start = time.monotonic()
-    runtime.invoke_endpoint(EndpointName=endpoint, Body=chat(max_tokens=1))
-    assert time.monotonic() - start < 5
+    # There is one slot: nobody else is answered while the first request is worked on.
+    whole = runtime.invoke_endpoint(EndpointName=endpoint, Body=chat(max_tokens=1))
+    assert json.loads(whole["Body"].read())["usage"]["completion_tokens"] == 1
 
 
 @pytest.fixture(scope="module")
@@ -139,10 +147,9 @@ def test_model_servers_die_with_a_cloud_that_is_killed(project: Project, gguf: P
     family = [process.pid for process in psutil.Process(cloud.pid).children(recursive=True)]
     assert len(family) == 2
     psutil.Process(cloud.pid).kill()
-    eventually(lambda: all(is_gone(pid) for pid in family), seconds=3)
-    # The next one starts from nothing, at the same address.
+    eventually(lambda: all(is_gone(pid) for pid in family))
+    # The next one starts from nothing.
     again = client.ensure_running(project, Console())
-    assert again.endpoint_url == cloud.endpoint_url
     assert aws_clients(again)("sagemaker").list_endpoints()["Endpoints"] == []
     leftovers = list((project.local_cloud / "run").iterdir())
     assert [directory.name for directory in leftovers] == [again.instance_id]

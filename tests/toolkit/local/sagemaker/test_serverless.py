@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from tests.support.cloud import PATIENT, ROLE, Aws, Engine, Hosting, answer, eventually, stream
 from tests.support.cloudprocess import CloudProcess, running
+from tests.support.patience import HANG_SECONDS
 from toolkit.local.sagemaker import serverless as serverless_module
 from toolkit.local.sagemaker.serverless import Serverless
 
@@ -61,13 +62,24 @@ def test_the_instance_goes_and_comes_with_the_requests(
 ) -> None:
     endpoint, runtime = serverless(hosting, engine), aws("sagemaker-runtime")
     assert runtime.invoke_endpoint(EndpointName=endpoint, Body=PROMPT)["Body"].read() == b'{"ok": true}'
-    eventually(lambda: not processes(cloud, endpoint), 20)
+    eventually(lambda: not processes(cloud, endpoint))
     assert hosting.sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointStatus"] == "InService"
 
-    engine.behaviour = lambda handler, _: stream(handler, iter([b"one", b"two"]))
-    events = runtime.invoke_endpoint_with_response_stream(EndpointName=endpoint, Body=PROMPT)["Body"]
-    assert b"".join(event["PayloadPart"]["Bytes"] for event in events) == b"onetwo"
+    looked = threading.Event()
+
+    def parts() -> Iterator[bytes]:
+        yield b"one"
+        looked.wait(HANG_SECONDS)
+        yield b"two"
+
+    engine.behaviour = lambda handler, _: stream(handler, parts())
+    response = runtime.invoke_endpoint_with_response_stream(EndpointName=endpoint, Body=PROMPT)
+    events = (event["PayloadPart"]["Bytes"] for event in response["Body"])
+    assert next(events) == b"one"
+    # It stays for as long as it has a request.
     assert len(processes(cloud, endpoint)) == 1
+    looked.set()
+    assert list(events) == [b"two"]
     metrics = aws("cloudwatch").list_metrics(Namespace="AWS/SageMaker", MetricName="ModelSetupTime")[
         "Metrics"
     ]
@@ -81,7 +93,7 @@ def test_provisioned_concurrency_keeps_it_warm(
     warm = serverless(hosting, engine, ProvisionedConcurrency=1)
     [before] = processes(cloud, warm)
     cold = serverless(hosting, engine)
-    eventually(lambda: not processes(cloud, cold), 20)
+    eventually(lambda: not processes(cloud, cold))
     assert [item["pid"] for item in processes(cloud, warm)] == [before["pid"]]
 
 
@@ -89,7 +101,7 @@ def test_more_requests_than_it_may_have_are_refused(aws: Aws, hosting: Hosting, 
     endpoint, runtime, done = serverless(hosting, engine), aws("sagemaker-runtime"), threading.Event()
 
     def hang(handler: Any, _: dict[str, Any]) -> None:
-        done.wait(20)
+        done.wait(HANG_SECONDS)
         answer(handler, 200, b"{}")
 
     engine.behaviour = hang
@@ -105,7 +117,7 @@ def test_more_requests_than_it_may_have_are_refused(aws: Aws, hosting: Hosting, 
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
     done.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(HANG_SECONDS)
     assert runtime.invoke_endpoint(EndpointName=endpoint, Body=PROMPT)["Body"].read() == b"{}"
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from tests.support.patience import HANG_SECONDS
 from toolkit.local import timescale
 from toolkit.local.sagemaker import startup
 
@@ -45,7 +46,7 @@ def runs_out(pid: int, seconds: float, within: float) -> bool:
 @pytest.mark.parametrize("process", [WAITS], indirect=True)
 def test_who_waits_is_given_up_after_the_scaled_time(process: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(timescale.SETTING, "0.002")
-    assert runs_out(process, seconds=600, within=30)
+    assert runs_out(process, seconds=600, within=HANG_SECONDS)
 
 
 @pytest.mark.parametrize("process", [WORKS, WORKS_IN_A_CHILD], indirect=True)
@@ -56,4 +57,4 @@ def test_who_works_has_as_long_as_on_aws(process: int, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("process", [WORKS], indirect=True)
 def test_who_works_for_too_long_is_given_up(process: int) -> None:
-    assert runs_out(process, seconds=1, within=30)
+    assert runs_out(process, seconds=1, within=HANG_SECONDS)

@@ -115,7 +115,7 @@ def test_one_variant_of_several_that_does_not_start_fails_the_endpoint(
 ) -> None:
     good = hosting.configuration(container=engine.container, VariantName="good")
     bad = hosting.configuration(
-        container={"Environment": {"OPENAI_BASE_URL": "http://model.invalid/v1"}}, VariantName="bad"
+        container={"Environment": {"OPENAI_BASE_URL": "http://192.0.2.1/v1"}}, VariantName="bad"
     )
     describe = hosting.sagemaker.describe_endpoint_config
     variants = [describe(EndpointConfigName=name)["ProductionVariants"][0] for name in (good, bad)]
@@ -134,5 +134,5 @@ def test_one_variant_of_several_that_does_not_start_fails_the_endpoint(
         )
     # The log tells of both.
     assert any(f"relaying to {engine.url}" in line for line in hosting.log(endpoint))
-    assert any("OPENAI_BASE_URL names the host model.invalid" in line for line in hosting.log(endpoint))
+    assert any("names 192.0.2.1, which is not this machine" in line for line in hosting.log(endpoint))
     hosting.delete(endpoint)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from botocore.eventstream import EventStreamBuffer
 
+from tests.support.patience import HANG_SECONDS
 from toolkit.local.awsapi import ApiError
 from toolkit.local.sagemaker import invocation, runtime
 from toolkit.local.sagemaker.instance import Instance, Program
@@ -29,7 +30,7 @@ def against_container(first: bytes, scenario: Callable[[invocation.Call], Awaita
 
     async def main() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        async with server, asyncio.timeout(10):
+        async with server, asyncio.timeout(HANG_SECONDS):
             variant = Variant.of({"VariantName": "AllTraffic"}, {})
             program = Program([], {}, Path(), "/group", "AllTraffic", "us-east-1", 1)
             port = server.sockets[0].getsockname()[1]
@@ -54,9 +55,8 @@ def test_a_whole_answer_is_cut(first: bytes, monkeypatch: pytest.MonkeyPatch) ->
     against_container(first, scenario)
 
 
-def test_a_stream_is_cut_later_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(invocation, "RESPONSE_SECONDS", 0.1)
-    monkeypatch.setattr(invocation, "STREAM_SECONDS", 0.4)
+def test_a_stream_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(invocation, "STREAM_SECONDS", 0.2)
 
     async def scenario(call: invocation.Call) -> None:
         buffer = EventStreamBuffer()

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from tests.support.patience import HANG_SECONDS
 from toolkit.local import upstream
 from toolkit.local.serving import relay
 
@@ -72,7 +73,7 @@ def relaying(serve: Serve, scenario: Callable[[int], Awaitable[None]]) -> None:
         port = server.sockets[0].getsockname()[1]
         behind = relay.Upstream("127.0.0.1", port, "/v1", "/health")
         front = await relay.serve(0, lambda: behind)
-        async with server, front, asyncio.timeout(10):
+        async with server, front, asyncio.timeout(HANG_SECONDS):
             await scenario(front.sockets[0].getsockname()[1])
 
     asyncio.run(main())

@@ -10,6 +10,7 @@ import signal
 import threading
 import urllib.request
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from tests.support.asynchronous import PROMPT, Asynchronous
 from tests.support.cloud import Aws, Engine, Hosting, answer, eventually
+from tests.support.patience import HANG_SECONDS
 from toolkit.local.client import RunningCloud
 
 
@@ -110,7 +112,7 @@ def test_an_instance_has_so_many_requests_at_a_time(asynchronous: Asynchronous) 
         with lock:
             running += 1
             most = max(most, running)
-        gate.acquire(timeout=20)
+        gate.acquire(timeout=HANG_SECONDS)
         with lock:
             running -= 1
         answer(handler, 200, b"{}")
@@ -124,24 +126,40 @@ def test_an_instance_has_so_many_requests_at_a_time(asynchronous: Asynchronous) 
     assert most == 2
 
 
-def test_requests_that_wait_or_work_for_too_long_fail(asynchronous: Asynchronous) -> None:
-    """Waiting is scaled: 60 s in the queue are little more than one."""
+@pytest.fixture
+def hanging(asynchronous: Asynchronous) -> Iterator[threading.Event]:
+    """An endpoint of one request at a time, which answers none of them until this is set."""
     asynchronous.start(concurrency=1, S3FailurePath=f"s3://{asynchronous.bucket}/failures")
     done = threading.Event()
 
     def hang(handler: Any, _: dict[str, Any]) -> None:
-        done.wait(20)
+        done.wait(HANG_SECONDS)
         answer(handler, 200, b"{}")
 
     asynchronous.engine.behaviour = hang
-    working = asynchronous.invoke(InvocationTimeoutSeconds=3)
+    yield done
+    done.set()
+
+
+def test_a_request_that_waits_for_too_long_fails(
+    asynchronous: Asynchronous, hanging: threading.Event
+) -> None:
+    """Waiting is scaled: 60 s in the queue are little more than one."""
+    working = asynchronous.invoke()
     eventually(lambda: len(asynchronous.engine.requests) == 1)
     waiting = asynchronous.invoke(RequestTTLSeconds=60)
     expired = asynchronous.read(waiting["FailureLocation"])["Body"].read()
     assert b"longer than its RequestTTLSeconds" in expired
+    hanging.set()
+    assert asynchronous.read(working["OutputLocation"])["Body"].read() == b"{}"
+
+
+def test_a_request_that_is_worked_on_for_too_long_fails(
+    asynchronous: Asynchronous, hanging: threading.Event
+) -> None:
+    working = asynchronous.invoke(InvocationTimeoutSeconds=1)
     timed_out = asynchronous.read(working["FailureLocation"])["Body"].read()
     assert b"Your invocation timed out" in timed_out
-    done.set()
 
 
 def test_another_instance_takes_what_one_left(cloud: RunningCloud, asynchronous: Asynchronous) -> None:
@@ -159,7 +177,7 @@ def test_another_instance_takes_what_one_left(cloud: RunningCloud, asynchronous:
 
     asynchronous.engine.behaviour = once
     response = asynchronous.invoke()
-    assert first.wait(10)
+    assert first.wait(HANG_SECONDS)
     with urllib.request.urlopen(f"{cloud.endpoint_url}/_toolkit/status") as status:
         processes = json.load(status)["processes"]
     [pid] = [item["pid"] for item in processes if item["name"].startswith(f"{asynchronous.endpoint}/")]
