@@ -72,5 +72,11 @@ def test_an_endpoint_that_fails_at_first_is_made_anew_and_destroyed(own: Toolkit
     applied = site.run("apply")
     assert applied.returncode == 0, applied.stderr
     assert site.status() == "InService"
+
+    # Another one takes the place of what serves: SageMaker takes a while to delete that, as it runs.
+    site.declare(engine.url, more="    variants: {a: {}, b: {}}\n")
+    replaced = site.run("apply", "--allow-destroy", site.env)
+    assert replaced.returncode == 0, replaced.stderr
+    assert site.status() == "InService"
     assert site.run("destroy", "--yes").returncode == 0
     assert site.left() == []

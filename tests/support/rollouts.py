@@ -52,9 +52,10 @@ class Site:
         content: str = "first",
         startup: int = 3600,
         rollout: str = "{strategy: all_at_once}",
+        more: str = "",
     ) -> None:
-        """Write its file; other content is another release."""
-        text = ENVIRONMENT.format(server=server, content=content, startup=startup, rollout=rollout)
+        """Write its file; other content is another release, and lines may be added to the model's."""
+        text = ENVIRONMENT.format(server=server, content=content, startup=startup, rollout=rollout) + more
         folder = self.toolkit.project / "terraform" / "environments"
         (folder / f"{self.env}.yaml").write_text(text)
 

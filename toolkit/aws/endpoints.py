@@ -35,6 +35,19 @@ def describe(access: AwsAccess, name: str) -> Description | None:
         raise
 
 
+def delete(access: AwsAccess, name: str) -> None:
+    """Have SageMaker delete an endpoint, which takes it a while; none of that name is as good.
+
+    Raises:
+        botocore.exceptions.ClientError: SageMaker refused, because it works on it or for another reason.
+    """
+    try:
+        access.sagemaker.delete_endpoint(EndpointName=name)
+    except ClientError as error:
+        if not is_missing(error):
+            raise
+
+
 def is_missing(error: ClientError) -> bool:
     """Whether SageMaker says that what was asked for does not exist; it has no code of its own for that."""
     found = error.response["Error"]

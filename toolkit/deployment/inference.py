@@ -15,7 +15,7 @@ from toolkit.deployment.context import Context
 from toolkit.deployment.cutoff import adoption
 from toolkit.deployment.outputs import Outputs, deployed_models, read, stored
 from toolkit.deployment.releases import recording
-from toolkit.deployment.rollout import mend, settle, verify, watch
+from toolkit.deployment.rollout import mend, replacing, settle, verify, watch
 from toolkit.deployment.rollout.settle import settled
 from toolkit.deployment.rollout.verify import Rollout
 from toolkit.environment import endpoint_name
@@ -131,6 +131,7 @@ def _apply_plan(context: Context, prepared: Prepared) -> Rollout:
     touched = frozenset(_endpoints_of(context, prepared.plan).values())
     # Since the plan was made, somebody may have begun an update of their own.
     settled(context, sorted(touched))
+    replacing.make_room(context, sorted(_endpoints_of(context, prepared.plan, "replace").values()))
     rollout = Rollout(touched, context.access.now())
     try:
         with watching(context, prepared.plan) as states:
@@ -150,8 +151,12 @@ def watching(context: Context, plan: Plan) -> AbstractContextManager[Watch]:
     return watch.watching(context.access, _endpoints_of(context, plan))
 
 
-def _endpoints_of(context: Context, plan: Plan) -> dict[str, str]:
-    """The endpoints that a plan changes, by model."""
-    addresses = [change.address for change in plan.changes if change.resource_type == ENDPOINT]
+def _endpoints_of(context: Context, plan: Plan, action: str | None = None) -> dict[str, str]:
+    """The endpoints that a plan changes, or does one thing to, by model."""
+    addresses = [
+        change.address
+        for change in plan.changes
+        if change.resource_type == ENDPOINT and action in (None, change.action)
+    ]
     models = [match[1] for address in addresses if (match := MODEL_OF_ADDRESS.match(address))]
     return {model: endpoint_name(context.environment.prefix, model) for model in models}

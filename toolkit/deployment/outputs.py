@@ -86,7 +86,7 @@ def read(context: Context) -> Outputs:
     """The outputs of the environment's last apply.
 
     Raises:
-        PreflightError: it was not applied, is destroyed, or was applied by a toolkit with other outputs.
+        PreflightError: it was not applied as a whole, is destroyed, or another toolkit applied it.
     """
     raw = stored(context).outputs
     name = context.environment.env
@@ -96,8 +96,8 @@ def read(context: Context) -> Outputs:
         return _outputs(context, raw)
     except (KeyError, TypeError) as error:
         raise PreflightError(
-            f"environment {name} was deployed by another version of the toolkit; its outputs lack {error}",
-            remedy=f"bring it to this version: make apply ENV={name}",
+            f"environment {name} is not deployed as a whole; its outputs lack {error}",
+            remedy=f"its last apply was cut off, failed, or was another version's: make apply ENV={name}",
         ) from error
 
 

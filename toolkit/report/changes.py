@@ -23,7 +23,7 @@ ACTIONS = {
     ("forget",): "forget",
 }
 # Terraform marks what it could not finish; the toolkit asks for others in place of endpoints that failed.
-FAILED = ("replace_because_tainted", "replace_by_request")
+FAILED = ("replace_because_tainted", "replace_by_request", reasons.DEPOSED)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Change:
         reason: why it is replaced or destroyed.
         differences: what changes in it; empty if it is created or destroyed.
         new_version: it is immutable, and another one takes its place: nothing is interrupted.
-        failed: it did not come up, or failed since, which is why it is replaced: nothing is lost with it.
+        failed: it did not come up, failed since, or has its successor already: nothing is lost with it.
         values: what it will be; of one that is destroyed, what it was. May be sensitive: not for output.
     """
 
@@ -101,6 +101,8 @@ def change_of(resource: Mapping[str, Any]) -> Change:
     if old != new:
         found = tuple(each for each in found if each.path not in _NAMES or each.forces_replacement)
     forced = [each.path for each in found if each.forces_replacement]
+    # Terraform gives no reason for what is left of a replacement, only a key by which it keeps it.
+    reason = reasons.DEPOSED if "deposed" in resource else resource.get("action_reason", "")
     return Change(
         address=resource["address"],
         type=resource["type"],
@@ -108,11 +110,11 @@ def change_of(resource: Mapping[str, Any]) -> Change:
         old_name=old if before and old != new else None,
         action=action,
         part=part(resource["address"]),
-        reason=reasons.sentence(resource.get("action_reason", ""), forced),
+        reason=reasons.sentence(reason, forced),
         differences=found,
         values=after or before,
-        new_version=resource.get("action_reason") == versions.REASON,
-        failed=resource.get("action_reason") in FAILED,
+        new_version=reason == versions.REASON,
+        failed=reason in FAILED,
     )
 
 

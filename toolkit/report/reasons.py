@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from toolkit.report import versions
 
+# Ours: an object of a resource that has another one by now.
+DEPOSED = "deposed"
+
 _REASONS = {
+    DEPOSED: "what replaces it is there; an apply that was cut off or failed has left it",
     versions.REASON: "it is immutable: a new version is made, then the old one removed",
     "replace_because_tainted": "its last creation did not end well",
     "replace_by_request": "it failed, and cannot be repaired",

@@ -20,8 +20,8 @@ CONTEXT: Any = SimpleNamespace(
     ("raw", "message"),
     [
         ({}, "is not deployed"),
-        ({"models": {"m": {"endpoint_name": "e"}}, "region": "r"}, "another version"),
-        ({"models": {"m": {"no_such_member": 1}}, "region": "r"}, "another version"),
+        ({"models": {"m": {"endpoint_name": "e"}}, "region": "r"}, "not deployed as a whole"),
+        ({"models": {"m": {"no_such_member": 1}}, "region": "r"}, "not deployed as a whole"),
     ],
 )
 def test_what_cannot_be_read_has_a_remedy(

@@ -104,6 +104,16 @@ def test_with_an_endpoint_that_failed_nothing_is_lost(reason: str) -> None:
     assert summary(resource(ENDPOINT, "delete+create", values, values, action_reason=reason)).dangers == ()
 
 
+def test_what_is_left_of_a_replacement_that_was_cut_off_is_no_loss() -> None:
+    address = "module.api.aws_api_gateway_rest_api.this[0]"
+    left = {**resource(address, "delete", {"name": "llm-dev"}), "deposed": "0e5fed2e"}
+    found = summary(left)
+    assert found.dangers == ()
+    (change,) = found.changes
+    assert change.action == "destroy"
+    assert change.reason == "what replaces it is there; an apply that was cut off or failed has left it"
+
+
 def test_another_version_of_something_immutable_is_one_change_with_its_difference() -> None:
     def values(name: str, context: str) -> dict[str, object]:
         return {

@@ -93,9 +93,10 @@ def _modified_at(access: AwsAccess, change: Change) -> str | None:
     if ask is None or change.action == "destroy":
         return None
     try:
-        return _utc(ask(access, change.values))
+        moment = ask(access, change.values)
     except ClientError:
         return None  # a wish, not the matter itself: a viewer may not be allowed to ask
+    return _utc(moment) if moment is not None else None
 
 
 def _endpoint(access: AwsAccess, values: Mapping[str, str]) -> datetime:
@@ -107,12 +108,12 @@ def _function(access: AwsAccess, values: Mapping[str, str]) -> datetime:
     return datetime.strptime(found["LastModified"], "%Y-%m-%dT%H:%M:%S.%f%z")
 
 
-def _stage(access: AwsAccess, values: Mapping[str, str]) -> datetime:
+def _stage(access: AwsAccess, values: Mapping[str, str]) -> datetime | None:
     found = access.apigateway.get_stage(restApiId=values["rest_api_id"], stageName=values["stage_name"])
-    return found["lastUpdatedDate"]
+    return found.get("lastUpdatedDate")
 
 
-_MODIFIED: dict[str, Callable[[AwsAccess, Mapping[str, str]], datetime]] = {
+_MODIFIED: dict[str, Callable[[AwsAccess, Mapping[str, str]], datetime | None]] = {
     "aws_sagemaker_endpoint": _endpoint,
     "aws_lambda_function": _function,
     "aws_api_gateway_stage": _stage,

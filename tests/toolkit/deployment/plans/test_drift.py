@@ -1,0 +1,24 @@
+"""Since when something differs, as far as AWS says."""
+
+from __future__ import annotations
+
+import json
+
+from tests.support.plans import resource
+from toolkit.aws.access import AwsAccess
+from toolkit.deployment.plans import drift
+from toolkit.report.changes import change_of
+
+
+def test_a_stage_that_is_not_dated_has_drifted_all_the_same(account: AwsAccess) -> None:
+    apis = account.apigateway
+    api = apis.create_rest_api(name="drifting")["id"]
+    get = {"responses": {}, "x-amazon-apigateway-integration": {"type": "mock"}}
+    body = {"openapi": "3.0.1", "info": {"title": "a", "version": "1"}, "paths": {"/a": {"get": get}}}
+    apis.put_rest_api(restApiId=api, body=json.dumps(body).encode())
+    deployment = apis.create_deployment(restApiId=api)["id"]
+    apis.create_stage(restApiId=api, stageName="live", deploymentId=deployment)
+    values = {"rest_api_id": api, "stage_name": "live"}
+    address = "module.api.aws_api_gateway_stage.this[0]"
+    changed = change_of(resource(address, "update", {**values, "description": "a"}, values))
+    assert drift._modified_at(account, changed) is None
