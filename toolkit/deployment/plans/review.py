@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from toolkit.deployment.context import Context
 from toolkit.deployment.inference import Prepared
+from toolkit.deployment.outputs import stored
 from toolkit.deployment.plans import gating
 from toolkit.deployment.releases import recording
 from toolkit.errors import InputError
@@ -44,10 +45,11 @@ def review(context: Context, prepare: Callable[[Context], Prepared], *, judge: J
     with ExitStack() as stack:
         # checkov takes seconds to start: while Terraform plans, or where a plan without changes is no reason
         # to start it, while Terraform tells what it planned.
-        gate = stack.enter_context(gating.gate(context)) if judge == "always" else None
+        at_once = judge == "always" or (judge == "changes" and _is_new(context))
+        gate = stack.enter_context(gating.gate(context)) if at_once else None
         prepared = prepare(context)
         if prepared.plan.has_changes or judge == "always":
-            if judge == "changes":
+            if judge == "changes" and gate is None:
                 gate = stack.enter_context(gating.gate(context))
             document = prepared.workspace.show(prepared.plan)
             if gate is not None:
@@ -67,6 +69,11 @@ def review(context: Context, prepare: Callable[[Context], Prepared], *, judge: J
     plan = prepared.plan
     summary = summarize(document, subject, plan.summary(), has_changes=plan.has_changes, policy=verdict)
     return Review(prepared, summary)
+
+
+def _is_new(context: Context) -> bool:
+    """Whether nothing was applied yet, or all was destroyed: a plan then has changes."""
+    return not stored(context).outputs
 
 
 def require_allowed(
