@@ -49,5 +49,5 @@ def _lines(found: dict[str, Any]) -> list[str]:
             for key, inner in value.items():
                 lines.append(f"{name}.{key}: {inner if isinstance(inner, str) else inner['endpoint_name']}")
         else:
-            lines.append(f"{name}: {value}")
+            lines.append(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
     return lines

@@ -10,6 +10,7 @@ from toolkit import permissions, rendering
 from toolkit.aws import statebucket
 from toolkit.deployment.context import Context
 from toolkit.deployment.cutoff import accountadoption
+from toolkit.deployment.locks import locking
 from toolkit.environment import neighbours
 from toolkit.errors import PreflightError
 from toolkit.terraform import Plan, Workspace
@@ -58,12 +59,14 @@ def ensure(context: Context) -> None:
     fingerprint = _fingerprint(context)
     if mark.is_file() and mark.read_text() == fingerprint:
         return
-    if _ensure_state_bucket(context):
-        # Nothing can be there that its state would have to know, and nobody is asked: one start of Terraform
-        # and of its provider less.
-        _workspace(context).apply_unseen()
-    else:
-        apply(context, plan(context))
+    # Other environments' commands of this checkout may be about to do the same.
+    with locking.account(context):
+        if _ensure_state_bucket(context):
+            # Nothing can be there that its state would have to know, and nobody is asked: one start of
+            # Terraform and of its provider less.
+            _workspace(context).apply_unseen()
+        else:
+            apply(context, plan(context))
     mark.write_text(fingerprint)
 
 

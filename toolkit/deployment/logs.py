@@ -31,7 +31,8 @@ def reader(context: Context, name: str | None, since: str) -> LogReader:
         PreflightError: the environment is not deployed.
         InputError: there is no such log, or `since` is no duration.
     """
-    start = int((time.time() - seconds(since)) * 1000)
+    # Nothing is older than AWS's clock, whatever is asked for.
+    start = max(0, int((time.time() - seconds(since)) * 1000))
     groups = {
         source.removeprefix(_MODEL): group for source, group in outputs.read(context).log_groups.items()
     }

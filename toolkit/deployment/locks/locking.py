@@ -22,6 +22,8 @@ from toolkit.deployment.context import Context
 from toolkit.errors import StateError
 
 POLL_SECONDS = 0.2
+# The account's stack takes less than a minute, on a machine that has nothing else to do.
+ACCOUNT_SECONDS = 600.0
 
 
 @contextmanager
@@ -31,11 +33,30 @@ def exclusive(context: Context) -> Iterator[None]:
     Raises:
         StateError: another one is at work, and was for as long as the context's lock time-out.
     """
-    path = lock_file(context)
+    with _held(lock_file(context), context.lock_timeout_seconds, context.console):
+        yield
+
+
+@contextmanager
+def account(context: Context) -> Iterator[None]:
+    """Keep other commands of this checkout away from the account's stack, which its environments share.
+
+    It is brought up to date on the way to an environment, which nobody asked for: so it is waited for.
+
+    Raises:
+        StateError: another one is at work on it, and was for as long as there is patience.
+    """
+    path = context.project.build / "account" / ".lock"
+    with _held(path, max(context.lock_timeout_seconds, ACCOUNT_SECONDS), context.console):
+        yield
+
+
+@contextmanager
+def _held(path: Path, timeout: float, console: Console) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        _acquire(descriptor, path, context.lock_timeout_seconds, context.console)
+        _acquire(descriptor, path, timeout, console)
         _sign(descriptor)
         os.set_inheritable(descriptor, True)
         yield
@@ -99,11 +120,11 @@ def _sign(descriptor: int) -> None:
 def _holder(path: Path) -> str:
     try:
         note = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # it has just been taken, and is not signed yet
+        pid, command, since = int(note["pid"]), note["command"], note["since"]
+    except (OSError, ValueError, KeyError, TypeError):  # it has just been taken, and is not signed yet
         return "another command"
-    alive = _is_alive(note["pid"])
-    left = "" if alive else ", which was killed; its Terraform still brings its work to an end"
-    return f"`{note['command']}` (process {note['pid']}) since {note['since']}{left}"
+    left = "" if _is_alive(pid) else ", which was killed; its Terraform still brings its work to an end"
+    return f"`{command}` (process {pid}) since {since}{left}"
 
 
 def _is_alive(pid: int) -> bool:

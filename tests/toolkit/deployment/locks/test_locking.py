@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,35 @@ def test_a_second_command_is_told_who_works(tmp_path: Path, holder: Holder) -> N
     with locking.exclusive(context(tmp_path, timeout=60)):
         pass
     assert not locking.is_busy(context(tmp_path))
+
+
+def test_the_account_is_worked_on_by_one_command_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = threading.Event()
+
+    def second() -> None:
+        with locking.account(context(tmp_path, timeout=60)):
+            free.set()
+
+    waiting = threading.Thread(target=second)
+    with locking.account(context(tmp_path)):
+        waiting.start()
+        # Who waits for nothing is told at once.
+        monkeypatch.setattr(locking, "ACCOUNT_SECONDS", 0)
+        with pytest.raises(StateError, match="in use"), locking.account(context(tmp_path)):
+            pytest.fail("the account is in use")
+        # An environment is not the account.
+        with locking.exclusive(context(tmp_path)):
+            assert not free.is_set()
+    waiting.join(60)
+    assert free.is_set()
+
+
+def test_a_lock_that_is_not_signed_is_somebodys(tmp_path: Path, holder: Holder) -> None:
+    for note in ("", "[]", "{}", '{"pid": "x", "command": "a", "since": "b"}'):
+        locking.lock_file(context(tmp_path)).write_text(note)
+        assert "in use on this machine: another command" in refusal(context(tmp_path))
 
 
 def test_the_lock_outlives_a_killed_command_for_as_long_as_its_terraform(
