@@ -218,6 +218,8 @@ def _cold_start(package: Path, target: Path, environment: dict[str, str]) -> flo
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     settings = environment | {"PORT": str(port), "AWS_LWA_PORT": str(port), "LAMBDA_TASK_ROOT": str(target)}
+    # As run.sh does where nothing can be written, which is so on Lambda, and not here.
+    settings["PYTHONDONTWRITEBYTECODE"] = "1"
     started = time.perf_counter()
     process = subprocess.Popen(
         ["/bin/sh", target / "run.sh"], cwd=target, env=settings, stdout=subprocess.DEVNULL
