@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import statistics
 import subprocess
 import sys
@@ -32,6 +31,7 @@ import psutil
 
 from tests.support.checkout import copy_checkout
 from tests.support.toolkit import Toolkit, local_client
+from toolkit.local.ports import reserved_port
 
 ROUNDS = int(os.environ.get("ROUNDS", "30"))
 COLD_STARTS = 15
@@ -214,9 +214,7 @@ def _cold_start(package: Path, target: Path, environment: dict[str, str]) -> flo
     # Unpacked each time: Lambda's file system holds what the package holds, and no cache of earlier starts.
     with zipfile.ZipFile(package) as archive:
         archive.extractall(target)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = reserved_port()
     settings = environment | {"PORT": str(port), "AWS_LWA_PORT": str(port), "LAMBDA_TASK_ROOT": str(target)}
     # As run.sh does where nothing can be written, which is so on Lambda, and not here.
     settings["PYTHONDONTWRITEBYTECODE"] = "1"

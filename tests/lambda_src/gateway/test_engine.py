@@ -16,7 +16,7 @@ import openai
 import pytest
 
 from tests.support.patience import HANG_SECONDS, wait_for
-from tests.support.ports import reserved_port
+from toolkit.local.ports import reserved_port
 
 pytestmark = pytest.mark.slow
 # The same words for the same question: the likeliest, and computed in the same way each time.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import socket
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +22,7 @@ from toolkit.local.functions.instance import Instance
 from toolkit.local.functions.invocation import Invocation
 from toolkit.local.functions.log import InstanceLog
 from toolkit.local.functions.sandbox import Sandbox
+from toolkit.local.ports import reserved_port
 
 # Between what says status and headers and the body itself, in a streamed answer.
 PRELUDE_END: Final = b"\0" * 8
@@ -51,7 +51,7 @@ class WebInstance(Instance):
     async def _start(self) -> None:
         task_root = await self._sandbox.task_root(self.function)
         # On AWS each instance has a network of its own; here the port that it asked for may be taken.
-        self._port = _free_port()
+        self._port = reserved_port()
         port = str(self._port)
         environment = self._sandbox.environment(
             self.function, task_root, self.log, PORT=port, AWS_LWA_PORT=port
@@ -214,10 +214,3 @@ async def _proxy_response(answer: upstream.Answer) -> bytes:
             "isBase64Encoded": encoded,
         }
     ).encode()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -7,12 +7,12 @@ import contextlib
 import logging
 import os
 import secrets
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.local import children, logs, upstream
+from toolkit.local.ports import reserved_port
 from toolkit.local.sagemaker import startup
 
 _log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class Instance:
             self._child = None
 
     async def _start(self) -> None:
-        self.port = _free_port()
+        self.port = reserved_port()
         program = self.program
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         environment |= {
@@ -200,22 +200,3 @@ class Instance:
         """Wait until no request is in progress, at most so long."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), seconds)
-
-
-def _free_port() -> int:
-    """A port for the server, which takes a moment until it listens, and which nobody else is given meanwhile.
-
-    A connection on it is left in TIME_WAIT: the system keeps such ports out of those that it picks itself,
-    while a server that asks for this very one with SO_REUSEADDR, as model servers do here, gets it.
-    """
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(1)
-        with socket.create_connection(listener.getsockname()) as client:
-            accepted, _ = listener.accept()
-            # Who closes first is the one that waits.
-            accepted.close()
-            client.recv(1)
-        port: int = listener.getsockname()[1]
-        return port
