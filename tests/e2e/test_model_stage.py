@@ -19,7 +19,7 @@ import pytest
 from tests.support import hub as hubs
 from tests.support.checkout import clean_environment, copy_checkout
 from tests.support.hub import Fault, Hub, Repository
-from tests.support.patience import HANG_SECONDS
+from tests.support.patience import HANG_SECONDS, wait_for
 from tests.support.toolkit import Toolkit, local_client
 from toolkit.project import cache_dir
 
@@ -29,7 +29,8 @@ MEBIBYTE = 1024 * 1024
 # Not written down here: this file is in the checkout that is searched.
 TOKEN = f"hf_{secrets.token_hex(16)}"
 REPOSITORY = "Owner/Gated-Model"
-COMMIT = "e2e5" * 10
+# New in each run: what one that was killed has left in the cache is not gone on with.
+COMMIT = secrets.token_hex(20)
 ENVIRONMENT = f"""\
 target: local
 name: llm
@@ -70,6 +71,8 @@ def test_a_gated_model_is_served_and_its_token_is_nowhere(
     own: Toolkit, hub: Hub, weights: bytes, tmp_path: Path
 ) -> None:
     settings = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": TOKEN}
+    settings["TOOLKIT_CACHE_DIR"] = str(cache_dir())
+    settings["HF_HUB_DOWNLOAD_TIMEOUT"] = str(int(HANG_SECONDS))  # the hub holds back for as long as it is to
     said = []
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -84,7 +87,7 @@ def test_a_gated_model_is_served_and_its_token_is_nowhere(
 
     half = len(weights) // 2
     hub.faults["m.gguf"] = Fault(after=half, held=threading.Event())
-    stopped = _start_and_interrupt(own, hub, settings)
+    stopped = _start_and_interrupt(own, hub, settings, half)
     said.append(stopped.stdout + stopped.stderr)
     assert stopped.returncode == 130, stopped.stderr
     assert "`toolkit model stage --env hub m` goes on where it stopped" in stopped.stderr
@@ -109,7 +112,7 @@ def test_a_gated_model_is_served_and_its_token_is_nowhere(
 
 
 def _start_and_interrupt(
-    own: Toolkit, hub: Hub, settings: dict[str, str]
+    own: Toolkit, hub: Hub, settings: dict[str, str], half: int
 ) -> subprocess.CompletedProcess[str]:
     process = subprocess.Popen(
         # As a shell on a terminal starts it: who runs tests in the background hands down signals ignored.
@@ -121,11 +124,19 @@ def _start_and_interrupt(
         text=True,
     )
     assert hub.reached.wait(HANG_SECONDS)
+    # What was sent need not have arrived yet.
+    wait_for(lambda: downloaded() >= half - MEBIBYTE, "the first half")
     commands = [" ".join(found.info["cmdline"] or []) for found in psutil.process_iter(["cmdline"])]
     assert not [command for command in commands if TOKEN in command]
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=HANG_SECONDS)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def downloaded() -> int:
+    """Bytes that are on this machine."""
+    partial = cache_dir() / "hub" / REPOSITORY.replace("/", "--") / COMMIT / "partial" / "m.gguf"
+    return partial.stat().st_size if partial.exists() else 0
 
 
 _WITH_CTRL_C = """

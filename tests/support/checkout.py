@@ -27,8 +27,28 @@ def copy_checkout(target: Path) -> Path:
     return target
 
 
+# Beginnings of variables by which a user or a CI system changes what programs do, say, and how that looks.
+_SETTINGS = ("AWS_", "HF_", "HUGGING_FACE_", "TOOLKIT_LOCAL_", "CI", "GITHUB_", "GITLAB_")
+_LOOKS = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "CLICOLOR", "PY_COLORS", "TTY_")
+_NOBODYS = (*_SETTINGS, *_LOOKS)
+
+
 def clean_environment(**extra: str) -> dict[str, str]:
     """The environment of a user who has set nothing up for this project."""
-    dropped = ("AWS_", "TOOLKIT_", "TF_", "VIRTUAL_ENV", "PYTEST_", "PYTHONPATH", "MAKE", "MFLAGS", "CI")
+    dropped = (*_NOBODYS, "TOOLKIT_", "TF_", "VIRTUAL_ENV", "PYTEST_", "PYTHONPATH", "MAKE", "MFLAGS")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return kept | extra
+
+
+def forget_settings() -> None:
+    """Let nothing that is set on this machine decide what tests in this process see."""
+    for name in [name for name in os.environ if name.startswith(_NOBODYS)]:
+        del os.environ[name]
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        os.environ[name] = os.devnull
+    # Rich draws nothing on what it takes for a dumb one.
+    os.environ["TERM"] = "xterm"
+    # Who has no credentials looks for those of a machine in AWS, in the network.
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, ["127.0.0.1", "localhost", os.environ.get(name)]))

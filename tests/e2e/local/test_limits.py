@@ -8,6 +8,7 @@ from typing import Any
 import openai
 import pytest
 
+from tests.support.clock import stay_in_one_day
 from tests.support.toolkit import Deployed, local_client
 
 pytestmark = pytest.mark.e2e
@@ -51,6 +52,7 @@ def test_a_key_that_asks_too_often(client: Client) -> None:
 
 
 def test_a_key_whose_quota_is_used_up(client: Client) -> None:
+    stay_in_one_day()
     limited = client(quota={"limit": 1, "period": "MONTH"})
     limited.models.list()
     with pytest.raises(openai.RateLimitError) as refused:

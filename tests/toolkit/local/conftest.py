@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,12 +11,6 @@ from toolkit.console import Console
 from toolkit.local import client
 from toolkit.local.client import RunningCloud
 from toolkit.project import Project
-
-
-@pytest.fixture(autouse=True, scope="session")
-def no_settings_of_the_user() -> None:
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ def function(name: str) -> dict[str, Any]:
 
 
 def state(*resources: dict[str, Any]) -> bytes:
-    return json.dumps({"version": 4, "serial": 3, "outputs": {}, "resources": resources}).encode()
+    members = {"version": 4, "serial": 3, "lineage": "test", "outputs": {}, "resources": resources}
+    return json.dumps(members).encode()
 
 
 def test_only_the_code_of_the_named_functions_changes() -> None:

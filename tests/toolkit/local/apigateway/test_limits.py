@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.clock import stay_in_one_day
 from toolkit.local.apigateway.quota import period_start
 
 OK = """
@@ -86,6 +87,7 @@ def test_a_stage_limits_all_its_clients_together(keyed: Any) -> None:
 
 
 def test_a_quota_ends_and_can_be_extended(keyed: Any) -> None:
+    stay_in_one_day()
     plan, key, value = a_key(keyed, quota={"limit": 3, "offset": 1, "period": "MONTH"})
     assert statuses(keyed, "/a", value, 3) == [200, 200, 429]
     refused = keyed.get("/a", headers={"x-api-key": value})
@@ -101,6 +103,7 @@ def test_a_quota_ends_and_can_be_extended(keyed: Any) -> None:
 
 
 def test_a_plan_changes_as_terraform_changes_it(keyed: Any) -> None:
+    stay_in_one_day()
     plan, _, value = a_key(keyed, quota={"limit": 1, "period": "DAY"})
     assert statuses(keyed, "/a", value, 2) == [200, 429]
     changes = [
