@@ -43,9 +43,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from toolkit.local import guard, state, timescale
+from toolkit.local.apigateway.domains import CustomDomains
 from toolkit.local.apigateway.service import ApiGatewayService
 from toolkit.local.autoscaling.service import AutoScalingService
-from toolkit.local.controlplane import application, checksums, inventory, objects, owners
+from toolkit.local.controlplane import application, checksums, inventory, objects, owners, zones
 from toolkit.local.functions.service import FunctionService
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.iam.middleware import EnforceIam
@@ -109,6 +110,7 @@ class Server:
         ]
         routes: list[BaseRoute] = [*own, *(route for part in self._services for route in part.routes())]
         middleware = [
+            Middleware(CustomDomains),
             Middleware(guard.LocalOnly),
             Middleware(AnswerRepeats),
             Middleware(EnforceIam, enforcement=self._enforcement),
@@ -196,6 +198,7 @@ def _fresh_directory(parent: Path, name: str) -> Path:
     objects.apply_no_bucket_policies()
     checksums.apply()
     owners.apply()
+    zones.apply()
     return directory
 
 

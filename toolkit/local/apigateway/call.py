@@ -78,6 +78,8 @@ class Call:
         api_key_id, api_key: known once the key is checked.
         caller: known once a signature is checked.
         url: the whole address, as the client has it.
+        base_path: what stands before `path` under a domain of one's own, such as `/prod`, or nothing; None
+            for a request to the API's own address.
         outcome: known at the end.
     """
 
@@ -89,6 +91,7 @@ class Call:
     body: bytes
     source_ip: str
     url: str = ""
+    base_path: str | None = None
     method: Method | None = None
     parameters: dict[str, str] = field(default_factory=dict)
     identity: Identity | None = None
@@ -108,6 +111,11 @@ class Call:
         """The request's ARN, which policies are evaluated against."""
         return f"{self.stage.arn}/{self.http_method}/{self.path.lstrip('/')}"
 
+    @property
+    def sent_path(self) -> str:
+        """The path as it was sent: after a stage's name, or after a domain's base path."""
+        return f"/{self.stage.name}{self.path}" if self.base_path is None else f"{self.base_path}{self.path}"
+
     def variable(self, name: str) -> str | None:
         """A `$context` variable, for templates and access logs."""
         outcome = self.outcome
@@ -120,7 +128,7 @@ class Call:
             "extendedRequestId": self.extended_request_id,
             "apiId": self.stage.api_id,
             "stage": self.stage.name,
-            "path": f"/{self.stage.name}{self.path}",
+            "path": self.sent_path,
             "httpMethod": self.http_method,
             "protocol": "HTTP/1.1",
             "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", when),

@@ -12,6 +12,7 @@ from typing import Any
 
 from moto.apigateway.models import APIGatewayBackend, Deployment, RestAPI, apigateway_backends
 
+from toolkit.local.apigateway import privateapis
 from toolkit.local.apigateway.definition import ANY, INTEGRATION, METHODS, Definition
 from toolkit.local.service import ACCOUNT_ID
 
@@ -92,8 +93,11 @@ def extend() -> None:
         description: str = "",
         stage_variables: Any = None,
     ) -> Deployment:
+        api = self.get_rest_api(function_id)
+        document = getattr(api, _DOCUMENT, {})
+        privateapis.check_policy(api, document)
         deployment = create_deployment(self, function_id, name, description, stage_variables)
-        setattr(deployment, _DEFINITION, Definition(getattr(self.get_rest_api(function_id), _DOCUMENT, {})))
+        setattr(deployment, _DEFINITION, Definition(document))
         return deployment
 
     APIGatewayBackend.put_rest_api = put_and_keep  # type: ignore[method-assign]

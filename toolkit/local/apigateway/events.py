@@ -39,7 +39,8 @@ def _described(call: Call, method: Method) -> dict[str, Any]:
     headers = _grouped([*call.headers.items(), *_added_headers(call)])
     return {
         "resource": method.resource,
-        "path": unquote(call.path),
+        # Of a domain's base path the function learns, of a stage's name it does not.
+        "path": unquote(f"{call.base_path or ''}{call.path}"),
         "httpMethod": call.http_method,
         "headers": _last(headers),
         "multiValueHeaders": headers,
@@ -96,7 +97,7 @@ def _request_context(call: Call, method: Method) -> dict[str, Any]:
         "extendedRequestId": call.extended_request_id,
         "httpMethod": call.http_method,
         "identity": _identity(call),
-        "path": f"/{call.stage.name}{call.path}",
+        "path": call.sent_path,
         "protocol": "HTTP/1.1",
         "requestId": call.request_id,
         "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(call.started_at)),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from toolkit.local.apigateway.call import Call
 from toolkit.local.apigateway.errors import GatewayError
@@ -16,6 +16,11 @@ _DEFAULT_TEMPLATE: Final = '{"message":$context.error.messageString}'
 _JSON: Final = "application/json"
 _VARIABLE: Final = re.compile(r"\$(?:\{context\.([\w.]+)\}|context\.([\w.]*\w))", re.ASCII)
 _HEADER: Final = "gatewayresponse.header."
+
+
+def forbidden() -> Response:
+    """The answer where no API is found whose responses could be customized."""
+    return JSONResponse({"message": "Forbidden"}, 403, {"x-amzn-errortype": "ForbiddenException"})
 
 
 def gateway_response(call: Call, error: GatewayError) -> Response:

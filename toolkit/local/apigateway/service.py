@@ -7,17 +7,18 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from toolkit.local.apigateway import documents, integration, keys, plans, tags
+from toolkit.local.apigateway import documents, domains, integration, keys, plans, privateapis, tags
 from toolkit.local.apigateway.authorizer import Authorizers
 from toolkit.local.apigateway.call import Call
+from toolkit.local.apigateway.domains import BASE_PATH, PREFIX
 from toolkit.local.apigateway.errors import GatewayError, Refusal, misconfigured
 from toolkit.local.apigateway.iamauth import IamAuthorization
 from toolkit.local.apigateway.outcome import Recorded, Recorder
 from toolkit.local.apigateway.quota import Quotas
-from toolkit.local.apigateway.responses import gateway_response
+from toolkit.local.apigateway.responses import forbidden, gateway_response
 from toolkit.local.apigateway.throttle import Throttle
 from toolkit.local.awsapi import SignedRoute
 from toolkit.local.functions.runner import Runner
@@ -27,7 +28,6 @@ from toolkit.local.status import ApiStatus, Item
 
 _log = logging.getLogger(__name__)
 
-PREFIX: Final = "/_aws/execute-api"
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 _METHODS: Final = ("GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH")
 
@@ -60,12 +60,15 @@ class ApiGatewayService:
                 "apigateway", f"{plan}/keys/{{key_id}}/usage", self._quotas.update_usage, methods=["PATCH"]
             ),
             SignedRoute("apigateway", cache, self._flush_authorizers, methods=["DELETE"]),
+            SignedRoute("apigateway", "/domainnames/{name}", domains.update, methods=["PATCH"]),
             SignedRoute("apigateway", "/tags/{arn:path}", tags.operate, methods=["GET", "PUT", "DELETE"]),
         ]
 
     async def start(self) -> None:
         """Extend moto."""
         documents.extend()
+        domains.extend()
+        privateapis.extend()
         plans.extend()
 
     async def stop(self) -> None:
@@ -83,7 +86,7 @@ class ApiGatewayService:
     async def _handle(self, request: Request) -> Response:
         stage = documents.find(request.path_params["api_id"], request.path_params["stage"])
         if stage is None:
-            return JSONResponse({"message": "Forbidden"}, 403, {"x-amzn-errortype": "ForbiddenException"})
+            return forbidden()
         try:
             body = await _body(request)
         except ClientDisconnect:
@@ -96,7 +99,8 @@ class ApiGatewayService:
             headers=request.headers,
             body=body,
             source_ip=request.client.host if request.client else "127.0.0.1",
-            url=_url(request),
+            url=_url(request, stage),
+            base_path=request.scope.get(BASE_PATH),
         )
         return Recorded(await self._answer_or_refuse(call), call, self._record)
 
@@ -141,13 +145,18 @@ async def _body(request: Request) -> bytes:
     return b"".join(parts)
 
 
-def _url(request: Request) -> str:
+def _url(request: Request, stage: documents.DeployedStage) -> str:
     """The address as the client has it, with the path encoded as it was sent."""
-    raw = request.scope["raw_path"].decode("latin1").partition("?")[0]
+    base_path = request.scope.get(BASE_PATH)
+    raw = _raw_path(request) if base_path is None else f"{base_path}{_path(request, stage)}"
     return f"{request.url.scheme}://{request.url.netloc}{raw}?{request.url.query}"
 
 
 def _path(request: Request, stage: documents.DeployedStage) -> str:
-    raw = request.scope["raw_path"].decode("latin1").partition("?")[0]
-    path = raw.removeprefix(f"{PREFIX}/{stage.api_id}/{stage.name}")
+    path = _raw_path(request).removeprefix(f"{PREFIX}/{stage.api_id}/{stage.name}")
     return path or "/"
+
+
+def _raw_path(request: Request) -> str:
+    raw: bytes = request.scope["raw_path"]
+    return raw.decode("latin1").partition("?")[0]

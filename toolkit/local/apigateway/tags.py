@@ -1,4 +1,4 @@
-"""Tags of APIs, stages, usage plans and keys: moto takes them when something is made, and not afterwards."""
+"""Tags of APIs, stages, usage plans, keys and domains: moto takes them only when something is made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from toolkit.local.awsapi import ApiError
 from toolkit.local.service import ACCOUNT_ID
 
 # What has tags of its own; all that is below it inherits them.
-TAGGED = re.compile(r"/(?P<kind>restapis|usageplans|apikeys)/(?P<id>[^/]+)(?:/stages/(?P<stage>[^/]+))?")
+TAGGED = re.compile(
+    r"/(?P<kind>restapis|usageplans|apikeys|domainnames)/(?P<id>[^/]+)(?:/stages/(?P<stage>[^/]+))?"
+)
 _ARN = re.compile(r"arn:[^:]+:apigateway:(?P<region>[^:]+)::(?P<path>/.+)")
 
 
@@ -34,6 +36,7 @@ def holder_of(region: str, path: str, account_id: str = ACCOUNT_ID) -> Any | Non
         "restapis": backend.apis,
         "usageplans": backend.usage_plans,
         "apikeys": backend.keys,
+        "domainnames": backend.domain_names,
     }
     found = kinds[match["kind"]].get(match["id"])
     return found.stages.get(match["stage"]) if found is not None and match["stage"] else found

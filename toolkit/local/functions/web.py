@@ -131,7 +131,8 @@ class HttpRequest:
             headers = [("content-type", "application/json"), *_context_headers(None, invocation, function)]
             return cls("POST", path, headers, invocation.event)
         headers = _event_headers(event) + _context_headers(event["requestContext"], invocation, function)
-        return cls(event["httpMethod"], _target(event), headers, _body(event))
+        base_path = function.environment.get("AWS_LWA_REMOVE_BASE_PATH", "")
+        return cls(event["httpMethod"], _target(event, base_path), headers, _body(event))
 
 
 def _event_headers(event: dict[str, Any]) -> list[tuple[str, str]]:
@@ -176,8 +177,9 @@ def _context_headers(
     ]
 
 
-def _target(event: dict[str, Any]) -> str:
-    path = quote(event.get("path") or "/", safe="/%:@!$&'()*+,;=~-._")
+def _target(event: dict[str, Any], base_path: str) -> str:
+    path = (event.get("path") or "").removeprefix(base_path) or "/"
+    path = quote(path, safe="/%:@!$&'()*+,;=~-._")
     query = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
     return f"{path}?{urlencode(query, doseq=True, quote_via=quote)}" if query else path
 

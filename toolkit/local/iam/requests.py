@@ -7,12 +7,12 @@ from typing import Any
 
 from toolkit.local.iam.account import Account
 from toolkit.local.iam.errors import UnmappedRequestError
-from toolkit.local.iam.mapping import apigateway, arns, dependents, s3
+from toolkit.local.iam.mapping import apigateway, arns, dependents, s3, wafv2
 from toolkit.local.iam.mapping.check import Check
 from toolkit.local.iam.mapping.operations import Call
 from toolkit.local.iam.mapping.reference import action
 
-# Operation → action, where the names differ; S3 and API Gateway have rules of their own.
+# Operation → action, where the names differ; S3, API Gateway and AWS WAF have rules of their own.
 _ACTIONS: Mapping[str, Mapping[str, str]] = {
     "lambda": {
         "GetLayerVersionByArn": "GetLayerVersion",
@@ -52,6 +52,8 @@ def _own(call: Call, parameters: Mapping[str, Any], body: bytes, account: Accoun
         yield from s3.checks(call, parameters)
     elif call.prefix == "apigateway":
         yield from apigateway.checks(call, parameters, body)
+    elif call.prefix == "wafv2":
+        yield from wafv2.checks(call, parameters, account)
     else:
         name = _ACTIONS.get(call.prefix, {}).get(call.operation, call.operation)
         found = action(call.prefix, name)

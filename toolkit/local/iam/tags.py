@@ -7,6 +7,7 @@ from typing import Any
 
 from moto.core.resource_tagging import iter_taggable_backends
 from moto.iam.models import iam_backends
+from moto.wafv2.models import wafv2_backends
 
 from toolkit.local.apigateway.tags import holder_of
 from toolkit.local.iam.arn import Arn
@@ -21,7 +22,11 @@ class Tags:
 
     def __init__(self, account_id: str) -> None:
         self._account = account_id
-        self._sources: dict[str, TagSource] = {"iam": self._iam, "apigateway": self._apigateway}
+        self._sources: dict[str, TagSource] = {
+            "iam": self._iam,
+            "apigateway": self._apigateway,
+            "wafv2": self._wafv2,
+        }
 
     def add_source(self, service: str, source: TagSource) -> None:
         """Name who knows the tags of a service's resources, if moto does not.
@@ -73,3 +78,9 @@ class Tags:
         ]
         found = [holder.tags or {} for holder in holders if holder is not None]
         return {name: value for tags in found for name, value in tags.items()} if found else None
+
+    def _wafv2(self, arn: Arn) -> Mapping[str, str] | None:
+        tags: dict[str, str] = wafv2_backends[self._account][
+            arn.region
+        ].tagging_service.get_tag_dict_for_resource(str(arn))
+        return tags

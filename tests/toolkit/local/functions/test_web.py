@@ -167,6 +167,18 @@ def test_a_caller_that_leaves_is_noticed_by_the_server(cloud: CloudProcess) -> N
     wait_for(lambda: "the caller left" in cloud.log_lines("left"), "the server to notice")
 
 
+def test_a_domains_base_path_is_removed(cloud: CloudProcess) -> None:
+    variables = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap", "AWS_LWA_READINESS_CHECK_PATH": "/ready"}
+    variables |= {"AWS_LWA_INVOKE_MODE": "response_stream", "AWS_LWA_REMOVE_BASE_PATH": "/prod"}
+    create(cloud, "based", Environment={"Variables": variables})
+    targets = {path: stream(cloud, "based", event(path))[1] for path in ("/prod/v1/m", "/v1/prod", "/prod")}
+    assert {path: json.loads(body)["target"] for path, body in targets.items()} == {
+        "/prod/v1/m": "/v1/m",
+        "/v1/prod": "/v1/prod",
+        "/prod": "/",
+    }
+
+
 def test_a_buffered_function_answers_in_the_proxy_format(cloud: CloudProcess) -> None:
     create(cloud, "buffered", "buffered")
 

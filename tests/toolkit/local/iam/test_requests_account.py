@@ -9,9 +9,7 @@ import pytest
 A = "123456789012"
 R = f"us-east-1:{A}"
 ROLE = f"arn:aws:iam::{A}:role/exec"
-STAGE = "arn:aws:apigateway:us-east-1::/restapis/x/stages/live"
 TAGS = [{"Key": "team", "Value": "platform"}]
-WEB_ACL = f"arn:aws:wafv2:{R}:regional/webacl/acl/1234"
 
 # service, operation, parameters → what it needs.
 TABLE: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
@@ -132,16 +130,6 @@ TABLE: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         [("servicequotas:ListServiceQuotas", "*")],
     ),
     ("pricing", "get_products", {"ServiceCode": "AmazonSageMaker"}, [("pricing:GetProducts", "*")]),
-    (
-        "wafv2",
-        "associate_web_acl",
-        {"WebACLArn": WEB_ACL, "ResourceArn": STAGE},
-        [
-            ("wafv2:AssociateWebACL", STAGE),
-            ("wafv2:AssociateWebACL", WEB_ACL),
-            ("apigateway:SetWebACL", STAGE),
-        ],
-    ),
     ("sns", "create_topic", {"Name": "alarms"}, [("sns:CreateTopic", f"arn:aws:sns:{R}:alarms")]),
     (
         "sns",

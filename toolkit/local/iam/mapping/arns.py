@@ -34,6 +34,8 @@ _PARAMETERS: Mapping[tuple[str, str], str] = {
     ("lambda", "Alias"): "Qualifier || Name",
     ("lambda", "Version"): "Qualifier",
     ("logs", "LogGroupName"): "logGroupName || logGroupIdentifier || logGroupIdentifiers || logGroupNames",
+    # A hosted zone in some operations, a change in one.
+    ("route53", "Id"): "HostedZoneId || Id",
     ("sns", "TopicName"): "Name",
 }
 _TAGGING = ("TagResource", "UntagResource", "ListTagsForResource")

@@ -6,6 +6,7 @@ condition on it would hold or fail by accident.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -145,6 +146,13 @@ def _models(situation: Situation) -> Values | None:
     return _as_values([f"{place}:model/{str(name).lower()}" for name in names])
 
 
+def _record_names(situation: Situation) -> Values | None:
+    """As Route 53 normalizes them: without a dot at the end, octal digits for what is no letter or digit."""
+    names = jmespath.search("ChangeBatch.Changes[].ResourceRecordSet.Name", dict(situation.parameters)) or []
+    escaped = [_UNUSUAL.sub(lambda match: f"\\{ord(match[0]):03o}", str(name).lower()) for name in names]
+    return _as_values([name.rstrip(".") for name in escaped])
+
+
 def _authentication(situation: Situation) -> Values | None:
     presigned = situation.call is not None and situation.call.credentials.presigned
     return ("REST-QUERY-STRING" if presigned else "REST-HEADER",)
@@ -159,6 +167,8 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+# A name may be sent with octal digits, too.
+_UNUSUAL = re.compile(r"(?!\\[0-7]{3})[^a-z0-9_.-]")
 _GLOBAL_BUT_BY_ACTION = ("aws:requesttag/", "aws:resourcetag/", "aws:tagkeys")
 # Keys that AWS has only in situations which the embedded cloud does not have, and those of `always_there`
 # for callers that do not have them.
@@ -193,6 +203,8 @@ _PARAMETERS: Mapping[str, str] = {
     "lambda:principal": "Principal",
     "lambda:securitygroupids": "VpcConfig.SecurityGroupIds",
     "lambda:subnetids": "VpcConfig.SubnetIds",
+    "route53:changeresourcerecordsetsactions": "ChangeBatch.Changes[].Action",
+    "route53:changeresourcerecordsetsrecordtypes": "ChangeBatch.Changes[].ResourceRecordSet.Type",
     "s3:delimiter": "Delimiter",
     "s3:locationconstraint": "CreateBucketConfiguration.LocationConstraint",
     "s3:max-keys": "MaxKeys",
@@ -216,6 +228,7 @@ _FUNCTIONS: Mapping[str, Callable[[Situation], Values | None]] = {
     "aws:tagkeys": _tag_keys,
     "aws:useragent": lambda situation: _header(situation, "user-agent"),
     "iam:permissionsboundary": _boundary,
+    "route53:changeresourcerecordsetsnormalizedrecordnames": _record_names,
     "s3:authtype": _authentication,
     "s3:requestobjecttagkeys": lambda situation: tuple(_object_tags(situation)) or None,
     "s3:resourceaccount": lambda situation: (situation.account.id,),

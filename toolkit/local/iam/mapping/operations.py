@@ -38,6 +38,7 @@ _SERVICES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "logs": (("logs",), "logs"),
     "monitoring": (("cloudwatch",), "cloudwatch"),
     "pricing": (("pricing",), "pricing"),
+    "route53": (("route53",), "route53"),
     "s3": (("s3",), "s3"),
     "sagemaker": (("sagemaker", "sagemaker-runtime"), "sagemaker"),
     "servicequotas": (("service-quotas",), "servicequotas"),

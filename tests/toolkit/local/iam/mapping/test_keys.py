@@ -23,6 +23,16 @@ VARIANTS = [
     {"VariantName": "b", "ModelName": "N", "InitialInstanceCount": 1, "InstanceType": "ml.g6e.xlarge"},
 ]
 CONFIGURATION = {"EndpointConfigName": "c", "ProductionVariants": VARIANTS}
+CHANGED = "route53:ChangeResourceRecordSets"
+RECORDS = {
+    "HostedZoneId": "Z1",
+    "ChangeBatch": {
+        "Changes": [
+            {"Action": "UPSERT", "ResourceRecordSet": {"Name": "LLM.example.com.", "Type": "A"}},
+            {"Action": "DELETE", "ResourceRecordSet": {"Name": "*.example.com", "Type": "TXT"}},
+        ]
+    },
+}
 TAGGED = {"Tags": [{"Key": "Team", "Value": "a"}, {"Key": "cost", "Value": "b"}]}
 NEW_ROLE = {"RoleName": "r", "AssumeRolePolicyDocument": "{}"}
 
@@ -49,6 +59,15 @@ def context(capture):
 @pytest.mark.parametrize(
     "case",
     [
+        ("route53", "change_resource_record_sets", RECORDS, f"{CHANGED}Actions", ("UPSERT", "DELETE")),
+        ("route53", "change_resource_record_sets", RECORDS, f"{CHANGED}RecordTypes", ("A", "TXT")),
+        (
+            "route53",
+            "change_resource_record_sets",
+            RECORDS,
+            f"{CHANGED}NormalizedRecordNames",
+            ("llm.example.com", r"\052.example.com"),
+        ),
         ("s3", "list_objects_v2", {"Bucket": "b", "Prefix": "p/"}, "s3:prefix", ("p/",)),
         ("s3", "list_objects_v2", {"Bucket": "b"}, "s3:prefix", None),
         ("s3", "list_objects_v2", {"Bucket": "b", "MaxKeys": 5}, "s3:max-keys", ("5",)),

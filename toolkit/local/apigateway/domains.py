@@ -1,0 +1,106 @@
+"""Domain names of one's own: requests for them reach the API, and what moto's control plane lacks.
+
+A client that sends `Host: llm.example.com` to the cloud's address gets what that domain leads to.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from moto.apigateway.exceptions import BadRequestException
+from moto.apigateway.models import APIGatewayBackend, BasePathMapping, DomainName, apigateway_backends
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from toolkit.local.apigateway.responses import forbidden
+from toolkit.local.awsapi import ApiError, Signature
+from toolkit.local.service import ACCOUNT_ID
+
+# Where the APIs are, whatever domain leads to them.
+PREFIX: Final = "/_aws/execute-api"
+# What of a request's path is the domain's: a member of its scope.
+BASE_PATH: Final = "toolkit.base_path"
+_NO_BASE_PATH = "(none)"
+# What an update may replace, and moto's attribute for it.
+_REPLACEABLE = {
+    "/regionalCertificateArn": "regional_certificate_arn",
+    "/regionalCertificateName": "regional_certificate_name",
+    "/securityPolicy": "security_policy",
+}
+
+
+class CustomDomains:
+    """ASGI middleware that takes requests for a domain to the API that it leads to."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        mappings = _mappings(scope) if scope["type"] == "http" else None
+        if mappings is None:
+            await self._app(scope, receive, send)
+            return
+        led = _led(scope, mappings)
+        await (self._app if led is not None else forbidden())(led or scope, receive, send)
+
+
+def _mappings(scope: Scope) -> dict[str, BasePathMapping] | None:
+    """What the domain leads to by base path; None if nobody has such a domain."""
+    host = urlsplit(f"//{Headers(scope=scope).get('host', '')}").hostname
+    for backend in list(apigateway_backends[ACCOUNT_ID].values()):
+        if host in backend.domain_names:
+            return backend.base_path_mappings[host]
+    return None
+
+
+def _led(scope: Scope, mappings: dict[str, BasePathMapping]) -> Scope | None:
+    """The request as one to the API itself; None if the domain leads nowhere with this path."""
+    first = scope["path"].split("/")[1]
+    base_path = f"/{first}" if first in mappings else ""
+    mapping = mappings.get(first if base_path else _NO_BASE_PATH)
+    if mapping is None:
+        return None
+    api = f"{PREFIX}/{mapping.rest_api_id}/{mapping.stage}"
+    raw = scope["raw_path"].removeprefix(base_path.encode())
+    return {
+        **scope,
+        "path": api + scope["path"].removeprefix(base_path),
+        "raw_path": api.encode() + raw,
+        BASE_PATH: base_path,
+    }
+
+
+async def update(request: Request) -> Response:
+    """UpdateDomainName, which moto does not have.
+
+    Raises:
+        ApiError: there is no such domain, or its change is not possible here.
+    """
+    region = Signature.of(request.headers).region
+    domain = apigateway_backends[ACCOUNT_ID][region].domain_names.get(request.path_params["name"])
+    if domain is None:
+        raise ApiError("NotFoundException", "Invalid domain name identifier specified", status=404)
+    operations = (await request.json())["patchOperations"]
+    for operation in operations:
+        if operation["op"] != "replace" or operation["path"] not in _REPLACEABLE:
+            message = f"Invalid patch path {operation['path']}"
+            raise ApiError("BadRequestException", message)
+    for operation in operations:
+        setattr(domain, _REPLACEABLE[operation["path"]], operation["value"])
+    return JSONResponse(domain.to_json())
+
+
+def extend() -> None:
+    """Extend moto in this process: a domain is made once, and begins without mappings."""
+    create_domain_name = APIGatewayBackend.create_domain_name
+
+    def create_once(self: APIGatewayBackend, domain_name: str, *given: Any, **named: Any) -> DomainName:
+        if domain_name in self.domain_names:
+            raise BadRequestException("The domain name you provided already exists.")
+        self.base_path_mappings[domain_name] = {}
+        return create_domain_name(self, domain_name, *given, **named)
+
+    APIGatewayBackend.create_domain_name = create_once  # type: ignore[method-assign]
