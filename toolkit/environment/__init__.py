@@ -7,6 +7,7 @@ from toolkit.environment.loader import check_name, load, names
 from toolkit.environment.model import Model
 from toolkit.environment.neighbours import neighbours
 from toolkit.environment.problems import EnvironmentFileError
+from toolkit.environment.rehearsal import unprotected
 from toolkit.environment.sources import HubSource, PackageSource, PathSource, S3Source, ServerSource, Source
 from toolkit.environment.variants import Hosting
 
@@ -26,4 +27,5 @@ __all__ = [
     "load",
     "names",
     "neighbours",
+    "unprotected",
 ]

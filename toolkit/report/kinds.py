@@ -4,6 +4,7 @@ from __future__ import annotations
 
 NAMES = {
     "aws_api_gateway_account": "API Gateway's logging role",
+    "aws_api_gateway_base_path_mapping": "way from the domain to the API's stage",
     "aws_api_gateway_deployment": "API deployment",
     "aws_api_gateway_domain_name": "API domain name",
     "aws_api_gateway_method_settings": "API throttling",
@@ -22,10 +23,13 @@ NAMES = {
     "aws_kms_key": "encryption key",
     "aws_lambda_function": "function",
     "aws_lambda_permission": "permission to call a function",
+    "aws_route53_record": "DNS record",
     "aws_s3_bucket": "bucket",
     "aws_sagemaker_endpoint": "endpoint",
     "aws_sagemaker_endpoint_configuration": "endpoint configuration",
     "aws_sagemaker_model": "SageMaker model",
+    "aws_wafv2_web_acl": "firewall",
+    "aws_wafv2_web_acl_association": "firewall's place before the API",
 }
 
 # Immutable things that are made anew under a name with their content's digest: one that goes while another

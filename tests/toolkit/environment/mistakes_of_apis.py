@@ -47,6 +47,26 @@ MISTAKES = {
         """cors: {allow_origins: ["https://a'b"]}""", "cors.allow_origins[0]", "an origin is"
     ),
     "VPC endpoint": added("private: {vpc_endpoint_ids: [vpc-1]}", "private.vpc_endpoint_ids[0]", "vpce-0123"),
+    "private without a VPC endpoint": added(
+        "private: {vpc_endpoint_ids: []}", "private.vpc_endpoint_ids", "give at least 1"
+    ),
+    "domain without a certificate": added(
+        "domain: {name: llm.example.com}", "domain.certificate_arn", "is missing"
+    ),
+    "certificate of another account": of_domain(
+        f"certificate_arn: {CERTIFICATE.replace('123456789012', '999999999999')}",
+        ".certificate_arn",
+        "the certificate is in account 999999999999, the API in 123456789012; request one in 123456789012",
+    ),
+    "certificate of something else": of_domain(
+        "certificate_arn: arn:aws:iam::123456789012:server-certificate/a", ".certificate_arn", "arn:aws:acm:"
+    ),
+    "hosted zone by its name": of_domain(
+        "hosted_zone_id: example.com", ".hosted_zone_id", "look like Z0123456789ABCDEFGHIJ"
+    ),
+    "base path that is API Gateway's": of_domain(
+        "base_path: ping", ".base_path", "/ping is API Gateway's own; use another name, or none"
+    ),
     "domain's name": of_domain("name: https://llm.example.com", ".name", "such as llm.example.com"),
     "certificate elsewhere": of_domain(
         f"certificate_arn: {CERTIFICATE.replace('us-east-1', 'eu-west-1')}",
@@ -63,6 +83,16 @@ MISTAKES = {
     "rule group": added("waf: {managed_rules: [Common]}", "waf.managed_rules[0]", "is not possible"),
     "rate of an address": added(
         "waf: {requests_per_five_minutes: 5}", "waf.requests_per_five_minutes", "at least 10"
+    ),
+    "rule group twice": added(
+        "waf: {managed_rules: [AWSManagedRulesCommonRuleSet, AWSManagedRulesCommonRuleSet]}",
+        "waf.managed_rules[1]",
+        "AWSManagedRulesCommonRuleSet is there already; remove one of them",
+    ),
+    "firewall without rules": added(
+        "waf: {requests_per_five_minutes: null, managed_rules: []}",
+        "waf",
+        "lets everything through; give it one of managed_rules, or remove waf",
     ),
     "alarm's topic": added(
         "alarms: {topic_arns: [on-call]}", "alarms.topic_arns[0]", "arn:aws:sns:us-east-1"

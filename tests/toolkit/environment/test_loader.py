@@ -183,21 +183,6 @@ def test_a_local_environment_needs_no_account(project: Project) -> None:
     assert environment.account_id == "123456789012"
 
 
-@pytest.mark.parametrize(
-    "section",
-    [
-        "waf: {}",
-        "private: {vpc_endpoint_ids: [vpce-0a1b2c3d]}",
-        "domain: {name: a.example, certificate_arn: 'arn:aws:acm:us-east-1:123456789012:certificate/a'}",
-    ],
-)
-def test_what_the_embedded_cloud_has_nothing_of(project: Project, section: str) -> None:
-    text = Path(__file__).parents[3].joinpath("terraform/environments/local.yaml").read_text()
-    error = mistake(project, f"{text}\napi:\n  {section}\n")
-    assert "leave it out for target: local" in str(error)
-    assert f"api.{section.partition(':')[0]}: the embedded cloud has no" in str(error)
-
-
 def test_the_repositorys_own_environments_are_valid() -> None:
     project = Project.find(Path(__file__))
     assert {"dev", "local"} <= set(names(project))

@@ -8,8 +8,8 @@ from toolkit.environment.api import Api
 from toolkit.environment.checks.parts import Parts
 from toolkit.environment.problems import KeyPath, Problem, did_you_mean
 
-# What the embedded cloud has nothing of: it would look protected, and not be.
-_NOT_LOCAL = {"private": "VPC endpoints", "domain": "domain names", "waf": "web application firewalls"}
+# Taken by API Gateway itself, which asks there whether a domain is well.
+_RESERVED_PATHS = ("ping", "sping")
 
 
 def check(parts: Parts) -> Iterator[Problem]:
@@ -20,12 +20,7 @@ def check(parts: Parts) -> Iterator[Problem]:
     yield from _models(parts, parts.api)
     yield from _auth(parts.api)
     yield from _domain(parts, parts.api)
-    if parts.target == "local":
-        for key, what in _NOT_LOCAL.items():
-            if getattr(parts.api, key) is not None:
-                yield Problem(
-                    ("api", key), f"the embedded cloud has no {what}", "leave it out for target: local"
-                )
+    yield from _waf(parts.api)
 
 
 def _keys(api: Api) -> Iterator[Problem]:
@@ -70,3 +65,19 @@ def _domain(parts: Parts, api: Api) -> Iterator[Problem]:
             wrong = f"the certificate is in {kind} {given}, the API in {own}"
             right = f"request one in {own}"
             yield Problem(("api", "domain", "certificate_arn"), wrong, right)
+    if api.domain.base_path in _RESERVED_PATHS:
+        wrong = f"/{api.domain.base_path} is API Gateway's own"
+        yield Problem(("api", "domain", "base_path"), wrong, "use another name, or none")
+
+
+def _waf(api: Api) -> Iterator[Problem]:
+    if api.waf is None:
+        return
+    rules = api.waf.managed_rules
+    if not rules and api.waf.requests_per_five_minutes is None:
+        wrong = "a firewall without rules lets everything through"
+        yield Problem(("api", "waf"), wrong, "give it one of managed_rules, or remove waf")
+    for index, rule in enumerate(rules):
+        if rule in rules[:index]:
+            wrong = f"{rule} is there already"
+            yield Problem(("api", "waf", "managed_rules", index), wrong, "remove one of them")
