@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import subprocess
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +13,22 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from tests.support import proof
+from tests.support import enforcing, proof
 from tests.support.checkout import copy_checkout
 from tests.support.cloud import Engine, answer, paced, stream
 from tests.support.toolkit import Toolkit
 
 ENV, PREFIX, ACCOUNT, REGION = "proof", "llm-proof", "123456789012", "us-east-1"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+EXPOSURE = f"""\
+  waf: {{requests_per_five_minutes: 3000}}
+  domain:
+    name: llm.example.com
+    certificate_arn: arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1234abcd-12ab-34cd-56ef-1234567890ab
+    base_path: models
+"""
+# Terraform's provider waits for half a minute once it is made: so it is made while there is more to do.
+RECORD = "    hosted_zone_id: ZONE\n"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:answers"
 # Each kind of endpoint, with all that comes along: scaling, schedules, alarms, a network, captured data.
 ENVIRONMENT = f"""\
@@ -70,7 +78,7 @@ api:
   log_retention_days: 30
   gateway: {{memory_mb: 512}}
   throttle: {{rate_per_second: 50, burst: 100}}
-"""
+{EXPOSURE}{RECORD}"""
 # What an update changes: of the endpoints, their scaling and alarms, the functions, the API and the logs.
 CHANGES = {
     "ctx_size: 4096": "ctx_size: 2048",
@@ -80,6 +88,7 @@ CHANGES = {
     "memory_mb: 512": "memory_mb: 768",
     "log_retention_days: 30": "log_retention_days: 60",
     "rate_per_second: 50": "rate_per_second: 40",
+    "requests_per_five_minutes: 3000": "requests_per_five_minutes: 2000",
     "description: proof": "description: proven",
 }
 # Who holds what.
@@ -96,14 +105,18 @@ class Deployers:
     """The environment in a checkout of its own, and its people.
 
     Attributes:
+        zone: id of the hosted zone that the domain is in.
         decisions: all that was decided while commands ran, with the command that it was for.
+        left: firewalls, domains and records that there were after the end.
         roles: documents of the roles' policies, as they were while the environment was there.
     """
 
     toolkit: Toolkit
     engine: Engine
     url: str = ""
+    zone: str = ""
     decisions: list[proof.Decision] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     roles: dict[str, dict[str, Any]] = field(default_factory=dict)
     _keys: dict[str, dict[str, str]] = field(default_factory=dict)
     _last: int = 0
@@ -114,10 +127,14 @@ class Deployers:
         engine = Engine()
         engine.behaviour = _complete
         made = cls(Toolkit(copy_checkout(directory)), engine)
-        made.write()
-        made.run("administrator", "bootstrap", "--env", ENV)
+        made.run("administrator", "local", "up")
         record = made.toolkit.project / "build" / ".cloud" / "cloud.json"
         made.url = f"http://127.0.0.1:{json.loads(record.read_text())['port']}"
+        # The domain is registered, and somebody else's to look after.
+        zone = made.client("route53").create_hosted_zone(Name="example.com", CallerReference=ENV)
+        made.zone = zone["HostedZone"]["Id"].rpartition("/")[2]
+        made.write()
+        made.succeed("administrator", "bootstrap")
         for holder, names in HOLDERS.items():
             made.user(holder, names)
         made.enforce(True)
@@ -126,8 +143,9 @@ class Deployers:
     def live(self) -> None:
         """All that people do with an environment, from its first apply to its end, each by who it is for."""
         self._collect("nobody", "")  # what was asked before is not for a command
+        self.write({RECORD: ""})
         self.succeed("deployer", "apply", "--yes")
-        for command in ("status", "outputs", "releases", "logs", "plan", "smoke-test", "drift"):
+        for command in ("status", "outputs", "releases", "logs", "plan", "smoke-test"):
             self.succeed("viewer", command)
         self.succeed("viewer", "model", "list")
         self.succeed("operator", "keys", "create", "second")
@@ -136,14 +154,17 @@ class Deployers:
         self._change_code()
         self.succeed("operator", "sync")
         self._change_code()
-        self.write(CHANGES)
+        self.write({**CHANGES, RECORD: ""})
         self.succeed("deployer", "apply", "--yes", "--smoke-test")
         for command in ("pause", "resume", "rollback"):
             self.succeed("operator", command, "--yes")
         self.write({"team: platform": "team: models"})
         self.succeed("deployer", "apply", "--yes")
+        self.succeed("viewer", "drift")
         self._keep_roles()
         self.succeed("deployer", "destroy", "--yes")
+        self._look_for_what_is_left()
+        self.write({EXPOSURE + RECORD: ""})
 
     def _change_code(self) -> None:
         for function in ("gateway", "authorizer"):
@@ -157,6 +178,13 @@ class Deployers:
             document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
             self.roles[role] = dict(document)
 
+    def _look_for_what_is_left(self) -> None:
+        web_acls = self.client("wafv2").list_web_acls(Scope="REGIONAL")["WebACLs"]
+        domains = self.client("apigateway").get_domain_names()["items"]
+        records = self.client("route53").list_resource_record_sets(HostedZoneId=self.zone)
+        self.left = [each["Name"] for each in web_acls] + [each["domainName"] for each in domains]
+        self.left += [each["Name"] for each in records["ResourceRecordSets"] if each["Type"] == "A"]
+
     def stop(self) -> None:
         """End the cloud and the engine."""
         self.enforce(False)
@@ -165,10 +193,11 @@ class Deployers:
 
     def write(self, changes: dict[str, str] | None = None) -> None:
         """Write the environment file, with changes."""
-        text = ENVIRONMENT.replace("ENGINE", self.engine.url)
+        text = ENVIRONMENT
         for old, new in (changes or {}).items():
             assert old in text
             text = text.replace(old, new)
+        text = text.replace("ENGINE", self.engine.url).replace("ZONE", self.zone)
         (self.toolkit.project / "terraform" / "environments" / f"{ENV}.yaml").write_text(text)
 
     def user(self, name: str, policies: Sequence[str]) -> None:
@@ -231,18 +260,11 @@ class Deployers:
 
     def enforce(self, wanted: bool) -> None:
         """Let the cloud hold each call against policies, or not."""
-        body = json.dumps({"enforce": wanted}).encode()
-        request = urllib.request.Request(f"{self.url}/_toolkit/iam", body, method="POST")
-        urllib.request.urlopen(request).close()
+        enforcing.enforce(self.url, wanted)
 
     def _collect(self, who: str, command: str) -> None:
-        with urllib.request.urlopen(f"{self.url}/_toolkit/iam/decisions?after={self._last}") as answered:
-            found = json.load(answered)["decisions"]
-        self._last = max([self._last, *(each["number"] for each in found)])
-        fields = ("principal", "operation", "action", "resource", "allowed", "context")
-        self.decisions += [
-            proof.Decision(who, command, **{name: each[name] for name in fields}) for each in found
-        ]
+        found, self._last = enforcing.decided(self.url, lambda _: (who, command), self._last)
+        self.decisions += found
 
 
 def policy_arn(name: str) -> str:

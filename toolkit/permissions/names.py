@@ -115,17 +115,16 @@ def _functions(prefix: str, arns: Arns) -> dict[str, Any]:
 
 
 def _exposure(environment: Environment, arns: Arns) -> dict[str, Any]:
-    """What is in front of the API: its access log, domain and firewall, None where there is none."""
+    """What is in front of the API: its access log, domain, firewall and network; None where there is none."""
     prefix, api = environment.prefix, environment.api
     zone = api.domain.hosted_zone_id if api.domain is not None else None
-    firewall = [
-        arns.of("wafv2", f"regional/webacl/{prefix}/*"),
-        arns.of("wafv2", "regional/managedruleset/*/*"),
-    ]
     return {
         "access_log": [arns.of("logs", f"log-group:/aws/apigateway/{prefix}{end}") for end in ("", ":*")],
         "domain": api.domain.name if api.domain is not None else None,
         "hosted_zone": arns.route53(f"hostedzone/{zone}") if zone is not None else None,
         "dns_changes": arns.route53("change/*"),
-        "firewall": firewall if api.waf is not None else None,
+        "private": api.private is not None,
+        "firewall": arns.of("wafv2", f"regional/webacl/{prefix}/*") if api.waf is not None else None,
+        # Asked for in these words, whichever of AWS's rule groups are used.
+        "managed_rules": arns.of("wafv2", "regional/managedruleset/*/*"),
     }

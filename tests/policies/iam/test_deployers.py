@@ -28,6 +28,12 @@ def test_nothing_that_people_did_was_denied(lived: Deployers) -> None:
     assert all(each.resource.endswith(".tflock") for each in denied)
 
 
+def test_nothing_is_left_in_front_of_the_api(lived: Deployers) -> None:
+    made = {each.operation for each in lived.decisions if each.holder == "deployer"}
+    assert made >= {"wafv2:AssociateWebACL", "apigateway:CreateBasePathMapping", "route53:GetChange"}
+    assert lived.left == []
+
+
 @pytest.mark.parametrize("name", permissions.NAMES)
 def test_no_statement_action_or_resource_is_superfluous(lived: Deployers, name: str) -> None:
     left = needed.superfluous(lived, name)

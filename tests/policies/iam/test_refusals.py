@@ -76,11 +76,20 @@ def others(people: Deployers) -> dict[str, str]:
     )
     key = gateway.create_api_key(name=f"{NEAR}/default", enabled=True, tags=tags)["id"]
     api = gateway.create_rest_api(name=NEAR, tags=tags)["id"]
-    return {"key": key, "api": api}
+    own = gateway.create_rest_api(name="own", tags={"deployment": PREFIX})["id"]
+    return {"key": key, "api": api, "own": own, "zone": people.zone}
 
 
 Call = Callable[[Callable[[str], Any], dict[str, str]], object]
 VARIANT = {"VariantName": "v", "ModelName": "m", "InstanceType": "ml.c7i.large", "InitialInstanceCount": 1}
+
+
+def _record(name: str, kind: str, value: str) -> dict[str, Any]:
+    """A change of DNS."""
+    records = {"Name": name, "Type": kind, "TTL": 60, "ResourceRecords": [{"Value": value}]}
+    return {"Changes": [{"Action": "CREATE", "ResourceRecordSet": records}]}
+
+
 REFUSED: dict[str, tuple[Call, str]] = {
     "an endpoint": (
         lambda client, _: client("sagemaker").delete_endpoint(EndpointName=f"{OTHER}-m"),
@@ -178,6 +187,38 @@ REFUSED: dict[str, tuple[Call, str]] = {
     "an API": (
         lambda client, ids: client("apigateway").delete_rest_api(restApiId=ids["api"]),
         "apigateway:DELETE",
+    ),
+    "a firewall": (
+        lambda client, _: client("wafv2").delete_web_acl(Name=NEAR, Scope="REGIONAL", Id="1", LockToken="1"),
+        "wafv2:DeleteWebACL",
+    ),
+    "what protects another API": (
+        lambda client, ids: client("wafv2").disassociate_web_acl(
+            ResourceArn=f"arn:aws:apigateway:{REGION}::/restapis/{ids['api']}/stages/live"
+        ),
+        "apigateway:SetWebACL",
+    ),
+    "the policy of an API that is not private": (
+        lambda client, ids: client("apigateway").put_rest_api(
+            restApiId=ids["own"], body=b'{"x-amazon-apigateway-policy": {}}'
+        ),
+        "apigateway:UpdateRestApiPolicy",
+    ),
+    "a domain": (
+        lambda client, _: client("apigateway").delete_domain_name(domainName="other.example.com"),
+        "apigateway:DELETE",
+    ),
+    "another name in the hosted zone": (
+        lambda client, ids: client("route53").change_resource_record_sets(
+            HostedZoneId=ids["zone"], ChangeBatch=_record("other.example.com", "A", "192.0.2.1")
+        ),
+        "route53:ChangeResourceRecordSets",
+    ),
+    "another kind of record for the domain": (
+        lambda client, ids: client("route53").change_resource_record_sets(
+            HostedZoneId=ids["zone"], ChangeBatch=_record("llm.example.com", "TXT", '"x"')
+        ),
+        "route53:ChangeResourceRecordSets",
     ),
 }
 

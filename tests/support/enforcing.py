@@ -1,0 +1,35 @@
+"""A cloud that holds each call against policies, and what it decided."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tests.support.proof import Decision
+
+_FIELDS = ("principal", "operation", "action", "resource", "allowed", "context")
+
+
+def enforce(url: str, wanted: bool) -> None:
+    """Let the cloud at this address hold each call against policies, or not."""
+    body = json.dumps({"enforce": wanted}).encode()
+    request = urllib.request.Request(f"{url}/_toolkit/iam", body, method="POST")
+    urllib.request.urlopen(request).close()
+
+
+def decided(
+    url: str, named: Callable[[Mapping[str, Any]], tuple[str, str]], after: int = 0
+) -> tuple[list[Decision], int]:
+    """What was decided, and the number of the last decision.
+
+    Args:
+        url: the cloud's address.
+        named: holder and command of what was decided.
+        after: number of the last decision that is known.
+    """
+    with urllib.request.urlopen(f"{url}/_toolkit/iam/decisions?after={after}") as answered:
+        found = json.load(answered)["decisions"]
+    last = max([after, *(each["number"] for each in found)])
+    return [Decision(*named(each), **{name: each[name] for name in _FIELDS}) for each in found], last

@@ -1,0 +1,178 @@
+"""A private API: applied, read back and destroyed by people who hold its environment's policies alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import enforcing, proof
+from tests.support.checkout import ROOT
+from tests.support.terraform import Rig
+from toolkit import permissions
+from toolkit.environment import Environment, load
+from toolkit.project import Project
+from toolkit.terraform import Change, Workspace
+
+pytestmark = pytest.mark.slow
+
+ENVIRONMENT = """\
+target: local
+name: llm
+region: us-east-1
+models:
+  m:
+    serving: {engine: llama_cpp}
+    source: {server: "http://127.0.0.1:11434/v1"}
+    instance_type: ml.c7i.xlarge
+api:
+  auth: iam
+  private: {vpc_endpoint_ids: [vpce-0a1b2c3d]}
+"""
+# As the stack calls the module: with the tag that the policies ask for.
+MODULE = """
+variable "gateway" {
+  type = string
+}
+
+provider "aws" {
+  region = "us-east-1"
+  default_tags {
+    tags = { deployment = "llm-inside" }
+  }
+}
+
+module "api" {
+  source                   = "../../modules/inference_api"
+  name                     = "llm-inside"
+  region                   = "us-east-1"
+  account_id               = "123456789012"
+  models                   = {}
+  gateway                  = { package = var.gateway }
+  authorizer               = { package = "" }
+  auth                     = "iam"
+  private                  = { vpc_endpoint_ids = ["vpce-0a1b2c3d"] }
+  permissions_boundary_arn = "arn:aws:iam::123456789012:policy/llm-inside-function-boundary"
+}
+
+output "api_id" {
+  value = module.api.api_id
+}
+"""
+HOLDERS = {"deployer": "api-deployer", "viewer": "viewer"}
+# What only such an environment has; an operator brings back what a deployer has published.
+PRIVATE = "apigateway:UpdateRestApiPolicy"
+PUBLISHERS = {"api-deployer": "ChangeApiThatHasTheTag", "operator": "PublishAnEarlierApi"}
+
+
+@dataclass
+class Inside:
+    """The environment's people, and what they did.
+
+    Attributes:
+        endpoint: how API Gateway knew the API.
+        changes: what the viewer's plan found to change afterwards.
+        decisions: what IAM decided on while each of them worked.
+    """
+
+    rig: Rig
+    documents: dict[str, dict[str, Any]]
+    workspace: Workspace
+    endpoint: dict[str, Any] = field(default_factory=dict)
+    changes: tuple[Change, ...] | None = None
+    decisions: dict[str, list[proof.Decision]] = field(default_factory=dict)
+    _keys: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def hold(self) -> None:
+        """Make the users and give them their policies."""
+        iam = self.rig.cloud.client("iam")
+        for name, document in self.documents.items():
+            iam.create_policy(PolicyName=f"llm-inside-{name}", PolicyDocument=json.dumps(document))
+        for holder, policy in HOLDERS.items():
+            iam.create_user(UserName=f"inside-{holder}")
+            arn = f"arn:aws:iam::123456789012:policy/llm-inside-{policy}"
+            iam.attach_user_policy(UserName=f"inside-{holder}", PolicyArn=arn)
+            self._keys[holder] = iam.create_access_key(UserName=f"inside-{holder}")["AccessKey"]
+
+    def as_(self, holder: str) -> Workspace:
+        """Terraform with the keys of one of them."""
+        keys = self._keys[holder]
+        mine = {"AWS_ACCESS_KEY_ID": keys["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"]}
+        return replace(self.workspace, environment={**self.workspace.environment, **mine})
+
+    def live(self) -> None:
+        """Made by a deployer, looked at by a viewer, taken away again."""
+        deployer = self.as_("deployer")
+        deployer.apply(deployer.plan())
+        api = deployer.outputs()["api_id"]
+        self.endpoint = self.rig.cloud.client("apigateway").get_rest_api(restApiId=api)[
+            "endpointConfiguration"
+        ]
+        self.changes = self.as_("viewer").plan().changes
+        deployer.apply(deployer.plan(destroy=True))
+
+    def collect(self) -> None:
+        """Sort what was decided by who asked."""
+        found, _ = enforcing.decided(self.rig.cloud.endpoint_url, lambda each: (holder_of(each), ""))
+        self.decisions = {name: [each for each in found if each.holder == name] for name in HOLDERS}
+
+
+def holder_of(decision: Mapping[str, Any]) -> str:
+    """Which of them asked; something else for everybody else."""
+    return str(decision["principal"]).rpartition(":user/inside-")[2]
+
+
+def environment(directory: Path) -> Environment:
+    """The environment whose policies they hold."""
+    project = Project(directory)
+    project.environments.mkdir(parents=True)
+    project.environment_file("inside").write_text(ENVIRONMENT)
+    return load(project, "inside")
+
+
+@pytest.fixture(scope="module")
+def inside(rig: Rig, packages: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+    """One life of it, with IAM enforced."""
+    of = environment(tmp_path_factory.mktemp("inside"))
+    documents = {
+        name: permissions.document(Project(ROOT), of, name)[0].content
+        for name in (*permissions.NAMES, permissions.BOUNDARY)
+    }
+    workspace = rig.workspace(rig.root("inside", MODULE), {"gateway": packages["gateway"]})
+    lived = Inside(rig, documents, workspace)
+    lived.hold()
+    enforcing.enforce(rig.cloud.endpoint_url, True)
+    try:
+        lived.live()
+        lived.collect()
+        yield lived
+    finally:
+        enforcing.enforce(rig.cloud.endpoint_url, False)
+
+
+def test_it_is_made_and_read_back(inside: Inside) -> None:
+    assert inside.endpoint == {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-0a1b2c3d"]}
+    assert inside.changes == ()
+    for holder, decisions in inside.decisions.items():
+        assert decisions and [each for each in decisions if not each.allowed] == [], holder
+
+
+def test_nothing_is_left(inside: Inside) -> None:
+    client = inside.rig.cloud.client
+    assert "llm-inside" not in [each["name"] for each in client("apigateway").get_rest_apis()["items"]]
+    assert client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/llm-inside")["logGroups"] == []
+    assert "llm-inside-gateway" not in [each["RoleName"] for each in client("iam").list_roles()["Roles"]]
+
+
+@pytest.mark.parametrize("name", PUBLISHERS)
+def test_who_may_not_set_the_policy_cannot_publish_the_api(inside: Inside, name: str) -> None:
+    asked = [each for each in inside.decisions["deployer"] if each.operation == "apigateway:PutRestApi"]
+    document, part = inside.documents[name], proof.Part(name, PUBLISHERS[name], PRIVATE)
+    assert {each.action for each in asked} == {"apigateway:PUT", PRIVATE}
+    assert all(proof.allows([document], each) for each in asked)
+    assert part in dict(proof.smaller(name, document))
+    assert part not in proof.superfluous(name, document, [], asked)
