@@ -12,7 +12,7 @@ from toolkit import staging
 from toolkit.deployment import bootstrap, files, fleet
 from toolkit.deployment.api import apikeys
 from toolkit.deployment.context import Context
-from toolkit.deployment.cutoff import adoption
+from toolkit.deployment.cutoff import adoption, marks
 from toolkit.deployment.outputs import Outputs, deployed_models, read, stored
 from toolkit.deployment.releases import recording
 from toolkit.deployment.rollout import mend, replacing, settle, verify, watch
@@ -85,6 +85,8 @@ def plan(
     workspace.init()
     replace = [f'module.endpoint["{model}"].{ENDPOINT}.this[0]' for model in failed]
     planned = workspace.plan(replace=replace)
+    if marks.remove(context, workspace, planned):
+        planned = workspace.plan(replace=replace)
     left = adoption.find(context, planned)
     if left:
         for line in adoption.describe(left):

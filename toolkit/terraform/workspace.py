@@ -197,6 +197,17 @@ class Workspace:
         if result.returncode != 0:
             raise TerraformError("the lock could not be cleared", details=failures.unboxed(result.stderr))
 
+    def untaint(self, address: str) -> None:
+        """Take away the mark by which Terraform would make a resource anew.
+
+        Raises:
+            TerraformError: it has no such mark, or the state may not be written.
+        """
+        line = command.build(self.program, "untaint", address, flags=("no_color",), **self._waiting)
+        result = process.capture(process.Invocation(line, self.stack, self._environment()))
+        if result.returncode != 0:
+            raise TerraformError(f"{address} stays marked", details=failures.unboxed(result.stderr))
+
     @property
     def _waiting(self) -> dict[str, str]:
         return {"lock_timeout": f"{self.lock_timeout_seconds}s"} if self.lock_timeout_seconds else {}

@@ -33,6 +33,22 @@ output "words" { value = [terraform_data.a.output, terraform_data.b.output] }
 """
 
 
+def test_what_an_interruption_marked_can_be_kept(stack: Stack) -> None:
+    workspace = stack('resource "terraform_data" "a" { input = "kept" }')
+    workspace.init()
+    workspace.apply(workspace.plan())
+    state = workspace.stack / "terraform.tfstate"
+    marked = json.loads(state.read_text())
+    marked["resources"][0]["instances"][0]["status"] = "tainted"
+    state.write_text(json.dumps(marked))
+    (change,) = workspace.plan().changes
+    assert (change.address, change.action, change.reason) == ("terraform_data.a", "replace", "tainted")
+    workspace.untaint(change.address)
+    assert not workspace.plan().has_changes
+    with pytest.raises(TerraformError, match="stays marked"):
+        workspace.untaint(change.address)
+
+
 def test_plan_apply_outputs_destroy(stack: Stack, said: io.StringIO) -> None:
     workspace = stack(TWO)
     workspace.init()
