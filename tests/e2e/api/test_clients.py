@@ -79,10 +79,13 @@ def outcomes(api: Api, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ou
         "LiteLLM": programs.python("litellm_sdk.py"),
         "curl": programs.python("curl.py"),
     }
-    return {
-        client: program.run(OPENAI_BASE_URL=api.base_url, OPENAI_API_KEY=api.key, SPENT_KEY=api.spent_key)
-        for client, program in started.items()
-    }
+    found = {}
+    for client, program in started.items():
+        api.spend()
+        found[client] = program.run(
+            OPENAI_BASE_URL=api.base_url, OPENAI_API_KEY=api.key, SPENT_KEY=api.spent_key
+        )
+    return found
 
 
 @pytest.mark.parametrize("case", ANSWERED)

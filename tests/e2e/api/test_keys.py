@@ -95,6 +95,7 @@ def test_a_key_beyond_its_rate_or_quota_is_refused_and_the_others_are_not(api: A
     assert throttled.status_code == 429
     assert throttled.headers["retry-after"] == "1"
     assert throttled.json()["error"]["code"] == "rate_limit_exceeded"
+    api.spend()
     spent = models(api.spent_key)
     assert spent.status_code == 429
     assert "retry-after" not in spent.headers
