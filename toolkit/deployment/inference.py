@@ -81,6 +81,8 @@ def plan(
         packages: the Lambda packages that the plan refers to, by file name.
         failed: models whose endpoints SageMaker only lets be deleted; others take their place.
     """
+    # Terraform would not say where a state lies that is damaged.
+    stored(context)
     workspace = context.workspace(STACK)
     workspace.init()
     replace = [f'module.endpoint["{model}"].{ENDPOINT}.this[0]' for model in failed]
