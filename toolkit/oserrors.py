@@ -17,13 +17,14 @@ _OF_THE_MACHINE = {
     errno.EROFS,
     errno.ENOSPC,
     errno.EDQUOT,
+    errno.EFBIG,
     errno.EIO,
     errno.EMFILE,
     errno.ENFILE,
 }
 # Something else may be in a folder's place; or a folder is made that is there, which is a defect.
 _IN_THE_WAY = {errno.ENOTDIR, errno.EEXIST}
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def explain(error: OSError) -> PreflightError | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TextIO
 
 from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined
@@ -60,9 +61,10 @@ def create(project: Project, env: str, target: str) -> Path:
     """
     check_name(env)
     path = project.environment_file(env)
+    content = text(env, target)
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(text(env, target))
+            _write(file, content, path)
     except FileExistsError:
         raise InputError(
             f"there is an environment {env} already",
@@ -70,3 +72,13 @@ def create(project: Project, env: str, target: str) -> Path:
             remedy="choose another name, or edit that file",
         ) from None
     return path
+
+
+def _write(file: TextIO, content: str, path: Path) -> None:
+    try:
+        file.write(content)
+        file.flush()
+    except OSError:
+        # Half a file, or an empty one, would be taken for an environment.
+        path.unlink()
+        raise

@@ -11,6 +11,7 @@ import fcntl
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,8 @@ STOP_SECONDS = 20.0
 # is replaced, and with it goes what is deployed; a dead one refuses the connection at once.
 ANSWER_SECONDS = 60.0
 _POLL_SECONDS = 0.02
+# With less, a start fails at the first file.
+LEAST_ROOM_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -253,6 +256,13 @@ def _wait_until_ready(folder: Folder, process: subprocess.Popen[bytes], instance
 
 
 def _start_error(folder: Folder, reason: str) -> PreflightError:
+    if shutil.disk_usage(folder.path).free < LEAST_ROOM_BYTES:
+        # Its log can't say so: there is no room for that either.
+        return PreflightError(
+            f"the embedded cloud did not start: no space is left ({reason})",
+            where=str(folder.path),
+            remedy="make room on that disk: what is deployed is kept there, weights included",
+        )
     return PreflightError(
         f"the embedded cloud did not start: {reason}",
         where=str(folder.log),

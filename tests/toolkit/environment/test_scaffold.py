@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.checkout import ROOT
 from toolkit.environment import load, scaffold
 from toolkit.errors import InputError
 from toolkit.project import Project
@@ -50,3 +53,18 @@ def test_an_environment_that_exists_is_not_overwritten(project: Project) -> None
 def test_a_name_that_no_environment_can_have(project: Project) -> None:
     with pytest.raises(InputError, match="name"):
         scaffold.create(project, "../escape", "aws")
+
+
+def test_no_part_of_a_file_is_left_where_there_is_no_room(project: Project) -> None:
+    limited = """
+import resource, sys
+from pathlib import Path
+from toolkit.environment import scaffold
+from toolkit.project import Project
+resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+scaffold.create(Project(Path(sys.argv[1])), "prod", "aws")
+"""
+    command = [sys.executable, "-B", "-c", limited, str(project.root)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "OSError" in result.stderr
+    assert not project.environment_file("prod").exists()

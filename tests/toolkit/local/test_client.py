@@ -180,6 +180,11 @@ def test_a_failed_start_shows_the_end_of_the_log(project: Project, monkeypatch: 
     assert "exit code 3" in failure.value.message
     assert failure.value.details == ("no module named moto",)
     assert client.log_tail(project, 5) == ["no module named moto"]
+    # On a full disk there is no log that could say so.
+    monkeypatch.setattr(client, "LEAST_ROOM_BYTES", 1 << 62)
+    with pytest.raises(PreflightError, match="no space is left") as full:
+        client.ensure_running(project, silent())
+    assert full.value.where == str(project.local_cloud)
 
 
 def test_an_empty_cloud_with_older_code_is_replaced(
