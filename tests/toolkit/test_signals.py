@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.checkout import ROOT, clean_environment
 from tests.support.interrupts import start
+from tests.support.patience import HANG_SECONDS
 
 # The program itself, with a command that holds something while it waits, and releases it once `go` is read.
 HOLDING = """
@@ -42,7 +43,7 @@ def test_what_is_held_is_released(signum: signal.Signals) -> None:
     assert command.stdout is not None
     assert command.stdout.readline() == "held\n"
     command.send_signal(signum)
-    assert command.communicate(timeout=60)[0] == "releasing\nreleased\n"
+    assert command.communicate(timeout=HANG_SECONDS)[0] == "releasing\nreleased\n"
     assert command.returncode == 130
 
 
@@ -56,7 +57,7 @@ def test_a_build_servers_second_word_cuts_nothing_off(tmp_path: Path) -> None:
     assert command.stdout.readline() == "releasing\n"
     command.send_signal(signal.SIGTERM)
     go.write_text("")
-    assert command.communicate(timeout=60)[0] == "released\n"
+    assert command.communicate(timeout=HANG_SECONDS)[0] == "released\n"
     assert command.returncode == 130
 
 
@@ -66,7 +67,7 @@ def test_plans_side_by_side_end_with_the_command_that_began_them(tmp_path: Path)
     for name in ("a", "b"):
         shutil.copy(ROOT / "terraform" / "environments" / "dev.yaml", environments / f"{name}.yaml")
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(60)
+        silent.settimeout(HANG_SECONDS)
         settings = {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
             "AWS_ACCESS_KEY_ID": "a",
@@ -84,9 +85,9 @@ def test_plans_side_by_side_end_with_the_command_that_began_them(tmp_path: Path)
         for each in asking:
             assert each.recv(4)
         command.terminate()
-        assert command.wait(timeout=60) == 130
+        assert command.wait(HANG_SECONDS) == 130
         for each in asking:
-            each.settimeout(60)
+            each.settimeout(HANG_SECONDS)
             while each.recv(65536):
                 pass
             each.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.checkout import ROOT
+from tests.support.patience import HANG_SECONDS
 from tests.support.policy import quiet
 from toolkit.deployment.context import Context
 from toolkit.deployment.locks import locking
@@ -83,7 +84,7 @@ def test_a_second_command_is_told_who_works(tmp_path: Path, holder: Holder) -> N
     assert locking.is_busy(context(tmp_path))
     holder.process.kill()
     os.kill(holder.terraform, signal.SIGKILL)
-    with locking.exclusive(context(tmp_path, timeout=60)):
+    with locking.exclusive(context(tmp_path, timeout=int(HANG_SECONDS))):
         pass
     assert not locking.is_busy(context(tmp_path))
 
@@ -94,7 +95,7 @@ def test_the_account_is_worked_on_by_one_command_at_a_time(
     free = threading.Event()
 
     def second() -> None:
-        with locking.account(context(tmp_path, timeout=60)):
+        with locking.account(context(tmp_path, timeout=int(HANG_SECONDS))):
             free.set()
 
     waiting = threading.Thread(target=second)
@@ -107,7 +108,7 @@ def test_the_account_is_worked_on_by_one_command_at_a_time(
         # An environment is not the account.
         with locking.exclusive(context(tmp_path)):
             assert not free.is_set()
-    waiting.join(60)
+    waiting.join(HANG_SECONDS)
     assert free.is_set()
 
 
@@ -124,5 +125,5 @@ def test_the_lock_outlives_a_killed_command_for_as_long_as_its_terraform(
     holder.process.wait()
     assert "was killed; its Terraform still brings its work to an end" in refusal(context(tmp_path))
     os.kill(holder.terraform, signal.SIGKILL)
-    with locking.exclusive(context(tmp_path, timeout=60)):
+    with locking.exclusive(context(tmp_path, timeout=int(HANG_SECONDS))):
         pass

@@ -13,6 +13,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from tests.support.cloudprocess import CloudProcess
+from tests.support.patience import HANG_SECONDS
 
 CODE = """
 import json
@@ -31,7 +32,7 @@ CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/first"
 
 
 def get(cloud: CloudProcess, path: str, host: str = NAME, **headers: str) -> httpx.Response:
-    return httpx.get(cloud.endpoint_url + path, headers={"host": host, **headers}, timeout=30)
+    return httpx.get(cloud.endpoint_url + path, headers={"host": host, **headers}, timeout=HANG_SECONDS)
 
 
 @pytest.fixture
