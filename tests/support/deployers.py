@@ -20,8 +20,7 @@ from tests.support.toolkit import Toolkit
 
 ENV, PREFIX, ACCOUNT, REGION = "proof", "llm-proof", "123456789012", "us-east-1"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-EXPOSURE = f"""\
-  waf: {{requests_per_five_minutes: 3000}}
+DOMAIN = f"""\
   domain:
     name: llm.example.com
     certificate_arn: arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1234abcd-12ab-34cd-56ef-1234567890ab
@@ -78,7 +77,7 @@ api:
   log_retention_days: 30
   gateway: {{memory_mb: 512}}
   throttle: {{rate_per_second: 50, burst: 100}}
-{EXPOSURE}{RECORD}"""
+{DOMAIN}{RECORD}"""
 # What an update changes: of the endpoints, their scaling and alarms, the functions, the API and the logs.
 CHANGES = {
     "ctx_size: 4096": "ctx_size: 2048",
@@ -88,7 +87,6 @@ CHANGES = {
     "memory_mb: 512": "memory_mb: 768",
     "log_retention_days: 30": "log_retention_days: 60",
     "rate_per_second: 50": "rate_per_second: 40",
-    "requests_per_five_minutes: 3000": "requests_per_five_minutes: 2000",
     "description: proof": "description: proven",
 }
 # Who holds what.
@@ -107,7 +105,7 @@ class Deployers:
     Attributes:
         zone: id of the hosted zone that the domain is in.
         decisions: all that was decided while commands ran, with the command that it was for.
-        left: firewalls, domains and records that there were after the end.
+        left: domains and records that there were after the end.
         roles: documents of the roles' policies, as they were while the environment was there.
     """
 
@@ -164,7 +162,7 @@ class Deployers:
         self._keep_roles()
         self.succeed("deployer", "destroy", "--yes")
         self._look_for_what_is_left()
-        self.write({EXPOSURE + RECORD: ""})
+        self.write({DOMAIN + RECORD: ""})
 
     def _change_code(self) -> None:
         for function in ("gateway", "authorizer"):
@@ -179,10 +177,9 @@ class Deployers:
             self.roles[role] = dict(document)
 
     def _look_for_what_is_left(self) -> None:
-        web_acls = self.client("wafv2").list_web_acls(Scope="REGIONAL")["WebACLs"]
         domains = self.client("apigateway").get_domain_names()["items"]
         records = self.client("route53").list_resource_record_sets(HostedZoneId=self.zone)
-        self.left = [each["Name"] for each in web_acls] + [each["domainName"] for each in domains]
+        self.left = [each["domainName"] for each in domains]
         self.left += [each["Name"] for each in records["ResourceRecordSets"] if each["Type"] == "A"]
 
     def stop(self) -> None:

@@ -28,9 +28,9 @@ def test_nothing_that_people_did_was_denied(lived: Deployers) -> None:
     assert all(each.resource.endswith(".tflock") for each in denied)
 
 
-def test_nothing_is_left_in_front_of_the_api(lived: Deployers) -> None:
+def test_nothing_is_left_of_the_domain(lived: Deployers) -> None:
     made = {each.operation for each in lived.decisions if each.holder == "deployer"}
-    assert made >= {"wafv2:AssociateWebACL", "apigateway:CreateBasePathMapping", "route53:GetChange"}
+    assert made >= {"apigateway:CreateBasePathMapping", "route53:GetChange"}
     assert lived.left == []
 
 

@@ -188,16 +188,6 @@ REFUSED: dict[str, tuple[Call, str]] = {
         lambda client, ids: client("apigateway").delete_rest_api(restApiId=ids["api"]),
         "apigateway:DELETE",
     ),
-    "a firewall": (
-        lambda client, _: client("wafv2").delete_web_acl(Name=NEAR, Scope="REGIONAL", Id="1", LockToken="1"),
-        "wafv2:DeleteWebACL",
-    ),
-    "what protects another API": (
-        lambda client, ids: client("wafv2").disassociate_web_acl(
-            ResourceArn=f"arn:aws:apigateway:{REGION}::/restapis/{ids['api']}/stages/live"
-        ),
-        "apigateway:SetWebACL",
-    ),
     "the policy of an API that is not private": (
         lambda client, ids: client("apigateway").put_rest_api(
             restApiId=ids["own"], body=b'{"x-amazon-apigateway-policy": {}}'
