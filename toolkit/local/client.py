@@ -33,8 +33,7 @@ __all__ = ["CloudStatus", "RunningCloud", "ensure_running", "find", "log_tail", 
 START_SECONDS = 180.0
 # A cloud stops its model servers in less; a hung one is killed.
 STOP_SECONDS = 20.0
-# A living cloud may be slow to answer while a model has all the processors. One that is given up too early
-# is replaced, and with it goes what is deployed; a dead one refuses the connection at once.
+# A living cloud may be slow to answer while a model has all the processors; a dead one is not asked.
 ANSWER_SECONDS = 60.0
 _POLL_SECONDS = 0.02
 # With less, a start fails at the first file.
@@ -132,6 +131,9 @@ def _find(folder: Folder) -> Record | None:
 
 def _answers(record: Record) -> bool:
     """Whether it is this very cloud that listens at its port, not a program that took the port since."""
+    if not _is_alive(record.pid):
+        # A program that took its port may take its time to answer.
+        return False
     try:
         return _get(record, "/_toolkit/health").get("instance_id") == record.instance_id
     except TimeoutError:
@@ -300,4 +302,6 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
+    except PermissionError:
+        return True
     return True

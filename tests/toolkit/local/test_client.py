@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -121,6 +122,18 @@ def test_another_program_on_the_port_is_not_mistaken_for_the_cloud(project: Proj
         assert client.find(project) == second
     finally:
         other.shutdown()
+
+
+def test_a_program_that_took_a_dead_clouds_port_is_not_waited_for(project: Project) -> None:
+    cloud = client.ensure_running(project, silent())
+    client.stop(project, silent())
+    port = int(cloud.endpoint_url.rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)) as other:
+        other.setblocking(False)
+        assert client.find(project) is None
+        # It was not even asked.
+        with pytest.raises(BlockingIOError):
+            other.accept()
 
 
 def test_a_record_of_a_dead_cloud_harms_nobody(project: Project) -> None:
