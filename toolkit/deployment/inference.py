@@ -137,7 +137,8 @@ def _apply_plan(context: Context, prepared: Prepared) -> Rollout:
     touched = frozenset(_endpoints_of(context, prepared.plan).values())
     # Since the plan was made, somebody may have begun an update of their own.
     settled(context, sorted(touched))
-    replacing.make_room(context, sorted(_endpoints_of(context, prepared.plan, "replace").values()))
+    replaced = _endpoints_of(context, prepared.plan, "replace").values()
+    replacing.make_room(context, prepared.plan, sorted(replaced))
     rollout = Rollout(touched, context.access.now())
     try:
         with watching(context, prepared.plan) as states:

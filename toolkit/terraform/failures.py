@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from toolkit.errors import InterruptedByUserError, TerraformError, ToolkitError
+from toolkit.errors import TerraformError, ToolkitError
 from toolkit.permissions import denials
 from toolkit.permissions.denials import Denial
 from toolkit.project import Project
-from toolkit.terraform import diagnostics, providers
+from toolkit.terraform import diagnostics, interrupts, providers
 from toolkit.terraform.process import Outcome
 from toolkit.terraform.transcript import Transcript
 
@@ -23,7 +23,6 @@ _INSTALLATION_FAILURES = (
     "Failed to install provider",
     "Invalid provider registry host",
 )
-_CHANGES_SOMETHING = ("apply", "destroy")
 # Where Terraform leaves the state in its working directory when the backend does not take it.
 ERRORED_STATE = "errored.tfstate"
 _NAMES_ERRORED_STATE = "Failed to persist state to backend"
@@ -78,7 +77,8 @@ def error_for(
         return _state_not_stored(rescued, transcript, surroundings)
     log = surroundings.project.relative(surroundings.directory / f"{name}.log")
     if outcome.interrupted:
-        return _interrupted(name, outcome, log)
+        unlock = surroundings.unlock or surroundings.by_hand("force-unlock")
+        return interrupts.error(name, outcome, log=log, unlock=unlock)
     plain = [*transcript.plain, *unboxed(outcome.stderr)]
     error = diagnostics.error_for(name, transcript.diagnostics, plain, surroundings, log)
     if any(each.summary in _INSTALLATION_FAILURES for each in transcript.diagnostics):
@@ -90,7 +90,7 @@ def error_for(
     )
     if denied and isinstance(error, TerraformError) and is_plain:
         error = _denied(error, denied, surroundings.project)
-    if name in _CHANGES_SOMETHING and error.remedy is None:
+    if name in interrupts.CHANGES_SOMETHING and error.remedy is None:
         error.remedy = (
             "what was done until then is in the state: mend the cause and run the same command again"
         )
@@ -101,24 +101,6 @@ def unboxed(text: str) -> list[str]:
     """Terraform's errors for people without the box drawn around them."""
     lines = (line.lstrip("│╷╵ ").rstrip() for line in text.splitlines())
     return [line for line in lines if line]
-
-
-def _interrupted(name: str, outcome: Outcome, log: str) -> InterruptedByUserError:
-    if outcome.forced:
-        return InterruptedByUserError(
-            f"terraform {name} was stopped by force; the state may miss what it was doing",
-            remedy=f"plan again and compare; all of its output is in {log}",
-        )
-    if name not in _CHANGES_SOMETHING:
-        return InterruptedByUserError(f"terraform {name} was interrupted; nothing was changed")
-    if outcome.returncode == 0:
-        return InterruptedByUserError(
-            f"interrupted, but terraform {name} had already finished; all is stored"
-        )
-    return InterruptedByUserError(
-        f"terraform {name} was interrupted and has ended safely; what it did is stored in the state",
-        remedy="run the same command again to go on from there",
-    )
 
 
 def _denied(error: TerraformError, denied: Sequence[Denial], project: Project) -> TerraformError:

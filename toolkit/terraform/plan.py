@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,12 @@ class Plan:
     counts: Counts
     changes: tuple[Change, ...]
     drift: tuple[Change, ...]
+
+    def state_version(self) -> tuple[str, int]:
+        """Lineage and serial of the state that it starts from."""
+        with zipfile.ZipFile(self.path) as archive:
+            state = json.loads(archive.read("tfstate"))
+        return state.get("lineage", ""), state.get("serial", 0)
 
     def summary(self) -> str:
         """One line, in Terraform's words."""

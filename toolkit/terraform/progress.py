@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from toolkit.console import Progress
+from toolkit.terraform import interrupts
 from toolkit.terraform.messages import Event, member, word
 from toolkit.terraform.process import Interruption
 
@@ -97,9 +98,17 @@ Watch = Callable[[], Mapping[str, str]]
 
 
 class Display:
-    """Shows an Activity through the console's progress, and what is seen beside it."""
+    """Shows an Activity through the console's progress, and what is seen beside it.
 
-    def __init__(self, progress: Progress, activity: Activity, watch: Watch = dict) -> None:
+    Args:
+        name: of the command: "init", "plan", "apply" or "destroy".
+        progress: where to.
+        activity: what the command does.
+        watch: what is seen beside it.
+    """
+
+    def __init__(self, name: str, progress: Progress, activity: Activity, watch: Watch = dict) -> None:
+        self._name = name
         self._progress = progress
         self._activity = activity
         self._watch = watch
@@ -116,12 +125,9 @@ class Display:
     def tick(self, interruption: Interruption) -> None:
         """Bring the display up to date; to be called several times a second."""
         if interruption.forced:
-            self._once("stopping Terraform at once: what it was doing may be missing from the state")
+            self._once(interrupts.forced(self._name))
         elif interruption.requested:
-            self._once(
-                "interrupted: Terraform finishes what is in progress and stores the state; "
-                "a second Ctrl-C stops it at once, at the risk of losing track of resources"
-            )
+            self._once(interrupts.requested(self._name))
         seen = self._watch()
         for name, state in seen.items():
             if state != self._seen.get(name):

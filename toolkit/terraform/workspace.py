@@ -244,7 +244,7 @@ class Workspace:
         # Under a name of its own, so that two runs at the same time do not read each other's.
         output = self.directory / f"{name}.{os.getpid()}.log"
         with self.console.progress(f"terraform {name} ({self.stack.name})") as progress:
-            display = Display(progress, Activity(), watch)
+            display = Display(name, progress, Activity(), watch)
 
             def on_line(text: str) -> None:
                 event = transcript.feed(text)

@@ -86,7 +86,7 @@ def test_the_terminal_shows_the_latest_state(activity: Activity, clock: Clock) -
 
     terminal = Terminal()
     with Console(err=terminal, interactive=True).progress("terraform apply") as progress:
-        display = Display(progress, activity)
+        display = Display("apply", progress, activity)
         display.event(planned("aws_a.a", "create"))
         display.event(hook("apply_start", "aws_a.a", "create"))
         for _ in range(3):
@@ -100,7 +100,7 @@ def test_what_is_seen_beside_terraform_is_a_line_for_each_change_in_a_pipe(activ
     seen = [{}, {"m": "Creating"}, {"m": "Creating"}, {"m": "InService", "n": "Creating"}]
     with Console(err=err, interactive=False).progress("terraform apply") as progress:
         states = iter(seen)
-        display = Display(progress, activity, lambda: next(states))
+        display = Display("apply", progress, activity, lambda: next(states))
         for _ in seen:
             display.tick(Interruption())
     assert err.getvalue().splitlines()[1:] == ["m: Creating", "m: InService", "n: Creating"]
@@ -113,7 +113,7 @@ def test_what_is_seen_beside_terraform_is_part_of_the_live_line(activity: Activi
 
     terminal = Terminal()
     with Console(err=terminal, interactive=True).progress("terraform apply") as progress:
-        Display(progress, activity, lambda: {"m": "Updating, 10 %"}).tick(Interruption())
+        Display("apply", progress, activity, lambda: {"m": "Updating, 10 %"}).tick(Interruption())
     assert "m: Updating, 10 %" in terminal.getvalue()
 
 
@@ -121,7 +121,7 @@ def test_an_interrupt_is_explained_once_and_force_as_well(activity: Activity) ->
     err = io.StringIO()
     interruption = Interruption()
     with Console(err=err, interactive=False).progress("terraform apply") as progress:
-        display = Display(progress, activity)
+        display = Display("apply", progress, activity)
         interruption.requested = True
         for _ in range(3):
             display.tick(interruption)
@@ -131,6 +131,25 @@ def test_an_interrupt_is_explained_once_and_force_as_well(activity: Activity) ->
     assert len(err.getvalue().splitlines()) == 3
     assert "finishes what is in progress" in err.getvalue()
     assert "at once" in err.getvalue().splitlines()[-1]
+
+
+@pytest.mark.parametrize(("name", "locks"), [("plan", True), ("init", False)])
+def test_an_interrupt_of_what_changes_nothing_is_not_said_to_cost_resources(
+    activity: Activity, name: str, locks: bool
+) -> None:
+    err = io.StringIO()
+    interruption = Interruption()
+    with Console(err=err, interactive=False).progress(f"terraform {name}") as progress:
+        display = Display(name, progress, activity)
+        interruption.requested = True
+        display.tick(interruption)
+        interruption.forced = True
+        display.tick(interruption)
+    _, requested, forced = err.getvalue().splitlines()
+    for line in (requested, forced):
+        assert "nothing is changed" in line
+        assert "resources" not in line
+        assert ("locked" in line) is locks
 
 
 @pytest.mark.parametrize(

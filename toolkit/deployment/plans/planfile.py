@@ -107,7 +107,7 @@ def load(context: Context, path: Path) -> Prepared:
 
 def _manifest(context: Context, review: Review, contents: Mapping[str, bytes]) -> dict[str, Any]:
     prepared = review.prepared
-    lineage, serial = _planned_state(prepared.plan.path)
+    lineage, serial = prepared.plan.state_version()
     return {
         "format": FORMAT,
         "subject": _subject(context),
@@ -142,13 +142,6 @@ def _rolls_out(review: Review) -> bool:
     """Whether an endpoint gets a new configuration, whose instance counts were those of the time."""
     changes = review.summary.changes
     return any(each.type == "aws_sagemaker_endpoint_configuration" for each in changes)
-
-
-def _planned_state(plan: Path) -> tuple[str, int]:
-    """Lineage and serial of the state that a plan of Terraform's starts from."""
-    with zipfile.ZipFile(plan) as archive:
-        state = json.loads(archive.read("tfstate"))
-    return state.get("lineage", ""), state.get("serial", 0)
 
 
 def _read(path: Path, where: str) -> tuple[dict[str, Any], dict[str, bytes]]:

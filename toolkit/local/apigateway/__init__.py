@@ -5,6 +5,7 @@ definition   what a document says, in the terms of a request
 service      a request's way: route, authorizer, API key, integration
 authorizer, keys, permissions      who may
 throttle, quota, plans             how often
+stages       when one was made and last changed
 integration, events                the function behind it
 responses    what the gateway answers by itself
 """

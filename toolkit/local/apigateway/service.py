@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from toolkit.local.apigateway import documents, domains, integration, keys, plans, privateapis, tags
+from toolkit.local.apigateway import documents, domains, integration, keys, plans, privateapis, stages, tags
 from toolkit.local.apigateway.authorizer import Authorizers
 from toolkit.local.apigateway.call import Call
 from toolkit.local.apigateway.domains import BASE_PATH, PREFIX
@@ -70,6 +70,7 @@ class ApiGatewayService:
         domains.extend()
         privateapis.extend()
         plans.extend()
+        stages.extend()
 
     async def stop(self) -> None:
         """Nothing runs here by itself."""

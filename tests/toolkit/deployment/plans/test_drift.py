@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 from tests.support.plans import resource
 from toolkit.aws.access import AwsAccess
@@ -10,7 +11,7 @@ from toolkit.deployment.plans import drift
 from toolkit.report.changes import change_of
 
 
-def test_a_stage_that_is_not_dated_has_drifted_all_the_same(account: AwsAccess) -> None:
+def test_of_a_stage_it_is_told_when_it_was_changed(account: AwsAccess) -> None:
     apis = account.apigateway
     api = apis.create_rest_api(name="drifting")["id"]
     get = {"responses": {}, "x-amazon-apigateway-integration": {"type": "mock"}}
@@ -18,7 +19,11 @@ def test_a_stage_that_is_not_dated_has_drifted_all_the_same(account: AwsAccess) 
     apis.put_rest_api(restApiId=api, body=json.dumps(body).encode())
     deployment = apis.create_deployment(restApiId=api)["id"]
     apis.create_stage(restApiId=api, stageName="live", deploymentId=deployment)
+    other = [{"op": "replace", "path": "/description", "value": "a"}]
+    told = apis.update_stage(restApiId=api, stageName="live", patchOperations=other)["lastUpdatedDate"]
     values = {"rest_api_id": api, "stage_name": "live"}
     address = "module.api.aws_api_gateway_stage.this[0]"
-    changed = change_of(resource(address, "update", {**values, "description": "a"}, values))
-    assert drift._modified_at(account, changed) is None
+    changed = change_of(resource(address, "update", values, {**values, "description": "a"}))
+    modified_at = drift._modified_at(account, changed)
+    assert modified_at is not None
+    assert datetime.fromisoformat(modified_at) == told

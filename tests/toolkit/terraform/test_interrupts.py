@@ -1,0 +1,32 @@
+"""What is said of a Terraform command that was asked to stop."""
+
+from __future__ import annotations
+
+import pytest
+
+from toolkit.terraform import interrupts
+from toolkit.terraform.process import Outcome
+
+PLACES = {"log": "build/x/apply.log", "unlock": "toolkit unlock --env x"}
+
+
+@pytest.mark.parametrize(
+    ("name", "forced", "said"),
+    [
+        ("apply", True, "the state may miss what it was doing"),
+        ("apply", False, "what it did is stored in the state"),
+        ("plan", True, "nothing was changed"),
+        ("plan", False, "nothing was changed"),
+        ("init", True, "nothing was changed"),
+    ],
+)
+def test_it_is_about_what_the_command_does(name: str, forced: bool, said: str) -> None:
+    error = interrupts.error(name, Outcome(1, interrupted=True, forced=forced, stderr=""), **PLACES)
+    assert said in str(error)
+    assert error.exit_code == 130
+
+
+def test_a_plan_that_was_stopped_by_force_may_have_left_its_lock() -> None:
+    stopped = Outcome(1, interrupted=True, forced=True, stderr="")
+    assert "toolkit unlock --env x" in str(interrupts.error("plan", stopped, **PLACES))
+    assert "unlock" not in str(interrupts.error("init", stopped, **PLACES))
