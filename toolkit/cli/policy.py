@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -35,16 +36,17 @@ def check(
 ) -> None:
     """Judge a plan or Terraform code by the policies; exit 3 if they forbid it."""
     from toolkit.console import Console
-    from toolkit.policy import Gate, GateSettings, Severity, data, text
+    from toolkit.policy import Gate, GateSettings, Severity, data, plandocument, text
     from toolkit.project import Project
 
     console = Console()
     settings = GateSettings(fail_at=Severity.parse(fail_at))
-    plan = _plan(path)
+    plan = plandocument.read(path)
+    _see_to_places(source, (sarif, junit))
     with Gate(Project.find(), console, settings) as gate, console.progress("checking policies"):
         report = gate.check_directory(path) if plan is None else gate.check_plan(plan, source)
-    _write(report, sarif, junit)
     console.data(json.dumps(data.render(report), indent=2) if as_json else text.render(report))
+    _write(report, sarif, junit)
     report.raise_for_violations()
 
 
@@ -85,22 +87,20 @@ def _named(documents: list[Document], name: str) -> Document:
     return found
 
 
-def _plan(path: Path) -> dict[str, Any] | None:
-    """A plan's JSON; None if the path is a folder."""
+def _see_to_places(source: Path | None, reports: Iterable[Path | None]) -> None:
+    """What is missing or in the way is told before anything is judged, which takes a while.
+
+    Raises:
+        InputError: there is no such folder of source code, or a report would take a folder's place.
+    """
     from toolkit.errors import InputError
 
-    if path.is_dir():
-        return None
-    how = "`terraform show -json PLAN > plan.json` makes one of a saved plan"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError("there is no such file or folder", where=str(path)) from None
-    except ValueError:
-        raise InputError("this is neither a folder nor a plan in JSON", where=str(path), remedy=how) from None
-    if not isinstance(content, dict):
-        raise InputError("this is no plan in JSON", where=str(path), remedy=how)
-    return content
+    if source is not None and not source.is_dir():
+        raise InputError("--source names no folder", where=str(source), remedy="name the stack's folder")
+    for path in filter(None, reports):
+        if path.is_dir():
+            raise InputError("this is a folder", where=str(path), remedy="name the file to write")
+        path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _write(report: Report, sarif: Path | None, junit: Path | None) -> None:

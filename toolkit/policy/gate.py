@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from toolkit.console import Console
 from toolkit.errors import InputError
-from toolkit.policy import references, rules
+from toolkit.policy import plandocument, references, rules
 from toolkit.policy.findings import Report
 from toolkit.policy.judge import Judge, Locate
 from toolkit.policy.rules import Rulebook
@@ -62,10 +62,8 @@ class Gate:
             InputError: the document is no plan.
             ToolkitError: the scan failed.
         """
-        if not {"planned_values", "terraform_version"} <= document.keys():
-            raise InputError(
-                "this is no plan in JSON", remedy="`terraform show -json PLAN` makes one of a saved plan"
-            )
+        if not plandocument.is_plan(document):
+            raise InputError("this is no plan in JSON", remedy=plandocument.HOW)
         planned = PlanSources(document, stack, self._sources) if stack else None
         scan = self._scanner.plan(references.see_through_modules(document))
         return self._judge(scan, lambda raw: planned.block(raw.resource) if planned else None)

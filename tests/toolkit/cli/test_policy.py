@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -25,7 +26,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_plan_that_is_forbidden(plan: Path, tmp_path: Path) -> None:
-    files = {"--sarif": tmp_path / "report.sarif", "--junit": tmp_path / "report.xml"}
+    files = {"--sarif": tmp_path / "new" / "report.sarif", "--junit": tmp_path / "report.xml"}
     arguments = [str(each) for pair in files.items() for each in pair]
     result = Toolkit(ROOT)("policy", "check", str(plan), "--source", str(FIXTURES), *arguments)
     assert result.returncode == 3
@@ -60,6 +61,7 @@ def test_source_code_below_the_threshold(tmp_path: Path) -> None:
         ("binary.tfplan", b"PK\x03\x04\xff", "neither a folder nor a plan"),
         ("list.json", b"[]", "no plan in JSON"),
         ("state.json", b'{"version": 4}', "no plan in JSON"),
+        ("plan.json", b'{"dangers": [], "parts": [], "policy": null}', "`toolkit plan` has judged it"),
     ],
 )
 def test_a_path_that_cannot_be_judged(tmp_path: Path, name: str, content: bytes | None, says: str) -> None:
@@ -72,3 +74,28 @@ def test_a_path_that_cannot_be_judged(tmp_path: Path, name: str, content: bytes 
     assert result.returncode == 2
     assert says in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_plan_that_the_toolkit_saved_was_judged_already(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "plan", "w") as archive:
+        for name in ("manifest.json", "terraform.tfplan"):
+            archive.writestr(name, b"")
+    result = Toolkit(ROOT)("policy", "check", str(tmp_path / "plan"))
+    assert result.returncode == 2
+    assert "`toolkit plan` has judged it" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "says"),
+    [
+        ("--source", "missing", "no folder"),
+        ("--sarif", "", "a folder"),
+        ("--junit", "plan.json/x", "a file is where"),
+    ],
+)
+def test_places_are_told_before_anything_is_judged(plan: Path, option: str, name: str, says: str) -> None:
+    result = Toolkit(ROOT)("policy", "check", str(plan), option, str(plan.parent / name))
+    assert result.returncode in (2, 4)
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""

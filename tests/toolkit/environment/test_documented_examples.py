@@ -1,0 +1,55 @@
+"""The parts of environment files that the documentation shows: whoever copies one has a file that is read."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.support.checkout import ROOT
+from toolkit.environment import load
+from toolkit.project import Project
+
+# What an example leaves out, because it is about something else.
+REST: dict[str, Any] = {"target": "aws", "name": "llm", "region": "us-east-1", "account_id": "123456789012"}
+MODEL: dict[str, Any] = {
+    "serving": {"engine": "vllm"},
+    "source": {"hub": "Qwen/Qwen3-8B", "revision": "b968826d9c46dd6066d109eabc6255188de91218"},
+    "instance_type": "ml.g6.2xlarge",
+}
+FENCED = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INDENTED = re.compile(r"^    (?:account|api|models|policy):\n(?:     .*\n)+", re.MULTILINE)
+
+
+def examples() -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        text = page.read_text()
+        for block in [*FENCED.findall(text), *map(textwrap.dedent, INDENTED.findall(text))]:
+            part = YAML(typ="safe", pure=True).load(block)
+            if part.keys() <= {"account", "api", "models", "policy"}:
+                found.append((f"{page.name}: {', '.join(part)}", part))
+    return found
+
+
+EXAMPLES = examples()
+
+
+@pytest.mark.parametrize("part", [part for _, part in EXAMPLES], ids=[name for name, _ in EXAMPLES])
+def test_an_example_is_read(tmp_path: Path, part: dict[str, Any]) -> None:
+    models = {"smollm2": {}, **part.get("models", {})}
+    whole = {**REST, **part, "models": {name: {**MODEL, **model} for name, model in models.items()}}
+    project = Project(tmp_path)
+    file = project.environment_file("dev")
+    file.parent.mkdir(parents=True)
+    YAML().dump(whole, file)
+    assert load(project, "dev").models.keys() == models.keys()
+
+
+def test_all_kinds_of_examples_were_found() -> None:
+    pages = {name.partition(":")[0] for name, _ in EXAMPLES}
+    assert {"exposure.md", "asynchronous-models.md", "plan-and-apply.md", "api-keys.md"} <= pages
