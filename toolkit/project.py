@@ -77,17 +77,30 @@ class Project:
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
 
 
+def home_dir() -> Path | None:
+    """The user's home; None for one whom the system does not know, as containers often have."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
 def cache_dir() -> Path:
     """The user's cache for what is expensive to fetch, shared by all checkouts.
 
     `TOOLKIT_CACHE_DIR` overrides the operating system's usual place.
 
     Raises:
-        InputError: it names the home of a user that there is not.
+        InputError: it names the home of a user that there is not, or there is no usual place.
     """
     named = os.environ.get("TOOLKIT_CACHE_DIR")
     if named:
         return _expanded(named).resolve()
+    if home_dir() is None and not os.environ.get("XDG_CACHE_HOME"):
+        raise InputError(
+            "you have no home directory, so it is not known where to keep downloads",
+            remedy="set TOOLKIT_CACHE_DIR to a folder that you may write to, or HOME",
+        )
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("sagemaker-llm-toolkit"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import platform
 import time
 import uuid
@@ -57,7 +58,7 @@ def held(
         "ID": str(uuid.uuid4()),
         "Operation": operation,
         "Info": "",
-        "Who": f"{getpass.getuser()}@{platform.node()}",
+        "Who": f"{_user()}@{platform.node()}",
         "Version": "",
         "Created": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
         "Path": f"{bucket}/{key}",
@@ -95,6 +96,13 @@ def _take(access: AwsAccess, bucket: str, lock: str, body: bytes) -> bool:
             return False
         raise
     return True
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # one whom the system does not know, as containers often have
+        return f"user {os.getuid()}"
 
 
 def _taken(access: AwsAccess, bucket: str, key: str, lock: str) -> StateError:

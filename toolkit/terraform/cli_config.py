@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolkit.project import cache_dir
+from toolkit.project import cache_dir, home_dir
 from toolkit.terraform import hcl
 from toolkit.terraform.program import Program
 
@@ -84,7 +84,9 @@ def _user_files(program: Program) -> list[Path]:
     named = _named_file()
     if named:
         return [named]
-    home = Path.home()
+    home = home_dir()
+    if home is None:
+        return []
     rc = home / ".terraformrc"
     if program.product == "OpenTofu":
         xdg = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "opentofu" / "tofurc"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from toolkit.console import Console
 from toolkit.errors import InputError
-from toolkit.project import cache_dir
+from toolkit.project import cache_dir, home_dir
 from toolkit.terraform.cli_config import Mirror, UserConfig
 from toolkit.terraform.program import Program
 
@@ -104,16 +104,18 @@ def _named_directory(named: str) -> Path:
 
 def _implied(program: Program, stack: Path) -> list[tuple[Path, str]]:
     """Where Terraform looks without being told; its documentation calls them implied local mirrors."""
-    home = Path.home()
+    home = home_dir()
     app = "opentofu" if program.product == "OpenTofu" else "terraform"
-    paths = [stack / "terraform.d" / "plugins", home / ".terraform.d" / "plugins"]
+    paths = [stack / "terraform.d" / "plugins"]
+    if home is not None:
+        paths.append(home / ".terraform.d" / "plugins")
     if sys.platform == "darwin":
         paths += [
             base / "Library" / "Application Support" / "io.terraform" / "plugins"
-            for base in (home, Path("/"))
+            for base in filter(None, (home, Path("/")))
         ]
     else:
-        data_home = os.environ.get("XDG_DATA_HOME") or str(home / ".local" / "share")
+        data_home = os.environ.get("XDG_DATA_HOME") or (str(home / ".local" / "share") if home else "")
         data_dirs = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
         paths += [Path(base) / app / "plugins" for base in [data_home, *data_dirs.split(":")] if base]
     return [(path, "implied mirror directory") for path in paths]
