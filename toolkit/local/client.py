@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from toolkit.console import Console
-from toolkit.errors import PreflightError
+from toolkit.errors import InterruptedByUserError, PreflightError
 from toolkit.local import timescale
 from toolkit.local.state import Folder, Record, code_version
 from toolkit.local.status import CloudStatus
@@ -62,6 +62,7 @@ def ensure_running(project: Project, console: Console) -> RunningCloud:
 
     Raises:
         PreflightError: it did not start; the error shows the end of its log. Or it does not answer.
+        InterruptedByUserError: Ctrl-C while it started; it is gone.
         InputError: a setting for it has no good value.
     """
     timescale.scale()
@@ -226,7 +227,13 @@ def _start(folder: Folder, console: Console) -> Record:
                 # A session of its own: it survives this command, its terminal and Ctrl-C in it.
                 start_new_session=True,
             )
-        return _wait_until_ready(folder, process, instance_id)
+        try:
+            return _wait_until_ready(folder, process, instance_id)
+        except KeyboardInterrupt:
+            # The next command would start another one in the same folder.
+            process.kill()
+            process.wait()
+            raise InterruptedByUserError("stopped; the embedded cloud was not started") from None
 
 
 def _environment() -> dict[str, str]:

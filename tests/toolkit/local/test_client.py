@@ -13,10 +13,12 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.support import interrupts
 from tests.support.cloud import aws_clients, eventually, is_gone
 from tests.support.patience import HANG_SECONDS
 from toolkit.console import Console
@@ -198,6 +200,33 @@ def test_a_failed_start_shows_the_end_of_the_log(project: Project, monkeypatch: 
     with pytest.raises(PreflightError, match="no space is left") as full:
         client.ensure_running(project, silent())
     assert full.value.where == str(project.local_cloud)
+
+
+def test_a_start_that_is_interrupted_leaves_no_cloud(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Python runs this first: the cloud notes its process, and never comes to listen.
+    hold = f"""
+import os, sys, threading
+if "toolkit.local.server" in sys.orig_argv:
+    open({str(tmp_path / "pid")!r}, "w").write(f"{{os.getpid()}}.")
+    threading.Event().wait()
+"""
+    (tmp_path / "sitecustomize.py").write_text(hold)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    command = interrupts.start(
+        "import sys; from pathlib import Path; from toolkit.local import client; from toolkit.console import "
+        "Console; from toolkit.project import Project; from toolkit.errors import InterruptedByUserError\n"
+        "try: client.ensure_running(Project(Path(sys.argv[1])), Console())\n"
+        "except InterruptedByUserError as error: print(error)",
+        str(project.root),
+    )
+    eventually(interrupts.has(tmp_path / "pid", "."))
+    pid = int((tmp_path / "pid").read_text().rstrip("."))
+    command.send_signal(signal.SIGINT)
+    said, _ = command.communicate(timeout=HANG_SECONDS)
+    assert "the embedded cloud was not started" in said
+    assert is_gone(pid)
 
 
 def test_an_empty_cloud_with_older_code_is_replaced(
