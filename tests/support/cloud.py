@@ -175,6 +175,12 @@ class Hosting:
 Behaviour = Callable[[http.server.BaseHTTPRequestHandler, dict[str, Any]], None]
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    # Python's own are 5: of more at once the system takes none, and each tries again after 1, 2, 4, … 32 s.
+    request_queue_size = 1024
+    daemon_threads = True
+
+
 class Engine:
     """An OpenAI-compatible server in the test's own process, which answers what the test wants.
 
@@ -204,8 +210,7 @@ class Engine:
             def log_message(self, *_: object) -> None:
                 return
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 

@@ -172,6 +172,7 @@ class _Runtime(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 1024  # of more at once the system takes none for seconds
 
     def handle_error(self, request: object, client_address: object) -> None:
         # A gateway that hangs up is what some tests are about.

@@ -33,6 +33,7 @@ ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action":
 
 @pytest.mark.parametrize("name", permissions.NAMES)
 def test_what_was_printed_is_what_was_created(people: Deployers, name: str) -> None:
+    people.write()  # as it was when they were created
     printed = people.succeed("administrator", "policy", "iam", name)
     assert json.loads(printed) == people.document(name)
 

@@ -105,7 +105,8 @@ async def serve(port: int, upstream: Callable[[], Upstream | None]) -> asyncio.S
         OSError: the port is taken.
     """
     loop = asyncio.get_running_loop()
-    return await loop.create_server(lambda: _Front(upstream), "127.0.0.1", port)
+    # Of more callers at once than wait here the system takes none, and they try again seconds later.
+    return await loop.create_server(lambda: _Front(upstream), "127.0.0.1", port, backlog=1024)
 
 
 class _Front(asyncio.Protocol):
