@@ -46,7 +46,7 @@ from toolkit.local import guard, state, timescale
 from toolkit.local.apigateway.domains import CustomDomains
 from toolkit.local.apigateway.service import ApiGatewayService
 from toolkit.local.autoscaling.service import AutoScalingService
-from toolkit.local.controlplane import application, checksums, inventory, objects, owners, zones
+from toolkit.local.controlplane import application, checksums, firewalls, inventory, objects, owners, zones
 from toolkit.local.functions.service import FunctionService
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.iam.middleware import EnforceIam
@@ -199,6 +199,7 @@ def _fresh_directory(parent: Path, name: str) -> Path:
     checksums.apply()
     owners.apply()
     zones.apply()
+    firewalls.apply()
     return directory
 
 
