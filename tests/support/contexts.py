@@ -51,11 +51,13 @@ class Opened:
         return self._said.getvalue().splitlines()
 
 
-def opened(directory: Path, access: AwsAccess, models: Sequence[str] = ("m",), env: str = "x") -> Opened:
-    """Open an environment with these models; nothing of it is deployed."""
+def opened(
+    directory: Path, access: AwsAccess, models: Sequence[str] = ("m",), env: str = "x", further: str = ""
+) -> Opened:
+    """Open an environment with these models, and with what further its file says; nothing is deployed."""
     project = make_checkout(directory)
     text = ENVIRONMENT + "".join(MODEL.format(name=name) for name in models)
-    project.environment_file(env).write_text(text)
+    project.environment_file(env).write_text(text + further)
     said = io.StringIO()
     console = Console(err=said, interactive=False)
     return Opened(Context(project, load(project, env), access, console, cloud_instance=None), said)

@@ -160,6 +160,7 @@ class Deployers:
         self.succeed("deployer", "apply", "--yes")
         self.succeed("viewer", "drift")
         self._keep_roles()
+        self._forget("aws_route53_record", "aws_api_gateway_base_path_mapping")
         self.succeed("deployer", "destroy", "--yes")
         self._look_for_what_is_left()
         self.write({DOMAIN + RECORD: ""})
@@ -175,6 +176,16 @@ class Deployers:
             (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
             document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
             self.roles[role] = dict(document)
+
+    def _forget(self, *types: str) -> None:
+        """Take resources out of the state: what an apply made that was cut off at that moment."""
+        place = {"Bucket": f"llm-state-{ACCOUNT}-{REGION}", "Key": f"{ENV}/inference.tfstate"}
+        s3 = self.client("s3")
+        state = json.loads(s3.get_object(**place)["Body"].read())
+        left = [each for each in state["resources"] if each["type"] not in types]
+        assert len(left) == len(state["resources"]) - len(types)
+        changed = {**state, "serial": state["serial"] + 1, "resources": left}
+        s3.put_object(**place, Body=json.dumps(changed).encode())
 
     def _look_for_what_is_left(self) -> None:
         domains = self.client("apigateway").get_domain_names()["items"]

@@ -16,9 +16,13 @@ from tests.support import enforcing, proof
 from tests.support.checkout import ROOT
 from tests.support.terraform import Rig
 from toolkit import permissions
+from toolkit.aws.access import LOCAL_SETTINGS, AwsAccess
+from toolkit.deployment.context import Context
+from toolkit.deployment.cutoff import adoption, inthefront
+from toolkit.deployment.cutoff.leftovers import Leftovers
 from toolkit.environment import Environment, load
 from toolkit.project import Project
-from toolkit.terraform import Change, Workspace
+from toolkit.terraform import Change, Counts, Plan, Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +49,12 @@ variable "gateway" {
 provider "aws" {
   region = "us-east-1"
   default_tags {
-    tags = { deployment = "llm-inside" }
+    tags = {
+      deployment  = "llm-inside"
+      environment = "inside"
+      managed-by  = "terraform"
+      stack       = "inference"
+    }
   }
 }
 
@@ -75,6 +84,7 @@ HOLDERS = {"deployer": "api-deployer", "viewer": "viewer", "operator": "operator
 PARTS = {
     "api-deployer": {
         "ChangeFirewallInFrontOfStages": None,
+        "ListFirewallsWhichHaveNoResource": None,
         "ChangeApiThatHasTheTag": {"apigateway:SetWebACL", "apigateway:UpdateRestApiPolicy"},
     },
     "viewer": {"LookAtFirewall": None},
@@ -90,15 +100,21 @@ class Inside:
     """The environment's people, and what they did.
 
     Attributes:
+        environment: what their policies are for.
         endpoint: how API Gateway knew the API.
+        found: ids of what a deployer would adopt if no state knew it, and of what would be removed.
+        firewall: id of the web ACL.
         changes: what the viewer's plan found to change afterwards.
         decisions: what IAM decided on while each of them worked.
     """
 
     rig: Rig
+    environment: Environment
     documents: dict[str, dict[str, Any]]
     workspace: Workspace
     endpoint: dict[str, Any] = field(default_factory=dict)
+    found: list[str] = field(default_factory=list)
+    firewall: str = ""
     changes: tuple[Change, ...] | None = None
     decisions: dict[str, list[proof.Decision]] = field(default_factory=dict)
     _keys: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -130,6 +146,7 @@ class Inside:
         deployer = self.as_("deployer")
         deployer.apply(deployer.plan())
         self.bring_back_rules()
+        self.look_for_what_no_state_knows()
         api = deployer.outputs()["api_id"]
         self.endpoint = self.client("apigateway").get_rest_api(restApiId=api)["endpointConfiguration"]
         self.changes = self.as_("viewer").plan().changes
@@ -139,10 +156,25 @@ class Inside:
         """What a rollback asks for, where the earlier release had other rules; here they are the same."""
         waf = self.client("wafv2", "operator")
         (found,) = self.client("wafv2").list_web_acls(Scope="REGIONAL")["WebACLs"]
+        self.firewall = found["Id"]
         named = {"Name": found["Name"], "Id": found["Id"], "Scope": "REGIONAL"}
         there = self.client("wafv2").get_web_acl(**named)["WebACL"]
         members = ("DefaultAction", "Description", "Rules", "VisibilityConfig")
         waf.update_web_acl(**named, LockToken=found["LockToken"], **{name: there[name] for name in members})
+
+    def look_for_what_no_state_knows(self) -> None:
+        """What a deployer's plan and destroy do after an apply that was cut off."""
+        address = "module.api.aws_wafv2_web_acl.this[0]"
+        created = (Change(address, "create", "aws_wafv2_web_acl"),)
+        plan = Plan(Path("plan"), True, False, Counts(), created, ())
+        keys = self._keys["deployer"]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(LOCAL_SETTINGS["AWS_ACCESS_KEY_ID"], keys["AccessKeyId"])
+            patch.setenv(LOCAL_SETTINGS["AWS_SECRET_ACCESS_KEY"], keys["SecretAccessKey"])
+            access = AwsAccess("us-east-1", "123456789012", self.rig.cloud.endpoint_url)
+            context = Context(self.rig.project, self.environment, access, self.workspace.console, None)
+            self.found = [each.id for each in adoption.find(context, plan)]
+            self.found += [each.id for each in inthefront.removable(context, Leftovers(context))]
 
     def client(self, service: str, holder: str | None = None) -> Any:
         """A boto3 client of one of them, or the administrator's."""
@@ -183,7 +215,7 @@ def inside(rig: Rig, packages: dict[str, str], tmp_path_factory: pytest.TempPath
         for name in (*permissions.NAMES, permissions.BOUNDARY)
     }
     workspace = rig.workspace(rig.root("inside", MODULE), {"gateway": packages["gateway"]})
-    lived = Inside(rig, documents, workspace)
+    lived = Inside(rig, of, documents, workspace)
     lived.hold()
     enforcing.enforce(rig.cloud.endpoint_url, True)
     try:
@@ -199,6 +231,10 @@ def test_it_is_made_and_read_back(inside: Inside) -> None:
     assert inside.changes == ()
     for holder, decisions in inside.decisions.items():
         assert decisions and [each for each in decisions if not each.allowed] == [], holder
+
+
+def test_a_deployer_finds_the_firewall_that_no_state_knows(inside: Inside) -> None:
+    assert inside.found == [f"{inside.firewall}/llm-inside/REGIONAL", inside.firewall]
 
 
 def test_nothing_is_left(inside: Inside) -> None:

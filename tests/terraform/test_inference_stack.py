@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.front import CERTIFICATE, Front
 from tests.support.terraform import Account, Planned, Rig, show
+from toolkit.aws.access import AwsAccess
 from toolkit.errors import TerraformError
 
 pytestmark = pytest.mark.slow
@@ -21,6 +23,13 @@ API = {
 SERVERLESS = {
     "type": "serverless",
     "serverless": {"memory_mb": 2048, "max_concurrency": 2, "provisioned_concurrency": None},
+}
+TAGS = {
+    "team": "platform",
+    "managed-by": "terraform",
+    "stack": "inference",
+    "environment": "dev",
+    "deployment": "example-dev",
 }
 DESCRIPTION = 'A "description" with ${no} 模型'
 Variables = dict[str, Any]
@@ -196,13 +205,7 @@ def test_the_environments_settings_arrive(planned: Planned) -> None:
         == json.loads(api["body"])["info"]["description"]
         == 'A "description" with ${no} 模型'
     )
-    assert api["tags_all"] == {
-        "team": "platform",
-        "managed-by": "terraform",
-        "stack": "inference",
-        "environment": "dev",
-        "deployment": "example-dev",
-    }
+    assert api["tags_all"] == TAGS
     taggable = [change["after"] for change in planned.changes.values() if "tags_all" in change["after"]]
     assert {type(each["tags_all"]) for each in taggable} == {dict}
     assert [each for each in taggable if each["tags_all"] != api["tags_all"]] == []
@@ -234,3 +237,39 @@ def test_weights_that_the_role_cannot_read(
     workspace = rig.workspace(rig.project.stack("inference"), elsewhere, account.backend)
     with pytest.raises(TerraformError, match="stage the weights there, or give the ARN"):
         workspace.plan()
+
+
+def test_what_is_in_front_of_the_api_already_is_imported(
+    rig: Rig, account: Account, variables: Callable[..., Variables]
+) -> None:
+    """What an apply that was cut off has left there goes by these ids."""
+    access = AwsAccess("us-east-1", "123456789012", rig.cloud.endpoint_url)
+    front = Front(access, "example-dev", "import.example.com", "models")
+    target, web_acl = front.domain(TAGS), front.firewall(TAGS)
+    front.mapping(TAGS)
+    front.record(target)
+    domain = {"name": front.name, "certificate_arn": CERTIFICATE, "base_path": "models"}
+    ids = {
+        "aws_api_gateway_domain_name.this": front.name,
+        "aws_api_gateway_base_path_mapping.this": f"{front.name}/models",
+        "aws_route53_record.domain": f"{front.zone}_{front.name}_A",
+        "aws_wafv2_web_acl.this": f"{web_acl['Id']}/example-dev/REGIONAL",
+    }
+    given = variables(adopt={name.partition(".")[0]: [{"id": id_}] for name, id_ in ids.items()})
+    given["api"] |= {"domain": {**domain, "hosted_zone_id": front.zone}, "waf": {}}
+    try:
+        planned = show(rig.workspace(rig.project.stack("inference"), given, account.backend))
+    finally:
+        access.wafv2.delete_web_acl(
+            Name="example-dev", Scope="REGIONAL", Id=web_acl["Id"], LockToken=web_acl["LockToken"]
+        )
+    changes = {each["address"]: each["change"] for each in planned.content["resource_changes"]}
+    found = {name: changes[f"module.api.{name}[0]"] for name in ids}
+    assert {name: change["importing"]["id"] for name, change in found.items()} == ids
+    # The mapping will lead to the API that is yet to be made, and the firewall gets its texts.
+    assert {name: change["actions"] for name, change in found.items()} == {
+        "aws_api_gateway_domain_name.this": ["no-op"],
+        "aws_api_gateway_base_path_mapping.this": ["update"],
+        "aws_route53_record.domain": ["no-op"],
+        "aws_wafv2_web_acl.this": ["update"],
+    }

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from types_boto3_iam.client import IAMClient
     from types_boto3_lambda.client import LambdaClient
     from types_boto3_logs.client import CloudWatchLogsClient
+    from types_boto3_route53.client import Route53Client
     from types_boto3_s3.client import S3Client
     from types_boto3_sagemaker.client import SageMakerClient
     from types_boto3_sagemaker_runtime.client import SageMakerRuntimeClient
     from types_boto3_sts.client import STSClient
+    from types_boto3_wafv2.client import WAFV2Client
 
 # In the embedded cloud commands are the account's root, unless these name one of its users or sessions. They
 # are not AWS's own variables, so that a developer's real credentials never reach it by accident.
@@ -204,3 +206,13 @@ class AwsAccess:
     def logs(self) -> CloudWatchLogsClient:
         """CloudWatch Logs."""
         return self._session.client("logs", **self._options)
+
+    @cached_property
+    def route53(self) -> Route53Client:
+        """Route 53: hosted zones and their records, which are in no region."""
+        return self._session.client("route53", **self._options)
+
+    @cached_property
+    def wafv2(self) -> WAFV2Client:
+        """AWS WAF: web ACLs."""
+        return self._session.client("wafv2", **self._options)

@@ -9,7 +9,7 @@ from toolkit.cli.options import AllowDestroy, Env, LockTimeout, Yes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from toolkit.deployment.cutoff.removal import Leftover
+    from toolkit.deployment.cutoff.leftovers import Leftover
     from toolkit.terraform import Plan
 
 

@@ -8,7 +8,7 @@ from toolkit.deployment import bootstrap, files, inference
 from toolkit.deployment.api import apikeys
 from toolkit.deployment.context import Context
 from toolkit.deployment.cutoff import removal
-from toolkit.deployment.cutoff.removal import Leftover
+from toolkit.deployment.cutoff.leftovers import IN_FRONT, Leftover
 from toolkit.deployment.outputs import stored
 from toolkit.deployment.rollout import settle
 from toolkit.terraform import Plan
@@ -31,17 +31,19 @@ def destroy(context: Context, approve: Callable[[Plan, Sequence[Leftover]], None
     workspace = context.workspace(inference.STACK)
     workspace.init()
     plan = workspace.plan(destroy=True)
-    approve(plan, removal.find(context, known))
+    unknown = removal.find(context, known)
+    approve(plan, unknown)
     # Keys are the toolkit's own, not Terraform's; access ends before the API does.
     apikeys.revoke_all(context)
+    # A record is known by its domain and would outlast it, and a mapping keeps its API from being deleted.
+    removed = _remove(context, [each for each in unknown if each.type in IN_FRONT])
     if plan.has_changes:
         with inference.watching(context, plan) as states:
             workspace.apply(plan, states)
-    return plan.counts.remove + _remove_rest(context)
+    return plan.counts.remove + removed + _remove(context, removal.find(context, {}))
 
 
-def _remove_rest(context: Context) -> int:
-    left = removal.find(context, {})
+def _remove(context: Context, left: Sequence[Leftover]) -> int:
     for each in left:
         each.remove()
         context.console.line(f"removed {each}, which was not in the state")

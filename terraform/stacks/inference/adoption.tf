@@ -81,3 +81,27 @@ import {
   to       = module.api.aws_api_gateway_usage_plan.this[each.value.key]
   id       = each.key
 }
+
+import {
+  for_each = lookup(local.adopt, "aws_api_gateway_domain_name", {})
+  to       = module.api.aws_api_gateway_domain_name.this[0]
+  id       = each.key
+}
+
+import {
+  for_each = lookup(local.adopt, "aws_api_gateway_base_path_mapping", {})
+  to       = module.api.aws_api_gateway_base_path_mapping.this[0]
+  id       = each.key
+}
+
+import {
+  for_each = lookup(local.adopt, "aws_route53_record", {})
+  to       = module.api.aws_route53_record.domain[0]
+  id       = each.key
+}
+
+import {
+  for_each = lookup(local.adopt, "aws_wafv2_web_acl", {})
+  to       = module.api.aws_wafv2_web_acl.this[0]
+  id       = each.key
+}

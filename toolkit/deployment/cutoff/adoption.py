@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from botocore.exceptions import ClientError
+
+from toolkit.aws.errors import DENIED, explain
 from toolkit.deployment.context import Context
-from toolkit.deployment.cutoff.leftovers import Leftovers
+from toolkit.deployment.cutoff.leftovers import IN_FRONT, Leftovers
 from toolkit.environment import endpoint_name
 from toolkit.terraform import Change, Plan
 
@@ -63,6 +66,8 @@ def _look(context: Context, there: Leftovers, change: Change) -> Found | None:
     if match := _OF_A_MODEL.match(change.address):
         return _of_a_model(context, there, match["type"], match["model"], match["key"])
     if match := _OF_THE_API.match(change.address):
+        if match["type"] in IN_FRONT:
+            return _in_front(context, there, change.address, match["type"])
         return _of_the_api(context, there, match["type"], match["name"], match["key"])
     return None
 
@@ -106,6 +111,30 @@ def _of_the_api(context: Context, there: Leftovers, kind: str, name: str, key: s
     block, look = looks[kind]
     found = look()
     return Found(block, found, key=key) if found else None
+
+
+def _in_front(context: Context, there: Leftovers, address: str, kind: str) -> Found | None:
+    # A firewall's place before a stage is not adopted: to take it a second time changes nothing.
+    prefix, domain = context.environment.prefix, context.environment.api.domain
+    try:
+        if kind == "aws_wafv2_web_acl":
+            found = there.firewall(prefix)
+            return Found(kind, f"{found}/{prefix}/REGIONAL") if found else None
+        if domain is None:
+            return None
+        looks: dict[str, Callable[[], str | None]] = {
+            "aws_api_gateway_domain_name": lambda: there.domain(domain.name),
+            "aws_api_gateway_base_path_mapping": lambda: there.mapping(domain.name, domain.base_path),
+            "aws_route53_record": lambda: there.record(domain.hosted_zone_id or "", domain.name),
+        }
+        found = looks[kind]()
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in DENIED:
+            raise
+        # Policies know of it only once the environment's file does; and no name is given out twice.
+        context.console.warning(f"whether {address} is there already is not known: {explain(error)}")
+        return None
+    return Found(kind, found) if found else None
 
 
 def _type(found: Found) -> str:

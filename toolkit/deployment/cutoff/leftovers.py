@@ -6,8 +6,9 @@ Terraform would make them again, and fail at names that are taken or make a seco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -15,12 +16,56 @@ from toolkit.aws import endpoints
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.context import Context
 
+if TYPE_CHECKING:
+    from types_boto3_apigateway.type_defs import DomainNameResponseTypeDef
+    from types_boto3_route53.type_defs import ResourceRecordSetOutputTypeDef
+    from types_boto3_wafv2.type_defs import WebACLSummaryTypeDef
+
 T = TypeVar("T")
 
 # How the services say that what was asked for does not exist; SageMaker has no code of its own.
-_MISSING = {"NoSuchEntity", "ResourceNotFoundException", "NotFoundException", "ObjectNotFoundException"}
-# What API Gateway gives at most at once.
+_MISSING = {
+    "NoSuchEntity",
+    "NoSuchHostedZone",
+    "NotFoundException",
+    "ObjectNotFoundException",
+    "ResourceNotFoundException",
+    "WAFNonexistentItemException",
+}
+# What is in front of an API.
+IN_FRONT = frozenset(
+    {
+        "aws_api_gateway_base_path_mapping",
+        "aws_api_gateway_domain_name",
+        "aws_route53_record",
+        "aws_wafv2_web_acl",
+    }
+)
+# What API Gateway and AWS WAF give at most at once.
 _PAGE = 500
+_WAF_PAGE = 100
+# What API Gateway calls the base path of a mapping for all paths.
+ALL_PATHS = "(none)"
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something of the environment.
+
+    Attributes:
+        kind: what it is, for the user.
+        type: Terraform's name of that.
+        id: its id for Terraform.
+        remove: takes it away.
+    """
+
+    kind: str
+    type: str
+    id: str
+    remove: Callable[[], object]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
 
 
 class Leftovers:
@@ -106,10 +151,67 @@ class Leftovers:
         found = self._access.apigateway.get_usage_plans(limit=_PAGE)["items"]
         return {plan["id"]: plan["name"] for plan in found if self._ours(plan.get("tags", {}))}
 
+    def domain(self, name: str) -> str | None:
+        """A domain name of an API's."""
+        return name if self._domain(name) is not None else None
+
+    def mapping(self, domain: str, base_path: str) -> str | None:
+        """What leads from a domain of ours to an API."""
+        get = self._access.apigateway.get_base_path_mapping
+        if self.domain(domain) is None:
+            return None
+        found = unless_missing(lambda: get(domainName=domain, basePath=base_path or ALL_PATHS))
+        return f"{domain}/{base_path}" if found is not None else None
+
+    def record(self, zone: str, name: str) -> str | None:
+        """The DNS record of a domain."""
+        return f"{zone}_{name}_A" if self.record_set(zone, name) is not None else None
+
+    def record_set(self, zone: str, name: str) -> ResourceRecordSetOutputTypeDef | None:
+        """The DNS record of a domain, as Route 53 has it; it has no tags, and is ours if it leads to ours."""
+        domain = self._domain(name)
+        if domain is None:
+            return None
+        list_records = self._access.route53.list_resource_record_sets
+        answer = unless_missing(
+            lambda: list_records(HostedZoneId=zone, StartRecordName=name, StartRecordType="A", MaxItems="1")
+        )
+        for record in answer["ResourceRecordSets"] if answer is not None else []:
+            target = record.get("AliasTarget", {}).get("DNSName", "")
+            if (record["Name"], record["Type"]) == (f"{name}.", "A") and _same_host(
+                target, domain.get("regionalDomainName", "")
+            ):
+                return record
+        return None
+
+    def firewall(self, name: str) -> str | None:
+        """A web ACL; it goes by its id."""
+        list_tags = self._access.wafv2.list_tags_for_resource
+        found = next((each for each in self._web_acls() if each["Name"] == name), None)
+        if found is None:
+            return None
+        tags = unless_missing(lambda: list_tags(ResourceARN=found["ARN"])["TagInfoForResource"])
+        return found["Id"] if tags is not None and self._ours(_pairs(tags.get("TagList", []))) else None
+
     def alarm(self, name: str, arn: str) -> str | None:
         """A CloudWatch alarm."""
         tags = self._access.cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"]
         return name if self._ours(_pairs(tags)) else None
+
+    def _domain(self, name: str) -> DomainNameResponseTypeDef | None:
+        get = self._access.apigateway.get_domain_name
+        found = unless_missing(lambda: get(domainName=name))
+        return found if found is not None and self._ours(found.get("tags", {})) else None
+
+    def _web_acls(self) -> Iterator[WebACLSummaryTypeDef]:
+        """All of the region: AWS WAF finds none by its name."""
+        list_web_acls = self._access.wafv2.list_web_acls
+        page = list_web_acls(Scope="REGIONAL", Limit=_WAF_PAGE)
+        while page["WebACLs"]:
+            yield from page["WebACLs"]
+            if "NextMarker" not in page:
+                return
+            page = list_web_acls(Scope="REGIONAL", Limit=_WAF_PAGE, NextMarker=page["NextMarker"])
 
     def _sagemaker(self, name: str, arn: Callable[[], str]) -> str | None:
         try:
@@ -126,6 +228,11 @@ class Leftovers:
 
 def _pairs(tags: Any) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def _same_host(one: str, other: str) -> bool:
+    """Route 53 ends names with a dot."""
+    return one.rstrip(".").lower() == other.lower()
 
 
 def unless_missing(ask: Callable[[], T]) -> T | None:

@@ -8,38 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toolkit.aws import endpoints
 from toolkit.deployment.context import Context
-from toolkit.deployment.cutoff.leftovers import Leftovers, unless_missing
+from toolkit.deployment.cutoff import inthefront
+from toolkit.deployment.cutoff.leftovers import Leftover, Leftovers, unless_missing
 from toolkit.deployment.rollout import settle, watch
 
 if TYPE_CHECKING:
     from types_boto3_application_autoscaling.literals import ScalableDimensionType
 
 FUNCTIONS = ("gateway", "authorizer")
-
-
-@dataclass(frozen=True)
-class Leftover:
-    """Something of the environment.
-
-    Attributes:
-        kind: what it is, for the user.
-        type: Terraform's name of that.
-        id: its id for Terraform.
-        remove: takes it away.
-    """
-
-    kind: str
-    type: str
-    id: str
-    remove: Callable[[], object]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.id}"
 
 
 def find(context: Context, known: Mapping[str, frozenset[str]]) -> list[Leftover]:
@@ -50,7 +30,7 @@ def find(context: Context, known: Mapping[str, frozenset[str]]) -> list[Leftover
         known: ids by type of what is in the state, and left out here.
     """
     there = Leftovers(context)
-    parts = (_scaling, _sagemaker, _alarms, _api)
+    parts = (_scaling, _sagemaker, _alarms, inthefront.removable, _api)
     everything = [each for part in parts for each in part(context, there)]
     return [each for each in everything if each.id not in known.get(each.type, ())]
 

@@ -1,0 +1,92 @@
+"""What is in front of an API, made without Terraform, as an apply leaves it that is cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from toolkit.aws.access import AwsAccess
+
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/1234abcd-12ab-34cd-56ef-1234567890ab"
+_VIEW: Any = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": True, "MetricName": "m"}
+Tags = Mapping[str, str]
+
+
+def tags(env: str) -> dict[str, str]:
+    """Those of the stack's default_tags that tell whose something is."""
+    return {"managed-by": "terraform", "stack": "inference", "environment": env}
+
+
+@dataclass
+class Front:
+    """Makes what is in front of an API.
+
+    Attributes:
+        access: where.
+        prefix: what the API and its firewall are called.
+        name: the domain name.
+        base_path: what the domain's paths begin with.
+    """
+
+    access: AwsAccess
+    prefix: str
+    name: str
+    base_path: str
+
+    @cached_property
+    def zone(self) -> str:
+        """Id of a hosted zone for the domain."""
+        made = self.access.route53.create_hosted_zone(Name="example.com", CallerReference=self.name)
+        return made["HostedZone"]["Id"].rpartition("/")[2]
+
+    def domain(self, tags: Tags) -> str:
+        """Make the domain; returns what leads to API Gateway."""
+        made = self.access.apigateway.create_domain_name(
+            domainName=self.name,
+            regionalCertificateArn=CERTIFICATE,
+            securityPolicy="TLS_1_2",
+            endpointConfiguration={"types": ["REGIONAL"]},
+            tags=tags,
+        )
+        return made["regionalDomainName"]
+
+    def mapping(self, tags: Tags) -> str:
+        """Make an API and let the domain lead there; returns the ARN of its stage."""
+        gateway = self.access.apigateway
+        api = gateway.create_rest_api(name=self.prefix, tags=tags)["id"]
+        root = gateway.get_resources(restApiId=api)["items"][0]["id"]
+        gateway.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="NONE")
+        gateway.put_integration(restApiId=api, resourceId=root, httpMethod="GET", type="MOCK")
+        gateway.create_deployment(restApiId=api, stageName="live")
+        path = self.base_path or "(none)"
+        gateway.create_base_path_mapping(domainName=self.name, basePath=path, restApiId=api, stage="live")
+        return f"arn:aws:apigateway:us-east-1::/restapis/{api}/stages/live"
+
+    def record(self, target: str) -> None:
+        """Make the domain's record, as an alias."""
+        alias = {"HostedZoneId": "Z2FDTNDATAQYW2", "DNSName": target, "EvaluateTargetHealth": False}
+        records: Any = {"Name": self.name, "Type": "A", "AliasTarget": alias}
+        change: Any = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": records}]}
+        self.access.route53.change_resource_record_sets(HostedZoneId=self.zone, ChangeBatch=change)
+
+    def firewall(self, tags: Tags) -> dict[str, str]:
+        """Make a web ACL; returns its summary."""
+        made = self.access.wafv2.create_web_acl(
+            Name=self.prefix,
+            Scope="REGIONAL",
+            DefaultAction={"Allow": {}},
+            VisibilityConfig=_VIEW,
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )
+        return {name: str(value) for name, value in made["Summary"].items()}
+
+    def left(self) -> list[str]:
+        """Names of what is there, whosever it is."""
+        listed = self.access.route53.list_resource_record_sets(HostedZoneId=self.zone)
+        names = [each["Name"] for each in listed["ResourceRecordSets"] if each["Type"] == "A"]
+        domains = self.access.apigateway.get_domain_names()["items"]
+        names += [each["domainName"] for each in domains if each["domainName"] == self.name]
+        web_acls = self.access.wafv2.list_web_acls(Scope="REGIONAL")["WebACLs"]
+        return names + [each["Name"] for each in web_acls if each["Name"] == self.prefix]
