@@ -8,17 +8,22 @@ from toolkit.policy.findings import Finding, Report, by_place
 from toolkit.policy.severity import Severity
 
 
-def render(report: Report) -> str:
-    """Violations with reason and remedy, lesser findings by a line each, notes, and a summary."""
-    return "\n".join(_lines(report))
+def render(report: Report, rest: str = "--fail-at low shows them") -> str:
+    """Violations with reason and remedy, lesser findings by a line each, notes, and a summary.
+
+    Args:
+        report: the report.
+        rest: how the user sees what is left out.
+    """
+    return "\n".join(_lines(report, rest))
 
 
-def _lines(report: Report) -> Iterator[str]:
+def _lines(report: Report, rest: str) -> Iterator[str]:
     for group in by_place(report.violations):
         yield from _in_full(group)
         yield ""
     if report.lesser:
-        yield from _lesser(report)
+        yield from _lesser(report, rest)
         yield ""
     if report.notes:
         yield from (f"note: {note}" for note in report.notes)
@@ -37,13 +42,13 @@ def _in_full(group: list[Finding]) -> Iterator[str]:
     yield f"    → {rule.remedy}"
 
 
-def _lesser(report: Report) -> Iterator[str]:
+def _lesser(report: Report, rest: str) -> Iterator[str]:
     """What does not forbid to go on; of what is hardly a finding, only the number."""
     yield f"Below {report.fail_at}:"
     shown = tuple(finding for finding in report.lesser if finding.severity > Severity.LOW)
     yield from (f"  {_headline(group)}" for group in by_place(shown))
     if low := len(report.lesser) - len(shown):
-        yield f"  {low} of severity low: --fail-at low shows them"
+        yield f"  {low} of severity low: {rest}"
 
 
 def _headline(group: list[Finding]) -> str:

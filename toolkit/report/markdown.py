@@ -69,7 +69,11 @@ def _further(summary: Summary) -> Iterator[Section]:
     if summary.drift:
         yield "changed outside of Terraform since the last apply", [], list(_code(summary.drift))
     if summary.policy:
-        yield f"policies: {summary.policy.summary()}", [], policy_text.render(summary.policy).splitlines()
+        yield (
+            f"policies: {summary.policy.summary()}",
+            [],
+            policy_text.render(summary.policy, text.REST).splitlines(),
+        )
 
 
 def _code(changes: Iterable[Change]) -> Iterator[str]:

@@ -9,6 +9,8 @@ from toolkit.report.changes import Change
 from toolkit.report.summary import Part, Summary
 from toolkit.report.values import Difference
 
+# `plan` and `apply` take their threshold from the environment file.
+REST = "`toolkit plan --json` has them"
 SIGNS = {
     "create": "+",
     "update": "~",
@@ -44,7 +46,7 @@ def _lines(summary: Summary) -> Iterator[str]:
             yield from change_lines(change)
     if summary.policy is not None:
         yield ""
-        yield policy_text.render(summary.policy)
+        yield policy_text.render(summary.policy, REST)
 
 
 def _part(part: Part) -> Iterator[str]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from tests.support.plans import ENDPOINT, resource, summary
+from toolkit.policy.findings import Finding, Report
+from toolkit.policy.rules import EXPIRED_EXCEPTION
+from toolkit.policy.severity import Severity
 from toolkit.report import Summary, data, html, markdown, text
 
 SECRET = "correct horse"
@@ -60,6 +64,15 @@ def test_dangers_come_before_everything_else() -> None:
     assert written.index("DANGER") < written.index("API") < written.index("changed outside")
     page = html.render(everything())
     assert page.index('class="danger"') < page.index("<details")
+
+
+def test_findings_that_are_left_out_are_where_a_plan_has_them() -> None:
+    finding = Finding(replace(EXPIRED_EXCEPTION, severity=Severity.LOW), "module.api")
+    nothing = Report((finding,), (), (), (), Severity.HIGH, 1, (), "3")
+    for render in (text.render, markdown.render):
+        written = render(replace(everything(), policy=nothing))
+        assert "1 of severity low: `toolkit plan --json` has them" in written
+        assert "--fail-at" not in written
 
 
 def test_a_comment_is_found_again_by_its_environment() -> None:

@@ -48,7 +48,8 @@ def prepare_resume(context: Context) -> Prepared:
     """
     release = _latest(context)
     if not release.paused:
-        raise InputError(f"{context.environment.env} is not paused")
+        env = context.environment.env
+        raise InputError(f"{env} is not paused", remedy=f"`toolkit status --env {env}` shows what runs")
     return _prepare(context, release, "resume")
 
 
