@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from toolkit.release.record import Release
 
 # A number that two machines take at once is refused to the second, which takes the next.
 TAKEN = (409, 412)
+_NUMBERED = re.compile(r"/(\d+)\.json$", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,19 @@ class Releases:
     env: str
 
     def list(self) -> list[Release]:
-        """All releases, newest first."""
+        """All releases, newest first.
+
+        Raises:
+            StateError: the record of one is damaged.
+        """
         return [self._read(key) for key in sorted(self._keys(), reverse=True)]
 
     def latest(self) -> Release | None:
-        """The newest release; None before the first."""
+        """The newest release; None before the first.
+
+        Raises:
+            StateError: its record is damaged.
+        """
         keys = sorted(self._keys())
         return self._read(keys[-1]) if keys else None
 
@@ -60,8 +70,8 @@ class Releases:
         """
         for name, path in packages.items():
             self._store_package(release.packages[name], path)
-        latest = self.latest()
-        numbered = replace(release, number=latest.number + 1 if latest else 1)
+        # Told by their names: what is in the last one does not keep the next from being recorded.
+        numbered = replace(release, number=max(map(_number, self._keys()), default=0) + 1)
         while not self._create(numbered):
             numbered = replace(numbered, number=numbered.number + 1)
         return numbered
@@ -120,15 +130,28 @@ class Releases:
         )
         for page in pages:
             for item in page.get("Contents", []):
-                yield item["Key"]
+                # Not what somebody has put beside them.
+                if _NUMBERED.search(item["Key"]):
+                    yield item["Key"]
 
     def _read(self, key: str) -> Release:
-        return Release.from_json(
-            self.access.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode()
-        )
+        content = self.access.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        try:
+            return Release.from_json(content.decode())
+        except (ValueError, TypeError, AttributeError):
+            raise StateError(
+                f"the record of release {_number(key)} can't be read: it was changed after it was stored",
+                where=f"s3://{self.bucket}/{key}",
+                remedy="restore the object's earlier version; the bucket keeps versions",
+            ) from None
 
     def _key(self, number: int) -> str:
         return f"{self.env}/releases/{number:06d}.json"
 
     def _package_key(self, sha256: str) -> str:
         return f"{self.env}/packages/{sha256}.zip"
+
+
+def _number(key: str) -> int:
+    match = _NUMBERED.search(key)
+    return int(match[1]) if match else 0

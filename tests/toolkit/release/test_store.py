@@ -56,6 +56,21 @@ def test_numbered_from_one_and_read_back_whole(account: AwsAccess, tmp_path: Pat
         releases.get(3)
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"number": 1}', b"\xff"])
+def test_a_damaged_record_is_told_and_does_not_keep_the_next_from_being_made(
+    account: AwsAccess, tmp_path: Path, content: bytes
+) -> None:
+    releases = releases_in(account, f"releases-damaged-{hashlib.sha256(content).hexdigest()[:8]}")
+    recorded(releases, tmp_path)
+    account.s3.put_object(Bucket=releases.bucket, Key="dev/releases/000001.json", Body=content)
+    account.s3.put_object(Bucket=releases.bucket, Key="dev/releases/000001.json.bak", Body=b"kept by somebody")
+    for look in (releases.latest, releases.list, lambda: releases.get(1)):
+        with pytest.raises(StateError, match="release 1 can't be read") as caught:
+            look()
+        assert caught.value.where == f"s3://{releases.bucket}/dev/releases/000001.json"
+    assert recorded(releases, tmp_path).number == 2
+
+
 def test_environments_do_not_see_each_others(account: AwsAccess, tmp_path: Path) -> None:
     dev = releases_in(account, "releases-shared")
     recorded(dev, tmp_path)
