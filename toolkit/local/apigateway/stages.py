@@ -16,8 +16,9 @@ def extend() -> None:
 
     def dated(self: Stage, *args: Any, **kwargs: Any) -> None:
         own(self, *args, **kwargs)
-        setattr(self, _CREATED, _now())
-        setattr(self, _UPDATED, _now())
+        now = _now()  # once: a second may begin in between
+        setattr(self, _CREATED, now)
+        setattr(self, _UPDATED, now)
 
     def change(self: Stage, patch_operations: list[dict[str, Any]]) -> Stage:
         changed = apply_operations(self, patch_operations)
