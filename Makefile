@@ -88,7 +88,7 @@ check: test ## what CI runs
 generate: $(DEV) ## write again what is generated and checked in: schema, reference pages
 	$(VENV)/bin/python -m toolkit.environment.schema
 	$(VENV)/bin/python -m toolkit.environment.reference
-	$(VENV)/bin/python -m toolkit.policy.docs
+	$(VENV)/bin/python -m toolkit.gate.docs
 	$(VENV)/bin/python -m tests.tools.terraform_docs
 	$(VENV)/bin/python -m tests.tools.permissions --page
 	$(VENV)/bin/python -m tests.tools.api_docs

@@ -6,8 +6,8 @@ import pytest
 
 from tests.support.checkout import ROOT
 from tests.support.policy import catalogue, plan_scan
-from toolkit.policy import rules
-from toolkit.policy.severity import Severity
+from toolkit.gate import rules
+from toolkit.gate.rules import Severity
 from toolkit.project import Project
 
 

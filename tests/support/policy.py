@@ -14,8 +14,8 @@ import pytest
 
 from tests.support.checkout import ROOT
 from toolkit.console import Console
-from toolkit.policy.rules import Rule
-from toolkit.policy.scan import Scan, Scanner
+from toolkit.gate.rules import Rule
+from toolkit.gate.scan import Scan, Scanner
 from toolkit.project import Project
 from toolkit.terraform import Workspace, discover
 

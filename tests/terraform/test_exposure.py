@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from tests.support import enforcing, proof
 from tests.support.checkout import ROOT
 from tests.support.terraform import Rig
-from toolkit import permissions
+from toolkit import iam
 from toolkit.aws.access import LOCAL_SETTINGS, AwsAccess
 from toolkit.deployment.context import Context
 from toolkit.deployment.cutoff import adoption, inthefront
@@ -211,8 +211,7 @@ def inside(rig: Rig, packages: dict[str, str], tmp_path_factory: pytest.TempPath
     """One life of it, with IAM enforced."""
     of = environment(tmp_path_factory.mktemp("inside"))
     documents = {
-        name: permissions.document(Project(ROOT), of, name)[0].content
-        for name in (*permissions.NAMES, permissions.BOUNDARY)
+        name: iam.document(Project(ROOT), of, name)[0].content for name in (*iam.NAMES, iam.BOUNDARY)
     }
     workspace = rig.workspace(rig.root("inside", MODULE), {"gateway": packages["gateway"]})
     lived = Inside(rig, of, documents, workspace)

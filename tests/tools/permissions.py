@@ -15,9 +15,9 @@ from pathlib import Path
 from tests.support import needed
 from tests.support.checkout import ROOT
 from tests.support.deployers import Deployers
-from toolkit import permissions
+from toolkit import iam
 from toolkit.environment import load
-from toolkit.permissions.documents import DESCRIPTIONS
+from toolkit.iam.documents import DESCRIPTIONS
 from toolkit.project import Project
 
 PAGE = ROOT / "docs" / "permissions.md"
@@ -49,7 +49,7 @@ def _live() -> None:
         deployers = Deployers.bootstrap(Path(folder) / "project")
         try:
             deployers.live()
-            found = {name: needed.commands_by_statement(deployers, name) for name in permissions.NAMES}
+            found = {name: needed.commands_by_statement(deployers, name) for name in iam.NAMES}
         finally:
             deployers.stop()
     needed.FILE.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
@@ -59,8 +59,8 @@ def _lines() -> Iterator[str]:
     project = Project(ROOT)
     environment = load(project, EXAMPLE)
     found = needed.stored()
-    for name in permissions.NAMES:
-        (document,) = permissions.document(project, environment, name)
+    for name in iam.NAMES:
+        (document,) = iam.document(project, environment, name)
         about = DESCRIPTIONS[name].format(prefix="the environment")
         yield f"\n### {name}\n\n{about}.\n"
         yield "| statement | actions | needed by |\n|---|---|---|"

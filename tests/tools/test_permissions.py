@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.policies.iam.exceptions import EXCEPTIONS
 from tests.support.needed import stored
 from tests.tools import permissions as tool
-from toolkit import permissions
+from toolkit import iam
 
 
 def test_the_page_that_is_checked_in_is_up_to_date() -> None:
@@ -15,7 +15,7 @@ def test_the_page_that_is_checked_in_is_up_to_date() -> None:
 
 def test_it_has_each_statement_and_who_needs_it() -> None:
     text = tool.PAGE.read_text(encoding="utf-8")
-    for name in permissions.NAMES:
+    for name in iam.NAMES:
         assert f"### {name}\n" in text
         assert stored()[name]
         assert all(commands or f"{name} {sid}" in EXCEPTIONS for sid, commands in stored()[name].items())

@@ -15,7 +15,7 @@ from botocore.exceptions import (
 )
 
 from toolkit.errors import PreflightError, ToolkitError
-from toolkit.permissions import denials
+from toolkit.iam import denials
 from toolkit.project import Project
 
 # S3's HEAD has no body to name a code in, only a status.

@@ -10,6 +10,7 @@ from toolkit.cli import (
     destroy,
     doctor,
     drift,
+    iam,
     init,
     keys,
     local,
@@ -58,6 +59,7 @@ app.command("resume")(pause.resume)
 app.command("drift")(drift.drift)
 app.command("unlock")(unlock.unlock)
 app.command("doctor")(doctor.doctor)
+app.add_typer(iam.app, name="iam")
 app.add_typer(keys.app, name="keys")
 app.add_typer(local.app, name="local")
 app.add_typer(model.app, name="model")

@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from toolkit import permissions, rendering
+from toolkit import iam, rendering
 from toolkit.aws import statebucket
 from toolkit.deployment.context import Context
 from toolkit.deployment.cutoff import accountadoption
@@ -91,7 +91,7 @@ def _render(context: Context) -> Path:
     """Write what the account stack is given; returns where."""
     directory = context.project.environment_build(context.environment.env)
     others = neighbours(context.project, context.environment)
-    documents = permissions.documents(context.project, [context.environment, *others])
+    documents = iam.documents(context.project, [context.environment, *others])
     rendering.render_account(context.environment, directory, others, documents)
     return directory
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from os.path import relpath
 from pathlib import Path
 
-from toolkit import packaging, permissions, rendering, staging
+from toolkit import iam, packaging, rendering, staging
 from toolkit.console import Console
 from toolkit.environment import Environment, neighbours
 from toolkit.project import Project
@@ -76,7 +76,7 @@ def render(
         gateway_package=gateway,
         authorizer_package=authorizer,
         neighbours=others,
-        documents=permissions.documents(project, [environment, *others]),
+        documents=iam.documents(project, [environment, *others]),
         instance_counts=instance_counts,
     )
     directory = project.environment_build(environment.env)

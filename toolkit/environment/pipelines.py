@@ -100,7 +100,7 @@ class Pipeline(Section):
     gitlab: GitLab | None = None
     """Jobs of GitLab CI/CD."""
     policies: Annotated[tuple[PolicyName, ...], Field(min_length=1)]
-    """What the jobs may do: policies as `toolkit policy iam` prints them."""
+    """What the jobs may do: policies as `toolkit iam show` prints them."""
 
     @property
     def issuer(self) -> GitHub | GitLab:

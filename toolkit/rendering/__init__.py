@@ -8,7 +8,7 @@ from pathlib import Path
 
 from toolkit.environment import Environment
 from toolkit.environment.section import Section
-from toolkit.permissions import Document
+from toolkit.iam import Document
 from toolkit.rendering.access import account_access
 from toolkit.rendering.grants import role_grants
 from toolkit.rendering.hcl import literal

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 
 from toolkit.environment import Environment
-from toolkit.permissions import Document
+from toolkit.iam import Document
 
 
 def account_access(environments: Sequence[Environment], documents: Iterable[Document]) -> dict[str, object]:

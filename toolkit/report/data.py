@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from toolkit.policy import data as policy_data
+from toolkit.gate import data as policy_data
 from toolkit.report.changes import Change
 from toolkit.report.summary import Summary
 

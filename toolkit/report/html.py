@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from toolkit.policy.findings import by_place
+from toolkit.gate.findings import by_place
 from toolkit.report import text
 from toolkit.report.summary import Summary
 

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from toolkit.policy import text as policy_text
+from toolkit.gate import text as policy_text
 from toolkit.report import text
 from toolkit.report.changes import Change
 from toolkit.report.summary import Part, Summary

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from toolkit.policy import Report
+from toolkit.gate import Report
 from toolkit.report import changes, drift, meaning
 from toolkit.report.changes import Change
 

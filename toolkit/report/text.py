@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from toolkit.policy import text as policy_text
+from toolkit.gate import text as policy_text
 from toolkit.report.changes import Change
 from toolkit.report.summary import Part, Summary
 from toolkit.report.values import Difference

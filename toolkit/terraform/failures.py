@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from toolkit.errors import TerraformError, ToolkitError
-from toolkit.permissions import denials
-from toolkit.permissions.denials import Denial
+from toolkit.iam import denials
+from toolkit.iam.denials import Denial
 from toolkit.project import Project
 from toolkit.terraform import diagnostics, interrupts, providers
 from toolkit.terraform.process import Outcome

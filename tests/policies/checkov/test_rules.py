@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.checkout import ROOT
 from tests.support.policy import FIXTURES, plan_scan, source_scan
-from toolkit.policy.scan import Scan
-from toolkit.policy.severity import Severity
+from toolkit.gate.rules import Severity
+from toolkit.gate.scan import Scan
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ import pytest
 from tests.policies.iam.exceptions import EXCEPTIONS, stale, unexplained
 from tests.support import needed, proof
 from tests.support.deployers import ACCOUNT, ENV, HOLDERS, PREFIX, Deployers
-from toolkit import permissions
+from toolkit import iam
 
 pytestmark = pytest.mark.e2e
 
@@ -34,7 +34,7 @@ def test_nothing_is_left_of_the_domain(lived: Deployers) -> None:
     assert lived.left == []
 
 
-@pytest.mark.parametrize("name", permissions.NAMES)
+@pytest.mark.parametrize("name", iam.NAMES)
 def test_no_statement_action_or_resource_is_superfluous(lived: Deployers, name: str) -> None:
     left = needed.superfluous(lived, name)
     for part, reason in EXCEPTIONS.items():
@@ -45,8 +45,8 @@ def test_no_statement_action_or_resource_is_superfluous(lived: Deployers, name: 
 
 
 def test_the_documentations_table_is_the_proofs(lived: Deployers) -> None:
-    assert needed.stored().keys() == set(permissions.NAMES)
-    for name in permissions.NAMES:
+    assert needed.stored().keys() == set(iam.NAMES)
+    for name in iam.NAMES:
         assert set(needed.stored()[name]) == set(needed.commands_by_statement(lived, name)), needed.COMMAND
 
 
@@ -77,7 +77,7 @@ def test_without_a_statement_a_command_really_fails(
     assert failed.returncode == 5, failed.stderr
     for action, roles in refused.items():
         for role in roles:
-            said = rf"user/{poorer} may not {action} on arn:aws:iam::{ACCOUNT}:role/{role}\b"
+            said = rf"user/{poorer} is not allowed to call {action} on arn:aws:iam::{ACCOUNT}:role/{role}\b"
             assert re.search(said, failed.stderr), failed.stderr
     for policy in without:
         assert policy in failed.stderr.split("→")[1]
@@ -113,7 +113,7 @@ def _used(lived: Deployers, role: str) -> list[proof.Decision]:
 
 def test_the_functions_invoke_these_endpoints_and_nothing_else(lived: Deployers) -> None:
     name = f"{PREFIX}-gateway"
-    role, boundary = lived.roles[name], lived.document(permissions.BOUNDARY)
+    role, boundary = lived.roles[name], lived.document(iam.BOUNDARY)
     used = _used(lived, name)
     assert {each.action for each in used} >= {"sagemaker:InvokeEndpoint"}
     assert all(each.allowed for each in used)

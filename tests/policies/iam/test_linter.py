@@ -9,7 +9,7 @@ import parliament
 import pytest
 
 from tests.toolkit.environment.everything import EVERYTHING
-from toolkit import permissions
+from toolkit import iam
 from toolkit.environment import load
 from toolkit.project import Project
 
@@ -22,7 +22,7 @@ def documents(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     (root / "policies").symlink_to(checkout / "policies")
     (root / "terraform" / "environments" / "dev.yaml").write_text(EVERYTHING)
     project = Project(root)
-    found = permissions.documents(project, [load(project, "dev")])
+    found = iam.documents(project, [load(project, "dev")])
     return {each.name: each.json() for each in found}
 
 

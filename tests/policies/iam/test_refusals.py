@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from tests.support import proof
 from tests.support.deployers import ACCOUNT, PREFIX, REGION, Deployers
-from toolkit import permissions
+from toolkit import iam
 from toolkit.local.iam.mapping.reference import action as find_action
 
 pytestmark = pytest.mark.e2e
@@ -31,15 +31,15 @@ TRUST = {
 ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
-@pytest.mark.parametrize("name", permissions.NAMES)
+@pytest.mark.parametrize("name", iam.NAMES)
 def test_what_was_printed_is_what_was_created(people: Deployers, name: str) -> None:
     people.write()  # as it was when they were created
-    printed = people.succeed("administrator", "policy", "iam", name)
+    printed = people.succeed("administrator", "iam", "show", name)
     assert json.loads(printed) == people.document(name)
 
 
 def test_actions_are_real(people: Deployers) -> None:
-    for name in (*permissions.NAMES, permissions.BOUNDARY):
+    for name in (*iam.NAMES, iam.BOUNDARY):
         for statement in people.document(name)["Statement"]:
             for action in proof.as_list(statement["Action"]):
                 assert find_action(*action.split(":")) is not None, action

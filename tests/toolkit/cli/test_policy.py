@@ -25,7 +25,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_plan_that_is_forbidden(plan: Path, tmp_path: Path) -> None:
+def test_violations_exit_3_and_are_in_all_reports(plan: Path, tmp_path: Path) -> None:
     files = {"--sarif": tmp_path / "new" / "report.sarif", "--junit": tmp_path / "report.xml"}
     arguments = [str(each) for pair in files.items() for each in pair]
     result = Toolkit(ROOT)("policy", "check", str(plan), "--source", str(FIXTURES), *arguments)
@@ -42,7 +42,7 @@ def test_a_plan_that_is_forbidden(plan: Path, tmp_path: Path) -> None:
     assert int(suite.get("failures", "0")) > 0
 
 
-def test_source_code_below_the_threshold(tmp_path: Path) -> None:
+def test_fail_at_decides_which_findings_fail(tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text(LOG_GROUP)
     lenient = Toolkit(ROOT)("policy", "check", str(tmp_path), "--json")
     assert lenient.returncode == 0, lenient.stderr
@@ -56,15 +56,21 @@ def test_source_code_below_the_threshold(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("missing.json", None, "no such file or folder"),
+        ("missing.json", None, "no such file or directory"),
         ("empty", None, "no Terraform code"),
-        ("binary.tfplan", b"PK\x03\x04\xff", "neither a folder nor a plan"),
-        ("list.json", b"[]", "no plan in JSON"),
-        ("state.json", b'{"version": 4}', "no plan in JSON"),
-        ("plan.json", b'{"dangers": [], "parts": [], "policy": null}', "`toolkit plan` has judged it"),
+        ("binary.tfplan", b"PK\x03\x04\xff", "neither a directory nor a plan"),
+        ("list.json", b"[]", "not a plan in Terraform's JSON"),
+        ("state.json", b'{"version": 4}', "not a plan in Terraform's JSON"),
+        (
+            "plan.json",
+            b'{"dangers": [], "parts": [], "policy": null}',
+            "already checked it",
+        ),
     ],
 )
-def test_a_path_that_cannot_be_judged(tmp_path: Path, name: str, content: bytes | None, says: str) -> None:
+def test_an_unusable_path_is_an_input_error(
+    tmp_path: Path, name: str, content: bytes | None, says: str
+) -> None:
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
@@ -76,24 +82,24 @@ def test_a_path_that_cannot_be_judged(tmp_path: Path, name: str, content: bytes 
     assert "Traceback" not in result.stderr
 
 
-def test_a_plan_that_the_toolkit_saved_was_judged_already(tmp_path: Path) -> None:
+def test_a_plan_saved_by_the_toolkit_was_already_checked(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "plan", "w") as archive:
         for name in ("manifest.json", "terraform.tfplan"):
             archive.writestr(name, b"")
     result = Toolkit(ROOT)("policy", "check", str(tmp_path / "plan"))
     assert result.returncode == 2
-    assert "`toolkit plan` has judged it" in result.stderr
+    assert "already checked it" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("option", "name", "says"),
     [
-        ("--source", "missing", "no folder"),
-        ("--sarif", "", "a folder"),
+        ("--source", "missing", "not a directory"),
+        ("--sarif", "", "a directory"),
         ("--junit", "plan.json/x", "a file is where"),
     ],
 )
-def test_places_are_told_before_anything_is_judged(plan: Path, option: str, name: str, says: str) -> None:
+def test_unusable_paths_fail_before_the_check(plan: Path, option: str, name: str, says: str) -> None:
     result = Toolkit(ROOT)("policy", "check", str(plan), option, str(plan.parent / name))
     assert result.returncode in (2, 4)
     assert says in result.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.toolkit.environment.everything import EVERYTHING
-from toolkit import permissions
+from toolkit import iam
 from toolkit.environment import Environment, load
 from toolkit.project import Project
 from toolkit.rendering.access import account_access
@@ -29,18 +29,18 @@ def everything(project: Project, name: str, text: str = EVERYTHING) -> Environme
 
 def test_policies_are_those_that_are_printed(project: Project) -> None:
     environment = everything(project, "dev")
-    documents = permissions.documents(project, [environment])
+    documents = iam.documents(project, [environment])
     access = account_access([environment], documents)
     policies = access["policies"]
     assert isinstance(policies, dict)
-    assert set(policies) >= {f"llm-dev-{name}" for name in (*permissions.NAMES, permissions.BOUNDARY)}
+    assert set(policies) >= {f"llm-dev-{name}" for name in (*iam.NAMES, iam.BOUNDARY)}
     for each in documents:
         assert json.loads(policies[each.policy_name]["document"]) == json.loads(each.json())
 
 
 def test_each_environment_has_its_own(project: Project) -> None:
     environments = [everything(project, "dev"), everything(project, "prod")]
-    access = account_access(environments, permissions.documents(project, environments))
+    access = account_access(environments, iam.documents(project, environments))
     policies, roles = access["policies"], access["ci_roles"]
     assert isinstance(policies, dict) and isinstance(roles, dict)
     assert {"llm-dev-viewer", "llm-prod-viewer"} <= set(policies)
@@ -49,8 +49,8 @@ def test_each_environment_has_its_own(project: Project) -> None:
 
 def test_a_pipelines_role_has_subjects_and_whole_policies(project: Project) -> None:
     environment = everything(project, "dev")
-    documents = permissions.documents(project, [environment])
-    second = permissions.Document("api-deployer-2", "llm-dev-api-deployer-2", "", ({"Sid": "S"},))
+    documents = iam.documents(project, [environment])
+    second = iam.Document("api-deployer-2", "llm-dev-api-deployer-2", "", ({"Sid": "S"},))
     access = account_access([environment], [*documents, second])
     assert isinstance(access["ci_roles"], dict)
     role = access["ci_roles"]["llm-dev-ci-deploy"]

@@ -10,9 +10,8 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.support.plans import ENDPOINT, resource, summary
-from toolkit.policy.findings import Finding, Report
-from toolkit.policy.rules import EXPIRED_EXCEPTION
-from toolkit.policy.severity import Severity
+from toolkit.gate.findings import Finding, Report
+from toolkit.gate.rules import EXPIRED_EXCEPTION, Severity
 from toolkit.report import Summary, data, html, markdown, text
 
 SECRET = "correct horse"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from toolkit.console import Console
 from toolkit.deployment.context import Context
 from toolkit.environment import document
-from toolkit.policy import Gate, GateSettings, PolicyException, Severity
+from toolkit.gate import Gate, GateSettings, PolicyException, Severity
 
 
 @contextmanager

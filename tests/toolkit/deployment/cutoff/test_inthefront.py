@@ -155,6 +155,6 @@ def test_a_firewall_is_removed_once_it_protects_nothing(facing: Make, account: A
 def test_who_may_not_look_yet_may_plan(facing: Make, nobody: AwsAccess) -> None:
     of = facing("fg", access=nobody)
     assert adoption.find(of.context, PLAN) == []
-    assert any("may not wafv2:ListWebACLs" in line for line in of.opened.said)
+    assert any("not allowed to call wafv2:ListWebACLs" in line for line in of.opened.said)
     for address in ADDRESSES[:4]:
         assert any(f"whether {address} is there already is not known" in line for line in of.opened.said)

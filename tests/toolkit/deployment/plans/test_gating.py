@@ -10,7 +10,7 @@ from tests.support.policy import quiet
 from toolkit.deployment.context import Context
 from toolkit.deployment.plans import gating
 from toolkit.environment import load
-from toolkit.policy import GateSettings, PolicyException, Severity
+from toolkit.gate import GateSettings, PolicyException, Severity
 from toolkit.project import Project
 
 POLICY = """

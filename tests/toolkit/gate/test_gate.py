@@ -1,0 +1,150 @@
+"""The gate on a real plan, by real checkov."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.checkout import ROOT
+from tests.support.policy import FIXTURES, SECRETS, fixtures_plan, plan_scan, quiet
+from toolkit.errors import ToolkitError
+from toolkit.gate import Gate, GateSettings, Report, Severity, data, junit, sarif, text
+from toolkit.project import Project, cache_dir
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    """The verdict on the fixtures."""
+    with Gate(Project(ROOT), quiet(), GateSettings()) as gate:
+        return gate.check_plan(fixtures_plan(), FIXTURES)
+
+
+def places(report: Report, rule: str) -> dict[str, str]:
+    return {finding.resource: finding.where for finding in report.findings if finding.rule.id == rule}
+
+
+def test_findings_of_a_plan_are_placed_in_the_source_code(report: Report) -> None:
+    fixtures = "tests/policies/checkov/fixtures"
+    assert places(report, "CKV_LLM_16") == {
+        "aws_cloudwatch_log_group.fail_retention": f"{fixtures}/log_group_retention.tf:11"
+    }
+    fleet = places(report, "CKV2_LLM_2")
+    assert fleet['module.fleet["fail"].aws_sagemaker_endpoint.this'] == f"{fixtures}/fleet/main.tf:9"
+
+
+def test_a_comment_with_a_reason_accepts(report: Report) -> None:
+    accepted = {finding.resource: finding.accepted for finding in report.accepted}
+    assert accepted == {"aws_cloudwatch_log_group.skipped": "kept for the tests"}
+
+
+def test_protection_in_a_module_is_seen(report: Report) -> None:
+    # checkov alone does not see it; should it ever, toolkit/gate/plan_document.py can go.
+    alone = {finding.resource for finding in plan_scan().findings if finding.rule == "CKV2_AWS_6"}
+    assert alone == {"aws_s3_bucket.protected", "aws_s3_bucket.unprotected"}
+    assert set(places(report, "CKV2_AWS_6")) == {"aws_s3_bucket.unprotected"}
+
+
+def test_no_value_comes_out(report: Report) -> None:
+    assert all(secret in json.dumps(fixtures_plan()) for secret in SECRETS)
+    formats = (
+        text.render(report),
+        json.dumps(data.render(report)),
+        json.dumps(sarif.render(report, "0.1.0")),
+        junit.render(report),
+    )
+    for rendered in formats:
+        assert not [secret for secret in SECRETS if secret in rendered]
+        assert "HF_TOKEN" in rendered
+
+
+def test_a_users_settings_for_checkov_switch_nothing_off(
+    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = "skip-check: [CKV_LLM_16]\nframework: [secrets]\n"
+    (tmp_path / ".checkov.yaml").write_text(settings)
+    (tmp_path / "checkov").mkdir()
+    (tmp_path / "checkov" / "__init__.py").write_text("raise SystemExit(9)\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TOOLKIT_CACHE_DIR", str(cache_dir()))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("LOG_LEVEL", "DEBUG")
+    with Gate(Project(ROOT), quiet(), GateSettings()) as gate:
+        again = gate.check_plan(fixtures_plan(), FIXTURES)
+    assert again.findings == report.findings
+
+
+def test_source_code_is_judged_with_its_lines_and_comments() -> None:
+    with Gate(Project(ROOT), quiet(), GateSettings(fail_at=Severity.MEDIUM)) as gate:
+        report = gate.check_directory(FIXTURES)
+    assert list(places(report, "CKV_LLM_16").values()) == [
+        "tests/policies/checkov/fixtures/log_group_retention.tf:11"
+    ]
+    assert [finding.resource for finding in report.accepted] == ["aws_cloudwatch_log_group.skipped"]
+
+
+def test_a_file_that_checkov_cannot_read_is_a_violation(tmp_path: Path) -> None:
+    (tmp_path / "broken.tf").write_text('resource "aws_cloudwatch_log_group" {{\n')
+    with Gate(Project(ROOT), quiet(), GateSettings()) as gate:
+        report = gate.check_directory(tmp_path)
+    assert [finding.rule.id for finding in report.violations] == ["GATE_2"]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project with rules of its own to break."""
+    root = tmp_path / "project"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "policies", root / "policies", ignore=ignored)
+    shutil.copytree(ROOT / "toolkit" / "serving", root / "toolkit" / "serving", ignore=ignored)
+    (root / "requirements").symlink_to(ROOT / "requirements")
+    return Project(root)
+
+
+RAISES = """
+from checkov.common.models.enums import CheckCategories
+from log_group_retention import LogGroupRetention
+
+class Raises(LogGroupRetention):
+    id = "CKV_LLM_99"
+    def problems(self, conf):
+        raise RuntimeError("oh")
+
+check = Raises()
+"""
+
+
+def test_rules_that_checkov_passes_over_in_silence_are_no_gate(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With it checkov does not report that a rule broke.
+    monkeypatch.setenv("CHECKOV_CHECK_FAIL_LEVEL", "WARNING")
+    directory = project.root / "policies" / "checkov"
+    (directory / "broken_syntax.py").write_text("def\n")
+    (directory / "broken_raises.py").write_text(RAISES)
+    (directory / "broken_metadata.yaml").write_text("metadata: {id: CKV2_LLM_9}\n")
+    shutil.copy(directory / "endpoint_autoscaling.yaml", directory / "twice_yaml.yaml")
+    shutil.copy(directory / "function_url_auth.py", directory / "twice_python.py")
+    with Gate(project, quiet(), GateSettings()) as gate, pytest.raises(ToolkitError) as caught:
+        gate.check_plan(fixtures_plan())
+    said = str(caught.value)
+    for complaint in (
+        "does not load broken_syntax.py",
+        "Failed to run check CKV_LLM_99",
+        "does not load broken_metadata.yaml",
+        "_autoscaling.yaml" if "endpoint_autoscaling.yaml" in said else "twice_yaml.yaml",
+        "several rules are called CKV_LLM_11",
+    ):
+        assert complaint in said
+
+
+def test_without_the_package_file_no_python_rule_is_loaded_and_that_is_said(project: Project) -> None:
+    (project.root / "policies" / "checkov" / "__init__.py").unlink()
+    with Gate(project, quiet(), GateSettings()) as gate, pytest.raises(ToolkitError) as caught:
+        gate.check_plan(fixtures_plan())
+    assert "does not load log_group_retention.py" in str(caught.value)

@@ -1,0 +1,64 @@
+"""checkov's process: there before it is needed, gone when nobody needs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from tests.support.checkout import ROOT
+from tests.support.cloud import is_gone
+from tests.support.patience import wait_for
+from tests.support.policy import quiet
+from toolkit.errors import ToolkitError
+from toolkit.gate.scan import Scanner
+from toolkit.project import Project
+
+pytestmark = pytest.mark.slow
+
+START = """
+import os, signal
+from pathlib import Path
+from toolkit.console import Console
+from toolkit.gate.scan import Scanner
+from toolkit.project import Project
+
+scanner = Scanner(Project(Path.cwd()), Console())
+print(scanner._process.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def scanners() -> set[int]:
+    """Processes of checkov that this test has started."""
+    return {child.pid for child in psutil.Process().children()}
+
+
+def test_a_scan_that_nobody_wants_leaves_no_process() -> None:
+    before = scanners()
+    scanner = Scanner(Project(ROOT), quiet())
+    assert len(scanners() - before) == 1
+    scanner.close()
+    assert scanners() == before
+
+
+def test_it_ends_with_the_toolkit_however_that_ends() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", START], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == -signal.SIGKILL
+    pid = int(ended.stdout)
+    wait_for(lambda: is_gone(pid), "the scanner's end")
+
+
+def test_a_scanner_that_dies_is_said_with_its_last_words() -> None:
+    before = scanners()
+    scanner = Scanner(Project(ROOT), quiet())
+    (pid,) = scanners() - before
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(ToolkitError, match="the policy scanner failed"):
+        scanner.catalogue()

@@ -1,0 +1,60 @@
+"""A report in JUnit's XML, which pipelines show as tests."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree as ET
+
+from toolkit.gate.findings import Finding, Report
+from toolkit.gate.rules import Rule
+
+# Characters that XML 1.0 has no way to write.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def render(report: Report) -> str:
+    """A test suite: a test for each finding, and for each resource that passed one of the project's rules.
+
+    Violations are failures, accepted findings are skipped, lesser findings pass with a remark.
+    """
+    suite = ET.Element("testsuite", name="toolkit policy check")
+    found = (*report.findings, *report.accepted)
+    for finding in found:
+        _add_finding(suite, finding, violation=finding in report.violations)
+    for rule, resource in report.passed:
+        _case(suite, rule, resource)
+    for name, count in {
+        "tests": len(suite),
+        "failures": len(report.violations),
+        "errors": 0,
+        "skipped": len(report.accepted),
+    }.items():
+        suite.set(name, str(count))
+    suites = ET.Element("testsuites")
+    suites.append(suite)
+    ET.indent(suites)
+    return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _add_finding(suite: ET.Element, finding: Finding, *, violation: bool) -> None:
+    rule = finding.rule
+    case = _case(suite, rule, finding.resource)
+    if finding.file:
+        case.set("file", _clean(finding.file))
+        case.set("line", str(finding.line or 1))
+    text = "\n".join(filter(None, (finding.where, *finding.details, rule.reason, rule.remedy)))
+    if finding.accepted:
+        ET.SubElement(case, "skipped", message=_clean(finding.accepted))
+    elif violation:
+        failure = ET.SubElement(case, "failure", type=str(finding.severity), message=_clean(rule.name))
+        failure.text = _clean(text)
+    else:
+        ET.SubElement(case, "system-out").text = _clean(f"{finding.severity}: {rule.name}\n{text}")
+
+
+def _case(suite: ET.Element, rule: Rule, name: str) -> ET.Element:
+    return ET.SubElement(suite, "testcase", classname=_clean(rule.id), name=_clean(name), time="0")
+
+
+def _clean(text: str) -> str:
+    return _FORBIDDEN.sub("\ufffd", text)
