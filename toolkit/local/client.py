@@ -25,6 +25,7 @@ from toolkit.errors import InterruptedByUserError, PreflightError
 from toolkit.local import timescale
 from toolkit.local.state import Folder, Record, code_version
 from toolkit.local.status import CloudStatus
+from toolkit.processes import is_alive
 from toolkit.project import Project
 
 __all__ = ["CloudStatus", "RunningCloud", "ensure_running", "find", "log_tail", "status", "stop"]
@@ -132,7 +133,7 @@ def _find(folder: Folder) -> Record | None:
 
 def _answers(record: Record) -> bool:
     """Whether it is this very cloud that listens at its port, not a program that took the port since."""
-    if not _is_alive(record.pid):
+    if not is_alive(record.pid):
         # A program that took its port may take its time to answer.
         return False
     try:
@@ -292,23 +293,10 @@ def _stop(record: Record, console: Console) -> None:
     with console.progress("stopping the embedded cloud"), contextlib.suppress(ProcessLookupError):
         os.kill(record.pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
-        while _is_alive(record.pid):
+        while is_alive(record.pid):
             if time.monotonic() > deadline:
                 console.warning("the embedded cloud did not stop by itself and was killed")
                 # Its children notice and end too.
                 os.kill(record.pid, signal.SIGKILL)
                 deadline += STOP_SECONDS
             time.sleep(_POLL_SECONDS)
-
-
-def _is_alive(pid: int) -> bool:
-    # If this process started it, it is ours to reap.
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

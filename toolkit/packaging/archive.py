@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from stat import S_IFREG
+
+from toolkit.files import atomic_path
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
@@ -23,14 +24,9 @@ def write(path: Path, files: Mapping[str, bytes], executable: frozenset[str] = f
         files: contents by name, with `/` between folders.
         executable: names of the files that Lambda must be able to run.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
-            for name in sorted(files):
-                entry = zipfile.ZipInfo(name, _EPOCH)
-                entry.create_system = _UNIX
-                entry.external_attr = (S_IFREG | (0o755 if name in executable else 0o644)) << 16
-                archive.writestr(entry, files[name])
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_path(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.create_system = _UNIX
+            entry.external_attr = (S_IFREG | (0o755 if name in executable else 0o644)) << 16
+            archive.writestr(entry, files[name])

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from toolkit.files import write_atomic
 from toolkit.project import cache_dir, home_dir
 from toolkit.terraform import hcl
 from toolkit.terraform.program import Program
@@ -192,8 +193,5 @@ def _write(text: str) -> Path:
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     file = cache_dir() / "terraform" / f"cli-{digest}.tfrc"
     if not file.is_file():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f"{file.name}.{os.getpid()}")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(file)
+        write_atomic(file, text)
     return file

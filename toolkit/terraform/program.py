@@ -14,6 +14,7 @@ from typing import Any
 from toolkit import toolenvs
 from toolkit.console import Console
 from toolkit.errors import PreflightError
+from toolkit.files import write_atomic
 from toolkit.project import Project, cache_dir
 
 # 1.10 brought locking with a file in the state bucket (`use_lockfile`), to Terraform and OpenTofu alike.
@@ -180,7 +181,4 @@ def _read_memory(file: Path) -> dict[str, str]:
 
 
 def _write_memory(file: Path, known: dict[str, str]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"{file.name}.{os.getpid()}")
-    partial.write_text(json.dumps(known))
-    partial.replace(file)
+    write_atomic(file, json.dumps(known))
