@@ -108,7 +108,7 @@ def unchanged(environment: Opened, models: Mapping[str, DeployedModel]) -> Prepa
     }
     statebucket.ensure(access, file.state_bucket)
     statebucket.write(access, file.state_bucket, file.state_key, json.dumps(state).encode())
-    build = context.project.environment_build(file.env)
+    build = context.project.environment_build(file.name)
     build.mkdir(parents=True)
     for name in ("inference.tfvars", "plan.tfplan"):
         (build / name).touch()

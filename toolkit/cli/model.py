@@ -75,7 +75,7 @@ def _chosen(context: Context, name: str | None) -> list[StagedModel]:
     chosen = {key: place for key, place in places.items() if name is None or name in (key, place.model)}
     if not chosen:
         raise InputError(
-            f"{environment.env} has no model {name}",
+            f"{environment.name} has no model {name}",
             where=environment.file,
             remedy=f"it has {', '.join(environment.models)}",
         )

@@ -52,7 +52,7 @@ def ensure(context: Context) -> None:
             raise PreflightError(
                 f"account {environment.account_id} has no state bucket {environment.state_bucket}",
                 where=str(environment.file),
-                remedy=f"an administrator of the account runs `make bootstrap ENV={environment.env}` once",
+                remedy=f"an administrator of the account runs `make bootstrap ENV={environment.name}` once",
             )
         return
     mark = _render(context) / "account.applied"
@@ -89,7 +89,7 @@ def _workspace(context: Context) -> Workspace:
 
 def _render(context: Context) -> Path:
     """Write what the account stack is given; returns where."""
-    directory = context.project.environment_build(context.environment.env)
+    directory = context.project.environment_build(context.environment.name)
     others = neighbours(context.project, context.environment)
     documents = iam.documents(context.project, [context.environment, *others])
     rendering.render_account(context.environment, directory, others, documents)
@@ -99,7 +99,7 @@ def _render(context: Context) -> Path:
 def _fingerprint(context: Context) -> str:
     """Digest of all that the account stack is made from, and of the embedded cloud's present life."""
     project = context.project
-    directory = project.environment_build(context.environment.env)
+    directory = project.environment_build(context.environment.name)
     sources = [directory / "account.tfvars", directory / "account.tfbackend"]
     sources += sorted(project.stack("account").glob("*.tf"))
     sources += sorted((project.root / "terraform" / "modules").rglob("*.tf"))

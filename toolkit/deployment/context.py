@@ -43,7 +43,7 @@ class Context:
 
     def workspace(self, stack: str) -> Workspace:
         """Terraform's working place for one of this environment's stacks, `account` or `inference`."""
-        build = self.project.environment_build(self.environment.env)
+        build = self.project.environment_build(self.environment.name)
         return Workspace(
             program=self.program,
             project=self.project,
@@ -54,7 +54,7 @@ class Context:
             environment=self.access.process_environment(),
             console=self.console,
             lock_timeout_seconds=self.lock_timeout_seconds,
-            unlock=f"toolkit unlock --env {self.environment.env}"
+            unlock=f"toolkit unlock --env {self.environment.name}"
             + ("" if stack == "inference" else f" --stack {stack}"),
         )
 

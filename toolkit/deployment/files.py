@@ -79,7 +79,7 @@ def render(
         documents=iam.documents(project, [environment, *others]),
         instance_counts=instance_counts,
     )
-    directory = project.environment_build(environment.env)
+    directory = project.environment_build(environment.name)
     return Files(staged, dict(packages), rendering.render(environment, inputs, directory).paths)
 
 

@@ -89,7 +89,7 @@ def read(context: Context) -> Outputs:
         PreflightError: it was not applied as a whole, is destroyed, or another toolkit applied it.
     """
     raw = stored(context).outputs
-    name = context.environment.env
+    name = context.environment.name
     if not raw.get("models"):
         raise PreflightError(f"environment {name} is not deployed", remedy=f"make apply ENV={name}")
     try:
@@ -103,7 +103,7 @@ def read(context: Context) -> Outputs:
 
 def _outputs(context: Context, raw: Mapping[str, Any]) -> Outputs:
     return Outputs(
-        environment=context.environment.env,
+        environment=context.environment.name,
         region=raw["region"],
         account_id=context.environment.account_id,
         api_base_url=_base_url(context, raw),

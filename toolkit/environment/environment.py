@@ -63,14 +63,14 @@ def endpoint_name(prefix: str, model: str) -> str:
     return f"{prefix}-{model}".replace(".", "-")
 
 
-def model_store_bucket(name: str, account_id: str, region: str) -> str:
+def model_store_bucket(project: str, account_id: str, region: str) -> str:
     """The model store's bucket, unless the file names one."""
-    return f"{name}-models-{account_id}-{region}"
+    return f"{project}-models-{account_id}-{region}"
 
 
-def state_bucket(name: str, account_id: str, region: str) -> str:
+def state_bucket(project: str, account_id: str, region: str) -> str:
     """The bucket of Terraform's state, unless the file names one."""
-    return f"{name}-state-{account_id}-{region}"
+    return f"{project}-state-{account_id}-{region}"
 
 
 class Environment(Section):
@@ -85,13 +85,13 @@ class Environment(Section):
 
     target: Literal["local", "aws"]
     """Where it runs: `local` is the embedded cloud on this machine, `aws` an AWS account."""
-    name: Annotated[
+    project: Annotated[
         str,
         matching(
             r"[a-z]([a-z0-9-]{0,14}[a-z0-9])?",
             "up to 16 lower-case letters, digits and hyphens, with a letter first and no hyphen last",
         ),
-    ] = Field(examples=["llm"])
+    ] = Field(alias="name", examples=["llm"])
     """What its resources are called: their names begin with `<name>-<environment>`."""
     description: Annotated[str, Field(max_length=1024)] = ""
     """What it is for; shown in the AWS console."""
@@ -114,18 +114,18 @@ class Environment(Section):
     policy: Policy = Policy()
     """What the policy gate of `plan` and `apply` lets through."""
 
-    _env: str = PrivateAttr()
+    _name: str = PrivateAttr()
     _file: str = PrivateAttr()
 
     def model_post_init(self, context: Any) -> None:
         """Take over what does not stand in the file: its own name."""
-        self._env = context["env"]
+        self._name = context["name"]
         self._file = context["file"]
 
     @property
-    def env(self) -> str:
+    def name(self) -> str:
         """The environment's name: that of its file."""
-        return self._env
+        return self._name
 
     @property
     def file(self) -> str:
@@ -135,7 +135,7 @@ class Environment(Section):
     @property
     def prefix(self) -> str:
         """What the names of its resources begin with."""
-        return f"{self.name}-{self.env}"
+        return f"{self.project}-{self.name}"
 
     @property
     def is_local(self) -> bool:
@@ -145,15 +145,15 @@ class Environment(Section):
     @property
     def state_bucket(self) -> str:
         """The bucket of Terraform's state."""
-        return self.account.state.bucket or state_bucket(self.name, self.account_id, self.region)
+        return self.account.state.bucket or state_bucket(self.project, self.account_id, self.region)
 
     @property
     def state_key(self) -> str:
         """Where in that bucket the state of the inference stack lies."""
-        return f"{self.env}/inference.tfstate"
+        return f"{self.name}/inference.tfstate"
 
     @property
     def model_store_bucket(self) -> str:
         """The bucket of the models' weights."""
         named = self.account.model_store.bucket
-        return named or model_store_bucket(self.name, self.account_id, self.region)
+        return named or model_store_bucket(self.project, self.account_id, self.region)

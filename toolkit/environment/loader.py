@@ -95,7 +95,7 @@ def _read(project: Project, path: Path, name: str) -> str:
 
 
 def _validate(
-    document: Document, env: str, file: str
+    document: Document, name: str, file: str
 ) -> tuple[Environment | None, list[tuple[int, Problem]]]:
     """The environment, and every problem with its line; the environment is None if its shape is wrong."""
     found = list(document.problems)
@@ -104,7 +104,7 @@ def _validate(
     environment = None
     problems: list[Problem] = []
     try:
-        environment = Environment.model_validate(document.data, context={"env": env, "file": file})
+        environment = Environment.model_validate(document.data, context={"name": name, "file": file})
     except ValidationError as error:
         problems = explain.problems(error.errors(include_url=False), document)
     # What YAML complained of has no value to judge.
@@ -118,13 +118,13 @@ def _validate(
     ]
     if isinstance(document.data, dict):
         broken = [problem.path for problem in problems] + list(known)
-        problems += check(_parts(document.data, env, broken))
+        problems += check(_parts(document.data, name, broken))
         problems += _account_id_needed(document.data)
     found += [(document.line(problem.path), problem) for problem in problems]
     return environment, found
 
 
-def _parts(data: dict[str, Any], env: str, broken: Iterable[KeyPath]) -> Parts:
+def _parts(data: dict[str, Any], name: str, broken: Iterable[KeyPath]) -> Parts:
     """The parts of a file in which, and in whose parents, nothing is broken."""
     broken = list(broken)
 
@@ -136,16 +136,16 @@ def _parts(data: dict[str, Any], env: str, broken: Iterable[KeyPath]) -> Parts:
 
     models = data.get("models")
     return Parts(
-        env=env,
+        name=name,
         target=text("target"),
-        name=text("name"),
+        project=text("name"),
         region=text("region"),
         account_id=LOCAL_ACCOUNT_ID if "account_id" not in data else text("account_id"),
         account=Account.model_validate(data.get("account", {})) if intact("account") else None,
         models={
-            name: Model.model_validate(model)
-            for name, model in (models.items() if isinstance(models, dict) else ())
-            if intact("models", name)
+            key: Model.model_validate(model)
+            for key, model in (models.items() if isinstance(models, dict) else ())
+            if intact("models", key)
         },
         api=Api.model_validate(data.get("api", {})) if intact("api") else None,
     )

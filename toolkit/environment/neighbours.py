@@ -16,7 +16,7 @@ def neighbours(project: Project, environment: Environment) -> list[Environment]:
     Raises:
         EnvironmentFileError: one of them has mistakes.
     """
-    others = [name for name in names(project) if name != environment.env]
+    others = [name for name in names(project) if name != environment.name]
     return [load(project, name) for name in others if _shares(project, name, environment)]
 
 

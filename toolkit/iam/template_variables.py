@@ -67,7 +67,7 @@ def template_variables(environment: Environment) -> dict[str, Any]:
         "api": arns.api,
         "region": environment.region,
         "prefix": environment.prefix,
-        "env": environment.env,
+        "env": environment.name,
         "state_bucket": environment.state_bucket,
         "model_store": environment.model_store_bucket,
         **_hosting(environment, arns),

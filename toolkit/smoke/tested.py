@@ -37,4 +37,4 @@ def _test(context: Context, outputs: Outputs) -> None:
     for check in run(context, outputs):
         context.console.line(check.line())
         checks.append(check)
-    raise_for_failures(context.environment.env, checks)
+    raise_for_failures(context.environment.name, checks)

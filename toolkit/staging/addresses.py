@@ -103,7 +103,7 @@ def locate_one(project: Project, environment: Environment, place: Hosting) -> St
         return None
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     return StagedModel(
-        env=environment.env,
+        env=environment.name,
         name=place.weights,
         bucket=environment.model_store_bucket,
         digest=digest,

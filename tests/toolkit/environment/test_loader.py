@@ -53,7 +53,7 @@ def test_the_file_that_the_mistakes_are_made_in_is_valid(project: Project) -> No
     environment = load(project, "dev")
     model = environment.models["qwen3-8b"]
     assert isinstance(model.source, HubSource)
-    assert (environment.env, environment.prefix) == ("dev", "llm-dev")
+    assert (environment.name, environment.prefix) == ("dev", "llm-dev")
     assert environment.file == "terraform/environments/dev.yaml"
     assert environment.model_store_bucket == "llm-models-123456789012-us-east-1"
 

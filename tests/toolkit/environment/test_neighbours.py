@@ -49,7 +49,7 @@ def write(project: Project) -> Write:
 
 
 def found(project: Project) -> list[str]:
-    return [each.env for each in neighbours(project, load(project, "dev"))]
+    return [each.name for each in neighbours(project, load(project, "dev"))]
 
 
 def test_those_whose_state_is_in_the_same_bucket(project: Project, write: Write) -> None:

@@ -141,7 +141,7 @@ def lost(sent: object, arrived: object, place: str) -> Iterator[str]:
 def test_the_state_has_its_place_in_the_bucket(environment: Environment, tmp_path: Path) -> None:
     files = contents(render(environment, INPUTS, tmp_path))
     assert b'key          = "account/terraform.tfstate"' in files["account.tfbackend"]
-    assert f'key          = "{environment.env}/inference.tfstate"'.encode() in files["inference.tfbackend"]
+    assert f'key          = "{environment.name}/inference.tfstate"'.encode() in files["inference.tfbackend"]
     for name in ("account.tfbackend", "inference.tfbackend"):
         assert f'bucket       = "{environment.state_bucket}"'.encode() in files[name]
         assert b"use_lockfile = true" in files[name]

@@ -64,9 +64,9 @@ class Sync:
         environment = context.environment
         if environment.protected:
             raise PolicyViolationError(
-                f"environment {environment.env} is protected: its code comes from reviewed applies alone",
+                f"environment {environment.name} is protected: its code comes from reviewed applies alone",
                 where=environment.file,
-                remedy=f"make apply ENV={environment.env}",
+                remedy=f"make apply ENV={environment.name}",
             )
         self._context = context
         self._functions = outputs.read(context).functions

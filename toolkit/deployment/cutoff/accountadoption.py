@@ -53,7 +53,7 @@ def _look(context: Context, module: str, kind: str, key: str) -> tuple[str, str 
         ),
         ("api_logging", "aws_iam_role"): (
             module,
-            lambda: _role(context, f"{environment.name}-{environment.region}-api-logs"),
+            lambda: _role(context, f"{environment.project}-{environment.region}-api-logs"),
         ),
         ("ci_roles", "aws_iam_role"): (module, lambda: _role(context, key)),
         ("ci_roles", "aws_iam_openid_connect_provider"): (
@@ -91,5 +91,5 @@ def _provider(context: Context, arn: str) -> str | None:
 
 def _is_ours(context: Context, tags: Any) -> bool:
     known: Mapping[str, str] = {tag["Key"]: tag["Value"] for tag in tags}
-    stack = {"managed-by": "terraform", "stack": "account", "project": context.environment.name}
+    stack = {"managed-by": "terraform", "stack": "account", "project": context.environment.project}
     return stack.items() <= known.items()

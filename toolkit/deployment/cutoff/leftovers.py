@@ -80,7 +80,7 @@ class Leftovers:
         self._tags = {
             "managed-by": "terraform",
             "stack": "inference",
-            "environment": context.environment.env,
+            "environment": context.environment.name,
         }
 
     def model(self, name: str) -> str | None:

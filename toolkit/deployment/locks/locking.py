@@ -66,7 +66,7 @@ def _held(path: Path, timeout: float, console: Console) -> Iterator[None]:
 
 def lock_file(context: Context) -> Path:
     """The file that is locked."""
-    return context.project.environment_build(context.environment.env) / ".lock"
+    return context.project.environment_build(context.environment.name) / ".lock"
 
 
 def is_busy(context: Context) -> bool:

@@ -70,7 +70,7 @@ def detect(context: Context) -> Drift:
     environment = context.environment
     if not outputs.stored(context).lineage:
         raise PreflightError(
-            f"environment {environment.env} is not deployed", remedy=f"make apply ENV={environment.env}"
+            f"environment {environment.name} is not deployed", remedy=f"make apply ENV={environment.name}"
         )
     with locking.exclusive(context):
         files.write(context.project, environment, context.console)
@@ -80,7 +80,7 @@ def detect(context: Context) -> Drift:
     head = context.access.s3.head_object(Bucket=environment.state_bucket, Key=environment.state_key)
     release = recording.releases_of(context).latest()
     return Drift(
-        environment=environment.env,
+        environment=environment.name,
         applied_at=_utc(head["LastModified"]),
         release=release.number if release else None,
         resources=tuple(Drifted(each, _modified_at(context.access, each)) for each in drift.read(document)),

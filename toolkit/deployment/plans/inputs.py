@@ -25,10 +25,10 @@ def parts(context: Context, staged: Mapping[str, StagedModel]) -> dict[str, str]
     """
     project, environment = context.project, context.environment
     stack = project.stack("inference")
-    variables = project.environment_build(environment.env) / "inference.tfvars"
+    variables = project.environment_build(environment.name) / "inference.tfvars"
     commit, _ = recording.checkout_commit(project.root)
     return {
-        "environment file": _digest([project.environment_file(environment.env)], project.root),
+        "environment file": _digest([project.environment_file(environment.name)], project.root),
         "variables": _digest([variables], project.root),
         "Terraform code": _digest(
             _terraform_files(stack, project.root / "terraform" / "modules"), project.root

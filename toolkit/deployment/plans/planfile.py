@@ -54,7 +54,7 @@ class Saved:
 
 def default_path(context: Context) -> Path:
     """Where `toolkit plan` saves an environment's plan."""
-    return context.project.environment_build(context.environment.env) / "plan"
+    return context.project.environment_build(context.environment.name) / "plan"
 
 
 def save(context: Context, review: Review, path: Path) -> Saved:
@@ -129,7 +129,7 @@ def _subject(context: Context) -> dict[str, str]:
     """What a plan is for; another environment's, or one of a cloud that is gone, is foreign."""
     environment = context.environment
     return {
-        "environment": environment.env,
+        "environment": environment.name,
         "account": environment.account_id,
         "region": environment.region,
         "prefix": environment.prefix,
@@ -170,7 +170,7 @@ def _check_subject(context: Context, manifest: Mapping[str, Any], where: str) ->
     differing = inputs.changed(manifest["subject"], _subject(context))
     if differing:
         env = manifest["subject"].get("environment")
-        other = f"of environment {env}" if env != context.environment.env else "of another place"
+        other = f"of environment {env}" if env != context.environment.name else "of another place"
         raise StateError(f"the plan is {other}", where=where, details=differing, remedy=AGAIN)
 
 
@@ -203,7 +203,7 @@ def _restore_packages(context: Context, contents: Mapping[str, bytes]) -> dict[s
 
 
 def _variables(context: Context) -> Path:
-    return context.project.environment_build(context.environment.env) / f"{STACK}.tfvars"
+    return context.project.environment_build(context.environment.name) / f"{STACK}.tfvars"
 
 
 def _private(path: str, flags: int) -> int:

@@ -60,7 +60,7 @@ def review(context: Context, prepare: Callable[[Context], Prepared], *, judge: J
     environment = context.environment
     commit, uncommitted = recording.checkout_commit(context.project.root)
     subject = Subject(
-        environment=environment.env,
+        environment=environment.name,
         account_id=environment.account_id,
         region=environment.region,
         commit=commit,
@@ -100,7 +100,7 @@ def require_allowed(
     if summary.policy is not None:
         summary.policy.raise_for_violations()
     environment = context.environment
-    env = environment.env
+    env = environment.name
     _check_named(env, allow_destroy)
     lost = [
         change
@@ -127,12 +127,12 @@ def require_unprotected(context: Context, allow_destroy: str | None) -> None:
         InputError: it is protected, and `allow_destroy` does not name it.
     """
     environment = context.environment
-    _check_named(environment.env, allow_destroy)
+    _check_named(environment.name, allow_destroy)
     if environment.protected and allow_destroy is None:
         raise InputError(
-            f"{environment.env} is protected; nothing was changed",
+            f"{environment.name} is protected; nothing was changed",
             where=environment.file,
-            remedy=f"if it is really to be destroyed: --allow-destroy {environment.env}",
+            remedy=f"if it is really to be destroyed: --allow-destroy {environment.name}",
         )
 
 

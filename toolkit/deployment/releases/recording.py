@@ -19,7 +19,7 @@ _CODE = ("terraform/stacks", "terraform/modules")
 
 def releases_of(context: Context) -> Releases:
     """The environment's releases."""
-    return Releases(context.access, context.environment.state_bucket, context.environment.env)
+    return Releases(context.access, context.environment.state_bucket, context.environment.name)
 
 
 def record(  # noqa: PLR0913 - a release is many things, each named by the caller
@@ -47,7 +47,7 @@ def record(  # noqa: PLR0913 - a release is many things, each named by the calle
         smoke_test: "passed", or None if it was not run.
     """
     releases = releases_of(context)
-    file = context.project.environment_build(context.environment.env) / "inference.tfvars"
+    file = context.project.environment_build(context.environment.name) / "inference.tfvars"
     variables = file.read_text(encoding="utf-8")
     digests = {name: package.sha256 for name, package in packages.items()}
     latest = None if changed else releases.latest()

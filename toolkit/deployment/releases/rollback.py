@@ -36,7 +36,7 @@ def prepare_pause(context: Context) -> Prepared:
     """
     release = _latest(context)
     if release.paused:
-        raise InputError(f"{context.environment.env} is paused already", remedy="`toolkit resume` starts it")
+        raise InputError(f"{context.environment.name} is paused already", remedy="`toolkit resume` starts it")
     return _prepare(context, release, "pause", suffix=PAUSED)
 
 
@@ -48,7 +48,7 @@ def prepare_resume(context: Context) -> Prepared:
     """
     release = _latest(context)
     if not release.paused:
-        env = context.environment.env
+        env = context.environment.name
         raise InputError(f"{env} is not paused", remedy=f"`toolkit status --env {env}` shows what runs")
     return _prepare(context, release, "resume")
 
@@ -60,7 +60,7 @@ def _prepare(context: Context, release: Release, action: str, suffix: str = "") 
             f"have not judged the two together; `git checkout {release.commit}` has what they judged"
         )
     bootstrap.ensure(context)
-    build = context.project.environment_build(context.environment.env)
+    build = context.project.environment_build(context.environment.name)
     packages = context.project.lambda_build
     recording.releases_of(context).restore_packages(release, packages)
     # What was recorded, but the fleet that autoscaling has chosen since.
@@ -76,7 +76,7 @@ def _prepare(context: Context, release: Release, action: str, suffix: str = "") 
 def _latest(context: Context) -> Release:
     latest = recording.releases_of(context).latest()
     if latest is None:
-        env = context.environment.env
+        env = context.environment.name
         raise InputError(f"{env} has no release yet", remedy=f"make apply ENV={env}")
     return latest
 
@@ -87,7 +87,7 @@ def _previous(context: Context, releases: list[Release]) -> Release:
     for release in serving[1:]:
         if recording.content(release.variables) != recording.content(serving[0].variables):
             return release
-    env = context.environment.env
+    env = context.environment.name
     raise InputError(
         f"{env} has no release before the present one", remedy=f"`toolkit releases --env {env}` lists them"
     )

@@ -36,11 +36,11 @@ def _account(parts: Parts) -> Iterator[Problem]:
 
 
 def _endpoint_names(parts: Parts) -> Iterator[Problem]:
-    if parts.name is None:
+    if parts.project is None:
         return
     seen: dict[str, str] = {}
     for model in parts.models:
-        endpoint = endpoint_name(f"{parts.name}-{parts.env}", model)
+        endpoint = endpoint_name(f"{parts.project}-{parts.name}", model)
         path = ("models", model)
         if len(endpoint) > MAX_ENDPOINT_NAME:
             wrong = f"its endpoint would be called {endpoint}, {len(endpoint)} characters"

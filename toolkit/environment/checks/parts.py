@@ -20,9 +20,9 @@ class Parts:
     and all mistakes are told at once.
     """
 
-    env: str
+    name: str
     target: str | None
-    name: str | None
+    project: str | None
     region: str | None
     account_id: str | None
     account: Account | None
@@ -36,9 +36,9 @@ class Parts:
             return None
         if self.account.model_store.bucket is not None:
             return self.account.model_store.bucket
-        if self.name is None or self.account_id is None or self.region is None:
+        if self.project is None or self.account_id is None or self.region is None:
             return None
-        return model_store_bucket(self.name, self.account_id, self.region)
+        return model_store_bucket(self.project, self.account_id, self.region)
 
 
 def hostings(name: str, model: Model) -> Iterator[Hosting]:

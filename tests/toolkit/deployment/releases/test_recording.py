@@ -14,7 +14,7 @@ from toolkit.packaging import Package
 def recorded(environment: Opened, variables: str, code: bytes, *, changed: bool) -> int | None:
     """The number of the release that an apply of this becomes."""
     context = environment.context
-    build: Path = context.project.environment_build(context.environment.env)
+    build: Path = context.project.environment_build(context.environment.name)
     build.mkdir(parents=True, exist_ok=True)
     (build / "inference.tfvars").write_text(variables)
     package = build / "gateway.zip"
