@@ -10,7 +10,7 @@ from tests.support.checkout import ROOT
 from tests.support.deployers import HOLDERS, Deployers
 from tests.support.proof import Decision, Document
 
-# Written by `tests.tools.permissions`, and what docs/permissions.md is made of.
+# Written by `tests.tools.permissions`, and what docs/reference/permissions.md is made of.
 FILE = ROOT / "tests" / "policies" / "iam" / "needed.json"
 COMMAND = "run `python -m tests.tools.permissions`"
 

@@ -1,4 +1,4 @@
-"""Publishes the API's contract: docs/openapi.json for programs, docs/api-reference.md for people.
+"""Publishes the API's contract: docs/reference/openapi.json for programs, api-reference.md for people.
 
 python -m tests.tools.api_docs           # write
 python -m tests.tools.api_docs --check   # fail if one of them is stale
@@ -23,8 +23,8 @@ HEAD = """\
 
 What clients can ask an environment's API for: the API that OpenAI's clients speak.
 [openapi.json](openapi.json) is the same for programs. Both are made by `make generate` from the
-[contract](../terraform/modules/inference_api/openapi.yaml) that Terraform deploys. Keys, and what they may,
-are in [api-keys.md](api-keys.md).
+[contract](../../terraform/modules/inference_api/openapi.yaml) that Terraform deploys. See also
+[API keys](../how-to/api-keys.md).
 
 Fields that are not listed are handed to the model's engine, which may know them.
 """
@@ -38,9 +38,10 @@ def contract() -> dict[str, Any]:
 def pages(root: Path = ROOT) -> dict[Path, str]:
     """The files as they should be."""
     document = contract()
+    folder = root / "docs" / "reference"
     return {
-        root / "docs" / "openapi.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
-        root / "docs" / "api-reference.md": "\n".join([HEAD, *_page(document)]),
+        folder / "openapi.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
+        folder / "api-reference.md": "\n".join([HEAD, *_page(document)]),
     }
 
 

@@ -25,7 +25,7 @@ class PolicyException(Section):
     """A finding that is accepted for a while."""
 
     rule: Annotated[
-        str, matching(r"CKV2?_[A-Z]+_\d+", "rules are called like CKV_LLM_9; docs/policies.md lists them")
+        str, matching(r"CKV2?_[A-Z]+_\d+", "rules are called like CKV_LLM_9; see docs/reference/policies.md")
     ] = Field(examples=["CKV_LLM_9"])
     """The rule's id."""
     resource: Annotated[str, Field(min_length=1)] = Field(examples=["module.api.aws_api_gateway_stage.*"])

@@ -1,4 +1,4 @@
-"""The reference of the environment file, `docs/environment-file.md`, made from its schema.
+"""The reference of the environment file, `docs/reference/environment-file.md`, made from its schema.
 
 `python -m toolkit.environment.reference` writes it, `--check` fails if it is stale.
 """
@@ -47,7 +47,7 @@ def text() -> str:
 
 def path(project: Project) -> Path:
     """Where it is checked in."""
-    return project.root / "docs" / "environment-file.md"
+    return project.root / "docs" / "reference" / "environment-file.md"
 
 
 def main(arguments: list[str]) -> None:

@@ -44,7 +44,7 @@ checkov's own. `toolkit policy check PATH` judges alone, a plan in JSON or a fol
   what it covered. One that covers nothing is said.
 - **Going back is not judged:** `toolkit rollback`, `pause` and `resume` bring back what passed when it was
   applied, and must work in an emergency, whatever has expired or become stricter since
-  ([rollouts](rollouts.md#back-and-off-for-a-while)). Dangers still need `--allow-destroy`.
+  ([rollouts](../how-to/rollouts.md#back-and-off-for-a-while)). Dangers still need `--allow-destroy`.
 - No value of a resource is ever shown: addresses, names of variables and the rules' own words are all that
   comes out.
 
@@ -69,7 +69,7 @@ def text(ours: Iterable[Rule], names: dict[str, str], project: Project) -> str:
 
 def path(project: Project) -> Path:
     """Where it is checked in."""
-    return project.root / "docs" / "policies.md"
+    return project.root / "docs" / "reference" / "policies.md"
 
 
 def main(arguments: list[str]) -> None:
@@ -85,7 +85,7 @@ def _ours(ours: Iterable[Rule]) -> Iterator[str]:
     yield "| rule | severity | what it wants | why | remedy | instead of |"
     yield "|---|---|---|---|---|---|"
     for rule in ours:
-        file = f"../policies/checkov/{rule.file.name}" if rule.file else ""
+        file = f"../../policies/checkov/{rule.file.name}" if rule.file else ""
         yield (
             f"| [{rule.id}]({file}) | {rule.severity} | {rule.name} | {rule.reason} | {rule.remedy} "
             f"| {', '.join(rule.replaces)} |"

@@ -1,6 +1,6 @@
 """Jinja templates in which every `{{ value }}` becomes an HCL literal.
 
-Nobody has to think of escaping, and nobody can forget it: see docs/adr/0003-escaping-by-construction.md.
+Values are escaped by construction: see docs/explanation/adr/0003-escaping-by-construction.md.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class ModelStore:
                 )
             elif status == HTTPStatus.FORBIDDEN:
                 message = f"the model store {bucket} is not of account {account}, or you may not look at it"
-                remedy = "s3:ListBucket on it is needed (docs/model-weights.md)"
+                remedy = "s3:ListBucket on it is needed (docs/how-to/model-weights.md)"
             else:
                 raise
             raise PreflightError(message, remedy=remedy) from error

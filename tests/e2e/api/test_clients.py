@@ -1,6 +1,6 @@
 """Clients that people use, unchanged: every kind of request, and every error as the client's own exception.
 
-What came of it is the table in `docs/clients.md`.
+What came of it is the table in `docs/reference/clients.md`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.e2e.api.programs import Outcomes, Program
 
 pytestmark = pytest.mark.e2e
 
-PAGE = programs.SOURCES.parents[1] / "docs" / "clients.md"
+PAGE = programs.SOURCES.parents[1] / "docs" / "reference" / "clients.md"
 TABLE_BEGINS, TABLE_ENDS = "<!-- recorded by the test -->\n", "<!-- end -->"
 
 ANSWERED = ("chat", "streamed chat", "completion", "tools", "embeddings", "models")

@@ -16,7 +16,7 @@ from toolkit.project import Project
 
 pytestmark = pytest.mark.e2e
 
-CONTRACT = ROOT / "docs" / "openapi.json"
+CONTRACT = ROOT / "docs" / "reference" / "openapi.json"
 # What must hold of every answer: no error of the server's own, no status, content type or body that the
 # contract does not name, no way around the key.
 CHECKS = [

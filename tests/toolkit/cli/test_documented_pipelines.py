@@ -1,4 +1,4 @@
-"""docs/pipelines.md: its commands exist, its environment files are read, its comments are found again."""
+"""docs/how-to/pipelines.md: commands exist, environment files are valid, comments are found again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.checkout import ROOT
 from toolkit.environment.pipelines import Pipeline
 from toolkit.report.markdown import marker
 
-PAGE = (ROOT / "docs" / "pipelines.md").read_text()
+PAGE = (ROOT / "docs" / "how-to" / "pipelines.md").read_text()
 BLOCKS: list[dict[str, Any]] = [
     yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 ]

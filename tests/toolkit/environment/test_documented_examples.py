@@ -27,7 +27,7 @@ INDENTED = re.compile(r"^    (?:account|api|models|policy):\n(?:     .*\n)+", re
 
 def examples() -> list[tuple[str, dict[str, Any]]]:
     found = []
-    for page in sorted((ROOT / "docs").glob("*.md")):
+    for page in sorted((ROOT / "docs").rglob("*.md")):
         text = page.read_text()
         for block in [*FENCED.findall(text), *map(textwrap.dedent, INDENTED.findall(text))]:
             part = YAML(typ="safe", pure=True).load(block)

@@ -115,7 +115,7 @@ def test_every_key_is_explained() -> None:
 @pytest.mark.parametrize("module", ["toolkit.environment.schema", "toolkit.environment.reference"])
 def test_the_commands_that_the_check_names_exist(checkout: Path, tmp_path: Path, module: str) -> None:
     (tmp_path / "terraform" / "environments").mkdir(parents=True)
-    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "reference").mkdir(parents=True)
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

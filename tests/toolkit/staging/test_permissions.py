@@ -36,8 +36,8 @@ Grant = Callable[[dict[str, Any]], AwsAccess]
 
 @pytest.fixture
 def documented(checkout: Path, bucket: str) -> dict[str, Any]:
-    """The policy in docs/model-weights.md, for the test's bucket."""
-    text = (checkout / "docs" / "model-weights.md").read_text()
+    """The policy in docs/how-to/model-weights.md, for the test's bucket."""
+    text = (checkout / "docs" / "how-to" / "model-weights.md").read_text()
     (policy,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     return dict(json.loads(policy.replace(DOCUMENTED_BUCKET, bucket)))
 
