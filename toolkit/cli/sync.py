@@ -23,7 +23,7 @@ def sync(env: Env, watch: Watch = False) -> None:
 
     console = Console()
     context = open_context(env, console)
-    work = Sync(context)
+    work = Sync(context, watch=watch)
     if not watch:
         _once(console, work)
         return

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from toolkit.console import Console
+from toolkit.packaging import sources
 from toolkit.packaging.dependencies import Dependencies
 from toolkit.packaging.package import Package, build_package, package_file
 from toolkit.project import Project
@@ -20,17 +22,23 @@ class Packages:
     authorizer: Package
 
 
-def build(project: Project, console: Console) -> Packages:
-    """The packages of the functions in `lambda_src/`, built now unless they are up to date.
+def build(project: Project, console: Console, files: Mapping[str, bytes] | None = None) -> Packages:
+    """Package the functions in `lambda_src/`, unless the packages are up to date.
+
+    Args:
+        project: the checkout.
+        console: shows progress.
+        files: what `sources.read` returned; read now if None.
 
     Raises:
         PreflightError: pip could not fetch the gateway's dependencies.
         InputError: a function's source is missing.
     """
     source = project.root / "lambda_src"
+    files = sources.read(source) if files is None else files
     target = project.lambda_build
     gateway = Dependencies(source / "gateway" / "requirements.txt")
     return Packages(
-        gateway=build_package(source / "gateway", target, gateway, console),
-        authorizer=build_package(source / "authorizer", target, None, console),
+        gateway=build_package(source / "gateway", files, target, gateway, console),
+        authorizer=build_package(source / "authorizer", files, target, None, console),
     )

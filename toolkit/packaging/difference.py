@@ -15,11 +15,13 @@ class Difference:
         changed: those with other contents.
         added: those that the old package has not.
         removed: those that the new package has not.
+        emptied: changed Python files that are empty now.
     """
 
     changed: tuple[str, ...]
     added: tuple[str, ...]
     removed: tuple[str, ...]
+    emptied: tuple[str, ...]
 
     def describe(self, limit: int = 5) -> str:
         """In one line, such as `gateway/app.py, +gateway/new.py`; long ones end with a count."""
@@ -31,10 +33,12 @@ class Difference:
 def difference(old: Path, new: Path) -> Difference:
     """Compare two zip files by their contents."""
     before, after = _contents(old), _contents(new)
+    changed = tuple(sorted(name for name in before.keys() & after.keys() if before[name] != after[name]))
     return Difference(
-        changed=tuple(sorted(name for name in before.keys() & after.keys() if before[name] != after[name])),
+        changed=changed,
         added=tuple(sorted(after.keys() - before.keys())),
         removed=tuple(sorted(before.keys() - after.keys())),
+        emptied=tuple(name for name in changed if name.endswith(".py") and after[name][1] == 0),
     )
 
 

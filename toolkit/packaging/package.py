@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,11 @@ class Package:
 
 
 def build_package(
-    source: Path, directory: Path, dependencies: Dependencies | None, console: Console
+    source: Path,
+    sources: Mapping[str, bytes],
+    directory: Path,
+    dependencies: Dependencies | None,
+    console: Console,
 ) -> Package:
     """Build `<directory>/<name of source>-<digest>.zip`, named by its content.
 
@@ -38,6 +43,7 @@ def build_package(
 
     Args:
         source: folder of the function's Python package; a `run.sh` in it goes to the zip's root.
+        sources: contents of the source files of all functions, by path.
         directory: where the zip goes.
         dependencies: packages to put beside it.
 
@@ -46,7 +52,7 @@ def build_package(
         PreflightError: pip could not fetch the dependencies.
     """
     note = directory / f"{source.name}.json"
-    files = _source_files(source)
+    files = _source_files(source, sources)
     inputs = _digest(files, dependencies.digest if dependencies else "")
     built = _up_to_date(note, inputs)
     if built is not None:
@@ -62,12 +68,15 @@ def build_package(
     return package
 
 
-def _source_files(source: Path) -> dict[str, bytes]:
-    files = {path.relative_to(source.parent).as_posix(): path.read_bytes() for path in source.rglob("*.py")}
+def _source_files(source: Path, sources: Mapping[str, bytes]) -> dict[str, bytes]:
+    prefix = f"{source.name}/"
+    files = {
+        name: content for name, content in sources.items() if name.startswith(prefix) and name.endswith(".py")
+    }
     if not files:
         raise InputError("no Python source of a Lambda function here", where=str(source))
-    start = source / START_SCRIPT
-    return {**files, START_SCRIPT: start.read_bytes()} if start.is_file() else files
+    start = sources.get(prefix + START_SCRIPT)
+    return files if start is None else {**files, START_SCRIPT: start}
 
 
 def _digest(files: dict[str, bytes], dependencies: str) -> str:

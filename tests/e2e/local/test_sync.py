@@ -109,6 +109,25 @@ def test_watching_survives_mistakes(deployed: Deployed, source: Path, tmp_path: 
     assert "Traceback" not in said.read_text()
 
 
+def test_watch_never_deploys_an_emptied_module(deployed: Deployed, source: Path, tmp_path: Path) -> None:
+    output_file = tmp_path / "output"
+    code = source.read_text()
+    with output_file.open("w") as output, Clients(deployed) as clients:
+        watching = start_toolkit(
+            "sync", "--env", "local", "--watch", cwd=deployed.toolkit.project, output=output
+        )
+        try:
+            wait_for(has(output_file, "watching lambda_src"), "the watcher")
+            source.write_text("")
+            wait_for(has(output_file, f"lambda_src/gateway/{source.name}: cannot deploy"), "the refusal")
+            source.write_text(code.replace(MARK, '"owned_by": "saved-later"'))
+            wait_for(has(output_file, "active in"), "the new code")
+        finally:
+            interrupted(watching)
+    assert owner(deployed) == "saved-later"
+    assert set(clients.statuses) == {200}
+
+
 def test_protected_environments_are_left_alone(deployed: Deployed) -> None:
     environments = deployed.toolkit.project / "terraform" / "environments"
     guarded = environments / "guarded.yaml"

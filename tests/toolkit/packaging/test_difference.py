@@ -16,3 +16,10 @@ def test_names_of_what_is_different(tmp_path: Path) -> None:
     assert found.describe() == "other.py, +new.py, -gone.py"
     assert found.describe(limit=1) == "other.py, and 2 more"
     assert difference(new, new).describe() == ""
+
+
+def test_only_modules_that_had_code_count_as_emptied(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.zip", tmp_path / "new.zip"
+    archive.write(old, {"a.py": b"1", "always.py": b"", "run.sh": b"1"})
+    archive.write(new, {"a.py": b"", "always.py": b"", "run.sh": b"", "new.py": b""})
+    assert difference(old, new).emptied == ("a.py",)

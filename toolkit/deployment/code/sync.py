@@ -13,9 +13,10 @@ from toolkit.aws import statebucket, statelock
 from toolkit.deployment import files, outputs
 from toolkit.deployment.context import Context
 from toolkit.deployment.locks import locking
-from toolkit.errors import PolicyViolationError, RolloutError
-from toolkit.packaging import Package, syntax
-from toolkit.packaging.difference import Difference, difference
+from toolkit.errors import InputError, PolicyViolationError, RolloutError
+from toolkit.packaging import Package, sources
+from toolkit.packaging.difference import Difference
+from toolkit.packaging.difference import difference as compare
 from toolkit.terraform import functioncode
 from toolkit.terraform.functioncode import FunctionCode
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 # Lambda takes a second or two on AWS; it promises nothing.
 ACTIVE_SECONDS = 120.0
 _POLL_SECONDS = 0.1
+# Editors save a file in several steps, and several files in a row.
+_SETTLE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,17 @@ class Synced:
 class Sync:
     """Brings the functions of a deployed environment to what `lambda_src/` holds.
 
+    Args:
+        context: the environment.
+        watch: whether files may be saved at this moment: wait until they are stable, and refuse a module that
+            has become empty.
+
     Raises:
         PolicyViolationError: the environment is protected.
         PreflightError: it is not deployed.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, watch: bool = False) -> None:
         environment = context.environment
         if environment.protected:
             raise PolicyViolationError(
@@ -69,6 +77,7 @@ class Sync:
                 remedy=f"make apply ENV={environment.name}",
             )
         self._context = context
+        self._watch = watch
         self._functions = outputs.read(context).functions
         self._done: packaging.Packages | None = None
 
@@ -79,12 +88,14 @@ class Sync:
             The functions that have new code now.
 
         Raises:
-            InputError: a source file is no Python.
+            InputError: a source file is not valid Python, or has become empty while watching.
             StateError: an apply is under way.
             RolloutError: Lambda could not start the new code.
         """
-        syntax.check(self._context.project)
-        packages = packaging.build(self._context.project, self._context.console)
+        project = self._context.project
+        contents = sources.read(project.root / "lambda_src", _SETTLE_SECONDS if self._watch else 0.0)
+        sources.check_syntax(contents)
+        packages = packaging.build(project, self._context.console, contents)
         if packages == self._done:
             return []
         environment = self._context.environment
@@ -98,24 +109,32 @@ class Sync:
         return synced
 
     def _update(self, packages: Mapping[str, Package]) -> list[Synced]:
+        names = {part: self._functions[part] for part in packages}
+        configurations = {part: self._configuration(name) for part, name in names.items()}
+        deployed = {part: _hexadecimal(c["CodeSha256"]) for part, c in configurations.items()}
+        changed = {
+            part: (package, self._difference(part, deployed[part], package))
+            for part, package in packages.items()
+            if deployed[part] != package.sha256
+        }
+        if self._watch:
+            _refuse_emptied([difference for _, difference in changed.values() if difference])
         synced: list[Synced] = []
-        running: dict[str, FunctionCode] = {}
-        for part, package in packages.items():
-            name = self._functions[part]
-            configuration = self._configuration(name)
-            if _hexadecimal(configuration["CodeSha256"]) != package.sha256:
-                before = _hexadecimal(configuration["CodeSha256"])
-                started = time.monotonic()
-                configuration = self._upload(name, package)
-                seconds = time.monotonic() - started
-                synced.append(Synced(part, package, self._difference(part, before, package), seconds))
-            running[name] = FunctionCode(
-                filename=files.package_path(self._context.project, package),
-                sha256=configuration["CodeSha256"],
-                size=configuration["CodeSize"],
-                last_modified=configuration["LastModified"],
-            )
-        self._note(running)
+        for part, (package, difference) in changed.items():
+            started = time.monotonic()
+            configurations[part] = self._upload(names[part], package)
+            synced.append(Synced(part, package, difference, time.monotonic() - started))
+        self._record_in_state(
+            {
+                names[part]: FunctionCode(
+                    filename=files.package_path(self._context.project, packages[part]),
+                    sha256=configuration["CodeSha256"],
+                    size=configuration["CodeSize"],
+                    last_modified=configuration["LastModified"],
+                )
+                for part, configuration in configurations.items()
+            }
+        )
         return synced
 
     def _configuration(self, name: str) -> Configuration:
@@ -138,9 +157,9 @@ class Sync:
 
     def _difference(self, part: str, before: str, package: Package) -> Difference | None:
         old = packaging.package_file(self._context.project.lambda_build, part, before)
-        return difference(old, package.path) if old.is_file() else None
+        return compare(old, package.path) if old.is_file() else None
 
-    def _note(self, running: Mapping[str, FunctionCode]) -> None:
+    def _record_in_state(self, running: Mapping[str, FunctionCode]) -> None:
         environment, access = self._context.environment, self._context.access
         bucket, key = environment.state_bucket, environment.state_key
         content = statebucket.read(access, bucket, key)
@@ -149,6 +168,16 @@ class Sync:
         updated = functioncode.write(content, f"s3://{bucket}/{key}", running)
         if updated is not None:
             statebucket.write(access, bucket, key, updated)
+
+
+def _refuse_emptied(differences: list[Difference]) -> None:
+    for difference in differences:
+        if difference.emptied:
+            raise InputError(
+                "cannot deploy an empty module that has code in the running version",
+                where=f"lambda_src/{difference.emptied[0]}",
+                remedy="save the file again, or deploy it empty with `toolkit sync` without --watch",
+            )
 
 
 def _hexadecimal(sha256: str) -> str:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
-from watchfiles import Change, DefaultFilter, watch
+from watchfiles import watch
 
 from toolkit import oserrors
 from toolkit.aws.errors import explain
 from toolkit.console import Console
 from toolkit.errors import ToolkitError
+from toolkit.packaging.sources import fingerprint
 
 # An editor writes several files, or one in several steps: they count as one change.
 _QUIET_MILLISECONDS = 50
 # Where the system tells no changes (some network file systems), looking is all there is.
 _LOOK_MILLISECONDS = 1000
-# Not bytecode, nor what editors leave beside a file.
-_IS_SOURCE = DefaultFilter()
 
 
 def changes(directory: Path) -> Iterator[None]:
@@ -28,27 +27,16 @@ def changes(directory: Path) -> Iterator[None]:
     Raises:
         KeyboardInterrupt: Ctrl-C.
     """
-    known = _fingerprint(directory)
+    known = fingerprint(directory)
     yield
     for _ in watch(
         directory, step=_QUIET_MILLISECONDS, rust_timeout=_LOOK_MILLISECONDS, yield_on_timeout=True
     ):
         # Compared, not believed: what changed before the watcher began is told by nobody.
-        present = _fingerprint(directory)
+        present = fingerprint(directory)
         if present != known:
             known = present
             yield
-
-
-def _fingerprint(directory: Path) -> dict[Path, tuple[int, int]]:
-    found = {}
-    for path in directory.rglob("*"):
-        # It may be gone again, as editors' temporary files are.
-        with suppress(FileNotFoundError):
-            if _IS_SOURCE(Change.modified, str(path)) and path.is_file():
-                status = path.stat()
-                found[path] = (status.st_mtime_ns, status.st_size)
-    return found
 
 
 @contextmanager

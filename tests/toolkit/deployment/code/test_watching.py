@@ -49,14 +49,14 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def watched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
     watched = Watched(folder)
-    fingerprint = watching._fingerprint
+    fingerprint = watching.fingerprint
 
-    def counted(directory: Path) -> dict[Path, tuple[int, int]]:
+    def counted(directory: Path) -> dict[Path, tuple[int, int, int]]:
         watched.looks += 1
         return fingerprint(directory)
 
     monkeypatch.setattr(watching, "_LOOK_MILLISECONDS", 20)
-    monkeypatch.setattr(watching, "_fingerprint", counted)
+    monkeypatch.setattr(watching, "fingerprint", counted)
     watched.start()
     wait_for(lambda: watched.count == 1, "the beginning")
     yield watched
