@@ -37,9 +37,7 @@ CLOUDS = {"account", "cloud"}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of this project's own."""
-    parser.addoption(
-        "--record", action="store_true", help="rewrite docs/reference/clients.md"
-    )
+    parser.addoption("--record", action="store_true", help="rewrite docs/reference/clients.md")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
