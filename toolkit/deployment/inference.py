@@ -18,7 +18,7 @@ from toolkit.deployment.releases import recording
 from toolkit.deployment.rollout import mend, replacing, settle, verify, watch
 from toolkit.deployment.rollout.settle import settled
 from toolkit.deployment.rollout.verify import Rollout
-from toolkit.environment import endpoint_name, unprotected
+from toolkit.environment import emulator_limits, endpoint_name
 from toolkit.errors import TerraformError
 from toolkit.packaging import Package
 from toolkit.staging import StagedModel
@@ -54,7 +54,7 @@ class Prepared:
 
 def prepare(context: Context) -> Prepared:
     """Bring the account to where the stack can be planned, and plan what the environment file says."""
-    for each in unprotected(context.environment):
+    for each in emulator_limits.warnings(context.environment):
         context.console.warning(each)
     bootstrap.ensure(context)
     found = settled(context, settle.names(context).values())

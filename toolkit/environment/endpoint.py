@@ -10,21 +10,21 @@ from typing import Annotated, Any, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from toolkit.environment.aws import KmsKeyArn, S3Prefix, SecurityGroupId, SubnetId, TopicArn
-from toolkit.environment.section import Checked, Mistake, Section
+from toolkit.environment.aws_types import KmsKeyArn, S3Prefix, SecurityGroupId, SubnetId, TopicArn
+from toolkit.environment.base import Checked, ConfigModel, Invalid
 
 MAX_CONCURRENCY = 200  # ServerlessMaxConcurrency
 _GIBIBYTE = 1024
 
 
-def _check_memory(value: int) -> Mistake | None:
+def _check_memory(value: int) -> Invalid | None:
     if value % _GIBIBYTE == 0:
         return None
     lower = value // _GIBIBYTE * _GIBIBYTE
-    return Mistake(f"{value} is not a multiple of {_GIBIBYTE}", f"use {lower} or {lower + _GIBIBYTE}")
+    return Invalid(f"{value} is not a multiple of {_GIBIBYTE}", f"use {lower} or {lower + _GIBIBYTE}")
 
 
-class Serverless(Section):
+class Serverless(ConfigModel):
     """Started on demand, paid by the request; on CPUs only."""
 
     memory_mb: Annotated[int, Checked(_check_memory, {"multipleOf": _GIBIBYTE})] = Field(
@@ -41,11 +41,11 @@ class Serverless(Section):
         warm = self.provisioned_concurrency
         if warm is not None and warm > self.max_concurrency:
             wrong = f"provisioned_concurrency {warm} is more than max_concurrency {self.max_concurrency}"
-            raise Mistake(wrong, "lower the first or raise the second").error()
+            raise Invalid(wrong, "lower the first or raise the second").error()
         return self
 
 
-class Async(Section):
+class Async(ConfigModel):
     """Requests wait in a queue and in S3, and answers are put into S3: for what takes minutes."""
 
     output_s3: S3Prefix | None = Field(
@@ -64,29 +64,29 @@ class Async(Section):
     """Whether all instances go while no request waits; the next one then waits until an instance is there."""
 
 
-class ServerlessEndpoint(Section):
+class ServerlessEndpoint(ConfigModel):
     """A serverless endpoint."""
 
     serverless: Serverless
     """Started on demand, paid by the request; on CPUs only."""
 
 
-class AsyncEndpoint(Section):
+class AsyncEndpoint(ConfigModel):
     """An asynchronous endpoint."""
 
     asynchronous: Async = Field(alias="async")
     """Requests wait in a queue and in S3, and answers are put into S3: for what takes minutes."""
 
 
-def _check_realtime(value: object) -> Mistake | None:
+def _check_realtime(value: object) -> Invalid | None:
     if value == "realtime":
         return None
     right = "use realtime, or a mapping as in `serverless: {memory_mb: 4096}` or `async: {}`"
-    return Mistake(f"{value!r} is not a kind of endpoint by itself", right)
+    return Invalid(f"{value!r} is not a kind of endpoint by itself", right)
 
 
 def _discriminate(value: Any) -> str | None:
-    if isinstance(value, Section):
+    if isinstance(value, ConfigModel):
         return "serverless" if isinstance(value, ServerlessEndpoint) else "async"
     if not isinstance(value, Mapping):
         return "realtime"
@@ -102,7 +102,7 @@ Endpoint = Annotated[
 ]
 
 
-class Vpc(Section):
+class Vpc(ConfigModel):
     """Where in a network of your own the containers are: what they may reach is then decided there."""
 
     subnet_ids: Annotated[tuple[SubnetId, ...], Field(min_length=1, max_length=16)]
@@ -111,7 +111,7 @@ class Vpc(Section):
     """Security groups."""
 
 
-class DataCapture(Section):
+class DataCapture(ConfigModel):
     """Requests and answers are kept in S3, word for word: mind what people write."""
 
     percent: int = Field(ge=1, le=100, examples=[10])

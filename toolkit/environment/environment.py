@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from toolkit.environment.account import Account, AccountId
 from toolkit.environment.api import Api
+from toolkit.environment.base import Checked, ConfigModel, Invalid, matching
 from toolkit.environment.model import Model, ModelName
 from toolkit.environment.policy import Policy
 from toolkit.environment.problems import did_you_mean
-from toolkit.environment.section import Checked, Mistake, Section, matching
 from toolkit.serving import catalogue
 
 # The account of the embedded cloud.
@@ -21,34 +23,34 @@ LOCAL_ACCOUNT_ID = "123456789012"
 TOOLKIT_TAGS = ("deployment", "environment", "managed-by", "stack")
 
 
-def _check_region(value: str) -> Mistake | None:
+def _check_region(value: str) -> Invalid | None:
     known = catalogue.regions()
     if value in known:
         return None
     right = did_you_mean(value, known) or "regions look like us-east-1"
-    return Mistake(f"{value!r} is not an AWS region", right)
+    return Invalid(f"{value!r} is not an AWS region", right)
 
 
-def _check_tag(value: str) -> Mistake | None:
+def _check_tag(value: str) -> Invalid | None:
     for character in value:
         if unicodedata.category(character)[0] not in "LNZ" and character not in "_.:/=+-@":
-            return Mistake(
+            return Invalid(
                 f"{character!r} cannot be in a tag", "use letters, digits, spaces and _ . : / = + - @"
             )
     return None
 
 
-def _check_tag_key(value: str) -> Mistake | None:
+def _check_tag_key(value: str) -> Invalid | None:
     if value.lower() in TOOLKIT_TAGS:
-        return Mistake(f"{value} is a tag of the toolkit's own", "choose another key")
+        return Invalid(f"{value} is a tag of the toolkit's own", "choose another key")
     if not 1 <= len(value) <= 128 or value.lower().startswith("aws:"):
-        return Mistake(f"{value!r} cannot be a tag's key", "1 to 128 characters that do not begin with aws:")
+        return Invalid(f"{value!r} cannot be a tag's key", "1 to 128 characters that do not begin with aws:")
     return _check_tag(value)
 
 
-def _check_tag_value(value: str) -> Mistake | None:
+def _check_tag_value(value: str) -> Invalid | None:
     if len(value) > 256:
-        return Mistake(f"has {len(value)} characters", "a tag's value has at most 256")
+        return Invalid(f"has {len(value)} characters", "a tag's value has at most 256")
     return _check_tag(value)
 
 
@@ -73,7 +75,7 @@ def state_bucket(project: str, account_id: str, region: str) -> str:
     return f"{project}-state-{account_id}-{region}"
 
 
-class Environment(Section):
+class Environment(ConfigModel):
     """An environment: models on SageMaker behind an OpenAI-compatible API."""
 
     model_config = ConfigDict(
@@ -157,3 +159,32 @@ class Environment(Section):
         """The bucket of the models' weights."""
         named = self.account.model_store.bucket
         return named or model_store_bucket(self.project, self.account_id, self.region)
+
+
+@dataclass(frozen=True)
+class ValidParts:
+    """Those parts of a file that are right by themselves; None for the others.
+
+    With it what several keys say together can be checked although something else in the file is wrong,
+    and all mistakes are told at once.
+    """
+
+    name: str
+    target: str | None
+    project: str | None
+    region: str | None
+    account_id: str | None
+    account: Account | None
+    models: Mapping[str, Model]
+    api: Api | None = None
+
+    @property
+    def readable_bucket(self) -> str | None:
+        """The only bucket that the execution role may use; None if unknown, or if the role is the user's."""
+        if self.account is None or self.account.execution_role.arn is not None:
+            return None
+        if self.account.model_store.bucket is not None:
+            return self.account.model_store.bucket
+        if self.project is None or self.account_id is None or self.region is None:
+            return None
+        return model_store_bucket(self.project, self.account_id, self.region)

@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from toolkit.environment import explain
+from toolkit.environment import validation_errors
 from toolkit.environment.account import Account
 from toolkit.environment.api import Api
-from toolkit.environment.checks import Parts, check
+from toolkit.environment.checks import check
 from toolkit.environment.document import Document, parse
-from toolkit.environment.environment import LOCAL_ACCOUNT_ID, Environment
+from toolkit.environment.environment import LOCAL_ACCOUNT_ID, Environment, ValidParts, state_bucket
 from toolkit.environment.model import Model
 from toolkit.environment.problems import MISSING, EnvironmentFileError, KeyPath, Problem, did_you_mean
 from toolkit.errors import InputError
@@ -106,7 +106,7 @@ def _validate(
     try:
         environment = Environment.model_validate(document.data, context={"name": name, "file": file})
     except ValidationError as error:
-        problems = explain.problems(error.errors(include_url=False), document)
+        problems = validation_errors.problems(error.errors(include_url=False), document)
     # What YAML complained of has no value to judge.
     known = {problem.path for _, problem in document.problems}
     # A key that is only misspelt is not missing.
@@ -124,7 +124,7 @@ def _validate(
     return environment, found
 
 
-def _parts(data: dict[str, Any], name: str, broken: Iterable[KeyPath]) -> Parts:
+def _parts(data: dict[str, Any], name: str, broken: Iterable[KeyPath]) -> ValidParts:
     """The parts of a file in which, and in whose parents, nothing is broken."""
     broken = list(broken)
 
@@ -135,7 +135,7 @@ def _parts(data: dict[str, Any], name: str, broken: Iterable[KeyPath]) -> Parts:
         return data[key] if intact(key) and key in data else None
 
     models = data.get("models")
-    return Parts(
+    return ValidParts(
         name=name,
         target=text("target"),
         project=text("name"),
@@ -155,3 +155,29 @@ def _account_id_needed(data: dict[str, Any]) -> Iterable[Problem]:
     if data.get("target") == "aws" and "account_id" not in data:
         right = 'target: aws needs it, with 12 digits in quotes: account_id: "123456789012"'
         yield Problem(("account_id",), MISSING, right)
+
+
+def neighbours(project: Project, environment: Environment) -> list[Environment]:
+    """The other environments whose account stack is that of `environment`: their state is in one bucket.
+
+    Raises:
+        EnvironmentFileError: one of them has mistakes.
+    """
+    others = [name for name in names(project) if name != environment.name]
+    return [load(project, name) for name in others if _shares(project, name, environment)]
+
+
+def _shares(project: Project, name: str, environment: Environment) -> bool:
+    """What the file says of it, whatever else may be wrong in a file about another account."""
+    data = parse(project.environment_file(name).read_text(encoding="utf-8")).data
+    account_id, region = _at(data, "account_id") or LOCAL_ACCOUNT_ID, _at(data, "region")
+    bucket = _at(data, "account", "state", "bucket")
+    return _at(data, "target") == environment.target and environment.state_bucket == (
+        bucket or state_bucket(str(_at(data, "name")), str(account_id), str(region))
+    )
+
+
+def _at(data: Any, *keys: str) -> Any:
+    for key in keys:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data

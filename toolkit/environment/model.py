@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
-from toolkit.environment.aws import KmsKeyArn
+from toolkit.environment.aws_types import InstanceType, KmsKeyArn
+from toolkit.environment.base import ConfigModel, Invalid, matching
 from toolkit.environment.capacity import Capacity
 from toolkit.environment.endpoint import (
     Async,
@@ -18,14 +20,127 @@ from toolkit.environment.endpoint import (
     ServerlessEndpoint,
     Vpc,
 )
-from toolkit.environment.hardware import InstanceType
-from toolkit.environment.limits import Limits
 from toolkit.environment.problems import KeyPath
 from toolkit.environment.rollout import Rollout, default_rollout
-from toolkit.environment.section import Section, matching
 from toolkit.environment.serving import Serving
-from toolkit.environment.sources import Source
-from toolkit.environment.variants import ONLY_VARIANT, SHADOW, Hosting, Shadow, Variant, VariantName
+from toolkit.environment.sources import HubSource, PackageSource, PathSource, Source
+
+# Lambda takes no larger event, and SageMaker no larger request.
+_MAX_BODY_BYTES = 6 * 1024 * 1024
+
+
+class Limits(ConfigModel):
+    """What the API lets clients ask of a model."""
+
+    max_tokens_default: int | None = Field(default=None, ge=1, examples=[1024])
+    """Length of an answer in tokens where the client says none; by default the ceiling, else the engine
+    decides."""
+    max_tokens_ceiling: int | None = Field(default=None, ge=1, examples=[4096])
+    """Longest answer in tokens that a client may ask for; more is refused. By default the engine decides."""
+    body_bytes: int | None = Field(default=None, ge=1, le=_MAX_BODY_BYTES, examples=[1048576])
+    """Largest request in bytes; by default what SageMaker takes: 6 MiB, a serverless endpoint 4 MiB."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        default, ceiling = self.max_tokens_default, self.max_tokens_ceiling
+        if default is not None and ceiling is not None and default > ceiling:
+            wrong = f"max_tokens_default {default} is more than max_tokens_ceiling {ceiling}"
+            raise Invalid(wrong, "lower the first or raise the second").error()
+        return self
+
+
+# What SageMaker's console calls the only variant of an endpoint.
+ONLY_VARIANT = "AllTraffic"
+SHADOW = "Shadow"
+
+# As botocore's VariantName.
+VariantName = Annotated[
+    str, matching(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", "use up to 63 letters, digits and inner hyphens")
+]
+
+
+class Variant(ConfigModel):
+    """A part of the traffic. What is not given here is the model's."""
+
+    weight: float = Field(default=1, ge=0)
+    """Its share of the traffic, relative to the other variants' weights."""
+    instance_type: InstanceType | None = None
+    """Instead of the model's."""
+    capacity: Capacity | None = None
+    """Instead of the model's."""
+    serving: Serving | None = None
+    """Instead of the model's, as a whole."""
+    source: Source | None = None
+    """Instead of the model's."""
+
+
+class Shadow(ConfigModel):
+    """A copy of requests for something new, whose answers nobody sees.
+
+    What is not given here is the model's.
+    """
+
+    sampling_percent: float = Field(gt=0, le=100, examples=[10])
+    """Share of the requests that it gets."""
+    instance_type: InstanceType | None = None
+    """Instead of the model's."""
+    instance_count: int = Field(default=1, ge=1)
+    """How many instances it runs on."""
+    serving: Serving | None = None
+    """Instead of the model's, as a whole."""
+    source: Source | None = None
+    """Instead of the model's."""
+
+
+@dataclass(frozen=True)
+class ResolvedVariant:
+    """One variant of a model with all defaults filled in.
+
+    Attributes:
+        model: the model's name.
+        variant: the variant's name.
+        weight: its share of the traffic, relative to the other variants.
+        serving: the engine and its settings.
+        source: source of the weights; None if the image contains them.
+        instance_type: SageMaker instance type; None if serverless.
+        capacity: number of instances.
+        base: key below the model that configures the variant; empty for the model itself.
+        own: keys set there; all others come from the model.
+    """
+
+    model: str
+    variant: str
+    weight: float
+    serving: Serving
+    source: Source | None
+    instance_type: str | None
+    capacity: Capacity
+    base: KeyPath
+    own: frozenset[str]
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine."""
+        return self.serving.engine
+
+    @property
+    def weights(self) -> str:
+        """What the place of its weights is called: the model, or a part of it that has weights of its own."""
+        return f"{self.model}/{self.variant}" if "source" in self.own else self.model
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether the toolkit puts its weights into the model store."""
+        source = self.source
+        return isinstance(source, PackageSource | PathSource) or (
+            isinstance(source, HubSource) and source.staged
+        )
+
+    def path(self, *keys: str) -> KeyPath:
+        """The key path of a setting in the file."""
+        base = self.base if keys and keys[0] in self.own else ()
+        return ("models", self.model, *base, *keys)
+
 
 ModelName = Annotated[
     str,
@@ -53,7 +168,7 @@ _NEEDED: list[JsonValue] = [
 Timeout = Annotated[int, Field(ge=60, le=3600)]
 
 
-class Model(Section):
+class Model(ConfigModel):
     """One model: where its weights come from, how it is served, on what."""
 
     model_config = ConfigDict(json_schema_extra={"allOf": _NEEDED})
@@ -110,39 +225,47 @@ class Model(Section):
         """The kind of endpoint."""
         return "serverless" if self.serverless else "async" if self.asynchronous else "realtime"
 
-    def hostings(self, name: str) -> Mapping[str, Hosting]:
-        """What runs as each production variant.
+    def resolved_variants(self, name: str) -> Mapping[str, ResolvedVariant]:
+        """The production variants by name, with the model's settings as their defaults.
 
         Args:
             name: the model's name.
         """
         if not self.variants:
-            return {ONLY_VARIANT: self._hosting(name, ONLY_VARIANT, None)}
-        return {variant: self._hosting(name, variant, given) for variant, given in self.variants.items()}
+            return {ONLY_VARIANT: self._resolve(name, ONLY_VARIANT, None)}
+        return {key: self._resolve(name, key, variant) for key, variant in self.variants.items()}
 
-    def shadow_hosting(self, name: str) -> Hosting | None:
-        """What runs as the shadow variant, if there is one.
+    def resolved_shadow(self, name: str) -> ResolvedVariant | None:
+        """The shadow variant, with the model's settings as its defaults; None if there is none.
 
         Args:
             name: the model's name.
         """
-        return None if self.shadow is None else self._hosting(name, SHADOW, self.shadow)
+        return None if self.shadow is None else self._resolve(name, SHADOW, self.shadow)
+
+    def all_resolved(self, name: str) -> list[ResolvedVariant]:
+        """The production variants, then the shadow variant.
+
+        Args:
+            name: the model's name.
+        """
+        shadow = self.resolved_shadow(name)
+        return [*self.resolved_variants(name).values(), *([] if shadow is None else [shadow])]
 
     @property
     def rollout_in_effect(self) -> Rollout | None:
-        """How a new release takes over; None for serverless endpoints, where SageMaker alone decides."""
+        """The rollout strategy; None for a serverless endpoint without one, where SageMaker decides."""
         if self.serverless is not None or self.rollout is not None:
             return self.rollout
-        return default_rollout(min(hosting.capacity.least for hosting in self.hostings("").values()))
+        return default_rollout(min(variant.capacity.least for variant in self.resolved_variants("").values()))
 
-    def _hosting(self, name: str, variant: str, given: Variant | Shadow | None) -> Hosting:
+    def _resolve(self, model: str, name: str, variant: Variant | Shadow | None) -> ResolvedVariant:
         keys = ("serving", "source", "instance_type", "capacity")
-        own = {key for key in keys if getattr(given, key, None) is not None}
-        chosen = {key: getattr(given if key in own else self, key) for key in keys}
-        if isinstance(given, Shadow):
-            chosen["capacity"] = Capacity(min=given.instance_count, max=given.instance_count)
-            place: KeyPath = ("shadow",)
-        else:
-            place = () if given is None else ("variants", variant)
-        weight = given.weight if isinstance(given, Variant) else 1.0
-        return Hosting(model=name, variant=variant, weight=weight, place=place, own=frozenset(own), **chosen)
+        own = {key for key in keys if getattr(variant, key, None) is not None}
+        settings = {key: getattr(variant if key in own else self, key) for key in keys}
+        base: KeyPath = () if variant is None else ("variants", name)
+        if isinstance(variant, Shadow):
+            settings["capacity"] = Capacity(min=variant.instance_count, max=variant.instance_count)
+            base = ("shadow",)
+        weight = variant.weight if isinstance(variant, Variant) else 1.0
+        return ResolvedVariant(model, name, weight, **settings, base=base, own=frozenset(own))

@@ -7,21 +7,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from toolkit.environment.section import Checked, Mistake, Section, matching
+from toolkit.environment.base import Checked, ConfigModel, Invalid, matching
 
 
-def _check_date(value: str) -> Mistake | None:
+def _check_date(value: str) -> Invalid | None:
     try:
         written = date.fromisoformat(value)
     except ValueError:
         written = None
     # fromisoformat takes 20270630 and weeks, too.
     if written is None or written.isoformat() != value:
-        return Mistake(f"{value!r} is not a day", "write year, month and day, as in 2027-06-30")
+        return Invalid(f"{value!r} is not a day", "write year, month and day, as in 2027-06-30")
     return None
 
 
-class PolicyException(Section):
+class PolicyException(ConfigModel):
     """A finding that is accepted for a while."""
 
     rule: Annotated[
@@ -43,7 +43,7 @@ class PolicyException(Section):
         return date.fromisoformat(self.expires)
 
 
-class Policy(Section):
+class Policy(ConfigModel):
     """What the policy gate of `plan` and `apply` lets through."""
 
     fail_at: Literal["low", "medium", "high", "critical"] = "high"

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from toolkit.environment.section import Section, matching
+from toolkit.environment.base import ConfigModel, matching
 
 # The service takes 28800 by now, the AWS provider until its version 6 no more than this.
 MAX_TIMEOUT = 14400
@@ -26,7 +26,7 @@ Percent = Annotated[float, Field(gt=0, le=100)]
 AlarmName = Annotated[str, matching(r"(?=.*\S)[^\x00-\x1f]{1,255}", "the name of a CloudWatch alarm")]
 
 
-class Alarms(Section):
+class Alarms(ConfigModel):
     """What sends a release back: each threshold makes an alarm, and those that are not given make none."""
 
     server_error_percent: Percent | None = Field(default=None, examples=[5])
@@ -53,7 +53,7 @@ class Alarms(Section):
 DEFAULT_ALARMS = Alarms(server_error_percent=5)
 
 
-class BaseRollout(Section):
+class BaseRollout(ConfigModel):
     """What all strategies have in common."""
 
     strategy: str

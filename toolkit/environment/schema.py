@@ -18,8 +18,8 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
+from toolkit.environment.base import ConfigModel
 from toolkit.environment.environment import Environment
-from toolkit.environment.section import Section
 from toolkit.errors import InputError
 from toolkit.generated import keep_up_to_date
 from toolkit.project import Project
@@ -38,7 +38,7 @@ class _Generator(GenerateJsonSchema):
 def schema() -> dict[str, Any]:
     """The schema."""
     generated = Environment.model_json_schema(schema_generator=_Generator)
-    sections = {section.__name__: section for section in _sections(Section)}
+    sections = {section.__name__: section for section in _sections(ConfigModel)}
     for name, definition in {Environment.__name__: generated, **generated["$defs"]}.items():
         definition.pop("title", None)
         meanings = _meanings(sections[name])
@@ -54,18 +54,18 @@ def schema() -> dict[str, Any]:
     return head | generated
 
 
-def _sections(section: type[Section]) -> Iterator[type[Section]]:
+def _sections(section: type[ConfigModel]) -> Iterator[type[ConfigModel]]:
     """A kind of mapping, and all that are made from it."""
     yield section
     for made_from in section.__subclasses__():
         yield from _sections(made_from)
 
 
-def _meanings(section: type[Section]) -> dict[str, str]:
+def _meanings(section: type[ConfigModel]) -> dict[str, str]:
     """What the keys of a mapping mean: the docstrings below them, also those it has from its bases."""
     meanings: dict[str, str] = {}
     for base in reversed(section.__mro__):
-        if issubclass(base, Section):
+        if issubclass(base, ConfigModel):
             for node in _tree(base.__module__).body:
                 if isinstance(node, ast.ClassDef) and node.name == base.__name__:
                     meanings |= dict(_docstrings(node))

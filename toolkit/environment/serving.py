@@ -6,25 +6,26 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from toolkit.environment.container import VALUE, variable_name
+from toolkit.environment.base import Checked, ConfigModel, Invalid, matching
 from toolkit.environment.options import (
+    VALUE,
     LlamaCppOptions,
     LmiOptions,
     Options,
     TeiOptions,
     TgiOptions,
     VllmOptions,
+    variable_name,
 )
-from toolkit.environment.section import Checked, Mistake, Section, matching
 from toolkit.serving import catalogue
 from toolkit.serving.engines import OptionValue
 
 
-def _check_ami_version(value: str) -> Mistake | None:
+def _check_ami_version(value: str) -> Invalid | None:
     known = catalogue.inference_ami_versions()
     if value in known:
         return None
-    return Mistake(f"there is no machine image {value!r}", f"SageMaker has {', '.join(known)}")
+    return Invalid(f"there is no machine image {value!r}", f"SageMaker has {', '.join(known)}")
 
 
 AmiVersion = Annotated[str, Checked(_check_ami_version, {"enum": [*catalogue.inference_ami_versions()]})]
@@ -35,7 +36,7 @@ ImageUri = Annotated[str, matching(r"\S{1,255}", "write registry/repository:tag"
 MAX_VARIABLES = 80
 
 
-class BaseServing(Section):
+class BaseServing(ConfigModel):
     """What all engines have in common."""
 
     engine: str
@@ -67,7 +68,7 @@ class CatalogueServing(BaseServing):
     @model_validator(mode="after")
     def _one_image(self) -> Self:
         if self.version is not None and self.image is not None:
-            raise Mistake(
+            raise Invalid(
                 "both version and image are given",
                 "remove one: an image of your own has its version in its tag",
             ).error()

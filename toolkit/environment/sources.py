@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from toolkit.environment.aws import S3Prefix
-from toolkit.environment.section import Section, matching
+from toolkit.environment.aws_types import S3Prefix
+from toolkit.environment.base import ConfigModel, matching
 
 FilePattern = Annotated[
     str, matching(r"(?!/)[^\x00-\x1f\\]{1,255}", 'a pattern of file names, as in "*.safetensors"')
@@ -17,7 +17,7 @@ FilePattern = Annotated[
 KINDS = ("package", "path", "s3", "hub", "server")
 
 
-class PackageSource(Section):
+class PackageSource(ConfigModel):
     """Weights that an installed Python package carries."""
 
     package: Annotated[
@@ -30,7 +30,7 @@ class PackageSource(Section):
     """Name of the file in the package."""
 
 
-class PathSource(Section):
+class PathSource(ConfigModel):
     """Weights on this machine."""
 
     path: Annotated[str, matching(r"[^\x00]+", "the path of a file or folder, relative to the project")] = (
@@ -39,7 +39,7 @@ class PathSource(Section):
     """A file or a folder, relative to the project."""
 
 
-class S3Source(Section):
+class S3Source(ConfigModel):
     """Weights that lie in S3 already."""
 
     s3: S3Prefix = Field(examples=["s3://llm-models-123456789012-us-east-1/qwen3-8b/"])
@@ -50,7 +50,7 @@ class S3Source(Section):
 COMMIT = r"[0-9a-f]{40}"
 
 
-class HubSource(Section):
+class HubSource(ConfigModel):
     """Weights from the Hugging Face hub."""
 
     model_config = ConfigDict(
@@ -89,7 +89,7 @@ class HubSource(Section):
         return self.revision is not None and re.fullmatch(COMMIT, self.revision) is not None
 
 
-class ServerSource(Section):
+class ServerSource(ConfigModel):
     """An OpenAI-compatible server that runs already, such as Ollama (only with `target: local`)."""
 
     server: Annotated[
@@ -107,7 +107,7 @@ class ServerSource(Section):
 
 def kind(value: object) -> str | None:
     """Which kind of source a mapping describes; None unless it is exactly one."""
-    if isinstance(value, Section):
+    if isinstance(value, ConfigModel):
         given = [name for name in KINDS if name in type(value).model_fields]
     else:
         given = [name for name in KINDS if isinstance(value, Mapping) and name in value]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.environment import Environment
-from toolkit.environment.section import Section
+from toolkit.environment.base import ConfigModel
 from toolkit.iam import Document
 from toolkit.rendering.access import account_access
 from toolkit.rendering.grants import role_grants
@@ -23,7 +23,7 @@ class RenderInputs:
 
     Attributes:
         model_data_s3_uris: S3 prefixes in the model store of the weights that the toolkit puts there, by
-            what `Hosting.weights` calls them: the model, or `model/variant`.
+            what `ResolvedVariant.weights` calls them: the model, or `model/variant`.
         gateway_package: path of the gateway function's zip file, relative to the stack's folder.
         authorizer_package: the same of the authorizer function.
         instance_counts: model → variant → how many instances it has now, which a rollout keeps; empty where
@@ -131,7 +131,7 @@ def _api(environment: Environment, inputs: RenderInputs) -> dict[str, object]:
     }
 
 
-def _dumped(section: Section | None) -> dict[str, object] | None:
+def _dumped(section: ConfigModel | None) -> dict[str, object] | None:
     return None if section is None else section.model_dump()
 
 

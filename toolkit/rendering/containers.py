@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolkit.environment import Environment, Hosting, HubSource, S3Source, ServerSource
+from toolkit.environment import Environment, HubSource, ResolvedVariant, S3Source, ServerSource
 from toolkit.environment.serving import CustomServing
 from toolkit.serving import catalogue
 from toolkit.serving.catalogue import Image
@@ -16,59 +16,59 @@ from toolkit.serving.engines import (
 
 
 def container_variables(
-    environment: Environment, hosting: Hosting, staged_uri: str | None
+    environment: Environment, variant: ResolvedVariant, staged_uri: str | None
 ) -> dict[str, object]:
     """What Terraform is told of one variant's container, and of what it needs of its host.
 
     Args:
         environment: the environment.
-        hosting: the variant.
+        variant: the variant.
         staged_uri: S3 prefix in the model store of the weights that the toolkit puts there.
 
     Raises:
         ValueError: the toolkit puts the weights there, and the prefix is not given.
     """
-    model = environment.models[hosting.model]
-    weights = hosting.source.s3 if isinstance(hosting.source, S3Source) else staged_uri
-    if hosting.is_staged and weights is None:
-        raise ValueError(f"where are the weights of {hosting.weights} in the model store?")
-    engine = ENGINES[hosting.engine]
-    image = _image(environment, hosting)
-    ami_version = hosting.serving.inference_ami_version or inference_ami_version(engine, image)
+    model = environment.models[variant.model]
+    weights = variant.source.s3 if isinstance(variant.source, S3Source) else staged_uri
+    if variant.is_staged and weights is None:
+        raise ValueError(f"where are the weights of {variant.weights} in the model store?")
+    engine = ENGINES[variant.engine]
+    image = _image(environment, variant)
+    ami_version = variant.serving.inference_ami_version or inference_ami_version(engine, image)
     return {
         "image": image.uri,
         "environment": {
             **forward_compatibility(engine, image, ami_version),
-            **_environment(hosting),
-            **hosting.serving.environment,
+            **_environment(variant),
+            **variant.serving.environment,
         },
         "model_data_s3_uri": weights,
         # SageMaker has no isolation for serverless endpoints, nor have they anything to reach.
         "network_isolation": weights is not None and model.serverless is None,
         "startup_timeout_seconds": model.startup_timeout_seconds,
         "download_timeout_seconds": model.download_timeout_seconds or model.startup_timeout_seconds,
-        "instance_type": hosting.instance_type,
+        "instance_type": variant.instance_type,
         "inference_ami_version": ami_version,
     }
 
 
-def _image(environment: Environment, hosting: Hosting) -> Image:
-    serving = hosting.serving
+def _image(environment: Environment, variant: ResolvedVariant) -> Image:
+    serving = variant.serving
     if isinstance(serving, CustomServing) or serving.image is not None:
         return Image(str(serving.image), version="", cuda=None)
-    return catalogue.resolve(serving.engine, serving.version, environment.region, hosting.instance_type)
+    return catalogue.resolve(serving.engine, serving.version, environment.region, variant.instance_type)
 
 
-def _environment(hosting: Hosting) -> dict[str, str]:
-    source = hosting.source
+def _environment(variant: ResolvedVariant) -> dict[str, str]:
+    source = variant.source
     if isinstance(source, ServerSource):
         # Understood by the embedded cloud, which relays to that server instead of starting one.
-        return {"OPENAI_BASE_URL": source.server, "OPENAI_MODEL": source.model or hosting.model}
+        return {"OPENAI_BASE_URL": source.server, "OPENAI_MODEL": source.model or variant.model}
     hub = Hub(source.hub, source.revision) if isinstance(source, HubSource) and not source.staged else None
     return container_environment(
-        ENGINES[hosting.engine],
-        served_name=hosting.model,
-        options=hosting.serving.flags(),
-        instance=catalogue.hardware(hosting.instance_type),
+        ENGINES[variant.engine],
+        served_name=variant.model,
+        options=variant.serving.flags(),
+        instance=catalogue.hardware(variant.instance_type),
         hub=hub,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from toolkit.environment import Environment
-from toolkit.rendering import places
+from toolkit.rendering import s3_uris
 
 # The attributes of the variable `execution_role_grants` of `stacks/account`.
 KINDS = ("write_s3_uris", "topic_arns", "kms_key_arns", "subnet_ids", "security_group_ids")
@@ -26,11 +26,11 @@ def _needed(environment: Environment) -> Iterator[tuple[str, str]]:
         needed.append(("kms_key_arns", model.kms_key_arn))
         if model.asynchronous is not None:
             asynchronous = model.asynchronous
-            needed += [("write_s3_uris", uri) for uri in places.answers(environment, name)]
+            needed += [("write_s3_uris", uri) for uri in s3_uris.async_output(environment, name)]
             needed.append(("topic_arns", asynchronous.success_topic_arn))
             needed.append(("topic_arns", asynchronous.error_topic_arn))
         if model.data_capture is not None:
-            needed.append(("write_s3_uris", places.captured(environment, name)))
+            needed.append(("write_s3_uris", s3_uris.data_capture(environment, name)))
             needed.append(("kms_key_arns", model.data_capture.kms_key_arn))
         if model.vpc is not None:
             needed += [("subnet_ids", each) for each in model.vpc.subnet_ids]

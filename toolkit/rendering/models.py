@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from toolkit.environment import Environment, Hosting, Model
+from toolkit.environment import Environment, Model, ResolvedVariant
 from toolkit.environment.capacity import Capacity
 from toolkit.environment.rollout import AllAtOnce, Rolling, Rollout
-from toolkit.rendering import places
+from toolkit.rendering import s3_uris
 from toolkit.rendering.containers import container_variables
 from toolkit.serving.engines import ENGINES
 
@@ -30,21 +30,24 @@ def model_variables(
     """
     model = environment.models[name]
 
-    def container(hosting: Hosting) -> dict[str, object]:
-        return container_variables(environment, hosting, staged_uris.get(hosting.weights))
+    def container(variant: ResolvedVariant) -> dict[str, object]:
+        return container_variables(environment, variant, staged_uris.get(variant.weights))
 
-    def variant(hosting: Hosting) -> dict[str, object]:
-        capacity = _capacity(model, hosting.capacity)
-        return {"weight": hosting.weight, **container(hosting), "capacity": capacity}
-
-    shadow = model.shadow_hosting(name)
+    shadow = model.resolved_shadow(name)
     return {
         "aliases": list(model.aliases),
         "dialect": ENGINES[model.serving.engine].dialect,
         "limits": model.limits.model_dump(),
         "fallback": model.fallback,
         "endpoint": _endpoint(environment, name),
-        "variants": {key: variant(hosting) for key, hosting in model.hostings(name).items()},
+        "variants": {
+            key: {
+                "weight": variant.weight,
+                **container(variant),
+                "capacity": _capacity(model, variant.capacity),
+            }
+            for key, variant in model.resolved_variants(name).items()
+        },
         "shadow": None if shadow is None else _shadow(model, shadow, container(shadow)),
         "rollout": _rollout(model.rollout_in_effect),
         "routing": model.routing if model.serverless is None else None,
@@ -57,7 +60,7 @@ def model_variables(
 def _endpoint(environment: Environment, name: str) -> dict[str, object]:
     model = environment.models[name]
     serverless, asynchronous = model.serverless, model.asynchronous
-    output, failure = places.answers(environment, name)
+    output, failure = s3_uris.async_output(environment, name)
     return {
         "type": model.endpoint_type,
         "serverless": serverless.model_dump() if serverless is not None else None,
@@ -95,9 +98,9 @@ def _capacity(model: Model, capacity: Capacity) -> dict[str, object] | None:
     }
 
 
-def _shadow(model: Model, hosting: Hosting, container: Mapping[str, object]) -> dict[str, object]:
+def _shadow(model: Model, variant: ResolvedVariant, container: Mapping[str, object]) -> dict[str, object]:
     percent = model.shadow.sampling_percent if model.shadow is not None else 0
-    return {"sampling_percent": percent, **container, "instance_count": hosting.capacity.min}
+    return {"sampling_percent": percent, **container, "instance_count": variant.capacity.min}
 
 
 def _rollout(rollout: Rollout | None) -> dict[str, object] | None:
@@ -117,5 +120,5 @@ def _data_capture(environment: Environment, name: str) -> dict[str, object] | No
     capture = environment.models[name].data_capture
     if capture is None:
         return None
-    uri = places.captured(environment, name)
+    uri = s3_uris.data_capture(environment, name)
     return {"percent": capture.percent, "s3_uri": uri, "kms_key_arn": capture.kms_key_arn}

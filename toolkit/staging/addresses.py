@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from toolkit.environment import Environment, Hosting, HubSource, PackageSource, PathSource
+from toolkit.environment import Environment, HubSource, PackageSource, PathSource, ResolvedVariant
 from toolkit.project import Project
 from toolkit.staging.hub import HubRepository
 from toolkit.staging.local import LocalFiles
@@ -59,16 +59,11 @@ class StagedModel:
         return f"toolkit model stage --env {self.env} {self.name}"
 
 
-def places(environment: Environment) -> dict[str, Hosting]:
+def places(environment: Environment) -> dict[str, ResolvedVariant]:
     """Each variant that has weights of its own, by what the place of its weights is called."""
-    hostings = [
-        hosting
-        for name, model in environment.models.items()
-        for hosting in (*model.hostings(name).values(), model.shadow_hosting(name))
-        if hosting is not None
-    ]
+    variants = [variant for name, model in environment.models.items() for variant in model.all_resolved(name)]
     # Variants without weights of their own share the model's; any of them stands for it.
-    return {hosting.weights: hosting for hosting in hostings}
+    return {variant.weights: variant for variant in variants}
 
 
 def locate(project: Project, environment: Environment) -> dict[str, StagedModel]:
@@ -81,7 +76,7 @@ def locate(project: Project, environment: Environment) -> dict[str, StagedModel]
     return {name: model for name, model in found.items() if model is not None}
 
 
-def locate_one(project: Project, environment: Environment, place: Hosting) -> StagedModel | None:
+def locate_one(project: Project, environment: Environment, place: ResolvedVariant) -> StagedModel | None:
     """The address of one variant's weights; None if they are not the model store's business.
 
     Raises:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from toolkit.aws.access import AwsAccess
-from toolkit.environment import Environment, Hosting, HubSource, S3Source, ServerSource
+from toolkit.environment import Environment, HubSource, ResolvedVariant, S3Source, ServerSource
 from toolkit.environment.sources import Source
 from toolkit.errors import InputError
 from toolkit.project import Project
@@ -46,7 +46,9 @@ def inventory(access: AwsAccess, project: Project, environment: Environment) -> 
     return [_look_at(access, project, environment, place) for place in places(environment).values()]
 
 
-def _look_at(access: AwsAccess, project: Project, environment: Environment, place: Hosting) -> StoredModel:
+def _look_at(
+    access: AwsAccess, project: Project, environment: Environment, place: ResolvedVariant
+) -> StoredModel:
     name, source = place.weights, place.source
     description = _describe(source)
     try:

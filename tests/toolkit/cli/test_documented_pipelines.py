@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.support.checkout import ROOT
-from toolkit.environment.pipelines import Pipeline
+from toolkit.environment.account import Pipeline
 from toolkit.report.markdown import marker
 
 PAGE = (ROOT / "docs" / "how-to" / "pipelines.md").read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit.environment.container import OPTION, VALUE, option_name, variable_name
+from toolkit.environment.options import OPTION, VALUE, option_name, variable_name
 
 
 @pytest.mark.parametrize(

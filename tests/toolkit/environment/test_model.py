@@ -20,14 +20,14 @@ def environment(tmp_path: Path) -> Environment:
 
 
 def test_a_model_is_one_variant_unless_it_has_several(environment: Environment) -> None:
-    (only,) = environment.models["small"].hostings("small").values()
+    (only,) = environment.models["small"].resolved_variants("small").values()
     assert only.variant == "AllTraffic"
     assert only.path("serving", "engine") == ("models", "small", "serving", "engine")
-    assert list(environment.models["big"].hostings("big")) == ["stable", "faster"]
+    assert list(environment.models["big"].resolved_variants("big")) == ["stable", "faster"]
 
 
 def test_what_a_variant_has_of_its_own(environment: Environment) -> None:
-    stable, faster = environment.models["big"].hostings("big").values()
+    stable, faster = environment.models["big"].resolved_variants("big").values()
     assert (stable.engine, faster.engine) == ("vllm", "lmi")
     assert (stable.weights, faster.weights) == ("big", "big/faster")
     assert (stable.is_staged, faster.is_staged) == (True, False)
@@ -37,12 +37,12 @@ def test_what_a_variant_has_of_its_own(environment: Environment) -> None:
 
 
 def test_a_shadow_has_a_fleet_of_a_fixed_size(environment: Environment) -> None:
-    shadow = environment.models["watched"].shadow_hosting("watched")
+    shadow = environment.models["watched"].resolved_shadow("watched")
     assert shadow is not None
     assert (shadow.capacity.min, shadow.capacity.max) == (2, 2)
     assert shadow.path("instance_type") == ("models", "watched", "shadow", "instance_type")
     assert shadow.path("capacity") == ("models", "watched", "capacity")
-    assert environment.models["big"].shadow_hosting("big") is None
+    assert environment.models["big"].resolved_shadow("big") is None
 
 
 def test_kinds_of_endpoints(environment: Environment) -> None:

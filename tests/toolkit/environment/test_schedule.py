@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.environment.schedule import AT, CRON, TIMEZONE
+from toolkit.environment.capacity import AT, CRON, TIMEZONE
 
 FAST = settings(deadline=None, derandomize=True)
 MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]

@@ -24,7 +24,7 @@ MOUNTED = "/opt/ml/model"
 
 def variables(tmp_path: Path, model: str, uri: str | None = None, **kwargs: str) -> dict[str, Any]:
     loaded = environment(tmp_path, model, **kwargs)
-    return container_variables(loaded, loaded.models["m"].hostings("m")["AllTraffic"], uri)
+    return container_variables(loaded, loaded.models["m"].resolved_variants("m")["AllTraffic"], uri)
 
 
 TEI = {"SERVED_MODEL_NAME": "m", "MAX_CLIENT_BATCH_SIZE": "2048", "PAYLOAD_LIMIT": "6291456"}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from toolkit.environment.api import Api
-from toolkit.environment.checks.parts import Parts
+from toolkit.environment.environment import ValidParts
 from toolkit.environment.problems import KeyPath, Problem, did_you_mean
 
 # Taken by API Gateway itself, which asks there whether a domain is well.
 _RESERVED_PATHS = ("ping", "sping")
 
 
-def check(parts: Parts) -> Iterator[Problem]:
+def check(parts: ValidParts) -> Iterator[Problem]:
     """Mistakes in the part `api`."""
     if parts.api is None:
         return
@@ -32,7 +32,7 @@ def _keys(api: Api) -> Iterator[Problem]:
             )
 
 
-def _models(parts: Parts, api: Api) -> Iterator[Problem]:
+def _models(parts: ValidParts, api: Api) -> Iterator[Problem]:
     # Asynchronous models are asked through S3, not through the API.
     models = {name: model for name, model in parts.models.items() if model.asynchronous is None}
     known = [alias for name, model in models.items() for alias in (name, *model.aliases)]
@@ -53,7 +53,7 @@ def _auth(api: Api) -> Iterator[Problem]:
             yield Problem(("api", key), wrong, "remove it, or set auth: keys")
 
 
-def _domain(parts: Parts, api: Api) -> Iterator[Problem]:
+def _domain(parts: ValidParts, api: Api) -> Iterator[Problem]:
     if api.domain is None:
         return
     if api.private is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.checkout import ROOT
-from toolkit.environment import load, unprotected
+from toolkit.environment import emulator_limits, load
 from toolkit.project import Project
 
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/a"
@@ -27,7 +27,7 @@ def test_what_protects_nothing_here_is_told(tmp_path: Path, section: str, told: 
     project.environments.mkdir(parents=True)
     text = (ROOT / "terraform" / "environments" / "local.yaml").read_text()
     project.environment_file("local").write_text(f"{text}\napi:\n  {section}\n")
-    found = list(unprotected(load(project, "local")))
+    found = list(emulator_limits.warnings(load(project, "local")))
     assert len(found) == bool(told)
     assert all(told in each for each in found)
 
@@ -38,4 +38,4 @@ def test_on_aws_all_of_it_protects(tmp_path: Path) -> None:
     text = (ROOT / "terraform" / "environments" / "dev.yaml").read_text()
     assert "\napi:\n" in text
     project.environment_file("dev").write_text(text.replace("\napi:\n", "\napi:\n  waf: {}\n"))
-    assert list(unprotected(load(project, "dev"))) == []
+    assert list(emulator_limits.warnings(load(project, "dev"))) == []

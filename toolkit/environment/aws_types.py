@@ -1,10 +1,12 @@
-"""Names that AWS gives to things: ARNs, S3 prefixes."""
+"""ARNs, ids and names that AWS assigns: types that check their form."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from toolkit.environment.section import matching
+from toolkit.environment.base import Checked, Invalid, matching
+from toolkit.environment.problems import did_you_mean
+from toolkit.serving import catalogue
 
 KmsKeyArn = Annotated[
     str,
@@ -37,3 +39,14 @@ SecurityGroupId = Annotated[
 def region_of(arn: str) -> str:
     """The region in an ARN."""
     return arn.split(":")[3]
+
+
+def _check_instance_type(value: str) -> Invalid | None:
+    known = catalogue.instances()
+    if value in known:
+        return None
+    right = did_you_mean(value, known) or "SageMaker's instance types look like ml.g6.2xlarge"
+    return Invalid(f"{value!r} is not an instance type of the catalogue", right)
+
+
+InstanceType = Annotated[str, Checked(_check_instance_type, {"enum": list(catalogue.instances())})]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaH
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
-class Section(BaseModel):
+class ConfigModel(BaseModel):
     """A mapping of the environment file: unknown keys are refused and values are never converted.
 
     Converting would turn `account_id: 012345678901` into another number and `version: 2.10` into 2.1
@@ -23,7 +23,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class Mistake(NamedTuple):
+class Invalid(NamedTuple):
     """What is wrong with a value, and what would be right."""
 
     wrong: str
@@ -44,7 +44,7 @@ class Checked:
         schema: what JSON Schema can say of it.
     """
 
-    check: Callable[[Any], Mistake | None]
+    check: Callable[[Any], Invalid | None]
     schema: dict[str, Any] = field(default_factory=dict)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -69,7 +69,7 @@ def matching(pattern: str, right: str) -> Checked:
     """Strings that a pattern describes in full."""
     compiled = re.compile(pattern, re.ASCII)  # as JSON Schema reads it
 
-    def check(value: str) -> Mistake | None:
-        return None if compiled.fullmatch(value) else Mistake(f"{value!r} is not valid here", right)
+    def check(value: str) -> Invalid | None:
+        return None if compiled.fullmatch(value) else Invalid(f"{value!r} is not valid here", right)
 
     return Checked(check, {"pattern": f"^(?:{pattern})$"})

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from toolkit.environment.environment import Environment
 
 
-def unprotected(environment: Environment) -> Iterator[str]:
+def warnings(environment: Environment) -> Iterator[str]:
     """What is made in the embedded cloud and read back, and refuses nothing there; nothing on AWS."""
     api = environment.api
     if not environment.is_local:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from toolkit.environment import Environment
 
 
-def answers(environment: Environment, name: str) -> tuple[str | None, str | None]:
+def async_output(environment: Environment, name: str) -> tuple[str | None, str | None]:
     """S3 prefixes of the answers and of the failures of a model; None where it has none.
 
     Args:
@@ -20,7 +20,7 @@ def answers(environment: Environment, name: str) -> tuple[str | None, str | None
     return output, asynchronous.failure_s3 or output
 
 
-def captured(environment: Environment, name: str) -> str | None:
+def data_capture(environment: Environment, name: str) -> str | None:
     """S3 prefix of a model's captured requests and answers, if any are kept.
 
     Args:

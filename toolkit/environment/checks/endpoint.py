@@ -1,0 +1,231 @@
+"""Checks of one model's endpoint: kind, variants, capacity, rollout and use by the API.
+
+SageMaker's restrictions are in its developer guide: serverless endpoints under "Deploy models with Amazon
+SageMaker Serverless Inference", "Feature exclusions"; shadow variants under "Shadow tests", "Exclusions";
+rollouts under "Deployment guardrails", "Exclusions".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from toolkit.environment.aws_types import region_of
+from toolkit.environment.capacity import Capacity
+from toolkit.environment.environment import ValidParts
+from toolkit.environment.model import SHADOW, Model
+from toolkit.environment.problems import KeyPath, Problem, did_you_mean
+from toolkit.environment.rollout import MAX_ALARMS, METRICS_EVERY_SECONDS, AllAtOnce, Rolling, Rollout
+from toolkit.serving.engines import ENGINES
+
+_NOT_SERVERLESS = {
+    "capacity": "it grows and shrinks by itself, up to serverless.max_concurrency",
+    "variants": "SageMaker has one variant there",
+    "shadow": "SageMaker has no shadows there",
+    "rollout": "SageMaker exchanges it all at once",
+    "routing": "there are no instances to choose from",
+    "vpc": "SageMaker cannot put it into a network of yours",
+    "data_capture": "SageMaker does not capture there",
+}
+
+
+def check(parts: ValidParts, name: str, model: Model) -> Iterator[Problem]:
+    """Check one model's endpoint: its kind, variants, capacity, rollout and use by the API."""
+    path = ("models", name)
+    if model.serverless is not None:
+        for key, reason in _NOT_SERVERLESS.items():
+            if key in model.model_fields_set:
+                wrong = f"a serverless endpoint has none: {reason}"
+                yield Problem((*path, key), wrong, "remove it, or make the endpoint realtime")
+    else:
+        yield from _variants(path, model)
+        yield from _shadow(path, model)
+        yield from _asynchronous(path, model)
+        yield from _schedules(name, model)
+        yield from _resources(parts, path, model)
+        yield from _rollout(name, model)
+    yield from _task(name, model)
+    yield from _api_use(parts, name, model)
+
+
+def _task(name: str, model: Model) -> Iterator[Problem]:
+    first, *others = model.all_resolved(name)
+    for other in others:
+        ours, theirs = ENGINES[first.engine].task, ENGINES[other.engine].task
+        if ours != theirs and "custom" not in (first.engine, other.engine):
+            wrong = f"{other.engine} answers {theirs}, {first.engine} beside it {ours}"
+            right = "one endpoint gets one kind of request: make two models of it"
+            yield Problem(other.path("serving", "engine"), wrong, right)
+
+
+def _variants(path: KeyPath, model: Model) -> Iterator[Problem]:
+    if model.variants and not any(variant.weight for variant in model.variants.values()):
+        right = "give at least one of them a weight above 0"
+        yield Problem((*path, "variants"), "no variant gets any traffic", right)
+    seen: dict[str, str] = {}
+    for name in model.variants:
+        if name.lower() in seen:
+            wrong = f"{name} and {seen[name.lower()]} are the same but for upper and lower case"
+            yield Problem((*path, "variants", name), wrong, "rename one: people will mistake them")
+        seen[name.lower()] = name
+    if model.shadow is not None and SHADOW.lower() in seen:
+        wrong = f"{seen[SHADOW.lower()]} is what the shadow is called"
+        yield Problem((*path, "variants", seen[SHADOW.lower()]), wrong, "rename the variant")
+
+
+def _shadow(path: KeyPath, model: Model) -> Iterator[Problem]:
+    if model.shadow is None:
+        return
+    if model.asynchronous is not None:
+        right = "remove it, or make the endpoint realtime"
+        yield Problem((*path, "shadow"), "an asynchronous endpoint cannot have a shadow", right)
+    elif len(model.variants) > 1:
+        wrong = f"SageMaker copies the requests of one variant, and here are {len(model.variants)}"
+        yield Problem((*path, "shadow"), wrong, "remove the shadow, or all variants but one")
+
+
+def _asynchronous(path: KeyPath, model: Model) -> Iterator[Problem]:
+    if model.asynchronous is None:
+        return
+    if len(model.variants) > 1:
+        wrong = "an asynchronous endpoint has one queue, which several variants cannot scale by"
+        yield Problem((*path, "variants"), wrong, "keep one of them, or make the endpoint realtime")
+    elif model.asynchronous.scale_to_zero and model.capacity.min > 1:
+        wrong = f"min {model.capacity.min} keeps instances that scale_to_zero takes away"
+        yield Problem(
+            (*path, "capacity", "min"), wrong, "remove it, or set endpoint.async.scale_to_zero: false"
+        )
+
+
+def _schedules(name: str, model: Model) -> Iterator[Problem]:
+    least = 0 if model.asynchronous is not None and model.asynchronous.scale_to_zero else 1
+    for variant in model.resolved_variants(name).values():
+        for index, schedule in enumerate(variant.capacity.schedules):
+            path = (*variant.path("capacity"), "schedules", index)
+            for key, value in (("min", schedule.min), ("max", schedule.max)):
+                if value is not None and value < least:
+                    right = f"use at least {least}; only asynchronous endpoints can scale to zero"
+                    yield Problem((*path, key), f"{value} instances cannot answer anybody", right)
+            yield from _bounds(path, variant.capacity, schedule.min, schedule.max)
+
+
+def _bounds(path: KeyPath, capacity: Capacity, low: int | None, high: int | None) -> Iterator[Problem]:
+    """A bound that a schedule does not change must still fit the one that it changes."""
+    if high is None and low is not None and low > capacity.max:
+        yield Problem((*path, "min"), f"min {low} is more than max {capacity.max}", "give max as well")
+    if low is None and high is not None and high < capacity.min:
+        yield Problem((*path, "max"), f"max {high} is less than min {capacity.min}", "give min as well")
+
+
+def _resources(parts: ValidParts, path: KeyPath, model: Model) -> Iterator[Problem]:
+    """What is written must lie where the execution role may write, and AWS wants its own region."""
+    asynchronous, capture = model.asynchronous, model.data_capture
+    buckets: dict[tuple[str, ...], str | None] = {}
+    arns: dict[tuple[str, ...], str | None] = {("kms_key_arn",): model.kms_key_arn}
+    if asynchronous is not None:
+        place = ("endpoint", "async")
+        buckets |= {
+            (*place, "output_s3"): asynchronous.output_s3,
+            (*place, "failure_s3"): asynchronous.failure_s3,
+        }
+        arns |= {
+            (*place, "success_topic_arn"): asynchronous.success_topic_arn,
+            (*place, "error_topic_arn"): asynchronous.error_topic_arn,
+        }
+    if capture is not None:
+        buckets["data_capture", "s3_uri"] = capture.s3_uri
+        arns["data_capture", "kms_key_arn"] = capture.kms_key_arn
+    store = parts.readable_bucket
+    for key, uri in buckets.items():
+        if store is not None and uri is not None and not uri.startswith(f"s3://{store}/"):
+            right = f"the execution role writes nowhere else: use a prefix of s3://{store}/"
+            yield Problem((*path, *key), f"{uri} is not in the model store", right)
+    for key, arn in arns.items():
+        if parts.region is not None and arn is not None and region_of(arn) != parts.region:
+            wrong = f"it is in {region_of(arn)}, the environment in {parts.region}"
+            yield Problem((*path, *key), wrong, "SageMaker takes those of its own region")
+
+
+def _rollout(name: str, model: Model) -> Iterator[Problem]:
+    rollout = model.rollout
+    if rollout is None:
+        return
+    path = ("models", name, "rollout")
+    yield from _times(path, rollout)
+    yield from _alarms(path, model, rollout)
+    if not isinstance(rollout, AllAtOnce):
+        yield from _fleet(path, name, model)
+    if isinstance(rollout, Rolling) and len(model.variants) > 1:
+        right = "use canary or linear, or keep one variant"
+        yield Problem((*path, "strategy"), "SageMaker cannot roll through several variants", right)
+
+
+def _times(path: KeyPath, rollout: Rollout) -> Iterator[Problem]:
+    watched = sum(rollout.waits)
+    if rollout.timeout_seconds is not None and rollout.timeout_seconds <= watched:
+        wrong = f"{rollout.timeout_seconds} seconds are over before the waiting is, which takes {watched}"
+        yield Problem(
+            (*path, "timeout_seconds"), wrong, "give more, for the instances' start too, or wait less"
+        )
+    if rollout.alarms.any and watched < METRICS_EVERY_SECONDS:
+        key = "bake_seconds" if isinstance(rollout, AllAtOnce) else "wait_seconds"
+        wrong = (
+            f"the alarms are watched for {watched} seconds, and metrics come every {METRICS_EVERY_SECONDS}"
+        )
+        yield Problem((*path, key), wrong, "wait longer, 300 for example, or remove the alarms")
+
+
+def _alarms(path: KeyPath, model: Model, rollout: Rollout) -> Iterator[Problem]:
+    # The module always makes one for each variant, so that the first one is not added to a running endpoint.
+    variants = max(1, len(model.variants))
+    count = variants * max(1, rollout.alarms.thresholds) + len(rollout.alarms.extra)
+    if count > MAX_ALARMS:
+        wrong = f"{variants} variants with {rollout.alarms.thresholds} alarms each, and extra, are {count}"
+        yield Problem((*path, "alarms"), wrong, f"SageMaker watches {MAX_ALARMS}: remove some")
+
+
+def _fleet(path: KeyPath, name: str, model: Model) -> Iterator[Problem]:
+    strategy = model.rollout.strategy if model.rollout is not None else ""
+    for variant in model.all_resolved(name):
+        if variant.instance_type is not None and variant.instance_type.startswith("ml.inf1."):
+            wrong = f"SageMaker exchanges endpoints on {variant.instance_type} all at once"
+            yield Problem((*path, "strategy"), wrong, "use all_at_once, or another instance type")
+    smallest = min(variant.capacity.least for variant in model.resolved_variants(name).values())
+    if model.asynchronous is not None and model.asynchronous.scale_to_zero:
+        smallest = 0
+    if smallest < 2:
+        wrong = f"a step of {strategy} is at most half of the fleet, which may have {smallest} instances"
+        right = "raise min to 2, in schedules too, or use all_at_once, with alarms and bake_seconds"
+        if smallest == 0:
+            right = "set endpoint.async.scale_to_zero: false with capacity.min: 2, or use all_at_once"
+        yield Problem((*path, "strategy"), wrong.replace("1 instances", "1 instance"), right)
+
+
+def _api_use(parts: ValidParts, name: str, model: Model) -> Iterator[Problem]:
+    path = ("models", name)
+    if model.asynchronous is not None:
+        for key in ("limits", "fallback", "aliases"):
+            if key in model.model_fields_set:
+                wrong = "an asynchronous endpoint is not part of the API: its answers go to S3"
+                yield Problem((*path, key), wrong, "remove it, or make the endpoint realtime")
+        return
+    if model.fallback is None:
+        return
+    wrong, right = _fallback(parts, name, model, model.fallback)
+    if wrong:
+        yield Problem((*path, "fallback"), wrong, right)
+
+
+def _fallback(parts: ValidParts, name: str, model: Model, fallback: str) -> tuple[str, str]:
+    other = parts.models.get(fallback)
+    if fallback == name:
+        return "it would fall back to itself", "name another model"
+    if other is None:
+        return f"there is no model {fallback}", did_you_mean(
+            fallback, parts.models
+        ) or "add it, or remove this"
+    if other.asynchronous is not None:
+        return f"{fallback} is asynchronous and answers into S3", "name a model that answers at once"
+    ours, theirs = ENGINES[model.serving.engine], ENGINES[other.serving.engine]
+    if ours.task != theirs.task and "custom" not in (ours.name, theirs.name):
+        return f"{fallback} answers {theirs.task}, this one {ours.task}", "name a model for the same"
+    return "", ""
