@@ -117,10 +117,11 @@ def main() -> int:
         asyncio.run(_serve(os.environ))
     except (ModelError, llama_options.OptionError, RuntimeError, OSError) as error:
         print(f"the model server cannot start: {error}", file=sys.stderr, flush=True)  # noqa: T201
-        os._exit(1)
-    # Without waiting for requests in progress: whoever sent SIGTERM has waited for those.
+        # Not os._exit: llama.cpp logs from a thread, which writes the rest of its queue on a normal exit.
+        return 1
+    # Skip the requests in progress: the sender of SIGTERM has waited for them.
     os._exit(0)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,3 +47,29 @@ def test_it_listens_where_only_the_relay_finds_it(tmp_path: Path) -> None:
     params = parameters(directory(tmp_path, "a.gguf") | {"SM_LLAMA_CPP_HOST": "0.0.0.0"})  # noqa: S104
     assert params.hostnames == ["127.0.0.1"]
     assert params.port == 0
+
+
+def test_a_failing_server_writes_its_whole_log(tmp_path: Path) -> None:
+    (tmp_path / "broken.gguf").write_bytes(b"not a model")
+    readable, writable = os.pipe()
+    # Keep llama.cpp's log thread waiting on a full pipe, as a busy machine would.
+    os.set_blocking(writable, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writable, b"." * 65_536)
+    os.set_blocking(writable, True)
+    code = "import sys; from toolkit.local.serving import llama_cpp; sys.stderr = sys.stdout"
+    server = subprocess.Popen(
+        [sys.executable, "-P", "-c", f"{code}; sys.exit(llama_cpp.main())"],
+        env={**os.environ, "MODEL_DIRECTORY": str(tmp_path), "SAGEMAKER_BIND_TO_PORT": "0"},
+        stdout=subprocess.PIPE,
+        stderr=writable,
+    )
+    os.close(writable)
+    assert server.stdout is not None
+    assert b"the model server cannot start" in server.stdout.readline()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        server.wait(0.2)
+    with os.fdopen(readable, "rb") as log:
+        assert b"failed to load model" in log.read()
+    assert server.wait() == 1
