@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 
 JSON = "application/x-amz-json-1.1"
 
+# Of a request or a response, as the service model names them.
+Members = dict[str, Any]
 Handler = Callable[[Request], Awaitable[Response]]
 
 _SCOPE = re.compile(

@@ -46,12 +46,12 @@ from toolkit.local import guard, state, timescale
 from toolkit.local.apigateway.domains import CustomDomains
 from toolkit.local.apigateway.service import ApiGatewayService
 from toolkit.local.autoscaling.service import AutoScalingService
+from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.controlplane import application, checksums, firewalls, inventory, objects, owners, zones
 from toolkit.local.functions.service import FunctionService
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.iam.middleware import EnforceIam
 from toolkit.local.iam.service import IamService, is_enforced
-from toolkit.local.metrics.service import Metrics
 from toolkit.local.repeats import AnswerRepeats
 from toolkit.local.sagemaker.service import SageMakerService
 from toolkit.local.service import Cloud, Service

@@ -3,7 +3,7 @@
 Bake times, alarm periods, cooldowns and the like are minutes on AWS. Here they are as long times a factor,
 the setting TOOLKIT_LOCAL_TIME_SCALE: 0.02 makes 12 seconds of ten minutes, 1 is real time. What is scaled
 is waiting alone. Work takes as long as it takes, so a limit on work is never scaled down: see
-`toolkit.local.sagemaker.startup` for a time limit on both.
+`toolkit.local.sagemaker.instance` for a time limit on both.
 
 Standard library only: the client checks the setting before it starts a cloud.
 """

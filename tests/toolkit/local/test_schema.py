@@ -9,8 +9,8 @@ from botocore.loaders import Loader
 
 from toolkit.local.autoscaling.service import AutoScalingService
 from toolkit.local.awsapi import ApiError
+from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.iam.enforcement import Enforcement
-from toolkit.local.metrics.service import Metrics
 from toolkit.local.sagemaker.service import SageMakerService
 from toolkit.local.schema import Schema, compiled, reduced
 from toolkit.local.service import Cloud

@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from toolkit.local import logs
 from toolkit.local.apigateway.call import Call
-from toolkit.local.metrics.service import Metrics
+from toolkit.local.cloudwatch.service import Metrics
 
 _NAMESPACE = "AWS/ApiGateway"
 _VARIABLE = re.compile(r"\$context\.([\w.]*\w)", re.ASCII)

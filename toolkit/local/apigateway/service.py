@@ -21,9 +21,9 @@ from toolkit.local.apigateway.quota import Quotas
 from toolkit.local.apigateway.responses import forbidden, gateway_response
 from toolkit.local.apigateway.throttle import Throttle
 from toolkit.local.awsapi import SignedRoute
+from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.functions.runner import Runner
 from toolkit.local.iam.enforcement import Enforcement
-from toolkit.local.metrics.service import Metrics
 from toolkit.local.status import ApiStatus, Item
 
 _log = logging.getLogger(__name__)

@@ -1,16 +1,12 @@
-"""Application Auto Scaling: scalable targets, their policies and schedules, their tags.
+"""Application Auto Scaling: scalable targets, their policies, scheduled actions and tags.
 
-Not moto's, which lacks tags, and for whose sake moto would load all of EC2: seconds and a hundred
-megabytes. Targets bound the instance counts of SageMaker's variants, and policies and schedules move them.
+This replaces moto's, which lacks tags and makes moto load all of EC2 (seconds, and 100 MB).
 
-targets     scalable targets, with their policies and scheduled actions
-variants    SageMaker's side: how many instances there are, and shall be
-scaling     changes of capacity: within the bounds, one at a time, with cooldowns
-activities  what was done
-alarms      the alarms that target tracking makes for itself
-policies    an alarm fires, the capacity follows: target tracking and steps
-cron        expressions of schedules
-schedules   scheduled actions, when they are due
-region      all of it, in one region
-service     the operations
+service     the service: assembles the parts
+responses   the operations, and the service-linked role
+models      scalable targets with their policies and scheduled actions; scaling activities
+capacity    instance counts of SageMaker variants, and their changes: bounds, one at a time, cooldowns
+policies    target tracking and step scaling, and the alarms of target tracking
+schedules   the grammar of cron(…), at(…) and rate(…)
+lifecycle   one region: alarms and the clock change capacities
 """

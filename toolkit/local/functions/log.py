@@ -9,10 +9,9 @@ import uuid
 from collections import deque
 
 from toolkit.local import logs
+from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.functions.errors import TIMED_OUT
 from toolkit.local.functions.function import Function
-from toolkit.local.metrics import embedded
-from toolkit.local.metrics.service import Metrics
 
 # What `LogType=Tail` of the Invoke API returns.
 TAIL_BYTES = 4096
@@ -41,7 +40,7 @@ class InstanceLog:
         """Add a line."""
         self._recent.append(text)
         logs.put(self._function.log_group, self.stream, [text], region=self._function.region)
-        embedded.publish(self._metrics, self._function.region, text)
+        self._metrics.put_embedded(self._function.region, text)
 
     def init_start(self) -> None:
         """A process begins to get ready."""

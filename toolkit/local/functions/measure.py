@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.functions.function import Function
-from toolkit.local.metrics.service import Metrics
 
 _NAMESPACE = "AWS/Lambda"
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from toolkit.console import Console
 from toolkit.errors import ToolkitError
+from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.functions.concurrency import Concurrency
 from toolkit.local.functions.errors import FunctionError, RefusedError
 from toolkit.local.functions.function import Function
@@ -22,7 +23,6 @@ from toolkit.local.functions.measure import FunctionMetrics
 from toolkit.local.functions.sandbox import Sandbox
 from toolkit.local.functions.web import WebInstance
 from toolkit.local.iam.enforcement import DeniedError, Enforcement, SessionCredentials
-from toolkit.local.metrics.service import Metrics
 from toolkit.local.service import Cloud
 from toolkit.project import Project
 from toolkit.toolenvs import ToolEnvironment, ensure

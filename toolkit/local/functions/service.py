@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from starlette.routing import BaseRoute
 
+from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.functions import controlplane, function
 from toolkit.local.functions.api import InvokeApi
 from toolkit.local.functions.asynchronous import AsyncInvocations
 from toolkit.local.functions.measure import FunctionMetrics
 from toolkit.local.functions.runner import Runner
 from toolkit.local.iam.enforcement import Enforcement
-from toolkit.local.metrics.service import Metrics
 from toolkit.local.service import Cloud
 from toolkit.local.status import FunctionStatus, Item, ProcessStatus
 

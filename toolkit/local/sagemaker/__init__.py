@@ -1,22 +1,18 @@
-"""SageMaker's hosting: models, endpoint configurations, endpoints, and the runtime that invokes them.
+"""SageMaker hosting: models, endpoint configurations, endpoints, and the runtime that invokes them.
 
-store         what there is, by region: names, ARNs, tags, listing
-definitions   models and endpoint configurations: operations on what never changes
-endpoint      one endpoint, and how it is described
-endpoints     endpoints: operations
-course        the course of their lives
-policy        how an update is to go
-updates       how the traffic moves from an old fleet to a new one, and back
-fleet         what serves one endpoint configuration: its variants
-variant       a variant: its instances
-instance      one instance of a variant: a model server process, its health and its log
-measure       what CloudWatch is told about invocations
-serverless    instances that come with requests
-startup       the limit on a container's start-up
-artifacts     a model's files, from S3 into a directory
+service       the service: assembles the parts
+responses     the operations on models, endpoint configurations, endpoints and tags
+models        resources by region: names, ARNs, tags, lists; endpoints and their descriptions
+exceptions    errors, most of which become a FailureReason
+lifecycle     an endpoint's states between two operations
+deployment    an update: its policy, and how the traffic shifts from the old fleet to the new one and back
+fleet         the variants of one endpoint configuration, and their instances
+instance      one instance: a model server process, its health, its log, the limit on its start-up
+artifacts     a model's files: from S3 into a directory
+access        the execution role, and the credentials that containers get from it
+runtime       InvokeEndpoint, InvokeEndpointWithResponseStream, and copies for shadow variants
 invocation    one invocation of a container
-runtime       InvokeEndpoint and InvokeEndpointWithResponseStream
 asynchronous  InvokeEndpointAsync
-shadows       copies of requests for shadow variants
-service       all of it as a part of the cloud
+serverless    instances that start with the first request
+metrics       CloudWatch metrics of invocations
 """

@@ -13,14 +13,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from toolkit.local.controlplane import objects
-from toolkit.local.sagemaker.executionrole import RoleDeniedError
+from toolkit.local.sagemaker.exceptions import ArtifactError, RoleDeniedError
 
 # Raises RoleDeniedError unless the model's role may do an action on a resource, with these condition keys.
 Require = Callable[[str, str, Mapping[str, str]], None]
-
-
-class ArtifactError(Exception):
-    """The model's files are not there, or cannot be used; the message is a failure reason."""
 
 
 def materialise(container: Mapping[str, Any], directory: Path, require: Require) -> Path:

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Mapping
 
 from toolkit.local import upstream
 from toolkit.local.awsapi import ApiError
+from toolkit.local.sagemaker.fleet import Variant
 from toolkit.local.sagemaker.instance import Instance
-from toolkit.local.sagemaker.measure import Measure
-from toolkit.local.sagemaker.variant import Variant
+from toolkit.local.sagemaker.metrics import Measure
 
 # A container has so long for its whole answer, or for the first part of a streamed one.
 RESPONSE_SECONDS = 60.0

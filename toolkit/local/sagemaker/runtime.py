@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -13,12 +14,11 @@ from starlette.types import Receive, Scope, Send
 
 from toolkit.local import eventstream, upstream
 from toolkit.local.awsapi import ApiError, Signature
-from toolkit.local.sagemaker.asynchronous.settings import settings_of
-from toolkit.local.sagemaker.endpoints import Endpoints
+from toolkit.local.sagemaker.asynchronous.models import settings_of
+from toolkit.local.sagemaker.deployment import Choice
+from toolkit.local.sagemaker.fleet import Variant
 from toolkit.local.sagemaker.invocation import CUSTOM_ATTRIBUTES, Call
-from toolkit.local.sagemaker.shadows import Shadows
-from toolkit.local.sagemaker.updates import Choice
-from toolkit.local.sagemaker.variant import Variant
+from toolkit.local.sagemaker.responses import Endpoints
 from toolkit.local.service import ACCOUNT_ID
 
 MAX_BODY_BYTES = 6 * 1024 * 1024
@@ -175,3 +175,37 @@ async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
 async def _wait_until_gone(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+_log = logging.getLogger(__name__)
+
+# A shadow that is slower than what it shadows must not fill memory with requests that wait for it.
+MAX_PENDING = 100
+
+
+class Shadows:
+    """Copies in progress."""
+
+    def __init__(self) -> None:
+        self._pending: set[asyncio.Task[None]] = set()
+
+    def send(self, call: Call) -> None:
+        """Send a copy, unless too many have no answer yet."""
+        if len(self._pending) < MAX_PENDING:
+            task = asyncio.create_task(_send(call))
+            self._pending.add(task)
+            task.add_done_callback(self._pending.discard)
+
+    async def stop(self) -> None:
+        """Forget all copies."""
+        for task in list(self._pending):
+            task.cancel()
+        await asyncio.gather(*self._pending, return_exceptions=True)
+
+
+async def _send(call: Call) -> None:
+    try:
+        await call.read()
+    except ApiError as error:
+        # Published as a metric of the shadow variant, and in its container's log.
+        _log.debug("a copy for a shadow variant: %s", error)

@@ -13,9 +13,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
-from toolkit.local.awsapi import ApiError
-from toolkit.local.sagemaker.measure import Publish
-from toolkit.local.sagemaker.store import Members
+from toolkit.local.awsapi import ApiError, Members
+from toolkit.local.sagemaker.exceptions import SetupError
+from toolkit.local.sagemaker.metrics import Publish
 from toolkit.local.timescale import scaled
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -24,10 +24,6 @@ SETUP_SECONDS = 60.0
 # AWS does not say after how long without requests instances go; minutes, by experience.
 IDLE_SECONDS = 300.0
 _LOOK_SECONDS = 30.0
-
-
-class SetupError(Exception):
-    """The instance did not start; the message says why."""
 
 
 class Serverless:

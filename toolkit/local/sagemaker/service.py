@@ -12,15 +12,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from toolkit.local.awsapi import JSON, Signature, SignedRoute, TargetRoute
+from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.iam.enforcement import Enforcement
-from toolkit.local.metrics.service import Metrics
-from toolkit.local.sagemaker.asynchronous.service import AsyncInference
-from toolkit.local.sagemaker.definitions import Definitions, Operation
-from toolkit.local.sagemaker.endpoints import Endpoints
-from toolkit.local.sagemaker.measure import publish_concurrency
+from toolkit.local.sagemaker.asynchronous.runtime import AsyncInference
+from toolkit.local.sagemaker.metrics import publish_concurrency
+from toolkit.local.sagemaker.models import Tags
+from toolkit.local.sagemaker.responses import Definitions, Endpoints, Operation
 from toolkit.local.sagemaker.runtime import Runtime
 from toolkit.local.sagemaker.serverless import cool_down
-from toolkit.local.sagemaker.store import Members, Tags
 from toolkit.local.schema import Schema
 from toolkit.local.service import Cloud
 from toolkit.local.status import EndpointStatus, Item, ProcessStatus
@@ -43,9 +42,6 @@ class SageMakerService:
         self._operations: dict[str, Operation] = {
             **definitions.operations(),
             **self.endpoints.operations(),
-            "AddTags": self._add_tags,
-            "ListTags": self._list_tags,
-            "DeleteTags": self._delete_tags,
         }
         self._schema = Schema("sagemaker", self._operations)
         self._tasks: list[asyncio.Task[None]] = []
@@ -98,15 +94,3 @@ class SageMakerService:
         answer = self._operations[operation](Signature.of(request.headers).region, members)
         headers = {"x-amzn-requestid": str(uuid.uuid4())}
         return Response(json.dumps(answer), media_type=JSON, headers=headers)
-
-    def _add_tags(self, _: str, request: Members) -> Members:
-        arn = request["ResourceArn"]
-        self._tags.add(arn, request["Tags"])
-        return {"Tags": self._tags.of(arn)}
-
-    def _list_tags(self, _: str, request: Members) -> Members:
-        return {"Tags": self._tags.of(request["ResourceArn"])}
-
-    def _delete_tags(self, _: str, request: Members) -> Members:
-        self._tags.remove(request["ResourceArn"], request["TagKeys"])
-        return {}

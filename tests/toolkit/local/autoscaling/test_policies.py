@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
+from toolkit.local.autoscaling.capacity import DIMENSION, Scaler, Variants
+from toolkit.local.autoscaling.models import Targets
 from toolkit.local.autoscaling.policies import Policies, stepped, tracked
-from toolkit.local.autoscaling.scaling import Scaler
-from toolkit.local.autoscaling.targets import Targets
-from toolkit.local.autoscaling.variants import DIMENSION, Variants
-from toolkit.local.metrics.alarms import Firing
+from toolkit.local.cloudwatch.alarms import Firing
 
 STEPS = [
     {"MetricIntervalUpperBound": -10.0, "ScalingAdjustment": -2},

@@ -17,6 +17,7 @@ from tests.support.checkout import ROOT
 from tests.support.cloudprocess import ROLE, zipped
 from toolkit.console import Console
 from toolkit.errors import PreflightError
+from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.functions.errors import FunctionError
 from toolkit.local.functions.function import Function
 from toolkit.local.functions.handlers import HandlerInstance
@@ -25,7 +26,6 @@ from toolkit.local.functions.log import InstanceLog
 from toolkit.local.functions.runner import Runner
 from toolkit.local.functions.sandbox import Sandbox
 from toolkit.local.iam.enforcement import Enforcement, SessionCredentials
-from toolkit.local.metrics.service import Metrics
 from toolkit.local.service import Cloud
 from toolkit.project import Project
 from toolkit.toolenvs import ToolEnvironment, ensure

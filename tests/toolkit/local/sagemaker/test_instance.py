@@ -9,7 +9,8 @@ import pytest
 from tests.support.cloud import is_gone
 from tests.support.patience import HANG_SECONDS
 from toolkit.local import children
-from toolkit.local.sagemaker.instance import Instance, InstanceError, Program
+from toolkit.local.sagemaker.exceptions import InstanceError
+from toolkit.local.sagemaker.instance import Instance, Program
 
 
 def program(directory: Path, code: str, seconds: float) -> Program:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.patience import HANG_SECONDS
 from toolkit.local import timescale
-from toolkit.local.sagemaker import startup
+from toolkit.local.sagemaker import instance
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,9 @@ def process(request: pytest.FixtureRequest) -> Iterator[int]:
 
 def runs_out(pid: int, seconds: float, within: float) -> bool:
     async def main() -> bool:
-        _, pending = await asyncio.wait([asyncio.create_task(startup.time_out(pid, seconds))], timeout=within)
+        _, pending = await asyncio.wait(
+            [asyncio.create_task(instance.time_out(pid, seconds))], timeout=within
+        )
         return not pending
 
     return asyncio.run(main())

@@ -13,8 +13,8 @@ from botocore.eventstream import EventStreamBuffer
 from tests.support.patience import HANG_SECONDS
 from toolkit.local.awsapi import ApiError
 from toolkit.local.sagemaker import invocation, runtime
+from toolkit.local.sagemaker.fleet import Variant
 from toolkit.local.sagemaker.instance import Instance, Program
-from toolkit.local.sagemaker.variant import Variant
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 

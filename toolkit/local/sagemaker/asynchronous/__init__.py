@@ -1,11 +1,9 @@
-"""Asynchronous inference: requests and answers in S3, a queue between, instances that take from it.
+"""Asynchronous inference: requests and responses in S3, with a queue in front of the instances.
 
-settings      an endpoint configuration's AsyncInferenceConfig
-request       one request, as InvokeEndpointAsync takes it
-storage       S3 and SNS, used in the name of the execution role
-notification  messages to SNS topics
-processing    one request on one instance: fetched, answered, put away, announced
-queue         an endpoint's requests that wait or are worked on
-gauges        what CloudWatch is told
-service       InvokeEndpointAsync
+models      an endpoint's AsyncInferenceConfig, and one request
+runtime     InvokeEndpointAsync
+queue       an endpoint's waiting and running requests
+processing  one request on one instance: download, invoke, upload, notify
+access      S3 and SNS with the permissions of the execution role
+metrics     CloudWatch metrics of requests and backlogs
 """

@@ -10,15 +10,14 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.local.sagemaker.asynchronous.processing import InstanceLostError, Processing, Report
-from toolkit.local.sagemaker.asynchronous.request import AsyncRequest
-from toolkit.local.sagemaker.asynchronous.settings import AsyncSettings, settings_of
-from toolkit.local.sagemaker.asynchronous.storage import RoleAccess
-from toolkit.local.sagemaker.endpoint import Endpoint
-from toolkit.local.sagemaker.executionrole import ExecutionRole
-from toolkit.local.sagemaker.fleet import Fleet
+from toolkit.local.sagemaker.access import ExecutionRole
+from toolkit.local.sagemaker.asynchronous.access import RoleAccess
+from toolkit.local.sagemaker.asynchronous.models import AsyncRequest, AsyncSettings, settings_of
+from toolkit.local.sagemaker.asynchronous.processing import Processing, Report
+from toolkit.local.sagemaker.exceptions import InstanceLostError
+from toolkit.local.sagemaker.fleet import Fleet, Variant
 from toolkit.local.sagemaker.instance import Instance
-from toolkit.local.sagemaker.variant import Variant
+from toolkit.local.sagemaker.models import Endpoint
 from toolkit.local.timescale import scaled
 
 _log = logging.getLogger(__name__)

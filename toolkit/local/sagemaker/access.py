@@ -1,0 +1,154 @@
+"""A model's execution role: what it lets SageMaker do while IAM is enforced, and its credentials."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from toolkit.local.iam.decisions import Decision
+from toolkit.local.iam.enforcement import DeniedError, Enforcement, SessionCredentials
+from toolkit.local.sagemaker.exceptions import RoleDeniedError
+
+_SERVICE = "sagemaker.amazonaws.com"
+_SESSION = "SageMaker"
+
+
+@dataclass(frozen=True)
+class ExecutionRole:
+    """The role of a model.
+
+    Attributes:
+        enforcement: decides.
+        arn: of the role.
+    """
+
+    enforcement: Enforcement
+    arn: str
+
+    def require(self, action: str, resource: str, context: Mapping[str, str]) -> None:
+        """Check that SageMaker may do something with this role.
+
+        Args:
+            action: such as `s3:GetObject`.
+            resource: its ARN.
+            context: condition keys of its own, such as `s3:prefix`.
+
+        Raises:
+            RoleDeniedError: it may not.
+        """
+        if not self.enforcement.enforced:
+            return
+        self.require_trust()
+        role = self.enforcement.role(self.arn, _SESSION)
+        _raise_if_denied(self.enforcement.allowed(role, action, resource, context))
+
+    def require_trust(self) -> None:
+        """Check that SageMaker can use the role at all.
+
+        Raises:
+            RoleDeniedError: it does not exist, or does not trust SageMaker.
+        """
+        if not self.enforcement.enforced:
+            return
+        if self.enforcement.account.role(self.arn) is None:
+            raise RoleDeniedError(f"The role {self.arn} does not exist.")
+        service = self.enforcement.service(_SERVICE)
+        context = {"aws:SourceAccount": self.enforcement.account.id}
+        _raise_if_denied(self.enforcement.allowed(service, "sts:AssumeRole", self.arn, context))
+
+    def issue_credentials(self, region: str) -> SessionCredentials:
+        """Temporary credentials of the role, for a container.
+
+        Raises:
+            RoleDeniedError: see `require_trust`.
+        """
+        try:
+            return self.enforcement.issue_role_credentials(self.arn, _SERVICE, _SESSION, region=region)
+        except DeniedError as error:
+            raise RoleDeniedError(str(error)) from error
+
+
+def _raise_if_denied(decision: Decision) -> None:
+    if not decision.allowed:
+        raise RoleDeniedError(decision.message)
+
+
+_PATH = "/_toolkit/container-credentials"
+# SDKs ask again a quarter of an hour before the end.
+_RENEW = timedelta(hours=1)
+
+
+@dataclass
+class _Grant:
+    """What one role's containers may ask for."""
+
+    role: ExecutionRole
+    region: str
+    id: str = field(default_factory=lambda: secrets.token_hex(16))
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    credentials: SessionCredentials | None = None
+
+    def current(self) -> SessionCredentials:
+        """Credentials that last for a while; raises RoleDeniedError."""
+        if self.credentials is None or self.credentials.expiration - datetime.now(UTC) < _RENEW:
+            self.credentials = self.role.issue_credentials(self.region)
+        return self.credentials
+
+
+class ContainerCredentials:
+    """The agent of all containers.
+
+    Args:
+        endpoint_url: the cloud's address.
+    """
+
+    def __init__(self, endpoint_url: str) -> None:
+        self._endpoint_url = endpoint_url
+        self._grants: dict[tuple[str, str], _Grant] = {}
+
+    def environment(self, role: ExecutionRole, region: str) -> dict[str, str]:
+        """The environment variables that lead a container's SDK to its credentials.
+
+        Args:
+            role: of the container's model.
+            region: of the endpoint.
+        """
+        grant = self._grants.setdefault((role.arn, region), _Grant(role, region))
+        return {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{self._endpoint_url}{_PATH}/{grant.id}",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": grant.token,
+        }
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """What SDKs ask."""
+        return [Route(f"{_PATH}/{{id}}", self._answer)]
+
+    async def _answer(self, request: Request) -> Response:
+        token = request.headers.get("authorization", "")
+        grant = next((each for each in self._grants.values() if each.id == request.path_params["id"]), None)
+        if grant is None or not hmac.compare_digest(grant.token.encode(), token.encode()):
+            return _refusal("AccessDenied", "These are no credentials of yours.")
+        try:
+            credentials = grant.current()
+        except RoleDeniedError as error:
+            return _refusal("AssumeRoleUnauthorizedAccess", str(error))
+        return JSONResponse(
+            {
+                "RoleArn": grant.role.arn,
+                "AccessKeyId": credentials.access_key_id,
+                "SecretAccessKey": credentials.secret_access_key,
+                "Token": credentials.session_token,
+                "Expiration": credentials.expiration.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            }
+        )
+
+
+def _refusal(code: str, message: str) -> Response:
+    return JSONResponse({"code": code, "message": message}, 403)

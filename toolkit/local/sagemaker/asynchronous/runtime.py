@@ -1,0 +1,121 @@
+"""InvokeEndpointAsync, and the queues behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from toolkit.local.awsapi import ApiError, Members, Signature
+from toolkit.local.sagemaker.asynchronous.metrics import report_backlog, report_request
+from toolkit.local.sagemaker.asynchronous.models import MAX_INLINE_BYTES, AsyncRequest, settings_of
+from toolkit.local.sagemaker.asynchronous.queue import Queue
+from toolkit.local.sagemaker.models import Endpoint
+from toolkit.local.sagemaker.responses import Endpoints
+from toolkit.local.schema import Schema
+from toolkit.local.service import ACCOUNT_ID
+from toolkit.local.timescale import scaled
+
+# SageMaker publishes backlogs once a minute.
+_REPORT_SECONDS = 60.0
+_OPERATION = "InvokeEndpointAsync"
+# The operation's members that are headers, but for the prefix that all have.
+_HEADERS = {
+    "ContentType": "content-type",
+    "Accept": "accept",
+    "CustomAttributes": "custom-attributes",
+    "InferenceId": "inference-id",
+    "InputLocation": "inputlocation",
+    "S3OutputPathExtension": "s3outputpathextension",
+    "Filename": "filename",
+    "RequestTTLSeconds": "requestttlseconds",
+    "InvocationTimeoutSeconds": "invocationtimeoutseconds",
+}
+_NUMBERS = ("RequestTTLSeconds", "InvocationTimeoutSeconds")
+
+
+class AsyncInference:
+    """Asynchronous invocations of endpoints."""
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+        self._queues: dict[str, Queue] = {}
+        self._reporter: asyncio.Task[None] | None = None
+        self._schema = Schema("sagemaker-runtime", [_OPERATION])
+
+    async def invoke(self, request: Request) -> Response:
+        """`POST /endpoints/{name}/async-invocations`: where the answer will be."""
+        region, name = Signature.of(request.headers).region, request.path_params["name"]
+        members = self._members(request)
+        endpoint = self._endpoints.find(region, name)
+        if endpoint is None or not endpoint.traffic.shares:
+            raise ApiError("ValidationError", f"Endpoint {name} of account {ACCOUNT_ID} not found.")
+        settings = settings_of(endpoint)
+        if settings is None:
+            message = f"Endpoint {name} of account {ACCOUNT_ID} is not asynchronous: use InvokeEndpoint."
+            raise ApiError("ValidationError", message)
+        accepted = AsyncRequest.of(members, await _body(request), settings)
+        self._queue(endpoint).put(accepted)
+        headers = {"x-amzn-sagemaker-outputlocation": accepted.output_uri}
+        if accepted.failure_uri:
+            headers["x-amzn-sagemaker-failurelocation"] = accepted.failure_uri
+        answer = json.dumps({"InferenceId": accepted.inference_id})
+        return Response(answer, 202, media_type="application/json", headers=headers)
+
+    def start(self) -> None:
+        """Begin to tell CloudWatch of backlogs."""
+        self._reporter = asyncio.create_task(self._report())
+
+    async def stop(self) -> None:
+        """End all work."""
+        if self._reporter is not None:
+            self._reporter.cancel()
+        await asyncio.gather(*(queue.stop() for queue in self._queues.values()))
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(scaled(_REPORT_SECONDS))
+            await self._drop_queues()
+            for endpoint in self._endpoints:
+                if settings_of(endpoint) is not None:
+                    report_backlog(endpoint, endpoint.traffic.fleets[-1], self._queues.get(endpoint.arn))
+
+    async def _drop_queues(self) -> None:
+        """With an endpoint go its requests."""
+        there = {id(endpoint) for endpoint in self._endpoints}
+        for arn, queue in list(self._queues.items()):
+            if id(queue.endpoint) not in there:
+                del self._queues[arn]
+                await queue.stop()
+
+    def _members(self, request: Request) -> Members:
+        given = {
+            member: request.headers[f"x-amzn-sagemaker-{header}"]
+            for member, header in _HEADERS.items()
+            if f"x-amzn-sagemaker-{header}" in request.headers
+        }
+        members: Members = {
+            member: int(value) if member in _NUMBERS and value.isdecimal() else value
+            for member, value in given.items()
+        }
+        members["EndpointName"] = request.path_params["name"]
+        return self._schema.check(_OPERATION, members, error="ValidationError")
+
+    def _queue(self, endpoint: Endpoint) -> Queue:
+        queue = self._queues.get(endpoint.arn)
+        # Another endpoint of the name that one had which is gone has a queue of its own.
+        if queue is None or queue.endpoint is not endpoint:
+            queue = self._queues[endpoint.arn] = Queue(endpoint, report_request)
+        return queue
+
+
+async def _body(request: Request) -> bytes:
+    """What was sent along, or so much of it that it is too much."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_INLINE_BYTES:
+            break
+    return bytes(body)

@@ -1,0 +1,273 @@
+"""What there is, by region: resources by name, their tags, and how they are listed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from toolkit.local.awsapi import ApiError, Members
+from toolkit.local.sagemaker.deployment import Traffic
+from toolkit.local.sagemaker.fleet import Fleet, Variant
+from toolkit.local.service import ACCOUNT_ID
+
+
+@dataclass
+class Resource:
+    """Something with a name and an ARN.
+
+    Attributes:
+        definition: the request that created it, without the tags.
+        created: seconds since the epoch.
+    """
+
+    name: str
+    arn: str
+    definition: Members
+    created: float = field(default_factory=time.time)
+
+
+R = TypeVar("R", bound=Resource)
+
+
+class Collection(Generic[R]):
+    """The resources of one kind in one region.
+
+    Args:
+        kind: as AWS's messages call it, such as `endpoint configuration`.
+        arn_part: as its ARNs call it, such as `endpoint-config`.
+        region: the region.
+    """
+
+    def __init__(self, kind: str, arn_part: str, region: str) -> None:
+        self._kind = kind
+        self._arn_prefix = f"arn:aws:sagemaker:{region}:{ACCOUNT_ID}:{arn_part}/"
+        self._resources: dict[str, R] = {}
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(list(self._resources.values()))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._resources
+
+    def arn(self, name: str) -> str:
+        """The ARN that a resource of this name has or would have."""
+        return self._arn_prefix + name
+
+    def get(self, name: str) -> R:
+        """The resource of this name.
+
+        Raises:
+            ApiError: there is none.
+        """
+        if name not in self._resources:
+            raise ApiError("ValidationException", f'Could not find {self._kind} "{self.arn(name)}".')
+        return self._resources[name]
+
+    def check_free(self, name: str) -> None:
+        """Raise ApiError if there is a resource of this name already."""
+        if name in self._resources:
+            message = f'Cannot create already existing {self._kind} "{self.arn(name)}".'
+            raise ApiError("ValidationException", message)
+
+    def add(self, resource: R) -> None:
+        """Keep a new resource.
+
+        Raises:
+            ApiError: its name is taken.
+        """
+        self.check_free(resource.name)
+        self._resources[resource.name] = resource
+
+    def remove(self, name: str) -> R:
+        """Forget a resource.
+
+        Raises:
+            ApiError: there is none.
+        """
+        self.get(name)
+        return self._resources.pop(name)
+
+
+class ByRegion(defaultdict[str, Collection[R]]):
+    """A collection for every region, made when it is first asked for."""
+
+    def __init__(self, kind: str, arn_part: str) -> None:
+        super().__init__()
+        self._kind = kind
+        self._arn_part = arn_part
+
+    def __missing__(self, region: str) -> Collection[R]:
+        self[region] = Collection(self._kind, self._arn_part, region)
+        return self[region]
+
+
+class Tags:
+    """Tags by ARN."""
+
+    def __init__(self) -> None:
+        self._tags: dict[str, dict[str, str]] = {}
+
+    def add(self, arn: str, tags: Iterable[Mapping[str, str]]) -> None:
+        """Set tags; those of the same key are replaced."""
+        self._tags.setdefault(arn, {}).update({tag["Key"]: tag["Value"] for tag in tags})
+
+    def remove(self, arn: str, keys: list[str]) -> None:
+        """Remove tags by key; missing ones do not matter."""
+        kept = self._tags.get(arn, {})
+        for key in keys:
+            kept.pop(key, None)
+
+    def by_key(self, arn: str) -> Mapping[str, str]:
+        """A resource's tags; requests name it in any case."""
+        return next((tags for name, tags in list(self._tags.items()) if name.lower() == arn.lower()), {})
+
+    def forget(self, arn: str) -> None:
+        """Remove all tags of a resource that is no more."""
+        self._tags.pop(arn, None)
+
+    def of(self, arn: str) -> list[dict[str, str]]:
+        """All tags of a resource, as AWS answers them."""
+        return [{"Key": key, "Value": value} for key, value in sorted(self._tags.get(arn, {}).items())]
+
+
+def page(rows: list[Members], request: Mapping[str, Any], *, name: str, default_order: str) -> Members:
+    """One page of a List operation: `rows` filtered, sorted and cut as the request says.
+
+    Args:
+        rows: summaries, with at least `name`, and `CreationTime` in seconds.
+        request: the operation's members.
+        name: the member of a summary that is the resource's name.
+        default_order: `Ascending` or `Descending`.
+
+    Returns:
+        `rows`, and `NextToken` if there are more.
+    """
+    kept = [row for row in rows if _matches(row, request, name)]
+    sort_by = {"Name": name, "Status": "EndpointStatus"}.get(request.get("SortBy", ""), "")
+    sort_by = sort_by or request.get("SortBy") or "CreationTime"
+    descending = request.get("SortOrder", default_order) == "Descending"
+    kept.sort(key=lambda row: (row.get(sort_by, ""), row[name]), reverse=descending)
+    start = int(request.get("NextToken") or 0)
+    end = start + int(request.get("MaxResults") or 10)
+    answer: Members = {"rows": kept[start:end]}
+    if end < len(kept):
+        answer["NextToken"] = str(end)
+    return answer
+
+
+def _matches(row: Members, request: Mapping[str, Any], name: str) -> bool:
+    for bound, member in (("CreationTime", "CreationTime"), ("LastModifiedTime", "LastModifiedTime")):
+        if row.get(member, 0) >= request.get(f"{bound}Before", float("inf")):
+            return False
+        if row.get(member, 0) <= request.get(f"{bound}After", float("-inf")):
+            return False
+    wanted_status = request.get("StatusEquals")
+    return request.get("NameContains", "") in row[name] and wanted_status in (None, row.get("EndpointStatus"))
+
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Endpoint(Resource):
+    """An endpoint.
+
+    Attributes:
+        region: its region.
+        configuration: name of the configuration that it serves, or if it never did, was to serve.
+        traffic: where its requests go.
+        fleet: the one that serves `configuration`.
+        pending: the fleet that a creation or an update in progress brings up.
+        began: when that began, in seconds since the epoch.
+    """
+
+    region: str = ""
+    configuration: str = ""
+    status: str = "Creating"
+    reason: str | None = None
+    modified: float = field(default_factory=time.time)
+    deployment: Members | None = None
+    traffic: Traffic = field(default_factory=Traffic)
+    fleet: Fleet | None = None
+    pending: Fleet | None = None
+    began: float = field(default_factory=time.time)
+    work: asyncio.Task[None] | None = None
+
+    def change(self, status: str, reason: str | None = None) -> None:
+        """Enter a status."""
+        self.status, self.reason, self.modified = status, reason, time.time()
+        _log.info("endpoint %s is %s%s", self.name, status, f": {reason}" if reason else "")
+
+    @property
+    def variants(self) -> list[Variant]:
+        """The production variants of the configuration that it serves."""
+        return self.fleet.variants if self.fleet else []
+
+    @property
+    def fleets(self) -> list[Fleet]:
+        """All fleets that have or may have processes: also what an update left that was not taken back."""
+        known = [fleet for fleet in (self.fleet, self.pending, *self.traffic.fleets) if fleet is not None]
+        return list(dict.fromkeys(known))
+
+
+def summarise(endpoint: Endpoint) -> Members:
+    """As ListEndpoints answers it."""
+    return {
+        "EndpointName": endpoint.name,
+        "EndpointArn": endpoint.arn,
+        "EndpointStatus": endpoint.status,
+        "CreationTime": endpoint.created,
+        "LastModifiedTime": endpoint.modified,
+    }
+
+
+def describe(endpoint: Endpoint) -> Members:
+    """As DescribeEndpoint answers it."""
+    answer = {**summarise(endpoint), "EndpointConfigName": endpoint.configuration}
+    if endpoint.fleet is not None:
+        answer |= _describe_fleet(endpoint, endpoint.fleet)
+        if "AsyncInferenceConfig" in endpoint.fleet.definition:
+            answer["AsyncInferenceConfig"] = endpoint.fleet.definition["AsyncInferenceConfig"]
+    if endpoint.reason:
+        answer["FailureReason"] = endpoint.reason
+    if endpoint.deployment:
+        answer["LastDeploymentConfig"] = endpoint.deployment
+    if endpoint.pending is not None:
+        answer["PendingDeploymentSummary"] = {
+            "EndpointConfigName": endpoint.pending.configuration,
+            **_describe_fleet(endpoint, endpoint.pending),
+            "StartTime": endpoint.began,
+        }
+    return answer
+
+
+def _describe_fleet(endpoint: Endpoint, fleet: Fleet) -> Members:
+    # A fleet's weights are those that its requests really have: that shows how far a shift is.
+    share = endpoint.traffic.share(fleet)
+    stage = [{"Status": fleet.stage.status, "StartTime": fleet.stage.since}] if fleet.stage else None
+    answer = {
+        "ProductionVariants": [_describe_variant(variant, share, stage) for variant in fleet.variants],
+        "ShadowProductionVariants": [_describe_variant(variant, share, stage) for variant in fleet.shadows],
+    }
+    return {name: variants for name, variants in answer.items() if variants}
+
+
+def _describe_variant(variant: Variant, share: float, stage: list[Members] | None) -> Members:
+    image = variant.container.get("Image", "")
+    answer: Members = {
+        "VariantName": variant.name,
+        "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image}],
+        "CurrentWeight": variant.weight * share,
+        "DesiredWeight": variant.weight,
+    }
+    if variant.serverless is not None:
+        config = variant.serverless.config
+        answer |= {"CurrentServerlessConfig": config, "DesiredServerlessConfig": config}
+    else:
+        answer |= {"CurrentInstanceCount": variant.count, "DesiredInstanceCount": variant.desired_count}
+    return answer | ({"VariantStatus": stage} if stage else {})
