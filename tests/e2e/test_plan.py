@@ -106,7 +106,7 @@ def test_a_violation_is_shown_and_nothing_is_saved_or_applied(lab: Lab) -> None:
 def test_an_endpoint_is_not_destroyed_by_accident(lab: Lab) -> None:
     lab.declare(echo="other")
     said = refused(lab, 2, "apply", "--env", "local")
-    assert "the endpoint llm-local-echo stops answering" in said
+    assert "endpoint llm-local-echo stops serving" in said
     assert "--allow-destroy local" in said
     lab.declare()  # the name is looked at even where nothing is destroyed
     assert "names prod, and this is local" in refused(

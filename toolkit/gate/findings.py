@@ -98,7 +98,7 @@ class Report:
         )
 
 
-def by_place(findings: tuple[Finding, ...]) -> list[list[Finding]]:
+def by_location(findings: tuple[Finding, ...]) -> list[list[Finding]]:
     """Findings of one rule at one place together: the instances of one block, the gravest first."""
 
     def place(finding: Finding) -> tuple[int, str, int, str, str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from toolkit.gate.findings import Finding, Report, by_place
+from toolkit.gate.findings import Finding, Report, by_location
 from toolkit.gate.rules import Severity
 
 
-def render(report: Report, rest: str = "--fail-at low shows them") -> str:
+def render(report: Report, rest: str = "pass --fail-at low to list them") -> str:
     """Violations with reason and remedy, lesser findings by a line each, notes, and a summary.
 
     Args:
@@ -19,7 +19,7 @@ def render(report: Report, rest: str = "--fail-at low shows them") -> str:
 
 
 def _lines(report: Report, rest: str) -> Iterator[str]:
-    for group in by_place(report.violations):
+    for group in by_location(report.violations):
         yield from _in_full(group)
         yield ""
     if report.lesser:
@@ -46,9 +46,9 @@ def _lesser(report: Report, rest: str) -> Iterator[str]:
     """What does not forbid to go on; of what is hardly a finding, only the number."""
     yield f"Below {report.fail_at}:"
     shown = tuple(finding for finding in report.lesser if finding.severity > Severity.LOW)
-    yield from (f"  {_headline(group)}" for group in by_place(shown))
+    yield from (f"  {_headline(group)}" for group in by_location(shown))
     if low := len(report.lesser) - len(shown):
-        yield f"  {low} of severity low: {rest}"
+        yield f"  {low} finding{'' if low == 1 else 's'} of severity low: {rest}"
 
 
 def _headline(group: list[Finding]) -> str:

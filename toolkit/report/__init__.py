@@ -1,12 +1,12 @@
-"""What a plan does, for people and programs: one summary, several formats.
+"""Summarizes a plan, in several formats.
 
     summary = summarize(workspace.show(plan), Subject("dev", …), plan.summary(), has_changes=…, policy=report)
-    text.render(summary)        # a terminal
-    markdown.render(summary)    # a pull request's comment
+    text.render(summary)        # for a terminal
+    markdown.render(summary)    # for a comment on a pull request
     html.render(summary)        # one self-contained page
-    data.render(summary)        # programs
+    data.render(summary)        # JSON
 
-Sensitive values are in none of them.
+No format contains sensitive values.
 """
 
 from toolkit.report.changes import Change

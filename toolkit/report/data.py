@@ -1,4 +1,4 @@
-"""A summary for programs."""
+"""A summary as JSON."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from toolkit.report.summary import Summary
 
 
 def render(summary: Summary) -> dict[str, Any]:
-    """What `plan --json` prints; sensitive values are not in it."""
+    """The output of `plan --json`, without sensitive values."""
     return {
         **asdict(summary.subject),
         "summary": summary.headline,
         "has_changes": summary.has_changes,
-        "dangers": [{"text": text, "address": change.address} for text, change in summary.dangers],
+        "dangers": [
+            {"text": text, "address": change.address} for text, change in summary.destructive_changes
+        ],
         "parts": [
             {
                 "part": part.name,
@@ -43,5 +45,5 @@ def change_data(change: Change) -> dict[str, Any]:
         "reason": change.reason or None,
         "new_version": change.new_version,
         "stateful": change.loses_state,
-        "differences": [asdict(each) for each in change.differences],
+        "differences": [asdict(difference) for difference in change.differences],
     }

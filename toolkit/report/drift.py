@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from toolkit.report import kinds
+from toolkit.report import resource_types
 from toolkit.report.changes import Change, change_of
 
 # Providers write one nothing in many ways.
@@ -28,7 +28,7 @@ def read(document: Mapping[str, Any]) -> tuple[Change, ...]:
     found = [
         change_of(_without_late_answers(_without_own_rights(_without_schedules(resource), own_rights)))
         for resource in document.get("resource_drift", ())
-        if resource.get("mode") == "managed" and resource["type"] not in kinds.BOOKKEEPING
+        if resource.get("mode") == "managed" and resource["type"] not in resource_types.STATE_ONLY
     ]
     return tuple(change for change in found if change.differences or change.action == "destroy")
 

@@ -1,10 +1,10 @@
-"""A summary as one page that needs nothing else: no script, no font, no picture from anywhere."""
+"""A summary as one self-contained HTML page, without scripts or external resources."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from toolkit.gate.findings import by_place
+from toolkit.gate.findings import by_location
 from toolkit.report import text
 from toolkit.report.summary import Summary
 
@@ -12,18 +12,18 @@ TEMPLATE = Path(__file__).with_name("page.html.jinja")
 
 
 def render(summary: Summary) -> str:
-    """The page; every value in it is escaped by the template engine."""
+    """Render the page; the template engine escapes every value."""
     import jinja2
 
-    engine = jinja2.Environment(
+    templates = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    template = engine.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    template = templates.from_string(TEMPLATE.read_text(encoding="utf-8"))
     policy = summary.policy
     return template.render(
         summary=summary,
         subject=summary.subject,
         signs=text.SIGNS,
-        violations=by_place(policy.violations) if policy else [],
-        lesser=by_place(policy.lesser) if policy else [],
+        violations=by_location(policy.violations) if policy else [],
+        lesser=by_location(policy.lesser) if policy else [],
     )

@@ -1,4 +1,4 @@
-"""A summary as the comment of a pull request, on GitHub or GitLab."""
+"""A summary as a pull request comment, for GitHub and GitLab."""
 
 from __future__ import annotations
 
@@ -11,27 +11,25 @@ from toolkit.report import text
 from toolkit.report.changes import Change
 from toolkit.report.summary import Part, Summary
 
-# GitHub takes so many characters; counted in bytes, so that it holds for characters of any width.
+# GitHub's limit in characters. Counted in bytes here, which is never less.
 LIMIT = 65_536
-# In diffs, a line's first character gives its colour.
-_DIFF = {"create": "+", "adopt": "+", "destroy": "-", "update": "!", "replace": "!"}
-_LEFT_OUT = (
-    "… {count} lines are left out, to stay below a comment's limit: `toolkit plan` shows all of them.\n"
-)
+# The first character of a line in a diff sets its colour.
+_DIFF_SIGNS = {"create": "+", "adopt": "+", "destroy": "-", "update": "!", "replace": "!"}
+_OMITTED = "… {count} lines omitted, to fit the size limit of a comment: run `toolkit plan` to see them.\n"
 
 
 def marker(env: str) -> str:
-    """A line that nobody sees, by which the comment of an environment is found again and updated in place."""
+    """An invisible first line that identifies an environment's comment, to update it in place."""
     return f"<!-- toolkit plan: {env} -->"
 
 
 def render(summary: Summary, limit: int = LIMIT) -> str:
-    """Markdown of at most `limit` bytes: dangers open, all else folded; what is too long says so."""
+    """Render at most `limit` bytes of Markdown: destructive changes first, all else collapsed."""
     head = "\n".join(_head(summary))
-    sections = [*map(_part, summary.parts), *_further(summary)]
+    sections = [*map(_part, summary.parts), *_appendix(summary)]
     foot = _foot(summary)
     room = limit - len(f"{head}\n{foot}".encode()) - 1
-    return f"{head}\n{_fitted(sections, room)}{foot}"
+    return f"{head}\n{_truncate(sections, room)}{foot}"
 
 
 def _head(summary: Summary) -> Iterator[str]:
@@ -40,34 +38,34 @@ def _head(summary: Summary) -> Iterator[str]:
     yield f"### Plan for `{subject.environment}`: {summary.headline}"
     yield ""
     yield f"Account {subject.account_id}, {subject.region}"
-    if summary.dangers:
+    if summary.destructive_changes:
         yield ""
         yield "> [!CAUTION]"
-        shown = summary.dangers[:20]
-        yield from (f"> - **{_inline(sentence)}** (`{change.address}`)" for sentence, change in shown)
-        if len(summary.dangers) > len(shown):
-            yield f"> - and {len(summary.dangers) - len(shown)} more"
+        shown = summary.destructive_changes[:20]
+        yield from (f"> - **{_escape(sentence)}** (`{change.address}`)" for sentence, change in shown)
+        if len(summary.destructive_changes) > len(shown):
+            yield f"> - and {len(summary.destructive_changes) - len(shown)} more"
     violations = summary.policy.violations if summary.policy else ()
     if violations:
         yield ""
         count = f"{len(violations)} violation{'' if len(violations) == 1 else 's'}"
-        yield f"> [!WARNING]\n> Policies forbid this: {count}, listed below."
+        yield f"> [!WARNING]\n> Policy check failed: {count}, listed below."
     yield ""
 
 
 Section = tuple[str, list[str], list[str]]
-"""A title, lines of Markdown, and lines of code."""
+"""A title, lines of Markdown and lines of a diff."""
 
 
 def _part(part: Part) -> Section:
     count = f"{len(part.changes)} change{'' if len(part.changes) == 1 else 's'}"
-    meaning = [f"- {_inline(sentence)}" for sentence in part.consequences]
-    return f"{part.name}: {count}", meaning, list(_code(part.changes))
+    consequences = [f"- {_escape(sentence)}" for sentence in part.consequences]
+    return f"{part.name}: {count}", consequences, list(_diff(part.changes))
 
 
-def _further(summary: Summary) -> Iterator[Section]:
+def _appendix(summary: Summary) -> Iterator[Section]:
     if summary.drift:
-        yield "changed outside of Terraform since the last apply", [], list(_code(summary.drift))
+        yield "changed outside of Terraform since the last apply", [], list(_diff(summary.drift))
     if summary.policy:
         yield (
             f"policies: {summary.policy.summary()}",
@@ -76,48 +74,48 @@ def _further(summary: Summary) -> Iterator[Section]:
         )
 
 
-def _code(changes: Iterable[Change]) -> Iterator[str]:
+def _diff(changes: Iterable[Change]) -> Iterator[str]:
     for change in changes:
         _, *rest = text.change_lines(change)
-        yield f"{_DIFF.get(change.action, ' ')} {change.action} {text.headline(change)}"
+        action = "import" if change.action == "adopt" else change.action
+        yield f"{_DIFF_SIGNS.get(change.action, ' ')} {action} {text.headline(change)}"
         yield from rest
 
 
-def _fitted(sections: Sequence[Section], room: int) -> str:
-    """As much of each section as there is room for; titles and meanings before code."""
-    frames = [_frame(section, []) for section in sections]
-    room -= sum(len(frame.encode()) for frame in frames)
+def _truncate(sections: Sequence[Section], room: int) -> str:
+    """As much of each section as fits: titles and consequences first, then diffs."""
+    empty = [_details(section, []) for section in sections]
+    room -= sum(len(frame.encode()) for frame in empty)
     if room < 0:
-        return _LEFT_OUT.format(count=sum(len(section[2]) for section in sections))
-    written = []
-    for index, section in enumerate(sections):
-        frame = frames[index]
-        whole = _frame(section, section[2])
-        kept = len(section[2])
+        return _OMITTED.format(count=sum(len(section[2]) for section in sections))
+    rendered = []
+    for section, frame in zip(sections, empty, strict=True):
+        diff = section[2]
+        whole, kept = _details(section, diff), len(diff)
         while len(whole.encode()) - len(frame.encode()) > room and kept:
             kept = kept * 9 // 10
-            whole = _frame(section, section[2][:kept], len(section[2]) - kept)
-        # Not even one line and the note had room: the frame alone was counted.
+            whole = _details(section, diff[:kept], len(diff) - kept)
+        # Without any line, the note alone may still be too long.
         fits = len(whole.encode()) - len(frame.encode()) <= room
-        written.append(whole if fits else frame)
-        room -= len(written[-1].encode()) - len(frame.encode())
-    return "".join(written)
+        rendered.append(whole if fits else frame)
+        room -= len(rendered[-1].encode()) - len(frame.encode())
+    return "".join(rendered)
 
 
-def _frame(section: Section, code: Sequence[str], left_out: int = 0) -> str:
-    title, meaning, _ = section
-    lines = ["<details>", f"<summary>{html.escape(title, quote=False)}</summary>", "", *meaning, ""]
-    if code:
-        fence = _fence(code)
-        lines += [f"{fence}diff", *code, fence, ""]
-    if left_out:
-        lines += [_LEFT_OUT.format(count=left_out)]
+def _details(section: Section, diff: Sequence[str], omitted: int = 0) -> str:
+    title, markdown, _ = section
+    lines = ["<details>", f"<summary>{html.escape(title, quote=False)}</summary>", "", *markdown, ""]
+    if diff:
+        fence = _fence(diff)
+        lines += [f"{fence}diff", *diff, fence, ""]
+    if omitted:
+        lines += [_OMITTED.format(count=omitted)]
     return "\n".join([*lines, "</details>", ""])
 
 
-def _fence(code: Sequence[str]) -> str:
-    """Longer than any that is in the code, which it would end."""
-    longest = max((len(run) for line in code for run in re.findall(r"`+", line)), default=0)
+def _fence(lines: Sequence[str]) -> str:
+    """A fence longer than any run of backticks in the lines, which would close it."""
+    longest = max((len(run) for line in lines for run in re.findall(r"`+", line)), default=0)
     return "`" * max(3, longest + 1)
 
 
@@ -129,6 +127,6 @@ def _foot(summary: Summary) -> str:
     return f"\n<sub>{commit}{changes}{digest}</sub>"
 
 
-def _inline(sentence: str) -> str:
-    """A sentence in which nothing is taken for Markdown or HTML."""
+def _escape(sentence: str) -> str:
+    """Escape Markdown and HTML in a sentence."""
     return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", sentence)

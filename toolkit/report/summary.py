@@ -1,4 +1,4 @@
-"""A plan as people talk of it: by model and by part, with what it means and what is dangerous about it."""
+"""A plan's summary: changes by model and part, their consequences, drift and policy findings."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from itertools import groupby
 from typing import Any
 
 from toolkit.gate import Report
-from toolkit.report import changes, drift, meaning
+from toolkit.report import changes, drift, impact
 from toolkit.report.changes import Change
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a plan is for.
+    """What was planned.
 
     Attributes:
         environment: its name.
         account_id: the AWS account.
         region: the AWS region.
         stack: "inference" or "account".
-        commit: the checkout's commit; None outside of git.
-        uncommitted: whether the checkout has changes that it does not hold.
-        digest: the saved plan's, hexadecimal; None if it is not saved.
+        commit: the checkout's commit; None outside of a git repository.
+        uncommitted: whether the checkout has uncommitted changes.
+        digest: the saved plan's digest in hexadecimal; None if it is not saved.
     """
 
     environment: str
@@ -37,12 +37,12 @@ class Subject:
 
 @dataclass(frozen=True)
 class Part:
-    """What changes in one model, or in the API.
+    """The changes of one model, or of the API.
 
     Attributes:
         name: "model qwen3-8b", "API".
-        changes: what happens to its resources.
-        consequences: what that means.
+        changes: changes of its resources.
+        consequences: their consequences, a sentence each.
     """
 
     name: str
@@ -52,24 +52,24 @@ class Part:
 
 @dataclass(frozen=True)
 class Summary:
-    """A plan for people.
+    """A plan's summary.
 
     Attributes:
-        subject: what it is for.
+        subject: what was planned.
         headline: "3 to add, 2 to change, 3 to destroy" or "no changes".
-        has_changes: whether an apply does anything.
-        parts: what changes where; empty if nothing does.
-        dangers: what is lost or interrupted, with the resource that it is about.
-        drift: what was changed outside of Terraform since the last apply.
-        outputs: outputs that change.
-        policy: the gate's verdict; None if nothing was judged.
+        has_changes: whether an apply would do anything.
+        parts: the parts with changes.
+        destructive_changes: changes that lose data or interrupt service, with a sentence about each.
+        drift: changes made outside of Terraform since the last apply.
+        outputs: names of the outputs that change.
+        policy: the policy gate's report; None if the plan was not checked.
     """
 
     subject: Subject
     headline: str
     has_changes: bool
     parts: tuple[Part, ...]
-    dangers: tuple[tuple[str, Change], ...]
+    destructive_changes: tuple[tuple[str, Change], ...]
     drift: tuple[Change, ...]
     outputs: tuple[str, ...]
     policy: Report | None = None
@@ -88,35 +88,35 @@ def summarize(
     has_changes: bool,
     policy: Report | None = None,
 ) -> Summary:
-    """The summary of a plan.
+    """Summarize a plan.
 
     Args:
-        document: what `terraform show -json` says of it.
-        subject: what it is for.
-        headline: it in one line.
-        has_changes: whether an apply does anything.
-        policy: the gate's verdict.
+        document: output of `terraform show -json`.
+        subject: what was planned.
+        headline: see `Summary`.
+        has_changes: whether an apply would do anything.
+        policy: the policy gate's report.
     """
-    found = changes.read(document)
+    planned = changes.read(document)
     return Summary(
         subject=subject,
         headline=headline,
         has_changes=has_changes,
-        parts=tuple(_parts(found)),
-        dangers=tuple(meaning.dangers(found)),
+        parts=tuple(_parts(planned)),
+        destructive_changes=tuple(impact.destructive_changes(planned)),
         drift=drift.read(document),
         outputs=_outputs(document),
         policy=policy,
     )
 
 
-def _parts(found: tuple[Change, ...]) -> list[Part]:
-    grouped = groupby(found, key=lambda change: change.part)
-    parts = [(name, tuple(group)) for name, group in grouped]
-    return [Part(name, group, tuple(meaning.consequences(group))) for name, group in parts]
+def _parts(planned: tuple[Change, ...]) -> list[Part]:
+    by_part = groupby(planned, key=lambda change: change.part)
+    groups = [(name, tuple(group)) for name, group in by_part]
+    return [Part(name, group, tuple(impact.consequences(group))) for name, group in groups]
 
 
 def _outputs(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of the outputs that change; their values are for programs."""
+    """Names of the outputs that change."""
     all_outputs = document.get("output_changes", {})
     return tuple(name for name, change in sorted(all_outputs.items()) if change["actions"] != ["no-op"])

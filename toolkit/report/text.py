@@ -1,4 +1,4 @@
-"""A summary for a terminal."""
+"""A summary as plain text."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from toolkit.gate import text as policy_text
 from toolkit.report.changes import Change
+from toolkit.report.differences import Difference
 from toolkit.report.summary import Part, Summary
-from toolkit.report.values import Difference
 
-# `plan` and `apply` take their threshold from the environment file.
-REST = "`toolkit plan --json` has them"
+# `plan` and `apply` have no --fail-at: the environment file sets it.
+REST = "run `toolkit plan --json` to list them"
 SIGNS = {
     "create": "+",
     "update": "~",
@@ -23,17 +23,17 @@ SIGNS = {
 
 
 def render(summary: Summary) -> str:
-    """Dangers first, then what changes by part, then the policies' verdict."""
+    """Render destructive changes first, then changes by part, drift and policy findings."""
     return "\n".join(_lines(summary))
 
 
 def _lines(summary: Summary) -> Iterator[str]:
     subject = summary.subject
     yield f"{subject.environment} (account {subject.account_id}, {subject.region}): {summary.headline}"
-    if summary.dangers:
+    if summary.destructive_changes:
         yield ""
-        yield "DANGER"
-        for text, change in summary.dangers:
+        yield "DESTRUCTIVE CHANGES"
+        for text, change in summary.destructive_changes:
             yield f"  ! {text}"
             yield f"      {change.address}"
     for part in summary.parts:
@@ -57,11 +57,11 @@ def _part(part: Part) -> Iterator[str]:
 
 
 def change_lines(change: Change) -> Iterator[str]:
-    """A change and what differs in it."""
+    """A change, with its reason and the attributes that change."""
     yield f"  {SIGNS[change.action]} {headline(change)}"
     if change.reason:
         yield f"      why: {change.reason}"
-    yield from (f"      {difference_line(each)}" for each in change.differences)
+    yield from (f"      {difference_line(difference)}" for difference in change.differences)
 
 
 def headline(change: Change) -> str:
@@ -72,5 +72,5 @@ def headline(change: Change) -> str:
 
 def difference_line(difference: Difference) -> str:
     """ "memory_size: 512 → 1024"."""
-    forced = " (cannot be changed in place)" if difference.forces_replacement else ""
+    forced = " (forces replacement)" if difference.forces_replacement else ""
     return f"{difference.path}: {difference.old or 'unset'} → {difference.new or 'unset'}{forced}"

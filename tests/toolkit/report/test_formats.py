@@ -1,4 +1,4 @@
-"""The formats of a summary: limits, escaping, and nothing sensitive in any of them."""
+"""The formats of a summary: content, limits and escaping."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOSTILE = '<script>alert(1)</script> ``` | </details> "quoted" \\'
 
 
 def everything() -> Summary:
-    """A plan with something dangerous, hostile, sensitive and changed by others in it."""
+    """A plan with a destructive change, hostile and sensitive values, and drift."""
     return summary(
         resource(
             "module.api.aws_lambda_function.gateway[0]",
@@ -44,43 +44,48 @@ FORMATS = {
     "text": text.render,
     "markdown": markdown.render,
     "html": html.render,
-    "json": lambda found: json.dumps(data.render(found)),
+    "json": lambda plan: json.dumps(data.render(plan)),
 }
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_tells_danger_change_and_drift_and_no_secret(name: str) -> None:
-    written = FORMATS[name](everything())
-    assert "stops answering" in written
-    assert "harmless" in written
-    assert "(sensitive)" in written
-    assert SECRET not in written
-    assert re.search(r"\bg\b", written)
+def test_every_format_has_losses_changes_and_drift(name: str) -> None:
+    rendered = FORMATS[name](everything())
+    assert "stops serving" in rendered
+    assert "harmless" in rendered
+    assert re.search(r"\bg\b", rendered)
 
 
-def test_dangers_come_before_everything_else() -> None:
-    written = text.render(everything())
-    assert written.index("DANGER") < written.index("API") < written.index("changed outside")
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_format_shows_sensitive_values(name: str) -> None:
+    rendered = FORMATS[name](everything())
+    assert "(sensitive)" in rendered
+    assert SECRET not in rendered
+
+
+def test_destructive_changes_come_first() -> None:
+    rendered = text.render(everything())
+    assert rendered.index("DESTRUCTIVE CHANGES") < rendered.index("API") < rendered.index("changed outside")
     page = html.render(everything())
     assert page.index('class="danger"') < page.index("<details")
 
 
-def test_findings_that_are_left_out_are_where_a_plan_has_them() -> None:
+def test_omitted_findings_are_in_the_json_of_a_plan() -> None:
     finding = Finding(replace(EXPIRED_EXCEPTION, severity=Severity.LOW), "module.api")
-    nothing = Report((finding,), (), (), (), Severity.HIGH, 1, (), "3")
+    report = Report((finding,), (), (), (), Severity.HIGH, 1, (), "3")
     for render in (text.render, markdown.render):
-        written = render(replace(everything(), policy=nothing))
-        assert "1 of severity low: `toolkit plan --json` has them" in written
-        assert "--fail-at" not in written
+        rendered = render(replace(everything(), policy=report))
+        assert "1 finding of severity low: run `toolkit plan --json` to list them" in rendered
+        assert "--fail-at" not in rendered
 
 
-def test_a_comment_is_found_again_by_its_environment() -> None:
+def test_a_comment_starts_with_its_environments_marker() -> None:
     assert markdown.render(everything()).startswith("<!-- toolkit plan: dev -->\n")
 
 
 @pytest.mark.parametrize("count", [10, 2_000, 20_000])
-def test_a_comment_stays_below_the_limit_and_says_what_is_missing(count: int) -> None:
-    found = summary(
+def test_a_comment_fits_its_limit_and_counts_omitted_lines(count: int) -> None:
+    plan = summary(
         resource(ENDPOINT, "delete", {"name": "llm-dev-qwen3"}),
         *(
             resource(
@@ -89,20 +94,20 @@ def test_a_comment_stays_below_the_limit_and_says_what_is_missing(count: int) ->
             for n in range(count)
         ),
     )
-    written = markdown.render(found)
-    assert len(written.encode()) <= 65_536
-    assert ("lines are left out" in written) == (count > 10)
-    assert "stops answering" in written
-    assert written.count("<details>") == written.count("</details>") == 2
-    assert written.count("```") % 2 == 0
+    rendered = markdown.render(plan)
+    assert len(rendered.encode()) <= 65_536
+    assert ("lines omitted" in rendered) == (count > 10)
+    assert "stops serving" in rendered
+    assert rendered.count("<details>") == rendered.count("</details>") == 2
+    assert rendered.count("```") % 2 == 0
 
 
 @pytest.mark.parametrize("limit", range(400, 3000, 50))
-def test_no_limit_is_ever_passed(limit: int) -> None:
+def test_a_comment_never_exceeds_any_limit(limit: int) -> None:
     assert len(markdown.render(everything(), limit).encode()) <= limit
 
 
-def test_code_cannot_end_its_own_fence() -> None:
+def test_backticks_in_values_do_not_close_the_fence() -> None:
     assert "````diff" in markdown.render(everything())
 
 
@@ -116,7 +121,7 @@ class Parsed(HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
 
-def test_the_page_needs_nothing_from_anywhere_and_runs_nothing() -> None:
+def test_the_html_page_is_self_contained_without_scripts() -> None:
     page = html.render(everything())
     tags = Parsed(page).tags
     assert not {"script", "link", "img", "iframe"}.intersection(tag for tag, _ in tags)

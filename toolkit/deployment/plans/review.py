@@ -112,7 +112,7 @@ def require_allowed(
         return
     what = f"{env} is protected, and this" if environment.protected else "this"
     count = f"{len(lost)} resource{'' if len(lost) == 1 else 's'}"
-    sentences = {change.address: text for text, change in summary.dangers}
+    sentences = {change.address: text for text, change in summary.destructive_changes}
     raise InputError(
         f"{what} destroys or replaces {count}; nothing was changed",
         details=[sentences.get(each.address, f"{each.kind} {each.old_name or each.name}") for each in lost],

@@ -1,4 +1,4 @@
-"""What is different between two values of a resource, without ever showing a sensitive one."""
+"""Differences between two versions of a resource; sensitive values are never shown."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 SENSITIVE = "(sensitive)"
 UNKNOWN = "(known after apply)"
-# An attribute longer than this says no more to a person; programs get the whole of it from Terraform.
-LONGEST = 200
+# Longer values are truncated; Terraform shows them in full.
+MAX_LENGTH = 200
 
 Path = tuple[str | int, ...]
 
@@ -21,9 +21,9 @@ class Difference:
 
     Attributes:
         path: 'primary_container[0].environment.SM_VLLM_MAX_MODEL_LEN'.
-        old: its value as text; None if it has none.
-        new: what it will be; None if it goes.
-        forces_replacement: whether it cannot be changed in place.
+        old: its current value as text; None if unset.
+        new: its planned value as text; None if unset.
+        forces_replacement: whether it cannot be updated in place.
     """
 
     path: str
@@ -33,23 +33,23 @@ class Difference:
 
 
 def differences(change: Mapping[str, Any]) -> list[Difference]:
-    """The attributes that differ in a change of Terraform's JSON plan.
+    """The attributes that differ in a change of a JSON plan.
 
     Args:
-        change: `before`, `after`, `after_unknown`, `before_sensitive`, `after_sensitive`, `replace_paths`.
+        change: a resource's `change`, with `before`, `after`, `after_unknown`, `before_sensitive`,
+            `after_sensitive` and `replace_paths`.
     """
     forced = [tuple(path) for path in change.get("replace_paths") or ()]
-    found = []
+    changed = []
     for path, old, new in _pairs((), _Side.before(change), _Side.after(change)):
-        if path and path[0] in ("tags_all", "id", "arn"):  # what follows from something else
+        if path and path[0] in ("tags_all", "id", "arn"):  # derived from other attributes
             continue
-        force = any(path[: len(each)] == each or each[: len(path)] == path for each in forced)
-        found.append(Difference(written(path), old, new, force))
-    return found
+        is_forced = any(path[: len(prefix)] == prefix or prefix[: len(path)] == path for prefix in forced)
+        changed.append(Difference(_format(path), old, new, is_forced))
+    return changed
 
 
-def written(path: Path) -> str:
-    """A path as people write it."""
+def _format(path: Path) -> str:
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
@@ -58,7 +58,7 @@ def written(path: Path) -> str:
 
 @dataclass(frozen=True)
 class _Side:
-    """A value, and which parts of it may not be shown or are not known."""
+    """A value, with the parts of it that are sensitive or unknown."""
 
     value: Any
     sensitive: Any
@@ -74,7 +74,7 @@ class _Side:
 
     @property
     def is_empty(self) -> bool:
-        """Providers write one nothing in many ways."""
+        """Whether it is unset, which providers represent in several ways."""
         return self.unknown is not True and self.value in (None, "", [], {})
 
     @property
@@ -92,8 +92,8 @@ class _Side:
     def part(self, key: str | int) -> _Side:
         return _Side(_item(self.value, key), _item(self.sensitive, key), _item(self.unknown, key))
 
-    def opened(self) -> _Side:
-        """A document inside of a string, such as a policy, as what it says."""
+    def parsed(self) -> _Side:
+        """A JSON document in a string, such as a policy, as its content."""
         if not isinstance(self.value, str) or not self.value.startswith(("{", "[")):
             return self
         try:
@@ -109,7 +109,7 @@ class _Side:
         if self.is_empty:
             return None
         text = json.dumps(self.value, ensure_ascii=False, sort_keys=True)
-        return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
+        return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}… ({len(text)} characters)"
 
 
 def _pairs(path: Path, old: _Side, new: _Side) -> Iterator[tuple[Path, str | None, str | None]]:
@@ -117,23 +117,25 @@ def _pairs(path: Path, old: _Side, new: _Side) -> Iterator[tuple[Path, str | Non
         if new.unknown is True or old.value != new.value:
             yield path, old.value and SENSITIVE, SENSITIVE if new.value or new.unknown else None
         return
-    old, new = old.opened(), new.opened()
+    old, new = old.parsed(), new.parsed()
     if old.is_empty and new.is_empty and not new.has_parts:
         return
-    # Where only one side has parts, the other one's absence is told part by part.
-    parted = (old.has_parts or old.is_empty) and (new.has_parts or new.is_empty) and new.unknown is not True
-    if parted and (old.has_parts or new.has_parts):
+    # If only one side has parts, each of them differs.
+    has_parts = (
+        (old.has_parts or old.is_empty) and (new.has_parts or new.is_empty) and new.unknown is not True
+    )
+    if has_parts and (old.has_parts or new.has_parts):
         for key in dict.fromkeys([*old.keys(), *new.keys()]):
             yield from _pairs((*path, key), old.part(key), new.part(key))
     elif new.unknown is True or old.value != new.value:
         yield path, old.text(), new.text()
 
 
-def _item(whole: Any, key: str | int) -> Any:
-    if whole is True:  # all of it is sensitive, or unknown
+def _item(container: Any, key: str | int) -> Any:
+    if container is True:  # sensitive or unknown as a whole
         return True
-    if isinstance(whole, dict):
-        return whole.get(str(key)) if isinstance(key, str) else None
-    if isinstance(whole, list) and isinstance(key, int) and key < len(whole):
-        return whole[key]
+    if isinstance(container, dict):
+        return container.get(str(key)) if isinstance(key, str) else None
+    if isinstance(container, list) and isinstance(key, int) and key < len(container):
+        return container[key]
     return None
