@@ -1,7 +1,7 @@
 """REQUEST authorizer: `Authorization: Bearer <key>` or `x-api-key: <key>` → API Gateway's own API keys.
 
-It decides nothing: API Gateway compares `usageIdentifierKey` with its keys and refuses those it does
-not know, so that keys, throttles and quotas are in one place. Only what is no key at all is refused here.
+It does not check keys: API Gateway compares `usageIdentifierKey` with its keys and refuses unknown ones, so
+that keys, throttles and quotas are in one place. The authorizer only refuses requests without a key.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Any, Final
 
 Event = dict[str, Any]
 
-# One of them alone where API Gateway keeps answers by it: another header must then not matter.
+# Only one of them if API Gateway caches responses by it: the other header must not matter then.
 HEADERS: Final = os.environ.get("KEY_HEADERS", "x-api-key,authorization").lower().split(",")
 _NAMED_KEY: Final = re.compile(r"sk-(?P<name>[a-z0-9-]+)-[A-Za-z0-9]{40}")
 
 
 def handler(event: Event, context: object) -> Event:  # noqa: ARG001 - Lambda's signature
-    """Answer API Gateway.
+    """Allow the request and name its key.
 
     Raises:
-        Exception: `Unauthorized`, API Gateway's word for a 401: no header holds a key.
+        Exception: `Unauthorized`, which API Gateway turns into a 401: no header contains a key.
     """
     key = _key(event.get("headers") or {})
     return {
-        # Shows in access logs: a digest, by which requests of one key can be put together.
+        # For access logs: a digest, which groups the requests of one key.
         "principalId": hashlib.sha256(key.encode()).hexdigest()[:16],
         "policyDocument": {
             "Version": "2012-10-17",
@@ -38,23 +38,22 @@ def handler(event: Event, context: object) -> Event:  # noqa: ARG001 - Lambda's 
                 }
             ],
         },
-        # Nobody can claim a name with it: API Gateway lets a request pass only if the whole key is known.
+        # A name cannot be forged: API Gateway rejects the request unless it knows the whole key.
         "context": {"keyName": _name(key)},
         "usageIdentifierKey": key,
     }
 
 
 def _key(headers: dict[str, str | None]) -> str:
-    given = {name.lower(): (value or "").strip() for name, value in headers.items()}
-    # Clients that want an API key of their own send one in Authorization, whatever x-api-key says: that
-    # somebody has set, so it comes first.
-    if "x-api-key" in HEADERS and _is_key(given.get("x-api-key", "")):
-        return given["x-api-key"]
+    values = {name.lower(): (value or "").strip() for name, value in headers.items()}
+    # First, because it is set on purpose: many clients always send a key in Authorization, even a dummy.
+    if "x-api-key" in HEADERS and _is_key(values.get("x-api-key", "")):
+        return values["x-api-key"]
     if "authorization" in HEADERS:
-        scheme, _, token = given.get("authorization", "").partition(" ")
+        scheme, _, token = values.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and _is_key(token.strip()):
             return token.strip()
-    # API Gateway knows this text, and documents it with this type.
+    # API Gateway documents this text and this type.
     raise Exception("Unauthorized")  # noqa: TRY002
 
 
@@ -63,12 +62,12 @@ def _is_key(text: str) -> bool:
 
 
 def _name(key: str) -> str:
-    """The name that the toolkit has put into a key; empty for keys of other makers."""
-    named = _NAMED_KEY.fullmatch(key)
-    return named["name"] if named else ""
+    """The name that the toolkit puts into a key; empty for keys created elsewhere."""
+    match = _NAMED_KEY.fullmatch(key)
+    return match["name"] if match else ""
 
 
 def _whole_stage(method_arn: str) -> str:
-    """The stage's ARN: the answer may be cached, and must hold for the stage's other methods too."""
+    """The stage's ARN: API Gateway may cache the policy, which must allow the stage's other methods too."""
     api, stage, _ = method_arn.split("/", 2)
     return f"{api}/{stage}/*"

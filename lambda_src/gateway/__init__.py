@@ -1,5 +1,5 @@
 """An OpenAI-compatible API in front of SageMaker endpoints, as a web function in AWS Lambda.
 
-`app`, `handlers` and `responses` speak HTTP, `service` answers and `endpoints` asks SageMaker; `schema`,
-`dialects`, `chunks`, `completion` and `embeddings` know the data, `requestlog` and `metrics` tell of it.
+A request passes `request_log` (middleware), `app` (routes), `handlers`, `service`, `model_response` and
+`endpoints` (SageMaker). Its response passes `framing`, `chunks` or `embeddings`, `completion`, `responses`.
 """

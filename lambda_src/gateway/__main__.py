@@ -1,4 +1,4 @@
-"""`python3 -m gateway`: serve until Lambda ends the instance."""
+"""`python3 -m gateway`: serve until Lambda stops the instance."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def main() -> int:
     """Serve on 127.0.0.1:PORT.
 
     Returns:
-        The exit code: 1 if the settings are wrong.
+        The exit code: 1 if the settings are invalid.
     """
-    # Nothing of what an import makes becomes garbage; looking for it takes a fifth of a cold start.
+    # Imports create no garbage, and the search for it takes a fifth of a cold start.
     gc.disable()
-    # Early, because it goes on in a thread while the imports below run.
+    # Early: it creates its client in a thread while the imports below run.
     endpoints = Endpoints()
-    _leave_out_command_line()
+    _skip_command_line()
     from uvicorn.config import Config
     from uvicorn.server import Server
 
@@ -44,11 +44,11 @@ def main() -> int:
         log_config=None,
         access_log=False,
         server_header=False,
-        # Longer than the adapter keeps its connections, so that none is closed under a request.
+        # Longer than the adapter keeps its connections, so that the server never closes one in use.
         timeout_keep_alive=60,
     )
-    config.load()  # what it imports is part of the start, too
-    # Ready only with a client: what Lambda does before the first request costs that request nothing.
+    config.load()  # its imports belong to the start, too
+    # Lambda waits for readiness before the first request, so the client's creation does not delay a request.
     endpoints.wait_until_ready()
     gc.freeze()
     gc.enable()
@@ -56,11 +56,8 @@ def main() -> int:
     return 0
 
 
-def _leave_out_command_line() -> None:
-    """Keep uvicorn from loading its command line, and click with it: a third of all there is to compile.
-
-    Its `__init__` does so, and there is no way around that.
-    """
+def _skip_command_line() -> None:
+    """Keep uvicorn's `__init__` from importing its command line and click, a third of all code to compile."""
     command_line = ModuleType("uvicorn.main")
     command_line.__dict__.update(Server=None, main=None, run=None)
     sys.modules[command_line.__name__] = command_line

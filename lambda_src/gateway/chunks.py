@@ -1,4 +1,4 @@
-"""Engines' JSON objects → the chunks of OpenAI's streams, the same for every engine."""
+"""Engines' JSON objects → chunks of OpenAI's streams, the same for every engine."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.dialects import DONE, Document
 from gateway.engine_errors import engine_error
 from gateway.errors import ModelError
+from gateway.framing import DONE, Document
 
 Chunk = dict[str, Any]
-# Everything else stays inside: engines add timings, token ids and the like, and not all the same.
+# Other members are dropped: timings, token ids and the like, which differ between engines.
 _KEPT: Final = ("system_fingerprint", "service_tier")
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What differs between chat completions and plain ones.
+    """The differences between chat completions and plain ones.
 
     Attributes:
         input: the request's member that holds the prompt.
-        id_prefix: what ids of answers begin with.
+        id_prefix: prefix of response ids.
         chunk: `object` of a chunk.
-        whole: `object` of a whole answer.
-        choice: makes OpenAI's choice of an engine's.
+        whole: `object` of a whole response.
+        choice: converts an engine's choice to OpenAI's.
     """
 
     input: str
@@ -36,11 +36,11 @@ class Shape:
 
 @dataclass(frozen=True)
 class Identity:
-    """What all chunks of one answer have in common.
+    """The members that all chunks of one response share.
 
     Attributes:
         id: `chatcmpl-…` or `cmpl-…`.
-        model: the model's name as the client wrote it; engines put paths of their own there.
+        model: the model's name as the client wrote it; engines put their own paths there.
         created: seconds since the epoch.
     """
 
@@ -50,10 +50,10 @@ class Identity:
 
 
 def chunks(documents: Iterable[Document | None], identity: Identity, shape: Shape) -> Iterator[Chunk]:
-    """Chunks of an answer, as they come.
+    """Chunks of a response, as they arrive.
 
     Raises:
-        ApiError: the engine reports an error, or the answer ends before it is finished.
+        ApiError: the engine reports an error, or the response ends before it is finished.
     """
     done = False
     unfinished: set[int] = set()
@@ -70,7 +70,7 @@ def chunks(documents: Iterable[Document | None], identity: Identity, shape: Shap
                 unfinished.discard(choice["index"])
         yield chunk
     if not started or (unfinished and not done):
-        raise ModelError("The model's answer ended early.", cause=f"finished: {done}, open: {unfinished}")
+        raise ModelError("The model's response ended early.", cause=f"finished: {done}, open: {unfinished}")
 
 
 def _chunk(document: Document, identity: Identity, shape: Shape) -> Chunk:
@@ -79,7 +79,7 @@ def _chunk(document: Document, identity: Identity, shape: Shape) -> Chunk:
         raise engine_error(error)
     choices = document.get("choices")
     if not isinstance(choices, list):
-        raise ModelError(cause=f"answer has no choices, but {sorted(document)}")
+        raise ModelError(cause=f"response has no choices, but {sorted(document)}")
     return {
         "id": identity.id,
         "object": shape.chunk,
@@ -99,7 +99,7 @@ def _choice(choice: dict[str, Any], shape: Shape) -> dict[str, Any]:
         "index": choice.get("index", 0),
         **shape.choice(choice),
         "logprobs": choice.get("logprobs"),
-        # Text Generation Inference says "" while it goes on.
+        # Text Generation Inference sends "" before the last chunk.
         "finish_reason": reason or None,
     }
 
@@ -108,15 +108,15 @@ def _delta(choice: dict[str, Any]) -> dict[str, Any]:
     delta = choice.get("delta")
     if isinstance(delta, dict):
         return {"delta": delta}
-    # An engine that did not stream: its message is one big delta, whose tool calls lack their numbers.
+    # Without streaming, the engine's message is one large delta whose tool calls lack their indexes.
     message = choice.get("message")
     if not isinstance(message, dict):
         raise ModelError(cause=f"choice has neither delta nor message, but {sorted(choice)}")
     calls = message.get("tool_calls")
     if not calls:
         return {"delta": message}
-    numbered = [{"index": number, **call} for number, call in enumerate(calls)]
-    return {"delta": {**message, "tool_calls": numbered}}
+    indexed = [{"index": index, **call} for index, call in enumerate(calls)]
+    return {"delta": {**message, "tool_calls": indexed}}
 
 
 def _text(choice: dict[str, Any]) -> dict[str, Any]:
@@ -130,8 +130,8 @@ CHAT: Final = Shape("messages", "chatcmpl-", "chat.completion.chunk", "chat.comp
 TEXT: Final = Shape("prompt", "cmpl-", "text_completion", "text_completion", _text)
 
 
-def says_something(chunk: Chunk) -> bool:
-    """Whether a chunk carries part of the answer, and not only the role or the counts."""
+def has_content(chunk: Chunk) -> bool:
+    """Whether a chunk carries part of the text or a tool call, and not only the role or token counts."""
     return any(
         choice.get("text") or any(value for key, value in choice.get("delta", {}).items() if key != "role")
         for choice in chunk["choices"]

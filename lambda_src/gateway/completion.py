@@ -1,4 +1,4 @@
-"""Chunks → one whole answer."""
+"""Chunks → one whole response."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ Completion = dict[str, Any]
 
 
 def completion(chunks: Iterable[Chunk], shape: Shape) -> Completion:
-    """The answer that `chunks` (at least one) are the pieces of."""
+    """Assemble the whole response from its chunks, at least one."""
     head: dict[str, Any] = {}
     choices: dict[int, dict[str, Any]] = {}
     usage = None
     for chunk in chunks:
         head.update({key: value for key, value in chunk.items() if key not in ("choices", "usage")})
         usage = chunk.get("usage") or usage
-        for piece in chunk["choices"]:
-            index = piece["index"]
-            _add(choices.setdefault(index, {"index": index}), piece)
+        for part in chunk["choices"]:
+            index = part["index"]
+            _add(choices.setdefault(index, {"index": index}), part)
     return {
         **head,
         "object": shape.whole,
@@ -29,15 +29,15 @@ def completion(chunks: Iterable[Chunk], shape: Shape) -> Completion:
     }
 
 
-def _add(choice: dict[str, Any], piece: dict[str, Any]) -> None:
-    if "text" in piece:
-        choice["text"] = choice.get("text", "") + piece["text"]
+def _add(choice: dict[str, Any], part: dict[str, Any]) -> None:
+    if "text" in part:
+        choice["text"] = choice.get("text", "") + part["text"]
     else:
-        _add_delta(choice.setdefault("message", {}), piece["delta"])
-    if piece.get("logprobs"):
-        _add_logprobs(choice.setdefault("logprobs", {}), piece["logprobs"])
-    if piece["finish_reason"] is not None:
-        choice["finish_reason"] = piece["finish_reason"]
+        _add_delta(choice.setdefault("message", {}), part["delta"])
+    if part.get("logprobs"):
+        _add_logprobs(choice.setdefault("logprobs", {}), part["logprobs"])
+    if part["finish_reason"] is not None:
+        choice["finish_reason"] = part["finish_reason"]
 
 
 def _add_delta(message: dict[str, Any], delta: dict[str, Any]) -> None:
@@ -51,33 +51,33 @@ def _add_delta(message: dict[str, Any], delta: dict[str, Any]) -> None:
             message[key] = (message.get(key) or "") + value
 
 
-def _add_tool_calls(calls: dict[int, dict[str, Any]], pieces: list[dict[str, Any]]) -> None:
-    for piece in pieces:
-        call = calls.setdefault(piece.get("index", 0), {"function": {"name": "", "arguments": ""}})
-        call.update({key: piece[key] for key in ("id", "type") if piece.get(key)})
-        function = piece.get("function") or {}
+def _add_tool_calls(calls: dict[int, dict[str, Any]], parts: list[dict[str, Any]]) -> None:
+    for part in parts:
+        call = calls.setdefault(part.get("index", 0), {"function": {"name": "", "arguments": ""}})
+        call.update({key: part[key] for key in ("id", "type") if part.get(key)})
+        function = part.get("function") or {}
         for key in ("name", "arguments"):
             call["function"][key] += function.get(key) or ""
 
 
-def _add_logprobs(logprobs: dict[str, Any], piece: object) -> None:
-    for key, tokens in piece.items() if isinstance(piece, dict) else ():
+def _add_logprobs(logprobs: dict[str, Any], part: object) -> None:
+    for key, tokens in part.items() if isinstance(part, dict) else ():
         if isinstance(tokens, list):
             logprobs.setdefault(key, []).extend(tokens)
 
 
 def _finished(choice: dict[str, Any]) -> dict[str, Any]:
-    said = {"text": choice["text"]} if "text" in choice else {"message": _message(choice["message"])}
+    content = {"text": choice["text"]} if "text" in choice else {"message": _message(choice["message"])}
     return {
         "index": choice["index"],
-        **said,
+        **content,
         "logprobs": choice.get("logprobs"),
         "finish_reason": choice.get("finish_reason"),
     }
 
 
-def _message(pieces: dict[str, Any]) -> dict[str, Any]:
-    message = {"role": "assistant", "content": None, **pieces}
+def _message(members: dict[str, Any]) -> dict[str, Any]:
+    message = {"role": "assistant", "content": None, **members}
     if "tool_calls" in message:
         calls = [call for _, call in sorted(message.pop("tool_calls").items())]
         if calls:

@@ -1,4 +1,4 @@
-"""SageMaker's runtime: one call, whose answer is read while it comes."""
+"""SageMaker's runtime: one call, whose response is read as it arrives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.engine_errors import engine_answer
+from gateway.engine_errors import engine_response_error
 from gateway.errors import (
     ApiError,
     InternalError,
@@ -22,12 +22,12 @@ from gateway.errors import (
 
 _SERVICE: Final = "sagemaker-runtime"
 _CONNECT_SECONDS: Final = 5
-# Of silence. Just below API Gateway's own limit of 5 minutes, so that the client is told why.
+# Without data. Just below API Gateway's limit of 5 minutes, so that the client gets the reason.
 _READ_SECONDS: Final = 290
 _CONNECTIONS: Final = 50
 _CHUNK_BYTES: Final = 64 * 1024
 _INFERENCE_ID_CHARACTERS: Final = 64
-# SageMaker's error codes; services differ in whether the name ends in Exception.
+# SageMaker's error codes; services differ in whether names end in Exception.
 _THROTTLED: Final = ("ThrottlingException", "Throttling", "TooManyRequestsException")
 _INVALID: Final = ("ValidationError", "ValidationException")
 _TIMED_OUT: Final = re.compile(r"timed out|timeout|in time\b")
@@ -43,13 +43,13 @@ _UNAVAILABLE: Final = (
 
 @dataclass(frozen=True)
 class Call:
-    """What an endpoint is asked.
+    """One invocation of an endpoint.
 
     Attributes:
         endpoint: its name.
         body: JSON.
-        streamed: whether the endpoint can stream its answer.
-        request_id: SageMaker keeps it with captured data, as the inference's id.
+        streamed: whether the endpoint can stream its response.
+        request_id: SageMaker stores it with captured data, as the inference id.
         trace: X-Ray's `X-Amzn-Trace-Id` of the request, if it has one.
     """
 
@@ -61,27 +61,27 @@ class Call:
 
 
 class Endpoints:
-    """The account's endpoints.
+    """Client for the account's endpoints.
 
-    The client is made in a thread, because that takes as long as importing the web framework does.
+    botocore's client is created in a thread, because that takes as long as importing the web framework.
     """
 
     def __init__(self) -> None:
-        # Of the thread's call: botocore has no parameter for it.
+        # The header of the thread's current call: botocore has no parameter for it.
         self._trace = threading.local()
         executor = ThreadPoolExecutor(max_workers=1)
         self._client = executor.submit(_runtime_client, self._add_trace)
         executor.shutdown(wait=False)
 
     def wait_until_ready(self) -> None:
-        """Wait for the client; raises what its creation raised, such as a missing region."""
+        """Wait for the client; raises what its creation raised, e.g. for a missing region."""
         self._client.result()
 
     def invoke(self, call: Call) -> Invocation:
-        """Ask an endpoint; returns when its answer begins.
+        """Invoke an endpoint; returns when its response begins.
 
         Raises:
-            ApiError: it does not exist, is not in service, is overloaded, or refused the request.
+            ApiError: it does not exist, is not in service, is overloaded, or rejected the request.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -108,10 +108,10 @@ class Endpoints:
 
 
 class Invocation:
-    """The bytes of one answer.
+    """The bytes of one response.
 
     Args:
-        body: botocore's event stream, or its body of a whole answer.
+        body: botocore's event stream, or its body of a whole response.
         streamed: whether it is the former.
     """
 
@@ -120,10 +120,10 @@ class Invocation:
         self._streamed = streamed
 
     def __iter__(self) -> Iterator[bytes]:
-        """Parts as they come, split anywhere.
+        """Parts as they arrive, split anywhere.
 
         Raises:
-            ApiError: the model or the line failed.
+            ApiError: the model or the connection failed.
         """
         from botocore.eventstream import ParserError
         from botocore.exceptions import BotoCoreError, EventStreamError
@@ -144,29 +144,29 @@ class Invocation:
             self._body.close()
 
     def interrupt(self) -> None:
-        """End a read that is under way in another thread, so that the model stops working for nobody.
+        """Abort a read in another thread, so that the model stops.
 
-        Closing would wait for that very read; shutting the socket down does not. botocore has no public
-        way to it, and older urllib3 none at all: there, the read ends at the model's next word.
+        Closing would wait for that read; shutting down the socket does not. botocore has no public way to
+        the socket, and older urllib3 none at all: there, the read ends at the model's next token.
         """
         shutdown = getattr(getattr(self._body, "_raw_stream", None), "shutdown", None)
         if shutdown is not None:
             try:
                 shutdown()
             except (ValueError, RuntimeError, OSError):
-                # The answer ended in this moment, and its connection went back to the pool.
+                # The response has just ended, and its connection returned to the pool.
                 return
 
 
 def _runtime_client(before_call: Any) -> Any:
-    # botocore rather than boto3, which would load its resources and S3's transfer manager besides.
+    # botocore rather than boto3, which also loads its resources and S3's transfer manager.
     from botocore.config import Config
     from botocore.loaders import Loader
     from botocore.session import Session
 
     class OneService(Loader):
         def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002
-            """Only to see that the service exists botocore would look at the files of all 400."""
+            """Spare botocore reading the files of all 400 services to see that this one exists."""
             return [_SERVICE]
 
     session = Session()
@@ -175,7 +175,7 @@ def _runtime_client(before_call: Any) -> Any:
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=_READ_SECONDS,
         max_pool_connections=_CONNECTIONS,
-        # A repeated call would make the model work twice; clients repeat when they are told 429 or 503.
+        # A retry would make the model work twice; clients retry after 429 and 503.
         retries={"total_max_attempts": 1, "mode": "standard"},
     )
     client = session.create_client(_SERVICE, config=config)
@@ -193,20 +193,20 @@ def _api_error(response: Any) -> ApiError:
     if code in _INVALID and "'body'" in message:
         return RequestTooLargeError(cause=code)
     if code in _INVALID or code in _UNAVAILABLE:
-        # SageMaker calls a missing endpoint a validation error.
+        # SageMaker reports a missing endpoint as a validation error.
         return ModelUnavailableError(cause=f"{code}: {message}")
-    # What remains are permissions and the like, which only the operator can mend.
+    # The others, such as missing permissions, only the operator can fix.
     return InternalError(cause=f"{code}: {message}")
 
 
 def _model_error(response: Any, code: str, message: str) -> ApiError:
     status = response.get("OriginalStatusCode")
-    # In mid-stream botocore drops the error code, and only SageMaker's words tell.
+    # In a stream botocore drops the error code, so only SageMaker's message distinguishes them.
     if _TIMED_OUT.search(message) or response.get("ErrorCode") == "ModelInvocationTimeExceeded":
         return ModelTimeoutError(cause=f"{code}: status {status}")
     if code in _STREAM_BROKEN:
-        return ModelError("The model failed in the middle of its answer.", cause=code)
-    return engine_answer(str(response.get("OriginalMessage", "")), status)
+        return ModelError("The model failed in the middle of its response.", cause=code)
+    return engine_response_error(str(response.get("OriginalMessage", "")), status)
 
 
 def _connection_error(error: Exception) -> ApiError:

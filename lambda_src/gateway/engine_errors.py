@@ -1,4 +1,4 @@
-"""What an engine says went wrong → the error that a client should see."""
+"""An engine's error → the error that the client sees."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from gateway.errors import (
     RequestTooLargeError,
 )
 
-# The words of llama.cpp, vLLM, LMI, and Text Generation and Embeddings Inference for what is too long.
+# How llama.cpp, vLLM, LMI, and Text Generation and Embeddings Inference report that an input is too long.
 _CONTEXT: Final = re.compile(
     r"context[ _](length|size|window)|exceed_context_size|maximum model length|longer than the maximum"
     r"|too large to process|`?inputs`? tokens \+ `?max_new_tokens`?|`?inputs`? must have less than",
     re.IGNORECASE,
 )
-# Addresses, paths, ARNs and tracebacks tell about the inside.
+# Addresses, paths, ARNs and tracebacks reveal internals.
 _INTERNAL: Final = re.compile(r"arn:aws|https?://|(^|[\s'\"=(])/\w+/|Traceback|\.py\b|\d+\.\d+\.\d+\.\d+")
 _MAX_MESSAGE_CHARACTERS: Final = 1000
 _INVALID: Final = ("badrequesterror", "invalid_request_error", "validation")
@@ -36,26 +36,26 @@ _BY_STATUS: Final = {
 
 
 def engine_error(error: Any, status: int | None = None) -> ApiError:
-    """The error for what an engine reported.
+    """The API error for an error that an engine reported.
 
     Args:
         error: the engine's error, an object or a text.
-        status: the HTTP status of the engine, where it is known.
+        status: the engine's HTTP status, if known.
     """
     kind, message = "", str(error)
     if isinstance(error, dict):
         kind, message = str(error.get("type") or error.get("error_type") or ""), str(error.get("message", ""))
         code = error.get("code")
         status = status or (code if isinstance(code, int) else None)
-    # A message may quote the prompt, so the log gets only its kind.
+    # A message may quote the prompt, so only its type is logged.
     cause = f"engine: status {status}, type {kind or 'unknown'}"
     if _CONTEXT.search(f"{kind} {message}"):
-        return ContextLengthExceededError(_shown(message), cause=cause)
+        return ContextLengthExceededError(_public(message), cause=cause)
     if status in (400, 422) or kind.lower() in _INVALID:
-        return InvalidRequestError(_shown(message), cause=cause)
+        return InvalidRequestError(_public(message), cause=cause)
     if status == 501:
-        # llama.cpp's for embeddings of a model that was not started for them.
-        return InvalidRequestError("The model does not offer this operation.", param="model", cause=cause)
+        # llama.cpp sends it for embeddings of a model that was not started for them.
+        return InvalidRequestError("The model does not support this operation.", param="model", cause=cause)
     if status == 413:
         return RequestTooLargeError(cause=cause)
     if kind.lower() == "overloaded":
@@ -63,8 +63,8 @@ def engine_error(error: Any, status: int | None = None) -> ApiError:
     return _BY_STATUS.get(status or 500, ModelError)(cause=cause)
 
 
-def engine_answer(text: str, status: int | None) -> ApiError:
-    """The error for an engine's whole HTTP answer, with a status other than 200."""
+def engine_response_error(text: str, status: int | None) -> ApiError:
+    """The API error for an engine's HTTP response with a status other than 200."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -73,12 +73,12 @@ def engine_answer(text: str, status: int | None) -> ApiError:
         return engine_error(text, status)
     error = document.get("error", document)
     if isinstance(error, str):
-        # Text Generation Inference and LMI put the kind beside the message.
+        # Text Generation Inference and LMI put the type next to the message.
         error = {**document, "message": error}
     return engine_error(error, status)
 
 
-def _shown(message: str) -> str:
+def _public(message: str) -> str:
     if not message or _INTERNAL.search(message):
-        return "The model refused the request as invalid."
+        return "The model rejected the request as invalid."
     return message[:_MAX_MESSAGE_CHARACTERS]

@@ -1,4 +1,4 @@
-"""Errors that reach a client, in the shape that OpenAI's clients know how to raise."""
+"""Errors that clients see, in the shape that OpenAI's clients raise as exceptions."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from typing import Any, ClassVar
 
 
 class ApiError(Exception):
-    """Something went wrong with a request.
+    """A request failed.
 
     Args:
-        message: a sentence for the client; names nothing of the inside.
-        param: the request's parameter that is at fault.
-        cause: what the log should know and the client should not; never a prompt or an answer.
+        message: a sentence for the client; reveals no internals.
+        param: the parameter that is wrong.
+        cause: details for the log only; never a prompt or a response.
     """
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = "server_error"
     code: ClassVar[str | None] = None
-    # Seconds; OpenAI's clients wait as long before they try again by themselves.
+    # Seconds; OpenAI's clients wait this long before they retry.
     retry_after: ClassVar[int | None] = None
 
     def __init__(self, message: str, *, param: str | None = None, cause: str | None = None) -> None:
@@ -27,16 +27,16 @@ class ApiError(Exception):
         self.cause = cause
 
     def body(self) -> dict[str, Any]:
-        """The error object, as it is sent."""
+        """The response body."""
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
     def headers(self) -> dict[str, str]:
-        """HTTP headers that belong to it."""
+        """The response headers."""
         return {} if self.retry_after is None else {"retry-after": str(self.retry_after)}
 
 
 class InternalError(ApiError):
-    """The gateway itself is at fault, its code or its permissions."""
+    """The gateway's code or its permissions are wrong."""
 
     code = "internal_error"
 
@@ -45,44 +45,44 @@ class InternalError(ApiError):
 
 
 class InvalidRequestError(ApiError):
-    """The request can't be answered as it is."""
+    """The request is invalid."""
 
     status = 400
     type = "invalid_request_error"
 
 
 class ContextLengthExceededError(InvalidRequestError):
-    """Prompt and answer don't fit into the model's context."""
+    """The prompt and the response do not fit into the model's context."""
 
     code = "context_length_exceeded"
 
 
 class RequestTooLargeError(InvalidRequestError):
-    """The request's body is larger than what the model, SageMaker or Lambda takes."""
+    """The request's body is larger than the model, SageMaker or Lambda accepts."""
 
     status = 413
     code = "request_too_large"
 
     def __init__(self, limit: int | None = None, *, cause: str | None = None) -> None:
-        size = "what the model takes" if limit is None else f"{limit} bytes"
+        size = "the model accepts" if limit is None else f"{limit} bytes"
         super().__init__(f"The request is larger than {size}.", cause=cause)
 
 
 class NotFoundError(ApiError):
-    """No such path."""
+    """The path does not exist."""
 
     status = 404
     type = "invalid_request_error"
 
 
 class MethodNotAllowedError(NotFoundError):
-    """The path exists, with another method."""
+    """The path exists, but not with this method."""
 
     status = 405
 
 
 class ModelNotFoundError(NotFoundError):
-    """No model of this name is served here."""
+    """No model has this name."""
 
     code = "model_not_found"
 
@@ -91,7 +91,7 @@ class ModelNotFoundError(NotFoundError):
 
 
 class ModelNotAllowedError(ApiError):
-    """The caller's key is not for this model."""
+    """The caller's key may not use this model."""
 
     status = 403
     type = "invalid_request_error"
@@ -102,7 +102,7 @@ class ModelNotAllowedError(ApiError):
 
 
 class RateLimitError(ApiError):
-    """The endpoint has more requests than it can take."""
+    """The endpoint is overloaded."""
 
     status = 429
     type = "rate_limit_error"
@@ -110,16 +110,16 @@ class RateLimitError(ApiError):
     retry_after = 1
 
     def __init__(self, *, cause: str | None = None) -> None:
-        super().__init__("The model has too many requests at the moment; try again.", cause=cause)
+        super().__init__("The model is receiving too many requests; try again.", cause=cause)
 
 
 class ModelError(ApiError):
-    """The model's server failed, or answered something that is not understood."""
+    """The model's server failed, or its response is not valid."""
 
     status = 502
     code = "model_error"
 
-    def __init__(self, message: str = "The model failed to answer.", *, cause: str | None = None) -> None:
+    def __init__(self, message: str = "The model failed to respond.", *, cause: str | None = None) -> None:
         super().__init__(message, cause=cause)
 
 
@@ -131,14 +131,14 @@ class ModelUnavailableError(ApiError):
     retry_after = 10
 
     def __init__(self, *, cause: str | None = None) -> None:
-        super().__init__("The model is not available at the moment; try again later.", cause=cause)
+        super().__init__("The model is currently unavailable; try again later.", cause=cause)
 
 
 class ModelTimeoutError(ApiError):
-    """The model did not answer in time."""
+    """The model did not respond in time."""
 
     status = 504
     code = "model_timeout"
 
     def __init__(self, *, cause: str | None = None) -> None:
-        super().__init__("The model did not answer in time.", cause=cause)
+        super().__init__("The model did not respond in time.", cause=cause)

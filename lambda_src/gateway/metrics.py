@@ -1,16 +1,17 @@
-"""Metrics of a request in CloudWatch's embedded format: members of its log line, which CloudWatch reads.
+"""Metrics of a request in CloudWatch's embedded metric format: members of its log line.
 
-Nothing is called for them, and no permission needed. Each combination of a metric and its dimensions is
-paid for by the month, so that nothing a client can make up is a dimension: models are those served here,
-keys those that API Gateway knows.
+They need no API call and no permission. Each combination of a metric and its dimensions is billed per month,
+so no dimension is a value that a client can make up: models are those of this gateway, keys those of API
+Gateway.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from gateway.requestlog import RequestRecord
+if TYPE_CHECKING:
+    from gateway.request_log import RequestRecord
 
 NAMESPACE: Final = "InferenceGateway"
 _UNITS: Final = {
@@ -27,12 +28,12 @@ _UNITS: Final = {
 }
 
 
-def embedded(record: RequestRecord, function_name: str) -> dict[str, Any]:
-    """What to add to a request's log line.
+def embedded_metrics(record: RequestRecord, function_name: str) -> dict[str, Any]:
+    """The metrics as members of the request's log line.
 
     Args:
         record: the request, which is over.
-        function_name: of the Lambda function.
+        function_name: name of the Lambda function.
     """
     values = {name: value for name, value in _values(record).items() if value is not None}
     dimensions = {"FunctionName": function_name}

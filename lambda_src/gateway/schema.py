@@ -1,7 +1,7 @@
-"""What clients ask: requests in OpenAI's shape.
+"""Clients' requests in OpenAI's shape.
 
-Checked is what the gateway itself needs or would break on; all other fields, known or not, are handed to
-the engine, which judges them and says what is wrong.
+The gateway validates only what it needs itself. All other members, known or not, go to the engine, which
+validates them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gateway.chunks import CHAT, TEXT, Shape
 from gateway.errors import InvalidRequestError, RequestTooLargeError
 from gateway.settings import Model
 
-# Length of an answer in tokens: OpenAI's two names, llama.cpp's and Text Generation Inference's.
+# Length of a response in tokens: OpenAI's two names, llama.cpp's and Text Generation Inference's.
 _MAX_TOKENS: Final = ("max_completion_tokens", "max_tokens", "n_predict", "max_new_tokens")
 
 
@@ -26,8 +26,8 @@ class GenerationRequest:
     Attributes:
         shape: which of the two.
         model: the model's name or alias, as the client wrote it.
-        stream: whether the client wants chunks as they come.
-        include_usage: whether a streaming client wants the token counts.
+        stream: whether the client wants chunks as they arrive.
+        include_usage: whether a streaming client wants token counts.
         body: the whole request.
         size: of its JSON, in bytes.
     """
@@ -41,19 +41,19 @@ class GenerationRequest:
 
     @classmethod
     def chat(cls, body: bytes) -> GenerationRequest:
-        """The request for a chat completion in the HTTP body `body`.
+        """Parse the HTTP body of a chat completion.
 
         Raises:
-            InvalidRequestError: it is not valid; `param` names the place.
+            InvalidRequestError: it is not valid; `param` names the member.
         """
         return cls._parse(body, CHAT)
 
     @classmethod
     def completion(cls, body: bytes) -> GenerationRequest:
-        """The request for a completion in the HTTP body `body`.
+        """Parse the HTTP body of a plain completion.
 
         Raises:
-            InvalidRequestError: it is not valid; `param` names the place.
+            InvalidRequestError: it is not valid; `param` names the member.
         """
         return cls._parse(body, TEXT)
 
@@ -68,49 +68,48 @@ class GenerationRequest:
         return cls(shape, model, stream, validation.include_usage(document), document, len(body))
 
     def limited(self, model: Model, *, clamp: bool = False) -> GenerationRequest:
-        """The same within a model's limits.
+        """The request within a model's limits.
 
         Args:
             model: the model.
-            clamp: whether what is above the ceiling is lowered instead of refused.
+            clamp: lower values above the ceiling instead of refusing them.
 
         Raises:
-            InvalidRequestError: it asks for a longer answer than the model gives.
-            RequestTooLargeError: it is larger than what the model takes.
+            InvalidRequestError: it asks for a longer response than the model allows.
+            RequestTooLargeError: it is larger than the model accepts.
         """
         _check_size(self.size, model)
         ceiling = model.max_tokens_ceiling
-        asked = {name: self.body[name] for name in _MAX_TOKENS if self.body.get(name) is not None}
-        for name, value in asked.items():
+        limits = {name: self.body[name] for name in _MAX_TOKENS if self.body.get(name) is not None}
+        for name, value in limits.items():
             if ceiling is not None and value > ceiling:
                 if not clamp:
                     raise InvalidRequestError(
-                        f"'{name}' is {value}: this model's answers have at most {ceiling} tokens.",
-                        param=name,
+                        f"'{name}' is {value}, but this model allows at most {ceiling} tokens.", param=name
                     )
-                asked[name] = ceiling
-        if not asked:
+                limits[name] = ceiling
+        if not limits:
             default = model.max_tokens_default or ceiling
-            asked = {} if default is None else {"max_tokens": default}
-        elif "max_completion_tokens" in asked:
-            # Not every engine knows the newer name; those that do prefer it.
-            asked.setdefault("max_tokens", asked["max_completion_tokens"])
-        return replace(self, body={**self.body, **asked})
+            limits = {} if default is None else {"max_tokens": default}
+        elif "max_completion_tokens" in limits:
+            # Some engines know only the older name; those that know both prefer the newer one.
+            limits.setdefault("max_tokens", limits["max_completion_tokens"])
+        return replace(self, body={**self.body, **limits})
 
     def engine_body(self, *, stream: bool) -> bytes:
-        """What the engine is asked.
+        """The request to the engine, with token counts whenever it streams.
 
-        The model's name is left out: the endpoint serves one model, and engines refuse names that
-        are not their own.
+        It leaves out the model's name: the endpoint serves one model, and engines reject names other than
+        their own.
 
         Args:
-            stream: whether the engine shall stream, whatever the client wants; it is asked to count tokens.
+            stream: whether the engine streams, regardless of what the client wants.
         """
-        asked = {key: value for key, value in self.body.items() if key not in ("model", "stream_options")}
-        asked["stream"] = stream
+        body = {key: value for key, value in self.body.items() if key not in ("model", "stream_options")}
+        body["stream"] = stream
         if stream:
-            asked["stream_options"] = {**(self.body.get("stream_options") or {}), "include_usage": True}
-        return _json(asked)
+            body["stream_options"] = {**(self.body.get("stream_options") or {}), "include_usage": True}
+        return encode(body)
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ class EmbeddingRequest:
 
     Attributes:
         model: the model's name or alias, as the client wrote it.
-        count: how many inputs there are.
+        count: number of inputs.
         base64: whether the client wants vectors as base64 of little-endian 32-bit floats.
         body: the whole request.
         size: of its JSON, in bytes.
@@ -133,48 +132,50 @@ class EmbeddingRequest:
 
     @classmethod
     def parse(cls, body: bytes) -> EmbeddingRequest:
-        """The request in the HTTP body `body`.
+        """Parse the HTTP body.
 
         Raises:
-            InvalidRequestError: it is not valid; `param` names the place.
+            InvalidRequestError: it is not valid; `param` names the member.
         """
         document = validation.json_object(body)
         model = validation.model(document)
         validation.check_input(document, "input")
-        given = document["input"]
         encoding = document.get("encoding_format")
         if encoding not in (None, "float", "base64"):
             raise validation.invalid("encoding_format", "'float' or 'base64'", encoding)
-        single = isinstance(given, str) or isinstance(given[0], int)
-        return cls(model, 1 if single else len(given), encoding == "base64", document, len(body))
+        count = len(_inputs(document["input"]))
+        return cls(model, count, encoding == "base64", document, len(body))
 
     def limited(self, model: Model, *, clamp: bool = False) -> EmbeddingRequest:  # noqa: ARG002 - as above
-        """The same within a model's limits.
+        """The request within a model's limits.
 
         Raises:
-            RequestTooLargeError: it is larger than what the model takes.
+            RequestTooLargeError: it is larger than the model accepts.
         """
         _check_size(self.size, model)
         return self
 
     def engine_body(self, dialect: str) -> bytes:
-        """What the engine is asked.
+        """The request to the engine.
 
         Args:
             dialect: of the engine: see `Model.dialect`.
         """
-        asked = {key: value for key, value in self.body.items() if key != "model"}
+        body = {key: value for key, value in self.body.items() if key != "model"}
         if dialect == "tei":
-            given = asked.pop("input")
-            # A list of token numbers is one input here, and must not be taken for several.
-            single = isinstance(given, str) or isinstance(given[0], int)
-            asked["inputs"] = [given] if single else given
-            asked.pop("encoding_format", None)
-            asked.pop("user", None)
-        return _json(asked)
+            body["inputs"] = _inputs(body.pop("input"))
+            body.pop("encoding_format", None)
+            body.pop("user", None)
+        return encode(body)
 
 
-def _json(document: dict[str, Any]) -> bytes:
+def _inputs(value: Any) -> list[Any]:
+    """The inputs as a list: a text is one input, and so is a list of token numbers."""
+    return [value] if isinstance(value, str) or isinstance(value[0], int) else value
+
+
+def encode(document: dict[str, Any]) -> bytes:
+    """A document as compact JSON."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 

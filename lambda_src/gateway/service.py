@@ -1,29 +1,30 @@
-"""The models that are served here. Knows neither HTTP nor Lambda."""
+"""The models behind this gateway and who may use them. Independent of HTTP and Lambda."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from gateway.answer import Answer, Caller, Endpoints, Question
-from gateway.chunks import Chunk, Identity, chunks
-from gateway.dialects import documents
+from gateway.chunks import Identity, chunks
 from gateway.embeddings import embeddings
+from gateway.endpoints import Endpoints
 from gateway.errors import InvalidRequestError, ModelNotAllowedError, ModelNotFoundError
+from gateway.framing import documents
+from gateway.model_response import Caller, ModelRequest, ModelResponse
 from gateway.schema import EmbeddingRequest, GenerationRequest
 from gateway.settings import Model
 
 
 class Models:
-    """The models that are served here.
+    """The models behind this gateway.
 
     Args:
         by_name: models by name and alias.
-        endpoints: where they are asked.
-        key_models: own names of the models that keys may use: see `gateway.settings.Settings`.
+        endpoints: the client for SageMaker's runtime.
+        key_models: names of the models that each key may use: see `gateway.settings.Settings`.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Models:
 
     @property
     def body_bytes(self) -> int:
-        """Size of the largest request that any model takes."""
+        """Size of the largest request that any model accepts."""
         return max((model.body_bytes for model in self._by_name.values()), default=0)
 
     def list(self, caller: Caller) -> dict[str, Any]:
@@ -50,61 +51,63 @@ class Models:
         """One model, in OpenAI's shape.
 
         Raises:
-            ModelNotFoundError: there is none of this name.
-            ModelNotAllowedError: it is not for the caller.
+            ModelNotFoundError: no model has this name.
+            ModelNotAllowedError: the caller may not use it.
         """
         self._find(name, caller)
         return _model(name)
 
-    def generate(self, request: GenerationRequest, caller: Caller) -> Answer:
-        """The answer to a request for text, chunk by chunk; the model is asked when it is iterated.
+    def generate(self, request: GenerationRequest, caller: Caller) -> ModelResponse:
+        """The response to a request for text, in chunks; iterating it invokes the model.
 
         Raises:
-            ModelNotFoundError: there is no such model.
-            ModelNotAllowedError: it is not for the caller.
-            InvalidRequestError: the model is not for text, or the request is beyond its limits.
+            ModelNotFoundError: no model has this name.
+            ModelNotAllowedError: the caller may not use it.
+            InvalidRequestError: the model does not generate text, or the request exceeds its limits.
         """
         created = int(time.time())
 
-        def ask(model: Model, name: str, *, clamp: bool) -> Question:
+        def build(model: Model, name: str, clamp: bool) -> ModelRequest:
             if model.dialect == "tei":
-                raise InvalidRequestError(f"The model {name!r} makes embeddings, not text.", param="model")
+                raise InvalidRequestError(f"The model {name!r} creates embeddings, not text.", param="model")
             identity = Identity(f"{request.shape.id_prefix}{caller.request_id}", name, created)
             limited = request.limited(model, clamp=clamp)
-            return Question(
+            return ModelRequest(
                 model,
                 limited.engine_body(stream=not model.serverless),
                 not model.serverless,
                 lambda parts: chunks(documents(parts), identity, request.shape),
             )
 
-        return self._answer(request.model, ask, caller, request.shape.input)
+        return self._respond(request.model, build, caller, request.shape.input)
 
-    def embed(self, request: EmbeddingRequest, caller: Caller) -> Answer:
-        """The answer to a request for embeddings, one document; the model is asked when it is iterated.
+    def embed(self, request: EmbeddingRequest, caller: Caller) -> ModelResponse:
+        """The response to a request for embeddings, in one document; iterating it invokes the model.
 
         Raises:
-            ModelNotFoundError: there is no such model.
-            ModelNotAllowedError: it is not for the caller.
-            RequestTooLargeError: the request is beyond its limits.
+            ModelNotFoundError: no model has this name.
+            ModelNotAllowedError: the caller may not use it.
+            RequestTooLargeError: the request exceeds the model's limit.
         """
 
-        def ask(model: Model, name: str, *, clamp: bool) -> Question:
-            return Question(
+        def build(model: Model, name: str, clamp: bool) -> ModelRequest:
+            return ModelRequest(
                 model,
                 request.limited(model, clamp=clamp).engine_body(model.dialect),
                 not model.serverless,
                 lambda parts: embeddings(parts, request, name),
             )
 
-        return self._answer(request.model, ask, caller, "input")
+        return self._respond(request.model, build, caller, "input")
 
-    def _answer(self, name: str, ask: Any, caller: Caller, param: str) -> Answer:
+    def _respond(
+        self, name: str, build: Callable[[Model, str, bool], ModelRequest], caller: Caller, param: str
+    ) -> ModelResponse:
         model = self._find(name, caller)
         fallback = None
         if model.fallback is not None and self._allowed(self._by_name[model.fallback], caller):
-            fallback = partial(ask, self._by_name[model.fallback], model.fallback, clamp=True)
-        return Answer(self._endpoints, ask(model, name, clamp=False), fallback, caller, param)
+            fallback = partial(build, self._by_name[model.fallback], model.fallback, True)
+        return ModelResponse(self._endpoints, build(model, name, False), fallback, caller, param)
 
     def _find(self, name: str, caller: Caller) -> Model:
         model = self._by_name.get(name)
@@ -115,18 +118,10 @@ class Models:
         return model
 
     def _allowed(self, model: Model, caller: Caller) -> bool:
-        names = self._key_models.get(caller.key_name, self._key_models.get("*"))
+        names = self._key_models.get(caller.key_name or "*", self._key_models.get("*"))
         return names is None or model.name in names
 
 
 def _model(name: str) -> dict[str, Any]:
-    # When a model was made is not known here; a time of our own would change with every instance.
+    # The gateway does not know when a model was created, and its own start time differs between instances.
     return {"id": name, "object": "model", "created": 0, "owned_by": "sagemaker"}
-
-
-def shown_to_streaming_client(chunk: Chunk, request: GenerationRequest) -> Chunk | None:
-    """The chunk as a client asked for it: token counts only on request; None if nothing is left of it."""
-    if request.include_usage:
-        return chunk
-    without = {key: value for key, value in chunk.items() if key != "usage"}
-    return without if chunk["choices"] else None

@@ -1,4 +1,4 @@
-"""What the function's environment variables say."""
+"""The gateway's configuration, from the function's environment variables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-# Lambda takes no larger event, and SageMaker no larger request.
+# Lambda's limit for events, and SageMaker's for requests.
 MAX_BODY_BYTES: Final = 6 * 1024 * 1024
 # SageMaker's limit for serverless endpoints.
 _SERVERLESS_BODY_BYTES: Final = 4 * 1024 * 1024
@@ -15,22 +15,22 @@ DIALECTS: Final = ("openai", "tei")
 
 
 class SettingsError(Exception):
-    """An environment variable is missing or wrong; the function can't start."""
+    """An environment variable is missing or invalid, so the function cannot start."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model that clients can ask for.
+    """A model that clients can request.
 
     Attributes:
-        name: its own name; aliases lead to it.
+        name: its own name, not an alias.
         endpoint: the SageMaker endpoint.
-        serverless: whether that is a serverless one, which can't stream.
-        dialect: what its container is asked in: OpenAI's, or Text Embeddings Inference's own.
-        max_tokens_default: length of an answer, in tokens, where the client says none.
-        max_tokens_ceiling: what a client may ask for.
+        serverless: whether the endpoint is serverless and cannot stream.
+        dialect: its container's API: `openai`, or Text Embeddings Inference's own (`tei`).
+        max_tokens_default: length of a response in tokens, unless the client sets one.
+        max_tokens_ceiling: the longest response that a client may request, in tokens.
         body_bytes: size of the largest request.
-        fallback: own name of the model that answers when this one has no capacity.
+        fallback: own name of the model that responds when this one has no capacity.
     """
 
     name: str
@@ -48,14 +48,14 @@ class Settings:
     """The gateway's configuration.
 
     Attributes:
-        models: by name; aliases are names too, in the order of the variable.
+        models: by name and alias, in the order of the variable.
         port: TCP port to listen on.
-        keepalive_seconds: how long a client waits for a sign of life.
-        log_content: whether prompts and answers are logged.
-        function_name: of the Lambda function; what its metrics are told apart by.
-        key_models: own names of the models that keys may use, by the key's name; `*` is for keys that are
-            not listed, and without it they may use all.
-        cors_origins: pages of which origins may call from a browser.
+        keepalive_seconds: interval of the signs of life that a waiting client gets.
+        log_content: whether prompts and responses are logged.
+        function_name: name of the Lambda function, a dimension of its metrics.
+        key_models: own names of the models that a key may use, by the key's name; `*` is for keys that are
+            not listed, which may use all models without it.
+        cors_origins: origins whose pages may call the API from a browser.
     """
 
     models: Mapping[str, Model]
@@ -71,7 +71,7 @@ class Settings:
         """Read the variables that begin with `GATEWAY_`, and `PORT`.
 
         Raises:
-            SettingsError: one of them does not make sense.
+            SettingsError: one of them is missing or invalid.
         """
         try:
             models = _models(json.loads(environ["GATEWAY_MODELS"]))
@@ -87,7 +87,7 @@ class Settings:
         except (KeyError, ValueError, AttributeError, TypeError) as error:
             raise SettingsError(
                 'GATEWAY_MODELS must be {"<model>": {"endpoint": "<name>", "aliases": [...], ...}}, '
-                "GATEWAY_KEY_MODELS names of models by key, GATEWAY_CORS_ORIGINS a list, PORT and "
+                "GATEWAY_KEY_MODELS lists of models by key, GATEWAY_CORS_ORIGINS a list, PORT and "
                 "GATEWAY_KEEPALIVE_SECONDS numbers, GATEWAY_LOG_CONTENT true or false: "
                 f"{type(error).__name__} {error}"
             ) from error
@@ -95,25 +95,25 @@ class Settings:
 
 def _models(document: dict[str, dict[str, Any]]) -> dict[str, Model]:
     models: dict[str, Model] = {}
-    for name, given in document.items():
-        attributes = {key: value for key, value in given.items() if key != "aliases" and value is not None}
-        if given.get("serverless"):
+    for name, members in document.items():
+        attributes = {key: value for key, value in members.items() if key != "aliases" and value is not None}
+        if members.get("serverless"):
             attributes.setdefault("body_bytes", _SERVERLESS_BODY_BYTES)
         model = Model(name, **attributes)
         if model.dialect not in DIALECTS:
-            raise ValueError(f"{name}: no dialect is called {model.dialect!r}")
-        for alias in [name, *given.get("aliases", [])]:
+            raise ValueError(f"{name}: unknown dialect {model.dialect!r}")
+        for alias in [name, *members.get("aliases", [])]:
             if alias in models:
-                raise ValueError(f"two models are called {alias!r}")
+                raise ValueError(f"two models have the name {alias!r}")
             models[alias] = model
     for model in models.values():
         if model.fallback is not None and model.fallback not in document:
-            raise ValueError(f"{model.name}: there is no model {model.fallback!r} to fall back to")
+            raise ValueError(f"{model.name}: unknown fallback model {model.fallback!r}")
     return models
 
 
 def _key_models(document: Mapping[str, list[str]], models: Mapping[str, Model]) -> dict[str, frozenset[str]]:
-    # With one of its names a key may use all of a model's names; what is not served here gives nothing.
+    # One of a model's names allows all of its names; names of models elsewhere allow nothing.
     return {
         key: frozenset(models[name].name for name in names if name in models)
         for key, names in document.items()
@@ -122,7 +122,7 @@ def _key_models(document: Mapping[str, list[str]], models: Mapping[str, Model]) 
 
 def _positive(number: float) -> float:
     if not 0 < number < float("inf"):
-        raise ValueError(f"{number} is not above 0")
+        raise ValueError(f"{number} is not greater than 0")
     return number
 
 

@@ -1,4 +1,4 @@
-"""Blocking iterators, such as botocore's streams, under asyncio."""
+"""Blocking iterators, such as botocore's streams, in asyncio."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ T = TypeVar("T")
 
 
 async def iterate(blocking: Iterable[T], idle_seconds: float) -> AsyncIterator[T | None]:
-    """Items of `blocking` as they come; it is iterated in a thread of its own, to its end.
+    """Items of `blocking` as they arrive; it is iterated to its end in a thread of its own.
 
-    One thread for the whole iteration, rather than one of a pool for each item, spares a hand-over
-    per item, and long streams don't fill the pool.
+    One thread for the whole iteration saves a switch per item, and long streams do not fill a pool.
 
     Args:
-        blocking: what to iterate; its items are not None.
-        idle_seconds: None is handed out each time that nothing came for so long.
+        blocking: the items, none of which is None.
+        idle_seconds: yields None each time no item has arrived for this long.
     """
     loop = asyncio.get_running_loop()
     results: asyncio.Queue[tuple[T] | BaseException | None] = asyncio.Queue()
@@ -28,7 +27,7 @@ async def iterate(blocking: Iterable[T], idle_seconds: float) -> AsyncIterator[T
         try:
             for item in blocking:
                 loop.call_soon_threadsafe(results.put_nowait, (item,))
-        except BaseException as error:  # noqa: BLE001 - raised again where the items are awaited
+        except BaseException as error:  # noqa: BLE001 - raised where the items are awaited
             end = error
         loop.call_soon_threadsafe(results.put_nowait, end)
 

@@ -24,7 +24,7 @@ def test_unknown_paths_and_methods(client: httpx.Client) -> None:
     wrong = client.get("/v1/chat/completions")
     assert (wrong.status_code, wrong.json()["error"]["message"]) == (
         405,
-        "There is no GET /v1/chat/completions, only another method.",
+        "The path /v1/chat/completions does not support GET.",
     )
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from gateway.chunks import CHAT, TEXT, Identity, chunks, says_something
+from gateway.chunks import CHAT, TEXT, Identity, chunks, has_content
 from gateway.errors import ApiError, ContextLengthExceededError, ModelError
 
 IDENTITY = Identity("chatcmpl-1", "demo", 1700000000)
@@ -87,8 +87,8 @@ def test_the_role_alone_says_nothing() -> None:
     role, text = chunks(
         [piece({"role": "assistant", "content": ""}), piece({"content": "x"}, "stop")], IDENTITY, CHAT
     )
-    assert not says_something(role)
-    assert says_something(text)
+    assert not has_content(role)
+    assert has_content(text)
 
 
 def test_a_plain_completion_has_texts() -> None:
@@ -99,6 +99,6 @@ def test_a_plain_completion_has_texts() -> None:
     (chunk,) = chunks([document], IDENTITY, TEXT)
     assert chunk["object"] == "text_completion"
     assert chunk["choices"] == [{"index": 0, "text": "Hi", "logprobs": None, "finish_reason": "length"}]
-    assert says_something(chunk)
+    assert has_content(chunk)
     with pytest.raises(ModelError):
         list(chunks([piece({"content": "Hi"}, "stop")], IDENTITY, TEXT))

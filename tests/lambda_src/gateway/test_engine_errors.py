@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from gateway.engine_errors import engine_answer, engine_error
+from gateway.engine_errors import engine_error, engine_response_error
 from gateway.errors import (
     ApiError,
     ContextLengthExceededError,
@@ -80,16 +80,16 @@ TGI_BUSY = {"error": "Model is overloaded", "error_type": "overloaded"}
     ],
 )
 def test_answers_with_a_status(answer: object, status: int, kind: type[ApiError]) -> None:
-    error = engine_answer(json.dumps(answer), status)
+    error = engine_response_error(json.dumps(answer), status)
     assert type(error) is kind
 
 
 def test_a_text_that_is_not_json() -> None:
-    assert type(engine_answer("<html>Bad Gateway</html>", 500)) is ModelError
+    assert type(engine_response_error("<html>Bad Gateway</html>", 500)) is ModelError
 
 
 def test_an_engines_advice_is_passed_on() -> None:
-    assert engine_answer(json.dumps(VLLM_OLD), 400).message == "max_tokens must be at least 1"
+    assert engine_response_error(json.dumps(VLLM_OLD), 400).message == "max_tokens must be at least 1"
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from gateway.answer import Answer
 from gateway.app import create_app
 from gateway.errors import ModelUnavailableError
-from gateway.requestlog import RequestRecord
+from gateway.model_response import ModelResponse
+from gateway.request_log import RequestRecord
 from gateway.responses import EventStream
 from gateway.service import Models
 from gateway.settings import Model, Settings
@@ -48,7 +48,7 @@ def new_objects() -> Iterator[None]:
 
 def alive() -> Counter[type]:
     gc.collect()
-    kinds = (Answer, RequestRecord, EventStream, Invocation)
+    kinds = (ModelResponse, RequestRecord, EventStream, Invocation)
     return Counter(type(each) for each in gc.get_objects() if type(each) in kinds)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from gateway.chunks import CHAT, TEXT, Identity, Shape, chunks
 from gateway.completion import completion
-from gateway.dialects import documents
 from gateway.errors import ApiError
+from gateway.framing import documents
 from hypothesis import given
 from hypothesis import strategies as st
 

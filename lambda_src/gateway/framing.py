@@ -1,6 +1,6 @@
-"""The ways engines frame an answer: server-sent events, JSON lines, or one JSON document.
+"""How engines frame a response: server-sent events, JSON lines, or one JSON document.
 
-SageMaker hands the answer on in parts that end anywhere, also inside a character.
+SageMaker splits the response anywhere, even inside a character.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import Any, Final
 from gateway.errors import ModelError
 
 Document = dict[str, Any]
-# What OpenAI's dialect ends a stream with; None here, so that a stream's end is told from its content.
+# The end of a stream in OpenAI's dialect; None distinguishes it from content.
 DONE: Final = None
 _DONE_MARK: Final = b"[DONE]"
-# Old llama.cpp servers report a failure in a field of its own.
+# Old llama.cpp servers report errors in a separate field.
 _DATA_FIELDS: Final = (b"data", b"error")
 _OTHER_FIELDS: Final = (b"event", b"id", b"retry", b"")
 
 
 def documents(parts: Iterable[bytes]) -> Iterator[Document | None]:
-    """The JSON objects in an answer, and `DONE` where the engine said so.
+    """The JSON objects of a response, and `DONE` where the engine marks its end.
 
     Args:
-        parts: the answer's bytes, split anywhere.
+        parts: the response's bytes, split anywhere.
 
     Raises:
-        ModelError: the answer is not JSON, or ends in the middle of it.
+        ModelError: the response is not JSON, or ends inside an object.
     """
     data: list[bytes] = []
     text: list[bytes] = []
@@ -41,7 +41,7 @@ def documents(parts: Iterable[bytes]) -> Iterator[Document | None]:
             data.append(value.removeprefix(b" "))
         elif field not in _OTHER_FIELDS:
             text.append(line)
-            # An object may span lines; only where a bracket closes can it be whole.
+            # An object may span lines; it can only be complete where a bracket closes.
             if line.rstrip().endswith(b"}") and (document := _try_decode(b"\n".join(text))) is not None:
                 yield document
                 text = []
@@ -68,7 +68,7 @@ def _decode(data: bytes) -> Document | None:
         return DONE
     document = _try_decode(data)
     if document is None:
-        raise ModelError(cause=f"answer of {len(data)} bytes is not a whole JSON object")
+        raise ModelError(cause=f"response of {len(data)} bytes is not a complete JSON object")
     return document
 
 

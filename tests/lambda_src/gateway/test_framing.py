@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from gateway.dialects import documents
 from gateway.errors import ModelError
+from gateway.framing import documents
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from gateway.answer import Answer, Caller, Question
 from gateway.endpoints import Call
 from gateway.errors import ModelUnavailableError
+from gateway.model_response import Caller, ModelRequest, ModelResponse
 from gateway.settings import Model
 
 from tests.support.patience import HANG_SECONDS
@@ -47,16 +47,16 @@ class Endpoints:
         return self.invocation
 
 
-def question(name: str) -> Question:
+def question(name: str) -> ModelRequest:
     def read(parts: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         return ({"usage": None, "part": part} for part in parts)
 
-    return Question(Model(name, name), b"{}", True, read)
+    return ModelRequest(Model(name, name), b"{}", True, read)
 
 
 def given_up(endpoints: Endpoints) -> list[Any]:
     """What comes out of an answer that is closed while the endpoint has not begun to answer."""
-    answer = Answer(endpoints, question("first"), lambda: question("second"), Caller("r"), "messages")
+    answer = ModelResponse(endpoints, question("first"), lambda: question("second"), Caller("r"), "messages")
     outcome: list[Any] = []
 
     def iterate() -> None:
