@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.errors import ApiError
+from gateway.errors import ApiError, InvalidRequestError
 from gateway.metrics import embedded_metrics
 from gateway.model_response import ModelResponse
 from gateway.settings import Settings
@@ -37,7 +38,14 @@ class RequestLog:
         if scope["type"] != "http" or scope["path"] == HEALTH_PATH:
             await self._app(scope, receive, send)
             return
-        record = RequestRecord.create(scope, Headers(scope=scope).get(CONTEXT_HEADER))
+        app = self._app
+        headers = Headers(scope=scope)
+        contexts = headers.getlist(CONTEXT_HEADER)
+        record = RequestRecord.create(scope, contexts[0] if len(contexts) == 1 else None)
+        if len(contexts) > 1:
+            # The adapter sets one; with two, it is unknown which of them a client made up.
+            record.error = InvalidRequestError(f"The header {CONTEXT_HEADER} is not allowed in requests.")
+            app = JSONResponse(record.error.body(), status_code=record.error.status)
         if self._settings.log_content:
             record.content = []
         status = record.status
@@ -53,7 +61,7 @@ class RequestLog:
 
         scope["state"] = {**scope.get("state", {}), "record": record}
         try:
-            await self._app(scope, receive, recorded)
+            await app(scope, receive, recorded)
         except Exception as error:  # noqa: BLE001 - Starlette has responded, and raises it to be logged
             record.error = record.error or error
         finally:

@@ -118,7 +118,9 @@ class Models:
         return model
 
     def _allowed(self, model: Model, caller: Caller) -> bool:
-        names = self._key_models.get(caller.key_name or "*", self._key_models.get("*"))
+        # API Gateway names every caller. Without a name, restrictions that exist apply in full.
+        default = frozenset[str]() if self._key_models and caller.key_name is None else None
+        names = self._key_models.get(caller.key_name or "*", self._key_models.get("*", default))
         return names is None or model.name in names
 
 

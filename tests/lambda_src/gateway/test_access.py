@@ -7,6 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
+from gateway.app import create_app
+from gateway.service import Models
+from gateway.settings import Model, Settings
+from starlette.testclient import TestClient
 
 from tests.lambda_src.gateway.conftest import MODELS
 from tests.support.patience import HANG_SECONDS
@@ -69,6 +73,42 @@ def test_a_fallback_is_no_way_around(limited: Any, engine: Any) -> None:
     response = ask(of(limited, "team"), "safe")
     assert response.status_code >= 400
     assert [path for path in engine.paths if "backup" in path] == []
+
+
+def test_two_contexts_are_refused(limited: Any, engine: Any) -> None:
+    contexts = [
+        ("x-amzn-request-context", json.dumps({"authorizer": {"keyName": key}})) for key in ("a", "team")
+    ]
+    body = {"model": "demo", "messages": MESSAGES}
+    response = httpx.post(
+        f"{limited.address}/v1/chat/completions", json=body, headers=contexts, timeout=HANG_SECONDS
+    )
+    assert (response.status_code, response.json()["error"]["type"]) == (400, "invalid_request_error")
+    assert limited.log_line(response.headers["x-request-id"])["error"] == "InvalidRequestError"
+    assert engine.asked == []
+
+
+@pytest.mark.parametrize("context", [None, "{}", "null", "[]", "{", '{"identity": "x", "authorizer": []}'])
+def test_requests_without_a_caller_are_not_unrestricted(context: str | None) -> None:
+    restricted = client_of({"team": frozenset({"demo"})}, context)
+    assert restricted.get("/v1/models").json()["data"] == []
+    assert restricted.get("/v1/models/demo").status_code == 403
+    assert ask(restricted, "demo").status_code == 403
+    others = client_of({"team": frozenset({"demo"}), "*": frozenset({"small"})}, context)
+    assert [model["id"] for model in others.get("/v1/models").json()["data"]] == ["small"]
+
+
+@pytest.mark.parametrize("identity", [{"apiKeyId": "abc"}, {"userArn": "arn:aws:iam::1:user/a"}])
+def test_callers_that_no_restriction_names_may_use_all_models(identity: dict[str, str]) -> None:
+    unlisted = client_of({"team": frozenset({"demo"})}, json.dumps({"identity": identity}))
+    assert len(unlisted.get("/v1/models").json()["data"]) == 2
+
+
+def client_of(key_models: dict[str, frozenset[str]], context: str | None) -> TestClient:
+    """A client of a gateway with two models; its requests have this context."""
+    models = {name: Model(name, name) for name in ("demo", "small")}
+    app = create_app(Models(models, None, key_models), Settings(models))
+    return TestClient(app, headers={} if context is None else {"x-amzn-request-context": context})
 
 
 def test_without_limits_every_key_may_use_every_model(client: httpx.Client) -> None:
