@@ -116,13 +116,13 @@ class Pipeline(ConfigModel):
             given = "neither github nor gitlab is given" if self.github is None else "both are given"
             raise Invalid(given, "give one; for the other make another role").error()
         if not self.issuer.subjects:
-            wrong = (
+            reason = (
                 "no job may assume it" if self.github is None else "no branch, tag or environment is named"
             )
-            raise Invalid(wrong, "name branches, tags or environments, as in `branches: [main]`").error()
+            raise Invalid(reason, "name branches, tags or environments, as in `branches: [main]`").error()
         if self.github is not None and self.github.pull_requests and set(self.policies) != {"viewer"}:
-            wrong = "pull_requests lets anybody's code have more than viewer"
-            raise Invalid(wrong, "make another role for pull requests, with `policies: [viewer]`").error()
+            reason = "pull_requests lets anybody's code have more than viewer"
+            raise Invalid(reason, "make another role for pull requests, with `policies: [viewer]`").error()
         if "operator" in self.policies and "viewer" not in self.policies:
             raise Invalid("operator is not enough without viewer", "add viewer to policies").error()
         return self
@@ -169,8 +169,8 @@ class ExecutionRole(ConfigModel):
     def _exactly_one(self) -> Self:
         if (self.name is None) == (self.arn is None):
             given = "neither name nor arn is given" if self.name is None else "both name and arn are given"
-            right = "give name for a role that the toolkit makes, or arn for one that exists"
-            raise Invalid(given, right).error()
+            remedy = "give name for a role that the toolkit makes, or arn for one that exists"
+            raise Invalid(given, remedy).error()
         return self
 
 

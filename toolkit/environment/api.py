@@ -100,7 +100,7 @@ RuleGroup = Literal[
 def _check_origin(value: str) -> Invalid | None:
     from urllib.parse import urlsplit
 
-    right = "an origin is scheme, host and port, such as https://chat.example.com; * is any"
+    remedy = "an origin is scheme, host and port, such as https://chat.example.com; * is any"
     if value == "*":
         return None
     try:
@@ -113,7 +113,7 @@ def _check_origin(value: str) -> Invalid | None:
     return (
         None
         if whole and plain and url.scheme in ("http", "https")
-        else Invalid(f"{value!r} is not an origin", right)
+        else Invalid(f"{value!r} is not an origin", remedy)
     )
 
 

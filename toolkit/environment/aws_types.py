@@ -45,8 +45,8 @@ def _check_instance_type(value: str) -> Invalid | None:
     known = catalogue.instances()
     if value in known:
         return None
-    right = did_you_mean(value, known) or "SageMaker's instance types look like ml.g6.2xlarge"
-    return Invalid(f"{value!r} is not an instance type of the catalogue", right)
+    remedy = did_you_mean(value, known) or "SageMaker's instance types look like ml.g6.2xlarge"
+    return Invalid(f"{value!r} is not an instance type of the catalogue", remedy)
 
 
 InstanceType = Annotated[str, Checked(_check_instance_type, {"enum": list(catalogue.instances())})]

@@ -24,15 +24,15 @@ class ConfigModel(BaseModel):
 
 
 class Invalid(NamedTuple):
-    """What is wrong with a value, and what would be right."""
+    """Why a value is invalid, and how to correct it."""
 
-    wrong: str
-    right: str
+    reason: str
+    remedy: str
 
     def error(self) -> PydanticCustomError:
         """What a validator raises; pydantic adds the key's path."""
         # The texts travel as context, since pydantic would read braces in a message as placeholders.
-        return PydanticCustomError("mistake", "{wrong}; {right}", self._asdict())
+        return PydanticCustomError("mistake", "{reason}; {remedy}", self._asdict())
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +65,11 @@ class Checked:
         return {**handler(schema), **self.schema}
 
 
-def matching(pattern: str, right: str) -> Checked:
+def matching(pattern: str, remedy: str) -> Checked:
     """Strings that a pattern describes in full."""
     compiled = re.compile(pattern, re.ASCII)  # as JSON Schema reads it
 
     def check(value: str) -> Invalid | None:
-        return None if compiled.fullmatch(value) else Invalid(f"{value!r} is not valid here", right)
+        return None if compiled.fullmatch(value) else Invalid(f"{value!r} is not valid here", remedy)
 
     return Checked(check, {"pattern": f"^(?:{pattern})$"})

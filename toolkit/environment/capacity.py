@@ -3,93 +3,32 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from toolkit.cron import Cron, CronError
 from toolkit.environment.base import Checked, ConfigModel, Invalid, matching
 from toolkit.environment.problems import did_you_mean
 
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-
-
-@dataclass(frozen=True)
-class _Field:
-    """One of the six fields of a cron expression.
-
-    Attributes:
-        name: as the user guide calls it.
-        lowest: its lowest number.
-        highest: its highest number.
-        words: what stands for the numbers from `lowest` on.
-        special: further things it can be, as a pattern.
-    """
-
-    name: str
-    lowest: int
-    highest: int
-    words: tuple[str, ...] = ()
-    special: str = r"(?!)"
-
-    def accepts(self, text: str) -> bool:
-        """Whether `text` can stand in the field."""
-        return bool(re.fullmatch(self.special, text)) or all(self._accepts_item(i) for i in text.split(","))
-
-    def _accepts_item(self, item: str) -> bool:
-        """Whether it is `*`, a value, a range, or one of these with a step."""
-        span, slash, step = item.partition("/")
-        if slash and not (step.isascii() and step.isdigit() and int(step) > 0):
-            return False
-        return span == "*" or all(self._accepts_value(value) for value in span.split("-", 1))
-
-    def _accepts_value(self, value: str) -> bool:
-        if value.isascii() and value.isdigit():
-            return self.lowest <= int(value) <= self.highest
-        return value in self.words
-
-
-_FIELDS = (
-    _Field("minutes", 0, 59),
-    _Field("hours", 0, 23),
-    _Field("day of month", 1, 31, special=r"\?|L|LW|([1-9]|[12]\d|3[01])W"),
-    _Field("month", 1, 12, _MONTHS),
-    _Field("day of week", 1, 7, _DAYS, special=r"\?|L|([1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)(L|#[1-5])"),
-    _Field("year", 1970, 2199),
-)
-_CRON_EXAMPLE = '"0 8 ? * MON-FRI *" is 8:00 on working days'
-
 
 def _check_cron(value: str) -> Invalid | None:
-    if value.startswith("cron("):
-        return Invalid("cron( ) is written around it", f"leave that out: {_CRON_EXAMPLE}")
-    parts = value.split()
-    if len(parts) != len(_FIELDS):
-        wrong = f"{value!r} has {len(parts)} fields"
-        names = ", ".join(field.name for field in _FIELDS)
-        return Invalid(wrong, f"AWS wants six, {names}: {_CRON_EXAMPLE}")
-    for field, part in zip(_FIELDS, parts, strict=True):
-        if not field.accepts(part):
-            words = f" or {field.words[0]} to {field.words[-1]}" if field.words else ""
-            right = f"it takes {field.lowest} to {field.highest}{words}, with * , - and /"
-            return Invalid(f"{part!r} cannot be the field {field.name}", right)
-    if (parts[2] == "?") == (parts[4] == "?"):
-        given = "both are" if parts[2] == "?" else "neither is"
-        wrong = f"one of day of month and day of week must be ?, and {given}"
-        return Invalid(wrong, f"write ? for the one that does not matter: {_CRON_EXAMPLE}")
+    try:
+        Cron(value)
+    except CronError as error:
+        return Invalid(error.reason, error.remedy)
     return None
 
 
 def _check_at(value: str) -> Invalid | None:
-    right = 'write it as "2026-12-24T18:00:00", with the zone in timezone'
+    remedy = 'write it as "2026-12-24T18:00:00", with the zone in timezone'
     if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", value, re.ASCII):
-        return Invalid(f"{value!r} is not a time", right)
+        return Invalid(f"{value!r} is not a time", remedy)
     try:
         datetime.fromisoformat(value)
     except ValueError as error:
-        return Invalid(f"{value!r} is not a time: {error}", right)
+        return Invalid(f"{value!r} is not a time: {error}", remedy)
     return None
 
 
@@ -102,8 +41,8 @@ def _check_timezone(value: str) -> Invalid | None:
         known = zoneinfo.available_timezones()
         if not known:  # a machine without a time zone database cannot tell
             return None
-        right = did_you_mean(value, known) or "zones are called Europe/Berlin, Asia/Shanghai, UTC"
-        return Invalid(f"there is no time zone {value!r}", right)
+        remedy = did_you_mean(value, known) or "zones are called Europe/Berlin, Asia/Shanghai, UTC"
+        return Invalid(f"there is no time zone {value!r}", remedy)
     return None
 
 

@@ -29,7 +29,7 @@ class Document:
 
     Attributes:
         data: its content as dict, tuple, str, int, float, bool or None.
-        problems: what is wrong with it as YAML, with lines.
+        problems: YAML errors, with lines.
         lines: line of every value, by its key's path: the line of the key, or of an item.
         sources: the text of every scalar as it stands in the file.
     """
@@ -63,8 +63,8 @@ def parse(text: str) -> Document:
         return document
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        wrong = f"character U+{error.character:04X} cannot stand in a YAML file"
-        problem = Problem((), wrong, 'remove it, or write it as an escape inside "double quotes"')
+        reason = f"character U+{error.character:04X} cannot stand in a YAML file"
+        problem = Problem((), reason, 'remove it, or write it as an escape inside "double quotes"')
         document.problems.append((line, problem))
         return document
     except YAMLError as error:
@@ -84,9 +84,9 @@ def _syntax_problem(error: MarkedYAMLError) -> tuple[int, Problem]:
     while_doing = ""
     if error.context and error.context_mark is not None:
         while_doing = f"{error.context} that begins in line {error.context_mark.line + 1}, "
-    wrong = f"not valid YAML: {while_doing}{error.problem}"
-    right = "check indentation, colons, quotes and brackets here and in the line above"
-    return line, Problem((), wrong, right)
+    reason = f"not valid YAML: {while_doing}{error.problem}"
+    remedy = "check indentation, colons, quotes and brackets here and in the line above"
+    return line, Problem((), reason, remedy)
 
 
 class _Builder:
@@ -127,8 +127,8 @@ class _Builder:
             key = _characters(key_node.value)
             here = (*path, key)
             if key in mapping:
-                wrong = f"the key is already in line {first_lines[key]}"
-                problem = Problem(here, wrong, "remove or rename one of them")
+                reason = f"the key is already in line {first_lines[key]}"
+                problem = Problem(here, reason, "remove or rename one of them")
                 self._document.problems.append((line, problem))
                 continue
             if key_node.tag != TAG + "str":
@@ -163,8 +163,8 @@ class _Builder:
         kind = node.tag.removeprefix(TAG) if node.tag else ""
         convert = _SCALARS.get(kind)
         if convert is None:
-            wrong = f"the tag {node.tag} is not supported"
-            self._problem(node, path, wrong, "write the value without a tag")
+            reason = f"the tag {node.tag} is not supported"
+            self._problem(node, path, reason, "write the value without a tag")
             return None
         try:
             return convert(text)
@@ -172,8 +172,8 @@ class _Builder:
             self._problem(node, path, f"{text} is not a number", "correct it, or put it in quotes")
             return None
 
-    def _problem(self, node: Node, path: KeyPath, wrong: str, right: str) -> None:
-        self._document.problems.append((node.start_mark.line + 1, Problem(path, wrong, right)))
+    def _problem(self, node: Node, path: KeyPath, reason: str, remedy: str) -> None:
+        self._document.problems.append((node.start_mark.line + 1, Problem(path, reason, remedy)))
 
 
 def _entries(node: MappingNode) -> Iterator[tuple[Node, Node]]:

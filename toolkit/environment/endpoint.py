@@ -40,8 +40,8 @@ class Serverless(ConfigModel):
     def _ordered(self) -> Self:
         warm = self.provisioned_concurrency
         if warm is not None and warm > self.max_concurrency:
-            wrong = f"provisioned_concurrency {warm} is more than max_concurrency {self.max_concurrency}"
-            raise Invalid(wrong, "lower the first or raise the second").error()
+            reason = f"provisioned_concurrency {warm} is more than max_concurrency {self.max_concurrency}"
+            raise Invalid(reason, "lower the first or raise the second").error()
         return self
 
 
@@ -81,8 +81,8 @@ class AsyncEndpoint(ConfigModel):
 def _check_realtime(value: object) -> Invalid | None:
     if value == "realtime":
         return None
-    right = "use realtime, or a mapping as in `serverless: {memory_mb: 4096}` or `async: {}`"
-    return Invalid(f"{value!r} is not a kind of endpoint by itself", right)
+    remedy = "use realtime, or a mapping as in `serverless: {memory_mb: 4096}` or `async: {}`"
+    return Invalid(f"{value!r} is not a kind of endpoint by itself", remedy)
 
 
 def _discriminate(value: Any) -> str | None:

@@ -27,8 +27,8 @@ def _check_region(value: str) -> Invalid | None:
     known = catalogue.regions()
     if value in known:
         return None
-    right = did_you_mean(value, known) or "regions look like us-east-1"
-    return Invalid(f"{value!r} is not an AWS region", right)
+    remedy = did_you_mean(value, known) or "regions look like us-east-1"
+    return Invalid(f"{value!r} is not an AWS region", remedy)
 
 
 def _check_tag(value: str) -> Invalid | None:
@@ -165,7 +165,7 @@ class Environment(ConfigModel):
 class ValidParts:
     """Those parts of a file that are right by themselves; None for the others.
 
-    With it what several keys say together can be checked although something else in the file is wrong,
+    With it what several keys say together can be checked although something else in the file is reason,
     and all mistakes are told at once.
     """
 

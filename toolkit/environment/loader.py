@@ -114,7 +114,7 @@ def _validate(
     problems = [
         problem
         for problem in problems
-        if problem.path not in known and not (problem.wrong == MISSING and problem.path in misspelt)
+        if problem.path not in known and not (problem.reason == MISSING and problem.path in misspelt)
     ]
     if isinstance(document.data, dict):
         broken = [problem.path for problem in problems] + list(known)
@@ -153,8 +153,8 @@ def _parts(data: dict[str, Any], name: str, broken: Iterable[KeyPath]) -> ValidP
 
 def _account_id_needed(data: dict[str, Any]) -> Iterable[Problem]:
     if data.get("target") == "aws" and "account_id" not in data:
-        right = 'target: aws needs it, with 12 digits in quotes: account_id: "123456789012"'
-        yield Problem(("account_id",), MISSING, right)
+        remedy = 'target: aws needs it, with 12 digits in quotes: account_id: "123456789012"'
+        yield Problem(("account_id",), MISSING, remedy)
 
 
 def neighbours(project: Project, environment: Environment) -> list[Environment]:

@@ -44,8 +44,8 @@ class Limits(ConfigModel):
     def _ordered(self) -> Self:
         default, ceiling = self.max_tokens_default, self.max_tokens_ceiling
         if default is not None and ceiling is not None and default > ceiling:
-            wrong = f"max_tokens_default {default} is more than max_tokens_ceiling {ceiling}"
-            raise Invalid(wrong, "lower the first or raise the second").error()
+            reason = f"max_tokens_default {default} is more than max_tokens_ceiling {ceiling}"
+            raise Invalid(reason, "lower the first or raise the second").error()
         return self
 
 

@@ -30,8 +30,8 @@ def option_name(engine: str) -> Checked:
 
     def check(name: str) -> Invalid | None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-            right = f"write the flag as {name.strip('-').lower().replace('-', '_')}"
-            return Invalid(f"{name!r} is not an option's name", right)
+            remedy = f"write the flag as {name.strip('-').lower().replace('-', '_')}"
+            return Invalid(f"{name!r} is not an option's name", remedy)
         if name in ENGINES[engine].reserved_options:
             return Invalid(f"{name} is set by the toolkit", _WHO_DECIDES)
         return _secret_name(name)
@@ -196,8 +196,8 @@ class TgiOptions(Options):
     def _ordered(self) -> Self:
         prompt, total = self.max_input_tokens, self.max_total_tokens
         if prompt is not None and total is not None and prompt >= total:
-            wrong = f"max_input_tokens {prompt} leaves nothing of max_total_tokens {total} for an answer"
-            raise Invalid(wrong, "lower the first or raise the second").error()
+            reason = f"max_input_tokens {prompt} leaves nothing of max_total_tokens {total} for an answer"
+            raise Invalid(reason, "lower the first or raise the second").error()
         return self
 
 

@@ -20,18 +20,18 @@ class Problem:
 
     Attributes:
         path: the key it is about, from the top of the file; empty for the file as a whole.
-        wrong: what is wrong.
-        right: what would be right.
-        meant: the keys that the wrong one may stand for.
+        reason: what is wrong.
+        remedy: how to correct it.
+        meant: the keys that the unknown key may stand for.
     """
 
     path: KeyPath
-    wrong: str
-    right: str
+    reason: str
+    remedy: str
     meant: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        text = f"{self.wrong}; {self.right}"
+        text = f"{self.reason}; {self.remedy}"
         return f"{dotted(self.path)}: {text}" if self.path else text
 
 
@@ -46,8 +46,8 @@ class EnvironmentFileError(InputError):
 
     def __init__(self, file: str, found: Iterable[tuple[int, Problem]]) -> None:
         ordered = sorted(found, key=lambda item: (item[0], [str(part) for part in item[1].path]))
-        self.found = [(f"{file}:{line}", problem) for line, problem in dict.fromkeys(ordered)]
-        (where, first), *others = self.found
+        self.problems = [(f"{file}:{line}", problem) for line, problem in dict.fromkeys(ordered)]
+        (where, first), *others = self.problems
         super().__init__(
             str(first), where=where, details=[f"{place}: {problem}" for place, problem in others]
         )

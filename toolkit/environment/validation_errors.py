@@ -141,23 +141,23 @@ def _problem(error: ErrorDetails, document: Document) -> Problem:
 
 
 def _mistake(error: _Error) -> Problem:
-    return Problem(error.path, error.context["wrong"], error.context["right"])
+    return Problem(error.path, error.context["reason"], error.context["remedy"])
 
 
 def _missing(error: _Error) -> Problem:
     section = section_at(error.location[:-1])
     field = fields(section).get(str(error.path[-1]))
     examples = field.examples if field is not None else None
-    right = f"add it, as in {error.path[-1]}: {examples[0]}" if examples else "add it"
-    return Problem(error.path, MISSING, right)
+    remedy = f"add it, as in {error.path[-1]}: {examples[0]}" if examples else "add it"
+    return Problem(error.path, MISSING, remedy)
 
 
 def _unknown_key(error: _Error) -> Problem:
     section = section_at(error.location[:-1])
     known = sorted(fields(section))
     key = error.path[-1]
-    right = did_you_mean(key, known) or f"known keys here: {', '.join(known)}"
-    return Problem(error.path, "unknown key", right, meant=tuple(closest(key, known)))
+    remedy = did_you_mean(key, known) or f"known keys here: {', '.join(known)}"
+    return Problem(error.path, "unknown key", remedy, meant=tuple(closest(key, known)))
 
 
 def _wrong_type(expected: str) -> Callable[[_Error], Problem]:
@@ -167,12 +167,12 @@ def _wrong_type(expected: str) -> Callable[[_Error], Problem]:
             return Problem(error.path, "is empty", f"it must be {expected}")
         if expected == "a string" and isinstance(given, int | float):
             return Problem(error.path, f"{source} is {_kind(given)}, not a string", f'quote it: "{source}"')
-        wrong = f"{source} is {_kind(given)}, not {expected}".strip()
+        reason = f"{source} is {_kind(given)}, not {expected}".strip()
         if isinstance(given, str) and expected in ("a whole number", "a number"):
-            return Problem(error.path, wrong, f"write {expected} without quotes")
+            return Problem(error.path, reason, f"write {expected} without quotes")
         if isinstance(given, str) and expected == "true or false":
-            return Problem(error.path, wrong, "write true or false, without quotes; yes and no are words")
-        return Problem(error.path, wrong, f"it must be {expected}")
+            return Problem(error.path, reason, "write true or false, without quotes; yes and no are words")
+        return Problem(error.path, reason, f"it must be {expected}")
 
     return explain
 
@@ -189,8 +189,8 @@ def _out_of_range(limit: str, words: str) -> Callable[[_Error], Problem]:
 def _no_choice(error: _Error) -> Problem:
     expected = error.context["expected"]
     hint = did_you_mean(error.given, _words(expected)) if isinstance(error.given, str) else None
-    right = _join(hint, f"use {expected}")
-    return Problem(error.path, f"{error.source} is not possible", right)
+    remedy = _join(hint, f"use {expected}")
+    return Problem(error.path, f"{error.source} is not possible", remedy)
 
 
 def _too_long(error: _Error) -> Problem:
@@ -214,15 +214,15 @@ def _no_alternative(error: _Error) -> Problem:
     if found:
         return Problem(error.path, f"{' and '.join(found)} are given", f"{about}: keep one of them")
     hints = (did_you_mean(key, kinds) for key in error.given)
-    right = _join(*hints, f"give exactly one of {', '.join(kinds)}")
-    return Problem(error.path, "gives none of what it can be", right)
+    remedy = _join(*hints, f"give exactly one of {', '.join(kinds)}")
+    return Problem(error.path, "gives none of what it can be", remedy)
 
 
 def _unknown_alternative(error: _Error) -> Problem:
     tag, by = error.context["tag"], CHOSEN_BY[str(error.path[-1])]
     known = tags(error.path[-1])
-    right = _join(did_you_mean(tag, known), f"known: {', '.join(known)}")
-    return Problem((*error.path, by), f"there is no {by} {tag}", right)
+    remedy = _join(did_you_mean(tag, known), f"known: {', '.join(known)}")
+    return Problem((*error.path, by), f"there is no {by} {tag}", remedy)
 
 
 # Kinds of mappings that differ in which key they have.

@@ -66,15 +66,15 @@ class NotInCatalogueError(LookupError):
 
     Attributes:
         field: which of `region`, `version` and `instance_type` stands in the way.
-        wrong: what is wrong.
-        right: what there is instead.
+        reason: what is wrong.
+        remedy: the available alternatives.
     """
 
-    def __init__(self, field: str, wrong: str, right: str) -> None:
-        super().__init__(f"{wrong}; {right}")
+    def __init__(self, field: str, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason}; {remedy}")
         self.field = field
-        self.wrong = wrong
-        self.right = right
+        self.reason = reason
+        self.remedy = remedy
 
 
 def regions() -> Mapping[str, str]:

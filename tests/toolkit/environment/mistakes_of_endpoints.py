@@ -140,22 +140,22 @@ CAPACITY = {
     "classic cron": capacity(
         "{schedules: [{name: a, cron: '0 8 * * 1-5', min: 1}]}",
         ".schedules[0].cron",
-        "has 5 fields; AWS wants six",
+        "has 5 fields; AWS needs six",
     ),
     "cron with its wrapping": capacity(
         "{schedules: [{name: a, cron: 'cron(0 8 ? * MON-FRI *)', min: 1}]}",
         ".schedules[0].cron",
-        "leave that out",
+        "the toolkit adds cron( ); give the fields only",
     ),
     "cron of no hour": capacity(
         "{schedules: [{name: a, cron: '0 25 ? * MON-FRI *', min: 1}]}",
         ".schedules[0].cron",
-        "'25' cannot be the field hours; it takes 0 to 23",
+        "'25' is not valid in the field hours; use 0 to 23",
     ),
     "cron without a question mark": capacity(
         "{schedules: [{name: a, cron: '0 8 * * MON-FRI *', min: 1}]}",
         ".schedules[0].cron",
-        "neither is; write ?",
+        "neither is; use ?",
     ),
     "time that is none": capacity(
         "{schedules: [{name: a, at: '2026-13-01T00:00:00', min: 1}]}", ".schedules[0].at", "is not a time"

@@ -26,7 +26,7 @@ from toolkit.environment.options import OPTION, VALUE, option_name, variable_nam
 def test_names_of_secrets(name: str) -> None:
     mistake = variable_name("vllm").check(name)
     assert mistake is not None
-    assert "secret" in mistake.wrong
+    assert "secret" in mistake.reason
     assert option_name("vllm").check(name.lower()) is not None
 
 

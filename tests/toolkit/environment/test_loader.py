@@ -64,7 +64,7 @@ def test_a_mistake_is_told_with_line_key_and_remedy(project: Project, kind: str)
     assert before in VALID
     text = VALID.replace(before, after, 1)
     error = mistake(project, text)
-    told = [(where, str(problem)) for where, problem in error.found]
+    told = [(where, str(problem)) for where, problem in error.problems]
     assert len(told) == 1, told
     where, message = told[0]
     assert where == error.where == f"terraform/environments/dev.yaml:{line}"
@@ -82,7 +82,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_lines(project: Project) -
     )
     text = text.replace("burst: 5", "brust: 5")
     error = mistake(project, text)
-    places = [(where.rsplit(":", 1)[1], str(problem).split(": ")[0]) for where, problem in error.found]
+    places = [(where.rsplit(":", 1)[1], str(problem).split(": ")[0]) for where, problem in error.problems]
     assert places == [
         ("3", "name"),
         ("4", "region"),
@@ -96,7 +96,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_lines(project: Project) -
 
 def test_what_keys_say_together_is_checked_although_others_are_wrong(project: Project) -> None:
     text = VALID.replace("name: llm", "name: llm\ncolour: red").replace("ml.g6.2xlarge", "ml.c7i.xlarge")
-    assert [str(problem).split(": ")[0] for _, problem in mistake(project, text).found] == [
+    assert [str(problem).split(": ")[0] for _, problem in mistake(project, text).problems] == [
         "colour",
         "models.qwen3-8b.instance_type",
     ]

@@ -99,7 +99,7 @@ def test_what_does_not_exist_is_told_with_what_does(
     with pytest.raises(NotInCatalogueError) as caught:
         resolve(*arguments)
     assert caught.value.field == field
-    assert right in caught.value.right
+    assert right in caught.value.remedy
 
 
 @pytest.mark.parametrize(

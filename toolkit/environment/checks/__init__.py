@@ -31,14 +31,14 @@ def _account(parts: ValidParts) -> Iterator[Problem]:
         return
     arn = parts.account.execution_role.arn
     if arn is not None and parts.account_id is not None and arn.split(":")[4] != parts.account_id:
-        wrong = f"the role is in account {arn.split(':')[4]}, the environment in {parts.account_id}"
-        right = "SageMaker takes roles of its own account only: correct the ARN or account_id"
-        yield Problem(("account", "execution_role", "arn"), wrong, right)
+        reason = f"the role is in account {arn.split(':')[4]}, the environment in {parts.account_id}"
+        remedy = "SageMaker takes roles of its own account only: correct the ARN or account_id"
+        yield Problem(("account", "execution_role", "arn"), reason, remedy)
     state, store = parts.account.state.bucket, parts.account.model_store.bucket
     if state is not None and state == store:
-        wrong = f"{state} is the bucket of the model store"
+        reason = f"{state} is the bucket of the model store"
         yield Problem(
-            ("account", "state", "bucket"), wrong, "whoever runs models must not read the state: use two"
+            ("account", "state", "bucket"), reason, "whoever runs models must not read the state: use two"
         )
 
 
@@ -50,15 +50,15 @@ def _endpoint_names(parts: ValidParts) -> Iterator[Problem]:
         endpoint = endpoint_name(f"{parts.project}-{parts.name}", model)
         path = ("models", model)
         if len(endpoint) > MAX_ENDPOINT_NAME:
-            wrong = f"its endpoint would be called {endpoint}, {len(endpoint)} characters"
-            right = (
+            reason = f"its endpoint would be called {endpoint}, {len(endpoint)} characters"
+            remedy = (
                 f"at most {MAX_ENDPOINT_NAME}, since SageMaker allows 63 and its configuration adds 9:"
                 f" shorten the model's name by {len(endpoint) - MAX_ENDPOINT_NAME}"
             )
-            yield Problem(path, wrong, right)
+            yield Problem(path, reason, remedy)
         if endpoint in seen:
-            wrong = f"its endpoint would be called {endpoint}, as that of {seen[endpoint]}"
-            yield Problem(path, wrong, "rename one: dots become hyphens in endpoint names")
+            reason = f"its endpoint would be called {endpoint}, as that of {seen[endpoint]}"
+            yield Problem(path, reason, "rename one: dots become hyphens in endpoint names")
         seen[endpoint] = model
 
 
@@ -69,7 +69,7 @@ def _model_names(parts: ValidParts) -> Iterator[Problem]:
             owner = name if alias == name else owners.get(alias)
             owner = alias if owner is None and alias in parts.models else owner
             if owner is not None:
-                wrong = f"{alias} is a name of the model {owner} already"
-                right = "a name stands for one model: remove or rename it"
-                yield Problem(("models", name, "aliases", index), wrong, right)
+                reason = f"{alias} is a name of the model {owner} already"
+                remedy = "a name stands for one model: remove or rename it"
+                yield Problem(("models", name, "aliases", index), reason, remedy)
             owners.setdefault(alias, name)

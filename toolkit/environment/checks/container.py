@@ -28,8 +28,8 @@ def check(parts: ValidParts, variant: ResolvedVariant, *, serverless: bool) -> I
     yield from _weights(parts, variant)
     if serverless:
         if variant.instance_type is not None:
-            right = "remove it, or make the endpoint realtime"
-            yield Problem(variant.path("instance_type"), "a serverless endpoint has no instances", right)
+            remedy = "remove it, or make the endpoint realtime"
+            yield Problem(variant.path("instance_type"), "a serverless endpoint has no instances", remedy)
             return
     elif variant.instance_type is None:
         yield Problem(variant.path("instance_type"), MISSING, "add it, as in instance_type: ml.g6.2xlarge")
@@ -42,16 +42,16 @@ def _weights(parts: ValidParts, variant: ResolvedVariant) -> Iterator[Problem]:
     source = variant.source
     if source is None:
         if variant.engine != "custom":
-            right = "say where the weights come from, as in source: {hub: Qwen/Qwen3-8B, revision: …}"
-            yield Problem(variant.path("source"), MISSING, right)
+            remedy = "say where the weights come from, as in source: {hub: Qwen/Qwen3-8B, revision: …}"
+            yield Problem(variant.path("source"), MISSING, remedy)
         return
     if isinstance(source, ServerSource):
         yield from _server(parts, variant)
         return
     if parts.target == "local" and variant.engine != "llama_cpp":
-        wrong = f"the embedded cloud cannot run {variant.engine}"
-        right = "use llama_cpp, or a server that runs already as source"
-        yield Problem(variant.path("serving", "engine"), wrong, right)
+        reason = f"the embedded cloud cannot run {variant.engine}"
+        remedy = "use llama_cpp, or a server that runs already as source"
+        yield Problem(variant.path("serving", "engine"), reason, remedy)
         return
     if isinstance(source, HubSource):
         yield from _hub(variant, source)
@@ -63,36 +63,36 @@ def _weights(parts: ValidParts, variant: ResolvedVariant) -> Iterator[Problem]:
 
 def _server(parts: ValidParts, variant: ResolvedVariant) -> Iterator[Problem]:
     if parts.target == "aws":
-        right = "use package, path, s3 or hub; server is for target: local"
-        wrong = "a SageMaker endpoint cannot hand on to another server"
-        yield Problem((*variant.path("source"), "server"), wrong, right)
+        remedy = "use package, path, s3 or hub; server is for target: local"
+        reason = "a SageMaker endpoint cannot hand on to another server"
+        yield Problem((*variant.path("source"), "server"), reason, remedy)
 
 
 def _hub(variant: ResolvedVariant, source: HubSource) -> Iterator[Problem]:
     path = variant.path("source")
     if source.staged and source.allow_unpinned:
-        right = "remove one: the weights' place in the model store is made of the commit"
-        yield Problem((*path, "allow_unpinned"), "staged weights are always pinned", right)
+        remedy = "remove one: the weights' place in the model store is made of the commit"
+        yield Problem((*path, "allow_unpinned"), "staged weights are always pinned", remedy)
     elif not source.is_pinned and not source.allow_unpinned:
-        wrong = MISSING if source.revision is None else f"{source.revision!r} is not a commit"
-        yield Problem((*path, "revision"), wrong, _HOW_TO_PIN)
+        reason = MISSING if source.revision is None else f"{source.revision!r} is not a commit"
+        yield Problem((*path, "revision"), reason, _HOW_TO_PIN)
     if source.files is not None and not source.staged:
-        right = "add staged: true, or remove it: a container chooses by itself what it loads from the hub"
-        yield Problem((*path, "files"), "is for staged weights", right)
+        remedy = "add staged: true, or remove it: a container chooses by itself what it loads from the hub"
+        yield Problem((*path, "files"), "is for staged weights", remedy)
     if ENGINES[variant.engine].model is None and not source.staged:
-        wrong = f"{variant.engine} cannot load a model from the hub by itself"
-        right = "add staged: true, and stage the weights with `toolkit model stage`"
-        yield Problem((*path, "hub"), wrong, right)
+        reason = f"{variant.engine} cannot load a model from the hub by itself"
+        remedy = "add staged: true, and stage the weights with `toolkit model stage`"
+        yield Problem((*path, "hub"), reason, remedy)
     elif variant.engine == "llama_cpp" and source.files is None:
-        wrong = "a repository of GGUF files has many of them, and one is served"
-        yield Problem(path, wrong, 'name it in files, as in files: ["*Q4_K_M.gguf"]')
+        reason = "a repository of GGUF files has many of them, and one is served"
+        yield Problem(path, reason, 'name it in files, as in files: ["*Q4_K_M.gguf"]')
 
 
 def _in_model_store(parts: ValidParts, variant: ResolvedVariant, source: S3Source) -> Iterator[Problem]:
     store = parts.readable_bucket
     if store is not None and not source.s3.startswith(f"s3://{store}/"):
-        right = f"the execution role reads nothing else: copy the weights to s3://{store}/"
-        yield Problem((*variant.path("source"), "s3"), f"{source.s3} is not in the model store", right)
+        remedy = f"the execution role reads nothing else: copy the weights to s3://{store}/"
+        yield Problem((*variant.path("source"), "s3"), f"{source.s3} is not in the model store", remedy)
 
 
 def _format(variant: ResolvedVariant, source: PackageSource | PathSource) -> Iterator[Problem]:
@@ -101,10 +101,10 @@ def _format(variant: ResolvedVariant, source: PackageSource | PathSource) -> Ite
     wanted = _GGUF if variant.engine == "llama_cpp" else _OTHERS
     if variant.engine == "custom" or suffix in wanted or suffix not in _GGUF + _OTHERS:
         return
-    right = (
+    remedy = (
         "serve it with llama_cpp" if suffix in _GGUF else "give a GGUF file, or serve it with another engine"
     )
-    yield Problem(variant.path("serving", "engine"), f"{variant.engine} cannot load {file}", right)
+    yield Problem(variant.path("serving", "engine"), f"{variant.engine} cannot load {file}", remedy)
 
 
 _ECR_IMAGE = re.compile(
@@ -127,7 +127,7 @@ def _image(parts: ValidParts, variant: ResolvedVariant) -> Iterator[Problem]:
             "version": variant.path("serving", "version"),
             "instance_type": variant.path(*_what_chose_the_hardware(variant)),
         }
-        yield Problem(paths[error.field], error.wrong, error.right)
+        yield Problem(paths[error.field], error.reason, error.remedy)
 
 
 def _what_chose_the_hardware(variant: ResolvedVariant) -> tuple[str, ...]:
@@ -141,31 +141,33 @@ def _own_image(parts: ValidParts, variant: ResolvedVariant) -> Iterator[Problem]
         return
     found = _ECR_IMAGE.fullmatch(image)
     if found is None:
-        wrong = f"{image} is not in a registry that SageMaker reads"
+        reason = f"{image} is not in a registry that SageMaker reads"
         example = f"123456789012.dkr.ecr.{parts.region or 'us-east-1'}.amazonaws.com/my-server:1.0"
-        yield Problem(path, wrong, f"push it to Amazon ECR, and name it as {example}")
+        yield Problem(path, reason, f"push it to Amazon ECR, and name it as {example}")
     elif parts.region is not None and found["region"] != parts.region:
-        wrong = f"the image is in {found['region']}, the environment in {parts.region}"
-        yield Problem(path, wrong, f"SageMaker reads images of its own region: push it to {parts.region} too")
+        reason = f"the image is in {found['region']}, the environment in {parts.region}"
+        yield Problem(
+            path, reason, f"SageMaker reads images of its own region: push it to {parts.region} too"
+        )
 
 
 def _hardware(variant: ResolvedVariant) -> Iterator[Problem]:
     instance_type = variant.instance_type
     instance = catalogue.hardware(instance_type)
     if instance_type is not None and instance_type.startswith("ml.t2."):
-        right = "use ml.c7i.large or larger"
-        yield Problem(variant.path("instance_type"), "ml.t2 cannot be scaled automatically", right)
+        remedy = "use ml.c7i.large or larger"
+        yield Problem(variant.path("instance_type"), "ml.t2 cannot be scaled automatically", remedy)
     option = ENGINES[variant.engine].parallelism
     wanted = variant.serving.flags().get(option or "")
     if isinstance(wanted, int) and wanted > instance.gpus:
-        wrong = f"{wanted} GPUs are asked for, {instance_type} has {instance.gpus}"
-        right = "leave it out to use all there are, or take a larger instance type"
-        yield Problem(variant.path("serving", "options", str(option)), wrong, right)
+        reason = f"{wanted} GPUs are asked for, {instance_type} has {instance.gpus}"
+        remedy = "leave it out to use all there are, or take a larger instance type"
+        yield Problem(variant.path("serving", "options", str(option)), reason, remedy)
     machine_image = variant.serving.inference_ami_version
     kind = "gpu" if instance.gpus else "neuron" if instance.neuron else "none"
     if machine_image is not None and f"-{kind}-" not in machine_image:
         accelerator = "GPUs" if "-gpu-" in machine_image else "Neuron accelerators"
-        wrong = (
+        reason = (
             f"{machine_image} is for {accelerator}, and {instance_type or 'a serverless endpoint'} has none"
         )
-        yield Problem(variant.path("serving", "inference_ami_version"), wrong, "remove it")
+        yield Problem(variant.path("serving", "inference_ami_version"), reason, "remove it")

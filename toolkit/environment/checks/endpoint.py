@@ -34,8 +34,8 @@ def check(parts: ValidParts, name: str, model: Model) -> Iterator[Problem]:
     if model.serverless is not None:
         for key, reason in _NOT_SERVERLESS.items():
             if key in model.model_fields_set:
-                wrong = f"a serverless endpoint has none: {reason}"
-                yield Problem((*path, key), wrong, "remove it, or make the endpoint realtime")
+                remedy = "remove it, or make the endpoint realtime"
+                yield Problem((*path, key), f"not supported by serverless endpoints: {reason}", remedy)
     else:
         yield from _variants(path, model)
         yield from _shadow(path, model)
@@ -52,47 +52,47 @@ def _task(name: str, model: Model) -> Iterator[Problem]:
     for other in others:
         ours, theirs = ENGINES[first.engine].task, ENGINES[other.engine].task
         if ours != theirs and "custom" not in (first.engine, other.engine):
-            wrong = f"{other.engine} answers {theirs}, {first.engine} beside it {ours}"
-            right = "one endpoint gets one kind of request: make two models of it"
-            yield Problem(other.path("serving", "engine"), wrong, right)
+            reason = f"{other.engine} answers {theirs}, {first.engine} beside it {ours}"
+            remedy = "one endpoint gets one kind of request: make two models of it"
+            yield Problem(other.path("serving", "engine"), reason, remedy)
 
 
 def _variants(path: KeyPath, model: Model) -> Iterator[Problem]:
     if model.variants and not any(variant.weight for variant in model.variants.values()):
-        right = "give at least one of them a weight above 0"
-        yield Problem((*path, "variants"), "no variant gets any traffic", right)
+        remedy = "give at least one of them a weight above 0"
+        yield Problem((*path, "variants"), "no variant gets any traffic", remedy)
     seen: dict[str, str] = {}
     for name in model.variants:
         if name.lower() in seen:
-            wrong = f"{name} and {seen[name.lower()]} are the same but for upper and lower case"
-            yield Problem((*path, "variants", name), wrong, "rename one: people will mistake them")
+            reason = f"{name} and {seen[name.lower()]} are the same but for upper and lower case"
+            yield Problem((*path, "variants", name), reason, "rename one: people will mistake them")
         seen[name.lower()] = name
     if model.shadow is not None and SHADOW.lower() in seen:
-        wrong = f"{seen[SHADOW.lower()]} is what the shadow is called"
-        yield Problem((*path, "variants", seen[SHADOW.lower()]), wrong, "rename the variant")
+        reason = f"{seen[SHADOW.lower()]} is what the shadow is called"
+        yield Problem((*path, "variants", seen[SHADOW.lower()]), reason, "rename the variant")
 
 
 def _shadow(path: KeyPath, model: Model) -> Iterator[Problem]:
     if model.shadow is None:
         return
     if model.asynchronous is not None:
-        right = "remove it, or make the endpoint realtime"
-        yield Problem((*path, "shadow"), "an asynchronous endpoint cannot have a shadow", right)
+        remedy = "remove it, or make the endpoint realtime"
+        yield Problem((*path, "shadow"), "an asynchronous endpoint cannot have a shadow", remedy)
     elif len(model.variants) > 1:
-        wrong = f"SageMaker copies the requests of one variant, and here are {len(model.variants)}"
-        yield Problem((*path, "shadow"), wrong, "remove the shadow, or all variants but one")
+        reason = f"SageMaker copies the requests of one variant, and here are {len(model.variants)}"
+        yield Problem((*path, "shadow"), reason, "remove the shadow, or all variants but one")
 
 
 def _asynchronous(path: KeyPath, model: Model) -> Iterator[Problem]:
     if model.asynchronous is None:
         return
     if len(model.variants) > 1:
-        wrong = "an asynchronous endpoint has one queue, which several variants cannot scale by"
-        yield Problem((*path, "variants"), wrong, "keep one of them, or make the endpoint realtime")
+        reason = "an asynchronous endpoint has one queue, which several variants cannot scale by"
+        yield Problem((*path, "variants"), reason, "keep one of them, or make the endpoint realtime")
     elif model.asynchronous.scale_to_zero and model.capacity.min > 1:
-        wrong = f"min {model.capacity.min} keeps instances that scale_to_zero takes away"
+        reason = f"min {model.capacity.min} keeps instances that scale_to_zero takes away"
         yield Problem(
-            (*path, "capacity", "min"), wrong, "remove it, or set endpoint.async.scale_to_zero: false"
+            (*path, "capacity", "min"), reason, "remove it, or set endpoint.async.scale_to_zero: false"
         )
 
 
@@ -103,8 +103,8 @@ def _schedules(name: str, model: Model) -> Iterator[Problem]:
             path = (*variant.path("capacity"), "schedules", index)
             for key, value in (("min", schedule.min), ("max", schedule.max)):
                 if value is not None and value < least:
-                    right = f"use at least {least}; only asynchronous endpoints can scale to zero"
-                    yield Problem((*path, key), f"{value} instances cannot answer anybody", right)
+                    remedy = f"use at least {least}; only asynchronous endpoints can scale to zero"
+                    yield Problem((*path, key), f"{value} instances cannot answer anybody", remedy)
             yield from _bounds(path, variant.capacity, schedule.min, schedule.max)
 
 
@@ -137,12 +137,12 @@ def _resources(parts: ValidParts, path: KeyPath, model: Model) -> Iterator[Probl
     store = parts.readable_bucket
     for key, uri in buckets.items():
         if store is not None and uri is not None and not uri.startswith(f"s3://{store}/"):
-            right = f"the execution role writes nowhere else: use a prefix of s3://{store}/"
-            yield Problem((*path, *key), f"{uri} is not in the model store", right)
+            remedy = f"the execution role writes nowhere else: use a prefix of s3://{store}/"
+            yield Problem((*path, *key), f"{uri} is not in the model store", remedy)
     for key, arn in arns.items():
         if parts.region is not None and arn is not None and region_of(arn) != parts.region:
-            wrong = f"it is in {region_of(arn)}, the environment in {parts.region}"
-            yield Problem((*path, *key), wrong, "SageMaker takes those of its own region")
+            reason = f"it is in {region_of(arn)}, the environment in {parts.region}"
+            yield Problem((*path, *key), reason, "SageMaker takes those of its own region")
 
 
 def _rollout(name: str, model: Model) -> Iterator[Problem]:
@@ -155,23 +155,23 @@ def _rollout(name: str, model: Model) -> Iterator[Problem]:
     if not isinstance(rollout, AllAtOnce):
         yield from _fleet(path, name, model)
     if isinstance(rollout, Rolling) and len(model.variants) > 1:
-        right = "use canary or linear, or keep one variant"
-        yield Problem((*path, "strategy"), "SageMaker cannot roll through several variants", right)
+        remedy = "use canary or linear, or keep one variant"
+        yield Problem((*path, "strategy"), "SageMaker cannot roll through several variants", remedy)
 
 
 def _times(path: KeyPath, rollout: Rollout) -> Iterator[Problem]:
     watched = sum(rollout.waits)
     if rollout.timeout_seconds is not None and rollout.timeout_seconds <= watched:
-        wrong = f"{rollout.timeout_seconds} seconds are over before the waiting is, which takes {watched}"
+        reason = f"{rollout.timeout_seconds} seconds are over before the waiting is, which takes {watched}"
         yield Problem(
-            (*path, "timeout_seconds"), wrong, "give more, for the instances' start too, or wait less"
+            (*path, "timeout_seconds"), reason, "give more, for the instances' start too, or wait less"
         )
     if rollout.alarms.any and watched < METRICS_EVERY_SECONDS:
         key = "bake_seconds" if isinstance(rollout, AllAtOnce) else "wait_seconds"
-        wrong = (
+        reason = (
             f"the alarms are watched for {watched} seconds, and metrics come every {METRICS_EVERY_SECONDS}"
         )
-        yield Problem((*path, key), wrong, "wait longer, 300 for example, or remove the alarms")
+        yield Problem((*path, key), reason, "wait longer, 300 for example, or remove the alarms")
 
 
 def _alarms(path: KeyPath, model: Model, rollout: Rollout) -> Iterator[Problem]:
@@ -179,25 +179,25 @@ def _alarms(path: KeyPath, model: Model, rollout: Rollout) -> Iterator[Problem]:
     variants = max(1, len(model.variants))
     count = variants * max(1, rollout.alarms.thresholds) + len(rollout.alarms.extra)
     if count > MAX_ALARMS:
-        wrong = f"{variants} variants with {rollout.alarms.thresholds} alarms each, and extra, are {count}"
-        yield Problem((*path, "alarms"), wrong, f"SageMaker watches {MAX_ALARMS}: remove some")
+        reason = f"{variants} variants with {rollout.alarms.thresholds} alarms each, and extra, are {count}"
+        yield Problem((*path, "alarms"), reason, f"SageMaker watches {MAX_ALARMS}: remove some")
 
 
 def _fleet(path: KeyPath, name: str, model: Model) -> Iterator[Problem]:
     strategy = model.rollout.strategy if model.rollout is not None else ""
     for variant in model.all_resolved(name):
         if variant.instance_type is not None and variant.instance_type.startswith("ml.inf1."):
-            wrong = f"SageMaker exchanges endpoints on {variant.instance_type} all at once"
-            yield Problem((*path, "strategy"), wrong, "use all_at_once, or another instance type")
+            reason = f"SageMaker exchanges endpoints on {variant.instance_type} all at once"
+            yield Problem((*path, "strategy"), reason, "use all_at_once, or another instance type")
     smallest = min(variant.capacity.least for variant in model.resolved_variants(name).values())
     if model.asynchronous is not None and model.asynchronous.scale_to_zero:
         smallest = 0
     if smallest < 2:
-        wrong = f"a step of {strategy} is at most half of the fleet, which may have {smallest} instances"
-        right = "raise min to 2, in schedules too, or use all_at_once, with alarms and bake_seconds"
+        reason = f"a step of {strategy} is at most half of the fleet, which may have {smallest} instances"
+        remedy = "raise min to 2, in schedules too, or use all_at_once, with alarms and bake_seconds"
         if smallest == 0:
-            right = "set endpoint.async.scale_to_zero: false with capacity.min: 2, or use all_at_once"
-        yield Problem((*path, "strategy"), wrong.replace("1 instances", "1 instance"), right)
+            remedy = "set endpoint.async.scale_to_zero: false with capacity.min: 2, or use all_at_once"
+        yield Problem((*path, "strategy"), reason.replace("1 instances", "1 instance"), remedy)
 
 
 def _api_use(parts: ValidParts, name: str, model: Model) -> Iterator[Problem]:
@@ -205,14 +205,14 @@ def _api_use(parts: ValidParts, name: str, model: Model) -> Iterator[Problem]:
     if model.asynchronous is not None:
         for key in ("limits", "fallback", "aliases"):
             if key in model.model_fields_set:
-                wrong = "an asynchronous endpoint is not part of the API: its answers go to S3"
-                yield Problem((*path, key), wrong, "remove it, or make the endpoint realtime")
+                reason = "an asynchronous endpoint is not part of the API: its answers go to S3"
+                yield Problem((*path, key), reason, "remove it, or make the endpoint realtime")
         return
     if model.fallback is None:
         return
-    wrong, right = _fallback(parts, name, model, model.fallback)
-    if wrong:
-        yield Problem((*path, "fallback"), wrong, right)
+    reason, remedy = _fallback(parts, name, model, model.fallback)
+    if reason:
+        yield Problem((*path, "fallback"), reason, remedy)
 
 
 def _fallback(parts: ValidParts, name: str, model: Model, fallback: str) -> tuple[str, str]:
