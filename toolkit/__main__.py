@@ -48,9 +48,9 @@ def _finish(error: Exception) -> None:
 
 def _explain(error: Exception) -> ToolkitError | None:
     if isinstance(error, OSError):
-        from toolkit import oserrors
+        from toolkit import os_errors
 
-        explained = oserrors.explain(error)
+        explained = os_errors.explain(error)
         if explained is not None:
             return explained
     # Where boto3 was never imported, it raised nothing.

@@ -7,7 +7,7 @@ from pathlib import Path
 from toolkit.errors import InputError
 
 
-def keep_up_to_date(file: Path, content: str, command: str, *, check: bool) -> None:
+def write_or_check(file: Path, content: str, command: str, *, check: bool) -> None:
     """Write a generated file, or see that it is as it would be written.
 
     Raises:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tests.support.checkout import clean_environment, copy_checkout
 from tests.support.toolkit import Toolkit
-from toolkit import toolenvs
+from toolkit import tool_venvs
 from toolkit.aws.access import AwsAccess
 from toolkit.console import Console
 from toolkit.project import Project
@@ -60,7 +60,7 @@ class ByHand:
         self._project = project
         program = discover(project, console)
         self._terraform = program.argv
-        self._checkov = toolenvs.ensure(project, "checkov", console).python
+        self._checkov = tool_venvs.ensure(project, "checkov", console).python
         self._build = project.environment_build("local")
         access = AwsAccess(region=region, account_id="123456789012", endpoint_url=endpoint_url)
         changes = {name: value for name, value in access.process_environment().items() if value}

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.cloud import make_checkout
-from toolkit.aws import statebucket
+from toolkit.aws import state_bucket
 from toolkit.aws.access import AwsAccess
 from toolkit.console import Console
 from toolkit.deployment.context import Context
 from toolkit.deployment.inference import STACK, Prepared
 from toolkit.deployment.outputs import DeployedModel, Outputs
 from toolkit.environment import load
-from toolkit.terraform import Counts, Plan, storedstate
+from toolkit.terraform import Counts, Plan, state_file
 
 ENVIRONMENT = """\
 target: local
@@ -100,14 +100,14 @@ def unchanged(environment: Opened, models: Mapping[str, DeployedModel]) -> Prepa
         "api_stage": file.api.stage,
     }
     state = {
-        "version": storedstate.FORMAT,
+        "version": state_file.FORMAT,
         "lineage": "test",
         "serial": 1,
         "outputs": {name: {"value": value} for name, value in values.items()},
         "resources": [],
     }
-    statebucket.ensure(access, file.state_bucket)
-    statebucket.write(access, file.state_bucket, file.state_key, json.dumps(state).encode())
+    state_bucket.ensure(access, file.state_bucket)
+    state_bucket.write(access, file.state_bucket, file.state_key, json.dumps(state).encode())
     build = context.project.environment_build(file.name)
     build.mkdir(parents=True)
     for name in ("inference.tfvars", "plan.tfplan"):

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import InputError
-from toolkit.generated import keep_up_to_date
+from toolkit.generated import write_or_check
 
 
 def test_check_fails_on_a_stale_file_and_says_what_to_run(tmp_path: Path) -> None:
     file = tmp_path / "page.md"
-    keep_up_to_date(file, "new", "python -m maker", check=False)
-    keep_up_to_date(file, "new", "python -m maker", check=True)
+    write_or_check(file, "new", "python -m maker", check=False)
+    write_or_check(file, "new", "python -m maker", check=True)
     with pytest.raises(InputError, match="stale") as caught:
-        keep_up_to_date(file, "newer", "python -m maker", check=True)
+        write_or_check(file, "newer", "python -m maker", check=True)
     assert "python -m maker" in str(caught.value)
     assert file.read_text() == "new"

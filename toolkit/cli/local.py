@@ -23,7 +23,7 @@ def up() -> None:
     from toolkit.console import Console
     from toolkit.local import client
     from toolkit.project import Project
-    from toolkit.toolenvs import ensure
+    from toolkit.tool_venvs import ensure
 
     console = Console()
     project = Project.find()

@@ -71,8 +71,10 @@ def _chosen(context: Context, name: str | None) -> list[StagedModel]:
     from toolkit.errors import InputError
 
     environment = context.environment
-    places = staging.places(environment)
-    chosen = {key: place for key, place in places.items() if name is None or name in (key, place.model)}
+    variants = staging.variants_with_weights(environment)
+    chosen = {
+        key: variant for key, variant in variants.items() if name is None or name in (key, variant.model)
+    }
     if not chosen:
         raise InputError(
             f"{environment.name} has no model {name}",
@@ -82,7 +84,7 @@ def _chosen(context: Context, name: str | None) -> list[StagedModel]:
     found = [staging.locate_one(context.project, environment, place) for place in chosen.values()]
     models = [model for model in found if model is not None]
     if not models and name is not None:
-        reason = staging.why_not(next(iter(chosen.values())).source)
+        reason = staging.not_staged_reason(next(iter(chosen.values())).source)
         raise InputError(f"the weights of {name} are not staged: {reason}", where=environment.file)
     return models
 
@@ -100,7 +102,7 @@ def _describe(model: StoredModel) -> list[str]:
 
 
 def _content(manifest: Manifest) -> str:
-    from toolkit.staging.meter import size_text
+    from toolkit.staging.progress import size_text
 
     count = len(manifest.files)
     return f"{count} {'file' if count == 1 else 'files'}, {size_text(manifest.size)}"

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from toolkit import iam, rendering
-from toolkit.aws import statebucket
+from toolkit.aws import state_bucket
 from toolkit.deployment.context import Context
 from toolkit.deployment.cutoff import accountadoption
 from toolkit.deployment.locks import locking
@@ -48,7 +48,7 @@ def ensure(context: Context) -> None:
     """
     environment = context.environment
     if context.cloud_instance is None or not context.access.is_local_root:
-        if not statebucket.exists(context.access, environment.state_bucket):
+        if not state_bucket.exists(context.access, environment.state_bucket):
             raise PreflightError(
                 f"account {environment.account_id} has no state bucket {environment.state_bucket}",
                 where=str(environment.file),
@@ -73,7 +73,7 @@ def ensure(context: Context) -> None:
 def _ensure_state_bucket(context: Context) -> bool:
     """Make the state bucket if it is missing; returns whether it was."""
     bucket = context.environment.state_bucket
-    made = statebucket.ensure(context.access, bucket)
+    made = state_bucket.ensure(context.access, bucket)
     if made:
         context.console.line(f"created the state bucket {bucket}")
     return made

@@ -11,7 +11,7 @@ from toolkit.environment import Environment, load
 from toolkit.errors import PreflightError
 from toolkit.project import Project
 from toolkit.terraform import Program, Workspace, discover
-from toolkit.toolenvs import ensure
+from toolkit.tool_venvs import ensure
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from toolkit.aws.logevents import LogEvent, LogReader
+from toolkit.aws.logs import LogEvent, LogReader
 from toolkit.deployment import outputs
 from toolkit.deployment.context import Context
 from toolkit.errors import InputError

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from toolkit.aws import statebucket
+from toolkit.aws import state_bucket
 from toolkit.deployment.context import Context
 from toolkit.errors import PreflightError
-from toolkit.terraform import storedstate
+from toolkit.terraform import state_file
 
 
 @dataclass(frozen=True)
@@ -70,16 +70,16 @@ class Outputs:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def stored(context: Context) -> storedstate.State:
+def stored(context: Context) -> state_file.State:
     """The inference stack's state, as the last apply left it; an empty one before the first.
 
     Read from the bucket alone: the commands that only look at what was deployed start no Terraform.
     """
     environment = context.environment
-    content = statebucket.read(context.access, environment.state_bucket, environment.state_key)
+    content = state_bucket.read(context.access, environment.state_bucket, environment.state_key)
     if content is None:
-        return storedstate.State()
-    return storedstate.parse(content, f"s3://{environment.state_bucket}/{environment.state_key}")
+        return state_file.State()
+    return state_file.parse(content, f"s3://{environment.state_bucket}/{environment.state_key}")
 
 
 def read(context: Context) -> Outputs:

@@ -14,7 +14,7 @@ from typing import Any
 
 from toolkit.environment.schema import schema
 from toolkit.errors import InputError
-from toolkit.generated import keep_up_to_date
+from toolkit.generated import write_or_check
 from toolkit.project import Project
 
 COMMAND = "python -m toolkit.environment.reference"
@@ -52,7 +52,7 @@ def path(project: Project) -> Path:
 
 def main(arguments: list[str]) -> None:
     """Write the page, or check it."""
-    keep_up_to_date(path(Project.find()), text(), COMMAND, check="--check" in arguments)
+    write_or_check(path(Project.find()), text(), COMMAND, check="--check" in arguments)
 
 
 def _sections(root: Mapping[str, Any]) -> Iterator[str]:

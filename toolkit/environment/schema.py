@@ -21,7 +21,7 @@ from pydantic_core import core_schema
 from toolkit.environment.base import ConfigModel
 from toolkit.environment.environment import Environment
 from toolkit.errors import InputError
-from toolkit.generated import keep_up_to_date
+from toolkit.generated import write_or_check
 from toolkit.project import Project
 
 COMMAND = "python -m toolkit.environment.schema"
@@ -100,7 +100,7 @@ def path(project: Project) -> Path:
 
 def main(arguments: list[str]) -> None:
     """Write the schema, or check it."""
-    keep_up_to_date(path(Project.find()), text(), COMMAND, check="--check" in arguments)
+    write_or_check(path(Project.find()), text(), COMMAND, check="--check" in arguments)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from toolkit.errors import ToolkitError
 from toolkit.gate import rules
 from toolkit.gate.rules import Rule
 from toolkit.gate.scan import Scanner
-from toolkit.generated import keep_up_to_date
+from toolkit.generated import write_or_check
 from toolkit.project import Project
 
 COMMAND = "python -m toolkit.gate.docs"
@@ -76,7 +76,7 @@ def main(arguments: list[str]) -> None:
     """Write the page, or check it."""
     project = Project.find()
     ours, names = Scanner(project, Console()).catalogue()
-    keep_up_to_date(path(project), text(ours, names, project), COMMAND, check="--check" in arguments)
+    write_or_check(path(project), text(ours, names, project), COMMAND, check="--check" in arguments)
 
 
 def _ours(ours: Iterable[Rule]) -> Iterator[str]:

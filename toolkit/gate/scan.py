@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit import toolenvs
+from toolkit import tool_venvs
 from toolkit.console import Console
 from toolkit.errors import ToolkitError
 from toolkit.gate import rules
@@ -81,7 +81,7 @@ class Scanner:
     """
 
     def __init__(self, project: Project, console: Console) -> None:
-        environment = toolenvs.ensure(project, "checkov", console)
+        environment = tool_venvs.ensure(project, "checkov", console)
         self._process = subprocess.Popen(
             # Isolated: neither PYTHONPATH nor a file beside the script may stand in for checkov's modules.
             [environment.python, "-I", RUNNER, rules.directory(project)],

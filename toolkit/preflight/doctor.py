@@ -10,14 +10,14 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from toolkit import oserrors
+from toolkit import os_errors
 from toolkit.aws.access import AwsAccess
 from toolkit.aws.errors import explain
 from toolkit.console import Console
 from toolkit.environment import load
 from toolkit.errors import PreflightError, ToolkitError
 from toolkit.project import Project, cache_dir
-from toolkit.staging.meter import size_text
+from toolkit.staging.progress import size_text
 from toolkit.terraform import cli_config, discover, providers
 
 
@@ -59,7 +59,7 @@ def _finding(subject: str, check: Callable[[], str]) -> Finding:
     except ToolkitError as error:
         return Finding(subject, False, str(error))
     except Exception as error:
-        known = oserrors.explain(error) if isinstance(error, OSError) else explain(error)
+        known = os_errors.explain(error) if isinstance(error, OSError) else explain(error)
         if known is None:
             raise
         return Finding(subject, False, str(known))

@@ -6,8 +6,8 @@ another address and with it another model in SageMaker. A manifest outside of th
 says that all of them are there.
 """
 
-from toolkit.staging.addresses import StagedModel, locate, locate_one, places
-from toolkit.staging.inventory import StoredModel, inventory, why_not
+from toolkit.staging.addresses import StagedModel, locate, locate_one, variants_with_weights
+from toolkit.staging.inventory import StoredModel, inventory, not_staged_reason
 from toolkit.staging.manifest import Manifest
 from toolkit.staging.transfer import Staged, stage, upload
 
@@ -19,8 +19,8 @@ __all__ = [
     "inventory",
     "locate",
     "locate_one",
-    "places",
+    "not_staged_reason",
     "stage",
     "upload",
-    "why_not",
+    "variants_with_weights",
 ]

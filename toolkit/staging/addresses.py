@@ -59,7 +59,7 @@ class StagedModel:
         return f"toolkit model stage --env {self.env} {self.name}"
 
 
-def places(environment: Environment) -> dict[str, ResolvedVariant]:
+def variants_with_weights(environment: Environment) -> dict[str, ResolvedVariant]:
     """Each variant that has weights of its own, by what the place of its weights is called."""
     variants = [variant for name, model in environment.models.items() for variant in model.all_resolved(name)]
     # Variants without weights of their own share the model's; any of them stands for it.
@@ -72,7 +72,10 @@ def locate(project: Project, environment: Environment) -> dict[str, StagedModel]
     Raises:
         InputError: a package or path that the environment file names is not there.
     """
-    found = {name: locate_one(project, environment, place) for name, place in places(environment).items()}
+    found = {
+        name: locate_one(project, environment, place)
+        for name, place in variants_with_weights(environment).items()
+    }
     return {name: model for name, model in found.items() if model is not None}
 
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from toolkit.errors import PreflightError
 from toolkit.project import cache_dir
-from toolkit.staging.meter import Lane, size_text
-from toolkit.staging.stop import Stop
+from toolkit.staging.cancellation import CancelToken
+from toolkit.staging.progress import Direction, size_text
 from toolkit.staging.weights import WeightFile
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class HubRepository:
         wanted = selection.choose(self._name, list(there), self._patterns, f"{self._where}.files")
         return [self._weight_file(there[name]) for name in wanted]
 
-    def fetch(self, file: WeightFile, lane: Lane, stop: Stop) -> Path:
+    def fetch(self, file: WeightFile, direction: Direction, cancel: CancelToken) -> Path:
         """Have a file here: from huggingface_hub's cache, from an earlier attempt, or downloaded.
 
         Raises:
@@ -87,11 +87,11 @@ class HubRepository:
         whole = self._place("whole", file)
         for path in [Path(cached), whole] if isinstance(cached, str) else [whole]:
             if file.is_at(path):
-                lane.skipped(file.size)
+                direction.skipped(file.size)
                 return path
         partial = self._place("partial", file)
         with self._explained(), self._alone(partial, file):
-            self._download(file, partial, lane, stop)
+            self._download(file, partial, direction, cancel)
             whole.parent.mkdir(parents=True, exist_ok=True)
             return partial.rename(whole)
 
@@ -106,7 +106,7 @@ class HubRepository:
                     (_root() / parent).rmdir()
 
     def _explained(self) -> AbstractContextManager[None]:
-        from toolkit.staging.huberrors import explained
+        from toolkit.staging.hub_errors import explained
 
         return explained(self._name, self._wanted_revision, self._where)
 
@@ -120,7 +120,7 @@ class HubRepository:
             raise PreflightError(f"the hub does not say what {name} of {self._name} is")
         return WeightFile(name, sibling.size, None, sibling.blob_id)
 
-    def _download(self, file: WeightFile, partial: Path, lane: Lane, stop: Stop) -> None:
+    def _download(self, file: WeightFile, partial: Path, direction: Direction, cancel: CancelToken) -> None:
         from huggingface_hub import hf_hub_url
 
         from toolkit.staging import download
@@ -129,7 +129,7 @@ class HubRepository:
         # What an earlier attempt left may be damaged, for example by a power failure: then once more.
         for _ in range(2):
             begun = partial.stat().st_size
-            lane.skipped(begun)
+            direction.skipped(begun)
             missing, free = file.size - begun, shutil.disk_usage(partial.parent).free
             if missing > free:
                 raise PreflightError(
@@ -137,10 +137,10 @@ class HubRepository:
                     where=str(partial.parent),
                     remedy="make room, or set TOOLKIT_CACHE_DIR to a folder on another disk",
                 )
-            download.resume(url, partial, file.size, lane, stop)
+            download.resume(url, partial, file.size, direction, cancel)
             if file.is_at(partial):
                 return
-            lane.skipped(-partial.stat().st_size)
+            direction.skipped(-partial.stat().st_size)
             partial.write_bytes(b"")
         raise PreflightError(
             f"what the hub sends as {file.name} of {self._name} is damaged: it is not what the hub says",

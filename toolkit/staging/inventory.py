@@ -10,7 +10,7 @@ from toolkit.environment import Environment, HubSource, ResolvedVariant, S3Sourc
 from toolkit.environment.sources import Source
 from toolkit.errors import InputError
 from toolkit.project import Project
-from toolkit.staging.addresses import locate_one, places
+from toolkit.staging.addresses import locate_one, variants_with_weights
 from toolkit.staging.manifest import Manifest
 from toolkit.staging.store import ModelStore
 
@@ -43,7 +43,9 @@ class StoredModel:
 
 def inventory(access: AwsAccess, project: Project, environment: Environment) -> list[StoredModel]:
     """All weights of an environment, in the order of its file."""
-    return [_look_at(access, project, environment, place) for place in places(environment).values()]
+    return [
+        _look_at(access, project, environment, place) for place in variants_with_weights(environment).values()
+    ]
 
 
 def _look_at(
@@ -57,7 +59,7 @@ def _look_at(
         return StoredModel(name, description, None, staged=False, note=error.message)
     if model is None:
         uri = source.s3 if isinstance(source, S3Source) else None
-        return StoredModel(name, description, uri, staged=None, note=why_not(source))
+        return StoredModel(name, description, uri, staged=None, note=not_staged_reason(source))
     try:
         manifest = ModelStore(access, model).manifest()
     except access.s3.exceptions.NoSuchBucket:
@@ -65,7 +67,7 @@ def _look_at(
     return StoredModel(name, description, model.uri, staged=manifest is not None, manifest=manifest)
 
 
-def why_not(source: Source | None) -> str:
+def not_staged_reason(source: Source | None) -> str:
     """Why there is nothing to stage of a source."""
     if source is None:
         return "the image brings them along"

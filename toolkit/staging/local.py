@@ -10,8 +10,8 @@ from pathlib import Path
 from toolkit.environment import PackageSource, PathSource
 from toolkit.errors import InputError
 from toolkit.staging import digests
-from toolkit.staging.meter import Lane
-from toolkit.staging.stop import Stop
+from toolkit.staging.cancellation import CancelToken
+from toolkit.staging.progress import Direction
 from toolkit.staging.weights import WeightFile
 
 
@@ -62,7 +62,7 @@ class LocalFiles:
             for name, path in sorted(self.paths.items())
         ]
 
-    def fetch(self, file: WeightFile, lane: Lane, stop: Stop) -> Path:  # noqa: ARG002
+    def fetch(self, file: WeightFile, direction: Direction, cancel: CancelToken) -> Path:  # noqa: ARG002
         """The file, if it is still the same.
 
         Raises:

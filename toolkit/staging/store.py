@@ -12,11 +12,11 @@ from botocore.exceptions import ClientError
 
 from toolkit.aws.access import AwsAccess
 from toolkit.errors import PreflightError
-from toolkit.staging import body, digests, multipart
+from toolkit.staging import digests, uploads
 from toolkit.staging.addresses import StagedModel
+from toolkit.staging.cancellation import CancelToken
 from toolkit.staging.manifest import Manifest, StoredFile
-from toolkit.staging.meter import Lane
-from toolkit.staging.stop import Stop
+from toolkit.staging.progress import Direction
 from toolkit.staging.weights import WeightFile
 
 # An upload that somebody else finished or ended in between is begun again.
@@ -101,7 +101,9 @@ class ModelStore:
             return None
         return StoredFile(file.name, file.size, sha256)
 
-    def put(self, file: WeightFile, path: Path, executor: Executor, lane: Lane, stop: Stop) -> StoredFile:
+    def put(
+        self, file: WeightFile, path: Path, executor: Executor, direction: Direction, cancel: CancelToken
+    ) -> StoredFile:
         """Upload a file, or what is missing of it.
 
         Raises:
@@ -112,21 +114,21 @@ class ModelStore:
         metadata = {"sha256": sha256}
         if file.git_blob_id is not None:
             metadata["git-blob-id"] = file.git_blob_id
-        target = multipart.Target(self.access.s3, self.model.bucket, self.model.prefix + file.name, metadata)
-        body.follow(self.access.s3)
-        if file.size <= multipart.PART_BYTES:
+        target = uploads.Target(self.access.s3, self.model.bucket, self.model.prefix + file.name, metadata)
+        uploads.count_sent_bytes(self.access.s3)
+        if file.size <= uploads.PART_BYTES:
             self.access.s3.put_object(
                 Bucket=target.bucket,
                 Key=target.key,
-                Body=body.Body(path.read_bytes(), lane, stop),
+                Body=uploads.Body(path.read_bytes(), direction, cancel),
                 Metadata=metadata,
                 ChecksumSHA256=b64encode(bytes.fromhex(sha256)).decode(),
             )
         else:
-            self._put_parts(file, multipart.Upload(path, target, executor, lane, stop))
+            self._put_parts(file, uploads.Upload(path, target, executor, direction, cancel))
         return StoredFile(file.name, file.size, sha256)
 
-    def _put_parts(self, file: WeightFile, upload: multipart.Upload) -> None:
+    def _put_parts(self, file: WeightFile, upload: uploads.Upload) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 upload.run()

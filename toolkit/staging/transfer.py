@@ -11,11 +11,10 @@ from toolkit.aws.access import AwsAccess
 from toolkit.console import Console, Progress
 from toolkit.errors import InterruptedByUserError, PreflightError
 from toolkit.staging.addresses import StagedModel
+from toolkit.staging.cancellation import CancelToken, DaemonThreads
 from toolkit.staging.manifest import Manifest, StoredFile
-from toolkit.staging.meter import Meter
-from toolkit.staging.stop import Stop
+from toolkit.staging.progress import TransferProgress
 from toolkit.staging.store import ModelStore
-from toolkit.staging.threads import DaemonThreads
 from toolkit.staging.weights import WeightFile
 
 # While one file is uploaded the next is downloaded; more would need more room on the disk.
@@ -101,9 +100,11 @@ class _Transfer:
         self._store = store
         self._origin = model.origin
         self._files = model.origin.files()
-        self._stop = Stop()
-        lanes = ["downloaded", "uploaded"] if model.origin.remote else ["uploaded"]
-        self._meter = Meter(progress, len(self._files), sum(file.size for file in self._files), lanes)
+        self._cancel = CancelToken()
+        directions = ["downloaded", "uploaded"] if model.origin.remote else ["uploaded"]
+        self._progress = TransferProgress(
+            progress, len(self._files), sum(file.size for file in self._files), directions
+        )
 
     def run(self) -> list[tuple[StoredFile, bool]]:
         """Transfer all files; the first failure ends the others.
@@ -117,22 +118,22 @@ class _Transfer:
                 for future in as_completed(futures):
                     future.result()
             except BaseException:
-                self._stop.set()
+                self._cancel.cancel()
                 for future in futures:
                     future.cancel()
                 raise
         return [future.result() for future in futures]
 
     def _bring(self, file: WeightFile, parts: Executor) -> tuple[StoredFile, bool]:
-        self._stop.check()
+        self._cancel.check()
         there = self._store.holds(file)
         if there is None:
-            path = self._origin.fetch(file, self._meter.lanes[0], self._stop)
-            stored = self._store.put(file, path, parts, self._meter.lanes[-1], self._stop)
+            path = self._origin.fetch(file, self._progress.directions[0], self._cancel)
+            stored = self._store.put(file, path, parts, self._progress.directions[-1], self._cancel)
         else:
             stored = there
-            for lane in self._meter.lanes:
-                lane.skipped(file.size)
+            for direction in self._progress.directions:
+                direction.skipped(file.size)
         self._origin.release(file)
-        self._meter.file_done()
+        self._progress.file_done()
         return stored, there is None

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from toolkit.staging import digests
-from toolkit.staging.meter import Lane
-from toolkit.staging.stop import Stop
+from toolkit.staging.cancellation import CancelToken
+from toolkit.staging.progress import Direction
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ class Origin(Protocol):
         """What there is."""
         ...
 
-    def fetch(self, file: WeightFile, lane: Lane, stop: Stop) -> Path:
+    def fetch(self, file: WeightFile, direction: Direction, cancel: CancelToken) -> Path:
         """Have a file on this machine, verified.
 
         Args:
             file: one of `files`.
-            lane: told of bytes that come in, or were here before.
-            stop: ends the work.
+            direction: told of bytes that come in, or were here before.
+            cancel: ends the work.
         """
         ...
 

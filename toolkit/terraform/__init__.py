@@ -12,7 +12,7 @@
         workspace.apply(plan)
     workspace.outputs()                  # {"api_id": "abc123", …}
 
-    storedstate.parse(content, where).outputs   # the same of a state file, without Terraform
+    state_file.parse(content, where).outputs   # the same of a state file, without Terraform
 
     workspace.show(plan)                 # Terraform's JSON of a plan, or without one of the state
     workspace.validate()                 # after init; works without a backend_file

@@ -29,7 +29,7 @@ _NAMES_ERRORED_STATE = "Failed to persist state to backend"
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ErrorContext:
     """Where a command ran, for messages that lead the user there.
 
     Attributes:
@@ -61,7 +61,7 @@ class Surroundings:
 
 
 def error_for(
-    name: str, transcript: Transcript, outcome: Outcome, surroundings: Surroundings, tried: Sequence[str]
+    name: str, transcript: Transcript, outcome: Outcome, context: ErrorContext, tried: Sequence[str]
 ) -> ToolkitError:
     """The error for a command that failed or was interrupted.
 
@@ -69,18 +69,18 @@ def error_for(
         name: "init", "plan", "apply" or "destroy".
         transcript: what it said.
         outcome: how it ended.
-        surroundings: where it ran.
+        context: where it ran.
         tried: where providers were looked for, a line each.
     """
-    rescued = _rescue_state(transcript, surroundings)
+    rescued = _rescue_state(transcript, context)
     if rescued:
-        return _state_not_stored(rescued, transcript, surroundings)
-    log = surroundings.project.relative(surroundings.directory / f"{name}.log")
+        return _state_not_stored(rescued, transcript, context)
+    log = context.project.relative(context.directory / f"{name}.log")
     if outcome.interrupted:
-        unlock = surroundings.unlock or surroundings.by_hand("force-unlock")
+        unlock = context.unlock or context.by_hand("force-unlock")
         return interrupts.error(name, outcome, log=log, unlock=unlock)
     plain = [*transcript.plain, *unboxed(outcome.stderr)]
-    error = diagnostics.error_for(name, transcript.diagnostics, plain, surroundings, log)
+    error = diagnostics.error_for(name, transcript.diagnostics, plain, context, log)
     if any(each.summary in _INSTALLATION_FAILURES for each in transcript.diagnostics):
         return _provider_error(error, tried)
     denied = denials.find("\n".join([error.message, *error.details]))
@@ -89,7 +89,7 @@ def error_for(
         name != "plan" and isinstance(error, diagnostics.LockDeniedError)
     )
     if denied and isinstance(error, TerraformError) and is_plain:
-        error = _denied(error, denied, surroundings.project)
+        error = _denied(error, denied, context.project)
     if name in interrupts.CHANGES_SOMETHING and error.remedy is None:
         error.remedy = (
             "what was done until then is in the state: mend the cause and run the same command again"
@@ -126,11 +126,11 @@ def _provider_error(error: ToolkitError, tried: Sequence[str]) -> TerraformError
     )
 
 
-def _rescue_state(transcript: Transcript, surroundings: Surroundings) -> Path | None:
+def _rescue_state(transcript: Transcript, context: ErrorContext) -> Path | None:
     """Bring a state that the backend did not take out of the folder that all environments share."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    safe = surroundings.directory / f"errored-{stamp}.tfstate"
-    left = surroundings.stack / ERRORED_STATE
+    safe = context.directory / f"errored-{stamp}.tfstate"
+    left = context.stack / ERRORED_STATE
     if left.is_file():
         left.replace(safe)
     elif transcript.state is not None:
@@ -141,7 +141,7 @@ def _rescue_state(transcript: Transcript, surroundings: Surroundings) -> Path | 
     return safe
 
 
-def _state_not_stored(rescued: Path, transcript: Transcript, surroundings: Surroundings) -> TerraformError:
+def _state_not_stored(rescued: Path, transcript: Transcript, context: ErrorContext) -> TerraformError:
     errors = [
         each
         for each in transcript.diagnostics
@@ -149,10 +149,10 @@ def _state_not_stored(rescued: Path, transcript: Transcript, surroundings: Surro
     ]
     return TerraformError(
         "the state could not be stored where it belongs; it was saved on this machine",
-        where=surroundings.project.relative(rescued),
+        where=context.project.relative(rescued),
         details=[line for each in errors for line in (each.headline(), *each.paragraphs()[:1])],
         remedy=(
             "before anything else, once the state bucket can be reached: "
-            f"{surroundings.by_hand('state', 'push', str(rescued))}"
+            f"{context.by_hand('state', 'push', str(rescued))}"
         ),
     )

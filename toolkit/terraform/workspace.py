@@ -12,7 +12,7 @@ from typing import Any
 from toolkit.console import Console
 from toolkit.errors import InterruptedByUserError, TerraformError
 from toolkit.project import Project
-from toolkit.terraform import cli_config, command, diagnostics, failures, initialization, process, providers
+from toolkit.terraform import cli_config, command, diagnostics, failures, init_cache, process, providers
 from toolkit.terraform.plan import Plan
 from toolkit.terraform.program import Program
 from toolkit.terraform.progress import Activity, Display, Watch
@@ -69,10 +69,10 @@ class Workspace:
             TerraformError: it failed, for example because a provider is nowhere to be had.
         """
         wanted = self._fingerprint()
-        if initialization.is_current(self.data_directory, wanted):
+        if init_cache.is_current(self.data_directory, wanted):
             return False
-        initialization.forget(self.data_directory)
-        before = initialization.state_location(self.data_directory)
+        init_cache.forget(self.data_directory)
+        before = init_cache.state_location(self.data_directory)
         options: dict[str, Any] = (
             {"backend_config": self.backend_file} if self.backend_file else {"backend": False}
         )
@@ -81,11 +81,11 @@ class Workspace:
             sources = providers.find(self.program, self.stack, cli_config.read_user_config(self.program))
             settings = cli_config.environment(self.program, sources.mirrors, sources.plugin_cache)
             self._stream("init", line, settings=settings, tried=sources.tried)
-        after = initialization.state_location(self.data_directory)
+        after = init_cache.state_location(self.data_directory)
         if before and before != after:
             self.console.warning(f"the state is now in {after}; what is in {before} stays there")
         # Terraform may have added to the lock file.
-        initialization.remember(self.data_directory, self._fingerprint())
+        init_cache.remember(self.data_directory, self._fingerprint())
         return True
 
     def plan(
@@ -181,7 +181,7 @@ class Workspace:
         result = self._json("validate", good=(0, 1))
         found = [diagnostics.Diagnostic.from_json(each) for each in result["diagnostics"]]
         if not result["valid"]:
-            raise diagnostics.error_for("validate", found, [], self._surroundings, "")
+            raise diagnostics.error_for("validate", found, [], self._error_context, "")
 
     def force_unlock(self, lock_id: str) -> None:
         """Clear a lock on the state that somebody left behind.
@@ -261,7 +261,7 @@ class Workspace:
             kept.replace(self.directory / f"{name}{kept.suffix}")
         self._warn(transcript)
         if outcome.interrupted or outcome.returncode not in good:
-            raise failures.error_for(name, transcript, outcome, self._surroundings, tried)
+            raise failures.error_for(name, transcript, outcome, self._error_context, tried)
         return transcript, outcome
 
     def _warn(self, transcript: Transcript) -> None:
@@ -269,7 +269,9 @@ class Workspace:
             if diagnostic.severity != "warning" or diagnostic.summary in self._warned:
                 continue
             self._warned.add(diagnostic.summary)
-            self.console.warning(": ".join(line.strip() for line in diagnostic.lines(self._surroundings)[:2]))
+            self.console.warning(
+                ": ".join(line.strip() for line in diagnostic.lines(self._error_context)[:2])
+            )
 
     def _environment(self, settings: Mapping[str, str] | None = None) -> dict[str, str]:
         return command.environment(
@@ -286,10 +288,10 @@ class Workspace:
             if name in ("TF_CLI_CONFIG_FILE", "TF_PLUGIN_CACHE_DIR", providers.SETTING)
             or name.startswith("AWS_ENDPOINT_URL")
         }
-        return initialization.fingerprint(self.program, self.stack, self.backend_file, relevant)
+        return init_cache.fingerprint(self.program, self.stack, self.backend_file, relevant)
 
     @property
-    def _surroundings(self) -> failures.Surroundings:
+    def _error_context(self) -> failures.ErrorContext:
         endpoints = {
             name: value
             for name, value in self.environment.items()
@@ -297,6 +299,6 @@ class Workspace:
         }
         variables = {"TF_DATA_DIR": str(self.data_directory), **endpoints}
         program = ("terraform",) if self.program.origin == "PATH" else self.program.argv
-        return failures.Surroundings(
+        return failures.ErrorContext(
             self.project, self.stack, self.directory, program, variables, self.unlock
         )

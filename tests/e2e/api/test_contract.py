@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.api.conftest import Api
 from tests.support.checkout import ROOT, clean_environment
-from toolkit import toolenvs
+from toolkit import tool_venvs
 from toolkit.console import Console
 from toolkit.project import Project
 
@@ -34,7 +34,7 @@ def test_the_api_is_what_its_contract_says(api: Api, tmp_path: Path) -> None:
     # Any other name is just not found.
     contract["components"]["schemas"]["ModelName"]["enum"] = ["echo", "embedder", "no-such-model"]
     (tmp_path / "openapi.json").write_text(json.dumps(contract))
-    tools = toolenvs.ensure(Project(ROOT), "schemathesis", Console())
+    tools = tool_venvs.ensure(Project(ROOT), "schemathesis", Console())
     command = [tools.python, "-m", "schemathesis.cli", "run", "openapi.json"]
     command += ["--url", api.base_url.removesuffix("/v1"), "--header", f"Authorization: Bearer {api.key}"]
     command += ["--checks", ",".join(CHECKS)]

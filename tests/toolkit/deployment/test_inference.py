@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from tests.support.contexts import Opened
-from toolkit.aws import statebucket
+from toolkit.aws import state_bucket
 from toolkit.deployment import inference
 from toolkit.errors import TerraformError
 
 
 def test_a_damaged_state_is_told_with_its_place(environment: Opened) -> None:
     access, file = environment.context.access, environment.context.environment
-    statebucket.ensure(access, file.state_bucket)
-    statebucket.write(access, file.state_bucket, file.state_key, b'{"version": 4, "ser')
+    state_bucket.ensure(access, file.state_bucket)
+    state_bucket.write(access, file.state_bucket, file.state_key, b'{"version": 4, "ser')
     with pytest.raises(TerraformError) as raised:
         inference.plan(environment.context, "apply", staged={}, packages={})
     assert raised.value.where == f"s3://{file.state_bucket}/{file.state_key}"

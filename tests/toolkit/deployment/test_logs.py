@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from toolkit.aws.logevents import LogEvent
+from toolkit.aws.logs import LogEvent
 from toolkit.deployment.logs import as_json, as_line, seconds
 from toolkit.errors import InputError
 

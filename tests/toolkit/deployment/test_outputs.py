@@ -9,7 +9,7 @@ import pytest
 
 from toolkit.deployment import outputs
 from toolkit.errors import PreflightError
-from toolkit.terraform.storedstate import State
+from toolkit.terraform.state_file import State
 
 CONTEXT: Any = SimpleNamespace(
     environment=SimpleNamespace(env="dev", account_id="1"), access=SimpleNamespace(endpoint_url=None)

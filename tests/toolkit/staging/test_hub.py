@@ -28,9 +28,9 @@ from tests.support.interrupts import wait_for
 from tests.support.patience import HANG_SECONDS
 from toolkit.aws.access import AwsAccess
 from toolkit.errors import PreflightError
+from toolkit.staging.cancellation import CancelToken
 from toolkit.staging.hub import HubRepository
-from toolkit.staging.meter import Lane
-from toolkit.staging.stop import Stop
+from toolkit.staging.progress import Direction
 from toolkit.staging.weights import WeightFile
 
 pytestmark = pytest.mark.slow
@@ -372,9 +372,9 @@ def test_a_disk_that_takes_no_more_is_told(stage: Stager, cache: Path) -> None:
 def test_a_file_that_cannot_fit_is_not_begun(cache: Path) -> None:
     repository = HubRepository(REPOSITORY, "5" * 40, None, "test.yaml")
     file = WeightFile("model.gguf", 10**18, "0" * 64)
-    lane = Lane("downloaded", 10**18, lambda: None, time.monotonic)
+    direction = Direction("downloaded", 10**18, lambda: None, time.monotonic)
     with pytest.raises(PreflightError, match="are free"):
-        repository.fetch(file, lane, Stop())
+        repository.fetch(file, direction, CancelToken())
 
 
 @pytest.mark.parametrize("name", ["../escape.gguf", "/etc/model.gguf", "a/../../escape.gguf"])

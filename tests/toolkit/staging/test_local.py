@@ -10,15 +10,15 @@ import pytest
 
 from toolkit.environment import PackageSource, PathSource
 from toolkit.errors import InputError
+from toolkit.staging.cancellation import CancelToken
 from toolkit.staging.local import LocalFiles
-from toolkit.staging.meter import Lane
-from toolkit.staging.stop import Stop
+from toolkit.staging.progress import Direction
 
 WHERE = "terraform/environments/test.yaml: models.m.source"
 
 
-def lane() -> Lane:
-    return Lane("uploaded", 1, lambda: None, time.monotonic)
+def direction() -> Direction:
+    return Direction("uploaded", 1, lambda: None, time.monotonic)
 
 
 def test_a_folder_is_taken_with_its_folders(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_package_s_file_is_found(tmp_path: Path) -> None:
     files = LocalFiles.of(PackageSource(package=package, file=file), tmp_path, WHERE)
     (found,) = files.files()
     version = importlib.metadata.version("pytest")
-    assert f"Version: {version}" in files.fetch(found, lane(), Stop()).read_text()
+    assert f"Version: {version}" in files.fetch(found, direction(), CancelToken()).read_text()
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_a_file_that_was_changed_since_is_not_given_out(tmp_path: Path) -> None:
     (file,) = files.files()
     path.write_bytes(b"FUGG")
     with pytest.raises(InputError, match="changed"):
-        files.fetch(file, lane(), Stop())
+        files.fetch(file, direction(), CancelToken())

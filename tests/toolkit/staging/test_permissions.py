@@ -25,7 +25,7 @@ from toolkit.console import Console
 from toolkit.environment import Environment
 from toolkit.errors import PreflightError
 from toolkit.project import Project
-from toolkit.staging import multipart
+from toolkit.staging import uploads
 
 PART = 5 * 1024 * 1024
 DOCUMENTED_BUCKET = "llm-models-123456789012-us-east-1"
@@ -74,7 +74,7 @@ def model(
     project: Project, environment: Callable[[str], Environment], monkeypatch: pytest.MonkeyPatch
 ) -> staging.StagedModel:
     """Weights of a small file and one in parts."""
-    monkeypatch.setattr(multipart, "PART_BYTES", PART)
+    monkeypatch.setattr(uploads, "PART_BYTES", PART)
     folder = project.root / "weights"
     folder.mkdir()
     (folder / "large.gguf").write_bytes(hashlib.shake_128(b"large").digest(PART + 1))

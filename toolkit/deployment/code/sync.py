@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toolkit import packaging
-from toolkit.aws import statebucket, statelock
+from toolkit.aws import state_bucket, statelock
 from toolkit.deployment import files, outputs
 from toolkit.deployment.context import Context
 from toolkit.deployment.locks import locking
@@ -17,8 +17,8 @@ from toolkit.errors import InputError, PolicyViolationError, RolloutError
 from toolkit.packaging import Package, sources
 from toolkit.packaging.difference import Difference
 from toolkit.packaging.difference import difference as compare
-from toolkit.terraform import functioncode
-from toolkit.terraform.functioncode import FunctionCode
+from toolkit.terraform import lambda_state
+from toolkit.terraform.lambda_state import FunctionCode
 
 if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import FunctionConfigurationTypeDef as Configuration
@@ -162,12 +162,12 @@ class Sync:
     def _record_in_state(self, running: Mapping[str, FunctionCode]) -> None:
         environment, access = self._context.environment, self._context.access
         bucket, key = environment.state_bucket, environment.state_key
-        content = statebucket.read(access, bucket, key)
+        content = state_bucket.read(access, bucket, key)
         if content is None:
             return
-        updated = functioncode.write(content, f"s3://{bucket}/{key}", running)
+        updated = lambda_state.write(content, f"s3://{bucket}/{key}", running)
         if updated is not None:
-            statebucket.write(access, bucket, key, updated)
+            state_bucket.write(access, bucket, key, updated)
 
 
 def _refuse_emptied(differences: list[Difference]) -> None:

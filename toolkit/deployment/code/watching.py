@@ -9,7 +9,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 from watchfiles import watch
 
-from toolkit import oserrors
+from toolkit import os_errors
 from toolkit.aws.errors import explain
 from toolkit.console import Console
 from toolkit.errors import ToolkitError
@@ -52,7 +52,7 @@ def surviving(console: Console) -> Iterator[None]:
         # An editor's own file, seen and gone; that is a change, too, so the next look follows.
         console.line(f"error: {error.filename} was there a moment ago")
     except OSError as error:
-        known = oserrors.explain(error)
+        known = os_errors.explain(error)
         if known is None:
             raise
         console.line(f"error: {known}")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from toolkit.aws import statebucket
+from toolkit.aws import state_bucket
 from toolkit.deployment.context import Context
 from toolkit.deployment.cutoff.leftovers import unless_missing
 from toolkit.terraform import Plan
@@ -66,7 +66,7 @@ def _look(context: Context, module: str, kind: str, key: str) -> tuple[str, str 
         ),
         ("model_store", "aws_s3_bucket"): (
             module,
-            lambda: store if statebucket.exists(access, store) else None,
+            lambda: store if state_bucket.exists(access, store) else None,
         ),
     }
     block, look = looks.get((module, kind), ("", lambda: None))

@@ -6,7 +6,7 @@ import json
 import socket
 from dataclasses import dataclass
 
-from toolkit.aws import statebucket
+from toolkit.aws import state_bucket
 from toolkit.deployment import files
 from toolkit.deployment.context import Context
 from toolkit.deployment.locks import locking
@@ -43,7 +43,7 @@ class Held:
 def read(context: Context, stack: str) -> Held | None:
     """Who holds the lock on a stack's state; None if nobody does."""
     environment, key = context.environment, _key(context, stack)
-    content = statebucket.read(context.access, environment.state_bucket, key)
+    content = state_bucket.read(context.access, environment.state_bucket, key)
     if content is None:
         return None
     lock = _parsed(content)

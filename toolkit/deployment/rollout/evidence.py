@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from toolkit.aws import loggroups
+from toolkit.aws import logs
 from toolkit.aws.access import AwsAccess
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def alarms(access: AwsAccess, names: Sequence[str], since: datetime | None) -> l
 def log(access: AwsAccess, endpoint: str, since: datetime | None) -> list[str]:
     """The last lines of the containers that were started since then, under a heading, if there are any."""
     try:
-        found = loggroups.tail(access, f"/aws/sagemaker/Endpoints/{endpoint}", LOG_LINES, created=since)
+        found = logs.tail(access, f"/aws/sagemaker/Endpoints/{endpoint}", LOG_LINES, created=since)
     except ClientError as error:
         return [f"the containers' log can't be read: {error}"]
     whose = "the new containers'" if since else "the containers'"

@@ -25,7 +25,7 @@ from toolkit.local.functions.web import WebInstance
 from toolkit.local.iam.enforcement import DeniedError, Enforcement, SessionCredentials
 from toolkit.local.service import Cloud
 from toolkit.project import Project
-from toolkit.toolenvs import ToolEnvironment, ensure
+from toolkit.tool_venvs import ToolVenv, ensure
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Runner:
         cloud: Cloud,
         enforcement: Enforcement,
         metrics: Metrics,
-        runtime: Callable[[], ToolEnvironment] | None = None,
+        runtime: Callable[[], ToolVenv] | None = None,
     ) -> None:
         self._cloud = cloud
         self._enforcement = enforcement
@@ -56,7 +56,7 @@ class Runner:
         self._concurrency = Concurrency()
         self._make_runtime = runtime or self._default_runtime
         self._instances = Instances(self._new_instance)
-        self._runtime: asyncio.Task[ToolEnvironment] | None = None
+        self._runtime: asyncio.Task[ToolVenv] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
@@ -153,7 +153,7 @@ class Runner:
             message = "The role defined for the function cannot be assumed by Lambda."
             raise RefusedError("AccessDeniedException", message, status=403) from error
 
-    async def _tools(self) -> ToolEnvironment:
+    async def _tools(self) -> ToolVenv:
         """The Python environment; tried again if its installation failed."""
         failed = self._runtime is not None and self._runtime.done() and self._runtime.exception() is not None
         if self._runtime is None or failed:
@@ -166,7 +166,7 @@ class Runner:
         except (ToolkitError, OSError) as error:
             _log.warning("no Python environment for functions: %s", error)
 
-    def _default_runtime(self) -> ToolEnvironment:
+    def _default_runtime(self) -> ToolVenv:
         return ensure(Project.find(self._cloud.directory), "lambda-runtime", Console(interactive=False))
 
     async def _reap(self) -> None:

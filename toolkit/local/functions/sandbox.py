@@ -16,7 +16,7 @@ from toolkit.local.functions.function import Function
 from toolkit.local.functions.log import InstanceLog
 from toolkit.local.iam.enforcement import SessionCredentials
 from toolkit.local.service import Cloud
-from toolkit.toolenvs import ToolEnvironment
+from toolkit.tool_venvs import ToolVenv
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Sandbox:
     """
 
     cloud: Cloud
-    runtime: ToolEnvironment
+    runtime: ToolVenv
     credentials: SessionCredentials
 
     @property

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from tests.support.contexts import Opened, outputs
-from toolkit.aws import statebucket
+from toolkit.aws import state_bucket
 from toolkit.deployment.releases import recording
 from toolkit.packaging import Package
 
@@ -32,7 +32,7 @@ def recorded(environment: Opened, variables: str, code: bytes, *, changed: bool)
 
 
 def test_what_an_apply_left_unrecorded_the_next_one_records(environment: Opened) -> None:
-    statebucket.ensure(environment.context.access, environment.context.environment.state_bucket)
+    state_bucket.ensure(environment.context.access, environment.context.environment.state_bucket)
     one, two = "a = 1\ninstance_counts = {}\n", "a = 2\ninstance_counts = {}\n"
     assert recorded(environment, one, b"code", changed=True) == 1
     assert recorded(environment, one, b"code", changed=False) is None

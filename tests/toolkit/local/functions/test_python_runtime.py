@@ -28,7 +28,7 @@ from toolkit.local.functions.sandbox import Sandbox
 from toolkit.local.iam.enforcement import Enforcement, SessionCredentials
 from toolkit.local.service import Cloud
 from toolkit.project import Project
-from toolkit.toolenvs import ToolEnvironment, ensure
+from toolkit.tool_venvs import ToolVenv, ensure
 
 CREDENTIALS = SessionCredentials("key", "secret", "token", datetime.datetime.max)
 CODE = """
@@ -53,11 +53,11 @@ def unserializable(event, context):
 
 
 @pytest.fixture(scope="session")
-def runtimes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ToolEnvironment]:
+def runtimes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ToolVenv]:
     bare = tmp_path_factory.mktemp("runtime") / "venv"
     venv.create(bare, symlinks=True)
     console = Console(out=io.StringIO(), err=io.StringIO(), interactive=False)
-    return {"ours": ToolEnvironment(bare), "aws": ensure(Project(ROOT), "lambda-runtime", console)}
+    return {"ours": ToolVenv(bare), "aws": ensure(Project(ROOT), "lambda-runtime", console)}
 
 
 def a_function(handler: str, code: str = CODE) -> Function:
@@ -69,7 +69,7 @@ def a_function(handler: str, code: str = CODE) -> Function:
     )  # fmt: skip
 
 
-def run(runtime: ToolEnvironment, directory: Path, handler: str, *events: Any, code: str = CODE) -> list[Any]:
+def run(runtime: ToolVenv, directory: Path, handler: str, *events: Any, code: str = CODE) -> list[Any]:
     """Answers of one instance to several events."""
     function = a_function(handler, code)
 
@@ -130,11 +130,11 @@ def test_failed_starts_are_those_of_awss_own(runtimes: Any, tmp_path: Path, hand
 def test_a_failed_installation_is_told_and_tried_again(runtimes: Any, tmp_path: Path) -> None:
     outcomes: list[Any] = [PreflightError("could not install lambda-runtime"), runtimes["ours"]]
 
-    def install() -> ToolEnvironment:
+    def install() -> ToolVenv:
         outcome = outcomes.pop(0)
         if isinstance(outcome, Exception):
             raise outcome
-        assert isinstance(outcome, ToolEnvironment)
+        assert isinstance(outcome, ToolVenv)
         return outcome
 
     async def scenario() -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from toolkit.errors import TerraformError
-from toolkit.terraform import Workspace, storedstate
+from toolkit.terraform import Workspace, state_file
 
 MAIN = """\
 resource "terraform_data" "a" { input = "kept" }
@@ -24,7 +24,7 @@ def test_it_says_what_terraform_says(stack: Callable[..., Workspace]) -> None:
     workspace = stack(MAIN)
     workspace.init()
     workspace.apply(workspace.plan())
-    found = storedstate.parse((workspace.stack / "terraform.tfstate").read_bytes(), "here")
+    found = state_file.parse((workspace.stack / "terraform.tfstate").read_bytes(), "here")
     assert found.outputs == workspace.outputs()
     shown = workspace.show()["values"]["root_module"]["resources"]
     assert found.ids == {"terraform_data": {resource["values"]["id"] for resource in shown}}
@@ -36,5 +36,5 @@ def test_it_says_what_terraform_says(stack: Callable[..., Workspace]) -> None:
 )
 def test_a_format_that_is_not_known_is_not_guessed_at(content: bytes) -> None:
     with pytest.raises(TerraformError, match="format 4") as caught:
-        storedstate.parse(content, "s3://bucket/key")
+        state_file.parse(content, "s3://bucket/key")
     assert caught.value.where == "s3://bucket/key"

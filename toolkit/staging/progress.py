@@ -31,7 +31,7 @@ def duration_text(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-class Lane:
+class Direction:
     """One direction that bytes take.
 
     Args:
@@ -92,14 +92,14 @@ class Lane:
         return f"{text} at {size_text(rate)}/s" if rate and self._done < self._total else text
 
 
-class Meter:
+class TransferProgress:
     """A transfer's progress, shown as one line.
 
     Args:
         progress: where to show it.
         files: how many files there are.
         total: bytes they have together.
-        lanes: what happens to each byte, one direction after the other.
+        directions: what happens to each byte, one direction after the other.
         clock: seconds that only grow.
     """
 
@@ -108,7 +108,7 @@ class Meter:
         progress: Progress,
         files: int,
         total: int,
-        lanes: Sequence[str],
+        directions: Sequence[str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._progress = progress
@@ -117,7 +117,7 @@ class Meter:
         self._clock = clock
         self._shown = float("-inf")
         self._lock = threading.Lock()
-        self.lanes = [Lane(name, total, self._show, clock) for name in lanes]
+        self.directions = [Direction(name, total, self._show, clock) for name in directions]
 
     def file_done(self) -> None:
         """One more file is where it belongs."""
@@ -127,8 +127,8 @@ class Meter:
 
     def __str__(self) -> str:
         parts = [f"file {min(self._files_done + 1, self._files)} of {self._files}"]
-        parts += [str(lane) for lane in self.lanes]
-        left = [lane.seconds_left() for lane in self.lanes]
+        parts += [str(direction) for direction in self.directions]
+        left = [direction.seconds_left() for direction in self.directions]
         known = [seconds for seconds in left if seconds is not None]
         if known and len(known) == len(left) and max(known) > 0:
             parts.append(f"{duration_text(max(known))} left")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.terraform import Program, initialization
+from toolkit.terraform import Program, init_cache
 
 PROGRAM = Program(("/usr/bin/terraform",), "Terraform", "1.11.4", "linux_amd64", "PATH")
 MAIN = """
@@ -38,7 +38,7 @@ def stack(tmp_path: Path) -> Path:
 
 
 def fingerprint(stack: Path, program: Program = PROGRAM, **environment: str) -> str:
-    return initialization.fingerprint(program, stack, stack / "demo.tfbackend", environment)
+    return init_cache.fingerprint(program, stack, stack / "demo.tfbackend", environment)
 
 
 def edit(file: str, old: str, new: str) -> Callable[[Path], None]:
@@ -104,8 +104,8 @@ def test_a_provider_that_is_gone_from_the_cache_is_missed(tmp_path: Path) -> Non
     package.mkdir(parents=True)
     cache.mkdir()
     (package / "linux_amd64").symlink_to(cache)
-    initialization.remember(data, "this")
-    assert initialization.is_current(data, "this")
-    assert not initialization.is_current(data, "that")
+    init_cache.remember(data, "this")
+    assert init_cache.is_current(data, "this")
+    assert not init_cache.is_current(data, "that")
     cache.rmdir()
-    assert not initialization.is_current(data, "this")
+    assert not init_cache.is_current(data, "this")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.checkout import clean_environment
-from toolkit import oserrors
+from toolkit import os_errors
 
 
 def test_a_cache_that_cannot_be_written_is_an_error_with_a_remedy(checkout: Path, tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ except Exception as error:
 
 
 def test_of_other_places_the_place_is_named(tmp_path: Path) -> None:
-    error = oserrors.explain(OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "plan.tfplan")))
+    error = os_errors.explain(OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "plan.tfplan")))
     assert error is not None
     assert (error.where, error.message) == (str(tmp_path / "plan.tfplan"), "No space left on device")
 
@@ -49,7 +49,7 @@ def test_a_full_disk_is_named_though_the_system_does_not_name_the_file() -> None
     with pytest.raises(OSError, match="No space left") as raised, Path("/dev/full").open("w") as file:
         file.write("what does not fit")
     assert raised.value.filename is None
-    error = oserrors.explain(raised.value)
+    error = os_errors.explain(raised.value)
     assert error is not None
     assert error.message.endswith("No space left on device")
     assert Path(error.where or "").is_dir()
@@ -59,12 +59,12 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "build").write_text("")
     with pytest.raises(NotADirectoryError) as raised:
         (tmp_path / "build" / "local" / "deep").mkdir(parents=True)
-    error = oserrors.explain(raised.value)
+    error = os_errors.explain(raised.value)
     assert error is not None
     assert error.where == str(tmp_path / "build")
     with pytest.raises(FileExistsError) as raised_of_a_folder:
         tmp_path.mkdir()
-    assert oserrors.explain(raised_of_a_folder.value) is None
+    assert os_errors.explain(raised_of_a_folder.value) is None
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
     [FileNotFoundError(errno.ENOENT, "No such file", "/x"), ConnectionResetError(errno.ECONNRESET, "reset")],
 )
 def test_what_is_a_defect_stays_one(error: OSError) -> None:
-    assert oserrors.explain(error) is None
+    assert os_errors.explain(error) is None

@@ -1,18 +1,51 @@
-"""Events of CloudWatch log groups, once and as they come: none lost, none twice."""
+"""CloudWatch log groups: the newest lines, or every event once as it arrives."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from toolkit.aws.access import AwsAccess
 
-# CloudWatch shows some events seconds after newer ones: each look goes so far back.
+# `tail` lists one page of streams, enough to include the new ones of a quiet fleet, and reads a few of them.
+STREAMS_LISTED = 50
+STREAMS_READ = 5
+# CloudWatch may show an event seconds after newer ones, so each read of LogReader starts this far back.
 OVERLAP_MILLISECONDS = 30_000
-# FilterLogEvents may be called five times a second by everybody in an account together.
+# FilterLogEvents allows five calls a second for an account and region.
 _POLL_SECONDS = 2.0
 _LOCAL_POLL_SECONDS = 0.2
+
+
+def tail(access: AwsAccess, group: str, lines: int, created: datetime | None = None) -> list[str]:
+    """The newest messages of a log group's newest streams, oldest first; empty if there are none.
+
+    Args:
+        access: the account.
+        group: the log group.
+        lines: how many messages.
+        created: ignore streams created before this moment.
+
+    Raises:
+        botocore.exceptions.ClientError: CloudWatch Logs refused for another reason than a missing group.
+    """
+    try:
+        streams = access.logs.describe_log_streams(
+            logGroupName=group, orderBy="LastEventTime", descending=True, limit=STREAMS_LISTED
+        )["logStreams"]
+    except access.logs.exceptions.ResourceNotFoundException:
+        return []
+    earliest = created.timestamp() * 1000 if created else 0
+    recent = [stream["logStreamName"] for stream in streams if stream["creationTime"] >= earliest]
+    events: list[tuple[int, str]] = []
+    for stream in recent[:STREAMS_READ]:
+        page = access.logs.get_log_events(
+            logGroupName=group, logStreamName=stream, limit=lines, startFromHead=False
+        )
+        events += [(event["timestamp"], event["message"].rstrip()) for event in page["events"]]
+    return [message for _, message in sorted(events, key=lambda event: event[0])][-lines:]
 
 
 @dataclass(frozen=True)
@@ -20,9 +53,9 @@ class LogEvent:
     """One line of a log.
 
     Attributes:
-        source: whose log it is, as the caller named the group.
+        source: the caller's name for the log group.
         timestamp: milliseconds since the epoch.
-        message: without the end of the line.
+        message: without the line end.
     """
 
     source: str
@@ -31,12 +64,12 @@ class LogEvent:
 
 
 class LogReader:
-    """Reads several log groups from a moment on.
+    """Reads each event of several log groups once.
 
     Args:
         access: the account.
-        groups: names of log groups by what they are to be called; one that is missing has no events yet.
-        since: milliseconds since the epoch.
+        groups: names of log groups by source; a missing group counts as empty.
+        since: earliest event, in milliseconds since the epoch.
     """
 
     def __init__(self, access: AwsAccess, groups: Mapping[str, str], since: int) -> None:
@@ -47,19 +80,19 @@ class LogReader:
 
     @property
     def sources(self) -> Sequence[str]:
-        """What the groups are called."""
+        """The caller's names for the groups."""
         return tuple(self._groups)
 
     def read(self) -> list[LogEvent]:
-        """The events that were not read before, oldest first."""
+        """The events not read before, oldest first."""
         events = [event for source in self._groups for event in self._new(source)]
         return sorted(events, key=lambda event: event.timestamp)
 
     def follow(self, wait: Callable[[float], None] = time.sleep) -> Iterator[Sequence[LogEvent]]:
-        """Read again and again; ends never.
+        """Read repeatedly, without end.
 
         Args:
-            wait: lets seconds pass.
+            wait: sleeps for a number of seconds.
         """
         seconds = _LOCAL_POLL_SECONDS if self._access.endpoint_url else _POLL_SECONDS
         while True:
@@ -87,5 +120,5 @@ class LogReader:
                     message = event["message"].rstrip("\r\n")
                     yield event["eventId"], LogEvent(source, event["timestamp"], message)
         except self._access.logs.exceptions.ResourceNotFoundException:
-            # Whoever writes to it first makes it.
+            # The first writer creates the group.
             return

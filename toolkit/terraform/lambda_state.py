@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from toolkit.terraform import storedstate
+from toolkit.terraform import state_file
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def write(content: bytes, where: str, functions: Mapping[str, FunctionCode]) -> 
     Raises:
         TerraformError: the state is not in the format known here.
     """
-    state = storedstate.document(content, where)
+    state = state_file.document(content, where)
     changed = False
     for resource in state["resources"]:
         if (resource["mode"], resource["type"]) != ("managed", "aws_lambda_function"):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from toolkit.aws.access import AwsAccess
-from toolkit.aws.logevents import LogReader
+from toolkit.aws.logs import LogReader
 
 
 def now() -> int:

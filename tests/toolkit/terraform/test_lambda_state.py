@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from toolkit.errors import TerraformError
-from toolkit.terraform.functioncode import FunctionCode, write
+from toolkit.terraform.lambda_state import FunctionCode, write
 
 CODE = FunctionCode("../new.zip", "bmV3", 7, "2026-11-22T10:00:00.000+0000")
 

@@ -16,9 +16,9 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from tests.support import interrupts
 from toolkit.aws.access import AwsAccess
 from toolkit.errors import InputError
-from toolkit.staging import body, digests, multipart
-from toolkit.staging.meter import Lane
-from toolkit.staging.stop import Stop, Stopped
+from toolkit.staging import digests, uploads
+from toolkit.staging.cancellation import Cancelled, CancelToken
+from toolkit.staging.progress import Direction
 
 # S3 takes no smaller ones, except for the last.
 PART = 5 * 1024 * 1024
@@ -27,7 +27,7 @@ KEY = "m/0123456789abcdef/weights.gguf"
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(multipart, "PART_BYTES", PART)
+    monkeypatch.setattr(uploads, "PART_BYTES", PART)
 
 
 @pytest.fixture
@@ -48,16 +48,20 @@ def make_file(path: Path, size: int) -> Path:
     return path
 
 
-def lane() -> Lane:
-    return Lane("uploaded", 1, lambda: None, time.monotonic)
+def direction() -> Direction:
+    return Direction("uploaded", 1, lambda: None, time.monotonic)
 
 
 def upload(
-    access: AwsAccess, bucket: str, path: Path, executor: ThreadPoolExecutor, stop: Stop | None = None
-) -> multipart.Upload:
-    target = multipart.Target(access.s3, bucket, KEY, {"sha256": digests.sha256(path)})
-    body.follow(access.s3)
-    return multipart.Upload(path, target, executor, lane(), stop or Stop())
+    access: AwsAccess,
+    bucket: str,
+    path: Path,
+    executor: ThreadPoolExecutor,
+    cancel: CancelToken | None = None,
+) -> uploads.Upload:
+    target = uploads.Target(access.s3, bucket, KEY, {"sha256": digests.sha256(path)})
+    uploads.count_sent_bytes(access.s3)
+    return uploads.Upload(path, target, executor, direction(), cancel or CancelToken())
 
 
 def parts_sent(requests: list[tuple[str, dict[str, Any]]]) -> list[int]:
@@ -78,7 +82,7 @@ def test_a_file_arrives_whole(
     assert stored(access, bucket) == digests.sha256(weights)
     head = access.s3.head_object(Bucket=bucket, Key=KEY)
     assert head["Metadata"]["sha256"] == digests.sha256(weights)
-    assert str(sending.lane).startswith("uploaded 15 MiB")
+    assert str(sending.direction).startswith("uploaded 15 MiB")
 
 
 def test_what_was_sent_before_an_interruption_is_not_sent_again(
@@ -88,15 +92,15 @@ def test_what_was_sent_before_an_interruption_is_not_sent_again(
     executor: ThreadPoolExecutor,
     requests: list[tuple[str, dict[str, Any]]],
 ) -> None:
-    stop = Stop()
+    cancel = CancelToken()
 
     def interrupt(params: dict[str, Any], **_: object) -> None:
         if params["PartNumber"] == 3:
-            stop.set()
+            cancel.cancel()
 
     access.s3.meta.events.register("provide-client-params.s3.UploadPart", interrupt)
-    with pytest.raises(Stopped):
-        upload(access, bucket, weights, executor, stop).run()
+    with pytest.raises(Cancelled):
+        upload(access, bucket, weights, executor, cancel).run()
     access.s3.meta.events.unregister("provide-client-params.s3.UploadPart", interrupt)
     requests.clear()
 
@@ -112,22 +116,22 @@ import sys, time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from toolkit.aws.access import AwsAccess
-from toolkit.staging import body, digests, multipart
-from toolkit.staging.meter import Lane
-from toolkit.staging.stop import Stop
+from toolkit.staging import digests, uploads
+from toolkit.staging.progress import Direction
+from toolkit.staging.cancellation import CancelToken
 
 endpoint, bucket, key, path = sys.argv[1:]
-multipart.PART_BYTES = 5 * 1024 * 1024
+uploads.PART_BYTES = 5 * 1024 * 1024
 access = AwsAccess(region="us-east-1", account_id="123456789012", endpoint_url=endpoint)
-target = multipart.Target(access.s3, bucket, key, {"sha256": digests.sha256(Path(path))})
+target = uploads.Target(access.s3, bucket, key, {"sha256": digests.sha256(Path(path))})
 def hold(params, **_):
     if params["PartNumber"] == 3:
         print("holding", flush=True)
         time.sleep(600)
 access.s3.meta.events.register("provide-client-params.s3.UploadPart", hold)
 with ThreadPoolExecutor(1) as executor:
-    lane = Lane("uploaded", 1, lambda: None, time.monotonic)
-    multipart.Upload(Path(path), target, executor, lane, Stop()).run()
+    direction = Direction("uploaded", 1, lambda: None, time.monotonic)
+    uploads.Upload(Path(path), target, executor, direction, CancelToken()).run()
 """
 
 
@@ -203,13 +207,13 @@ def test_a_body_that_is_sent_again_counts_once(
             request.body.read()
             raise ConnectionClosedError(endpoint_url=request.url)
 
-    body.follow(access.s3)
+    uploads.count_sent_bytes(access.s3)
     access.s3.meta.events.register_last("before-send.s3.UploadPart", fail_once)
     sending = upload(access, bucket, weights, executor)
     sending.run()
     access.s3.meta.events.unregister("before-send.s3.UploadPart", fail_once)
     assert failed
-    assert str(sending.lane).startswith("uploaded 15 MiB")
+    assert str(sending.direction).startswith("uploaded 15 MiB")
 
 
 def test_s3_refuses_a_part_that_was_damaged_on_the_way(access: AwsAccess, bucket: str) -> None:
@@ -222,6 +226,6 @@ def test_s3_refuses_a_part_that_was_damaged_on_the_way(access: AwsAccess, bucket
     [(1, 1), (16 << 20, 1), (15_000 * (16 << 20), 10_000), (5 << 40, 10_000)],
 )
 def test_no_file_has_more_parts_than_s3_takes(monkeypatch: pytest.MonkeyPatch, size: int, parts: int) -> None:
-    monkeypatch.setattr(multipart, "PART_BYTES", 16 << 20)
-    assert multipart.part_bytes(size) >= 16 << 20
-    assert -(-size // multipart.part_bytes(size)) <= parts
+    monkeypatch.setattr(uploads, "PART_BYTES", 16 << 20)
+    assert uploads.part_bytes(size) >= 16 << 20
+    assert -(-size // uploads.part_bytes(size)) <= parts

@@ -8,7 +8,7 @@ from toolkit.deployment.inference import Prepared
 from toolkit.deployment.outputs import Outputs
 from toolkit.deployment.releases import recording, rollback
 from toolkit.errors import SmokeTestError
-from toolkit.smoke.run import raise_for_failures, run
+from toolkit.smoke.checks import raise_for_failures, run
 
 
 def apply_tested(context: Context, prepared: Prepared) -> Outputs:

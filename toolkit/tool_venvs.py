@@ -25,7 +25,7 @@ from toolkit.project import Project, cache_dir
 
 
 @dataclass(frozen=True)
-class ToolEnvironment:
+class ToolVenv:
     """An installed virtual environment.
 
     Attributes:
@@ -51,7 +51,7 @@ class ToolEnvironment:
         return self.path / "lib" / version / "site-packages"
 
 
-def ensure(project: Project, name: str, console: Console) -> ToolEnvironment:
+def ensure(project: Project, name: str, console: Console) -> ToolVenv:
     """The tool environment `name`, installed now unless this lock file was installed before.
 
     The folder's name holds a digest of the lock file and the Python version, so a changed lock is a
@@ -65,13 +65,13 @@ def ensure(project: Project, name: str, console: Console) -> ToolEnvironment:
     digest = hashlib.sha256(lock.read_bytes() + version.encode()).hexdigest()[:12]
     directory = cache_dir() / "tools" / f"{name}-{digest}"
     if directory.is_dir():
-        return ToolEnvironment(directory)
+        return ToolVenv(directory)
     with _exclusive(directory, console):
         # Another run may have installed it while this one waited.
         if not directory.is_dir():
             with console.progress(f"installing {name} (once)"):
                 _install(directory, lock, name)
-    return ToolEnvironment(directory)
+    return ToolVenv(directory)
 
 
 @contextmanager

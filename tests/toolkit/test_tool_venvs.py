@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit import toolenvs
+from toolkit import tool_venvs
 from toolkit.console import Console
 from toolkit.errors import PreflightError
 from toolkit.project import Project
@@ -39,7 +39,7 @@ def wheel(directory: Path, version: str) -> str:
     return f"greeting @ {path.as_uri()} --hash=sha256:{digest}\n"
 
 
-def compiled(tool: toolenvs.ToolEnvironment) -> list[Path]:
+def compiled(tool: tool_venvs.ToolVenv) -> list[Path]:
     return list(tool.site_packages.glob("__pycache__/greeting*.pyc"))
 
 
@@ -52,9 +52,9 @@ def test_installed_once_and_again_when_the_lock_changes(
     lock.write_text(wheel(tmp_path, "1.0"))
     said = io.StringIO()
     with ThreadPoolExecutor(2) as pool:  # two runs at once
-        made = [pool.submit(toolenvs.ensure, project, "greeting", Console(err=said)) for _ in range(2)]
+        made = [pool.submit(tool_venvs.ensure, project, "greeting", Console(err=said)) for _ in range(2)]
         first, again = (each.result() for each in made)
-    assert first == again == toolenvs.ensure(project, "greeting", Console(err=said))
+    assert first == again == tool_venvs.ensure(project, "greeting", Console(err=said))
     assert said.getvalue().count("installing greeting") == 1
 
     assert compiled(first) == []
@@ -62,7 +62,7 @@ def test_installed_once_and_again_when_the_lock_changes(
     # Where Python may not keep what it has compiled, all is compiled once and for all.
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     lock.write_text(wheel(tmp_path, "2.0"))
-    newer = toolenvs.ensure(project, "greeting", Console(err=said))
+    newer = tool_venvs.ensure(project, "greeting", Console(err=said))
     assert len(compiled(newer)) == 1
     program = "import greeting; print(greeting.version)"
     versions = [
@@ -77,7 +77,7 @@ def test_a_failed_installation_says_why_and_leaves_nothing(project: Project, tmp
     line = wheel(tmp_path, "1.0")
     (project.root / "requirements" / "greeting.txt").write_text(line[:-5] + "0000\n")
     with pytest.raises(PreflightError) as caught:
-        toolenvs.ensure(project, "greeting", Console(err=io.StringIO()))
+        tool_venvs.ensure(project, "greeting", Console(err=io.StringIO()))
     assert "greeting" in str(caught.value)
     assert "hash" in str(caught.value).lower()
     assert list((tmp_path / "cache" / "tools").iterdir()) == []
