@@ -1,4 +1,4 @@
-"""What the gateway is asked in its tests, and what engines say."""
+"""Requests to the gateway and responses of engines, for its tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def delta(content: str, finish: str | None = None) -> dict[str, Any]:
     return {"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": finish}]}
 
 
-ANSWER = [
+RESPONSE = [
     sse(delta("Grüß ")),
     sse(delta("dich 🙂", "stop")),
     sse({"choices": [], "usage": USAGE}),
@@ -30,6 +30,6 @@ ANSWER = [
 
 
 def events(response: httpx.Response) -> list[Any]:
-    """The events of a stream; its last is no JSON."""
+    """The events of a stream; the last is not JSON."""
     lines = [line.removeprefix("data: ") for line in response.text.split("\n\n") if line]
     return [line if line == "[DONE]" else json.loads(line) for line in lines]

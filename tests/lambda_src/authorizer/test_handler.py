@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[3] / "lambda_src"
 
 
 def event(**headers: str | None) -> dict[str, Any]:
-    given = {name.replace("_", "-"): value for name, value in headers.items()}
-    return {"type": "REQUEST", "headers": given, "methodArn": ARN}
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return {"type": "REQUEST", "headers": names, "methodArn": ARN}
 
 
 @pytest.mark.parametrize(
@@ -28,16 +28,16 @@ def event(**headers: str | None) -> dict[str, Any]:
         {"AUTHORIZATION": "BEARER my-key"},
         {"x_api_key": "my-key"},
         {"X_Api_Key": " my-key"},
-        # Clients of OpenAI always send some token; a header of its own was meant.
+        # OpenAI's clients always send a token; x-api-key is set on purpose.
         {"authorization": "Bearer unused", "x_api_key": "my-key"},
         {"authorization": "Bearer my-key", "x_api_key": ""},
         {"authorization": "Basic abc", "x_api_key": "my-key"},
     ],
 )
 def test_the_key_becomes_the_usage_key(headers: dict[str, str]) -> None:
-    answer = handler(event(**headers), None)
-    assert answer["usageIdentifierKey"] == "my-key"
-    assert answer["policyDocument"]["Statement"] == [
+    response = handler(event(**headers), None)
+    assert response["usageIdentifierKey"] == "my-key"
+    assert response["policyDocument"]["Statement"] == [
         {
             "Effect": "Allow",
             "Action": "execute-api:Invoke",
@@ -46,27 +46,27 @@ def test_the_key_becomes_the_usage_key(headers: dict[str, str]) -> None:
     ]
 
 
-def test_the_key_shows_nowhere_else() -> None:
-    answer = handler(event(authorization=f"Bearer {KEY}"), None)
-    answer.pop("usageIdentifierKey")
-    assert KEY not in json.dumps(answer)
-    assert answer["principalId"] != handler(event(authorization="Bearer other"), None)["principalId"]
+def test_the_response_reveals_the_key_nowhere_else() -> None:
+    response = handler(event(authorization=f"Bearer {KEY}"), None)
+    response.pop("usageIdentifierKey")
+    assert KEY not in json.dumps(response)
+    assert response["principalId"] != handler(event(authorization="Bearer other"), None)["principalId"]
 
 
 @pytest.mark.parametrize(
     ("key", "name"), [(KEY, "team-a"), ("0123456789abcdef0123456789", ""), (f"sk-team-a-{'x' * 39}", "")]
 )
-def test_the_name_in_a_key_is_told_to_the_gateway(key: str, name: str) -> None:
+def test_the_context_has_the_key_name(key: str, name: str) -> None:
     assert handler(event(x_api_key=key), None)["context"] == {"keyName": name}
 
 
 @pytest.mark.parametrize("header", ["", None, "Bearer", "Bearer ", "Basic abc", "my-key", "Bearer schlüssel"])
-def test_anything_else_is_unauthorized(header: str | None) -> None:
+def test_headers_without_a_key_are_unauthorized(header: str | None) -> None:
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         handler(event(authorization=header), None)
 
 
-def test_without_headers_it_is_unauthorized() -> None:
+def test_requests_without_headers_are_unauthorized() -> None:
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         handler({"type": "REQUEST", "headers": None, "methodArn": ARN}, None)
 
@@ -74,8 +74,8 @@ def test_without_headers_it_is_unauthorized() -> None:
 @pytest.mark.parametrize(
     ("allowed", "other"), [("authorization", "x-api-key"), ("x-api-key", "authorization")]
 )
-def test_only_the_header_that_answers_are_kept_by_counts(allowed: str, other: str) -> None:
-    """Otherwise a key in the other header would be remembered for whoever sends the first one."""
+def test_only_the_header_in_the_cache_key_is_read(allowed: str, other: str) -> None:
+    """Otherwise the cache would return the key in the other header for every request with the first one."""
     values = {"authorization": "Bearer of-authorization", "x-api-key": "of-x-api-key"}
     code = f"""
 import sys
@@ -88,7 +88,7 @@ try:
 except Exception as error:
     print(error)
 """
-    # Its own process, as it reads the setting when it starts; the standard library is all it has there.
+    # A process with the standard library only, because the module reads the setting on import.
     ran = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code],
         env={**os.environ, "KEY_HEADERS": allowed},

@@ -1,4 +1,4 @@
-"""The gateway as a process of its own, in front of a SageMaker runtime whose engine the tests script."""
+"""The gateway as a process, in front of a SageMaker runtime with a scripted engine."""
 
 from __future__ import annotations
 
@@ -54,19 +54,19 @@ def frame(payload: bytes, **headers: str) -> bytes:
 
 @dataclass
 class Engine:
-    """What the next requests to endpoints are answered with.
+    """The response to the next requests, and a record of the requests.
 
     Attributes:
-        steps: parts of the answer; a callable is called between them.
+        steps: parts of the response; a callable is called between them.
         failure: an exception event after the steps, as (name, members).
-        error: instead of an answer of `failing`: HTTP status, error code, further members.
-        failing: endpoints that answer with `error`.
-        containers: ports of containers that answer in place of all this, by endpoint.
-        cut: whether the connection breaks off after the steps.
-        asked: bodies of the requests.
-        paths: of the requests.
-        headers: of the requests.
-        gone: set when the gateway hung up before the end.
+        error: the response of `failing` endpoints: HTTP status, error code, further members.
+        failing: endpoints that respond with `error`.
+        containers: ports of containers that respond instead, by endpoint.
+        cut: whether the connection is closed after the steps, without an end.
+        bodies: bodies of the requests.
+        paths: paths of the requests.
+        headers: headers of the requests.
+        disconnected: set when the gateway closes the connection before the end.
     """
 
     address: str = ""
@@ -76,22 +76,22 @@ class Engine:
     failing: tuple[str, ...] = ("demo",)
     containers: dict[str, int] = field(default_factory=dict)
     cut: bool = False
-    asked: list[dict[str, object]] = field(default_factory=list)
+    bodies: list[dict[str, object]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
-    gone: threading.Event = field(default_factory=threading.Event)
+    disconnected: threading.Event = field(default_factory=threading.Event)
 
-    def says(self, *steps: Step) -> None:
+    def respond(self, *steps: Step) -> None:
         self.steps = steps
 
-    def says_for_ever(self, first: Step, part: bytes) -> None:
-        """Only who hangs up ends this."""
+    def respond_forever(self, first: Step, part: bytes) -> None:
+        """Respond with `first`, then with `part` until the gateway disconnects."""
         self.steps = itertools.chain([first], itertools.cycle([lambda: time.sleep(0.01), part]))
 
     def reset(self) -> None:
         self.steps, self.failure, self.error, self.failing, self.cut = (), None, None, ("demo",), False
-        self.asked, self.paths, self.headers, self.containers = [], [], [], {}
-        self.gone.clear()
+        self.bodies, self.paths, self.headers, self.containers = [], [], [], {}
+        self.disconnected.clear()
 
 
 class _Runtime(BaseHTTPRequestHandler):
@@ -101,7 +101,7 @@ class _Runtime(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         engine = self.engine
         body = self.rfile.read(int(self.headers["content-length"]))
-        engine.asked.append(json.loads(body))
+        engine.bodies.append(json.loads(body))
         engine.paths.append(self.path)
         engine.headers.append({name.lower(): value for name, value in self.headers.items()})
         _, _, endpoint, operation = self.path.split("/")
@@ -126,22 +126,22 @@ class _Runtime(BaseHTTPRequestHandler):
                     self._send(step)
             self._end(engine)
         except OSError:
-            engine.gone.set()
+            engine.disconnected.set()
             self.close_connection = True
 
     def _relay(self, port: int, body: bytes) -> None:
         container = HTTPConnection("127.0.0.1", port, timeout=HANG_SECONDS)
         container.request("POST", "/invocations", body, {"content-type": "application/json"})
-        answer = container.getresponse()
-        if answer.status != 200:
-            message = answer.read().decode()
-            self._fail(424, "ModelError", {"OriginalStatusCode": answer.status, "OriginalMessage": message})
+        response = container.getresponse()
+        if response.status != 200:
+            message = response.read().decode()
+            self._fail(424, "ModelError", {"OriginalStatusCode": response.status, "OriginalMessage": message})
             return
         self.send_response(200)
         self.send_header("content-type", "application/vnd.amazon.eventstream")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
-        while part := answer.read1():
+        while part := response.read1():
             self._send(frame(part, message_type="event", event_type="PayloadPart"))
         self.wfile.write(b"0\r\n\r\n")
 
@@ -172,10 +172,10 @@ class _Runtime(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 1024  # of more at once the system takes none for seconds
+    request_queue_size = 1024  # the system delays connections beyond the queue for seconds
 
     def handle_error(self, request: object, client_address: object) -> None:
-        # A gateway that hangs up is what some tests are about.
+        # Some tests make the gateway disconnect.
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
@@ -220,15 +220,15 @@ class Gateway:
             return False
 
     def log_line(self, request_id: str, message: str = "request") -> dict[str, object]:
-        """The line of one request, once it is there."""
+        """The line of one request, once it is written."""
         mark = f'"message": "{message}", "request_id": "{request_id}"'
 
-        def found() -> list[str]:
+        def matches() -> list[str]:
             *lines, _ = self.log.read_text().split("\n")
             return [line for line in lines if mark in line]
 
-        wait_for(found, f"the line of {request_id}")
-        return dict(json.loads(found()[0]))
+        wait_for(matches, f"the line of {request_id}")
+        return dict(json.loads(matches()[0]))
 
 
 StartGateway = Callable[[dict[str, str]], Gateway]
@@ -236,7 +236,7 @@ StartGateway = Callable[[dict[str, str]], Gateway]
 
 @pytest.fixture(scope="session")
 def start_gateway(_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartGateway]:
-    """Starts gateways with an environment like Lambda's, and further variables."""
+    """Starts gateways with an environment like Lambda's and further variables."""
     started: list[Gateway] = []
 
     def start(variables: dict[str, str]) -> Gateway:

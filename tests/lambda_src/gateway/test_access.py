@@ -1,4 +1,4 @@
-"""Which models a key may use, and which pages may call."""
+"""Restrictions of keys to models, and of pages to origins."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ORIGIN = "https://chat.example.com"
 
 @pytest.fixture(scope="module")
 def limited(start_gateway: Any) -> Any:
-    """A gateway that knows what keys may use, and a page of another origin."""
+    """A gateway with restricted keys and a page of another origin."""
     running = start_gateway(
         {
             "GATEWAY_MODELS": json.dumps(MODELS),
@@ -34,8 +34,8 @@ def limited(start_gateway: Any) -> Any:
     return running
 
 
-def of(gateway: Any, key: str | None) -> httpx.Client:
-    """A client whose requests come through API Gateway with the key of this name."""
+def client_with_key(gateway: Any, key: str | None) -> httpx.Client:
+    """A client whose requests come from API Gateway with this key."""
     authorizer = {} if key is None else {"authorizer": {"keyName": key}}
     context = json.dumps({"requestId": f"r-{key}", "identity": {"apiKeyId": "abc"}, **authorizer})
     headers = {"x-amzn-request-context": context}
@@ -46,31 +46,31 @@ def ask(client: httpx.Client, model: str) -> httpx.Response:
     return client.post("/v1/chat/completions", json={"model": model, "messages": MESSAGES})
 
 
-def test_a_key_sees_the_models_that_it_may_use(limited: Any) -> None:
+def test_a_key_lists_only_its_models(limited: Any) -> None:
     def seen(key: str | None) -> list[str]:
-        return [model["id"] for model in of(limited, key).get("/v1/models").json()["data"]]
+        return [model["id"] for model in client_with_key(limited, key).get("/v1/models").json()["data"]]
 
-    # With one of a model's names goes each of them.
+    # One name of a model allows all of its names.
     assert seen("team") == ["demo", "org/demo", "safe"]
     assert seen("another") == seen("") == seen(None) == ["vectors"]
 
 
 def test_other_models_are_refused(limited: Any, engine: Any) -> None:
-    client = of(limited, "team")
+    client = client_with_key(limited, "team")
     for refused in (ask(client, "small"), client.get("/v1/models/small")):
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "model_not_allowed")
     assert ask(client, "nowhere").status_code == 404
-    assert engine.asked == []
-    engine.says(
+    assert engine.bodies == []
+    engine.respond(
         b'data: {"choices": [{"index": 0, "delta": {"content": "yes"}, "finish_reason": "stop"}]}\n\n'
     )
     assert ask(client, "demo").status_code == 200
     assert limited.log_line("r-team")["key_name"] == "team"
 
 
-def test_a_fallback_is_no_way_around(limited: Any, engine: Any) -> None:
+def test_a_fallback_does_not_lift_restrictions(limited: Any, engine: Any) -> None:
     engine.error = (400, "ModelNotReadyException", {"message": "not ready"})
-    response = ask(of(limited, "team"), "safe")
+    response = ask(client_with_key(limited, "team"), "safe")
     assert response.status_code >= 400
     assert [path for path in engine.paths if "backup" in path] == []
 
@@ -85,11 +85,11 @@ def test_two_contexts_are_refused(limited: Any, engine: Any) -> None:
     )
     assert (response.status_code, response.json()["error"]["type"]) == (400, "invalid_request_error")
     assert limited.log_line(response.headers["x-request-id"])["error"] == "InvalidRequestError"
-    assert engine.asked == []
+    assert engine.bodies == []
 
 
 @pytest.mark.parametrize("context", [None, "{}", "null", "[]", "{", '{"identity": "x", "authorizer": []}'])
-def test_requests_without_a_caller_are_not_unrestricted(context: str | None) -> None:
+def test_requests_without_a_caller_are_restricted(context: str | None) -> None:
     restricted = client_of({"team": frozenset({"demo"})}, context)
     assert restricted.get("/v1/models").json()["data"] == []
     assert restricted.get("/v1/models/demo").status_code == 403
@@ -99,7 +99,7 @@ def test_requests_without_a_caller_are_not_unrestricted(context: str | None) -> 
 
 
 @pytest.mark.parametrize("identity", [{"apiKeyId": "abc"}, {"userArn": "arn:aws:iam::1:user/a"}])
-def test_callers_that_no_restriction_names_may_use_all_models(identity: dict[str, str]) -> None:
+def test_unlisted_callers_may_use_all_models(identity: dict[str, str]) -> None:
     unlisted = client_of({"team": frozenset({"demo"})}, json.dumps({"identity": identity}))
     assert len(unlisted.get("/v1/models").json()["data"]) == 2
 
@@ -115,18 +115,20 @@ def test_without_limits_every_key_may_use_every_model(client: httpx.Client) -> N
     assert len(client.get("/v1/models").json()["data"]) == len(MODELS) + 1
 
 
-def test_pages_of_the_origins_that_are_named(limited: Any, client: httpx.Client) -> None:
-    asking = {
+def test_cors_allows_only_configured_origins(limited: Any, client: httpx.Client) -> None:
+    preflight = {
         "origin": ORIGIN,
         "access-control-request-method": "POST",
         "access-control-request-headers": "authorization,x-stainless-os",
     }
-    with of(limited, "team") as browser:
-        answer = browser.options("/v1/chat/completions", headers=asking)
-        assert answer.status_code == 200
-        assert answer.headers["access-control-allow-origin"] == ORIGIN
-        assert "x-stainless-os" in answer.headers["access-control-allow-headers"]
-        other = browser.options("/v1/chat/completions", headers={**asking, "origin": "https://evil.example"})
+    with client_with_key(limited, "team") as browser:
+        allowed = browser.options("/v1/chat/completions", headers=preflight)
+        assert allowed.status_code == 200
+        assert allowed.headers["access-control-allow-origin"] == ORIGIN
+        assert "x-stainless-os" in allowed.headers["access-control-allow-headers"]
+        other = browser.options(
+            "/v1/chat/completions", headers={**preflight, "origin": "https://evil.example"}
+        )
         assert other.status_code == 400 and "access-control-allow-origin" not in other.headers
         refused = browser.get("/v1/models/nowhere", headers={"origin": ORIGIN})
         assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (404, ORIGIN)

@@ -11,7 +11,7 @@ from tests.support.patience import HANG_SECONDS
 CONTEXT = {"requestId": "api-gateway-7", "identity": {"apiKeyId": "key-1", "sourceIp": "127.0.0.1"}}
 
 
-def test_health_says_nothing_of_the_inside(client: httpx.Client, gateway: Any) -> None:
+def test_health_reveals_no_internals(client: httpx.Client, gateway: Any) -> None:
     response = client.get("/healthz")
     assert response.json() == {"status": "ok"}
     assert "/healthz" not in gateway.log.read_text()
@@ -28,10 +28,10 @@ def test_unknown_paths_and_methods(client: httpx.Client) -> None:
     )
 
 
-def test_the_log_line_counts_and_keeps_secrets(client: httpx.Client, gateway: Any, engine: Any) -> None:
+def test_the_log_line_has_counts_and_no_secrets(client: httpx.Client, gateway: Any, engine: Any) -> None:
     usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
     choice = {"index": 0, "delta": {"content": "an answer"}, "finish_reason": "stop"}
-    engine.says(f"data: {json.dumps({'choices': [choice], 'usage': usage})}\n\n".encode())
+    engine.respond(f"data: {json.dumps({'choices': [choice], 'usage': usage})}\n\n".encode())
     response = client.post(
         "/v1/chat/completions",
         json={"model": "demo", "messages": [{"role": "user", "content": "my prompt"}]},
@@ -70,12 +70,12 @@ def test_the_log_line_counts_and_keeps_secrets(client: httpx.Client, gateway: An
     assert "my-secret-key" not in log
 
 
-def test_a_context_that_is_no_json_gives_an_id_all_the_same(client: httpx.Client) -> None:
+def test_an_invalid_context_still_gives_a_request_id(client: httpx.Client) -> None:
     response = client.get("/v1/models", headers={"x-amzn-request-context": "{"})
     assert len(response.headers["x-request-id"]) == 36
 
 
-def test_a_fault_of_the_gateway_is_a_plain_500_and_a_line_with_its_place(capsys: Any) -> None:
+def test_internal_errors_are_500_and_logged_with_frames(capsys: Any) -> None:
     from gateway.app import create_app
     from gateway.service import Models
     from gateway.settings import Model, Settings
@@ -95,15 +95,13 @@ def test_a_fault_of_the_gateway_is_a_plain_500_and_a_line_with_its_place(capsys:
     assert "quotes" not in json.dumps(line)
 
 
-def test_prompts_and_answers_are_logged_where_the_environment_says_so(
-    start_gateway: Any, engine: Any
-) -> None:
+def test_content_is_logged_if_enabled(start_gateway: Any, engine: Any) -> None:
     gateway = start_gateway(
         {"GATEWAY_MODELS": '{"demo": {"endpoint": "demo"}}', "GATEWAY_LOG_CONTENT": "true"}
     )
     gateway.wait_until_ready()
     choice = {"index": 0, "delta": {"content": "an answer"}, "finish_reason": "stop"}
-    engine.says(f"data: {json.dumps({'choices': [choice]})}\n\n".encode())
+    engine.respond(f"data: {json.dumps({'choices': [choice]})}\n\n".encode())
     chat = {"model": "demo", "messages": [{"role": "user", "content": "my prompt"}]}
     for number, more in enumerate([{}, {"stream": True}]):
         context = json.dumps({"requestId": f"content-{number}"})

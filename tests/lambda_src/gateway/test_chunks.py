@@ -9,13 +9,13 @@ from gateway.errors import ApiError, ContextLengthExceededError, ModelError
 IDENTITY = Identity("chatcmpl-1", "demo", 1700000000)
 
 
-def piece(delta: dict[str, Any], finish: str | None = None, index: int = 0) -> dict[str, Any]:
+def delta_document(delta: dict[str, Any], finish: str | None = None, index: int = 0) -> dict[str, Any]:
     return {"choices": [{"index": index, "delta": delta, "finish_reason": finish}]}
 
 
-def test_every_chunk_has_openais_members_and_the_clients_model() -> None:
+def test_chunks_have_openai_members_and_the_client_model_name() -> None:
     document = {
-        **piece({"content": "Hi"}, "stop"),
+        **delta_document({"content": "Hi"}, "stop"),
         "id": "7",
         "model": "/opt/ml/model",
         "object": "chunk",
@@ -34,7 +34,7 @@ def test_every_chunk_has_openais_members_and_the_clients_model() -> None:
     }
 
 
-def test_an_answer_that_was_not_streamed_becomes_a_chunk() -> None:
+def test_a_whole_message_becomes_a_chunk() -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     message = {"role": "assistant", "content": None, "tool_calls": [call, call]}
     document = {
@@ -54,14 +54,14 @@ def test_an_answer_that_was_not_streamed_becomes_a_chunk() -> None:
         ([{"error": {"message": "boom", "type": "InternalServerError", "code": 500}}], ModelError),
         ([{"object": "error", "message": "maximum context length is 9 tokens"}], ContextLengthExceededError),
         ([{"error": "Incomplete generation", "error_type": "generation"}], ModelError),
-        ([piece({"content": ""}, "error")], ModelError),
+        ([delta_document({"content": ""}, "error")], ModelError),
         ([{"generated_text": "Hi"}], ModelError),
         ([{"choices": [{"text": "Hi"}]}], ModelError),
     ],
 )
-def test_an_engines_error_is_raised(documents: list[Any], kind: type[ApiError]) -> None:
+def test_engine_errors_are_raised(documents: list[Any], kind: type[ApiError]) -> None:
     with pytest.raises(kind):
-        list(chunks([piece({"content": "Hel"}), *documents], IDENTITY, CHAT))
+        list(chunks([delta_document({"content": "Hel"}), *documents], IDENTITY, CHAT))
 
 
 @pytest.mark.parametrize(
@@ -69,29 +69,31 @@ def test_an_engines_error_is_raised(documents: list[Any], kind: type[ApiError]) 
     [
         [],
         [None],
-        [piece({"content": "Hel"})],
-        [piece({"content": "a"}, "stop", 0), piece({"content": "b"}, None, 1)],
+        [delta_document({"content": "Hel"})],
+        [delta_document({"content": "a"}, "stop", 0), delta_document({"content": "b"}, None, 1)],
         [{"choices": [], "usage": {"total_tokens": 1}}],
     ],
 )
-def test_a_stream_that_ends_early_is_not_taken_for_a_whole_one(documents: list[Any]) -> None:
+def test_a_truncated_stream_is_a_model_error(documents: list[Any]) -> None:
     with pytest.raises(ModelError):
         list(chunks(documents, IDENTITY, CHAT))
 
 
 def test_done_ends_a_stream_without_finish_reason() -> None:
-    assert len(list(chunks([piece({"content": "Hi"}), None], IDENTITY, CHAT))) == 1
+    assert len(list(chunks([delta_document({"content": "Hi"}), None], IDENTITY, CHAT))) == 1
 
 
-def test_the_role_alone_says_nothing() -> None:
+def test_a_role_is_not_content() -> None:
     role, text = chunks(
-        [piece({"role": "assistant", "content": ""}), piece({"content": "x"}, "stop")], IDENTITY, CHAT
+        [delta_document({"role": "assistant", "content": ""}), delta_document({"content": "x"}, "stop")],
+        IDENTITY,
+        CHAT,
     )
     assert not has_content(role)
     assert has_content(text)
 
 
-def test_a_plain_completion_has_texts() -> None:
+def test_plain_completions_have_text() -> None:
     document = {
         "choices": [{"index": 0, "text": "Hi", "finish_reason": "length"}],
         "usage": {"total_tokens": 1},
@@ -101,4 +103,4 @@ def test_a_plain_completion_has_texts() -> None:
     assert chunk["choices"] == [{"index": 0, "text": "Hi", "logprobs": None, "finish_reason": "length"}]
     assert has_content(chunk)
     with pytest.raises(ModelError):
-        list(chunks([piece({"content": "Hi"}, "stop")], IDENTITY, TEXT))
+        list(chunks([delta_document({"content": "Hi"}, "stop")], IDENTITY, TEXT))

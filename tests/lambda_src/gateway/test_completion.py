@@ -41,7 +41,7 @@ def test_text_usage_and_reason() -> None:
     }
 
 
-def test_tool_calls_are_put_together_by_their_number() -> None:
+def test_tool_calls_are_joined_by_index() -> None:
     def call(index: int, arguments: str, **head: Any) -> dict[str, Any]:
         name = {"name": head.pop("name")} if "name" in head else {}
         return {"index": index, "function": {**name, "arguments": arguments}, **head}
@@ -63,7 +63,7 @@ def test_tool_calls_are_put_together_by_their_number() -> None:
     assert whole["choices"][0]["finish_reason"] == "tool_calls"
 
 
-def test_logprobs_are_joined_and_choices_kept_apart() -> None:
+def test_logprobs_are_joined_per_choice() -> None:
     whole = assembled(
         choice({"content": "a"}, logprobs={"content": [{"token": "a"}]}),
         {"choices": [{"index": 1, "delta": {"content": "z"}, "finish_reason": "stop"}]},
@@ -83,10 +83,10 @@ def test_reasoning_is_kept() -> None:
 
 
 @given(st.text(), st.lists(st.integers(0, 50)))
-def test_a_streamed_answer_equals_the_whole_one(text: str, cuts: list[int]) -> None:
+def test_streamed_and_whole_responses_are_equal(text: str, cuts: list[int]) -> None:
     places = sorted({min(cut, len(text)) for cut in cuts})
-    pieces = [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
-    streamed = assembled(*(choice({"content": piece}) for piece in pieces), choice({}, "stop"))
+    parts = [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
+    streamed = assembled(*(choice({"content": part}) for part in parts), choice({}, "stop"))
     message = {"role": "assistant", "content": text}
     whole = assembled({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
     assert streamed == whole

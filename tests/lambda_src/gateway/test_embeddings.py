@@ -1,4 +1,4 @@
-"""The dialects of vLLM and llama.cpp (OpenAI's) and of Text Embeddings Inference, as floats and as base64."""
+"""Embeddings of vLLM and llama.cpp (OpenAI's dialect) and Text Embeddings Inference, as floats and base64."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ def packed(vector: list[float]) -> str:
 
 
 def request(encoding: str | None, inputs: Any = ("a", "b")) -> EmbeddingRequest:
-    given = {} if encoding is None else {"encoding_format": encoding}
-    return EmbeddingRequest.parse(json.dumps({"model": "m", "input": inputs, **given}).encode())
+    options = {} if encoding is None else {"encoding_format": encoding}
+    return EmbeddingRequest.parse(json.dumps({"model": "m", "input": inputs, **options}).encode())
 
 
 def openai(vectors: list[Any]) -> dict[str, Any]:
-    # In the wrong order, as an engine that works in parallel may answer.
+    # Reversed: engines that work in parallel may change the order.
     data = [{"index": index, "embedding": vector} for index, vector in enumerate(vectors)]
     return {"object": "list", "data": data[::-1], "model": "/opt/ml/model", "usage": USAGE}
 
 
-def answer(document: Any, asked: EmbeddingRequest) -> dict[str, Any]:
-    (made,) = embeddings([json.dumps(document).encode()], asked, "m")
-    return made
+def convert(document: Any, request: EmbeddingRequest) -> dict[str, Any]:
+    (response,) = embeddings([json.dumps(document).encode()], request, "m")
+    return response
 
 
 @pytest.mark.parametrize("engine", [openai(VECTORS), openai([packed(v) for v in VECTORS]), VECTORS])
 @pytest.mark.parametrize("encoding", [None, "float", "base64"])
-def test_every_dialect_in_every_encoding(engine: Any, encoding: str | None) -> None:
-    made = answer(engine, request(encoding))
-    wanted = [packed(v) for v in VECTORS] if encoding == "base64" else VECTORS
-    assert made == {
+def test_all_dialects_and_encodings(engine: Any, encoding: str | None) -> None:
+    response = convert(engine, request(encoding))
+    expected = [packed(v) for v in VECTORS] if encoding == "base64" else VECTORS
+    assert response == {
         "object": "list",
-        "data": [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(wanted)],
+        "data": [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(expected)],
         "model": "m",
         "usage": None if engine is VECTORS else USAGE,
     }
@@ -64,32 +64,32 @@ def test_every_dialect_in_every_encoding(engine: Any, encoding: str | None) -> N
         {"error": {"message": "out of memory", "code": 500}},
     ],
 )
-def test_what_is_not_the_answer_to_the_request(document: Any) -> None:
+def test_mismatching_responses_are_model_errors(document: Any) -> None:
     for encoding in ("float", "base64"):
         with pytest.raises(ModelError):
-            answer(document, request(encoding))
+            convert(document, request(encoding))
 
 
 @pytest.mark.parametrize(("vector", "encoding"), [("%%", "float"), ("AAA=", "float"), (["a"], "base64")])
-def test_a_vector_that_can_not_be_translated(vector: Any, encoding: str) -> None:
+def test_malformed_vectors_are_model_errors(vector: Any, encoding: str) -> None:
     with pytest.raises(ModelError):
-        answer(openai([vector, vector]), request(encoding))
+        convert(openai([vector, vector]), request(encoding))
 
 
-def test_an_answer_that_is_cut() -> None:
+def test_truncated_json_is_a_model_error() -> None:
     with pytest.raises(ModelError):
         list(embeddings([b'{"data": ['], request(None), "m"))
 
 
-def test_an_engines_refusal() -> None:
+def test_engine_errors_are_passed_on() -> None:
     with pytest.raises(ApiError) as caught:
-        answer({"object": "error", "message": "dimensions is not supported", "code": 400}, request(None))
+        convert({"object": "error", "message": "dimensions is not supported", "code": 400}, request(None))
     assert caught.value.status == 400
 
 
 @given(st.lists(st.integers(0, 200), max_size=20))
-def test_any_partition_gives_the_same(places: list[int]) -> None:
+def test_responses_split_anywhere_give_the_same_vectors(places: list[int]) -> None:
     data = json.dumps(openai(VECTORS)).encode()
     at = sorted({min(place, len(data)) for place in places})
     parts = [data[a:b] for a, b in zip([0, *at], [*at, len(data)], strict=True)]
-    assert list(embeddings(parts, request(None), "m")) == [answer(openai(VECTORS), request(None))]
+    assert list(embeddings(parts, request(None), "m")) == [convert(openai(VECTORS), request(None))]

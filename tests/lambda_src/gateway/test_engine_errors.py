@@ -1,4 +1,4 @@
-"""The engines' own words, taken from their sources, become OpenAI's errors."""
+"""Engines' errors, taken from their sources, become OpenAI's errors."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ TGI_BUSY = {"error": "Model is overloaded", "error_type": "overloaded"}
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "kind"),
+    ("response", "status", "kind"),
     [
         (LLAMA, 400, ContextLengthExceededError),
         (VLLM, 400, ContextLengthExceededError),
@@ -79,16 +79,16 @@ TGI_BUSY = {"error": "Model is overloaded", "error_type": "overloaded"}
         ([1], 500, ModelError),
     ],
 )
-def test_answers_with_a_status(answer: object, status: int, kind: type[ApiError]) -> None:
-    error = engine_response_error(json.dumps(answer), status)
+def test_engine_responses_become_errors(response: object, status: int, kind: type[ApiError]) -> None:
+    error = engine_response_error(json.dumps(response), status)
     assert type(error) is kind
 
 
-def test_a_text_that_is_not_json() -> None:
+def test_a_text_that_is_not_json_is_a_model_error() -> None:
     assert type(engine_response_error("<html>Bad Gateway</html>", 500)) is ModelError
 
 
-def test_an_engines_advice_is_passed_on() -> None:
+def test_engine_messages_are_passed_on() -> None:
     assert engine_response_error(json.dumps(VLLM_OLD), 400).message == "max_tokens must be at least 1"
 
 
@@ -102,10 +102,10 @@ def test_an_engines_advice_is_passed_on() -> None:
         "raised in engine.py",
     ],
 )
-def test_the_inside_is_not_shown(secret: str) -> None:
+def test_internals_are_not_revealed(secret: str) -> None:
     assert secret not in engine_error({"message": secret}, 400).message
 
 
-def test_the_log_gets_no_quoted_prompt() -> None:
+def test_causes_do_not_quote_prompts() -> None:
     error = engine_error({"message": "bad input: 'my secret prompt'", "type": "BadRequestError"}, 400)
     assert "secret" not in (error.cause or "")

@@ -1,4 +1,4 @@
-"""Whatever way an engine frames its answer and SageMaker cuts it, the same objects come out."""
+"""The same objects result from every framing, however SageMaker splits the response."""
 
 from __future__ import annotations
 
@@ -40,27 +40,27 @@ cuts = st.lists(st.integers(0, 400), max_size=40)
 
 
 @given(st.lists(objects, max_size=4), st.sampled_from(["\n", "\r\n"]), cuts)
-def test_any_partition_of_server_sent_events_gives_the_same_objects(
+def test_events_split_anywhere_give_the_same_objects(
     values: list[dict[str, Any]], end: str, at: list[int]
 ) -> None:
     assert list(documents(cut(as_sse(values, end), at))) == [*values, None]
 
 
 @given(st.lists(objects, max_size=4), st.sampled_from([None, 2]), cuts)
-def test_any_partition_of_json_lines_gives_the_same_objects(
+def test_json_lines_split_anywhere_give_the_same_objects(
     values: list[dict[str, Any]], indent: int | None, at: list[int]
 ) -> None:
     assert list(documents(cut(as_lines(values, indent), at))) == values
 
 
 @given(objects)
-def test_byte_by_byte_and_without_a_last_line_end(value: dict[str, Any]) -> None:
+def test_single_bytes_without_a_final_newline(value: dict[str, Any]) -> None:
     data = json.dumps(value, ensure_ascii=False).encode()
     assert list(documents(bytes([byte]) for byte in data)) == [value]
     assert list(documents(bytes([byte]) for byte in b"data: " + data)) == [value]
 
 
-def test_objects_come_out_as_soon_as_they_are_whole() -> None:
+def test_objects_are_yielded_once_complete() -> None:
     seen: list[int] = []
 
     def parts() -> Any:
@@ -75,16 +75,16 @@ def test_objects_come_out_as_soon_as_they_are_whole() -> None:
     assert seen == [0, 1, 2]
 
 
-def test_data_of_several_lines_is_one_object() -> None:
+def test_multiline_data_is_one_object() -> None:
     assert list(documents([b'data: {"a":\ndata:1}\n\n'])) == [{"a": 1}]
 
 
-def test_an_error_in_a_field_of_its_own() -> None:
+def test_errors_in_a_separate_field() -> None:
     assert list(documents([b'error: {"message": "no"}\n\n'])) == [{"message": "no"}]
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b'data: {"a": ',
         b'{"a": 1',
@@ -95,6 +95,6 @@ def test_an_error_in_a_field_of_its_own() -> None:
         b"\xff\xfe",
     ],
 )
-def test_what_is_not_whole_json_is_the_models_error(answer: bytes) -> None:
+def test_incomplete_json_is_a_model_error(response: bytes) -> None:
     with pytest.raises(ModelError):
-        list(documents([answer]))
+        list(documents([response]))

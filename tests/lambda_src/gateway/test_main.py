@@ -10,14 +10,14 @@ import httpx
 from tests.support.patience import HANG_SECONDS
 
 
-def test_wrong_settings_end_the_process_with_a_reason(start_gateway: Any) -> None:
+def test_invalid_settings_end_the_process_with_a_reason(start_gateway: Any) -> None:
     gateway = start_gateway({"GATEWAY_MODELS": "nonsense"})
     assert gateway.process.wait(HANG_SECONDS) == 1
     assert "GATEWAY_MODELS must be" in gateway.log.read_text()
     assert "Traceback" not in gateway.log.read_text()
 
 
-def test_it_serves_soon_and_ends_when_told(start_gateway: Any) -> None:
+def test_it_serves_and_stops_on_sigterm(start_gateway: Any) -> None:
     gateway = start_gateway({"GATEWAY_MODELS": json.dumps({"demo": {"endpoint": "demo"}})})
     gateway.wait_until_ready()
     assert httpx.get(f"{gateway.address}/v1/models", timeout=HANG_SECONDS).status_code == 200
@@ -25,11 +25,11 @@ def test_it_serves_soon_and_ends_when_told(start_gateway: Any) -> None:
     assert gateway.process.wait(HANG_SECONDS) in (0, -15)
 
 
-def test_nothing_is_loaded_that_no_request_needs(start_gateway: Any) -> None:
+def test_unused_libraries_are_not_imported(start_gateway: Any) -> None:
     gateway = start_gateway({"GATEWAY_MODELS": "{}", "PYTHONPROFILEIMPORTTIME": "1"})
     gateway.wait_until_ready()
     loaded = {line.rpartition("|")[2].strip() for line in gateway.log.read_text().splitlines()}
     assert {"uvicorn.server", "starlette.routing", "botocore.session"} <= loaded
-    # A command line, and what only boto3's resources, S3 and other event loops need.
+    # For command lines, boto3's resources, S3 and other event loops.
     unneeded = {"click", "uvicorn.main", "boto3", "s3transfer", "httptools", "websockets", "uvloop"}
     assert loaded & unneeded == set()

@@ -1,4 +1,4 @@
-"""Nothing of a request stays in memory when it is over, however it ended."""
+"""Requests leave no objects in memory, however they end."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Endpoints:
 
 @pytest.fixture
 def new_objects() -> Iterator[None]:
-    """Only what is made from here on is looked at: what a worker has loaded by then takes seconds."""
+    """Limit the search to objects created in the test; all objects of a worker take seconds."""
     gc.freeze()
     yield
     gc.unfreeze()
@@ -49,13 +49,13 @@ def new_objects() -> Iterator[None]:
 def alive() -> Counter[type]:
     gc.collect()
     kinds = (ModelResponse, RequestRecord, EventStream, Invocation)
-    return Counter(type(each) for each in gc.get_objects() if type(each) in kinds)
+    return Counter(type(item) for item in gc.get_objects() if type(item) in kinds)
 
 
 @pytest.mark.usefixtures("new_objects")
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("model", ["demo", "full", "safe", "unknown"])
-def test_nothing_is_left_of_requests(model: str, stream: bool) -> None:
+def test_requests_leave_no_objects(model: str, stream: bool) -> None:
     models = {
         "demo": Model("demo", "demo"),
         "full": Model("full", "full"),
@@ -67,5 +67,5 @@ def test_nothing_is_left_of_requests(model: str, stream: bool) -> None:
             "/v1/chat/completions",
             json={"model": model, "messages": [{"role": "user", "content": "Hi"}], "stream": stream},
         )
-    # What has worked for a request in a thread may end a moment after the answer.
-    wait_for(lambda: alive() == {}, "the end of all that was made")
+    # A request's thread may end a moment after the response.
+    wait_for(lambda: alive() == {}, "the end of all objects of the requests")

@@ -7,14 +7,14 @@ import httpx
 import pytest
 
 CHAT = {"model": "demo", "messages": [{"role": "user", "content": "Hi"}]}
-ANSWER = {
+RESPONSE = {
     "choices": [{"index": 0, "delta": {"content": "Ho"}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7},
 }
 
 
 def emitted(line: dict[str, Any]) -> tuple[set[tuple[tuple[str, str], ...]], dict[str, float]]:
-    """What CloudWatch makes of a line: the dimension sets with their values, and the metrics.
+    """The dimension sets with their values, and the metrics that CloudWatch extracts from a line.
 
     Follows the embedded metric format's specification.
     """
@@ -32,10 +32,10 @@ def ask(client: httpx.Client, gateway: Any, request_id: str, body: Any) -> Any:
 
 
 def test_metrics_by_model_and_by_key(client: httpx.Client, gateway: Any, engine: Any) -> None:
-    engine.says(f"data: {json.dumps(ANSWER)}\n\n".encode())
+    engine.respond(f"data: {json.dumps(RESPONSE)}\n\n".encode())
     sets, metrics = ask(client, gateway, "metrics-1", {**CHAT, "model": "org/demo"})
     function = ("FunctionName", "gateway")
-    # By the model's own name: an alias is not another model.
+    # The model's own name, not the alias.
     assert sets == {(function,), (function, ("Model", "demo")), (function, ("ApiKeyId", "key-1"))}
     assert metrics.pop("Latency") >= metrics.pop("TimeToFirstToken") > 0
     assert metrics == {
@@ -50,7 +50,7 @@ def test_metrics_by_model_and_by_key(client: httpx.Client, gateway: Any, engine:
     }
 
 
-def test_a_model_that_a_client_makes_up_is_no_dimension(client: httpx.Client, gateway: Any) -> None:
+def test_unknown_models_are_not_a_dimension(client: httpx.Client, gateway: Any) -> None:
     sets, metrics = ask(client, gateway, "metrics-2", {**CHAT, "model": "made-up"})
     assert {name for names in sets for name, _ in names} == {"FunctionName", "ApiKeyId"}
     assert metrics["ClientErrors"] == 1
@@ -72,7 +72,7 @@ def test_errors_by_kind(client: httpx.Client, gateway: Any, engine: Any, error: 
     assert {kind: metrics[kind] for kind in kinds} == {kind: int(kind == counted) for kind in kinds}
 
 
-def test_a_stream_that_breaks_off_counts_as_an_error(client: httpx.Client, gateway: Any, engine: Any) -> None:
-    engine.says(b'data: {"choices": [{"index": 0, "delta": {"content": "Ho"}}]}\n\n')
+def test_a_truncated_stream_counts_as_an_error(client: httpx.Client, gateway: Any, engine: Any) -> None:
+    engine.respond(b'data: {"choices": [{"index": 0, "delta": {"content": "Ho"}}]}\n\n')
     _, metrics = ask(client, gateway, "metrics-broken", {**CHAT, "stream": True})
     assert (metrics["Requests"], metrics["ServerErrors"]) == (1, 1)

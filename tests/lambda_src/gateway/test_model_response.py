@@ -1,4 +1,4 @@
-"""Answers that are given up while they are being made, from another thread as the gateway does."""
+"""Responses that are closed from another thread while they are in progress."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.patience import HANG_SECONDS
 
 
 class Invocation:
-    """Parts without end, until it is interrupted."""
+    """Endless parts, until it is interrupted."""
 
     def __init__(self) -> None:
         self.interrupted = threading.Event()
@@ -29,60 +29,62 @@ class Invocation:
 
 
 class Endpoints:
-    """One endpoint, which begins to answer when it is told."""
+    """Endpoints that respond once `proceed` is set."""
 
     def __init__(self, failure: Exception | None = None) -> None:
-        self.asked = threading.Event()
-        self.go_on = threading.Event()
+        self.invoked = threading.Event()
+        self.proceed = threading.Event()
         self.calls: list[Call] = []
         self.invocation = Invocation()
         self._failure = failure
 
     def invoke(self, call: Call) -> Invocation:
         self.calls.append(call)
-        self.asked.set()
-        assert self.go_on.wait(HANG_SECONDS)
+        self.invoked.set()
+        assert self.proceed.wait(HANG_SECONDS)
         if self._failure is not None:
             raise self._failure
         return self.invocation
 
 
-def question(name: str) -> ModelRequest:
+def model_request(name: str) -> ModelRequest:
     def read(parts: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         return ({"usage": None, "part": part} for part in parts)
 
     return ModelRequest(Model(name, name), b"{}", True, read)
 
 
-def given_up(endpoints: Endpoints) -> list[Any]:
-    """What comes out of an answer that is closed while the endpoint has not begun to answer."""
-    answer = ModelResponse(endpoints, question("first"), lambda: question("second"), Caller("r"), "messages")
+def close_early(endpoints: Endpoints) -> list[Any]:
+    """Close a response before the endpoint responds; returns its chunks and its error."""
+    response = ModelResponse(
+        endpoints, model_request("first"), lambda: model_request("second"), Caller("r"), "messages"
+    )
     outcome: list[Any] = []
 
     def iterate() -> None:
         try:
-            outcome.extend(answer)
+            outcome.extend(response)
         except ModelUnavailableError as error:
             outcome.append(error)
 
     thread = threading.Thread(target=iterate)
     thread.start()
-    assert endpoints.asked.wait(HANG_SECONDS)
-    answer.close()
-    endpoints.go_on.set()
+    assert endpoints.invoked.wait(HANG_SECONDS)
+    response.close()
+    endpoints.proceed.set()
     thread.join(HANG_SECONDS)
-    assert not thread.is_alive(), "the model still works for nobody"
+    assert not thread.is_alive(), "the model was not stopped"
     return outcome
 
 
-def test_who_leaves_before_the_answer_begins_ends_it_with_its_beginning() -> None:
+def test_close_before_the_response_begins_interrupts_it() -> None:
     endpoints = Endpoints()
-    assert given_up(endpoints) == []
+    assert close_early(endpoints) == []
     assert endpoints.invocation.interrupted.is_set()
 
 
-def test_no_other_model_is_asked_for_who_has_left() -> None:
+def test_no_fallback_after_close() -> None:
     endpoints = Endpoints(ModelUnavailableError(cause="no capacity"))
-    (outcome,) = given_up(endpoints)
+    (outcome,) = close_early(endpoints)
     assert isinstance(outcome, ModelUnavailableError)
     assert [call.endpoint for call in endpoints.calls] == ["first"]

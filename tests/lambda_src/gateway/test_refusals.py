@@ -1,4 +1,4 @@
-"""What SageMaker and engines refuse, or break off, as the gateway's clients are told of it."""
+"""Errors of SageMaker and of engines, as the gateway's clients see them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.gateway import ANSWER, CHAT, events
+from tests.support.gateway import CHAT, RESPONSE, events
 
 CONTEXT = "context_length_exceeded"
 NOT_FOUND = {"Message": "Endpoint demo of account 123456789012 not found."}
 TOO_LONG = '{"error": {"message": "maximum context length is 9"}}'
 TIMED_OUT = {"Message": "Your invocation timed out while waiting for a response from container primary."}
 DENIED = {"Message": "User: arn:aws:sts::123456789012:assumed-role/x is not authorized"}
-# What SageMaker says, as botocore reads it from the wire → what the client is told.
+# SageMaker's status, code and members → the status and code for the client.
 REFUSALS: list[tuple[int, str, dict[str, Any], int, str | None]] = [
     (400, "ValidationError", NOT_FOUND, 503, "model_unavailable"),
     (400, "ValidationException", NOT_FOUND, 503, "model_unavailable"),
@@ -43,7 +43,7 @@ REFUSALS: list[tuple[int, str, dict[str, Any], int, str | None]] = [
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: f"{refusal[1]}-{refusal[3]}")
 @pytest.mark.parametrize("stream", [False, True])
-def test_refusals_have_openais_shape_and_status(
+def test_sagemaker_errors_become_openai_errors(
     client: httpx.Client, engine: Any, refusal: Any, stream: bool
 ) -> None:
     *engine.error, status, code = refusal
@@ -51,13 +51,13 @@ def test_refusals_have_openais_shape_and_status(
     assert response.status_code == status
     assert set(response.json()["error"]) == {"message", "type", "param", "code"}
     assert response.json()["error"]["code"] == code
-    # OpenAI's clients wait so long before they try again.
+    # OpenAI's clients wait this long before they retry.
     assert response.headers.get("retry-after") == {429: "1", 503: "10"}.get(status)
     for secret in ("arn:", "123456789012", "demo", "primary", "ValidationE", "Traceback"):
         assert secret not in response.text
 
 
-def test_a_prompt_that_is_too_long_is_named(client: httpx.Client, engine: Any) -> None:
+def test_too_long_prompts_name_their_parameter(client: httpx.Client, engine: Any) -> None:
     engine.error = (424, "ModelError", {"OriginalStatusCode": 400, "OriginalMessage": TOO_LONG})
     for path, body, param in (
         ("chat/completions", CHAT, "messages"),
@@ -69,8 +69,8 @@ def test_a_prompt_that_is_too_long_is_named(client: httpx.Client, engine: Any) -
 
 
 @pytest.mark.parametrize("failure", ["ModelStreamError", "InternalStreamFailure", "SomethingNew"])
-def test_an_error_in_mid_stream_is_an_event(client: httpx.Client, engine: Any, failure: str) -> None:
-    engine.says(ANSWER[0])
+def test_errors_during_a_stream_are_events(client: httpx.Client, engine: Any, failure: str) -> None:
+    engine.respond(RESPONSE[0])
     engine.failure = (failure, {"Message": "container at 10.0.0.1 died", "ErrorCode": "StreamBroken"})
     response = client.post("/v1/chat/completions", json={**CHAT, "stream": True})
     first, last = events(response)
@@ -79,14 +79,14 @@ def test_an_error_in_mid_stream_is_an_event(client: httpx.Client, engine: Any, f
     assert "10.0.0.1" not in response.text
 
 
-def test_a_stream_that_ends_early_is_an_error(client: httpx.Client, engine: Any) -> None:
-    engine.says(ANSWER[0])
+def test_a_truncated_stream_is_an_error(client: httpx.Client, engine: Any) -> None:
+    engine.respond(RESPONSE[0])
     assert events(client.post("/v1/chat/completions", json={**CHAT, "stream": True}))[-1]["error"]
     assert client.post("/v1/chat/completions", json=CHAT).status_code == 502
 
 
-def test_a_line_that_breaks_is_no_answer(client: httpx.Client, engine: Any) -> None:
-    engine.says(ANSWER[0])
+def test_a_lost_connection_is_a_model_error(client: httpx.Client, engine: Any) -> None:
+    engine.respond(RESPONSE[0])
     engine.cut = True
     assert client.post("/v1/chat/completions", json=CHAT).status_code == 502
     response = client.post("/v1/chat/completions", json={**CHAT, "stream": True})

@@ -39,7 +39,7 @@ def parse(**document: Any) -> GenerationRequest:
         ({"model": "m", "messages": MESSAGES, "stream": True, "stream_options": 1}, "stream_options"),
     ],
 )
-def test_the_parameter_at_fault_is_named(document: dict[str, Any], param: str) -> None:
+def test_errors_name_the_invalid_parameter(document: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         parse(**document)
     assert caught.value.param == param
@@ -49,19 +49,19 @@ def test_the_parameter_at_fault_is_named(document: dict[str, Any], param: str) -
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b'"x"', b"\xff", b'{"a": NaN}', b"[" * 200_000, b"1" * 5000]
 )
-def test_what_is_no_json_object(body: bytes) -> None:
+def test_bodies_must_be_json_objects(body: bytes) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         GenerationRequest.chat(body)
     assert caught.value.param is None
 
 
 @given(st.binary())
-def test_no_body_breaks_the_parser(body: bytes) -> None:
+def test_any_body_is_refused_cleanly(body: bytes) -> None:
     with pytest.raises(InvalidRequestError):
         GenerationRequest.chat(body)
 
 
-def test_the_engine_is_asked_to_stream_and_to_count_whatever_the_client_wants() -> None:
+def test_engines_always_stream_and_count_tokens() -> None:
     request = parse(model="m", messages=MESSAGES, temperature=0.5, tools=[{"type": "function"}])
     assert (request.stream, request.include_usage) == (False, False)
     assert json.loads(request.engine_body(stream=True)) == {
@@ -73,7 +73,7 @@ def test_the_engine_is_asked_to_stream_and_to_count_whatever_the_client_wants() 
     }
 
 
-def test_options_of_the_client_are_kept() -> None:
+def test_client_stream_options_are_kept() -> None:
     request = parse(
         model="m", messages=MESSAGES, stream=True, stream_options={"x": 1, "include_usage": False}
     )
@@ -90,24 +90,24 @@ INPUTS = [
 WRONG_INPUTS = [None, "", [], 7, {}, [None], ["Hi", 1], [[]], [[1], "Hi"], [True], [["Hi"]]]
 
 
-@pytest.mark.parametrize("given", [given for given, _ in INPUTS])
-def test_prompts_of_every_kind(given: Any) -> None:
-    request = GenerationRequest.completion(json.dumps({"model": "m", "prompt": given}).encode())
-    assert json.loads(request.engine_body(stream=False)) == {"prompt": given, "stream": False}
+@pytest.mark.parametrize("value", [value for value, _ in INPUTS])
+def test_all_kinds_of_prompts(value: Any) -> None:
+    request = GenerationRequest.completion(json.dumps({"model": "m", "prompt": value}).encode())
+    assert json.loads(request.engine_body(stream=False)) == {"prompt": value, "stream": False}
 
 
-@pytest.mark.parametrize(("given", "count"), INPUTS)
-def test_inputs_of_every_kind(given: Any, count: int) -> None:
-    request = EmbeddingRequest.parse(json.dumps({"model": "m", "input": given, "dimensions": 9}).encode())
+@pytest.mark.parametrize(("value", "count"), INPUTS)
+def test_all_kinds_of_inputs(value: Any, count: int) -> None:
+    request = EmbeddingRequest.parse(json.dumps({"model": "m", "input": value, "dimensions": 9}).encode())
     assert (request.count, request.base64) == (count, False)
-    assert json.loads(request.engine_body("openai")) == {"input": given, "dimensions": 9}
+    assert json.loads(request.engine_body("openai")) == {"input": value, "dimensions": 9}
     inputs = json.loads(request.engine_body("tei"))["inputs"]
     assert len(inputs) == count
 
 
-@pytest.mark.parametrize("given", WRONG_INPUTS)
-def test_what_is_no_text(given: Any) -> None:
-    body = json.dumps({"model": "m", "prompt": given, "input": given}).encode()
+@pytest.mark.parametrize("value", WRONG_INPUTS)
+def test_invalid_inputs_are_refused(value: Any) -> None:
+    body = json.dumps({"model": "m", "prompt": value, "input": value}).encode()
     for parse_body, param in ((GenerationRequest.completion, "prompt"), (EmbeddingRequest.parse, "input")):
         document = {key: value for key, value in json.loads(body).items() if key in ("model", param)}
         with pytest.raises(InvalidRequestError) as caught:
@@ -115,7 +115,7 @@ def test_what_is_no_text(given: Any) -> None:
         assert caught.value.param == param
 
 
-def test_an_encoding_that_nobody_knows() -> None:
+def test_unknown_encodings_are_refused() -> None:
     with pytest.raises(InvalidRequestError) as caught:
         EmbeddingRequest.parse(b'{"model": "m", "input": "Hi", "encoding_format": "hex"}')
     assert caught.value.param == "encoding_format"
@@ -125,7 +125,7 @@ LIMITED = Model("m", "m", max_tokens_default=10, max_tokens_ceiling=20, body_byt
 
 
 @pytest.mark.parametrize(
-    ("asked", "sent"),
+    ("options", "sent"),
     [
         ({}, {"max_tokens": 10}),
         ({"max_tokens": 20}, {"max_tokens": 20}),
@@ -133,27 +133,29 @@ LIMITED = Model("m", "m", max_tokens_default=10, max_tokens_ceiling=20, body_byt
         ({"max_completion_tokens": 5}, {"max_completion_tokens": 5, "max_tokens": 5}),
     ],
 )
-def test_lengths_within_the_limits(asked: dict[str, Any], sent: dict[str, int]) -> None:
-    body = json.loads(parse(model="m", messages=MESSAGES, **asked).limited(LIMITED).engine_body(stream=False))
+def test_lengths_within_the_limits(options: dict[str, Any], sent: dict[str, int]) -> None:
+    body = json.loads(
+        parse(model="m", messages=MESSAGES, **options).limited(LIMITED).engine_body(stream=False)
+    )
     assert {key: value for key, value in body.items() if "max" in key} == sent
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "n_predict", "max_new_tokens"])
-def test_longer_answers_than_the_model_gives(name: str) -> None:
+def test_requests_above_the_token_ceiling_are_refused(name: str) -> None:
     request = parse(model="m", messages=MESSAGES, **{name: 21})
     with pytest.raises(InvalidRequestError, match="at most 20") as caught:
         request.limited(LIMITED)
     assert caught.value.param == name
-    # Nobody chose the model that steps in, so its limit is no error.
+    # The client did not choose the fallback, so its limit is not an error.
     assert request.limited(LIMITED, clamp=True).body[name] == 20
 
 
-def test_a_ceiling_alone_is_the_default_too() -> None:
+def test_a_ceiling_is_also_the_default() -> None:
     model = Model("m", "m", max_tokens_ceiling=20)
     assert parse(model="m", messages=MESSAGES).limited(model).body["max_tokens"] == 20
     assert "max_tokens" not in parse(model="m", messages=MESSAGES).limited(Model("m", "m")).body
 
 
-def test_a_request_that_is_too_large_for_the_model() -> None:
+def test_requests_above_the_body_limit_are_refused() -> None:
     with pytest.raises(RequestTooLargeError, match="1000 bytes"):
         parse(model="m", messages=MESSAGES, user="x" * 1000).limited(LIMITED)

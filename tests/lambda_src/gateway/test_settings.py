@@ -6,7 +6,7 @@ import pytest
 from gateway.settings import MAX_BODY_BYTES, Model, Settings, SettingsError
 
 
-def test_aliases_lead_to_the_model_too() -> None:
+def test_aliases_resolve_to_the_model() -> None:
     models = {"a": {"endpoint": "one", "aliases": ["b", "c"]}, "d": {"endpoint": "two", "fallback": "a"}}
     settings = Settings.from_environment({"GATEWAY_MODELS": json.dumps(models), "PORT": "9000"})
     assert {name: model.endpoint for name, model in settings.models.items()} == {
@@ -19,7 +19,7 @@ def test_aliases_lead_to_the_model_too() -> None:
     assert (settings.port, settings.log_content) == (9000, False)
 
 
-def test_serverless_endpoints_take_less() -> None:
+def test_serverless_endpoints_have_a_smaller_limit() -> None:
     models = {
         "a": {"endpoint": "one", "serverless": True},
         "b": {"endpoint": "two", "serverless": True, "body_bytes": 9},
@@ -28,7 +28,7 @@ def test_serverless_endpoints_take_less() -> None:
     assert (settings.models["a"].body_bytes, settings.models["b"].body_bytes) == (4 * 1024 * 1024, 9)
 
 
-def test_what_else_can_be_set() -> None:
+def test_optional_settings() -> None:
     settings = Settings.from_environment(
         {
             "GATEWAY_MODELS": "{}",
@@ -55,7 +55,7 @@ def test_what_else_can_be_set() -> None:
         '{"a": {"endpoint": "x", "speed": 9}}',
     ],
 )
-def test_wrong_settings_are_named(models: str | None) -> None:
+def test_invalid_settings_are_named(models: str | None) -> None:
     with pytest.raises(SettingsError, match="GATEWAY_MODELS"):
         Settings.from_environment({} if models is None else {"GATEWAY_MODELS": models})
 
@@ -63,6 +63,6 @@ def test_wrong_settings_are_named(models: str | None) -> None:
 @pytest.mark.parametrize(
     "variable", [{"GATEWAY_LOG_CONTENT": "yes"}, {"GATEWAY_KEEPALIVE_SECONDS": "0"}, {"PORT": "http"}]
 )
-def test_wrong_values_end_the_start(variable: dict[str, str]) -> None:
+def test_invalid_values_are_refused(variable: dict[str, str]) -> None:
     with pytest.raises(SettingsError):
         Settings.from_environment({"GATEWAY_MODELS": "{}", **variable})

@@ -1,4 +1,4 @@
-"""Any partition of an answer's bytes gives the same events: of each dialect, kind of answer and end."""
+"""The same events result however the bytes of a response are split, for each framing, shape and end."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 IDENTITY = Identity("id", "demo", 1)
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
 # Characters of one to four bytes, of JSON, and of the frames themselves.
-SAID = ["Grüß ", "dich 🙂", "\n\ndata: [DONE]\n\n", '{"a": "}"}', "\r\n", "漢字\u2028"]
+TEXTS = ["Grüß ", "dich 🙂", "\n\ndata: [DONE]\n\n", '{"a": "}"}', "\r\n", "漢字\u2028"]
 
 
-def chat(said: str, finish: str | None = None) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "delta": {"content": said}, "finish_reason": finish}]}
+def chat(content: str, finish: str | None = None) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": finish}]}
 
 
 def tool(arguments: str, **head: Any) -> dict[str, Any]:
@@ -29,39 +29,39 @@ def tool(arguments: str, **head: Any) -> dict[str, Any]:
     return {"choices": [{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": None}]}
 
 
-def text(said: str, finish: str | None = None) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "text": said, "finish_reason": finish}]}
+def text(content: str, finish: str | None = None) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "text": content, "finish_reason": finish}]}
 
 
-ANSWERS: dict[str, tuple[Shape, list[dict[str, Any]]]] = {
-    "chat": (CHAT, [chat("", None), *map(chat, SAID), chat("", "stop"), {"choices": [], "usage": USAGE}]),
+RESPONSES: dict[str, tuple[Shape, list[dict[str, Any]]]] = {
+    "chat": (CHAT, [chat("", None), *map(chat, TEXTS), chat("", "stop"), {"choices": [], "usage": USAGE}]),
     "tools": (CHAT, [tool('{"city": "M', id="1"), tool('ünchen"}'), chat("", "tool_calls")]),
-    "text": (TEXT, [*map(text, SAID), {**text("", "length"), "usage": USAGE}]),
+    "text": (TEXT, [*map(text, TEXTS), {**text("", "length"), "usage": USAGE}]),
     "error in mid-stream": (CHAT, [chat("Grüß "), {"error": {"message": "kaputt 🙂", "code": 400}}]),
     "early end": (CHAT, [chat("Grüß "), chat("dich")]),
     "whole": (CHAT, [{"choices": [{"index": 0, "message": {"content": "🙂"}, "finish_reason": "stop"}]}]),
 }
 
 
-def sse(answer: list[dict[str, Any]], end: str = "\n") -> bytes:
-    events = [f"data: {json.dumps(document, ensure_ascii=False)}{end}{end}" for document in answer]
+def sse(response: list[dict[str, Any]], end: str = "\n") -> bytes:
+    events = [f"data: {json.dumps(document, ensure_ascii=False)}{end}{end}" for document in response]
     return "".join([f": ping{end}{end}", *events]).encode()
 
 
-def named_sse(answer: list[dict[str, Any]]) -> bytes:
-    return b"".join(b"event: message\nid: 1\n" + sse([document])[8:] for document in answer)
+def named_sse(response: list[dict[str, Any]]) -> bytes:
+    return b"".join(b"event: message\nid: 1\n" + sse([document])[8:] for document in response)
 
 
-def lines(answer: list[dict[str, Any]]) -> bytes:
-    return "".join(json.dumps(document, ensure_ascii=False) + "\n" for document in answer).encode()
+def lines(response: list[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(document, ensure_ascii=False) + "\n" for document in response).encode()
 
 
-def indented(answer: list[dict[str, Any]]) -> bytes:
-    return "\n".join(json.dumps(document, ensure_ascii=False, indent=1) for document in answer).encode()
+def indented(response: list[dict[str, Any]]) -> bytes:
+    return "\n".join(json.dumps(document, ensure_ascii=False, indent=1) for document in response).encode()
 
 
-def crlf(answer: list[dict[str, Any]]) -> bytes:
-    return sse(answer, "\r\n")
+def crlf(response: list[dict[str, Any]]) -> bytes:
+    return sse(response, "\r\n")
 
 
 DIALECTS = [sse, crlf, named_sse, lines, indented]
@@ -83,32 +83,32 @@ def cut(data: bytes, places: list[int]) -> Iterator[bytes]:
     return (data[start:end] for start, end in zip([0, *at], [*at, len(data)], strict=True))
 
 
-@pytest.mark.parametrize("kind", ANSWERS)
+@pytest.mark.parametrize("kind", RESPONSES)
 @given(dialect=st.sampled_from(DIALECTS), places=st.lists(st.integers(0, 10_000), max_size=60))
-def test_any_partition_gives_the_same_events(dialect: Any, kind: str, places: list[int]) -> None:
-    shape, answer = ANSWERS[kind]
-    data = dialect(answer)
+def test_responses_split_anywhere_give_the_same_events(dialect: Any, kind: str, places: list[int]) -> None:
+    shape, response = RESPONSES[kind]
+    data = dialect(response)
     assert outcome(cut(data, places), shape) == outcome([data], shape)
 
 
-@pytest.mark.parametrize("kind", ANSWERS)
+@pytest.mark.parametrize("kind", RESPONSES)
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_byte_by_byte_gives_the_same_events(dialect: Any, kind: str) -> None:
-    shape, answer = ANSWERS[kind]
-    data = dialect(answer)
+def test_single_bytes_give_the_same_events(dialect: Any, kind: str) -> None:
+    shape, response = RESPONSES[kind]
+    data = dialect(response)
     assert outcome((bytes([byte]) for byte in data), shape) == outcome([data], shape)
 
 
-@pytest.mark.parametrize("kind", ANSWERS)
+@pytest.mark.parametrize("kind", RESPONSES)
 def test_every_dialect_gives_the_same_events(kind: str) -> None:
-    shape, answer = ANSWERS[kind]
-    first, *others = [outcome([dialect(answer)], shape) for dialect in DIALECTS]
+    shape, response = RESPONSES[kind]
+    first, *others = [outcome([dialect(response)], shape) for dialect in DIALECTS]
     assert all(other == first for other in others)
     assert ("error" in first[-1]) == (kind in ("error in mid-stream", "early end"))
 
 
-def test_nothing_of_what_was_said_is_lost() -> None:
-    shape, answer = ANSWERS["text"]
-    whole = completion(outcome([sse(answer)], shape), shape)
-    assert whole["choices"][0]["text"] == "".join(SAID)
+def test_no_text_is_lost() -> None:
+    shape, response = RESPONSES["text"]
+    whole = completion(outcome([sse(response)], shape), shape)
+    assert whole["choices"][0]["text"] == "".join(TEXTS)
     assert whole["usage"] == USAGE

@@ -28,7 +28,7 @@ def test_items_arrive_while_the_iterator_still_blocks() -> None:
     assert asyncio.run(consume()) == [1, 2]
 
 
-def test_an_error_is_raised_after_the_items_before_it() -> None:
+def test_errors_are_raised_after_earlier_items() -> None:
     def failing() -> Iterator[int]:
         yield 1
         raise ZeroDivisionError
@@ -43,11 +43,11 @@ def test_an_error_is_raised_after_the_items_before_it() -> None:
     assert asyncio.run(consume()) == [1]
 
 
-def test_silence_is_told_as_long_as_it_lasts() -> None:
-    enough = threading.Event()
+def test_none_marks_each_idle_interval() -> None:
+    three_seen = threading.Event()
 
     def silent() -> Iterator[int]:
-        assert enough.wait(HANG_SECONDS)
+        assert three_seen.wait(HANG_SECONDS)
         yield 1
 
     async def consume() -> list[int | None]:
@@ -55,7 +55,7 @@ def test_silence_is_told_as_long_as_it_lasts() -> None:
         async for item in iterate(silent(), 0.001):
             items.append(item)
             if len(items) == 3:
-                enough.set()
+                three_seen.set()
         return items
 
     items = asyncio.run(consume())
