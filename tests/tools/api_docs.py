@@ -21,12 +21,11 @@ CONTRACT = ROOT / "terraform" / "modules" / "inference_api" / "openapi.yaml"
 HEAD = """\
 # API reference
 
-What clients can ask an environment's API for: the API that OpenAI's clients speak.
-[openapi.json](openapi.json) is the same for programs. Both are made by `make generate` from the
-[contract](../../terraform/modules/inference_api/openapi.yaml) that Terraform deploys. See also
-[API keys](../how-to/api-keys.md).
+The operations of an environment's OpenAI-compatible API. [openapi.json](openapi.json) is the machine-readable version.
+`make generate` creates both from the [contract](../../terraform/modules/inference_api/openapi.yaml) that Terraform
+deploys. See also [API keys](../how-to/api-keys.md).
 
-Fields that are not listed are handed to the model's engine, which may know them.
+Fields that are not listed are passed to the model's engine, which may support them.
 """
 
 
@@ -49,13 +48,13 @@ def _page(document: Mapping[str, Any]) -> Iterator[str]:
     yield "## Authorization\n"
     for scheme in document["components"]["securitySchemes"].values():
         yield f"- {scheme['description']}"
-    yield "- With `api.auth: iam` neither: callers sign requests for `execute-api` (Signature Version 4).\n"
+    yield "- With `api.auth: iam`, neither: callers sign requests for `execute-api` (Signature Version 4).\n"
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield from _operation(document, f"{method.upper()} {path}", operation)
-    yield "## Errors\n\nEvery error has this body, whoever gives it:\n"
+    yield "## Errors\n\nAll errors have this body:\n"
     yield f"```json\n{json.dumps(_ERROR, ensure_ascii=False)}\n```\n"
-    yield "| answer | meaning |\n|---|---|"
+    yield "| status | meaning |\n|---|---|"
     for status, name in _statuses(document):
         yield f"| {status} | {document['components']['responses'][name]['description']} |"
     yield ""
@@ -89,9 +88,9 @@ def _operation(document: Mapping[str, Any], name: str, operation: Mapping[str, A
             meaning = ". ".join(filter(None, (needed, about.get("description", ""))))
             yield f"| `{field}` | {_type(document, about)} | {meaning} |"
         yield ""
-    answer = operation["responses"]["200"]
+    response = operation["responses"]["200"]
     statuses = ", ".join(status for status in operation["responses"] if status != "200")
-    yield f"200: {answer['description'].rstrip('.')}. Errors: {statuses}.\n"
+    yield f"200: {response['description'].rstrip('.')}. Errors: {statuses}.\n"
 
 
 def _resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
