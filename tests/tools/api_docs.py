@@ -21,9 +21,9 @@ CONTRACT = ROOT / "terraform" / "modules" / "inference_api" / "openapi.yaml"
 HEAD = """\
 # API reference
 
-The operations of an environment's OpenAI-compatible API. [openapi.json](openapi.json) is the machine-readable version.
-`make generate` creates both from the [contract](../../terraform/modules/inference_api/openapi.yaml) that Terraform
-deploys. See also [API keys](../how-to/api-keys.md).
+The operations of an environment's OpenAI-compatible API. [openapi.json](openapi.json) is machine-readable.
+`make generate` creates both from the [contract](../../terraform/modules/inference_api/openapi.yaml) that
+Terraform deploys. See also [API keys](../how-to/api-keys.md).
 
 Fields that are not listed are passed to the model's engine, which may support them.
 """
