@@ -1,1 +1,1 @@
-"""Rules for Terraform of this field, for checkov; without this file checkov loads none of the Python ones."""
+"""checkov rules for LLM hosting on AWS. Without this file, checkov loads no rule written in Python."""

@@ -8,18 +8,18 @@ MODEL = "aws_sagemaker_model"
 
 
 def containers(conf: Conf) -> list[Conf]:
-    """The containers of a model."""
+    """A model's primary container and further containers."""
     return [*blocks(conf, "primary_container"), *blocks(conf, "container")]
 
 
 def environment(block: Conf) -> dict[str, str]:
-    """The environment variables of a container or of a function's `environment` block."""
-    found = value(block, "environment") or value(block, "variables")
-    if not isinstance(found, dict):
+    """The environment variables of a container, or of a function's `environment` block."""
+    variables = value(block, "environment") or value(block, "variables")
+    if not isinstance(variables, dict):
         return {}
-    return {name: str(value(found, name) or "") for name in found if not name.startswith("__")}
+    return {name: str(value(variables, name) or "") for name in variables if not name.startswith("__")}
 
 
 def staged(container: Conf) -> bool:
-    """Whether SageMaker fetches the weights, so that the container need not."""
+    """Whether SageMaker downloads the weights, so that the container does not have to."""
     return bool(value(container, "model_data_url") or blocks(container, "model_data_source"))

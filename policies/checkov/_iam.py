@@ -1,4 +1,4 @@
-"""IAM policies as Terraform has them: in a role, on their own, or as a data source."""
+"""IAM policies in Terraform: inline in a role, as a resource or as a data source."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ DATA = "aws_iam_policy_document"
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement that allows something to whoever holds the policy.
+    """An Allow statement of an identity-based policy.
 
     Attributes:
         label: its Sid, or its number.
-        actions, not_actions, resources: as written; where the policy names what it does not cover,
-            `resources` is "*".
-        conditions: (operator, key) → values, all in lower case but the values.
+        actions, not_actions: patterns in lower case.
+        resources: ARN patterns; "*" for a NotResource.
+        conditions: values by (operator, key), both in lower case.
     """
 
     label: str
@@ -33,61 +33,61 @@ class Statement:
     conditions: dict[tuple[str, str], tuple[str, ...]]
 
     def allows(self, action: str) -> bool:
-        """Whether it covers an action, on whatever resource."""
+        """Whether it allows an action on any resource."""
         if self.not_actions:
             return not _matches(self.not_actions, action)
         return _matches(self.actions, action)
 
     def condition_keys(self) -> set[str]:
-        """The keys in use that a request must match: negations do not count."""
+        """Condition keys with a positive condition, which a request has to match."""
         return {key for operator, key in self.conditions if "not" not in operator and "null" not in operator}
 
 
 def statements(conf: Conf, entity_type: str) -> list[Statement] | None:
-    """What a resource or data source allows; None if it is known only after the apply."""
+    """The Allow statements of a resource or data source; None if they are known only after the apply."""
     if entity_type == DATA:
-        return list(_of_data_source(conf))
+        return list(_from_data_source(conf))
     if entity_type == ROLE:
         documents = [_document(value(block, "policy")) for block in blocks(conf, "inline_policy")]
     else:
         documents = [_document(value(conf, "policy"))]
     if any(document is None for document in documents):
         return None
-    return [statement for document in documents for statement in _of_document(document or {})]
+    return [statement for document in documents for statement in _from_document(document or {})]
 
 
-def _document(found: Any) -> dict[str, Any] | None:
-    if isinstance(found, dict):
-        return found
-    if found is None or unknown(found):
+def _document(policy: Any) -> dict[str, Any] | None:
+    if isinstance(policy, dict):
+        return policy
+    if policy is None or unknown(policy):
         return None
     try:
-        document = json.loads(found)
+        document = json.loads(policy)
     except (TypeError, ValueError):
         return None
     return document if isinstance(document, dict) else None
 
 
-def _of_document(document: dict[str, Any]) -> Iterator[Statement]:
-    for index, raw in enumerate(_listed(document.get("Statement"))):
+def _from_document(document: dict[str, Any]) -> Iterator[Statement]:
+    for index, raw in enumerate(_as_list(document.get("Statement"))):
         if raw.get("Effect") != "Allow":
             continue
         yield Statement(
             label=str(raw.get("Sid") or f"statement {index + 1}"),
             actions=_lower(raw.get("Action")),
             not_actions=_lower(raw.get("NotAction")),
-            resources=("*",) if "NotResource" in raw else tuple(map(str, _listed(raw.get("Resource")))),
+            resources=("*",) if "NotResource" in raw else tuple(map(str, _as_list(raw.get("Resource")))),
             conditions={
-                (operator.lower(), key.lower()): tuple(map(str, _listed(expected)))
+                (operator.lower(), key.lower()): tuple(map(str, _as_list(expected)))
                 for operator, keys in (raw.get("Condition") or {}).items()
                 for key, expected in keys.items()
             },
         )
 
 
-def _of_data_source(conf: Conf) -> Iterator[Statement]:
+def _from_data_source(conf: Conf) -> Iterator[Statement]:
     for index, raw in enumerate(blocks(conf, "statement")):
-        # With principals it is a trust or resource policy, whose resource is where it is attached.
+        # With principals it is a trust or resource policy, which applies to its own resource.
         if str(value(raw, "effect") or "Allow") != "Allow" or blocks(raw, "principals"):
             continue
         yield Statement(
@@ -96,20 +96,21 @@ def _of_data_source(conf: Conf) -> Iterator[Statement]:
             not_actions=_lower(values(raw, "not_actions")),
             resources=("*",) if values(raw, "not_resources") else tuple(map(str, values(raw, "resources"))),
             conditions={
-                (str(value(each, "test")).lower(), str(value(each, "variable")).lower()): tuple(
-                    map(str, values(each, "values"))
-                )
-                for each in blocks(raw, "condition")
+                (
+                    str(value(condition, "test")).lower(),
+                    str(value(condition, "variable")).lower(),
+                ): tuple(map(str, values(condition, "values")))
+                for condition in blocks(raw, "condition")
             },
         )
 
 
-def _listed(found: Any) -> list[Any]:
-    return found if isinstance(found, list) else [] if found is None else [found]
+def _as_list(item: Any) -> list[Any]:
+    return item if isinstance(item, list) else [] if item is None else [item]
 
 
-def _lower(found: Any) -> tuple[str, ...]:
-    return tuple(str(each).lower() for each in _listed(found))
+def _lower(items: Any) -> tuple[str, ...]:
+    return tuple(str(item).lower() for item in _as_list(items))
 
 
 def _matches(patterns: tuple[str, ...], action: str) -> bool:

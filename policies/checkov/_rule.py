@@ -1,8 +1,8 @@
-"""What the rules in Python have in common. Names with an underscore are helpers, every other file is a rule.
+"""Base class and helpers of the rules in Python. Files with a leading underscore are helpers, others rules.
 
-checkov hands over each attribute wrapped in a list and each block as a list of such attributes, alike for
-plans and for source code. Values that are known only after the apply, or that it could not work out from
-source code, come as words; a rule must not judge those.
+checkov passes each attribute wrapped in a list and each block as a list of such attributes, for plans and
+source code alike. Values that are known only after the apply, or that it cannot evaluate in source code, are
+strings with the expression; a rule must treat them as unknown.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from checkov.terraform.checks.resource.base_resource_check import BaseResourceCh
 
 Conf = dict[str, Any]
 
-# Expressions of source code that checkov leaves as they are, besides references to variables and resources.
+# Expressions that checkov does not evaluate, besides references to variables and resources.
 _EXPRESSION = re.compile(r"^(each|count|self|path|terraform)\.|^\w+\(|\$\{")
 
 
 class Rule(BaseResourceCheck):
-    """One rule on the values of one resource.
+    """A rule on the attributes of one resource.
 
     Attributes:
-        id, name: as people refer to it; the name says what is right.
+        id: such as "CKV_LLM_1".
+        name: what it requires.
         severity: LOW, MEDIUM, HIGH or CRITICAL.
-        reason: what happens otherwise.
-        remedy: what to do.
-        resources: types of resources it judges.
-        data: types of data sources it judges too.
-        replaces: ids of checkov's own rules that are not run, because this one knows more.
+        reason: the risk.
+        remedy: how to fix a finding.
+        resources: resource types it checks.
+        data: data source types it checks.
+        replaces: ids of checkov's less precise built-in rules, which do not run.
     """
 
     id: ClassVar[str]
@@ -71,45 +72,46 @@ class Rule(BaseResourceCheck):
 
     @abstractmethod
     def problems(self, conf: Conf) -> list[str] | None:
-        """What is wrong, without any values that could be secret; None if it can't be told yet."""
+        """Describe what is wrong, without values that could be secret; None if it is not known yet."""
 
 
 def value(conf: Conf, name: str) -> Any:
-    """An attribute's value, None if it is not set."""
-    found = conf.get(name)
-    while isinstance(found, list) and len(found) == 1:
-        found = found[0]
-    return None if found in ("", "null", []) else found
+    """An attribute's value; None if unset."""
+    item = conf.get(name)
+    while isinstance(item, list) and len(item) == 1:
+        item = item[0]
+    return None if item in ("", "null", []) else item
 
 
 def values(conf: Conf, name: str) -> list[Any]:
-    """The elements of an attribute that is a list."""
-    found = value(conf, name)
-    return found if isinstance(found, list) else [] if found is None else [found]
+    """The elements of a list attribute."""
+    item = value(conf, name)
+    return item if isinstance(item, list) else [] if item is None else [item]
 
 
 def blocks(conf: Conf, name: str) -> list[Conf]:
     """The nested blocks of a type."""
-    found = conf.get(name) or []
-    flat = [each for item in found for each in (item if isinstance(item, list) else [item])]
-    return [block for block in flat if isinstance(block, dict)]
+    items = [
+        nested for item in conf.get(name) or [] for nested in (item if isinstance(item, list) else [item])
+    ]
+    return [item for item in items if isinstance(item, dict)]
 
 
-def unknown(found: Any) -> bool:
-    """Whether a value is known only later."""
-    if found == TRUE_AFTER_UNKNOWN or is_terraform_variable_dependent(found):
+def unknown(item: Any) -> bool:
+    """Whether a value is not known yet."""
+    if item == TRUE_AFTER_UNKNOWN or is_terraform_variable_dependent(item):
         return True
-    return isinstance(found, str) and bool(_EXPRESSION.search(found))
+    return isinstance(item, str) and bool(_EXPRESSION.search(item))
 
 
-def enabled(found: Any) -> bool:
-    """Whether a value is true, as a plan or as source code writes it."""
-    return str(found).lower() == "true"
+def enabled(item: Any) -> bool:
+    """Whether a value is true, in a plan or in source code."""
+    return str(item).lower() == "true"
 
 
-def number(found: Any) -> float | None:
-    """A value as a number; None if it is none."""
+def number(item: Any) -> float | None:
+    """A value as a number; None if it is not a number."""
     try:
-        return float(found)
+        return float(item)
     except (TypeError, ValueError):
         return None

@@ -8,19 +8,17 @@ from checkov.common.models.enums import CheckCategories
 
 from _rule import Conf, Rule, enabled, unknown, value
 
-# Asks no model and says nothing of them; whatever watches an API has no key.
+# Reaches no model and reveals nothing; monitoring has no API key.
 _HEALTH_CHECK = "GET /healthz"
 _METHODS = ("get", "put", "post", "delete", "patch", "head", "x-amazon-apigateway-any-method")
 
 
 class ApiMethodAccess(Rule):
     id = "CKV_LLM_8"
-    name = "Every API method but a health check asks for an authorizer or a key"
+    name = "Every API method except the health check requires an authorizer or an API key"
     severity = "CRITICAL"
-    reason = "Anybody on the internet can use the model, at the account's cost."
-    remedy = (
-        "Give the method an authorizer or require an API key; in an OpenAPI document, a `security` entry."
-    )
+    reason = "Anyone on the internet can use the model, at the account's cost."
+    remedy = "Add an authorizer or require an API key; in an OpenAPI document, add a `security` entry."
     category = CheckCategories.API_SECURITY
     resources = (
         "aws_api_gateway_rest_api",
@@ -37,7 +35,7 @@ class ApiMethodAccess(Rule):
         if self.entity_type == "aws_apigatewayv2_route":
             is_open = str(value(conf, "authorization_type") or "NONE") == "NONE"
         else:
-            # A browser asks with OPTIONS before it sends any credentials.
+            # Browsers send OPTIONS requests without credentials.
             is_open = value(conf, "http_method") != "OPTIONS" and value(conf, "authorization") == "NONE"
         return ["no authorization"] if is_open and not enabled(value(conf, "api_key_required")) else []
 
@@ -69,8 +67,10 @@ def _operations(body: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]
 
 
 def _secured(alternatives: list[dict[str, Any]], schemes: dict[str, Any]) -> bool:
-    # One alternative is enough to get in, so each must ask for something that is declared.
-    return bool(alternatives) and all(any(name in schemes for name in each) for each in alternatives)
+    # One alternative grants access, so each must require a declared scheme.
+    return bool(alternatives) and all(
+        any(name in schemes for name in alternative) for alternative in alternatives
+    )
 
 
 check = ApiMethodAccess()

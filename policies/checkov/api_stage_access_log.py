@@ -7,12 +7,10 @@ from _rule import Conf, Rule, blocks
 
 class ApiStageAccessLog(Rule):
     id = "CKV_LLM_9"
-    name = "An API stage logs who called what"
+    name = "API stages write an access log"
     severity = "MEDIUM"
-    reason = (
-        "Misuse of a key, or an attack, leaves no trace; requests that API Gateway refuses are seen nowhere."
-    )
-    remedy = "Add access_log_settings; a REST API needs API Gateway's account-wide logging role for it."
+    reason = "Attacks and misused keys leave no trace, and requests that API Gateway rejects are not logged."
+    remedy = "Add access_log_settings; a REST API also needs API Gateway's account-wide logging role."
     category = CheckCategories.LOGGING
     resources = ("aws_api_gateway_stage", "aws_apigatewayv2_stage")
     replaces = ("CKV_AWS_76",)

@@ -7,10 +7,10 @@ from _rule import Conf, Rule, blocks, enabled, value
 
 class DataCaptureKey(Rule):
     id = "CKV_LLM_7"
-    name = "Captured prompts and answers are encrypted with a key of one's own"
+    name = "Captured prompts and responses are encrypted with a customer managed key"
     severity = "HIGH"
-    reason = "Whoever may read the bucket reads what people wrote to the model."
-    remedy = "Set data_capture_config.kms_key_id, or do not capture."
+    reason = "Anyone who can read the bucket can read users' prompts."
+    remedy = "Set data_capture_config.kms_key_id, or disable data capture."
     category = CheckCategories.ENCRYPTION
     resources = ("aws_sagemaker_endpoint_configuration",)
 

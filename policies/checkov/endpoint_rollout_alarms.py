@@ -7,10 +7,10 @@ from _rule import Conf, Rule, blocks, values
 
 class EndpointRolloutAlarms(Rule):
     id = "CKV_LLM_5"
-    name = "An endpoint's rollout is watched by alarms"
+    name = "Alarms roll back failing endpoint updates"
     severity = "MEDIUM"
-    reason = "A release that starts but answers badly stays: nothing tells SageMaker to go back."
-    remedy = "Name CloudWatch alarms in deployment_config.auto_rollback_configuration.alarms."
+    reason = "SageMaker keeps a release that starts but serves errors."
+    remedy = "List CloudWatch alarms in deployment_config.auto_rollback_configuration.alarms."
     category = CheckCategories.GENERAL_SECURITY
     resources = ("aws_sagemaker_endpoint",)
 
@@ -22,7 +22,7 @@ class EndpointRolloutAlarms(Rule):
             for alarm in blocks(rollback, "alarms")
             if values(alarm, "alarm_name")
         ]
-        return [] if alarms else ["no alarm is named"]
+        return [] if alarms else ["no alarms"]
 
 
 check = EndpointRolloutAlarms()

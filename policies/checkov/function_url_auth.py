@@ -7,9 +7,9 @@ from _rule import Conf, Rule, value
 
 class FunctionUrlAuth(Rule):
     id = "CKV_LLM_11"
-    name = "A function's URL asks for credentials"
+    name = "Function URLs require IAM authorization"
     severity = "CRITICAL"
-    reason = "The URL goes past the API's keys, throttles and quotas: anybody can use the model."
+    reason = "The URL bypasses the API's keys, throttling and quotas: anyone can use the model."
     remedy = 'Set authorization_type = "AWS_IAM", or remove the URL and call the function through the API.'
     category = CheckCategories.API_SECURITY
     resources = ("aws_lambda_function_url",)

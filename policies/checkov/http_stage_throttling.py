@@ -9,9 +9,9 @@ _LIMITS = ("throttling_rate_limit", "throttling_burst_limit")
 
 class HttpStageThrottling(Rule):
     id = "CKV_LLM_10"
-    name = "An HTTP API's stage is throttled"
+    name = "HTTP API stages are throttled"
     severity = "HIGH"
-    reason = "One client takes the model away from all others, and autoscaling pays for it."
+    reason = "One client can block all others and drive up the cost of autoscaling."
     remedy = "Set throttling_rate_limit and throttling_burst_limit in default_route_settings."
     category = CheckCategories.API_SECURITY
     resources = ("aws_apigatewayv2_stage",)

@@ -5,27 +5,25 @@ from checkov.common.models.enums import CheckCategories
 from _iam import DATA, POLICIES, ROLE, statements
 from _rule import Conf, Rule
 
-# Far apart: a pattern that covers both covers the service.
+# Unrelated actions: a statement that allows all of them allows the whole service.
 _PROBES = ("sagemaker:DescribeEndpoint", "sagemaker:CreatePresignedDomainUrl", "sagemaker:DeleteModel")
 
 
 class IamEverySagemakerAction(Rule):
     id = "CKV_LLM_12"
-    name = "No policy allows every SageMaker action"
+    name = "Policies do not allow every SageMaker action"
     severity = "HIGH"
-    reason = (
-        "It includes notebooks and training jobs, with which one can run any code under any passable role."
-    )
-    remedy = "List the actions that are called."
+    reason = "Notebooks and training jobs run arbitrary code with any role that can be passed."
+    remedy = "List the required actions."
     category = CheckCategories.IAM
     resources = (*POLICIES, ROLE)
     data = (DATA,)
 
     def problems(self, conf: Conf) -> list[str] | None:
-        found = statements(conf, self.entity_type)
-        if found is None:
+        allowed = statements(conf, self.entity_type)
+        if allowed is None:
             return None
-        return [each.label for each in found if all(map(each.allows, _PROBES))]
+        return [statement.label for statement in allowed if all(map(statement.allows, _PROBES))]
 
 
 check = IamEverySagemakerAction()

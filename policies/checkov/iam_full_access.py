@@ -12,10 +12,10 @@ _FULL = re.compile(r":iam::aws:policy/(?:.*/)?(\w*FullAccess|AdministratorAccess
 
 class IamFullAccess(Rule):
     id = "CKV_LLM_15"
-    name = "Nobody is given one of AWS's FullAccess policies"
+    name = "AWS's FullAccess policies are not attached"
     severity = "HIGH"
-    reason = "They allow far more than this field needs, in the whole account, and AWS can add to them."
-    remedy = "Write a policy of what is needed, on the resources that it is needed for."
+    reason = "They grant far more than LLM hosting needs, in the whole account, and AWS can extend them."
+    remedy = "Attach a least-privilege policy for the required actions and resources."
     category = CheckCategories.IAM
     resources = (
         ROLE,
@@ -28,7 +28,7 @@ class IamFullAccess(Rule):
 
     def problems(self, conf: Conf) -> list[str]:
         arns = [value(conf, "policy_arn"), *values(conf, "policy_arns"), *values(conf, "managed_policy_arns")]
-        return [found[1] for found in (_FULL.search(str(arn)) for arn in arns) if found]
+        return [match[1] for match in (_FULL.search(str(arn)) for arn in arns) if match]
 
 
 check = IamFullAccess()

@@ -8,19 +8,23 @@ from _rule import Conf, Rule
 
 class IamPassedToService(Rule):
     id = "CKV_LLM_14"
-    name = "A role may be passed to named services only"
+    name = "iam:PassRole is limited to named services"
     severity = "HIGH"
-    reason = "Who may pass a role to any service can run code of their own with the role's rights."
+    reason = "Passing a role to any service allows running arbitrary code with the role's permissions."
     remedy = 'Add the condition StringEquals iam:PassedToService, such as "sagemaker.amazonaws.com".'
     category = CheckCategories.IAM
     resources = (*POLICIES, ROLE)
     data = (DATA,)
 
     def problems(self, conf: Conf) -> list[str] | None:
-        found = statements(conf, self.entity_type)
-        if found is None:
+        allowed = statements(conf, self.entity_type)
+        if allowed is None:
             return None
-        return [each.label for each in found if each.allows("iam:PassRole") and not _limited(each)]
+        return [
+            statement.label
+            for statement in allowed
+            if statement.allows("iam:PassRole") and not _limited(statement)
+        ]
 
 
 def _limited(statement: Statement) -> bool:

@@ -15,24 +15,22 @@ _SHOWN = 4
 
 class IamResourceWildcard(Rule):
     id = "CKV_LLM_13"
-    name = "No policy allows an action on every resource where AWS could limit it"
+    name = "Policies limit actions to resources where AWS supports it"
     severity = "HIGH"
-    reason = "Other teams' endpoints, functions and data in the account are in reach."
-    remedy = (
-        "Name the ARNs, with the environment's prefix; or, where they can't be known, add a tag condition."
-    )
+    reason = "Other teams' endpoints, functions and data in the account are accessible."
+    remedy = "List ARNs with the environment's prefix; if they cannot be known, add a tag condition."
     category = CheckCategories.IAM
     resources = (*POLICIES, ROLE)
     data = (DATA,)
     replaces = ("CKV_AWS_355",)
 
     def problems(self, conf: Conf) -> list[str] | None:
-        found = statements(conf, self.entity_type)
-        if found is None:
+        allowed = statements(conf, self.entity_type)
+        if allowed is None:
             return None
         return [
             f"{statement.label}: {_shortened(actions)}"
-            for statement in found
+            for statement in allowed
             if any(map(_EVERYTHING.fullmatch, statement.resources)) and not _limited_by_tag(statement)
             if (actions := _narrowable(statement))
         ]
@@ -44,7 +42,7 @@ def _limited_by_tag(statement: Statement) -> bool:
 
 
 def _narrowable(statement: Statement) -> list[str]:
-    """The actions that AWS lets one limit to resources; those AWS does not know are left out."""
+    """The actions that support resource-level permissions."""
     if statement.not_actions:
         return ["all but NotAction"]
     return [action for pattern in statement.actions for action in expand(pattern) if _has_resources(action)]

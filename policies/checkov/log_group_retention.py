@@ -7,9 +7,9 @@ from _rule import Conf, Rule, unknown, value
 
 class LogGroupRetention(Rule):
     id = "CKV_LLM_16"
-    name = "A log group forgets"
+    name = "Log groups have a retention period"
     severity = "MEDIUM"
-    reason = "What people asked the model may be kept for ever, and is paid for ever."
+    reason = "Prompts may be kept, and charged for, indefinitely."
     remedy = "Set retention_in_days."
     category = CheckCategories.LOGGING
     resources = ("aws_cloudwatch_log_group",)

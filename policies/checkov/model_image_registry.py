@@ -16,26 +16,24 @@ _ACCOUNT_OF_ROLE = re.compile(r"^arn:[\w-]+:iam::(\d{12}):")
 
 class ModelImageRegistry(Rule):
     id = "CKV_LLM_3"
-    name = "A model's image comes from AWS's serving registries or the account's own"
+    name = "Model images come from AWS's serving registries or the account's own"
     severity = "HIGH"
-    reason = "Whoever owns the registry can put other code behind the tag, and it sees all prompts."
-    remedy = (
-        "Use an image of the catalogue (toolkit/serving/images.json), or copy the image to the account's ECR."
-    )
+    reason = "The registry's owner can move the tag to other code, which sees all prompts."
+    remedy = "Use an image from toolkit/serving/images.json, or copy the image to the account's ECR."
     category = CheckCategories.SUPPLY_CHAIN
     resources = (MODEL,)
 
     def problems(self, conf: Conf) -> list[str] | None:
-        images = [str(image) for image in (value(each, "image") for each in containers(conf)) if image]
+        images = [str(value(item, "image")) for item in containers(conf) if value(item, "image")]
         role = _ACCOUNT_OF_ROLE.match(str(value(conf, "execution_role_arn")))
         if any(map(unknown, images)):
             return None
-        return [f"image of {_registry(image)}" for image in images if not _known(image, role and role[1])]
+        return [f"image from {_registry(image)}" for image in images if not _trusted(image, role and role[1])]
 
 
-def _known(image: str, own_account: str | None) -> bool:
-    found = _ECR.match(image)
-    return bool(found) and found["account"] in {own_account, *_accounts(found["region"])}
+def _trusted(image: str, own_account: str | None) -> bool:
+    match = _ECR.match(image)
+    return bool(match) and match["account"] in {own_account, *_accounts(match["region"])}
 
 
 def _accounts(region: str) -> set[str]:

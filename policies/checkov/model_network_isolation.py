@@ -8,11 +8,9 @@ from _rule import Conf, Rule, enabled, unknown, value
 
 class ModelNetworkIsolation(Rule):
     id = "CKV_LLM_2"
-    name = "A model whose weights are staged runs without a network"
+    name = "Models with staged weights run in network isolation"
     severity = "HIGH"
-    reason = (
-        "Code in an image or in weights could send prompts and credentials anywhere, and needs no network."
-    )
+    reason = "Code in the image or the weights could send prompts and credentials anywhere."
     remedy = "Set enable_network_isolation = true."
     category = CheckCategories.NETWORKING
     resources = (MODEL,)

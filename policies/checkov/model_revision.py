@@ -7,8 +7,7 @@ from checkov.common.models.enums import CheckCategories
 from _containers import MODEL, containers, environment
 from _rule import Conf, Rule, unknown
 
-# Where each container takes the model's name on a hub from, and where its revision. llama.cpp's has no
-# way to name a revision.
+# By variable with a hub model's name: variables with its revision. llama.cpp does not support revisions.
 _REVISIONS = {
     "HF_MODEL_ID": ("HF_MODEL_REVISION", "HF_REVISION", "OPTION_REVISION", "SM_VLLM_REVISION", "REVISION"),
     "OPTION_MODEL_ID": ("OPTION_REVISION", "HF_REVISION"),
@@ -23,11 +22,9 @@ _NOT_A_HUB = ("/", "s3://")
 
 class ModelRevision(Rule):
     id = "CKV_LLM_4"
-    name = "A model from a hub is pinned to a commit"
+    name = "Models from a hub are pinned to a commit"
     severity = "HIGH"
-    reason = (
-        "An instance that starts tomorrow loads other weights, or other code, than the one that was tested."
-    )
+    reason = "An instance that starts later may load other weights or code than the tested ones."
     remedy = "Set the container's revision variable to a commit (40 hex digits), or stage the weights."
     category = CheckCategories.SUPPLY_CHAIN
     resources = (MODEL,)
@@ -37,7 +34,7 @@ class ModelRevision(Rule):
             f"{name} without a commit{f' in {revisions[0]}' if revisions else ''}"
             for variables in map(environment, containers(conf))
             for name, revisions in _REVISIONS.items()
-            if _from_hub(variables.get(name)) and not any(_pinned(variables.get(each)) for each in revisions)
+            if _from_hub(variables.get(name)) and not any(_pinned(variables.get(key)) for key in revisions)
         ]
 
 

@@ -7,22 +7,22 @@ from checkov.common.models.enums import CheckCategories
 from _containers import MODEL, containers, environment
 from _rule import Conf, Rule, blocks
 
-# The same idea of a secret as the environment file's (toolkit/environment/container.py).
+# Matches the environment file's check for secrets.
 _WORDS = {"SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "CREDENTIALS", "APIKEY"}
 _KEYS = {"API", "ACCESS", "AUTH", "ENCRYPTION", "PRIVATE", "SECRET"}
-# A tokeniser's tokens are no secrets.
+# A tokenizer's tokens are not secrets.
 _PUBLIC_TOKENS = {"BOS", "EOS", "MASK", "PAD", "SEP", "STOP", "UNK"}
 _VALUE = re.compile(r"\bhf_[A-Za-z0-9]{30,}|\bA(KIA|SIA)[A-Z0-9]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY")
-# Where a secret is, not what it is.
+# References to secrets.
 _REFERENCE = re.compile(r"^(arn:|\{\{resolve:)")
 
 
 class SecretVariables(Rule):
     id = "CKV_LLM_17"
-    name = "No environment variable holds a secret"
+    name = "Environment variables contain no secrets"
     severity = "CRITICAL"
-    reason = "Whoever may describe the resource can read it back, and it lies in Terraform's state."
-    remedy = "Stage gated weights with your own token; let code fetch its secrets from Secrets Manager."
+    reason = "Anyone who can describe the resource or read Terraform's state can read the secret."
+    remedy = "Stage gated weights with your own token; fetch secrets from Secrets Manager at run time."
     category = CheckCategories.SECRETS
     resources = (MODEL, "aws_lambda_function")
 
@@ -31,7 +31,7 @@ class SecretVariables(Rule):
             variables = [environment(container) for container in containers(conf)]
         else:
             variables = [environment(block) for block in blocks(conf, "environment")]
-        return [name for each in variables for name, value in each.items() if _secret(name, value)]
+        return [name for items in variables for name, value in items.items() if _secret(name, value)]
 
 
 def _secret(name: str, value: str) -> bool:

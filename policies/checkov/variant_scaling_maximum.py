@@ -7,9 +7,9 @@ from _rule import Conf, Rule, blocks, value
 
 class VariantScalingMaximum(Rule):
     id = "CKV_LLM_6"
-    name = "A fleet that SageMaker scales by itself has a maximum"
+    name = "Managed instance scaling has a maximum"
     severity = "HIGH"
-    reason = "Load, or an attacker, decides how many GPU instances are paid for."
+    reason = "Load, or an attacker, determines the number and cost of GPU instances."
     remedy = "Set managed_instance_scaling.max_instance_count."
     category = CheckCategories.GENERAL_SECURITY
     resources = ("aws_sagemaker_endpoint_configuration",)

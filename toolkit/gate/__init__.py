@@ -1,7 +1,7 @@
-"""Judges Terraform by the rules in policies/, with checkov.
+"""Checks Terraform plans and code against the rules in policies/, with checkov.
 
 with Gate(project, console, GateSettings(fail_at=Severity.HIGH)) as gate:   # returns at once
-    plan = workspace.plan()                                                 # checkov gets ready meanwhile
+    plan = workspace.plan()                                                 # checkov starts in the meantime
     report = gate.check_plan(workspace.show(plan), stack=project.stack("inference"))
 console.data(text.render(report))                                           # or sarif, junit, data
 report.raise_for_violations()                                               # PolicyViolationError, exit 3

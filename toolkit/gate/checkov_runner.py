@@ -1,14 +1,14 @@
-"""Runs inside checkov's own virtual environment: imports checkov, then waits for what to scan.
+"""Runs inside checkov's own virtual environment: imports checkov, then waits for a scan request.
 
     python -I checkov_runner.py RULES_DIRECTORY
 
 Importing checkov takes ten times as long as a scan, so the toolkit starts this while Terraform is still
-planning. One line of JSON is read from standard input: `{"plan": {…}}` (what `terraform show -json` says),
-`{"directory": "…"}` (source code) or `{}` (just what rules there are). One line of JSON is written: see
-`_answer` and `_catalogue`. If standard input ends without a request, nobody wants an answer any more.
+planning. It reads one line of JSON from standard input: `{"plan": {…}}` (output of `terraform show -json`),
+`{"directory": "…"}` (source code) or `{}` (list the rules). It writes one line of JSON: see `_respond` and
+`_catalogue`. If standard input ends without a request, it exits.
 
-It calls checkov's runners as a library: checkov's command line would read configuration files and settings
-of the user, which could switch rules off, and import the scanners of twenty other languages.
+It calls checkov's runners as a library: checkov's command line would read the user's configuration files and
+settings, which could disable rules, and import the scanners of twenty other languages.
 """
 
 from __future__ import annotations
@@ -49,31 +49,31 @@ _BROKEN_RULE = re.compile(r"Failed to run check (\S+) on ")
 
 
 class Problems(logging.Handler):
-    """What checkov only logs: rules that it could not load, rules that failed on a resource."""
+    """Collects what checkov only logs: rules that failed to load or failed on a resource."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.found: list[dict[str, str | None]] = []
+        self.messages: list[dict[str, str | None]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record."""
+        """Keep the first line of a message."""
         message = record.getMessage().splitlines()[0]
         broken = _BROKEN_RULE.match(message)
-        self.found.append({"rule": broken[1] if broken else None, "message": message})
+        self.messages.append({"rule": broken[1] if broken else None, "message": message})
 
 
 def main(rules_directory: Path) -> None:
-    """Answer one request."""
-    answers = _claim_stdout()
-    # Nothing of what an import makes becomes garbage; looking for it takes a third of the time.
+    """Serve one request."""
+    output = _claim_stdout()
+    # Imports create no garbage; collecting it takes a third of their time.
     gc.disable()
     problems = Problems()
     logging.getLogger().addHandler(problems)
-    # Otherwise a value that is known only after the apply looks as if it were not set.
+    # Otherwise checkov treats values that are known only after the apply as unset.
     os.environ["EVAL_TF_PLAN_AFTER_UNKNOWN"] = "True"
     from checkov.terraform import plan_runner  # type: ignore[import-not-found]  # noqa: F401
 
-    # checkov formats every debug message and keeps it in memory.
+    # Otherwise checkov keeps every debug message in memory.
     logging.disable(logging.INFO)
     rules = _load(rules_directory, problems)
     _warm_up()
@@ -82,27 +82,27 @@ def main(rules_directory: Path) -> None:
     line = sys.stdin.readline()
     if line:
         request = json.loads(line)
-        answer = _answer(request, rules, problems) if request else _catalogue(rules)
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
-        # Taking all of checkov apart again takes a third as long as the scan, and somebody waits.
+        response = _respond(request, rules, problems) if request else _catalogue(rules)
+        output.write(json.dumps(response) + "\n")
+        output.flush()
+        # Skip the interpreter's clean-up, which takes a third as long as the scan.
         os._exit(0)
 
 
 def _warm_up() -> None:
-    """Scan next to nothing: much of checkov is imported by its first scan only, and Terraform still plans."""
+    """Scan a tiny plan: checkov imports many of its modules only on the first scan."""
     _scan({"plan": _SMALL_PLAN}, [])
 
 
 def _claim_stdout() -> TextIO:
-    """Standard output for answers alone: checkov prints now and then."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    """Reserve standard output for the response: what checkov prints goes to standard error."""
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    return answers
+    return output
 
 
 def _load(directory: Path, problems: Problems) -> list[dict[str, Any]]:
-    """Load our rules and describe them; a file that gives none is a problem."""
+    """Load and describe the project's rules; a file without a rule is a problem."""
     from checkov.common.checks_infra.registry import (  # type: ignore[import-not-found]
         get_graph_checks_registry,
     )
@@ -115,16 +115,16 @@ def _load(directory: Path, problems: Problems) -> list[dict[str, Any]]:
     resource_registry.load_external_checks(str(directory))
     get_graph_checks_registry("terraform").load_external_checks(str(directory))
     in_python, in_yaml = _checks()
-    described = [_python_rule(check) for check in in_python if _file_of(check) in files]
-    described += [_yaml_rule(check) for check in in_yaml if Path(check.check_path) in files]
-    # A rule that judges data sources too is registered twice.
-    rules = {(rule["id"], rule["file"]): rule for rule in described}
-    _complain(files, list(rules.values()), problems)
+    descriptions = [_python_rule(check) for check in in_python if _file_of(check) in files]
+    descriptions += [_yaml_rule(check) for check in in_yaml if Path(check.check_path) in files]
+    # A rule for resources and data sources is registered twice.
+    rules = {(rule["id"], rule["file"]): rule for rule in descriptions}
+    _report_silent_failures(files, list(rules.values()), problems)
     return sorted(rules.values(), key=_order)
 
 
 def _checks() -> tuple[list[Any], list[Any]]:
-    """All rules for Terraform that are loaded: those in Python, those in YAML."""
+    """All loaded rules for Terraform: those in Python, those in YAML."""
     from checkov.common.checks.base_check_registry import (  # type: ignore[import-not-found]
         BaseCheckRegistry,
     )
@@ -134,9 +134,8 @@ def _checks() -> tuple[list[Any], list[Any]]:
 
 
 def _order(rule: dict[str, Any]) -> tuple[int, int, str]:
-    """By kind, then by number."""
-    kind, _, number = rule["id"].rpartition("_")
-    return len(kind), len(number), number
+    prefix, _, number = rule["id"].rpartition("_")
+    return len(prefix), len(number), number
 
 
 def _rule_files(directory: Path) -> set[Path]:
@@ -151,13 +150,13 @@ def _file_of(check: Any) -> Path:
     return Path(inspect.getfile(type(check)))
 
 
-def _complain(files: set[Path], rules: list[dict[str, Any]], problems: Problems) -> None:
-    """Of files that gave no rule and of ids given twice: checkov passes over both in silence."""
+def _report_silent_failures(files: set[Path], rules: list[dict[str, Any]], problems: Problems) -> None:
+    """Report files without a rule and duplicate ids, both of which checkov ignores silently."""
     for file in sorted(files - {Path(rule["file"]) for rule in rules}):
-        problems.found.append({"rule": file.stem, "message": f"checkov does not load {file.name}"})
+        problems.messages.append({"rule": file.stem, "message": f"checkov cannot load {file.name}"})
     ids = [rule["id"] for rule in rules]
-    for rule_id in sorted({each for each in ids if ids.count(each) > 1}):
-        problems.found.append({"rule": rule_id, "message": f"several rules are called {rule_id}"})
+    for rule_id in sorted({rule_id for rule_id in ids if ids.count(rule_id) > 1}):
+        problems.messages.append({"rule": rule_id, "message": f"several rules have the id {rule_id}"})
 
 
 def _python_rule(check: Any) -> dict[str, Any]:
@@ -191,16 +190,16 @@ def _yaml_rule(check: Any) -> dict[str, Any]:
 
 
 def _catalogue(rules: list[dict[str, Any]]) -> dict[str, Any]:
-    """Our rules, and the names of all rules by id."""
+    """The project's rules, and the names of all rules by id."""
     return {"rules": rules, "names": {check.id: check.name for checks in _checks() for check in checks}}
 
 
-def _answer(request: dict[str, Any], rules: list[dict[str, Any]], problems: Problems) -> dict[str, Any]:
-    """What came out of a scan; toolkit/gate/scan.py reads it.
+def _respond(request: dict[str, Any], rules: list[dict[str, Any]], problems: Problems) -> dict[str, Any]:
+    """Scan, and return a response for toolkit/gate/scan.py.
 
-    `rules`: our rules; `findings`: what failed; `passed`: what passed our rules; `unreadable`: files that
-    were not scanned; `resources`: how many were; `problems`: what went wrong with
-    rules; `checkov`: its version.
+    `rules`: the project's rules; `findings`: failed checks; `passed`: passed checks of the project's rules;
+    `unreadable`: files that checkov cannot parse; `resources`: number of scanned resources; `problems`:
+    failures of rules; `checkov`: its version.
     """
     from checkov.version import version  # type: ignore[import-not-found]
 
@@ -216,7 +215,7 @@ def _answer(request: dict[str, Any], rules: list[dict[str, Any]], problems: Prob
         ],
         "unreadable": sorted(map(str, report.parsing_errors)),
         "resources": len(report.resources),
-        "problems": problems.found,
+        "problems": problems.messages,
     }
 
 
@@ -232,7 +231,7 @@ def _scan(request: dict[str, Any], skipped: list[str]) -> Any:
     from checkov.terraform.runner import Runner as SourceRunner  # type: ignore[import-not-found]
 
     settings = RunnerFilter(framework=["terraform"], skip_checks=skipped, show_progress_bar=False)
-    # Skip comments are the toolkit's work, for plans and source code alike.
+    # The toolkit itself handles skip comments, for plans and source code alike.
     return SourceRunner().run(
         root_folder=request["directory"], runner_filter=settings, collect_skip_comments=False
     )
@@ -240,7 +239,7 @@ def _scan(request: dict[str, Any], skipped: list[str]) -> Any:
 
 @contextlib.contextmanager
 def _file(plan: dict[str, Any]) -> Iterator[str]:
-    """A plan as a file, which is how checkov takes it; nobody else can read it, and it is gone afterwards."""
+    """Write a plan to a private temporary file, the only input that checkov accepts."""
     with tempfile.TemporaryDirectory(prefix="toolkit-policy-") as directory:
         path = Path(directory, "plan.json")
         path.write_text(json.dumps(plan), encoding="utf-8")
@@ -260,7 +259,7 @@ def _finding(record: Any) -> dict[str, Any]:
 
 
 def _address(record: Any) -> str:
-    """A resource's address; in source code, checkov leaves out that it is a data source."""
+    """A resource's address; for data sources in source code, checkov omits `data`."""
     address = str(record.resource_address or record.resource)
     parts = address.split(".")
     is_data = record.code_block and record.code_block[0][1].lstrip().startswith("data ")

@@ -1,4 +1,4 @@
-"""A report for machines, in JSON."""
+"""A report as JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from toolkit.gate.findings import Finding, Report
 
 
 def render(report: Report) -> dict[str, Any]:
-    """All of a report, as `--json` prints it."""
+    """The output of `--json`."""
     return {
         "passed": not report.violations,
         "fail_at": str(report.fail_at),

@@ -1,4 +1,4 @@
-"""What the gate found."""
+"""The gate's findings and report."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from toolkit.gate.rules import Rule, Severity
 
 @dataclass(frozen=True)
 class Finding:
-    """A rule that a resource breaks.
+    """A resource that violates a rule.
 
     Attributes:
         rule: the rule.
-        resource: the resource's address in Terraform; of the gate's own rules, what they are about.
-        details: what exactly is wrong; never a value that could be secret.
-        file: file of the resource, as the user would write it; None if it is not known.
+        resource: the resource's address in Terraform; for the gate's own rules, their subject.
+        details: what is wrong, without values that could be secret.
+        file: the resource's file, relative to the project; None if unknown.
         line: line in the file.
         accepted: why it is accepted; None if it is not.
     """
@@ -31,12 +31,12 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """How grave it is."""
+        """The rule's severity."""
         return self.rule.severity
 
     @property
     def where(self) -> str:
-        """File and line, or the address where they are not known."""
+        """File and line, or the address if they are unknown."""
         if self.file is None:
             return self.resource
         return self.file if self.line is None else f"{self.file}:{self.line}"
@@ -44,15 +44,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """The gate's verdict.
+    """The result of a policy check.
 
     Attributes:
-        findings: what is wrong, the gravest first.
-        accepted: what would be, but for an exception.
-        passed: which resource passed which of the project's rules: rule and resource's address.
-        notes: what the user should know besides, such as exceptions that cover nothing.
-        fail_at: findings of this severity and above are violations.
-        resources: how many resources were judged.
+        findings: findings that are not accepted, most severe first.
+        accepted: findings accepted by an exception or a skip comment.
+        passed: passed checks of the project's rules: rule and resource address.
+        notes: remarks, such as exceptions that match no finding.
+        fail_at: lowest severity of a violation.
+        resources: number of checked resources.
         rules: the project's rules.
         checkov: version of checkov.
     """
@@ -68,44 +68,44 @@ class Report:
 
     @property
     def violations(self) -> tuple[Finding, ...]:
-        """The findings that forbid to go on."""
+        """Findings that fail the check."""
         return tuple(finding for finding in self.findings if finding.severity >= self.fail_at)
 
     @property
     def lesser(self) -> tuple[Finding, ...]:
-        """The findings that do not."""
+        """Findings below `fail_at`."""
         return tuple(finding for finding in self.findings if finding.severity < self.fail_at)
 
     def summary(self) -> str:
-        """One line."""
+        """Counts in one line."""
         return (
-            f"{_count(self.resources, 'resource')} judged: {_count(len(self.violations), 'violation')}, "
+            f"{_count(self.resources, 'resource')} checked: {_count(len(self.violations), 'violation')}, "
             f"{_count(len(self.lesser), 'finding')} below {self.fail_at}, {len(self.accepted)} accepted"
         )
 
     def raise_for_violations(self) -> None:
-        """Return if there are none.
+        """Raise if there are violations.
 
         Raises:
-            PolicyViolationError: there are.
+            PolicyViolationError: there is at least one violation.
         """
         if not self.violations:
             return
         rules = sorted({finding.rule.id for finding in self.violations})
         raise PolicyViolationError(
-            f"policies forbid this: {_count(len(self.violations), 'violation')} of {', '.join(rules)}",
-            remedy="mend what is listed above, or accept it for a while by an exception with a reason",
+            f"policy check failed: {_count(len(self.violations), 'violation')} of {', '.join(rules)}",
+            remedy="fix the findings above, or add an exception with a reason and an expiry date",
         )
 
 
 def by_location(findings: tuple[Finding, ...]) -> list[list[Finding]]:
-    """Findings of one rule at one place together: the instances of one block, the gravest first."""
+    """Group findings of one rule at one location, such as the instances of a block; most severe first."""
 
-    def place(finding: Finding) -> tuple[int, str, int, str, str]:
+    def location(finding: Finding) -> tuple[int, str, int, str, str]:
         where = (finding.file or finding.resource, finding.line or 0)
         return (-finding.severity, *where, finding.rule.id, finding.accepted or "")
 
-    return [list(group) for _, group in groupby(sorted(findings, key=place), key=place)]
+    return [list(group) for _, group in groupby(sorted(findings, key=location), key=location)]
 
 
 def _count(number: int, noun: str) -> str:

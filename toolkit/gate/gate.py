@@ -1,4 +1,4 @@
-"""The gate: gets ready while Terraform plans, then judges once."""
+"""The policy gate: starts checkov while Terraform plans, then checks once."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, Self
 from toolkit.console import Console
 from toolkit.errors import InputError
 from toolkit.gate import plan_document, rules
+from toolkit.gate.evaluator import Evaluator, Locate
 from toolkit.gate.findings import Report
-from toolkit.gate.judge import Judge, Locate
 from toolkit.gate.rules import Rulebook
 from toolkit.gate.scan import Scan, Scanner
 from toolkit.gate.settings import GateSettings
@@ -21,13 +21,13 @@ from toolkit.project import Project
 
 
 class Gate:
-    """Judges one plan or one folder of source code.
+    """Checks one plan or one directory of source code.
 
     Args:
-        project: whose rules are applied.
-        console: where an installation shows its progress.
-        settings: what is let through.
-        today: the day on which exceptions are valid or not; by default today.
+        project: the checkout with the rules.
+        console: shows the progress of installing checkov.
+        settings: threshold and exceptions.
+        today: date for the expiry of exceptions; today by default.
 
     Raises:
         PreflightError: checkov could not be installed.
@@ -51,40 +51,39 @@ class Gate:
         self._scanner.close()
 
     def check_plan(self, document: Mapping[str, Any], stack: Path | None = None) -> Report:
-        """Judge what will be there once a plan is applied, changed or not.
+        """Check all planned resources, changed or not.
 
         Args:
-            document: what `terraform show -json` says of the plan.
-            stack: folder of the root module; with it, findings have file and line, and comments in the
-                source code count.
+            document: output of `terraform show -json`.
+            stack: directory of the root module, to report files and lines and to honour skip comments.
 
         Raises:
-            InputError: the document is no plan.
+            InputError: the document is not a plan.
             ToolkitError: the scan failed.
         """
         if not plan_document.is_plan(document):
             raise InputError("not a plan in Terraform's JSON format", remedy=plan_document.REMEDY)
         planned = PlanSources(document, stack, self._sources) if stack else None
         scan = self._scanner.plan(plan_document.resolve_references(document))
-        return self._judge(scan, lambda raw: planned.block(raw.resource) if planned else None)
+        return self._evaluate(scan, lambda raw: planned.block(raw.resource) if planned else None)
 
     def check_directory(self, directory: Path) -> Report:
-        """Judge source code, as far as its values can be told without a plan.
+        """Check source code, as far as its values are known without a plan.
 
         Raises:
-            InputError: there is none.
+            InputError: there is no Terraform code.
             ToolkitError: the scan failed.
         """
         files = list(directory.rglob("*.tf"))
         if not files:
-            raise InputError("there is no Terraform code in this folder", where=str(directory))
+            raise InputError("no Terraform code in this directory", where=str(directory))
         for path in files:
-            # Not what `terraform init` has brought, in .terraform/.
+            # Skip .terraform/, which contains downloaded modules.
             if not any(part.startswith(".") for part in path.relative_to(directory).parts):
                 self._sources.file(path.resolve())
-        return self._judge(self._scanner.directory(directory), lambda raw: Block(raw.file, *raw.lines))
+        return self._evaluate(self._scanner.directory(directory), lambda raw: Block(raw.file, *raw.lines))
 
-    def _judge(self, scan: Scan, locate: Locate) -> Report:
-        book = Rulebook(scan.rules, *rules.read_builtin(self._project))
-        judge = Judge(book, self._settings, self._today, self._sources, self._project.relative)
-        return judge.report(scan, locate)
+    def _evaluate(self, scan: Scan, locate: Locate) -> Report:
+        rulebook = Rulebook(scan.rules, *rules.read_builtin(self._project))
+        evaluator = Evaluator(rulebook, self._settings, self._today, self._sources, self._project.relative)
+        return evaluator.report(scan, locate)

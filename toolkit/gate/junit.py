@@ -1,4 +1,4 @@
-"""A report in JUnit's XML, which pipelines show as tests."""
+"""A report as JUnit XML, which CI systems display as test results."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from xml.etree import ElementTree as ET
 from toolkit.gate.findings import Finding, Report
 from toolkit.gate.rules import Rule
 
-# Characters that XML 1.0 has no way to write.
+# Characters that XML 1.0 cannot represent.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(report: Report) -> str:
-    """A test suite: a test for each finding, and for each resource that passed one of the project's rules.
+    """Render a test suite with a test case per finding and per passed check of the project's rules.
 
-    Violations are failures, accepted findings are skipped, lesser findings pass with a remark.
+    Violations fail, accepted findings are skipped, findings below the threshold pass with output.
     """
     suite = ET.Element("testsuite", name="toolkit policy check")
-    found = (*report.findings, *report.accepted)
-    for finding in found:
+    for finding in (*report.findings, *report.accepted):
         _add_finding(suite, finding, violation=finding in report.violations)
     for rule, resource in report.passed:
         _case(suite, rule, resource)

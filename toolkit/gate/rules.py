@@ -1,4 +1,4 @@
-"""What is known about rules: ours say everything themselves, about checkov's there is a table."""
+"""Rules and their severity: the project's describe themselves, policies/builtin.yaml describes checkov's."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ class Severity(IntEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule.
+    """A policy rule.
 
     Attributes:
         id: "CKV_LLM_1".
-        name: what it wants, in one sentence.
-        severity: how grave a finding is.
-        reason: what happens otherwise; empty for checkov's own rules.
-        remedy: what to do.
-        resources: types of resources it judges; empty for checkov's own rules.
-        replaces: ids of checkov's own rules that are not run because of it.
-        file: where it is written; None for checkov's own and the gate's.
+        name: what it requires, in one sentence.
+        severity: severity of its findings.
+        reason: the risk; empty for checkov's built-in rules.
+        remedy: how to fix a finding.
+        resources: resource types it checks; empty for checkov's built-in rules.
+        replaces: ids of checkov's built-in rules that it replaces.
+        file: its file; None for checkov's built-in rules and the gate's.
     """
 
     id: str
@@ -63,40 +63,40 @@ class Rule:
     file: Path | None = None
 
     @classmethod
-    def of(cls, described: Mapping[str, Any]) -> Rule:
-        """A rule as checkov_runner.py describes it."""
+    def parse(cls, description: Mapping[str, Any]) -> Rule:
+        """Parse a description from checkov_runner.py."""
         return cls(
-            id=described["id"],
-            name=described["name"],
-            severity=Severity.parse(described["severity"]),
-            reason=described["reason"],
-            remedy=described["remedy"],
-            resources=tuple(described["resources"]),
-            replaces=tuple(described["replaces"]),
-            file=Path(described["file"]),
+            id=description["id"],
+            name=description["name"],
+            severity=Severity.parse(description["severity"]),
+            reason=description["reason"],
+            remedy=description["remedy"],
+            resources=tuple(description["resources"]),
+            replaces=tuple(description["replaces"]),
+            file=Path(description["file"]),
         )
 
 
 EXPIRED_EXCEPTION = Rule(
     id="GATE_1",
-    name="An exception is renewed or removed before it expires",
+    name="Exceptions are renewed or removed before they expire",
     severity=Severity.MEDIUM,
-    reason="Nobody has looked for as long as was agreed whether the finding is still acceptable.",
-    remedy="Mend the finding and remove the exception, or give it a new date and reason.",
+    reason="The agreed review of the accepted finding is overdue.",
+    remedy="Fix the finding and remove the exception, or renew its date and reason.",
 )
 UNREADABLE_FILE = Rule(
     id="GATE_2",
-    name="Every file can be read by the policy scanner",
+    name="The policy scanner can parse every file",
     severity=Severity.HIGH,
-    reason="Nothing in the file was judged.",
-    remedy="Mend the file; `terraform validate` says what is wrong with it.",
+    reason="Nothing in the file was checked.",
+    remedy="Fix the file; `terraform validate` reports its errors.",
 )
 GATE_RULES = (EXPIRED_EXCEPTION, UNREADABLE_FILE)
 
 
 @dataclass(frozen=True)
 class Builtin:
-    """What the project says about one of checkov's own rules."""
+    """Severity and remedy of one of checkov's built-in rules."""
 
     severity: Severity
     remedy: str
@@ -106,40 +106,42 @@ class Rulebook:
     """All rules, by id.
 
     Args:
-        ours: the rules in policies/checkov.
-        builtin: what is said about checkov's own.
-        default: severity of those that nothing is said about.
+        project_rules: the rules in policies/checkov.
+        builtin: checkov's built-in rules that policies/builtin.yaml describes.
+        default: severity of checkov's other rules.
     """
 
-    def __init__(self, ours: Iterable[Rule], builtin: Mapping[str, Builtin], default: Severity) -> None:
-        self._ours = {rule.id: rule for rule in (*ours, *GATE_RULES)}
+    def __init__(
+        self, project_rules: Iterable[Rule], builtin: Mapping[str, Builtin], default: Severity
+    ) -> None:
+        self._own = {rule.id: rule for rule in (*project_rules, *GATE_RULES)}
         self._builtin = builtin
         self._default = default
 
     def rule(self, rule_id: str, name: str) -> Rule:
-        """The rule of a finding.
+        """Look up a rule.
 
         Args:
             rule_id: its id.
-            name: what checkov calls it, for its own rules.
+            name: checkov's name for it, used for built-in rules.
         """
-        if rule_id in self._ours:
-            return self._ours[rule_id]
-        known = self._builtin.get(rule_id, Builtin(self._default, "Do what the rule's name says."))
-        return Rule(rule_id, name, known.severity, "", known.remedy)
+        if rule_id in self._own:
+            return self._own[rule_id]
+        builtin = self._builtin.get(rule_id, Builtin(self._default, "Do what the rule's name says."))
+        return Rule(rule_id, name, builtin.severity, "", builtin.remedy)
 
     def is_builtin(self, rule_id: str) -> bool:
-        """Whether a rule is one of checkov's own."""
-        return rule_id.startswith(("CKV_", "CKV2_")) and rule_id not in self._ours
+        """Whether a rule is built into checkov."""
+        return rule_id.startswith(("CKV_", "CKV2_")) and rule_id not in self._own
 
 
 def directory(project: Project) -> Path:
-    """The folder of the project's rules."""
+    """The directory of the project's rules."""
     return project.root / "policies" / "checkov"
 
 
 def read_builtin(project: Project) -> tuple[dict[str, Builtin], Severity]:
-    """The table of checkov's own rules, and the severity of all others."""
+    """Read policies/builtin.yaml: checkov's described rules, and the severity of all others."""
     from ruamel.yaml import YAML
 
     content = YAML(typ="safe").load(project.root / "policies" / "builtin.yaml")

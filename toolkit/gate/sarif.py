@@ -1,4 +1,4 @@
-"""A report in SARIF 2.1.0, which code hosts show beside the lines of a change."""
+"""A report as SARIF 2.1.0, which code hosts show next to the changed lines."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _LEVELS = {
     Severity.MEDIUM: "warning",
     Severity.LOW: "note",
 }
-# GitHub sorts by this number, in the bands of CVSS.
+# GitHub sorts by this number, on the CVSS scale.
 _SCORES = {Severity.CRITICAL: "9.5", Severity.HIGH: "8.0", Severity.MEDIUM: "5.5", Severity.LOW: "2.0"}
 
 
 def render(report: Report, version: str) -> dict[str, Any]:
-    """A SARIF log; accepted findings are in it as suppressed.
+    """Render a SARIF log; accepted findings are suppressed.
 
     Args:
         report: the report.
-        version: the toolkit's.
+        version: the toolkit's version.
     """
-    found = (*report.findings, *report.accepted)
-    rules = {rule.id: rule for rule in (*report.rules, *(finding.rule for finding in found))}
+    findings = (*report.findings, *report.accepted)
+    rules = {rule.id: rule for rule in (*report.rules, *(finding.rule for finding in findings))}
     order = {rule_id: index for index, rule_id in enumerate(rules)}
     driver = {"name": "toolkit policy check", "version": version, "rules": [*map(_rule, rules.values())]}
     run = {
@@ -36,7 +36,7 @@ def render(report: Report, version: str) -> dict[str, Any]:
             "driver": driver,
             "extensions": [{"name": "checkov", "version": report.checkov}],
         },
-        "results": [_result(finding, order[finding.rule.id]) for finding in found],
+        "results": [_result(finding, order[finding.rule.id]) for finding in findings],
     }
     return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
 
@@ -62,7 +62,7 @@ def _result(finding: Finding, rule_index: int) -> dict[str, Any]:
         "level": _LEVELS[finding.severity],
         "message": {"text": text},
         "locations": [_location(finding)],
-        # The same finding in another commit, wherever its line has moved.
+        # Identifies the finding across commits, even if its line moves.
         "partialFingerprints": {"resource/v1": hashlib.sha256(identity.encode()).hexdigest()},
     }
     if finding.accepted:

@@ -1,4 +1,4 @@
-"""checkov as a process of its own, which is ready by the time that there is something to scan."""
+"""Runs checkov in a separate process, which starts up while Terraform plans."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from toolkit.gate.rules import Rule
 from toolkit.project import Project
 
 RUNNER = Path(__file__).with_name("checkov_runner.py")
-# A scan takes a second; a machine that takes this long is stuck.
+# A scan takes about a second.
 DEADLINE_SECONDS = 300.0
 NICENESS = 19
-# Settings for other ways to use checkov, some of which switch rules off.
+# Environment variables of checkov's, some of which disable rules.
 _DROPPED = ("BC_", "CHECKOV_", "CKV_", "EVAL_TF_", "LOG_LEVEL", "PRISMA_", "TF_")
 
 
 @dataclass(frozen=True)
 class RawFinding:
-    """What checkov found.
+    """A failed check.
 
     Attributes:
         rule: the rule's id.
-        name: what checkov calls the rule.
+        name: the rule's name in checkov.
         resource: the resource's address.
-        details: what exactly is wrong, as far as the rule says.
+        details: what is wrong, if the rule reports it.
         file: the file that was scanned.
         lines: first and last line of the resource in it; zeros in a plan.
     """
@@ -48,16 +48,16 @@ class RawFinding:
 
 @dataclass(frozen=True)
 class Scan:
-    """What came out of a scan.
+    """The result of a scan.
 
     Attributes:
-        checkov: its version.
+        checkov: checkov's version.
         rules: the project's rules.
-        findings: what failed.
-        passed: which resource passed which of them: rule's id and resource's address.
-        unreadable: files that were not scanned.
-        resources: how many resources were.
-        problems: what went wrong with rules: the rule's id, if it is known, and checkov's words.
+        findings: failed checks.
+        passed: passed checks of the project's rules: rule id and resource address.
+        unreadable: files that checkov cannot parse.
+        resources: number of scanned resources.
+        problems: failures of rules: the rule's id, if known, and checkov's message.
     """
 
     checkov: str
@@ -73,8 +73,8 @@ class Scanner:
     """A checkov process, for one scan.
 
     Args:
-        project: whose rules are applied.
-        console: where an installation shows its progress.
+        project: the checkout with the rules.
+        console: shows the progress of installing checkov.
 
     Raises:
         PreflightError: checkov could not be installed.
@@ -83,10 +83,10 @@ class Scanner:
     def __init__(self, project: Project, console: Console) -> None:
         environment = tool_venvs.ensure(project, "checkov", console)
         self._process = subprocess.Popen(
-            # Isolated: neither PYTHONPATH nor a file beside the script may stand in for checkov's modules.
+            # Isolated: neither PYTHONPATH nor a file next to the script may shadow checkov's modules.
             [environment.python, "-I", RUNNER, rules.directory(project)],
             env={name: value for name, value in os.environ.items() if not name.startswith(_DROPPED)},
-            # Nothing of the user's directory is read.
+            # Not the user's directory, whose configuration checkov would read.
             cwd=environment.path,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -94,77 +94,77 @@ class Scanner:
             text=True,
             encoding="utf-8",
         )
-        # It has time while Terraform plans, which is what everybody waits for.
+        # Leave the CPU to Terraform, which takes longer.
         os.setpriority(os.PRIO_PROCESS, self._process.pid, NICENESS)
 
     def plan(self, document: Mapping[str, Any]) -> Scan:
         """Scan a plan.
 
         Args:
-            document: what `terraform show -json` says of it.
+            document: output of `terraform show -json`.
 
         Raises:
             ToolkitError: checkov failed.
         """
-        return _read(self._ask({"plan": document}))
+        return _parse(self._request({"plan": document}))
 
     def directory(self, path: Path) -> Scan:
-        """Scan Terraform's source code in a folder and the folders in it.
+        """Scan the Terraform code in a directory, recursively.
 
         Raises:
             ToolkitError: checkov failed.
         """
-        return _read(self._ask({"directory": str(path.resolve())}))
+        return _parse(self._request({"directory": str(path.resolve())}))
 
     def catalogue(self) -> tuple[tuple[Rule, ...], dict[str, str]]:
-        """The project's rules, and the names of all rules by their ids.
+        """The project's rules, and the names of all rules by id.
 
         Raises:
             ToolkitError: checkov failed.
         """
-        answer = self._ask({})
-        return tuple(map(Rule.of, answer["rules"])), dict(answer["names"])
+        response = self._request({})
+        return tuple(map(Rule.parse, response["rules"])), dict(response["names"])
 
     def close(self) -> None:
-        """End the process, if nothing was scanned."""
+        """End the process."""
         if self._process.poll() is None:
-            # It would end by itself, but only when it has imported checkov.
+            # Without a request it would exit only after importing checkov.
             self._process.kill()
-        # Reads what is left and closes the pipes.
+        # Drain and close the pipes.
         self._process.communicate()
 
-    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _request(self, request: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            answer, said = self._process.communicate(json.dumps(request) + "\n", timeout=DEADLINE_SECONDS)
+            response, log = self._process.communicate(json.dumps(request) + "\n", timeout=DEADLINE_SECONDS)
         except subprocess.TimeoutExpired:
             self.close()
-            raise ToolkitError(f"the policy scan took longer than {DEADLINE_SECONDS:.0f} s") from None
-        if self._process.returncode != 0 or not answer:
+            raise ToolkitError(f"the policy scan timed out after {DEADLINE_SECONDS:.0f} s") from None
+        if self._process.returncode != 0 or not response:
             raise ToolkitError(
                 "the policy scanner failed",
-                details=said.strip().splitlines()[-8:],
-                remedy="nothing was judged; if it is not a rule in policies/checkov, please report it",
+                details=log.strip().splitlines()[-8:],
+                remedy="fix the rule in policies/checkov if it is the cause; otherwise report this as a bug",
             )
-        return dict(json.loads(answer))
+        return dict(json.loads(response))
 
 
-def _read(answer: Mapping[str, Any]) -> Scan:
+def _parse(response: Mapping[str, Any]) -> Scan:
     return Scan(
-        checkov=answer["checkov"],
-        rules=tuple(map(Rule.of, answer["rules"])),
+        checkov=response["checkov"],
+        rules=tuple(map(Rule.parse, response["rules"])),
         findings=tuple(
             RawFinding(
-                rule=each["rule"],
-                name=each["name"],
-                resource=each["resource"],
-                details=tuple(each["details"]),
-                file=Path(each["file"]),
-                lines=(each["lines"][0], each["lines"][1]),
+                rule=finding["rule"],
+                name=finding["name"],
+                resource=finding["resource"],
+                details=tuple(finding["details"]),
+                file=Path(finding["file"]),
+                lines=(finding["lines"][0], finding["lines"][1]),
             )
-            for each in answer["findings"]
+            for finding in response["findings"]
         ),
-        passed=tuple((rule, resource) for rule, resource in answer["passed"]),
-        unreadable=tuple(map(Path, answer["unreadable"])),
-        resources=answer["resources"],
-        problems=tuple((each["rule"], each["message"]) for each in answer["problems"]),
+        passed=tuple((rule, resource) for rule, resource in response["passed"]),
+        unreadable=tuple(map(Path, response["unreadable"])),
+        resources=response["resources"],
+        problems=tuple((problem["rule"], problem["message"]) for problem in response["problems"]),
     )

@@ -1,4 +1,4 @@
-"""What a user decides about the gate."""
+"""The gate's settings: threshold and exceptions."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from toolkit.gate.rules import Severity
 
 @dataclass(frozen=True)
 class PolicyException:
-    """A finding that is accepted, for a while.
+    """Findings that are accepted until a date.
 
     Attributes:
         rule: the rule's id, "CKV_LLM_1".
-        resource: the resource's address in Terraform; `*` stands for any text, `?` for any character.
-        reason: why it is accepted.
-        expires: the last day that it is.
-        file, line: where it is written, for messages.
+        resource: pattern for resource addresses: `*` matches any text, `?` any character.
+        reason: why they are accepted.
+        expires: the last day on which they are.
+        file, line: location of the exception, for messages.
     """
 
     rule: str
@@ -30,19 +30,19 @@ class PolicyException:
     line: int | None = None
 
     def covers(self, rule: str, resource: str) -> bool:
-        """Whether it is about this finding, be it expired or not."""
-        # Not fnmatch: the brackets in an address are no character classes.
+        """Whether it matches a finding, expired or not."""
+        # Not fnmatch: brackets in an address are not character classes.
         pattern = re.escape(self.resource).replace(r"\*", ".*").replace(r"\?", ".")
         return rule == self.rule and re.fullmatch(pattern, resource) is not None
 
 
 @dataclass(frozen=True)
 class GateSettings:
-    """What the gate lets through.
+    """Settings of the gate.
 
     Attributes:
-        fail_at: findings of this severity and above are violations.
-        exceptions: findings that are accepted.
+        fail_at: lowest severity of a violation.
+        exceptions: accepted findings.
     """
 
     fail_at: Severity = Severity.HIGH

@@ -1,7 +1,7 @@
-"""Where resources are written: finds the blocks that a plan's addresses come from, and comments in them.
+"""Locates the blocks behind a plan's addresses, and the skip comments in them.
 
-checkov can add source lines to a plan by itself (`--repo-root-for-plan-enrichment`), but looks for type and
-name alone: of two modules that both have an `aws_cloudwatch_log_group.this`, it names the wrong one.
+checkov can add source lines to a plan (`--repo-root-for-plan-enrichment`), but matches only type and name:
+if two modules have an `aws_cloudwatch_log_group.this`, it reports the wrong one.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 
 _INDEX = re.compile(r'\[(?:\d+|"(?:[^"\\]|\\.)*")\]')
-# In the first column, as `terraform fmt` puts blocks, and nothing else that looks like one.
+# Blocks start in the first column, as `terraform fmt` formats them.
 _HEADER = re.compile(r'^(?P<keyword>\w+)(?P<labels>(?:[ \t]+"[^"]+")*)[ \t]*\{')
 _SKIP = re.compile(r"checkov:skip=[ \t]*(?P<rules>[\w,-]+)(?::(?P<reason>.*))?")
 
 
 @dataclass(frozen=True)
 class Comment:
-    """A comment that says that rules do not apply to the block it is in.
+    """A skip comment, which exempts the block it is in from rules.
 
     Attributes:
         line: its line.
-        rules: the rules' ids.
-        reason: why; empty if it does not say.
+        rules: ids of the rules.
+        reason: why; empty if missing.
     """
 
     line: int
@@ -63,7 +63,7 @@ class Source:
 
     @cached_property
     def blocks(self) -> dict[str, Block]:
-        """Its blocks, as in an address: "aws_iam_role.this", "data.aws_iam_role.this", "module.api"."""
+        """Its blocks by address: "aws_iam_role.this", "data.aws_iam_role.this", "module.api"."""
         return {address: Block(self.file, line, self._end(line)) for line, address in self._headers()}
 
     @cached_property
@@ -78,7 +78,7 @@ class Source:
     def stray_comments(self) -> list[Comment]:
         """Skip comments outside of all blocks."""
         inside = [range(block.line, block.end + 1) for block in self.blocks.values()]
-        return [each for each in self.comments if not any(each.line in lines for lines in inside)]
+        return [comment for comment in self.comments if not any(comment.line in lines for lines in inside)]
 
     def _headers(self) -> Iterator[tuple[int, str]]:
         for number, line in enumerate(self.lines, 1):
@@ -89,7 +89,7 @@ class Source:
                 yield number, ".".join([*kind, *labels])
 
     def _end(self, start: int) -> int:
-        """The line of the brace that closes a block: in its first line, or alone in the first column."""
+        """The line of a block's closing brace: its first line, or the next one with nothing else."""
         if self.lines[start - 1].rstrip().endswith("}"):
             return start
         closing = (n for n in range(start, len(self.lines)) if self.lines[n].rstrip() == "}")
@@ -97,20 +97,20 @@ class Source:
 
 
 class Sources:
-    """Terraform files, each read once."""
+    """Terraform files, read once each."""
 
     def __init__(self) -> None:
         self._files: dict[Path, Source] = {}
 
     def file(self, path: Path) -> Source:
-        """A file."""
+        """Read a file."""
         if path not in self._files:
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
             self._files[path] = Source(path, tuple(lines))
         return self._files[path]
 
     def find(self, folder: Path, address: str) -> Block | None:
-        """A block of a module, by its address in the module."""
+        """Find a block in a module's directory, by its address in the module."""
         for path in sorted(folder.glob("*.tf")):
             if address in self.file(path).blocks:
                 return self.file(path).blocks[address]
@@ -118,19 +118,21 @@ class Sources:
 
     def comments(self, block: Block) -> list[Comment]:
         """The skip comments inside a block."""
-        return [each for each in self.file(block.file).comments if block.line <= each.line <= block.end]
+        return [
+            comment for comment in self.file(block.file).comments if block.line <= comment.line <= block.end
+        ]
 
     def stray_comments(self) -> list[tuple[Path, Comment]]:
-        """Skip comments outside of all blocks, in the files read so far: not even checkov heeds them."""
-        return [(path, each) for path, file in self._files.items() for each in file.stray_comments()]
+        """Skip comments outside of all blocks in the files read so far; checkov ignores them, too."""
+        return [(path, comment) for path, file in self._files.items() for comment in file.stray_comments()]
 
 
 class PlanSources:
-    """The source code that a plan was made from.
+    """The source code of a plan.
 
     Args:
-        document: what `terraform show -json` says of the plan.
-        stack: folder of its root module.
+        document: output of `terraform show -json`.
+        stack: directory of its root module.
         sources: the files.
     """
 
@@ -140,13 +142,13 @@ class PlanSources:
         self._sources = sources
 
     def block(self, address: str) -> Block | None:
-        """The block of a resource; if it is in a module that is not in the project, the module's call.
+        """Find a resource's block; for a module from outside the project, the module's call.
 
         Args:
             address: 'module.endpoint["qwen"].aws_sagemaker_model.this[0]'.
 
         Returns:
-            None if it is nowhere to be found.
+            None if there is none.
         """
         parts = _INDEX.sub("", address).split(".")
         folder, configuration, call = self._stack, self._root, None

@@ -1,4 +1,4 @@
-"""A report for people."""
+"""A report as plain text."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from toolkit.gate.rules import Severity
 
 
 def render(report: Report, rest: str = "pass --fail-at low to list them") -> str:
-    """Violations with reason and remedy, lesser findings by a line each, notes, and a summary.
+    """Render violations in full, other findings in a line each, notes and a summary.
 
     Args:
         report: the report.
-        rest: how the user sees what is left out.
+        rest: how to list the findings of severity low, which are only counted.
     """
     return "\n".join(_lines(report, rest))
 
@@ -43,7 +43,6 @@ def _in_full(group: list[Finding]) -> Iterator[str]:
 
 
 def _lesser(report: Report, rest: str) -> Iterator[str]:
-    """What does not forbid to go on; of what is hardly a finding, only the number."""
     yield f"Below {report.fail_at}:"
     shown = tuple(finding for finding in report.lesser if finding.severity > Severity.LOW)
     yield from (f"  {_headline(group)}" for group in by_location(shown))

@@ -1,4 +1,4 @@
-"""Every rule, by a resource that passes and a resource that fails it: real checkov on a real plan."""
+"""Every rule passes and fails the expected resources, with real checkov on a real plan."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HTTP_STAGE = "aws_apigatewayv2_stage"
 POLICY = "aws_iam_role_policy"
 DOCUMENT = "data.aws_iam_policy_document"
 
-# Rule → what passes, what fails.
+# Passing and failing resources by rule.
 CASES: dict[str, tuple[list[str], list[str]]] = {
     "CKV_LLM_1": (
         [
@@ -105,13 +105,13 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         [f"{STAGE}.pass_throttled"],
         [f"{STAGE}.fail_no_settings", f"{STAGE}.fail_no_limit"],
     ),
-    # The target is in a module with the endpoint, and its two instances are told apart.
+    # The scalable target is in the endpoint's module; its two instances have to be distinguished.
     "CKV2_LLM_2": (
         [f'module.fleet["pass"].{ENDPOINT}.this'],
         [f'module.fleet["fail"].{ENDPOINT}.this', f"{ENDPOINT}.pass_alarms"],
     ),
 }
-# What checkov cannot work out from source code: functions of Terraform, and which instances a module has.
+# Known only in plans: results of Terraform functions, and instances of a module.
 ONLY_IN_PLANS = {
     "aws_api_gateway_rest_api.fail_undeclared",
     "aws_lambda_function.fail_value",
@@ -129,25 +129,25 @@ def passing(scan: Scan, rule: str) -> set[str]:
 
 
 @pytest.mark.parametrize("rule", CASES)
-def test_in_a_plan(rule: str) -> None:
+def test_a_rule_in_a_plan(rule: str) -> None:
     passes, fails = CASES[rule]
     assert failing(plan_scan(), rule) >= set(fails)
     assert passing(plan_scan(), rule) >= set(passes)
 
 
 @pytest.mark.parametrize("rule", CASES)
-def test_in_source_code(rule: str) -> None:
+def test_a_rule_in_source_code(rule: str) -> None:
     passes, fails = (set(names) - ONLY_IN_PLANS for names in CASES[rule])
     assert failing(source_scan(), rule) >= fails
     assert not failing(source_scan(), rule) & passes
 
 
-def test_what_is_known_only_after_the_apply_is_not_judged() -> None:
+def test_unknown_values_are_not_checked() -> None:
     resource = f"{MODEL}.pass_unknown_yet"
     assert resource not in failing(plan_scan(), "CKV_LLM_3") | passing(plan_scan(), "CKV_LLM_3")
 
 
-def test_every_file_is_a_rule_that_is_loaded_and_tested() -> None:
+def test_every_file_is_a_loaded_and_tested_rule() -> None:
     files = {
         file
         for file in (ROOT / "policies" / "checkov").iterdir()
@@ -158,18 +158,18 @@ def test_every_file_is_a_rule_that_is_loaded_and_tested() -> None:
     assert plan_scan().problems == source_scan().problems == ()
 
 
-def test_every_rule_says_how_grave_it_is_and_why_and_what_to_do() -> None:
+def test_every_rule_has_severity_reason_and_remedy() -> None:
     for rule in plan_scan().rules:
         assert re.fullmatch(r"CKV2?_LLM_[1-9]\d*", rule.id), rule
         assert isinstance(rule.severity, Severity), rule
-        # One line each: they stand in tables and in annotations.
+        # One line each, for tables and annotations.
         assert rule.name and not rule.name.endswith("."), rule
         for sentence in (rule.reason, rule.remedy):
             assert sentence.endswith(".") and "\n" not in sentence and len(sentence) < 160, rule
         assert rule.resources, rule
 
 
-def test_findings_say_what_is_wrong_without_values() -> None:
+def test_findings_have_details_without_values() -> None:
     details = {
         finding.resource: finding.details
         for finding in plan_scan().findings
@@ -181,13 +181,13 @@ def test_findings_say_what_is_wrong_without_values() -> None:
     assert details["aws_api_gateway_rest_api.fail_document"] == ("GET /v1/models",)
 
 
-def test_every_fixture_is_named_here() -> None:
-    names = {name for names in CASES.values() for each in names for name in each}
-    written = {
+def test_every_fixture_is_in_a_case() -> None:
+    names = {name for case in CASES.values() for resources in case for name in resources}
+    fixtures = {
         f"{kind}.{name}"
         for file in FIXTURES.glob("*.tf")
         for kind, name in re.findall(
             r'^resource "(\w+)" "((?:pass|fail)_\w+)"', file.read_text(), re.MULTILINE
         )
     }
-    assert written - names == {f"{MODEL}.pass_unknown_yet"}
+    assert fixtures - names == {f"{MODEL}.pass_unknown_yet"}

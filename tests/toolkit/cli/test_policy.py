@@ -32,10 +32,10 @@ def test_violations_exit_3_and_are_in_all_reports(plan: Path, tmp_path: Path) ->
     assert result.returncode == 3
     assert (
         "tests/policies/checkov/fixtures/secret_variables.tf:17: critical CKV_LLM_17 "
-        "No environment variable holds a secret"
+        "Environment variables contain no secrets"
     ) in result.stdout
     assert "    → Stage gated weights" in result.stdout
-    assert "policies forbid this" in result.stderr
+    assert "policy check failed" in result.stderr
     (run,) = json.loads(files["--sarif"].read_text())["runs"]
     assert "CKV_LLM_17" in {each["ruleId"] for each in run["results"]}
     (suite,) = ET.parse(files["--junit"]).getroot()  # noqa: S314 - our own

@@ -1,4 +1,4 @@
-"""Scans made by hand, for what is decided about them."""
+"""Handwritten scans and rules."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ MakeScan = Callable[..., Scan]
 
 
 def raw(rule: str = "CKV_LLM_4", resource: str = MODEL, *details: str, file: str = "plan.json") -> RawFinding:
-    """A finding of checkov's."""
-    return RawFinding(rule, f"what {rule} wants", resource, details, Path(file), (0, 0))
+    """A failed check."""
+    return RawFinding(rule, f"name of {rule}", resource, details, Path(file), (0, 0))
 
 
 @pytest.fixture
-def book() -> Rulebook:
-    """Two rules of the project, and one of checkov's that something is said about."""
+def rulebook() -> Rulebook:
+    """Two rules of the project, and a described one of checkov's."""
     return Rulebook(
         (OURS, LESSER), {"CKV_AWS_45": Builtin(Severity.CRITICAL, "Remove the secret.")}, Severity.MEDIUM
     )
@@ -47,7 +47,7 @@ def book() -> Rulebook:
 
 @pytest.fixture
 def make_scan() -> MakeScan:
-    """Makes a scan of findings."""
+    """Returns a function that builds a scan from findings."""
 
     def make(
         *findings: RawFinding,

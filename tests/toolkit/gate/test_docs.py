@@ -1,4 +1,4 @@
-"""The page about policies is as the rules are."""
+"""The generated page about policies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from toolkit.project import Project
 
 
 @pytest.mark.slow
-def test_the_page_is_not_stale() -> None:
+def test_the_page_is_up_to_date() -> None:
     project = Project(ROOT)
     page = docs.path(project).read_text(encoding="utf-8")
     assert page == docs.text(*catalogue(), project), f"run `{docs.COMMAND}` and commit the result"

@@ -25,7 +25,7 @@ def report() -> Report:
         ),
         accepted=(Finding(LESSER, "aws_sagemaker_endpoint.old", accepted="leaves soon (until 2026-12-31)"),),
         passed=((OURS, "aws_sagemaker_model.good"),),
-        notes=("something besides",),
+        notes=("a remark",),
         fail_at=Severity.HIGH,
         resources=9,
         rules=(OURS, LESSER),
@@ -33,7 +33,7 @@ def report() -> Report:
     )
 
 
-def test_text_has_place_severity_reason_and_remedy_once_for_all_instances(report: Report) -> None:
+def test_text_groups_instances_and_shows_reason_and_remedy(report: Report) -> None:
     assert text.render(report) == "\n".join(
         [
             "terraform/modules/a model/model.tf:3: high CKV_LLM_4 A model is pinned",
@@ -47,14 +47,14 @@ def test_text_has_place_severity_reason_and_remedy_once_for_all_instances(report
             "Below high:",
             "  aws_sagemaker_endpoint.this: medium CKV_LLM_5 A rollout is watched",
             "",
-            "note: something besides",
+            "note: a remark",
             "",
-            "9 resources judged: 2 violations, 1 finding below high, 1 accepted",
+            "9 resources checked: 2 violations, 1 finding below high, 1 accepted",
         ]
     )
 
 
-def test_json_has_everything(report: Report) -> None:
+def test_json_contains_all_of_a_finding(report: Report) -> None:
     rendered = data.render(report)
     assert rendered["passed"] is False
     assert rendered["findings"][0] == {
@@ -72,7 +72,7 @@ def test_json_has_everything(report: Report) -> None:
     assert rendered["accepted"][0]["accepted"] == "leaves soon (until 2026-12-31)"
 
 
-def test_sarif_is_a_valid_log(report: Report) -> None:
+def test_sarif_results_refer_to_rules_and_have_messages(report: Report) -> None:
     log = sarif.render(report, "0.1.0")
     assert log["version"] == "2.1.0"
     assert log["$schema"].endswith("sarif-schema-2.1.0.json")
@@ -85,9 +85,12 @@ def test_sarif_is_a_valid_log(report: Report) -> None:
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
         assert result["level"] in ("error", "warning", "note")
         assert result["message"]["text"]
-    first, _, without_file, accepted = run["results"]
+
+
+def test_sarif_has_locations_and_suppressions(report: Report) -> None:
+    first, _, without_file, accepted = sarif.render(report, "0.1.0")["runs"][0]["results"]
     assert first["locations"][0]["physicalLocation"] == {
-        # A relative reference in the sense of RFC 3986.
+        # A relative reference (RFC 3986).
         "artifactLocation": {"uri": "terraform/modules/a%20model/model.tf"},
         "region": {"startLine": 3},
     }
@@ -98,18 +101,18 @@ def test_sarif_is_a_valid_log(report: Report) -> None:
     assert "suppressions" not in first
 
 
-def test_sarif_knows_a_finding_again_after_its_line_has_moved(report: Report) -> None:
+def test_sarif_fingerprints_survive_moved_lines(report: Report) -> None:
     def prints(of: Report) -> list[str]:
         results = sarif.render(of, "0.1.0")["runs"][0]["results"]
         return [result["partialFingerprints"]["resource/v1"] for result in results]
 
-    unplaced = tuple(Finding(each.rule, each.resource) for each in report.findings)
-    moved = dataclasses.replace(report, findings=unplaced)
+    without_lines = tuple(Finding(finding.rule, finding.resource) for finding in report.findings)
+    moved = dataclasses.replace(report, findings=without_lines)
     assert prints(report) == prints(moved)
     assert len(set(prints(report))) == 4
 
 
-def test_junit_parses_and_counts(report: Report, tmp_path: Path) -> None:
+def test_junit_counts_and_classifies_findings(report: Report, tmp_path: Path) -> None:
     file = tmp_path / "junit.xml"
     file.write_text(junit.render(report), encoding="utf-8")
     (suite,) = ET.parse(file).getroot()  # noqa: S314 - our own
@@ -120,7 +123,9 @@ def test_junit_parses_and_counts(report: Report, tmp_path: Path) -> None:
         "errors": "0",
         "skipped": "1",
     }
-    outcomes = [(case.get("classname"), case.get("name"), [each.tag for each in case]) for case in suite]
+    outcomes = [
+        (case.get("classname"), case.get("name"), [element.tag for element in case]) for case in suite
+    ]
     assert outcomes == [
         ("CKV_LLM_4", MODEL, ["failure"]),
         ("CKV_LLM_4", OTHER, ["failure"]),
@@ -130,6 +135,6 @@ def test_junit_parses_and_counts(report: Report, tmp_path: Path) -> None:
     ]
     failure = suite[1][0]
     assert failure.get("type") == "high"
-    # The bell cannot be written in XML.
+    # XML cannot represent the bell character.
     assert "SM_VLLM_MODEL <\ufffd> & more" in (failure.text or "")
     assert "Pin it." in (failure.text or "")

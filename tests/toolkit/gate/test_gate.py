@@ -1,4 +1,4 @@
-"""The gate on a real plan, by real checkov."""
+"""The gate with a real plan and real checkov."""
 
 from __future__ import annotations
 
@@ -19,37 +19,39 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    """The verdict on the fixtures."""
+    """The report on the fixtures."""
     with Gate(Project(ROOT), quiet(), GateSettings()) as gate:
         return gate.check_plan(fixtures_plan(), FIXTURES)
 
 
-def places(report: Report, rule: str) -> dict[str, str]:
+def locations(report: Report, rule: str) -> dict[str, str]:
     return {finding.resource: finding.where for finding in report.findings if finding.rule.id == rule}
 
 
-def test_findings_of_a_plan_are_placed_in_the_source_code(report: Report) -> None:
+def test_findings_of_a_plan_have_file_and_line(report: Report) -> None:
     fixtures = "tests/policies/checkov/fixtures"
-    assert places(report, "CKV_LLM_16") == {
+    assert locations(report, "CKV_LLM_16") == {
         "aws_cloudwatch_log_group.fail_retention": f"{fixtures}/log_group_retention.tf:11"
     }
-    fleet = places(report, "CKV2_LLM_2")
+    fleet = locations(report, "CKV2_LLM_2")
     assert fleet['module.fleet["fail"].aws_sagemaker_endpoint.this'] == f"{fixtures}/fleet/main.tf:9"
 
 
-def test_a_comment_with_a_reason_accepts(report: Report) -> None:
+def test_a_skip_comment_with_a_reason_accepts_a_finding(report: Report) -> None:
     accepted = {finding.resource: finding.accepted for finding in report.accepted}
     assert accepted == {"aws_cloudwatch_log_group.skipped": "kept for the tests"}
 
 
-def test_protection_in_a_module_is_seen(report: Report) -> None:
-    # checkov alone does not see it; should it ever, toolkit/gate/plan_document.py can go.
-    alone = {finding.resource for finding in plan_scan().findings if finding.rule == "CKV2_AWS_6"}
-    assert alone == {"aws_s3_bucket.protected", "aws_s3_bucket.unprotected"}
-    assert set(places(report, "CKV2_AWS_6")) == {"aws_s3_bucket.unprotected"}
+def test_protection_in_a_module_is_recognized(report: Report) -> None:
+    # checkov alone misses it. If this ever fails, resolve_references is no longer needed.
+    without_references = {
+        finding.resource for finding in plan_scan().findings if finding.rule == "CKV2_AWS_6"
+    }
+    assert without_references == {"aws_s3_bucket.protected", "aws_s3_bucket.unprotected"}
+    assert set(locations(report, "CKV2_AWS_6")) == {"aws_s3_bucket.unprotected"}
 
 
-def test_no_value_comes_out(report: Report) -> None:
+def test_no_format_shows_values_of_resources(report: Report) -> None:
     assert all(secret in json.dumps(fixtures_plan()) for secret in SECRETS)
     formats = (
         text.render(report),
@@ -62,7 +64,7 @@ def test_no_value_comes_out(report: Report) -> None:
         assert "HF_TOKEN" in rendered
 
 
-def test_a_users_settings_for_checkov_switch_nothing_off(
+def test_a_users_checkov_settings_disable_no_rule(
     report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = "skip-check: [CKV_LLM_16]\nframework: [secrets]\n"
@@ -75,20 +77,20 @@ def test_a_users_settings_for_checkov_switch_nothing_off(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("LOG_LEVEL", "DEBUG")
     with Gate(Project(ROOT), quiet(), GateSettings()) as gate:
-        again = gate.check_plan(fixtures_plan(), FIXTURES)
-    assert again.findings == report.findings
+        with_settings = gate.check_plan(fixtures_plan(), FIXTURES)
+    assert with_settings.findings == report.findings
 
 
-def test_source_code_is_judged_with_its_lines_and_comments() -> None:
+def test_source_code_is_checked_with_lines_and_comments() -> None:
     with Gate(Project(ROOT), quiet(), GateSettings(fail_at=Severity.MEDIUM)) as gate:
         report = gate.check_directory(FIXTURES)
-    assert list(places(report, "CKV_LLM_16").values()) == [
+    assert list(locations(report, "CKV_LLM_16").values()) == [
         "tests/policies/checkov/fixtures/log_group_retention.tf:11"
     ]
     assert [finding.resource for finding in report.accepted] == ["aws_cloudwatch_log_group.skipped"]
 
 
-def test_a_file_that_checkov_cannot_read_is_a_violation(tmp_path: Path) -> None:
+def test_a_file_that_checkov_cannot_parse_is_a_violation(tmp_path: Path) -> None:
     (tmp_path / "broken.tf").write_text('resource "aws_cloudwatch_log_group" {{\n')
     with Gate(Project(ROOT), quiet(), GateSettings()) as gate:
         report = gate.check_directory(tmp_path)
@@ -97,7 +99,7 @@ def test_a_file_that_checkov_cannot_read_is_a_violation(tmp_path: Path) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """A project with rules of its own to break."""
+    """A project with a copy of the rules."""
     root = tmp_path / "project"
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "policies", root / "policies", ignore=ignored)
@@ -119,10 +121,8 @@ check = Raises()
 """
 
 
-def test_rules_that_checkov_passes_over_in_silence_are_no_gate(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # With it checkov does not report that a rule broke.
+def test_broken_rules_fail_the_check(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    # This setting makes checkov hide failures of rules.
     monkeypatch.setenv("CHECKOV_CHECK_FAIL_LEVEL", "WARNING")
     directory = project.root / "policies" / "checkov"
     (directory / "broken_syntax.py").write_text("def\n")
@@ -132,19 +132,19 @@ def test_rules_that_checkov_passes_over_in_silence_are_no_gate(
     shutil.copy(directory / "function_url_auth.py", directory / "twice_python.py")
     with Gate(project, quiet(), GateSettings()) as gate, pytest.raises(ToolkitError) as caught:
         gate.check_plan(fixtures_plan())
-    said = str(caught.value)
-    for complaint in (
-        "does not load broken_syntax.py",
+    error = str(caught.value)
+    for problem in (
+        "cannot load broken_syntax.py",
         "Failed to run check CKV_LLM_99",
-        "does not load broken_metadata.yaml",
-        "_autoscaling.yaml" if "endpoint_autoscaling.yaml" in said else "twice_yaml.yaml",
-        "several rules are called CKV_LLM_11",
+        "cannot load broken_metadata.yaml",
+        "_autoscaling.yaml" if "endpoint_autoscaling.yaml" in error else "twice_yaml.yaml",
+        "several rules have the id CKV_LLM_11",
     ):
-        assert complaint in said
+        assert problem in error
 
 
-def test_without_the_package_file_no_python_rule_is_loaded_and_that_is_said(project: Project) -> None:
+def test_rules_without_the_package_file_fail_the_check(project: Project) -> None:
     (project.root / "policies" / "checkov" / "__init__.py").unlink()
     with Gate(project, quiet(), GateSettings()) as gate, pytest.raises(ToolkitError) as caught:
         gate.check_plan(fixtures_plan())
-    assert "does not load log_group_retention.py" in str(caught.value)
+    assert "cannot load log_group_retention.py" in str(caught.value)

@@ -1,4 +1,4 @@
-"""checkov's process: there before it is needed, gone when nobody needs it."""
+"""Life of the checkov process."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def scanners() -> set[int]:
-    """Processes of checkov that this test has started."""
+    """Ids of this test's child processes."""
     return {child.pid for child in psutil.Process().children()}
 
 
-def test_a_scan_that_nobody_wants_leaves_no_process() -> None:
+def test_closing_without_a_scan_ends_the_process() -> None:
     before = scanners()
     scanner = Scanner(Project(ROOT), quiet())
     assert len(scanners() - before) == 1
@@ -46,16 +46,16 @@ def test_a_scan_that_nobody_wants_leaves_no_process() -> None:
     assert scanners() == before
 
 
-def test_it_ends_with_the_toolkit_however_that_ends() -> None:
-    ended = subprocess.run(
+def test_the_process_ends_when_the_toolkit_is_killed() -> None:
+    killed = subprocess.run(
         [sys.executable, "-c", START], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert ended.returncode == -signal.SIGKILL
-    pid = int(ended.stdout)
+    assert killed.returncode == -signal.SIGKILL
+    pid = int(killed.stdout)
     wait_for(lambda: is_gone(pid), "the scanner's end")
 
 
-def test_a_scanner_that_dies_is_said_with_its_last_words() -> None:
+def test_a_killed_process_is_an_error() -> None:
     before = scanners()
     scanner = Scanner(Project(ROOT), quiet())
     (pid,) = scanners() - before

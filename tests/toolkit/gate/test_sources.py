@@ -1,4 +1,4 @@
-"""From an address in a plan to the line it is written at."""
+"""Locating the block of an address."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ module "endpoint" {
   for_each = var.models
 }
 
-module "bought" {
+module "external" {
   source = "terraform-aws-modules/lambda/aws"
 }
 
@@ -50,7 +50,7 @@ DOCUMENT: dict[str, Any] = {
                     "source": "../endpoint",
                     "module": {"module_calls": {"inner": {"source": "./inner", "module": {}}}},
                 },
-                "bought": {"source": "terraform-aws-modules/lambda/aws", "module": {}},
+                "external": {"source": "terraform-aws-modules/lambda/aws", "module": {}},
             }
         }
     }
@@ -70,7 +70,7 @@ def sources(tmp_path: Path) -> PlanSources:
 
 
 @pytest.mark.parametrize(
-    ("address", "place"),
+    ("address", "location"),
     [
         ("aws_iam_role.this", ("stack/main.tf", 12, 17)),
         ("data.aws_iam_role.this", ("stack/main.tf", 10, 10)),
@@ -79,13 +79,13 @@ def sources(tmp_path: Path) -> PlanSources:
             'module.endpoint["a.module.b[0]"].module.inner.aws_cloudwatch_log_group.this["x"]',
             ("endpoint/inner/main.tf", 2, 2),
         ),
-        # Its files are not the project's: whoever calls the module can do something about it.
-        ("module.bought.aws_lambda_function.this", ("stack/main.tf", 6, 8)),
+        # A module from outside the project: only its call can be changed.
+        ("module.external.aws_lambda_function.this", ("stack/main.tf", 6, 8)),
         ("aws_iam_role.elsewhere", None),
     ],
 )
-def test_place_of_an_address(
-    sources: PlanSources, tmp_path: Path, address: str, place: tuple[str, int, int] | None
+def test_an_address_is_resolved_to_its_block(
+    sources: PlanSources, tmp_path: Path, address: str, location: tuple[str, int, int] | None
 ) -> None:
-    expected = place and Block((tmp_path / place[0]).resolve(), *place[1:])
+    expected = location and Block((tmp_path / location[0]).resolve(), *location[1:])
     assert sources.block(address) == expected

@@ -1,4 +1,4 @@
-"""Turns what checkov found into a verdict: severities, places, exceptions."""
+"""Turns a scan into a report: adds severities and locations, applies exceptions and skip comments."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ Locate = Callable[[RawFinding], Block | None]
 
 
 @dataclass
-class Judge:
-    """Judges one scan.
+class Evaluator:
+    """Evaluates one scan.
 
     Attributes:
-        book: the rules.
-        settings: what the user lets through.
-        today: the day on which exceptions are valid or not.
-        sources: Terraform's files.
-        relative: a path as the user would write it.
+        rulebook: the rules.
+        settings: threshold and exceptions.
+        today: date for the expiry of exceptions.
+        sources: the Terraform files.
+        relative: makes a path relative to the project.
     """
 
-    book: Rulebook
+    rulebook: Rulebook
     settings: GateSettings
     today: date
     sources: Sources
@@ -38,26 +38,26 @@ class Judge:
     _notes: list[str] = field(default_factory=list, init=False)
 
     def report(self, scan: Scan, locate: Locate) -> Report:
-        """The verdict.
+        """Evaluate a scan.
 
         Args:
-            scan: what checkov found.
-            locate: finds the source code of a finding.
+            scan: the scan.
+            locate: returns the block that a finding is about.
 
         Raises:
-            ToolkitError: a rule of the project did not work, so there is no verdict.
+            ToolkitError: a rule of the project does not work.
         """
         self._check_rules(scan)
-        found = [self._finding(raw, locate(raw)) for raw in scan.findings]
-        found += map(self._unreadable, scan.unreadable)
-        found += self._expired(found)
-        self._note_unused_exceptions(found)
+        findings = [self._finding(raw, locate(raw)) for raw in scan.findings]
+        findings += map(self._unreadable, scan.unreadable)
+        findings += self._expired(findings)
+        self._note_unused_exceptions(findings)
         self._note_stray_comments()
-        found.sort(key=_order)
+        findings.sort(key=_order)
         rules = {rule.id: rule for rule in scan.rules}
         return Report(
-            findings=tuple(finding for finding in found if finding.accepted is None),
-            accepted=tuple(finding for finding in found if finding.accepted is not None),
+            findings=tuple(finding for finding in findings if finding.accepted is None),
+            accepted=tuple(finding for finding in findings if finding.accepted is not None),
             passed=tuple((rules[rule_id], resource) for rule_id, resource in scan.passed),
             notes=tuple(dict.fromkeys(self._notes)),
             fail_at=self.settings.fail_at,
@@ -67,19 +67,19 @@ class Judge:
         )
 
     def _check_rules(self, scan: Scan) -> None:
-        """Note that a rule of checkov's failed; one of ours that judges nothing is no gate."""
-        theirs = [words for rule, words in scan.problems if rule and self.book.is_builtin(rule)]
-        ours = [words for rule, words in scan.problems if not (rule and self.book.is_builtin(rule))]
+        """Note failures of checkov's rules; fail if a rule of the project does not work."""
+        theirs = [message for rule, message in scan.problems if rule and self.rulebook.is_builtin(rule)]
+        ours = [message for rule, message in scan.problems if not (rule and self.rulebook.is_builtin(rule))]
         self._notes += theirs
         if ours:
             raise ToolkitError(
-                "rules in policies/checkov do not work, so nothing was judged",
+                "cannot check policies: rules in policies/checkov do not work",
                 details=ours,
-                remedy="mend them; `pytest tests/policies` shows each with a resource that it should fail",
+                remedy="fix them; `pytest tests/policies` runs each rule on a resource that should fail",
             )
 
     def _finding(self, raw: RawFinding, block: Block | None) -> Finding:
-        rule = self.book.rule(raw.rule, raw.name)
+        rule = self.rulebook.rule(raw.rule, raw.name)
         finding = Finding(rule, raw.resource, raw.details)
         if block:
             finding = dataclasses.replace(finding, file=self.relative(block.file), line=block.line)
@@ -87,13 +87,13 @@ class Judge:
         return dataclasses.replace(finding, accepted=accepted)
 
     def _comment(self, rule: Rule, block: Block) -> str | None:
-        """The reason that a comment in a block gives for not applying a rule."""
+        """The reason that a skip comment in a block gives for a rule."""
         for comment in self.sources.comments(block):
             if rule.id in comment.rules:
                 if comment.reason:
                     return comment.reason
                 where = f"{self.relative(block.file)}:{comment.line}"
-                self._notes.append(f"{where}: checkov:skip={rule.id} does not count without a reason")
+                self._notes.append(f"{where}: checkov:skip={rule.id} is ignored: it has no reason")
         return None
 
     def _exception(self, finding: Finding) -> str | None:
@@ -105,10 +105,10 @@ class Judge:
     def _has_expired(self, exception: PolicyException) -> bool:
         return exception.expires < self.today
 
-    def _expired(self, found: Sequence[Finding]) -> Iterator[Finding]:
+    def _expired(self, findings: Sequence[Finding]) -> Iterator[Finding]:
         for exception in filter(self._has_expired, self.settings.exceptions):
-            covered = list(_covered(exception, found))
-            # As grave as what it would let through.
+            covered = list(_covered(exception, findings))
+            # As severe as the findings that it covered.
             severity = max((finding.severity for finding in covered), default=Severity.LOW)
             yield Finding(
                 dataclasses.replace(EXPIRED_EXCEPTION, severity=severity),
@@ -118,18 +118,18 @@ class Judge:
                 exception.line,
             )
 
-    def _note_unused_exceptions(self, found: Sequence[Finding]) -> None:
+    def _note_unused_exceptions(self, findings: Sequence[Finding]) -> None:
         for exception in self.settings.exceptions:
-            if not self._has_expired(exception) and not any(_covered(exception, found)):
+            if not self._has_expired(exception) and not any(_covered(exception, findings)):
                 where = f"{exception.file}:{exception.line}: " if exception.file else ""
                 self._notes.append(
-                    f"{where}the exception for {exception.rule} on {exception.resource} covers nothing"
+                    f"{where}the exception for {exception.rule} on {exception.resource} matches no finding"
                 )
 
     def _note_stray_comments(self) -> None:
         for path, comment in self.sources.stray_comments():
             self._notes.append(
-                f"{self.relative(path)}:{comment.line}: checkov:skip outside of a block skips nothing"
+                f"{self.relative(path)}:{comment.line}: checkov:skip is ignored: it is outside of a block"
             )
 
     def _unreadable(self, path: Path) -> Finding:
@@ -137,9 +137,9 @@ class Judge:
 
 
 def _order(finding: Finding) -> tuple[int, str, int, str, str]:
-    place = (finding.file or "", finding.line or 0)
-    return (-finding.severity, *place, finding.rule.id, finding.resource)
+    location = (finding.file or "", finding.line or 0)
+    return (-finding.severity, *location, finding.rule.id, finding.resource)
 
 
-def _covered(exception: PolicyException, found: Sequence[Finding]) -> Iterator[Finding]:
-    return (finding for finding in found if exception.covers(finding.rule.id, finding.resource))
+def _covered(exception: PolicyException, findings: Sequence[Finding]) -> Iterator[Finding]:
+    return (finding for finding in findings if exception.covers(finding.rule.id, finding.resource))
