@@ -31,7 +31,7 @@ import psutil
 
 from tests.support.checkout import copy_checkout
 from tests.support.toolkit import Toolkit, local_client
-from toolkit.local.ports import reserved_port
+from toolkit.local.children import reserved_port
 
 ROUNDS = int(os.environ.get("ROUNDS", "30"))
 COLD_STARTS = 15

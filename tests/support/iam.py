@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from toolkit.local.iam.errors import PolicyError
+from toolkit.local.iam.exceptions import PolicyError
 from toolkit.local.iam.policy import Policy, parse_policy
 
 ACCOUNT = "123456789012"

@@ -10,7 +10,7 @@ from typing import Any
 
 from toolkit.local.iam.evaluate import Policies, Request, evaluate
 from toolkit.local.iam.policy import Policy, parse_policy
-from toolkit.local.iam.principal import Principal, PrincipalKind
+from toolkit.local.iam.principals import Principal, PrincipalKind
 
 Document = Mapping[str, Any]
 

@@ -11,7 +11,7 @@ import typer
 from toolkit.cli.options import Json
 
 if TYPE_CHECKING:
-    from toolkit.local.status import CloudStatus
+    from toolkit.local.client import CloudStatus
 
 app = typer.Typer(help="The embedded cloud.", no_args_is_help=True)
 MEBIBYTE = 1024 * 1024

@@ -19,7 +19,7 @@ MAX_LOG_BYTES = 5_000_000
 _OPEN_TO_BROWSERS = "/_aws/execute-api/"
 
 
-class LocalOnly:
+class LoopbackOnlyMiddleware:
     """ASGI middleware that refuses what a web page in the user's browser sends.
 
     The cloud has no secrets to check, and creating a function is running code. A page can reach

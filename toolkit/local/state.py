@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from toolkit.files import write_atomic
 from toolkit.project import Project
 
 
@@ -71,10 +72,8 @@ class Folder:
             return None
 
     def write(self, record: Record) -> None:
-        """Replace the record; a reader sees the old or the new one whole."""
-        partial = self._record.with_suffix(".partial")
-        partial.write_text(json.dumps(asdict(record)))
-        partial.replace(self._record)
+        """Replace the record."""
+        write_atomic(self._record, json.dumps(asdict(record)))
 
 
 def code_version() -> str:

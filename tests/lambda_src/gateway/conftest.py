@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from tests.support.patience import HANG_SECONDS, wait_for
-from toolkit.local.ports import reserved_port
+from toolkit.local.children import reserved_port
 
 MODELS: dict[str, dict[str, object]] = {
     "demo": {"endpoint": "demo", "aliases": ["org/demo"]},

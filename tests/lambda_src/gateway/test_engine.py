@@ -16,7 +16,7 @@ import openai
 import pytest
 
 from tests.support.patience import HANG_SECONDS, wait_for
-from toolkit.local.ports import reserved_port
+from toolkit.local.children import reserved_port
 
 pytestmark = pytest.mark.slow
 # Deterministic: the likeliest tokens, computed without a cache.

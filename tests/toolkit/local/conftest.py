@@ -13,6 +13,13 @@ from toolkit.local.client import RunningCloud
 from toolkit.project import Project
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder, so that `pytest -m local_cloud` runs them alone."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.local_cloud)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     """A project of the test's own; its cloud ends with the test."""

@@ -11,12 +11,9 @@ from urllib.parse import urlsplit
 from moto.apigateway.exceptions import BadRequestException
 from moto.apigateway.models import APIGatewayBackend, BasePathMapping, DomainName, apigateway_backends
 from starlette.datastructures import Headers
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from toolkit.local.apigateway.responses import forbidden
-from toolkit.local.awsapi import ApiError, Signature
+from toolkit.local.apigateway.gateway_responses import forbidden
 from toolkit.local.service import ACCOUNT_ID
 
 # Where the APIs are, whatever domain leads to them.
@@ -24,15 +21,9 @@ PREFIX: Final = "/_aws/execute-api"
 # What of a request's path is the domain's: a member of its scope.
 BASE_PATH: Final = "toolkit.base_path"
 _NO_BASE_PATH = "(none)"
-# What an update may replace, and moto's attribute for it.
-_REPLACEABLE = {
-    "/regionalCertificateArn": "regional_certificate_arn",
-    "/regionalCertificateName": "regional_certificate_name",
-    "/securityPolicy": "security_policy",
-}
 
 
-class CustomDomains:
+class CustomDomainMiddleware:
     """ASGI middleware that takes requests for a domain to the API that it leads to."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -71,26 +62,6 @@ def _led(scope: Scope, mappings: dict[str, BasePathMapping]) -> Scope | None:
         "raw_path": api.encode() + raw,
         BASE_PATH: base_path,
     }
-
-
-async def update(request: Request) -> Response:
-    """UpdateDomainName, which moto does not have.
-
-    Raises:
-        ApiError: there is no such domain, or its change is not possible here.
-    """
-    region = Signature.of(request.headers).region
-    domain = apigateway_backends[ACCOUNT_ID][region].domain_names.get(request.path_params["name"])
-    if domain is None:
-        raise ApiError("NotFoundException", "Invalid domain name identifier specified", status=404)
-    operations = (await request.json())["patchOperations"]
-    for operation in operations:
-        if operation["op"] != "replace" or operation["path"] not in _REPLACEABLE:
-            message = f"Invalid patch path {operation['path']}"
-            raise ApiError("BadRequestException", message)
-    for operation in operations:
-        setattr(domain, _REPLACEABLE[operation["path"]], operation["value"])
-    return JSONResponse(domain.to_json())
 
 
 def extend() -> None:

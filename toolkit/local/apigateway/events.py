@@ -8,8 +8,8 @@ import time
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from toolkit.local.apigateway.call import Call
-from toolkit.local.apigateway.definition import Method
+from toolkit.local.apigateway.api_request import ApiRequest
+from toolkit.local.apigateway.openapi import Method
 from toolkit.local.service import ACCOUNT_ID
 
 _MULTIPLE = dict[str, list[str]]
@@ -20,42 +20,42 @@ _NOT_KNOWN = (
 )
 
 
-def proxy_event(call: Call, method: Method) -> bytes:
+def proxy_event(request: ApiRequest, method: Method) -> bytes:
     """What the function is given."""
-    body, encoded = _body(call)
-    event = {**_described(call, method), "body": body, "isBase64Encoded": encoded}
+    body, encoded = _body(request)
+    event = {**_described(request, method), "body": body, "isBase64Encoded": encoded}
     return json.dumps(event, ensure_ascii=False).encode()
 
 
-def request_event(call: Call) -> dict[str, Any]:
+def request_event(request: ApiRequest) -> dict[str, Any]:
     """What a REQUEST authorizer is given: all but the body."""
-    assert call.method is not None  # noqa: S101 - routed
-    described = _described(call, call.method)
-    return {"type": "REQUEST", "methodArn": call.method_arn, **described}
+    assert request.method is not None  # noqa: S101 - routed
+    described = _described(request, request.method)
+    return {"type": "REQUEST", "methodArn": request.method_arn, **described}
 
 
-def _described(call: Call, method: Method) -> dict[str, Any]:
-    query = _grouped(parse_qsl(call.query, keep_blank_values=True))
-    headers = _grouped([*call.headers.items(), *_added_headers(call)])
+def _described(request: ApiRequest, method: Method) -> dict[str, Any]:
+    query = _grouped(parse_qsl(request.query, keep_blank_values=True))
+    headers = _grouped([*request.headers.items(), *_added_headers(request)])
     return {
         "resource": method.resource,
         # Of a domain's base path the function learns, of a stage's name it does not.
-        "path": unquote(f"{call.base_path or ''}{call.path}"),
-        "httpMethod": call.http_method,
+        "path": unquote(f"{request.base_path or ''}{request.path}"),
+        "httpMethod": request.http_method,
         "headers": _last(headers),
         "multiValueHeaders": headers,
         "queryStringParameters": _last(query) or None,
         "multiValueQueryStringParameters": query or None,
-        "pathParameters": call.parameters or None,
-        "stageVariables": call.stage.variables or None,
-        "requestContext": _request_context(call, method),
+        "pathParameters": request.parameters or None,
+        "stageVariables": request.stage.variables or None,
+        "requestContext": _request_context(request, method),
     }
 
 
-def _added_headers(call: Call) -> list[tuple[str, str]]:
-    host = call.headers.get("host", "")
+def _added_headers(request: ApiRequest) -> list[tuple[str, str]]:
+    host = request.headers.get("host", "")
     return [
-        ("X-Forwarded-For", call.source_ip),
+        ("X-Forwarded-For", request.source_ip),
         ("X-Forwarded-Port", host.rpartition(":")[2] or "80"),
         ("X-Forwarded-Proto", "http"),
     ]
@@ -72,53 +72,53 @@ def _last(multiple: _MULTIPLE) -> dict[str, str]:
     return {name: values[-1] for name, values in multiple.items()}
 
 
-def _body(call: Call) -> tuple[str | None, bool]:
-    if not call.body:
+def _body(request: ApiRequest) -> tuple[str | None, bool]:
+    if not request.body:
         return None, False
-    if is_binary(call, call.headers.get("content-type", "")):
-        return base64.b64encode(call.body).decode(), True
-    return call.body.decode(errors="replace"), False
+    if is_binary(request, request.headers.get("content-type", "")):
+        return base64.b64encode(request.body).decode(), True
+    return request.body.decode(errors="replace"), False
 
 
-def is_binary(call: Call, media_type: str) -> bool:
+def is_binary(request: ApiRequest, media_type: str) -> bool:
     """Whether the API takes bodies of a media type for binary."""
     plain = media_type.partition(";")[0].strip().lower()
-    kinds = call.stage.definition.binary_media_types
+    kinds = request.stage.definition.binary_media_types
     return any(kind in ("*/*", plain, f"{plain.partition('/')[0]}/*") for kind in kinds)
 
 
-def _request_context(call: Call, method: Method) -> dict[str, Any]:
+def _request_context(request: ApiRequest, method: Method) -> dict[str, Any]:
     context: dict[str, Any] = {
         "accountId": ACCOUNT_ID,
-        "apiId": call.stage.api_id,
-        "deploymentId": call.stage.deployment_id,
-        "domainName": call.headers.get("host", ""),
-        "domainPrefix": call.stage.api_id,
-        "extendedRequestId": call.extended_request_id,
-        "httpMethod": call.http_method,
-        "identity": _identity(call),
-        "path": call.sent_path,
+        "apiId": request.stage.api_id,
+        "deploymentId": request.stage.deployment_id,
+        "domainName": request.headers.get("host", ""),
+        "domainPrefix": request.stage.api_id,
+        "extendedRequestId": request.extended_request_id,
+        "httpMethod": request.http_method,
+        "identity": _identity(request),
+        "path": request.sent_path,
         "protocol": "HTTP/1.1",
-        "requestId": call.request_id,
-        "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(call.started_at)),
-        "requestTimeEpoch": int(call.started_at * 1000),
+        "requestId": request.request_id,
+        "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(request.started_at)),
+        "requestTimeEpoch": int(request.started_at * 1000),
         "resourceId": "",
         "resourcePath": method.resource,
-        "stage": call.stage.name,
+        "stage": request.stage.name,
     }
     if method.operation:
         context["operationName"] = method.operation
-    if call.identity is not None:
-        context["authorizer"] = {"principalId": call.identity.principal, **call.identity.context}
+    if request.identity is not None:
+        context["authorizer"] = {"principalId": request.identity.principal, **request.identity.context}
     return context
 
 
-def _identity(call: Call) -> dict[str, Any]:
+def _identity(request: ApiRequest) -> dict[str, Any]:
     identity: dict[str, Any] = dict.fromkeys(_NOT_KNOWN)
-    identity |= {"sourceIp": call.source_ip, "userAgent": call.headers.get("user-agent")}
-    if call.caller is not None:
-        identity |= {"accessKey": call.caller.access_key, "accountId": ACCOUNT_ID}
-        identity |= {"caller": call.caller.id, "user": call.caller.id, "userArn": call.caller.arn}
-    if call.api_key_id is not None:
-        identity |= {"apiKey": call.api_key, "apiKeyId": call.api_key_id}
+    identity |= {"sourceIp": request.source_ip, "userAgent": request.headers.get("user-agent")}
+    if request.caller is not None:
+        identity |= {"accessKey": request.caller.access_key, "accountId": ACCOUNT_ID}
+        identity |= {"caller": request.caller.id, "user": request.caller.id, "userArn": request.caller.arn}
+    if request.api_key_id is not None:
+        identity |= {"apiKey": request.api_key, "apiKeyId": request.api_key_id}
     return identity

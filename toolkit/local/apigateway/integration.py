@@ -14,15 +14,16 @@ from starlette.background import BackgroundTask
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response, StreamingResponse
 
-from toolkit.local.apigateway import mock, permissions
-from toolkit.local.apigateway.call import Call
-from toolkit.local.apigateway.definition import Integration, Method
-from toolkit.local.apigateway.errors import GatewayError, Refusal, failed, misconfigured
+from toolkit.local.apigateway.access import require_permission
+from toolkit.local.apigateway.api_request import ApiRequest
 from toolkit.local.apigateway.events import is_binary, proxy_event
-from toolkit.local.apigateway.functions import function_of
-from toolkit.local.functions.errors import TIMED_OUT, FunctionError, RefusedError
+from toolkit.local.apigateway.exceptions import GatewayError, Refusal, failed, misconfigured
+from toolkit.local.apigateway.openapi import Integration, Method
+from toolkit.local.functions import models as functions_models
+from toolkit.local.functions.exceptions import TIMED_OUT, FunctionError, FunctionNotFoundError, RefusedError
 from toolkit.local.functions.invocation import MAX_EVENT_BYTES, Answer
-from toolkit.local.functions.runner import Runner
+from toolkit.local.functions.models import Function
+from toolkit.local.functions.runtime import Runner
 
 _PRELUDE_END: Final = b"\0" * 8
 _MAX_PRELUDE_BYTES: Final = 16 * 1024
@@ -35,29 +36,31 @@ _OWN_HEADERS: Final = frozenset(
 )
 
 
-async def run(call: Call, functions: Runner) -> Response:
+async def run(request: ApiRequest, functions: Runner) -> Response:
     """Answer a request by its function.
 
     Raises:
         GatewayError: the integration is not set up as it must be, or the function failed.
     """
-    method = call.method
+    method = request.method
     integration = method.integration if method else None
     if method is not None and integration is not None and integration.kind == "mock":
-        return mock.answer(call, integration)
+        return _mock_response(request, integration)
     if method is None or integration is None or integration.kind != "aws_proxy":
-        raise misconfigured(f"{call.http_method} {call.path}: only aws_proxy and mock integrations run here")
+        raise misconfigured(
+            f"{request.http_method} {request.path}: only aws_proxy and mock integrations run here"
+        )
     function = function_of(integration.uri, streamed=integration.streams)
-    permissions.require(function, _source_arn(call, method))
-    event = proxy_event(call, method)
+    require_permission(function, _source_arn(request, method))
+    event = proxy_event(request, method)
     if len(event) > MAX_EVENT_BYTES:
         raise GatewayError(Refusal.REQUEST_TOO_LARGE, "Request Too Long", reason="Lambda takes 6 MB")
     started = time.monotonic()
     answer = functions.invoke(function, event)
     try:
         if integration.streams:
-            return await _streamed(call, answer, integration)
-        return await _buffered(call, answer, integration)
+            return await _streamed(request, answer, integration)
+        return await _buffered(request, answer, integration)
     except RefusedError as error:
         # AWS: what Lambda's API rejects is a 500, what the function does wrong a 502.
         raise misconfigured(f"{function.name}: {error.error_type}: {error.message}") from error
@@ -69,19 +72,19 @@ async def run(call: Call, functions: Runner) -> Response:
         answer.cancel()
         raise _timed_out(function.name) from error
     finally:
-        call.outcome.integration_seconds = time.monotonic() - started
+        request.outcome.integration_seconds = time.monotonic() - started
 
 
 def _timed_out(function: str) -> GatewayError:
     return GatewayError(Refusal.INTEGRATION_TIMEOUT, "Endpoint request timed out", reason=function)
 
 
-def _source_arn(call: Call, method: Method) -> str:
+def _source_arn(request: ApiRequest, method: Method) -> str:
     path = re.sub(r"\{[^}]+\}", "*", method.resource)
-    return f"{call.stage.arn}/{method.http_method.replace('ANY', '*')}{path}"
+    return f"{request.stage.arn}/{method.http_method.replace('ANY', '*')}{path}"
 
 
-def _headers(call: Call, document: dict[str, Any]) -> MutableHeaders:
+def _headers(request: ApiRequest, document: dict[str, Any]) -> MutableHeaders:
     headers = MutableHeaders()
     for name, value in (document.get("headers") or {}).items():
         for single in value if isinstance(value, list) else [value]:
@@ -96,8 +99,8 @@ def _headers(call: Call, document: dict[str, Any]) -> MutableHeaders:
     for name in _OWN_HEADERS & set(headers.keys()):
         del headers[name]
     headers.setdefault("content-type", "application/json")
-    headers["x-amzn-requestid"] = call.request_id
-    headers["x-amz-apigw-id"] = call.extended_request_id
+    headers["x-amzn-requestid"] = request.request_id
+    headers["x-amz-apigw-id"] = request.extended_request_id
     return headers
 
 
@@ -112,7 +115,7 @@ def _status(document: dict[str, Any], default: int | None) -> int:
     return number
 
 
-async def _buffered(call: Call, answer: Answer, integration: Integration) -> Response:
+async def _buffered(request: ApiRequest, answer: Answer, integration: Integration) -> Response:
     payload = await asyncio.wait_for(answer.read(), integration.timeout_seconds)
     try:
         document = json.loads(payload)
@@ -120,10 +123,10 @@ async def _buffered(call: Call, answer: Answer, integration: Integration) -> Res
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("body", ""), str | None):
         raise failed("the function's answer is not in the format of a proxy response")
-    status, headers = _status(document, None), _headers(call, document)
+    status, headers = _status(document, None), _headers(request, document)
     text = document.get("body") or ""
-    accepted = call.headers.get("accept", "").partition(",")[0]
-    if document.get("isBase64Encoded") and is_binary(call, accepted):
+    accepted = request.headers.get("accept", "").partition(",")[0]
+    if document.get("isBase64Encoded") and is_binary(request, accepted):
         return _response(base64.b64decode(text), status, headers)
     return _response(text.encode(), status, headers)
 
@@ -134,14 +137,14 @@ def _response(body: bytes, status: int, headers: MutableHeaders) -> Response:
     return response
 
 
-async def _streamed(call: Call, answer: Answer, integration: Integration) -> Response:
+async def _streamed(request: ApiRequest, answer: Answer, integration: Integration) -> Response:
     parts = answer.parts()
     deadline = asyncio.get_running_loop().time() + _STREAM_SECONDS
     prelude, rest = await asyncio.wait_for(_prelude(parts), integration.timeout_seconds)
     response = StreamingResponse(
         _body(rest, parts, deadline), _status(prelude, 200), background=BackgroundTask(answer.cancel)
     )
-    response.raw_headers = _headers(call, prelude).raw
+    response.raw_headers = _headers(request, prelude).raw
     return response
 
 
@@ -174,3 +177,65 @@ async def _body(rest: bytes, parts: AsyncIterator[bytes], deadline: float) -> As
         if part is None:
             return
         yield part
+
+
+_RESPONSE_HEADER = "method.response.header."
+_JSON = "application/json"
+# The template may be meant for a language that is not run here; its quotes may differ from those of JSON.
+_STATUS = re.compile(r"[\"']?statusCode[\"']?\s*:\s*[\"']?(\d{3})")
+
+
+def _mock_response(request: ApiRequest, integration: Integration) -> Response:
+    """The _mock_response of a mock integration.
+
+    Raises:
+        GatewayError: its request template names no status, or one without a response.
+    """
+    template = integration.request_templates.get(_JSON, "")
+    found = _STATUS.search(template)
+    if found is None:
+        raise misconfigured(
+            f"{request.http_method} {request.path}: a mock's request template needs a statusCode"
+        )
+    responses = integration.responses
+    chosen = next(
+        (r for pattern, r in responses.items() if pattern != "default" and re.fullmatch(pattern, found[1])),
+        responses.get("default"),
+    )
+    if chosen is None:
+        raise misconfigured(f"{request.http_method} {request.path}: no response for a mock's {found[1]}")
+    headers = {"x-amzn-requestid": request.request_id, "x-amz-apigw-id": request.extended_request_id}
+    for target, source in (chosen.get("responseParameters") or {}).items():
+        if target.startswith(_RESPONSE_HEADER) and source.startswith("'"):
+            headers[target.removeprefix(_RESPONSE_HEADER).lower()] = source.strip("'")
+    body = (chosen.get("responseTemplates") or {}).get(_JSON) or ""
+    text = body if isinstance(body, str) else json.dumps(body)
+    return Response(text, int(chosen.get("statusCode", found[1])), headers, _JSON)
+
+
+_URI = re.compile(
+    r"arn:aws[\w-]*:apigateway:[\w-]+:lambda:path/"
+    r"(?:2015-03-31/functions/(?P<whole>[^/]+)/invocations"
+    r"|2021-11-15/functions/(?P<streamed>[^/]+)/response-streaming-invocations)"
+)
+
+
+def function_of(uri: str, *, streamed: bool = False) -> Function:
+    """Find the function.
+
+    Args:
+        streamed: whether its answer is to be streamed, for which the URI is another.
+
+    Raises:
+        GatewayError: the URI is not of this kind, or the function does not exist.
+    """
+    match = _URI.fullmatch(uri)
+    arn = match["streamed" if streamed else "whole"] if match else None
+    if arn is None:
+        raise misconfigured(
+            f"{uri} is no URI for {'streamed' if streamed else 'whole'} answers of a function"
+        )
+    try:
+        return functions_models.find_arn(arn)
+    except FunctionNotFoundError as error:
+        raise misconfigured(str(error)) from error

@@ -9,6 +9,7 @@ import io
 import json
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, cast
 from xml.sax.saxutils import escape
 
@@ -19,8 +20,13 @@ from moto.core.request import (
     should_preserve_original_header_name,
 )
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.route53.models import HostedZoneIdentifier
+from moto.wafv2.exceptions import WAFv2ClientError
+from moto.wafv2.models import WAFV2Backend
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from toolkit.local.controlplane import s3
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +40,17 @@ _UNKNOWN = "UnknownOperationException"
 Environ = dict[str, Any]
 # Status, headers and body.
 Whole = tuple[str, list[tuple[str, str]], bytes]
+
+
+def extend(directory: Path) -> None:
+    """Extend moto in this process.
+
+    Args:
+        directory: keeps large S3 objects.
+    """
+    s3.extend(directory)
+    _keep_associated_web_acls()
+    _name_zones_like_aws()
 
 
 def application() -> ASGIApp:
@@ -105,3 +122,36 @@ def _error_body(environ: Environ, code: str, message: str) -> tuple[bytes, str]:
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         error = f"<ErrorResponse>{error}</ErrorResponse>"
     return error.encode(), "text/xml"
+
+
+class _StillProtectingError(WAFv2ClientError):
+    def __init__(self) -> None:
+        super().__init__(
+            "WAFAssociatedItemException",
+            "AWS WAF couldn't perform the operation because your resource is being used by another resource "
+            "or it's associated with another resource.",
+        )
+
+
+def _keep_associated_web_acls() -> None:
+    """Make moto's stay, too."""
+    delete = WAFV2Backend.delete_web_acl
+
+    def delete_free(self: WAFV2Backend, name: str, scope: str, _id: str, *given: Any, **named: Any) -> None:
+        found = next((acl for acl in self.wacls.values() if (acl.name, acl.id) == (name, _id)), None)
+        # What is gone by itself, as a stage with its API, is protected no longer.
+        if found is not None and any(map(self._find_apigw_stage, found.associated_resources)):
+            raise _StillProtectingError
+        delete(self, name, scope, _id, *given, **named)
+
+    WAFV2Backend.delete_web_acl = delete_free  # type: ignore[method-assign]
+
+
+def _name_zones_like_aws() -> None:
+    """Make moto's look like AWS's."""
+    generate = HostedZoneIdentifier.generate
+
+    def with_z(self: HostedZoneIdentifier, *arguments: Any, **named: Any) -> str:
+        return f"Z{generate(self, *arguments, **named)[1:]}"
+
+    HostedZoneIdentifier.generate = with_z  # type: ignore[method-assign]

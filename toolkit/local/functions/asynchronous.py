@@ -13,12 +13,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from toolkit.local.functions import function
-from toolkit.local.functions.errors import FunctionError, FunctionNotFoundError, RefusedError
-from toolkit.local.functions.function import Function
+from toolkit.local.functions.exceptions import FunctionError, FunctionNotFoundError, RefusedError
 from toolkit.local.functions.invocation import new_request_id
-from toolkit.local.functions.measure import FunctionMetrics
-from toolkit.local.functions.runner import Runner
+from toolkit.local.functions.metrics import FunctionMetrics
+from toolkit.local.functions.models import Function, find_arn
+from toolkit.local.functions.runtime import Runner
 from toolkit.local.timescale import scaled
 
 _log = logging.getLogger(__name__)
@@ -76,7 +75,7 @@ class AsyncInvocations:
             await asyncio.sleep(wait)
             try:
                 # As it is by then: whoever mends a function sees its events done.
-                target = function.find_arn(event.arn)
+                target = find_arn(event.arn)
             except FunctionNotFoundError:
                 _log.info("event %s is dropped: %s is gone", event.request_id, target.name)
                 return None

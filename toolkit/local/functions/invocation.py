@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from toolkit.local.functions.errors import FunctionError
+from toolkit.local.functions.exceptions import FunctionError
 
 MAX_EVENT_BYTES = 6 * 1024 * 1024
 MAX_ANSWER_BYTES = 6 * 1024 * 1024

@@ -11,9 +11,9 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.local.functions.errors import FunctionError
-from toolkit.local.functions.function import Function
-from toolkit.local.functions.log import InstanceLog
+from toolkit.local.functions.exceptions import FunctionError
+from toolkit.local.functions.instance import InstanceLog
+from toolkit.local.functions.models import Function
 from toolkit.local.iam.enforcement import SessionCredentials
 from toolkit.local.service import Cloud
 from toolkit.tool_venvs import ToolVenv

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from starlette.routing import BaseRoute
 
 from toolkit.local.cloudwatch.service import Metrics
-from toolkit.local.functions import controlplane, function
-from toolkit.local.functions.api import InvokeApi
+from toolkit.local.functions import models
 from toolkit.local.functions.asynchronous import AsyncInvocations
-from toolkit.local.functions.measure import FunctionMetrics
-from toolkit.local.functions.runner import Runner
+from toolkit.local.functions.metrics import FunctionMetrics
+from toolkit.local.functions.responses import InvokeApi
+from toolkit.local.functions.runtime import Runner
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.service import Cloud
 from toolkit.local.status import FunctionStatus, Item, ProcessStatus
@@ -43,7 +43,7 @@ class FunctionService:
             # moto's thread waits, so that a deleted function's processes are gone when the API says so.
             asyncio.run_coroutine_threadsafe(self.runner.retire(arn), loop).result(_RETIRE_SECONDS)
 
-        controlplane.extend(changed)
+        models.extend(changed)
         self.runner.start()
 
     async def stop(self) -> None:
@@ -53,7 +53,7 @@ class FunctionService:
     def status(self) -> Iterable[Item]:
         """Functions and their processes."""
         running = list(self.runner.instances)
-        for known in function.latest():
+        for known in models.latest():
             count = sum(instance.function.arn == known.arn for instance in running)
             yield FunctionStatus(known.name, known.region, count)
         for instance in running:

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from toolkit.local.iam.arn import ARN_COLONS
-from toolkit.local.iam.errors import PolicyError
-from toolkit.local.iam.patterns import Context, Template, parse
+from toolkit.local.iam.exceptions import PolicyError
+from toolkit.local.iam.patterns import ARN_COLONS, Context, Template, parse
 
 # Whether one value of the request fits one value of the policy.
 Match = Callable[[str, Template, Context], bool]

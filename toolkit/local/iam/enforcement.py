@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import itertools
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from moto.sts.models import sts_backends
 from starlette.types import Scope
 
-from toolkit.local.iam import principals, requests, userboundaries, webidentity
-from toolkit.local.iam.account import PARTITION, Account
-from toolkit.local.iam.credentials import Credentials
-from toolkit.local.iam.decisions import Decision, DecisionLog
-from toolkit.local.iam.errors import PolicyError, UnmappedRequestError
-from toolkit.local.iam.evaluate import PolicyKind, Request, Verdict, evaluate
-from toolkit.local.iam.mapping import keys
-from toolkit.local.iam.mapping.check import Check
-from toolkit.local.iam.mapping.context import RequestContext
-from toolkit.local.iam.mapping.keys import Situation
+from toolkit.local.iam import callers
+from toolkit.local.iam.callers import Caller
+from toolkit.local.iam.evaluate import PolicyKind, Request, Used, Verdict, evaluate
+from toolkit.local.iam.exceptions import PolicyError, UnmappedRequestError
+from toolkit.local.iam.mapping import checks as mapping
+from toolkit.local.iam.mapping.condition_keys import RequestContext, Situation, always_there
 from toolkit.local.iam.mapping.operations import Call
+from toolkit.local.iam.mapping.reference import Check
 from toolkit.local.iam.mapping.reference import action as find_action
-from toolkit.local.iam.principal import Principal
-from toolkit.local.iam.principals import Caller
+from toolkit.local.iam.models import PARTITION, Account, keep_user_boundaries
+from toolkit.local.iam.principals import Credentials, Principal
 from toolkit.local.service import ACCOUNT_ID, DEFAULT_REGION
 
 # The longest that AWS gives; a service renews its role's credentials before that.
@@ -77,7 +77,7 @@ class Enforcement:
         self.enforced = enforced
         self.account = Account(ACCOUNT_ID)
         self.log = DecisionLog()
-        userboundaries.install()
+        keep_user_boundaries()
 
     def authorize(self, call: Call, body: bytes) -> Decision | None:
         """Decide on a request to an AWS API.
@@ -92,19 +92,19 @@ class Enforcement:
         Raises:
             AuthenticationError: nobody has such credentials.
         """
-        who = principals.caller(call.credentials, self.account)
+        who = callers.caller(call.credentials, self.account)
         operation = f"{call.prefix}:{call.operation}"
         if operation == "sts:GetCallerIdentity":
             # AWS answers it whatever policies say.
             return None
         try:
             parameters = call.parameters(body if call.needs_body else b"")
-            checks = requests.checks(call, parameters, body, self.account)
+            checks = mapping.checks(call, parameters, body, self.account)
         except UnmappedRequestError as error:
             return self._record(_unmapped(who, operation, error))
         known: dict[str, tuple[str, ...]] = {}
         if call.operation == _WEB_IDENTITY:
-            who, known = webidentity.caller(
+            who, known = callers.web_identity_caller(
                 str(parameters["WebIdentityToken"]), checks[0].action, self.account
             )
         # All of them, so that the log shows everything that a request needs.
@@ -122,7 +122,7 @@ class Enforcement:
         Raises:
             AuthenticationError: nobody has such credentials.
         """
-        who = principals.caller(Credentials.of(scope), self.account)
+        who = callers.caller(Credentials.of(scope), self.account)
         operation = Credentials.of(scope).service or "unknown"
         return self._record(_unmapped(who, operation, error))
 
@@ -158,7 +158,7 @@ class Enforcement:
         role = self.account.role(role_arn)
         if role is None:
             raise LookupError(f"{role_arn} does not exist")
-        return principals.of_role(role, session_name, self.account)
+        return callers.of_role(role, session_name, self.account)
 
     @staticmethod
     def service(name: str) -> Caller:
@@ -209,11 +209,11 @@ class Enforcement:
 
     def _decide(self, situation: Situation, region: str, known: Mapping[str, tuple[str, ...]]) -> Decision:
         check, who = situation.check, situation.caller
-        always = keys.always_there(who, region, check.resource, self.account)
+        always = always_there(who, region, check.resource, self.account)
         context = RequestContext(situation, {**always, **known})
         request = Request(who.principal, check.action.name, check.resource, context)
         try:
-            policies = principals.policies(who, check.resource, check.action.name, self.account)
+            policies = callers.policies(who, check.resource, check.action.name, self.account)
             verdict = evaluate(request, policies)
             reason = _reason(verdict, check.action.name)
         except PolicyError as error:
@@ -251,3 +251,90 @@ def _reason(verdict: Verdict, action: str) -> str:
 def _unmapped(who: Caller, operation: str, error: UnmappedRequestError) -> Decision:
     reason = f"because the embedded cloud cannot tell what that needs: {error}"
     return Decision(who.principal.arn, operation, "*", allowed=False, reason=reason, operation=operation)
+
+
+# An apply from nothing makes about three hundred, at some two kilobytes each.
+MAX_DECISIONS = 10_000
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a principal may do one thing.
+
+    Attributes:
+        principal: ARN of the caller.
+        action: such as `sagemaker:CreateEndpoint`; the operation's name if it is not mapped to an action.
+        resource: ARN, or `*`.
+        reason: why not, in AWS's words, to follow "is not authorized to perform …"; empty if allowed.
+        context: the request's condition keys.
+        statements: all statements that fit, the deciding ones among them.
+        operation: the API's operation that needs it, such as `sagemaker:CreateEndpoint`.
+    """
+
+    principal: str
+    action: str
+    resource: str
+    allowed: bool
+    reason: str = ""
+    context: Mapping[str, list[str]] = field(default_factory=dict)
+    statements: tuple[Used, ...] = ()
+    operation: str = ""
+
+    @property
+    def message(self) -> str:
+        """What AWS answers to a denied request."""
+        # S3 puts the resource in quotation marks.
+        resource = f'"{self.resource}"' if self.action.startswith("s3:") else self.resource
+        denied = f"is not authorized to perform: {self.action} on resource: {resource}"
+        return f"User: {self.principal} {denied} {self.reason}"
+
+    def to_json(self) -> dict[str, Any]:
+        """As `/_toolkit/iam/decisions` answers it."""
+        statements = [
+            {
+                "kind": used.kind.value,
+                "policy": used.policy,
+                "sid": used.sid,
+                "index": used.index,
+                "effect": used.effect.value,
+            }
+            for used in self.statements
+        ]
+        return {
+            "principal": self.principal,
+            "operation": self.operation,
+            "action": self.action,
+            "resource": self.resource,
+            "allowed": self.allowed,
+            "reason": self.reason,
+            "context": self.context,
+            "statements": statements,
+        }
+
+
+class DecisionLog:
+    """The latest decisions, in order. Threads may add at the same time."""
+
+    def __init__(self, size: int = MAX_DECISIONS) -> None:
+        self._items: deque[tuple[int, Decision]] = deque(maxlen=size)
+        self._numbers = itertools.count(1)
+
+    def add(self, decision: Decision) -> None:
+        """Keep a decision; the oldest goes when there are too many."""
+        self._items.append((next(self._numbers), decision))
+
+    def after(self, number: int, principal: str | None = None) -> Iterable[tuple[int, Decision]]:
+        """Decisions with higher numbers than `number`, oldest first; numbers start at 1.
+
+        Args:
+            principal: only those of this caller's ARN.
+        """
+        return [
+            (at, item)
+            for at, item in list(self._items)
+            if at > number and principal in (None, item.principal)
+        ]
+
+    def clear(self) -> None:
+        """Forget all; numbers go on."""
+        self._items.clear()

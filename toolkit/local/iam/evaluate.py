@@ -13,7 +13,7 @@ from enum import Enum
 
 from toolkit.local.iam.patterns import Context
 from toolkit.local.iam.policy import Effect, Policy, Reach
-from toolkit.local.iam.principal import Principal, PrincipalKind
+from toolkit.local.iam.principals import Principal, PrincipalKind
 
 
 class PolicyKind(Enum):

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping
 from typing import ParamSpec, TypeVar
+from xml.sax.saxutils import escape
 
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from toolkit.local.iam import denials
-from toolkit.local.iam.credentials import Credentials
-from toolkit.local.iam.enforcement import Enforcement
-from toolkit.local.iam.errors import UnmappedRequestError
+from toolkit.local.iam.enforcement import Decision, Enforcement
+from toolkit.local.iam.exceptions import AuthenticationError, UnmappedRequestError
 from toolkit.local.iam.mapping import operations
-from toolkit.local.iam.mapping.operations import Call
-from toolkit.local.iam.principals import AuthenticationError
+from toolkit.local.iam.mapping.operations import Call, is_form
+from toolkit.local.iam.principals import Credentials
 
 # No AWS APIs: the cloud's own, and deployed APIs, which have keys and authorizers.
 _OPEN = ("/_toolkit/", "/_aws/execute-api/")
@@ -27,7 +28,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-class EnforceIam:
+class EnforceIamMiddleware:
     """ASGI middleware around the whole front."""
 
     def __init__(self, app: ASGIApp, enforcement: Enforcement) -> None:
@@ -65,14 +66,14 @@ class EnforceIam:
         except UnmappedRequestError as error:
             return self._unmapped(scope, error)
         except AuthenticationError as error:
-            return denials.not_authenticated(error, scope, call)
-        return denials.access_denied(denial, scope, call) if denial is not None else None
+            return not_authenticated(error, scope, call)
+        return access_denied(denial, scope, call) if denial is not None else None
 
     def _unmapped(self, scope: Scope, error: UnmappedRequestError) -> Response:
         try:
-            return denials.access_denied(self._enforcement.unmapped(scope, error), scope, None)
+            return access_denied(self._enforcement.unmapped(scope, error), scope, None)
         except AuthenticationError as refusal:
-            return denials.not_authenticated(refusal, scope, None)
+            return not_authenticated(refusal, scope, None)
 
 
 async def _run(in_thread: bool, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -113,3 +114,79 @@ class _Body:
             return await self._receive()
         self._replayed = True
         return {"type": "http.request", "body": self._read, "more_body": False}
+
+
+_DENIED = "AccessDenied"
+# Code → what a protocol, or one service, calls it instead.
+_CODES: Mapping[str, Mapping[str, str]] = {
+    _DENIED: {
+        "ec2": "UnauthorizedOperation",
+        "json": "AccessDeniedException",
+        "rest-json": "AccessDeniedException",
+        "sns": "AuthorizationError",
+    },
+    "ExpiredToken": {
+        "ec2": "RequestExpired",
+        "json": "ExpiredTokenException",
+        "rest-json": "ExpiredTokenException",
+    },
+    "InvalidClientTokenId": {
+        "ec2": "AuthFailure",
+        "json": "UnrecognizedClientException",
+        "rest-json": "UnrecognizedClientException",
+        "s3": "InvalidAccessKeyId",
+    },
+}
+# 403 otherwise.
+_STATUSES: Mapping[str, int] = {"json": 400}
+_QUERY = '<ErrorResponse xmlns="http://webservices.amazon.com/"><Error><Type>Sender</Type>{error}</Error>{id}</ErrorResponse>'
+_EC2 = "<Response><Errors><Error>{error}</Error></Errors>{id}</Response>"
+_S3 = "<Error>{error}{id}</Error>"
+
+
+def access_denied(decision: Decision, scope: Scope, call: Call | None) -> Response:
+    """The answer to a request that is not allowed.
+
+    Args:
+        call: None if it is for nothing that is known.
+    """
+    message = decision.message
+    if call is not None and call.protocol == "ec2":
+        message = f"You are not authorized to perform this operation. {message}"
+    return _error(_DENIED, message, scope, call)
+
+
+def not_authenticated(error: AuthenticationError, scope: Scope, call: Call | None) -> Response:
+    """The answer to a request with credentials that are no good."""
+    return _error(error.code, error.message, scope, call)
+
+
+def _error(code: str, message: str, scope: Scope, call: Call | None) -> Response:
+    protocol = call.protocol if call is not None else _guess(scope)
+    service = call.prefix if call is not None else ""
+    names = _CODES.get(code, {})
+    code = names.get(service) or names.get(protocol) or code
+    request_id = str(uuid.uuid4())
+    status = _STATUSES.get(protocol, 403)
+    if protocol in ("json", "rest-json"):
+        headers = {"x-amzn-errortype": code, "x-amzn-requestid": request_id}
+        if call is not None and "awsQueryCompatible" in call.model.service_model.metadata:
+            headers["x-amzn-query-error"] = f"{_DENIED};Sender"
+        content = {"__type": code, "message": message, "Message": message}
+        return JSONResponse(content, status, headers, media_type="application/x-amz-json-1.1")
+    if scope["method"] == "HEAD":
+        # S3 cannot say why.
+        return Response(status_code=status)
+    template = {"rest-xml": _S3, "ec2": _EC2}.get(protocol, _QUERY)
+    error = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
+    body = template.format(error=error, id=f"<RequestId>{request_id}</RequestId>")
+    return Response(body, status, media_type="application/xml")
+
+
+def _guess(scope: Scope) -> str:
+    headers = Headers(scope=scope)
+    if "x-amz-target" in headers:
+        return "json"
+    if is_form(scope):
+        return "query"
+    return "rest-json" if "json" in headers.get("content-type", "") else "rest-xml"

@@ -1,4 +1,4 @@
-"""The strings of policies: `*` and `?`, and variables such as `${aws:username}`."""
+"""Amazon Resource Names."""
 
 from __future__ import annotations
 
@@ -9,8 +9,33 @@ from enum import Enum, auto
 from functools import cached_property, lru_cache
 from typing import Protocol
 
-from toolkit.local.iam.arn import ARN_COLONS
-from toolkit.local.iam.errors import PolicyError
+from toolkit.local.iam.exceptions import PolicyError
+
+# An ARN has five colons before its resource part, which may hold further ones.
+ARN_COLONS = 5
+
+
+@dataclass(frozen=True)
+class Arn:
+    """The parts of an ARN; all but partition, service and resource may be empty."""
+
+    partition: str
+    service: str
+    region: str
+    account: str
+    resource: str
+
+    @classmethod
+    def parse(cls, text: str) -> Arn | None:
+        """Read an ARN; None if `text` is none, such as `*`."""
+        parts = text.split(":", ARN_COLONS)
+        if len(parts) <= ARN_COLONS or parts[0] != "arn":
+            return None
+        return cls(*parts[1:])
+
+    def __str__(self) -> str:
+        return ":".join(("arn", self.partition, self.service, self.region, self.account, self.resource))
+
 
 _TOKEN = re.compile(r"\$\{(?P<variable>[^}]*)\}|(?P<wildcard>[*?])|(?P<text>[^$*?]+|\$)")
 _VARIABLE = re.compile(r"(?P<key>[^,\s]+)\s*(?:,\s*'(?P<default>[^']*)'\s*)?")

@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import Any
 
 from toolkit.local.iam.conditions import Condition, parse_conditions
-from toolkit.local.iam.errors import PolicyError
+from toolkit.local.iam.exceptions import PolicyError
 from toolkit.local.iam.patterns import Context, Template, parse
-from toolkit.local.iam.principal import Principal, PrincipalKind
+from toolkit.local.iam.principals import Principal, PrincipalKind
 
 VERSIONS = ("2008-10-17", "2012-10-17")
 _NEGATABLE = ("Action", "Resource", "Principal")

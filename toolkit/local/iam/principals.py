@@ -1,106 +1,106 @@
-"""Who calls: from the access key of a request to a user, a role session or the administrator."""
+"""Who makes a request."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+import re
+from dataclasses import dataclass
+from enum import Enum
+from urllib.parse import parse_qs
 
-from moto.core.utils import utcnow
-from moto.iam.models import Role, User
-from moto.sts.models import AssumedRole, sts_backends
+from starlette.datastructures import Headers
+from starlette.types import Scope
 
-from toolkit.local.iam.account import PARTITION, Account
-from toolkit.local.iam.credentials import Credentials
-from toolkit.local.iam.evaluate import Policies
-from toolkit.local.iam.policy import parse_policy
-from toolkit.local.iam.principal import Principal, PrincipalKind
-from toolkit.local.service import ACCESS_KEY
+from toolkit.local.service import DEFAULT_REGION
 
 
-class AuthenticationError(Exception):
-    """The credentials of a request are no good.
+class PrincipalKind(Enum):
+    """What sort of caller, in the words of `aws:PrincipalType` where AWS has one."""
 
-    Args:
-        code: `InvalidClientTokenId` or `ExpiredToken`; protocols and services have their own words for it.
-        message: in AWS's words.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
+    ROOT = "Account"
+    USER = "User"
+    SESSION = "AssumedRole"
+    FEDERATED = "FederatedUser"
+    SERVICE = "Service"
+    ANONYMOUS = "Anonymous"
 
 
 @dataclass(frozen=True)
-class Caller:
-    """A principal with what AWS knows of it.
+class Principal:
+    """A caller.
 
     Attributes:
-        owner: the user or role whose policies count; None for the root, services and strangers.
-        session: of a role session.
-        tags: of the user or role.
+        arn: of the account's root, the user, the role session or the OIDC provider; a service principal's
+            name such as `lambda.amazonaws.com`; `anonymous`.
+        account: its account; empty if it has none.
+        name: of the user, or of the session.
+        id: AWS's unique id of the user, or `<role id>:<session>`.
+        role_arn: the role of a session; empty for all others.
     """
 
-    principal: Principal
-    owner: User | Role | None = None
-    session: AssumedRole | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    kind: PrincipalKind
+    arn: str
+    account: str = ""
+    name: str = ""
+    id: str = ""
+    role_arn: str = ""
+
+    @classmethod
+    def root(cls, account: str) -> Principal:
+        """The account itself, which may do everything."""
+        return cls(PrincipalKind.ROOT, f"arn:aws:iam::{account}:root", account, id=account)
+
+    @classmethod
+    def service(cls, name: str) -> Principal:
+        """An AWS service, such as `apigateway.amazonaws.com`."""
+        return cls(PrincipalKind.SERVICE, name)
+
+    @classmethod
+    def federated(cls, provider_arn: str) -> Principal:
+        """Whoever holds a token of an OIDC provider; it can only assume roles."""
+        return cls(PrincipalKind.FEDERATED, provider_arn)
+
+    @classmethod
+    def anonymous(cls) -> Principal:
+        """A request without a signature."""
+        return cls(PrincipalKind.ANONYMOUS, "anonymous")
 
 
-def caller(credentials: Credentials, account: Account) -> Caller:
-    """Who signed a request.
+_SCOPE = re.compile(r"(?P<key>[^/=,\s]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request", re.ASCII)
 
-    Raises:
-        AuthenticationError: nobody has these credentials, or they have ended.
+
+@dataclass(frozen=True)
+class Credentials:
+    """The credentials that a request is signed with; the signature itself is not verified.
+
+    Attributes:
+        access_key: empty if the request is not signed.
+        session_token: empty for a user's own key.
+        region: that it is signed for.
+        service: signing name of the service, such as `monitoring` for CloudWatch; empty if unsigned.
+        presigned: whether they are in the URL.
     """
-    if not credentials.access_key:
-        return Caller(Principal.anonymous())
-    if credentials.access_key == ACCESS_KEY:
-        return Caller(Principal.root(account.id))
-    for user in list(account.iam.users.values()):
-        for key in user.access_keys:
-            if key.access_key_id == credentials.access_key and key.status == "Active":
-                principal = Principal(PrincipalKind.USER, user.arn, account.id, user.name, user.id)
-                return Caller(principal, user, tags=account.tags.of(user.arn))
-    session = sts_backends[account.id][PARTITION].get_assumed_role_from_access_key(credentials.access_key)
-    role = account.role(session.role_arn) if session is not None else None
-    if session is None or role is None or session.session_token != credentials.session_token:
-        raise AuthenticationError(
-            "InvalidClientTokenId", "The security token included in the request is invalid."
+
+    access_key: str = ""
+    session_token: str = ""
+    region: str = DEFAULT_REGION
+    service: str = ""
+    presigned: bool = False
+
+    @classmethod
+    def of(cls, scope: Scope) -> Credentials:
+        """Read them from the Authorization header, or from the query string of a presigned URL."""
+        headers = Headers(scope=scope)
+        presigned = "authorization" not in headers
+        query: dict[str, list[str]] = {}
+        if presigned:
+            query = parse_qs(bytes(scope["query_string"]).decode("latin1"))
+        text = query.get("X-Amz-Credential", [""])[0] if presigned else headers["authorization"]
+        match = _SCOPE.search(text)
+        if match is None:
+            return cls()
+        token = (
+            query.get("X-Amz-Security-Token", [""])[0]
+            if presigned
+            else headers.get("x-amz-security-token", "")
         )
-    if session.expiration < utcnow():
-        raise AuthenticationError("ExpiredToken", "The security token included in the request is expired")
-    return of_role(role, session.session_name, account, session)
-
-
-def of_role(role: Role, session_name: str, account: Account, session: AssumedRole | None = None) -> Caller:
-    """A session of a role; without `session` one that a service has opened by itself."""
-    arn = f"arn:{PARTITION}:sts::{account.id}:assumed-role/{role.name}/{session_name}"
-    principal = Principal(
-        PrincipalKind.SESSION, arn, account.id, session_name, f"{role.id}:{session_name}", role.arn
-    )
-    return Caller(principal, role, session, account.tags.of(role.arn))
-
-
-def policies(who: Caller, resource: str, action: str, account: Account) -> Policies:
-    """All policies that decide on a caller's request.
-
-    Raises:
-        PolicyError: one of them cannot be evaluated.
-    """
-    of_resource = account.resource_policy(resource, action)
-    found = Policies(
-        resource=of_resource.policy,
-        resource_kind=of_resource.kind,
-        resource_decides=of_resource.decides,
-    )
-    if who.owner is None:
-        return found
-    boundary_arn = account.boundary_arn(who.owner.arn)
-    session_policy = who.session.policy if who.session is not None else None
-    return replace(
-        found,
-        identity=tuple(account.identity_policies(who.owner)),
-        boundary=account.managed_policy(boundary_arn) if boundary_arn else None,
-        session=parse_policy(session_policy, f"session {who.principal.name}") if session_policy else None,
-    )
+        return cls(match["key"], token, match["region"], match["service"].lower(), presigned)

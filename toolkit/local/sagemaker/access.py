@@ -12,8 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from toolkit.local.iam.decisions import Decision
-from toolkit.local.iam.enforcement import DeniedError, Enforcement, SessionCredentials
+from toolkit.local.iam.enforcement import Decision, DeniedError, Enforcement, SessionCredentials
 from toolkit.local.sagemaker.exceptions import RoleDeniedError
 
 _SERVICE = "sagemaker.amazonaws.com"

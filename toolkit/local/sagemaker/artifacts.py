@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from toolkit.local.controlplane import objects
+from toolkit.local.controlplane import s3
 from toolkit.local.sagemaker.exceptions import ArtifactError, RoleDeniedError
 
 # Raises RoleDeniedError unless the model's role may do an action on a resource, with these condition keys.
@@ -50,12 +50,12 @@ def materialise(container: Mapping[str, Any], directory: Path, require: Require)
     return target
 
 
-def _find(uri: str, prefix: bool) -> dict[str, objects.FileKey]:
+def _find(uri: str, prefix: bool) -> dict[str, s3.FileKey]:
     """The S3 objects of a model, by their paths below the model directory."""
     parts = urlsplit(uri)
     key = parts.path.removeprefix("/")
     try:
-        matching = objects.find(parts.netloc, key)
+        matching = s3.find_objects(parts.netloc, key)
     except LookupError as error:
         raise ArtifactError(f"Could not find model data at {uri}: {error.args[0]}.") from error
     if prefix:
@@ -69,7 +69,7 @@ def _find(uri: str, prefix: bool) -> dict[str, objects.FileKey]:
     return found
 
 
-def _check_access(uri: str, found: Iterable[objects.FileKey], require: Require, *, listed: bool) -> None:
+def _check_access(uri: str, found: Iterable[s3.FileKey], require: Require, *, listed: bool) -> None:
     parts = urlsplit(uri)
     bucket = f"arn:aws:s3:::{parts.netloc}"
     try:
@@ -81,12 +81,12 @@ def _check_access(uri: str, found: Iterable[objects.FileKey], require: Require, 
         raise ArtifactError(f"Could not access model data at {uri}. {error}") from error
 
 
-def _digest(found: Mapping[str, objects.FileKey], compressed: bool) -> str:
+def _digest(found: Mapping[str, s3.FileKey], compressed: bool) -> str:
     lines = [f"{path} {object_.etag} {object_.size}" for path, object_ in sorted(found.items())]
     return hashlib.sha256("\n".join([str(compressed), *lines]).encode()).hexdigest()[:24]
 
 
-def _fill(target: Path, found: Mapping[str, objects.FileKey], compressed: bool) -> None:
+def _fill(target: Path, found: Mapping[str, s3.FileKey], compressed: bool) -> None:
     partial = target.with_name(f"{target.name}.{os.urandom(4).hex()}.partial")
     partial.mkdir(parents=True)
     try:
@@ -105,7 +105,7 @@ def _fill(target: Path, found: Mapping[str, objects.FileKey], compressed: bool) 
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _place(object_: objects.FileKey, file: Path) -> None:
+def _place(object_: s3.FileKey, file: Path) -> None:
     if object_.file is not None:
         # No second copy of the weights; the object may be deleted and the model goes on.
         os.link(object_.file, file)

@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from toolkit.local import children, logs, timescale, upstream
-from toolkit.local.ports import reserved_port
+from toolkit.local.children import reserved_port
 from toolkit.local.sagemaker.exceptions import InstanceError, InstanceTimeoutError
 
 _LOOK_SECONDS = 0.25

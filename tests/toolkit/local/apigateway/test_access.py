@@ -1,189 +1,131 @@
-"""Authorizers and API keys: who gets through, and that nobody else makes the function run."""
+"""IAM authorization, resource policies and what they allow."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
-ROOT = Path(__file__).parents[4]
-OK = """
+from tests.support.iam import allow, document
+from tests.support.patience import HANG_SECONDS
+from toolkit.local.apigateway.access import decide
+
+CODE = """
 import json
 def handler(event, context):
-    return {"statusCode": 200, "body": json.dumps(event["requestContext"])}
+    who = event["requestContext"]["identity"]["userArn"]
+    return {"statusCode": 200, "body": json.dumps([who, event["body"]])}
 """
-# Lets pass what the token says, and counts by the log how often it was asked.
-AUTHORIZER = """
-def handler(event, context):
-    token = event["authorizationToken"].removeprefix("Bearer ")
-    if token == "boom":
-        raise ValueError("inside")
-    if token == "unauthorized":
-        raise Exception("Unauthorized")
-    if token == "malformed":
-        return {"principalId": "x"}
-    effect = "Deny" if token == "deny" else "Allow"
-    resource = event["methodArn"] if token != "elsewhere" else "arn:aws:execute-api:us-east-1:1:other/*"
-    return {
-        "principalId": "somebody",
-        "policyDocument": {"Version": "2012-10-17", "Statement": [
-            {"Effect": effect, "Action": "execute-api:Invoke", "Resource": resource}]},
-        "context": {"team": "blue", "level": 3},
-        "usageIdentifierKey": token,
-    }
-"""
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {token}"}
-
-
-def runs(api: Any, arn: str) -> int:
-    return sum(line.startswith("START") for line in api.cloud.log_lines(arn.rpartition(":")[2]))
+SCHEME = {
+    "type": "apiKey",
+    "name": "Authorization",
+    "in": "header",
+    "x-amazon-apigateway-authtype": "awsSigv4",
+}
+LOCAL = Credentials("local", "local")
 
 
 @pytest.fixture
-def guarded(api: Any, function: Any, operation: Any, security: Any) -> Any:
-    """An API whose GET / needs the authorizer's consent."""
-    api.function, api.authorizer = function(OK), function(AUTHORIZER)
-    method = {**operation(api.function), "security": [{"bearer": []}]}
-    api.put({"paths": {"/": {"get": method}}, **security(api.authorizer)})
+def signed(api: Any, function: Any, operation: Any) -> Any:
+    method = {**operation(function(CODE)), "security": [{"iam": []}]}
+    paths = {"/a/{x}": {"post": method}, "/b": {"post": method}}
+    api.put({"paths": paths, "components": {"securitySchemes": {"iam": SCHEME}}})
     api.deploy()
     return api
 
 
-def test_who_is_allowed_gets_through_with_the_authorizers_context(guarded: Any) -> None:
-    context = guarded.get("/", headers=bearer("fine")).json()
-    assert context["authorizer"] == {"principalId": "somebody", "team": "blue", "level": 3}
+def post(
+    api: Any,
+    path: str,
+    credentials: Credentials,
+    body: bytes = b"{}",
+    service: str = "execute-api",
+    **more: str,
+) -> httpx.Response:
+    request = AWSRequest("POST", api.url + path, {"content-type": "application/json"}, body)
+    SigV4Auth(credentials, service, "us-east-1").add_auth(request)
+    headers = {**dict(request.headers.items()), **more}
+    return httpx.post(api.url + path, headers=headers, content=body, timeout=HANG_SECONDS)
 
 
-def test_an_answer_holds_for_its_token(guarded: Any) -> None:
-    for _ in range(3):
-        assert guarded.get("/", headers=bearer("one")).status_code == 200
-    assert runs(guarded, guarded.authorizer) == 1
-    guarded.get("/", headers=bearer("two"))
-    assert runs(guarded, guarded.authorizer) == 2
+def test_who_signs_gets_through(signed: Any) -> None:
+    answer = post(signed, "/a/1%20%2F?x=%C3%BC&b=2&b=1", LOCAL, b'{"a": "\xc3\xbc"}')
+    assert (answer.status_code, answer.json()) == (200, ["arn:aws:iam::123456789012:root", '{"a": "ü"}'])
 
 
-def test_without_a_token_nothing_runs(guarded: Any) -> None:
-    response = guarded.get("/")
-    assert (response.status_code, response.json()) == (401, {"message": "Unauthorized"})
-    assert response.headers["x-amzn-errortype"] == "UnauthorizedException"
-    assert (runs(guarded, guarded.authorizer), runs(guarded, guarded.function)) == (0, 0)
+def test_without_a_good_signature_nobody_does(signed: Any) -> None:
+    unsigned = signed.post("/b", content=b"{}")
+    assert (unsigned.status_code, unsigned.json()) == (403, {"message": "Missing Authentication Token"})
+    refusals = [
+        post(signed, "/b", Credentials("local", "wrong")),
+        post(signed, "/b", Credentials("AKIAUNKNOWN", "local")),
+        post(signed, "/b", LOCAL, service="s3"),
+        post(signed, "/b", LOCAL, **{"content-type": "text/plain"}),
+    ]
+    assert [answer.status_code for answer in refusals] == [403] * 4
+    assert {answer.headers["x-amzn-errortype"] for answer in refusals} == {"InvalidSignatureException"}
+
+
+@pytest.fixture
+def enforced(signed: Any) -> Iterator[None]:
+    switch = f"{signed.cloud.endpoint_url}/_toolkit/iam"
+    httpx.post(switch, json={"enforce": True}, timeout=HANG_SECONDS).raise_for_status()
+    yield
+    httpx.post(switch, json={"enforce": False}, timeout=HANG_SECONDS).raise_for_status()
+
+
+def test_enforced_policies_decide(signed: Any, enforced: None) -> None:
+    iam = signed.cloud.client("iam")
+    iam.create_user(UserName="caller")
+    resource = f"arn:aws:execute-api:us-east-1:123456789012:{signed.id}/live/POST/a/*"
+    policy = document(allow("execute-api:Invoke", resource))
+    iam.put_user_policy(UserName="caller", PolicyName="p", PolicyDocument=policy)
+    key = iam.create_access_key(UserName="caller")["AccessKey"]
+    caller = Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+    assert post(signed, "/a/1", caller).json() == ["arn:aws:iam::123456789012:user/caller", "{}"]
+    denied = post(signed, "/b", caller)
+    assert denied.status_code == 403
+    assert "is not authorized to perform: execute-api:Invoke" in json.dumps(denied.json())
+
+
+ARN = "arn:aws:execute-api:us-east-1:123456789012:abc/live/POST/v1/chat/completions"
+STAGE = "arn:aws:execute-api:us-east-1:123456789012:abc/live"
+
+
+def statement(effect: str, resource: Any, action: Any = "execute-api:Invoke") -> dict[str, Any]:
+    return {"Effect": effect, "Action": action, "Resource": resource}
 
 
 @pytest.mark.parametrize(
-    ("token", "status", "message"),
+    ("statements", "decision"),
     [
-        ("unauthorized", 401, "Unauthorized"),
-        ("deny", 403, "User is not authorized to access this resource with an explicit deny"),
-        ("elsewhere", 403, "User is not authorized to access this resource"),
-        ("boom", 500, "Internal server error"),
-        ("malformed", 500, "Internal server error"),
+        ([statement("Allow", f"{STAGE}/*")], "allow"),
+        ([statement("Allow", ["other", ARN])], "allow"),
+        ([statement("Allow", "*", "*")], "allow"),
+        ([statement("Allow", "*", ["execute-api:*"])], "allow"),
+        ([statement("Allow", "*"), statement("Deny", f"{STAGE}/POST/*")], "deny"),
+        ([statement("Allow", "*"), statement("Deny", f"{STAGE}/GET/*")], "allow"),
+        ([statement("Allow", f"{STAGE}/GET/*")], "none"),
+        ([statement("Allow", "*", "execute-api:ManageConnections")], "none"),
+        ([statement("Allow", STAGE.replace("live", "dev") + "/*")], "none"),
+        ([statement("Allow", ARN.replace("/v1/", "/v?/"))], "allow"),
+        # A pattern is no regular expression.
+        ([statement("Allow", ARN.replace("us-east-1", "us.east.1"))], "none"),
+        ([], "none"),
+        (statement("Allow", "*"), "allow"),
     ],
 )
-def test_who_is_refused(guarded: Any, token: str, status: int, message: str) -> None:
-    response = guarded.get("/", headers=bearer(token))
-    assert (response.status_code, response.json()) == (status, {"message": message})
-    assert runs(guarded, guarded.function) == 0
+def test_decisions(statements: Any, decision: str) -> None:
+    assert decide({"Version": "2012-10-17", "Statement": statements}, ARN) == decision
 
 
-def test_no_answer_is_kept_without_a_ttl(api: Any, function: Any, operation: Any, security: Any) -> None:
-    authorizer = function(AUTHORIZER)
-    method = {**operation(function(OK)), "security": [{"bearer": []}]}
-    api.put({"paths": {"/": {"get": method}}, **security(authorizer, authorizerResultTtlInSeconds=0)})
-    api.deploy()
-    for _ in range(2):
-        assert api.get("/", headers=bearer("x")).status_code == 200
-    assert runs(api, authorizer) == 2
-
-
-def test_a_token_of_another_form_asks_nobody(api: Any, function: Any, operation: Any, security: Any) -> None:
-    authorizer = function(AUTHORIZER)
-    method = {**operation(function(OK)), "security": [{"bearer": []}]}
-    schemes = security(authorizer, identityValidationExpression="^[Bb]earer +[^ ]+$")
-    api.put({"paths": {"/": {"get": method}}, **schemes})
-    api.deploy()
-    assert api.get("/", headers={"authorization": "Basic abc"}).status_code == 401
-    assert runs(api, authorizer) == 0
-    assert api.get("/", headers=bearer("x")).status_code == 200
-
-
-def test_an_authorizer_that_may_not_be_invoked(
-    api: Any, function: Any, operation: Any, security: Any
-) -> None:
-    method = {**operation(function(OK)), "security": [{"bearer": []}]}
-    api.put({"paths": {"/": {"get": method}}, **security(function(AUTHORIZER, permitted=False))})
-    api.deploy()
-    assert api.get("/", headers=bearer("x")).status_code == 500
-
-
-@pytest.fixture
-def keyed(api: Any, function: Any, operation: Any, security: Any) -> Any:
-    """An API as the inference API is: our own authorizer hands the key over."""
-    authorizer = (ROOT / "lambda_src" / "authorizer" / "handler.py").read_text()
-    api.function, api.authorizer = function(OK), function(authorizer)
-    method = {**operation(api.function), "security": [{"bearer": [], "key": []}]}
-    document = {"paths": {"/": {"get": method}}, "x-amazon-apigateway-api-key-source": "AUTHORIZER"}
-    schemes = security(api.authorizer, type="request", authorizerResultTtlInSeconds=0)
-    api.put({**document, **schemes})
-    api.deploy()
-    return api
-
-
-def test_a_key_in_either_header(keyed: Any) -> None:
-    key_id, value = keyed.key()
-    for headers in (bearer(value), {"x-api-key": value}, {**bearer("unused"), "x-api-key": value}):
-        response = keyed.get("/", headers=headers)
-        assert (response.status_code, response.json()["identity"]["apiKeyId"]) == (200, key_id)
-    # Without identity sources it is asked each time, and refuses what is no key.
-    assert runs(keyed, keyed.authorizer) == 3
-    assert keyed.get("/").status_code == 401
-    assert runs(keyed, keyed.authorizer) == 4
-
-
-def test_a_key_that_the_authorizer_names(keyed: Any) -> None:
-    key_id, value = keyed.key()
-    response = keyed.get("/", headers=bearer(value))
-    assert response.status_code == 200
-    identity = response.json()["identity"]
-    assert (identity["apiKeyId"], identity["apiKey"]) == (key_id, value)
-    # The value itself is in no log.
-    assert value not in keyed.cloud.log.read_text()
-    for arn in (keyed.function, keyed.authorizer):
-        assert not [line for line in keyed.cloud.log_lines(arn.rpartition(":")[2]) if value in line]
-
-
-@pytest.mark.parametrize("wrong", ["unknown", "disabled", "in no plan", "of another api", "deleted"])
-def test_a_wrong_key_is_refused_without_the_function(keyed: Any, wrong: str) -> None:
-    value = "a-key-that-nobody-made-0123456789"
-    if wrong == "disabled":
-        _, value = keyed.key(enabled=False)
-    elif wrong == "in no plan":
-        _, value = keyed.key(in_plan=False)
-    elif wrong == "of another api":
-        keyed.stage = "other"
-        _, value = keyed.key()
-        keyed.stage = "live"
-    elif wrong == "deleted":
-        key_id, value = keyed.key()
-        assert keyed.get("/", headers=bearer(value)).status_code == 200
-        keyed.client.delete_api_key(apiKey=key_id)
-    before = runs(keyed, keyed.function)
-    response = keyed.get("/", headers=bearer(value))
-    assert (response.status_code, response.json()) == (403, {"message": "Forbidden"})
-    assert response.headers["x-amzn-errortype"] == "ForbiddenException"
-    assert runs(keyed, keyed.function) == before
-
-
-def test_keys_in_the_header(api: Any, function: Any, operation: Any, security: Any) -> None:
-    method = {**operation(function(OK)), "security": [{"key": []}]}
-    api.put(
-        {"paths": {"/": {"get": method}}, **security("arn:aws:lambda:us-east-1:123456789012:function:unused")}
-    )
-    api.deploy()
-    _, value = api.key()
-    assert api.get("/", headers={"x-api-key": value}).status_code == 200
-    assert api.get("/", headers={"x-api-key": "wrong"}).status_code == 403
-    assert api.get("/").status_code == 403
+@pytest.mark.parametrize("policy", [{}, {"Statement": "Allow"}, {"Statement": ["Allow"]}])
+def test_what_is_no_policy(policy: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="Statement"):
+        decide(policy, ARN)

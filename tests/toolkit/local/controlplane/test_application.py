@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,6 +10,7 @@ from botocore.exceptions import ClientError
 from tests.support.cloud import Aws
 
 pytestmark = pytest.mark.slow
+VIEW = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": True, "MetricName": "m"}
 
 
 def test_every_region_and_service_is_at_one_address(aws: Aws) -> None:
@@ -50,3 +52,42 @@ def test_many_requests_at_once_are_answered(aws: Aws) -> None:
     with ThreadPoolExecutor(32) as pool:
         bodies = list(pool.map(put_and_get, range(100)))
     assert bodies == [str(number).encode() for number in range(100)]
+
+
+def stage(gateway: Any) -> str:
+    """A stage of an API of its own; returns its ARN."""
+    api = gateway.create_rest_api(name="behind")["id"]
+    root = gateway.get_resources(restApiId=api)["items"][0]["id"]
+    gateway.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="NONE")
+    gateway.put_integration(restApiId=api, resourceId=root, httpMethod="GET", type="MOCK")
+    gateway.create_deployment(restApiId=api, stageName="live")
+    return f"arn:aws:apigateway:us-east-1::/restapis/{api}/stages/live"
+
+
+@pytest.mark.parametrize("end", ["disassociated", "its API is gone"])
+def test_a_web_acl_stays_as_long_as_it_protects_a_stage(aws: Aws, end: str) -> None:
+    waf, gateway = aws("wafv2"), aws("apigateway")
+    acl = {"Name": "stays", "Scope": "REGIONAL"}
+    made = waf.create_web_acl(**acl, DefaultAction={"Allow": {}}, VisibilityConfig=VIEW)["Summary"]
+    protected = stage(gateway)
+    waf.associate_web_acl(WebACLArn=made["ARN"], ResourceArn=protected)
+    given = {**acl, "Id": made["Id"], "LockToken": made["LockToken"]}
+    with pytest.raises(ClientError, match="WAFAssociatedItemException"):
+        waf.delete_web_acl(**given)
+
+    if end == "disassociated":
+        waf.disassociate_web_acl(ResourceArn=protected)
+    else:
+        gateway.delete_rest_api(restApiId=protected.split("/")[2])
+    waf.delete_web_acl(**given)
+    assert waf.list_web_acls(Scope="REGIONAL")["WebACLs"] == []
+
+
+def test_hosted_zones_have_ids_like_awss(aws: Aws) -> None:
+    route53 = aws("route53")
+    made = [
+        route53.create_hosted_zone(Name="example.com", CallerReference=str(number))["HostedZone"]["Id"]
+        for number in range(12)
+    ]
+    assert all(re.fullmatch(r"/hostedzone/Z[A-Z0-9]{21}", each) for each in made)
+    assert len(set(made)) == 12

@@ -18,12 +18,12 @@ from tests.support.cloudprocess import ROLE, zipped
 from toolkit.console import Console
 from toolkit.errors import PreflightError
 from toolkit.local.cloudwatch.service import Metrics
-from toolkit.local.functions.errors import FunctionError
-from toolkit.local.functions.function import Function
-from toolkit.local.functions.handlers import HandlerInstance
+from toolkit.local.functions.exceptions import FunctionError
+from toolkit.local.functions.instance import InstanceLog
 from toolkit.local.functions.invocation import Answer, Invocation
-from toolkit.local.functions.log import InstanceLog
-from toolkit.local.functions.runner import Runner
+from toolkit.local.functions.models import Function
+from toolkit.local.functions.runtime import Runner
+from toolkit.local.functions.runtime_api import HandlerInstance
 from toolkit.local.functions.sandbox import Sandbox
 from toolkit.local.iam.enforcement import Enforcement, SessionCredentials
 from toolkit.local.service import Cloud

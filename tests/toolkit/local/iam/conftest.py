@@ -20,12 +20,12 @@ from starlette.middleware import Middleware
 from tests.support.iam import ACCOUNT, allow, document, trust
 from tests.support.patience import HANG_SECONDS, wait_for
 from toolkit.local.controlplane import application
-from toolkit.local.iam.account import Account
 from toolkit.local.iam.enforcement import Enforcement
-from toolkit.local.iam.mapping.check import Check
+from toolkit.local.iam.mapping.checks import checks
 from toolkit.local.iam.mapping.operations import identify, is_form
-from toolkit.local.iam.middleware import EnforceIam
-from toolkit.local.iam.requests import checks
+from toolkit.local.iam.mapping.reference import Check
+from toolkit.local.iam.middleware import EnforceIamMiddleware
+from toolkit.local.iam.models import Account
 from toolkit.local.iam.service import IamService
 
 REGION = "us-east-1"
@@ -83,7 +83,7 @@ def front() -> Iterator[Cloud]:
     enforcement = Enforcement()
     service = IamService(enforcement)
     app = Starlette(
-        routes=list(service.routes()), middleware=[Middleware(EnforceIam, enforcement=enforcement)]
+        routes=list(service.routes()), middleware=[Middleware(EnforceIamMiddleware, enforcement=enforcement)]
     )
     app.router.redirect_slashes = False
     app.router.default = application.application()

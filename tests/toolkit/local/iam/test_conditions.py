@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.support.iam import Keys
 from toolkit.local.iam.conditions import parse_conditions, parse_operator
-from toolkit.local.iam.errors import PolicyError
+from toolkit.local.iam.exceptions import PolicyError
 
 KEY = "aws:k"
 

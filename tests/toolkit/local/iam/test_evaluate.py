@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.iam import ACCOUNT, Keys, allow, deny, policy, trust
-from toolkit.local.iam.errors import PolicyError
 from toolkit.local.iam.evaluate import Policies, PolicyKind, Request, evaluate
+from toolkit.local.iam.exceptions import PolicyError
 from toolkit.local.iam.policy import Effect
-from toolkit.local.iam.principal import Principal, PrincipalKind
+from toolkit.local.iam.principals import Principal, PrincipalKind
 
 BUCKET = "arn:aws:s3:::amzn-s3-demo-bucket"
 USER = Principal(PrincipalKind.USER, f"arn:aws:iam::{ACCOUNT}:user/carlos", ACCOUNT, "carlos")

@@ -17,7 +17,7 @@ from botocore.config import Config
 from tests.support.iam import ACCOUNT, allow, deny
 from tests.toolkit.local.iam.conftest import BUCKET, READ_PUBLIC, code, denial
 from toolkit.local.iam.enforcement import Enforcement
-from toolkit.local.iam.middleware import EnforceIam
+from toolkit.local.iam.middleware import EnforceIamMiddleware
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_bodies_that_do_not_matter_are_not_read_ahead(capture):
 
     scope, _ = capture("s3", "put_object", Bucket="b", Key="k", Body=b"")
     local = [(n, v.replace(b"AKIAEXAMPLE", b"local")) for n, v in scope["headers"]]
-    asyncio.run(EnforceIam(application, enforcement)({**scope, "headers": local}, receive, send))
+    asyncio.run(EnforceIamMiddleware(application, enforcement)({**scope, "headers": local}, receive, send))
 
     assert events == ["application", "receive", "receive", "receive", "receive", "answer"]
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.iam import Keys
-from toolkit.local.iam.errors import PolicyError
+from toolkit.local.iam.exceptions import PolicyError
 from toolkit.local.iam.patterns import parse
 
 NO_KEYS = Keys()

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from tests.support.iam import ACCOUNT, Keys, allow, deny, document, policy
-from toolkit.local.iam.errors import PolicyError
+from toolkit.local.iam.exceptions import PolicyError
 from toolkit.local.iam.policy import Effect, Reach, parse_policy
-from toolkit.local.iam.principal import Principal, PrincipalKind
+from toolkit.local.iam.principals import Principal, PrincipalKind
 
 USER = Principal(PrincipalKind.USER, f"arn:aws:iam::{ACCOUNT}:user/eve", ACCOUNT, "eve")
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/path/ci"

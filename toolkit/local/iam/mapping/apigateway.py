@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
-from toolkit.local.iam.account import PARTITION
-from toolkit.local.iam.errors import UnmappedRequestError
-from toolkit.local.iam.mapping.check import Check
+from toolkit.local.iam.exceptions import UnmappedRequestError
 from toolkit.local.iam.mapping.operations import Call
-from toolkit.local.iam.mapping.reference import action
+from toolkit.local.iam.mapping.reference import Check, action
+from toolkit.local.iam.models import PARTITION
 
 _TAGS_PATH = "/tags/"
 # An API's own policy is guarded by a right of its own, whichever way it is set.

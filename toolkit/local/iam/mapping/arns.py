@@ -14,8 +14,8 @@ from typing import Any
 
 import jmespath
 
-from toolkit.local.iam.account import PARTITION, Account
 from toolkit.local.iam.mapping.reference import Action, ResourceType
+from toolkit.local.iam.models import PARTITION, Account
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _ROLE_VARIABLE = re.compile(r"(Role|User|Group|InstanceProfile|Policy)NameWithPath")

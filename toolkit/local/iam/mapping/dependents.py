@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from toolkit.local.iam.account import PARTITION, Account
 from toolkit.local.iam.mapping import arns
-from toolkit.local.iam.mapping.check import Check
 from toolkit.local.iam.mapping.operations import Call
-from toolkit.local.iam.mapping.reference import Action, action
+from toolkit.local.iam.mapping.reference import Action, Check, action
+from toolkit.local.iam.models import PARTITION, Account
 
 _ROLE_ARN = re.compile(r"arn:[^:\s\"']+:iam::\d{12}:role/[\w+=,.@/-]+")
 # Where a role's ARN names somebody rather than hands the role over.

@@ -22,8 +22,8 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 from werkzeug.exceptions import NotFound
 
-from toolkit.local.iam.credentials import Credentials
-from toolkit.local.iam.errors import UnmappedRequestError
+from toolkit.local.iam.exceptions import UnmappedRequestError
+from toolkit.local.iam.principals import Credentials
 
 # Signing name → botocore's services that use it, and the prefix of their actions in policies.
 _SERVICES: Mapping[str, tuple[tuple[str, ...], str]] = {

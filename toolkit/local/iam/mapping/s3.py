@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from toolkit.local.iam.account import PARTITION
-from toolkit.local.iam.errors import UnmappedRequestError
-from toolkit.local.iam.mapping.check import Check
+from toolkit.local.iam.exceptions import UnmappedRequestError
 from toolkit.local.iam.mapping.operations import Call
-from toolkit.local.iam.mapping.reference import action
+from toolkit.local.iam.mapping.reference import Check, action
+from toolkit.local.iam.models import PARTITION
 
 # Operation → action, where the names differ.
 _ACTIONS: Mapping[str, str] = {

@@ -7,11 +7,10 @@ from typing import Any
 
 from moto.wafv2.models import wafv2_backends
 
-from toolkit.local.iam.account import PARTITION, Account
-from toolkit.local.iam.errors import UnmappedRequestError
-from toolkit.local.iam.mapping.check import Check
+from toolkit.local.iam.exceptions import UnmappedRequestError
 from toolkit.local.iam.mapping.operations import Call
-from toolkit.local.iam.mapping.reference import action
+from toolkit.local.iam.mapping.reference import Check, action
+from toolkit.local.iam.models import PARTITION, Account
 
 # In ARNs they are called otherwise than in parameters.
 _SCOPES = {"REGIONAL": "regional", "CLOUDFRONT": "global"}

@@ -10,7 +10,7 @@ from moto.core.exceptions import ServiceException
 from moto.s3.models import s3_backends
 from moto.sns.models import sns_backends
 
-from toolkit.local.controlplane import objects
+from toolkit.local.controlplane import s3
 from toolkit.local.sagemaker.access import ExecutionRole
 from toolkit.local.sagemaker.exceptions import RoleDeniedError, StorageError
 from toolkit.local.service import ACCOUNT_ID
@@ -39,7 +39,7 @@ class RoleAccess:
         bucket, key = _parts(uri)
         self._require("download", uri, "s3:GetObject", f"arn:aws:s3:::{bucket}/{key}")
         try:
-            found = next((item for item in objects.find(bucket, key) if item.name == key), None)
+            found = next((item for item in s3.find_objects(bucket, key) if item.name == key), None)
         except LookupError as error:
             raise StorageError(f"Could not download {uri}: {error.args[0]}.") from error
         if found is None:

@@ -1,0 +1,189 @@
+"""Authorizers and API keys: who gets through, and that nobody else makes the function run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[4]
+OK = """
+import json
+def handler(event, context):
+    return {"statusCode": 200, "body": json.dumps(event["requestContext"])}
+"""
+# Lets pass what the token says, and counts by the log how often it was asked.
+AUTHORIZER = """
+def handler(event, context):
+    token = event["authorizationToken"].removeprefix("Bearer ")
+    if token == "boom":
+        raise ValueError("inside")
+    if token == "unauthorized":
+        raise Exception("Unauthorized")
+    if token == "malformed":
+        return {"principalId": "x"}
+    effect = "Deny" if token == "deny" else "Allow"
+    resource = event["methodArn"] if token != "elsewhere" else "arn:aws:execute-api:us-east-1:1:other/*"
+    return {
+        "principalId": "somebody",
+        "policyDocument": {"Version": "2012-10-17", "Statement": [
+            {"Effect": effect, "Action": "execute-api:Invoke", "Resource": resource}]},
+        "context": {"team": "blue", "level": 3},
+        "usageIdentifierKey": token,
+    }
+"""
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+def runs(api: Any, arn: str) -> int:
+    return sum(line.startswith("START") for line in api.cloud.log_lines(arn.rpartition(":")[2]))
+
+
+@pytest.fixture
+def guarded(api: Any, function: Any, operation: Any, security: Any) -> Any:
+    """An API whose GET / needs the authorizer's consent."""
+    api.function, api.authorizer = function(OK), function(AUTHORIZER)
+    method = {**operation(api.function), "security": [{"bearer": []}]}
+    api.put({"paths": {"/": {"get": method}}, **security(api.authorizer)})
+    api.deploy()
+    return api
+
+
+def test_who_is_allowed_gets_through_with_the_authorizers_context(guarded: Any) -> None:
+    context = guarded.get("/", headers=bearer("fine")).json()
+    assert context["authorizer"] == {"principalId": "somebody", "team": "blue", "level": 3}
+
+
+def test_an_answer_holds_for_its_token(guarded: Any) -> None:
+    for _ in range(3):
+        assert guarded.get("/", headers=bearer("one")).status_code == 200
+    assert runs(guarded, guarded.authorizer) == 1
+    guarded.get("/", headers=bearer("two"))
+    assert runs(guarded, guarded.authorizer) == 2
+
+
+def test_without_a_token_nothing_runs(guarded: Any) -> None:
+    response = guarded.get("/")
+    assert (response.status_code, response.json()) == (401, {"message": "Unauthorized"})
+    assert response.headers["x-amzn-errortype"] == "UnauthorizedException"
+    assert (runs(guarded, guarded.authorizer), runs(guarded, guarded.function)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "message"),
+    [
+        ("unauthorized", 401, "Unauthorized"),
+        ("deny", 403, "User is not authorized to access this resource with an explicit deny"),
+        ("elsewhere", 403, "User is not authorized to access this resource"),
+        ("boom", 500, "Internal server error"),
+        ("malformed", 500, "Internal server error"),
+    ],
+)
+def test_who_is_refused(guarded: Any, token: str, status: int, message: str) -> None:
+    response = guarded.get("/", headers=bearer(token))
+    assert (response.status_code, response.json()) == (status, {"message": message})
+    assert runs(guarded, guarded.function) == 0
+
+
+def test_no_answer_is_kept_without_a_ttl(api: Any, function: Any, operation: Any, security: Any) -> None:
+    authorizer = function(AUTHORIZER)
+    method = {**operation(function(OK)), "security": [{"bearer": []}]}
+    api.put({"paths": {"/": {"get": method}}, **security(authorizer, authorizerResultTtlInSeconds=0)})
+    api.deploy()
+    for _ in range(2):
+        assert api.get("/", headers=bearer("x")).status_code == 200
+    assert runs(api, authorizer) == 2
+
+
+def test_a_token_of_another_form_asks_nobody(api: Any, function: Any, operation: Any, security: Any) -> None:
+    authorizer = function(AUTHORIZER)
+    method = {**operation(function(OK)), "security": [{"bearer": []}]}
+    schemes = security(authorizer, identityValidationExpression="^[Bb]earer +[^ ]+$")
+    api.put({"paths": {"/": {"get": method}}, **schemes})
+    api.deploy()
+    assert api.get("/", headers={"authorization": "Basic abc"}).status_code == 401
+    assert runs(api, authorizer) == 0
+    assert api.get("/", headers=bearer("x")).status_code == 200
+
+
+def test_an_authorizer_that_may_not_be_invoked(
+    api: Any, function: Any, operation: Any, security: Any
+) -> None:
+    method = {**operation(function(OK)), "security": [{"bearer": []}]}
+    api.put({"paths": {"/": {"get": method}}, **security(function(AUTHORIZER, permitted=False))})
+    api.deploy()
+    assert api.get("/", headers=bearer("x")).status_code == 500
+
+
+@pytest.fixture
+def keyed(api: Any, function: Any, operation: Any, security: Any) -> Any:
+    """An API as the inference API is: our own authorizer hands the key over."""
+    authorizer = (ROOT / "lambda_src" / "authorizer" / "handler.py").read_text()
+    api.function, api.authorizer = function(OK), function(authorizer)
+    method = {**operation(api.function), "security": [{"bearer": [], "key": []}]}
+    document = {"paths": {"/": {"get": method}}, "x-amazon-apigateway-api-key-source": "AUTHORIZER"}
+    schemes = security(api.authorizer, type="request", authorizerResultTtlInSeconds=0)
+    api.put({**document, **schemes})
+    api.deploy()
+    return api
+
+
+def test_a_key_in_either_header(keyed: Any) -> None:
+    key_id, value = keyed.key()
+    for headers in (bearer(value), {"x-api-key": value}, {**bearer("unused"), "x-api-key": value}):
+        response = keyed.get("/", headers=headers)
+        assert (response.status_code, response.json()["identity"]["apiKeyId"]) == (200, key_id)
+    # Without identity sources it is asked each time, and refuses what is no key.
+    assert runs(keyed, keyed.authorizer) == 3
+    assert keyed.get("/").status_code == 401
+    assert runs(keyed, keyed.authorizer) == 4
+
+
+def test_a_key_that_the_authorizer_names(keyed: Any) -> None:
+    key_id, value = keyed.key()
+    response = keyed.get("/", headers=bearer(value))
+    assert response.status_code == 200
+    identity = response.json()["identity"]
+    assert (identity["apiKeyId"], identity["apiKey"]) == (key_id, value)
+    # The value itself is in no log.
+    assert value not in keyed.cloud.log.read_text()
+    for arn in (keyed.function, keyed.authorizer):
+        assert not [line for line in keyed.cloud.log_lines(arn.rpartition(":")[2]) if value in line]
+
+
+@pytest.mark.parametrize("wrong", ["unknown", "disabled", "in no plan", "of another api", "deleted"])
+def test_a_wrong_key_is_refused_without_the_function(keyed: Any, wrong: str) -> None:
+    value = "a-key-that-nobody-made-0123456789"
+    if wrong == "disabled":
+        _, value = keyed.key(enabled=False)
+    elif wrong == "in no plan":
+        _, value = keyed.key(in_plan=False)
+    elif wrong == "of another api":
+        keyed.stage = "other"
+        _, value = keyed.key()
+        keyed.stage = "live"
+    elif wrong == "deleted":
+        key_id, value = keyed.key()
+        assert keyed.get("/", headers=bearer(value)).status_code == 200
+        keyed.client.delete_api_key(apiKey=key_id)
+    before = runs(keyed, keyed.function)
+    response = keyed.get("/", headers=bearer(value))
+    assert (response.status_code, response.json()) == (403, {"message": "Forbidden"})
+    assert response.headers["x-amzn-errortype"] == "ForbiddenException"
+    assert runs(keyed, keyed.function) == before
+
+
+def test_keys_in_the_header(api: Any, function: Any, operation: Any, security: Any) -> None:
+    method = {**operation(function(OK)), "security": [{"key": []}]}
+    api.put(
+        {"paths": {"/": {"get": method}}, **security("arn:aws:lambda:us-east-1:123456789012:function:unused")}
+    )
+    api.deploy()
+    _, value = api.key()
+    assert api.get("/", headers={"x-api-key": value}).status_code == 200
+    assert api.get("/", headers={"x-api-key": "wrong"}).status_code == 403
+    assert api.get("/").status_code == 403

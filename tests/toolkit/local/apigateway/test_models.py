@@ -1,0 +1,50 @@
+"""Private APIs and stages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.support.cloudprocess import CloudProcess
+from tests.support.patience import wait_for
+
+
+def test_a_private_apis_vpc_endpoints_change(cloud: CloudProcess) -> None:
+    gateway = cloud.client("apigateway")
+    made = {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-0a"]}
+    api = gateway.create_rest_api(name="private", endpointConfiguration=made)["id"]
+    path = "/endpointConfiguration/vpcEndpointIds"
+    operations = [{"op": "add", "path": path, "value": "vpce-0b"}]
+    operations += [{"op": "remove", "path": path, "value": "vpce-0a"}]
+    gateway.update_rest_api(restApiId=api, patchOperations=operations)
+    found = gateway.get_rest_api(restApiId=api)["endpointConfiguration"]
+    assert found == {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-0b"]}
+
+
+def test_a_private_api_without_a_policy_is_not_deployed(cloud: CloudProcess) -> None:
+    gateway = cloud.client("apigateway")
+    api = gateway.create_rest_api(name="private", endpointConfiguration={"types": ["PRIVATE"]})["id"]
+    with pytest.raises(ClientError, match="doesn't have a resource policy attached to it"):
+        gateway.create_deployment(restApiId=api)
+
+
+def test_a_stage_tells_when_it_was_made_and_last_changed(api: Any) -> None:
+    get = {"responses": {}, "x-amazon-apigateway-integration": {"type": "mock"}}
+    api.put({"paths": {"/a": {"get": get}}})
+    api.deploy()
+    where = {"restApiId": api.id, "stageName": api.stage}
+    made = api.client.get_stage(**where)
+    assert made["lastUpdatedDate"] == made["createdDate"]
+
+    def changed() -> datetime:
+        """When the stage was changed, which is now; AWS counts whole seconds."""
+        operation = {"op": "replace", "path": "/description", "value": "other"}
+        told: datetime = api.client.update_stage(**where, patchOperations=[operation])["lastUpdatedDate"]
+        return told
+
+    wait_for(lambda: changed() > made["lastUpdatedDate"], "a second to pass")
+    now = api.client.get_stage(**where)
+    assert now["lastUpdatedDate"] > now["createdDate"] == made["createdDate"]

@@ -1,0 +1,87 @@
+"""What requests need, from HTTP as boto3 sends it to actions and resources: the tables are beside."""
+
+from __future__ import annotations
+
+import pytest
+
+from toolkit.local.iam.exceptions import UnmappedRequestError
+from toolkit.local.iam.mapping.operations import identify
+
+A = "123456789012"
+R = f"us-east-1:{A}"
+ROLE = f"arn:aws:iam::{A}:role/exec"
+TARGET = {
+    "ServiceNamespace": "sagemaker",
+    "ResourceId": "endpoint/llm-dev-m/variant/main",
+    "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+}
+SCALING_ROLE = (
+    f"arn:aws:iam::{A}:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
+    "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+)
+OBJECT = {"Bucket": "b", "Key": "k/l m"}
+
+
+def test_roles_are_named_with_their_path(needs, account):
+    account.iam.create_role("deep", "{}", "/a/b/", None, "", [], "3600")
+
+    (check,) = needs("iam", "delete_role", RoleName="deep")
+
+    assert check.resource == f"arn:aws:iam::{A}:role/a/b/deep"
+
+
+def test_passing_says_to_whom_and_for_what(needs):
+    _, passing = needs("sagemaker", "create_model", ModelName="m", ExecutionRoleArn=ROLE)
+
+    assert passing.keys == {
+        "iam:PassedToService": ("sagemaker.amazonaws.com",),
+        "iam:AssociatedResourceArn": (f"arn:aws:sagemaker:{R}:model/m",),
+    }
+
+
+def test_the_role_for_scaling_is_made_once(needs, account):
+    path, _, name = SCALING_ROLE.partition("role")[2].rpartition("/")
+    account.iam.create_role(name, "{}", f"{path}/", None, "", [], "3600")
+
+    found = needs("application-autoscaling", "register_scalable_target", **TARGET)
+
+    assert "iam:CreateServiceLinkedRole" not in [check.action.name for check in found]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters"),
+    [
+        # Replication passes a role in a body that is not read.
+        (
+            "s3",
+            "put_bucket_replication",
+            {"Bucket": "b", "ReplicationConfiguration": {"Role": ROLE, "Rules": []}},
+        ),
+        ("dynamodb", "list_tables", {}),
+        # Rights that session policies by ARN would take away are not known afterwards.
+        ("sts", "assume_role", {"RoleArn": ROLE, "RoleSessionName": "run", "PolicyArns": [{"arn": ROLE}]}),
+    ],
+)
+def test_what_is_not_known_is_an_error(needs, service, operation, parameters):
+    with pytest.raises(UnmappedRequestError):
+        needs(service, operation, **parameters)
+
+
+def test_a_request_signed_for_one_service_and_meant_for_another_is_an_error(capture, checks_of):
+    scope, body = capture("s3", "list_buckets")
+    target = (b"x-amz-target", b"SageMaker.ListEndpoints")
+
+    with pytest.raises(UnmappedRequestError):
+        checks_of(({**scope, "headers": [*scope["headers"], target]}, body))
+
+
+def test_large_bodies_are_left_alone_where_they_say_nothing(capture):
+    for service, operation, parameters in [
+        ("s3", "put_object", {**OBJECT, "Body": b"x"}),
+        ("s3", "upload_part", {**OBJECT, "PartNumber": 1, "UploadId": "u", "Body": b"x"}),
+        ("lambda", "update_function_code", {"FunctionName": "f", "ZipFile": b"x"}),
+        ("lambda", "invoke", {"FunctionName": "f", "Payload": b"x"}),
+        ("sagemaker-runtime", "invoke_endpoint", {"EndpointName": "e", "Body": b"{}"}),
+    ]:
+        scope, _ = capture(service, operation, **parameters)
+        assert not identify(scope).needs_body, operation

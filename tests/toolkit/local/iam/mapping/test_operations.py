@@ -1,0 +1,54 @@
+"""Every operation that Terraform and the toolkit use, as boto3 sends it, needs the action recorded for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore import xform_name
+from moto.core.base_backend import BackendDict
+
+from tests.support.iam import ACCOUNT
+from toolkit.local.iam.mapping.checks import checks
+from toolkit.local.iam.mapping.operations import identify, is_form
+from toolkit.local.iam.models import Account
+
+RECORDED = [
+    line.split()
+    for line in Path(__file__).with_name("operations.txt").read_text().splitlines()
+    if not line.startswith("#")
+]
+SERVICES = {"InvokeEndpoint": "sagemaker-runtime", "InvokeEndpointWithResponseStream": "sagemaker-runtime"}
+SESSION = boto3.Session()
+
+
+def least(shape):
+    """The least that botocore takes for a shape."""
+    if shape.type_name == "structure":
+        return {name: least(shape.members[name]) for name in shape.required_members}
+    simple = {"list": [], "map": {}, "integer": 1, "long": 1, "boolean": True, "blob": b"", "timestamp": 0}
+    if shape.type_name == "list" and shape.metadata.get("min"):
+        return [least(shape.member)]
+    text = shape.enum[0] if getattr(shape, "enum", None) else "x" * max(3, shape.metadata.get("min", 0))
+    return simple.get(shape.type_name, text)
+
+
+@pytest.mark.parametrize(("operation", "action"), RECORDED, ids=[operation for operation, _ in RECORDED])
+def test_an_operation_needs_its_action(capture, operation, action):
+    BackendDict.reset()
+    prefix, name = operation.split(":")
+    service = SERVICES.get(name, prefix)
+    shape = (
+        SESSION.client(service, region_name="us-east-1").meta.service_model.operation_model(name).input_shape
+    )
+    scope, body = capture(service, xform_name(name), **(least(shape) if shape is not None else {}))
+
+    call = identify(scope, body if is_form(scope) else b"")
+    content = body if call.needs_body else b""
+    found = checks(call, call.parameters(content), content, Account(ACCOUNT))
+
+    assert (f"{call.prefix}:{call.operation}", found[0].action.name) == (operation, action)
+    # What has a type of resource is asked for by an ARN of that type.
+    if any(kind.required for kind in found[0].action.resource_types):
+        assert found[0].resource.startswith("arn:aws:")

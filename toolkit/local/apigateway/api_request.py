@@ -1,0 +1,162 @@
+"""One request on its way through the gateway, and what is known of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.datastructures import Headers
+
+from toolkit.local.apigateway.models import DeployedStage
+from toolkit.local.apigateway.openapi import Method
+from toolkit.local.service import ACCOUNT_ID
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who calls, as far as it was found out.
+
+    Attributes:
+        principal: of the authorizer's answer.
+        context: further members of it.
+        usage_key: the API key that it named.
+    """
+
+    principal: str = ""
+    context: dict[str, Any] = field(default_factory=dict)
+    usage_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who signed a request.
+
+    Attributes:
+        access_key: id of the key.
+        arn: of the user, or of the role's session.
+        id: AWS's unique id of it.
+    """
+
+    access_key: str
+    arn: str
+    id: str
+
+
+@dataclass
+class Outcome:
+    """What became of a request.
+
+    Attributes:
+        status: 499 until an answer goes out.
+        length: of the answer's body in bytes.
+        seconds: from the request to the end of its answer.
+        integration_seconds: until the integration answered, or began to; None if it was not asked.
+        error: the gateway response's type and message, if it was one.
+    """
+
+    status: int = 499
+    length: int = 0
+    seconds: float = 0.0
+    integration_seconds: float | None = None
+    error: tuple[str, str] | None = None
+
+
+@dataclass
+class ApiRequest:
+    """A request.
+
+    Attributes:
+        path: without the stage, percent-encoded as it was sent.
+        query: as it was sent, without `?`.
+        method, parameters: known once it is routed.
+        identity: known once it is authorized.
+        api_key_id, api_key: known once the key is checked.
+        caller: known once a signature is checked.
+        url: the whole address, as the client has it.
+        base_path: what stands before `path` under a domain of one's own, such as `/prod`, or nothing; None
+            for a request to the API's own address.
+        outcome: known at the end.
+    """
+
+    stage: DeployedStage
+    http_method: str
+    path: str
+    query: str
+    headers: Headers
+    body: bytes
+    source_ip: str
+    url: str = ""
+    base_path: str | None = None
+    method: Method | None = None
+    parameters: dict[str, str] = field(default_factory=dict)
+    identity: Identity | None = None
+    api_key_id: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    caller: Caller | None = None
+    outcome: Outcome = field(default_factory=Outcome)
+    started: float = field(default_factory=time.monotonic)
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    started_at: float = field(default_factory=time.time)
+    extended_request_id: str = field(
+        default_factory=lambda: base64.b64encode(secrets.token_bytes(9)).decode() + "="
+    )
+
+    @property
+    def method_arn(self) -> str:
+        """The request's ARN, which policies are evaluated against."""
+        return f"{self.stage.arn}/{self.http_method}/{self.path.lstrip('/')}"
+
+    @property
+    def sent_path(self) -> str:
+        """The path as it was sent: after a stage's name, or after a domain's base path."""
+        return f"/{self.stage.name}{self.path}" if self.base_path is None else f"{self.base_path}{self.path}"
+
+    def variable(self, name: str) -> str | None:
+        """A `$context` variable, for templates and access logs."""
+        outcome = self.outcome
+        error_type, error = outcome.error or (None, None)
+        integration = outcome.integration_seconds
+        latency = None if integration is None else round(integration * 1000)
+        when = time.gmtime(self.started_at)
+        values: dict[str, object] = {
+            "requestId": self.request_id,
+            "extendedRequestId": self.extended_request_id,
+            "apiId": self.stage.api_id,
+            "stage": self.stage.name,
+            "path": self.sent_path,
+            "httpMethod": self.http_method,
+            "protocol": "HTTP/1.1",
+            "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", when),
+            "requestTimeEpoch": int(self.started_at * 1000),
+            "accountId": ACCOUNT_ID,
+            "domainName": self.headers.get("host", ""),
+            "status": outcome.status,
+            "responseLength": outcome.length,
+            "responseLatency": round(outcome.seconds * 1000),
+            "integrationLatency": latency,
+            "integration.latency": latency,
+            "error.responseType": error_type,
+            "error.message": error,
+            "error.messageString": None if error is None else json.dumps(error),
+            "identity.accessKey": self.caller.access_key if self.caller else None,
+            "identity.userArn": self.caller.arn if self.caller else None,
+            "identity.user": self.caller.id if self.caller else None,
+            "identity.caller": self.caller.id if self.caller else None,
+            "resourcePath": self.method.resource if self.method else None,
+            "deploymentId": self.stage.deployment_id,
+            "identity.sourceIp": self.source_ip,
+            "identity.userAgent": self.headers.get("user-agent"),
+            "identity.apiKeyId": self.api_key_id,
+            "authorizer.principalId": self.identity.principal if self.identity else None,
+        }
+        value = values.get(name)
+        if value is None and name.startswith("authorizer.") and self.identity:
+            value = self.identity.context.get(name.removeprefix("authorizer."))
+        if value is None:
+            return None
+        return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,158 @@
+"""Authorizers that are functions: they decide by a token or by the request; their answer holds for a time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from toolkit.local.apigateway.access import decide, require_permission
+from toolkit.local.apigateway.api_request import ApiRequest, Identity
+from toolkit.local.apigateway.events import request_event
+from toolkit.local.apigateway.exceptions import GatewayError, Refusal
+from toolkit.local.apigateway.integration import function_of
+from toolkit.local.apigateway.openapi import Authorizer
+from toolkit.local.functions.exceptions import FunctionError
+from toolkit.local.functions.runtime import Runner
+from toolkit.local.service import ACCOUNT_ID
+
+_TIMEOUT_SECONDS = 30
+_MAX_CACHED = 10_000
+_CONTEXT_TYPES = (str, int, float, bool)
+
+# Stage, deployment, authorizer, identity.
+_Key = tuple[str, str, str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class _Answer:
+    policy: Mapping[str, Any]
+    identity: Identity
+    expires_at: float
+
+
+class Authorizers:
+    """Asks authorizers, and remembers their answers by deployment and identity as API Gateway does."""
+
+    def __init__(self, functions: Runner) -> None:
+        self._functions = functions
+        self._cache: dict[_Key, _Answer] = {}
+
+    async def authorize(self, request: ApiRequest) -> Identity | None:
+        """Who calls, if the method has an authorizer.
+
+        Raises:
+            GatewayError: nobody that may.
+        """
+        authorizer = request.method.authorizer if request.method else None
+        if authorizer is None:
+            return None
+        identity = tuple(_value(request, source) or "" for source in authorizer.identity_sources)
+        if not all(identity) or not _is_valid(authorizer, identity):
+            raise GatewayError(Refusal.UNAUTHORIZED, "Unauthorized")
+        answer = await self._answer(request, authorizer, identity)
+        try:
+            decision = decide(answer.policy, request.method_arn)
+        except ValueError as error:
+            raise _broken(str(error)) from error
+        if decision != "allow":
+            explicit = " with an explicit deny" if decision == "deny" else ""
+            message = f"User is not authorized to access this resource{explicit}"
+            raise GatewayError(Refusal.ACCESS_DENIED, message)
+        return answer.identity
+
+    def flush(self, api_id: str, stage: str) -> None:
+        """Forget the answers for a stage."""
+        end = f":{api_id}/{stage}"
+        self._cache = {key: kept for key, kept in self._cache.items() if not key[0].endswith(end)}
+
+    async def _answer(
+        self, request: ApiRequest, authorizer: Authorizer, identity: tuple[str, ...]
+    ) -> _Answer:
+        key = (request.stage.arn, request.stage.deployment_id, authorizer.name, identity)
+        cached = self._cache.get(key)
+        if cached is not None and cached.expires_at > time.monotonic():
+            return cached
+        document = await self._ask(request, authorizer, identity)
+        answer = _parse(document, time.monotonic() + authorizer.ttl_seconds)
+        # Without an identity nobody could be told from others.
+        if identity and authorizer.ttl_seconds > 0:
+            self._remember(key, answer)
+        return answer
+
+    def _remember(self, key: _Key, answer: _Answer) -> None:
+        if len(self._cache) >= _MAX_CACHED:
+            now = time.monotonic()
+            self._cache = {k: kept for k, kept in self._cache.items() if kept.expires_at > now}
+            if len(self._cache) >= _MAX_CACHED:
+                self._cache.clear()
+        self._cache[key] = answer
+
+    async def _ask(self, request: ApiRequest, authorizer: Authorizer, identity: tuple[str, ...]) -> Any:
+        function = function_of(authorizer.uri)
+        require_permission(
+            function,
+            f"arn:aws:execute-api:{request.stage.region}:{ACCOUNT_ID}:{request.stage.api_id}/authorizers/{authorizer.name}",
+        )
+        if authorizer.kind == "token":
+            event = {"type": "TOKEN", "authorizationToken": identity[0], "methodArn": request.method_arn}
+        else:
+            event = request_event(request)
+        answer = self._functions.invoke(function, json.dumps(event).encode())
+        try:
+            return json.loads(await asyncio.wait_for(answer.read(), _TIMEOUT_SECONDS))
+        except FunctionError as error:
+            if error.message == "Unauthorized":
+                raise GatewayError(Refusal.UNAUTHORIZED, "Unauthorized") from error
+            raise _failed(f"{function.name}: {error.error_type}") from error
+        except TimeoutError as error:
+            answer.cancel()
+            raise _failed(f"{function.name} did not answer in {_TIMEOUT_SECONDS} s") from error
+        except ValueError as error:
+            raise _broken(f"{function.name} answered no JSON") from error
+
+
+def _is_valid(authorizer: Authorizer, identity: tuple[str, ...]) -> bool:
+    pattern = authorizer.validation
+    return authorizer.kind != "token" or not pattern or re.fullmatch(pattern, identity[0]) is not None
+
+
+def _value(request: ApiRequest, source: str) -> str | None:
+    """What an identity source stands for."""
+    kind, _, name = source.removeprefix("method.request.").partition(".")
+    match kind:
+        case "header":
+            return request.headers.get(name)
+        case "querystring":
+            return QueryParams(request.query).get(name)
+        case "stageVariables":
+            return request.stage.variables.get(name)
+        case "context":
+            return request.variable(name)
+    raise _broken(f"{source} is no identity source")
+
+
+def _parse(document: Any, expires_at: float) -> _Answer:
+    if not isinstance(document, dict) or not isinstance(document.get("policyDocument"), dict):
+        raise _broken("the authorizer's answer has no policyDocument")
+    if not document.get("principalId"):
+        raise _broken("the authorizer's answer has no principalId")
+    context = document.get("context") or {}
+    if not isinstance(context, dict) or not all(isinstance(v, _CONTEXT_TYPES) for v in context.values()):
+        raise _broken("the authorizer's context holds more than texts, numbers and booleans")
+    identity = Identity(str(document["principalId"]), context, document.get("usageIdentifierKey"))
+    return _Answer(document["policyDocument"], identity, expires_at)
+
+
+def _failed(reason: str) -> GatewayError:
+    return GatewayError(Refusal.AUTHORIZER_FAILURE, "Internal server error", reason=reason)
+
+
+def _broken(reason: str) -> GatewayError:
+    return GatewayError(Refusal.AUTHORIZER_CONFIGURATION_ERROR, "Internal server error", reason=reason)

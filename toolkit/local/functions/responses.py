@@ -1,0 +1,132 @@
+"""Lambda's Invoke APIs over HTTP."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator, Sequence
+
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute
+
+from toolkit.local import eventstream
+from toolkit.local.awsapi import ApiError, Signature, SignedRoute
+from toolkit.local.functions.asynchronous import AsyncInvocations
+from toolkit.local.functions.exceptions import FunctionError, FunctionNotFoundError, RefusedError
+from toolkit.local.functions.invocation import MAX_ANSWER_BYTES, MAX_EVENT_BYTES, Answer
+from toolkit.local.functions.models import Function, find
+from toolkit.local.functions.runtime import Runner
+
+_CHUNK = eventstream.Event.blob("PayloadChunk")
+_COMPLETE = eventstream.Event(
+    {":event-type": "InvokeComplete", ":content-type": "application/json", ":message-type": "event"}
+)
+
+
+class InvokeApi:
+    """Answers Invoke and InvokeWithResponseStream.
+
+    Args:
+        runner: what runs the functions.
+        queue: for invocations that nobody waits for.
+    """
+
+    def __init__(self, runner: Runner, queue: AsyncInvocations) -> None:
+        self._runner = runner
+        self._queue = queue
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Lambda's data plane."""
+        streamed = "/2021-11-15/functions/{name}/response-streaming-invocations"
+        return [
+            SignedRoute("lambda", "/2015-03-31/functions/{name}/invocations", self._invoke, methods=["POST"]),
+            SignedRoute("lambda", streamed, self._invoke_streamed, methods=["POST"]),
+        ]
+
+    async def _invoke(self, request: Request) -> Response:
+        target, event = await _asked(request)
+        kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
+        headers = {"x-amz-executed-version": target.version}
+        if kind == "DryRun":
+            return Response(status_code=204, headers=headers)
+        if kind == "Event":
+            headers["x-amzn-requestid"] = self._queue.put(target, event, _client_context(request))
+            return Response(status_code=202, headers=headers)
+        answer = self._runner.invoke(target, event, _client_context(request))
+        try:
+            payload = _checked(await answer.read())
+        except RefusedError as error:
+            raise _refusal(error) from error
+        except FunctionError as error:
+            headers["x-amz-function-error"] = "Unhandled"
+            payload = error.payload
+        if request.headers.get("x-amz-log-type") == "Tail":
+            headers["x-amz-log-result"] = answer.log_tail
+        headers["x-amzn-requestid"] = answer.request_id
+        return Response(payload, media_type="application/json", headers=headers)
+
+    async def _invoke_streamed(self, request: Request) -> Response:
+        target, event = await _asked(request)
+        answer = self._runner.invoke(target, event, _client_context(request))
+        try:
+            await answer.begin()
+        except RefusedError as error:
+            raise _refusal(error) from error
+        except FunctionError:
+            # Told as the stream's last event.
+            answer.content_type = "application/octet-stream"
+        return StreamingResponse(
+            _frames(answer, tail=request.headers.get("x-amz-log-type") == "Tail"),
+            media_type=answer.content_type,
+            headers={"x-amz-executed-version": target.version, "x-amzn-requestid": answer.request_id},
+            background=BackgroundTask(answer.cancel),
+        )
+
+
+async def _asked(request: Request) -> tuple[Function, bytes]:
+    """The function that a request is for, and its event."""
+    event = await request.body()
+    if len(event) > MAX_EVENT_BYTES:
+        message = f"Request must be smaller than {MAX_EVENT_BYTES} bytes for the InvokeFunction operation"
+        raise ApiError("RequestTooLargeException", message, status=413, Type="User")
+    try:
+        json.loads(event or b"{}")
+    except ValueError as error:
+        message = f"Could not parse request body into json: {error}"
+        raise ApiError("InvalidRequestContentException", message, Type="User") from error
+    region = Signature.of(request.headers).region
+    try:
+        found = find(region, request.path_params["name"], request.query_params.get("Qualifier"))
+    except FunctionNotFoundError as error:
+        raise ApiError("ResourceNotFoundException", str(error), status=404, Type="User") from error
+    return found, event or b"{}"
+
+
+def _refusal(error: RefusedError) -> ApiError:
+    return ApiError(error.error_type, error.message, status=error.status, Type="User", **error.members)
+
+
+def _client_context(request: Request) -> str | None:
+    encoded = request.headers.get("x-amz-client-context")
+    return base64.b64decode(encoded).decode() if encoded else None
+
+
+def _checked(payload: bytes) -> bytes:
+    if len(payload) > MAX_ANSWER_BYTES:
+        message = f"Response payload size exceeded maximum allowed payload size ({MAX_ANSWER_BYTES} bytes)."
+        raise FunctionError("Function.ResponseSizeTooLarge", message)
+    return payload
+
+
+async def _frames(answer: Answer, *, tail: bool) -> AsyncIterator[bytes]:
+    complete: dict[str, str] = {}
+    try:
+        async for part in answer.parts():
+            yield _CHUNK.encode(part)
+    except FunctionError as error:
+        complete = {"ErrorCode": error.error_type, "ErrorDetails": error.payload.decode(errors="replace")}
+    if tail:
+        complete["LogResult"] = answer.log_tail
+    yield _COMPLETE.encode(json.dumps(complete).encode())

@@ -1,0 +1,220 @@
+"""Runs Lambda functions, for the Invoke APIs and for other parts of the cloud."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from toolkit.console import Console
+from toolkit.errors import ToolkitError
+from toolkit.local.cloudwatch.service import Metrics
+from toolkit.local.functions.exceptions import FunctionError, RefusedError
+from toolkit.local.functions.instance import Instance, InstanceLog
+from toolkit.local.functions.invocation import Answer, Invocation, new_request_id
+from toolkit.local.functions.lifecycle import Instances
+from toolkit.local.functions.metrics import FunctionMetrics
+from toolkit.local.functions.models import Function
+from toolkit.local.functions.runtime_api import HandlerInstance
+from toolkit.local.functions.sandbox import Sandbox
+from toolkit.local.functions.web_adapter import WebInstance
+from toolkit.local.iam.enforcement import DeniedError, Enforcement, SessionCredentials
+from toolkit.local.service import Cloud
+from toolkit.project import Project
+from toolkit.tool_venvs import ToolVenv, ensure
+
+_log = logging.getLogger(__name__)
+
+_REAP_SECONDS = 5.0
+
+
+class Runner:
+    """Runs Lambda functions.
+
+    Args:
+        cloud: where they run.
+        enforcement: gives them their roles' credentials.
+        metrics: where their metrics go.
+        runtime: makes the Python environment of their processes; called once, in a thread.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        enforcement: Enforcement,
+        metrics: Metrics,
+        runtime: Callable[[], ToolVenv] | None = None,
+    ) -> None:
+        self._cloud = cloud
+        self._enforcement = enforcement
+        self._metrics = metrics
+        self._measure = FunctionMetrics(metrics)
+        self._concurrency = Concurrency()
+        self._make_runtime = runtime or self._default_runtime
+        self._instances = Instances(self._new_instance)
+        self._runtime: asyncio.Task[ToolVenv] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self) -> None:
+        """Begin to install the Python environment, which the first function will need."""
+        self.spawn(self._prepare())
+        self.spawn(self._reap())
+
+    async def stop(self) -> None:
+        """End all instances."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._instances.end_all()
+
+    @property
+    def instances(self) -> Iterator[Instance]:
+        """The processes that there are."""
+        return iter(self._instances)
+
+    async def retire(self, arn: str) -> None:
+        """See `Instances.retire`."""
+        await self._instances.retire(arn)
+
+    def invoke(
+        self,
+        target: Function,
+        event: bytes,
+        client_context: str | None = None,
+        *,
+        request_id: str | None = None,
+    ) -> Answer:
+        """Invoke a function; it runs on its own, whoever listens.
+
+        Args:
+            target: the function.
+            event: a JSON document.
+            client_context: JSON, if the caller sent one.
+            request_id: of an invocation that is tried again.
+        """
+        invocation = Invocation(
+            event, target.arn, target.timeout_seconds, client_context, request_id or new_request_id()
+        )
+        answer = Answer(invocation.request_id)
+        answer.run(self.spawn(self._run(target, invocation, answer)))
+        return answer
+
+    async def _run(self, target: Function, invocation: Invocation, answer: Answer) -> None:
+        try:
+            with self._concurrency.slot(target) as concurrent:
+                await self._run_in_instance(target, invocation, answer, concurrent)
+        except RefusedError as error:
+            self._measure.throttled(target)
+            await answer.end(error)
+        except FunctionError as error:
+            await answer.end(error)
+        except Exception as error:  # noqa: BLE001 a mistake in the cloud; the caller must not wait for ever
+            _log.exception("running %s failed", target.name)
+            await answer.end(FunctionError("ServiceException", f"the embedded cloud failed: {error}"))
+
+    async def _run_in_instance(
+        self, target: Function, invocation: Invocation, answer: Answer, concurrent: int
+    ) -> None:
+        started = time.monotonic()
+        failed = True
+        try:
+            instance = await self._instances.acquire(target)
+            started = time.monotonic()
+            try:
+                failed = await instance.run(invocation, answer) is not None
+            finally:
+                await asyncio.shield(self._instances.release(instance))
+        finally:
+            self._measure.invoked(target, time.monotonic() - started, concurrent, failed=failed)
+
+    async def _new_instance(self, target: Function) -> Instance:
+        log = InstanceLog(target, self._metrics)
+        credentials = self._credentials(target)
+        try:
+            sandbox = Sandbox(self._cloud, await self._tools(), credentials)
+        except (ToolkitError, OSError) as error:
+            log.line(f"[ERROR] no Python environment for functions: {error}")
+            raise FunctionError("Runtime.Unavailable", str(error)) from error
+        kind = WebInstance if target.is_web else HandlerInstance
+        instance = kind(target, log, sandbox)
+        instance.expires_at = credentials.expiration.timestamp()
+        return instance
+
+    def _credentials(self, target: Function) -> SessionCredentials:
+        try:
+            return self._enforcement.issue_role_credentials(
+                target.role, "lambda.amazonaws.com", target.name, region=target.region, source_arn=target.arn
+            )
+        except DeniedError as error:
+            message = "The role defined for the function cannot be assumed by Lambda."
+            raise RefusedError("AccessDeniedException", message, status=403) from error
+
+    async def _tools(self) -> ToolVenv:
+        """The Python environment; tried again if its installation failed."""
+        failed = self._runtime is not None and self._runtime.done() and self._runtime.exception() is not None
+        if self._runtime is None or failed:
+            self._runtime = asyncio.create_task(asyncio.to_thread(self._make_runtime))
+        return await asyncio.shield(self._runtime)
+
+    async def _prepare(self) -> None:
+        try:
+            await self._tools()
+        except (ToolkitError, OSError) as error:
+            _log.warning("no Python environment for functions: %s", error)
+
+    def _default_runtime(self) -> ToolVenv:
+        return ensure(Project.find(self._cloud.directory), "lambda-runtime", Console(interactive=False))
+
+    async def _reap(self) -> None:
+        while True:
+            await asyncio.sleep(_REAP_SECONDS)
+            await self._instances.reap()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something on the side; it ends with the service."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+# AWS's default for an account and region, which functions without a reservation share.
+ACCOUNT_LIMIT = 1000
+
+
+class Concurrency:
+    """Counts invocations in progress."""
+
+    def __init__(self) -> None:
+        self._running: Counter[str] = Counter()
+
+    @contextmanager
+    def slot(self, function: Function) -> Iterator[int]:
+        """A place for one invocation, until the block ends.
+
+        Yields:
+            How many of the function run now, this one included.
+
+        Raises:
+            RefusedError: all places are taken.
+        """
+        # All versions share a function's reservation.
+        name = f"{function.region}:{function.name}"
+        limit = function.reserved_concurrency
+        if self._running[name] >= (ACCOUNT_LIMIT if limit is None else limit):
+            kind = "Concurrent" if limit is None else "ReservedFunctionConcurrent"
+            raise RefusedError(
+                "TooManyRequestsException",
+                "Rate Exceeded.",
+                status=429,
+                Reason=f"{kind}InvocationLimitExceeded",
+            )
+        self._running[name] += 1
+        try:
+            yield self._running[name]
+        finally:
+            self._running[name] -= 1

@@ -1,0 +1,65 @@
+"""What a request to the embedded cloud needs to be allowed, in IAM's terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from toolkit.local.iam.exceptions import UnmappedRequestError
+from toolkit.local.iam.mapping import apigateway, arns, dependents, s3, wafv2
+from toolkit.local.iam.mapping.operations import Call
+from toolkit.local.iam.mapping.reference import Check, action
+from toolkit.local.iam.models import Account
+
+# Operation → action, where the names differ; S3, API Gateway and AWS WAF have rules of their own.
+_ACTIONS: Mapping[str, Mapping[str, str]] = {
+    "lambda": {
+        "GetLayerVersionByArn": "GetLayerVersion",
+        "Invoke": "InvokeFunction",
+        "InvokeWithResponseStream": "InvokeFunction",
+    },
+    "sagemaker": {"InvokeEndpointWithResponseStream": "InvokeEndpoint"},
+    "sns": {"PublishBatch": "Publish"},
+}
+# What would give rights that are not checked afterwards.
+_NOT_SUPPORTED: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("sts", operation): ("PolicyArns", "Tags", "TransitiveTagKeys", "SourceIdentity", "ProvidedContexts")
+    for operation in ("AssumeRole", "AssumeRoleWithWebIdentity")
+}
+
+
+def checks(call: Call, parameters: Mapping[str, Any], body: bytes, account: Account) -> list[Check]:
+    """All that a request needs; it is allowed if each of them is.
+
+    Args:
+        call: the request.
+        parameters: of its operation, from `call.parameters`.
+        body: as far as it matters, see `call.needs_body`.
+
+    Raises:
+        UnmappedRequestError: it is not known what the request needs.
+    """
+    for parameter in _NOT_SUPPORTED.get((call.prefix, call.operation), ()):
+        if parameters.get(parameter):
+            raise UnmappedRequestError(f"{parameter} of {call.operation} is not supported here")
+    own = list(_own(call, parameters, body, account))
+    return [*own, *dependents.checks(call, parameters, body, own, account)]
+
+
+def _own(call: Call, parameters: Mapping[str, Any], body: bytes, account: Account) -> Iterator[Check]:
+    if call.prefix == "s3":
+        yield from s3.checks(call, parameters)
+    elif call.prefix == "apigateway":
+        yield from apigateway.checks(call, parameters, body)
+    elif call.prefix == "wafv2":
+        yield from wafv2.checks(call, parameters, account)
+    else:
+        name = _ACTIONS.get(call.prefix, {}).get(call.operation, call.operation)
+        found = action(call.prefix, name)
+        if found is None:
+            raise UnmappedRequestError(f"no action is known for {call.prefix}:{call.operation}")
+        for resource in arns.of_action(found, parameters, call.credentials.region, account):
+            yield Check(found, resource)
+
+
+__all__ = ["Check", "checks"]
