@@ -145,7 +145,7 @@ def test_a_release_that_never_gets_healthy_changes_nothing_for_clients(
         assert f"relaying to {bad.url}" in applied.stderr
     else:
         assert "ended with exit code 1" in applied.stderr
-        assert "OPENAI_BASE_URL names 192.0.2.1, which is not this machine" in applied.stderr
+        assert "invalid OPENAI_BASE_URL: 192.0.2.1 is not this machine" in applied.stderr
     # The old fleet has said a lot meanwhile: none of it is shown.
     assert "relaying to" not in applied.stderr.replace(f"relaying to {bad.url}", "")
     assert releases(site) == recorded

@@ -1,4 +1,4 @@
-"""Instance counts of SageMaker's variants, read and changed as Application Auto Scaling does: by its API."""
+"""Instance counts of SageMaker variants, and their changes: within bounds, one at a time, with cooldowns."""
 
 from __future__ import annotations
 
@@ -20,14 +20,8 @@ _RESOURCE = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
 
 
 @dataclass(frozen=True)
-class Count:
-    """A variant's instances.
-
-    Attributes:
-        current: that there are.
-        desired: that there are to be.
-        changing: whether the endpoint is at work, and cannot be changed otherwise.
-    """
+class InstanceCount:
+    """A variant's current and desired instances; `changing` unless the endpoint is InService."""
 
     current: int
     desired: int
@@ -35,17 +29,17 @@ class Count:
 
 
 class Variants:
-    """The variants of all endpoints.
+    """The variants of all endpoints, read and changed with SageMaker's API.
 
     Args:
-        operations: SageMaker's, by name; each takes the region and the request's members.
+        operations: SageMaker's operations, by name; each takes the region and the request's members.
     """
 
     def __init__(self, operations: Mapping[str, Callable[[str, Members], Members]]) -> None:
         self._operations = operations
 
-    def count(self, region: str, resource_id: str) -> Count | None:
-        """How many instances a variant has; None if there is no such variant."""
+    def count(self, region: str, resource_id: str) -> InstanceCount | None:
+        """A variant's instance count; None if the variant does not exist."""
         match = _RESOURCE.fullmatch(resource_id)
         if match is None:
             return None
@@ -56,18 +50,20 @@ class Variants:
         changing = endpoint["EndpointStatus"] != "InService"
         for variant in endpoint.get("ProductionVariants", []):
             if variant["VariantName"] == match[2] and "DesiredInstanceCount" in variant:
-                return Count(variant["CurrentInstanceCount"], variant["DesiredInstanceCount"], changing)
+                return InstanceCount(
+                    variant["CurrentInstanceCount"], variant["DesiredInstanceCount"], changing
+                )
         return None
 
     def set(self, region: str, resource_id: str, count: int) -> None:
-        """Have a variant get so many instances.
+        """Set a variant's desired instance count.
 
         Raises:
-            ApiError: SageMaker refused.
+            ApiError: SageMaker rejected it.
         """
         match = _RESOURCE.fullmatch(resource_id)
         if match is None:
-            raise ApiError("ValidationException", f"{resource_id} is no variant")
+            raise ApiError("ValidationException", f"{resource_id} is not a variant")
         desired = [{"VariantName": match[2], "DesiredInstanceCount": count}]
         request = {"EndpointName": match[1], "DesiredWeightsAndCapacities": desired}
         self._operations["UpdateEndpointWeightsAndCapacities"](region, request)
@@ -75,38 +71,34 @@ class Variants:
 
 _log = logging.getLogger(__name__)
 
-# How often a change in progress is looked at.
-_LOOK_SECONDS = 0.1
+# How often to check a change in progress.
+_POLL_SECONDS = 0.1
 
 
 @dataclass
 class Cooldown:
-    """What a policy did last.
+    """A policy's last change, and the cooldown after it.
 
     Attributes:
-        before: the capacity that it found.
-        outwards: whether it added to that.
-        until: when it may do so again, by `time.monotonic()`; None as long as the change goes on.
-        seconds: how long it then has to wait, in seconds of AWS.
+        before: the capacity before the change.
+        scale_out: whether the change added capacity.
+        seconds: the cooldown, in seconds on AWS.
+        until: its end, by `time.monotonic()`; None while the change is in progress.
     """
 
     before: int
-    outwards: bool
+    scale_out: bool
     seconds: float
     until: float | None = None
 
     @property
-    def over(self) -> bool:
-        """Whether the policy may act as if nothing had been."""
+    def expired(self) -> bool:
+        """Whether the cooldown is over."""
         return self.until is not None and time.monotonic() >= self.until
 
 
 class Scaler:
-    """Changes the capacity of a region's targets.
-
-    Attributes:
-        activities: what was done.
-    """
+    """Changes the capacity of a region's targets, and records the scaling activities."""
 
     def __init__(self, region: str, variants: Variants) -> None:
         self._region = region
@@ -115,50 +107,46 @@ class Scaler:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def capacity(self, target: Target) -> int | None:
-        """What a target's capacity is to be now; None if there is no such resource."""
+        """A target's desired capacity; None if the resource does not exist."""
         count = self._count(target)
         return None if count is None else count.desired
 
-    def bound(self, target: Target, trigger: str = "") -> None:
-        """Move a capacity that is outside of its target's bounds onto the next one.
-
-        Waits for a change that is in progress.
+    def apply_bounds(self, target: Target, trigger: str = "") -> None:
+        """Move a capacity outside its target's bounds to the nearest bound, after any change in progress.
 
         Args:
-            target: whose bounds may be new.
-            trigger: what made them so, as the beginning of an activity's cause.
+            target: the target, whose bounds may be new.
+            trigger: why they changed, as the beginning of an activity's cause.
         """
         count = self._count(target)
         if count is not None and count.changing:
-            self._spawn(self._bound_later(target, trigger))
+            self._spawn(self._apply_bounds_later(target, trigger))
         elif count is not None:
             low, high = target.members["MinCapacity"], target.members["MaxCapacity"]
-            bound = f"minimum capacity was set to {low}"
-            if count.desired > high:
-                bound = f"maximum capacity was set to {high}"
-            self.change(target, count.desired, trigger + bound)
+            name, bound = ("maximum", high) if count.desired > high else ("minimum", low)
+            self.change(target, count.desired, f"{trigger}{name} capacity was set to {bound}")
 
-    def change(self, target: Target, wanted: int, cause: str, cooldown: Cooldown | None = None) -> bool:
-        """Have a target get a capacity, or what its bounds allow of it.
+    def change(self, target: Target, desired: int, cause: str, cooldown: Cooldown | None = None) -> bool:
+        """Change a target's capacity, within its bounds.
 
         Args:
-            target: which.
-            wanted: how much.
-            cause: why, in AWS's words.
-            cooldown: begins when the change is complete.
+            target: the target.
+            desired: the new capacity.
+            cause: the reason, in AWS's words.
+            cooldown: starts when the change is complete.
 
         Returns:
-            Whether that changes anything; not if another change is in progress.
+            Whether the capacity changes; False while another change is in progress.
         """
         members = target.members
-        wanted = min(max(wanted, members["MinCapacity"]), members["MaxCapacity"])
+        desired = min(max(desired, members["MinCapacity"]), members["MaxCapacity"])
         count = self._count(target)
-        if count is None or count.changing or count.desired == wanted:
+        if count is None or count.changing or count.desired == desired:
             return False
-        activity = Activity(target.key, wanted, cause)
+        activity = Activity(target.key, desired, cause)
         self.activities.add(activity)
         try:
-            self._variants.set(self._region, target.resource_id, wanted)
+            self._variants.set(self._region, target.resource_id, desired)
         except ApiError as error:
             activity.fail(error.message)
             return False
@@ -167,22 +155,22 @@ class Scaler:
         return True
 
     async def stop(self) -> None:
-        """Wait for nothing any more."""
+        """Cancel all work."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _count(self, target: Target) -> Count | None:
+    def _count(self, target: Target) -> InstanceCount | None:
         if target.members["ScalableDimension"] != DIMENSION:
             return None
         return self._variants.count(self._region, target.resource_id)
 
-    async def _bound_later(self, target: Target, trigger: str) -> None:
-        if await self._settled(target) is not None:
-            self.bound(target, trigger)
+    async def _apply_bounds_later(self, target: Target, trigger: str) -> None:
+        if await self._wait_until_stable(target) is not None:
+            self.apply_bounds(target, trigger)
 
     async def _complete(self, target: Target, activity: Activity, cooldown: Cooldown | None) -> None:
-        count = await self._settled(target)
+        count = await self._wait_until_stable(target)
         if count is not None and count.current == activity.count:
             activity.succeed()
         else:
@@ -190,9 +178,9 @@ class Scaler:
         if cooldown is not None:
             cooldown.until = time.monotonic() + scaled(cooldown.seconds)
 
-    async def _settled(self, target: Target) -> Count | None:
+    async def _wait_until_stable(self, target: Target) -> InstanceCount | None:
         while (count := self._count(target)) is not None and count.changing:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
         return count
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

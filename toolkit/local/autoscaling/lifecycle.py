@@ -1,4 +1,4 @@
-"""Scheduled actions: when they are due, and what they do."""
+"""Application Auto Scaling in one region: alarms and the clock change capacities."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from toolkit.local.cloudwatch.alarms import Firing
 from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.timescale import scaled
 
-# Schedules name times of day and of the calendar, which are not scaled: they are looked at so often.
-_LOOK_SECONDS = 1.0
+# Schedules are in real time, not scaled.
+_POLL_SECONDS = 1.0
 
 
 class Scheduler:
-    """Watches the clock for scheduled actions.
+    """Performs scheduled actions when they are due.
 
     Args:
-        targets: all targets, of which each has its actions.
-        perform: does an action of a target.
+        targets: all targets with their actions.
+        perform: performs an action of a target.
     """
 
     def __init__(
@@ -33,19 +33,19 @@ class Scheduler:
     ) -> None:
         self._targets = targets
         self._perform = perform
-        # When an action was done the last time, for as long as it is the same action.
-        self._done: dict[str, float] = {}
+        # The last time of each action, by its ARN.
+        self._performed_at: dict[str, float] = {}
 
     async def run(self) -> None:
-        """Do what is due, for ever."""
+        """Perform the actions that are due, until cancelled."""
         last = time.time()
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
             now = time.time()
             for target in self._targets():
                 for action in list(target.schedules.values()):
                     if self._is_due(action, last, now):
-                        self._done[action["ScheduledActionARN"]] = now
+                        self._performed_at[action["ScheduledActionARN"]] = now
                         self._perform(target, action)
             last = now
 
@@ -56,22 +56,18 @@ class Scheduler:
         if schedule.at is not None:
             return last < schedule.at.timestamp() <= now
         if schedule.every is not None:
-            begun: float = action.get("StartTime") or action["CreationTime"]
-            return now >= self._done.get(action["ScheduledActionARN"], begun) + scaled(schedule.every)
-        # The beginnings of minutes that have passed since the last look; more than one if the machine slept.
+            started_at: float = action.get("StartTime") or action["CreationTime"]
+            return now >= self._performed_at.get(action["ScheduledActionARN"], started_at) + scaled(
+                schedule.every
+            )
+        # The minutes that began since the last check; more than one if the machine slept.
         minutes = range(int(last // 60) + 1, int(now // 60) + 1)
         moments = (datetime.fromtimestamp(minute * 60, schedule.zone) for minute in minutes)
         return schedule.cron is not None and any(schedule.cron.matches(moment) for moment in moments)
 
 
 class Region:
-    """A region; made in the event loop, as it watches the clock from then on.
-
-    Attributes:
-        name: its name.
-        targets: what can be scaled.
-        scaler: what scales them.
-    """
+    """A region; create it in the event loop, because it starts its scheduler."""
 
     def __init__(self, name: str, variants: Variants, metrics: Metrics) -> None:
         self.name = name
@@ -81,32 +77,34 @@ class Region:
         self._clock = asyncio.create_task(Scheduler(lambda: self.targets, self._perform).run())
 
     async def stop(self) -> None:
-        """End all work."""
+        """Cancel all work."""
         self._clock.cancel()
         await asyncio.wait([self._clock])
         await self.scaler.stop()
 
     def register(self, request: Members) -> Target:
-        """Make or change a target, and move a capacity that is out of its bounds.
+        """Create or update a target, and apply its bounds.
 
         Raises:
             ApiError: see `Targets.register`.
         """
         target = self.targets.register(request)
-        self.scaler.bound(target)
+        self.scaler.apply_bounds(target)
         return target
 
-    def act(self, firing: Firing) -> None:
-        """An alarm sets a policy off."""
+    def on_alarm(self, firing: Firing) -> None:
+        """Apply the policy that an alarm triggers."""
         for target in self.targets:
             for policy in list(target.policies.values()):
                 if policy["PolicyARN"] == firing.action:
-                    self._policies.act(target, policy, firing)
+                    self._policies.apply(target, policy, firing)
 
     def _perform(self, target: Target, action: Members) -> None:
-        """Do a scheduled action."""
+        """Perform a scheduled action."""
         if target.members["SuspendedState"]["ScheduledScalingSuspended"]:
             return
         bounds = action.get("ScalableTargetAction", {})
         target.members |= {name: bounds[name] for name in ("MinCapacity", "MaxCapacity") if name in bounds}
-        self.scaler.bound(target, f"scheduled action name {action['ScheduledActionName']} was triggered, ")
+        self.scaler.apply_bounds(
+            target, f"scheduled action name {action['ScheduledActionName']} was triggered, "
+        )

@@ -1,4 +1,4 @@
-"""Scalable targets with their policies and scheduled actions, in one region."""
+"""Scalable targets with their policies and scheduled actions, and scaling activities."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NOT_SUSPENDED = {
 
 
 def key_of(request: Mapping[str, Any]) -> Key:
-    """Which target a request is about."""
+    """The key of the target that a request names."""
     return request["ServiceNamespace"], request["ResourceId"], request["ScalableDimension"]
 
 
@@ -32,9 +32,9 @@ class Target:
     """A scalable target.
 
     Attributes:
-        members: as DescribeScalableTargets answers it.
-        policies: as DescribeScalingPolicies answers them, by name.
-        schedules: as DescribeScheduledActions answers them, by name.
+        members: its members in DescribeScalableTargets.
+        policies: the members of its policies in DescribeScalingPolicies, by name.
+        schedules: the members of its actions in DescribeScheduledActions, by name.
     """
 
     members: Members
@@ -44,17 +44,17 @@ class Target:
 
     @property
     def key(self) -> Key:
-        """What identifies it."""
+        """The target's key."""
         return key_of(self.members)
 
     @property
     def resource_id(self) -> str:
-        """Of what it is the capacity."""
+        """The id of the scaled resource."""
         return str(self.members["ResourceId"])
 
     @property
     def arn(self) -> str:
-        """Its ARN."""
+        """The target's ARN."""
         return str(self.members["ScalableTargetARN"])
 
 
@@ -66,10 +66,10 @@ class Targets:
         self._targets: dict[Key, Target] = {}
 
     def register(self, request: Members) -> Target:
-        """Make a target, or change the members of one that the request has.
+        """Create a target, or update the members in the request.
 
         Raises:
-            ApiError: bounds are missing or the wrong way round.
+            ApiError: a bound is missing, or the minimum exceeds the maximum.
         """
         key = key_of(request)
         target = self._targets.get(key)
@@ -87,23 +87,23 @@ class Targets:
         return target
 
     def deregister(self, key: Key) -> Target:
-        """Remove a target with all that it has, and return it.
+        """Remove a target with its policies and actions, and return it.
 
         Raises:
-            ApiError: there is none.
+            ApiError: it does not exist.
         """
         self.get(key)
         return self._targets.pop(key)
 
     def has(self, key: Key) -> bool:
-        """Whether there is a target."""
+        """Whether a target exists."""
         return key in self._targets
 
     def get(self, key: Key) -> Target:
-        """A target.
+        """The target with this key.
 
         Raises:
-            ApiError: there is none.
+            ApiError: it does not exist.
         """
         target = self._targets.get(key)
         if target is None:
@@ -111,10 +111,10 @@ class Targets:
         return target
 
     def by_arn(self, arn: str) -> Target:
-        """A target.
+        """The target with this ARN.
 
         Raises:
-            ApiError: there is none.
+            ApiError: it does not exist.
         """
         for target in self._targets.values():
             if target.arn == arn:
@@ -125,21 +125,21 @@ class Targets:
         return iter(list(self._targets.values()))
 
     def find(self, request: Members) -> Iterable[Target]:
-        """The targets that a Describe request asks for."""
+        """The targets that a Describe request selects."""
         for (namespace, resource_id, dimension), target in self._targets.items():
-            wanted = request.get("ResourceIds") or [request.get("ResourceId", resource_id)]
+            resource_ids = request.get("ResourceIds") or [request.get("ResourceId", resource_id)]
             if (
                 namespace == request["ServiceNamespace"]
-                and resource_id in wanted
+                and resource_id in resource_ids
                 and dimension == request.get("ScalableDimension", dimension)
             ):
                 yield target
 
     def policy(self, request: Members) -> Members:
-        """What a scaling policy of a target is to be, new or changed; it is not kept yet.
+        """A new or updated policy of a target, which is not stored yet.
 
         Raises:
-            ApiError: there is no such target.
+            ApiError: the target does not exist.
         """
         target, name = self.get(key_of(request)), request["PolicyName"]
         old = target.policies.get(name)
@@ -152,10 +152,10 @@ class Targets:
         return {"PolicyType": "StepScaling", **old, **request}
 
     def put_schedule(self, request: Members) -> None:
-        """Make or change a scheduled action of a target.
+        """Create or update a scheduled action of a target.
 
         Raises:
-            ApiError: there is no such target, or a new action has no schedule.
+            ApiError: the target does not exist, or a new action has no schedule.
         """
         target, name = self.get(key_of(request)), request["ScheduledActionName"]
         old = target.schedules.get(name)
@@ -187,7 +187,7 @@ def remove(kind: str, members: dict[str, Members], name: str, key: Key) -> Membe
     """Remove a policy or a scheduled action of a target by name, and return it.
 
     Raises:
-        ApiError: there is none.
+        ApiError: it does not exist.
     """
     if name not in members:
         message = f"No {kind} found for {_describe(key)}, name: {name}"
@@ -199,8 +199,8 @@ def _describe(key: Key) -> str:
     return f"service namespace: {key[0]}, resource ID: {key[1]}, scalable dimension: {key[2]}"
 
 
-# AWS keeps them for six weeks.
-_KEPT = 500
+# AWS keeps activities for six weeks.
+_MAX_ACTIVITIES = 500
 
 
 @dataclass
@@ -208,12 +208,12 @@ class Activity:
     """A change of a target's capacity.
 
     Attributes:
-        key: of the target.
-        count: what the capacity was to be.
-        cause: in AWS's words.
+        key: the target's key.
+        count: the new capacity.
+        cause: the reason, in AWS's words.
         status: `InProgress`, `Successful` or `Failed`.
         started: seconds since the epoch.
-        ended: likewise; None as long as it goes on.
+        ended: seconds since the epoch; None while in progress.
     """
 
     key: Key
@@ -227,7 +227,7 @@ class Activity:
 
     @property
     def description(self) -> str:
-        """What it does."""
+        """The activity's description."""
         return f"Setting desired instance count to {self.count}."
 
     def __post_init__(self) -> None:
@@ -237,7 +237,7 @@ class Activity:
         )
 
     def succeed(self) -> None:
-        """The capacity is there."""
+        """Record that the capacity was reached."""
         self.message = (
             f"Successfully set desired instance count to {self.count}. Change successfully fulfilled by "
             f"{self.key[0]}."
@@ -245,12 +245,12 @@ class Activity:
         self.status, self.ended = "Successful", time.time()
 
     def fail(self, reason: str) -> None:
-        """It was refused, or was not possible."""
+        """Record that the change failed."""
         self.message = f"Failed to set desired instance count to {self.count}. Reason: {reason}"
         self.status, self.ended = "Failed", time.time()
 
     def describe(self) -> dict[str, Any]:
-        """As DescribeScalingActivities answers it."""
+        """The activity's members in DescribeScalingActivities."""
         namespace, resource_id, dimension = self.key
         members = {
             "ActivityId": self.id,
@@ -271,15 +271,15 @@ class Activities:
     """The activities of a region, newest first."""
 
     def __init__(self) -> None:
-        self._kept: deque[Activity] = deque(maxlen=_KEPT)
+        self._activities: deque[Activity] = deque(maxlen=_MAX_ACTIVITIES)
 
     def add(self, activity: Activity) -> None:
-        """Keep one that begins."""
-        self._kept.appendleft(activity)
+        """Add a new activity."""
+        self._activities.appendleft(activity)
 
     def find(self, namespace: str, resource_id: str | None, dimension: str | None) -> Iterable[Activity]:
-        """Those of a service, of a resource, of a dimension."""
-        for activity in self._kept:
-            of = activity.key
-            if of == (namespace, resource_id or of[1], dimension or of[2]):
+        """The activities of a namespace, of a resource and of a dimension."""
+        for activity in self._activities:
+            key = activity.key
+            if key == (namespace, resource_id or key[1], dimension or key[2]):
                 yield activity

@@ -1,4 +1,4 @@
-"""The alarms that a target tracking policy makes for itself, and what they watch."""
+"""Scaling policies: target tracking with its own alarms, and step scaling."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.service import ACCOUNT_ID
 
 HIGH, LOW = "AlarmHigh", "AlarmLow"
-# Share of the target, and how a datapoint is compared with it.
+# The threshold as a share of the target value, and its comparison operator.
 _THRESHOLDS = {HIGH: (1.0, "GreaterThanThreshold"), LOW: (0.9, "LessThanThreshold")}
-# How many periods of so many seconds must be above, and below; both are three and fifteen minutes, or for
-# metrics of high resolution half a minute and fifteen.
+# Evaluation periods, by the period in seconds: 3 and 15 minutes, or 30 seconds and 15 minutes for high
+# resolution metrics.
 _EVALUATION = {60: {HIGH: 3, LOW: 15}, 10: {HIGH: 3, LOW: 90}}
 # Metric, statistic, period.
 _PREDEFINED = {
@@ -30,18 +30,18 @@ _PREDEFINED = {
 
 
 def put_alarms(region: str, target: Target, policy: Members) -> list[dict[str, str]]:
-    """Make or change the alarms of a policy.
+    """Create or update the alarms of a target tracking policy.
 
     Args:
-        region: the target's.
-        target: whose capacity is tracked.
-        policy: as DescribeScalingPolicies answers it; alarms that it has keep their names.
+        region: the target's region.
+        target: the target.
+        policy: its members in DescribeScalingPolicies; existing alarms keep their names.
 
     Returns:
         The policy's `Alarms`.
 
     Raises:
-        ApiError: the metric is none that the embedded cloud can track.
+        ApiError: the embedded cloud cannot track the metric.
     """
     tracking = policy["TargetTrackingScalingPolicyConfiguration"]
     metric = _metric(target, tracking)
@@ -68,7 +68,7 @@ def put_alarms(region: str, target: Target, policy: Members) -> list[dict[str, s
 
 
 def alarms_of(region: str, policy_arn: str) -> list[dict[str, str]]:
-    """The alarms that set a policy off, whoever made them."""
+    """All alarms that trigger a policy."""
     return [
         {"AlarmName": alarm.name, "AlarmARN": alarm.alarm_arn}
         for alarm in list(cloudwatch_backends[ACCOUNT_ID][region].alarms.values())
@@ -77,7 +77,7 @@ def alarms_of(region: str, policy_arn: str) -> list[dict[str, str]]:
 
 
 def delete_alarms(region: str, policy: Members) -> None:
-    """Remove the alarms that a policy made which is no more."""
+    """Delete the alarms of a deleted policy."""
     names = [alarm["AlarmName"] for alarm in policy["Alarms"]]
     cloudwatch_backends[ACCOUNT_ID][region].delete_alarms(names)
 
@@ -115,16 +115,16 @@ def _metric(target: Target, tracking: Members) -> Members:
     }
 
 
-# For variants of endpoints, if the policy does not say.
+# The default for endpoint variants.
 DEFAULT_COOLDOWN_SECONDS = 300
 
 
 class Policies:
-    """Does what the policies of a region's targets ask for.
+    """Applies the policies of a region's targets.
 
     Args:
         scaler: changes capacities.
-        metrics: what alarms are judged by.
+        metrics: CloudWatch, for the alarms' datapoints.
     """
 
     def __init__(self, scaler: Scaler, metrics: Metrics) -> None:
@@ -132,91 +132,92 @@ class Policies:
         self._metrics = metrics
         self._cooldowns: dict[tuple[str, bool], Cooldown] = {}
 
-    def act(self, target: Target, policy: Members, firing: Firing) -> None:
-        """An alarm of a policy has fired, or goes on firing."""
+    def apply(self, target: Target, policy: Members, firing: Firing) -> None:
+        """Apply a policy whose alarm fires."""
         points = self._metrics.datapoints(firing.region, firing.alarm)
         if self._scaler.capacity(target) is None or not points:
             return
         if policy["PolicyType"] == "StepScaling":
             self._step(target, policy, firing, points[-1])
         elif LOW in firing.alarm:
-            self._track_inwards(target, policy, firing, max(points))
+            self._track_in(target, policy, firing, max(points))
         else:
-            self._track_outwards(target, policy, firing, points[-1])
+            self._track_out(target, policy, firing, points[-1])
 
     def _step(self, target: Target, policy: Members, firing: Firing, value: float) -> None:
         config, alarm = policy["StepScalingPolicyConfiguration"], find(firing.region, firing.alarm)
         if alarm is None:
             return
-        wanted = stepped(config, value - float(alarm.threshold))
+        desired = stepped_capacity(config, value - float(alarm.threshold))
         seconds = config.get("Cooldown", DEFAULT_COOLDOWN_SECONDS)
         capacity = self._scaler.capacity(target) or 0
-        if wanted(capacity) < capacity:
-            self._inwards(target, policy, firing, wanted(capacity), seconds)
+        if desired(capacity) < capacity:
+            self._scale_in(target, policy, firing, desired(capacity), seconds)
         else:
-            self._outwards(target, policy, firing, wanted, seconds)
+            self._scale_out(target, policy, firing, desired, seconds)
 
-    def _track_outwards(self, target: Target, policy: Members, firing: Firing, value: float) -> None:
+    def _track_out(self, target: Target, policy: Members, firing: Firing, value: float) -> None:
         config = policy["TargetTrackingScalingPolicyConfiguration"]
         seconds = config.get("ScaleOutCooldown", DEFAULT_COOLDOWN_SECONDS)
-        self._outwards(target, policy, firing, tracked(config, value), seconds)
+        self._scale_out(target, policy, firing, tracked_capacity(config, value), seconds)
 
-    def _track_inwards(self, target: Target, policy: Members, firing: Firing, value: float) -> None:
-        """Only as far as all policies of the target agree to."""
-        others = [each for each in target.policies.values() if each is not policy and _has_low(each)]
-        states = [self._metrics.alarm_state(firing.region, _low(each)) for each in others]
-        if any(state != "ALARM" for state in states):
+    def _track_in(self, target: Target, policy: Members, firing: Firing, value: float) -> None:
+        """Scale in, if the low alarms of all the target's policies fire."""
+        others = [other for other in target.policies.values() if other is not policy and _has_low(other)]
+        if any(self._metrics.alarm_state(firing.region, _low(other)) != "ALARM" for other in others):
             return
         config = policy["TargetTrackingScalingPolicyConfiguration"]
         seconds = config.get("ScaleInCooldown", DEFAULT_COOLDOWN_SECONDS)
-        wanted = tracked(config, value)(self._scaler.capacity(target) or 0)
-        self._inwards(target, policy, firing, wanted, seconds)
+        desired = tracked_capacity(config, value)(self._scaler.capacity(target) or 0)
+        self._scale_in(target, policy, firing, desired, seconds)
 
-    def _outwards(
-        self, target: Target, policy: Members, firing: Firing, wanted: Callable[[int], int], seconds: float
+    def _scale_out(
+        self, target: Target, policy: Members, firing: Firing, desired: Callable[[int], int], seconds: float
     ) -> None:
-        """What the last time added counts until the cooldown is over: only what is more than that is new."""
+        """Scale out; until the cooldown expires, the capacity added last counts towards the new change."""
         if target.members["SuspendedState"]["DynamicScalingOutSuspended"]:
             return
         capacity = self._scaler.capacity(target) or 0
         last = self._cooldowns.get((policy["PolicyARN"], True))
-        before = capacity if last is None or last.over else last.before
-        self._change(target, policy, firing, max(wanted(before), capacity), Cooldown(before, True, seconds))
+        before = capacity if last is None or last.expired else last.before
+        self._change(target, policy, firing, max(desired(before), capacity), Cooldown(before, True, seconds))
 
-    def _inwards(self, target: Target, policy: Members, firing: Firing, wanted: int, seconds: float) -> None:
+    def _scale_in(
+        self, target: Target, policy: Members, firing: Firing, desired: int, seconds: float
+    ) -> None:
         if target.members["SuspendedState"]["DynamicScalingInSuspended"]:
             return
         capacity = self._scaler.capacity(target) or 0
         last = self._cooldowns.get((policy["PolicyARN"], False))
-        if last is None or last.over:
-            self._change(target, policy, firing, min(wanted, capacity), Cooldown(capacity, False, seconds))
+        if last is None or last.expired:
+            self._change(target, policy, firing, min(desired, capacity), Cooldown(capacity, False, seconds))
 
     def _change(
-        self, target: Target, policy: Members, firing: Firing, wanted: int, cooldown: Cooldown
+        self, target: Target, policy: Members, firing: Firing, desired: int, cooldown: Cooldown
     ) -> None:
         cause = (
             f"monitor alarm {firing.alarm} in state {firing.state} triggered policy {policy['PolicyName']}"
         )
-        if self._scaler.change(target, wanted, cause, cooldown):
-            self._cooldowns[policy["PolicyARN"], cooldown.outwards] = cooldown
+        if self._scaler.change(target, desired, cause, cooldown):
+            self._cooldowns[policy["PolicyARN"], cooldown.scale_out] = cooldown
 
 
-def tracked(config: Mapping[str, Any], value: float) -> Callable[[int], int]:
-    """What a capacity becomes so that a metric per instance gets to its target."""
+def tracked_capacity(config: Mapping[str, Any], value: float) -> Callable[[int], int]:
+    """The function from a capacity to the one that brings a per-instance metric to its target."""
 
-    def wanted(capacity: int) -> int:
-        # Without instances, the metric is what one of them would have.
+    def desired(capacity: int) -> int:
+        # Without instances, the metric's value is that of one instance.
         return math.ceil(max(capacity, 1) * value / float(config["TargetValue"]))
 
-    return wanted
+    return desired
 
 
-def stepped(config: Mapping[str, Any], excess: float) -> Callable[[int], int]:
-    """What a capacity becomes by the step that a metric's distance from the threshold is in."""
-    step = next((each for each in config.get("StepAdjustments", []) if _contains(each, excess)), None)
+def stepped_capacity(config: Mapping[str, Any], excess: float) -> Callable[[int], int]:
+    """The function from a capacity to the adjusted one, by the step of a metric's excess over a threshold."""
+    step = next((step for step in config.get("StepAdjustments", []) if _contains(step, excess)), None)
     kind, least = config.get("AdjustmentType"), config.get("MinAdjustmentMagnitude", 1)
 
-    def wanted(capacity: int) -> int:
+    def desired(capacity: int) -> int:
         if step is None:
             return capacity
         adjustment: int = step["ScalingAdjustment"]
@@ -224,15 +225,15 @@ def stepped(config: Mapping[str, Any], excess: float) -> Callable[[int], int]:
             return adjustment
         if kind == "PercentChangeInCapacity":
             change = capacity * adjustment / 100
-            # Rounded towards nothing, but at least by what is asked for at least.
+            # Rounded towards zero, but at least the minimum magnitude.
             adjustment = int(math.copysign(max(math.floor(abs(change)), least), change))
         return max(capacity + adjustment, 0)
 
-    return wanted
+    return desired
 
 
 def _contains(step: Mapping[str, Any], excess: float) -> bool:
-    """A bound belongs to the step that is farther away from the threshold."""
+    """Whether a step contains an excess; a bound belongs to the step farther from the threshold."""
     low = step.get("MetricIntervalLowerBound", -math.inf)
     high = step.get("MetricIntervalUpperBound", math.inf)
     return bool(low <= excess < high) if excess >= 0 else bool(low < excess <= high)

@@ -1,4 +1,4 @@
-"""Schedules as Application Auto Scaling writes them: `cron(…)`, `at(…)` and `rate(…)`."""
+"""The grammar of scheduled actions: `cron(…)`, `at(…)` and `rate(…)`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _UNITS = {"minute": 60, "hour": 3600, "day": 86_400}
 
 
 class ScheduleError(ValueError):
-    """An expression that is no schedule; the message says why."""
+    """The expression is not a schedule."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a scheduled action is due.
+    """The schedule of an action: exactly one of cron, at and every.
 
     Attributes:
         zone: the time zone of `cron` and `at`.
-        cron: every minute that it names, or …
-        at: once, or …
-        every: so many seconds of AWS after the last time.
+        cron: due in each minute that matches.
+        at: due once.
+        every: due so many seconds on AWS after the last time.
     """
 
     zone: zoneinfo.ZoneInfo
@@ -34,18 +34,18 @@ class Schedule:
 
     @classmethod
     def of(cls, expression: str, timezone: str | None) -> Schedule:
-        """Read an expression.
+        """Parse an expression.
 
         Raises:
-            ScheduleError: see there.
+            ScheduleError: the expression or the time zone is invalid.
         """
         try:
             zone = zoneinfo.ZoneInfo(timezone or "UTC")
         except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
-            raise ScheduleError(f"there is no time zone {timezone}") from error
+            raise ScheduleError(f"unknown time zone {timezone}") from error
         match = re.fullmatch(r"(cron|at|rate)\((.*)\)", expression)
         if match is None:
-            raise ScheduleError(f"{expression!r} is neither cron(…) nor at(…) nor rate(…)")
+            raise ScheduleError(f"{expression!r} is not cron(…), at(…) or rate(…)")
         kind, text = match[1], match[2].strip()
         if kind == "cron":
             try:
@@ -61,11 +61,11 @@ def _moment(text: str) -> datetime:
     try:
         return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S")
     except ValueError as error:
-        raise ScheduleError(f"{text!r} is no time as yyyy-mm-ddThh:mm:ss") from error
+        raise ScheduleError(f"{text!r} is not a time like yyyy-mm-ddThh:mm:ss") from error
 
 
 def _interval(text: str) -> float:
     match = re.fullmatch(r"(\d+) (minute|hour|day)s?", text, re.ASCII)
     if match is None or int(match[1]) == 0:
-        raise ScheduleError(f"{text!r} is no rate as in 5 minutes")
+        raise ScheduleError(f"{text!r} is not a rate like 5 minutes")
     return float(int(match[1]) * _UNITS[match[2]])

@@ -48,7 +48,7 @@ class AutoScalingService:
 
     async def start(self) -> None:
         """See `toolkit.local.service.Service`."""
-        self._metrics.on_action(_POLICY_ARNS, lambda firing: self._region(firing.region).act(firing))
+        self._metrics.on_action(_POLICY_ARNS, lambda firing: self._region(firing.region).on_alarm(firing))
 
     async def stop(self) -> None:
         """See `toolkit.local.service.Service`."""

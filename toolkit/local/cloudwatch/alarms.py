@@ -1,4 +1,4 @@
-"""Alarms: evaluated at the end of each of their periods, and what they set off."""
+"""Alarms, evaluated at the end of each of their periods, and their actions."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from toolkit.local.service import ACCOUNT_ID
 
 _log = logging.getLogger(__name__)
 
-# How often an alarm that stays in its state sets off scaling again, on AWS.
+# How often an alarm that stays in its state triggers scaling again, in seconds on AWS.
 _REPEAT_SECONDS = 60.0
 _REPEATED = "arn:aws:autoscaling:"
 
 
 @dataclass(frozen=True)
 class Firing:
-    """An alarm that sets off an action.
+    """An alarm that triggers an action.
 
     Attributes:
-        alarm: its name.
+        alarm: the alarm's name.
         action: the action's ARN.
-        state: the state that the alarm is in.
-        previous: the one that it was in; the same if the action is repeated.
+        state: the alarm's state.
+        previous: the state before; the same if the action is repeated.
     """
 
     region: str
@@ -48,13 +48,13 @@ class Firing:
     reason: str
 
 
-# Called in the event loop; what it raises is logged and noted in the alarm's history.
+# Called in the event loop; exceptions are logged and recorded in the alarm's history.
 Action = Callable[[Firing], Awaitable[None] | None]
 
 
 @dataclass(frozen=True)
-class _Watched:
-    """What an alarm watches."""
+class _Query:
+    """The metric and statistic of an alarm; the period is scaled."""
 
     metric: Metric
     statistic: str
@@ -63,88 +63,88 @@ class _Watched:
 
 
 class Alarms:
-    """The alarms of all regions, which moto keeps."""
+    """Evaluates the alarms of all regions, which moto stores."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
         self._actions: list[tuple[str, Action]] = []
         self._changed = asyncio.Event()
         self._transitioned = asyncio.Event()
-        # The period in which an alarm was last evaluated, for as long as it is the same alarm.
+        # Each alarm by region and name, and the period of its last evaluation.
         self._evaluated: dict[tuple[str, str], tuple[Alarm, int]] = {}
         self._repeat_at: dict[tuple[str, str], float] = {}
         self._running: set[asyncio.Task[None]] = set()
 
     def on_action(self, prefix: str, action: Action) -> None:
-        """Call `action` for alarm actions whose ARN begins with `prefix`."""
+        """Register a handler for alarm actions whose ARN begins with `prefix`."""
         self._actions.append((prefix, action))
 
     def changed(self) -> None:
-        """Alarms were put, changed or deleted. In the event loop."""
+        """Handle created, updated or deleted alarms. Call in the event loop."""
         self._changed.set()
 
     async def run(self) -> None:
-        """Evaluate alarms for ever."""
+        """Evaluate alarms, until cancelled."""
         while True:
             self._changed.clear()
             now = time.time()
-            pauses = [self._look_at(region, alarm, now) for region, alarm in _all()]
+            pauses = [self._evaluate_if_due(region, alarm, now) for region, alarm in _all()]
             try:
                 async with asyncio.timeout(min(pauses, default=None)):
                     await self._changed.wait()
             except TimeoutError:
                 continue
 
-    def _look_at(self, region: str, alarm: Alarm, now: float) -> float:
-        """Evaluate an alarm if a period has ended; how long until the next one does."""
-        watched = _watched(alarm)
-        if watched is None:
+    def _evaluate_if_due(self, region: str, alarm: Alarm, now: float) -> float:
+        """Evaluate an alarm if a period has ended; return the seconds until the next one ends."""
+        query = _query(alarm)
+        if query is None:
             return _REPEAT_SECONDS
-        key, period = (region, alarm.name), int(now // watched.period)
+        key, period = (region, alarm.name), int(now // query.period)
         if self._evaluated.get(key) != (alarm, period):
             self._evaluated[key] = (alarm, period)
-            self._evaluate(region, alarm, watched, period)
-        return (period + 1) * watched.period - now
+            self._evaluate(region, alarm, query, period)
+        return (period + 1) * query.period - now
 
-    def _evaluate(self, region: str, alarm: Alarm, watched: _Watched, period: int) -> None:
+    def _evaluate(self, region: str, alarm: Alarm, query: _Query, period: int) -> None:
         rule = _rule(alarm)
-        verdict = evaluation.evaluate(rule, self._points(region, alarm, watched, period))
+        verdict = evaluation.evaluate(rule, self._points(region, alarm, query, period))
         if verdict is not None and verdict.state != alarm.state_value:
             alarm.update_state(verdict.reason, "{}", verdict.state)
         else:
             self._repeat(region, alarm)
 
     def datapoints(self, region: str, name: str) -> list[float]:
-        """What an alarm that was not deleted is judged by now, oldest first."""
+        """An alarm's current datapoints, oldest first; empty if the alarm does not exist."""
         alarm = find(region, name)
-        watched = _watched(alarm) if alarm is not None else None
-        if alarm is None or watched is None:
+        query = _query(alarm) if alarm is not None else None
+        if alarm is None or query is None:
             return []
-        points = self._points(region, alarm, watched, int(time.time() // watched.period))
+        points = self._points(region, alarm, query, int(time.time() // query.period))
         return [point.value for point in points if point.value is not None][-_rule(alarm).periods :]
 
-    def _points(self, region: str, alarm: Alarm, watched: _Watched, period: int) -> list[Point]:
+    def _points(self, region: str, alarm: Alarm, query: _Query, period: int) -> list[Point]:
         """The datapoints before a period."""
         store = self._stores[ACCOUNT_ID, region]
         first = period - _rule(alarm).periods - evaluation.MORE_PERIODS
-        start, end = first * watched.period, period * watched.period
-        found = {
-            round(begin / watched.period): _value(alarm, samples, watched.statistic)
-            for begin, samples in store.by_period(watched.metric, start, end, watched.period, watched.unit)
+        start, end = first * query.period, period * query.period
+        values = {
+            round(begin / query.period): _value(alarm, samples, query.statistic)
+            for begin, samples in store.by_period(query.metric, start, end, query.period, query.unit)
         }
-        return [Point(number * watched.period, found.get(number)) for number in range(first, period)]
+        return [Point(number * query.period, values.get(number)) for number in range(first, period)]
 
     def transition(self, alarm: Alarm, previous: str) -> None:
-        """An alarm has entered a state, by evaluation or by SetAlarmState. In the event loop."""
+        """Handle a state transition, by evaluation or SetAlarmState. Call in the event loop."""
         _log.info("alarm %s: %s → %s: %s", alarm.name, previous, alarm.state_value, alarm.state_reason)
         self._repeat_at[alarm.region_name, alarm.name] = time.time() + timescale.scaled(_REPEAT_SECONDS)
-        self._set_off(alarm, previous, "")
-        # Wakes all that wait now; the next ones wait for the next transition.
+        self._trigger(alarm, previous, "")
+        # Wake the current waiters; later ones wait for the next transition.
         self._transitioned.set()
         self._transitioned = asyncio.Event()
 
     async def wait_for(self, region: str, names: Collection[str]) -> Alarm:
-        """Wait until one of some alarms is in the ALARM state; one that is not there is not."""
+        """Wait until one of the alarms exists and is in the ALARM state."""
         while True:
             for name in names:
                 alarm = find(region, name)
@@ -156,9 +156,9 @@ class Alarms:
         key, now = (region, alarm.name), time.time()
         if now >= self._repeat_at.get(key, now):
             self._repeat_at[key] = now + timescale.scaled(_REPEAT_SECONDS)
-            self._set_off(alarm, alarm.state_value, _REPEATED)
+            self._trigger(alarm, alarm.state_value, _REPEATED)
 
-    def _set_off(self, alarm: Alarm, previous: str, only: str) -> None:
+    def _trigger(self, alarm: Alarm, previous: str, only: str) -> None:
         if not alarm.actions_enabled:
             return
         arns = {
@@ -197,13 +197,13 @@ def _all() -> list[tuple[str, Alarm]]:
 
 
 def find(region: str, name: str) -> Alarm | None:
-    """An alarm."""
+    """The alarm with this name, or None."""
     backends = cloudwatch_backends[ACCOUNT_ID]
     return backends[region].alarms.get(name) if region in backends else None
 
 
-def _watched(alarm: Alarm) -> _Watched | None:
-    """None for a composite alarm, metric math, and a band of anomalies, which are not evaluated."""
+def _query(alarm: Alarm) -> _Query | None:
+    """An alarm's query; None for composite alarms, metric math and anomaly detection: not evaluated."""
     if alarm.rule or not evaluation.supports(alarm.comparison_operator):
         return None
     if alarm.metric_data_queries:
@@ -217,7 +217,7 @@ def _watched(alarm: Alarm) -> _Watched | None:
         function = alarm.statistic or alarm.extended_statistic or "Average"
         period, unit = float(alarm.period), alarm.unit or ""
     pairs = frozenset((str(item.name), str(item.value)) for item in dimensions)
-    return _Watched(Metric(namespace, name, pairs), function, timescale.scaled(period), unit or None)
+    return _Query(Metric(namespace, name, pairs), function, timescale.scaled(period), unit or None)
 
 
 def _rule(alarm: Alarm) -> Rule:
@@ -232,7 +232,7 @@ def _rule(alarm: Alarm) -> Rule:
 
 
 def _value(alarm: Alarm, samples: list[Sample], function: str) -> float | None:
-    """A period's datapoint; none if a percentile of so few samples would say nothing, and must not count."""
+    """A period's datapoint; None if a percentile has too few samples and the alarm ignores these."""
     if alarm.evaluate_low_sample_count_percentile == "ignore" and function.startswith("p"):
         share = float(function[1:]) / 100
         if len(samples) < 10 / max(min(share, 1 - share), 1e-9):
@@ -245,17 +245,17 @@ _MAX_SUBJECT = 100
 
 
 async def notify_topic(firing: Firing) -> None:
-    """Tell a topic what an alarm's state is, and was.
+    """Publish an alarm's transition to an SNS topic.
 
     Raises:
-        Exception: moto's, if there is no such topic.
+        Exception: from moto, if the topic does not exist.
     """
     alarm = find(firing.region, firing.alarm)
     if alarm is not None:
         subject = f'{firing.state}: "{firing.alarm}" in {firing.region}'[:_MAX_SUBJECT]
         message = json.dumps(_message(alarm, firing))
         topics = sns_backends[ACCOUNT_ID][firing.action.split(":")[3]]
-        # Subscriptions may be queues and functions.
+        # In a thread, because moto calls subscribed queues and functions from here.
         await asyncio.to_thread(topics.publish, message, arn=firing.action, subject=subject)
 
 

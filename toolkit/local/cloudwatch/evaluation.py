@@ -1,4 +1,4 @@
-"""What state an alarm is in: CloudWatch's rules, also those about missing datapoints.
+"""The evaluation of an alarm's state, including missing datapoints.
 
 See "Configuring how CloudWatch alarms treat missing data" in the CloudWatch user guide.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 OK, ALARM, INSUFFICIENT_DATA = "OK", "ALARM", "INSUFFICIENT_DATA"
-# CloudWatch looks at more periods than it evaluates, in case the newest ones miss data.
+# CloudWatch reads more periods than it evaluates, in case the newest ones lack data.
 MORE_PERIODS = 2
 
 _COMPARISONS: dict[str, tuple[Callable[[float, float], bool], str]] = {
@@ -24,7 +24,7 @@ _COMPARISONS: dict[str, tuple[Callable[[float, float], bool], str]] = {
 
 
 def supports(comparison: str) -> bool:
-    """Whether it is a comparison with a fixed threshold."""
+    """Whether the operator compares with a fixed threshold."""
     return comparison in _COMPARISONS
 
 
@@ -32,8 +32,8 @@ class Point(NamedTuple):
     """A period's datapoint.
 
     Attributes:
-        time: the period's beginning, in seconds since the epoch.
-        value: None if there is none.
+        time: the start of the period, in seconds since the epoch.
+        value: None if the period has no data.
     """
 
     time: float
@@ -42,12 +42,12 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """When an alarm fires.
+    """The condition of an alarm.
 
     Attributes:
-        comparison: CloudWatch's name of it.
-        periods: how many datapoints are looked at.
-        to_alarm: how many of them must breach the threshold.
+        comparison: CloudWatch's comparison operator.
+        periods: the evaluation periods.
+        to_alarm: the datapoints to alarm.
         missing: `missing`, `ignore`, `breaching` or `notBreaching`.
     """
 
@@ -58,54 +58,54 @@ class Rule:
     missing: str = "missing"
 
     def breaches(self, value: float) -> bool:
-        """Whether a datapoint is on the wrong side of the threshold."""
+        """Whether a datapoint breaches the threshold."""
         return _COMPARISONS[self.comparison][0](value, self.threshold)
 
 
 class Verdict(NamedTuple):
-    """The state that an alarm should have, and why."""
+    """An alarm's new state and its reason."""
 
     state: str
     reason: str
 
 
 def evaluate(rule: Rule, points: Sequence[Point]) -> Verdict | None:
-    """The state that an alarm should have.
+    """Evaluate an alarm.
 
     Args:
-        rule: when it fires.
-        points: of the newest `rule.periods + MORE_PERIODS` periods, oldest first.
+        rule: the alarm's condition.
+        points: the datapoints of the newest `rule.periods + MORE_PERIODS` periods, oldest first.
 
     Returns:
-        None if it keeps the one it has.
+        The new state, or None if the alarm keeps its state.
     """
-    known = [point for point in points if point.value is not None][-rule.periods :]
-    missing = rule.periods - len(known)
+    existing = [point for point in points if point.value is not None][-rule.periods :]
+    missing = rule.periods - len(existing)
     if missing == 0 or rule.missing in ("breaching", "notBreaching"):
-        return _by_count(rule, known, missing)
-    if not known:
+        return _by_count(rule, existing, missing)
+    if not existing:
         if rule.missing == "ignore":
             return None
         noun = "datapoint was" if rule.periods == 1 else "datapoints were"
         return Verdict(INSUFFICIENT_DATA, f"Insufficient Data: {rule.periods} {noun} unknown.")
-    breaching = _count(rule, known)
-    if breaching >= rule.to_alarm or breaching < len(known):
-        return _by_count(rule, known, 0)
-    # All that is known breaches, but it is too little by itself: it must go back far enough.
+    breaching = _count(rule, existing)
+    if breaching >= rule.to_alarm or breaching < len(existing):
+        return _by_count(rule, existing, 0)
+    # All datapoints breach but are too few: the oldest one decides, if it is old enough.
     age = len(points) - [point.value is not None for point in points].index(True)
     enough = rule.missing == "missing" and age >= rule.to_alarm
-    return Verdict(ALARM, _reason(rule, known, alarm=True)) if enough else None
+    return Verdict(ALARM, _reason(rule, existing, alarm=True)) if enough else None
 
 
-def _count(rule: Rule, known: Sequence[Point]) -> int:
-    return sum(rule.breaches(point.value) for point in known if point.value is not None)
+def _count(rule: Rule, existing: Sequence[Point]) -> int:
+    return sum(rule.breaches(point.value) for point in existing if point.value is not None)
 
 
-def _by_count(rule: Rule, known: Sequence[Point], missing: int) -> Verdict:
-    """The state by all datapoints, of which the missing ones are as `rule.missing` says."""
+def _by_count(rule: Rule, existing: Sequence[Point], missing: int) -> Verdict:
+    """The state by the existing datapoints, and the missing ones as `rule.missing` treats them."""
     filled = missing if rule.missing == "breaching" else 0
-    alarm = _count(rule, known) + filled >= rule.to_alarm
-    reason = _reason(rule, known, alarm=alarm) if known else _reason_without_data(rule)
+    alarm = _count(rule, existing) + filled >= rule.to_alarm
+    reason = _reason(rule, existing, alarm=alarm) if existing else _reason_without_data(rule)
     return Verdict(ALARM if alarm else OK, reason)
 
 
@@ -118,10 +118,10 @@ def _reason_without_data(rule: Rule) -> str:
     )
 
 
-def _reason(rule: Rule, known: Sequence[Point], *, alarm: bool) -> str:
+def _reason(rule: Rule, existing: Sequence[Point], *, alarm: bool) -> str:
     shown = [
         f"{point.value} ({time.strftime('%d/%m/%y %H:%M:%S', time.gmtime(point.time))})"
-        for point in reversed(known)
+        for point in reversed(existing)
         if point.value is not None and rule.breaches(point.value) is alarm
     ]
     verb = "was" if len(shown) == 1 else "were"

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-# They are kept in memory: of a series this many, at least the newer half.
+# The samples are in memory: a series keeps this many, and at least the newer half of them.
 MAX_SAMPLES = 20_000
 
 Dimensions = frozenset[tuple[str, str]]
@@ -17,7 +17,7 @@ _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,10})?|100)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A value, or a set of values of which only statistics are known.
+    """A value, or the statistics of a set of values.
 
     Attributes:
         time: seconds since the epoch.
@@ -33,18 +33,18 @@ class Sample:
 
     @property
     def lowest(self) -> float:
-        """The smallest of its values."""
+        """The smallest value."""
         return self.total if self.minimum is None else self.minimum
 
     @property
     def highest(self) -> float:
-        """The largest of its values."""
+        """The largest value."""
         return self.total if self.maximum is None else self.maximum
 
 
 @dataclass(frozen=True)
 class Metric:
-    """What identifies a metric: other dimensions, another metric."""
+    """The identity of a metric, which includes its exact dimensions."""
 
     namespace: str
     name: str
@@ -52,7 +52,7 @@ class Metric:
 
     @classmethod
     def of(cls, namespace: str, name: str, dimensions: Iterable[Mapping[str, str]]) -> Metric:
-        """From dimensions as the API has them, `{"Name": …, "Value": …}`."""
+        """Create a metric from the API's dimensions, `{"Name": …, "Value": …}`."""
         return cls(namespace, name, frozenset((item["Name"], item["Value"]) for item in dimensions))
 
 
@@ -64,7 +64,7 @@ class Store:
         self._lock = threading.Lock()
 
     def put(self, metric: Metric, samples: Iterable[Sample]) -> None:
-        """Add samples, in any order of time."""
+        """Add samples in any order."""
         with self._lock:
             series = self._series.setdefault(metric, [])
             for sample in samples:
@@ -73,17 +73,17 @@ class Store:
                 del series[: -MAX_SAMPLES // 2]
 
     def between(self, metric: Metric, start: float, end: float, unit: str | None = None) -> list[Sample]:
-        """Samples from `start` to before `end`, by time; with a unit, only those that have it."""
+        """Samples from `start` (inclusive) to `end` (exclusive), by time; with a unit, only those with it."""
         with self._lock:
             series = self._series.get(metric, [])
             first = bisect.bisect_left(series, start, key=_time)
-            found = series[first : bisect.bisect_left(series, end, key=_time)]
-        return [sample for sample in found if unit in (None, sample.unit)]
+            samples = series[first : bisect.bisect_left(series, end, key=_time)]
+        return [sample for sample in samples if unit in (None, sample.unit)]
 
     def by_period(
         self, metric: Metric, start: float, end: float, period: float, unit: str | None = None
     ) -> Iterator[tuple[float, list[Sample]]]:
-        """Samples by the periods that have any: a period's beginning, a multiple of its length, and they."""
+        """The periods that have samples: the start, a multiple of the period's length, and the samples."""
         begin = start // period * period
         group: list[Sample] = []
         for sample in self.between(metric, begin, end, unit):
@@ -105,13 +105,13 @@ def _time(sample: Sample) -> float:
 
 
 def statistic(samples: Sequence[Sample], name: str) -> float | None:
-    """A statistic over samples, of which there is at least one.
+    """A statistic over at least one sample.
 
     Args:
         name: `SampleCount`, `Sum`, `Average`, `Minimum`, `Maximum` or a percentile such as `p99.9`.
 
     Returns:
-        None for any other name, and for a percentile of values that are not known one by one.
+        None for any other name, and for a percentile over sets of values.
     """
     if name == "SampleCount":
         return sum(sample.count for sample in samples)

@@ -1,7 +1,7 @@
-"""moto's CloudWatch on the samples of `series`, with what it lacks.
+"""moto's CloudWatch operations on the samples of `models`.
 
-moto takes a metric with further dimensions for the same metric, knows no percentiles, starts alarms as OK
-even when they are only changed, and has no history of them.
+moto itself ignores additional dimensions, has no percentiles and no alarm history, and resets an updated
+alarm to OK.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from toolkit.local.awsapi import Members
 from toolkit.local.cloudwatch.evaluation import INSUFFICIENT_DATA
 from toolkit.local.cloudwatch.models import Metric, Sample, Store, statistic
 
-# Called, in any thread, after an alarm was put, changed or deleted …
+# Called in any thread after an alarm was created, updated or deleted.
 OnChange = Callable[[], None]
-# … and after an alarm went from the state named into the one it has.
+# Called in any thread after a state transition, with the alarm and its previous state.
 OnTransition = Callable[[Alarm, str], None]
 
 _SIMPLE = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
@@ -47,14 +47,14 @@ class Stores(defaultdict[tuple[str, str], Store]):
 
 
 def apply(stores: Stores, on_change: OnChange, on_transition: OnTransition) -> None:
-    """Make moto's CloudWatch work with these stores."""
-    _keep_samples(stores)
-    _answer_statistics(stores)
-    _keep_states(on_change, on_transition)
+    """Patch moto's CloudWatch to use these stores."""
+    _patch_samples(stores)
+    _patch_statistics(stores)
+    _patch_alarms(on_change, on_transition)
     CloudWatchResponse.describe_alarm_history = _describe_alarm_history  # type: ignore[attr-defined]
 
 
-def _keep_samples(stores: Stores) -> None:
+def _patch_samples(stores: Stores) -> None:
     def put_metric_data(self: Any, namespace: str, metric_data: list[Members]) -> None:
         for number, datum in enumerate(metric_data, start=1):
             self._validate_parameters_put_metric_data(datum, number)
@@ -102,7 +102,7 @@ def _samples(datum: Members) -> Iterator[Sample]:
         yield Sample(now, float(datum.get("Value", 0)), unit)
 
 
-def _answer_statistics(stores: Stores) -> None:
+def _patch_statistics(stores: Stores) -> None:
     def get_metric_statistics(self: Any) -> ActionResult:
         simple, extended = self._get_param("Statistics", []), self._get_param("ExtendedStatistics", [])
         if not simple and not extended:
@@ -123,14 +123,14 @@ def _answer_statistics(stores: Stores) -> None:
     ) -> list[Members]:
         store = stores[self.account_id, self.region_name]
         start, end = _seconds(start_time), _seconds(end_time)
-        found = [_series(store, query, start, end, scan_by) for query in queries if "MetricStat" in query]
+        series = [_series(store, query, start, end, scan_by) for query in queries if "MetricStat" in query]
         hidden = {query["Id"] for query in queries if not query.get("ReturnData", True)}
-        answer = [result for result in found if result["id"] not in hidden]
+        results = [result for result in series if result["id"] not in hidden]
         for query in queries:
             if "MetricStat" not in query:
-                values, times = parse_expression(query["Expression"], found)
-                answer.append(_result(query, query["Id"], times, values))
-        return answer
+                values, times = parse_expression(query["Expression"], series)
+                results.append(_result(query, query["Id"], times, values))
+        return results
 
     CloudWatchResponse.get_metric_statistics = get_metric_statistics  # type: ignore[method-assign]
     CloudWatchBackend.get_metric_data = get_metric_data  # type: ignore[method-assign,assignment]
@@ -172,11 +172,11 @@ def _result(query: Members, label: str, times: Sequence[datetime], values: Seque
 
 
 def _seconds(when: datetime) -> float:
-    # moto's times are UTC and do not say so.
+    # moto's naive times are UTC.
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
 
 
-def _keep_states(on_change: OnChange, on_transition: OnTransition) -> None:
+def _patch_alarms(on_change: OnChange, on_transition: OnTransition) -> None:
     put_alarm, delete_alarms = CloudWatchBackend.put_metric_alarm, CloudWatchBackend.delete_alarms
 
     def put_metric_alarm(self: Any, name: str, *arguments: Any, **named: Any) -> Alarm:
@@ -214,7 +214,7 @@ def _keep_states(on_change: OnChange, on_transition: OnTransition) -> None:
 
 
 def record_action(alarm: Alarm, arn: str, outcome: str) -> None:
-    """Note in an alarm's history what became of an action."""
+    """Add the outcome of an action to an alarm's history."""
     _record(alarm, "Action", outcome, {"actionArn": arn})
 
 
@@ -246,7 +246,5 @@ def _describe_alarm_history(self: Any) -> ActionResult:
     newest_first = self._get_param("ScanBy") != "TimestampAscending"
     items.sort(key=lambda item: item["Timestamp"], reverse=newest_first)
     start, size = int(self._get_param("NextToken") or 0), self._get_int_param("MaxRecords") or _PAGE
-    answer: Members = {"AlarmHistoryItems": items[start : start + size]}
-    if start + size < len(items):
-        answer["NextToken"] = str(start + size)
-    return ActionResult(answer)
+    more = {"NextToken": str(start + size)} if start + size < len(items) else {}
+    return ActionResult({"AlarmHistoryItems": items[start : start + size], **more})

@@ -1,4 +1,4 @@
-"""Metrics and alarms as a part of the cloud."""
+"""CloudWatch metrics and alarms as a service of the cloud."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _MAX_EMBEDDED_VALUES = 100
 
 
 class Metrics:
-    """CloudWatch's metrics and alarms: the API is moto's, what it says comes from here.
+    """CloudWatch metrics and alarms; moto's API reads them from here.
 
-    Services publish with `put`, and have their actions called with `on_action`.
+    Other services publish with `put` and register alarm actions with `on_action`.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Metrics:
         self._work: asyncio.Task[None] | None = None
         self.on_action(alarms.TOPIC_PREFIX, alarms.notify_topic)
 
-    def put(  # noqa: PLR0913, PLR0917 all that makes a value in CloudWatch
+    def put(  # noqa: PLR0913, PLR0917 the members of a value in CloudWatch
         self,
         region: str,
         namespace: str,
@@ -48,9 +48,8 @@ class Metrics:
         """Publish a value, with the present time. May be called from any thread.
 
         Args:
-            unit: as CloudWatch names it, such as `Count`, `Microseconds` or `None`.
-            dimensions: the sets of dimensions (name → value) under which it is published, each of
-                which makes a metric of its own.
+            unit: CloudWatch's name, such as `Count`, `Microseconds` or `None`.
+            dimensions: sets of dimensions (name → value); each set is a separate metric.
         """
         sample = Sample(time.time(), float(value), unit)
         for pairs in dimensions:
@@ -78,29 +77,25 @@ class Metrics:
                     self.put(region, str(directive["Namespace"]), name, value, unit, dimensions)
 
     def alarm_state(self, region: str, name: str) -> str | None:
-        """`OK`, `ALARM` or `INSUFFICIENT_DATA`; None if there is no such alarm."""
+        """`OK`, `ALARM` or `INSUFFICIENT_DATA`; None if the alarm does not exist."""
         alarm = alarms.find(region, name)
         return alarm.state_value if alarm else None
 
     def datapoints(self, region: str, name: str) -> list[float]:
-        """The datapoints that an alarm is judged by now, oldest first; none if there is no such alarm."""
+        """An alarm's current datapoints, oldest first; empty if the alarm does not exist."""
         return self._alarms.datapoints(region, name)
 
     async def wait_for_alarm(self, region: str, names: Collection[str]) -> tuple[str, str]:
-        """Wait until one of some alarms is in the ALARM state.
-
-        Returns:
-            Its name, and the reason for its state.
-        """
+        """Wait until one of the alarms is in the ALARM state; return its name and the state's reason."""
         alarm = await self._alarms.wait_for(region, names)
         return alarm.name, alarm.state_reason
 
     def on_action(self, prefix: str, action: alarms.Action) -> None:
-        """Have alarm actions done whose ARN begins with `prefix`.
+        """Register a handler for alarm actions whose ARN begins with `prefix`.
 
         Args:
-            action: called in the event loop when an alarm enters the state that the action is for; for
-                scaling policies again every minute of AWS that it stays in it.
+            action: called in the event loop when an alarm enters the action's state, and for scaling
+                policies again every minute on AWS while it stays in that state.
         """
         self._alarms.on_action(prefix, action)
 

@@ -1,4 +1,8 @@
-"""A model's execution role: what it lets SageMaker do while IAM is enforced, and its credentials."""
+"""A model's execution role: its permissions while IAM is enforced, and its credentials for containers.
+
+Like the agent on AWS, the cloud gives a container an address and a token in its environment; the container's
+SDK requests temporary credentials there as often as it needs them.
+"""
 
 from __future__ import annotations
 
@@ -21,26 +25,26 @@ _SESSION = "SageMaker"
 
 @dataclass(frozen=True)
 class ExecutionRole:
-    """The role of a model.
+    """A model's execution role.
 
     Attributes:
-        enforcement: decides.
-        arn: of the role.
+        enforcement: evaluates the role's policies.
+        arn: the role's ARN.
     """
 
     enforcement: Enforcement
     arn: str
 
     def require(self, action: str, resource: str, context: Mapping[str, str]) -> None:
-        """Check that SageMaker may do something with this role.
+        """Check that the role allows an action.
 
         Args:
             action: such as `s3:GetObject`.
-            resource: its ARN.
-            context: condition keys of its own, such as `s3:prefix`.
+            resource: the ARN.
+            context: the action's condition keys, such as `s3:prefix`.
 
         Raises:
-            RoleDeniedError: it may not.
+            RoleDeniedError: the role does not allow it.
         """
         if not self.enforcement.enforced:
             return
@@ -49,10 +53,10 @@ class ExecutionRole:
         _raise_if_denied(self.enforcement.allowed(role, action, resource, context))
 
     def require_trust(self) -> None:
-        """Check that SageMaker can use the role at all.
+        """Check that SageMaker can assume the role.
 
         Raises:
-            RoleDeniedError: it does not exist, or does not trust SageMaker.
+            RoleDeniedError: the role does not exist or does not trust SageMaker.
         """
         if not self.enforcement.enforced:
             return
@@ -63,7 +67,7 @@ class ExecutionRole:
         _raise_if_denied(self.enforcement.allowed(service, "sts:AssumeRole", self.arn, context))
 
     def issue_credentials(self, region: str) -> SessionCredentials:
-        """Temporary credentials of the role, for a container.
+        """Issue temporary credentials of the role for a container.
 
         Raises:
             RoleDeniedError: see `require_trust`.
@@ -80,13 +84,13 @@ def _raise_if_denied(decision: Decision) -> None:
 
 
 _PATH = "/_toolkit/container-credentials"
-# SDKs ask again a quarter of an hour before the end.
+# SDKs refresh credentials 15 minutes before they expire.
 _RENEW = timedelta(hours=1)
 
 
 @dataclass
 class _Grant:
-    """What one role's containers may ask for."""
+    """The address and token of one role's containers in one region."""
 
     role: ExecutionRole
     region: str
@@ -95,30 +99,21 @@ class _Grant:
     credentials: SessionCredentials | None = None
 
     def current(self) -> SessionCredentials:
-        """Credentials that last for a while; raises RoleDeniedError."""
+        """Credentials that are valid for at least an hour; raises RoleDeniedError."""
         if self.credentials is None or self.credentials.expiration - datetime.now(UTC) < _RENEW:
             self.credentials = self.role.issue_credentials(self.region)
         return self.credentials
 
 
 class ContainerCredentials:
-    """The agent of all containers.
-
-    Args:
-        endpoint_url: the cloud's address.
-    """
+    """The credentials endpoint of all containers."""
 
     def __init__(self, endpoint_url: str) -> None:
         self._endpoint_url = endpoint_url
         self._grants: dict[tuple[str, str], _Grant] = {}
 
     def environment(self, role: ExecutionRole, region: str) -> dict[str, str]:
-        """The environment variables that lead a container's SDK to its credentials.
-
-        Args:
-            role: of the container's model.
-            region: of the endpoint.
-        """
+        """The environment variables that point a container's SDK to its credentials."""
         grant = self._grants.setdefault((role.arn, region), _Grant(role, region))
         return {
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{self._endpoint_url}{_PATH}/{grant.id}",
@@ -126,18 +121,19 @@ class ContainerCredentials:
         }
 
     def routes(self) -> Sequence[BaseRoute]:
-        """What SDKs ask."""
-        return [Route(f"{_PATH}/{{id}}", self._answer)]
+        """The route that SDKs request credentials from."""
+        return [Route(f"{_PATH}/{{id}}", self._respond)]
 
-    async def _answer(self, request: Request) -> Response:
+    async def _respond(self, request: Request) -> Response:
         token = request.headers.get("authorization", "")
-        grant = next((each for each in self._grants.values() if each.id == request.path_params["id"]), None)
+        grants = (grant for grant in self._grants.values() if grant.id == request.path_params["id"])
+        grant = next(grants, None)
         if grant is None or not hmac.compare_digest(grant.token.encode(), token.encode()):
-            return _refusal("AccessDenied", "These are no credentials of yours.")
+            return _error_response("AccessDenied", "These are no credentials of yours.")
         try:
             credentials = grant.current()
         except RoleDeniedError as error:
-            return _refusal("AssumeRoleUnauthorizedAccess", str(error))
+            return _error_response("AssumeRoleUnauthorizedAccess", str(error))
         return JSONResponse(
             {
                 "RoleArn": grant.role.arn,
@@ -149,5 +145,5 @@ class ContainerCredentials:
         )
 
 
-def _refusal(code: str, message: str) -> Response:
+def _error_response(code: str, message: str) -> Response:
     return JSONResponse({"code": code, "message": message}, 403)

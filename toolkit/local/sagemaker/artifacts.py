@@ -1,4 +1,4 @@
-"""A model's files: from S3 into a directory, as SageMaker does before it starts a container."""
+"""A model's files, copied from S3 into a directory before a container starts."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from urllib.parse import urlsplit
 from toolkit.local.controlplane import s3
 from toolkit.local.sagemaker.exceptions import ArtifactError, RoleDeniedError
 
-# Raises RoleDeniedError unless the model's role may do an action on a resource, with these condition keys.
+# Raises RoleDeniedError unless the model's role allows an action on a resource, with these condition keys.
 Require = Callable[[str, str, Mapping[str, str]], None]
 
 
-def materialise(container: Mapping[str, Any], directory: Path, require: Require) -> Path:
-    """Put the files of a container's model into a directory; blocks for as long as that takes.
+def materialize(container: Mapping[str, Any], directory: Path, require: Require) -> Path:
+    """Copy the files of a container's model into a directory; blocks.
 
     Args:
         container: a ContainerDefinition, with `ModelDataSource` or `ModelDataUrl` or neither.
-        directory: folder of all models; a model of the same content is already there, and is used again.
-        require: checks what the model's execution role may read.
+        directory: directory of all models; models of the same content share their files.
+        require: checks the permissions of the model's execution role.
 
     Returns:
-        The model's own folder; its files must not be changed.
+        The model's own directory; its files must not be changed.
 
     Raises:
-        ArtifactError: see there.
+        ArtifactError: the model's files are missing or cannot be used.
     """
     source = container.get("ModelDataSource", {}).get("S3DataSource")
     if source is not None:
@@ -41,17 +41,17 @@ def materialise(container: Mapping[str, Any], directory: Path, require: Require)
         uri, compressed, prefix = container["ModelDataUrl"], True, False
     else:
         uri, compressed, prefix = None, False, False
-    found = _find(uri, prefix) if uri else {}
+    files = _find(uri, prefix) if uri else {}
     if uri:
-        _check_access(uri, found.values(), require, listed=prefix)
-    target = directory / _digest(found, compressed)
+        _check_access(uri, files.values(), require, listed=prefix)
+    target = directory / _digest(files, compressed)
     if not target.is_dir():
-        _fill(target, found, compressed)
+        _fill(target, files, compressed)
     return target
 
 
 def _find(uri: str, prefix: bool) -> dict[str, s3.FileKey]:
-    """The S3 objects of a model, by their paths below the model directory."""
+    """The S3 objects of a model, by path in the model directory."""
     parts = urlsplit(uri)
     key = parts.path.removeprefix("/")
     try:
@@ -59,55 +59,55 @@ def _find(uri: str, prefix: bool) -> dict[str, s3.FileKey]:
     except LookupError as error:
         raise ArtifactError(f"Could not find model data at {uri}: {error.args[0]}.") from error
     if prefix:
-        found = {object_.name[len(key) :]: object_ for object_ in matching}
-        # Consoles make such objects to show a folder.
-        found = {path: object_ for path, object_ in found.items() if path and not path.endswith("/")}
+        files = {object_.name[len(key) :]: object_ for object_ in matching}
+        # The S3 console creates objects that end in a slash to show a folder.
+        files = {path: object_ for path, object_ in files.items() if path and not path.endswith("/")}
     else:
-        found = {Path(key).name: object_ for object_ in matching if object_.name == key}
-    if not found:
+        files = {Path(key).name: object_ for object_ in matching if object_.name == key}
+    if not files:
         raise ArtifactError(f"Could not find model data at {uri}.")
-    return found
+    return files
 
 
-def _check_access(uri: str, found: Iterable[s3.FileKey], require: Require, *, listed: bool) -> None:
+def _check_access(uri: str, files: Iterable[s3.FileKey], require: Require, *, listed: bool) -> None:
     parts = urlsplit(uri)
     bucket = f"arn:aws:s3:::{parts.netloc}"
     try:
         if listed:
             require("s3:ListBucket", bucket, {"s3:prefix": parts.path.removeprefix("/")})
-        for object_ in found:
+        for object_ in files:
             require("s3:GetObject", f"{bucket}/{object_.name}", {})
     except RoleDeniedError as error:
         raise ArtifactError(f"Could not access model data at {uri}. {error}") from error
 
 
-def _digest(found: Mapping[str, s3.FileKey], compressed: bool) -> str:
-    lines = [f"{path} {object_.etag} {object_.size}" for path, object_ in sorted(found.items())]
+def _digest(files: Mapping[str, s3.FileKey], compressed: bool) -> str:
+    lines = [f"{path} {object_.etag} {object_.size}" for path, object_ in sorted(files.items())]
     return hashlib.sha256("\n".join([str(compressed), *lines]).encode()).hexdigest()[:24]
 
 
-def _fill(target: Path, found: Mapping[str, s3.FileKey], compressed: bool) -> None:
+def _fill(target: Path, files: Mapping[str, s3.FileKey], compressed: bool) -> None:
     partial = target.with_name(f"{target.name}.{os.urandom(4).hex()}.partial")
     partial.mkdir(parents=True)
     try:
-        for path, object_ in found.items():
+        for path, object_ in files.items():
             file = (partial / path).resolve()
             if not file.is_relative_to(partial.resolve()):
-                raise ArtifactError(f"The key {object_.name} leads out of the model directory.")
+                raise ArtifactError(f"The key {object_.name} points outside the model directory.")
             file.parent.mkdir(parents=True, exist_ok=True)
-            _place(object_, file)
+            _copy(object_, file)
             if compressed:
                 _unpack(file, partial)
-        # Two variants with the same model may be here at once; either result is as good.
+        # Two variants may copy the same model concurrently; either copy is good.
         with contextlib.suppress(OSError):
             partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _place(object_: s3.FileKey, file: Path) -> None:
+def _copy(object_: s3.FileKey, file: Path) -> None:
     if object_.file is not None:
-        # No second copy of the weights; the object may be deleted and the model goes on.
+        # A hard link: no second copy of the weights, and the model survives the deletion of the object.
         os.link(object_.file, file)
     else:
         file.write_bytes(object_.value)

@@ -1,4 +1,4 @@
-"""How an update is to go: an endpoint's DeploymentConfig, read and checked."""
+"""Updates: an endpoint's DeploymentConfig, and the traffic shift from its blue (old) to its green fleet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from toolkit.local.sagemaker.exceptions import DeploymentError, StartTimeoutErro
 from toolkit.local.sagemaker.fleet import Fleet, Stage, Variant
 from toolkit.local.timescale import scaled
 
-# AWS's bounds of a step, in percent of the instances.
+_log = logging.getLogger(__name__)
+
+# AWS's limits on a step, in percent of the instances.
 _BOUNDS = {"CanarySize": (0, 50), "LinearStepSize": (10, 50), "MaximumBatchSize": (5, 50)}
 
 
@@ -27,7 +29,7 @@ class Size:
 
     Attributes:
         value: instances, or percent of them.
-        is_percent: which of the two.
+        is_percent: whether `value` is a percentage.
     """
 
     value: float
@@ -35,30 +37,30 @@ class Size:
 
     @classmethod
     def of(cls, capacity: Members) -> Size:
-        """From a CapacitySize."""
+        """Read a CapacitySize."""
         return cls(float(capacity["Value"]), capacity["Type"] == "CAPACITY_PERCENT")
 
     def share(self, total: int) -> float:
-        """The part of a fleet of `total` instances, from 0 to 1."""
+        """The share of a fleet of `total` instances, from 0 to 1."""
         return self.value / 100 if self.is_percent else self.value / max(total, 1)
 
     def instances(self, total: int) -> int:
-        """The part of a fleet of `total` instances, at least one of them."""
+        """The instances of a fleet of `total`, at least one."""
         return max(math.ceil(self.share(total) * total - 1e-9), 1)
 
 
 @dataclass(frozen=True)
-class Policy:
-    """How an update is to go. Times are seconds on AWS.
+class DeploymentPolicy:
+    """A DeploymentConfig. Times are seconds on AWS.
 
     Attributes:
-        batch: of a rolling update; None for blue/green.
-        rollback_batch: of a rolling update that is taken back.
-        shares: of blue/green: the new fleet's share of the traffic, step by step.
-        interval: how long a step is watched, but for the last one of blue/green.
-        bake: how long the last one is.
-        limit: for all of it.
-        alarms: that take the update back.
+        batch: batch size of a rolling update; None for blue/green.
+        rollback_batch: batch size when a rolling update rolls back.
+        shares: the green fleet's share of the traffic after each blue/green step.
+        interval: baking time of each step, except the last blue/green step.
+        bake: baking time of the last blue/green step.
+        limit: maximum execution time.
+        alarms: CloudWatch alarms that roll the update back.
     """
 
     batch: Size | None = None
@@ -70,11 +72,11 @@ class Policy:
     alarms: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, config: Members | None, total: int) -> Policy:
+    def of(cls, config: Members | None, total: int) -> DeploymentPolicy:
         """Read a DeploymentConfig for a fleet of `total` instances.
 
         Raises:
-            ApiError: it contradicts itself, or a step is too large or too small.
+            ApiError: the policies contradict each other, or a step is out of bounds.
         """
         config = config or {}
         alarms = config.get("AutoRollbackConfiguration", {}).get("Alarms", [])
@@ -120,7 +122,7 @@ def _size(members: Members, name: str, total: int) -> Size:
         raise ApiError("ValidationException", message)
     size, (least, most) = Size.of(members[name]), _BOUNDS[name]
     percent = size.share(total) * 100
-    # A single instance cannot be parted: a rolling update exchanges it as a whole.
+    # A rolling update replaces a single instance as a whole.
     whole = name == "MaximumBatchSize" and size.instances(total) == 1
     if not (least <= percent <= most or whole):
         message = (
@@ -130,11 +132,8 @@ def _size(members: Members, name: str, total: int) -> Size:
     return size
 
 
-_log = logging.getLogger(__name__)
-
-
-class Choice(NamedTuple):
-    """Where a request goes."""
+class Destination(NamedTuple):
+    """The fleet and the variant that get a request."""
 
     fleet: Fleet
     variant: Variant
@@ -142,23 +141,23 @@ class Choice(NamedTuple):
 
 @dataclass
 class Traffic:
-    """Which fleets an endpoint's requests go to.
+    """The distribution of an endpoint's requests over its fleets.
 
     Attributes:
-        shares: fleets with their shares of the traffic, which add up to 1; one fleet unless an update
-            is moving the traffic, or could not be taken back.
+        shares: fleets with their shares of the traffic, which add up to 1. One fleet, unless an update is
+            shifting traffic or could not roll back.
     """
 
     shares: list[tuple[Fleet, float]] = field(default_factory=list)
 
-    def choose(self, target: str | None) -> Choice | None:
-        """Where the next request goes; see `Fleet.choose`."""
+    def choose(self, target: str | None) -> Destination | None:
+        """The destination of the next request; see `Fleet.choose`."""
         if not self.shares:
             return None
         shares = [share for _, share in self.shares]
         fleet = random.choices(self.fleets, shares)[0]  # noqa: S311 not for security
         variant = fleet.choose(target)
-        return Choice(fleet, variant) if variant else None
+        return Destination(fleet, variant) if variant else None
 
     @property
     def fleets(self) -> list[Fleet]:
@@ -167,52 +166,52 @@ class Traffic:
 
     def share(self, fleet: Fleet) -> float:
         """A fleet's share, from 0 to 1."""
-        return sum(share for each, share in self.shares if each is fleet)
+        return sum(share for candidate, share in self.shares if candidate is fleet)
 
-    def give(self, fleet: Fleet, share: float) -> None:
-        """Give a fleet its share; the others part the rest as they do now."""
-        rest = sum(part for each, part in self.shares if each is not fleet)
+    def set_share(self, fleet: Fleet, share: float) -> None:
+        """Set a fleet's share; the other fleets keep their proportions."""
+        rest = sum(other_share for other, other_share in self.shares if other is not fleet)
         scale = (1 - share) / rest if rest else 0.0
-        parts = {each: part * scale for each, part in self.shares}
-        parts[fleet] = share if rest else 1.0
-        self.shares = [(each, part) for each, part in parts.items() if part > 0]
+        shares = {other: other_share * scale for other, other_share in self.shares}
+        shares[fleet] = share if rest else 1.0
+        self.shares = [(other, other_share) for other, other_share in shares.items() if other_share > 0]
 
 
-class _Clock:
-    """How much of a deployment's time is left. Waiting counts as on AWS, work as long as it takes.
+class _TimeLimit:
+    """The remaining execution time of a deployment. Waits count as on AWS, work counts in real time.
 
     Args:
         limit: seconds on AWS.
     """
 
     def __init__(self, limit: float) -> None:
-        self._limit = self.left = limit
+        self._limit = self.remaining = limit
 
     async def wait(self, seconds: float) -> None:
-        """Wait for so many seconds on AWS."""
-        part = min(seconds, self.left)
-        await asyncio.sleep(scaled(part))
-        self._use(part)
-        if part < seconds:
+        """Wait for `seconds` on AWS."""
+        available = min(seconds, self.remaining)
+        await asyncio.sleep(scaled(available))
+        self._use(available)
+        if available < seconds:
             raise self.error()
 
     @contextlib.contextmanager
     def work(self) -> Iterator[None]:
-        """Work is done for as long as the block lasts."""
-        began = time.monotonic()
+        """Count the duration of the block."""
+        start = time.monotonic()
         try:
             yield
         except StartTimeoutError as error:
             raise self.error() from error
-        self._use(time.monotonic() - began)
+        self._use(time.monotonic() - start)
 
     def _use(self, seconds: float) -> None:
-        self.left -= seconds
-        if self.left < 0:
+        self.remaining -= seconds
+        if self.remaining < 0:
             raise self.error()
 
     def error(self) -> DeploymentError:
-        """There is no time left."""
+        """The failure when no time remains."""
         return DeploymentError(
             f"The deployment was rolled back because it exceeded its maximum execution time of "
             f"{self._limit:.0f} seconds."
@@ -223,93 +222,91 @@ class Deployment:
     """An update in progress.
 
     Args:
-        traffic: the endpoint's. All of it goes to the blue fleet, unless an earlier update could neither
-            end nor be taken back: then some goes to what that one had brought up.
-        green: not yet started.
-        policy: how to go on.
+        traffic: the endpoint's traffic. All of it goes to the blue fleet, unless an earlier update could
+            neither finish nor roll back: then its fleet still gets a share.
+        green: the new fleet, not yet started.
     """
 
-    def __init__(self, traffic: Traffic, blue: Fleet, green: Fleet, policy: Policy) -> None:
+    def __init__(self, traffic: Traffic, blue: Fleet, green: Fleet, policy: DeploymentPolicy) -> None:
         self._traffic = traffic
         self._blue = blue
         self._green = green
         self._stranded = [fleet for fleet in traffic.fleets if fleet is not blue]
         self._policy = policy
-        self._clock = _Clock(policy.limit)
+        self._time_limit = _TimeLimit(policy.limit)
 
     @property
-    def moved(self) -> bool:
-        """Whether any of the traffic is not the blue fleet's."""
+    def has_shifted_traffic(self) -> bool:
+        """Whether another fleet than the blue one gets traffic."""
         return self._traffic.share(self._blue) < 1
 
     async def run(self, alarm: Coroutine[Any, Any, str]) -> None:
-        """Bring up the green fleet, and move the traffic to it.
+        """Start the green fleet and shift the traffic to it.
 
         Args:
-            alarm: waits until an alarm fires, and says which and why.
+            alarm: waits until an alarm fires; returns its name and reason.
 
         Raises:
-            DeploymentError: an alarm fired, or the time was over: see `roll_back`.
-            FleetError: the green fleet is not healthy: see there.
+            DeploymentError: an alarm fired or the time limit passed: call `roll_back`.
+            FleetError: the green fleet is not healthy: call `roll_back`.
         """
         steps = self._blue_green() if self._policy.batch is None else self._rolling(self._policy.batch)
-        moving, firing = asyncio.create_task(steps), asyncio.create_task(alarm)
+        shift, firing = asyncio.create_task(steps), asyncio.create_task(alarm)
         try:
-            await asyncio.wait({moving, firing}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({shift, firing}, return_when=asyncio.FIRST_COMPLETED)
             if firing.done():
                 message = "The deployment was rolled back because an alarm is in the ALARM state"
                 raise DeploymentError(f"{message}: {firing.result()}")
-            await moving
+            await shift
         finally:
-            for task in (moving, firing):
+            for task in (shift, firing):
                 task.cancel()
-            await asyncio.wait({moving, firing})
+            await asyncio.wait({shift, firing})
 
     async def _blue_green(self) -> None:
         self._enter("Creating")
-        with self._clock.work():
-            await self._green.resize(within=self._clock.left)
+        with self._time_limit.work():
+            await self._green.resize(timeout=self._time_limit.remaining)
         for share in self._policy.shares:
             self._enter("ActivatingTraffic")
-            self._traffic.give(self._green, share)
+            self._traffic.set_share(self._green, share)
             self._enter("Baking")
-            await self._clock.wait(self._policy.bake if share == 1 else self._policy.interval)
+            await self._time_limit.wait(self._policy.bake if share == 1 else self._policy.interval)
 
     async def _rolling(self, batch: Size) -> None:
         green, share = self._green, 0.0
         while share < 1:
             self._enter("Updating" if share else "Creating")
-            with self._clock.work():
-                await green.resize(_grown(batch), within=self._clock.left)
+            with self._time_limit.work():
+                await green.resize(_grow_by(batch), timeout=self._time_limit.remaining)
             share = _share(green)
             self._enter("ActivatingTraffic")
-            self._traffic.give(green, share)
+            self._traffic.set_share(green, share)
             self._enter("Baking")
-            await self._clock.wait(self._policy.interval)
-            with self._clock.work():
+            await self._time_limit.wait(self._policy.interval)
+            with self._time_limit.work():
                 for fleet in (self._blue, *self._stranded):
-                    await fleet.resize(_rest(share))
+                    await fleet.resize(_shrink_to(share))
 
     async def finish(self) -> None:
-        """Stop the blue fleet, and what is stranded, when their last requests are done."""
+        """Drain and stop the blue fleet and the fleets of earlier updates."""
         self._green.stage = None
         await _remove(self._blue, *self._stranded)
 
     async def roll_back(self) -> None:
-        """Give all traffic back to the blue fleet, and stop the others when their last requests are done.
+        """Shift all traffic back to the blue fleet, then drain and stop the others.
 
         Raises:
-            FleetError: the blue fleet, part of which had gone, did not come up again; the fleets that have
-                the traffic keep it.
+            FleetError: stopped instances of the blue fleet did not restart; the traffic stays where it is.
         """
         others = (self._green, *self._stranded)
         while self._traffic.share(self._blue) < 1 or _share(self._blue) < 1:
-            await self._blue.resize(_grown(self._policy.rollback_batch))
+            await self._blue.resize(_grow_by(self._policy.rollback_batch))
             share = _share(self._blue)
-            self._traffic.give(self._blue, share)
+            self._traffic.set_share(self._blue, share)
             if share < 1:
                 for fleet in others:
-                    await fleet.resize(_rest(share))
+                    await fleet.resize(_shrink_to(share))
         await _remove(*others)
         self._blue.stage = None
 
@@ -317,7 +314,7 @@ class Deployment:
         self._green.stage = Stage(status)
         _log.info(
             "endpoint %s: %s, %.0f %% of the traffic, %d new and %d old instances",
-            self._green.site.endpoint,
+            self._green.context.endpoint,
             status,
             self._traffic.share(self._green) * 100,
             self._green.count,
@@ -328,20 +325,20 @@ class Deployment:
 async def _remove(*fleets: Fleet) -> None:
     for fleet in fleets:
         fleet.stage = Stage("Deleting")
-    await asyncio.gather(*(fleet.release() for fleet in fleets))
+    await asyncio.gather(*(fleet.drain() for fleet in fleets))
 
 
 def _share(fleet: Fleet) -> float:
-    """How much of a fleet is there; all of one that is to have no instances."""
+    """The share of a fleet's desired instances that are in service; 1 if it needs none."""
     return min(fleet.count / fleet.desired_count, 1.0) if fleet.desired_count else 1.0
 
 
-def _grown(batch: Size) -> Callable[[Variant], int]:
+def _grow_by(batch: Size) -> Callable[[Variant], int]:
     return lambda variant: min(
         len(variant.instances) + batch.instances(variant.desired_count), variant.desired_count
     )
 
 
-def _rest(share: float) -> Callable[[Variant], int]:
-    """What stays of one fleet when the other one has its share."""
+def _shrink_to(share: float) -> Callable[[Variant], int]:
+    """The instances that one fleet keeps while the other one has its share."""
     return lambda variant: min(math.ceil(variant.desired_count * (1 - share) - 1e-9), len(variant.instances))

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from toolkit.local.awsapi import ApiError
+
+
+def body_too_large(limit: int) -> ApiError:
+    """The error of a request body of more than `limit` bytes."""
+    message = "1 validation error detected: Value at 'body' failed to satisfy constraint: Member must have "
+    return ApiError("ValidationError", f"{message}length less than or equal to {limit}", status=413)
+
 
 class RoleDeniedError(Exception):
     """The role does not allow the action or does not trust SageMaker."""

@@ -1,4 +1,4 @@
-"""A variant of an endpoint configuration: its instances, started and stopped."""
+"""The fleet that serves one endpoint configuration: its variants, whose instances start and stop."""
 
 from __future__ import annotations
 
@@ -31,24 +31,22 @@ from toolkit.local.sagemaker.serverless import Serverless
 from toolkit.local.serving import runners
 
 DEFAULT_STARTUP_SECONDS = 600
-# A streamed answer may take as long; an instance that goes waits for the requests that it has.
+# The time limit of a streamed response: a draining instance finishes its requests.
 DRAIN_SECONDS = 480.0
-# When an endpoint configuration says nothing, instances are chosen at random.
+# The default routing strategy chooses an instance at random.
 _LEAST_OUTSTANDING = "LEAST_OUTSTANDING_REQUESTS"
 
 
 @dataclass(frozen=True)
-class Site:
-    """What all fleets of an endpoint share.
+class EndpointContext:
+    """The endpoint, as its fleets see it.
 
     Attributes:
-        endpoint: its name.
-        region: its region.
-        models: folder of all models' files.
-        environment: what SDKs in a container need to reach the cloud.
+        endpoint: the endpoint's name.
+        models: directory of all models' files.
+        environment: variables that make SDKs in a container use this cloud.
         enforcement: decides what a model's execution role may read.
-        credentials: gives containers those of that role.
-        metrics: where what the containers do is published.
+        credentials: gives containers the role's credentials.
     """
 
     endpoint: str
@@ -61,7 +59,7 @@ class Site:
 
     @property
     def log_group(self) -> str:
-        """Where SageMaker writes the output of an endpoint's containers."""
+        """The log group of the endpoint's containers."""
         return f"/aws/sagemaker/Endpoints/{self.endpoint}"
 
 
@@ -72,13 +70,12 @@ class Variant:
     Attributes:
         definition: the ProductionVariant of the endpoint configuration.
         model: the definition of its model.
-        weight: its share of the traffic, relative to the other variants'; of a shadow, how much of the
-            production variants' traffic is copied to it.
-        desired_count: how many instances it should have.
-        instances: those that get requests, once they are ready.
-        leaving: those that finish what they have, and stop.
-        publish: takes what is measured; a fleet sets it.
-        serverless: what starts and stops its instance, if it is serverless; a fleet sets it.
+        weight: traffic relative to the other variants; for a shadow variant, the part of the production
+            variants' traffic that is copied to it.
+        instances: instances that get requests once they are ready.
+        draining: instances that finish their requests and stop.
+        publish: publishes a metric; the fleet sets it.
+        serverless: starts and stops the instance of a serverless variant; the fleet sets it.
     """
 
     definition: Members
@@ -86,19 +83,19 @@ class Variant:
     weight: float
     desired_count: int
     instances: list[Instance] = field(default_factory=list)
-    leaving: list[Instance] = field(default_factory=list)
+    draining: list[Instance] = field(default_factory=list)
     publish: Publish = field(default=lambda *_: None)
     serverless: Serverless | None = None
 
     @classmethod
     def of(cls, definition: Members, model: Members) -> Variant:
-        """A variant as its endpoint configuration defines it."""
+        """Create a variant from its definition in an endpoint configuration."""
         count = definition.get("InitialInstanceCount", 1)
         return cls(definition, model, definition.get("InitialVariantWeight", 1.0), count)
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The variant's name."""
         return str(self.definition["VariantName"])
 
     @property
@@ -109,11 +106,11 @@ class Variant:
 
     @property
     def count(self) -> int:
-        """How many instances are in service."""
+        """The number of instances in service."""
         return sum(instance.in_service for instance in self.instances)
 
     def choose(self) -> Instance | None:
-        """The instance for a request, as the configuration routes; None if none can serve."""
+        """The instance for a request, by the routing strategy; None if no instance is ready."""
         ready = [instance for instance in self.instances if instance.ready]
         if not ready:
             return None
@@ -121,35 +118,35 @@ class Variant:
             return min(ready, key=lambda instance: instance.in_flight)
         return random.choice(ready)  # noqa: S311 not for security
 
-    async def resize(self, site: Site, count: int, *, within: float | None = None) -> None:
-        """Start instances and wait until they are healthy, or stop some when they have no requests any more.
+    async def resize(self, context: EndpointContext, count: int, *, timeout: float | None = None) -> None:
+        """Start instances and wait until they are healthy, or drain and stop some.
 
         Args:
-            site: the endpoint.
-            count: how many there are to be.
-            within: seconds on AWS that a start may take, if less than its own limit.
+            context: the endpoint.
+            count: the new number of instances.
+            timeout: seconds on AWS that a start may take, if less than its own limit.
 
         Raises:
-            FleetError: they did not start; those that there were before go on.
+            FleetError: the new instances did not start; the others keep running.
         """
         while len(self.instances) > count:
-            # Those that do not serve go first, then those with the least to do.
-            instance = min(self.instances, key=lambda each: (each.ready, each.in_flight))
+            # Stop instances that are not ready first, then those with the fewest requests.
+            instance = min(self.instances, key=lambda candidate: (candidate.ready, candidate.in_flight))
             self.instances.remove(instance)
-            self.leaving.append(instance)
-        starts = [self._start(site, within) for _ in range(count - len(self.instances))]
-        await all_of(*starts, *(self._release(instance) for instance in list(self.leaving)))
+            self.draining.append(instance)
+        starts = [self._start(context, timeout) for _ in range(count - len(self.instances))]
+        await run_all(*starts, *(self._release(instance) for instance in list(self.draining)))
 
     async def _release(self, instance: Instance) -> None:
         await instance.drain(DRAIN_SECONDS)
         await instance.stop()
-        # An idle serverless variant may be stopped by itself and by a deployment at once.
-        if instance in self.leaving:
-            self.leaving.remove(instance)
+        # An idle serverless variant and a deployment may both stop the instance.
+        if instance in self.draining:
+            self.draining.remove(instance)
 
-    async def _start(self, site: Site, within: float | None) -> None:
+    async def _start(self, context: EndpointContext, timeout: float | None) -> None:
         try:
-            instance = Instance(await self._program(site, within))
+            instance = Instance(await self._program(context, timeout))
         except RoleDeniedError as error:
             raise FleetError(
                 "Could not assume the execution role. Please ensure that it exists and allows the principal "
@@ -162,7 +159,7 @@ class Variant:
             await instance.start()
         except BaseException as error:
             self.instances.remove(instance)
-            if isinstance(error, InstanceTimeoutError) and self._startup_seconds > (within or math.inf):
+            if isinstance(error, InstanceTimeoutError) and self._startup_seconds > (timeout or math.inf):
                 raise StartTimeoutError(str(error)) from error
             if isinstance(error, InstanceError | OSError):
                 raise FleetError(
@@ -185,38 +182,37 @@ class Variant:
                 message = f"Production variant {self.name} is {kind}, which the embedded cloud cannot run."
                 raise FleetError(message)
 
-    async def _program(self, site: Site, within: float | None) -> Program:
+    async def _program(self, context: EndpointContext, timeout: float | None) -> Program:
         self._check()
         container = self.container
-        role = ExecutionRole(site.enforcement, self.model.get("ExecutionRoleArn", ""))
+        role = ExecutionRole(context.enforcement, self.model.get("ExecutionRoleArn", ""))
         role.require_trust()
-        credentials = site.credentials.environment(role, site.region)
-        environment = {**site.environment, **credentials, **container.get("Environment", {})}
+        credentials = context.credentials.environment(role, context.region)
+        environment = {**context.environment, **credentials, **container.get("Environment", {})}
         command = runners.command(container.get("Image", ""), environment)
-        files = await asyncio.to_thread(artifacts.materialise, container, site.models, role.require)
-        startup = min(self._startup_seconds, math.inf if within is None else within)
-        return Program(command, environment, files, site.log_group, self.name, site.region, startup)
+        files = await asyncio.to_thread(artifacts.materialize, container, context.models, role.require)
+        startup = min(self._startup_seconds, math.inf if timeout is None else timeout)
+        return Program(command, environment, files, context.log_group, self.name, context.region, startup)
 
     async def stop(self) -> None:
-        """End all its processes."""
+        """Stop all processes at once."""
         if self.serverless is not None:
             await self.serverless.stop()
-        await asyncio.gather(*(instance.stop() for instance in [*self.instances, *self.leaving]))
+        await asyncio.gather(*(instance.stop() for instance in [*self.instances, *self.draining]))
         self.instances.clear()
-        self.leaving.clear()
+        self.draining.clear()
 
 
-async def all_of(*work: Coroutine[Any, Any, None]) -> None:
-    """Wait for all of some work, and then raise the first error."""
-    results = await asyncio.gather(*work, return_exceptions=True)
-    for result in results:
+async def run_all(*work: Coroutine[Any, Any, None]) -> None:
+    """Wait until all coroutines have finished, then raise the first error."""
+    for result in await asyncio.gather(*work, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What a fleet is at in a deployment.
+    """The stage of a deployment that a fleet is in.
 
     Attributes:
         status: a VariantStatus, such as `Creating` or `Baking`.
@@ -231,39 +227,41 @@ class Fleet:
     """The variants of one endpoint configuration.
 
     Args:
-        site: the endpoint.
+        context: the endpoint.
         configuration: the configuration's name.
         variants: the production variants, not yet started.
-        definition: the configuration itself.
+        definition: the configuration's members.
         shadows: the shadow variants.
 
     Attributes:
-        stage: in a deployment.
+        stage: the stage of a deployment in progress.
     """
 
     def __init__(
         self,
-        site: Site,
+        context: EndpointContext,
         configuration: str,
         variants: Sequence[Variant],
         definition: Members,
         shadows: Sequence[Variant] = (),
     ) -> None:
-        self.site = site
+        self.context = context
         self.configuration = configuration
         self.definition = definition
         self.variants = list(variants)
         self.shadows = list(shadows)
         self.stage: Stage | None = None
         for variant in self.all_variants:
-            variant.publish = publisher(site.metrics, site.region, site.endpoint, variant.name, configuration)
+            variant.publish = publisher(
+                context.metrics, context.region, context.endpoint, variant.name, configuration
+            )
             if "ServerlessConfig" in variant.definition:
                 variant.serverless = self._serverless(variant)
 
     def _serverless(self, variant: Variant) -> Serverless:
         async def resize(count: int) -> None:
             try:
-                await variant.resize(self.site, count)
+                await variant.resize(self.context, count)
             except FleetError as error:
                 raise SetupError(str(error)) from error
 
@@ -276,48 +274,42 @@ class Fleet:
 
     @property
     def desired_count(self) -> int:
-        """Instances that the production variants should have."""
+        """The desired number of production instances."""
         return sum(variant.desired_count for variant in self.variants)
 
     @property
     def count(self) -> int:
-        """Instances of the production variants that are in service."""
+        """The number of production instances in service."""
         return sum(variant.count for variant in self.variants)
 
     async def resize(
-        self, count: Callable[[Variant], int] | None = None, *, within: float | None = None
+        self, count: Callable[[Variant], int] | None = None, *, timeout: float | None = None
     ) -> None:
-        """Give each variant as many instances as `count` says, by default as many as it should have.
+        """Resize each variant to `count(variant)`, by default to its desired count.
 
         Raises:
             FleetError: see `Variant.resize`.
         """
-        counts = {id(variant): (count or _desired)(variant) for variant in self.all_variants}
-        await all_of(
-            *(variant.resize(self.site, counts[id(variant)], within=within) for variant in self.all_variants)
-        )
+        counts = [(variant, (count or _desired)(variant)) for variant in self.all_variants]
+        await run_all(*(variant.resize(self.context, size, timeout=timeout) for variant, size in counts))
 
-    async def release(self) -> None:
-        """Stop all instances when they have no requests any more; there must be no new ones."""
+    async def drain(self) -> None:
+        """Stop all instances after their last requests; the fleet must get no new ones."""
         await self.resize(lambda _: 0)
 
     async def stop(self) -> None:
-        """End all processes at once."""
+        """Stop all processes at once."""
         await asyncio.gather(*(variant.stop() for variant in self.all_variants))
 
     @property
     def instances(self) -> list[Instance]:
-        """All instances that have processes."""
+        """All instances that have a process."""
         return [
-            instance for variant in self.all_variants for instance in [*variant.instances, *variant.leaving]
+            instance for variant in self.all_variants for instance in [*variant.instances, *variant.draining]
         ]
 
     def choose(self, target: str | None) -> Variant | None:
-        """The variant for a request: the target if one is named, otherwise by weight.
-
-        Returns:
-            None if there is no variant of that name.
-        """
+        """The variant for a request: the target variant, or one by weight; None if the target is unknown."""
         if target is not None:
             return next((variant for variant in self.variants if variant.name == target), None)
         weights = [variant.weight for variant in self.variants]
@@ -326,7 +318,7 @@ class Fleet:
         return random.choices(self.variants, weights)[0]  # noqa: S311 not for security
 
     def sample_shadows(self) -> list[Variant]:
-        """The shadow variants that get a copy of a request: as often as their weight is to the others'."""
+        """The shadow variants that get a copy of a request, as often as their relative weight says."""
         total = sum(variant.weight for variant in self.variants)
         return [
             shadow

@@ -1,9 +1,8 @@
-"""The limit on a container's start-up, where waiting is scaled and work is not.
+"""One instance of a variant: a model server process, its health, its log and its start-up time limit.
 
-On AWS a container has so many seconds, whatever it does with them. Here one that waits for nothing (a hung
-server) should be given up after the scaled time, while one that loads a large model on a slow machine
-needs real time for it. So a second counts as it would on AWS while the container's processes work, and
-as `1 / scale` of them while they are idle.
+The time limit scales idle time only. A hung server should fail after the scaled limit, but a server that
+loads a large model on a slow machine needs real time. So a second counts once while the container's
+processes work, and `1 / scale` times while they are idle.
 """
 
 from __future__ import annotations
@@ -24,37 +23,37 @@ from toolkit.local import children, logs, timescale, upstream
 from toolkit.local.children import reserved_port
 from toolkit.local.sagemaker.exceptions import InstanceError, InstanceTimeoutError
 
-_LOOK_SECONDS = 0.25
-# Answering pings takes a few thousandths; the clock of processor time ticks in hundredths of a second.
+_POLL_SECONDS = 0.25
+# Pings take a few thousandths of the time; processor time is measured in hundredths of a second.
 _IDLE_SHARE = 0.05
-# Waiting for the processor or for the disk is work, too.
+# Waiting for a processor or a disk counts as work.
 _BUSY = (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
 
 
-async def time_out(pid: int, seconds: float) -> None:
-    """Return when a container has used up its time.
+async def startup_timeout(pid: int, seconds: float) -> None:
+    """Return when a container has used up its start-up time.
 
     Args:
         pid: its process; descendants count as well.
         seconds: its limit on AWS.
     """
-    left, then = seconds, time.monotonic()
-    before, _ = await asyncio.to_thread(_look_at, pid)
-    while left > 0:
-        await asyncio.sleep(_LOOK_SECONDS)
-        used, busy = await asyncio.to_thread(_look_at, pid)
-        # Of a machine that slept, or was too busy for this loop, not all counts.
-        passed = min(time.monotonic() - then, 2 * _LOOK_SECONDS)
-        worked = busy or used - before > _IDLE_SHARE * passed
-        left -= passed if worked else passed / timescale.scale()
-        before, then = used, time.monotonic()
+    remaining, last_time = seconds, time.monotonic()
+    last_used, _ = await asyncio.to_thread(_sample, pid)
+    while remaining > 0:
+        await asyncio.sleep(_POLL_SECONDS)
+        used, busy = await asyncio.to_thread(_sample, pid)
+        # Cap the time that passed while the machine slept or was too busy for this loop.
+        elapsed = min(time.monotonic() - last_time, 2 * _POLL_SECONDS)
+        worked = busy or used - last_used > _IDLE_SHARE * elapsed
+        remaining -= elapsed if worked else elapsed / timescale.scale()
+        last_used, last_time = used, time.monotonic()
 
 
-def _look_at(pid: int) -> tuple[float, bool]:
-    """Seconds of processor time that a process and its descendants have used, and whether one is busy."""
+def _sample(pid: int) -> tuple[float, bool]:
+    """The processor time of a process and its descendants in seconds, and whether one of them is busy."""
     used, busy = 0.0, False
     for process in _family(pid):
-        # Each of them may end while it is looked at.
+        # A process may exit in the meantime.
         with contextlib.suppress(psutil.NoSuchProcess):
             times = process.cpu_times()
             used += times.user + times.system
@@ -74,23 +73,23 @@ _log = logging.getLogger(__name__)
 
 _PING_SECONDS = 0.05
 _PING_MAX_SECONDS = 1.0
-# One ping, which a server answers while the model has all the processors.
+# The limit of one ping, because the model may use all processors.
 _PING_TIMEOUT_SECONDS = 10.0
 _RESTART_MAX_SECONDS = 30.0
-# Of the user's environment a container sees what its program needs to run at all, and nothing private.
-_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "TMPDIR")
+# A container gets only these of the user's environment variables, none of them private.
+_FORWARDED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "TMPDIR")
 
 
 @dataclass(frozen=True)
 class Program:
-    """What an instance runs.
+    """The model server of an instance.
 
     Attributes:
-        command: the model server.
-        environment: of the container, with what SDKs need to reach the cloud.
+        command: the command line.
+        environment: of the container, including the variables that point SDKs to the cloud.
         model_directory: the model's files.
-        log_group: where its output goes, as `<variant>/<instance id>`.
-        startup_seconds: how long it may take to answer pings, on AWS; see `startup`.
+        log_group: gets the output, in the stream `<variant>/<instance id>`.
+        startup_seconds: the time limit until it answers pings, on AWS; see `startup_timeout`.
     """
 
     command: list[str]
@@ -104,14 +103,14 @@ class Program:
 
 @dataclass
 class Instance:
-    """A model server process that is started again when it ends.
+    """A model server process that restarts when it exits.
 
     Attributes:
-        id: as of an EC2 instance.
+        id: like the id of an EC2 instance.
         port: where the server listens.
-        ready: whether it can serve.
-        in_service: whether it has been able to; its server may be starting anew.
-        in_flight: requests in progress.
+        ready: whether it can serve requests now.
+        in_service: whether it started once; its server may be restarting.
+        in_flight: the number of requests in progress.
     """
 
     program: Program
@@ -121,7 +120,7 @@ class Instance:
     in_service: bool = False
     in_flight: int = 0
     _child: children.Child | None = None
-    _keeper: asyncio.Task[None] | None = None
+    _restarter: asyncio.Task[None] | None = None
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -129,31 +128,31 @@ class Instance:
 
     @property
     def log_stream(self) -> str:
-        """The name that AWS gives the stream."""
+        """The name of the log stream."""
         return f"{self.program.variant}/{self.id}"
 
     @property
     def child(self) -> children.Child | None:
-        """The process, if it runs."""
+        """The running process, or None."""
         return self._child
 
     async def start(self) -> None:
-        """Start the server and wait until it answers pings.
+        """Start the server and wait until it is healthy.
 
         Raises:
-            InstanceError: it ended, or did not answer in time.
+            InstanceError: it exited, or did not answer pings in time.
         """
         await self._start()
         self.in_service = True
-        self._keeper = asyncio.create_task(self._keep_running())
+        self._restarter = asyncio.create_task(self._restart_on_exit())
 
     async def stop(self) -> None:
-        """End the server at once; whoever calls this has waited for its requests."""
+        """Stop the server at once; call `drain` before."""
         self.ready = self.in_service = False
-        if self._keeper is not None:
-            self._keeper.cancel()
+        if self._restarter is not None:
+            self._restarter.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
+                await self._restarter
         if self._child is not None:
             await self._child.stop()
             self._child = None
@@ -161,7 +160,7 @@ class Instance:
     async def _start(self) -> None:
         self.port = reserved_port()
         program = self.program
-        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        environment = {name: os.environ[name] for name in _FORWARDED if name in os.environ}
         environment |= {
             **program.environment,
             "HOME": str(program.model_directory),
@@ -181,13 +180,13 @@ class Instance:
         self.ready = True
 
     async def _wait_until_healthy(self, child: children.Child) -> None:
-        healthy = asyncio.create_task(self._ping_until_answered())
-        ended = asyncio.create_task(child.wait())
-        late = asyncio.create_task(time_out(child.pid, self.program.startup_seconds))
+        healthy = asyncio.create_task(self._ping_until_healthy())
+        exited = asyncio.create_task(child.wait())
+        timed_out = asyncio.create_task(startup_timeout(child.pid, self.program.startup_seconds))
         try:
-            await asyncio.wait({healthy, ended, late}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({healthy, exited, timed_out}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (healthy, ended, late):
+            for task in (healthy, exited, timed_out):
                 task.cancel()
         if child.returncode is not None:
             raise InstanceError(f"Its process ended with exit code {child.returncode}.")
@@ -196,7 +195,7 @@ class Instance:
             raise InstanceTimeoutError(f"It did not answer /ping with 200 within {limit}.")
         healthy.result()
 
-    async def _ping_until_answered(self) -> None:
+    async def _ping_until_healthy(self) -> None:
         pause = _PING_SECONDS
         while not await self._ping():
             await asyncio.sleep(pause)
@@ -206,25 +205,25 @@ class Instance:
         try:
             async with (
                 asyncio.timeout(_PING_TIMEOUT_SECONDS),
-                upstream.request(self.port, "GET", "/ping") as answer,
+                upstream.request(self.port, "GET", "/ping") as response,
             ):
-                return answer.status == 200
+                return response.status == 200
         except (OSError, TimeoutError):
             return False
 
-    async def _keep_running(self) -> None:
-        """Start the server again whenever it ends, as SageMaker restarts a container that died."""
+    async def _restart_on_exit(self) -> None:
+        """Restart the server whenever it exits, as SageMaker restarts a container."""
         pause = 1.0
         while self._child is not None:
             code = await self._child.wait()
             self.ready = False
-            self._write_log(f"the container ended with exit code {code} and is started again")
-            _log.warning("%s ended with exit code %d", self.log_stream, code)
+            self._write_log(f"the container exited with code {code} and restarts")
+            _log.warning("%s exited with code %d", self.log_stream, code)
             while not self.ready:
                 try:
                     await self._start()
                 except (InstanceError, OSError) as error:
-                    self._write_log(f"the container did not start again: {error}")
+                    self._write_log(f"the container did not restart: {error}")
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, _RESTART_MAX_SECONDS)
 
@@ -233,7 +232,7 @@ class Instance:
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[None]:
-        """A request is in progress for as long as the block lasts."""
+        """Count a request as in progress for the duration of the block."""
         self.in_flight += 1
         self._idle.clear()
         try:
@@ -244,6 +243,6 @@ class Instance:
                 self._idle.set()
 
     async def drain(self, seconds: float) -> None:
-        """Wait until no request is in progress, at most so long."""
+        """Wait until no request is in progress, at most `seconds`."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), seconds)

@@ -1,4 +1,4 @@
-"""One invocation of a container, and the errors that it can end with."""
+"""One invocation of a container, and its errors."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Mapping
+from typing import NamedTuple
 
 from toolkit.local import upstream
 from toolkit.local.awsapi import ApiError
 from toolkit.local.sagemaker.fleet import Variant
 from toolkit.local.sagemaker.instance import Instance
-from toolkit.local.sagemaker.metrics import Measure
+from toolkit.local.sagemaker.metrics import InvocationMetrics
 
-# A container has so long for its whole answer, or for the first part of a streamed one.
+# The time limit of a whole response, and of the first part of a streamed response.
 RESPONSE_SECONDS = 60.0
-# A container has so long for the last part of a streamed answer, unless it is serverless.
+# The time limit of a streamed response, except from a serverless variant.
 STREAM_SECONDS = 480.0
 CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 
 
-class Whole:
-    """A complete answer."""
+class InvocationResponse(NamedTuple):
+    """A whole response."""
 
-    def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:
-        self.body = body
-        self.headers = headers
+    body: bytes
+    headers: Mapping[str, str]
 
 
-class Call:
+class Invocation:
     """One invocation of one variant.
 
     Args:
-        variant: chosen for it.
-        headers: for the container.
-        body: for the container.
-        log_group: ARN of the endpoint's, for errors.
-        seconds: how long the answer may take, if not as long as a real-time endpoint's.
+        variant: the variant that gets the request.
+        headers: the container's request headers.
+        body: the container's request body.
+        log_group: ARN of the endpoint's log group, for errors.
+        seconds: the time limit of the response, by default that of a real-time endpoint.
     """
 
     def __init__(
@@ -54,80 +54,80 @@ class Call:
         self._log_group = log_group
         self._seconds = RESPONSE_SECONDS if seconds is None else seconds
 
-    async def read(self, instance: Instance | None = None) -> Whole:
-        """The whole answer.
+    async def read(self, instance: Instance | None = None) -> InvocationResponse:
+        """Read the whole response.
 
         Args:
-            instance: that is to give it; by default the one that the configuration routes to.
+            instance: gets the request; by default chosen by the routing strategy.
 
         Raises:
-            ApiError: the container does not serve, refused, failed, or took too long.
+            ApiError: no instance is ready, or the container failed or timed out.
         """
-        with self._measure() as measure:
+        with self._metrics() as metrics:
             try:
-                async with asyncio.timeout(self._seconds), self._open(measure, instance) as answer:
-                    body = await answer.read()
+                async with asyncio.timeout(self._seconds), self._open(metrics, instance) as response:
+                    body = await response.read()
             except TimeoutError as error:
                 raise self._timed_out() from error
             except upstream.UpstreamError as error:
                 raise self._error(0, f"{error}") from error
-        return Whole(body, self.headers_of(answer, "content-type"))
+        return InvocationResponse(body, self.headers_of(response, "content-type"))
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[upstream.Answer]:
-        """The beginning of the container's answer, which is a success; errors as of `read`."""
-        with self._measure() as measure:
-            async with self._open(measure) as answer:
-                yield dataclasses.replace(answer, parts=measure.stream(answer.parts))
+        """Open the container's successful response; raises like `read`."""
+        with self._metrics() as metrics:
+            async with self._open(metrics) as response:
+                yield dataclasses.replace(response, parts=metrics.stream(response.parts))
 
     @property
     def stream_seconds(self) -> float:
-        """How long the container has for the last part of a streamed answer."""
+        """The time limit of a streamed response."""
         return STREAM_SECONDS if self._variant.serverless is None else RESPONSE_SECONDS
 
-    def _measure(self) -> Measure:
-        return Measure(self._variant.publish, len(self._variant.instances))
+    def _metrics(self) -> InvocationMetrics:
+        return InvocationMetrics(self._variant.publish, len(self._variant.instances))
 
     @contextlib.asynccontextmanager
     async def _open(
-        self, measure: Measure, instance: Instance | None = None
+        self, metrics: InvocationMetrics, instance: Instance | None = None
     ) -> AsyncIterator[upstream.Answer]:
         async with contextlib.AsyncExitStack() as stack:
             if self._variant.serverless is not None:
-                admitted = self._variant.serverless.admitted(len(self._body), self._is_ready)
-                await stack.enter_async_context(admitted)
-            instance = self._chosen(instance)
-            measure.sent()
+                admission = self._variant.serverless.admit(len(self._body), self._is_ready)
+                await stack.enter_async_context(admission)
+            instance = self._instance_or_error(instance)
+            metrics.mark_sent()
             with instance.serving():
                 try:
                     async with asyncio.timeout(self._seconds):
-                        answer = await stack.enter_async_context(
+                        response = await stack.enter_async_context(
                             upstream.request(
                                 instance.port, "POST", "/invocations", headers=self._headers, body=self._body
                             )
                         )
-                        refusal = None if answer.status < 300 else await answer.read()
+                        error_body = None if response.status < 300 else await response.read()
                 except TimeoutError as error:
                     raise self._timed_out() from error
                 except OSError as error:
                     raise self._error(0, f"{error}", instance) from error
-                if refusal is not None:
-                    raise self._error(answer.status, refusal.decode("utf-8", "replace"), instance)
-                yield answer
+                if error_body is not None:
+                    raise self._error(response.status, error_body.decode("utf-8", "replace"), instance)
+                yield response
 
-    def headers_of(self, answer: upstream.Answer, content_type: str) -> dict[str, str]:
-        """The headers of the answer; `content_type` names the one for the container's content type."""
+    def headers_of(self, response: upstream.Answer, content_type: str) -> dict[str, str]:
+        """The response headers; `content_type` is the name of the header for the container's content type."""
         headers = {
-            content_type: answer.header("content-type", "application/octet-stream"),
+            content_type: response.header("content-type", "application/octet-stream"),
             "x-amzn-invoked-production-variant": self._variant.name,
         }
-        attributes = answer.header(CUSTOM_ATTRIBUTES)
+        attributes = response.header(CUSTOM_ATTRIBUTES)
         return {**headers, CUSTOM_ATTRIBUTES: attributes} if attributes else headers
 
     def _is_ready(self) -> bool:
         return self._variant.choose() is not None
 
-    def _chosen(self, instance: Instance | None) -> Instance:
+    def _instance_or_error(self, instance: Instance | None) -> Instance:
         chosen = self._variant.choose() if instance is None else instance
         if chosen is None or not chosen.ready:
             message = "The request has failed due to a temporary failure of the server."

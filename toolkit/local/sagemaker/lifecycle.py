@@ -1,9 +1,9 @@
-"""The course of an endpoint's life: what happens between two operations on it.
+"""An endpoint's states between two operations.
 
-Creating ──▶ InService ──▶ Updating ──▶ InService       on the new configuration
-    │            │             └──▶ RollingBack ──▶ InService    on the old one, with a reason
-    │            │                       └──▶ UpdateRollbackFailed    on both, until the next update
-    └──▶ Failed  └──▶ Deleting ──▶ gone
+Creating ──▶ InService ──▶ Updating ──▶ InService       with the new configuration
+    │            │             └──▶ RollingBack ──▶ InService    with the old one and a FailureReason
+    │            │                       └──▶ UpdateRollbackFailed    with both, until the next update
+    └──▶ Failed  └──▶ Deleting ──▶ deleted
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Collection
 
 from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.sagemaker.access import ExecutionRole
-from toolkit.local.sagemaker.deployment import Deployment, Policy
+from toolkit.local.sagemaker.deployment import Deployment, DeploymentPolicy
 from toolkit.local.sagemaker.exceptions import DeploymentError, FleetError, RoleDeniedError
 from toolkit.local.sagemaker.fleet import Fleet, Stage
 from toolkit.local.sagemaker.models import Endpoint
@@ -22,7 +22,7 @@ from toolkit.local.service import ACCOUNT_ID
 _log = logging.getLogger(__name__)
 
 
-async def bring_up(endpoint: Endpoint, fleet: Fleet) -> None:
+async def create(endpoint: Endpoint, fleet: Fleet) -> None:
     """Start the first fleet of an endpoint."""
     fleet.stage = Stage("Creating")
     try:
@@ -37,15 +37,17 @@ async def bring_up(endpoint: Endpoint, fleet: Fleet) -> None:
     endpoint.change("InService")
 
 
-async def replace(endpoint: Endpoint, blue: Fleet, green: Fleet, policy: Policy, metrics: Metrics) -> None:
-    """Move an endpoint from its blue fleet to the green one, and back if that goes wrong."""
+async def update(
+    endpoint: Endpoint, blue: Fleet, green: Fleet, policy: DeploymentPolicy, metrics: Metrics
+) -> None:
+    """Shift an endpoint from its blue fleet to the green one, and roll back if that fails."""
     deployment = Deployment(endpoint.traffic, blue, green, policy)
     alarm = _wait_for_alarm(metrics, endpoint.region, policy.alarms)
     try:
         _check_role(blue, policy.alarms)
         await deployment.run(alarm)
     except (DeploymentError, FleetError, RoleDeniedError) as error:
-        await _take_back(endpoint, deployment, str(error))
+        await _roll_back(endpoint, deployment, str(error))
     else:
         await deployment.finish()
         endpoint.fleet, endpoint.configuration = green, green.configuration
@@ -54,18 +56,18 @@ async def replace(endpoint: Endpoint, blue: Fleet, green: Fleet, policy: Policy,
         alarm.close()
 
 
-async def _take_back(endpoint: Endpoint, deployment: Deployment, reason: str) -> None:
-    if deployment.moved:
+async def _roll_back(endpoint: Endpoint, deployment: Deployment, reason: str) -> None:
+    if deployment.has_shifted_traffic:
         endpoint.change("RollingBack", reason)
     try:
         await deployment.roll_back()
     except FleetError as error:
-        # Each fleet keeps the requests and the instances that it has.
+        # Each fleet keeps its traffic and its instances.
         for fleet in endpoint.fleets:
             fleet.stage = None
         endpoint.change("UpdateRollbackFailed", f"{reason} The old fleet did not come up again: {error}")
     else:
-        # The status says that all is well; only the reason and the configuration tell otherwise.
+        # As on AWS: only the FailureReason and the configuration show that the update rolled back.
         endpoint.change("InService", reason)
 
 
@@ -75,15 +77,15 @@ async def _wait_for_alarm(metrics: Metrics, region: str, names: Collection[str])
 
 
 def _check_role(fleet: Fleet, alarms: Collection[str]) -> None:
-    # SageMaker looks at the alarms with the role of the model.
-    role = ExecutionRole(fleet.site.enforcement, fleet.variants[0].model.get("ExecutionRoleArn", ""))
+    # SageMaker reads the alarms with the model's execution role.
+    role = ExecutionRole(fleet.context.enforcement, fleet.variants[0].model.get("ExecutionRoleArn", ""))
     for name in alarms:
-        arn = f"arn:aws:cloudwatch:{fleet.site.region}:{ACCOUNT_ID}:alarm:{name}"
+        arn = f"arn:aws:cloudwatch:{fleet.context.region}:{ACCOUNT_ID}:alarm:{name}"
         role.require("cloudwatch:DescribeAlarms", arn, {})
 
 
 async def resize(endpoint: Endpoint, fleet: Fleet) -> None:
-    """Start or stop instances of a fleet, until it has those that it should have."""
+    """Start or stop instances of a fleet until it has the desired ones."""
     fleet.stage = Stage("Updating")
     try:
         await fleet.resize()
@@ -97,8 +99,8 @@ async def resize(endpoint: Endpoint, fleet: Fleet) -> None:
         fleet.stage = None
 
 
-async def take_down(endpoint: Endpoint) -> None:
-    """End all processes of an endpoint."""
+async def delete(endpoint: Endpoint) -> None:
+    """Stop all processes of an endpoint."""
     fleets, endpoint.traffic.shares = endpoint.fleets, []
     for fleet in fleets:
         await fleet.stop()

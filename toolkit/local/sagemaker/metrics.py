@@ -1,6 +1,6 @@
-"""What CloudWatch is told about invocations: the metrics and units that SageMaker publishes.
+"""The CloudWatch metrics of invocations, in SageMaker's units.
 
-Of errors every request counts, as 1 or as 0, so that their average is a share. Latencies are microseconds.
+Each request publishes 1 or 0 to the error metrics, so their average is a rate. Latencies are in microseconds.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from toolkit.local.cloudwatch.service import Metrics
 _NAMESPACE = "AWS/SageMaker"
 _CONCURRENCY_SECONDS = 10.0
 
-# Takes a metric's name, value and unit.
+# Publishes a value: the metric's name, the value and the unit.
 Publish = Callable[[str, float, str], None]
 
 
 def publisher(metrics: Metrics, region: str, endpoint: str, variant: str, configuration: str) -> Publish:
-    """What publishes for a variant: for itself, and for the fleet of one configuration."""
+    """The publisher of a variant, with and without the EndpointConfigName dimension."""
     of_variant = {"EndpointName": endpoint, "VariantName": variant}
     dimensions = [of_variant, {**of_variant, "EndpointConfigName": configuration}]
 
@@ -33,35 +33,35 @@ def publisher(metrics: Metrics, region: str, endpoint: str, variant: str, config
     return publish
 
 
-class Measure:
-    """Measures one invocation, and publishes at its end; what ends it is an error, or nothing.
+class InvocationMetrics:
+    """A context manager that measures one invocation and publishes its metrics at the end.
 
     Args:
-        publish: the variant's.
-        instances: how many it has.
+        publish: the variant's publisher.
+        instances: the variant's number of instances.
     """
 
     def __init__(self, publish: Publish, instances: int) -> None:
         self._publish = publish
         self._instances = max(instances, 1)
-        self._began = time.perf_counter()
+        self._start = time.perf_counter()
         self._sent: float | None = None
         self._first: float | None = None
         self._is_stream = self._complete = False
 
-    def sent(self) -> None:
-        """The container gets the request now."""
+    def mark_sent(self) -> None:
+        """Record that the container gets the request now."""
         self._sent = time.perf_counter()
 
     async def stream(self, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """A streamed answer's parts, as they come."""
+        """Measure and pass on the parts of a streamed response."""
         self._is_stream = True
         async for part in parts:
             self._first = self._first or time.perf_counter()
             yield part
         self._complete = True
 
-    def __enter__(self) -> Measure:
+    def __enter__(self) -> InvocationMetrics:
         return self
 
     def __exit__(
@@ -70,7 +70,7 @@ class Measure:
         self._publish("Invocations", 1, "None")
         self._publish("InvocationsPerInstance", 1 / self._instances, "None")
         if error is not None and not isinstance(error, ApiError):
-            # The caller went away: nothing is known about the container.
+            # The client disconnected, so the container's result is unknown.
             return
         status = _status(error)
         self._publish("Invocation4XXErrors", 400 <= status < 500, "None")
@@ -81,7 +81,7 @@ class Measure:
     def _publish_latencies(self) -> None:
         if self._sent is None:
             return
-        overhead = self._sent - self._began
+        overhead = self._sent - self._start
         self._publish("ModelLatency", _microseconds(time.perf_counter() - self._sent), "Microseconds")
         self._publish("OverheadLatency", _microseconds(overhead), "Microseconds")
         if self._is_stream:
@@ -94,7 +94,7 @@ class Measure:
 
 
 def _status(error: ApiError | None) -> int:
-    """The container's status, 0 if it answered none; of a request that reached no container, the API's."""
+    """The container's status, 0 if it sent none; the API's status if the request reached no container."""
     if error is None:
         return 200
     return int(error.members.get("OriginalStatusCode", error.status))
@@ -118,7 +118,7 @@ class _Variant(Protocol):
 
 
 async def publish_concurrency(variants: Callable[[], Iterable[_Variant]]) -> None:
-    """Publish for ever how many requests each instance of the variants has in progress."""
+    """Publish the requests in progress of each instance, until cancelled."""
     while True:
         for variant in variants():
             for instance in variant.instances:

@@ -1,4 +1,4 @@
-"""What there is, by region: resources by name, their tags, and how they are listed."""
+"""The resources by region: names, ARNs, tags and lists; endpoints and their descriptions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from toolkit.local.service import ACCOUNT_ID
 
 @dataclass
 class Resource:
-    """Something with a name and an ARN.
+    """A resource with a name and an ARN.
 
     Attributes:
         definition: the request that created it, without the tags.
@@ -38,8 +38,8 @@ class Collection(Generic[R]):
     """The resources of one kind in one region.
 
     Args:
-        kind: as AWS's messages call it, such as `endpoint configuration`.
-        arn_part: as its ARNs call it, such as `endpoint-config`.
+        kind: the noun in AWS's messages, such as `endpoint configuration`.
+        arn_part: the noun in ARNs, such as `endpoint-config`.
         region: the region.
     """
 
@@ -55,27 +55,27 @@ class Collection(Generic[R]):
         return name in self._resources
 
     def arn(self, name: str) -> str:
-        """The ARN that a resource of this name has or would have."""
+        """The ARN of a resource with this name, which need not exist."""
         return self._arn_prefix + name
 
     def get(self, name: str) -> R:
-        """The resource of this name.
+        """The resource with this name.
 
         Raises:
-            ApiError: there is none.
+            ApiError: it does not exist.
         """
         if name not in self._resources:
             raise ApiError("ValidationException", f'Could not find {self._kind} "{self.arn(name)}".')
         return self._resources[name]
 
     def check_free(self, name: str) -> None:
-        """Raise ApiError if there is a resource of this name already."""
+        """Raise ApiError if a resource with this name exists."""
         if name in self._resources:
             message = f'Cannot create already existing {self._kind} "{self.arn(name)}".'
             raise ApiError("ValidationException", message)
 
     def add(self, resource: R) -> None:
-        """Keep a new resource.
+        """Add a new resource.
 
         Raises:
             ApiError: its name is taken.
@@ -84,17 +84,17 @@ class Collection(Generic[R]):
         self._resources[resource.name] = resource
 
     def remove(self, name: str) -> R:
-        """Forget a resource.
+        """Remove a resource.
 
         Raises:
-            ApiError: there is none.
+            ApiError: it does not exist.
         """
         self.get(name)
         return self._resources.pop(name)
 
 
 class ByRegion(defaultdict[str, Collection[R]]):
-    """A collection for every region, made when it is first asked for."""
+    """A collection per region, created on first access."""
 
     def __init__(self, kind: str, arn_part: str) -> None:
         super().__init__()
@@ -113,51 +113,49 @@ class Tags:
         self._tags: dict[str, dict[str, str]] = {}
 
     def add(self, arn: str, tags: Iterable[Mapping[str, str]]) -> None:
-        """Set tags; those of the same key are replaced."""
+        """Add or replace tags."""
         self._tags.setdefault(arn, {}).update({tag["Key"]: tag["Value"] for tag in tags})
 
     def remove(self, arn: str, keys: list[str]) -> None:
-        """Remove tags by key; missing ones do not matter."""
-        kept = self._tags.get(arn, {})
+        """Remove tags by key; unknown keys are ignored."""
+        tags = self._tags.get(arn, {})
         for key in keys:
-            kept.pop(key, None)
+            tags.pop(key, None)
 
     def by_key(self, arn: str) -> Mapping[str, str]:
-        """A resource's tags; requests name it in any case."""
+        """A resource's tags; the ARN of a request may be in any case."""
         return next((tags for name, tags in list(self._tags.items()) if name.lower() == arn.lower()), {})
 
     def forget(self, arn: str) -> None:
-        """Remove all tags of a resource that is no more."""
+        """Remove all tags of a deleted resource."""
         self._tags.pop(arn, None)
 
     def of(self, arn: str) -> list[dict[str, str]]:
-        """All tags of a resource, as AWS answers them."""
+        """A resource's tags, as in AWS's responses."""
         return [{"Key": key, "Value": value} for key, value in sorted(self._tags.get(arn, {}).items())]
 
 
 def page(rows: list[Members], request: Mapping[str, Any], *, name: str, default_order: str) -> Members:
-    """One page of a List operation: `rows` filtered, sorted and cut as the request says.
+    """One page of a List operation: `rows` filtered, sorted and limited by the request.
 
     Args:
-        rows: summaries, with at least `name`, and `CreationTime` in seconds.
+        rows: summaries with at least `name`, and `CreationTime` in seconds.
         request: the operation's members.
-        name: the member of a summary that is the resource's name.
+        name: the member of a summary that holds the resource's name.
         default_order: `Ascending` or `Descending`.
 
     Returns:
-        `rows`, and `NextToken` if there are more.
+        `rows`, and `NextToken` if more rows follow.
     """
-    kept = [row for row in rows if _matches(row, request, name)]
+    matches = [row for row in rows if _matches(row, request, name)]
     sort_by = {"Name": name, "Status": "EndpointStatus"}.get(request.get("SortBy", ""), "")
     sort_by = sort_by or request.get("SortBy") or "CreationTime"
     descending = request.get("SortOrder", default_order) == "Descending"
-    kept.sort(key=lambda row: (row.get(sort_by, ""), row[name]), reverse=descending)
+    matches.sort(key=lambda row: (row.get(sort_by, ""), row[name]), reverse=descending)
     start = int(request.get("NextToken") or 0)
     end = start + int(request.get("MaxResults") or 10)
-    answer: Members = {"rows": kept[start:end]}
-    if end < len(kept):
-        answer["NextToken"] = str(end)
-    return answer
+    more = {"NextToken": str(end)} if end < len(matches) else {}
+    return {"rows": matches[start:end], **more}
 
 
 def _matches(row: Members, request: Mapping[str, Any], name: str) -> bool:
@@ -178,12 +176,11 @@ class Endpoint(Resource):
     """An endpoint.
 
     Attributes:
-        region: its region.
-        configuration: name of the configuration that it serves, or if it never did, was to serve.
-        traffic: where its requests go.
-        fleet: the one that serves `configuration`.
-        pending: the fleet that a creation or an update in progress brings up.
-        began: when that began, in seconds since the epoch.
+        configuration: name of the configuration that it serves, or failed to serve at its creation.
+        traffic: the distribution of its requests.
+        fleet: the fleet that serves `configuration`.
+        pending: the fleet that a creation or update in progress starts.
+        started_at: the start of the latest operation, in seconds since the epoch.
     """
 
     region: str = ""
@@ -195,11 +192,11 @@ class Endpoint(Resource):
     traffic: Traffic = field(default_factory=Traffic)
     fleet: Fleet | None = None
     pending: Fleet | None = None
-    began: float = field(default_factory=time.time)
+    started_at: float = field(default_factory=time.time)
     work: asyncio.Task[None] | None = None
 
     def change(self, status: str, reason: str | None = None) -> None:
-        """Enter a status."""
+        """Change the status."""
         self.status, self.reason, self.modified = status, reason, time.time()
         _log.info("endpoint %s is %s%s", self.name, status, f": {reason}" if reason else "")
 
@@ -210,13 +207,13 @@ class Endpoint(Resource):
 
     @property
     def fleets(self) -> list[Fleet]:
-        """All fleets that have or may have processes: also what an update left that was not taken back."""
-        known = [fleet for fleet in (self.fleet, self.pending, *self.traffic.fleets) if fleet is not None]
-        return list(dict.fromkeys(known))
+        """All fleets that may have processes, including those of an update that could not roll back."""
+        fleets = [fleet for fleet in (self.fleet, self.pending, *self.traffic.fleets) if fleet is not None]
+        return list(dict.fromkeys(fleets))
 
 
-def summarise(endpoint: Endpoint) -> Members:
-    """As ListEndpoints answers it."""
+def summarize(endpoint: Endpoint) -> Members:
+    """The endpoint's summary in ListEndpoints."""
     return {
         "EndpointName": endpoint.name,
         "EndpointArn": endpoint.arn,
@@ -227,39 +224,39 @@ def summarise(endpoint: Endpoint) -> Members:
 
 
 def describe(endpoint: Endpoint) -> Members:
-    """As DescribeEndpoint answers it."""
-    answer = {**summarise(endpoint), "EndpointConfigName": endpoint.configuration}
+    """The response of DescribeEndpoint."""
+    response = {**summarize(endpoint), "EndpointConfigName": endpoint.configuration}
     if endpoint.fleet is not None:
-        answer |= _describe_fleet(endpoint, endpoint.fleet)
+        response |= _describe_fleet(endpoint, endpoint.fleet)
         if "AsyncInferenceConfig" in endpoint.fleet.definition:
-            answer["AsyncInferenceConfig"] = endpoint.fleet.definition["AsyncInferenceConfig"]
+            response["AsyncInferenceConfig"] = endpoint.fleet.definition["AsyncInferenceConfig"]
     if endpoint.reason:
-        answer["FailureReason"] = endpoint.reason
+        response["FailureReason"] = endpoint.reason
     if endpoint.deployment:
-        answer["LastDeploymentConfig"] = endpoint.deployment
+        response["LastDeploymentConfig"] = endpoint.deployment
     if endpoint.pending is not None:
-        answer["PendingDeploymentSummary"] = {
+        response["PendingDeploymentSummary"] = {
             "EndpointConfigName": endpoint.pending.configuration,
             **_describe_fleet(endpoint, endpoint.pending),
-            "StartTime": endpoint.began,
+            "StartTime": endpoint.started_at,
         }
-    return answer
+    return response
 
 
 def _describe_fleet(endpoint: Endpoint, fleet: Fleet) -> Members:
-    # A fleet's weights are those that its requests really have: that shows how far a shift is.
+    # The current weight includes the fleet's share of the traffic, which shows the progress of a shift.
     share = endpoint.traffic.share(fleet)
     stage = [{"Status": fleet.stage.status, "StartTime": fleet.stage.since}] if fleet.stage else None
-    answer = {
+    response = {
         "ProductionVariants": [_describe_variant(variant, share, stage) for variant in fleet.variants],
         "ShadowProductionVariants": [_describe_variant(variant, share, stage) for variant in fleet.shadows],
     }
-    return {name: variants for name, variants in answer.items() if variants}
+    return {name: variants for name, variants in response.items() if variants}
 
 
 def _describe_variant(variant: Variant, share: float, stage: list[Members] | None) -> Members:
     image = variant.container.get("Image", "")
-    answer: Members = {
+    response: Members = {
         "VariantName": variant.name,
         "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image}],
         "CurrentWeight": variant.weight * share,
@@ -267,7 +264,7 @@ def _describe_variant(variant: Variant, share: float, stage: list[Members] | Non
     }
     if variant.serverless is not None:
         config = variant.serverless.config
-        answer |= {"CurrentServerlessConfig": config, "DesiredServerlessConfig": config}
+        response |= {"CurrentServerlessConfig": config, "DesiredServerlessConfig": config}
     else:
-        answer |= {"CurrentInstanceCount": variant.count, "DesiredInstanceCount": variant.desired_count}
-    return answer | ({"VariantStatus": stage} if stage else {})
+        response |= {"CurrentInstanceCount": variant.count, "DesiredInstanceCount": variant.desired_count}
+    return response | ({"VariantStatus": stage} if stage else {})

@@ -1,4 +1,8 @@
-"""Models and endpoint configurations: what never changes once it is created."""
+"""The operations on models, endpoint configurations, endpoints and tags.
+
+Each operation takes the region and the checked request, and returns the response's members or raises
+`ApiError`.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,8 @@ from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.sagemaker import lifecycle
 from toolkit.local.sagemaker.access import ContainerCredentials
-from toolkit.local.sagemaker.deployment import Policy
-from toolkit.local.sagemaker.fleet import Fleet, Site, Variant
+from toolkit.local.sagemaker.deployment import DeploymentPolicy
+from toolkit.local.sagemaker.fleet import EndpointContext, Fleet, Variant
 from toolkit.local.sagemaker.models import (
     ByRegion,
     Collection,
@@ -23,7 +27,7 @@ from toolkit.local.sagemaker.models import (
     Tags,
     describe,
     page,
-    summarise,
+    summarize,
 )
 from toolkit.local.service import Cloud
 
@@ -36,10 +40,7 @@ def without(members: Members, *names: str) -> Members:
 
 
 class Definitions:
-    """Models and endpoint configurations of all regions, and the operations on them.
-
-    Each operation takes the region and the checked request, and returns the answer's members.
-    """
+    """Models and endpoint configurations of all regions, which never change, and tags."""
 
     def __init__(self, tags: Tags) -> None:
         self._tags = tags
@@ -47,7 +48,7 @@ class Definitions:
         self.configurations: ByRegion[Resource] = ByRegion("endpoint configuration", "endpoint-config")
 
     def operations(self) -> dict[str, Operation]:
-        """The operations by name."""
+        """The operations, by name."""
         return {
             "CreateModel": self._create_model,
             "DescribeModel": self._describe_model,
@@ -72,8 +73,8 @@ class Definitions:
 
     def _describe_model(self, region: str, request: Members) -> Members:
         model = self.models[region].get(request["ModelName"])
-        answer = {"EnableNetworkIsolation": False, **model.definition}
-        return {**answer, "ModelArn": model.arn, "CreationTime": model.created}
+        response = {"EnableNetworkIsolation": False, **model.definition}
+        return {**response, "ModelArn": model.arn, "CreationTime": model.created}
 
     def _delete_model(self, region: str, request: Members) -> Members:
         self._tags.forget(self.models[region].remove(request["ModelName"]).arn)
@@ -84,8 +85,8 @@ class Definitions:
             {"ModelName": model.name, "ModelArn": model.arn, "CreationTime": model.created}
             for model in self.models[region]
         ]
-        answer = page(rows, request, name="ModelName", default_order="Descending")
-        return {**without(answer, "rows"), "Models": answer["rows"]}
+        response = page(rows, request, name="ModelName", default_order="Descending")
+        return {**without(response, "rows"), "Models": response["rows"]}
 
     def _create_configuration(self, region: str, request: Members) -> Members:
         variants = request["ProductionVariants"] + request.get("ShadowProductionVariants", [])
@@ -129,8 +130,8 @@ class Definitions:
             }
             for configuration in self.configurations[region]
         ]
-        answer = page(rows, request, name="EndpointConfigName", default_order="Descending")
-        return {**without(answer, "rows"), "EndpointConfigs": answer["rows"]}
+        response = page(rows, request, name="EndpointConfigName", default_order="Descending")
+        return {**without(response, "rows"), "EndpointConfigs": response["rows"]}
 
     def _add_tags(self, _: str, request: Members) -> Members:
         arn = request["ResourceArn"]
@@ -172,7 +173,8 @@ class Endpoints:
     """The endpoints of all regions.
 
     Attributes:
-        credentials: what containers get of their roles.
+        credentials: gives containers credentials of their execution roles.
+        is_scaled: whether a variant (region, resource id) is a scalable target of Application Auto Scaling.
     """
 
     def __init__(
@@ -185,11 +187,11 @@ class Endpoints:
         self._definitions = definitions
         self._tags = tags
         self._endpoints: ByRegion[Endpoint] = ByRegion("endpoint", "endpoint")
-        # Whether a variant is a scalable target, by region and resource id: Application Auto Scaling knows.
+
         self.is_scaled: Callable[[str, str], bool] = lambda *_: False
 
     def operations(self) -> dict[str, Operation]:
-        """The operations by name; see `Definitions`."""
+        """The operations, by name."""
         return {
             "CreateEndpoint": self._create,
             "DescribeEndpoint": self._describe,
@@ -203,17 +205,17 @@ class Endpoints:
         return (endpoint for collection in self._endpoints.values() for endpoint in collection)
 
     def variants(self) -> Iterator[Variant]:
-        """All variants that have instances."""
+        """All variants of all fleets."""
         return (variant for endpoint in self for fleet in endpoint.fleets for variant in fleet.all_variants)
 
     def find(self, region: str, name: str) -> Endpoint | None:
-        """An endpoint, for invocations."""
+        """The endpoint with this name, or None."""
         collection = self._endpoints[region]
         return collection.get(name) if name in collection else None
 
     async def stop(self) -> None:
-        """End all work and all processes."""
-        await asyncio.gather(*(self._halt(endpoint) for endpoint in self))
+        """Cancel all work and stop all processes."""
+        await asyncio.gather(*(self._stop_endpoint(endpoint) for endpoint in self))
 
     def _create(self, region: str, request: Members) -> Members:
         collection, name = self._endpoints[region], request["EndpointName"]
@@ -230,7 +232,7 @@ class Endpoints:
         )
         collection.add(endpoint)
         self._tags.add(endpoint.arn, request.get("Tags", []))
-        self._begin(endpoint, "Creating", lifecycle.bring_up(endpoint, fleet))
+        self._start_work(endpoint, "Creating", lifecycle.create(endpoint, fleet))
         return {"EndpointArn": endpoint.arn}
 
     def _update(self, region: str, request: Members) -> Members:
@@ -240,7 +242,7 @@ class Endpoints:
         if endpoint.status == "Failed" or blue is None:
             message = f'Cannot update endpoint "{endpoint.arn}" because its status is {endpoint.status}.'
             raise ApiError("ValidationException", message)
-        # AWS needs the old configuration too; that it was deleted shows only here.
+        # As on AWS, the update fails here if the old configuration was deleted.
         self._definitions.configurations[region].get(endpoint.configuration)
         green = self._fleet(region, endpoint.name, request["EndpointConfigName"])
         self._check_types(endpoint, green)
@@ -249,13 +251,13 @@ class Endpoints:
         deployment = request.get("DeploymentConfig")
         if request.get("RetainDeploymentConfig"):
             deployment = endpoint.deployment
-        policy = Policy.of(deployment, green.desired_count)
+        policy = DeploymentPolicy.of(deployment, green.desired_count)
         endpoint.deployment, endpoint.pending = deployment, green
-        self._begin(endpoint, "Updating", lifecycle.replace(endpoint, blue, green, policy, self._metrics))
+        self._start_work(endpoint, "Updating", lifecycle.update(endpoint, blue, green, policy, self._metrics))
         return {"EndpointArn": endpoint.arn}
 
     def _check_types(self, endpoint: Endpoint, green: Fleet) -> None:
-        """Refuse another instance type for a variant that is scaled automatically."""
+        """Reject another instance type for a variant that is a scalable target."""
         old = {variant.name: variant.definition.get("InstanceType") for variant in endpoint.variants}
         changed = [
             variant.name
@@ -276,7 +278,7 @@ class Endpoints:
         endpoint = self._endpoints[region].get(request["EndpointName"])
         self._check_idle(endpoint)
         if endpoint.status == "UpdateRollbackFailed":
-            # Its instances are of two configurations, and only another update brings them together.
+            # Its instances have two configurations; only another update reconciles them.
             message = f'Cannot update endpoint "{endpoint.arn}" because its status is {endpoint.status}.'
             raise ApiError("ValidationException", message)
         changes = request["DesiredWeightsAndCapacities"]
@@ -291,26 +293,26 @@ class Endpoints:
             variant.weight = change.get("DesiredWeight", variant.weight)
             variant.desired_count = change.get("DesiredInstanceCount", variant.desired_count)
         if endpoint.fleet is not None:
-            self._begin(endpoint, "Updating", lifecycle.resize(endpoint, endpoint.fleet))
+            self._start_work(endpoint, "Updating", lifecycle.resize(endpoint, endpoint.fleet))
         return {"EndpointArn": endpoint.arn}
 
     def _delete(self, region: str, request: Members) -> Members:
         endpoint = self._endpoints[region].get(request["EndpointName"])
         if endpoint.status == "Deleting":
-            # Asked again by a client that missed the first answer.
+            # A client retries after it missed the first response.
             return {}
-        # Terraform's provider takes this refusal for success; the toolkit has to wait before it destroys.
+        # Terraform's provider treats this error as success, so the toolkit waits before it destroys.
         self._check_idle(endpoint)
-        self._begin(endpoint, "Deleting", self._take_down(endpoint))
+        self._start_work(endpoint, "Deleting", self._delete_endpoint(endpoint))
         return {}
 
     def _describe(self, region: str, request: Members) -> Members:
         return describe(self._endpoints[region].get(request["EndpointName"]))
 
     def _list(self, region: str, request: Members) -> Members:
-        rows = [summarise(endpoint) for endpoint in self._endpoints[region]]
-        answer = page(rows, request, name="EndpointName", default_order="Descending")
-        return {**without(answer, "rows"), "Endpoints": answer["rows"]}
+        rows = [summarize(endpoint) for endpoint in self._endpoints[region]]
+        response = page(rows, request, name="EndpointName", default_order="Descending")
+        return {**without(response, "rows"), "Endpoints": response["rows"]}
 
     def _fleet(self, region: str, endpoint: str, configuration_name: str) -> Fleet:
         configuration = self._definitions.configurations[region].get(configuration_name)
@@ -322,7 +324,7 @@ class Endpoints:
             ]
             for kind in ("ProductionVariants", "ShadowProductionVariants")
         )
-        site = Site(
+        context = EndpointContext(
             endpoint=endpoint,
             region=region,
             models=self._cloud.directory / "models",
@@ -331,22 +333,22 @@ class Endpoints:
             credentials=self.credentials,
             metrics=self._metrics,
         )
-        return Fleet(site, configuration_name, variants, configuration.definition, shadows)
+        return Fleet(context, configuration_name, variants, configuration.definition, shadows)
 
     def _check_idle(self, endpoint: Endpoint) -> None:
         if endpoint.status in _IN_PROGRESS:
             raise ApiError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
 
-    def _begin(self, endpoint: Endpoint, status: str, work: Coroutine[Any, Any, None]) -> None:
+    def _start_work(self, endpoint: Endpoint, status: str, work: Coroutine[Any, Any, None]) -> None:
         endpoint.change(status)
-        endpoint.began = endpoint.modified
+        endpoint.started_at = endpoint.modified
         endpoint.work = asyncio.create_task(self._run(endpoint, work))
 
     async def _run(self, endpoint: Endpoint, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
         except Exception as error:  # noqa: BLE001 it is logged, and shown to the user
-            # A mistake in the cloud itself; the endpoint must not stay in progress for ever.
+            # A bug in the cloud itself must not leave the endpoint in progress forever.
             _log.exception("endpoint %s", endpoint.name)
             endpoint.change("Failed", f"The embedded cloud failed: {type(error).__name__}: {error}")
             if endpoint.pending is not None:
@@ -354,13 +356,13 @@ class Endpoints:
         finally:
             endpoint.pending = None
 
-    async def _take_down(self, endpoint: Endpoint) -> None:
-        await lifecycle.take_down(endpoint)
+    async def _delete_endpoint(self, endpoint: Endpoint) -> None:
+        await lifecycle.delete(endpoint)
         self._endpoints[endpoint.region].remove(endpoint.name)
         self._tags.forget(endpoint.arn)
-        _log.info("endpoint %s is gone", endpoint.name)
+        _log.info("endpoint %s is deleted", endpoint.name)
 
-    async def _halt(self, endpoint: Endpoint) -> None:
+    async def _stop_endpoint(self, endpoint: Endpoint) -> None:
         if endpoint.work is not None:
             endpoint.work.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -369,12 +371,12 @@ class Endpoints:
 
 
 def _retain(fleet: Fleet, endpoint: Endpoint, excluded: list[Members]) -> None:
-    """Give the new variants the weights and counts that the old ones of the same names have now."""
-    not_kept = {item["VariantPropertyType"] for item in excluded}
+    """Copy the current weights and instance counts to the new variants of the same names."""
+    not_retained = {item["VariantPropertyType"] for item in excluded}
     old = {variant.name: variant for variant in endpoint.variants}
     for variant in fleet.variants:
         if variant.name in old:
-            if "DesiredWeight" not in not_kept:
+            if "DesiredWeight" not in not_retained:
                 variant.weight = old[variant.name].weight
-            if "DesiredInstanceCount" not in not_kept:
+            if "DesiredInstanceCount" not in not_retained:
                 variant.desired_count = old[variant.name].desired_count

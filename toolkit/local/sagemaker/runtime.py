@@ -1,4 +1,4 @@
-"""InvokeEndpoint and InvokeEndpointWithResponseStream."""
+"""InvokeEndpoint, InvokeEndpointWithResponseStream, and copies of requests for shadow variants."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from starlette.types import Receive, Scope, Send
 from toolkit.local import eventstream, upstream
 from toolkit.local.awsapi import ApiError, Signature
 from toolkit.local.sagemaker.asynchronous.models import settings_of
-from toolkit.local.sagemaker.deployment import Choice
+from toolkit.local.sagemaker.deployment import Destination
+from toolkit.local.sagemaker.exceptions import body_too_large
 from toolkit.local.sagemaker.fleet import Variant
-from toolkit.local.sagemaker.invocation import CUSTOM_ATTRIBUTES, Call
+from toolkit.local.sagemaker.invocation import CUSTOM_ATTRIBUTES, Invocation
 from toolkit.local.sagemaker.responses import Endpoints
 from toolkit.local.service import ACCOUNT_ID
 
 MAX_BODY_BYTES = 6 * 1024 * 1024
 
 _PART = eventstream.Event.blob("PayloadPart")
-_PASSED_ON = (
+_FORWARDED = (
     "content-type",
     CUSTOM_ATTRIBUTES,
     "x-amzn-sagemaker-inference-id",
@@ -34,9 +35,8 @@ _PASSED_ON = (
 
 T = TypeVar("T")
 
-# Chooses where a request goes. The call must then be made at once, for its instance to know of it: an update
-# stops those that have no requests.
-Route = Callable[[], Call]
+# Routes a request to a variant. The invocation must start at once, because an update stops idle instances.
+Router = Callable[[], Invocation]
 
 
 class Runtime:
@@ -44,82 +44,82 @@ class Runtime:
 
     def __init__(self, endpoints: Endpoints) -> None:
         self._endpoints = endpoints
-        self._shadows = Shadows()
+        self._shadows = ShadowRequests()
 
     async def invoke(self, request: Request) -> Response:
-        """`POST /endpoints/{name}/invocations`: the container's answer as a whole."""
-        route = await self._prepare(request, accept=request.headers.get("accept", "*/*"))
+        """`POST /endpoints/{name}/invocations`: the container's whole response."""
+        router = await self._prepare(request, accept=request.headers.get("accept", "*/*"))
 
-        async def answer() -> Response:
-            whole = await route().read()
-            return Response(whole.body, headers=whole.headers)
+        async def respond() -> Response:
+            response = await router().read()
+            return Response(response.body, headers=response.headers)
 
-        return await _unless_gone(request, answer())
+        return await _unless_disconnected(request, respond())
 
     async def invoke_with_response_stream(self, request: Request) -> Response:
-        """`POST /endpoints/{name}/invocations-response-stream`: each part of the answer as it comes."""
+        """`POST /endpoints/{name}/invocations-response-stream`: each part of the response as it arrives."""
         accept = request.headers.get("x-amzn-sagemaker-accept", "*/*")
         return _Stream(await self._prepare(request, accept=accept))
 
     async def stop(self) -> None:
-        """End the requests that no client waits for."""
+        """Cancel the requests to shadow variants."""
         await self._shadows.stop()
 
-    async def _prepare(self, request: Request, accept: str) -> Route:
-        """Read a request; what is returned chooses where it goes."""
+    async def _prepare(self, request: Request, accept: str) -> Router:
+        """Read a request and return its router."""
         region = Signature.of(request.headers).region
         name = request.path_params["name"]
         target = request.headers.get("x-amzn-sagemaker-target-variant")
         self._choose(region, name, target)
         body = await _read_body(request)
-        headers = [(key, request.headers[key]) for key in _PASSED_ON if key in request.headers]
+        headers = [(key, request.headers[key]) for key in _FORWARDED if key in request.headers]
         log_group = f"arn:aws:logs:{region}:{ACCOUNT_ID}:log-group:/aws/sagemaker/Endpoints/{name}"
 
-        def call(variant: Variant) -> Call:
-            return Call(variant, [*headers, ("accept", accept)], body, log_group)
+        def invocation(variant: Variant) -> Invocation:
+            return Invocation(variant, [*headers, ("accept", accept)], body, log_group)
 
-        def route() -> Call:
+        def route() -> Invocation:
             fleet, variant = self._choose(region, name, target)
             for shadow in fleet.sample_shadows():
-                self._shadows.send(call(shadow))
-            return call(variant)
+                self._shadows.send(invocation(shadow))
+            return invocation(variant)
 
         return route
 
-    def _choose(self, region: str, name: str, target: str | None) -> Choice:
+    def _choose(self, region: str, name: str, target: str | None) -> Destination:
         endpoint = self._endpoints.find(region, name)
         if endpoint is None or not endpoint.traffic.shares:
             raise ApiError("ValidationError", f"Endpoint {name} of account {ACCOUNT_ID} not found.")
         if settings_of(endpoint) is not None:
             message = f"Endpoint {name} of account {ACCOUNT_ID} is asynchronous: use InvokeEndpointAsync."
             raise ApiError("ValidationError", message)
-        choice = endpoint.traffic.choose(target)
-        if choice is None:
+        destination = endpoint.traffic.choose(target)
+        if destination is None:
             raise ApiError("ValidationError", f"Variant {target} not found for Endpoint {name}.")
-        return choice
+        return destination
 
 
 class _Stream(Response):
-    """An answer as an event stream; what fails before its first part is an ordinary error."""
+    """A response as an event stream; a failure before its first part is an ordinary error response."""
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, router: Router) -> None:
         super().__init__()
-        self._route = route
+        self._router = router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # A caller that goes away ends the work; the request was read whole, so that nothing else comes.
+        # The request was read completely, so the only message that can arrive is the disconnect.
         with contextlib.suppress(ClientDisconnect):
-            await _unless_gone(Request(scope, receive), self._answer(scope, receive, send))
+            await _unless_disconnected(Request(scope, receive), self._respond(scope, receive, send))
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            call = self._route()
-            async with call.open() as answer:
-                headers = call.headers_of(answer, "x-amzn-sagemaker-content-type")
+            invocation = self._router()
+            async with invocation.open() as response:
+                headers = invocation.headers_of(response, "x-amzn-sagemaker-content-type")
                 headers["content-type"] = eventstream.MEDIA_TYPE
                 encoded = [(name.encode(), value.encode("latin1")) for name, value in headers.items()]
                 await send({"type": "http.response.start", "status": 200, "headers": encoded})
-                async for frame in frames(answer, call.stream_seconds):
+                async for frame in frames(response, invocation.stream_seconds):
                     await send({"type": "http.response.body", "body": frame, "more_body": True})
         except ApiError as error:
             await error.response()(scope, receive, send)
@@ -127,11 +127,11 @@ class _Stream(Response):
         await send({"type": "http.response.body", "body": b""})
 
 
-async def frames(answer: upstream.Answer, seconds: float) -> AsyncIterator[bytes]:
-    """A container's answer, in so many seconds, as frames of an event stream; the last may be an error."""
+async def frames(response: upstream.Answer, seconds: float) -> AsyncIterator[bytes]:
+    """A container's response as frames of an event stream; the last one is an error after `seconds`."""
     try:
         async with asyncio.timeout(seconds):
-            async for part in answer.parts:
+            async for part in response.parts:
                 yield _PART.encode(part)
     except TimeoutError:
         message = "The model did not finish sending the response in time."
@@ -147,65 +147,63 @@ async def _read_body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
-            message = "Value at 'body' failed to satisfy constraint: Member must have length less than or "
-            message += f"equal to {MAX_BODY_BYTES}"
-            raise ApiError("ValidationError", f"1 validation error detected: {message}", status=413)
+            raise body_too_large(MAX_BODY_BYTES)
     return bytes(body)
 
 
-async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, which is cancelled when the caller closes its connection.
+async def _unless_disconnected(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which is cancelled when the client disconnects.
 
     Raises:
-        ClientDisconnect: the caller did.
+        ClientDisconnect: the client disconnected.
     """
     task = asyncio.create_task(work)
-    gone = asyncio.create_task(_wait_until_gone(request))
+    disconnected = asyncio.create_task(_wait_for_disconnect(request))
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, disconnected}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise ClientDisconnect
         return task.result()
     finally:
-        gone.cancel()
+        disconnected.cancel()
         task.cancel()
-        await asyncio.wait({task, gone})
+        await asyncio.wait({task, disconnected})
 
 
-async def _wait_until_gone(request: Request) -> None:
+async def _wait_for_disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
 _log = logging.getLogger(__name__)
 
-# A shadow that is slower than what it shadows must not fill memory with requests that wait for it.
+# A slow shadow variant must not fill memory with pending requests.
 MAX_PENDING = 100
 
 
-class Shadows:
-    """Copies in progress."""
+class ShadowRequests:
+    """The copies in progress. Clients see neither their responses nor their errors."""
 
     def __init__(self) -> None:
         self._pending: set[asyncio.Task[None]] = set()
 
-    def send(self, call: Call) -> None:
-        """Send a copy, unless too many have no answer yet."""
+    def send(self, invocation: Invocation) -> None:
+        """Send a copy, unless too many are pending."""
         if len(self._pending) < MAX_PENDING:
-            task = asyncio.create_task(_send(call))
+            task = asyncio.create_task(_send(invocation))
             self._pending.add(task)
             task.add_done_callback(self._pending.discard)
 
     async def stop(self) -> None:
-        """Forget all copies."""
+        """Cancel all copies."""
         for task in list(self._pending):
             task.cancel()
         await asyncio.gather(*self._pending, return_exceptions=True)
 
 
-async def _send(call: Call) -> None:
+async def _send(invocation: Invocation) -> None:
     try:
-        await call.read()
+        await invocation.read()
     except ApiError as error:
-        # Published as a metric of the shadow variant, and in its container's log.
+        # The shadow variant's metrics and its container's log show the error, too.
         _log.debug("a copy for a shadow variant: %s", error)

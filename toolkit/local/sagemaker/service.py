@@ -1,4 +1,4 @@
-"""SageMaker as a part of the cloud."""
+"""SageMaker as a service of the cloud."""
 
 from __future__ import annotations
 
@@ -19,18 +19,14 @@ from toolkit.local.sagemaker.metrics import publish_concurrency
 from toolkit.local.sagemaker.models import Tags
 from toolkit.local.sagemaker.responses import Definitions, Endpoints, Operation
 from toolkit.local.sagemaker.runtime import Runtime
-from toolkit.local.sagemaker.serverless import cool_down
+from toolkit.local.sagemaker.serverless import stop_idle_instances
 from toolkit.local.schema import Schema
 from toolkit.local.service import Cloud
 from toolkit.local.status import EndpointStatus, Item, ProcessStatus
 
 
 class SageMakerService:
-    """Hosting: its operations, the rest of SageMaker being moto's, and the runtime.
-
-    Attributes:
-        endpoints: the endpoints, for what scales them.
-    """
+    """SageMaker hosting and its runtime; moto serves the rest of SageMaker."""
 
     def __init__(self, cloud: Cloud, enforcement: Enforcement, metrics: Metrics) -> None:
         self._tags = Tags()
@@ -63,7 +59,7 @@ class SageMakerService:
         """See `toolkit.local.service.Service`."""
         self._tasks = [
             asyncio.create_task(publish_concurrency(self.endpoints.variants)),
-            asyncio.create_task(cool_down(self.endpoints.variants)),
+            asyncio.create_task(stop_idle_instances(self.endpoints.variants)),
         ]
         self._asynchronous.start()
 
@@ -91,6 +87,6 @@ class SageMakerService:
     async def _operate(self, request: Request) -> Response:
         operation = request.path_params["operation"]
         members = self._schema.parse(operation, await request.body())
-        answer = self._operations[operation](Signature.of(request.headers).region, members)
+        response = self._operations[operation](Signature.of(request.headers).region, members)
         headers = {"x-amzn-requestid": str(uuid.uuid4())}
-        return Response(json.dumps(answer), media_type=JSON, headers=headers)
+        return Response(json.dumps(response), media_type=JSON, headers=headers)

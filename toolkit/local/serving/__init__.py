@@ -1,7 +1,6 @@
-"""Model servers: processes that keep SageMaker's container contract without a container runtime.
+"""Model servers: processes that implement SageMaker's container contract without a container runtime.
 
-A server listens on 127.0.0.1 at the port in `SAGEMAKER_BIND_TO_PORT`, answers `GET /ping` with 200 once
-it can serve and `POST /invocations` with what the model says. Its configuration is in environment
-variables, the model's files are in the directory that `MODEL_DIRECTORY` names (a container has them in
-`/opt/ml/model`), what it writes to its output is the container's log.
+A server listens on 127.0.0.1 at the port `SAGEMAKER_BIND_TO_PORT`, answers `GET /ping` with 200 once it is
+ready, and serves `POST /invocations`. Environment variables configure it, `MODEL_DIRECTORY` holds the model's
+files (`/opt/ml/model` in a container), and its output is the container's log.
 """

@@ -1,6 +1,6 @@
-"""AWS's llama.cpp image without the container: llama.cpp's own server, from the package xllamacpp.
+"""AWS's llama.cpp image without the container: llama.cpp's server from the package xllamacpp.
 
-`python -m toolkit.local.serving.llama_cpp`, with the environment described in the package.
+Run `python -m toolkit.local.serving.llama_cpp` with the environment of the package.
 """
 
 from __future__ import annotations
@@ -16,61 +16,61 @@ from urllib.parse import urlsplit
 
 from toolkit.local.serving import llama_options, relay
 
-# llama-server keeps up to 8 GiB of old prompts; a laptop has better uses.
+# llama-server caches up to 8 GiB of old prompts by default, too much for a laptop.
 _CACHE_RAM_MIB = 256
-# For so many turns of a loop a thread that waits for another one keeps its processor, and sleeps then.
-# By default it is billions: fine on an idle machine, but beside anything else that works (Terraform, a
-# test suite) a model becomes slower by a factor of twenty. On an idle machine this costs nothing.
+# Busy-wait loops before a waiting OpenMP thread sleeps. With the default of billions, a model runs twenty
+# times slower next to any other load (Terraform, a test suite). On an idle machine, 500 costs nothing.
 _SPIN_COUNT = "500"
-# llama-server's "auto": four requests at once, each of which may use the whole context.
+# llama-server's "auto": four parallel requests, each of which may use the whole context.
 _PARALLEL_AUTO = -1
 
 
 class ModelError(Exception):
-    """There is no model to serve."""
+    """The model directory does not contain the model."""
 
 
 def find_model(environment: Mapping[str, str]) -> Path:
     """The GGUF file to serve.
 
-    `SM_LLAMA_CPP_MODEL` names it, relative to the model directory or as the path that it would have in
-    the container; otherwise it is the first by name, which of a split model is the right one.
+    `SM_LLAMA_CPP_MODEL` names it, relative to the model directory or as a path in the container. By default
+    it is the first file by name, which is also the right one of a split model.
 
     Raises:
-        ModelError: there is no such file.
+        ModelError: the file does not exist.
     """
     directory = Path(environment["MODEL_DIRECTORY"])
     named = environment.get("SM_LLAMA_CPP_MODEL")
     if named:
         model = directory / named.removeprefix("/opt/ml/model/")
         if not model.is_file():
-            raise ModelError(f"SM_LLAMA_CPP_MODEL names {named}, which is not among the model's files")
+            raise ModelError(f"SM_LLAMA_CPP_MODEL: {named} is not among the model's files")
         return model
-    # A vision model's projector lies beside the model and is not one.
-    found = sorted(file for file in directory.rglob("*.gguf") if not file.name.startswith("mmproj"))
-    if not found:
-        raise ModelError("there is no *.gguf among the model's files")
-    return found[0]
+    # The projector of a vision model (mmproj) is not a model.
+    models = sorted(file for file in directory.rglob("*.gguf") if not file.name.startswith("mmproj"))
+    if not models:
+        raise ModelError("no *.gguf file among the model's files")
+    return models[0]
 
 
 def parameters(environment: Mapping[str, str]) -> Any:
     """xllamacpp's parameters for a container's environment.
 
     Raises:
-        ModelError, llama_options.OptionError: see there.
+        ModelError: see `find_model`.
+        llama_options.OptionError: an option is invalid.
     """
     import xllamacpp
 
     params = xllamacpp.CommonParams()
     model = find_model(environment)
     params.model.path = str(model)
-    # Answers name the model; the path on this machine is nobody's business.
+    # Responses name the model; do not expose the path on this machine.
     params.model_alias = {model.name}
     params.n_parallel = _PARALLEL_AUTO
     params.cache_ram_mib = _CACHE_RAM_MIB
     params.ui = False
     llama_options.apply(params, llama_options.from_environment(environment))
-    # Its own listener, on a port of its choice, is behind the relay.
+    # llama.cpp's listener, on any free port, is behind the relay.
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     return params
@@ -84,17 +84,17 @@ class _Engine:
         self.upstream: relay.Upstream | None = None
 
     def load(self, params: Any) -> None:
-        """Blocks until the model can be used.
+        """Load the model; blocks.
 
         Raises:
-            RuntimeError: it cannot be loaded; llama.cpp has written why.
+            RuntimeError: llama.cpp cannot load it, and logs the reason.
         """
         import xllamacpp
 
         self._server = xllamacpp.Server(params)
         port = urlsplit(self._server.listening_address).port
         if port is None:
-            raise RuntimeError("llama.cpp's server does not listen")
+            raise RuntimeError("llama.cpp's server has no listening port")
         self.upstream = relay.Upstream("127.0.0.1", port, prefix="/v1", health="/health")
 
 
@@ -105,7 +105,7 @@ async def _serve(environment: Mapping[str, str]) -> None:
     async with server:
         await asyncio.to_thread(engine.load, params)
         stop = asyncio.Event()
-        # Only now: llama.cpp installs a handler of its own while it starts.
+        # After the start, because llama.cpp installs its own handler then.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         await stop.wait()
 
@@ -116,7 +116,7 @@ def main() -> int:
     try:
         asyncio.run(_serve(os.environ))
     except (ModelError, llama_options.OptionError, RuntimeError, OSError) as error:
-        print(f"the model server cannot start: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"cannot start the model server: {error}", file=sys.stderr, flush=True)  # noqa: T201
         # Not os._exit: llama.cpp logs from a thread, which writes the rest of its queue on a normal exit.
         return 1
     # Skip the requests in progress: the sender of SIGTERM has waited for them.

@@ -1,8 +1,7 @@
-"""llama-server's options, as AWS's llama.cpp image takes them, set on xllamacpp's parameters.
+"""llama-server's options from the environment of AWS's llama.cpp image, set on xllamacpp's parameters.
 
-The image makes `--foo-bar value` of `SM_LLAMA_CPP_FOO_BAR=value`; `true` makes a flag without a value,
-and `false` makes nothing. llama-server parses such options itself; the package has the server without
-its command line, so the options are mapped here.
+The image turns `SM_LLAMA_CPP_FOO_BAR=value` into `--foo-bar value`; `true` sets a flag without a value, and
+`false` sets nothing. xllamacpp has no command line, so this module maps the options.
 """
 
 from __future__ import annotations
@@ -11,19 +10,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 PREFIX = "SM_LLAMA_CPP_"
-# Variables that the image's entry point reads itself.
+# Variables of the image's entry point.
 _CONTROL = ("SM_LLAMA_CPP_MODEL", "SM_LLAMA_CPP_MODEL_DIR", "SM_LLAMA_CPP_HOST", "SM_LLAMA_CPP_PORT")
 
-# Applies an option's value (None for a flag without one) to the parameters.
+# Sets an option's value (None for a flag) on the parameters.
 Setter = Callable[[Any, "str | None"], None]
 
 
 class OptionError(ValueError):
-    """An option is unknown, or its value is wrong."""
+    """An option is unknown, or its value is invalid."""
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, str | None]:
-    """The options in the container's environment, in the order of their names, as the image makes them."""
+    """The options in the container's environment, sorted by name like the image's."""
     options: dict[str, str | None] = {}
     for name in sorted(environment):
         if not name.startswith(PREFIX) or name in _CONTROL:
@@ -39,17 +38,17 @@ def apply(params: Any, options: Mapping[str, str | None]) -> None:
     """Set options on `xllamacpp.CommonParams`.
 
     Raises:
-        OptionError: see there.
+        OptionError: an option is unknown, or its value is invalid.
     """
     for option, value in options.items():
         setter = OPTIONS.get(option)
         if setter is None:
-            raise OptionError(f"--{option}: no such option, or none that the embedded cloud can set")
+            raise OptionError(f"--{option}: no such option, or not supported by the embedded cloud")
         try:
             setter(params, value)
         except (ValueError, TypeError) as error:
-            given = f"--{option}" if value is None else f"--{option} {value}"
-            raise OptionError(f"{given}: {error}") from error
+            argument = f"--{option}" if value is None else f"--{option} {value}"
+            raise OptionError(f"{argument}: {error}") from error
 
 
 def _attribute(path: str, convert: Callable[[str], Any]) -> Setter:
@@ -57,7 +56,7 @@ def _attribute(path: str, convert: Callable[[str], Any]) -> Setter:
 
     def set_value(params: Any, value: str | None) -> None:
         if value is None:
-            raise ValueError("needs a value")
+            raise ValueError("missing value")
         target = params
         for parent in parents:
             target = getattr(target, parent)
@@ -78,7 +77,7 @@ def _flag(path: str, meaning: bool) -> Setter:
 
 
 def _enumeration(path: str, enum: str, prefix: str) -> Setter:
-    """A member of one of xllamacpp's enumerations, named in lower case without its prefix."""
+    """The setter of a member of an xllamacpp enumeration, by its lower-case name without the prefix."""
 
     def convert(value: str) -> Any:
         import xllamacpp
@@ -118,7 +117,7 @@ def _split(value: str) -> set[str]:
 
 
 def _ignored(_: Any, __: str | None) -> None:
-    """For options about what is not here: a web page, a hub to download from."""
+    """For options without effect here: the web UI and downloads."""
 
 
 OPTIONS: dict[str, Setter] = {

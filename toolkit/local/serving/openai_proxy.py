@@ -1,9 +1,9 @@
-"""A container whose model is served by another program on this machine, such as Ollama or vLLM.
+"""A container that forwards to another model server on this machine, such as Ollama or vLLM.
 
-`python -m toolkit.local.serving.openai_proxy`, with the environment described in the package and
+Run `python -m toolkit.local.serving.openai_proxy` with the environment of the package and
 
     OPENAI_BASE_URL    the server's OpenAI API, such as http://127.0.0.1:11434/v1
-    OPENAI_MODEL       the name that it knows the model by; if it is missing, requests keep theirs
+    OPENAI_MODEL       the model's name on the server; by default, requests keep theirs
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from toolkit.local.serving import relay
 
 
 class AddressError(ValueError):
-    """The address is not one of a server on this machine."""
+    """The address is not on this machine."""
 
 
 def upstream(environment: Mapping[str, str]) -> relay.Upstream:
-    """The server that the environment names.
+    """The server in the environment.
 
     Raises:
-        AddressError: it is not plain HTTP on a loopback address.
+        AddressError: its URL is not plain HTTP on a loopback address.
     """
     url = environment["OPENAI_BASE_URL"]
     parts = urlsplit(url)
     if parts.scheme != "http" or not parts.hostname:
-        raise AddressError(f"OPENAI_BASE_URL is {url}: it must be like http://127.0.0.1:11434/v1")
+        raise AddressError(f"invalid OPENAI_BASE_URL {url}: use a URL like http://127.0.0.1:11434/v1")
     host = _loopback(parts.hostname)
     prefix = parts.path.rstrip("/")
     model = environment.get("OPENAI_MODEL") or None
@@ -44,9 +44,9 @@ def _loopback(name: str) -> str:
     try:
         addresses = {str(entry[4][0]) for entry in socket.getaddrinfo(name, None)}
     except OSError as error:
-        raise AddressError(f"OPENAI_BASE_URL names the host {name}: {error}") from error
+        raise AddressError(f"cannot resolve the host {name} of OPENAI_BASE_URL: {error}") from error
     if not all(ipaddress.ip_address(address).is_loopback for address in addresses):
-        raise AddressError(f"OPENAI_BASE_URL names {name}, which is not this machine")
+        raise AddressError(f"invalid OPENAI_BASE_URL: {name} is not this machine")
     return sorted(addresses)[0]
 
 
@@ -65,7 +65,7 @@ def main() -> int:
     try:
         asyncio.run(_serve(os.environ))
     except (AddressError, OSError) as error:
-        print(f"the model server cannot start: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"cannot start the model server: {error}", file=sys.stderr, flush=True)  # noqa: T201
         return 1
     return 0
 

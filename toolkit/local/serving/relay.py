@@ -1,8 +1,7 @@
-"""A front that gives a local OpenAI-compatible server the paths of a SageMaker container.
+"""A proxy that gives a local OpenAI-compatible server the paths of a SageMaker container.
 
-AWS's own images do the same with nginx. Here the request is read and understood, and from then on the
-two connections are joined: what the server sends is passed on byte by byte, unparsed, so that the cost
-of a streamed token is one copy.
+AWS's images do the same with nginx. The proxy parses the request and then forwards the server's bytes
+unparsed, so that a streamed token costs one copy.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ MAX_BODY_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Call:
-    """A request, complete."""
+class ContainerRequest:
+    """A complete request."""
 
     method: str
     target: str
@@ -31,8 +30,8 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """What to answer without asking the server."""
+class Rejection:
+    """An error response from the proxy itself."""
 
     status: int
     message: str
@@ -40,14 +39,14 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Upstream:
-    """The server behind the relay.
+    """The server behind the proxy.
 
     Attributes:
-        host: loopback.
-        port: where it listens.
-        prefix: of its OpenAI API, such as `/v1`.
-        health: path that it answers with 200 when it can serve.
-        model: name that it knows the model by; None if it serves one and takes any.
+        host: a loopback address.
+        port: its port.
+        prefix: the path of its OpenAI API, such as `/v1`.
+        health: the path that returns 200 when the server is ready.
+        model: the model's name on the server; None if it serves one model under any name.
     """
 
     host: str
@@ -56,29 +55,29 @@ class Upstream:
     health: str
     model: str | None = None
 
-    def translate(self, call: Call) -> Call | Refusal:
-        """What to ask the server for a request to the container."""
-        path = call.target.partition("?")[0]
+    def translate(self, request: ContainerRequest) -> ContainerRequest | Rejection:
+        """Translate a request to the container into one to the server."""
+        path = request.target.partition("?")[0]
         if path == "/ping":
-            return replace(call, target=self.health)
+            return replace(request, target=self.health)
         if path != "/invocations":
-            return Refusal(404, f"a SageMaker container has /ping and /invocations, not {path}")
-        if call.method != "POST":
-            return Refusal(405, "invocations are sent with POST")
-        return self._translate_invocation(call)
+            return Rejection(404, f"a SageMaker container has /ping and /invocations, not {path}")
+        if request.method != "POST":
+            return Rejection(405, "invocations are sent with POST")
+        return self._translate_invocation(request)
 
-    def _translate_invocation(self, call: Call) -> Call | Refusal:
+    def _translate_invocation(self, request: ContainerRequest) -> ContainerRequest | Rejection:
         try:
-            payload = json.loads(call.body)
+            payload = json.loads(request.body)
         except ValueError as error:
-            return Refusal(400, f"the request is not JSON: {error}")
+            return Rejection(400, f"the request is not JSON: {error}")
         operation = _operation(payload)
         if operation is None:
-            return Refusal(400, "the request has neither `messages` nor `prompt` nor `input`")
-        body = call.body
+            return Rejection(400, "the request has neither `messages` nor `prompt` nor `input`")
+        body = request.body
         if self.model is not None:
             body = json.dumps({**payload, "model": self.model}).encode()
-        return replace(call, target=f"{self.prefix}/{operation}", body=body)
+        return replace(request, target=f"{self.prefix}/{operation}", body=body)
 
 
 def _operation(payload: object) -> str | None:
@@ -98,19 +97,19 @@ async def serve(port: int, upstream: Callable[[], Upstream | None]) -> asyncio.S
     """Listen on 127.0.0.1.
 
     Args:
-        port: where.
-        upstream: the server to relay to; None while it is not ready, then everything is refused with 503.
+        port: the port.
+        upstream: the server, or None while it is not ready: then every request gets a 503.
 
     Raises:
         OSError: the port is taken.
     """
     loop = asyncio.get_running_loop()
-    # Of more callers at once than wait here the system takes none, and they try again seconds later.
-    return await loop.create_server(lambda: _Front(upstream), "127.0.0.1", port, backlog=1024)
+    # With a full backlog, the kernel drops connections, which clients retry seconds later.
+    return await loop.create_server(lambda: _ClientConnection(upstream), "127.0.0.1", port, backlog=1024)
 
 
-class _Front(asyncio.Protocol):
-    """A caller's connection, which carries one request; the parser calls its `on_…` methods."""
+class _ClientConnection(asyncio.Protocol):
+    """A client's connection with one request; the parser calls the `on_…` methods."""
 
     def __init__(self, upstream: Callable[[], Upstream | None]) -> None:
         self._upstream = upstream
@@ -118,8 +117,8 @@ class _Front(asyncio.Protocol):
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._body = bytearray()
-        self._over = False
-        self._back: asyncio.Transport | None = None
+        self._complete = False
+        self._server: asyncio.Transport | None = None
         self._closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -127,25 +126,25 @@ class _Front(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         self._closed = True
-        if self._back is not None:
-            # The caller has gone: the server notices its closed connection and stops the work.
-            self._back.abort()
+        if self._server is not None:
+            # The client disconnected: closing the connection makes the server stop its work.
+            self._server.abort()
 
     def pause_writing(self) -> None:
-        if self._back is not None:
-            self._back.pause_reading()
+        if self._server is not None:
+            self._server.pause_reading()
 
     def resume_writing(self) -> None:
-        if self._back is not None:
-            self._back.resume_reading()
+        if self._server is not None:
+            self._server.resume_reading()
 
     def data_received(self, data: bytes) -> None:
-        if self._over:
+        if self._complete:
             return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._refuse(Refusal(400, str(error)))
+            self._reject(Rejection(400, str(error)))
 
     def on_url(self, url: bytes) -> None:
         self._target += url
@@ -155,84 +154,91 @@ class _Front(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self._body += body
-        if len(self._body) > MAX_BODY_BYTES and not self._over:
-            self._refuse(Refusal(413, f"the request is larger than {MAX_BODY_BYTES} bytes"))
+        if len(self._body) > MAX_BODY_BYTES and not self._complete:
+            self._reject(Rejection(413, f"the request is larger than {MAX_BODY_BYTES} bytes"))
 
     def on_message_complete(self) -> None:
-        if not self._over:
-            self._over = True
+        if not self._complete:
+            self._complete = True
             method, target = self._parser.get_method().decode("latin1"), self._target.decode("latin1")
-            call = Call(method, target, tuple(self._headers), bytes(self._body))
-            self._task = asyncio.get_running_loop().create_task(self._relay(call))
+            request = ContainerRequest(method, target, tuple(self._headers), bytes(self._body))
+            self._task = asyncio.get_running_loop().create_task(self._relay(request))
 
-    async def _relay(self, call: Call) -> None:
+    async def _relay(self, request: ContainerRequest) -> None:
         upstream = self._upstream()
         if upstream is None:
-            self._refuse(Refusal(503, "the model is being loaded"))
+            self._reject(Rejection(503, "the model is loading"))
             return
-        translated = upstream.translate(call)
-        if isinstance(translated, Refusal):
-            self._refuse(translated)
+        translated = upstream.translate(request)
+        if isinstance(translated, Rejection):
+            self._reject(translated)
             return
         loop = asyncio.get_running_loop()
         try:
-            self._back, _ = await loop.create_connection(
-                lambda: _Back(self, _encode(translated, upstream)), upstream.host, upstream.port
+            self._server, _ = await loop.create_connection(
+                lambda: _ServerConnection(self, _encode(translated, upstream)), upstream.host, upstream.port
             )
         except OSError as error:
-            self._refuse(Refusal(502, f"{upstream.host}:{upstream.port} does not answer: {error}"))
+            self._reject(Rejection(502, f"{upstream.host}:{upstream.port} does not respond: {error}"))
             return
         if self._closed:
-            self._back.abort()
+            self._server.abort()
 
-    def _refuse(self, refusal: Refusal) -> None:
-        self._over = True
-        body = json.dumps({"error": {"message": refusal.message, "code": refusal.status}}).encode()
+    def _reject(self, rejection: Rejection) -> None:
+        self._complete = True
+        body = json.dumps({"error": {"message": rejection.message, "code": rejection.status}}).encode()
         head = (
-            f"HTTP/1.1 {refusal.status} \r\nContent-Type: application/json\r\n"
+            f"HTTP/1.1 {rejection.status} \r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
         self.transport.write(head.encode("latin1") + body)
         self.transport.close()
 
 
-class _Back(asyncio.Protocol):
-    """The connection to the server; closed by it at the end of its answer."""
+class _ServerConnection(asyncio.Protocol):
+    """The connection to the server, which closes it at the end of the response."""
 
-    def __init__(self, front: _Front, request: bytes) -> None:
-        self._front = front
+    def __init__(self, client: _ClientConnection, request: bytes) -> None:
+        self._client = client
         self._request = request
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         cast(asyncio.Transport, transport).write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        self._front.transport.write(data)
+        self._client.transport.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None:
-            _reset(self._front.transport)
+            _reset(self._client.transport)
         else:
-            self._front.transport.close()
+            self._client.transport.close()
 
 
 def _reset(transport: asyncio.Transport) -> None:
-    """Break a connection off, so that a cut answer does not look like a whole one to who reads to the end."""
+    """Reset a connection, so that the client does not take a truncated response for a complete one."""
     connection = transport.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
 
 
-_SET_HERE = (b"host", b"content-length", b"transfer-encoding", b"connection", b"expect", b"accept-encoding")
+_REPLACED = (
+    b"host",
+    b"content-length",
+    b"transfer-encoding",
+    b"connection",
+    b"expect",
+    b"accept-encoding",
+)
 
 
-def _encode(call: Call, upstream: Upstream) -> bytes:
+def _encode(request: ContainerRequest, upstream: Upstream) -> bytes:
     lines = [
-        f"{call.method} {call.target} HTTP/1.1".encode("latin1"),
+        f"{request.method} {request.target} HTTP/1.1".encode("latin1"),
         f"Host: {upstream.host}:{upstream.port}".encode("latin1"),
-        f"Content-Length: {len(call.body)}".encode("latin1"),
-        # The end of the answer is the end of the connection: nobody has to find it.
+        f"Content-Length: {len(request.body)}".encode("latin1"),
+        # The end of the connection is the end of the response: no parsing needed.
         b"Connection: close",
     ]
-    lines += [name + b": " + value for name, value in call.headers if name not in _SET_HERE]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + call.body
+    lines += [name + b": " + value for name, value in request.headers if name not in _REPLACED]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + request.body

@@ -1,4 +1,4 @@
-"""Which program stands in for which container image."""
+"""The model server that replaces a container image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _BY_REPOSITORY = {"llama-cpp": "llama_cpp"}
 
 
 class UnsupportedImageError(Exception):
-    """The image would need a container runtime."""
+    """No model server replaces the image."""
 
 
 def command(image: str, environment: Mapping[str, str]) -> list[str]:
@@ -20,7 +20,7 @@ def command(image: str, environment: Mapping[str, str]) -> list[str]:
         environment: the container's environment.
 
     Raises:
-        UnsupportedImageError: there is none; the message says what there is.
+        UnsupportedImageError: no model server replaces the image.
     """
     if "OPENAI_BASE_URL" in environment:
         runner: str | None = "openai_proxy"
@@ -28,14 +28,14 @@ def command(image: str, environment: Mapping[str, str]) -> list[str]:
         runner = _BY_REPOSITORY.get(_repository(image))
     if runner is None:
         raise UnsupportedImageError(
-            f"The embedded cloud has no container runtime and cannot run the image {image}. It serves GGUF "
-            "models with llama.cpp (engine llama_cpp, repository llama-cpp), and can pass requests on to an "
-            "OpenAI-compatible server that already runs on this machine (`source: {server: …}`)."
+            f"The embedded cloud has no container runtime and cannot run the image {image}. Serve a GGUF "
+            "model with llama.cpp (engine llama_cpp, repository llama-cpp), or forward requests to an "
+            "OpenAI-compatible server that runs on this machine (`source: {server: …}`)."
         )
-    # -P: the working directory holds the model's files, which must not be taken for Python modules.
+    # -P: do not import the model's files in the working directory as Python modules.
     return [sys.executable, "-P", "-m", f"toolkit.local.serving.{runner}"]
 
 
 def _repository(image: str) -> str:
-    """The last part of the image's name, without registry, tag and digest."""
+    """The last part of the image's repository name, without tag and digest."""
     return image.partition("@")[0].rpartition("/")[2].partition(":")[0]

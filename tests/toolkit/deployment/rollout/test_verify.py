@@ -170,7 +170,7 @@ def test_one_of_several_variants_that_does_not_start_is_named_with_its_container
     assert "serves now: nothing" in error.details
     told = str(error)
     assert "reason: The primary container for production variant bad did not pass the ping" in told
-    assert "OPENAI_BASE_URL names 192.0.2.1, which is not this machine" in told
+    assert "invalid OPENAI_BASE_URL: 192.0.2.1 is not this machine" in told
 
 
 def test_a_reason_on_the_planned_configuration_counts_if_this_apply_touched_it(

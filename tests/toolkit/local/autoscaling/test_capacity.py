@@ -192,7 +192,7 @@ def test_a_scheduled_action_moves_the_bounds(
         )
         return soon + timedelta(seconds=10)
 
-    with pytest.raises(ClientError, match=r"ValidationException.*six fields"):
+    with pytest.raises(ClientError, match=r"ValidationException.*has 5 fields"):
         scaled.scaling.put_scheduled_action(
             ScheduledActionName="wrong", Schedule="cron(0 8 * * *)", **scaled.target
         )

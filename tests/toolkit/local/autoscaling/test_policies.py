@@ -10,7 +10,7 @@ import pytest
 
 from toolkit.local.autoscaling.capacity import DIMENSION, Scaler, Variants
 from toolkit.local.autoscaling.models import Targets
-from toolkit.local.autoscaling.policies import Policies, stepped, tracked
+from toolkit.local.autoscaling.policies import Policies, stepped_capacity, tracked_capacity
 from toolkit.local.cloudwatch.alarms import Firing
 
 STEPS = [
@@ -38,12 +38,12 @@ def test_a_step_is_chosen_by_the_distance_from_the_threshold(
     kind: str, excess: float, capacity: int, wanted: int
 ) -> None:
     config = {"AdjustmentType": kind, "StepAdjustments": STEPS}
-    assert stepped(config, excess)(capacity) == wanted
+    assert stepped_capacity(config, excess)(capacity) == wanted
 
 
 @pytest.mark.parametrize(("value", "capacity", "wanted"), [(6, 1, 3), (5, 2, 5), (0, 3, 0), (7, 0, 4)])
 def test_tracking_is_proportional(value: float, capacity: int, wanted: int) -> None:
-    assert tracked({"TargetValue": 2.0}, value)(capacity) == wanted
+    assert tracked_capacity({"TargetValue": 2.0}, value)(capacity) == wanted
 
 
 class World:
@@ -95,7 +95,7 @@ class World:
         """The capacity after an alarm."""
         self.points = list(points)
         alarm = f"{policy['PolicyName']}-{kind}"
-        self.policies.act(
+        self.policies.apply(
             self.target, policy, Firing("us-east-1", alarm, policy["PolicyARN"], "ALARM", "OK", "")
         )
         await asyncio.sleep(0)  # the change is complete, and a cooldown begins

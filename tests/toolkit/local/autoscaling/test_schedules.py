@@ -23,7 +23,7 @@ from toolkit.local.autoscaling.schedules import Schedule, ScheduleError
 def test_what_is_no_schedule_is_refused(expression: str) -> None:
     with pytest.raises(ScheduleError):
         Schedule.of(expression, None)
-    with pytest.raises(ScheduleError, match="no time zone"):
+    with pytest.raises(ScheduleError, match="unknown time zone"):
         Schedule.of("rate(5 minutes)", "Europe/Atlantis")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from toolkit.local.awsapi import ApiError
-from toolkit.local.sagemaker.deployment import Policy, Size
+from toolkit.local.sagemaker.deployment import DeploymentPolicy, Size
 
 
 def blue_green(type_: str, **sizes: Any) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def rolling(size: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_without_a_policy_all_traffic_moves_at_once() -> None:
-    assert Policy.of(None, 3) == Policy()
+    assert DeploymentPolicy.of(None, 3) == DeploymentPolicy()
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_without_a_policy_all_traffic_moves_at_once() -> None:
     ],
 )
 def test_shares(config: dict[str, Any], shares: Any) -> None:
-    policy = Policy.of(config, 4)
+    policy = DeploymentPolicy.of(config, 4)
     assert policy.shares == pytest.approx(shares)
     assert (policy.interval, policy.bake) == (60, 300)
 
@@ -61,7 +61,7 @@ def test_shares(config: dict[str, Any], shares: Any) -> None:
 )
 def test_what_aws_refuses(config: dict[str, Any]) -> None:
     with pytest.raises(ApiError, match="ValidationException"):
-        Policy.of(config, 4)
+        DeploymentPolicy.of(config, 4)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_what_aws_refuses(config: dict[str, Any]) -> None:
     [(percent(50), 4, 2), (percent(5), 4, 1), (percent(50), 1, 1), (percent(34), 3, 2), (instances(2), 4, 2)],
 )
 def test_batches_are_whole_instances(size: dict[str, Any], total: int, batch: int) -> None:
-    policy = Policy.of(rolling(size), total)
+    policy = DeploymentPolicy.of(rolling(size), total)
     assert policy.batch is not None
     assert policy.batch.instances(total) == batch
     assert policy.rollback_batch == Size(100)

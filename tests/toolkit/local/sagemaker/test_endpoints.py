@@ -107,7 +107,7 @@ def test_a_process_that_ends_fails_the_endpoint_and_its_log_tells_why(hosting: H
     hosting.delete(endpoint)
 
 
-def test_a_container_that_dies_in_service_is_started_again(
+def test_a_container_that_exits_in_service_restarts(
     hosting: Hosting, engine: Engine, shared_checkout: Project
 ) -> None:
     endpoint = hosting.endpoint(hosting.configuration(container=engine.container))
@@ -120,12 +120,12 @@ def test_a_container_that_dies_in_service_is_started_again(
         try:
             return invoke(hosting, endpoint) == {"ok": True}
         except ClientError as error:
-            # While it is down, callers are told to try again.
+            # Until the restart, clients get a retryable error.
             assert error.response["Error"]["Code"] == "ServiceUnavailable"
             return False
 
     eventually(answers)
-    assert any("started again" in line for line in hosting.log(endpoint))
+    assert any("restarts" in line for line in hosting.log(endpoint))
 
 
 def test_an_update_moves_to_the_new_configuration(

@@ -134,5 +134,5 @@ def test_one_variant_of_several_that_does_not_start_fails_the_endpoint(
         )
     # The log tells of both.
     assert any(f"relaying to {engine.url}" in line for line in hosting.log(endpoint))
-    assert any("names 192.0.2.1, which is not this machine" in line for line in hosting.log(endpoint))
+    assert any("192.0.2.1 is not this machine" in line for line in hosting.log(endpoint))
     hosting.delete(endpoint)

@@ -116,7 +116,7 @@ def broken_weights(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> str:
     [
         ("broken_weights", {}, "failed to load model"),
         ("weights", {"SM_LLAMA_CPP_CTX_SIZES": "1"}, "--ctx-sizes: no such option"),
-        ("weights", {"SM_LLAMA_CPP_MODEL": "other.gguf"}, "other.gguf, which is not among the model's"),
+        ("weights", {"SM_LLAMA_CPP_MODEL": "other.gguf"}, "other.gguf is not among the model's"),
     ],
 )
 def test_what_cannot_be_served_fails_and_the_log_tells_why(

@@ -144,11 +144,11 @@ def test_a_request_that_comes_while_the_instance_goes_gets_another(monkeypatch: 
 
     async def scenario() -> None:
         variant = Serverless({"MaxConcurrency": 1}, resize, lambda *_: None)
-        going = asyncio.create_task(variant.cool_down())
+        stopping = asyncio.create_task(variant.stop_if_idle())
         await asyncio.sleep(0)
-        async with variant.admitted(0, lambda: False):
-            await variant.cool_down()  # nothing goes while a request is in progress
-        await going
+        async with variant.admit(0, lambda: False):
+            await variant.stop_if_idle()  # keeps running: a request is in progress
+        await stopping
 
     asyncio.run(scenario())
     assert calls == [("begin", 0), ("end", 0), ("begin", 1), ("end", 1)]

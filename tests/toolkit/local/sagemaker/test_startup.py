@@ -38,7 +38,7 @@ def process(request: pytest.FixtureRequest) -> Iterator[int]:
 def runs_out(pid: int, seconds: float, within: float) -> bool:
     async def main() -> bool:
         _, pending = await asyncio.wait(
-            [asyncio.create_task(instance.time_out(pid, seconds))], timeout=within
+            [asyncio.create_task(instance.startup_timeout(pid, seconds))], timeout=within
         )
         return not pending
 

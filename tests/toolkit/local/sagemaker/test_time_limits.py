@@ -19,7 +19,7 @@ from toolkit.local.sagemaker.instance import Instance, Program
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def against_container(first: bytes, scenario: Callable[[invocation.Call], Awaitable[None]]) -> None:
+def against_container(first: bytes, scenario: Callable[[invocation.Invocation], Awaitable[None]]) -> None:
     """Run `scenario` with a call to a container that sends `first` and nothing more."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -35,7 +35,7 @@ def against_container(first: bytes, scenario: Callable[[invocation.Call], Awaita
             program = Program([], {}, Path(), "/group", "AllTraffic", "us-east-1", 1)
             port = server.sockets[0].getsockname()[1]
             variant.instances.append(Instance(program, port=port, ready=True))
-            await scenario(invocation.Call(variant, [], b"{}", "arn:aws:logs:r:a:log-group:/group"))
+            await scenario(invocation.Invocation(variant, [], b"{}", "arn:aws:logs:r:a:log-group:/group"))
             assert variant.instances[0].in_flight == 0
 
     asyncio.run(main())
@@ -45,7 +45,7 @@ def against_container(first: bytes, scenario: Callable[[invocation.Call], Awaita
 def test_a_whole_answer_is_cut(first: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(invocation, "RESPONSE_SECONDS", 0.2)
 
-    async def scenario(call: invocation.Call) -> None:
+    async def scenario(call: invocation.Invocation) -> None:
         with pytest.raises(ApiError) as error:
             await call.read()
         assert (error.value.code, error.value.status) == ("ModelError", 424)
@@ -58,7 +58,7 @@ def test_a_whole_answer_is_cut(first: bytes, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_stream_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(invocation, "STREAM_SECONDS", 0.2)
 
-    async def scenario(call: invocation.Call) -> None:
+    async def scenario(call: invocation.Invocation) -> None:
         buffer = EventStreamBuffer()
         async with call.open() as answer:
             async for frame in runtime.frames(answer, call.stream_seconds):
@@ -75,7 +75,7 @@ def test_no_container_ready_is_a_reason_to_try_again() -> None:
     async def scenario() -> None:
         variant = Variant.of({"VariantName": "AllTraffic"}, {})
         with pytest.raises(ApiError) as error:
-            await invocation.Call(variant, [], b"{}", "arn").read()
+            await invocation.Invocation(variant, [], b"{}", "arn").read()
         assert (error.value.code, error.value.status) == ("ServiceUnavailable", 503)
 
     asyncio.run(scenario())

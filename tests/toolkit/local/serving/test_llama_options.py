@@ -50,7 +50,7 @@ def test_options_reach_the_parameters() -> None:
     [
         ({"context-size": "1"}, "--context-size: no such option"),
         ({"ctx-size": "many"}, "--ctx-size many: invalid literal"),
-        ({"ctx-size": None}, "--ctx-size: needs a value"),
+        ({"ctx-size": None}, "--ctx-size: missing value"),
         ({"jinja": "yes"}, "--jinja yes: takes no value"),
         ({"cache-type-k": "q99"}, "--cache-type-k q99: must be one of bf16, "),
     ],
@@ -80,5 +80,5 @@ def test_every_option_fits_the_package(option: str) -> None:
     try:
         apply(params, {option: None})
     except OptionError as error:
-        assert "needs a value" in str(error)
+        assert "missing value" in str(error)
         apply(params, {option: VALUES.get(option, "1")})

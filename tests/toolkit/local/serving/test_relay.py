@@ -16,8 +16,8 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OPENAI = relay.Upstream("127.0.0.1", 1, prefix="/v1", health="/health")
 
 
-def call(target: str, payload: object = None, method: str = "POST") -> relay.Call:
-    return relay.Call(method, target, (), json.dumps(payload).encode())
+def call(target: str, payload: object = None, method: str = "POST") -> relay.ContainerRequest:
+    return relay.ContainerRequest(method, target, (), json.dumps(payload).encode())
 
 
 @pytest.mark.parametrize(
@@ -30,21 +30,21 @@ def call(target: str, payload: object = None, method: str = "POST") -> relay.Cal
 )
 def test_an_invocation_goes_to_the_operation_that_its_members_tell(payload: object, target: str) -> None:
     translated = OPENAI.translate(call("/invocations", payload))
-    assert isinstance(translated, relay.Call)
+    assert isinstance(translated, relay.ContainerRequest)
     assert translated.target == target
     assert json.loads(translated.body) == payload
 
 
 def test_a_ping_is_the_servers_health() -> None:
     translated = OPENAI.translate(call("/ping", method="GET"))
-    assert isinstance(translated, relay.Call)
+    assert isinstance(translated, relay.ContainerRequest)
     assert (translated.method, translated.target) == ("GET", "/health")
 
 
 def test_the_model_gets_the_name_that_the_server_knows() -> None:
     server = relay.Upstream("127.0.0.1", 1, "/api/v1", "/api/v1/models", model="llama3.2:1b")
     translated = server.translate(call("/invocations", {"model": "mine", "messages": []}))
-    assert isinstance(translated, relay.Call)
+    assert isinstance(translated, relay.ContainerRequest)
     assert translated.target == "/api/v1/chat/completions"
     assert json.loads(translated.body) == {"model": "llama3.2:1b", "messages": []}
 
@@ -54,14 +54,14 @@ def test_the_model_gets_the_name_that_the_server_knows() -> None:
     [
         (call("/invocations", {"question": "?"}), 400),
         (call("/invocations", ["messages"]), 400),
-        (relay.Call("POST", "/invocations", (), b"{"), 400),
+        (relay.ContainerRequest("POST", "/invocations", (), b"{"), 400),
         (call("/invocations", {"messages": []}, method="GET"), 405),
         (call("/v1/chat/completions", {"messages": []}), 404),
     ],
 )
-def test_what_a_container_does_not_answer_is_refused(request_: relay.Call, status: int) -> None:
+def test_what_a_container_does_not_answer_is_refused(request_: relay.ContainerRequest, status: int) -> None:
     refusal = OPENAI.translate(request_)
-    assert isinstance(refusal, relay.Refusal)
+    assert isinstance(refusal, relay.Rejection)
     assert refusal.status == status
 
 

@@ -1,4 +1,4 @@
-"""S3 and SNS as asynchronous endpoints use them: in the name of the execution role."""
+"""S3 and SNS with the permissions of the execution role."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ _URI = re.compile(r"s3://([^/]+)/(.+)|https://([^/]+?)\.s3[.-][^/]*/(.+)")
 
 @dataclass(frozen=True)
 class RoleAccess:
-    """What a model's execution role may reach.
+    """S3 and SNS, as an execution role may use them.
 
     Attributes:
-        role: in whose name S3 and SNS are used.
-        region: of the endpoint.
+        role: the execution role.
+        region: the endpoint's region.
     """
 
     role: ExecutionRole
     region: str
 
     async def read(self, uri: str) -> bytes:
-        """An object.
+        """Read an object.
 
         Raises:
-            StorageError: it is not there, or not for the role.
+            StorageError: it does not exist, or the role may not read it.
         """
         bucket, key = _parts(uri)
         self._require("download", uri, "s3:GetObject", f"arn:aws:s3:::{bucket}/{key}")
         try:
-            found = next((item for item in s3.find_objects(bucket, key) if item.name == key), None)
+            file = next((item for item in s3.find_objects(bucket, key) if item.name == key), None)
         except LookupError as error:
             raise StorageError(f"Could not download {uri}: {error.args[0]}.") from error
-        if found is None:
+        if file is None:
             raise StorageError(f"Could not download {uri}: there is no such object.")
-        # A large one is in a file.
-        return await asyncio.to_thread(lambda: found.value)
+        # Large objects are on disk.
+        return await asyncio.to_thread(lambda: file.value)
 
     async def write(self, uri: str, body: bytes, content_type: str, kms_key: str | None) -> None:
-        """Put an object.
+        """Write an object.
 
         Raises:
-            StorageError: it was refused.
+            StorageError: S3 or the role does not allow it.
         """
         bucket, key = _parts(uri)
         self._require("upload", uri, "s3:PutObject", f"arn:aws:s3:::{bucket}/{key}")
@@ -63,16 +63,16 @@ class RoleAccess:
             stored.set_metadata({"Content-Type": content_type})
 
         try:
-            # Whoever is notified of new objects is so in here.
+            # In a thread, because moto sends the bucket's notifications from here.
             await asyncio.to_thread(put)
         except ServiceException as error:
             raise StorageError(f"Could not upload {uri}: {error.message}.") from error
 
     async def publish(self, topic_arn: str, message: str) -> None:
-        """Tell a topic's subscribers.
+        """Publish a message to a topic.
 
         Raises:
-            StorageError: there is no such topic, or not for the role.
+            StorageError: the topic does not exist, or the role may not publish to it.
         """
         self._require("publish to", topic_arn, "sns:Publish", topic_arn)
         backend = sns_backends[ACCOUNT_ID][self.region]
@@ -90,5 +90,5 @@ class RoleAccess:
 def _parts(uri: str) -> tuple[str, str]:
     match = _URI.fullmatch(uri)
     if match is None:
-        raise StorageError(f"{uri} is no object in S3.")
+        raise StorageError(f"{uri} is not the URI of an S3 object.")
     return match[1] or match[3], match[2] or match[4]

@@ -1,4 +1,4 @@
-"""What an endpoint configuration says about asynchronous inference."""
+"""An endpoint's AsyncInferenceConfig, and one asynchronous request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from toolkit.local.awsapi import ApiError, Members
 from toolkit.local.sagemaker.invocation import CUSTOM_ATTRIBUTES
 from toolkit.local.sagemaker.models import Endpoint
 
-# SageMaker chooses if nothing is said, and does not tell how; llama.cpp works on so many requests at once.
+# SageMaker does not document its default; llama.cpp handles four requests at once.
 DEFAULT_CONCURRENCY = 4
 
 
@@ -20,14 +20,14 @@ class AsyncSettings:
     """An AsyncInferenceConfig.
 
     Attributes:
-        output_uri: S3 prefix of answers, without a slash at its end.
-        failure_uri: S3 prefix of failures; without one they are only announced.
-        kms_key: that answers and failures are encrypted with.
-        success_topic: SNS topic that is told of each answer.
-        error_topic: SNS topic that is told of each failure.
+        output_uri: S3 prefix of responses, without a trailing slash.
+        failure_uri: S3 prefix of failures; None if failures are only notified.
+        kms_key: encrypts responses and failures.
+        success_topic: SNS topic of successes.
+        error_topic: SNS topic of failures.
         response_in: `SUCCESS_NOTIFICATION_TOPIC`, `ERROR_NOTIFICATION_TOPIC`, both or none: the
-            notifications that hold the container's answer, if it is small.
-        concurrency: requests that an instance works on at the same time.
+            notifications that include a small response body.
+        concurrency: concurrent requests per instance.
     """
 
     output_uri: str
@@ -57,7 +57,7 @@ class AsyncSettings:
 
 
 def settings_of(endpoint: Endpoint) -> AsyncSettings | None:
-    """The settings that an endpoint serves with; None if it is not asynchronous, or does not serve yet."""
+    """The endpoint's current settings; None if it is not asynchronous or not in service yet."""
     fleets = endpoint.traffic.fleets
     config = fleets[-1].definition.get("AsyncInferenceConfig") if fleets else None
     return AsyncSettings.of(config) if config else None
@@ -73,17 +73,17 @@ class AsyncRequest:
     """A request in a queue.
 
     Attributes:
-        inference_id: of the caller's choice, or made up.
-        input_uri: where the body is; None if the caller sent it along.
-        body: what the caller sent along.
-        headers: for the container.
+        inference_id: chosen by the client, or generated.
+        input_uri: S3 URI of the body; None for an inline body.
+        body: the inline body.
+        headers: the container's request headers.
         content_type: of the body.
-        output_uri: where the answer goes.
-        failure_uri: where a failure goes, if anywhere.
-        ttl_seconds: how long it may wait, in seconds of AWS.
-        invocation_seconds: how long an instance may work on it.
+        output_uri: S3 URI for the response.
+        failure_uri: S3 URI for a failure, if failures are stored.
+        ttl_seconds: maximum time in the queue, in seconds on AWS.
+        invocation_seconds: time limit of the invocation.
         received: seconds since the epoch.
-        attempts: how often an instance has begun to work on it.
+        attempts: the number of started invocations.
     """
 
     inference_id: str
@@ -105,15 +105,15 @@ class AsyncRequest:
 
     @classmethod
     def of(cls, members: Members, body: bytes, settings: AsyncSettings) -> AsyncRequest:
-        """Take a request.
+        """Create a request from the checked members of InvokeEndpointAsync.
 
         Args:
-            members: of the operation's input, checked, without the body.
-            body: what was sent along.
-            settings: of the endpoint.
+            members: the members without the body.
+            body: the inline body.
+            settings: the endpoint's settings.
 
         Raises:
-            ApiError: it has a body and the place of one, or neither, or too large a body.
+            ApiError: not exactly one of body and InputLocation, or too large a body.
         """
         location = members.get("InputLocation")
         if bool(body) == bool(location):

@@ -1,39 +1,37 @@
-"""What SNS topics are told of asynchronous inference."""
+"""One request on one instance: download from S3, invoke, upload to S3, notify SNS."""
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import logging
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from toolkit.local import logs
 from toolkit.local.awsapi import ApiError
 from toolkit.local.sagemaker.asynchronous.access import RoleAccess
+from toolkit.local.sagemaker.asynchronous.metrics import Report
 from toolkit.local.sagemaker.asynchronous.models import AsyncRequest, AsyncSettings
 from toolkit.local.sagemaker.exceptions import InstanceLostError, StorageError
 from toolkit.local.sagemaker.fleet import Variant
 from toolkit.local.sagemaker.instance import Instance
-from toolkit.local.sagemaker.invocation import Call, Whole
+from toolkit.local.sagemaker.invocation import Invocation, InvocationResponse
 from toolkit.local.service import ACCOUNT_ID
 
-# A larger answer is left out.
+# A notification omits a larger response.
 MAX_RESPONSE_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True)
 class Notification:
-    """A message about a request.
+    """The SNS messages about a request.
 
     Attributes:
-        request: what it is about.
         endpoint: the endpoint's name.
-        region: the endpoint's.
-        with_response: whether the topic wants what the container said.
+        region: the endpoint's region.
+        with_response: whether to include the container's response.
     """
 
     request: AsyncRequest
@@ -41,18 +39,14 @@ class Notification:
     region: str
     with_response: bool
 
-    def success(self, answer: Whole) -> str:
-        """The message about an answer."""
-        response = {"contentType": answer.headers["content-type"], "outputLocation": self.request.output_uri}
-        return self._message("Completed", answer.body, responseParameters=response)
+    def success(self, response: InvocationResponse) -> str:
+        """The message about a success."""
+        content_type = response.headers["content-type"]
+        parameters = {"contentType": content_type, "outputLocation": self.request.output_uri}
+        return self._message("Completed", response.body, responseParameters=parameters)
 
     def failure(self, reason: str, response: bytes) -> str:
-        """The message about a failure.
-
-        Args:
-            reason: in SageMaker's words.
-            response: what the container said.
-        """
+        """The message about a failure, for SageMaker's reason and the container's response."""
         location = self.request.failure_uri
         parameters = {"responseParameters": {"outputLocation": location}} if location else {}
         return self._message("Failed", response, failureReason=reason, **parameters)
@@ -93,65 +87,17 @@ def _timestamp(seconds: float) -> str:
 _log = logging.getLogger(__name__)
 
 _FAILURE = "application/json"
-# Of what CloudWatch is told; the others are in microseconds.
-IN_MILLISECONDS = ("TimeInBacklog", "TotalProcessingTime")
-
-
-@dataclass
-class Report:
-    """How a request went.
-
-    Attributes:
-        seconds: how long what took, by CloudWatch's name for it.
-        failures: CloudWatch's names for what went wrong.
-        reason: why it failed; None if it was answered.
-        status: HTTP status of the container's answer; None if it was not asked or did not answer.
-        answer: the container's, if it is one.
-        said: the body of whatever the container said.
-    """
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
-    reason: str | None = None
-    status: int | None = None
-    answer: Whole | None = None
-    said: bytes = b""
-
-    @property
-    def summary(self) -> str:
-        """In the words of SageMaker's own log."""
-        outcome = "succeeded." if self.reason is None else f"failed. {self.reason}"
-        took = [f"{name}: {self._in_units(name)}" for name in self.seconds]
-        return f"{outcome} {', '.join(took)}"
-
-    def _in_units(self, name: str) -> str:
-        seconds = self.seconds[name]
-        return f"{seconds * 1e3:.0f} ms" if name in IN_MILLISECONDS else f"{seconds * 1e6:.0f} us"
-
-    @contextlib.contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        """Note how long the block takes."""
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[name] = time.monotonic() - start
-
-    def fail(self, metric: str, reason: str) -> None:
-        """Note what went wrong; the first reason is the one that is told."""
-        self.failures.append(metric)
-        self.reason = self.reason or reason
 
 
 @dataclass(frozen=True)
 class Processing:
-    """How an endpoint's requests are worked on.
+    """Processes an endpoint's requests.
 
     Attributes:
         endpoint: the endpoint's name.
-        region: the endpoint's.
-        settings: the endpoint's.
-        access: to S3 and SNS.
+        region: the endpoint's region.
+        settings: the endpoint's settings.
+        access: access to S3 and SNS.
     """
 
     endpoint: str
@@ -159,11 +105,11 @@ class Processing:
     settings: AsyncSettings
     access: RoleAccess
 
-    async def answer(self, request: AsyncRequest, variant: Variant, instance: Instance) -> Report:
-        """Have an instance work on a request, to whatever end.
+    async def process(self, request: AsyncRequest, variant: Variant, instance: Instance) -> Report:
+        """Process a request on an instance, whether it succeeds or fails.
 
         Raises:
-            InstanceLostError: the instance went away.
+            InstanceLostError: the instance stopped; retry on another one.
         """
         report = Report({"TimeInBacklog": request.age})
         try:
@@ -173,8 +119,8 @@ class Processing:
             report.fail("RequestDownloadFailures", str(error))
         else:
             group = f"arn:aws:logs:{self.region}:{ACCOUNT_ID}:log-group:{self.log_group}"
-            call = Call(variant, request.headers, body, group, seconds=request.invocation_seconds)
-            await self._invoke(call, instance, report)
+            invocation = Invocation(variant, request.headers, body, group, seconds=request.invocation_seconds)
+            await self._invoke(invocation, instance, report)
         await self._put(request, report)
         await self._notify(request, report)
         report.seconds["TotalProcessingTime"] = request.age
@@ -183,7 +129,7 @@ class Processing:
         return report
 
     async def give_up(self, request: AsyncRequest, metric: str, reason: str) -> Report:
-        """End a request that no instance answered."""
+        """Fail a request that no instance processed."""
         report = Report({"TimeInBacklog": request.age})
         report.fail(metric, reason)
         await self._put(request, report)
@@ -192,33 +138,33 @@ class Processing:
         return report
 
     @staticmethod
-    async def _invoke(call: Call, instance: Instance, report: Report) -> None:
+    async def _invoke(invocation: Invocation, instance: Instance, report: Report) -> None:
         try:
             with report.timed("ModelLatency"):
-                report.answer = await call.read(instance)
+                report.response = await invocation.read(instance)
         except ApiError as error:
-            # A time-out is an OSError, too, and the instance is still there.
+            # TimeoutError is an OSError, too, but the instance still runs.
             lost = isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, TimeoutError)
             if lost or error.code == "ServiceUnavailable":
                 raise InstanceLostError(error.message) from error
             report.fail("InvocationFailures", error.message)
             report.status = error.members["OriginalStatusCode"] or None
-            report.said = str(error.members["OriginalMessage"]).encode()
+            report.body = str(error.members["OriginalMessage"]).encode()
         else:
-            report.status, report.said = 200, report.answer.body
+            report.status, report.body = 200, report.response.body
 
     async def _put(self, request: AsyncRequest, report: Report) -> None:
-        """Into S3: the answer, or what there is instead."""
+        """Upload the response or the failure to S3."""
         try:
-            if report.answer is not None:
-                content_type = report.answer.headers["content-type"]
+            if report.response is not None:
+                content_type = report.response.headers["content-type"]
                 with report.timed("ResponseUploadLatency"):
-                    await self._write(request.output_uri, report.said, content_type)
+                    await self._write(request.output_uri, report.body, content_type)
         except StorageError as error:
             report.fail("ResponseUploadFailures", str(error))
         try:
             if report.reason is not None and request.failure_uri is not None:
-                await self._write(request.failure_uri, report.said or report.reason.encode(), _FAILURE)
+                await self._write(request.failure_uri, report.body or report.reason.encode(), _FAILURE)
         except StorageError as error:
             report.fail("ResponseUploadFailures", str(error))
 
@@ -231,20 +177,20 @@ class Processing:
         topic = settings.success_topic if succeeded else settings.error_topic
         if topic is None:
             return
-        wanted = "SUCCESS_NOTIFICATION_TOPIC" if succeeded else "ERROR_NOTIFICATION_TOPIC"
-        about = Notification(request, self.endpoint, self.region, wanted in settings.response_in)
-        if report.reason is None and report.answer is not None:
-            message = about.success(report.answer)
+        kind = "SUCCESS_NOTIFICATION_TOPIC" if succeeded else "ERROR_NOTIFICATION_TOPIC"
+        notification = Notification(request, self.endpoint, self.region, kind in settings.response_in)
+        if report.reason is None and report.response is not None:
+            message = notification.success(report.response)
         else:
-            message = about.failure(str(report.reason), report.said)
+            message = notification.failure(str(report.reason), report.body)
         try:
             await self.access.publish(topic, message)
         except StorageError as error:
-            # The answer is there all the same.
+            # The request succeeded all the same: its response is in S3.
             report.failures.append("NotificationFailures")
             _log.warning("%s: request %s: %s", self.endpoint, request.inference_id, error)
 
     @property
     def log_group(self) -> str:
-        """Where SageMaker writes about the endpoint."""
+        """The endpoint's log group."""
         return f"/aws/sagemaker/Endpoints/{self.endpoint}"

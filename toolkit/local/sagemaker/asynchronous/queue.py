@@ -1,4 +1,4 @@
-"""An endpoint's asynchronous requests: those that wait, and those that instances work on."""
+"""An endpoint's asynchronous requests: waiting and running."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any
 
 from toolkit.local.sagemaker.access import ExecutionRole
 from toolkit.local.sagemaker.asynchronous.access import RoleAccess
+from toolkit.local.sagemaker.asynchronous.metrics import Report
 from toolkit.local.sagemaker.asynchronous.models import AsyncRequest, AsyncSettings, settings_of
-from toolkit.local.sagemaker.asynchronous.processing import Processing, Report
+from toolkit.local.sagemaker.asynchronous.processing import Processing
 from toolkit.local.sagemaker.exceptions import InstanceLostError
 from toolkit.local.sagemaker.fleet import Fleet, Variant
 from toolkit.local.sagemaker.instance import Instance
@@ -22,122 +23,116 @@ from toolkit.local.timescale import scaled
 
 _log = logging.getLogger(__name__)
 
-# How often a queue with waiting requests looks whether an instance came, or one of them expired.
-_LOOK_SECONDS = 0.1
-# So long an instance gets nothing after it was lost: that its process ended shows a moment later.
-_PAUSE_SECONDS = 0.5
-# An instance that goes while it works is not the request's fault; a request that ends each one is.
+# How often a queue with waiting requests checks for free instances and expired requests.
+_POLL_SECONDS = 0.1
+# A lost instance gets no requests for this time, until the cloud notices that its process exited.
+_QUARANTINE_SECONDS = 0.5
+# Retry a request whose instance was lost, unless the request itself terminates every instance.
 MAX_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Slot:
     fleet: Fleet
     variant: Variant
     instance: Instance
 
 
-# Told of each request that has ended, with the fleet and the variant that worked on it or could have.
+# Called after each request, with the fleet and the variant that processed it or could have.
 OnEnd = Callable[[Endpoint, Fleet, str, Report], None]
 
 
 class Queue:
-    """The queue of one endpoint. It is the endpoint's, not its instances': without any, it waits.
-
-    Args:
-        endpoint: whose.
-        on_end: see there.
-    """
+    """The queue of one endpoint. Requests wait in it while the endpoint has no instances."""
 
     def __init__(self, endpoint: Endpoint, on_end: OnEnd) -> None:
         self.endpoint = endpoint
         self._on_end = on_end
         self._waiting: deque[AsyncRequest] = deque()
-        self._working: Counter[str] = Counter()
+        self._running: Counter[str] = Counter()
         self._lost: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
-        self._keeper = asyncio.create_task(self._run())
+        self._restarter = asyncio.create_task(self._run())
 
     @property
     def size(self) -> int:
-        """Requests that wait or are worked on."""
-        return len(self._waiting) + self._working.total()
+        """The number of waiting and running requests."""
+        return len(self._waiting) + self._running.total()
 
     @property
     def oldest_age(self) -> float:
-        """Seconds that the first waiting request has waited."""
+        """Age of the first waiting request in seconds; 0 if none waits."""
         return self._waiting[0].age if self._waiting else 0.0
 
     def put(self, request: AsyncRequest) -> None:
-        """Have a request worked on, some time."""
+        """Add a request."""
         self._waiting.append(request)
         self._changed.set()
 
     async def stop(self) -> None:
-        """Forget all requests."""
-        tasks = {self._keeper, *self._tasks}
+        """Cancel all requests."""
+        tasks = {self._restarter, *self._tasks}
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
 
     async def _run(self) -> None:
         while True:
-            # Cleared before looking: what changes afterwards is seen the next time.
+            # Clear before checking, so that a later change starts another round.
             self._changed.clear()
             self._expire()
             self._assign()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), _LOOK_SECONDS if self._waiting else None)
+                await asyncio.wait_for(self._changed.wait(), _POLL_SECONDS if self._waiting else None)
 
     def _expire(self) -> None:
-        for request in [each for each in self._waiting if each.age > scaled(each.ttl_seconds)]:
+        for request in [request for request in self._waiting if request.age > scaled(request.ttl_seconds)]:
             self._waiting.remove(request)
             reason = f"The request waited for longer than its RequestTTLSeconds, {request.ttl_seconds}."
             self._spawn(self._give_up(request, "ExpiredRequests", reason))
 
     def _assign(self) -> None:
-        while self._waiting and (place := self._free_place()) is not None:
+        while self._waiting and (slot := self._free_slot()) is not None:
             request = self._waiting.popleft()
-            self._working[place.instance.id] += 1
-            self._spawn(self._work(request, place))
+            self._running[slot.instance.id] += 1
+            self._spawn(self._process(request, slot))
 
-    def _free_place(self) -> _Place | None:
-        """The instance with the fewest requests, if it may have one more."""
+    def _free_slot(self) -> _Slot | None:
+        """The instance with the fewest requests, unless it has reached its concurrency."""
         settings = settings_of(self.endpoint)
-        places = list(self._places())
-        if settings is None or not places:
+        slot = min(self._slots(), key=lambda slot: self._running[slot.instance.id], default=None)
+        if settings is None or slot is None:
             return None
-        place = min(places, key=lambda each: self._working[each.instance.id])
-        return place if self._working[place.instance.id] < settings.concurrency else None
+        return slot if self._running[slot.instance.id] < settings.concurrency else None
 
-    def _places(self) -> Iterator[_Place]:
+    def _slots(self) -> Iterator[_Slot]:
         for fleet in self.endpoint.traffic.fleets:
             for variant in fleet.variants:
                 for instance in variant.instances:
                     if instance.ready and instance.id not in self._lost:
-                        yield _Place(fleet, variant, instance)
+                        yield _Slot(fleet, variant, instance)
 
-    async def _work(self, request: AsyncRequest, place: _Place) -> None:
+    async def _process(self, request: AsyncRequest, slot: _Slot) -> None:
         request.attempts += 1
-        processing = _processing(self.endpoint, place.fleet, place.variant)
+        processing = _processing(self.endpoint, slot.fleet, slot.variant)
         try:
-            report = await processing.answer(request, place.variant, place.instance)
+            report = await processing.process(request, slot.variant, slot.instance)
         except InstanceLostError as error:
-            self._lost.add(place.instance.id)
-            self._spawn(self._leave_alone(place.instance))
-            await self._try_again(request, str(error))
+            self._lost.add(slot.instance.id)
+            self._spawn(self._quarantine(slot.instance))
+            await self._retry(request, str(error))
         else:
-            self._on_end(self.endpoint, place.fleet, place.variant.name, report)
+            self._on_end(self.endpoint, slot.fleet, slot.variant.name, report)
         finally:
-            self._working[place.instance.id] -= 1
+            self._running[slot.instance.id] -= 1
             self._changed.set()
 
-    async def _leave_alone(self, instance: Instance) -> None:
-        await asyncio.sleep(_PAUSE_SECONDS)
+    async def _quarantine(self, instance: Instance) -> None:
+        await asyncio.sleep(_QUARANTINE_SECONDS)
         self._lost.discard(instance.id)
 
-    async def _try_again(self, request: AsyncRequest, reason: str) -> None:
+    async def _retry(self, request: AsyncRequest, reason: str) -> None:
         if request.attempts < MAX_ATTEMPTS:
             self._waiting.appendleft(request)
         else:
@@ -145,7 +140,7 @@ class Queue:
 
     async def _give_up(self, request: AsyncRequest, metric: str, reason: str) -> None:
         if not self.endpoint.traffic.fleets:
-            return  # the endpoint goes, and its requests with it
+            return  # the endpoint is being deleted
         fleet = self.endpoint.traffic.fleets[-1]
         variant = fleet.variants[0]
         report = await _processing(self.endpoint, fleet, variant).give_up(request, metric, reason)
@@ -159,11 +154,11 @@ class Queue:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            # A mistake in the cloud; the other requests go on.
+            # A bug in the cloud must not stop the other requests.
             _log.error("a request of %s", self.endpoint.name, exc_info=error)
 
 
 def _processing(endpoint: Endpoint, fleet: Fleet, variant: Variant) -> Processing:
     settings = AsyncSettings.of(fleet.definition["AsyncInferenceConfig"])
-    role = ExecutionRole(fleet.site.enforcement, variant.model["ExecutionRoleArn"])
+    role = ExecutionRole(fleet.context.enforcement, variant.model["ExecutionRoleArn"])
     return Processing(endpoint.name, endpoint.region, settings, RoleAccess(role, endpoint.region))

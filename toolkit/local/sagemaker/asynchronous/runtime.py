@@ -1,4 +1,4 @@
-"""InvokeEndpointAsync, and the queues behind it."""
+"""InvokeEndpointAsync, and the endpoints' queues."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from toolkit.local.timescale import scaled
 # SageMaker publishes backlogs once a minute.
 _REPORT_SECONDS = 60.0
 _OPERATION = "InvokeEndpointAsync"
-# The operation's members that are headers, but for the prefix that all have.
+# The operation's members that are headers, without their common prefix.
 _HEADERS = {
     "ContentType": "content-type",
     "Accept": "accept",
@@ -46,7 +46,7 @@ class AsyncInference:
         self._schema = Schema("sagemaker-runtime", [_OPERATION])
 
     async def invoke(self, request: Request) -> Response:
-        """`POST /endpoints/{name}/async-invocations`: where the answer will be."""
+        """`POST /endpoints/{name}/async-invocations`: queue the request and return its output location."""
         region, name = Signature.of(request.headers).region, request.path_params["name"]
         members = self._members(request)
         endpoint = self._endpoints.find(region, name)
@@ -56,20 +56,20 @@ class AsyncInference:
         if settings is None:
             message = f"Endpoint {name} of account {ACCOUNT_ID} is not asynchronous: use InvokeEndpoint."
             raise ApiError("ValidationError", message)
-        accepted = AsyncRequest.of(members, await _body(request), settings)
-        self._queue(endpoint).put(accepted)
-        headers = {"x-amzn-sagemaker-outputlocation": accepted.output_uri}
-        if accepted.failure_uri:
-            headers["x-amzn-sagemaker-failurelocation"] = accepted.failure_uri
-        answer = json.dumps({"InferenceId": accepted.inference_id})
-        return Response(answer, 202, media_type="application/json", headers=headers)
+        async_request = AsyncRequest.of(members, await _body(request), settings)
+        self._queue(endpoint).put(async_request)
+        headers = {"x-amzn-sagemaker-outputlocation": async_request.output_uri}
+        if async_request.failure_uri:
+            headers["x-amzn-sagemaker-failurelocation"] = async_request.failure_uri
+        body = json.dumps({"InferenceId": async_request.inference_id})
+        return Response(body, 202, media_type="application/json", headers=headers)
 
     def start(self) -> None:
-        """Begin to tell CloudWatch of backlogs."""
+        """Start publishing the backlog metrics."""
         self._reporter = asyncio.create_task(self._report())
 
     async def stop(self) -> None:
-        """End all work."""
+        """Cancel all work."""
         if self._reporter is not None:
             self._reporter.cancel()
         await asyncio.gather(*(queue.stop() for queue in self._queues.values()))
@@ -80,39 +80,41 @@ class AsyncInference:
             await self._drop_queues()
             for endpoint in self._endpoints:
                 if settings_of(endpoint) is not None:
-                    report_backlog(endpoint, endpoint.traffic.fleets[-1], self._queues.get(endpoint.arn))
+                    queue = self._queues.get(endpoint.arn)
+                    size, oldest_age = (queue.size, queue.oldest_age) if queue else (0, 0.0)
+                    report_backlog(endpoint, endpoint.traffic.fleets[-1], size, oldest_age)
 
     async def _drop_queues(self) -> None:
-        """With an endpoint go its requests."""
-        there = {id(endpoint) for endpoint in self._endpoints}
+        """Drop the requests of deleted endpoints."""
+        endpoints = {id(endpoint) for endpoint in self._endpoints}
         for arn, queue in list(self._queues.items()):
-            if id(queue.endpoint) not in there:
+            if id(queue.endpoint) not in endpoints:
                 del self._queues[arn]
                 await queue.stop()
 
     def _members(self, request: Request) -> Members:
-        given = {
+        headers = {
             member: request.headers[f"x-amzn-sagemaker-{header}"]
             for member, header in _HEADERS.items()
             if f"x-amzn-sagemaker-{header}" in request.headers
         }
         members: Members = {
             member: int(value) if member in _NUMBERS and value.isdecimal() else value
-            for member, value in given.items()
+            for member, value in headers.items()
         }
         members["EndpointName"] = request.path_params["name"]
         return self._schema.check(_OPERATION, members, error="ValidationError")
 
     def _queue(self, endpoint: Endpoint) -> Queue:
         queue = self._queues.get(endpoint.arn)
-        # Another endpoint of the name that one had which is gone has a queue of its own.
+        # A new endpoint with the name of a deleted one gets a new queue.
         if queue is None or queue.endpoint is not endpoint:
             queue = self._queues[endpoint.arn] = Queue(endpoint, report_request)
         return queue
 
 
 async def _body(request: Request) -> bytes:
-    """What was sent along, or so much of it that it is too much."""
+    """The inline body; only its beginning if it is too large."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
