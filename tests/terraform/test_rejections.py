@@ -178,6 +178,7 @@ ALONE: list[Case] = [
     ("inference", STACK, {"prefix": "Example"}, "shorten the project's or the environment's name"),
     ("inference", STACK, {"execution_role": {}}, "exactly one of name and arn"),
     ("inference", STACK, models(), "at least one model"),
+    ("inference", STACK, {"models": {"m": {}}}, "and each of them variants"),
     ("inference", STACK, models("a.b", "a-b"), "rename one of a-b, a.b"),
 ]
 

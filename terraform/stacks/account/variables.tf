@@ -29,25 +29,16 @@ variable "tags" {
 }
 
 variable "execution_role" {
-  description = "`name` of the SageMaker execution role to create, or `arn` of one that exists."
-  type = object({
-    name = optional(string)
-    arn  = optional(string)
-  })
-  nullable = false
+  description = "`name` of the SageMaker execution role to create, or `arn` of one that exists, as modules/execution_role takes it."
+  type        = any
+  nullable    = false
 }
 
 variable "execution_role_grants" {
   description = "What the endpoints of the account's environments need beyond reading the model store, as modules/execution_role takes it."
-  type = object({
-    write_s3_uris      = optional(list(string), [])
-    topic_arns         = optional(list(string), [])
-    kms_key_arns       = optional(list(string), [])
-    subnet_ids         = optional(list(string), [])
-    security_group_ids = optional(list(string), [])
-  })
-  default  = {}
-  nullable = false
+  type        = any
+  default     = {}
+  nullable    = false
 }
 
 variable "model_store_bucket" {
@@ -71,24 +62,16 @@ variable "lifecycle_rules" {
 
 variable "policies" {
   description = "IAM policies of the environments' deployers and the boundaries of their functions, by name, as modules/deployer_policies takes them."
-  type = map(object({
-    description = string
-    document    = string
-  }))
-  default  = {}
-  nullable = false
+  type        = any
+  default     = {}
+  nullable    = false
 }
 
 variable "ci_roles" {
   description = "Roles that pipelines assume, by name, as modules/ci_roles takes them."
-  type = map(object({
-    issuer   = string
-    audience = string
-    subjects = list(string)
-    policies = list(string)
-  }))
-  default  = {}
-  nullable = false
+  type        = any
+  default     = {}
+  nullable    = false
 }
 
 variable "existing_oidc_providers" {

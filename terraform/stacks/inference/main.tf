@@ -8,6 +8,7 @@ data "aws_partition" "current" {}
 
 locals {
   execution_role_arn = var.execution_role.arn != null ? var.execution_role.arn : data.aws_iam_role.execution[0].arn
+  endpoint_types     = { for name, model in var.models : name => coalesce(try(model.endpoint.type, null), "realtime") }
   endpoint_names     = { for name in keys(var.models) : name => "${var.prefix}-${replace(name, ".", "-")}" }
 }
 
@@ -26,13 +27,13 @@ module "endpoint" {
     })
   }
 
-  endpoint     = each.value.endpoint
-  shadow       = each.value.shadow
-  rollout      = each.value.rollout
-  routing      = each.value.routing
-  kms_key_arn  = each.value.kms_key_arn
-  vpc          = each.value.vpc
-  data_capture = each.value.data_capture
+  endpoint     = try(each.value.endpoint, null)
+  shadow       = try(each.value.shadow, null)
+  rollout      = try(each.value.rollout, null)
+  routing      = try(each.value.routing, null)
+  kms_key_arn  = try(each.value.kms_key_arn, null)
+  vpc          = try(each.value.vpc, null)
+  data_capture = try(each.value.data_capture, null)
 }
 
 module "api" {
@@ -65,12 +66,12 @@ module "api" {
   models = {
     for name, model in var.models : name => {
       endpoint_name = local.endpoint_names[name]
-      serverless    = model.endpoint.type == "serverless"
-      aliases       = model.aliases
-      dialect       = model.dialect
-      limits        = model.limits
-      fallback      = model.fallback
-    } if model.endpoint.type != "async"
+      serverless    = local.endpoint_types[name] == "serverless"
+      aliases       = try(model.aliases, null)
+      dialect       = try(model.dialect, null)
+      limits        = try(model.limits, null)
+      fallback      = try(model.fallback, null)
+    } if local.endpoint_types[name] != "async"
   }
 }
 

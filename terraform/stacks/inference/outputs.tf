@@ -38,11 +38,11 @@ output "models" {
   value = {
     for name, endpoint in module.endpoint : name => {
       endpoint_name        = endpoint.endpoint_name
-      endpoint_type        = var.models[name].endpoint.type
+      endpoint_type        = local.endpoint_types[name]
       endpoint_config_name = endpoint.endpoint_config_name
       variant_names        = endpoint.variant_names
       model_names          = endpoint.model_names
-      instance_types       = { for variant, each in var.models[name].variants : variant => each.instance_type }
+      instance_types       = { for variant, each in var.models[name].variants : variant => try(tostring(each.instance_type), null) }
       alarm_names          = endpoint.alarm_names
       async_output_s3_uri  = endpoint.async_output_s3_uri
     }

@@ -72,94 +72,12 @@ variable "models" {
     - `aliases`: further OpenAI names.
     - `dialect`, `limits`, `fallback`: as modules/inference_api takes them. Asynchronous models are no part of the API.
   EOT
-  type = map(object({
-    aliases = optional(list(string), [])
-    dialect = optional(string)
-    limits = optional(object({
-      max_tokens_default = optional(number)
-      max_tokens_ceiling = optional(number)
-      body_bytes         = optional(number)
-    }))
-    fallback = optional(string)
-
-    endpoint = optional(object({
-      type = optional(string, "realtime")
-      serverless = optional(object({
-        memory_mb               = number
-        max_concurrency         = number
-        provisioned_concurrency = optional(number)
-      }))
-      async = optional(object({
-        output_s3_uri              = string
-        failure_s3_uri             = optional(string)
-        success_topic_arn          = optional(string)
-        error_topic_arn            = optional(string)
-        max_concurrent_invocations = optional(number)
-      }))
-    }), {})
-
-    variants = map(object({
-      weight                   = optional(number, 1)
-      image                    = string
-      environment              = optional(map(string), {})
-      model_data_s3_uri        = optional(string)
-      network_isolation        = optional(bool, false)
-      download_timeout_seconds = optional(number, 600)
-      startup_timeout_seconds  = optional(number, 600)
-      instance_type            = optional(string)
-      inference_ami_version    = optional(string)
-      capacity = optional(object({
-        min                        = optional(number, 1)
-        max                        = optional(number, 1)
-        concurrent_requests        = optional(number, 8)
-        scale_in_cooldown_seconds  = optional(number, 600)
-        scale_out_cooldown_seconds = optional(number, 60)
-        schedules = optional(map(object({
-          schedule = string
-          timezone = optional(string, "UTC")
-          min      = optional(number)
-          max      = optional(number)
-        })), {})
-      }), {})
-    }))
-
-    shadow = optional(object({
-      sampling_percent         = number
-      image                    = string
-      environment              = optional(map(string), {})
-      model_data_s3_uri        = optional(string)
-      network_isolation        = optional(bool, false)
-      download_timeout_seconds = optional(number, 600)
-      startup_timeout_seconds  = optional(number, 600)
-      instance_type            = string
-      inference_ami_version    = optional(string)
-      instance_count           = optional(number, 1)
-    }))
-
-    rollout = optional(object({
-      strategy        = optional(string, "all_at_once")
-      percent         = optional(number)
-      wait_seconds    = optional(number, 0)
-      bake_seconds    = optional(number, 0)
-      timeout_seconds = optional(number)
-      alarms = optional(object({
-        server_error_percent = optional(number)
-        model_error_percent  = optional(number)
-        latency_ms           = optional(number)
-        extra                = optional(list(string), [])
-      }), {})
-    }))
-
-    routing      = optional(string)
-    kms_key_arn  = optional(string)
-    vpc          = optional(object({ subnet_ids = list(string), security_group_ids = list(string) }))
-    data_capture = optional(object({ percent = number, s3_uri = string, kms_key_arn = optional(string) }))
-  }))
-  nullable = false
+  type        = any
+  nullable    = false
 
   validation {
-    condition     = length(var.models) > 0
-    error_message = "models needs at least one model."
+    condition     = length(var.models) > 0 && alltrue([for model in values(var.models) : can(keys(model.variants))])
+    error_message = "models needs at least one model, and each of them variants."
   }
 
   validation {
@@ -171,9 +89,9 @@ variable "models" {
     condition = var.execution_role.arn != null || alltrue([
       for uri in compact(flatten([
         for model in values(var.models) : [
-          [for container in concat(values(model.variants), model.shadow[*]) : container.model_data_s3_uri],
-          [for async in model.endpoint.async[*] : [async.output_s3_uri, async.failure_s3_uri]],
-          [for capture in model.data_capture[*] : capture.s3_uri],
+          [for container in concat(values(model.variants), try(model.shadow, null)[*]) : try(container.model_data_s3_uri, null)],
+          try(model.endpoint.async.output_s3_uri, null), try(model.endpoint.async.failure_s3_uri, null),
+          try(model.data_capture.s3_uri, null),
         ]
       ])) : startswith(uri, "s3://${var.model_store_bucket}/")
     ])
@@ -198,48 +116,20 @@ variable "api" {
   type = object({
     stage              = optional(string, "live")
     log_retention_days = optional(number, 30)
-    auth               = optional(string, "keys")
-    key_header         = optional(string, "either")
-    access_log         = optional(bool, true)
-    throttle           = optional(object({ rate_per_second = number, burst = number }), { rate_per_second = 50, burst = 100 })
-    usage_plans = optional(map(object({
-      rate_per_second = number
-      burst           = number
-      quota           = optional(object({ requests = number, per = string }))
-      models          = optional(list(string))
-    })), {})
-    keys    = optional(map(object({ usage_plan = optional(string, "default") })), {})
-    cors    = optional(object({ allow_origins = list(string) }))
-    private = optional(object({ vpc_endpoint_ids = list(string) }))
-    domain = optional(object({
-      name            = string
-      certificate_arn = string
-      base_path       = optional(string, "")
-      hosted_zone_id  = optional(string)
-    }))
-    waf = optional(object({
-      requests_per_five_minutes = optional(number)
-      managed_rules             = optional(list(string), [])
-    }))
-    alarms = optional(object({
-      server_error_percent       = optional(number)
-      latency_p99_ms             = optional(number)
-      time_to_first_token_p99_ms = optional(number)
-      throttles                  = optional(number)
-      topic_arns                 = optional(list(string), [])
-    }), { server_error_percent = 5 })
-    dashboard = optional(bool, true)
-    gateway = object({
-      package         = string
-      memory_mb       = optional(number, 512)
-      timeout_seconds = optional(number, 900)
-      architecture    = optional(string, "arm64")
-
-      keepalive_seconds     = optional(number, 30)
-      log_content           = optional(bool, false)
-      web_adapter_layer_arn = optional(string)
-    })
-    authorizer = object({ package = string })
+    auth               = optional(any)
+    key_header         = optional(any)
+    access_log         = optional(any)
+    throttle           = optional(any)
+    usage_plans        = optional(any)
+    keys               = optional(any)
+    cors               = optional(any)
+    private            = optional(any)
+    domain             = optional(any)
+    waf                = optional(any)
+    alarms             = optional(any)
+    dashboard          = optional(any)
+    gateway            = any
+    authorizer         = any
   })
   nullable = false
 }
