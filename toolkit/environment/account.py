@@ -8,52 +8,56 @@ from pydantic import Field, model_validator
 
 from toolkit.environment.base import ConfigModel, Invalid, matching
 
-# In a token a colon separates the parts of a subject, and an asterisk would stand for other characters.
+# A colon separates the parts of a token's subject.
 _GIT_REF = matching(
     r"(?=.*[A-Za-z0-9])[\w./*-]{1,128}",
-    "the name of a branch or tag; * stands for any characters, but not alone",
+    "use the name of a branch or tag; * matches any characters, but not on its own",
 )
 GitRef = Annotated[str, _GIT_REF]
 RoleSuffix = Annotated[
     str,
-    matching(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?", "up to 20 lower-case letters, digits and inner hyphens"),
+    matching(
+        r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?", "use up to 20 lower-case letters, digits and inner hyphens"
+    ),
 ]
-Host = Annotated[str, matching(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "a host name, without https://")]
+Host = Annotated[str, matching(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "use a host name, without https://")]
 PolicyName = Literal["sagemaker-deployer", "api-deployer", "viewer", "operator"]
 GITHUB_HOST = "token.actions.githubusercontent.com"
 
 
 class GitHub(ConfigModel):
-    """Jobs of GitHub Actions. A job that names an environment counts by that environment, not its branch."""
+    """GitHub Actions jobs. A job with a GitHub environment matches by that environment, not by its branch."""
 
-    repository: Annotated[
-        str, matching(r"[A-Za-z0-9-]+/[\w.-]+", "a repository looks like owner/name, without https://")
-    ] = Field(examples=["example/llm-deployments"])
-    """The repository."""
+    repository: Annotated[str, matching(r"[A-Za-z0-9-]+/[\w.-]+", "use owner/name, without https://")] = (
+        Field(examples=["example/llm-deployments"])
+    )
+    """Repository, as `owner/name`."""
     branches: tuple[GitRef, ...] = ()
-    """Branches whose jobs may; `*` stands for any characters."""
+    """Branches whose jobs may assume the role; `*` matches any characters."""
     tags: tuple[GitRef, ...] = ()
-    """Tags whose jobs may."""
+    """Tags whose jobs may assume the role."""
     environments: Annotated[
-        tuple[Annotated[str, matching(r"[\w. /-]{1,255}", "the name of a GitHub environment")], ...], Field()
+        tuple[Annotated[str, matching(r"[\w. /-]{1,255}", "use the name of a GitHub environment")], ...],
+        Field(),
     ] = ()
-    """GitHub environments whose jobs may: their protection rules then hold here, too."""
+    """GitHub environments whose jobs may assume the role, after the protection rules of the environment."""
     pull_requests: bool = False
-    """Whether jobs of pull requests may. Anybody who can open one runs code then: for `viewer` alone."""
+    """Whether jobs of pull requests may assume the role. Anyone who can open one then runs code with it, so
+    only the policy `viewer` is allowed."""
 
     @property
     def host(self) -> str:
-        """Who issues the tokens."""
+        """Host of the OIDC provider."""
         return GITHUB_HOST
 
     @property
     def audience(self) -> str:
-        """Who the tokens are for."""
+        """Audience of the tokens."""
         return "sts.amazonaws.com"
 
     @property
     def subjects(self) -> list[str]:
-        """Patterns of the tokens' subjects."""
+        """Patterns of the token subjects."""
         start = f"repo:{self.repository}"
         return [
             *(f"{start}:ref:refs/heads/{branch}" for branch in self.branches),
@@ -64,27 +68,27 @@ class GitHub(ConfigModel):
 
 
 class GitLab(ConfigModel):
-    """Jobs of GitLab CI/CD, with an ID token for the audience `https://<host>`."""
+    """GitLab CI/CD jobs, with an ID token for the audience `https://<host>`."""
 
-    project: Annotated[
-        str, matching(r"[\w.-]+(/[\w.-]+)+", "a project looks like group/project, without https://")
-    ] = Field(examples=["example/llm-deployments"])
-    """The project with its groups."""
+    project: Annotated[str, matching(r"[\w.-]+(/[\w.-]+)+", "use group/project, without https://")] = Field(
+        examples=["example/llm-deployments"]
+    )
+    """Project with its groups, as `group/project`."""
     host: Host = "gitlab.com"
-    """The GitLab server."""
+    """Host name of the GitLab server."""
     branches: tuple[GitRef, ...] = ()
-    """Branches whose jobs may; `*` stands for any characters."""
+    """Branches whose jobs may assume the role; `*` matches any characters."""
     tags: tuple[GitRef, ...] = ()
-    """Tags whose jobs may."""
+    """Tags whose jobs may assume the role."""
 
     @property
     def audience(self) -> str:
-        """Who the tokens are for."""
+        """Audience of the tokens."""
         return f"https://{self.host}"
 
     @property
     def subjects(self) -> list[str]:
-        """Patterns of the tokens' subjects."""
+        """Patterns of the token subjects."""
         start = f"project_path:{self.project}"
         return [
             *(f"{start}:ref_type:branch:ref:{branch}" for branch in self.branches),
@@ -93,83 +97,85 @@ class GitLab(ConfigModel):
 
 
 class Pipeline(ConfigModel):
-    """A role that jobs of one repository can assume with the token that their CI system gives them."""
+    """A role that CI jobs of one repository can assume with their OIDC token."""
 
     github: GitHub | None = None
-    """Jobs of GitHub Actions."""
+    """GitHub Actions jobs."""
     gitlab: GitLab | None = None
-    """Jobs of GitLab CI/CD."""
+    """GitLab CI/CD jobs."""
     policies: Annotated[tuple[PolicyName, ...], Field(min_length=1)]
-    """What the jobs may do: policies as `toolkit iam show` prints them."""
+    """Policies of the role, as printed by `toolkit iam show`."""
 
     @property
     def issuer(self) -> GitHub | GitLab:
-        """Whose jobs they are."""
+        """Jobs that may assume the role."""
         issuer = self.github or self.gitlab
-        if issuer is None:  # the validator below has seen to it
-            raise AssertionError("a pipeline without issuer")
+        if issuer is None:  # excluded by the validator below
+            raise AssertionError("pipeline without an issuer")
         return issuer
 
     @model_validator(mode="after")
     def _limited(self) -> Self:
         if (self.github is None) == (self.gitlab is None):
-            given = "neither github nor gitlab is given" if self.github is None else "both are given"
-            raise Invalid(given, "give one; for the other make another role").error()
-        if not self.issuer.subjects:
-            reason = (
-                "no job may assume it" if self.github is None else "no branch, tag or environment is named"
+            given = (
+                "neither github nor gitlab is set"
+                if self.github is None
+                else "both github and gitlab are set"
             )
-            raise Invalid(reason, "name branches, tags or environments, as in `branches: [main]`").error()
+            raise Invalid(given, "set one of them; add another role for the other").error()
+        if not self.issuer.subjects:
+            reason = "no job may assume the role"
+            raise Invalid(reason, "add branches, tags or environments, such as `branches: [main]`").error()
         if self.github is not None and self.github.pull_requests and set(self.policies) != {"viewer"}:
-            reason = "pull_requests lets anybody's code have more than viewer"
-            raise Invalid(reason, "make another role for pull requests, with `policies: [viewer]`").error()
+            reason = "pull_requests would give code from any pull request more than viewer"
+            raise Invalid(reason, "add another role for pull requests, with `policies: [viewer]`").error()
         if "operator" in self.policies and "viewer" not in self.policies:
-            raise Invalid("operator is not enough without viewer", "add viewer to policies").error()
+            raise Invalid("operator requires viewer", "add viewer to policies").error()
         return self
 
 
 class Ci(ConfigModel):
-    """Access for pipelines."""
+    """Roles for CI jobs."""
 
     roles: dict[RoleSuffix, Pipeline] = Field(default={}, examples=[{}])
-    """Roles by name; in IAM they are called `<name>-<environment>-ci-<role>`."""
+    """Roles by name; their IAM name is `<name>-<environment>-ci-<role>`."""
     existing_providers: tuple[Host, ...] = ()
-    """Hosts of OIDC identity providers that the account has already; `toolkit bootstrap` makes the others."""
+    """Hosts of OIDC identity providers that exist in the account; `toolkit bootstrap` creates the others."""
 
 
-AccountId = Annotated[str, matching(r"\d{12}", 'an AWS account id has 12 digits, in quotes: "123456789012"')]
+AccountId = Annotated[
+    str, matching(r"\d{12}", 'use the 12 digits of an AWS account id, in quotes: "123456789012"')
+]
 BucketName = Annotated[
     str,
     matching(
         r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
-        "bucket names have 3 to 63 lower-case letters, digits, hyphens and dots",
+        "use 3 to 63 lower-case letters, digits, hyphens and dots",
     ),
 ]
-RoleName = Annotated[
-    str, matching(r"[\w+=,.@-]{1,64}", "role names have up to 64 letters, digits and + = , . @ _ -")
-]
+RoleName = Annotated[str, matching(r"[\w+=,.@-]{1,64}", "use up to 64 letters, digits and + = , . @ _ -")]
 RoleArn = Annotated[
     str,
     matching(
         r"arn:aws(-[a-z]+)*:iam::\d{12}:role/[\w+=,.@/-]+",
-        "a role's ARN looks like arn:aws:iam::123456789012:role/NAME",
+        "use a role ARN such as arn:aws:iam::123456789012:role/NAME",
     ),
 ]
 
 
 class ExecutionRole(ConfigModel):
-    """The IAM role that SageMaker runs the models with: either a name or an ARN."""
+    """IAM role of the models: either a name or an ARN."""
 
     name: RoleName | None = Field(default=None, examples=["HuggingfaceExecuteRole"])
-    """Name of a role that `toolkit bootstrap` makes: it may read the model store and nothing else."""
+    """Name of a role that `toolkit bootstrap` creates, with access to the model store only."""
     arn: RoleArn | None = Field(default=None, examples=["arn:aws:iam::123456789012:role/ModelExecution"])
-    """ARN of a role that exists already, and that the toolkit leaves alone."""
+    """ARN of an existing role, which the toolkit does not change."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if (self.name is None) == (self.arn is None):
-            given = "neither name nor arn is given" if self.name is None else "both name and arn are given"
-            remedy = "give name for a role that the toolkit makes, or arn for one that exists"
+            given = "neither name nor arn is set" if self.name is None else "both name and arn are set"
+            remedy = "set name to create a role, or arn to use an existing one"
             raise Invalid(given, remedy).error()
         return self
 
@@ -178,22 +184,22 @@ class Bucket(ConfigModel):
     """An S3 bucket."""
 
     bucket: BucketName | None = None
-    """Name of the bucket; by default it is made of the environment's name, account and region."""
+    """Name of the bucket; by default derived from name, account and region."""
 
 
 class Account(ConfigModel):
-    """What exists once per account, made by `toolkit bootstrap`."""
+    """Resources that exist once per account, created by `toolkit bootstrap`."""
 
     execution_role: ExecutionRole = ExecutionRole(name="HuggingfaceExecuteRole")
-    """The role that SageMaker runs the models with; by default one called HuggingfaceExecuteRole."""
+    """IAM role of the models; by default a role named HuggingfaceExecuteRole."""
     model_store: Bucket = Bucket()
-    """Where the models' weights lie; by default `<name>-models-<account_id>-<region>`."""
+    """Bucket of the model weights; by default `<name>-models-<account_id>-<region>`."""
     state: Bucket = Bucket()
-    """Where Terraform keeps its state; by default `<name>-state-<account_id>-<region>`."""
+    """Bucket of the Terraform state; by default `<name>-state-<account_id>-<region>`."""
     lifecycle_rules: bool = True
-    """Whether uploads left unfinished and old versions of objects are cleared away in time."""
+    """Whether S3 lifecycle rules remove incomplete uploads and old object versions."""
     ci: Ci = Ci()
-    """Roles for pipelines, which get short-lived credentials for the token of their CI system."""
+    """Roles for CI jobs, which exchange their OIDC token for short-lived credentials."""
     api_logging: bool = True
-    """Whether the role that API Gateway writes access logs with is made. It is one for all APIs of the
-    account and region: say false where there is one already."""
+    """Whether to create the role with which API Gateway writes access logs. All APIs of the account and
+    region share it: set false if it exists."""

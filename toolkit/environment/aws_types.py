@@ -12,27 +12,27 @@ KmsKeyArn = Annotated[
     str,
     matching(
         r"arn:aws(-[a-z]+)*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[\w/-]+",
-        "a key's ARN looks like arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        "use a key ARN such as arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     ),
 ]
-# As botocore's SnsTopicArn.
+# As SnsTopicArn in botocore.
 TopicArn = Annotated[
     str,
     matching(
         r"arn:aws(-[a-z]+)*:sns:[a-z0-9-]+:\d{12}:[\w.-]+",
-        "a topic's ARN looks like arn:aws:sns:us-east-1:123456789012:NAME",
+        "use a topic ARN such as arn:aws:sns:us-east-1:123456789012:NAME",
     ),
 ]
 S3Prefix = Annotated[
     str,
     matching(
         r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([^\x00]*/)?",
-        "an S3 prefix looks like s3://bucket/folder/ and ends in a slash",
+        "use an S3 prefix such as s3://bucket/folder/, with a slash at the end",
     ),
 ]
-SubnetId = Annotated[str, matching(r"subnet-[0-9a-f]{8,17}", "a subnet's id looks like subnet-0a1b2c3d")]
+SubnetId = Annotated[str, matching(r"subnet-[0-9a-f]{8,17}", "use a subnet id such as subnet-0a1b2c3d")]
 SecurityGroupId = Annotated[
-    str, matching(r"sg-[0-9a-f]{8,17}", "a security group's id looks like sg-0a1b2c3d")
+    str, matching(r"sg-[0-9a-f]{8,17}", "use a security group id such as sg-0a1b2c3d")
 ]
 
 
@@ -45,8 +45,8 @@ def _check_instance_type(value: str) -> Invalid | None:
     known = catalogue.instances()
     if value in known:
         return None
-    remedy = did_you_mean(value, known) or "SageMaker's instance types look like ml.g6.2xlarge"
-    return Invalid(f"{value!r} is not an instance type of the catalogue", remedy)
+    remedy = did_you_mean(value, known) or "use a SageMaker instance type such as ml.g6.2xlarge"
+    return Invalid(f"{value!r} is not an instance type in the catalogue", remedy)
 
 
 InstanceType = Annotated[str, Checked(_check_instance_type, {"enum": list(catalogue.instances())})]

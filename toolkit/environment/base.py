@@ -1,4 +1,4 @@
-"""What all parts of the typed environment file have in common."""
+"""Base classes of the typed environment file."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
 class ConfigModel(BaseModel):
-    """A mapping of the environment file: unknown keys are refused and values are never converted.
+    """A mapping of the environment file: rejects unknown keys and never converts values.
 
-    Converting would turn `account_id: 012345678901` into another number and `version: 2.10` into 2.1
-    without a word.
+    Conversion would silently change `account_id: 012345678901` to another number and `version: 2.10` to 2.1.
     """
 
-    # Docstrings below keys are read where they are needed, in `schema`: pydantic would do so each time that
-    # the toolkit starts.
+    # `schema` reads the docstrings below the keys: pydantic would do so whenever the toolkit starts.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
@@ -30,30 +28,30 @@ class Invalid(NamedTuple):
     remedy: str
 
     def error(self) -> PydanticCustomError:
-        """What a validator raises; pydantic adds the key's path."""
-        # The texts travel as context, since pydantic would read braces in a message as placeholders.
-        return PydanticCustomError("mistake", "{reason}; {remedy}", self._asdict())
+        """The exception that a validator raises; pydantic adds the path of the key."""
+        # Texts are passed as context: pydantic reads braces in a message as placeholders.
+        return PydanticCustomError("invalid", "{reason}; {remedy}", self._asdict())
 
 
 @dataclass(frozen=True, eq=False)
 class Checked:
-    """Annotates a type with a check of its own.
+    """Annotates a type with a custom check.
 
     Attributes:
-        check: finds the mistake in a value, if there is one.
-        schema: what JSON Schema can say of it.
+        check: returns why a value is invalid, or None.
+        schema: the JSON Schema keywords of the check.
     """
 
     check: Callable[[Any], Invalid | None]
     schema: dict[str, Any] = field(default_factory=dict)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Append the check to the type's own validation."""
+        """Append the check to the validation of the type."""
 
         def validate(value: Any) -> Any:
-            mistake = self.check(value)
-            if mistake is not None:
-                raise mistake.error()
+            invalid = self.check(value)
+            if invalid is not None:
+                raise invalid.error()
             return value
 
         return core_schema.no_info_after_validator_function(validate, handler(source))
@@ -61,13 +59,13 @@ class Checked:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        """Tell editors what can be told."""
+        """Add the keywords of the check to the JSON Schema."""
         return {**handler(schema), **self.schema}
 
 
 def matching(pattern: str, remedy: str) -> Checked:
-    """Strings that a pattern describes in full."""
-    compiled = re.compile(pattern, re.ASCII)  # as JSON Schema reads it
+    """Accept strings that match a pattern in full."""
+    compiled = re.compile(pattern, re.ASCII)  # as in JSON Schema
 
     def check(value: str) -> Invalid | None:
         return None if compiled.fullmatch(value) else Invalid(f"{value!r} is not valid here", remedy)

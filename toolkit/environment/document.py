@@ -1,7 +1,7 @@
-"""A YAML file as plain values that still know their lines.
+"""A YAML file as plain values with their lines.
 
-ruamel.yaml parses; the values are built here from its nodes, because only nodes know where they come
-from, and because all duplicate keys are to be found, not just the first.
+ruamel.yaml parses; the values are built here from its nodes, because only nodes have lines, and to report all
+duplicate keys instead of the first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ruamel.yaml.reader import ReaderError
 from toolkit.environment.problems import KeyPath, Problem
 
 TAG = "tag:yaml.org,2002:"
-# Far above any sensible file, and far below what nested aliases can blow up to.
+# Far above any real file, and far below the size to which nested aliases can expand.
 MAX_VALUES = 20_000
 
 
@@ -30,8 +30,8 @@ class Document:
     Attributes:
         data: its content as dict, tuple, str, int, float, bool or None.
         problems: YAML errors, with lines.
-        lines: line of every value, by its key's path: the line of the key, or of an item.
-        sources: the text of every scalar as it stands in the file.
+        lines: line of each key and list item, by key path.
+        sources: text of each scalar in the file, by key path.
     """
 
     data: Any = None
@@ -40,7 +40,7 @@ class Document:
     sources: dict[KeyPath, str] = field(default_factory=dict)
 
     def line(self, path: KeyPath) -> int:
-        """Line of a key, or of the nearest one around it if it is missing; counted from 1."""
+        """Line of a key, or of the closest parent that exists; counted from 1."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.lines:
                 return self.lines[path[:length]]
@@ -50,12 +50,11 @@ class Document:
 def parse(text: str) -> Document:
     """Parse YAML 1.2.
 
-    Strings are brought into Unicode's normal form NFC, because Terraform does so with every string that
-    enters it: what is planned here is then what Terraform has.
+    Strings are normalized to Unicode NFC as in Terraform, so that values are the same on both sides.
     """
     document = Document()
     yaml = YAML(typ="safe", pure=True)
-    yaml.composer.warn_double_anchors = False  # using an anchor name again is allowed
+    yaml.composer.warn_double_anchors = False  # anchors may be redefined
     try:
         root = yaml.compose(text)
     except MarkedYAMLError as error:
@@ -63,8 +62,8 @@ def parse(text: str) -> Document:
         return document
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        reason = f"character U+{error.character:04X} cannot stand in a YAML file"
-        problem = Problem((), reason, 'remove it, or write it as an escape inside "double quotes"')
+        reason = f"character U+{error.character:04X} is not allowed in YAML"
+        problem = Problem((), reason, 'remove it, or escape it inside "double quotes"')
         document.problems.append((line, problem))
         return document
     except YAMLError as error:
@@ -85,12 +84,12 @@ def _syntax_problem(error: MarkedYAMLError) -> tuple[int, Problem]:
     if error.context and error.context_mark is not None:
         while_doing = f"{error.context} that begins in line {error.context_mark.line + 1}, "
     reason = f"not valid YAML: {while_doing}{error.problem}"
-    remedy = "check indentation, colons, quotes and brackets here and in the line above"
+    remedy = "check indentation, colons, quotes and brackets in this line and the one above"
     return line, Problem((), reason, remedy)
 
 
 class _Builder:
-    """Builds values from nodes and notes their places."""
+    """Builds values from nodes and records their lines."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
@@ -102,7 +101,9 @@ class _Builder:
         self._values += 1
         if node in self._open or self._values > MAX_VALUES:
             if node in self._open:
-                self._problem(node, path, "an alias refers to what it stands in", "write the value out")
+                self._problem(
+                    node, path, "an alias refers to its own parent", "replace the alias with the value"
+                )
             elif self._values == MAX_VALUES + 1:
                 self._problem(node, path, f"more than {MAX_VALUES} values", "use fewer aliases")
             return None
@@ -122,7 +123,7 @@ class _Builder:
         for key_node, value_node in _entries(node):
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, ScalarNode):
-                self._problem(key_node, path, "a list or mapping as a key", "keys are words")
+                self._problem(key_node, path, "a list or mapping cannot be a key", "use a string")
                 continue
             key = _characters(key_node.value)
             here = (*path, key)
@@ -132,7 +133,7 @@ class _Builder:
                 self._document.problems.append((line, problem))
                 continue
             if key_node.tag != TAG + "str":
-                self._problem(key_node, here, f"the key {key_node.value} is not a string", "put it in quotes")
+                self._problem(key_node, here, f"the key {key_node.value} is not a string", "quote it")
             first_lines[key] = line
             self._document.lines[here] = line
             mapping[key] = self.value(value_node, here)
@@ -142,14 +143,16 @@ class _Builder:
         return mapping
 
     def _merged(self, node: MappingNode, path: KeyPath) -> Iterator[tuple[str, Node]]:
-        """What `<<: *anchor` brings in; keys of the mapping itself win, then the first merged one."""
+        """Entries merged by `<<: *anchor`; keys of the mapping take precedence, then the first merge."""
         for key_node, value_node in node.value:
             if key_node.tag != TAG + "merge":
                 continue
             sources = value_node.value if isinstance(value_node, SequenceNode) else [value_node]
             for source in sources:
                 if not isinstance(source, MappingNode) or source in self._open:
-                    self._problem(key_node, path, "<< takes a mapping", "as in `<<: *anchor`")
+                    self._problem(
+                        key_node, path, "<< requires a mapping", "use an alias, such as `<<: *anchor`"
+                    )
                     continue
                 self._open.append(source)
                 for key, value in _entries(source):
@@ -164,12 +167,12 @@ class _Builder:
         convert = _SCALARS.get(kind)
         if convert is None:
             reason = f"the tag {node.tag} is not supported"
-            self._problem(node, path, reason, "write the value without a tag")
+            self._problem(node, path, reason, "remove the tag")
             return None
         try:
             return convert(text)
         except ValueError:
-            self._problem(node, path, f"{text} is not a number", "correct it, or put it in quotes")
+            self._problem(node, path, f"{text} is not a number", "correct it, or quote it")
             return None
 
     def _problem(self, node: Node, path: KeyPath, reason: str, remedy: str) -> None:
@@ -181,12 +184,12 @@ def _entries(node: MappingNode) -> Iterator[tuple[Node, Node]]:
 
 
 def _characters(text: str) -> str:
-    """The text in normal form NFC; a pair of escapes `\\uD83D\\uDE00`, as JSON has them, is one character.
+    """The text in Unicode NFC; a surrogate pair such as `\\uD83D\\uDE00` becomes one character.
 
-    Half of a pair alone becomes U+FFFD, as everywhere where text is repaired.
+    A lone surrogate becomes U+FFFD.
     """
-    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return unicodedata.normalize("NFC", whole)
+    joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return unicodedata.normalize("NFC", joined)
 
 
 def _null(_text: str) -> None:

@@ -1,4 +1,4 @@
-"""What the embedded cloud does with settings that protect an API on AWS, and not on this machine."""
+"""Settings that protect an API on AWS but that the embedded cloud does not enforce."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from toolkit.environment.environment import Environment
 
 
 def warnings(environment: Environment) -> Iterator[str]:
-    """What is made in the embedded cloud and read back, and refuses nothing there; nothing on AWS."""
+    """A warning for each setting that the environment uses and the embedded cloud does not enforce."""
     api = environment.api
     if not environment.is_local:
         return
     if api.waf is not None:
-        yield "api.waf: the embedded cloud keeps the firewall, but applies none of its rules"
+        yield "api.waf: the embedded cloud stores the firewall but does not apply its rules"
     if api.private is not None:
-        yield "api.private: the embedded cloud knows no VPC endpoints: it answers anybody on this machine"
+        yield "api.private: the embedded cloud has no VPC endpoints; anyone on this machine can call the API"
     if api.domain is not None:
         yield (
-            "api.domain: the embedded cloud looks at no certificate and serves no TLS: it answers plain HTTP "
+            "api.domain: the embedded cloud checks no certificate and serves no TLS; send plain HTTP "
             f"requests with `Host: {api.domain.name}`"
         )

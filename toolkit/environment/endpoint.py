@@ -1,6 +1,6 @@
-"""What kind of endpoint serves a model, and what surrounds it.
+"""Kind of a model's endpoint, its network and data capture.
 
-Limits are those of SageMaker's service model, as botocore carries it.
+Limits come from SageMaker's service model in botocore.
 """
 
 from __future__ import annotations
@@ -25,64 +25,66 @@ def _check_memory(value: int) -> Invalid | None:
 
 
 class Serverless(ConfigModel):
-    """Started on demand, paid by the request; on CPUs only."""
+    """Serverless endpoint: started on demand, paid per request, CPU only."""
 
     memory_mb: Annotated[int, Checked(_check_memory, {"multipleOf": _GIBIBYTE})] = Field(
         default=4096, ge=1024, le=6144
     )
-    """Memory of each copy, in steps of 1024; the weights must fit, and the CPU grows with it."""
+    """Memory of an instance in MB, in steps of 1024. It must hold the weights; CPU is proportional to it."""
     max_concurrency: int = Field(default=5, ge=1, le=MAX_CONCURRENCY)
-    """Requests at the same time, each in a copy of its own; more are refused."""
+    """Maximum number of concurrent requests; SageMaker rejects further ones."""
     provisioned_concurrency: int | None = Field(default=None, ge=1, le=MAX_CONCURRENCY)
-    """Copies that are kept warm, and paid for all the time; by default none."""
+    """Number of instances that are kept warm, and billed all the time; by default none."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        warm = self.provisioned_concurrency
-        if warm is not None and warm > self.max_concurrency:
-            reason = f"provisioned_concurrency {warm} is more than max_concurrency {self.max_concurrency}"
+        provisioned = self.provisioned_concurrency
+        if provisioned is not None and provisioned > self.max_concurrency:
+            reason = (
+                f"provisioned_concurrency {provisioned} is more than max_concurrency {self.max_concurrency}"
+            )
             raise Invalid(reason, "lower the first or raise the second").error()
         return self
 
 
 class Async(ConfigModel):
-    """Requests wait in a queue and in S3, and answers are put into S3: for what takes minutes."""
+    """Asynchronous endpoint for long requests: they are queued, and responses are written to S3."""
 
     output_s3: S3Prefix | None = Field(
         default=None, examples=["s3://llm-models-123456789012-us-east-1/answers/"]
     )
-    """S3 prefix of the answers; by default `<model>/async/` in the model store."""
+    """S3 prefix of the responses; by default `<model>/async/` in the model store."""
     failure_s3: S3Prefix | None = None
-    """S3 prefix of what failed; by default the errors lie beside the answers."""
+    """S3 prefix of the errors; by default that of the responses."""
     success_topic_arn: TopicArn | None = None
-    """SNS topic that is told of each answer."""
+    """SNS topic for completed requests."""
     error_topic_arn: TopicArn | None = None
-    """SNS topic that is told of each failure."""
+    """SNS topic for failed requests."""
     max_concurrent_invocations: int | None = Field(default=None, ge=1, le=1000)
-    """Requests that one instance works on at the same time; by default SageMaker chooses."""
+    """Concurrent requests per instance; by default SageMaker chooses."""
     scale_to_zero: bool = True
-    """Whether all instances go while no request waits; the next one then waits until an instance is there."""
+    """Whether to remove all instances while the queue is empty; the next request then waits for a new one."""
 
 
 class ServerlessEndpoint(ConfigModel):
     """A serverless endpoint."""
 
     serverless: Serverless
-    """Started on demand, paid by the request; on CPUs only."""
+    """Serverless endpoint: started on demand, paid per request, CPU only."""
 
 
 class AsyncEndpoint(ConfigModel):
     """An asynchronous endpoint."""
 
     asynchronous: Async = Field(alias="async")
-    """Requests wait in a queue and in S3, and answers are put into S3: for what takes minutes."""
+    """Asynchronous endpoint for long requests: they are queued, and responses are written to S3."""
 
 
 def _check_realtime(value: object) -> Invalid | None:
     if value == "realtime":
         return None
     remedy = "use realtime, or a mapping as in `serverless: {memory_mb: 4096}` or `async: {}`"
-    return Invalid(f"{value!r} is not a kind of endpoint by itself", remedy)
+    return Invalid(f"{value!r} is not an endpoint type", remedy)
 
 
 def _discriminate(value: Any) -> str | None:
@@ -103,20 +105,20 @@ Endpoint = Annotated[
 
 
 class Vpc(ConfigModel):
-    """Where in a network of your own the containers are: what they may reach is then decided there."""
+    """VPC of the containers, which controls their network access."""
 
     subnet_ids: Annotated[tuple[SubnetId, ...], Field(min_length=1, max_length=16)]
-    """Subnets, best in two availability zones or more."""
+    """Subnets, preferably in at least two availability zones."""
     security_group_ids: Annotated[tuple[SecurityGroupId, ...], Field(min_length=1, max_length=5)]
     """Security groups."""
 
 
 class DataCapture(ConfigModel):
-    """Requests and answers are kept in S3, word for word: mind what people write."""
+    """Stores requests and responses in S3 in full, including personal data in them."""
 
     percent: int = Field(ge=1, le=100, examples=[10])
-    """Share of the requests."""
+    """Share of the captured requests in percent."""
     s3_uri: S3Prefix | None = None
-    """S3 prefix they are put under; by default `<model>/data-capture/` in the model store."""
+    """S3 prefix of the captured data; by default `<model>/data-capture/` in the model store."""
     kms_key_arn: KmsKeyArn | None = None
-    """Key that they are encrypted with; by default the bucket's own."""
+    """KMS key of the captured data; by default the key of the bucket."""

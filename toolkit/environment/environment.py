@@ -1,4 +1,4 @@
-"""The typed environment file."""
+"""The top level of the typed environment file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from toolkit.serving import catalogue
 
 # The account of the embedded cloud.
 LOCAL_ACCOUNT_ID = "123456789012"
-# Tags that the stacks set; IAM tells keys apart without regard to case.
+# Tags that the stacks set; IAM ignores the case of tag keys.
 TOOLKIT_TAGS = ("deployment", "environment", "managed-by", "stack")
 
 
@@ -27,7 +27,7 @@ def _check_region(value: str) -> Invalid | None:
     known = catalogue.regions()
     if value in known:
         return None
-    remedy = did_you_mean(value, known) or "regions look like us-east-1"
+    remedy = did_you_mean(value, known) or "use a region such as us-east-1"
     return Invalid(f"{value!r} is not an AWS region", remedy)
 
 
@@ -35,22 +35,24 @@ def _check_tag(value: str) -> Invalid | None:
     for character in value:
         if unicodedata.category(character)[0] not in "LNZ" and character not in "_.:/=+-@":
             return Invalid(
-                f"{character!r} cannot be in a tag", "use letters, digits, spaces and _ . : / = + - @"
+                f"{character!r} is not allowed in tags", "use letters, digits, spaces and _ . : / = + - @"
             )
     return None
 
 
 def _check_tag_key(value: str) -> Invalid | None:
     if value.lower() in TOOLKIT_TAGS:
-        return Invalid(f"{value} is a tag of the toolkit's own", "choose another key")
+        return Invalid(f"the toolkit sets the tag {value}", "use another key")
     if not 1 <= len(value) <= 128 or value.lower().startswith("aws:"):
-        return Invalid(f"{value!r} cannot be a tag's key", "1 to 128 characters that do not begin with aws:")
+        return Invalid(
+            f"{value!r} is not a valid tag key", "use 1 to 128 characters that do not begin with aws:"
+        )
     return _check_tag(value)
 
 
 def _check_tag_value(value: str) -> Invalid | None:
     if len(value) > 256:
-        return Invalid(f"has {len(value)} characters", "a tag's value has at most 256")
+        return Invalid(f"has {len(value)} characters", "use at most 256")
     return _check_tag(value)
 
 
@@ -61,17 +63,17 @@ Tags = dict[
 
 
 def endpoint_name(prefix: str, model: str) -> str:
-    """The SageMaker endpoint of a model, as `stacks/inference` names it; dots cannot be in it."""
+    """The SageMaker endpoint of a model, as `stacks/inference` names it: dots are not allowed."""
     return f"{prefix}-{model}".replace(".", "-")
 
 
 def model_store_bucket(project: str, account_id: str, region: str) -> str:
-    """The model store's bucket, unless the file names one."""
+    """Default name of the bucket of the model store."""
     return f"{project}-models-{account_id}-{region}"
 
 
 def state_bucket(project: str, account_id: str, region: str) -> str:
-    """The bucket of Terraform's state, unless the file names one."""
+    """Default name of the bucket of the Terraform state."""
     return f"{project}-state-{account_id}-{region}"
 
 
@@ -86,87 +88,86 @@ class Environment(ConfigModel):
     )
 
     target: Literal["local", "aws"]
-    """Where it runs: `local` is the embedded cloud on this machine, `aws` an AWS account."""
+    """Deployment target: `local` is the embedded cloud on this machine, `aws` an AWS account."""
     project: Annotated[
         str,
         matching(
             r"[a-z]([a-z0-9-]{0,14}[a-z0-9])?",
-            "up to 16 lower-case letters, digits and hyphens, with a letter first and no hyphen last",
+            "use up to 16 lower-case letters, digits and hyphens, with a letter first and no hyphen last",
         ),
     ] = Field(alias="name", examples=["llm"])
-    """What its resources are called: their names begin with `<name>-<environment>`."""
+    """Prefix of resource names, which begin with `<name>-<environment>`."""
     description: Annotated[str, Field(max_length=1024)] = ""
-    """What it is for; shown in the AWS console."""
+    """Purpose of the environment, shown in the AWS console."""
     region: Annotated[str, Checked(_check_region, {"enum": list(catalogue.regions())})] = Field(
         examples=["us-east-1"]
     )
-    """The AWS region."""
+    """AWS region."""
     account_id: AccountId = LOCAL_ACCOUNT_ID
-    """The AWS account, 12 digits in quotes; `target: aws` needs it, and commands refuse any other account."""
+    """AWS account id, 12 digits in quotes. Required for `target: aws`; commands refuse other accounts."""
     protected: bool = False
-    """Whether nothing of it is destroyed or replaced without `--allow-destroy` and its name."""
+    """Whether destroying or replacing resources requires `--allow-destroy` and the environment's name."""
     tags: Annotated[Tags, Field(max_length=40)] = Field(default={})
     """Tags of every resource."""
     account: Account = Account()
-    """What exists once per account."""
+    """Resources that exist once per account."""
     models: Annotated[dict[ModelName, Model], Field(min_length=1)]
-    """The models, by the names that clients ask for."""
+    """Models by the names that clients use."""
     api: Api = Api()
-    """The API."""
+    """OpenAI-compatible API."""
     policy: Policy = Policy()
-    """What the policy gate of `plan` and `apply` lets through."""
+    """Policy checks of `plan` and `apply`."""
 
     _name: str = PrivateAttr()
     _file: str = PrivateAttr()
 
     def model_post_init(self, context: Any) -> None:
-        """Take over what does not stand in the file: its own name."""
+        """Store the name and the path of the file, which are not part of its content."""
         self._name = context["name"]
         self._file = context["file"]
 
     @property
     def name(self) -> str:
-        """The environment's name: that of its file."""
+        """Name of the environment, which is that of its file."""
         return self._name
 
     @property
     def file(self) -> str:
-        """Its file, relative to the project."""
+        """Path of the file, relative to the project."""
         return self._file
 
     @property
     def prefix(self) -> str:
-        """What the names of its resources begin with."""
+        """Prefix of all resource names."""
         return f"{self.project}-{self.name}"
 
     @property
     def is_local(self) -> bool:
-        """Whether it runs on this machine."""
+        """Whether the target is the embedded cloud on this machine."""
         return self.target == "local"
 
     @property
     def state_bucket(self) -> str:
-        """The bucket of Terraform's state."""
+        """Bucket of the Terraform state."""
         return self.account.state.bucket or state_bucket(self.project, self.account_id, self.region)
 
     @property
     def state_key(self) -> str:
-        """Where in that bucket the state of the inference stack lies."""
+        """Key of the state of the inference stack in that bucket."""
         return f"{self.name}/inference.tfstate"
 
     @property
     def model_store_bucket(self) -> str:
-        """The bucket of the models' weights."""
-        named = self.account.model_store.bucket
-        return named or model_store_bucket(self.project, self.account_id, self.region)
+        """Bucket of the model weights."""
+        bucket = self.account.model_store.bucket
+        return bucket or model_store_bucket(self.project, self.account_id, self.region)
 
 
 @dataclass(frozen=True)
 class ValidParts:
-    """Those parts of a file that are right by themselves; None for the others.
+    """The valid parts of a file; None for the others.
 
-    With it what several keys say together can be checked although something else in the file is reason,
-    and all mistakes are told at once.
+    Checks of several keys use them even if other parts are invalid: all problems are reported at once.
     """
 
     name: str
@@ -180,7 +181,7 @@ class ValidParts:
 
     @property
     def readable_bucket(self) -> str | None:
-        """The only bucket that the execution role may use; None if unknown, or if the role is the user's."""
+        """The only bucket that the execution role may use; None if unknown or if the role exists already."""
         if self.account is None or self.account.execution_role.arn is not None:
             return None
         if self.account.model_store.bucket is not None:

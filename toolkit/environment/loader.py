@@ -1,4 +1,4 @@
-"""Reads an environment file."""
+"""Loads and checks environment files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from toolkit.environment.problems import MISSING, EnvironmentFileError, KeyPath,
 from toolkit.errors import InputError
 from toolkit.project import Project
 
-# Resource names contain it; `account` and `lambda` are folders of their own.
+# Part of resource names; `account` and `lambda` are folders of the build directory.
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,14}[a-z0-9])?")
 RESERVED_NAMES = ("account", "lambda")
 
@@ -29,8 +29,8 @@ def load(project: Project, name: str) -> Environment:
     """Read and check `terraform/environments/<name>.yaml`.
 
     Raises:
-        InputError: there is no such environment, or its file cannot be read.
-        EnvironmentFileError: for all mistakes in the file, each with line and key.
+        InputError: the environment does not exist, or its file cannot be read.
+        EnvironmentFileError: the file has problems, each with line and key.
     """
     check_name(name)
     path = project.environment_file(name)
@@ -38,7 +38,9 @@ def load(project: Project, name: str) -> Environment:
     document = parse(_read(project, path, name))
     if document.data is None and not document.problems:
         raise InputError(
-            "the file is empty", where=f"{file}:1", remedy=f"start from `toolkit init NAME`, or remove {file}"
+            "the file is empty",
+            where=f"{file}:1",
+            remedy=f"remove {file}, then create it with `toolkit init NAME`",
         )
     environment, problems = _validate(document, name, file)
     if problems or environment is None:
@@ -47,18 +49,18 @@ def load(project: Project, name: str) -> Environment:
 
 
 def check_name(name: str) -> None:
-    """See that an environment can be called so.
+    """Check the name of an environment.
 
     Raises:
-        InputError: it cannot.
+        InputError: it is not valid.
     """
     if not NAME.fullmatch(name):
         raise InputError(
-            f"{name!r} cannot be an environment's name",
+            f"{name!r} is not a valid environment name",
             remedy="use up to 16 lower-case letters, digits and inner hyphens",
         )
     if name in RESERVED_NAMES:
-        raise InputError(f"{name} is a name of the toolkit's own", remedy="choose another name")
+        raise InputError(f"the name {name} is reserved", remedy="use another name")
 
 
 def names(project: Project) -> list[str]:
@@ -73,15 +75,15 @@ def _read(project: Project, path: Path, name: str) -> str:
     except FileNotFoundError:
         known = names(project)
         hint = did_you_mean(name, known)
-        listed = f"there are: {', '.join(known)}" if known else "there is none yet"
+        listed = f"environments: {', '.join(known)}" if known else "no environment exists yet"
         raise InputError(
-            f"there is no environment {name}",
+            f"environment {name} does not exist",
             where=file,
-            remedy=f"{hint + ' ' if hint else ''}{listed}; `toolkit init {name}` makes a new one",
+            remedy=f"{hint + ' ' if hint else ''}{listed}; create it with `toolkit init {name}`",
         ) from None
     except OSError as error:
         raise InputError(
-            f"the file cannot be read: {error.strerror}", where=file, remedy="make it a readable file"
+            f"cannot read the environment file: {error.strerror}", where=file, remedy="check its permissions"
         ) from error
     try:
         return content.decode("utf-8-sig")
@@ -90,27 +92,27 @@ def _read(project: Project, path: Path, name: str) -> str:
         raise InputError(
             f"byte 0x{content[error.start]:02X} is not UTF-8",
             where=f"{file}:{line}",
-            remedy="save the file in the encoding UTF-8",
+            remedy="save the file as UTF-8",
         ) from error
 
 
 def _validate(
     document: Document, name: str, file: str
 ) -> tuple[Environment | None, list[tuple[int, Problem]]]:
-    """The environment, and every problem with its line; the environment is None if its shape is wrong."""
-    found = list(document.problems)
-    if document.data is None or (found and not document.lines):
-        return None, found
+    """The environment and every problem with its line; the environment is None if it does not validate."""
+    located = list(document.problems)
+    if document.data is None or (located and not document.lines):
+        return None, located
     environment = None
     problems: list[Problem] = []
     try:
         environment = Environment.model_validate(document.data, context={"name": name, "file": file})
     except ValidationError as error:
         problems = validation_errors.problems(error.errors(include_url=False), document)
-    # What YAML complained of has no value to judge.
+    # Values with YAML errors cannot be validated.
     known = {problem.path for _, problem in document.problems}
-    # A key that is only misspelt is not missing.
-    misspelt = {(*problem.path[:-1], key) for problem in problems for key in problem.meant}
+    # A misspelt key is not missing.
+    misspelt = {(*problem.path[:-1], key) for problem in problems for key in problem.similar}
     problems = [
         problem
         for problem in problems
@@ -120,12 +122,12 @@ def _validate(
         broken = [problem.path for problem in problems] + list(known)
         problems += check(_parts(document.data, name, broken))
         problems += _account_id_needed(document.data)
-    found += [(document.line(problem.path), problem) for problem in problems]
-    return environment, found
+    located += [(document.line(problem.path), problem) for problem in problems]
+    return environment, located
 
 
 def _parts(data: dict[str, Any], name: str, broken: Iterable[KeyPath]) -> ValidParts:
-    """The parts of a file in which, and in whose parents, nothing is broken."""
+    """The parts of a file that are valid, together with their parents."""
     broken = list(broken)
 
     def intact(*path: str) -> bool:
@@ -153,22 +155,22 @@ def _parts(data: dict[str, Any], name: str, broken: Iterable[KeyPath]) -> ValidP
 
 def _account_id_needed(data: dict[str, Any]) -> Iterable[Problem]:
     if data.get("target") == "aws" and "account_id" not in data:
-        remedy = 'target: aws needs it, with 12 digits in quotes: account_id: "123456789012"'
+        remedy = 'add it for target: aws, with 12 digits in quotes: account_id: "123456789012"'
         yield Problem(("account_id",), MISSING, remedy)
 
 
 def neighbours(project: Project, environment: Environment) -> list[Environment]:
-    """The other environments whose account stack is that of `environment`: their state is in one bucket.
+    """The other environments with the same account stack as `environment`: they share its state bucket.
 
     Raises:
-        EnvironmentFileError: one of them has mistakes.
+        EnvironmentFileError: one of them has problems.
     """
     others = [name for name in names(project) if name != environment.name]
     return [load(project, name) for name in others if _shares(project, name, environment)]
 
 
 def _shares(project: Project, name: str, environment: Environment) -> bool:
-    """What the file says of it, whatever else may be wrong in a file about another account."""
+    """Whether a file, which may have problems if it is for another account, has the same state bucket."""
     data = parse(project.environment_file(name).read_text(encoding="utf-8")).data
     account_id, region = _at(data, "account_id") or LOCAL_ACCOUNT_ID, _at(data, "region")
     bucket = _at(data, "account", "state", "bucket")

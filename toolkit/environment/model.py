@@ -1,4 +1,4 @@
-"""A model of the environment file: one SageMaker endpoint."""
+"""The sections below `models`: one SageMaker endpoint per model."""
 
 from __future__ import annotations
 
@@ -25,20 +25,19 @@ from toolkit.environment.rollout import Rollout, default_rollout
 from toolkit.environment.serving import Serving
 from toolkit.environment.sources import HubSource, PackageSource, PathSource, Source
 
-# Lambda takes no larger event, and SageMaker no larger request.
+# Limit of Lambda events and of SageMaker requests.
 _MAX_BODY_BYTES = 6 * 1024 * 1024
 
 
 class Limits(ConfigModel):
-    """What the API lets clients ask of a model."""
+    """Limits of requests to the model through the API."""
 
     max_tokens_default: int | None = Field(default=None, ge=1, examples=[1024])
-    """Length of an answer in tokens where the client says none; by default the ceiling, else the engine
-    decides."""
+    """Default of `max_tokens` in requests; by default the ceiling, otherwise the default of the engine."""
     max_tokens_ceiling: int | None = Field(default=None, ge=1, examples=[4096])
-    """Longest answer in tokens that a client may ask for; more is refused. By default the engine decides."""
+    """Maximum of `max_tokens`, above which requests are rejected; by default the limit of the engine."""
     body_bytes: int | None = Field(default=None, ge=1, le=_MAX_BODY_BYTES, examples=[1048576])
-    """Largest request in bytes; by default what SageMaker takes: 6 MiB, a serverless endpoint 4 MiB."""
+    """Maximum size of a request in bytes; by default SageMaker's limit, 6 MiB, or 4 MiB if serverless."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -49,47 +48,47 @@ class Limits(ConfigModel):
         return self
 
 
-# What SageMaker's console calls the only variant of an endpoint.
+# Name that the SageMaker console gives to the only variant of an endpoint.
 ONLY_VARIANT = "AllTraffic"
 SHADOW = "Shadow"
 
-# As botocore's VariantName.
+# As VariantName in botocore.
 VariantName = Annotated[
     str, matching(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", "use up to 63 letters, digits and inner hyphens")
 ]
 
 
 class Variant(ConfigModel):
-    """A part of the traffic. What is not given here is the model's."""
+    """A production variant. Settings that are not set here come from the model."""
 
     weight: float = Field(default=1, ge=0)
-    """Its share of the traffic, relative to the other variants' weights."""
+    """Share of the traffic, relative to the weights of the other variants."""
     instance_type: InstanceType | None = None
-    """Instead of the model's."""
+    """Overrides that of the model."""
     capacity: Capacity | None = None
-    """Instead of the model's."""
+    """Overrides that of the model."""
     serving: Serving | None = None
-    """Instead of the model's, as a whole."""
+    """Overrides that of the model as a whole."""
     source: Source | None = None
-    """Instead of the model's."""
+    """Overrides that of the model."""
 
 
 class Shadow(ConfigModel):
-    """A copy of requests for something new, whose answers nobody sees.
+    """A shadow variant, which gets copies of requests and whose responses are discarded.
 
-    What is not given here is the model's.
+    Settings that are not set here come from the model.
     """
 
     sampling_percent: float = Field(gt=0, le=100, examples=[10])
-    """Share of the requests that it gets."""
+    """Share of the requests to copy in percent."""
     instance_type: InstanceType | None = None
-    """Instead of the model's."""
+    """Overrides that of the model."""
     instance_count: int = Field(default=1, ge=1)
-    """How many instances it runs on."""
+    """Number of instances."""
     serving: Serving | None = None
-    """Instead of the model's, as a whole."""
+    """Overrides that of the model as a whole."""
     source: Source | None = None
-    """Instead of the model's."""
+    """Overrides that of the model."""
 
 
 @dataclass(frozen=True)
@@ -125,12 +124,12 @@ class ResolvedVariant:
 
     @property
     def weights(self) -> str:
-        """What the place of its weights is called: the model, or a part of it that has weights of its own."""
+        """Name of its weights: that of the model, or `model/variant` if the variant has its own source."""
         return f"{self.model}/{self.variant}" if "source" in self.own else self.model
 
     @property
     def is_staged(self) -> bool:
-        """Whether the toolkit puts its weights into the model store."""
+        """Whether the toolkit stages its weights in the model store."""
         source = self.source
         return isinstance(source, PackageSource | PathSource) or (
             isinstance(source, HubSource) and source.staged
@@ -149,8 +148,8 @@ ModelName = Annotated[
         "use lower-case letters, digits, dots and hyphens, with a letter or digit at both ends",
     ),
 ]
-Alias = Annotated[str, matching(r"[^\s\x00-\x1f](.{0,254}[^\s])?", "a name of up to 256 characters")]
-# What `checks` says of keys that are needed or not, for editors.
+Alias = Annotated[str, matching(r"[^\s\x00-\x1f](.{0,254}[^\s])?", "use a name of up to 256 characters")]
+# Required keys as in `checks`, for editors.
 _NEEDED: list[JsonValue] = [
     {
         "if": {"properties": {"serving": {"properties": {"engine": {"const": "custom"}}}}},
@@ -169,60 +168,60 @@ Timeout = Annotated[int, Field(ge=60, le=3600)]
 
 
 class Model(ConfigModel):
-    """One model: where its weights come from, how it is served, on what."""
+    """A model: its weights, its serving engine and its endpoint."""
 
     model_config = ConfigDict(json_schema_extra={"allOf": _NEEDED})
 
     serving: Serving
-    """The engine and its settings."""
+    """Serving engine and its settings."""
     source: Source | None = None
-    """Where the weights come from: exactly one of package, path, s3, hub and server. Only the image of
-    `engine: custom` may bring its weights along."""
+    """Source of the weights: exactly one of package, path, s3, hub and server. Only `engine: custom` can do
+    without, if its image contains the weights."""
     endpoint: Endpoint = "realtime"
-    """`realtime` on instances, `serverless: {…}` or `async: {…}`."""
+    """Endpoint type: `realtime`, `serverless: {…}` or `async: {…}`."""
     instance_type: InstanceType | None = Field(default=None, examples=["ml.g6.2xlarge"])
-    """SageMaker's instance type; needed, except for serverless endpoints."""
+    """SageMaker instance type; required except for serverless endpoints."""
     capacity: Capacity = Capacity()
     """How many instances serve the model."""
     startup_timeout_seconds: Timeout = 600
-    """How long the container may take until it answers; loading large weights takes minutes."""
+    """Timeout of the container start in seconds; loading large weights takes minutes."""
     download_timeout_seconds: Timeout | None = None
-    """How long the weights' way from S3 to an instance may take; by default as long as the start."""
+    """Timeout of the download of the weights from S3 in seconds; by default that of the start."""
     variants: dict[VariantName, Variant] = Field(default={}, max_length=10)
-    """Several ways of serving it, by name, that share the traffic; by default one, called AllTraffic."""
+    """Production variants by name, which share the traffic; by default one, named AllTraffic."""
     shadow: Shadow | None = None
-    """A copy of requests for something new, whose answers nobody sees."""
+    """Shadow variant, which gets copies of requests and whose responses are discarded."""
     rollout: Rollout | None = None
-    """How a new release takes over. By default as a canary, watched by an alarm, where there are always two
-    instances or more; else all at once."""
+    """Rollout strategy of new releases. By default a canary with an alarm if the model always has at least
+    two instances, otherwise all at once."""
     routing: Literal["least_outstanding_requests", "random"] = "least_outstanding_requests"
-    """Which instance gets a request: the one with the fewest in progress, or any."""
+    """Routing of requests to instances: to the one with the fewest requests in progress, or at random."""
     kms_key_arn: KmsKeyArn | None = None
-    """Key for the instances' storage volumes; local NVMe disks have a key of their own."""
+    """KMS key of the storage volumes of instances; local NVMe disks are encrypted with their own keys."""
     vpc: Vpc | None = None
-    """Where in a network of your own the containers are; by default in SageMaker's."""
+    """VPC of the containers; by default the network of SageMaker."""
     data_capture: DataCapture | None = None
-    """Keeps requests and answers in S3; by default nothing is kept."""
+    """Stores requests and responses in S3; by default nothing is stored."""
     aliases: tuple[Alias, ...] = ()
-    """Further names under which the API offers the model."""
+    """Further names of the model in the API."""
     limits: Limits = Limits()
     """What the API lets clients ask of it."""
     fallback: ModelName | None = None
-    """Model that the API asks instead while this one has no capacity, until the first word of an answer."""
+    """Model that serves requests while this one has no capacity, as long as no token has been sent."""
 
     @property
     def serverless(self) -> Serverless | None:
-        """Settings of a serverless endpoint, if it is one."""
+        """Settings of a serverless endpoint; None for other types."""
         return self.endpoint.serverless if isinstance(self.endpoint, ServerlessEndpoint) else None
 
     @property
     def asynchronous(self) -> Async | None:
-        """Settings of an asynchronous endpoint, if it is one."""
+        """Settings of an asynchronous endpoint; None for other types."""
         return self.endpoint.asynchronous if isinstance(self.endpoint, AsyncEndpoint) else None
 
     @property
     def endpoint_type(self) -> Literal["realtime", "serverless", "async"]:
-        """The kind of endpoint."""
+        """Type of the endpoint."""
         return "serverless" if self.serverless else "async" if self.asynchronous else "realtime"
 
     def resolved_variants(self, name: str) -> Mapping[str, ResolvedVariant]:

@@ -1,4 +1,4 @@
-"""The part of the environment file about what the policy gate lets through."""
+"""The section `policy`: settings of the policy gate."""
 
 from __future__ import annotations
 
@@ -12,41 +12,44 @@ from toolkit.environment.base import Checked, ConfigModel, Invalid, matching
 
 def _check_date(value: str) -> Invalid | None:
     try:
-        written = date.fromisoformat(value)
+        day = date.fromisoformat(value)
     except ValueError:
-        written = None
-    # fromisoformat takes 20270630 and weeks, too.
-    if written is None or written.isoformat() != value:
-        return Invalid(f"{value!r} is not a day", "write year, month and day, as in 2027-06-30")
+        day = None
+    # fromisoformat also accepts 20270630 and weeks.
+    if day is None or day.isoformat() != value:
+        return Invalid(f"{value!r} is not a date", "use year, month and day, such as 2027-06-30")
     return None
 
 
 class PolicyException(ConfigModel):
-    """A finding that is accepted for a while."""
+    """An exception that accepts findings until a date."""
 
     rule: Annotated[
-        str, matching(r"CKV2?_[A-Z]+_\d+", "rules are called like CKV_LLM_9; see docs/reference/policies.md")
+        str,
+        matching(
+            r"CKV2?_[A-Z]+_\d+", "use the id of a rule, such as CKV_LLM_9; see docs/reference/policies.md"
+        ),
     ] = Field(examples=["CKV_LLM_9"])
-    """The rule's id."""
+    """Id of the rule."""
     resource: Annotated[str, Field(min_length=1)] = Field(examples=["module.api.aws_api_gateway_stage.*"])
-    """The resource's address in Terraform; `*` and `?` stand for other characters."""
-    reason: Annotated[str, matching(r"\s*\S(.|\s)*", "say why the finding is acceptable")]
-    """Why it is acceptable."""
+    """Terraform address of the resource; `*` and `?` are wildcards."""
+    reason: Annotated[str, matching(r"\s*\S(.|\s)*", "explain why the finding is acceptable")]
+    """Why the finding is acceptable."""
     expires: Annotated[str, Checked(_check_date, {"pattern": r"^\d{4}-\d\d-\d\d$"})] = Field(
         examples=["2027-06-30"]
     )
-    """The last day that it is; afterwards the exception is a finding itself."""
+    """Last day of the exception; afterwards the exception itself is a finding."""
 
     @property
     def last_day(self) -> date:
-        """The day that `expires` says."""
+        """The date of `expires`."""
         return date.fromisoformat(self.expires)
 
 
 class Policy(ConfigModel):
-    """What the policy gate of `plan` and `apply` lets through."""
+    """Policy checks of `plan` and `apply`."""
 
     fail_at: Literal["low", "medium", "high", "critical"] = "high"
-    """Findings of this severity and above forbid to go on."""
+    """Lowest severity that fails the check."""
     exceptions: tuple[PolicyException, ...] = ()
-    """Findings that are accepted for a while."""
+    """Exceptions that accept findings until a date."""

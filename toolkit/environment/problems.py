@@ -1,4 +1,4 @@
-"""Mistakes in an environment file, and the one error that tells all of them."""
+"""Problems of an environment file, and the error that reports all of them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ MISSING = "is missing"
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake.
+    """One problem.
 
     Attributes:
-        path: the key it is about, from the top of the file; empty for the file as a whole.
+        path: path of the key; empty for the file as a whole.
         reason: what is wrong.
         remedy: how to correct it.
-        meant: the keys that the unknown key may stand for.
+        similar: known keys that resemble an unknown key.
     """
 
     path: KeyPath
     reason: str
     remedy: str
-    meant: tuple[str, ...] = ()
+    similar: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         text = f"{self.reason}; {self.remedy}"
@@ -36,12 +36,12 @@ class Problem:
 
 
 class EnvironmentFileError(InputError):
-    """All mistakes of one environment file, in the order of its lines.
+    """All problems of one environment file, in the order of lines.
 
-    The first is the error's own message; the others are its details, each with its own place.
+    The first is the message of the error; the others are its details, each with its location.
 
     Attributes:
-        found: each mistake, as (place, problem).
+        found: each problem, as (location, problem).
     """
 
     def __init__(self, file: str, found: Iterable[tuple[int, Problem]]) -> None:
@@ -49,12 +49,12 @@ class EnvironmentFileError(InputError):
         self.problems = [(f"{file}:{line}", problem) for line, problem in dict.fromkeys(ordered)]
         (where, first), *others = self.problems
         super().__init__(
-            str(first), where=where, details=[f"{place}: {problem}" for place, problem in others]
+            str(first), where=where, details=[f"{location}: {problem}" for location, problem in others]
         )
 
 
 def dotted(path: KeyPath) -> str:
-    """A key's path as people write it: `models.qwen3.capacity.min`, `models."qwen2.5".aliases[0]`."""
+    """A key path as text: `models.qwen3.capacity.min`, `models."qwen2.5".aliases[0]`."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -66,7 +66,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def closest(given: object, known: Iterable[str]) -> list[str]:
-    """What somebody may have meant: the most similar of what is known, the better first."""
+    """The known names that are most similar to `given`, best first."""
     text = str(given).lower()
     ratios = {name: difflib.SequenceMatcher(None, text, name.lower()).ratio() for name in known}
     best = max(ratios.values(), default=0)
@@ -75,6 +75,6 @@ def closest(given: object, known: Iterable[str]) -> list[str]:
 
 
 def did_you_mean(given: object, known: Iterable[str]) -> str | None:
-    """`did you mean …?`, if something known is similar to what was given."""
+    """`did you mean …?`, if a known name is similar to `given`."""
     near = closest(given, known)
     return f"did you mean {' or '.join(near)}?" if near else None

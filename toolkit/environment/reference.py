@@ -1,6 +1,6 @@
-"""The reference of the environment file, `docs/reference/environment-file.md`, made from its schema.
+"""Generates `docs/reference/environment-file.md` from the schema of environment files.
 
-`python -m toolkit.environment.reference` writes it, `--check` fails if it is stale.
+`python -m toolkit.environment.reference` writes it, `--check` fails if it is out of date.
 """
 
 from __future__ import annotations
@@ -22,31 +22,30 @@ COMMAND = "python -m toolkit.environment.reference"
 INTRODUCTION = f"""\
 # Environment file
 
-`terraform/environments/<env>.yaml` says what differs between environments, and nothing else. The name of
-the file is the name of the environment. `toolkit init ENV` writes one to start from, `toolkit validate
---env ENV` checks it and tells every mistake with its line, key and remedy.
+`terraform/environments/<env>.yaml` contains the settings of one environment, which is named after the file.
+`toolkit init ENV` creates a file, and `toolkit validate --env ENV` reports every problem in it with line, key
+and remedy.
 
-The files name their JSON Schema in the first line, so editors with a YAML language server complete and
-explain the keys.
+The first line refers to the JSON Schema, with which editors complete and explain the keys.
 
-- Unknown keys are refused, and values are never converted: account ids and versions stand in quotes,
-  because `012345678901` and `2.10` are numbers to YAML.
-- YAML 1.2 is read: `true` and `false` are the only booleans. Anchors, aliases and `<<` work.
-- Strings are brought into Unicode's normal form NFC, as Terraform does with every string.
-- Nothing secret belongs here: it would end up in Terraform's state.
+- Unknown keys are rejected, and values are never converted: quote account ids and versions, because
+  `012345678901` and `2.10` are numbers in YAML.
+- The format is YAML 1.2: `true` and `false` are the only booleans. Anchors, aliases and `<<` work.
+- Strings are normalized to Unicode NFC, as in Terraform.
+- Do not add secrets: Terraform would store them in its state.
 
-This page is made from the schema by `{COMMAND}`.
+`{COMMAND}` generates this page.
 """
 MAX_CHOICES_LENGTH = 80
 
 
 def text() -> str:
-    """The page as it is checked in."""
+    """The page as text."""
     return "\n".join([INTRODUCTION, *_sections(schema())])
 
 
 def path(project: Project) -> Path:
-    """Where it is checked in."""
+    """Path of the page."""
     return project.root / "docs" / "reference" / "environment-file.md"
 
 
@@ -58,7 +57,7 @@ def main(arguments: list[str]) -> None:
 def _sections(root: Mapping[str, Any]) -> Iterator[str]:
     """A heading and a table for the file and for each mapping in it, in the order of the keys.
 
-    What can stand in several places is explained in the first of them.
+    A mapping that several keys accept is explained at the first of them.
     """
     open_sections: list[tuple[str, Mapping[str, Any]]] = [("", root)]
     explained: dict[str, str] = {}
@@ -88,7 +87,7 @@ def _sections(root: Mapping[str, Any]) -> Iterator[str]:
 def _below(
     definition: Mapping[str, Any], place: str, definitions: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
-    """The mappings that a key's value can be: where they stand, and what the schema calls them."""
+    """The mappings that a key accepts: their key paths and their names in the schema."""
     if "$ref" in definition:
         yield place, definition["$ref"].removeprefix("#/$defs/")
     for alternative in definition.get("oneOf", ()):
@@ -103,7 +102,7 @@ def _below(
 
 
 def _which(section: Mapping[str, Any]) -> str:
-    """What tells one of several kinds of mappings from the others."""
+    """The key that distinguishes a mapping from its alternatives."""
     required = section["required"]
     for key in required:
         if "const" in section["properties"][key]:
@@ -112,7 +111,7 @@ def _which(section: Mapping[str, Any]) -> str:
 
 
 def _value(definition: Mapping[str, Any]) -> str:
-    """What a key takes, in a few words."""
+    """The values that a key accepts, in a few words."""
     options = [option for option in definition.get("anyOf", [definition]) if option.get("type") != "null"]
     (option,) = options
     if "oneOf" in option or "$ref" in option:

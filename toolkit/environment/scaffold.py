@@ -1,4 +1,4 @@
-"""A new environment file to start from."""
+"""Creates a new environment file."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def text(
     region: str = "us-east-1",
     account_id: str = LOCAL_ACCOUNT_ID,
 ) -> str:
-    """The text of a new environment file, which is valid.
+    """The text of a valid new environment file.
 
     Args:
-        env: the environment's name.
+        env: name of the environment.
         target: `local` or `aws`.
-        name: what its resources are called.
+        name: prefix of resource names.
         region: the AWS region.
         account_id: the AWS account; the default is a placeholder.
     """
     templates = Templates(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
-        # Every value becomes a quoted YAML string: JSON's are a part of YAML's.
+        # Every value becomes a quoted YAML string: JSON strings are valid YAML.
         finalize=lambda value: json.dumps(value, ensure_ascii=False),
         autoescape=False,  # noqa: S701 - the result is YAML, and `finalize` escapes it
         trim_blocks=True,
@@ -57,7 +57,7 @@ def create(project: Project, env: str, target: str) -> Path:
     """Write a new environment file and return its path.
 
     Raises:
-        InputError: the name cannot be an environment's, or there is one of that name.
+        InputError: the name is not valid, or the environment exists.
     """
     check_name(env)
     path = project.environment_file(env)
@@ -67,9 +67,9 @@ def create(project: Project, env: str, target: str) -> Path:
             _write(file, content, path)
     except FileExistsError:
         raise InputError(
-            f"there is an environment {env} already",
+            f"environment {env} already exists",
             where=project.relative(path),
-            remedy="choose another name, or edit that file",
+            remedy="use another name, or edit the file",
         ) from None
     return path
 
@@ -79,6 +79,6 @@ def _write(file: TextIO, content: str, path: Path) -> None:
         file.write(content)
         file.flush()
     except OSError:
-        # Half a file, or an empty one, would be taken for an environment.
+        # An empty or truncated file would count as an environment.
         path.unlink()
         raise

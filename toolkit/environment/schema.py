@@ -1,6 +1,6 @@
-"""The environment file's JSON Schema, from which editors complete, explain and check.
+"""Generates the JSON Schema of environment files, with which editors complete, explain and check them.
 
-`python -m toolkit.environment.schema` writes it, `--check` fails if it is stale.
+`python -m toolkit.environment.schema` writes it; `--check` fails if it is out of date.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COMMAND = "python -m toolkit.environment.schema"
 
 
 class _Generator(GenerateJsonSchema):
-    """Leaves out the titles, which say no more than the keys, and hide the descriptions in editors."""
+    """Omits titles, which repeat the keys and hide descriptions in editors."""
 
     def field_title_should_be_set(self, _schema: core_schema.CoreSchema) -> bool:
         """No field has a title."""
@@ -41,35 +41,35 @@ def schema() -> dict[str, Any]:
     sections = {section.__name__: section for section in _sections(ConfigModel)}
     for name, definition in {Environment.__name__: generated, **generated["$defs"]}.items():
         definition.pop("title", None)
-        meanings = _meanings(sections[name])
+        descriptions = _descriptions(sections[name])
         for key, value in definition.get("properties", {}).items():
-            # What editors would write into the file, though leaving the key out says the same.
+            # Editors would insert these defaults into the file.
             if value.get("default") is None or isinstance(value["default"], dict | list):
                 value.pop("default", None)
-            # Editors show the description of what a reference leads to, too.
-            if meanings[key] != generated["$defs"].get(_referred(value), {}).get("description"):
-                value["description"] = meanings[key]
+            # Editors also show the description of the referenced definition.
+            if descriptions[key] != generated["$defs"].get(_referred(value), {}).get("description"):
+                value["description"] = descriptions[key]
             definition["properties"][key] = dict(sorted(value.items()))
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Environment file"}
     return head | generated
 
 
 def _sections(section: type[ConfigModel]) -> Iterator[type[ConfigModel]]:
-    """A kind of mapping, and all that are made from it."""
+    """A class and all its subclasses."""
     yield section
-    for made_from in section.__subclasses__():
-        yield from _sections(made_from)
+    for subclass in section.__subclasses__():
+        yield from _sections(subclass)
 
 
-def _meanings(section: type[ConfigModel]) -> dict[str, str]:
-    """What the keys of a mapping mean: the docstrings below them, also those it has from its bases."""
-    meanings: dict[str, str] = {}
+def _descriptions(section: type[ConfigModel]) -> dict[str, str]:
+    """The docstrings below the keys of a class, including inherited ones."""
+    descriptions: dict[str, str] = {}
     for base in reversed(section.__mro__):
         if issubclass(base, ConfigModel):
             for node in _tree(base.__module__).body:
                 if isinstance(node, ast.ClassDef) and node.name == base.__name__:
-                    meanings |= dict(_docstrings(node))
-    return {field.alias or name: meanings[name] for name, field in section.model_fields.items()}
+                    descriptions |= dict(_docstrings(node))
+    return {field.alias or name: descriptions[name] for name, field in section.model_fields.items()}
 
 
 def _docstrings(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
@@ -89,12 +89,12 @@ def _referred(value: dict[str, Any]) -> str:
 
 
 def text() -> str:
-    """The schema as it is checked in."""
+    """The schema as JSON text."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def path(project: Project) -> Path:
-    """Where it is checked in: beside the files that refer to it."""
+    """Path of the schema file, next to the environment files."""
     return project.environments / "environment.schema.json"
 
 

@@ -1,4 +1,4 @@
-"""What pydantic found wrong, in the words of the file."""
+"""Translates the validation errors of pydantic to problems in terms of the file."""
 
 from __future__ import annotations
 
@@ -19,49 +19,49 @@ from toolkit.environment.model import Model
 from toolkit.environment.problems import MISSING, KeyPath, Problem, closest, did_you_mean
 from toolkit.environment.sources import KINDS
 
-# Below these keys of a model, the value of another key decides between kinds of mappings.
+# Keys of a model whose mapping is selected by the value of a key in it.
 CHOSEN_BY = {"serving": "engine", "rollout": "strategy"}
 
 
 def walk(location: tuple[int | str, ...]) -> tuple[KeyPath, Any]:
-    """The key's path in the file, and the type of what stands there.
+    """The key path of an error's location, and the type of the value there.
 
-    Where pydantic had to choose between kinds of mappings, it names the one that it chose in the location.
+    A location also contains the tag of each union member that pydantic selected.
     """
     path: list[int | str] = []
-    found: Any = Environment
+    annotation: Any = Environment
     for part in location:
         if part == "[key]":
             continue
-        found = _bare(found)
-        if _alternatives(found):
-            found = next((option for option in _alternatives(found) if part in _tags_of(option)), None)
+        annotation = _bare(annotation)
+        if _alternatives(annotation):
+            annotation = next((item for item in _alternatives(annotation) if part in _tags_of(item)), None)
             continue
         path.append(part)
-        if _is_section(found):
-            field = fields(found).get(str(part))
-            found = None if field is None else field.annotation
-        elif typing.get_origin(found) in (dict, tuple):
-            found = typing.get_args(found)[1 if typing.get_origin(found) is dict else 0]
+        if _is_config(annotation):
+            field = fields(annotation).get(str(part))
+            annotation = None if field is None else field.annotation
+        elif typing.get_origin(annotation) in (dict, tuple):
+            annotation = typing.get_args(annotation)[1 if typing.get_origin(annotation) is dict else 0]
         else:
-            found = None
-    return tuple(path), _bare(found)
+            annotation = None
+    return tuple(path), _bare(annotation)
 
 
-def section_at(location: tuple[int | str, ...]) -> type[ConfigModel] | None:
-    """The model of the mapping at an error's place."""
-    _, found = walk(location)
-    return next((_bare(item) for item in (found, *_alternatives(found)) if _is_section(_bare(item))), None)
+def config_at(location: tuple[int | str, ...]) -> type[ConfigModel] | None:
+    """The class of the mapping at a location."""
+    _, annotation = walk(location)
+    options = (_bare(item) for item in (annotation, *_alternatives(annotation)))
+    return next((option for option in options if _is_config(option)), None)
 
 
-def fields(section: type[ConfigModel] | None) -> dict[str, FieldInfo]:
-    """A mapping's keys as they are called in the file."""
-    fields = {} if section is None else section.model_fields
-    return {field.alias or name: field for name, field in fields.items()}
+def fields(config: type[ConfigModel] | None) -> dict[str, FieldInfo]:
+    """The fields of a mapping by their keys in the file."""
+    return {field.alias or name: field for name, field in config.model_fields.items()} if config else {}
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:
-    """The kinds that a value can be of, if there are several."""
+    """The members of a union, if there are several."""
     if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
         return ()
     options = tuple(option for option in typing.get_args(annotation) if option is not type(None))
@@ -69,7 +69,7 @@ def _alternatives(annotation: Any) -> tuple[Any, ...]:
 
 
 def _bare(annotation: Any) -> Any:
-    """A type without its annotations, and without the None that stands for a key that is not given."""
+    """A type without its annotations and without None."""
     while True:
         if hasattr(annotation, "__metadata__"):
             annotation = typing.get_args(annotation)[0]
@@ -81,36 +81,36 @@ def _bare(annotation: Any) -> Any:
             return annotation
 
 
-def _is_section(annotation: Any) -> bool:
+def _is_config(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, ConfigModel)
 
 
 def tags(key: str | int) -> list[str]:
-    """The kinds of mapping that a model's key can be."""
+    """The tags of the mappings that a key of a model accepts."""
     options = _alternatives(_bare(Model.model_fields[str(key)].annotation))
     return [tag for option in options for tag in _tags_of(option)]
 
 
 def _tags_of(option: Any) -> list[str]:
-    """What pydantic calls one kind of a choice: its tag, or the value of the key that decides."""
+    """The tags of a union member: its pydantic tag, or the value of the key that selects it."""
     tags = [item.tag for item in getattr(option, "__metadata__", ()) if isinstance(item, Tag)]
     bare = _bare(option)
-    if not tags and _is_section(bare):
-        deciding = (bare.model_fields.get(key) for key in CHOSEN_BY.values())
-        tags = [str(typing.get_args(field.annotation)[0]) for field in deciding if field is not None]
+    if not tags and _is_config(bare):
+        selectors = (bare.model_fields.get(key) for key in CHOSEN_BY.values())
+        tags = [str(typing.get_args(field.annotation)[0]) for field in selectors if field is not None]
     return tags
 
 
 @dataclass(frozen=True)
 class _Error:
-    """One of pydantic's errors.
+    """A validation error of pydantic.
 
     Attributes:
-        location: where pydantic sees it.
-        path: the key's path in the file.
-        given: the value.
-        context: what pydantic says of it.
-        source: the value as it stands in the file.
+        location: location in the types.
+        path: path of the key in the file.
+        given: value.
+        context: details from pydantic.
+        source: text of the value in the file.
     """
 
     location: tuple[int | str, ...]
@@ -121,8 +121,8 @@ class _Error:
 
 
 def problems(errors: Iterable[ErrorDetails], document: Document) -> list[Problem]:
-    """Pydantic's errors as mistakes in the file."""
-    # A list is also called too short when items in it are wrong.
+    """Translate errors of pydantic to problems of the file."""
+    # pydantic also reports a list with invalid items as too short.
     return [
         _problem(error, document)
         for error in errors
@@ -135,44 +135,44 @@ def _problem(error: ErrorDetails, document: Document) -> Problem:
     source = document.sources.get(path, "")
     explanation = _EXPLANATIONS.get(error["type"])
     if explanation is None:
-        # Nothing here foresaw it: pydantic's own words are better than none.
+        # Fall back to the message of pydantic.
         return Problem(path, error["msg"], "correct the value")
     return explanation(_Error(error["loc"], path, error["input"], error.get("ctx", {}), source))
 
 
-def _mistake(error: _Error) -> Problem:
+def _invalid(error: _Error) -> Problem:
     return Problem(error.path, error.context["reason"], error.context["remedy"])
 
 
 def _missing(error: _Error) -> Problem:
-    section = section_at(error.location[:-1])
-    field = fields(section).get(str(error.path[-1]))
+    config = config_at(error.location[:-1])
+    field = fields(config).get(str(error.path[-1]))
     examples = field.examples if field is not None else None
-    remedy = f"add it, as in {error.path[-1]}: {examples[0]}" if examples else "add it"
+    remedy = f"add it, such as {error.path[-1]}: {examples[0]}" if examples else "add it"
     return Problem(error.path, MISSING, remedy)
 
 
 def _unknown_key(error: _Error) -> Problem:
-    section = section_at(error.location[:-1])
-    known = sorted(fields(section))
+    config = config_at(error.location[:-1])
+    known = sorted(fields(config))
     key = error.path[-1]
-    remedy = did_you_mean(key, known) or f"known keys here: {', '.join(known)}"
-    return Problem(error.path, "unknown key", remedy, meant=tuple(closest(key, known)))
+    remedy = did_you_mean(key, known) or f"use one of {', '.join(known)}"
+    return Problem(error.path, "unknown key", remedy, similar=tuple(closest(key, known)))
 
 
 def _wrong_type(expected: str) -> Callable[[_Error], Problem]:
     def explain(error: _Error) -> Problem:
         given, source = error.given, error.source
         if given is None:
-            return Problem(error.path, "is empty", f"it must be {expected}")
+            return Problem(error.path, "is empty", f"use {expected}")
         if expected == "a string" and isinstance(given, int | float):
             return Problem(error.path, f"{source} is {_kind(given)}, not a string", f'quote it: "{source}"')
         reason = f"{source} is {_kind(given)}, not {expected}".strip()
         if isinstance(given, str) and expected in ("a whole number", "a number"):
-            return Problem(error.path, reason, f"write {expected} without quotes")
+            return Problem(error.path, reason, f"use {expected} without quotes")
         if isinstance(given, str) and expected == "true or false":
-            return Problem(error.path, reason, "write true or false, without quotes; yes and no are words")
-        return Problem(error.path, reason, f"it must be {expected}")
+            return Problem(error.path, reason, "use true or false, without quotes")
+        return Problem(error.path, reason, f"use {expected}")
 
     return explain
 
@@ -190,49 +190,49 @@ def _no_choice(error: _Error) -> Problem:
     expected = error.context["expected"]
     hint = did_you_mean(error.given, _words(expected)) if isinstance(error.given, str) else None
     remedy = _join(hint, f"use {expected}")
-    return Problem(error.path, f"{error.source} is not possible", remedy)
+    return Problem(error.path, f"{error.source} is not supported", remedy)
 
 
 def _too_long(error: _Error) -> Problem:
     unit = "characters" if isinstance(error.given, str) else "entries"
-    return Problem(error.path, f"has {len(error.given)} {unit}", f"at most {error.context['max_length']}")
+    return Problem(error.path, f"has {len(error.given)} {unit}", f"use at most {error.context['max_length']}")
 
 
 def _too_short(error: _Error) -> Problem:
-    return Problem(error.path, "is empty", f"give at least {error.context['min_length']}")
+    return Problem(error.path, "is empty", f"add at least {error.context['min_length']}")
 
 
 def _no_alternative(error: _Error) -> Problem:
-    """A choice between several kinds of mapping, and this is none of them, or more than one."""
+    """The mapping matches none of the alternatives, or several."""
     if not isinstance(error.given, Mapping):
         return _wrong_type("a mapping")(error)
     by = CHOSEN_BY.get(str(error.path[-1]))
     if by is not None:
         return Problem((*error.path, by), MISSING, f"add one of {', '.join(tags(error.path[-1]))}")
-    kinds, about = _KINDS[str(error.path[-1])]
-    found = [kind for kind in kinds if kind in error.given]
-    if found:
-        return Problem(error.path, f"{' and '.join(found)} are given", f"{about}: keep one of them")
+    kinds = _KINDS[str(error.path[-1])]
+    given = [kind for kind in kinds if kind in error.given]
+    if given:
+        return Problem(error.path, f"{' and '.join(given)} exclude each other", "keep one of them")
     hints = (did_you_mean(key, kinds) for key in error.given)
-    remedy = _join(*hints, f"give exactly one of {', '.join(kinds)}")
-    return Problem(error.path, "gives none of what it can be", remedy)
+    remedy = _join(*hints, f"set exactly one of {', '.join(kinds)}")
+    return Problem(error.path, "sets none of the alternatives", remedy)
 
 
 def _unknown_alternative(error: _Error) -> Problem:
     tag, by = error.context["tag"], CHOSEN_BY[str(error.path[-1])]
     known = tags(error.path[-1])
-    remedy = _join(did_you_mean(tag, known), f"known: {', '.join(known)}")
+    remedy = _join(did_you_mean(tag, known), f"use one of {', '.join(known)}")
     return Problem((*error.path, by), f"there is no {by} {tag}", remedy)
 
 
-# Kinds of mappings that differ in which key they have.
+# Keys whose mapping is selected by the key in it.
 _KINDS = {
-    "source": (KINDS, "weights come from one place"),
-    "endpoint": (("serverless", "async"), "an endpoint is of one kind"),
+    "source": KINDS,
+    "endpoint": ("serverless", "async"),
 }
 
 _EXPLANATIONS: dict[str, Callable[[_Error], Problem]] = {
-    "mistake": _mistake,
+    "invalid": _invalid,
     "missing": _missing,
     "extra_forbidden": _unknown_key,
     "string_type": _wrong_type("a string"),

@@ -62,7 +62,7 @@ MISTAKES = {
         "name: llm\ncapacity: {min: 1}",
         3,
         "capacity",
-        "known keys here: acc",
+        "use one of acc",
     ),
     "missing key": (
         "    instance_type: ml.g6.2xlarge\n",
@@ -93,17 +93,23 @@ MISTAKES = {
         "use ml.c7i.large",
     ),
     "string for a number": ("min: 1", 'min: "1"', 18, "models.qwen3-8b.capacity.min", "without quotes"),
-    "fraction": ("min: 1", "min: 1.5", 18, "models.qwen3-8b.capacity.min", "must be a whole number"),
+    "fraction": ("min: 1", "min: 1.5", 18, "models.qwen3-8b.capacity.min", "use a whole number"),
     "YAML 1.1's yes": (
         "api:",
         "protected: yes\napi:",
         20,
         "protected",
-        "write true or false, without quotes",
+        "use true or false, without quotes",
     ),
-    "no value": ("name: llm", "name:", 2, "name", "is empty; it must be a string"),
-    "list for a mapping": ("{min: 1, max: 4}", "[1, 4]", 18, "models.qwen3-8b.capacity", "must be a mapping"),
-    "string for a list": ("[chat]", "chat", 19, "models.qwen3-8b.aliases", "must be a list"),
+    "no value": ("name: llm", "name:", 2, "name", "is empty; use a string"),
+    "list for a mapping": (
+        "{min: 1, max: 4}",
+        "[1, 4]",
+        18,
+        "models.qwen3-8b.capacity",
+        "not a mapping; use a mapping",
+    ),
+    "string for a list": ("[chat]", "chat", 19, "models.qwen3-8b.aliases", "not a list; use a list"),
     "no models": (
         VALID[VALID.index("models:") : VALID.index("api:")],
         "models: {}\n",
@@ -179,7 +185,7 @@ MISTAKES = {
         "{--max-num-seqs: 4}",
         12,
         "models.qwen3-8b.serving.options.--max-num-seqs",
-        "write the flag as max_num_seqs",
+        "not a valid option name; use max_num_seqs",
     ),
     "option of the toolkit": (
         "max_model_len: 16384",
@@ -193,7 +199,7 @@ MISTAKES = {
         "16384, lora_modules: [a]",
         12,
         "models.qwen3-8b.serving.options.lora_modules",
-        "not a single value",
+        "is not a scalar",
     ),
     "more GPUs than there are": (
         "16384",
@@ -242,14 +248,14 @@ MISTAKES = {
         "x" * 1025,
         13,
         "models.qwen3-8b.serving.environment.VLLM_LOGGING_LEVEL",
-        "SageMaker allows 1024",
+        "use at most 1024, SageMaker's limit",
     ),
     "two sources": (
         "hub: Qwen/Qwen3-8B",
         "hub: Qwen/Qwen3-8B\n      s3: s3://bucket/weights/",
         14,
         "models.qwen3-8b.source",
-        "s3 and hub are given",
+        "s3 and hub exclude each other",
     ),
     "no source": (
         "      hub: Qwen/Qwen3-8B\n",
@@ -291,7 +297,7 @@ MISTAKES = {
         "s3: s3://llm-models-123456789012-us-east-1/model.tar.gz",
         15,
         "models.qwen3-8b.source.s3",
-        "ends in a slash",
+        "with a slash at the end",
     ),
     "S3 elsewhere": (
         "hub: Qwen/Qwen3-8B\n      revision: b968826d9c46dd6066d109eabc6255188de91218",
@@ -312,21 +318,21 @@ MISTAKES = {
         "engine: llama_cpp\n",
         15,
         "models.qwen3-8b.source.hub",
-        "cannot load a model from the hub by itself",
+        "cannot download models from the Hub",
     ),
     "alias is a model": (
         "aliases: [chat]",
         "aliases: [chat, tiny]" + TINY,
         19,
         "models.qwen3-8b.aliases[1]",
-        "a name of the model tiny already",
+        "already a name of the model tiny",
     ),
     "alias of two models": (
         "aliases: [chat]",
         "aliases: [chat]" + TINY + "    aliases: [small, chat]\n",
         24,
         "models.tiny.aliases[1]",
-        "a name of the model qwen3-8b already",
+        "already a name of the model qwen3-8b",
     ),
     "alias is its own name": ("[chat]", "[qwen3-8b]", 19, "models.qwen3-8b.aliases[0]", "already"),
     "endpoint name too long": (
@@ -341,7 +347,7 @@ MISTAKES = {
         "aliases: [chat]" + TINY.replace("tiny", "qwen3.8b"),
         20,
         'models."qwen3.8b"',
-        "called llm-dev-qwen3-8b, as that of qwen3-8b",
+        "the endpoint name llm-dev-qwen3-8b is also that of qwen3-8b",
     ),
     "role and ARN": (
         "{name: HuggingfaceExecuteRole}",
@@ -367,8 +373,8 @@ MISTAKES = {
     ),
     "bucket": ("account:", "account:\n  state: {bucket: My_Bucket}", 7, "account.state.bucket", "3 to 63"),
     "tag of a number": ("{team: platform}", "{team: 42}", 5, "tags.team", 'quote it: "42"'),
-    "character in a tag": ("{team: platform}", "{team: 'a;b'}", 5, "tags.team", "';' cannot be in a tag"),
-    "tag of the toolkit": ("team:", "Environment:", 5, "tags.Environment", "choose another key"),
+    "character in a tag": ("{team: platform}", "{team: 'a;b'}", 5, "tags.team", "';' is not allowed in tags"),
+    "tag of the toolkit": ("team:", "Environment:", 5, "tags.Environment", "use another key"),
     "log retention": (
         "throttle:",
         "log_retention_days: 31\n  throttle:",
@@ -389,11 +395,11 @@ MISTAKES = {
         "&a [*a]",
         19,
         "models.qwen3-8b.aliases[0]",
-        "refers to what it stands in",
+        "refers to its own parent",
     ),
     "severity": ("api:", "policy: {fail_at: severe}\napi:", 20, "policy.fail_at", "'critical'"),
     "exception without a reason": exception(
-        "{rule: CKV_LLM_9, resource: '*', reason: ' ', expires: 2027-06-30}", ".reason", "say why"
+        "{rule: CKV_LLM_9, resource: '*', reason: ' ', expires: 2027-06-30}", ".reason", "explain why"
     ),
     "exception for ever": exception(
         "{rule: CKV_LLM_9, resource: '*', reason: because}", ".expires", "is missing"

@@ -30,25 +30,25 @@ MISTAKES = {
     "header of the key": added("key_header: X-Api-Key", "key_header", "use 'either', 'authorization'"),
     "key's name": added("keys: {Team: {}}", "keys.Team", "lower-case letters, digits and hyphens"),
     "usage plan that is not there": added(
-        "keys: {ci: {usage_plan: batch}}", "keys.ci.usage_plan", "there are: default"
+        "keys: {ci: {usage_plan: batch}}", "keys.ci.usage_plan", "use one of default"
     ),
     "quota without a time": of_plan("{quota: {requests: 5}}", ".quota.per", "is missing"),
     "quota per hour": of_plan(
         "{quota: {requests: 5, per: hour}}", ".quota.per", "use 'day', 'week' or 'month'"
     ),
     "model that is not there": of_plan("{models: [qwen]}", ".models[0]", "there is no model qwen"),
-    "no models": of_plan("{models: []}", ".models", "give at least 1"),
+    "no models": of_plan("{models: []}", ".models", "add at least 1"),
     "page with a path": added(
         "cors: {allow_origins: [https://a.example/chat]}",
         "cors.allow_origins[0]",
         "such as https://chat.example",
     ),
     "page with a quote": added(
-        """cors: {allow_origins: ["https://a'b"]}""", "cors.allow_origins[0]", "an origin is"
+        """cors: {allow_origins: ["https://a'b"]}""", "cors.allow_origins[0]", "use scheme, host and port"
     ),
     "VPC endpoint": added("private: {vpc_endpoint_ids: [vpc-1]}", "private.vpc_endpoint_ids[0]", "vpce-0123"),
     "private without a VPC endpoint": added(
-        "private: {vpc_endpoint_ids: []}", "private.vpc_endpoint_ids", "give at least 1"
+        "private: {vpc_endpoint_ids: []}", "private.vpc_endpoint_ids", "add at least 1"
     ),
     "domain without a certificate": added(
         "domain: {name: llm.example.com}", "domain.certificate_arn", "is missing"
@@ -56,22 +56,22 @@ MISTAKES = {
     "certificate of another account": of_domain(
         f"certificate_arn: {CERTIFICATE.replace('123456789012', '999999999999')}",
         ".certificate_arn",
-        "the certificate is in account 999999999999, the API in 123456789012; request one in 123456789012",
+        "the certificate is in account 999999999999, but the API is in 123456789012; request a certificate",
     ),
     "certificate of something else": of_domain(
         "certificate_arn: arn:aws:iam::123456789012:server-certificate/a", ".certificate_arn", "arn:aws:acm:"
     ),
     "hosted zone by its name": of_domain(
-        "hosted_zone_id: example.com", ".hosted_zone_id", "look like Z0123456789ABCDEFGHIJ"
+        "hosted_zone_id: example.com", ".hosted_zone_id", "such as Z0123456789ABCDEFGHIJ"
     ),
     "base path that is API Gateway's": of_domain(
-        "base_path: ping", ".base_path", "/ping is API Gateway's own; use another name, or none"
+        "base_path: ping", ".base_path", "API Gateway reserves /ping; use another path"
     ),
     "domain's name": of_domain("name: https://llm.example.com", ".name", "such as llm.example.com"),
     "certificate elsewhere": of_domain(
         f"certificate_arn: {CERTIFICATE.replace('us-east-1', 'eu-west-1')}",
         ".certificate_arn",
-        "the certificate is in region eu-west-1, the API in us-east-1; request one in us-east-1",
+        "the certificate is in region eu-west-1, but the API is in us-east-1; request a certificate",
     ),
     "base path of two segments": of_domain("base_path: a/b", ".base_path", "one segment"),
     "private with a domain": added(
@@ -80,19 +80,19 @@ MISTAKES = {
         "domain",
         "remove domain, or private",
     ),
-    "rule group": added("waf: {managed_rules: [Common]}", "waf.managed_rules[0]", "is not possible"),
+    "rule group": added("waf: {managed_rules: [Common]}", "waf.managed_rules[0]", "is not supported; use"),
     "rate of an address": added(
         "waf: {requests_per_five_minutes: 5}", "waf.requests_per_five_minutes", "at least 10"
     ),
     "rule group twice": added(
         "waf: {managed_rules: [AWSManagedRulesCommonRuleSet, AWSManagedRulesCommonRuleSet]}",
         "waf.managed_rules[1]",
-        "AWSManagedRulesCommonRuleSet is there already; remove one of them",
+        "AWSManagedRulesCommonRuleSet is listed twice; remove one of them",
     ),
     "firewall without rules": added(
         "waf: {requests_per_five_minutes: null, managed_rules: []}",
         "waf",
-        "lets everything through; give it one of managed_rules, or remove waf",
+        "blocks nothing; add managed_rules, or remove waf",
     ),
     "alarm's topic": added(
         "alarms: {topic_arns: [on-call]}", "alarms.topic_arns[0]", "arn:aws:sns:us-east-1"

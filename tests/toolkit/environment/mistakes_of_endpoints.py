@@ -34,7 +34,7 @@ def beside(model: str, line: int, key: str, says: str) -> tuple[str, str, int, s
 
 ROLLOUTS = {
     "unknown strategy": added(
-        "rollout: {strategy: bluegreen}", "rollout.strategy", "known: all_at_once, canary"
+        "rollout: {strategy: bluegreen}", "rollout.strategy", "use one of all_at_once, canary"
     ),
     "no strategy": added(
         "rollout: {percent: 10}", "rollout.strategy", "add one of all_at_once, canary, linear"
@@ -45,13 +45,13 @@ ROLLOUTS = {
     "small linear steps": added("rollout: {strategy: linear, percent: 5}", "rollout.percent", "at least 10"),
     "small batches": added("rollout: {strategy: rolling, percent: 3}", "rollout.percent", "use at least 5"),
     "percent of nothing": added(
-        "rollout: {strategy: all_at_once, percent: 5}", "rollout.percent", "known keys here: alarms"
+        "rollout: {strategy: all_at_once, percent: 5}", "rollout.percent", "use one of alarms"
     ),
     "bake time of batches": added(
         "rollout: {strategy: rolling, bake_seconds: 5}", "rollout.bake_seconds", "unknown key"
     ),
     "canary of one instance": added(
-        "rollout: {strategy: canary}", "rollout.strategy", "may have 1 instance; raise min to 2"
+        "rollout: {strategy: canary}", "rollout.strategy", "can have 1 instance; raise min to 2"
     ),
     "long timeout": added(
         "rollout: {strategy: all_at_once, timeout_seconds: 28800}",
@@ -64,7 +64,7 @@ ROLLOUTS = {
     "timeout before the end": added(
         "rollout: {strategy: all_at_once, bake_seconds: 900, timeout_seconds: 900}",
         "rollout.timeout_seconds",
-        "900 seconds are over before the waiting is, which takes 900",
+        "900 seconds are less than the waiting time of 900",
     ),
     "long bake": added(
         "rollout: {strategy: all_at_once, bake_seconds: 7200}", "rollout.bake_seconds", "use at most 3600"
@@ -72,7 +72,7 @@ ROLLOUTS = {
     "alarms that nobody waits for": added(
         "rollout: {strategy: all_at_once, alarms: {server_error_percent: 5}}",
         "rollout.bake_seconds",
-        "metrics come every 60; wait longer",
+        "metrics arrive every 60; wait longer",
     ),
     "percent above 100": added(
         "rollout: {strategy: all_at_once, alarms: {server_error_percent: 500}}",
@@ -83,7 +83,7 @@ ROLLOUTS = {
         "rollout: {strategy: all_at_once, bake_seconds: 300, alarms: {server_error_percent: 5,"
         " model_error_percent: 5, latency_ms: 9, extra: [a, b]}}\n    variants: {a: {}, b: {}, c: {}}",
         "rollout.alarms",
-        "and extra, are 11; SageMaker watches 10",
+        "and extra are 11 alarms; remove some: SageMaker allows 10",
     ),
     "nameless alarm": added(
         "rollout: {strategy: all_at_once, bake_seconds: 300, alarms: {extra: ['']}}",
@@ -96,7 +96,7 @@ ROLLOUTS = {
         "    capacity: {min: 2, max: 4}\n    rollout: {strategy: canary}\n",
         13,
         f"{MODEL}.rollout.strategy",
-        "exchanges endpoints on ml.inf1.xlarge all at once",
+        "replaces endpoints on ml.inf1.xlarge all at once",
     ),
 }
 API = {
@@ -109,14 +109,14 @@ API = {
     "request larger than lambda's": added(
         "limits: {body_bytes: 9000000}", "limits.body_bytes", "use at most 6291456"
     ),
-    "fallback to itself": added("fallback: qwen3-8b", "fallback", "name another model"),
+    "fallback to itself": added("fallback: qwen3-8b", "fallback", "a model cannot be its own fallback"),
     "fallback to nobody": added("fallback: qwen4-8b", "fallback", "did you mean qwen3-8b"),
     "fallback to an asynchronous model": (
         LAST_KEY,
         f"{LAST_KEY}    fallback: tiny\n{ASYNC[1:]}",
         20,
         f"{MODEL}.fallback",
-        "answers into S3",
+        "tiny is asynchronous; use a realtime",
     ),
     "fallback for another task": (
         LAST_KEY,
@@ -124,7 +124,7 @@ API = {
         "    source: {path: weights/}\n    instance_type: ml.g6.xlarge\n",
         20,
         f"{MODEL}.fallback",
-        "answers embeddings, this one chat",
+        "serves embeddings, but this model serves chat",
     ),
     "limits of an asynchronous model": beside(
         f"{ASYNC}    limits: {{body_bytes: 9}}\n", 25, "limits", "is not part of the API"
@@ -176,7 +176,7 @@ CAPACITY = {
         "both cron and at",
     ),
     "schedule of nothing": capacity(
-        "{schedules: [{name: a, cron: '0 8 ? * * *'}]}", ".schedules[0]", "give min, max or both"
+        "{schedules: [{name: a, cron: '0 8 ? * * *'}]}", ".schedules[0]", "set min, max or both"
     ),
     "schedule upside down": capacity(
         "{schedules: [{name: a, cron: '0 8 ? * * *', min: 3, max: 2}]}",
@@ -186,17 +186,17 @@ CAPACITY = {
     "schedules alike": capacity(
         "{schedules: [{name: a, cron: '0 8 ? * * *', min: 1}, {name: a, cron: '0 9 ? * * *', min: 1}]}",
         "",
-        "two schedules are called a",
+        "two schedules are named a",
     ),
     "schedule over the bounds": capacity(
         "{max: 4, schedules: [{name: a, cron: '0 8 ? * * *', min: 5}]}",
         ".schedules[0].min",
-        "min 5 is more than max 4; give max as well",
+        "min 5 is more than max 4; set max as well",
     ),
     "schedule under the bounds": capacity(
         "{min: 2, max: 4, schedules: [{name: a, cron: '0 8 ? * * *', max: 1}]}",
         ".schedules[0].max",
-        "max 1 is less than min 2; give min as well",
+        "max 1 is less than min 2; set min as well",
     ),
     "schedule to zero": capacity(
         "{schedules: [{name: a, cron: '0 8 ? * * *', min: 0}]}",
@@ -208,7 +208,9 @@ CAPACITY = {
 KINDS = {
     "endpoint as a word": added("endpoint: serverless", "endpoint", "or a mapping as in `serverless:"),
     "unknown kind": added("endpoint: {serverles: {}}", "endpoint", "did you mean serverless?"),
-    "two kinds": added("endpoint: {serverless: {}, async: {}}", "endpoint", "an endpoint is of one kind"),
+    "two kinds": added(
+        "endpoint: {serverless: {}, async: {}}", "endpoint", "serverless and async exclude each other"
+    ),
     "odd memory": beside(
         SERVERLESS.replace("{}", "{memory_mb: 2000}"), 23, "endpoint.serverless.memory_mb", "use 1024 or 2048"
     ),
@@ -247,7 +249,10 @@ KINDS = {
         "remove it, or make the endpoint realtime",
     ),
     "serverless rollout": beside(
-        SERVERLESS + "    rollout: {strategy: all_at_once}\n", 24, "rollout", "exchanges it all at once"
+        SERVERLESS + "    rollout: {strategy: all_at_once}\n",
+        24,
+        "rollout",
+        "SageMaker replaces it all at once",
     ),
     "asynchronous shadow": beside(
         ASYNC + "    shadow: {sampling_percent: 10}\n", 25, "shadow", "cannot have a shadow"
@@ -259,7 +264,7 @@ KINDS = {
         ASYNC + "    capacity: {min: 2, max: 2}\n", 25, "capacity.min", "scale_to_zero: false"
     ),
     "asynchronous canary": beside(
-        ASYNC + "    rollout: {strategy: canary}\n", 25, "rollout.strategy", "may have 0 instances"
+        ASYNC + "    rollout: {strategy: canary}\n", 25, "rollout.strategy", "can have 0 instances"
     ),
     "answers elsewhere": beside(
         ASYNC.replace("{}", "{output_s3: 's3://elsewhere/x/'}"),
@@ -277,7 +282,7 @@ KINDS = {
         ASYNC.replace("{}", "{error_topic_arn: 'arn:aws:sns:eu-west-1:123456789012:x'}"),
         24,
         "endpoint.async.error_topic_arn",
-        "it is in eu-west-1, the environment in us-east-1",
+        "it is in eu-west-1, but the environment is in us-east-1",
     ),
     "much at once": beside(
         ASYNC.replace("{}", "{max_concurrent_invocations: 1001}"),
@@ -289,7 +294,7 @@ KINDS = {
 
 VARIANTS = {
     "variant's name": added("variants: {a_b: {}}", "variants.a_b", "letters, digits and inner hyphens"),
-    "variants alike": added("variants: {blue: {}, Blue: {}}", "variants.Blue", "upper and lower case"),
+    "variants alike": added("variants: {blue: {}, Blue: {}}", "variants.Blue", "differ only in case"),
     "no weight": added("variants: {a: {weight: 0}, b: {weight: 0}}", "variants", "a weight above 0"),
     "negative weight": added("variants: {a: {weight: -1}}", "variants.a.weight", "use at least 0"),
     "variant's engine": added(
@@ -298,7 +303,7 @@ VARIANTS = {
     "variant's option": added(
         "variants: {a: {serving: {engine: tgi, options: {max_input_tokens: 8, max_total_tokens: 8}}}}",
         "variants.a.serving.options",
-        "leaves nothing of max_total_tokens 8",
+        "leaves no completion tokens of max_total_tokens 8",
     ),
     "variant's source": added(
         "variants: {a: {source: {hub: Qwen/Qwen3-8B, revison: x}}}",
@@ -312,21 +317,21 @@ VARIANTS = {
         "variants: {a: {capacity: {min: 2}}}", "variants.a.capacity", "min 2 is more than max 1"
     ),
     "shadow of several": added(
-        "shadow: {sampling_percent: 10}\n    variants: {a: {}, b: {}}", "shadow", "copies the requests of one"
+        "shadow: {sampling_percent: 10}\n    variants: {a: {}, b: {}}",
+        "shadow",
+        "a shadow requires a single variant",
     ),
     "variant called as the shadow": added(
         "variants: {shadow: {}}\n    shadow: {sampling_percent: 10}",
         "variants.shadow",
-        "is what the shadow is called; rename the variant",
+        "is the name of the shadow variant; rename the variant",
     ),
     "shadow of none": added("shadow: {sampling_percent: 0}", "shadow.sampling_percent", "use more than 0"),
-    "shadow's key": added(
-        "shadow: {sampling_percent: 10, weight: 1}", "shadow.weight", "known keys here: inst"
-    ),
+    "shadow's key": added("shadow: {sampling_percent: 10, weight: 1}", "shadow.weight", "use one of inst"),
     "embeddings beside chat": added(
         "shadow: {sampling_percent: 10, serving: {engine: tei}}",
         "shadow.serving.engine",
-        "tei answers embeddings, vllm beside it chat",
+        "tei serves embeddings, but vllm serves chat",
     ),
     "rolling through variants": (
         f"    capacity: {{min: 1, max: 4}}\n{LAST_KEY}",
@@ -338,25 +343,25 @@ VARIANTS = {
 }
 
 SURROUNDINGS = {
-    "key": added("kms_key_arn: alias/mine", "kms_key_arn", "a key's ARN looks like arn:aws:kms:us-east-1"),
+    "key": added("kms_key_arn: alias/mine", "kms_key_arn", "use a key ARN such as arn:aws:kms:us-east-1"),
     "key elsewhere": added(
         "kms_key_arn: arn:aws:kms:eu-west-1:123456789012:key/1234", "kms_key_arn", "it is in eu-west-1"
     ),
     "subnet": added(
         "vpc: {subnet_ids: [10.0.0.0/24], security_group_ids: [sg-0a1b2c3d]}",
         "vpc.subnet_ids[0]",
-        "looks like subnet-0a1b2c3d",
+        "use a subnet id such as subnet-0a1b2c3d",
     ),
     "no security group": added(
         "vpc: {subnet_ids: [subnet-0a1b2c3d], security_group_ids: []}",
         "vpc.security_group_ids",
-        "give at least 1",
+        "add at least 1",
     ),
     "capture of nothing": added("data_capture: {percent: 0}", "data_capture.percent", "use at least 1"),
     "capture elsewhere": added(
         "data_capture: {percent: 10, s3_uri: 's3://elsewhere/x/'}",
         "data_capture.s3_uri",
-        "writes nowhere else",
+        "the only bucket that the execution role may write",
     ),
     "routing": added("routing: round_robin", "routing", "'least_outstanding_requests' or 'random'"),
     "download time-out": added("download_timeout_seconds: 30", "download_timeout_seconds", "at least 60"),

@@ -33,7 +33,7 @@ ENGINES = {
     "prompt longer than all": serving(
         "{engine: tgi, options: {max_input_tokens: 20, max_total_tokens: 10}}",
         ".options",
-        "max_input_tokens 20 leaves nothing",
+        "max_input_tokens 20 leaves no completion tokens",
     ),
     "data type of LMI": serving("{engine: lmi, options: {dtype: half}}", ".options.dtype", "'fp16'"),
     "pooling of TEI": serving("{engine: tei, options: {pooling: max}}", ".options.pooling", "'cls', 'mean'"),
@@ -56,7 +56,7 @@ ENGINES = {
     "LMI's GPUs as a variable": serving(
         "{engine: lmi, environment: {TENSOR_PARALLEL_DEGREE: '1'}}",
         ".environment.TENSOR_PARALLEL_DEGREE",
-        "set it as options.tensor_parallel_degree",
+        "set options.tensor_parallel_degree instead",
     ),
     "LMI's option as a variable": serving(
         "{engine: lmi, environment: {OPTION_DTYPE: fp16}}", ".environment.OPTION_DTYPE", "options.dtype"
@@ -69,25 +69,27 @@ ENGINES = {
         ".environment.HUGGING_FACE_HUB_TOKEN",
         "the name of a secret",
     ),
-    "custom without an image": serving("{engine: custom}", ".image", "is missing; add it, as in image: 1234"),
+    "custom without an image": serving(
+        "{engine: custom}", ".image", "is missing; add it, such as image: 1234"
+    ),
     "options of a custom image": (
         SERVING + SOURCE,
         f"    serving: {{engine: custom, image: '{IMAGE}', options: {{a: 1}}}}\n",
         10,
         f"{MODEL}.serving.options",
-        "unknown key; known keys here: engine, environment",
+        "unknown key; use one of engine, environment",
     ),
     "custom image from the hub": (
         SERVING,
         f"    serving: {{engine: custom, image: '{IMAGE}'}}\n",
         12,
         f"{MODEL}.source.hub",
-        "custom cannot load a model from the hub by itself; add staged: true",
+        "custom cannot download models from the Hub; add staged: true",
     ),
     "image of the internet": serving(
         "{engine: vllm, image: 'vllm/vllm-openai:v0.20'}",
         ".image",
-        "push it to Amazon ECR, and name it as 123456789012.dkr.ecr.us-east-1",
+        "push it to Amazon ECR, and use its URI, such as 123456789012.dkr.ecr.us-east-1",
     ),
     "image of another region": serving(
         f"{{engine: vllm, image: '{ACCOUNT}.eu-west-1.amazonaws.com/x:1'}}",
@@ -99,7 +101,7 @@ ENGINES = {
         "engine: vllm\n      inference_ami_version: al2-ami-sagemaker-inference-neuron-2",
         12,
         f"{MODEL}.serving.inference_ami_version",
-        "is for Neuron accelerators, and ml.g6.2xlarge has none",
+        "requires Neuron accelerators, but ml.g6.2xlarge has none",
     ),
     "unknown version of LMI": serving(
         "{engine: lmi, version: '1.0'}", ".version", "versions in us-east-1: 0.3"
@@ -107,12 +109,14 @@ ENGINES = {
     "many variables": serving(
         f"{{engine: vllm, environment: {{{', '.join(f'V{i}: x' for i in range(81))}}}}}",
         ".environment",
-        "has 81 entries; at most 80",
+        "has 81 entries; use at most 80",
     ),
 }
 WEIGHTS = {
-    "nothing to serve": (SOURCE, "", 9, f"{MODEL}.source", "is missing; say where the weights come from"),
-    "branch": source("{hub: a/b, revision: main}", ".source.revision", "which allow_unpinned: true takes"),
+    "nothing to serve": (SOURCE, "", 9, f"{MODEL}.source", "is missing; add the source of the weights"),
+    "branch": source(
+        "{hub: a/b, revision: main}", ".source.revision", "or allow_unpinned: true to load a branch or tag"
+    ),
     "short commit": source("{hub: a/b, revision: b968826}", ".source.revision", "'b968826' is not a commit"),
     "staged and unpinned": source(
         "{hub: a/b, staged: true, allow_unpinned: true}", ".source.allow_unpinned", "always pinned"
@@ -125,13 +129,13 @@ WEIGHTS = {
         f"{{hub: a/b, {PINNED}, staged: true, files: [/etc/passwd]}}", ".source.files[0]", "a pattern of file"
     ),
     "staged as a word": source(f"{{hub: a/b, {PINNED}, staged: 'yes'}}", ".source.staged", "without quotes"),
-    "GGUF for vLLM": source("{path: weights/model.gguf}", ".serving.engine", "serve it with llama_cpp", 11),
+    "GGUF for vLLM": source("{path: weights/model.gguf}", ".serving.engine", "use the engine llama_cpp", 11),
     "safetensors for llama.cpp": (
         SERVING + SOURCE,
         "    serving: {engine: llama_cpp}\n    source: {path: model.safetensors}\n",
         10,
         f"{MODEL}.serving.engine",
-        "give a GGUF file",
+        "use a GGUF file",
     ),
     "which GGUF": (
         SERVING + SOURCE,
@@ -145,7 +149,7 @@ WEIGHTS = {
         f"    serving: {{engine: llama_cpp}}\n    source: {{hub: a/b, {PINNED}}}\n",
         11,
         f"{MODEL}.source.hub",
-        "add staged: true, and stage the weights with `toolkit model stage`",
+        "add staged: true, and run `toolkit model stage`",
     ),
 }
 MISTAKES = ENGINES | WEIGHTS

@@ -14,19 +14,21 @@ def role(content: str, key: str, says: str, line: int = 10) -> tuple[str, str, i
 
 # (what is changed, to what, line, key, what the message says)
 MISTAKES = {
-    "pipeline of nobody": role("policies: [viewer]", "", "neither github nor gitlab is given"),
+    "pipeline of nobody": role("policies: [viewer]", "", "neither github nor gitlab is set"),
     "pipeline of two": role(
-        f"{GITHUB}, gitlab: {{project: a/b, branches: [main]}}, policies: [viewer]", "", "both are given"
+        f"{GITHUB}, gitlab: {{project: a/b, branches: [main]}}, policies: [viewer]",
+        "",
+        "both github and gitlab are set",
     ),
     "pipeline without policies": role(f"{GITHUB}, policies: []", ".policies", "at least 1"),
     "unknown policy of a pipeline": role(f"{GITHUB}, policies: [admin]", ".policies[0]", "viewer"),
     "pipeline of every branch": role(
         "github: {repository: example/llm, branches: ['*']}, policies: [viewer]",
         ".github.branches[0]",
-        "not alone",
+        "but not on its own",
     ),
     "pipeline of no branch": role(
-        "github: {repository: example/llm}, policies: [viewer]", "", "name branches, tags or environments"
+        "github: {repository: example/llm}, policies: [viewer]", "", "add branches, tags or environments"
     ),
     "pipeline of every repository": role(
         "github: {repository: example/*, branches: [main]}, policies: [viewer]",
@@ -41,7 +43,7 @@ MISTAKES = {
     "pull requests that may deploy": role(
         "github: {repository: example/llm, pull_requests: true}, policies: [sagemaker-deployer]",
         "",
-        "anybody's code",
+        "code from any pull request",
     ),
     "operator that may not look": role(f"{GITHUB}, policies: [operator]", "", "add viewer"),
 }

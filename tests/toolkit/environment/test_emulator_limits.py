@@ -16,8 +16,8 @@ CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/a"
 @pytest.mark.parametrize(
     ("section", "told"),
     [
-        ("waf: {}", "api.waf: the embedded cloud keeps the firewall, but applies none of its rules"),
-        ("private: {vpc_endpoint_ids: [vpce-0a1b2c3d]}", "api.private: the embedded cloud knows no VPC"),
+        ("waf: {}", "api.waf: the embedded cloud stores the firewall but does not apply its rules"),
+        ("private: {vpc_endpoint_ids: [vpce-0a1b2c3d]}", "api.private: the embedded cloud has no VPC"),
         (f"domain: {{name: a.example, certificate_arn: '{CERTIFICATE}'}}", "with `Host: a.example`"),
         ("access_log: true", ""),
     ],

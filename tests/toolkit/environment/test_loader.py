@@ -120,16 +120,16 @@ def test_a_file_that_is_not_utf8(project: Project) -> None:
 def test_an_environment_that_does_not_exist(project: Project) -> None:
     write(project, VALID)
     write(project, VALID, "prod")
-    with pytest.raises(InputError, match="no environment prdo") as caught:
+    with pytest.raises(InputError, match="environment prdo does not exist") as caught:
         load(project, "prdo")
     assert caught.value.remedy is not None
     assert "did you mean prod?" in caught.value.remedy
-    assert "there are: dev, prod" in caught.value.remedy
+    assert "environments: dev, prod" in caught.value.remedy
 
 
 def test_a_file_that_cannot_be_read(project: Project) -> None:
     project.environment_file("dev").mkdir()
-    with pytest.raises(InputError, match="cannot be read") as caught:
+    with pytest.raises(InputError, match="cannot read the environment file") as caught:
         load(project, "dev")
     assert caught.value.where == "terraform/environments/dev.yaml"
 

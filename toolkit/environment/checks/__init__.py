@@ -10,12 +10,12 @@ from toolkit.environment.problems import Problem
 
 __all__ = ["check"]
 
-# SageMaker's 63, without the hyphen and the 8 digits that endpoint configurations and models add.
+# SageMaker allows 63; endpoint configurations and models add a hyphen and 8 digits.
 MAX_ENDPOINT_NAME = 63 - 9
 
 
 def check(parts: ValidParts) -> Iterator[Problem]:
-    """Check the valid parts of a file; a problem that several variants share may come up more than once."""
+    """Check the valid parts of a file; a problem that several variants share is reported for each."""
     yield from _account(parts)
     yield from _endpoint_names(parts)
     yield from _model_names(parts)
@@ -31,14 +31,14 @@ def _account(parts: ValidParts) -> Iterator[Problem]:
         return
     arn = parts.account.execution_role.arn
     if arn is not None and parts.account_id is not None and arn.split(":")[4] != parts.account_id:
-        reason = f"the role is in account {arn.split(':')[4]}, the environment in {parts.account_id}"
-        remedy = "SageMaker takes roles of its own account only: correct the ARN or account_id"
+        reason = f"the role is in account {arn.split(':')[4]}, but the environment is in {parts.account_id}"
+        remedy = "correct the ARN or account_id: SageMaker requires a role in the same account"
         yield Problem(("account", "execution_role", "arn"), reason, remedy)
     state, store = parts.account.state.bucket, parts.account.model_store.bucket
     if state is not None and state == store:
-        reason = f"{state} is the bucket of the model store"
+        reason = f"{state} is also the bucket of the model store"
         yield Problem(
-            ("account", "state", "bucket"), reason, "whoever runs models must not read the state: use two"
+            ("account", "state", "bucket"), reason, "use two buckets: models must not read the state"
         )
 
 
@@ -50,15 +50,15 @@ def _endpoint_names(parts: ValidParts) -> Iterator[Problem]:
         endpoint = endpoint_name(f"{parts.project}-{parts.name}", model)
         path = ("models", model)
         if len(endpoint) > MAX_ENDPOINT_NAME:
-            reason = f"its endpoint would be called {endpoint}, {len(endpoint)} characters"
+            reason = f"the endpoint name {endpoint} has {len(endpoint)} characters"
             remedy = (
-                f"at most {MAX_ENDPOINT_NAME}, since SageMaker allows 63 and its configuration adds 9:"
-                f" shorten the model's name by {len(endpoint) - MAX_ENDPOINT_NAME}"
+                f"shorten the name of the model by {len(endpoint) - MAX_ENDPOINT_NAME}: at most"
+                f" {MAX_ENDPOINT_NAME} fit, because SageMaker allows 63 and its configuration adds 9"
             )
             yield Problem(path, reason, remedy)
         if endpoint in seen:
-            reason = f"its endpoint would be called {endpoint}, as that of {seen[endpoint]}"
-            yield Problem(path, reason, "rename one: dots become hyphens in endpoint names")
+            reason = f"the endpoint name {endpoint} is also that of {seen[endpoint]}"
+            yield Problem(path, reason, "rename one of them: dots become hyphens in endpoint names")
         seen[endpoint] = model
 
 
@@ -69,7 +69,7 @@ def _model_names(parts: ValidParts) -> Iterator[Problem]:
             owner = name if alias == name else owners.get(alias)
             owner = alias if owner is None and alias in parts.models else owner
             if owner is not None:
-                reason = f"{alias} is a name of the model {owner} already"
-                remedy = "a name stands for one model: remove or rename it"
+                reason = f"{alias} is already a name of the model {owner}"
+                remedy = "remove or rename it: names must be unique"
                 yield Problem(("models", name, "aliases", index), reason, remedy)
             owners.setdefault(alias, name)

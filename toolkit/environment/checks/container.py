@@ -16,10 +16,10 @@ from toolkit.serving.catalogue import NotInCatalogueError
 from toolkit.serving.engines import ENGINES
 
 _HOW_TO_PIN = (
-    "pin the full commit: 40 hexadecimal digits, from the model's page under Files and versions;"
-    " a branch or tag may be another model tomorrow, which allow_unpinned: true takes"
+    "set the full commit hash of 40 hexadecimal digits, shown on the model's page under Files and versions,"
+    " or allow_unpinned: true to load a branch or tag, whose weights can change"
 )
-# Formats of weights that one kind of engine reads and the other does not.
+# File formats that llama.cpp reads, and those that the other engines read.
 _GGUF, _OTHERS = (".gguf",), (".safetensors", ".bin", ".pt", ".pth")
 
 
@@ -32,7 +32,7 @@ def check(parts: ValidParts, variant: ResolvedVariant, *, serverless: bool) -> I
             yield Problem(variant.path("instance_type"), "a serverless endpoint has no instances", remedy)
             return
     elif variant.instance_type is None:
-        yield Problem(variant.path("instance_type"), MISSING, "add it, as in instance_type: ml.g6.2xlarge")
+        yield Problem(variant.path("instance_type"), MISSING, "add it, such as instance_type: ml.g6.2xlarge")
         return
     yield from _image(parts, variant)
     yield from _hardware(variant)
@@ -42,7 +42,7 @@ def _weights(parts: ValidParts, variant: ResolvedVariant) -> Iterator[Problem]:
     source = variant.source
     if source is None:
         if variant.engine != "custom":
-            remedy = "say where the weights come from, as in source: {hub: Qwen/Qwen3-8B, revision: …}"
+            remedy = "add the source of the weights, such as source: {hub: Qwen/Qwen3-8B, revision: …}"
             yield Problem(variant.path("source"), MISSING, remedy)
         return
     if isinstance(source, ServerSource):
@@ -50,7 +50,7 @@ def _weights(parts: ValidParts, variant: ResolvedVariant) -> Iterator[Problem]:
         return
     if parts.target == "local" and variant.engine != "llama_cpp":
         reason = f"the embedded cloud cannot run {variant.engine}"
-        remedy = "use llama_cpp, or a server that runs already as source"
+        remedy = "use llama_cpp, or a running server as source"
         yield Problem(variant.path("serving", "engine"), reason, remedy)
         return
     if isinstance(source, HubSource):
@@ -63,35 +63,35 @@ def _weights(parts: ValidParts, variant: ResolvedVariant) -> Iterator[Problem]:
 
 def _server(parts: ValidParts, variant: ResolvedVariant) -> Iterator[Problem]:
     if parts.target == "aws":
-        remedy = "use package, path, s3 or hub; server is for target: local"
-        reason = "a SageMaker endpoint cannot hand on to another server"
+        remedy = "use package, path, s3 or hub; server requires target: local"
+        reason = "a SageMaker endpoint cannot forward requests to another server"
         yield Problem((*variant.path("source"), "server"), reason, remedy)
 
 
 def _hub(variant: ResolvedVariant, source: HubSource) -> Iterator[Problem]:
     path = variant.path("source")
     if source.staged and source.allow_unpinned:
-        remedy = "remove one: the weights' place in the model store is made of the commit"
+        remedy = "remove one of them: the path in the model store contains the commit"
         yield Problem((*path, "allow_unpinned"), "staged weights are always pinned", remedy)
     elif not source.is_pinned and not source.allow_unpinned:
         reason = MISSING if source.revision is None else f"{source.revision!r} is not a commit"
         yield Problem((*path, "revision"), reason, _HOW_TO_PIN)
     if source.files is not None and not source.staged:
-        remedy = "add staged: true, or remove it: a container chooses by itself what it loads from the hub"
-        yield Problem((*path, "files"), "is for staged weights", remedy)
+        remedy = "add staged: true, or remove files: containers choose the files that they download"
+        yield Problem((*path, "files"), "requires staged weights", remedy)
     if ENGINES[variant.engine].model is None and not source.staged:
-        reason = f"{variant.engine} cannot load a model from the hub by itself"
-        remedy = "add staged: true, and stage the weights with `toolkit model stage`"
+        reason = f"{variant.engine} cannot download models from the Hub"
+        remedy = "add staged: true, and run `toolkit model stage`"
         yield Problem((*path, "hub"), reason, remedy)
     elif variant.engine == "llama_cpp" and source.files is None:
-        reason = "a repository of GGUF files has many of them, and one is served"
-        yield Problem(path, reason, 'name it in files, as in files: ["*Q4_K_M.gguf"]')
+        reason = "a GGUF repository contains several models, but llama_cpp serves one file"
+        yield Problem(path, reason, 'select it, such as files: ["*Q4_K_M.gguf"]')
 
 
 def _in_model_store(parts: ValidParts, variant: ResolvedVariant, source: S3Source) -> Iterator[Problem]:
     store = parts.readable_bucket
     if store is not None and not source.s3.startswith(f"s3://{store}/"):
-        remedy = f"the execution role reads nothing else: copy the weights to s3://{store}/"
+        remedy = f"copy the weights to s3://{store}/, the only bucket that the execution role may read"
         yield Problem((*variant.path("source"), "s3"), f"{source.s3} is not in the model store", remedy)
 
 
@@ -101,9 +101,7 @@ def _format(variant: ResolvedVariant, source: PackageSource | PathSource) -> Ite
     wanted = _GGUF if variant.engine == "llama_cpp" else _OTHERS
     if variant.engine == "custom" or suffix in wanted or suffix not in _GGUF + _OTHERS:
         return
-    remedy = (
-        "serve it with llama_cpp" if suffix in _GGUF else "give a GGUF file, or serve it with another engine"
-    )
+    remedy = "use the engine llama_cpp" if suffix in _GGUF else "use a GGUF file or another engine"
     yield Problem(variant.path("serving", "engine"), f"{variant.engine} cannot load {file}", remedy)
 
 
@@ -125,12 +123,12 @@ def _image(parts: ValidParts, variant: ResolvedVariant) -> Iterator[Problem]:
         paths = {
             "region": variant.path("serving", "engine"),
             "version": variant.path("serving", "version"),
-            "instance_type": variant.path(*_what_chose_the_hardware(variant)),
+            "instance_type": variant.path(*_hardware_key(variant)),
         }
         yield Problem(paths[error.field], error.reason, error.remedy)
 
 
-def _what_chose_the_hardware(variant: ResolvedVariant) -> tuple[str, ...]:
+def _hardware_key(variant: ResolvedVariant) -> tuple[str, ...]:
     return ("instance_type",) if variant.instance_type is not None else ("serving", "engine")
 
 
@@ -139,15 +137,15 @@ def _own_image(parts: ValidParts, variant: ResolvedVariant) -> Iterator[Problem]
     path = variant.path("serving", "image")
     if parts.target != "aws" or isinstance(variant.source, ServerSource):
         return
-    found = _ECR_IMAGE.fullmatch(image)
-    if found is None:
-        reason = f"{image} is not in a registry that SageMaker reads"
+    match = _ECR_IMAGE.fullmatch(image)
+    if match is None:
+        reason = f"{image} is not in Amazon ECR, the only registry that SageMaker reads"
         example = f"123456789012.dkr.ecr.{parts.region or 'us-east-1'}.amazonaws.com/my-server:1.0"
-        yield Problem(path, reason, f"push it to Amazon ECR, and name it as {example}")
-    elif parts.region is not None and found["region"] != parts.region:
-        reason = f"the image is in {found['region']}, the environment in {parts.region}"
+        yield Problem(path, reason, f"push it to Amazon ECR, and use its URI, such as {example}")
+    elif parts.region is not None and match["region"] != parts.region:
+        reason = f"the image is in {match['region']}, but the environment is in {parts.region}"
         yield Problem(
-            path, reason, f"SageMaker reads images of its own region: push it to {parts.region} too"
+            path, reason, f"push it to {parts.region} too: SageMaker reads images in its own region only"
         )
 
 
@@ -156,18 +154,18 @@ def _hardware(variant: ResolvedVariant) -> Iterator[Problem]:
     instance = catalogue.hardware(instance_type)
     if instance_type is not None and instance_type.startswith("ml.t2."):
         remedy = "use ml.c7i.large or larger"
-        yield Problem(variant.path("instance_type"), "ml.t2 cannot be scaled automatically", remedy)
+        yield Problem(variant.path("instance_type"), "ml.t2 does not support automatic scaling", remedy)
     option = ENGINES[variant.engine].parallelism
-    wanted = variant.serving.flags().get(option or "")
-    if isinstance(wanted, int) and wanted > instance.gpus:
-        reason = f"{wanted} GPUs are asked for, {instance_type} has {instance.gpus}"
-        remedy = "leave it out to use all there are, or take a larger instance type"
+    gpus = variant.serving.flags().get(option or "")
+    if isinstance(gpus, int) and gpus > instance.gpus:
+        reason = f"{gpus} GPUs are requested, but {instance_type} has {instance.gpus}"
+        remedy = "remove it to use all GPUs, or use a larger instance type"
         yield Problem(variant.path("serving", "options", str(option)), reason, remedy)
     machine_image = variant.serving.inference_ami_version
     kind = "gpu" if instance.gpus else "neuron" if instance.neuron else "none"
     if machine_image is not None and f"-{kind}-" not in machine_image:
         accelerator = "GPUs" if "-gpu-" in machine_image else "Neuron accelerators"
         reason = (
-            f"{machine_image} is for {accelerator}, and {instance_type or 'a serverless endpoint'} has none"
+            f"{machine_image} requires {accelerator}, but {instance_type or 'a serverless endpoint'} has none"
         )
         yield Problem(variant.path("serving", "inference_ami_version"), reason, "remove it")

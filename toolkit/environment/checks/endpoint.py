@@ -18,13 +18,13 @@ from toolkit.environment.rollout import MAX_ALARMS, METRICS_EVERY_SECONDS, AllAt
 from toolkit.serving.engines import ENGINES
 
 _NOT_SERVERLESS = {
-    "capacity": "it grows and shrinks by itself, up to serverless.max_concurrency",
-    "variants": "SageMaker has one variant there",
-    "shadow": "SageMaker has no shadows there",
-    "rollout": "SageMaker exchanges it all at once",
-    "routing": "there are no instances to choose from",
-    "vpc": "SageMaker cannot put it into a network of yours",
-    "data_capture": "SageMaker does not capture there",
+    "capacity": "it scales up to serverless.max_concurrency",
+    "variants": "it has one variant",
+    "shadow": "it has no shadow variants",
+    "rollout": "SageMaker replaces it all at once",
+    "routing": "it has no instances to choose from",
+    "vpc": "it cannot run in a VPC",
+    "data_capture": "SageMaker does not capture its data",
 }
 
 
@@ -35,7 +35,7 @@ def check(parts: ValidParts, name: str, model: Model) -> Iterator[Problem]:
         for key, reason in _NOT_SERVERLESS.items():
             if key in model.model_fields_set:
                 remedy = "remove it, or make the endpoint realtime"
-                yield Problem((*path, key), f"not supported by serverless endpoints: {reason}", remedy)
+                yield Problem((*path, key), f"not supported for a serverless endpoint: {reason}", remedy)
     else:
         yield from _variants(path, model)
         yield from _shadow(path, model)
@@ -52,23 +52,23 @@ def _task(name: str, model: Model) -> Iterator[Problem]:
     for other in others:
         ours, theirs = ENGINES[first.engine].task, ENGINES[other.engine].task
         if ours != theirs and "custom" not in (first.engine, other.engine):
-            reason = f"{other.engine} answers {theirs}, {first.engine} beside it {ours}"
-            remedy = "one endpoint gets one kind of request: make two models of it"
+            reason = f"{other.engine} serves {theirs}, but {first.engine} serves {ours}"
+            remedy = "split it into two models: an endpoint serves one kind of request"
             yield Problem(other.path("serving", "engine"), reason, remedy)
 
 
 def _variants(path: KeyPath, model: Model) -> Iterator[Problem]:
     if model.variants and not any(variant.weight for variant in model.variants.values()):
-        remedy = "give at least one of them a weight above 0"
-        yield Problem((*path, "variants"), "no variant gets any traffic", remedy)
+        remedy = "set a weight above 0 for at least one"
+        yield Problem((*path, "variants"), "no variant gets traffic", remedy)
     seen: dict[str, str] = {}
     for name in model.variants:
         if name.lower() in seen:
-            reason = f"{name} and {seen[name.lower()]} are the same but for upper and lower case"
-            yield Problem((*path, "variants", name), reason, "rename one: people will mistake them")
+            reason = f"{name} and {seen[name.lower()]} differ only in case"
+            yield Problem((*path, "variants", name), reason, "rename one of them")
         seen[name.lower()] = name
     if model.shadow is not None and SHADOW.lower() in seen:
-        reason = f"{seen[SHADOW.lower()]} is what the shadow is called"
+        reason = f"{seen[SHADOW.lower()]} is the name of the shadow variant"
         yield Problem((*path, "variants", seen[SHADOW.lower()]), reason, "rename the variant")
 
 
@@ -79,7 +79,7 @@ def _shadow(path: KeyPath, model: Model) -> Iterator[Problem]:
         remedy = "remove it, or make the endpoint realtime"
         yield Problem((*path, "shadow"), "an asynchronous endpoint cannot have a shadow", remedy)
     elif len(model.variants) > 1:
-        reason = f"SageMaker copies the requests of one variant, and here are {len(model.variants)}"
+        reason = f"a shadow requires a single variant, but there are {len(model.variants)}"
         yield Problem((*path, "shadow"), reason, "remove the shadow, or all variants but one")
 
 
@@ -87,10 +87,10 @@ def _asynchronous(path: KeyPath, model: Model) -> Iterator[Problem]:
     if model.asynchronous is None:
         return
     if len(model.variants) > 1:
-        reason = "an asynchronous endpoint has one queue, which several variants cannot scale by"
-        yield Problem((*path, "variants"), reason, "keep one of them, or make the endpoint realtime")
+        reason = "an asynchronous endpoint has one queue, so several variants cannot scale"
+        yield Problem((*path, "variants"), reason, "keep one variant, or make the endpoint realtime")
     elif model.asynchronous.scale_to_zero and model.capacity.min > 1:
-        reason = f"min {model.capacity.min} keeps instances that scale_to_zero takes away"
+        reason = f"min {model.capacity.min} contradicts scale_to_zero"
         yield Problem(
             (*path, "capacity", "min"), reason, "remove it, or set endpoint.async.scale_to_zero: false"
         )
@@ -104,32 +104,32 @@ def _schedules(name: str, model: Model) -> Iterator[Problem]:
             for key, value in (("min", schedule.min), ("max", schedule.max)):
                 if value is not None and value < least:
                     remedy = f"use at least {least}; only asynchronous endpoints can scale to zero"
-                    yield Problem((*path, key), f"{value} instances cannot answer anybody", remedy)
+                    yield Problem((*path, key), f"{value} instances cannot serve requests", remedy)
             yield from _bounds(path, variant.capacity, schedule.min, schedule.max)
 
 
 def _bounds(path: KeyPath, capacity: Capacity, low: int | None, high: int | None) -> Iterator[Problem]:
-    """A bound that a schedule does not change must still fit the one that it changes."""
+    """A bound that a schedule changes must fit the one that it does not change."""
     if high is None and low is not None and low > capacity.max:
-        yield Problem((*path, "min"), f"min {low} is more than max {capacity.max}", "give max as well")
+        yield Problem((*path, "min"), f"min {low} is more than max {capacity.max}", "set max as well")
     if low is None and high is not None and high < capacity.min:
-        yield Problem((*path, "max"), f"max {high} is less than min {capacity.min}", "give min as well")
+        yield Problem((*path, "max"), f"max {high} is less than min {capacity.min}", "set min as well")
 
 
 def _resources(parts: ValidParts, path: KeyPath, model: Model) -> Iterator[Problem]:
-    """What is written must lie where the execution role may write, and AWS wants its own region."""
+    """Output must go where the execution role may write, and ARNs must be in the environment's region."""
     asynchronous, capture = model.asynchronous, model.data_capture
     buckets: dict[tuple[str, ...], str | None] = {}
     arns: dict[tuple[str, ...], str | None] = {("kms_key_arn",): model.kms_key_arn}
     if asynchronous is not None:
-        place = ("endpoint", "async")
+        base = ("endpoint", "async")
         buckets |= {
-            (*place, "output_s3"): asynchronous.output_s3,
-            (*place, "failure_s3"): asynchronous.failure_s3,
+            (*base, "output_s3"): asynchronous.output_s3,
+            (*base, "failure_s3"): asynchronous.failure_s3,
         }
         arns |= {
-            (*place, "success_topic_arn"): asynchronous.success_topic_arn,
-            (*place, "error_topic_arn"): asynchronous.error_topic_arn,
+            (*base, "success_topic_arn"): asynchronous.success_topic_arn,
+            (*base, "error_topic_arn"): asynchronous.error_topic_arn,
         }
     if capture is not None:
         buckets["data_capture", "s3_uri"] = capture.s3_uri
@@ -137,12 +137,12 @@ def _resources(parts: ValidParts, path: KeyPath, model: Model) -> Iterator[Probl
     store = parts.readable_bucket
     for key, uri in buckets.items():
         if store is not None and uri is not None and not uri.startswith(f"s3://{store}/"):
-            remedy = f"the execution role writes nowhere else: use a prefix of s3://{store}/"
+            remedy = f"use a prefix of s3://{store}/, the only bucket that the execution role may write"
             yield Problem((*path, *key), f"{uri} is not in the model store", remedy)
     for key, arn in arns.items():
         if parts.region is not None and arn is not None and region_of(arn) != parts.region:
-            reason = f"it is in {region_of(arn)}, the environment in {parts.region}"
-            yield Problem((*path, *key), reason, "SageMaker takes those of its own region")
+            reason = f"it is in {region_of(arn)}, but the environment is in {parts.region}"
+            yield Problem((*path, *key), reason, f"use one in {parts.region}")
 
 
 def _rollout(name: str, model: Model) -> Iterator[Problem]:
@@ -156,45 +156,47 @@ def _rollout(name: str, model: Model) -> Iterator[Problem]:
         yield from _fleet(path, name, model)
     if isinstance(rollout, Rolling) and len(model.variants) > 1:
         remedy = "use canary or linear, or keep one variant"
-        yield Problem((*path, "strategy"), "SageMaker cannot roll through several variants", remedy)
+        yield Problem((*path, "strategy"), "rolling does not support several variants", remedy)
 
 
 def _times(path: KeyPath, rollout: Rollout) -> Iterator[Problem]:
     watched = sum(rollout.waits)
     if rollout.timeout_seconds is not None and rollout.timeout_seconds <= watched:
-        reason = f"{rollout.timeout_seconds} seconds are over before the waiting is, which takes {watched}"
+        reason = f"{rollout.timeout_seconds} seconds are less than the waiting time of {watched}"
         yield Problem(
-            (*path, "timeout_seconds"), reason, "give more, for the instances' start too, or wait less"
+            (*path, "timeout_seconds"), reason, "raise it, with time for instances to start, or wait less"
         )
     if rollout.alarms.any and watched < METRICS_EVERY_SECONDS:
         key = "bake_seconds" if isinstance(rollout, AllAtOnce) else "wait_seconds"
         reason = (
-            f"the alarms are watched for {watched} seconds, and metrics come every {METRICS_EVERY_SECONDS}"
+            f"the alarms are watched for {watched} seconds, but metrics arrive every {METRICS_EVERY_SECONDS}"
         )
-        yield Problem((*path, key), reason, "wait longer, 300 for example, or remove the alarms")
+        yield Problem((*path, key), reason, "wait longer, such as 300, or remove the alarms")
 
 
 def _alarms(path: KeyPath, model: Model, rollout: Rollout) -> Iterator[Problem]:
-    # The module always makes one for each variant, so that the first one is not added to a running endpoint.
+    # The module always creates one for each variant, so that none is added to a running endpoint.
     variants = max(1, len(model.variants))
     count = variants * max(1, rollout.alarms.thresholds) + len(rollout.alarms.extra)
     if count > MAX_ALARMS:
-        reason = f"{variants} variants with {rollout.alarms.thresholds} alarms each, and extra, are {count}"
-        yield Problem((*path, "alarms"), reason, f"SageMaker watches {MAX_ALARMS}: remove some")
+        reason = (
+            f"{variants} variants with {rollout.alarms.thresholds} alarms each and extra are {count} alarms"
+        )
+        yield Problem((*path, "alarms"), reason, f"remove some: SageMaker allows {MAX_ALARMS}")
 
 
 def _fleet(path: KeyPath, name: str, model: Model) -> Iterator[Problem]:
     strategy = model.rollout.strategy if model.rollout is not None else ""
     for variant in model.all_resolved(name):
         if variant.instance_type is not None and variant.instance_type.startswith("ml.inf1."):
-            reason = f"SageMaker exchanges endpoints on {variant.instance_type} all at once"
+            reason = f"SageMaker replaces endpoints on {variant.instance_type} all at once"
             yield Problem((*path, "strategy"), reason, "use all_at_once, or another instance type")
     smallest = min(variant.capacity.least for variant in model.resolved_variants(name).values())
     if model.asynchronous is not None and model.asynchronous.scale_to_zero:
         smallest = 0
     if smallest < 2:
-        reason = f"a step of {strategy} is at most half of the fleet, which may have {smallest} instances"
-        remedy = "raise min to 2, in schedules too, or use all_at_once, with alarms and bake_seconds"
+        reason = f"a step of {strategy} is at most half of the fleet, which can have {smallest} instances"
+        remedy = "raise min to 2, also in schedules, or use all_at_once with alarms and bake_seconds"
         if smallest == 0:
             remedy = "set endpoint.async.scale_to_zero: false with capacity.min: 2, or use all_at_once"
         yield Problem((*path, "strategy"), reason.replace("1 instances", "1 instance"), remedy)
@@ -205,7 +207,7 @@ def _api_use(parts: ValidParts, name: str, model: Model) -> Iterator[Problem]:
     if model.asynchronous is not None:
         for key in ("limits", "fallback", "aliases"):
             if key in model.model_fields_set:
-                reason = "an asynchronous endpoint is not part of the API: its answers go to S3"
+                reason = "an asynchronous endpoint is not part of the API: its responses go to S3"
                 yield Problem((*path, key), reason, "remove it, or make the endpoint realtime")
         return
     if model.fallback is None:
@@ -218,14 +220,17 @@ def _api_use(parts: ValidParts, name: str, model: Model) -> Iterator[Problem]:
 def _fallback(parts: ValidParts, name: str, model: Model, fallback: str) -> tuple[str, str]:
     other = parts.models.get(fallback)
     if fallback == name:
-        return "it would fall back to itself", "name another model"
+        return "a model cannot be its own fallback", "use another model"
     if other is None:
         return f"there is no model {fallback}", did_you_mean(
             fallback, parts.models
-        ) or "add it, or remove this"
+        ) or "add the model, or remove fallback"
     if other.asynchronous is not None:
-        return f"{fallback} is asynchronous and answers into S3", "name a model that answers at once"
+        return f"{fallback} is asynchronous", "use a realtime or serverless model"
     ours, theirs = ENGINES[model.serving.engine], ENGINES[other.serving.engine]
     if ours.task != theirs.task and "custom" not in (ours.name, theirs.name):
-        return f"{fallback} answers {theirs.task}, this one {ours.task}", "name a model for the same"
+        return (
+            f"{fallback} serves {theirs.task}, but this model serves {ours.task}",
+            "use a model of that kind",
+        )
     return "", ""

@@ -39,7 +39,7 @@ def test_a_name_that_leads_elsewhere_touches_nothing_there(tmp_path: Path) -> No
     (project.build / "x").mkdir(parents=True)
     (refused,) = sidebyside.plan(project, quiet(), ["../.."], 1, 0)
     assert refused.exit_code == 2
-    assert "'../..' cannot be an environment's name" in refused.error
+    assert "'../..' is not a valid environment name" in refused.error
     assert elsewhere.read_text() == "somebody else's"
 
 
