@@ -1,8 +1,7 @@
-"""Programs as users write them, each with a client that people use, against any OpenAI-compatible API.
+"""Programs that use popular clients against an OpenAI-compatible API.
 
 Each prints one JSON object on standard output: case → `{"text": …}`, or `{"error", "status", "code"}` with
-the client's own exception. They find the API in OPENAI_BASE_URL and OPENAI_API_KEY, and another key, which
-has spent what it may, in SPENT_KEY. The models are those of `tests/e2e/api/conftest.py`. The programs run in
-environments of their own (`requirements/clients.txt`, `node/package-lock.json`): what the toolkit itself has
-installed can't help them.
+the client's exception. They read OPENAI_BASE_URL, OPENAI_API_KEY and SPENT_KEY, a key whose quota is used up.
+The models are those of `tests/e2e/api/conftest.py`. The programs run in separate environments
+(`requirements/clients.txt`, `node/package-lock.json`), without the toolkit's packages.
 """

@@ -1,4 +1,4 @@
-"""curl, as the documentation shows it: the error is the HTTP status."""
+"""curl as in the documentation; its errors are HTTP statuses."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"
 
 
 class StatusError(Exception):
-    """Another status than 200."""
+    """The status is not 200."""
 
 
 def curl(path: str, body: dict[str, Any] | None = None, key: str = KEY) -> str:
-    # The body comes from standard input: a long one is no argument.
+    # The body goes to standard input, because arguments have a length limit.
     command = ["curl", "--silent", "--show-error", "--no-buffer", "--write-out", "\n%{http_code}"]
     command += ["--header", f"Authorization: Bearer {key}", "--header", "Content-Type: application/json"]
     command += ["--data-binary", "@-"] if body is not None else []
-    sent = None if body is None else json.dumps(body)
+    data = None if body is None else json.dumps(body)
     result = subprocess.run(
-        [*command, f"{BASE}/{path}"], input=sent, capture_output=True, text=True, check=True
+        [*command, f"{BASE}/{path}"], input=data, capture_output=True, text=True, check=True
     )
     text, _, status = result.stdout.rpartition("\n")
     if status != "200":
@@ -54,14 +54,14 @@ def completion() -> str:
 
 
 def tools() -> str:
-    answer = curl("chat/completions", {"model": "echo", "messages": HELLO, "tools": [TOOL]})
-    (call,) = json.loads(answer)["choices"][0]["message"]["tool_calls"]
+    response = curl("chat/completions", {"model": "echo", "messages": HELLO, "tools": [TOOL]})
+    (call,) = json.loads(response)["choices"][0]["message"]["tool_calls"]
     return f"{call['function']['name']}({call['function']['arguments']})"
 
 
 def embeddings() -> str:
-    answer = json.loads(curl("embeddings", {"model": "embedder", "input": ["a cat", "a kitten"]}))
-    return f"{len(answer['data'])} of {len(answer['data'][0]['embedding'])}"
+    response = json.loads(curl("embeddings", {"model": "embedder", "input": ["a cat", "a kitten"]}))
+    return f"{len(response['data'])} of {len(response['data'][0]['embedding'])}"
 
 
 CASES: dict[str, Callable[[], str]] = {

@@ -41,7 +41,7 @@ def tools() -> str:
 
 
 def embeddings() -> str:
-    # Lengths are checked with OpenAI's own tokeniser otherwise, which other models do not have.
+    # The check uses OpenAI's tokenizer, which does not fit other models.
     embedder = OpenAIEmbeddings(model="embedder", check_embedding_ctx_length=False, max_retries=0)
     vectors = embedder.embed_documents(["a cat", "a kitten"])
     return f"{len(vectors)} of {len(vectors[0])}"

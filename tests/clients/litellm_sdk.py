@@ -1,4 +1,4 @@
-"""LiteLLM's SDK, which gives every provider's errors types of its own."""
+"""LiteLLM's SDK, which has its own exceptions for all providers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-# Before the import, which would fetch a list of prices.
+# Before the import, which would otherwise download a price list.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 import litellm
@@ -26,7 +26,7 @@ TOOLS = [
 ]
 
 
-def ask(model: str, messages: Any = HELLO, **settings: Any) -> Any:
+def complete(model: str, messages: Any = HELLO, **settings: Any) -> Any:
     return litellm.completion(
         model=f"openai/{model}",
         messages=messages,
@@ -37,38 +37,38 @@ def ask(model: str, messages: Any = HELLO, **settings: Any) -> Any:
 
 
 def chat(model: str = "smollm2", content: str = "Say hello.", **settings: Any) -> str:
-    answer = ask(model, [{"role": "user", "content": content}], **settings)
-    return str(answer.choices[0].message.content)
+    response = complete(model, [{"role": "user", "content": content}], **settings)
+    return str(response.choices[0].message.content)
 
 
 def stream() -> str:
-    texts = [chunk.choices[0].delta.content for chunk in ask("smollm2", stream=True)]
+    texts = [chunk.choices[0].delta.content for chunk in complete("smollm2", stream=True)]
     texts = [text for text in texts if text]
     assert len(texts) > 1
     return "".join(texts)
 
 
 def completion() -> str:
-    answer = litellm.text_completion(
+    response = litellm.text_completion(
         model="text-completion-openai/smollm2",
         prompt="Once upon a",
         api_base=os.environ["OPENAI_BASE_URL"],
         max_tokens=8,
         max_retries=0,
     )
-    return str(answer.choices[0].text)
+    return str(response.choices[0].text)
 
 
 def tools() -> str:
-    (call,) = ask("echo", tools=TOOLS, tool_choice="required").choices[0].message.tool_calls
+    (call,) = complete("echo", tools=TOOLS, tool_choice="required").choices[0].message.tool_calls
     return f"{call.function.name}({call.function.arguments})"
 
 
 def embeddings() -> str:
-    answer = litellm.embedding(
+    response = litellm.embedding(
         model="openai/embedder", input=["a cat", "a kitten"], api_base=os.environ["OPENAI_BASE_URL"]
     )
-    return f"{len(answer.data)} of {len(answer.data[0]['embedding'])}"
+    return f"{len(response.data)} of {len(response.data[0]['embedding'])}"
 
 
 CASES: dict[str, Callable[[], str]] = {
@@ -92,7 +92,7 @@ def outcome(case: Callable[[], str]) -> dict[str, Any]:
     try:
         return {"text": case()}
     except Exception as error:
-        # LiteLLM's exceptions have no common base of their own.
+        # LiteLLM's exceptions have no common base class.
         if not type(error).__module__.startswith("litellm"):
             raise
         return {

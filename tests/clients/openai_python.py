@@ -25,8 +25,8 @@ TOOLS: Any = [
 
 def chat(model: str = "smollm2", content: str = "Say hello.", with_client: OpenAI = client) -> str:
     messages: Any = [{"role": "user", "content": content}]
-    answer = with_client.chat.completions.create(model=model, messages=messages, max_tokens=8)
-    return answer.choices[0].message.content or ""
+    response = with_client.chat.completions.create(model=model, messages=messages, max_tokens=8)
+    return response.choices[0].message.content or ""
 
 
 def stream() -> str:
@@ -47,21 +47,23 @@ def completion() -> str:
 
 
 def tools() -> str:
-    answer = client.chat.completions.create(model="echo", messages=HELLO, tools=TOOLS, tool_choice="required")
-    (call,) = answer.choices[0].message.tool_calls or []
+    response = client.chat.completions.create(
+        model="echo", messages=HELLO, tools=TOOLS, tool_choice="required"
+    )
+    (call,) = response.choices[0].message.tool_calls or []
     assert call.type == "function"
     return f"{call.function.name}({call.function.arguments})"
 
 
 def embeddings() -> str:
-    answer = client.embeddings.create(model="embedder", input=["a cat", "a kitten"])
-    return f"{len(answer.data)} of {len(answer.data[0].embedding)}"
+    response = client.embeddings.create(model="embedder", input=["a cat", "a kitten"])
+    return f"{len(response.data)} of {len(response.data[0].embedding)}"
 
 
 def models() -> str:
-    listed = [model.id for model in client.models.list()]
+    names = [model.id for model in client.models.list()]
     assert client.models.retrieve("smollm2").id == "smollm2"
-    return ", ".join(listed)
+    return ", ".join(names)
 
 
 CASES: dict[str, Callable[[], str]] = {

@@ -1,4 +1,4 @@
-// The official client for Node.
+// OpenAI's client for Node.
 
 import OpenAI from "openai";
 
@@ -15,8 +15,8 @@ const tool = {
 async function chat({ model = "smollm2", content = "Say hello.", key } = {}) {
   const using = key ? client.withOptions({ apiKey: key }) : client;
   const messages = [{ role: "user", content }];
-  const answer = await using.chat.completions.create({ model, messages, max_tokens: 8 });
-  return answer.choices[0].message.content;
+  const response = await using.chat.completions.create({ model, messages, max_tokens: 8 });
+  return response.choices[0].message.content;
 }
 
 async function stream() {
@@ -38,24 +38,24 @@ async function stream() {
 }
 
 async function completion() {
-  const answer = await client.completions.create({ model: "smollm2", prompt: "Once upon a", max_tokens: 8 });
-  return answer.choices[0].text;
+  const response = await client.completions.create({ model: "smollm2", prompt: "Once upon a", max_tokens: 8 });
+  return response.choices[0].text;
 }
 
 async function tools() {
-  const answer = await client.chat.completions.create({
+  const response = await client.chat.completions.create({
     model: "echo",
     messages: hello,
     tools: [tool],
     tool_choice: "required",
   });
-  const [call] = answer.choices[0].message.tool_calls;
+  const [call] = response.choices[0].message.tool_calls;
   return `${call.function.name}(${call.function.arguments})`;
 }
 
 async function embeddings() {
-  const answer = await client.embeddings.create({ model: "embedder", input: ["a cat", "a kitten"] });
-  return `${answer.data.length} of ${answer.data[0].embedding.length}`;
+  const response = await client.embeddings.create({ model: "embedder", input: ["a cat", "a kitten"] });
+  return `${response.data.length} of ${response.data[0].embedding.length}`;
 }
 
 async function models() {

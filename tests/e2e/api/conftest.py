@@ -1,4 +1,4 @@
-"""An environment with a model of every kind that clients meet, made once for the tests of its API."""
+"""An environment with all kinds of models, deployed once for the tests of its API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.toolkit import Toolkit, local_client
 ENVIRONMENT = """
 target: local
 name: llm
-description: models of every kind that clients meet
+description: models of all kinds
 region: us-east-1
 account:
   lifecycle_rules: false
@@ -33,13 +33,13 @@ models:
     source: *weights
     instance_type: ml.c7i.xlarge
     aliases: [vectors]
-  # Says what it was asked, or calls the first tool that it was given.
+  # Repeats the prompt, or calls the first tool of the request.
   echo: &relay
     serving: {{engine: llama_cpp}}
     source: {{server: {engine}, model: echo}}
     instance_type: ml.c7i.xlarge
     limits: {{body_bytes: 65536}}
-  # Answers 500.
+  # Responds with 500.
   broken: {{<<: *relay, source: {{server: {engine}, model: broken}}}}
   # Its endpoint is deleted after the rollout.
   gone: {{<<: *relay, source: {{server: {engine}, model: gone}}}}
@@ -49,7 +49,7 @@ api:
     default: {{rate_per_second: 10000, burst: 5000}}
     once: {{quota: {{requests: 1, per: month}}}}
     some-models: {{rate_per_second: 10000, burst: 5000, models: [echo, vectors]}}
-    # The third request within a quarter of an hour is one too many.
+    # Refuses the third request within 15 minutes.
     slow: {{rate_per_second: 0.001, burst: 2}}
   keys:
     spent: {{usage_plan: once}}
@@ -64,11 +64,11 @@ class Api:
 
     Attributes:
         toolkit: the program in the environment's checkout.
-        outputs: of the environment.
-        base_url: ends in `/v1`.
-        key: one that may do everything.
-        spent_key: one whose quota is spent.
-        engine: what the relayed models reach.
+        outputs: the environment's outputs.
+        base_url: the API's URL, which ends in `/v1`.
+        key: an unrestricted key.
+        spent_key: a key whose quota is used up.
+        engine: the engine of the relayed models.
     """
 
     toolkit: Toolkit
@@ -79,17 +79,17 @@ class Api:
     engine: Engine
 
     def spend(self) -> int:
-        """Use up the quota of `spent_key`, as a new month may have begun; returns the status."""
+        """Use up the quota of `spent_key`, which is renewed each month; returns the status."""
         headers = {"x-api-key": self.spent_key}
         return httpx.get(f"{self.base_url}/models", headers=headers, timeout=HANG_SECONDS).status_code
 
 
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """`toolkit apply --env clients`, done."""
+    """The API after `toolkit apply --env clients`."""
     toolkit = Toolkit(copy_checkout(tmp_path_factory.mktemp("project")))
     engine = Engine()
-    engine.behaviour = _answer
+    engine.behaviour = _respond
     file = toolkit.project / "terraform" / "environments" / "clients.yaml"
     file.write_text(ENVIRONMENT.format(engine=engine.url))
     try:
@@ -112,35 +112,35 @@ def _deploy(toolkit: Toolkit, engine: Engine) -> Api:
     return api
 
 
-def _answer(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
+def _respond(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
     body = request["body"]
     if body["model"] == "broken":
         answer(handler, 500, b'{"error": {"message": "CUDA error: out of memory at /opt/engine.cc:12"}}')
     elif request["path"].endswith("/embeddings"):
-        # A text, its tokens, or several of either.
-        asked = body["input"]
-        inputs = asked if isinstance(asked, list) and not isinstance(asked[0], int) else [asked]
+        # A text, its tokens, or a list of either.
+        value = body["input"]
+        inputs = value if isinstance(value, list) and not isinstance(value[0], int) else [value]
         vector = {"object": "embedding", "embedding": [0.5, 0.25]}
         vectors = [{**vector, "index": index} for index in range(len(inputs))]
         answer(handler, 200, json.dumps({"object": "list", "model": "served", "data": vectors}).encode())
     elif "prompt" in body:
-        stream(handler, spoken([{"text": word} for word in _words(body["prompt"])], {"text": ""}, "stop"))
+        stream(handler, events([{"text": word} for word in _words(body["prompt"])], {"text": ""}, "stop"))
     elif body.get("tools"):
         function = body["tools"][0].get("function", {})
         call = {"name": function.get("name", ""), "arguments": '{"city": "Paris"}'}
         part = {"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": call}]}
-        stream(handler, spoken([{"delta": part}], {"delta": {}}, "tool_calls"))
+        stream(handler, events([{"delta": part}], {"delta": {}}, "tool_calls"))
     else:
         words = _words(body["messages"][-1].get("content"))
-        stream(handler, spoken([{"delta": {"content": word}} for word in words], {"delta": {}}, "stop"))
+        stream(handler, events([{"delta": {"content": word}} for word in words], {"delta": {}}, "stop"))
 
 
-def _words(said: Any) -> list[str]:
-    text = said if isinstance(said, str) else json.dumps(said)
+def _words(content: Any) -> list[str]:
+    text = content if isinstance(content, str) else json.dumps(content)
     return [f"{word} " for word in text.split()]
 
 
-def spoken(choices: list[dict[str, Any]], last: dict[str, Any], finish_reason: str) -> Iterator[bytes]:
+def events(choices: list[dict[str, Any]], last: dict[str, Any], finish_reason: str) -> Iterator[bytes]:
     chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "served"}
     for choice in choices:
         yield _event({**chunk, "choices": [{"index": 0, "finish_reason": None, **choice}]})

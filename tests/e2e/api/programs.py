@@ -1,4 +1,4 @@
-"""The client programs of `tests/clients`, each run with clients of its own."""
+"""Runs the programs in `tests/clients`, each in its own environment."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Program:
     """A client program.
 
     Attributes:
-        command: what starts it.
+        command: the command line that starts it.
     """
 
     command: Sequence[str | Path]
 
     def run(self, **settings: str) -> Outcomes:
-        """What came of each case.
+        """The outcome of each case.
 
         Args:
             settings: environment variables.

@@ -1,6 +1,6 @@
-"""Clients that people use, unchanged: every kind of request, and every error as the client's own exception.
+"""Popular clients, unchanged: all kinds of requests, and each error as the client's exception.
 
-What came of it is the table in `docs/reference/clients.md`.
+The table in `docs/reference/clients.md` records the outcomes.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ pytestmark = pytest.mark.e2e
 PAGE = programs.SOURCES.parents[1] / "docs" / "reference" / "clients.md"
 TABLE_BEGINS, TABLE_ENDS = "<!-- recorded by the test -->\n", "<!-- end -->"
 
-ANSWERED = ("chat", "streamed chat", "completion", "tools", "embeddings", "models")
-# Status and OpenAI's code, the same for all.
-REFUSED = {
+WORKING = ("chat", "streamed chat", "completion", "tools", "embeddings", "models")
+# Status and OpenAI's code, the same for all clients.
+FAILING = {
     "wrong key": (401, "invalid_api_key"),
     "unknown model": (404, "model_not_found"),
     "invalid request": (400, None),
@@ -35,7 +35,7 @@ OPENAI = {
     "unknown model": "NotFoundError",
     "invalid request": "BadRequestError",
     "context exceeded": "BadRequestError",
-    "too large": "APIStatusError",  # the clients have no type of their own for 413
+    "too large": "APIStatusError",  # the clients have no exception for 413
     "quota spent": "RateLimitError",
     "model error": "InternalServerError",
     "no capacity": "InternalServerError",
@@ -63,34 +63,34 @@ EXCEPTIONS = {
         "model error": "BadGatewayError",
         "no capacity": "ServiceUnavailableError",
     },
-    "curl": {case: f"HTTP {status}" for case, (status, _) in REFUSED.items()},
+    "curl": {case: f"HTTP {status}" for case, (status, _) in FAILING.items()},
 }
-# These have no call of their own to list the models.
+# These clients cannot list models.
 NOT_OFFERED = {("LangChain", "models"), ("LiteLLM", "models")}
 
 
 @pytest.fixture(scope="module")
 def outcomes(api: Api, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcomes]:
-    """Client → case → what came of it."""
-    started: dict[str, Program] = {
+    """Client → case → outcome."""
+    clients: dict[str, Program] = {
         "openai (Python)": programs.python("openai_python.py"),
         "openai (Node)": programs.node("openai_node.mjs", tmp_path_factory.mktemp("node")),
         "LangChain": programs.python("langchain_chat.py"),
         "LiteLLM": programs.python("litellm_sdk.py"),
         "curl": programs.python("curl.py"),
     }
-    found = {}
-    for client, program in started.items():
+    outcomes = {}
+    for client, program in clients.items():
         api.spend()
-        found[client] = program.run(
+        outcomes[client] = program.run(
             OPENAI_BASE_URL=api.base_url, OPENAI_API_KEY=api.key, SPENT_KEY=api.spent_key
         )
-    return found
+    return outcomes
 
 
-@pytest.mark.parametrize("case", ANSWERED)
+@pytest.mark.parametrize("case", WORKING)
 @pytest.mark.parametrize("client", EXCEPTIONS)
-def test_a_request_is_answered(outcomes: dict[str, Outcomes], client: str, case: str) -> None:
+def test_requests_work(outcomes: dict[str, Outcomes], client: str, case: str) -> None:
     if (client, case) in NOT_OFFERED:
         assert case not in outcomes[client]
         return
@@ -102,26 +102,26 @@ def test_a_request_is_answered(outcomes: dict[str, Outcomes], client: str, case:
         assert {"smollm2", "echo"} <= set(text.split(", "))
 
 
-@pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.parametrize("case", FAILING)
 @pytest.mark.parametrize("client", EXCEPTIONS)
-def test_an_error_is_the_clients_own_exception(outcomes: dict[str, Outcomes], client: str, case: str) -> None:
-    status, code = REFUSED[case]
+def test_errors_raise_the_clients_exceptions(outcomes: dict[str, Outcomes], client: str, case: str) -> None:
+    status, code = FAILING[case]
     outcome = outcomes[client][case]
     assert (outcome.get("error"), outcome.get("status")) == (EXCEPTIONS[client][case], status)
     if client != "LiteLLM":  # which drops the code
         assert outcome["code"] == code
 
 
-def test_the_table_in_the_documentation_is_what_came_of_it(
-    outcomes: dict[str, Outcomes], pytestconfig: pytest.Config
-) -> None:
+def test_the_documented_table_is_current(outcomes: dict[str, Outcomes], pytestconfig: pytest.Config) -> None:
     page = PAGE.read_text()
     before, _, rest = page.partition(TABLE_BEGINS)
     _, _, after = rest.partition(TABLE_ENDS)
     recorded = before + TABLE_BEGINS + _table(outcomes) + TABLE_ENDS + after
     if pytestconfig.getoption("--record"):
         PAGE.write_text(recorded)
-    assert page == recorded or pytestconfig.getoption("--record"), f"to record it: pytest {_here()} --record"
+    assert page == recorded or pytestconfig.getoption("--record"), (
+        f"record it with: pytest {_here()} --record"
+    )
 
 
 def _here() -> Path:
@@ -130,8 +130,8 @@ def _here() -> Path:
 
 def _table(outcomes: dict[str, Outcomes]) -> str:
     rows = [["", *outcomes], ["---"] * (len(outcomes) + 1)]
-    for case in (*ANSWERED, *REFUSED):
-        status = f" ({REFUSED[case][0]})" if case in REFUSED else ""
+    for case in (*WORKING, *FAILING):
+        status = f" ({FAILING[case][0]})" if case in FAILING else ""
         rows.append([case + status, *(_cell(results.get(case)) for results in outcomes.values())])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 

@@ -1,4 +1,4 @@
-"""API keys as the environment file declares them: the models that they are for, and how often they are."""
+"""API keys of the environment file: their models, rates and quotas."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def key(api: Api, name: str) -> str:
 
 @pytest.fixture(scope="module")
 def guest_key(api: Api) -> str:
-    """The key that is for `echo` and, by its alias, for `embedder`."""
+    """The key for `echo` and, by its alias, `embedder`."""
     return key(api, "guest")
 
 
@@ -30,13 +30,13 @@ def guest(api: Api, guest_key: str) -> openai.OpenAI:
 
 
 def ask(client: openai.OpenAI, model: str) -> str | None:
-    answer = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "hello"}])
-    return answer.choices[0].message.content
+    response = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "hello"}])
+    return response.choices[0].message.content
 
 
-def test_each_key_is_in_the_usage_plan_that_the_file_gives_it(api: Api) -> None:
-    listed = json.loads(api.toolkit.succeed("keys", "list", "--env", "clients", "--json"))
-    assert {each["name"]: each["usage_plan"] for each in listed} == {
+def test_keys_are_in_the_usage_plans_of_the_file(api: Api) -> None:
+    keys = json.loads(api.toolkit.succeed("keys", "list", "--env", "clients", "--json"))
+    assert {key["name"]: key["usage_plan"] for key in keys} == {
         "default": "default",
         "spent": "once",
         "guest": "some-models",
@@ -44,16 +44,16 @@ def test_each_key_is_in_the_usage_plan_that_the_file_gives_it(api: Api) -> None:
     }
 
 
-def test_a_key_is_for_the_models_of_its_usage_plan(api: Api, guest: openai.OpenAI) -> None:
-    # With one of a model's names goes each of them.
+def test_a_key_allows_the_models_of_its_usage_plan(api: Api, guest: openai.OpenAI) -> None:
+    # One name of a model allows all of its names.
     assert {model.id for model in guest.models.list()} == {"echo", "embedder", "vectors"}
     assert ask(guest, "echo") == "hello "
     assert guest.embeddings.create(model="embedder", input="hello").data[0].embedding
-    everything = openai.OpenAI(base_url=api.base_url, api_key=api.key)
-    assert {"smollm2", "echo", "embedder", "broken"} < {model.id for model in everything.models.list()}
+    unrestricted = openai.OpenAI(base_url=api.base_url, api_key=api.key)
+    assert {"smollm2", "echo", "embedder", "broken"} < {model.id for model in unrestricted.models.list()}
 
 
-def test_another_model_is_refused_in_openais_words(guest: openai.OpenAI) -> None:
+def test_other_models_are_refused_with_openai_errors(guest: openai.OpenAI) -> None:
     with pytest.raises(openai.PermissionDeniedError) as refused:
         ask(guest, "smollm2")
     assert refused.value.body == {
@@ -73,7 +73,7 @@ def test_another_model_is_refused_in_openais_words(guest: openai.OpenAI) -> None
     assert missing.value.code == "model_not_found"
 
 
-def test_a_rotated_key_is_for_the_same_models(api: Api, guest_key: str) -> None:
+def test_a_rotated_key_allows_the_same_models(api: Api, guest_key: str) -> None:
     rotated = api.toolkit.succeed("keys", "rotate", "guest", "--env", "clients").strip()
     assert rotated != guest_key
     for value in (rotated, guest_key):
@@ -83,7 +83,7 @@ def test_a_rotated_key_is_for_the_same_models(api: Api, guest_key: str) -> None:
             ask(client, "smollm2")
 
 
-def test_a_key_beyond_its_rate_or_quota_is_refused_and_the_others_are_not(api: Api) -> None:
+def test_only_keys_beyond_their_rate_or_quota_are_refused(api: Api) -> None:
     def models(value: str) -> httpx.Response:
         return httpx.get(
             f"{api.base_url}/models", headers={"authorization": f"Bearer {value}"}, timeout=HANG_SECONDS
@@ -91,7 +91,7 @@ def test_a_key_beyond_its_rate_or_quota_is_refused_and_the_others_are_not(api: A
 
     hasty = key(api, "hasty")
     *admitted, throttled = [models(hasty) for _ in range(3)]
-    assert [each.status_code for each in admitted] == [200, 200]
+    assert [response.status_code for response in admitted] == [200, 200]
     assert throttled.status_code == 429
     assert throttled.headers["retry-after"] == "1"
     assert throttled.json()["error"]["code"] == "rate_limit_exceeded"

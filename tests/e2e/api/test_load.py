@@ -1,4 +1,4 @@
-"""Many clients at once: nothing lost, nothing mixed up, nothing piling up."""
+"""Many concurrent clients: no stream is lost or mixed up, and memory does not grow."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ REQUESTS = 1000
 WORDS = 12
 
 
-def test_a_thousand_streams_of_64_clients_come_whole_and_to_whom_they_belong(api: Api) -> None:
+def test_a_thousand_streams_of_64_clients_are_complete(api: Api) -> None:
     asyncio.run(_ask_many(api, CLIENTS))
     before = _memory(api)
-    answered = asyncio.run(_ask_many(api, REQUESTS))
-    assert answered == REQUESTS
-    # What an instance holds does not grow with what it has answered: a page for each request would be 64 MiB.
+    responses = asyncio.run(_ask_many(api, REQUESTS))
+    assert responses == REQUESTS
+    # An instance's memory does not grow with its requests: a page for each request would be 64 MiB.
     grown = {pid: memory - before[pid] for pid, memory in _memory(api).items() if pid in before}
     assert grown
     assert max(grown.values()) < 16 * 1024 * 1024
@@ -39,19 +39,19 @@ async def _ask_many(api: Api, requests: int) -> int:
 
 
 async def _ask_in_turn(client: openai.AsyncOpenAI, numbers: Iterator[int]) -> int:
-    """Ask one after the other, as long as there are numbers; returns how many were answered."""
-    answered = 0
+    """Send one request per number, one by one; returns the number of responses."""
+    responses = 0
     for number in numbers:
         words = [f"{number}-{uuid.uuid4()}" for _ in range(WORDS)]
         stream = await client.chat.completions.create(
             model="echo", messages=[{"role": "user", "content": " ".join(words)}], stream=True
         )
-        said = ""
+        text = ""
         async for chunk in stream:
-            said += "".join(choice.delta.content or "" for choice in chunk.choices)
-        assert said.split() == words
-        answered += 1
-    return answered
+            text += "".join(choice.delta.content or "" for choice in chunk.choices)
+        assert text.split() == words
+        responses += 1
+    return responses
 
 
 def _memory(api: Api) -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""One deployment of the local environment, made for real and shared by the tests that only use it."""
+"""One real deployment of the local environment, shared by the tests that do not change it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def toolkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toolkit]:
 
 @pytest.fixture(scope="session")
 def deployed(toolkit: Toolkit) -> Deployed:
-    """`toolkit apply --env local`, done."""
+    """The environment after `toolkit apply --env local`."""
     applied = toolkit("apply", "--env", "local")
     assert applied.returncode == 0, applied.stdout + applied.stderr
     return Deployed(

@@ -1,4 +1,4 @@
-"""What a user sees of apply, on an environment that is deployed already."""
+"""What a user sees after apply."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.toolkit import Deployed
 pytestmark = pytest.mark.e2e
 
 
-def test_the_first_apply_prints_a_curl_line_that_works(deployed: Deployed) -> None:
+def test_the_first_apply_prints_a_working_curl_command(deployed: Deployed) -> None:
     text = deployed.first_apply.stderr
     result = subprocess.run(
         ["bash", "-c", text[text.index("curl ") :]],
@@ -23,10 +23,10 @@ def test_the_first_apply_prints_a_curl_line_that_works(deployed: Deployed) -> No
         text=True,
         check=True,
     )
-    answer = json.loads(result.stdout)
-    assert answer["object"] == "chat.completion"
-    assert answer["choices"][0]["message"]["role"] == "assistant"
-    assert answer["usage"]["completion_tokens"] > 0
+    response = json.loads(result.stdout)
+    assert response["object"] == "chat.completion"
+    assert response["choices"][0]["message"]["role"] == "assistant"
+    assert response["usage"]["completion_tokens"] > 0
 
 
 def test_a_second_apply_changes_nothing(deployed: Deployed) -> None:
@@ -35,7 +35,7 @@ def test_a_second_apply_changes_nothing(deployed: Deployed) -> None:
     assert "no changes" in again.stderr.lower()
 
 
-def test_outputs_name_what_programs_need(deployed: Deployed) -> None:
+def test_outputs_have_what_programs_need(deployed: Deployed) -> None:
     outputs = deployed.outputs
     assert outputs["api_base_url"].endswith("/v1")
     assert outputs["api_base_url"].startswith(outputs["aws_endpoint_url"] + "/")
@@ -44,7 +44,7 @@ def test_outputs_name_what_programs_need(deployed: Deployed) -> None:
     assert outputs["models"]["smollm2"]["variant_names"]
 
 
-def test_the_smoke_test_has_a_line_for_each_step(deployed: Deployed) -> None:
+def test_the_smoke_test_prints_one_line_per_step(deployed: Deployed) -> None:
     lines = deployed.toolkit.succeed("smoke-test", "--env", "local").splitlines()
     assert [line.split(" (")[0] for line in lines] == [
         "ok   smollm2: endpoint InService",
@@ -60,14 +60,14 @@ def test_status_shows_the_endpoint_in_service(deployed: Deployed) -> None:
     assert (model["model"], model["status"], model["as_planned"]) == ("smollm2", "InService", True)
 
 
-def test_no_key_is_in_terraforms_state_or_any_file(deployed: Deployed) -> None:
+def test_keys_are_in_neither_state_nor_files(deployed: Deployed) -> None:
     project = deployed.toolkit.project
     state = deployed.toolkit.state("inference")
     assert "aws_api_gateway_usage_plan" in state
     assert deployed.api_key not in state
-    holders = [
+    files_with_key = [
         path
         for path in (project / "build").rglob("*")
         if path.is_file() and deployed.api_key.encode() in path.read_bytes()
     ]
-    assert holders == []
+    assert files_with_key == []

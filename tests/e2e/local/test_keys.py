@@ -1,4 +1,4 @@
-"""API keys as their holders see them."""
+"""API keys from the client's point of view."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_key_in_either_header(deployed: Deployed) -> None:
     key = deployed.api_key
     assert status(deployed, {"Authorization": f"Bearer {key}"}) == 200
     assert status(deployed, {"x-api-key": key}) == 200
-    # As OpenAI's clients send it if somebody sets the header beside their own key.
+    # OpenAI's clients send both headers if x-api-key is set.
     assert status(deployed, {"Authorization": "Bearer unused", "x-api-key": key}) == 200
     for wrong in ({}, {"x-api-key": key + "x"}, {"Authorization": f"Basic {key}"}):
         assert status(deployed, wrong) == 401
@@ -34,28 +34,28 @@ def test_the_health_check_needs_no_key(deployed: Deployed) -> None:
     assert status(deployed, {}, path="/../healthz") == 200
 
 
-def test_a_rotation_leaves_no_moment_without_a_valid_key(deployed: Deployed) -> None:
+def test_a_key_is_valid_throughout_its_rotation(deployed: Deployed) -> None:
     toolkit = deployed.toolkit
     old = toolkit.succeed("keys", "create", "rotated", "--env", "local").strip()
-    seen: list[int] = []
-    over = threading.Event()
+    statuses: list[int] = []
+    stop = threading.Event()
 
-    def hold() -> None:
-        while not over.is_set():
-            seen.append(status(deployed, {"x-api-key": old}))
+    def send_requests() -> None:
+        while not stop.is_set():
+            statuses.append(status(deployed, {"x-api-key": old}))
 
-    holder = threading.Thread(target=hold)
-    holder.start()
+    sender = threading.Thread(target=send_requests)
+    sender.start()
     try:
         new = toolkit.succeed("keys", "rotate", "rotated", "--env", "local").strip()
         assert status(deployed, {"x-api-key": new}) == 200
     finally:
-        over.set()
-        holder.join()
-    assert set(seen) == {200}
+        stop.set()
+        sender.join()
+    assert set(statuses) == {200}
     assert toolkit.succeed("keys", "show", "rotated", "--env", "local").strip() == new
-    listed = json.loads(toolkit.succeed("keys", "list", "--env", "local", "--json"))
-    assert [key["old"] for key in listed if key["name"] == "rotated"] == [False, True]
+    keys = json.loads(toolkit.succeed("keys", "list", "--env", "local", "--json"))
+    assert [key["old"] for key in keys if key["name"] == "rotated"] == [False, True]
 
     toolkit.succeed("keys", "revoke", "rotated", "--old", "--env", "local", "--yes")
     assert (status(deployed, {"x-api-key": old}), status(deployed, {"x-api-key": new})) == (401, 200)

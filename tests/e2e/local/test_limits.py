@@ -1,4 +1,4 @@
-"""Limits of API keys, as OpenAI's client meets them."""
+"""Limits of API keys with OpenAI's client."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from tests.support.toolkit import Deployed, local_client
 
 pytestmark = pytest.mark.e2e
 
-# Nothing comes back while the test runs.
-SELDOM = 1 / 604800
+# No request is added back while the test runs.
+ONCE_A_WEEK = 1 / 604800
 Client = Callable[..., openai.OpenAI]
 
 
 @pytest.fixture
 def client(deployed: Deployed) -> Iterator[Client]:
-    """Makes clients with keys of their own, in usage plans of their own."""
+    """Creates clients, each with its own key and usage plan."""
     api = local_client("apigateway", deployed.outputs)
     _, _, path = deployed.outputs["api_base_url"].partition("/execute-api/")
     api_id, stage, _ = path.split("/")
-    made: list[tuple[str, str]] = []
+    created: list[tuple[str, str]] = []
 
-    def make(**limits: Any) -> openai.OpenAI:
+    def create(**limits: Any) -> openai.OpenAI:
         stages = [{"apiId": api_id, "stage": stage}]
         plan = api.create_usage_plan(name="limited", apiStages=stages, **limits)["id"]
-        key = api.create_api_key(name=f"limited-{len(made)}", enabled=True)["id"]
+        key = api.create_api_key(name=f"limited-{len(created)}", enabled=True)["id"]
         api.create_usage_plan_key(usagePlanId=plan, keyId=key, keyType="API_KEY")
-        made.append((plan, key))
+        created.append((plan, key))
         value = api.get_api_key(apiKey=key, includeValue=True)["value"]
         return openai.OpenAI(base_url=deployed.outputs["api_base_url"], api_key=value, max_retries=0)
 
-    yield make
-    for plan, key in made:
+    yield create
+    for plan, key in created:
         api.delete_usage_plan_key(usagePlanId=plan, keyId=key)
         api.delete_api_key(apiKey=key)
         api.delete_usage_plan(usagePlanId=plan)
 
 
-def test_a_key_that_asks_too_often(client: Client) -> None:
-    throttled = client(throttle={"rateLimit": SELDOM, "burstLimit": 1})
+def test_requests_beyond_the_rate_are_refused(client: Client) -> None:
+    throttled = client(throttle={"rateLimit": ONCE_A_WEEK, "burstLimit": 1})
     throttled.models.list()
     with pytest.raises(openai.RateLimitError) as refused:
         throttled.models.list()
@@ -51,7 +51,7 @@ def test_a_key_that_asks_too_often(client: Client) -> None:
     assert refused.value.response.headers["retry-after"] == "1"
 
 
-def test_a_key_whose_quota_is_used_up(client: Client) -> None:
+def test_requests_beyond_the_quota_are_refused(client: Client) -> None:
     stay_in_one_day()
     limited = client(quota={"limit": 1, "period": "MONTH"})
     limited.models.list()

@@ -1,4 +1,4 @@
-"""The official client, unchanged, against the deployed API."""
+"""OpenAI's client, unchanged, against the deployed API."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.support.toolkit import Deployed, local_client
 
 pytestmark = pytest.mark.e2e
 
-QUESTION: Any = [{"role": "user", "content": "Count from one to twenty in words."}]
-# Something that a small model does not end after a sentence.
+MESSAGES: Any = [{"role": "user", "content": "Count from one to twenty in words."}]
+# A small model does not stop after one sentence of this.
 STORY: Any = [{"role": "user", "content": "Tell me a long story about a lighthouse and its keeper."}]
 
 
@@ -24,14 +24,16 @@ def client(deployed: Deployed) -> openai.OpenAI:
 
 
 def test_chat(client: openai.OpenAI) -> None:
-    answer = client.chat.completions.create(model="smollm2", messages=QUESTION, max_tokens=32, temperature=0)
-    assert answer.choices[0].message.content
-    assert answer.usage is not None
-    assert 0 < answer.usage.completion_tokens <= 32
+    response = client.chat.completions.create(
+        model="smollm2", messages=MESSAGES, max_tokens=32, temperature=0
+    )
+    assert response.choices[0].message.content
+    assert response.usage is not None
+    assert 0 < response.usage.completion_tokens <= 32
 
 
-def test_a_streamed_answer(client: openai.OpenAI) -> None:
-    """That it arrives while it is made is told in `tests/e2e/api`, by a model that waits for its reader."""
+def test_a_streamed_chat(client: openai.OpenAI) -> None:
+    """`tests/e2e/api/test_streaming.py` tests that chunks arrive before the model finishes."""
     stream = client.chat.completions.create(
         model="smollm2",
         messages=STORY,
@@ -41,21 +43,21 @@ def test_a_streamed_answer(client: openai.OpenAI) -> None:
         stream_options={"include_usage": True},
     )
     *chunks, last = stream
-    said = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices[0].delta.content]
+    texts = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices[0].delta.content]
     assert last.usage is not None
-    assert 1 < len(said) <= last.usage.completion_tokens <= 64
-    assert "".join(said).strip()
+    assert 1 < len(texts) <= last.usage.completion_tokens <= 64
+    assert "".join(texts).strip()
 
 
 def test_a_completion_whole_and_streamed(client: openai.OpenAI) -> None:
-    asked: Any = {"model": "smollm2", "prompt": "Once upon a time", "max_tokens": 12, "temperature": 0}
-    asked["extra_body"] = {"cache_prompt": False}  # both are computed in the same way
-    whole = client.completions.create(**asked)
-    chunks = client.completions.create(**asked, stream=True)
+    request: Any = {"model": "smollm2", "prompt": "Once upon a time", "max_tokens": 12, "temperature": 0}
+    request["extra_body"] = {"cache_prompt": False}  # so that both are computed alike
+    whole = client.completions.create(**request)
+    chunks = client.completions.create(**request, stream=True)
     assert "".join(chunk.choices[0].text for chunk in chunks) == whole.choices[0].text != ""
 
 
-def test_a_model_that_makes_no_embeddings_says_so(client: openai.OpenAI) -> None:
+def test_embeddings_of_a_chat_model_are_refused(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         client.embeddings.create(model="smollm2", input="a lighthouse")
     assert caught.value.param == "model"
@@ -68,7 +70,7 @@ def test_models(client: openai.OpenAI) -> None:
 
 def test_an_unknown_model_is_not_found(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
-        client.chat.completions.create(model="gpt-unknown", messages=QUESTION)
+        client.chat.completions.create(model="gpt-unknown", messages=MESSAGES)
     assert caught.value.code == "model_not_found"
     assert "gpt-unknown" in caught.value.message
 
@@ -84,22 +86,22 @@ def test_malformed_json_is_a_bad_request(deployed: Deployed) -> None:
     assert response.json()["error"]["type"] == "invalid_request_error"
 
 
-def test_a_wrong_key_is_refused_without_the_gateway_running(deployed: Deployed) -> None:
-    before = _runs_of_the_gateway(deployed)
+def test_a_wrong_key_does_not_invoke_the_gateway(deployed: Deployed) -> None:
+    before = _gateway_invocations(deployed)
     client = openai.OpenAI(base_url=deployed.outputs["api_base_url"], api_key="wrong-" * 6, max_retries=0)
     with pytest.raises(openai.AuthenticationError) as caught:
-        client.chat.completions.create(model="smollm2", messages=QUESTION)
+        client.chat.completions.create(model="smollm2", messages=MESSAGES)
     assert caught.value.type == "invalid_request_error"
-    assert _runs_of_the_gateway(deployed) == before
+    assert _gateway_invocations(deployed) == before
 
 
-def test_no_key_is_refused(deployed: Deployed) -> None:
+def test_requests_without_a_key_are_refused(deployed: Deployed) -> None:
     response = httpx.get(f"{deployed.outputs['api_base_url']}/models", timeout=HANG_SECONDS)
     assert response.status_code == 401
     assert "error" in response.json()
 
 
-def _runs_of_the_gateway(deployed: Deployed) -> int:
+def _gateway_invocations(deployed: Deployed) -> int:
     logs = local_client("logs", deployed.outputs)
     group = deployed.outputs["log_groups"]["gateway"]
     return sum(

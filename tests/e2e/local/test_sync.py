@@ -1,4 +1,4 @@
-"""Code of the functions, changed without Terraform while the API is in use; and logs of what ran."""
+"""Code changes without Terraform while the API is in use, and the logs."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MARK = '"owned_by": "sagemaker"'
 
 @pytest.fixture
 def source(deployed: Deployed) -> Iterator[Path]:
-    """The gateway's file that says who owns the models; as it was at the end."""
+    """The gateway's file with the owner of the models; restored at the end."""
     folder = deployed.toolkit.project / "lambda_src" / "gateway"
     [path] = [path for path in folder.glob("*.py") if MARK in path.read_text()]
-    before = path.read_text()
+    code = path.read_text()
     yield path
-    path.write_text(before)
+    path.write_text(code)
     deployed.toolkit.succeed("sync", "--env", "local")
 
 
@@ -36,27 +36,27 @@ def models(deployed: Deployed) -> httpx.Response:
     return httpx.get(address, headers={"authorization": f"Bearer {deployed.api_key}"}, timeout=HANG_SECONDS)
 
 
-def owner(deployed: Deployed) -> str:
+def owned_by(deployed: Deployed) -> str:
     response = models(deployed)
     assert response.status_code == 200, response.text
     return str(response.json()["data"][0]["owned_by"])
 
 
-def change(source: Path, owner: str) -> None:
+def change_owner(source: Path, owner: str) -> None:
     source.write_text(source.read_text().replace(MARK, f'"owned_by": "{owner}"'))
 
 
 class Clients:
-    """Someone who goes on asking from another thread until the block ends."""
+    """Sends requests from another thread until the block ends."""
 
     def __init__(self, deployed: Deployed) -> None:
         self._deployed = deployed
-        self._over = threading.Event()
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._ask)
         self.statuses: list[int] = []
 
     def _ask(self) -> None:
-        while not self._over.is_set():
+        while not self._stop.is_set():
             self.statuses.append(models(self._deployed).status_code)
 
     def __enter__(self) -> Clients:
@@ -64,18 +64,16 @@ class Clients:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stop.set()
         self._thread.join()
 
 
-def test_new_code_answers_no_request_is_lost_and_terraform_has_nothing_to_do(
-    deployed: Deployed, source: Path
-) -> None:
-    assert owner(deployed) == "sagemaker"
-    change(source, "somebody-else")
+def test_sync_loses_no_request_and_leaves_an_empty_plan(deployed: Deployed, source: Path) -> None:
+    assert owned_by(deployed) == "sagemaker"
+    change_owner(source, "new-owner")
     with Clients(deployed) as clients:
         synced = deployed.toolkit("sync", "--env", "local")
-        assert owner(deployed) == "somebody-else"
+        assert owned_by(deployed) == "new-owner"
     assert synced.returncode == 0, synced.stderr
     assert f"gateway: gateway/{source.name} (" in synced.stderr
     assert "authorizer" not in synced.stderr
@@ -89,24 +87,24 @@ def test_new_code_answers_no_request_is_lost_and_terraform_has_nothing_to_do(
 
 
 def test_watching_survives_mistakes(deployed: Deployed, source: Path, tmp_path: Path) -> None:
-    said = tmp_path / "said"
+    output_file = tmp_path / "output"
     good = source.read_text()
-    with said.open("w") as output:
+    with output_file.open("w") as output:
         watching = start_toolkit(
             "sync", "--env", "local", "--watch", cwd=deployed.toolkit.project, output=output
         )
     try:
-        wait_for(has(said, "watching lambda_src"), "the watcher")
+        wait_for(has(output_file, "watching lambda_src"), "the watcher")
         source.write_text(good + "\ndef broken(:\n")
-        wait_for(has(said, f"lambda_src/gateway/{source.name}:"), "the mistake to be told")
+        wait_for(has(output_file, f"lambda_src/gateway/{source.name}:"), "the error message")
         source.write_text(good)
-        change(source, "the-watcher")
-        wait_for(has(said, "active in"), "the new code")
-        assert owner(deployed) == "the-watcher"
+        change_owner(source, "the-watcher")
+        wait_for(has(output_file, "active in"), "the new code")
+        assert owned_by(deployed) == "the-watcher"
     finally:
         code = interrupted(watching)
-    assert code == 130, said.read_text()
-    assert "Traceback" not in said.read_text()
+    assert code == 130, output_file.read_text()
+    assert "Traceback" not in output_file.read_text()
 
 
 def test_watch_never_deploys_an_emptied_module(deployed: Deployed, source: Path, tmp_path: Path) -> None:
@@ -124,11 +122,11 @@ def test_watch_never_deploys_an_emptied_module(deployed: Deployed, source: Path,
             wait_for(has(output_file, "active in"), "the new code")
         finally:
             interrupted(watching)
-    assert owner(deployed) == "saved-later"
+    assert owned_by(deployed) == "saved-later"
     assert set(clients.statuses) == {200}
 
 
-def test_protected_environments_are_left_alone(deployed: Deployed) -> None:
+def test_sync_refuses_protected_environments(deployed: Deployed) -> None:
     environments = deployed.toolkit.project / "terraform" / "environments"
     guarded = environments / "guarded.yaml"
     guarded.write_text((environments / "local.yaml").read_text() + "\nprotected: true\n")
@@ -138,27 +136,27 @@ def test_protected_environments_are_left_alone(deployed: Deployed) -> None:
     assert "guarded is protected" in refused.stderr
 
 
-def lines(deployed: Deployed, *arguments: str) -> list[str]:
+def log_lines(deployed: Deployed, *arguments: str) -> list[str]:
     return deployed.toolkit.succeed("logs", "--env", "local", "--since", "1h", *arguments).splitlines()
 
 
-def test_logs_of_all_and_of_one(deployed: Deployed) -> None:
+def test_logs_of_all_sources_and_of_one(deployed: Deployed) -> None:
     identifier = models(deployed).headers["x-amzn-requestid"]
-    [request] = [line for line in lines(deployed) if f"request_id={identifier}" in line]
+    [request] = [line for line in log_lines(deployed) if f"request_id={identifier}" in line]
     assert "gateway " in request
     assert "GET /v1/models 200" in request
-    raw = [json.loads(line) for line in lines(deployed, "gateway", "--json")]
+    raw = [json.loads(line) for line in log_lines(deployed, "gateway", "--json")]
     assert {entry["source"] for entry in raw} == {"gateway"}
     requests: list[Any] = [entry["message"] for entry in raw if isinstance(entry["message"], dict)]
     assert [message["status"] for message in requests if message["request_id"] == identifier] == [200]
-    assert any("model loaded" in line for line in lines(deployed, "smollm2"))
+    assert any("model loaded" in line for line in log_lines(deployed, "smollm2"))
     unknown = deployed.toolkit("logs", "nobody", "--env", "local")
     assert (unknown.returncode, "gateway" in unknown.stderr) == (2, True)
 
 
-def test_followed_logs_come_once_each(deployed: Deployed, tmp_path: Path) -> None:
-    said = tmp_path / "said"
-    with said.open("w") as output:
+def test_followed_logs_appear_once(deployed: Deployed, tmp_path: Path) -> None:
+    output_file = tmp_path / "output"
+    with output_file.open("w") as output:
         following = start_toolkit(
             "logs",
             "gateway",
@@ -170,13 +168,13 @@ def test_followed_logs_come_once_each(deployed: Deployed, tmp_path: Path) -> Non
             output=output,
         )
     try:
-        wanted = []
+        request_ids = []
         for _ in range(5):
-            wanted.append(models(deployed).headers["x-amzn-requestid"])
-            wait_for(has(said, wanted[-1]), "the request's line")
+            request_ids.append(models(deployed).headers["x-amzn-requestid"])
+            wait_for(has(output_file, request_ids[-1]), "the request's line")
     finally:
         code = interrupted(following)
     assert code == 130
-    text = said.read_text()
-    assert [text.count(f'"request_id": "{identifier}"') for identifier in wanted] == [1] * 5
+    text = output_file.read_text()
+    assert [text.count(f'"request_id": "{identifier}"') for identifier in request_ids] == [1] * 5
     assert "Traceback" not in text
