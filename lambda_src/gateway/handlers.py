@@ -7,6 +7,7 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.chunks import CHAT, TEXT
 from gateway.completion import completion
 from gateway.errors import RequestTooLargeError
 from gateway.model_response import Caller
@@ -33,12 +34,12 @@ async def get_model(request: Request) -> Response:
 
 async def chat_completions(request: Request) -> Response:
     """`POST /v1/chat/completions`, streamed or whole."""
-    return await _generate(request, GenerationRequest.chat(await _body(request)))
+    return await _generate(request, GenerationRequest.parse(await _body(request), CHAT))
 
 
 async def completions(request: Request) -> Response:
     """`POST /v1/completions`, streamed or whole."""
-    return await _generate(request, GenerationRequest.completion(await _body(request)))
+    return await _generate(request, GenerationRequest.parse(await _body(request), TEXT))
 
 
 async def _generate(request: Request, generation: GenerationRequest) -> Response:

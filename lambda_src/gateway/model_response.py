@@ -44,13 +44,11 @@ class ModelRequest:
     Attributes:
         model: the model.
         body: the JSON for its endpoint.
-        streamed: whether the endpoint can stream.
         read: turns the endpoint's bytes into chunks, or into the one document.
     """
 
     model: Model
     body: bytes
-    streamed: bool
     read: Callable[[Iterable[bytes]], Iterator[dict[str, Any]]]
 
 
@@ -123,7 +121,8 @@ class ModelResponse:
 
     def _invoke(self, request: ModelRequest) -> Iterator[dict[str, Any]]:
         caller = self._caller
-        call = Call(request.model.endpoint, request.body, request.streamed, caller.request_id, caller.trace)
+        model = request.model
+        call = Call(model.endpoint, request.body, not model.serverless, caller.request_id, caller.trace)
         try:
             self._invocation = self._endpoints.invoke(call)
             for chunk in request.read(self._parts(self._invocation)):

@@ -1,5 +1,4 @@
-"""The request log: one line of JSON per request, with counts and times. It never contains keys, and contains
-prompts and responses only if the environment says so."""
+"""One line of JSON per request: counts and times, never keys; prompts and responses only if configured."""
 
 from __future__ import annotations
 
@@ -39,8 +38,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         app = self._app
-        headers = Headers(scope=scope)
-        contexts = headers.getlist(CONTEXT_HEADER)
+        contexts = Headers(scope=scope).getlist(CONTEXT_HEADER)
         record = RequestRecord.create(scope, contexts[0] if len(contexts) == 1 else None)
         if len(contexts) > 1:
             # The adapter sets one; with two, it is unknown which of them a client made up.

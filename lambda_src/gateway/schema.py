@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gateway import validation
-from gateway.chunks import CHAT, TEXT, Shape
+from gateway.chunks import Shape
 from gateway.errors import InvalidRequestError, RequestTooLargeError
 from gateway.settings import Model
 
@@ -40,25 +40,12 @@ class GenerationRequest:
     size: int
 
     @classmethod
-    def chat(cls, body: bytes) -> GenerationRequest:
-        """Parse the HTTP body of a chat completion.
+    def parse(cls, body: bytes, shape: Shape) -> GenerationRequest:
+        """Parse the HTTP body.
 
         Raises:
             InvalidRequestError: it is not valid; `param` names the member.
         """
-        return cls._parse(body, CHAT)
-
-    @classmethod
-    def completion(cls, body: bytes) -> GenerationRequest:
-        """Parse the HTTP body of a plain completion.
-
-        Raises:
-            InvalidRequestError: it is not valid; `param` names the member.
-        """
-        return cls._parse(body, TEXT)
-
-    @classmethod
-    def _parse(cls, body: bytes, shape: Shape) -> GenerationRequest:
         document = validation.json_object(body)
         model = validation.model(document)
         validation.check_input(document, shape.input)
@@ -78,7 +65,7 @@ class GenerationRequest:
             InvalidRequestError: it asks for a longer response than the model allows.
             RequestTooLargeError: it is larger than the model accepts.
         """
-        _check_size(self.size, model)
+        check_size(self.size, model)
         ceiling = model.max_tokens_ceiling
         limits = {name: self.body[name] for name in _MAX_TOKENS if self.body.get(name) is not None}
         for name, value in limits.items():
@@ -146,15 +133,6 @@ class EmbeddingRequest:
         count = len(_inputs(document["input"]))
         return cls(model, count, encoding == "base64", document, len(body))
 
-    def limited(self, model: Model, *, clamp: bool = False) -> EmbeddingRequest:  # noqa: ARG002 - as above
-        """The request within a model's limits.
-
-        Raises:
-            RequestTooLargeError: it is larger than the model accepts.
-        """
-        _check_size(self.size, model)
-        return self
-
     def engine_body(self, dialect: str) -> bytes:
         """The request to the engine.
 
@@ -179,6 +157,7 @@ def encode(document: dict[str, Any]) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _check_size(size: int, model: Model) -> None:
+def check_size(size: int, model: Model) -> None:
+    """Raise RequestTooLargeError if a model does not accept a body of `size` bytes."""
     if size > model.body_bytes:
         raise RequestTooLargeError(model.body_bytes)

@@ -14,7 +14,7 @@ from gateway.endpoints import Endpoints
 from gateway.errors import InvalidRequestError, ModelNotAllowedError, ModelNotFoundError
 from gateway.framing import documents
 from gateway.model_response import Caller, ModelRequest, ModelResponse
-from gateway.schema import EmbeddingRequest, GenerationRequest
+from gateway.schema import EmbeddingRequest, GenerationRequest, check_size
 from gateway.settings import Model
 
 
@@ -71,13 +71,8 @@ class Models:
             if model.dialect == "tei":
                 raise InvalidRequestError(f"The model {name!r} creates embeddings, not text.", param="model")
             identity = Identity(f"{request.shape.id_prefix}{caller.request_id}", name, created)
-            limited = request.limited(model, clamp=clamp)
-            return ModelRequest(
-                model,
-                limited.engine_body(stream=not model.serverless),
-                not model.serverless,
-                lambda parts: chunks(documents(parts), identity, request.shape),
-            )
+            body = request.limited(model, clamp=clamp).engine_body(stream=not model.serverless)
+            return ModelRequest(model, body, lambda parts: chunks(documents(parts), identity, request.shape))
 
         return self._respond(request.model, build, caller, request.shape.input)
 
@@ -90,13 +85,10 @@ class Models:
             RequestTooLargeError: the request exceeds the model's limit.
         """
 
-        def build(model: Model, name: str, clamp: bool) -> ModelRequest:
-            return ModelRequest(
-                model,
-                request.limited(model, clamp=clamp).engine_body(model.dialect),
-                not model.serverless,
-                lambda parts: embeddings(parts, request, name),
-            )
+        def build(model: Model, name: str, _: bool) -> ModelRequest:
+            check_size(request.size, model)
+            body = request.engine_body(model.dialect)
+            return ModelRequest(model, body, lambda parts: embeddings(parts, request, name))
 
         return self._respond(request.model, build, caller, "input")
 

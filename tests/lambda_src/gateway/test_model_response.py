@@ -51,7 +51,7 @@ def model_request(name: str) -> ModelRequest:
     def read(parts: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         return ({"usage": None, "part": part} for part in parts)
 
-    return ModelRequest(Model(name, name), b"{}", True, read)
+    return ModelRequest(Model(name, name), b"{}", read)
 
 
 def close_early(endpoints: Endpoints) -> list[Any]:

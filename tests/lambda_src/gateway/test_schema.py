@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
+from gateway.chunks import CHAT, TEXT
 from gateway.errors import InvalidRequestError, RequestTooLargeError
 from gateway.schema import EmbeddingRequest, GenerationRequest
 from gateway.settings import Model
@@ -14,7 +16,7 @@ MESSAGES = [{"role": "user", "content": "Hi"}]
 
 
 def parse(**document: Any) -> GenerationRequest:
-    return GenerationRequest.chat(json.dumps(document).encode())
+    return GenerationRequest.parse(json.dumps(document).encode(), CHAT)
 
 
 @pytest.mark.parametrize(
@@ -51,14 +53,14 @@ def test_errors_name_the_invalid_parameter(document: dict[str, Any], param: str)
 )
 def test_bodies_must_be_json_objects(body: bytes) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        GenerationRequest.chat(body)
+        GenerationRequest.parse(body, CHAT)
     assert caught.value.param is None
 
 
 @given(st.binary())
 def test_any_body_is_refused_cleanly(body: bytes) -> None:
     with pytest.raises(InvalidRequestError):
-        GenerationRequest.chat(body)
+        GenerationRequest.parse(body, CHAT)
 
 
 def test_engines_always_stream_and_count_tokens() -> None:
@@ -92,7 +94,7 @@ WRONG_INPUTS = [None, "", [], 7, {}, [None], ["Hi", 1], [[]], [[1], "Hi"], [True
 
 @pytest.mark.parametrize("value", [value for value, _ in INPUTS])
 def test_all_kinds_of_prompts(value: Any) -> None:
-    request = GenerationRequest.completion(json.dumps({"model": "m", "prompt": value}).encode())
+    request = GenerationRequest.parse(json.dumps({"model": "m", "prompt": value}).encode(), TEXT)
     assert json.loads(request.engine_body(stream=False)) == {"prompt": value, "stream": False}
 
 
@@ -108,7 +110,10 @@ def test_all_kinds_of_inputs(value: Any, count: int) -> None:
 @pytest.mark.parametrize("value", WRONG_INPUTS)
 def test_invalid_inputs_are_refused(value: Any) -> None:
     body = json.dumps({"model": "m", "prompt": value, "input": value}).encode()
-    for parse_body, param in ((GenerationRequest.completion, "prompt"), (EmbeddingRequest.parse, "input")):
+    for parse_body, param in (
+        (partial(GenerationRequest.parse, shape=TEXT), "prompt"),
+        (EmbeddingRequest.parse, "input"),
+    ):
         document = {key: value for key, value in json.loads(body).items() if key in ("model", param)}
         with pytest.raises(InvalidRequestError) as caught:
             parse_body(json.dumps(document).encode())
