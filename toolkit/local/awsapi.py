@@ -1,4 +1,4 @@
-"""The wire side of AWS's APIs: which service a request is for, and errors as SDKs expect them."""
+"""AWS's wire protocols: which service a request is for, and errors in the format that SDKs expect."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ from toolkit.local.service import DEFAULT_REGION
 _log = logging.getLogger(__name__)
 
 JSON = "application/x-amz-json-1.1"
+# Path of the deployed APIs.
+EXECUTE_API = "/_aws/execute-api"
+# Member of the scope of a request for a custom domain: the part of its path that belongs to the domain.
+BASE_PATH = "toolkit.base_path"
 
 # Of a request or a response, as the service model names them.
 Members = dict[str, Any]
@@ -31,13 +35,13 @@ _SCOPE = re.compile(
 
 
 class ApiError(Exception):
-    """An error that an AWS API answers.
+    """An error response of an AWS API.
 
     Args:
-        code: the name of the error's shape, such as `ValidationException`.
-        message: what an SDK shows.
+        code: name of the error shape, such as `ValidationException`.
+        message: shown by SDKs.
         status: the HTTP status.
-        members: further members of the shape.
+        members: additional members of the shape.
     """
 
     def __init__(self, code: str, message: str, *, status: int = 400, **members: Any) -> None:
@@ -48,7 +52,7 @@ class ApiError(Exception):
         self.members = members
 
     def response(self) -> JSONResponse:
-        """As JSON and REST-JSON services answer it."""
+        """The response of a JSON or REST-JSON service."""
         return JSONResponse(
             {"__type": self.code, "message": self.message, "Message": self.message, **self.members},
             status_code=self.status,
@@ -59,7 +63,7 @@ class ApiError(Exception):
 
 @dataclass(frozen=True)
 class Signature:
-    """What a request's SigV4 signature says; it is not verified.
+    """A request's SigV4 signature, not verified.
 
     Attributes:
         access_key: the caller's access key id; empty if the request is unsigned.
@@ -73,7 +77,7 @@ class Signature:
 
     @classmethod
     def of(cls, headers: Headers) -> Signature:
-        """Read it from the Authorization header."""
+        """Parse the Authorization header."""
         match = _SCOPE.search(headers.get("authorization", ""))
         if match is None:
             return cls("", DEFAULT_REGION, "")
@@ -81,7 +85,7 @@ class Signature:
 
 
 class SignedRoute(Route):
-    """A path of one AWS service's REST API; the same path signed for another service is not matched."""
+    """A path of one AWS service's REST API. It does not match requests signed for another service."""
 
     def __init__(self, service: str, path: str, handler: Handler, *, methods: Collection[str]) -> None:
         super().__init__(path, _with_errors(handler), methods=methods)
@@ -91,17 +95,17 @@ class SignedRoute(Route):
         match, child_scope = super().matches(scope)
         if match is Match.FULL and Signature.of(Headers(scope=scope)).service == self._service:
             return match, child_scope
-        # Not "method not allowed" either: moto may answer it.
+        # Not "method not allowed": moto may support it.
         return Match.NONE, {}
 
 
 class TargetRoute(BaseRoute):
-    """Operations of one JSON-RPC service, told by `X-Amz-Target: <prefix>.<Operation>`.
+    """Operations of one JSON-RPC service, identified by `X-Amz-Target: <prefix>.<Operation>`.
 
     Args:
         prefix: the service's target prefix, such as `SageMaker`.
-        operations: those that the handler answers; the others go to moto.
-        handler: finds the operation's name in `request.path_params["operation"]`.
+        operations: supported by the handler; the others go to moto.
+        handler: reads the operation's name from `request.path_params["operation"]`.
     """
 
     def __init__(self, prefix: str, operations: Collection[str], handler: Handler) -> None:
@@ -110,7 +114,7 @@ class TargetRoute(BaseRoute):
         self._app = request_response(_with_errors(handler))
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if scope["type"] == "http" and scope["method"] == "POST":
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == "/":
             target = Headers(scope=scope).get("x-amz-target", "")
             operation = target.removeprefix(self._prefix)
             if operation != target and operation in self.operations:
@@ -127,8 +131,8 @@ def _with_errors(handler: Handler) -> Handler:
             return await handler(request)
         except ApiError as error:
             return error.response()
-        except Exception as error:  # noqa: BLE001 logged, and told to the caller
-            # A mistake in the cloud. Not a 500, which SDKs try again for minutes.
+        except Exception as error:  # noqa: BLE001 logged and returned to the caller
+            # Not a 500, which SDKs retry for minutes.
             _log.exception("%s %s", request.method, request.url.path)
             message = f"the embedded cloud failed: {type(error).__name__}: {error}"
             return ApiError("InternalFailure", message, status=501).response()

@@ -1,7 +1,6 @@
-"""Child processes that die with the embedded cloud, also when it is killed hard.
+"""Child processes that end with the embedded cloud, even if it is killed.
 
-Each child runs under a small supervisor (`toolkit.local.supervisor`) in a session of its own, and that one
-under a guard.
+Each child has a small supervisor (`toolkit.local.supervisor`) in its own session, which has a guard.
 """
 
 from __future__ import annotations
@@ -19,20 +18,20 @@ from typing import cast
 import psutil
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
-# CloudWatch Logs takes 256 KB an event; a longer line is cut into several.
+# Limit of an event in CloudWatch Logs; longer lines are split.
 MAX_LINE_BYTES = 256 * 1024
 _CHUNK_BYTES = 64 * 1024
-# So many that another chunk cannot make the line too long: a character has at most four bytes.
+# Another chunk cannot exceed the limit then: a character has at most four bytes.
 _MAX_PENDING_CHARACTERS = (MAX_LINE_BYTES - _CHUNK_BYTES) // 4
-# A process that left its group may keep the output open after the child's end; it is not waited for.
+# A process that left the group may keep the output open after the child's exit: do not wait for it.
 _OUTPUT_DRAIN_SECONDS = 5.0
 
 
 class Child:
-    """A running or ended child process, from `start`.
+    """A child process, running or exited, from `start`.
 
     Attributes:
-        pid: its process id, which is also the id of its process group.
+        pid: also the id of its process group.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class Child:
 
     @property
     def returncode(self) -> int | None:
-        """The exit code, negative for a signal; None while the child runs."""
+        """The exit code, negative for a signal; None while the child is running."""
         return self._returncode
 
     def memory_bytes(self) -> int:
@@ -71,7 +70,7 @@ class Child:
         return total
 
     async def wait(self) -> int:
-        """Wait for the end; by then all output was delivered.
+        """Wait for the exit and the delivery of all output.
 
         Returns:
             The exit code, negative for a signal.
@@ -79,7 +78,7 @@ class Child:
         return await asyncio.shield(self._end)
 
     async def stop(self, grace_seconds: float = 5.0) -> None:
-        """Ask the child to end (SIGTERM), kill its process group after `grace_seconds`, wait for the end."""
+        """Send SIGTERM, kill the process group after `grace_seconds`, and wait for the exit."""
         if not self._lifeline.is_closing():
             self._lifeline.write(b"\n")
         try:
@@ -93,7 +92,7 @@ class Child:
         if line and line[0] == "exited":
             code = int(line[1])
         else:
-            # Somebody killed the supervisor; what it guarded must not stay.
+            # The supervisor was killed.
             _kill_group(self.pid)
             code = -signal.SIGKILL
         await self._supervisor.wait()
@@ -122,14 +121,14 @@ async def start(
     """Start a child process.
 
     Args:
-        argv: the program (looked up on the PATH of `env` unless it is a path) and its arguments.
-        env: its whole environment.
-        cwd: its working directory.
-        on_output: called in the event loop with each line of standard output and error, in order,
-            without its end.
+        argv: the program (a path, or a name on the PATH of `env`) and its arguments.
+        env: the complete environment.
+        cwd: the working directory.
+        on_output: called in the event loop with each line of standard output and error, in order, without
+            its line break.
 
     Raises:
-        OSError: the program or the directory does not exist or may not be used.
+        OSError: the program or the directory does not exist or is not accessible.
     """
     readable, writable = os.pipe()
     try:
@@ -141,7 +140,7 @@ async def start(
             env=dict(env),
             cwd=cwd,
             pass_fds=(writable,),
-            # Ctrl-C in the terminal of a cloud in the foreground is the cloud's to handle.
+            # The cloud handles Ctrl-C itself.
             start_new_session=True,
         )  # fmt: skip
     except BaseException:
@@ -169,10 +168,10 @@ def _kill_group(pid: int) -> None:
 
 
 def reserved_port() -> int:
-    """A port of 127.0.0.1 that nobody is given who asks for any, for a minute.
+    """Reserve a free port of 127.0.0.1 for a minute.
 
-    A connection on it is left in TIME_WAIT: the system keeps such ports out of those that it picks itself,
-    while a server that asks for this very one (with SO_REUSEADDR, as servers do) gets it.
+    It leaves a connection in TIME_WAIT: the system does not assign such a port to programs that ask for any
+    port, while a server that asks for this one, with SO_REUSEADDR, gets it.
     """
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -180,7 +179,7 @@ def reserved_port() -> int:
         listener.listen(1)
         with socket.create_connection(listener.getsockname()) as client:
             accepted, _ = listener.accept()
-            # Who closes first is the one that waits.
+            # The side that closes first enters TIME_WAIT.
             accepted.close()
             client.recv(1)
         port: int = listener.getsockname()[1]

@@ -1,7 +1,6 @@
-"""Start, find, ask and stop the embedded cloud of a checkout.
+"""Start, find, query and stop the embedded cloud of a checkout.
 
-Standard library only, and not even `asyncio`, as long as all is well: every command of a local environment
-passes here.
+Imports the standard library only, without `asyncio`, because every command of a local environment runs it.
 """
 
 from __future__ import annotations
@@ -30,24 +29,23 @@ from toolkit.project import Project
 
 __all__ = ["CloudStatus", "RunningCloud", "ensure_running", "find", "log_tail", "status", "stop"]
 
-# A start takes a second or two; one that fails ends by itself and is noticed at once.
+# A start takes a second or two. If it fails, the process exits and the client notices at once.
 START_SECONDS = 180.0
-# A cloud stops its model servers in less; a hung one is killed.
+# The cloud stops its model servers in less; a hung cloud is killed.
 STOP_SECONDS = 20.0
-# A living cloud may be slow to answer while a model has all the processors; a dead one is not asked.
-ANSWER_SECONDS = 60.0
+# A running cloud may respond slowly while a model uses all processors.
+RESPONSE_SECONDS = 60.0
 _POLL_SECONDS = 0.02
-# With less, a start fails at the first file.
-LEAST_ROOM_BYTES = 1024 * 1024
+# With less, the cloud cannot write its first file.
+MIN_FREE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class RunningCloud:
-    """An embedded cloud that answers.
+    """A running embedded cloud.
 
     Attributes:
-        endpoint_url: its address, for `AWS_ENDPOINT_URL`.
-        pid: its process.
+        endpoint_url: the value for `AWS_ENDPOINT_URL`.
         instance_id: random, new at each start; all state of the cloud belongs to one instance.
     """
 
@@ -57,14 +55,12 @@ class RunningCloud:
 
 
 def ensure_running(project: Project, console: Console) -> RunningCloud:
-    """The project's cloud, started now unless it runs.
-
-    Commands that do this at the same time get the same cloud.
+    """Return the project's cloud, starting it if necessary; concurrent commands share one cloud.
 
     Raises:
-        PreflightError: it did not start; the error shows the end of its log. Or it does not answer.
-        InterruptedByUserError: Ctrl-C while it started; it is gone.
-        InputError: a setting for it has no good value.
+        PreflightError: it does not start (the error shows the end of its log), or does not respond.
+        InterruptedByUserError: Ctrl-C during the start; the process was killed.
+        InputError: TOOLKIT_LOCAL_TIME_SCALE is invalid.
     """
     timescale.scale()
     folder = Folder.of(project)
@@ -80,17 +76,17 @@ def ensure_running(project: Project, console: Console) -> RunningCloud:
 
 
 def find(project: Project) -> RunningCloud | None:
-    """The project's cloud if it runs.
+    """Return the project's cloud if it is running.
 
     Raises:
-        PreflightError: it is there, and does not answer.
+        PreflightError: it is running but does not respond.
     """
     record = _find(Folder.of(project))
     return _running(record) if record else None
 
 
 def stop(project: Project, console: Console) -> bool:
-    """Stop the project's cloud and everything in it; its state is gone.
+    """Stop the project's cloud with everything in it, and discard its state.
 
     Returns:
         Whether it was running.
@@ -100,7 +96,7 @@ def stop(project: Project, console: Console) -> bool:
         return False
     with _locked(folder):
         record = folder.read()
-        # Also one that hangs: whoever has it end must not wait for it first.
+        # Without a health check: a hung cloud must stop too.
         if record is None or not _is_process(record):
             return False
         _stop(record, console)
@@ -108,17 +104,17 @@ def stop(project: Project, console: Console) -> bool:
 
 
 def status(project: Project) -> CloudStatus | None:
-    """What the project's cloud runs; None if it does not run itself.
+    """Return what the project's cloud runs; None if the cloud is not running.
 
     Raises:
-        PreflightError: it is there, and does not answer.
+        PreflightError: it is running but does not respond.
     """
     record = _find(Folder.of(project))
     return _status(record) if record else None
 
 
 def log_tail(project: Project, lines: int) -> list[str]:
-    """The last lines of the cloud's own log, also of one that has ended."""
+    """Return the last lines of the cloud's own log, even after it stopped."""
     return _log_tail(Folder.of(project), lines)
 
 
@@ -128,18 +124,17 @@ def _running(record: Record) -> RunningCloud:
 
 def _find(folder: Folder) -> Record | None:
     record = folder.read()
-    return record if record and _answers(record) else None
+    return record if record and _responds(record) else None
 
 
-def _answers(record: Record) -> bool:
-    """Whether it is this very cloud that listens at its port, not a program that took the port since."""
+def _responds(record: Record) -> bool:
+    """Whether this cloud listens at its port, not a program that took the port later."""
     if not is_alive(record.pid):
-        # A program that took its port may take its time to answer.
         return False
     try:
         return _get(record, "/_toolkit/health").get("instance_id") == record.instance_id
     except TimeoutError:
-        # Another one in its place would be empty, and all that is deployed in this one lost.
+        # Starting another cloud would lose everything deployed in this one.
         if _is_process(record):
             raise _silent(record) from None
         return False
@@ -148,7 +143,7 @@ def _answers(record: Record) -> bool:
 
 
 def _is_process(record: Record) -> bool:
-    """Whether the process is the cloud's, whose arguments name it, and not one that got its number since."""
+    """Whether the process is the cloud, not another one with its process id."""
     import psutil
 
     try:
@@ -159,19 +154,19 @@ def _is_process(record: Record) -> bool:
 
 def _silent(record: Record) -> PreflightError:
     return PreflightError(
-        f"the embedded cloud (process {record.pid}) does not answer",
+        f"the embedded cloud (process {record.pid}) does not respond",
         where=record.endpoint_url,
-        remedy="try again when this machine has less to do, or end it and what is deployed in it: "
-        "`toolkit local down`",
+        remedy="retry when this machine is less busy, or run `toolkit local down`, which discards what is "
+        "deployed in it",
     )
 
 
 def _get(record: Record, path: str) -> dict[str, object]:
-    connection = http.client.HTTPConnection("127.0.0.1", record.port, timeout=ANSWER_SECONDS)
+    connection = http.client.HTTPConnection("127.0.0.1", record.port, timeout=RESPONSE_SECONDS)
     with contextlib.closing(connection):
         connection.request("GET", path)
-        answer = json.loads(connection.getresponse().read())
-        return answer if isinstance(answer, dict) else {}
+        content = json.loads(connection.getresponse().read())
+        return content if isinstance(content, dict) else {}
 
 
 def _status(record: Record) -> CloudStatus:
@@ -186,18 +181,18 @@ def _is_outdated(record: Record) -> bool:
 
 
 def _replace_outdated(record: Record, console: Console) -> Record | None:
-    """Stop a cloud of another kind, unless something is deployed in it: the user decides on that."""
+    """Stop an outdated cloud, unless something is deployed in it: then the user decides."""
     if record.code_version != code_version():
         difference = "runs older code than this command"
     else:
         difference = f"was started with {timescale.SETTING}={record.time_scale:g}"
     if _status(record).empty:
-        console.line(f"the embedded cloud {difference} and is empty: starting it anew")
+        console.line(f"the embedded cloud {difference} and is empty: restarting it")
         _stop(record, console)
         return None
     console.warning(
-        f"the embedded cloud {difference}, and restarting it loses what is deployed in it; to have it as "
-        "it should be: `toolkit local down`, then apply again"
+        f"the embedded cloud {difference}, and a restart would discard what is deployed in it; to "
+        "replace it, run `toolkit local down`, then apply again"
     )
     return record
 
@@ -206,7 +201,7 @@ def _replace_outdated(record: Record, console: Console) -> Record | None:
 def _locked(folder: Folder) -> Iterator[None]:
     folder.path.mkdir(parents=True, exist_ok=True)
     with folder.lock.open("w") as lock:
-        # Released by the operating system when this process ends, however it does.
+        # The operating system releases it when this process ends, however it ends.
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -216,7 +211,7 @@ def _start(folder: Folder, console: Console) -> Record:
     command = [sys.executable, "-P", "-m", "toolkit.local.server"]
     command += ["--directory", str(folder.path), "--instance-id", instance_id]
     with console.progress("starting the embedded cloud"), folder.log.open("wb"):
-        # Opened anew for appending: see guard._BoundedHandler.
+        # For appending: see guard._BoundedHandler.
         with folder.log.open("ab") as log:
             process = subprocess.Popen(
                 command,
@@ -225,26 +220,26 @@ def _start(folder: Folder, console: Console) -> Record:
                 stderr=log,
                 cwd=folder.path,
                 env=_environment(),
-                # A session of its own: it survives this command, its terminal and Ctrl-C in it.
+                # In its own session it survives this command, its terminal and Ctrl-C.
                 start_new_session=True,
             )
         try:
             return _wait_until_ready(folder, process, instance_id)
         except KeyboardInterrupt:
-            # The next command would start another one in the same folder.
+            # The next command would start a second cloud in the same folder.
             process.kill()
             process.wait()
             raise InterruptedByUserError("stopped; the embedded cloud was not started") from None
 
 
 def _environment() -> dict[str, str]:
-    # The user's own AWS settings must reach neither moto nor the functions, nor does a hub's token belong
-    # into a process that stays.
-    left_out = ("AWS_", "HF_", "HUGGING_FACE_")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    # The user's AWS settings must reach neither moto nor the functions, and a long-running process must not
+    # hold a Hugging Face token.
+    excluded = ("AWS_", "HF_", "HUGGING_FACE_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(excluded)}
     return environment | {
         "PYTHONUNBUFFERED": "1",
-        # Threads handle large bodies: that memory shall go back to the system, not into reserves of each.
+        # Threads handle large bodies: return that memory to the system instead of one arena per thread.
         "MALLOC_ARENA_MAX": "2",
         "MALLOC_MMAP_THRESHOLD_": str(256 * 1024),
         "MOTO_DISABLE_GLOBAL_CORS": "true",
@@ -256,28 +251,28 @@ def _wait_until_ready(folder: Folder, process: subprocess.Popen[bytes], instance
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise _start_error(folder, f"it ended with exit code {process.returncode}")
+            raise _start_error(folder, f"it exited with code {process.returncode}")
         record = folder.read()
-        if record is not None and record.instance_id == instance_id and _answers(record):
+        if record is not None and record.instance_id == instance_id and _responds(record):
             return record
         time.sleep(_POLL_SECONDS)
     process.kill()
-    raise _start_error(folder, f"it did not answer within {START_SECONDS:.0f} s")
+    raise _start_error(folder, f"no response within {START_SECONDS:.0f} s")
 
 
 def _start_error(folder: Folder, reason: str) -> PreflightError:
-    if shutil.disk_usage(folder.path).free < LEAST_ROOM_BYTES:
-        # Its log can't say so: there is no room for that either.
+    if shutil.disk_usage(folder.path).free < MIN_FREE_BYTES:
+        # The log cannot show this: there is no space for it either.
         return PreflightError(
-            f"the embedded cloud did not start: no space is left ({reason})",
+            f"cannot start the embedded cloud: no space left on the disk ({reason})",
             where=str(folder.path),
-            remedy="make room on that disk: what is deployed is kept there, weights included",
+            remedy="free disk space: the cloud keeps everything deployed there, weights included",
         )
     return PreflightError(
-        f"the embedded cloud did not start: {reason}",
+        f"cannot start the embedded cloud: {reason}",
         where=str(folder.log),
         details=_log_tail(folder, 15),
-        remedy="run `make setup` if a package is missing; the whole log is in the file named above",
+        remedy="run `make setup` if a package is missing; the file above has the whole log",
     )
 
 
@@ -289,14 +284,14 @@ def _log_tail(folder: Folder, lines: int) -> list[str]:
 
 
 def _stop(record: Record, console: Console) -> None:
-    # It may have ended in this moment.
+    # It may just have exited.
     with console.progress("stopping the embedded cloud"), contextlib.suppress(ProcessLookupError):
         os.kill(record.pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         while is_alive(record.pid):
             if time.monotonic() > deadline:
-                console.warning("the embedded cloud did not stop by itself and was killed")
-                # Its children notice and end too.
+                console.warning("the embedded cloud did not stop and was killed")
+                # Its children end with it.
                 os.kill(record.pid, signal.SIGKILL)
                 deadline += STOP_SECONDS
             time.sleep(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""AWS's event stream encoding (`application/vnd.amazon.eventstream`), the writing side."""
+"""AWS's event stream encoding (`application/vnd.amazon.eventstream`): the encoder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STRING = 7
 
 
 class Event:
-    """A kind of message; its headers are encoded once."""
+    """A message type, whose headers are encoded once."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._headers = b"".join(_header(name, value) for name, value in headers.items())
@@ -29,15 +29,15 @@ class Event:
         )
 
     def encode(self, payload: bytes) -> bytes:
-        """One frame."""
-        # The lengths of the frame and of the headers, each followed by a checksum of all before it.
+        """Encode one frame."""
+        # Lengths of the frame and of the headers, with a checksum, then everything with a checksum.
         prelude = struct.pack("!II", 16 + len(self._headers) + len(payload), len(self._headers))
         frame = prelude + struct.pack("!I", zlib.crc32(prelude)) + self._headers + payload
         return frame + struct.pack("!I", zlib.crc32(frame))
 
 
 def exception(exception_type: str, **members: str) -> bytes:
-    """A frame that ends the stream with a modelled error, which SDKs raise."""
+    """Encode a frame that ends the stream with a modelled error, which SDKs raise."""
     event = Event(
         {
             ":exception-type": exception_type,

@@ -1,4 +1,4 @@
-"""What keeps the cloud to itself: loopback only, no use by web pages, a log that does not grow for ever."""
+"""Limits of the cloud's process: loopback connections only, no access for web pages, a bounded log."""
 
 from __future__ import annotations
 
@@ -14,39 +14,44 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from toolkit.local.awsapi import BASE_PATH, EXECUTE_API
+
 MAX_LOG_BYTES = 5_000_000
-# What a deployed API answers is for its callers, browsers included.
-_OPEN_TO_BROWSERS = "/_aws/execute-api/"
 
 
 class LoopbackOnlyMiddleware:
-    """ASGI middleware that refuses what a web page in the user's browser sends.
+    """ASGI middleware that refuses requests from web pages, except to deployed APIs.
 
-    The cloud has no secrets to check, and creating a function is running code. A page can reach
-    127.0.0.1, but it cannot leave out the Origin header where it matters, nor forge the Host header.
+    The cloud checks no secrets, and creating a function runs code. A page can reach 127.0.0.1, but it can
+    neither omit the Origin header of such a request nor, after DNS rebinding, forge the Host header.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not scope["path"].startswith(_OPEN_TO_BROWSERS):
-            headers = Headers(scope=scope)
-            if "origin" in headers or not _is_loopback_name(headers.get("host", "")):
-                refusal = PlainTextResponse("the embedded cloud answers no web pages\n", status_code=403)
-                await refusal(scope, receive, send)
-                return
+        if scope["type"] == "http" and not _is_allowed(scope):
+            refusal = PlainTextResponse("the embedded cloud refuses requests from web pages\n", 403)
+            await refusal(scope, receive, send)
+            return
         await self._app(scope, receive, send)
+
+
+def _is_allowed(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
+    if not _is_loopback_name(headers.get("host", "")) and BASE_PATH not in scope:
+        return False
+    return "origin" not in headers or scope["path"].startswith(f"{EXECUTE_API}/")
 
 
 def _is_loopback_name(host: str) -> bool:
     name = urlsplit(f"//{host}").hostname or ""
-    # S3 clients may put the bucket in front.
+    # S3 clients may prepend the bucket.
     return name in ("127.0.0.1", "localhost") or name.endswith((".localhost", ".127.0.0.1"))
 
 
 def refuse_outgoing_connections() -> None:
-    """From now on this process can open connections to loopback addresses only, whatever library tries."""
+    """Restrict this process to connections to loopback addresses, in any library."""
     sys.addaudithook(_check_connection)
 
 
@@ -55,7 +60,7 @@ def _check_connection(event: str, arguments: tuple[Any, ...]) -> None:
         address = arguments[1]
         host = address[0] if isinstance(address, tuple) else None
     elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
-        # Looking a name up is a question to the network, too.
+        # A DNS lookup uses the network too.
         host = arguments[0]
     else:
         return
@@ -73,7 +78,7 @@ def _is_loopback_address(host: str) -> bool:
 
 
 def configure_logging(file: Path) -> None:
-    """Log to standard error, which the client made `file`, and keep that file bounded."""
+    """Log to standard error, which the client redirects to `file`, and bound the size of that file."""
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
@@ -82,10 +87,10 @@ def configure_logging(file: Path) -> None:
 
 
 class _BoundedHandler(logging.StreamHandler[Any]):
-    """Moves the log's content away when it has grown large.
+    """Rotates the log when it is large.
 
-    By copying and emptying rather than renaming: standard output and error of this process, also what
-    libraries in C write, are open on this file (for appending, so that they go on at its new end).
+    It copies and truncates the file instead of renaming it, because standard output and error of this
+    process, which C libraries write to as well, stay open on the file, for appending.
     """
 
     def __init__(self, file: Path) -> None:

@@ -1,4 +1,4 @@
-"""CloudWatch Logs of the embedded cloud, for what runs in it: containers and functions."""
+"""Writes the output of containers and functions to CloudWatch Logs."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from collections.abc import Iterable
 
 from toolkit.local.service import ACCOUNT_ID, DEFAULT_REGION
 
-# Streams are kept in memory; a talkative container must not fill it.
+# Log streams are kept in memory.
 MAX_EVENTS_PER_STREAM = 20_000
 
 
 def put(group: str, stream: str, lines: Iterable[str], *, region: str = DEFAULT_REGION) -> None:
-    """Append lines to a log stream, with the present time.
+    """Append lines to a log stream, with the current time.
 
-    The group and the stream are created if they are missing, as SageMaker and Lambda do; a group made
-    this way has no retention. Of a stream the newest `MAX_EVENTS_PER_STREAM` lines are kept, at least
-    half of them. May be called from any thread.
+    Creates a missing group (without retention) and stream, as SageMaker and Lambda do. A stream keeps its
+    newest lines: at most `MAX_EVENTS_PER_STREAM`, at least half of that. Thread-safe.
     """
     from moto.logs.models import logs_backends
 
     now = int(time.time() * 1000)
-    # CloudWatch Logs refuses empty messages.
+    # CloudWatch Logs rejects empty messages.
     events = [{"message": line, "timestamp": now} for line in lines if line]
     backend = logs_backends[ACCOUNT_ID][region]
     backend.ensure_log_group(group)

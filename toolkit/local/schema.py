@@ -1,7 +1,7 @@
-"""Requests checked against AWS's own service model, and refused in the words that AWS uses.
+"""Validation of requests against AWS's service models, with AWS's error messages.
 
-botocore ships the model for its clients, and checks little of it on their side: lengths, patterns,
-enumerations such as instance types are the service's to check.
+botocore ships the models, but clients check little of them: lengths, patterns and enumerations are left to
+the service.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-# What AWS's patterns, written for Java, have and Python's `re` has not: Unicode categories, and
-# characters above U+FFFF as pairs of surrogates.
+# AWS's patterns are written for Java; Python's `re` lacks Unicode categories and surrogate pairs.
 _JAVA = {
     r"\p{L}": r"\w",
     r"\p{N}": r"\d",
@@ -47,7 +46,7 @@ _JAVA = {
 
 @functools.cache
 def compiled(pattern: str) -> re.Pattern[str]:
-    """A pattern of the service model."""
+    """Compile a pattern of the service model."""
     for java, python in _JAVA.items():
         pattern = pattern.replace(java, python)
     return re.compile(pattern)
@@ -57,12 +56,12 @@ class Schema:
     """The inputs of some operations of a service.
 
     Args:
-        service: botocore's name of it.
-        operations: which; the rest of the model is not kept.
+        service: botocore's service name.
+        operations: the rest of the model is discarded.
     """
 
     def __init__(self, service: str, operations: Collection[str]) -> None:
-        # A loader of its own, so that the whole model of thousands of shapes does not stay in memory.
+        # A shared loader would cache the whole model, with thousands of shapes.
         model: dict[str, Any] = Loader().load_service_model(service, "service-2")
         self._inputs = {
             operation: ServiceModel(reduced(model, operation)).operation_model(operation).input_shape
@@ -70,9 +69,7 @@ class Schema:
         }
 
     def parse(self, operation: str, body: bytes) -> dict[str, Any]:
-        """The members of a request, checked.
-
-        Members that the model does not have are kept, as AWS ignores them.
+        """Parse and validate the body of a request; like AWS, ignore unknown members.
 
         Raises:
             ApiError: SerializationException or ValidationException.
@@ -87,12 +84,12 @@ class Schema:
     def check(
         self, operation: str, members: dict[str, Any], error: str = "ValidationException"
     ) -> dict[str, Any]:
-        """The members of a request, checked, wherever in it they were.
+        """Validate the members of a request.
 
         Args:
             operation: the operation's name.
             members: by name.
-            error: what the service calls the error.
+            error: the service's code for the error.
 
         Raises:
             ApiError: SerializationException or `error`.
@@ -110,7 +107,7 @@ class Schema:
 
 
 def reduced(model: dict[str, Any], operation: str) -> dict[str, Any]:
-    """The service model with one operation and the shapes that its input needs."""
+    """Reduce a service model to one operation and the shapes of its input."""
     definition = model["operations"][operation]
     needed: dict[str, Any] = {}
     pending = [definition["input"]["shape"]] if "input" in definition else []
@@ -150,7 +147,7 @@ def _violations(shape: Shape, value: object, path: str) -> Iterator[str]:
 
 def _check_type(shape: Shape, value: object) -> None:
     expected = _TYPES.get(shape.type_name)
-    # In Python a boolean is an integer; in JSON it is not a number.
+    # In Python a boolean is an integer, in JSON it is not a number.
     confused = isinstance(value, bool) and shape.type_name != "boolean"
     if expected is not None and (confused or not isinstance(value, expected)):
         kind = type(value).__name__.upper()

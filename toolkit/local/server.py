@@ -1,21 +1,18 @@
 """The embedded cloud's process: one HTTP address on 127.0.0.1 for every AWS API.
 
-How the parts meet: each is a class made in `services()` with the `Cloud` and the other services that
-it needs, and keeps `toolkit.local.service.Service`:
+`services()` creates each service with the `Cloud` and the services that it depends on. All of them implement
+`toolkit.local.service.Service`:
 
-    routes()       Starlette routes, asked in the order of `services()`. `awsapi.SignedRoute` is a path
-                   of one service's REST API (told by the signature), `awsapi.TargetRoute` is a whole
-                   JSON-RPC service, a plain `Route` or `Mount` is for what is not an AWS API. What no
-                   route matches goes to moto.
-    start/stop     awaited in the event loop, in order and in reverse order. moto's models may be read
-                   and changed from there: its own requests run in threads.
+    routes()       Starlette routes, tried in the order of `services()`. `awsapi.SignedRoute` is a path of one
+                   service's REST API (identified by the signature), `awsapi.TargetRoute` a JSON-RPC service,
+                   a plain `Route` or `Mount` everything that is not an AWS API. Unmatched requests go to
+                   moto.
+    start/stop     awaited in the event loop, in order and in reverse order. They may read and change moto's
+                   models: moto's own requests run in threads.
     status()       `toolkit.local.status` items, for `/_toolkit/status`.
 
-Before all of them is `iam.middleware`, which denies when IAM is enforced; a service that acts with a role
-that it was passed asks the `Enforcement` of `services()`.
-
-Handlers run in the event loop and must not block it; `asyncio.to_thread` is for what does.
-Started by `toolkit.local.client`, not by hand.
+Handlers run in the event loop and must not block it: use `asyncio.to_thread`. `toolkit.local.client` starts
+the process.
 """
 
 from __future__ import annotations
@@ -61,15 +58,15 @@ _log = logging.getLogger(__name__)
 
 # How long a stopping cloud waits for requests in progress.
 SHUTDOWN_SECONDS = 2
-# Longer than clients keep an idle connection (Go's AWS SDK: 90 s): a server that closes first can cut a
-# request that is just being sent, and a repeated one finds its work done already.
+# Longer than clients keep an idle connection (AWS SDK for Go: 90 s): a server that closes first can cut off a
+# request in flight, and the retry finds its work already done.
 KEEP_ALIVE_SECONDS = 120
-# How often a cloud looks whether it is still the one of its checkout.
+# How often the cloud checks that its record still names it.
 _WATCH_SECONDS = 2.0
 
 
 def services(cloud: Cloud, enforcement: Enforcement) -> list[Service]:
-    """All parts of the cloud, in the order in which they start."""
+    """All services of the cloud, in start order."""
     iam = IamService(enforcement)
     metrics = Metrics()
     sagemaker = SageMakerService(cloud, enforcement, metrics)
@@ -88,8 +85,7 @@ class Server:
     """The assembled cloud.
 
     Attributes:
-        cloud: what the services see of it.
-        code_version: of the code that was loaded.
+        code_version: of the loaded code.
     """
 
     cloud: Cloud
@@ -136,7 +132,7 @@ class Server:
         return JSONResponse(status.to_json())
 
     def status(self) -> CloudStatus:
-        """What runs now."""
+        """What is running."""
         items = [item for service in self._services for item in service.status()]
         return CloudStatus(
             endpoint_url=self.cloud.endpoint_url,
@@ -156,18 +152,18 @@ def listen(preferred_port: int | None) -> socket.socket:
     """A socket bound to 127.0.0.1, at the preferred port unless another program has it."""
     # With the protocol named, asyncio sets TCP_NODELAY; without it, a response in two writes takes 44 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    # Connections of the last cloud in TIME_WAIT must not cost the port.
+    # Connections of the previous cloud in TIME_WAIT must not block the port.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", preferred_port or 0))
     except OSError as error:
-        _log.warning("port %s is taken (%s), choosing another", preferred_port, error)
+        _log.warning("cannot listen on port %s (%s): using another one", preferred_port, error)
         listener.bind(("127.0.0.1", 0))
     return listener
 
 
 class _Uvicorn(uvicorn.Server):
-    """Writes the cloud's record as soon as it answers."""
+    """Writes the cloud's record as soon as it accepts requests."""
 
     def __init__(self, config: uvicorn.Config, folder: state.Folder, record: state.Record) -> None:
         super().__init__(config)
@@ -181,7 +177,7 @@ class _Uvicorn(uvicorn.Server):
             self._watch = asyncio.create_task(self._stop_when_abandoned())
 
     async def _stop_when_abandoned(self) -> None:
-        """End when the record is gone or another's: after `make clean` nothing else would find this cloud."""
+        """Stop when no command finds this cloud any more, as after `make clean`."""
         while self._folder.read() == self._record:
             await asyncio.sleep(_WATCH_SECONDS)
         _log.warning("the record of this cloud is gone: stopping")
@@ -228,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     uvicorn_server = _Uvicorn(config, folder, record)
-    # What is loaded stays: looking for garbage need not go through it again and again.
+    # Exclude everything loaded so far from garbage collection.
     gc.collect()
     gc.freeze()
     uvicorn_server.run(sockets=[listener])

@@ -1,4 +1,4 @@
-"""What the parts of the embedded cloud have in common: see `toolkit.local.server` for how they meet."""
+"""The interface of the cloud's services; `toolkit.local.server` assembles them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from toolkit.local.status import Item
 
 ACCOUNT_ID = "123456789012"
 DEFAULT_REGION = "us-east-1"
-# The account's root, which is for whoever runs the cloud: what runs in it has credentials of its roles.
+# The account's root user, for whoever runs the cloud. Functions and containers have credentials of their
+# roles.
 ACCESS_KEY = SECRET_KEY = "local"  # noqa: S105
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """The running embedded cloud, as its services see it.
+    """The running embedded cloud, as seen by its services.
 
     Attributes:
-        directory: where it keeps files; what is in there need not survive it.
-        endpoint_url: its address, `http://127.0.0.1:<port>`, which serves every AWS API.
+        directory: for files that need not outlive the cloud.
+        endpoint_url: `http://127.0.0.1:<port>`, which serves every AWS API.
         instance_id: random, new at each start.
     """
 
@@ -32,10 +33,7 @@ class Cloud:
     instance_id: str
 
     def child_environment(self, region: str = DEFAULT_REGION) -> dict[str, str]:
-        """Environment variables that make AWS SDKs in a child process talk to this cloud.
-
-        Without credentials: those are a matter of the child's role.
-        """
+        """Environment variables for an AWS SDK in a child process, without credentials."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_REGION": region,
@@ -44,16 +42,16 @@ class Cloud:
 
 
 class Service(Protocol):
-    """A part of the cloud, made once by `toolkit.local.server.services`."""
+    """A service of the cloud."""
 
     def routes(self) -> Sequence[BaseRoute]:
-        """What it answers; asked once, before `start`. Anything no service answers goes to moto."""
+        """Its routes, read once before `start`. Unmatched requests go to moto."""
 
     async def start(self) -> None:
-        """Prepare; the cloud answers requests only afterwards."""
+        """Prepare. The cloud accepts requests afterwards."""
 
     async def stop(self) -> None:
-        """End all child processes and tasks, within a few seconds."""
+        """Stop all child processes and tasks within a few seconds."""
 
     def status(self) -> Iterable[Item]:
-        """What it runs now, for `toolkit local status`. Called in a thread; must not change anything."""
+        """What it runs, for `toolkit local status`. Called in a thread; must not change anything."""

@@ -1,4 +1,4 @@
-"""The files through which commands and the running cloud find each other, in `build/.cloud/`."""
+"""The files in `build/.cloud/` through which commands find the running cloud."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from toolkit.project import Project
 
 @dataclass(frozen=True)
 class Record:
-    """What a started cloud writes down once it listens.
+    """A cloud's record, written once it listens.
 
     Attributes:
-        port: on 127.0.0.1; kept after the cloud ends, so that the next one has the same address.
-        pid: the cloud's process.
-        instance_id: what the cloud at that port must answer to be this one.
-        code_version: of the toolkit's code that it runs.
+        port: on 127.0.0.1; the next cloud reuses it, so that the address stays the same.
+        instance_id: identifies the cloud at that port.
+        code_version: see `code_version`.
         time_scale: see `toolkit.local.timescale`.
     """
 
@@ -32,7 +31,7 @@ class Record:
 
     @property
     def endpoint_url(self) -> str:
-        """The cloud's address."""
+        """The value for `AWS_ENDPOINT_URL`."""
         return f"http://127.0.0.1:{self.port}"
 
 
@@ -44,12 +43,12 @@ class Folder:
 
     @classmethod
     def of(cls, project: Project) -> Folder:
-        """The folder of a project's cloud; it may not exist."""
+        """The folder of a project's cloud, which may not exist."""
         return cls(project.local_cloud)
 
     @property
     def log(self) -> Path:
-        """The cloud's own output."""
+        """Output of the cloud's process."""
         return self.path / "cloud.log"
 
     @property
@@ -62,13 +61,13 @@ class Folder:
         return self.path / "cloud.json"
 
     def read(self) -> Record | None:
-        """The cloud that was started last; it may have ended since."""
+        """The record of the last cloud, which may have stopped; None if there is none."""
         try:
             return Record(**json.loads(self._record.read_text()))
         except FileNotFoundError:
             return None
         except (ValueError, TypeError):
-            # Written by another version of the toolkit; worth no more than no record.
+            # Another version of the toolkit wrote it.
             return None
 
     def write(self, record: Record) -> None:
@@ -77,7 +76,7 @@ class Folder:
 
 
 def code_version() -> str:
-    """A digest of what determines how the cloud behaves: its code, its locked packages, its Python."""
+    """A digest of the cloud's code, locked packages and Python version."""
     package = Path(__file__).parent
     digest = hashlib.sha256(f"{sys.prefix} {sys.version}".encode())
     lock = package.parent.parent / "requirements" / "local.txt"

@@ -1,6 +1,6 @@
-"""What runs in the embedded cloud, as services report it and clients read it.
+"""What runs in the embedded cloud, as services report it and the client reads it.
 
-Standard library only: the client must not load the cloud's dependencies.
+Imports the standard library only: the client must not load the cloud's dependencies.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class EndpointStatus:
     """A SageMaker endpoint.
 
     Attributes:
-        status: SageMaker's word, such as `Creating` or `InService`.
+        status: SageMaker's status, such as `Creating` or `InService`.
         reason: why it failed or was rolled back.
     """
 
@@ -31,7 +31,7 @@ class FunctionStatus:
     """A Lambda function.
 
     Attributes:
-        instances: processes that run it now, warm ones included.
+        instances: its processes, including warm ones.
     """
 
     name: str
@@ -55,8 +55,8 @@ class ProcessStatus:
 
     Attributes:
         kind: `model` or `function`.
-        name: what it runs, such as `<endpoint>/<variant>/<instance>` or the function's name.
-        memory_bytes: resident memory of it and its own children.
+        name: such as `<endpoint>/<variant>/<instance>`, or the function's name.
+        memory_bytes: resident memory, including its own children.
     """
 
     kind: str
@@ -73,13 +73,11 @@ class CloudStatus:
     """The embedded cloud.
 
     Attributes:
-        endpoint_url: its address.
         started_at: seconds since the epoch.
-        uptime_seconds: how long it runs.
-        memory_bytes: resident memory of the cloud itself, without its child processes.
-        code_version: digest of the toolkit's code that it runs.
-        time_scale: seconds in it for a second of AWS; see `toolkit.local.timescale`.
-        empty: whether nothing would be lost by a restart.
+        memory_bytes: resident memory, without its child processes.
+        code_version: see `toolkit.local.state`.
+        time_scale: see `toolkit.local.timescale`.
+        empty: whether a restart would lose nothing.
     """
 
     endpoint_url: str
@@ -102,12 +100,12 @@ class CloudStatus:
         return sum(process.memory_bytes for process in self.processes)
 
     def to_json(self) -> dict[str, Any]:
-        """As `/_toolkit/status` answers it."""
+        """The body of `/_toolkit/status`."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> CloudStatus:
-        """Read what `to_json` made."""
+        """Parse the result of `to_json`."""
         return cls(
             **{name: value for name, value in data.items() if name not in _LISTS},
             endpoints=tuple(EndpointStatus(**item) for item in data["endpoints"]),
@@ -121,10 +119,10 @@ _LISTS = ("endpoints", "functions", "apis", "processes")
 
 
 def by_kind(items: Iterable[Item]) -> dict[str, tuple[Any, ...]]:
-    """Sort what the services report into the fields of `CloudStatus`."""
-    everything = list(items)
+    """Group the items of all services by field of `CloudStatus`."""
+    all_items = list(items)
     kinds = (EndpointStatus, FunctionStatus, ApiStatus, ProcessStatus)
     return {
-        field: tuple(item for item in everything if isinstance(item, kind))
+        field: tuple(item for item in all_items if isinstance(item, kind))
         for field, kind in zip(_LISTS, kinds, strict=True)
     }

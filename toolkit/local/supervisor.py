@@ -1,16 +1,15 @@
-"""Runs one program and makes sure that it does not outlive whoever asked for it.
+"""Runs one program, which must not outlive the parent process.
 
-Started by `toolkit.local.children` as `python -I -S supervisor.py STATUS_FD PROGRAM ARGUMENT…`; the
-standard library only, and little of it, because there is one of these beside every child process.
+`toolkit.local.children` starts it as `python -I -S supervisor.py STATUS_FD PROGRAM ARGUMENT…`. It imports
+little of the standard library, because each child process has its own supervisor.
 
-Standard input is a pipe that only the parent holds open. A byte on it passes on a polite request to
-end (SIGTERM); its end means that the parent is gone, however it died, and kills the program's whole
-process group. Nothing else than such a pipe works on every Unix and survives `kill -9` of the parent.
-A fork of the supervisor waits in the same way for the supervisor's own end: whichever is killed, also
-together with the parent, the other one sees to the program.
+Only the parent holds the other end of standard input. A byte on this pipe sends SIGTERM to the program; end
+of file means that the parent is gone and kills the program's process group. No other mechanism works on every
+Unix and survives `kill -9` of the parent. A fork of the supervisor, the guard, watches the supervisor in the
+same way: if either is killed, even together with the parent, the other one kills the program.
 
-On STATUS_FD the parent reads, one line each: `started PID`, or `failed ERRNO`; then `exited CODE`,
-where a negative code is a signal, as in `subprocess`.
+The supervisor writes lines to STATUS_FD: `started PID` or `failed ERRNO`, then `exited CODE`, where a
+negative code is a signal, as in `subprocess`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import select
 import signal
 import sys
 
-# Python ignores or catches these; the program must start with the defaults.
+# Python changes the handlers of these signals; the program starts with the defaults.
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -42,29 +41,29 @@ def main() -> int:
     except OSError as error:
         _report(status, f"failed {error.errno}")
         return 1
-    # The program's output must end when the program does, not when its supervisor does.
+    # The output pipe must close when the program exits, not when its supervisor does.
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.dup2(null, 2)
     guarded = _guard(pid, status)
     _report(status, f"started {pid}")
     code = _supervise(pid, wakeup)
-    # Its process id may soon be another program's.
+    # Another program may soon get its process id.
     _write(guarded, b"\n")
     _report(status, f"exited {code}")
     return 0
 
 
 def _guard(pid: int, status: int) -> int:
-    """Fork a guard, which kills the program's group if what this returns is closed before it gets a byte."""
+    """Fork the guard. It kills the program's group if the returned descriptor closes without a byte."""
     readable, writable = os.pipe()
     go_between = os.fork()
     if go_between:
         os.close(readable)
         os.waitpid(go_between, 0)
         return writable
-    # Neither in the group nor among the descendants of the supervisor, for whoever kills it with those, and
-    # with nothing open that others wait for the end of.
+    # Leave the supervisor's group and descendants, which may be killed together, and close the descriptors on
+    # which others wait for end of file.
     os.setsid()
     if os.fork():
         os._exit(0)
@@ -77,7 +76,7 @@ def _guard(pid: int, status: int) -> int:
 
 
 def _catch_signals() -> int:
-    """A file descriptor that becomes readable when the program ends or someone signals the supervisor."""
+    """Return a descriptor that is readable when the program exits or the supervisor gets a signal."""
     readable, writable = os.pipe()
     os.set_blocking(readable, False)
     os.set_blocking(writable, False)
@@ -91,7 +90,7 @@ def _supervise(pid: int, wakeup: int) -> int:
     while True:
         ready, _, _ = select.select([0, wakeup], [], [])
         if wakeup in ready and set(os.read(wakeup, 64)) - {signal.SIGCHLD}:
-            # Somebody ends the supervisor by hand: the program ends with it.
+            # A signal to the supervisor ends the program too.
             _signal_group(pid, signal.SIGKILL)
         done, code = os.waitpid(pid, os.WNOHANG)
         if not done and 0 in ready:
@@ -101,7 +100,7 @@ def _supervise(pid: int, wakeup: int) -> int:
             _signal_group(pid, signal.SIGKILL)
             done, code = os.waitpid(pid, 0)
         if done:
-            # What the program left behind in its group ends with it.
+            # Kill what is left of its group.
             _signal_group(pid, signal.SIGKILL)
             return os.waitstatus_to_exitcode(code)
 
@@ -110,17 +109,16 @@ def _signal_group(pid: int, number: int) -> None:
     try:
         os.killpg(pid, number)
     except (ProcessLookupError, PermissionError):
-        # No one is left in the group; macOS says "not permitted" when only the dead are.
+        # The group is empty; macOS reports "not permitted" if only zombies are left.
         return
 
 
 def _report(status: int, line: str) -> None:
-    # If the parent is gone, the end of standard input says so too.
     _write(status, f"{line}\n".encode())
 
 
 def _write(descriptor: int, data: bytes) -> None:
-    """Write to a pipe that perhaps nobody reads any more."""
+    """Write to a pipe whose reader may be gone."""
     with contextlib.suppress(BrokenPipeError):
         os.write(descriptor, data)
 

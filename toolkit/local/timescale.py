@@ -1,11 +1,10 @@
-"""How much faster the embedded cloud's waiting times pass than AWS's.
+"""The factor by which the embedded cloud shortens AWS's waiting times.
 
-Bake times, alarm periods, cooldowns and the like are minutes on AWS. Here they are as long times a factor,
-the setting TOOLKIT_LOCAL_TIME_SCALE: 0.02 makes 12 seconds of ten minutes, 1 is real time. What is scaled
-is waiting alone. Work takes as long as it takes, so a limit on work is never scaled down: see
-`toolkit.local.sagemaker.instance` for a time limit on both.
+Bake times, alarm periods and cooldowns last minutes on AWS. TOOLKIT_LOCAL_TIME_SCALE multiplies them: with
+0.02 ten minutes take 12 seconds, 1 is real time. Only waiting is scaled. A limit on work is never scaled
+down: see `toolkit.local.sagemaker.instance` for a time limit on both.
 
-Standard library only: the client checks the setting before it starts a cloud.
+Imports the standard library only: the client checks the setting before it starts a cloud.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from toolkit.errors import InputError
 
 SETTING = "TOOLKIT_LOCAL_TIME_SCALE"
 DEFAULT = 0.02
-# Less, and a period is shorter than the cloud can look at it.
+# With less, periods are shorter than the cloud's polling interval.
 MINIMUM = 0.001
 
 
 def scale() -> float:
-    """Seconds here for a second of AWS.
+    """Seconds in the embedded cloud per second on AWS.
 
     Raises:
         InputError: the setting is not a number from 0.001 to 1.
@@ -31,7 +30,7 @@ def scale() -> float:
 
 
 def asked() -> float | None:
-    """The setting, if it is made.
+    """The setting; None if it is unset.
 
     Raises:
         InputError: see `scale`.
@@ -45,12 +44,12 @@ def asked() -> float | None:
         value = 0.0
     if not MINIMUM <= value <= 1:
         raise InputError(
-            f"{SETTING} is {text!r}, which is not a number from {MINIMUM} to 1",
-            remedy=f"unset it for {DEFAULT} (ten minutes of AWS take 12 seconds), or set 1 for real time",
+            f"invalid {SETTING} {text!r}: not a number from {MINIMUM} to 1",
+            remedy=f"unset it for {DEFAULT} (ten minutes take 12 seconds), or set it to 1 for real time",
         )
     return value
 
 
 def scaled(seconds: float) -> float:
-    """The time in the embedded cloud, in seconds, for so many seconds on AWS."""
+    """The duration in the embedded cloud of a number of seconds on AWS."""
     return seconds * scale()

@@ -1,8 +1,7 @@
-"""Requests to the servers behind the cloud: model servers, and functions that are web servers.
+"""HTTP client for the cloud's child processes: model servers, and functions that are web servers.
 
-One request a connection, on loopback, where a new connection costs a fraction of a millisecond. Parts
-of an answer are handed on as they come. Small on purpose: with a general client the cost of a streamed
-token is several times higher.
+Each request has its own connection, which costs a fraction of a millisecond on loopback. Parts of the
+response are passed on as they arrive. A general client makes a streamed token several times more expensive.
 """
 
 from __future__ import annotations
@@ -17,22 +16,22 @@ import httptools
 
 Header = tuple[str, str]
 
-# A caller that reads slowly slows the server down, rather than filling memory.
+# Backpressure for the server if the caller reads slowly.
 _MAX_PENDING_BYTES = 256 * 1024
 
 
 class UpstreamError(ConnectionError):
-    """The server closed the connection early, or answered something that is not HTTP."""
+    """The server closed the connection early, or its response is not HTTP."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The beginning of an answer.
+class Response:
+    """A response whose body may still be arriving.
 
     Attributes:
         status: the HTTP status.
-        headers: with names in lower case; without those that concern the connection only.
-        parts: the body, part by part as it arrives. Raises UpstreamError if it breaks off.
+        headers: names in lower case, without hop-by-hop headers.
+        parts: the body as it arrives. Raises UpstreamError if it is incomplete.
     """
 
     status: int
@@ -40,7 +39,7 @@ class Answer:
     parts: AsyncIterator[bytes]
 
     def header(self, name: str, default: str = "") -> str:
-        """The value of one header; `name` in lower case."""
+        """The first value of a header; `name` in lower case."""
         return next((value for key, value in self.headers if key == name), default)
 
     async def read(self) -> bytes:
@@ -51,25 +50,25 @@ class Answer:
 @contextlib.asynccontextmanager
 async def request(
     port: int, method: str, target: str, *, headers: Sequence[Header] = (), body: bytes = b""
-) -> AsyncIterator[Answer]:
-    """Send a request to a server on 127.0.0.1; leaving the block closes the connection.
+) -> AsyncIterator[Response]:
+    """Send a request to a server on 127.0.0.1, and close the connection at the end of the block.
 
     Args:
-        port: where it listens.
+        port: of the server.
         method: the HTTP method.
-        target: the path, with the query if there is one.
-        headers: further headers; Host, Content-Length and those of the connection are set here.
+        target: path and query.
+        headers: without Host, Content-Length and hop-by-hop headers, which are set here.
         body: the whole body.
 
     Raises:
-        OSError: nothing listens there.
-        UpstreamError: see there.
+        OSError: no server listens there.
+        UpstreamError: the response is invalid or incomplete.
     """
     own = [("Host", f"127.0.0.1:{port}"), ("Content-Length", str(len(body))), ("Connection", "close")]
     own += [(name, value) for name, value in headers if name.lower() not in _SET_HERE]
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in own)]
     if any(character in line for line in lines for character in "\r\n"):
-        raise ValueError("a line break in a request's head")
+        raise ValueError("line break in a request header")
     head = "\r\n".join([*lines, "", ""]).encode("latin1")
     loop = asyncio.get_running_loop()
     transport, connection = await loop.create_connection(
@@ -78,9 +77,9 @@ async def request(
     try:
         transport.write(head + body)
         await connection.wait_for_head()
-        yield Answer(connection.status, connection.headers, connection.parts())
+        yield Response(connection.status, connection.headers, connection.parts())
     finally:
-        # Not a polite shutdown: a server that still works for us must notice at once.
+        # Abort, so that a server that is still working notices at once.
         transport.abort()
 
 
@@ -92,7 +91,7 @@ class _Connection(asyncio.Protocol):
     """One request's connection; the parser calls its `on_…` methods.
 
     Args:
-        has_body: whether the answer may have one; to a HEAD request it only says how long it would be.
+        has_body: False for a HEAD request, whose response has a length but no body.
     """
 
     def __init__(self, has_body: bool) -> None:
@@ -109,14 +108,14 @@ class _Connection(asyncio.Protocol):
         self._news = asyncio.Event()
 
     async def wait_for_head(self) -> None:
-        """Until status and headers are known."""
+        """Wait for status and headers."""
         while not self._has_head:
             if self._error is not None:
                 raise UpstreamError(self._error)
             await self._wait()
 
     async def parts(self) -> AsyncIterator[bytes]:
-        """What has arrived since the last part, again and again."""
+        """Yield the body in parts, each with everything received since the last."""
         while True:
             if self._pending:
                 part = b"".join(self._pending)
@@ -142,7 +141,7 @@ class _Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._error = f"the server answered something that is not HTTP: {error}"
+            self._error = f"the response is not HTTP: {error}"
         if sum(map(len, self._pending)) > _MAX_PENDING_BYTES and self._transport is not None:
             self._transport.pause_reading()
         self._news.set()
@@ -151,7 +150,7 @@ class _Connection(asyncio.Protocol):
         if error is None and self._has_head and self._ends_with_connection:
             self._ended = True
         elif not self._ended:
-            self._error = self._error or f"the server broke off{f': {error}' if error else ''}"
+            self._error = self._error or f"the server closed the connection{f': {error}' if error else ''}"
         self._news.set()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -163,7 +162,7 @@ class _Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
-        # 100 Continue and its like come before the answer.
+        # Interim responses such as 100 Continue precede the final one.
         self._has_head = self.status >= 200
         if not self._has_head:
             self.headers.clear()

@@ -80,7 +80,7 @@ def test_the_port_is_remembered(project: Project) -> None:
     client.stop(project, silent())
     second = client.ensure_running(project, silent())
     # Somebody else may have got the port meanwhile.
-    assert second.endpoint_url == first.endpoint_url or "is taken" in Folder.of(project).log.read_text()
+    assert second.endpoint_url == first.endpoint_url or "cannot listen" in Folder.of(project).log.read_text()
     assert second.instance_id != first.instance_id
 
 
@@ -158,15 +158,13 @@ def test_a_record_of_a_dead_cloud_harms_nobody(project: Project) -> None:
         bystander.wait()
 
 
-def test_a_cloud_that_does_not_answer_is_neither_replaced_nor_lost(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unresponsive_cloud_is_not_replaced(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = client.ensure_running(project, silent())
-    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(client, "RESPONSE_SECONDS", 0.5)
     os.kill(cloud.pid, signal.SIGSTOP)
     try:
         for ask in (client.find, client.status, lambda project: client.ensure_running(project, silent())):
-            with pytest.raises(PreflightError, match=f"process {cloud.pid}.* does not answer") as silence:
+            with pytest.raises(PreflightError, match=f"process {cloud.pid}.* does not respond") as silence:
                 ask(project)
             assert "toolkit local down" in (silence.value.remedy or "")
     finally:
@@ -175,9 +173,7 @@ def test_a_cloud_that_does_not_answer_is_neither_replaced_nor_lost(
     assert client.ensure_running(project, silent()) == cloud
 
 
-def test_a_cloud_that_does_not_answer_can_be_stopped(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unresponsive_cloud_can_be_stopped(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = client.ensure_running(project, silent())
     monkeypatch.setattr(client, "STOP_SECONDS", 0.5)
     os.kill(cloud.pid, signal.SIGSTOP)
@@ -192,12 +188,12 @@ def test_a_failed_start_shows_the_end_of_the_log(project: Project, monkeypatch: 
     monkeypatch.setattr(sys, "executable", str(program))
     with pytest.raises(PreflightError) as failure:
         client.ensure_running(project, silent())
-    assert "exit code 3" in failure.value.message
+    assert "exited with code 3" in failure.value.message
     assert failure.value.details == ("no module named moto",)
     assert client.log_tail(project, 5) == ["no module named moto"]
     # On a full disk there is no log that could say so.
-    monkeypatch.setattr(client, "LEAST_ROOM_BYTES", 1 << 62)
-    with pytest.raises(PreflightError, match="no space is left") as full:
+    monkeypatch.setattr(client, "MIN_FREE_BYTES", 1 << 62)
+    with pytest.raises(PreflightError, match="no space left") as full:
         client.ensure_running(project, silent())
     assert full.value.where == str(project.local_cloud)
 
@@ -268,9 +264,20 @@ def test_it_listens_on_loopback_only(project: Project) -> None:
         {"Host": "evil.example"},
     ],
 )
-def test_web_pages_get_no_answer(cloud: client.RunningCloud, headers: dict[str, str]) -> None:
+def test_requests_from_web_pages_are_refused(cloud: client.RunningCloud, headers: dict[str, str]) -> None:
     connection = http.client.HTTPConnection(cloud.endpoint_url.removeprefix("http://"))
     connection.request("POST", "/2015-03-31/functions", body="{}", headers=headers)
+    assert connection.getresponse().status == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/_aws/execute-api/", "/_aws/execute-api/a/b/c"])
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
+def test_web_pages_cannot_call_json_rpc_operations(
+    cloud: client.RunningCloud, path: str, headers: dict[str, str]
+) -> None:
+    connection = http.client.HTTPConnection(cloud.endpoint_url.removeprefix("http://"))
+    target = {"X-Amz-Target": "SageMaker.ListModels", "Content-Type": "application/x-amz-json-1.1"}
+    connection.request("POST", path, body="{}", headers={**target, **headers})
     assert connection.getresponse().status == 403
 
 
@@ -280,7 +287,7 @@ def test_it_ends_when_its_folder_is_removed(project: Project) -> None:
     eventually(lambda: is_gone(cloud.pid))
 
 
-def test_finding_a_running_cloud_loads_little(project: Project) -> None:
+def test_finding_a_running_cloud_imports_little(project: Project) -> None:
     client.ensure_running(project, silent())
     code = (
         "client.ensure_running(project, Console()); "
@@ -296,13 +303,15 @@ def test_the_users_aws_settings_do_not_reach_it(project: Project, monkeypatch: p
     assert "AWS_PROFILE" not in psutil.Process(cloud.pid).environ()
 
 
-def test_files_in_its_folder_are_not_taken_for_modules(project: Project) -> None:
+def test_modules_are_not_imported_from_its_folder(project: Project) -> None:
     project.local_cloud.mkdir(parents=True)
     (project.local_cloud / "uvicorn.py").write_text("raise SystemExit('taken from the working directory')")
     assert client.ensure_running(project, silent())
 
 
-def test_it_runs_at_the_time_scale_that_is_set(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_time_scale_restarts_an_empty_cloud(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def time_scale() -> float | None:
         status = client.status(project)
         return status.time_scale if status else None
@@ -322,9 +331,7 @@ def test_it_runs_at_the_time_scale_that_is_set(project: Project, monkeypatch: py
     assert "TOOLKIT_LOCAL_TIME_SCALE=0.5" in said.getvalue()
 
 
-def test_a_bad_time_scale_is_refused_before_anything_starts(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_invalid_time_scale_prevents_the_start(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(timescale.SETTING, "fast")
     with pytest.raises(InputError, match="'fast'"):
         client.ensure_running(project, silent())

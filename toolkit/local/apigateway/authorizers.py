@@ -31,7 +31,7 @@ _Key = tuple[str, str, str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _Result:
     policy: Mapping[str, Any]
     identity: Identity
     expires_at: float
@@ -42,7 +42,7 @@ class Authorizers:
 
     def __init__(self, functions: Runner) -> None:
         self._functions = functions
-        self._cache: dict[_Key, _Answer] = {}
+        self._cache: dict[_Key, _Result] = {}
 
     async def authorize(self, request: ApiRequest) -> Identity | None:
         """Who calls, if the method has an authorizer.
@@ -56,43 +56,43 @@ class Authorizers:
         identity = tuple(_value(request, source) or "" for source in authorizer.identity_sources)
         if not all(identity) or not _is_valid(authorizer, identity):
             raise GatewayError(Refusal.UNAUTHORIZED, "Unauthorized")
-        answer = await self._answer(request, authorizer, identity)
+        result = await self._result(request, authorizer, identity)
         try:
-            decision = decide(answer.policy, request.method_arn)
+            decision = decide(result.policy, request.method_arn)
         except ValueError as error:
             raise _broken(str(error)) from error
         if decision != "allow":
             explicit = " with an explicit deny" if decision == "deny" else ""
             message = f"User is not authorized to access this resource{explicit}"
             raise GatewayError(Refusal.ACCESS_DENIED, message)
-        return answer.identity
+        return result.identity
 
     def flush(self, api_id: str, stage: str) -> None:
         """Forget the answers for a stage."""
         end = f":{api_id}/{stage}"
         self._cache = {key: kept for key, kept in self._cache.items() if not key[0].endswith(end)}
 
-    async def _answer(
+    async def _result(
         self, request: ApiRequest, authorizer: Authorizer, identity: tuple[str, ...]
-    ) -> _Answer:
+    ) -> _Result:
         key = (request.stage.arn, request.stage.deployment_id, authorizer.name, identity)
         cached = self._cache.get(key)
         if cached is not None and cached.expires_at > time.monotonic():
             return cached
         document = await self._ask(request, authorizer, identity)
-        answer = _parse(document, time.monotonic() + authorizer.ttl_seconds)
+        result = _parse(document, time.monotonic() + authorizer.ttl_seconds)
         # Without an identity nobody could be told from others.
         if identity and authorizer.ttl_seconds > 0:
-            self._remember(key, answer)
-        return answer
+            self._remember(key, result)
+        return result
 
-    def _remember(self, key: _Key, answer: _Answer) -> None:
+    def _remember(self, key: _Key, result: _Result) -> None:
         if len(self._cache) >= _MAX_CACHED:
             now = time.monotonic()
             self._cache = {k: kept for k, kept in self._cache.items() if kept.expires_at > now}
             if len(self._cache) >= _MAX_CACHED:
                 self._cache.clear()
-        self._cache[key] = answer
+        self._cache[key] = result
 
     async def _ask(self, request: ApiRequest, authorizer: Authorizer, identity: tuple[str, ...]) -> Any:
         function = function_of(authorizer.uri)
@@ -104,15 +104,15 @@ class Authorizers:
             event = {"type": "TOKEN", "authorizationToken": identity[0], "methodArn": request.method_arn}
         else:
             event = request_event(request)
-        answer = self._functions.invoke(function, json.dumps(event).encode())
+        result = self._functions.invoke(function, json.dumps(event).encode())
         try:
-            return json.loads(await asyncio.wait_for(answer.read(), _TIMEOUT_SECONDS))
+            return json.loads(await asyncio.wait_for(result.read(), _TIMEOUT_SECONDS))
         except FunctionError as error:
             if error.message == "Unauthorized":
                 raise GatewayError(Refusal.UNAUTHORIZED, "Unauthorized") from error
             raise _failed(f"{function.name}: {error.error_type}") from error
         except TimeoutError as error:
-            answer.cancel()
+            result.cancel()
             raise _failed(f"{function.name} did not answer in {_TIMEOUT_SECONDS} s") from error
         except ValueError as error:
             raise _broken(f"{function.name} answered no JSON") from error
@@ -138,7 +138,7 @@ def _value(request: ApiRequest, source: str) -> str | None:
     raise _broken(f"{source} is no identity source")
 
 
-def _parse(document: Any, expires_at: float) -> _Answer:
+def _parse(document: Any, expires_at: float) -> _Result:
     if not isinstance(document, dict) or not isinstance(document.get("policyDocument"), dict):
         raise _broken("the authorizer's answer has no policyDocument")
     if not document.get("principalId"):
@@ -147,7 +147,7 @@ def _parse(document: Any, expires_at: float) -> _Answer:
     if not isinstance(context, dict) or not all(isinstance(v, _CONTEXT_TYPES) for v in context.values()):
         raise _broken("the authorizer's context holds more than texts, numbers and booleans")
     identity = Identity(str(document["principalId"]), context, document.get("usageIdentifierKey"))
-    return _Answer(document["policyDocument"], identity, expires_at)
+    return _Result(document["policyDocument"], identity, expires_at)
 
 
 def _failed(reason: str) -> GatewayError:

@@ -5,7 +5,7 @@ A client that sends `Host: llm.example.com` to the cloud's address gets what tha
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 from moto.apigateway.exceptions import BadRequestException
@@ -14,12 +14,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from toolkit.local.apigateway.gateway_responses import forbidden
+from toolkit.local.awsapi import BASE_PATH, EXECUTE_API
 from toolkit.local.service import ACCOUNT_ID
 
-# Where the APIs are, whatever domain leads to them.
-PREFIX: Final = "/_aws/execute-api"
-# What of a request's path is the domain's: a member of its scope.
-BASE_PATH: Final = "toolkit.base_path"
 _NO_BASE_PATH = "(none)"
 
 
@@ -54,7 +51,7 @@ def _led(scope: Scope, mappings: dict[str, BasePathMapping]) -> Scope | None:
     mapping = mappings.get(first if base_path else _NO_BASE_PATH)
     if mapping is None:
         return None
-    api = f"{PREFIX}/{mapping.rest_api_id}/{mapping.stage}"
+    api = f"{EXECUTE_API}/{mapping.rest_api_id}/{mapping.stage}"
     raw = scope["raw_path"].removeprefix(base_path.encode())
     return {
         **scope,

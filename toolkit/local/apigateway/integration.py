@@ -21,7 +21,7 @@ from toolkit.local.apigateway.exceptions import GatewayError, Refusal, failed, m
 from toolkit.local.apigateway.openapi import Integration, Method
 from toolkit.local.functions import models as functions_models
 from toolkit.local.functions.exceptions import TIMED_OUT, FunctionError, FunctionNotFoundError, RefusedError
-from toolkit.local.functions.invocation import MAX_EVENT_BYTES, Answer
+from toolkit.local.functions.invocation import MAX_EVENT_BYTES, ResponseStream
 from toolkit.local.functions.models import Function
 from toolkit.local.functions.runtime import Runner
 
@@ -56,11 +56,11 @@ async def run(request: ApiRequest, functions: Runner) -> Response:
     if len(event) > MAX_EVENT_BYTES:
         raise GatewayError(Refusal.REQUEST_TOO_LARGE, "Request Too Long", reason="Lambda takes 6 MB")
     started = time.monotonic()
-    answer = functions.invoke(function, event)
+    stream = functions.invoke(function, event)
     try:
         if integration.streams:
-            return await _streamed(request, answer, integration)
-        return await _buffered(request, answer, integration)
+            return await _streamed(request, stream, integration)
+        return await _buffered(request, stream, integration)
     except RefusedError as error:
         # AWS: what Lambda's API rejects is a 500, what the function does wrong a 502.
         raise misconfigured(f"{function.name}: {error.error_type}: {error.message}") from error
@@ -69,7 +69,7 @@ async def run(request: ApiRequest, functions: Runner) -> Response:
             raise _timed_out(function.name) from error
         raise failed(f"{function.name}: {error.error_type}: {error.message}") from error
     except TimeoutError as error:
-        answer.cancel()
+        stream.cancel()
         raise _timed_out(function.name) from error
     finally:
         request.outcome.integration_seconds = time.monotonic() - started
@@ -115,8 +115,8 @@ def _status(document: dict[str, Any], default: int | None) -> int:
     return number
 
 
-async def _buffered(request: ApiRequest, answer: Answer, integration: Integration) -> Response:
-    payload = await asyncio.wait_for(answer.read(), integration.timeout_seconds)
+async def _buffered(request: ApiRequest, stream: ResponseStream, integration: Integration) -> Response:
+    payload = await asyncio.wait_for(stream.read(), integration.timeout_seconds)
     try:
         document = json.loads(payload)
     except ValueError:
@@ -137,12 +137,12 @@ def _response(body: bytes, status: int, headers: MutableHeaders) -> Response:
     return response
 
 
-async def _streamed(request: ApiRequest, answer: Answer, integration: Integration) -> Response:
-    parts = answer.parts()
+async def _streamed(request: ApiRequest, stream: ResponseStream, integration: Integration) -> Response:
+    parts = stream.parts()
     deadline = asyncio.get_running_loop().time() + _STREAM_SECONDS
     prelude, rest = await asyncio.wait_for(_prelude(parts), integration.timeout_seconds)
     response = StreamingResponse(
-        _body(rest, parts, deadline), _status(prelude, 200), background=BackgroundTask(answer.cancel)
+        _body(rest, parts, deadline), _status(prelude, 200), background=BackgroundTask(stream.cancel)
     )
     response.raw_headers = _headers(request, prelude).raw
     return response

@@ -29,8 +29,8 @@ class Recorded(Response):
         done: called at the end.
     """
 
-    def __init__(self, answer: Response, request: ApiRequest, done: Callable[[ApiRequest], None]) -> None:
-        self._answer = answer
+    def __init__(self, response: Response, request: ApiRequest, done: Callable[[ApiRequest], None]) -> None:
+        self._response = response
         self._request = request
         self._done = done
 
@@ -44,7 +44,7 @@ class Recorded(Response):
             await send(message)
 
         try:
-            await self._answer(scope, receive, counting)
+            await self._response(scope, receive, counting)
         finally:
             outcome.seconds = time.monotonic() - self._request.started
             self._done(self._request)

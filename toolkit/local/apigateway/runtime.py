@@ -8,19 +8,19 @@ from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from toolkit.local.apigateway import integration, models
 from toolkit.local.apigateway.access import IamAuthorization
 from toolkit.local.apigateway.api_request import ApiRequest
 from toolkit.local.apigateway.authorizers import Authorizers
-from toolkit.local.apigateway.domains import BASE_PATH, PREFIX
 from toolkit.local.apigateway.exceptions import GatewayError, Refusal, misconfigured
 from toolkit.local.apigateway.gateway_responses import forbidden, gateway_response
 from toolkit.local.apigateway.metrics import Recorded, Recorder
 from toolkit.local.apigateway.models import DeployedStage
 from toolkit.local.apigateway.throttling import Throttle
 from toolkit.local.apigateway.usage_plans import Quotas, authorize_key
+from toolkit.local.awsapi import BASE_PATH, EXECUTE_API
 from toolkit.local.functions.runtime import Runner
 
 _log = logging.getLogger(__name__)
@@ -56,8 +56,9 @@ class DataPlane:
         self._record = record
 
     def routes(self) -> Sequence[BaseRoute]:
-        """All stages of all APIs."""
-        return [Route(f"{PREFIX}/{{api_id}}/{{stage}}{{path:path}}", self._handle, methods=_METHODS)]
+        """All stages of all APIs; moto must see no request that looks like one for them."""
+        stages = f"{EXECUTE_API}/{{api_id}}/{{stage}}{{path:path}}"
+        return [Route(stages, self._handle, methods=_METHODS), Mount(EXECUTE_API, app=forbidden())]
 
     async def _handle(self, http_request: Request) -> Response:
         stage = models.find(http_request.path_params["api_id"], http_request.path_params["stage"])
@@ -129,7 +130,7 @@ def _url(request: Request, stage: DeployedStage) -> str:
 
 
 def _path(request: Request, stage: DeployedStage) -> str:
-    path = _raw_path(request).removeprefix(f"{PREFIX}/{stage.api_id}/{stage.name}")
+    path = _raw_path(request).removeprefix(f"{EXECUTE_API}/{stage.api_id}/{stage.name}")
     return path or "/"
 
 

@@ -1,8 +1,8 @@
-"""Invocations that nobody waits for (type `Event`), tried again when they fail, as Lambda's own queue does.
+"""Asynchronous invocations (type `Event`), retried as Lambda's own queue retries them.
 
-After an error of the function twice, a minute and two minutes later. One that Lambda refuses, because too
-many run or its role cannot be assumed, goes back to the queue until it is too old, with waits that grow
-from a second to five minutes. The waits are scaled.
+After a function error, Lambda retries twice, a minute and two minutes later. A rejected invocation
+(throttled, or the role cannot be assumed) returns to the queue until the event expires, with waits from a
+second to five minutes. The waits are scaled.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from toolkit.local.timescale import scaled
 _log = logging.getLogger(__name__)
 
 _AFTER_ERROR_SECONDS = (60.0, 120.0)
-_AFTER_REFUSAL_SECONDS = 1.0
-_AFTER_REFUSAL_MAX_SECONDS = 300.0
+_AFTER_REJECTION_SECONDS = 1.0
+_AFTER_REJECTION_MAX_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,16 @@ class _Event:
     received: float = field(default_factory=time.monotonic)
 
     def expires_within(self, seconds: float, target: Function) -> bool:
-        """Whether it is too old for `target` once so many seconds have passed."""
+        """Whether the event expires for `target` in the next seconds."""
         return time.monotonic() + seconds - self.received > scaled(target.max_event_age_seconds)
 
 
 class AsyncInvocations:
-    """Takes events, and sees to it that their functions run.
+    """A queue of events.
 
     Args:
-        runner: runs them.
-        measure: told of events that came and that are given up.
+        runner: runs their functions.
+        measure: counts received and dropped events.
     """
 
     def __init__(self, runner: Runner, measure: FunctionMetrics) -> None:
@@ -53,18 +53,18 @@ class AsyncInvocations:
         self._measure = measure
 
     def put(self, target: Function, payload: bytes, client_context: str | None = None) -> str:
-        """Have a function run, some time; returns the request id of all attempts."""
+        """Queue an event; returns the request id of all attempts."""
         event = _Event(target.arn, payload, client_context)
         self._measure.received(target)
         self._runner.spawn(self._work(event, target))
         return event.request_id
 
     async def _work(self, event: _Event, target: Function) -> None:
-        refusals = _growing()
+        rejections = _backoff()
         errors = 0
         while (error := await self._attempt(event, target)) is not None:
             if isinstance(error, RefusedError):
-                wait = next(refusals)
+                wait = next(rejections)
             elif errors < target.max_retries:
                 wait = scaled(_AFTER_ERROR_SECONDS[errors])
                 errors += 1
@@ -74,29 +74,29 @@ class AsyncInvocations:
                 return self._drop(event, target, error)
             await asyncio.sleep(wait)
             try:
-                # As it is by then: whoever mends a function sees its events done.
+                # The current version: a fixed function processes its waiting events.
                 target = find_arn(event.arn)
             except FunctionNotFoundError:
-                _log.info("event %s is dropped: %s is gone", event.request_id, target.name)
+                _log.info("dropped event %s: function %s was deleted", event.request_id, target.name)
                 return None
         return None
 
     async def _attempt(self, event: _Event, target: Function) -> FunctionError | None:
-        answer = self._runner.invoke(target, event.payload, event.client_context, request_id=event.request_id)
+        stream = self._runner.invoke(target, event.payload, event.client_context, request_id=event.request_id)
         try:
-            await answer.read()
+            await stream.read()
         except FunctionError as error:
             return error
         return None
 
     def _drop(self, event: _Event, target: Function, error: FunctionError) -> None:
-        _log.info("event %s of %s is dropped: %s", event.request_id, target.name, error.error_type)
+        _log.info("dropped event %s of function %s: %s", event.request_id, target.name, error.error_type)
         self._measure.dropped(target)
 
 
-def _growing() -> Iterator[float]:
-    """Seconds here between attempts after refusals."""
-    seconds = _AFTER_REFUSAL_SECONDS
+def _backoff() -> Iterator[float]:
+    """Scaled seconds between attempts after rejections."""
+    seconds = _AFTER_REJECTION_SECONDS
     while True:
         yield scaled(seconds)
-        seconds = min(2 * seconds, _AFTER_REFUSAL_MAX_SECONDS)
+        seconds = min(2 * seconds, _AFTER_REJECTION_MAX_SECONDS)

@@ -1,25 +1,25 @@
-"""What can go wrong when a function is invoked."""
+"""Errors of invocations."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-# The error type of a function that was killed because it took too long.
+# Error type of a function that was killed after its time-out.
 TIMED_OUT = "Sandbox.Timedout"
 
 
 class FunctionNotFoundError(LookupError):
-    """There is no such function, version or alias."""
+    """The function, version or alias does not exist."""
 
 
 class FunctionError(Exception):
-    """The function failed; AWS calls this an unhandled function error.
+    """An unhandled function error.
 
     Args:
         error_type: such as `Runtime.ExitError`, or the name of a Python exception.
-        message: in Lambda's words.
-        payload: the whole error document, if the runtime made one.
+        message: as Lambda words it.
+        payload: the error document, if the runtime sent one.
     """
 
     def __init__(self, error_type: str, message: str, payload: bytes | None = None) -> None:
@@ -30,7 +30,7 @@ class FunctionError(Exception):
 
     @classmethod
     def from_payload(cls, payload: bytes) -> FunctionError:
-        """The error that a runtime reported with the document `payload`."""
+        """Parse the error document of a runtime."""
         try:
             document: Any = json.loads(payload)
         except ValueError:
@@ -41,13 +41,13 @@ class FunctionError(Exception):
 
 
 class RefusedError(FunctionError):
-    """Lambda did not even start the function.
+    """Lambda rejected the invocation before the function started.
 
     Args:
-        code: of the error that Lambda's API answers.
-        message: in Lambda's words.
-        status: its HTTP status.
-        members: further members of the error.
+        code: the error code of Lambda's API.
+        message: as Lambda words it.
+        status: the HTTP status.
+        members: additional members of the error.
     """
 
     def __init__(self, code: str, message: str, *, status: int, **members: str) -> None:

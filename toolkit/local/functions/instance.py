@@ -1,4 +1,4 @@
-"""A process that runs a function, whatever way it is driven."""
+"""One instance of a function, with its log stream; subclasses define how it gets requests."""
 
 from __future__ import annotations
 
@@ -20,25 +20,24 @@ from toolkit.local import logs
 from toolkit.local.children import Child
 from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.functions.exceptions import TIMED_OUT, FunctionError
-from toolkit.local.functions.invocation import Answer, Invocation
+from toolkit.local.functions.invocation import Invocation, ResponseStream
 from toolkit.local.functions.models import Function
 
-# Lambda gives a process 10 s to get ready, and then once more the function's own time-out.
+# Lambda gives the init phase 10 s, and then the function's time-out once more.
 INIT_SECONDS = 10.0
-# How often a busy process's memory is looked at.
+# Interval of the memory checks of a busy process.
 _MEMORY_SECONDS = 0.2
 
 
 class Instance(abc.ABC):
-    """A process of a function, which takes one request at a time.
+    """A process of a function. It serves one request at a time.
 
     Attributes:
-        function: what it runs.
         log: its log stream.
-        init_seconds: how long it took to get ready; None after its first invocation.
-        usable: whether it may take another request.
+        init_seconds: duration of its init phase; None after the first invocation.
+        usable: whether it may serve another request.
         idle_since: `time.monotonic()` of its last release.
-        expires_at: when its role's credentials end; seconds since the epoch.
+        expires_at: when its role's credentials expire, in seconds since the epoch.
     """
 
     content_type = "application/json"
@@ -56,31 +55,31 @@ class Instance(abc.ABC):
     @property
     @abc.abstractmethod
     def child(self) -> Child | None:
-        """The process, once it is started."""
+        """The process; None before the start."""
 
     @abc.abstractmethod
     async def _start(self) -> None:
-        """Start the process and wait until it can take a request; raises FunctionError."""
+        """Start the process and wait until it is ready; raises FunctionError."""
 
     @abc.abstractmethod
     def _parts(self, invocation: Invocation) -> AsyncGenerator[bytes]:
-        """The answer to one request; raises FunctionError."""
+        """Run one invocation and yield its response; raises FunctionError."""
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs."""
+        """Whether the process is running."""
         return self.child is not None and self.child.returncode is None
 
     def fits(self, function: Function) -> bool:
-        """Whether it can take a request for a function as that is now, and has credentials to its end."""
+        """Whether it runs the current version, with credentials that outlast an invocation."""
         lasts = time.time() + function.timeout_seconds < self.expires_at
         return self.alive and lasts and self.function == function
 
     async def start(self) -> None:
-        """Get ready.
+        """Start the process and wait until it is ready.
 
         Raises:
-            FunctionError: it could not; the process is gone.
+            FunctionError: it failed or timed out, and was stopped.
         """
         started = time.monotonic()
         self.log.init_start()
@@ -97,10 +96,10 @@ class Instance(abc.ABC):
             raise
         self.init_seconds = time.monotonic() - started
 
-    async def run(self, invocation: Invocation, answer: Answer) -> FunctionError | None:
-        """Answer one request; returns its error. Afterwards look at `usable`."""
+    async def run(self, invocation: Invocation, stream: ResponseStream) -> FunctionError | None:
+        """Run one invocation; returns its error. Check `usable` afterwards."""
         self.log.start(invocation.request_id)
-        answer.content_type = self.content_type
+        stream.content_type = self.content_type
         started = time.monotonic()
         error: FunctionError | None = None
         status: str | None = "error"
@@ -111,7 +110,7 @@ class Instance(abc.ABC):
                 aclosing(self._parts(invocation)) as parts,
             ):
                 async for part in parts:
-                    await answer.put(part)
+                    await stream.put(part)
             status = None
         except TimeoutError:
             error, status = self._timed_out(invocation), "timeout"
@@ -122,18 +121,17 @@ class Instance(abc.ABC):
         finally:
             watch.cancel()
             self._report(invocation, time.monotonic() - started, status)
-        answer.log_tail = self.log.tail()
-        await answer.end(error)
+        stream.log_tail = self.log.tail()
+        await stream.end(error)
         return error
 
     async def _watch_memory(self) -> None:
-        """Kill the process when it takes more than the function is given, as the kernel does on AWS."""
+        """Kill the process when it exceeds the function's memory, as the kernel does on AWS."""
         limit = self.function.memory_mb * 2**20
         while self.child is not None and self.alive:
-            # First, so that short requests cost nothing.
+            # Sleep first: short requests need no check.
             await asyncio.sleep(_MEMORY_SECONDS)
             with contextlib.suppress(psutil.Error):
-                # If it has ended by itself, whoever waits for its answer learns that.
                 process = psutil.Process(self.child.pid)
                 self._max_memory = max(self._max_memory, process.memory_info().rss)
                 if self._max_memory > limit:
@@ -152,13 +150,13 @@ class Instance(abc.ABC):
             try:
                 self._max_memory = max(self._max_memory, psutil.Process(self.child.pid).memory_info().rss)
             except psutil.Error:
-                # It ended in this moment; what was measured before stands.
+                # It just exited; keep the last measurement.
                 self.usable = False
         self.log.report(invocation.request_id, seconds, self._max_memory, self.init_seconds, status)
         self.init_seconds = None
 
     def exit_error(self, invocation: Invocation | None = None) -> FunctionError:
-        """The error for a process that ended by itself."""
+        """The error for a process that exited."""
         self.usable = False
         code = self.child.returncode if self.child else None
         how = f"signal: {-code}" if code is not None and code < 0 else f"exit status {code}"
@@ -166,7 +164,7 @@ class Instance(abc.ABC):
         return FunctionError("Runtime.ExitError", f"{request}Error: Runtime exited with error: {how}")
 
     async def stop(self) -> None:
-        """End the process at once: Lambda freezes idle ones and ends them without a word."""
+        """Stop the process at once; Lambda stops idle instances without notice, too."""
         if self.child is not None:
             await self.child.stop(grace_seconds=0.5)
 
@@ -176,20 +174,20 @@ def _init_timeout(function: Function) -> FunctionError:
     return FunctionError(TIMED_OUT, f"the function was not ready after {seconds:.0f} seconds")
 
 
-# What `LogType=Tail` of the Invoke API returns.
+# Limit of `LogType=Tail`.
 TAIL_BYTES = 4096
 _TAIL_LINES = 200
 
 
 class InstanceLog:
-    """Lines of one instance of a function.
+    """The log stream of one instance.
 
     Args:
-        function: whose they are.
-        metrics: where metrics go that are embedded in them.
+        function: of the instance.
+        metrics: receives metrics that are embedded in the lines.
 
     Attributes:
-        stream: its name, as Lambda makes it.
+        stream: its name, in Lambda's format.
     """
 
     def __init__(self, function: Function, metrics: Metrics) -> None:
@@ -200,22 +198,22 @@ class InstanceLog:
         self._recent: deque[str] = deque(maxlen=_TAIL_LINES)
 
     def line(self, text: str) -> None:
-        """Add a line."""
+        """Log a line."""
         self._recent.append(text)
         logs.put(self._function.log_group, self.stream, [text], region=self._function.region)
         self._metrics.put_embedded(self._function.region, text)
 
     def init_start(self) -> None:
-        """A process begins to get ready."""
+        """Log the start of the init phase."""
         self.line(f"INIT_START Runtime Version: {self._function.runtime.replace('python', 'python:')}")
 
     def start(self, request_id: str) -> None:
-        """An invocation begins."""
+        """Log the start of an invocation."""
         self._recent.clear()
         self.line(f"START RequestId: {request_id} Version: {self._function.version}")
 
     def init_report(self, seconds: float, error_type: str) -> None:
-        """The process did not get ready."""
+        """Log a failed init phase."""
         status = "timeout" if error_type == TIMED_OUT else f"error\tError Type: {error_type}"
         self.line(f"INIT_REPORT Init Duration: {seconds * 1000:.2f} ms\tPhase: init\tStatus: {status}")
 
@@ -227,14 +225,14 @@ class InstanceLog:
         init_seconds: float | None,
         status: str | None,
     ) -> None:
-        """An invocation is over.
+        """Log the end of an invocation.
 
         Args:
-            request_id: its.
-            seconds: how long it took.
-            memory_bytes: the most that the process had.
-            init_seconds: how long the process took to get ready, if this was its first invocation.
-            status: what went wrong, in Lambda's words.
+            request_id: of the invocation.
+            seconds: its duration.
+            memory_bytes: maximum memory of the process.
+            init_seconds: duration of the init phase, for the first invocation.
+            status: the error, as Lambda words it.
         """
         duration = seconds * 1000
         fields = [
@@ -252,6 +250,6 @@ class InstanceLog:
         self.line("\t".join(fields))
 
     def tail(self) -> str:
-        """The end of the last invocation's lines, base64."""
+        """The end of the last invocation's log, base64."""
         text = "".join(f"{line}\n" for line in self._recent).encode()
         return base64.b64encode(text[-TAIL_BYTES:]).decode()

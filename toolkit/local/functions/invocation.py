@@ -1,4 +1,4 @@
-"""One call of a function: what it is given, and what comes back while it runs."""
+"""One invocation of a function: its input and its response stream."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from dataclasses import dataclass, field
 from toolkit.local.functions.exceptions import FunctionError
 
 MAX_EVENT_BYTES = 6 * 1024 * 1024
-MAX_ANSWER_BYTES = 6 * 1024 * 1024
-# Parts that a function may be ahead of its caller.
+MAX_RESPONSE_BYTES = 6 * 1024 * 1024
+# Parts to buffer for a slow caller.
 _BUFFERED_PARTS = 64
 
 
 def new_request_id() -> str:
-    """An id as Lambda gives each invocation one."""
+    """A new request id."""
     return str(uuid.uuid4())
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """What a function is given.
+    """The input of an invocation.
 
     Attributes:
         event: a JSON document.
-        function_arn: as it was invoked.
-        timeout_seconds: after which the function is killed.
+        function_arn: as invoked.
+        timeout_seconds: the function is killed afterwards.
         client_context: JSON, if the caller sent one.
     """
 
@@ -39,7 +39,7 @@ class Invocation:
     request_id: str = field(default_factory=new_request_id)
 
     def deadline_ms(self) -> int:
-        """When it will be killed if it starts now, in milliseconds since the epoch."""
+        """The deadline of an invocation that starts now, in milliseconds since the epoch."""
         return int((time.time() + self.timeout_seconds) * 1000)
 
     @property
@@ -49,13 +49,13 @@ class Invocation:
         return f"Root=1-{int(time.time()):08x}-{digits[:24]};Parent={digits[:16]};Sampled=0"
 
 
-class Answer:
-    """What a function answers, as it comes. Made by `Runner.invoke`.
+class ResponseStream:
+    """A function's response as it arrives, from `Runner.invoke`.
 
     Attributes:
         request_id: of the invocation.
-        content_type: known once `begin` returned.
-        log_tail: base64; known at the end.
+        content_type: set when `begin` returns.
+        log_tail: base64; set at the end.
     """
 
     def __init__(self, request_id: str) -> None:
@@ -67,22 +67,22 @@ class Answer:
         self._task: asyncio.Task[None] | None = None
 
     def run(self, task: asyncio.Task[None]) -> None:
-        """Say which task feeds this answer."""
+        """Set the task that writes to the stream."""
         self._task = task
 
     async def put(self, part: bytes) -> None:
-        """Add a part; waits while the caller is far behind."""
+        """Add a part. Wait while the buffer is full."""
         await self._queue.put(part)
 
     async def end(self, error: FunctionError | None = None) -> None:
-        """The function is done, or failed."""
+        """End the stream, with an error if the function failed."""
         await self._queue.put(error)
 
     async def begin(self) -> None:
-        """Wait until there is something to hand on.
+        """Wait for the first part.
 
         Raises:
-            FunctionError: the function failed before it said anything.
+            FunctionError: the function failed before it.
         """
         if not self._first:
             self._first.append(await self._queue.get())
@@ -90,7 +90,7 @@ class Answer:
             raise self._first[0]
 
     async def parts(self) -> AsyncIterator[bytes]:
-        """All parts.
+        """Yield the parts.
 
         Raises:
             FunctionError: the function failed.
@@ -104,7 +104,7 @@ class Answer:
             part = await self._queue.get()
 
     async def read(self) -> bytes:
-        """All parts at once.
+        """Read all parts.
 
         Raises:
             FunctionError: the function failed.
@@ -112,6 +112,6 @@ class Answer:
         return b"".join([part async for part in self.parts()])
 
     def cancel(self) -> None:
-        """The caller went away."""
+        """Cancel the invocation: the caller disconnected."""
         if self._task is not None:
             self._task.cancel()

@@ -1,4 +1,4 @@
-"""Warm processes by function: reused one request at a time, started when all are busy, ended when idle."""
+"""The pool of warm instances: each serves one request at a time, and ends when it was idle for long."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from collections.abc import Awaitable, Callable, Iterator
 from toolkit.local.functions.instance import Instance
 from toolkit.local.functions.models import Function
 
-# Lambda keeps them for some minutes.
+# Lambda keeps idle instances for some minutes.
 IDLE_SECONDS = 300.0
 
 
 class Instances:
-    """All instances.
+    """All instances of all functions.
 
     Args:
-        make: makes an instance that is not started yet.
-        idle_seconds: how long an idle one is kept.
+        create: creates an instance, not yet started.
+        idle_seconds: how long an idle instance is kept.
     """
 
     def __init__(
-        self, make: Callable[[Function], Awaitable[Instance]], idle_seconds: float = IDLE_SECONDS
+        self, create: Callable[[Function], Awaitable[Instance]], idle_seconds: float = IDLE_SECONDS
     ) -> None:
-        self._make = make
+        self._create = create
         self._idle_seconds = idle_seconds
         self._all: set[Instance] = set()
         self._idle: dict[str, list[Instance]] = {}
@@ -33,19 +33,19 @@ class Instances:
         return iter(list(self._all))
 
     async def acquire(self, function: Function) -> Instance:
-        """An instance that is the caller's until it is released.
+        """Take an idle instance, or start one.
 
         Raises:
-            FunctionError: a new one did not get ready.
+            FunctionError: a new instance does not start.
         """
         idle = self._idle.setdefault(function.arn, [])
         while idle:
-            # The one used last: the others may become superfluous.
+            # The most recently used one, so that superfluous ones stay idle.
             instance = idle.pop()
             if instance.fits(function):
                 return instance
             await self._end(instance)
-        instance = await self._make(function)
+        instance = await self._create(function)
         self._all.add(instance)
         try:
             await instance.start()
@@ -55,7 +55,7 @@ class Instances:
         return instance
 
     async def release(self, instance: Instance) -> None:
-        """Give it back."""
+        """Return an instance to the pool."""
         if instance.usable and instance.alive:
             instance.idle_since = time.monotonic()
             self._idle.setdefault(instance.function.arn, []).append(instance)
@@ -63,14 +63,14 @@ class Instances:
             await self._end(instance)
 
     async def retire(self, arn: str) -> None:
-        """The function was changed or deleted: end its instances, the busy ones when they are done."""
+        """Stop the instances of an updated or deleted function, busy ones after their request."""
         for instance in list(self._all):
             if instance.function.arn == arn:
                 instance.usable = False
         await asyncio.gather(*(self._end(instance) for instance in self._idle.pop(arn, [])))
 
     async def reap(self) -> None:
-        """End those that were idle for long, and forget those that died."""
+        """Stop instances that were idle for long, and remove those that exited."""
         now = time.monotonic()
         for idle in self._idle.values():
             for instance in list(idle):
@@ -79,7 +79,7 @@ class Instances:
                     await self._end(instance)
 
     async def end_all(self) -> None:
-        """End all, the busy ones too."""
+        """Stop all instances, including busy ones."""
         self._idle.clear()
         await asyncio.gather(*(self._end(instance) for instance in list(self._all)))
 

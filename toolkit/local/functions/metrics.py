@@ -1,4 +1,4 @@
-"""Lambda's metrics of functions."""
+"""Lambda's CloudWatch metrics."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ _NAMESPACE = "AWS/Lambda"
 
 
 class FunctionMetrics:
-    """Publishes what Lambda publishes of each invocation."""
+    """Publishes the metrics of invocations."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
     def invoked(self, function: Function, seconds: float, concurrent: int, *, failed: bool) -> None:
-        """An invocation is over.
+        """Record a finished invocation.
 
         Args:
-            function: that ran.
-            seconds: how long it ran, without its start.
-            concurrent: how many of it ran at once, this one included.
+            function: its function.
+            seconds: its duration, without the start of the instance.
+            concurrent: invocations of the function in progress, including this one.
             failed: whether it ended with an error.
         """
         self._put(function, "Invocations", 1, "Count")
@@ -30,15 +30,15 @@ class FunctionMetrics:
         self._put(function, "ConcurrentExecutions", concurrent, "Count")
 
     def throttled(self, function: Function) -> None:
-        """An invocation was refused, because too many run."""
+        """Record a throttled invocation."""
         self._put(function, "Throttles", 1, "Count")
 
     def received(self, function: Function) -> None:
-        """An event came for an asynchronous invocation."""
+        """Record a new event of an asynchronous invocation."""
         self._put(function, "AsyncEventsReceived", 1, "Count")
 
     def dropped(self, function: Function) -> None:
-        """An event was given up."""
+        """Record a dropped event."""
         self._put(function, "AsyncEventsDropped", 1, "Count")
 
     def _put(self, function: Function, name: str, value: float, unit: str) -> None:

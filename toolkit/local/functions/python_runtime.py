@@ -1,7 +1,7 @@
-"""A Lambda runtime for Python, in the standard library: `python python_runtime.py MODULE.FUNCTION`.
+"""A Lambda runtime client for Python: `python python_runtime.py MODULE.FUNCTION`.
 
-For machines where AWS's own (awslambdaric) can't be had without a C++ compiler. Run by path with the
-function's Python, so it imports nothing of the toolkit.
+For machines where awslambdaric needs a C++ compiler. The function's Python runs it by path, so it imports the
+standard library only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Handler = Callable[[Any, Any], Any]
 
 
 class FaultError(Exception):
-    """The function can't be run, or its answer can't be sent; with Lambda's error type and message."""
+    """The function cannot run, or its response cannot be sent; with Lambda's error type and message."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class Context:
         self._deadline_ms = int(headers["Lambda-Runtime-Deadline-Ms"])
 
     def get_remaining_time_in_millis(self) -> int:
-        """Until Lambda kills the function."""
+        """Milliseconds until the time-out."""
         import time
 
         return max(0, self._deadline_ms - int(time.time() * 1000))
@@ -58,13 +58,13 @@ class Api:
         self._connection = http.client.HTTPConnection(address)
 
     def next(self) -> tuple[bytes, http.client.HTTPMessage]:
-        """Wait for a request."""
+        """Wait for an invocation."""
         self._connection.request("GET", f"{_RUNTIME}/invocation/next")
         response = self._connection.getresponse()
         return response.read(), response.headers
 
     def post(self, path: str, document: Any) -> None:
-        """Leave an answer or an error; raises FaultError if it is no JSON."""
+        """Send a response or an error; raises FaultError if it is not serializable."""
         try:
             body = json.dumps(document, default=_encode, ensure_ascii=False).encode()
         except (TypeError, ValueError) as error:
@@ -74,7 +74,7 @@ class Api:
 
 
 def _encode(value: object) -> object:
-    # As awslambdaric does it.
+    # As awslambdaric does.
     import decimal
 
     if isinstance(value, decimal.Decimal):
@@ -83,7 +83,7 @@ def _encode(value: object) -> object:
 
 
 def load(name: str) -> Handler:
-    """The handler `module.function`; raises FaultError."""
+    """Import the handler `module.function`; raises FaultError."""
     module_name, _, function_name = name.rpartition(".")
     if not module_name:
         raise FaultError("Runtime.MalformedHandlerName", f"Bad handler '{name}': no module in it")
@@ -103,11 +103,11 @@ def load(name: str) -> Handler:
 
 
 def report(error: Exception, request_id: str) -> dict[str, Any]:
-    """The error document; also written to the log."""
+    """Log an error and return its error document."""
     kind = error.kind if isinstance(error, FaultError) else type(error).__name__
     message, stack = str(error), []
     if not isinstance(error, FaultError):
-        # Without this file's own frames.
+        # Omit the frames of this file.
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
         stack = traceback.format_list([(f.filename, f.lineno or 0, f.name, f.line) for f in frames])
     sys.stdout.write(f"[ERROR] {kind}: {message}\rTraceback (most recent call last):\r")
@@ -117,26 +117,26 @@ def report(error: Exception, request_id: str) -> dict[str, Any]:
 
 
 def serve(handler: Handler, api: Api) -> None:
-    """Answer requests for ever."""
+    """Serve invocations forever."""
     while True:
         event, headers = api.next()
         request_id = headers["Lambda-Runtime-Aws-Request-Id"]
         os.environ["_X_AMZN_TRACE_ID"] = headers.get("Lambda-Runtime-Trace-Id", "")
         try:
             api.post(f"/invocation/{request_id}/response", handler(json.loads(event), Context(headers)))
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises is its answer
+        except Exception as error:  # noqa: BLE001 - any exception of a handler is its result
             api.post(f"/invocation/{request_id}/error", report(error, request_id))
 
 
 def main() -> int:
     """Run the handler that the first argument names."""
-    # Python put this file's folder first; the function's own modules belong there.
+    # Python put this file's directory first.
     sys.path[0] = os.environ["LAMBDA_TASK_ROOT"]
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     api = Api(os.environ["AWS_LAMBDA_RUNTIME_API"])
     try:
         handler = load(sys.argv[1])
-    except Exception as error:  # noqa: BLE001 - a module may raise anything while it is imported
+    except Exception as error:  # noqa: BLE001 - an import may raise anything
         api.post("/init/error", report(error, ""))
         return 1
     serve(handler, api)

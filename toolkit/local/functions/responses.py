@@ -15,7 +15,7 @@ from toolkit.local import eventstream
 from toolkit.local.awsapi import ApiError, Signature, SignedRoute
 from toolkit.local.functions.asynchronous import AsyncInvocations
 from toolkit.local.functions.exceptions import FunctionError, FunctionNotFoundError, RefusedError
-from toolkit.local.functions.invocation import MAX_ANSWER_BYTES, MAX_EVENT_BYTES, Answer
+from toolkit.local.functions.invocation import MAX_EVENT_BYTES, MAX_RESPONSE_BYTES, ResponseStream
 from toolkit.local.functions.models import Function, find
 from toolkit.local.functions.runtime import Runner
 
@@ -26,11 +26,11 @@ _COMPLETE = eventstream.Event(
 
 
 class InvokeApi:
-    """Answers Invoke and InvokeWithResponseStream.
+    """Invoke and InvokeWithResponseStream.
 
     Args:
-        runner: what runs the functions.
-        queue: for invocations that nobody waits for.
+        runner: runs the functions.
+        queue: runs asynchronous invocations.
     """
 
     def __init__(self, runner: Runner, queue: AsyncInvocations) -> None:
@@ -38,7 +38,7 @@ class InvokeApi:
         self._queue = queue
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Lambda's data plane."""
+        """Both operations."""
         streamed = "/2021-11-15/functions/{name}/response-streaming-invocations"
         return [
             SignedRoute("lambda", "/2015-03-31/functions/{name}/invocations", self._invoke, methods=["POST"]),
@@ -46,7 +46,7 @@ class InvokeApi:
         ]
 
     async def _invoke(self, request: Request) -> Response:
-        target, event = await _asked(request)
+        target, event = await _target_and_event(request)
         kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
         headers = {"x-amz-executed-version": target.version}
         if kind == "DryRun":
@@ -54,39 +54,39 @@ class InvokeApi:
         if kind == "Event":
             headers["x-amzn-requestid"] = self._queue.put(target, event, _client_context(request))
             return Response(status_code=202, headers=headers)
-        answer = self._runner.invoke(target, event, _client_context(request))
+        stream = self._runner.invoke(target, event, _client_context(request))
         try:
-            payload = _checked(await answer.read())
+            payload = _checked(await stream.read())
         except RefusedError as error:
             raise _refusal(error) from error
         except FunctionError as error:
             headers["x-amz-function-error"] = "Unhandled"
             payload = error.payload
         if request.headers.get("x-amz-log-type") == "Tail":
-            headers["x-amz-log-result"] = answer.log_tail
-        headers["x-amzn-requestid"] = answer.request_id
+            headers["x-amz-log-result"] = stream.log_tail
+        headers["x-amzn-requestid"] = stream.request_id
         return Response(payload, media_type="application/json", headers=headers)
 
     async def _invoke_streamed(self, request: Request) -> Response:
-        target, event = await _asked(request)
-        answer = self._runner.invoke(target, event, _client_context(request))
+        target, event = await _target_and_event(request)
+        stream = self._runner.invoke(target, event, _client_context(request))
         try:
-            await answer.begin()
+            await stream.begin()
         except RefusedError as error:
             raise _refusal(error) from error
         except FunctionError:
-            # Told as the stream's last event.
-            answer.content_type = "application/octet-stream"
+            # The stream's last event reports it.
+            stream.content_type = "application/octet-stream"
         return StreamingResponse(
-            _frames(answer, tail=request.headers.get("x-amz-log-type") == "Tail"),
-            media_type=answer.content_type,
-            headers={"x-amz-executed-version": target.version, "x-amzn-requestid": answer.request_id},
-            background=BackgroundTask(answer.cancel),
+            _frames(stream, tail=request.headers.get("x-amz-log-type") == "Tail"),
+            media_type=stream.content_type,
+            headers={"x-amz-executed-version": target.version, "x-amzn-requestid": stream.request_id},
+            background=BackgroundTask(stream.cancel),
         )
 
 
-async def _asked(request: Request) -> tuple[Function, bytes]:
-    """The function that a request is for, and its event."""
+async def _target_and_event(request: Request) -> tuple[Function, bytes]:
+    """The invoked function and its event."""
     event = await request.body()
     if len(event) > MAX_EVENT_BYTES:
         message = f"Request must be smaller than {MAX_EVENT_BYTES} bytes for the InvokeFunction operation"
@@ -98,10 +98,10 @@ async def _asked(request: Request) -> tuple[Function, bytes]:
         raise ApiError("InvalidRequestContentException", message, Type="User") from error
     region = Signature.of(request.headers).region
     try:
-        found = find(region, request.path_params["name"], request.query_params.get("Qualifier"))
+        target = find(region, request.path_params["name"], request.query_params.get("Qualifier"))
     except FunctionNotFoundError as error:
         raise ApiError("ResourceNotFoundException", str(error), status=404, Type="User") from error
-    return found, event or b"{}"
+    return target, event or b"{}"
 
 
 def _refusal(error: RefusedError) -> ApiError:
@@ -114,19 +114,19 @@ def _client_context(request: Request) -> str | None:
 
 
 def _checked(payload: bytes) -> bytes:
-    if len(payload) > MAX_ANSWER_BYTES:
-        message = f"Response payload size exceeded maximum allowed payload size ({MAX_ANSWER_BYTES} bytes)."
+    if len(payload) > MAX_RESPONSE_BYTES:
+        message = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
         raise FunctionError("Function.ResponseSizeTooLarge", message)
     return payload
 
 
-async def _frames(answer: Answer, *, tail: bool) -> AsyncIterator[bytes]:
+async def _frames(stream: ResponseStream, *, tail: bool) -> AsyncIterator[bytes]:
     complete: dict[str, str] = {}
     try:
-        async for part in answer.parts():
+        async for part in stream.parts():
             yield _CHUNK.encode(part)
     except FunctionError as error:
         complete = {"ErrorCode": error.error_type, "ErrorDetails": error.payload.decode(errors="replace")}
     if tail:
-        complete["LogResult"] = answer.log_tail
+        complete["LogResult"] = stream.log_tail
     yield _COMPLETE.encode(json.dumps(complete).encode())

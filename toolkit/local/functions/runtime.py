@@ -1,4 +1,4 @@
-"""Runs Lambda functions, for the Invoke APIs and for other parts of the cloud."""
+"""Runs Lambda functions, for the Invoke APIs and for API Gateway."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toolkit.errors import ToolkitError
 from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.functions.exceptions import FunctionError, RefusedError
 from toolkit.local.functions.instance import Instance, InstanceLog
-from toolkit.local.functions.invocation import Answer, Invocation, new_request_id
+from toolkit.local.functions.invocation import Invocation, ResponseStream, new_request_id
 from toolkit.local.functions.lifecycle import Instances
 from toolkit.local.functions.metrics import FunctionMetrics
 from toolkit.local.functions.models import Function
@@ -36,10 +36,10 @@ class Runner:
     """Runs Lambda functions.
 
     Args:
-        cloud: where they run.
-        enforcement: gives them their roles' credentials.
-        metrics: where their metrics go.
-        runtime: makes the Python environment of their processes; called once, in a thread.
+        cloud: the cloud.
+        enforcement: issues credentials of their roles.
+        metrics: receives their metrics.
+        runtime: creates the Python environment of their processes; called once, in a thread.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class Runner:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
-        """Begin to install the Python environment, which the first function will need."""
+        """Start installing the Python environment that the first function needs."""
         self.spawn(self._prepare())
         self.spawn(self._reap())
 
     async def stop(self) -> None:
-        """End all instances."""
+        """Stop all instances."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -73,7 +73,7 @@ class Runner:
 
     @property
     def instances(self) -> Iterator[Instance]:
-        """The processes that there are."""
+        """All instances."""
         return iter(self._instances)
 
     async def retire(self, arn: str) -> None:
@@ -87,37 +87,37 @@ class Runner:
         client_context: str | None = None,
         *,
         request_id: str | None = None,
-    ) -> Answer:
-        """Invoke a function; it runs on its own, whoever listens.
+    ) -> ResponseStream:
+        """Invoke a function in the background.
 
         Args:
             target: the function.
             event: a JSON document.
             client_context: JSON, if the caller sent one.
-            request_id: of an invocation that is tried again.
+            request_id: of a retried invocation.
         """
         invocation = Invocation(
             event, target.arn, target.timeout_seconds, client_context, request_id or new_request_id()
         )
-        answer = Answer(invocation.request_id)
-        answer.run(self.spawn(self._run(target, invocation, answer)))
-        return answer
+        stream = ResponseStream(invocation.request_id)
+        stream.run(self.spawn(self._run(target, invocation, stream)))
+        return stream
 
-    async def _run(self, target: Function, invocation: Invocation, answer: Answer) -> None:
+    async def _run(self, target: Function, invocation: Invocation, stream: ResponseStream) -> None:
         try:
             with self._concurrency.slot(target) as concurrent:
-                await self._run_in_instance(target, invocation, answer, concurrent)
+                await self._run_in_instance(target, invocation, stream, concurrent)
         except RefusedError as error:
             self._measure.throttled(target)
-            await answer.end(error)
+            await stream.end(error)
         except FunctionError as error:
-            await answer.end(error)
-        except Exception as error:  # noqa: BLE001 a mistake in the cloud; the caller must not wait for ever
-            _log.exception("running %s failed", target.name)
-            await answer.end(FunctionError("ServiceException", f"the embedded cloud failed: {error}"))
+            await stream.end(error)
+        except Exception as error:  # noqa: BLE001 a fault of the cloud; the caller must not wait forever
+            _log.exception("cannot run function %s", target.name)
+            await stream.end(FunctionError("ServiceException", f"the embedded cloud failed: {error}"))
 
     async def _run_in_instance(
-        self, target: Function, invocation: Invocation, answer: Answer, concurrent: int
+        self, target: Function, invocation: Invocation, stream: ResponseStream, concurrent: int
     ) -> None:
         started = time.monotonic()
         failed = True
@@ -125,7 +125,7 @@ class Runner:
             instance = await self._instances.acquire(target)
             started = time.monotonic()
             try:
-                failed = await instance.run(invocation, answer) is not None
+                failed = await instance.run(invocation, stream) is not None
             finally:
                 await asyncio.shield(self._instances.release(instance))
         finally:
@@ -137,7 +137,7 @@ class Runner:
         try:
             sandbox = Sandbox(self._cloud, await self._tools(), credentials)
         except (ToolkitError, OSError) as error:
-            log.line(f"[ERROR] no Python environment for functions: {error}")
+            log.line(f"[ERROR] cannot install the Python environment of functions: {error}")
             raise FunctionError("Runtime.Unavailable", str(error)) from error
         kind = WebInstance if target.is_web else HandlerInstance
         instance = kind(target, log, sandbox)
@@ -154,7 +154,7 @@ class Runner:
             raise RefusedError("AccessDeniedException", message, status=403) from error
 
     async def _tools(self) -> ToolVenv:
-        """The Python environment; tried again if its installation failed."""
+        """The Python environment. Retry a failed installation."""
         failed = self._runtime is not None and self._runtime.done() and self._runtime.exception() is not None
         if self._runtime is None or failed:
             self._runtime = asyncio.create_task(asyncio.to_thread(self._make_runtime))
@@ -164,7 +164,7 @@ class Runner:
         try:
             await self._tools()
         except (ToolkitError, OSError) as error:
-            _log.warning("no Python environment for functions: %s", error)
+            _log.warning("cannot install the Python environment of functions: %s", error)
 
     def _default_runtime(self) -> ToolVenv:
         return ensure(Project.find(self._cloud.directory), "lambda-runtime", Console(interactive=False))
@@ -175,14 +175,14 @@ class Runner:
             await self._instances.reap()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Do something on the side; it ends with the service."""
+        """Run a background task, which is cancelled when the service stops."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
 
-# AWS's default for an account and region, which functions without a reservation share.
+# AWS's default per account and region, for functions without reserved concurrency.
 ACCOUNT_LIMIT = 1000
 
 
@@ -194,15 +194,15 @@ class Concurrency:
 
     @contextmanager
     def slot(self, function: Function) -> Iterator[int]:
-        """A place for one invocation, until the block ends.
+        """Count one invocation until the end of the block.
 
         Yields:
-            How many of the function run now, this one included.
+            Invocations of the function in progress, including this one.
 
         Raises:
-            RefusedError: all places are taken.
+            RefusedError: the limit is reached.
         """
-        # All versions share a function's reservation.
+        # All versions share the reserved concurrency.
         name = f"{function.region}:{function.name}"
         limit = function.reserved_concurrency
         if self._running[name] >= (ACCOUNT_LIMIT if limit is None else limit):

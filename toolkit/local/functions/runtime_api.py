@@ -1,4 +1,8 @@
-"""Functions with a handler: a process of AWS's own runtime client, or of ours where it has none."""
+"""Functions with a handler: processes that fetch invocations from Lambda's Runtime API.
+
+They run AWS's runtime client (awslambdaric), or `python_runtime` where it is not available. Each instance has
+its own address, because runtimes accept no path in AWS_LAMBDA_RUNTIME_API.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +22,12 @@ from toolkit.local.functions.invocation import Invocation
 from toolkit.local.functions.models import Function
 from toolkit.local.functions.sandbox import Sandbox
 
-# Wheels of awslambdaric exist for Linux only.
+# awslambdaric has wheels for Linux only.
 _OWN_RUNTIME = Path(__file__).with_name("python_runtime.py")
 
 
 class HandlerInstance(Instance):
-    """A process that fetches its requests from a Runtime API."""
+    """An instance that fetches invocations from a Runtime API."""
 
     def __init__(self, function: Function, log: InstanceLog, sandbox: Sandbox) -> None:
         super().__init__(function, log)
@@ -58,7 +62,7 @@ class HandlerInstance(Instance):
 
     def _command(self) -> list[str]:
         if self.function.exec_wrapper is not None:
-            # The program that AWS would start instead of the runtime is in a layer that is not attached.
+            # The wrapper program is in a layer whose content is not available.
             return [self.function.exec_wrapper]
         python = str(self._sandbox.runtime.python)
         if (self._sandbox.runtime.site_packages / "awslambdaric").is_dir():
@@ -72,7 +76,7 @@ class HandlerInstance(Instance):
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            # It still works on this request, and can't be told to stop.
+            # It is still working, and cannot be interrupted.
             self.usable = False
             raise
         if not outcome.done():
@@ -94,11 +98,11 @@ Response = tuple[int, list[tuple[str, str]], bytes]
 
 
 class RuntimeApi:
-    """Serves one runtime.
+    """The Runtime API of one instance.
 
     Attributes:
-        ready: set when the runtime asks for its first request, which ends its initialization.
-        init_error: the error it reported instead.
+        ready: set when the runtime requests its first invocation, which ends the init phase.
+        init_error: the error that it reported instead.
     """
 
     def __init__(self) -> None:
@@ -121,17 +125,17 @@ class RuntimeApi:
         return f"{host}:{port}"
 
     def close(self) -> None:
-        """Stop listening, close all connections."""
+        """Stop listening and close all connections."""
         if self._server is not None:
             self._server.close()
         for task in self._connections:
             task.cancel()
 
     def offer(self, invocation: Invocation) -> asyncio.Future[bytes]:
-        """Give the runtime a request.
+        """Offer an invocation to the runtime.
 
         Returns:
-            Its answer; a FunctionError if it reports one.
+            Its response, or the FunctionError that it reports.
         """
         self._current = invocation.request_id
         self._outcome = asyncio.get_running_loop().create_future()
@@ -145,7 +149,7 @@ class RuntimeApi:
         try:
             await self._serve(reader, writer)
         except (ConnectionError, h11.RemoteProtocolError) as error:
-            _log.debug("a runtime hung up: %s", error)
+            _log.debug("a runtime disconnected: %s", error)
         finally:
             self._connections.discard(task)
             writer.transport.abort()
@@ -156,17 +160,21 @@ class RuntimeApi:
             request, body = await _receive(connection, reader)
             if request is None:
                 return
-            status, headers, answer = await self._answer(request, body)
-            headers = [*headers, ("Content-Length", str(len(answer)))]
-            events = [h11.Response(status_code=status, headers=headers), h11.Data(answer), h11.EndOfMessage()]
-            # In one write: in two, the second waits some 40 ms for the runtime's acknowledgement.
+            status, headers, content = await self._respond(request, body)
+            headers = [*headers, ("Content-Length", str(len(content)))]
+            events = [
+                h11.Response(status_code=status, headers=headers),
+                h11.Data(content),
+                h11.EndOfMessage(),
+            ]
+            # In one write: a second one would wait 40 ms for the runtime's acknowledgement.
             writer.write(b"".join(connection.send(event) or b"" for event in events))
             await writer.drain()
             if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
                 return
             connection.start_next_cycle()
 
-    async def _answer(self, request: h11.Request, body: bytes) -> Response:
+    async def _respond(self, request: h11.Request, body: bytes) -> Response:
         path = request.target.decode().removeprefix(_PREFIX)
         if request.method == b"GET" and path == "/invocation/next":
             self.ready.set()

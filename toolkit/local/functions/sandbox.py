@@ -1,4 +1,4 @@
-"""What a function's process finds: its files, its Python, its environment variables."""
+"""Files, Python environment and environment variables of an instance."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ from toolkit.tool_venvs import ToolVenv
 
 @dataclass(frozen=True)
 class Sandbox:
-    """Makes them.
+    """The surroundings of one instance.
 
     Attributes:
-        cloud: where functions find AWS.
-        runtime: the virtual environment that stands for AWS's Python runtime: what it lacks, a
-            function lacks too.
+        cloud: for its address and directory.
+        runtime: the virtual environment that replaces AWS's Python runtime.
         credentials: of the function's role.
     """
 
@@ -39,10 +38,10 @@ class Sandbox:
         return self.cloud.directory / "functions"
 
     async def task_root(self, function: Function) -> Path:
-        """The folder with the function's unpacked code; unpacked once for each content.
+        """The directory of the function's code, unpacked once per content.
 
         Raises:
-            FunctionError: the code is no zip file.
+            FunctionError: the code is not a zip file.
         """
         directory = self._directory / function.code_sha256
         if not directory.is_dir():
@@ -52,18 +51,16 @@ class Sandbox:
     def environment(
         self, function: Function, task_root: Path, log: InstanceLog, **more: str
     ) -> dict[str, str]:
-        """All environment variables of a process of `function`.
-
-        Nothing of the user's own: no credentials, no configuration, no search paths.
+        """All environment variables of an instance of `function`, none of the user's.
 
         Args:
-            more: what the way of running it needs; wins over the function's own variables.
+            more: override the function's own variables.
         """
         return {
             "PATH": f"{self.runtime.bin}:/usr/local/bin:/usr/bin:/bin",
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
-            # botocore looks for the user's configuration at home.
+            # Hides the user's AWS configuration from botocore.
             "HOME": str(self._directory),
             **function.environment,
             **self.cloud.child_environment(function.region),
@@ -90,15 +87,17 @@ def _unpack(code: bytes, directory: Path) -> None:
             for entry in archive.infolist():
                 path = Path(archive.extract(entry, partial))
                 mode = entry.external_attr >> 16 & 0o777
-                # zipfile forgets modes; Lambda keeps them, and cannot start a script without.
+                # zipfile drops file modes; Lambda keeps them.
                 if mode and path.is_file():
                     path.chmod(mode | 0o600)
         partial.chmod(0o755)
         partial.rename(directory)
     except zipfile.BadZipFile as error:
-        raise FunctionError("Runtime.InvalidZip", f"the function's code is no zip file: {error}") from error
+        raise FunctionError(
+            "Runtime.InvalidZip", f"the function's code is not a zip file: {error}"
+        ) from error
     except OSError:
-        # Another instance unpacked the same at the same time.
+        # Another instance unpacked the same code at the same time.
         if not os.path.isdir(directory):  # noqa: PTH112
             raise
     finally:

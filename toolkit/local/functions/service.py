@@ -1,4 +1,4 @@
-"""Lambda as a part of the cloud."""
+"""Lambda as a service of the cloud."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _RETIRE_SECONDS = 60.0
 
 
 class FunctionService:
-    """Lambda's data plane; the control plane is moto's.
+    """Lambda's data plane. moto is the control plane.
 
     Attributes:
-        runner: what runs the functions.
+        runner: runs the functions.
     """
 
     def __init__(self, cloud: Cloud, enforcement: Enforcement, metrics: Metrics) -> None:
@@ -40,7 +40,7 @@ class FunctionService:
         loop = asyncio.get_running_loop()
 
         def changed(arn: str) -> None:
-            # moto's thread waits, so that a deleted function's processes are gone when the API says so.
+            # moto's thread waits: the processes of a deleted function are gone before the response.
             asyncio.run_coroutine_threadsafe(self.runner.retire(arn), loop).result(_RETIRE_SECONDS)
 
         models.extend(changed)
@@ -53,9 +53,9 @@ class FunctionService:
     def status(self) -> Iterable[Item]:
         """Functions and their processes."""
         running = list(self.runner.instances)
-        for known in models.latest():
-            count = sum(instance.function.arn == known.arn for instance in running)
-            yield FunctionStatus(known.name, known.region, count)
+        for listed in models.latest():
+            count = sum(instance.function.arn == listed.arn for instance in running)
+            yield FunctionStatus(listed.name, listed.region, count)
         for instance in running:
             if instance.child is not None and instance.alive:
                 memory = instance.child.memory_bytes()

@@ -1,7 +1,7 @@
-"""Functions that are web servers, behind what the Lambda Web Adapter does for them.
+"""Functions that are web servers: what the Lambda Web Adapter does for them.
 
-It starts the handler as a program, waits until it answers its readiness path, and makes HTTP requests
-of API Gateway's events (github.com/awslabs/aws-lambda-web-adapter).
+It starts the handler as a program, waits until its readiness path responds, and converts API Gateway's events
+to HTTP requests (github.com/awslabs/aws-lambda-web-adapter).
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ from toolkit.local.functions.invocation import Invocation
 from toolkit.local.functions.models import Function
 from toolkit.local.functions.sandbox import Sandbox
 
-# Between what says status and headers and the body itself, in a streamed answer.
+# Separates status and headers from the body of a streamed response.
 PRELUDE_END: Final = b"\0" * 8
 STREAMED_CONTENT_TYPE: Final = "application/vnd.awslambda.http-integration-response"
-# The adapter's own.
+# The adapter's interval.
 _READINESS_SECONDS: Final = 0.01
-# A connection breaks before the news of the process's end arrives.
+# A connection can break before the exit of the process is known.
 _DEATH_SECONDS: Final = 5.0
+# The adapter replaces these: the function trusts them, so a client must not set them.
+_ADAPTER_HEADERS: Final = ("x-amzn-request-context", "x-amzn-lambda-context", "x-amzn-trace-id")
 
 
 class WebInstance(Instance):
-    """A web server of its own, on a port of its own."""
+    """An instance that is a web server on its own port."""
 
     def __init__(self, function: Function, log: InstanceLog, sandbox: Sandbox) -> None:
         super().__init__(function, log)
@@ -48,7 +50,7 @@ class WebInstance(Instance):
 
     async def _start(self) -> None:
         task_root = await self._sandbox.task_root(self.function)
-        # On AWS each instance has a network of its own; here the port that it asked for may be taken.
+        # On AWS each instance has its own network namespace; here its configured port may be in use.
         self._port = reserved_port()
         port = str(self._port)
         environment = self._sandbox.environment(
@@ -64,15 +66,15 @@ class WebInstance(Instance):
         except OSError as error:
             raise FunctionError("Runtime.InvalidEntrypoint", f"Error: {error}") from error
         path = self.function.environment.get("AWS_LWA_READINESS_CHECK_PATH", "/")
-        while not await self._answers(path):
+        while not await self._responds(path):
             if not self.alive:
                 raise self.exit_error()
             await asyncio.sleep(_READINESS_SECONDS)
 
-    async def _answers(self, path: str) -> bool:
+    async def _responds(self, path: str) -> bool:
         try:
-            async with upstream.request(self._port, "GET", path) as answer:
-                return 100 <= answer.status < 500
+            async with upstream.request(self._port, "GET", path) as response:
+                return 100 <= response.status < 500
         except OSError:
             return False
 
@@ -89,22 +91,24 @@ class WebInstance(Instance):
         try:
             async with upstream.request(
                 self._port, request.method, request.target, headers=request.headers, body=request.body
-            ) as answer:
+            ) as response:
                 if not self._streams:
-                    yield await _proxy_response(answer)
+                    yield await _proxy_response(response)
                     return
-                yield _prelude(answer) + PRELUDE_END
-                async for part in answer.parts:
+                yield _prelude(response) + PRELUDE_END
+                async for part in response.parts:
                     yield part
         except OSError as error:
             if await self._ended_within(_DEATH_SECONDS):
                 raise self.exit_error(invocation) from error
-            raise FunctionError("Runtime.StreamError", f"the function's web server: {error}") from error
+            raise FunctionError(
+                "Runtime.StreamError", f"cannot read from the function's web server: {error}"
+            ) from error
 
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """What the function's web server is asked."""
+    """A request to the function's web server."""
 
     method: str
     target: str
@@ -113,9 +117,9 @@ class HttpRequest:
 
     @classmethod
     def of_event(cls, invocation: Invocation, function: Function) -> HttpRequest:
-        """The request that API Gateway's event (REST, payload format 1.0) stands for.
+        """Convert an event of API Gateway (REST, payload format 1.0).
 
-        Any other event is posted as it is, to the adapter's path for such.
+        Other events are posted unchanged to the adapter's pass-through path.
 
         Raises:
             FunctionError: the event is not JSON.
@@ -135,14 +139,14 @@ class HttpRequest:
 
 def _event_headers(event: dict[str, Any]) -> list[tuple[str, str]]:
     multiple = event.get("multiValueHeaders") or {}
-    known = {name.lower() for name in multiple}
+    names = {name.lower() for name in multiple}
     headers = [(name, value) for name, values in multiple.items() for value in values]
-    headers += [(n, v) for n, v in (event.get("headers") or {}).items() if n.lower() not in known]
-    return [(name, _latin1(value)) for name, value in headers]
+    headers += [(n, v) for n, v in (event.get("headers") or {}).items() if n.lower() not in names]
+    return [(name, _latin1(value)) for name, value in headers if name.lower() not in _ADAPTER_HEADERS]
 
 
 def _latin1(value: str) -> str:
-    """A header's value in the characters that HTTP has; others become the bytes of their UTF-8."""
+    """A header value in Latin-1; other characters become the bytes of their UTF-8."""
     try:
         value.encode("latin1")
     except UnicodeEncodeError:
@@ -187,19 +191,19 @@ def _body(event: dict[str, Any]) -> bytes:
     return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
 
 
-def _prelude(answer: upstream.Answer) -> bytes:
+def _prelude(response: upstream.Response) -> bytes:
     headers: dict[str, Any] = {}
-    for name in {name for name, _ in answer.headers} - {"set-cookie"}:
-        values = [value for key, value in answer.headers if key == name]
+    for name in {name for name, _ in response.headers} - {"set-cookie"}:
+        values = [value for key, value in response.headers if key == name]
         headers[name] = values[0] if len(values) == 1 else values
-    cookies = [value for name, value in answer.headers if name == "set-cookie"]
-    return json.dumps({"statusCode": answer.status, "headers": headers, "cookies": cookies}).encode()
+    cookies = [value for name, value in response.headers if name == "set-cookie"]
+    return json.dumps({"statusCode": response.status, "headers": headers, "cookies": cookies}).encode()
 
 
-async def _proxy_response(answer: upstream.Answer) -> bytes:
-    body = await answer.read()
+async def _proxy_response(response: upstream.Response) -> bytes:
+    body = await response.read()
     multiple: dict[str, list[str]] = {}
-    for name, value in answer.headers:
+    for name, value in response.headers:
         multiple.setdefault(name, []).append(value)
     try:
         text, encoded = body.decode(), False
@@ -207,8 +211,8 @@ async def _proxy_response(answer: upstream.Answer) -> bytes:
         text, encoded = base64.b64encode(body).decode(), True
     return json.dumps(
         {
-            "statusCode": answer.status,
-            "headers": dict(answer.headers),
+            "statusCode": response.status,
+            "headers": dict(response.headers),
             "multiValueHeaders": multiple,
             "body": text,
             "isBase64Encoded": encoded,

@@ -18,7 +18,7 @@ from toolkit.local.iam.evaluate import PolicyKind, Request, Used, Verdict, evalu
 from toolkit.local.iam.exceptions import PolicyError, UnmappedRequestError
 from toolkit.local.iam.mapping import checks as mapping
 from toolkit.local.iam.mapping.condition_keys import RequestContext, Situation, always_there
-from toolkit.local.iam.mapping.operations import Call
+from toolkit.local.iam.mapping.operations import ApiCall
 from toolkit.local.iam.mapping.reference import Check
 from toolkit.local.iam.mapping.reference import action as find_action
 from toolkit.local.iam.models import PARTITION, Account, keep_user_boundaries
@@ -79,7 +79,7 @@ class Enforcement:
         self.log = DecisionLog()
         keep_user_boundaries()
 
-    def authorize(self, call: Call, body: bytes) -> Decision | None:
+    def authorize(self, call: ApiCall, body: bytes) -> Decision | None:
         """Decide on a request to an AWS API.
 
         Args:

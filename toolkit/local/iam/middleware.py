@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from toolkit.local.iam.enforcement import Decision, Enforcement
 from toolkit.local.iam.exceptions import AuthenticationError, UnmappedRequestError
 from toolkit.local.iam.mapping import operations
-from toolkit.local.iam.mapping.operations import Call, is_form
+from toolkit.local.iam.mapping.operations import ApiCall, is_form
 from toolkit.local.iam.principals import Credentials
 
 # No AWS APIs: the cloud's own, and deployed APIs, which have keys and authorizers.
@@ -52,7 +52,7 @@ class EnforceIamMiddleware:
 
     async def _refusal(self, scope: Scope, body: _Body) -> Response | None:
         """The answer to a request that is not allowed."""
-        call: Call | None = None
+        call: ApiCall | None = None
         try:
             form = await body.read() if operations.is_form(scope) else b""
             service = Credentials.of(scope).service
@@ -144,7 +144,7 @@ _EC2 = "<Response><Errors><Error>{error}</Error></Errors>{id}</Response>"
 _S3 = "<Error>{error}{id}</Error>"
 
 
-def access_denied(decision: Decision, scope: Scope, call: Call | None) -> Response:
+def access_denied(decision: Decision, scope: Scope, call: ApiCall | None) -> Response:
     """The answer to a request that is not allowed.
 
     Args:
@@ -156,12 +156,12 @@ def access_denied(decision: Decision, scope: Scope, call: Call | None) -> Respon
     return _error(_DENIED, message, scope, call)
 
 
-def not_authenticated(error: AuthenticationError, scope: Scope, call: Call | None) -> Response:
+def not_authenticated(error: AuthenticationError, scope: Scope, call: ApiCall | None) -> Response:
     """The answer to a request with credentials that are no good."""
     return _error(error.code, error.message, scope, call)
 
 
-def _error(code: str, message: str, scope: Scope, call: Call | None) -> Response:
+def _error(code: str, message: str, scope: Scope, call: ApiCall | None) -> Response:
     protocol = call.protocol if call is not None else _guess(scope)
     service = call.prefix if call is not None else ""
     names = _CODES.get(code, {})

@@ -74,7 +74,7 @@ class Invocation:
         return InvocationResponse(body, self.headers_of(response, "content-type"))
 
     @contextlib.asynccontextmanager
-    async def open(self) -> AsyncIterator[upstream.Answer]:
+    async def open(self) -> AsyncIterator[upstream.Response]:
         """Open the container's successful response; raises like `read`."""
         with self._metrics() as metrics:
             async with self._open(metrics) as response:
@@ -91,7 +91,7 @@ class Invocation:
     @contextlib.asynccontextmanager
     async def _open(
         self, metrics: InvocationMetrics, instance: Instance | None = None
-    ) -> AsyncIterator[upstream.Answer]:
+    ) -> AsyncIterator[upstream.Response]:
         async with contextlib.AsyncExitStack() as stack:
             if self._variant.serverless is not None:
                 admission = self._variant.serverless.admit(len(self._body), self._is_ready)
@@ -115,7 +115,7 @@ class Invocation:
                     raise self._error(response.status, error_body.decode("utf-8", "replace"), instance)
                 yield response
 
-    def headers_of(self, response: upstream.Answer, content_type: str) -> dict[str, str]:
+    def headers_of(self, response: upstream.Response, content_type: str) -> dict[str, str]:
         """The response headers; `content_type` is the name of the header for the container's content type."""
         headers = {
             content_type: response.header("content-type", "application/octet-stream"),

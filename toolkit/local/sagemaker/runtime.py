@@ -127,7 +127,7 @@ class _Stream(Response):
         await send({"type": "http.response.body", "body": b""})
 
 
-async def frames(response: upstream.Answer, seconds: float) -> AsyncIterator[bytes]:
+async def frames(response: upstream.Response, seconds: float) -> AsyncIterator[bytes]:
     """A container's response as frames of an event stream; the last one is an error after `seconds`."""
     try:
         async with asyncio.timeout(seconds):

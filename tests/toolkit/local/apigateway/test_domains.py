@@ -89,7 +89,10 @@ def test_pages_reach_the_domains_api_and_nothing_behind_it(cloud: CloudProcess, 
     for path in ("/_toolkit/status", "/_toolkit/iam", "/restapis"):
         assert get(cloud, path).json() == {"message": "Missing Authentication Token"}
     foreign = get(cloud, "/v1/a", "other.example.com")
-    assert (foreign.status_code, foreign.text) == (403, "the embedded cloud answers no web pages\n")
+    assert (foreign.status_code, foreign.text) == (
+        403,
+        "the embedded cloud refuses requests from web pages\n",
+    )
 
 
 def test_a_domains_certificate_and_tags_change(domain: Any) -> None:
@@ -124,6 +127,6 @@ def test_a_domain_is_made_once_and_ends_with_its_mappings(cloud: CloudProcess, d
         domain.client.create_domain_name(domainName=NAME, regionalCertificateArn=CERTIFICATE)
     assert get(cloud, "/v1/a").status_code == 200
     domain.client.delete_domain_name(domainName=NAME)
-    assert get(cloud, "/v1/a").text == "the embedded cloud answers no web pages\n"
+    assert get(cloud, "/v1/a").text == "the embedded cloud refuses requests from web pages\n"
     domain.client.create_domain_name(domainName=NAME, regionalCertificateArn=CERTIFICATE)
     assert domain.client.get_base_path_mappings(domainName=NAME)["items"] == []

@@ -20,7 +20,7 @@ from toolkit.errors import PreflightError
 from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.functions.exceptions import FunctionError
 from toolkit.local.functions.instance import InstanceLog
-from toolkit.local.functions.invocation import Answer, Invocation
+from toolkit.local.functions.invocation import Invocation, ResponseStream
 from toolkit.local.functions.models import Function
 from toolkit.local.functions.runtime import Runner
 from toolkit.local.functions.runtime_api import HandlerInstance
@@ -85,7 +85,7 @@ def run(runtime: ToolVenv, directory: Path, handler: str, *events: Any, code: st
     async def answer(instance: HandlerInstance, event: Any) -> Any:
         context = json.dumps({"custom": {"k": "v"}})
         invocation = Invocation(json.dumps(event).encode(), "arn:f", 60, context, request_id="r-1")
-        result = Answer("r-1")
+        result = ResponseStream("r-1")
         await asyncio.gather(instance.run(invocation, result), result.begin(), return_exceptions=True)
         try:
             return json.loads(await result.read())

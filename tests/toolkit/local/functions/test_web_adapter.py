@@ -142,6 +142,17 @@ def test_an_event_becomes_a_request_and_the_answer_a_stream(cloud: CloudProcess)
     assert again["pid"] == seen["pid"]
 
 
+def test_clients_cannot_set_the_headers_of_the_adapter(cloud: CloudProcess) -> None:
+    create(cloud, "spoofed")
+    names = ("X-Amzn-Request-Context", "x-amzn-lambda-context", "X-Amzn-Trace-Id")
+    sent = event("/", headers=dict.fromkeys(names, "{}"), multiValueHeaders={name: ["{}"] for name in names})
+    seen = json.loads(stream(cloud, "spoofed", sent)[1])
+    for name in names:
+        values = [value for key, value in seen["headers"] if key == name.lower()]
+        assert len(values) == 1
+        assert values != ["{}"]
+
+
 def test_parts_arrive_while_the_server_still_writes(cloud: CloudProcess, tmp_path: Path) -> None:
     create(cloud, "streaming")
     seen = tmp_path / "seen"

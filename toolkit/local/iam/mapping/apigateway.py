@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from toolkit.local.iam.exceptions import UnmappedRequestError
-from toolkit.local.iam.mapping.operations import Call
+from toolkit.local.iam.mapping.operations import ApiCall
 from toolkit.local.iam.mapping.reference import Check, action
 from toolkit.local.iam.models import PARTITION
 
@@ -17,7 +17,7 @@ _TAGS_PATH = "/tags/"
 _POLICY_IN_DOCUMENT = b"x-amazon-apigateway-policy"
 
 
-def checks(call: Call, parameters: Mapping[str, Any], body: bytes) -> Iterator[Check]:
+def checks(call: ApiCall, parameters: Mapping[str, Any], body: bytes) -> Iterator[Check]:
     """What an API Gateway operation needs.
 
     Raises:

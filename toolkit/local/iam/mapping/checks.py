@@ -7,7 +7,7 @@ from typing import Any
 
 from toolkit.local.iam.exceptions import UnmappedRequestError
 from toolkit.local.iam.mapping import apigateway, arns, dependents, s3, wafv2
-from toolkit.local.iam.mapping.operations import Call
+from toolkit.local.iam.mapping.operations import ApiCall
 from toolkit.local.iam.mapping.reference import Check, action
 from toolkit.local.iam.models import Account
 
@@ -28,7 +28,7 @@ _NOT_SUPPORTED: Mapping[tuple[str, str], tuple[str, ...]] = {
 }
 
 
-def checks(call: Call, parameters: Mapping[str, Any], body: bytes, account: Account) -> list[Check]:
+def checks(call: ApiCall, parameters: Mapping[str, Any], body: bytes, account: Account) -> list[Check]:
     """All that a request needs; it is allowed if each of them is.
 
     Args:
@@ -46,7 +46,7 @@ def checks(call: Call, parameters: Mapping[str, Any], body: bytes, account: Acco
     return [*own, *dependents.checks(call, parameters, body, own, account)]
 
 
-def _own(call: Call, parameters: Mapping[str, Any], body: bytes, account: Account) -> Iterator[Check]:
+def _own(call: ApiCall, parameters: Mapping[str, Any], body: bytes, account: Account) -> Iterator[Check]:
     if call.prefix == "s3":
         yield from s3.checks(call, parameters)
     elif call.prefix == "apigateway":

@@ -17,7 +17,7 @@ import jmespath
 
 from toolkit.local.iam.callers import Caller
 from toolkit.local.iam.exceptions import PolicyError
-from toolkit.local.iam.mapping.operations import Call
+from toolkit.local.iam.mapping.operations import ApiCall
 from toolkit.local.iam.mapping.reference import Check
 from toolkit.local.iam.models import Account
 from toolkit.local.iam.patterns import Arn
@@ -38,7 +38,7 @@ class Situation:
     check: Check
     caller: Caller
     account: Account
-    call: Call | None = None
+    call: ApiCall | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from toolkit.local.iam.mapping import arns
-from toolkit.local.iam.mapping.operations import Call
+from toolkit.local.iam.mapping.operations import ApiCall
 from toolkit.local.iam.mapping.reference import Action, Check, action
 from toolkit.local.iam.models import PARTITION, Account
 
@@ -32,7 +32,7 @@ _CREATES = re.compile(r"(Create|Put|Register)")
 
 
 def checks(
-    call: Call, parameters: Mapping[str, Any], body: bytes, own: Iterable[Check], account: Account
+    call: ApiCall, parameters: Mapping[str, Any], body: bytes, own: Iterable[Check], account: Account
 ) -> Iterator[Check]:
     """What else a request needs.
 
@@ -49,7 +49,7 @@ def checks(
 
 
 def _passed_roles(
-    call: Call, parameters: Mapping[str, Any], body: bytes, resources: list[str]
+    call: ApiCall, parameters: Mapping[str, Any], body: bytes, resources: list[str]
 ) -> Iterator[Check]:
     roles = dict.fromkeys(_roles(parameters))
     if call.prefix == "apigateway":
@@ -73,7 +73,7 @@ def _roles(value: Any, name: str = "") -> Iterator[str]:
             yield from _roles(item, name)
 
 
-def _tagging(call: Call, parameters: Mapping[str, Any], resources: list[str]) -> Iterator[Check]:
+def _tagging(call: ApiCall, parameters: Mapping[str, Any], resources: list[str]) -> Iterator[Check]:
     if not _CREATES.match(call.operation) or not any(parameters.get(name) for name in _TAGS):
         return
     if call.prefix == "iam":

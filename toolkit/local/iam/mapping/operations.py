@@ -56,7 +56,7 @@ _S3_BODY_MATTERS = {"DeleteObjects", "CreateBucket"}
 
 
 @dataclass(frozen=True)
-class Call:
+class ApiCall:
     """A request to an AWS API, its body aside.
 
     Attributes:
@@ -127,7 +127,7 @@ class Call:
         return parsed
 
 
-def identify(scope: Scope, form: bytes = b"") -> Call:
+def identify(scope: Scope, form: bytes = b"") -> ApiCall:
     """Find out which operation a request is for.
 
     Args:
@@ -152,7 +152,7 @@ def identify(scope: Scope, form: bytes = b"") -> Call:
         if "x-amz-target" in headers and protocol != "json":
             # Signed for one service, meant for another.
             continue
-        return Call(prefix, protocol, model.name, credentials, model, request, uri)
+        return ApiCall(prefix, protocol, model.name, credentials, model, request, uri)
     target = headers.get("x-amz-target") or f"{scope['method']} {scope['path']}"
     raise UnmappedRequestError(f"{target} of {signed_for or 'an unknown service'} is no known operation")
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from toolkit.local.iam.exceptions import UnmappedRequestError
-from toolkit.local.iam.mapping.operations import Call
+from toolkit.local.iam.mapping.operations import ApiCall
 from toolkit.local.iam.mapping.reference import Check, action
 from toolkit.local.iam.models import PARTITION
 
@@ -60,7 +60,7 @@ _UPLOAD_EXTRAS: Mapping[str, str] = {
 }
 
 
-def checks(call: Call, parameters: Mapping[str, Any]) -> Iterator[Check]:
+def checks(call: ApiCall, parameters: Mapping[str, Any]) -> Iterator[Check]:
     """What an S3 operation needs.
 
     Raises:

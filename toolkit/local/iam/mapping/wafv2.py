@@ -8,7 +8,7 @@ from typing import Any
 from moto.wafv2.models import wafv2_backends
 
 from toolkit.local.iam.exceptions import UnmappedRequestError
-from toolkit.local.iam.mapping.operations import Call
+from toolkit.local.iam.mapping.operations import ApiCall
 from toolkit.local.iam.mapping.reference import Check, action
 from toolkit.local.iam.models import PARTITION, Account
 
@@ -20,7 +20,7 @@ _STAGE = "apigateway"
 _MANAGED = "ManagedRuleGroupStatement"
 
 
-def checks(call: Call, parameters: Mapping[str, Any], account: Account) -> Iterator[Check]:
+def checks(call: ApiCall, parameters: Mapping[str, Any], account: Account) -> Iterator[Check]:
     """What an operation on web ACLs needs.
 
     Raises:
