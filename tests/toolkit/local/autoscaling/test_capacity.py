@@ -52,7 +52,7 @@ class Scaled:
         self.scaling.register_scalable_target(**self.target, MinCapacity=minimum, MaxCapacity=maximum)
 
     def put_policy(self, name: str, **configuration: Any) -> str:
-        """Make a policy; returns its ARN."""
+        """Create a policy; return its ARN."""
         kind = "StepScaling" if "StepScalingPolicyConfiguration" in configuration else "TargetTrackingScaling"
         policy = {"PolicyName": name, "PolicyType": kind, **configuration}
         return str(self.scaling.put_scaling_policy(**policy, **self.target)["PolicyARN"])
@@ -63,26 +63,24 @@ class Scaled:
         return int(variant["DesiredInstanceCount"])
 
     def activities(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.scaling.describe_scaling_activities(
+        activities: list[dict[str, Any]] = self.scaling.describe_scaling_activities(
             ServiceNamespace="sagemaker", ResourceId=self.target["ResourceId"]
         )["ScalingActivities"]
-        return found
+        return activities
 
     def done(self, cause: str) -> dict[str, Any]:
-        """The first activity with this cause, once it is over."""
-        found: list[dict[str, Any]] = []
+        """Wait for the first activity with this cause to end."""
+        matches: list[dict[str, Any]] = []
 
         def is_done() -> bool:
-            found[:] = [each for each in self.activities() if cause in each["Cause"]]
-            return bool(found) and found[-1]["StatusCode"] != "InProgress"
+            matches[:] = [activity for activity in self.activities() if cause in activity["Cause"]]
+            return bool(matches) and matches[-1]["StatusCode"] != "InProgress"
 
         eventually(is_done)
-        return found[-1]
+        return matches[-1]
 
 
-def test_the_count_follows_the_load_and_goes_back(
-    aws: Aws, hosting: Hosting, engine: Engine, realtime: str
-) -> None:
+def test_the_count_follows_the_load(aws: Aws, hosting: Hosting, engine: Engine, realtime: str) -> None:
     scaled = Scaled(aws, hosting, realtime, 1, 4)
     tracking = {
         "TargetValue": 2.0,
@@ -107,7 +105,7 @@ def test_the_count_follows_the_load_and_goes_back(
     threads = [threading.Thread(target=invoke) for _ in range(6)]
     for thread in threads:
         thread.start()
-    # All of the load is there before anything looks at it, so that no part of it is taken for the whole.
+    # Apply the whole load before the first evaluation, so that no alarm sees a part of it.
     eventually(lambda: len(engine.requests) == 6)
     arn = scaled.put_policy("load", TargetTrackingScalingPolicyConfiguration=tracking)
     [policy] = scaled.scaling.describe_scaling_policies(ServiceNamespace="sagemaker", PolicyNames=["load"])[
@@ -139,7 +137,7 @@ def test_the_count_follows_the_load_and_goes_back(
     assert not aws("cloudwatch").describe_alarms(AlarmNames=[alarms[0]["AlarmName"]])["MetricAlarms"]
 
 
-def test_an_alarm_of_the_users_sets_off_a_step(
+def test_a_users_alarm_triggers_step_scaling(
     aws: Aws, hosting: Hosting, engine: Engine, realtime: str
 ) -> None:
     scaled = Scaled(aws, hosting, realtime, 1, 4)
@@ -174,14 +172,14 @@ def test_an_alarm_of_the_users_sets_off_a_step(
     assert scaled.count == 3
 
 
-def test_a_scheduled_action_moves_the_bounds(
+def test_a_scheduled_action_changes_the_bounds(
     aws: Aws, hosting: Hosting, engine: Engine, realtime: str
 ) -> None:
     scaled = Scaled(aws, hosting, realtime, 1, 4)
     zone = "Asia/Shanghai"
 
     def party() -> datetime:
-        """Schedules it; returns when it is over."""
+        """Schedule the action; return its end."""
         soon = datetime.now(ZoneInfo(zone)) + timedelta(seconds=2)
         scaled.scaling.put_scheduled_action(
             ScheduledActionName="party",
@@ -202,7 +200,7 @@ def test_a_scheduled_action_moves_the_bounds(
         nonlocal end
         if datetime.now(ZoneInfo(zone)) > end:
             end = party()  # on a busy machine its moment had passed before it was known
-        return any(cause in each["Cause"] for each in scaled.activities())
+        return any(cause in activity["Cause"] for activity in scaled.activities())
 
     eventually(has_begun)
     done = scaled.done(cause)
@@ -214,10 +212,8 @@ def test_a_scheduled_action_moves_the_bounds(
     assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 4)
 
 
-def test_an_asynchronous_endpoint_goes_to_zero_and_comes_back(
-    aws: Aws, hosting: Hosting, engine: Engine
-) -> None:
-    """As the module of the toolkit sets it up; the queue is there while no instance is."""
+def test_an_asynchronous_endpoint_scales_to_zero_and_back(aws: Aws, hosting: Hosting, engine: Engine) -> None:
+    """The configuration of the toolkit's module; the queue exists without instances."""
     bucket = f"zero-{uuid.uuid4().hex[:8]}"
     aws("s3").create_bucket(Bucket=bucket)
     asynchronous = Asynchronous(aws, hosting, engine, bucket)

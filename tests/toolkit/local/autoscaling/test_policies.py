@@ -1,4 +1,4 @@
-"""What a policy makes of an alarm, with a SageMaker that does at once what it is told."""
+"""Policies and alarms, with a fake SageMaker that changes capacities at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STEPS = [
 
 
 @pytest.mark.parametrize(
-    ("kind", "excess", "capacity", "wanted"),
+    ("kind", "excess", "capacity", "expected"),
     [
         ("ChangeInCapacity", 0.0, 4, 5),
         ("ChangeInCapacity", 10.0, 4, 54),
@@ -34,20 +34,20 @@ STEPS = [
         ("PercentChangeInCapacity", 0.0, 5, 6),
     ],
 )
-def test_a_step_is_chosen_by_the_distance_from_the_threshold(
-    kind: str, excess: float, capacity: int, wanted: int
+def test_a_step_matches_the_excess_over_the_threshold(
+    kind: str, excess: float, capacity: int, expected: int
 ) -> None:
     config = {"AdjustmentType": kind, "StepAdjustments": STEPS}
-    assert stepped_capacity(config, excess)(capacity) == wanted
+    assert stepped_capacity(config, excess)(capacity) == expected
 
 
-@pytest.mark.parametrize(("value", "capacity", "wanted"), [(6, 1, 3), (5, 2, 5), (0, 3, 0), (7, 0, 4)])
-def test_tracking_is_proportional(value: float, capacity: int, wanted: int) -> None:
-    assert tracked_capacity({"TargetValue": 2.0}, value)(capacity) == wanted
+@pytest.mark.parametrize(("value", "capacity", "expected"), [(6, 1, 3), (5, 2, 5), (0, 3, 0), (7, 0, 4)])
+def test_target_tracking_is_proportional(value: float, capacity: int, expected: int) -> None:
+    assert tracked_capacity({"TargetValue": 2.0}, value)(capacity) == expected
 
 
 class World:
-    """A variant, and alarms that a test sets."""
+    """A variant, and alarms that the test controls."""
 
     def __init__(self) -> None:
         self.capacity = 2
@@ -112,7 +112,7 @@ def run(scenario: Callable[[World], Any]) -> None:
     asyncio.run(main())
 
 
-def test_in_a_cooldown_only_more_than_was_added_is_added() -> None:
+def test_in_a_cooldown_only_additional_capacity_is_added() -> None:
     async def scenario(world: World) -> None:
         policy = world.tracking("p", ScaleOutCooldown=300_000)
         assert await world.fire(policy, "AlarmHigh", 3.0) == 3
@@ -128,7 +128,7 @@ def test_in_a_cooldown_only_more_than_was_added_is_added() -> None:
     run(scenario)
 
 
-def test_without_a_cooldown_it_goes_on() -> None:
+def test_without_a_cooldown_scaling_continues() -> None:
     async def scenario(world: World) -> None:
         policy = world.tracking("p", ScaleOutCooldown=0)
         assert await world.fire(policy, "AlarmHigh", 3.0) == 3
@@ -137,7 +137,7 @@ def test_without_a_cooldown_it_goes_on() -> None:
     run(scenario)
 
 
-def test_inwards_it_goes_by_the_highest_datapoint_and_waits_between() -> None:
+def test_scale_in_uses_the_highest_datapoint_and_cools_down() -> None:
     async def scenario(world: World) -> None:
         world.capacity = 8
         policy = world.tracking("p", ScaleInCooldown=300_000)
@@ -147,7 +147,7 @@ def test_inwards_it_goes_by_the_highest_datapoint_and_waits_between() -> None:
     run(scenario)
 
 
-def test_all_policies_must_agree_to_go_inwards() -> None:
+def test_all_policies_must_agree_to_scale_in() -> None:
     async def scenario(world: World) -> None:
         one = world.tracking("one")
         world.tracking("two")
@@ -159,7 +159,7 @@ def test_all_policies_must_agree_to_go_inwards() -> None:
     run(scenario)
 
 
-def test_what_is_suspended_does_nothing() -> None:
+def test_suspended_scaling_does_nothing() -> None:
     async def scenario(world: World) -> None:
         policy = world.tracking("p")
         world.target.members["SuspendedState"]["DynamicScalingOutSuspended"] = True

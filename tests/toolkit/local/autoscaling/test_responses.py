@@ -1,4 +1,4 @@
-"""Application Auto Scaling, asked through boto3 in the shared cloud."""
+"""Application Auto Scaling, through boto3 in the shared cloud."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def scaling(aws: Aws) -> Any:
 
 def described(scaling: Any, name: str) -> list[Any]:
     resource = variant(name)["ResourceId"]
-    answer = scaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=[resource])
-    found: list[Any] = answer["ScalableTargets"]
-    return found
+    response = scaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=[resource])
+    targets: list[Any] = response["ScalableTargets"]
+    return targets
 
 
-def test_a_target_is_registered_changed_and_deregistered(scaling: Any) -> None:
+def test_a_target_is_registered_updated_and_deregistered(scaling: Any) -> None:
     arn = scaling.register_scalable_target(**variant("a"), MinCapacity=1, MaxCapacity=4)["ScalableTargetARN"]
     [target] = described(scaling, "a")
     assert target["ScalableTargetARN"] == arn
@@ -52,13 +52,13 @@ def test_a_target_is_registered_changed_and_deregistered(scaling: Any) -> None:
 
 
 @pytest.mark.parametrize("bounds", [{}, {"MinCapacity": 1}, {"MinCapacity": 3, "MaxCapacity": 2}])
-def test_wrong_bounds_are_refused(scaling: Any, bounds: dict[str, int]) -> None:
+def test_invalid_bounds_are_rejected(scaling: Any, bounds: dict[str, int]) -> None:
     with pytest.raises(ClientError, match="ValidationException"):
         scaling.register_scalable_target(**variant("wrong"), **bounds)
     assert described(scaling, "wrong") == []
 
 
-def test_tags_are_kept_and_changed(scaling: Any) -> None:
+def test_tags_are_added_and_changed(scaling: Any) -> None:
     arn = scaling.register_scalable_target(
         **variant("t"), MinCapacity=1, MaxCapacity=1, Tags={"team": "a", "env": "local"}
     )["ScalableTargetARN"]
@@ -89,11 +89,11 @@ def test_policies_and_schedules_belong_to_their_target(scaling: Any) -> None:
         ScalableTargetAction={"MaxCapacity": 1},
         **variant("p"),
     )
-    [found] = scaling.describe_scaling_policies(ServiceNamespace="sagemaker", PolicyNames=["p"])[
+    [policy] = scaling.describe_scaling_policies(ServiceNamespace="sagemaker", PolicyNames=["p"])[
         "ScalingPolicies"
     ]
-    assert found["PolicyARN"] == put["PolicyARN"]
-    assert found["TargetTrackingScalingPolicyConfiguration"] == tracking
+    assert policy["PolicyARN"] == put["PolicyARN"]
+    assert policy["TargetTrackingScalingPolicyConfiguration"] == tracking
     [action] = scaling.describe_scheduled_actions(**variant("p"))["ScheduledActions"]
     assert action["Schedule"] == "cron(0 22 * * ? *)"
     scaling.delete_scaling_policy(PolicyName="p", **variant("p"))
@@ -103,14 +103,12 @@ def test_policies_and_schedules_belong_to_their_target(scaling: Any) -> None:
     assert scaling.describe_scheduled_actions(ServiceNamespace="sagemaker")["ScheduledActions"] == []
 
 
-def test_a_target_moves_the_variants_count_between_its_bounds(
-    scaling: Any, hosting: Hosting, engine: Engine
-) -> None:
+def test_a_target_keeps_the_count_within_its_bounds(scaling: Any, hosting: Hosting, engine: Engine) -> None:
     endpoint = hosting.endpoint(hosting.configuration(container=engine.container))
     hosting.settled(endpoint)
     for minimum, maximum, count in ((2, 4, 2), (1, 4, 2), (1, 1, 1)):
         scaling.register_scalable_target(**variant(endpoint), MinCapacity=minimum, MaxCapacity=maximum)
         [summary] = hosting.settled(endpoint)["ProductionVariants"]
         assert summary["DesiredInstanceCount"] == summary["CurrentInstanceCount"] == count
-    # Unknown variants are Auto Scaling's to keep, not SageMaker's.
+    # Auto Scaling accepts variants that do not exist.
     scaling.register_scalable_target(**variant("no-such"), MinCapacity=1, MaxCapacity=1)

@@ -1,4 +1,4 @@
-"""Schedules, as Application Auto Scaling writes them."""
+"""The grammar of scheduled actions."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from toolkit.local.autoscaling.schedules import Schedule, ScheduleError
         "now",
     ],
 )
-def test_what_is_no_schedule_is_refused(expression: str) -> None:
+def test_invalid_schedules_are_rejected(expression: str) -> None:
     with pytest.raises(ScheduleError):
         Schedule.of(expression, None)
     with pytest.raises(ScheduleError, match="unknown time zone"):
         Schedule.of("rate(5 minutes)", "Europe/Atlantis")
 
 
-def test_a_time_is_that_of_its_zone() -> None:
+def test_a_time_is_in_its_zone() -> None:
     at = Schedule.of("at(2026-07-01T09:00:00)", "Europe/Berlin").at
     assert at is not None
     assert at.astimezone(UTC) == datetime(2026, 7, 1, 7, tzinfo=UTC)

@@ -49,7 +49,7 @@ def test_two_of_three(datapoints: str, expected: list[str]) -> None:
     assert states(datapoints, 3, 2) == expected
 
 
-def test_one_breaching_datapoint_is_not_yet_three() -> None:
+def test_one_breaching_datapoint_is_not_three() -> None:
     assert states("----X", 3, 3)[0] == KEPT
 
 
@@ -68,7 +68,7 @@ def test_comparisons(comparison: str, at_threshold: str) -> None:
     assert verdict.state == at_threshold
 
 
-def test_the_reason_is_cloudwatchs() -> None:
+def test_the_reason_is_in_cloudwatchs_words() -> None:
     rule = Rule("GreaterThanOrEqualToThreshold", 1, 1, 1)
     verdict = evaluate(rule, [Point(0, None), Point(60, None), Point(120, 1)])
     assert verdict is not None

@@ -29,11 +29,11 @@ def samples(*values: float) -> list[Sample]:
     ],
 )
 def test_statistics(name: str, expected: float | None) -> None:
-    found = statistic(samples(8, 2, 10, 4, 6), name)
-    assert found == (None if expected is None else pytest.approx(expected))
+    value = statistic(samples(8, 2, 10, 4, 6), name)
+    assert value == (None if expected is None else pytest.approx(expected))
 
 
-def test_sets_of_values_have_statistics_but_no_percentiles() -> None:
+def test_sets_of_values_have_no_percentiles() -> None:
     known = [Sample(0, 10, count=4, minimum=1, maximum=5), Sample(1, 7)]
     values = {
         name: statistic(known, name) for name in ("SampleCount", "Average", "Minimum", "Maximum", "p50")
@@ -41,7 +41,7 @@ def test_sets_of_values_have_statistics_but_no_percentiles() -> None:
     assert values == {"SampleCount": 5, "Average": 3.4, "Minimum": 1, "Maximum": 7, "p50": None}
 
 
-def test_other_dimensions_are_another_metric_and_their_order_does_not_matter() -> None:
+def test_dimensions_identify_a_metric_in_any_order() -> None:
     store = Store()
     pairs = [{"Name": "EndpointName", "Value": "llm"}, {"Name": "VariantName", "Value": "primary"}]
     store.put(Metric.of("N", "M", pairs), samples(1))
@@ -49,14 +49,14 @@ def test_other_dimensions_are_another_metric_and_their_order_does_not_matter() -
     assert store.between(Metric.of("N", "M", reversed(pairs)), 0, 9) == samples(1)
 
 
-def test_periods_are_aligned_and_late_samples_find_theirs() -> None:
+def test_periods_are_aligned_and_include_late_samples() -> None:
     store = Store()
     for time in (61, 119, 5, 180):
         store.put(METRIC, [Sample(time, time)])
-    found = [
+    periods = [
         (begin, [sample.time for sample in group]) for begin, group in store.by_period(METRIC, 1, 180, 60)
     ]
-    assert found == [(0, [5]), (60, [61, 119])]
+    assert periods == [(0, [5]), (60, [61, 119])]
 
 
 def test_the_newest_samples_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,6 +64,6 @@ def test_the_newest_samples_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store()
     for time in range(100):
         store.put(METRIC, [Sample(time, 0)])
-    kept = [sample.time for sample in store.between(METRIC, 0, 100)]
-    assert 5 <= len(kept) <= 10
-    assert kept[-1] == 99
+    times = [sample.time for sample in store.between(METRIC, 0, 100)]
+    assert 5 <= len(times) <= 10
+    assert times[-1] == 99

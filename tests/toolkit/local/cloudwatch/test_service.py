@@ -48,11 +48,11 @@ def alarm(cloudwatch: Any, name: str, **members: Any) -> None:
 
 
 def state(cloudwatch: Any, name: str) -> Any:
-    [found] = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
-    return found["StateValue"]
+    [description] = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    return description["StateValue"]
 
 
-def test_statistics_are_of_one_metric_with_percentiles(aws: Aws) -> None:
+def test_statistics_cover_one_metric_with_percentiles(aws: Aws) -> None:
     cloudwatch = aws("cloudwatch")
     few, more = dimensions(E="llm"), dimensions(E="llm", V="primary")
     data = [{"MetricName": "latency", "Values": [10, 20], "Counts": [9, 1], "Dimensions": few}]
@@ -73,16 +73,16 @@ def test_statistics_are_of_one_metric_with_percentiles(aws: Aws) -> None:
     assert [metric["Dimensions"] for metric in listed] == [more]
 
 
-def test_an_alarm_fires_and_recovers_and_its_history_tells_it(aws: Aws) -> None:
+def test_an_alarm_fires_and_recovers_with_a_history(aws: Aws) -> None:
     cloudwatch, name = aws("cloudwatch"), "fires"
-    # Without new data it keeps its state: however late one looks, it is still there.
+    # The alarm keeps its state without new data, so a slow test still sees it.
     alarm(cloudwatch, name, TreatMissingData="ignore")
     assert state(cloudwatch, name) == "INSUFFICIENT_DATA"
     put(cloudwatch, name, 1, 1)
     eventually(lambda: state(cloudwatch, name) == "ALARM")
-    [found] = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
-    assert "[1.0 (" in found["StateReason"]
-    assert "was greater than or equal to the threshold (1.0)" in found["StateReason"]
+    [description] = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    assert "[1.0 (" in description["StateReason"]
+    assert "was greater than or equal to the threshold (1.0)" in description["StateReason"]
     put(cloudwatch, name, 0)
     eventually(lambda: state(cloudwatch, name) == "OK")
     history = cloudwatch.describe_alarm_history(AlarmName=name, HistoryItemType="StateUpdate")
@@ -111,7 +111,7 @@ def test_an_alarm_over_a_percentile(aws: Aws) -> None:
     eventually(lambda: state(cloudwatch, name) == "ALARM")
 
 
-def test_a_changed_alarm_keeps_its_state_and_a_set_one_goes_back(aws: Aws) -> None:
+def test_an_updated_alarm_keeps_its_state(aws: Aws) -> None:
     cloudwatch, name = aws("cloudwatch"), "set"
     alarm(cloudwatch, name, TreatMissingData="ignore")
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="by hand")
@@ -121,8 +121,8 @@ def test_a_changed_alarm_keeps_its_state_and_a_set_one_goes_back(aws: Aws) -> No
     eventually(lambda: state(cloudwatch, name) == "OK")
 
 
-def test_a_topic_is_told_and_the_history_tells_what_became_of_actions(aws: Aws) -> None:
-    cloudwatch, sqs, sns, name = aws("cloudwatch"), aws("sqs"), aws("sns"), "told"
+def test_actions_publish_to_topics_and_are_recorded(aws: Aws) -> None:
+    cloudwatch, sqs, sns, name = aws("cloudwatch"), aws("sqs"), aws("sns"), "topic-actions"
     queue = sqs.create_queue(QueueName="alarms")["QueueUrl"]
     topic = sns.create_topic(Name="alarms")["TopicArn"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -149,14 +149,14 @@ def test_a_topic_is_told_and_the_history_tells_what_became_of_actions(aws: Aws) 
     assert summaries() == {"Successfully executed action arn", "Failed to execute action arn"}
 
 
-def test_invocations_are_published_as_sagemaker_does(hosting: Hosting, engine: Engine) -> None:
+def test_invocations_publish_sagemakers_metrics(hosting: Hosting, engine: Engine) -> None:
     configuration = hosting.configuration(container=engine.container)
     endpoint = hosting.endpoint(configuration)
     hosting.settled(endpoint)
     runtime, cloudwatch = hosting.aws("sagemaker-runtime"), hosting.aws("cloudwatch")
     began = time.perf_counter()
     runtime.invoke_endpoint(EndpointName=endpoint, Body=PROMPT)
-    answered = time.perf_counter() - began
+    elapsed = time.perf_counter() - began
     for status in (400, 500):
         engine.behaviour = lambda handler, _, status=status: answer(handler, status, b"{}")  # type: ignore[misc]
         with pytest.raises(runtime.exceptions.ModelError):
@@ -177,12 +177,12 @@ def test_invocations_are_published_as_sagemaker_does(hosting: Hosting, engine: E
         assert statistic("Invocation5XXErrors", "Sum", **more) == 1
         assert statistic("Invocation5XXErrors", "SampleCount", **more) == 3
         assert statistic("InvocationModelErrors", "Sum", **more) == 2
-        assert 0 < statistic("ModelLatency", "Minimum", **more) < answered * 1_000_000
+        assert 0 < statistic("ModelLatency", "Minimum", **more) < elapsed * 1_000_000
         assert statistic("OverheadLatency", "SampleCount", **more) == 3
     assert statistic("FirstChunkLatency", "SampleCount") == 0
 
 
-def test_streams_and_concurrency_are_published(hosting: Hosting, engine: Engine) -> None:
+def test_streams_and_concurrency_publish_metrics(hosting: Hosting, engine: Engine) -> None:
     endpoint = hosting.endpoint(hosting.configuration(container=engine.container))
     hosting.settled(endpoint)
     cloudwatch = hosting.aws("cloudwatch")
@@ -205,9 +205,9 @@ def test_streams_and_concurrency_are_published(hosting: Hosting, engine: Engine)
     assert maximum("ConcurrentRequestsPerModel") <= 0
     engine.behaviour = broken
     runtime = hosting.aws("sagemaker-runtime")
-    answered = runtime.invoke_endpoint_with_response_stream(EndpointName=endpoint, Body=PROMPT)
+    response = runtime.invoke_endpoint_with_response_stream(EndpointName=endpoint, Body=PROMPT)
     with pytest.raises(EventStreamError):
-        list(answered["Body"])
+        list(response["Body"])
     eventually(lambda: maximum("MidStreamErrors") == 1)
     assert 0 < maximum("FirstChunkLatency") < maximum("ModelLatency")
     assert maximum("Invocation5XXErrors") == 0

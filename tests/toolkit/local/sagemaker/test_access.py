@@ -40,9 +40,7 @@ def enforced(cloud: RunningCloud) -> Iterator[None]:
     httpx.post(switch, json={"enforce": False}, timeout=HANG_SECONDS).raise_for_status()
 
 
-def test_an_endpoint_starts_with_weights_that_its_role_may_read(
-    hosting: Hosting, engine: Engine, enforced: None
-) -> None:
+def test_an_endpoint_reads_weights_with_its_role(hosting: Hosting, engine: Engine, enforced: None) -> None:
     s3, iam = hosting.aws("s3"), hosting.aws("iam")
     s3.create_bucket(Bucket="guarded")
     s3.put_object(Bucket="guarded", Key="m/a.gguf", Body=b"weights")
@@ -65,22 +63,22 @@ def test_an_endpoint_starts_with_weights_that_its_role_may_read(
     iam.delete_role(RoleName=name)
 
 
-# What a program in the container does with AWS.
+# A program in the container that uses AWS.
 PUT = """
 import boto3, json, sys
 from botocore.exceptions import ClientError
-said = [boto3.client("sts").get_caller_identity()["Arn"]]
+results = [boto3.client("sts").get_caller_identity()["Arn"]]
 for key in sys.argv[1:]:
     try:
         boto3.client("s3").put_object(Bucket="shelf", Key=key, Body=b"x")
-        said.append("done")
+        results.append("done")
     except ClientError as error:
-        said.append(error.response["Error"]["Code"])
-print(json.dumps(said))
+        results.append(error.response["Error"]["Code"])
+print(json.dumps(results))
 """
 KINDS: dict[str, dict[str, Any]] = {
     "realtime": {},
-    "async": {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://shelf/answers/"}}},
+    "async": {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://shelf/outputs/"}}},
     "serverless": {
         "ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 2, "ProvisionedConcurrency": 1}
     },
@@ -129,21 +127,21 @@ def container_environment(cloud: RunningCloud, endpoint: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.usefixtures("enforced")
-def test_a_container_may_do_what_its_models_role_may(
+def test_a_container_has_the_permissions_of_its_role(
     cloud: RunningCloud, hosting: Hosting, engine: Engine, writer: str, kind: str
 ) -> None:
     name = endpoint(hosting, engine, kind, writer)
     assert hosting.settled(name)["EndpointStatus"] == "InService"
     environment = container_environment(cloud, name)
     assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} & set(environment)
-    said = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", PUT, "mine", "yours"], env=environment, capture_output=True, check=True
     )
     session = "arn:aws:sts::123456789012:assumed-role/shelf-writer/SageMaker"
-    assert json.loads(said.stdout) == [session, "done", "AccessDenied"]
+    assert json.loads(process.stdout) == [session, "done", "AccessDenied"]
 
 
-def test_nobody_gets_credentials_without_the_containers_token(
+def test_credentials_require_the_containers_token(
     cloud: RunningCloud, hosting: Hosting, engine: Engine, writer: str
 ) -> None:
     name = endpoint(hosting, engine, "realtime", writer)
@@ -153,13 +151,11 @@ def test_nobody_gets_credentials_without_the_containers_token(
     token = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
     assert get(address, token).json()["RoleArn"] == writer
     for url, given in ((address, ""), (address, "x"), (f"{address}0", token)):
-        refused = get(url, given)
-        assert (refused.status_code, refused.json()["code"]) == (403, "AccessDenied")
+        response = get(url, given)
+        assert (response.status_code, response.json()["code"]) == (403, "AccessDenied")
 
 
-def test_a_role_that_does_not_trust_sagemaker_runs_no_container(
-    hosting: Hosting, engine: Engine, aws: Aws, enforced: None
-) -> None:
+def test_a_role_must_trust_sagemaker(hosting: Hosting, engine: Engine, aws: Aws, enforced: None) -> None:
     trusting = document(trust({"Service": "lambda.amazonaws.com"}))
     role = aws("iam").create_role(RoleName="functions-only", AssumeRolePolicyDocument=trusting)["Role"]
     described = hosting.settled(endpoint(hosting, engine, "realtime", role["Arn"]))
@@ -168,7 +164,7 @@ def test_a_role_that_does_not_trust_sagemaker_runs_no_container(
 
 
 @pytest.mark.parametrize(("lifetime", "renewed"), [(12 * 3600, False), (1800, True)])
-def test_who_asks_gets_credentials_that_last(
+def test_expiring_credentials_are_renewed(
     lifetime: int, renewed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(enforcement, "SESSION_SECONDS", lifetime)

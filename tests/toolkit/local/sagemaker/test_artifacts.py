@@ -1,4 +1,4 @@
-"""Where a model's files end up, told from the cloud's folder."""
+"""A model's files in the cloud's directory."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def files_of_new_model(hosting: Hosting, engine: Engine, project: Project, **sou
     endpoint = hosting.endpoint(hosting.configuration(container=engine.container | source))
     assert hosting.settled(endpoint)["EndpointStatus"] == "InService"
     [directory] = models(project) - before
-    found = [file for file in directory.rglob("*") if file.is_file()]
-    return {str(file.relative_to(directory)): file.read_bytes() for file in found}
+    files = [file for file in directory.rglob("*") if file.is_file()]
+    return {str(file.relative_to(directory)): file.read_bytes() for file in files}
 
 
-def test_a_prefix_becomes_a_folder(
+def test_a_prefix_becomes_a_directory(
     hosting: Hosting, engine: Engine, s3: Any, shared_checkout: Project
 ) -> None:
     for key, body in (("m/a.gguf", b"weights"), ("m/sub/b.json", b"{}"), ("m/", b""), ("mine/c", b"no")):
@@ -60,14 +60,14 @@ def test_a_prefix_becomes_a_folder(
     source = prefix(f"s3://{BUCKET}/m/")
     files = files_of_new_model(hosting, engine, shared_checkout, ModelDataSource=source)
     assert files == {"a.gguf": b"weights", "sub/b.json": b"{}"}
-    # The same content again takes no second folder.
+    # The same content shares one directory.
     before = models(shared_checkout)
     again = hosting.configuration(container=engine.container | {"ModelDataSource": source})
     assert hosting.settled(hosting.endpoint(again))["EndpointStatus"] == "InService"
     assert models(shared_checkout) == before
 
 
-def test_large_weights_are_linked_and_outlive_the_object(
+def test_large_weights_are_linked_and_survive_the_object(
     hosting: Hosting, engine: Engine, s3: Any, shared_checkout: Project
 ) -> None:
     weights = bytes(range(256)) * 40_000

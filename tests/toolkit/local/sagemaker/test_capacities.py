@@ -37,7 +37,7 @@ def only_variant(description: dict[str, Any]) -> Any:
     return variant
 
 
-def test_instances_start_and_stop_and_no_request_fails(
+def test_no_request_fails_while_instances_start_and_stop(
     hosting: Hosting, engine: Engine, shared_checkout: Project
 ) -> None:
     endpoint = hosting.endpoint(hosting.configuration(container=engine.container))
@@ -64,27 +64,27 @@ def test_instances_start_and_stop_and_no_request_fails(
     assert running.errors == []
 
 
-def test_an_instance_that_goes_finishes_what_it_has(hosting: Hosting, engine: Engine) -> None:
+def test_a_draining_instance_finishes_its_requests(hosting: Hosting, engine: Engine) -> None:
     configuration = hosting.configuration(container=engine.container, InitialInstanceCount=2)
     endpoint = hosting.endpoint(configuration)
     hosting.settled(endpoint)
-    begun, finish = threading.Semaphore(0), threading.Event()
+    started, finish = threading.Semaphore(0), threading.Event()
 
     def slow(handler: Any, _: dict[str, Any]) -> None:
-        begun.release()
+        started.release()
         finish.wait(HANG_SECONDS)
         answer(handler, 200, b'{"ok": "late"}')
 
     engine.behaviour = slow
     with load(hosting.aws, endpoint, plain=4) as running:
-        assert all(begun.acquire(timeout=HANG_SECONDS) for _ in range(4))
+        assert all(started.acquire(timeout=HANG_SECONDS) for _ in range(4))
         change(hosting, endpoint, DesiredInstanceCount=1)
         finish.set()
         hosting.settled(endpoint)
     assert running.errors == []
 
 
-def test_a_start_that_fails_leaves_the_others(
+def test_a_failed_start_keeps_the_other_instances(
     hosting: Hosting, engine: Engine, shared_checkout: Project
 ) -> None:
     endpoint = hosting.endpoint(hosting.configuration(container=engine.container, **PATIENT))

@@ -1,4 +1,4 @@
-"""Models, endpoint configurations and tags, asked through boto3."""
+"""Models, endpoint configurations and tags, through boto3."""
 
 from __future__ import annotations
 
@@ -33,47 +33,47 @@ def sagemaker(aws: Aws) -> Any:
     return aws("sagemaker")
 
 
-def refusal(call: Any, **members: Any) -> tuple[str, str]:
+def error_of(call: Any, **members: Any) -> tuple[str, str]:
     with pytest.raises(ClientError) as error:
         call(**members)
     return error.value.response["Error"]["Code"], error.value.response["Error"]["Message"]
 
 
-def test_a_model_is_described_as_it_was_made(sagemaker: Any) -> None:
+def test_a_model_is_described_as_created(sagemaker: Any) -> None:
     arn = sagemaker.create_model(ModelName="described", **MODEL)["ModelArn"]
     assert arn == "arn:aws:sagemaker:us-east-1:123456789012:model/described"
     description = sagemaker.describe_model(ModelName="described")
     assert description["CreationTime"].year > 2000
-    # Terraform takes members that were not given for a difference.
-    kept = description.keys() - {"ResponseMetadata", "CreationTime"}
-    assert kept == {*MODEL, "ModelName", "ModelArn"}
+    # Terraform treats members that were not set as a difference.
+    members = description.keys() - {"ResponseMetadata", "CreationTime"}
+    assert members == {*MODEL, "ModelName", "ModelArn"}
     assert {name: description[name] for name in MODEL} == MODEL
 
 
-def test_names_are_taken_once_and_free_again_after_deletion(sagemaker: Any) -> None:
+def test_names_are_unique_until_deletion(sagemaker: Any) -> None:
     sagemaker.create_model(ModelName="once", **MODEL)
     arn = "arn:aws:sagemaker:us-east-1:123456789012:model/once"
-    assert refusal(sagemaker.create_model, ModelName="once", **MODEL) == (
+    assert error_of(sagemaker.create_model, ModelName="once", **MODEL) == (
         "ValidationException",
         f'Cannot create already existing model "{arn}".',
     )
     sagemaker.delete_model(ModelName="once")
-    assert refusal(sagemaker.describe_model, ModelName="once") == (
+    assert error_of(sagemaker.describe_model, ModelName="once") == (
         "ValidationException",
         f'Could not find model "{arn}".',
     )
-    assert refusal(sagemaker.delete_model, ModelName="once")[1] == f'Could not find model "{arn}".'
+    assert error_of(sagemaker.delete_model, ModelName="once")[1] == f'Could not find model "{arn}".'
     sagemaker.create_model(ModelName="once", **MODEL)
 
 
 def test_regions_do_not_see_each_other(aws: Aws) -> None:
     aws("sagemaker").create_model(ModelName="regional", **MODEL)
     other = aws("sagemaker", region="eu-central-1")
-    assert "eu-central-1" in refusal(other.describe_model, ModelName="regional")[1]
+    assert "eu-central-1" in error_of(other.describe_model, ModelName="regional")[1]
     other.create_model(ModelName="regional", **MODEL)
 
 
-def test_a_configuration_is_described_as_it_was_made(sagemaker: Any, hosting: Hosting) -> None:
+def test_a_configuration_is_described_as_created(sagemaker: Any, hosting: Hosting) -> None:
     name = hosting.configuration(ContainerStartupHealthCheckTimeoutInSeconds=300)
     description = sagemaker.describe_endpoint_config(EndpointConfigName=name)
     [variant] = description["ProductionVariants"]
@@ -105,22 +105,23 @@ def test_a_configuration_is_described_as_it_was_made(sagemaker: Any, hosting: Ho
         ([{"VariantName": "v"}, {"VariantName": "v"}], "Duplicate production variant names"),
     ],
 )
-def test_wrong_variants_are_refused(sagemaker: Any, variants: list[Any], message: str) -> None:
+def test_invalid_variants_are_rejected(sagemaker: Any, variants: list[Any], message: str) -> None:
     if "for-variants" not in [model["ModelName"] for model in sagemaker.list_models()["Models"]]:
         sagemaker.create_model(ModelName="for-variants", **MODEL)
     call = sagemaker.create_endpoint_config
-    code, said = refusal(call, EndpointConfigName="wrong", ProductionVariants=variants)
+    code, error = error_of(call, EndpointConfigName="wrong", ProductionVariants=variants)
     assert code == "ValidationException"
-    assert message in said
+    assert message in error
 
 
 def test_a_model_needs_a_container_and_a_role(sagemaker: Any) -> None:
-    assert "PrimaryContainer" in refusal(sagemaker.create_model, ModelName="m", ExecutionRoleArn=ROLE)[1]
+    assert "PrimaryContainer" in error_of(sagemaker.create_model, ModelName="m", ExecutionRoleArn=ROLE)[1]
     container = MODEL["PrimaryContainer"]
-    assert "ExecutionRoleArn" in refusal(sagemaker.create_model, ModelName="m", PrimaryContainer=container)[1]
+    _, error = error_of(sagemaker.create_model, ModelName="m", PrimaryContainer=container)
+    assert "ExecutionRoleArn" in error
 
 
-def test_tags_are_kept_changed_and_forgotten(sagemaker: Any) -> None:
+def test_tags_are_added_changed_and_removed(sagemaker: Any) -> None:
     tags = [{"Key": "team", "Value": "平台"}, {"Key": "env", "Value": "local"}]
     arn = sagemaker.create_model(ModelName="tagged", Tags=tags, **MODEL)["ModelArn"]
     assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == sorted(tags, key=lambda tag: tag["Key"])
@@ -144,9 +145,9 @@ def test_lists_are_filtered_sorted_and_paged(sagemaker: Any) -> None:
     assert newest_first[0]["ModelName"] == "listed-4"
 
 
-def test_what_there_is_not_is_told_at_once(sagemaker: Any) -> None:
+def test_missing_resources_are_validation_errors(sagemaker: Any) -> None:
     assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == []
     source = {"SourceUri": "s3://b/k"}
-    code, message = refusal(sagemaker.create_context, ContextName="c", Source=source, ContextType="t")
+    code, message = error_of(sagemaker.create_context, ContextName="c", Source=source, ContextType="t")
     assert code == "UnknownOperationException"
     assert "embedded cloud does not support" in message

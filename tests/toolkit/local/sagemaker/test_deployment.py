@@ -27,7 +27,7 @@ def rolling(size: dict[str, Any]) -> dict[str, Any]:
     return {"RollingUpdatePolicy": {"MaximumBatchSize": size, "WaitIntervalInSeconds": 60}}
 
 
-def test_without_a_policy_all_traffic_moves_at_once() -> None:
+def test_without_a_policy_all_traffic_shifts_at_once() -> None:
     assert DeploymentPolicy.of(None, 3) == DeploymentPolicy()
 
 
@@ -42,7 +42,7 @@ def test_without_a_policy_all_traffic_moves_at_once() -> None:
         (blue_green("LINEAR", LinearStepSize=instances(2)), (0.5, 1.0)),
     ],
 )
-def test_shares(config: dict[str, Any], shares: Any) -> None:
+def test_traffic_shifts_in_shares(config: dict[str, Any], shares: Any) -> None:
     policy = DeploymentPolicy.of(config, 4)
     assert policy.shares == pytest.approx(shares)
     assert (policy.interval, policy.bake) == (60, 300)
@@ -59,7 +59,7 @@ def test_shares(config: dict[str, Any], shares: Any) -> None:
         rolling(percent(50)) | blue_green("ALL_AT_ONCE"),
     ],
 )
-def test_what_aws_refuses(config: dict[str, Any]) -> None:
+def test_invalid_policies_are_rejected(config: dict[str, Any]) -> None:
     with pytest.raises(ApiError, match="ValidationException"):
         DeploymentPolicy.of(config, 4)
 

@@ -1,4 +1,4 @@
-"""Endpoints whose containers relay to a server of the test, which starts in no time."""
+"""Endpoints whose containers relay to a server of the test, which starts at once."""
 
 from __future__ import annotations
 
@@ -25,11 +25,15 @@ def processes(project: Project, endpoint: str) -> list[int]:
 
 
 def invoke(hosting: Hosting, endpoint: str) -> Any:
-    answer = hosting.aws("sagemaker-runtime").invoke_endpoint(EndpointName=endpoint, Body=b'{"prompt": "p"}')
-    return json.loads(answer["Body"].read())
+    response = hosting.aws("sagemaker-runtime").invoke_endpoint(
+        EndpointName=endpoint, Body=b'{"prompt": "p"}'
+    )
+    return json.loads(response["Body"].read())
 
 
-def test_an_endpoint_lives_and_dies(hosting: Hosting, engine: Engine, shared_checkout: Project) -> None:
+def test_an_endpoint_is_created_invoked_and_deleted(
+    hosting: Hosting, engine: Engine, shared_checkout: Project
+) -> None:
     configuration = hosting.configuration(container=engine.container)
     tags = [{"Key": "team", "Value": "platform"}]
     engine.healthy = False
@@ -52,7 +56,7 @@ def test_an_endpoint_lives_and_dies(hosting: Hosting, engine: Engine, shared_che
         hosting.sagemaker.describe_endpoint(EndpointName=endpoint)
 
 
-def test_its_name_is_taken_and_its_configuration_must_exist(hosting: Hosting, engine: Engine) -> None:
+def test_a_taken_name_or_missing_configuration_is_rejected(hosting: Hosting, engine: Engine) -> None:
     configuration = hosting.configuration(container=engine.container)
     endpoint = hosting.endpoint(configuration)
     with pytest.raises(ClientError, match="Cannot create already existing endpoint"):
@@ -61,7 +65,7 @@ def test_its_name_is_taken_and_its_configuration_must_exist(hosting: Hosting, en
         hosting.sagemaker.create_endpoint(EndpointName="other", EndpointConfigName="no-such")
 
 
-def test_it_is_in_service_only_when_its_container_is_healthy(hosting: Hosting, engine: Engine) -> None:
+def test_an_endpoint_in_service_has_a_healthy_container(hosting: Hosting, engine: Engine) -> None:
     engine.healthy = False
     endpoint = hosting.endpoint(hosting.configuration(container=engine.container))
     with pytest.raises(ClientError, match=f"Endpoint {endpoint} of account 123456789012 not found"):
@@ -72,7 +76,7 @@ def test_it_is_in_service_only_when_its_container_is_healthy(hosting: Hosting, e
     assert hosting.settled(endpoint)["EndpointStatus"] == "InService"
 
 
-def test_an_image_that_nothing_can_run_fails_with_what_to_do(hosting: Hosting) -> None:
+def test_an_unsupported_image_fails_with_a_remedy(hosting: Hosting) -> None:
     image = "763104351884.dkr.ecr.us-east-1.amazonaws.com/vllm:server-sagemaker-cuda-v2.0"
     description = hosting.settled(hosting.endpoint(hosting.configuration(image=image)))
     assert description["EndpointStatus"] == "Failed"
@@ -80,13 +84,13 @@ def test_an_image_that_nothing_can_run_fails_with_what_to_do(hosting: Hosting) -
     assert "llama_cpp" in description["FailureReason"]
 
 
-def test_a_multi_model_container_fails_with_what_it_is(hosting: Hosting) -> None:
+def test_a_multi_model_container_fails(hosting: Hosting) -> None:
     description = hosting.settled(hosting.endpoint(hosting.configuration(container={"Mode": "MultiModel"})))
     assert description["EndpointStatus"] == "Failed"
     assert "multi-model container, which the embedded cloud cannot run" in description["FailureReason"]
 
 
-def test_missing_weights_fail_with_the_address(hosting: Hosting) -> None:
+def test_missing_weights_fail_with_their_uri(hosting: Hosting) -> None:
     uri = "s3://no-such-bucket/model/"
     source = {"S3DataSource": {"S3Uri": uri, "S3DataType": "S3Prefix", "CompressionType": "None"}}
     configuration = hosting.configuration(container={"ModelDataSource": source})
@@ -97,7 +101,7 @@ def test_missing_weights_fail_with_the_address(hosting: Hosting) -> None:
     )
 
 
-def test_a_process_that_ends_fails_the_endpoint_and_its_log_tells_why(hosting: Hosting) -> None:
+def test_a_process_that_exits_fails_the_endpoint(hosting: Hosting) -> None:
     container = {"Environment": {"OPENAI_BASE_URL": "http://192.0.2.1/v1"}}
     endpoint = hosting.endpoint(hosting.configuration(container=container))
     description = hosting.settled(endpoint)
@@ -116,7 +120,7 @@ def test_a_container_that_exits_in_service_restarts(
     psutil.Process(old).kill()
     eventually(lambda: processes(shared_checkout, endpoint) not in ([], [old]))
 
-    def answers() -> bool:
+    def is_serving() -> bool:
         try:
             return invoke(hosting, endpoint) == {"ok": True}
         except ClientError as error:
@@ -124,11 +128,11 @@ def test_a_container_that_exits_in_service_restarts(
             assert error.response["Error"]["Code"] == "ServiceUnavailable"
             return False
 
-    eventually(answers)
+    eventually(is_serving)
     assert any("restarts" in line for line in hosting.log(endpoint))
 
 
-def test_an_update_moves_to_the_new_configuration(
+def test_an_update_deploys_the_new_configuration(
     hosting: Hosting, engine: Engine, shared_checkout: Project
 ) -> None:
     old = hosting.configuration(container=engine.container)
@@ -217,7 +221,7 @@ def test_an_update_needs_the_old_configuration(hosting: Hosting, engine: Engine)
         hosting.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=new)
 
 
-def test_weights_and_counts_can_be_changed_and_retained(hosting: Hosting, engine: Engine) -> None:
+def test_weights_and_counts_are_updated_and_retained(hosting: Hosting, engine: Engine) -> None:
     endpoint = hosting.endpoint(hosting.configuration(container=engine.container))
     hosting.settled(endpoint)
     change = {"VariantName": "AllTraffic", "DesiredWeight": 3.0, "DesiredInstanceCount": 4}

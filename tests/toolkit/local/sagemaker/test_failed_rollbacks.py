@@ -1,4 +1,4 @@
-"""Updates that fail and cannot be taken back, and starts of which a part fails."""
+"""Updates whose rollback fails, and partially failed starts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def engine(engines: tuple[Engine, Engine]) -> Engine:
 
 
 def containers(project: Project, engine: Engine) -> int:
-    """How many processes of the cloud relay to a server, whether or not the cloud knows of them still.
+    """The cloud's processes that relay to a server, including those it may have lost track of.
 
     A supervisor may outlive its container for a moment.
     """
@@ -53,31 +53,32 @@ def containers(project: Project, engine: Engine) -> int:
 
 
 def variant(description: dict[str, Any]) -> Any:
-    [found] = description["ProductionVariants"]
-    return found
+    [only_variant] = description["ProductionVariants"]
+    return only_variant
 
 
 def served(hosting: Hosting, endpoint: str) -> list[Any]:
-    """Who answers; each of two equal shares is in 40 answers, but for one time in a million millions."""
+    """The fleets that serve; 40 responses miss one of two equal shares once in a million million runs."""
     with load(hosting.aws, endpoint) as running:
-        answers = [running.invoke() for _ in range(40)]
+        responses = [running.invoke() for _ in range(40)]
     assert running.errors == []
-    return [each for each in (OLD, NEW) if each in answers]
+    return [fleet for fleet in (OLD, NEW) if fleet in responses]
 
 
-def test_what_could_not_be_taken_back_serves_on_both_until_the_next_update(
+def test_a_failed_rollback_serves_both_until_the_next_update(
     hosting: Hosting, engines: tuple[Engine, Engine], shared_checkout: Project
 ) -> None:
     stuck = Stuck(hosting, engines)
-    found = hosting.sagemaker.describe_endpoint(EndpointName=stuck.endpoint)
-    assert (found["EndpointStatus"], found["EndpointConfigName"]) == ("UpdateRollbackFailed", stuck.old)
-    assert "Could not find model data" in found["FailureReason"]
-    assert "The old fleet did not come up again" in found["FailureReason"]
-    assert "PendingDeploymentSummary" not in found
-    assert (variant(found)["CurrentInstanceCount"], variant(found)["DesiredInstanceCount"]) == (1, 2)
-    assert variant(found)["CurrentWeight"] == 0.5
+    description = hosting.sagemaker.describe_endpoint(EndpointName=stuck.endpoint)
+    assert description["EndpointStatus"] == "UpdateRollbackFailed"
+    assert description["EndpointConfigName"] == stuck.old
+    assert "Could not find model data" in description["FailureReason"]
+    assert "The old fleet did not come up again" in description["FailureReason"]
+    assert "PendingDeploymentSummary" not in description
+    old = variant(description)
+    assert (old["CurrentInstanceCount"], old["DesiredInstanceCount"], old["CurrentWeight"]) == (1, 2, 0.5)
     assert served(hosting, stuck.endpoint) == [OLD, NEW]
-    eventually(lambda: [containers(shared_checkout, each) for each in engines] == [1, 1])
+    eventually(lambda: [containers(shared_checkout, engine) for engine in engines] == [1, 1])
 
     counts = {"VariantName": "AllTraffic", "DesiredInstanceCount": 3}
     with pytest.raises(ClientError, match="its status is UpdateRollbackFailed"):
@@ -85,32 +86,32 @@ def test_what_could_not_be_taken_back_serves_on_both_until_the_next_update(
             EndpointName=stuck.endpoint, DesiredWeightsAndCapacities=[counts]
         )
 
-    # Without the weights another attempt ends as the first one; with them, it brings all together.
+    # Without the weights, the next update fails, too; with them, it reconciles the fleets.
     stuck.update(stuck.new)
     assert hosting.settled(stuck.endpoint)["EndpointStatus"] == "UpdateRollbackFailed"
     assert served(hosting, stuck.endpoint) == [OLD, NEW]
     stuck.restore()
     with load(hosting.aws, stuck.endpoint, plain=2) as running:
         hosting.sagemaker.update_endpoint(EndpointName=stuck.endpoint, EndpointConfigName=stuck.new)
-        found = hosting.settled(stuck.endpoint)
+        description = hosting.settled(stuck.endpoint)
     assert running.errors == []
-    assert (found["EndpointStatus"], found["EndpointConfigName"]) == ("InService", stuck.new)
-    assert "FailureReason" not in found
-    assert variant(found)["CurrentInstanceCount"] == 2
+    assert (description["EndpointStatus"], description["EndpointConfigName"]) == ("InService", stuck.new)
+    assert "FailureReason" not in description
+    assert variant(description)["CurrentInstanceCount"] == 2
     assert served(hosting, stuck.endpoint) == [NEW]
-    eventually(lambda: [containers(shared_checkout, each) for each in engines] == [0, 2])
+    eventually(lambda: [containers(shared_checkout, engine) for engine in engines] == [0, 2])
 
 
-def test_what_could_not_be_taken_back_can_be_deleted(
+def test_an_endpoint_with_a_failed_rollback_can_be_deleted(
     hosting: Hosting, engines: tuple[Engine, Engine], shared_checkout: Project
 ) -> None:
     endpoint = Stuck(hosting, engines).endpoint
-    eventually(lambda: [containers(shared_checkout, each) for each in engines] == [1, 1])
+    eventually(lambda: [containers(shared_checkout, engine) for engine in engines] == [1, 1])
     hosting.delete(endpoint)
-    eventually(lambda: [containers(shared_checkout, each) for each in engines] == [0, 0])
+    eventually(lambda: [containers(shared_checkout, engine) for engine in engines] == [0, 0])
 
 
-def test_one_variant_of_several_that_does_not_start_fails_the_endpoint(
+def test_one_failing_variant_fails_the_endpoint(
     hosting: Hosting, engine: Engine, shared_checkout: Project
 ) -> None:
     good = hosting.configuration(container=engine.container, VariantName="good")
@@ -122,17 +123,17 @@ def test_one_variant_of_several_that_does_not_start_fails_the_endpoint(
     both = f"{good}-both"
     hosting.sagemaker.create_endpoint_config(EndpointConfigName=both, ProductionVariants=variants)
     endpoint = hosting.endpoint(both)
-    found = hosting.settled(endpoint)
-    assert found["EndpointStatus"] == "Failed"
-    assert "production variant bad did not pass the ping health check" in found["FailureReason"]
-    assert "ended with exit code 1" in found["FailureReason"]
-    # Nobody pays for the one that was well, and nobody can invoke it.
+    description = hosting.settled(endpoint)
+    assert description["EndpointStatus"] == "Failed"
+    assert "production variant bad did not pass the ping health check" in description["FailureReason"]
+    assert "ended with exit code 1" in description["FailureReason"]
+    # The healthy variant is stopped and cannot be invoked.
     eventually(lambda: containers(shared_checkout, engine) == 0)
     with pytest.raises(ClientError, match="not found"):
         hosting.aws("sagemaker-runtime").invoke_endpoint(
             EndpointName=endpoint, Body=b"{}", TargetVariant="good"
         )
-    # The log tells of both.
+    # The log contains both reasons.
     assert any(f"relaying to {engine.url}" in line for line in hosting.log(endpoint))
     assert any("192.0.2.1 is not this machine" in line for line in hosting.log(endpoint))
     hosting.delete(endpoint)

@@ -25,9 +25,7 @@ def program(directory: Path, code: str, seconds: float) -> Program:
     )
 
 
-def test_a_server_that_never_answers_is_given_up_and_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_without_ping_response_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[children.Child] = []
     start = children.start
 
@@ -44,13 +42,13 @@ def test_a_server_that_never_answers_is_given_up_and_ended(
     assert [is_gone(child.pid) for child in started] == [True]
 
 
-def test_a_server_that_ends_is_told_at_once(tmp_path: Path) -> None:
+def test_a_server_that_exits_fails_at_once(tmp_path: Path) -> None:
     instance = Instance(program(tmp_path, "raise SystemExit(3)", seconds=600))
     with pytest.raises(InstanceError, match="exit code 3"):
         asyncio.run(instance.start())
 
 
-def test_draining_waits_for_requests_but_not_for_ever(tmp_path: Path) -> None:
+def test_draining_waits_for_requests_with_a_limit(tmp_path: Path) -> None:
     async def scenario() -> None:
         instance = Instance(program(tmp_path, "", seconds=1))
         await asyncio.wait_for(instance.drain(2 * HANG_SECONDS), HANG_SECONDS)

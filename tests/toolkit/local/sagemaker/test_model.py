@@ -36,7 +36,7 @@ def upload(aws: Aws, prefix: str, file: Path) -> None:
 
 
 def chat(**members: Any) -> bytes:
-    """A question; what is answered is not left to chance."""
+    """A deterministic chat request."""
     question = {"messages": [{"role": "user", "content": "Say hello."}], "temperature": 0}
     return json.dumps({**question, **members}).encode()
 
@@ -47,7 +47,7 @@ def weights(aws: Aws, gguf: Path) -> str:
     return "smollm2"
 
 
-def test_it_serves_whole_and_streamed_and_leaves_nothing(
+def test_a_model_serves_whole_and_streamed_responses(
     hosting: Hosting, weights: str, shared_checkout: Project
 ) -> None:
     options = {"SM_LLAMA_CPP_CTX_SIZE": "2048", "SM_LLAMA_CPP_ALIAS": "smollm2"}
@@ -67,12 +67,12 @@ def test_it_serves_whole_and_streamed_and_leaves_nothing(
         EndpointName=endpoint, Body=chat(max_tokens=60, ignore_eos=True, **options)
     )
     text = b"".join(event["PayloadPart"]["Bytes"] for event in streamed["Body"]).decode()
-    *chunks, done = [line.removeprefix("data: ") for line in text.split("\n\n") if line]
+    *lines, done = [line.removeprefix("data: ") for line in text.split("\n\n") if line]
     assert done == "[DONE]"
-    *said, last = map(json.loads, chunks)
+    *chunks, last = map(json.loads, lines)
     assert last["usage"]["completion_tokens"] == 60
-    # A chunk has a token or, where a character is made of several, so many of them.
-    words = [chunk["choices"][0]["delta"].get("content") for chunk in said]
+    # A chunk has one token, or several if they form one character.
+    words = [chunk["choices"][0]["delta"].get("content") for chunk in chunks]
     assert 1 < len(list(filter(None, words))) <= 60
 
     assert any("model loaded" in line for line in hosting.log(endpoint))
@@ -84,10 +84,8 @@ def test_it_serves_whole_and_streamed_and_leaves_nothing(
     assert is_gone(process.pid)
 
 
-def test_a_stream_arrives_while_it_is_made_and_leaving_it_frees_the_model(
-    hosting: Hosting, weights: str
-) -> None:
-    # The context moves on when it is full, so that an answer need not have an end.
+def test_closing_a_stream_frees_the_model(hosting: Hosting, weights: str) -> None:
+    # With context shift, a response can be endless.
     options = {"CTX_SIZE": "256", "CONTEXT_SHIFT": "true", "PARALLEL": "1"}
     named = {f"SM_LLAMA_CPP_{name}": value for name, value in options.items()}
     endpoint = hosting.endpoint(hosting.configuration(container=container(weights, **named)))
@@ -95,10 +93,10 @@ def test_a_stream_arrives_while_it_is_made_and_leaving_it_frees_the_model(
     runtime = hosting.aws("sagemaker-runtime")
     body = chat(max_tokens=-1, stream=True, ignore_eos=True)
     streamed = runtime.invoke_endpoint_with_response_stream(EndpointName=endpoint, Body=body)
-    # Who waits for the end of this answer gets none of it, ever.
+    # The first part arrives although the response never ends.
     assert next(iter(streamed["Body"]))["PayloadPart"]["Bytes"]
     streamed["Body"].close()
-    # There is one slot: nobody else is answered while the first request is worked on.
+    # With one slot, the next request has to wait for the first one.
     whole = runtime.invoke_endpoint(EndpointName=endpoint, Body=chat(max_tokens=1))
     assert json.loads(whole["Body"].read())["usage"]["completion_tokens"] == 1
 
@@ -112,15 +110,15 @@ def broken_weights(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize(
-    ("files", "environment", "said"),
+    ("files", "environment", "message"),
     [
         ("broken_weights", {}, "failed to load model"),
         ("weights", {"SM_LLAMA_CPP_CTX_SIZES": "1"}, "--ctx-sizes: no such option"),
         ("weights", {"SM_LLAMA_CPP_MODEL": "other.gguf"}, "other.gguf is not among the model's"),
     ],
 )
-def test_what_cannot_be_served_fails_and_the_log_tells_why(
-    hosting: Hosting, request: pytest.FixtureRequest, files: str, environment: dict[str, str], said: str
+def test_a_model_that_cannot_load_fails_with_a_logged_reason(
+    hosting: Hosting, request: pytest.FixtureRequest, files: str, environment: dict[str, str], message: str
 ) -> None:
     weights = request.getfixturevalue(files)
     endpoint = hosting.endpoint(hosting.configuration(container=container(weights, **environment)))
@@ -129,14 +127,14 @@ def test_what_cannot_be_served_fails_and_the_log_tells_why(
     assert "did not pass the ping health check" in description["FailureReason"]
     assert "exit code" in description["FailureReason"]
     log = hosting.log(endpoint)
-    assert any(said in line for line in log), log
+    assert any(message in line for line in log), log
     [stream] = hosting.aws("logs").describe_log_streams(logGroupName=f"/aws/sagemaker/Endpoints/{endpoint}")[
         "logStreams"
     ]
     assert stream["logStreamName"].startswith("AllTraffic/i-")
 
 
-def test_model_servers_die_with_a_cloud_that_is_killed(project: Project, gguf: Path) -> None:
+def test_model_servers_exit_with_a_killed_cloud(project: Project, gguf: Path) -> None:
     cloud = client.ensure_running(project, Console())
     aws = aws_clients(cloud)
     upload(aws, "smollm2", gguf)
@@ -148,7 +146,7 @@ def test_model_servers_die_with_a_cloud_that_is_killed(project: Project, gguf: P
     assert len(family) == 2
     psutil.Process(cloud.pid).kill()
     eventually(lambda: all(is_gone(pid) for pid in family))
-    # The next one starts from nothing.
+    # The next cloud starts empty.
     again = client.ensure_running(project, Console())
     assert aws_clients(again)("sagemaker").list_endpoints()["Endpoints"] == []
     leftovers = list((project.local_cloud / "run").iterdir())

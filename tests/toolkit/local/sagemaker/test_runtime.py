@@ -37,9 +37,7 @@ def parts(response: Any) -> Iterator[bytes]:
     return (event["PayloadPart"]["Bytes"] for event in response["Body"])
 
 
-def test_the_container_gets_the_request_and_the_caller_the_answer(
-    runtime: Any, endpoint: str, engine: Engine
-) -> None:
+def test_request_and_response_are_passed_through(runtime: Any, endpoint: str, engine: Engine) -> None:
     response = runtime.invoke_endpoint(
         EndpointName=endpoint,
         Body=PROMPT,
@@ -57,16 +55,16 @@ def test_the_container_gets_the_request_and_the_caller_the_answer(
     assert headers["content-type"] == "application/json"
     assert headers["x-amzn-sagemaker-custom-attributes"] == "trace=1"
     assert headers["x-amzn-sagemaker-inference-id"] == "i-1"
-    # The caller's signature is not the container's to see.
+    # The container does not get the client's signature.
     assert "authorization" not in headers
 
 
-def test_parts_of_a_stream_arrive_as_they_are_made(runtime: Any, endpoint: str, engine: Engine) -> None:
+def test_parts_of_a_stream_arrive_at_once(runtime: Any, endpoint: str, engine: Engine) -> None:
     chunks = [f"data: {number}\n\n".encode() for number in range(10)]
     received = threading.Semaphore(0)
 
     def one_by_one() -> Iterator[bytes]:
-        """The next part is made when the client has the one before it."""
+        """Send each part after the client has received the one before."""
         for chunk in chunks:
             yield chunk
             received.acquire(timeout=HANG_SECONDS)
@@ -84,7 +82,7 @@ def test_parts_of_a_stream_arrive_as_they_are_made(runtime: Any, endpoint: str, 
 
 @pytest.mark.parametrize("status", [400, 500])
 @pytest.mark.parametrize("operation", ["invoke_endpoint", "invoke_endpoint_with_response_stream"])
-def test_an_error_of_the_model_is_told_with_its_own_words(
+def test_a_model_error_has_the_models_message(
     runtime: Any, endpoint: str, engine: Engine, operation: str, status: int
 ) -> None:
     body = b'{"error": "\\u8fc7\\u957f"}'
@@ -101,7 +99,7 @@ def test_an_error_of_the_model_is_told_with_its_own_words(
 
 
 @pytest.mark.parametrize("operation", ["invoke_endpoint", "invoke_endpoint_with_response_stream"])
-def test_unknown_endpoints_and_variants_are_refused(runtime: Any, endpoint: str, operation: str) -> None:
+def test_unknown_endpoints_and_variants_are_rejected(runtime: Any, endpoint: str, operation: str) -> None:
     with pytest.raises(ClientError) as error:
         getattr(runtime, operation)(EndpointName="no-such", Body=PROMPT)
     assert error.value.response["Error"]["Code"] == "ValidationError"
@@ -110,7 +108,7 @@ def test_unknown_endpoints_and_variants_are_refused(runtime: Any, endpoint: str,
         getattr(runtime, operation)(EndpointName=endpoint, Body=PROMPT, TargetVariant="v2")
 
 
-def test_a_stream_that_breaks_off_ends_with_an_error(runtime: Any, endpoint: str, engine: Engine) -> None:
+def test_a_broken_stream_ends_with_an_error(runtime: Any, endpoint: str, engine: Engine) -> None:
     def broken(handler: Any, _: dict[str, Any]) -> None:
         def half() -> Iterator[bytes]:
             yield b"data: 1\n\n"
@@ -130,14 +128,14 @@ def test_a_stream_that_breaks_off_ends_with_an_error(runtime: Any, endpoint: str
         received.extend(parts(response))
 
 
-def test_a_payload_beyond_the_limit_is_refused(runtime: Any, endpoint: str) -> None:
+def test_a_payload_beyond_the_limit_is_rejected(runtime: Any, endpoint: str) -> None:
     with pytest.raises(ClientError, match="length less than or equal to 6291456"):
         runtime.invoke_endpoint(EndpointName=endpoint, Body=b"x" * (6 * 1024 * 1024 + 1))
 
 
 @pytest.mark.parametrize("path", ["invocations", "invocations-response-stream"])
-def test_a_caller_that_goes_away_ends_the_work(endpoint: str, engine: Engine, cloud: Any, path: str) -> None:
-    started, gone = threading.Event(), threading.Event()
+def test_a_disconnected_client_stops_the_work(endpoint: str, engine: Engine, cloud: Any, path: str) -> None:
+    started, disconnected = threading.Event(), threading.Event()
 
     def endless(handler: Any, _: dict[str, Any]) -> None:
         def tokens() -> Iterator[bytes]:
@@ -149,7 +147,7 @@ def test_a_caller_that_goes_away_ends_the_work(endpoint: str, engine: Engine, cl
         try:
             stream(handler, tokens())
         except OSError:
-            gone.set()
+            disconnected.set()
             handler.close_connection = True
 
     engine.behaviour = endless
@@ -159,7 +157,7 @@ def test_a_caller_that_goes_away_ends_the_work(endpoint: str, engine: Engine, cl
     connection.request("POST", f"/endpoints/{endpoint}/{path}", body=PROMPT, headers=headers)
     assert started.wait(HANG_SECONDS)
     connection.close()
-    assert gone.wait(HANG_SECONDS)
+    assert disconnected.wait(HANG_SECONDS)
 
 
 def test_variants_share_the_traffic_by_weight(hosting: Hosting, runtime: Any, engine: Engine) -> None:
@@ -188,13 +186,13 @@ def test_variants_share_the_traffic_by_weight(hosting: Hosting, runtime: Any, en
         return str(response["InvokedProductionVariant"])
 
     counts = Counter(invoked() for _ in range(300))
-    # Outside of this is one time in 10¹³.
+    # The probability of a count outside these bounds is 10⁻¹³.
     assert 0 < counts["light"] < 100
     assert counts["heavy"] == 300 - counts["light"]
     assert {invoked(TargetVariant="light") for _ in range(10)} == {"light"}
 
 
-def test_requests_run_side_by_side(runtime: Any, endpoint: str, engine: Engine) -> None:
+def test_requests_run_concurrently(runtime: Any, endpoint: str, engine: Engine) -> None:
     everybody = threading.Barrier(8, timeout=HANG_SECONDS)
 
     def together(handler: Any, request: dict[str, Any]) -> None:
@@ -214,5 +212,5 @@ def test_requests_run_side_by_side(runtime: Any, endpoint: str, engine: Engine) 
         thread.start()
     for thread in threads:
         thread.join(HANG_SECONDS)
-    # The engine gives back the prompt, so that a mixed-up answer would show.
+    # The engine echoes the prompt, so a mixed-up response would show.
     assert results == {number: str(number) for number in range(8)}

@@ -1,4 +1,4 @@
-"""Serverless endpoints, in a cloud where five minutes without a request take 1.5 s."""
+"""Serverless endpoints, in a cloud where five idle minutes take 1.5 s."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def aws(cloud: CloudProcess) -> Aws:
 
 
 def serverless(hosting: Hosting, engine: Engine, **config: int) -> str:
-    """An endpoint that serves."""
+    """An endpoint in service."""
     name = f"serverless-{uuid.uuid4().hex[:8]}"
     hosting.sagemaker.create_model(
         ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer={"Image": "any"} | engine.container
@@ -57,7 +57,7 @@ def processes(cloud: CloudProcess, endpoint: str) -> list[Any]:
     return [item for item in cloud.status()["processes"] if item["name"].startswith(f"{endpoint}/")]
 
 
-def test_the_instance_goes_and_comes_with_the_requests(
+def test_an_idle_instance_stops_and_restarts(
     cloud: CloudProcess, aws: Aws, hosting: Hosting, engine: Engine
 ) -> None:
     endpoint, runtime = serverless(hosting, engine), aws("sagemaker-runtime")
@@ -76,7 +76,7 @@ def test_the_instance_goes_and_comes_with_the_requests(
     response = runtime.invoke_endpoint_with_response_stream(EndpointName=endpoint, Body=PROMPT)
     events = (event["PayloadPart"]["Bytes"] for event in response["Body"])
     assert next(events) == b"one"
-    # It stays for as long as it has a request.
+    # The instance keeps running while it has a request.
     assert len(processes(cloud, endpoint)) == 1
     looked.set()
     assert list(events) == [b"two"]
@@ -87,7 +87,7 @@ def test_the_instance_goes_and_comes_with_the_requests(
     assert {"EndpointName": endpoint, "VariantName": "AllTraffic"} in names
 
 
-def test_provisioned_concurrency_keeps_it_warm(
+def test_provisioned_concurrency_keeps_the_instance(
     cloud: CloudProcess, aws: Aws, hosting: Hosting, engine: Engine
 ) -> None:
     warm = serverless(hosting, engine, ProvisionedConcurrency=1)
@@ -97,7 +97,7 @@ def test_provisioned_concurrency_keeps_it_warm(
     assert [item["pid"] for item in processes(cloud, warm)] == [before["pid"]]
 
 
-def test_more_requests_than_it_may_have_are_refused(aws: Aws, hosting: Hosting, engine: Engine) -> None:
+def test_requests_beyond_max_concurrency_are_throttled(aws: Aws, hosting: Hosting, engine: Engine) -> None:
     endpoint, runtime, done = serverless(hosting, engine), aws("sagemaker-runtime"), threading.Event()
 
     def hang(handler: Any, _: dict[str, Any]) -> None:
@@ -121,7 +121,7 @@ def test_more_requests_than_it_may_have_are_refused(aws: Aws, hosting: Hosting, 
     assert runtime.invoke_endpoint(EndpointName=endpoint, Body=PROMPT)["Body"].read() == b"{}"
 
 
-def test_what_serverless_endpoints_do_not_take(aws: Aws, hosting: Hosting, engine: Engine) -> None:
+def test_invalid_serverless_requests_are_rejected(aws: Aws, hosting: Hosting, engine: Engine) -> None:
     endpoint = serverless(hosting, engine)
     with pytest.raises(ClientError, match="length less than or equal to 4194304"):
         aws("sagemaker-runtime").invoke_endpoint(EndpointName=endpoint, Body=b" " * (4 * 1024 * 1024 + 1))
@@ -133,7 +133,7 @@ def test_what_serverless_endpoints_do_not_take(aws: Aws, hosting: Hosting, engin
             serverless(hosting, engine, **wrong)
 
 
-def test_a_request_that_comes_while_the_instance_goes_gets_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_during_a_stop_starts_an_instance(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serverless_module, "IDLE_SECONDS", -1)
     calls: list[tuple[str, int]] = []
 

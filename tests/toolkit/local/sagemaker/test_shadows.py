@@ -1,4 +1,4 @@
-"""Shadow variants, which get copies of requests and answer nobody."""
+"""Shadow variants, which get copies of requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def shadow() -> Iterator[Engine]:
 
 
 def shadowed(hosting: Hosting, engine: Engine, shadow: Engine, weight: float) -> str:
-    configurations = [hosting.configuration(container=each.container) for each in (engine, shadow)]
+    configurations = [hosting.configuration(container=server.container) for server in (engine, shadow)]
     [production], [copy] = (
         hosting.sagemaker.describe_endpoint_config(EndpointConfigName=name)["ProductionVariants"]
         for name in configurations
@@ -38,7 +38,7 @@ def shadowed(hosting: Hosting, engine: Engine, shadow: Engine, weight: float) ->
     return endpoint
 
 
-def test_a_shadow_gets_copies_and_its_answers_are_thrown_away(
+def test_a_shadow_gets_copies_and_its_responses_are_dropped(
     hosting: Hosting, engine: Engine, shadow: Engine
 ) -> None:
     endpoint = shadowed(hosting, engine, shadow, 1)
@@ -53,19 +53,19 @@ def test_a_shadow_gets_copies_and_its_answers_are_thrown_away(
 
     shadow.behaviour = slow_and_broken
     client = Load(hosting.aws("sagemaker-runtime"), endpoint)
-    # While the shadow answers none of them.
+    # The shadow responds to none of them.
     assert [client.invoke() for _ in range(3)] + [client.stream()] == [{"ok": True}] * 4
     eventually(lambda: len(shadow.requests) == 4)
     finish.set()
-    copies, originals = ([each["body"] for each in one.requests] for one in (shadow, engine))
+    copies, originals = ([request["body"] for request in server.requests] for server in (shadow, engine))
     assert copies == originals
 
 
-def test_a_share_is_sampled(hosting: Hosting, engine: Engine, shadow: Engine) -> None:
+def test_a_share_of_requests_is_copied(hosting: Hosting, engine: Engine, shadow: Engine) -> None:
     endpoint = shadowed(hosting, engine, shadow, 0.5)
     client = Load(hosting.aws("sagemaker-runtime"), endpoint)
     for _ in range(40):
         client.invoke()
-    # All or none of 40 has a chance of one in 10¹².
+    # The probability of all or none of 40 is 10⁻¹².
     eventually(lambda: bool(shadow.requests))
     assert len(shadow.requests) < 40

@@ -1,4 +1,4 @@
-"""A container's limit on its start-up, told by processes that wait and by ones that work."""
+"""The time limit on a container's start-up, with idle and busy processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 WAITS = "import time; print(flush=True); time.sleep(60)"
 WORKS = "print(flush=True)\nwhile True: pass"
-# As a server in a shell script, or one with workers.
+# Like a server in a shell script, or one with workers.
 WORKS_IN_A_CHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {WORKS!r}])"
 
 
@@ -46,17 +46,17 @@ def runs_out(pid: int, seconds: float, within: float) -> bool:
 
 
 @pytest.mark.parametrize("process", [WAITS], indirect=True)
-def test_who_waits_is_given_up_after_the_scaled_time(process: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_idle_process_times_out_in_scaled_time(process: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(timescale.SETTING, "0.002")
     assert runs_out(process, seconds=600, within=HANG_SECONDS)
 
 
 @pytest.mark.parametrize("process", [WORKS, WORKS_IN_A_CHILD], indirect=True)
-def test_who_works_has_as_long_as_on_aws(process: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_process_has_real_time(process: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(timescale.SETTING, "0.002")
     assert not runs_out(process, seconds=600, within=2.5)
 
 
 @pytest.mark.parametrize("process", [WORKS], indirect=True)
-def test_who_works_for_too_long_is_given_up(process: int) -> None:
+def test_a_busy_process_times_out_in_real_time(process: int) -> None:
     assert runs_out(process, seconds=1, within=HANG_SECONDS)

@@ -1,4 +1,4 @@
-"""SageMaker's time limits, shortened, against a container that takes its time."""
+"""SageMaker's time limits, shortened, with a slow container."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def against_container(first: bytes, scenario: Callable[[invocation.Invocation], Awaitable[None]]) -> None:
-    """Run `scenario` with a call to a container that sends `first` and nothing more."""
+    """Run `scenario` with an invocation of a container that sends `first` and nothing more."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -42,12 +42,12 @@ def against_container(first: bytes, scenario: Callable[[invocation.Invocation], 
 
 
 @pytest.mark.parametrize("first", [b"", HEAD + b"3\r\none\r\n"])
-def test_a_whole_answer_is_cut(first: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_whole_response_times_out(first: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(invocation, "RESPONSE_SECONDS", 0.2)
 
-    async def scenario(call: invocation.Invocation) -> None:
+    async def scenario(invoked: invocation.Invocation) -> None:
         with pytest.raises(ApiError) as error:
-            await call.read()
+            await invoked.read()
         assert (error.value.code, error.value.status) == ("ModelError", 424)
         assert error.value.members["OriginalStatusCode"] == 0
         assert "timed out while waiting for a response" in error.value.message
@@ -55,13 +55,13 @@ def test_a_whole_answer_is_cut(first: bytes, monkeypatch: pytest.MonkeyPatch) ->
     against_container(first, scenario)
 
 
-def test_a_stream_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_times_out_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(invocation, "STREAM_SECONDS", 0.2)
 
-    async def scenario(call: invocation.Invocation) -> None:
+    async def scenario(invoked: invocation.Invocation) -> None:
         buffer = EventStreamBuffer()
-        async with call.open() as answer:
-            async for frame in runtime.frames(answer, call.stream_seconds):
+        async with invoked.open() as response:
+            async for frame in runtime.frames(response, invoked.stream_seconds):
                 buffer.add_data(frame)
         part, end = list(buffer)
         assert part.payload == b"one"
@@ -71,7 +71,7 @@ def test_a_stream_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     against_container(HEAD + b"3\r\none\r\n", scenario)
 
 
-def test_no_container_ready_is_a_reason_to_try_again() -> None:
+def test_without_a_ready_container_the_error_is_retryable() -> None:
     async def scenario() -> None:
         variant = Variant.of({"VariantName": "AllTraffic"}, {})
         with pytest.raises(ApiError) as error:

@@ -1,4 +1,4 @@
-"""Updates of endpoints under load, with AWS's waiting times made short."""
+"""Updates of endpoints under load, with AWS's waiting times scaled down."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def aws(quick_checkout: Project) -> Aws:
 
 
 def streams(body: bytes) -> Callable[[Any, Any], None]:
-    """Answers, streamed or not, that take longer than it takes to move the traffic."""
+    """Responses, streamed or not, that take longer than the traffic shift."""
     return lambda handler, _: stream(handler, paced([body[:5], body[5:9], body[9:]], 0.1))
 
 
@@ -102,7 +102,7 @@ class Update:
     """An endpoint on its old configuration, and its update to a new one.
 
     Attributes:
-        seen: descriptions that differed from the one before; what was short may be missing.
+        seen: the different descriptions, in order; short ones may be missing.
     """
 
     def __init__(
@@ -119,10 +119,10 @@ class Update:
         self.seen: list[dict[str, Any]] = []
 
     def course(self) -> list[tuple[str, int, int, int]]:
-        """All of it, in the cloud's words: stage, share of the traffic, new and old instances."""
+        """The log of the update: stage, share of the traffic, new and old instances."""
         line = rf"endpoint {self.endpoint}: (\w+), (\d+) % of the traffic, (\d+) new and (\d+) old"
-        found = re.findall(line, self._log.read_text())
-        return [(stage, int(share), int(new), int(old)) for stage, share, new, old in found]
+        matches = re.findall(line, self._log.read_text())
+        return [(stage, int(share), int(new), int(old)) for stage, share, new, old in matches]
 
     def start(self, config: dict[str, Any], new: str | None = None) -> None:
         self.hosting.sagemaker.update_endpoint(
@@ -130,26 +130,26 @@ class Update:
         )
 
     def look(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.hosting.sagemaker.describe_endpoint(EndpointName=self.endpoint)
-        del found["ResponseMetadata"]
-        if not self.seen or self.seen[-1] != found:
-            self.seen.append(found)
-        return found
+        description: dict[str, Any] = self.hosting.sagemaker.describe_endpoint(EndpointName=self.endpoint)
+        del description["ResponseMetadata"]
+        if not self.seen or self.seen[-1] != description:
+            self.seen.append(description)
+        return description
 
     def settle(self) -> dict[str, Any]:
         eventually(lambda: self.look()["EndpointStatus"] in ("InService", "Failed"))
         return self.seen[-1]
 
     def shares(self) -> list[float]:
-        """The new fleet's shares of the traffic, one after the other; descriptions say the same."""
-        found = list(dict.fromkeys(share / 100 for _, share, _, _ in self.course()))
+        """The new fleet's shares of the traffic in order; the descriptions match."""
+        shares = list(dict.fromkeys(share / 100 for _, share, _, _ in self.course()))
         for description in self.seen:
             pending = description.get("PendingDeploymentSummary")
             if pending and description["EndpointStatus"] == "Updating":
                 share = pending["ProductionVariants"][0]["CurrentWeight"]
                 assert share + description["ProductionVariants"][0]["CurrentWeight"] == pytest.approx(1)
-                assert share in found
-        return found
+                assert share in shares
+        return shares
 
 
 def test_a_canary_under_load_fails_no_request(
@@ -158,7 +158,7 @@ def test_a_canary_under_load_fails_no_request(
     update = Update(hosting, engines, quick_checkout)
     with load(hosting.aws, update.endpoint, plain=4, streaming=4) as running:
         eventually(lambda: len(running.answers) > 20)
-        # Without bake time the old fleet goes while it still has requests.
+        # Without bake time the old fleet drains while it has requests.
         config = blue_green("CANARY", percent=25, wait=600)
         engines[1].healthy = False
         update.start(config)
@@ -180,7 +180,7 @@ def test_a_canary_under_load_fails_no_request(
     assert len(processes(quick_checkout, update.endpoint)) == 1
 
 
-def test_linear_steps_are_seen_in_order(
+def test_linear_steps_happen_in_order(
     hosting: Hosting, engines: tuple[Engine, Engine], quick_checkout: Project
 ) -> None:
     update = Update(hosting, engines, quick_checkout)
@@ -209,12 +209,12 @@ def test_an_alarm_while_baking_rolls_back(
     assert "PendingDeploymentSummary" not in final
     assert final["ProductionVariants"][0]["CurrentWeight"] == 1
     assert len(processes(quick_checkout, update.endpoint)) == 1
-    # Only the canary's share failed, and nothing more once it was back.
+    # Only requests to the canary failed, and none after the rollback.
     assert 0 < failed == len(engines[1].requests) == len(running.errors)
     assert running.answers[-10:] == [OLD] * 10
 
 
-def test_a_fleet_that_is_not_healthy_gets_no_traffic(
+def test_an_unhealthy_fleet_gets_no_traffic(
     hosting: Hosting, engines: tuple[Engine, Engine], quick_checkout: Project
 ) -> None:
     update = Update(hosting, engines, quick_checkout)
@@ -229,14 +229,14 @@ def test_a_fleet_that_is_not_healthy_gets_no_traffic(
     assert "did not pass the ping health check" in final["FailureReason"]
     assert "within 60 seconds" in final["FailureReason"]
     assert running.errors == []
-    assert all(each == OLD for each in running.answers)
+    assert all(fleet == OLD for fleet in running.answers)
     assert engines[1].requests == []
     assert update.shares() == [0]
     # There was nothing to roll back.
-    assert {each["EndpointStatus"] for each in update.seen} <= {"Updating", "InService"}
+    assert {description["EndpointStatus"] for description in update.seen} <= {"Updating", "InService"}
 
 
-def test_a_rollout_that_takes_too_long_is_taken_back(
+def test_an_update_beyond_its_time_limit_rolls_back(
     hosting: Hosting, engines: tuple[Engine, Engine], quick_checkout: Project
 ) -> None:
     update = Update(hosting, engines, quick_checkout)
@@ -256,7 +256,7 @@ def counts(description: dict[str, Any]) -> tuple[int, int]:
     return old, new
 
 
-def test_rolling_exchanges_instances_batch_by_batch(
+def test_a_rolling_update_replaces_instances_in_batches(
     hosting: Hosting, engines: tuple[Engine, Engine], quick_checkout: Project
 ) -> None:
     update = Update(hosting, engines, quick_checkout, count=2)
@@ -265,21 +265,21 @@ def test_rolling_exchanges_instances_batch_by_batch(
         final = update.settle()
     assert running.errors == []
     assert final["EndpointConfigName"] == update.new
-    # Together the fleets have at most a batch more than the endpoint, and never less than it.
+    # Together, the fleets have at least the endpoint's instances and at most one batch more.
     went_through = list(dict.fromkeys((old, new) for _, _, new, old in update.course()))
     assert went_through == [(2, 0), (2, 1), (1, 1), (1, 2)]
-    assert {counts(each) for each in update.seen} <= {*went_through, (0, 2)}
+    assert {counts(description) for description in update.seen} <= {*went_through, (0, 2)}
     assert update.shares() == [0, 0.5, 1]
 
 
-def test_a_rolling_update_that_is_taken_back_has_its_old_instances_again(
+def test_a_rolled_back_rolling_update_restores_its_instances(
     hosting: Hosting, engines: tuple[Engine, Engine], quick_checkout: Project
 ) -> None:
     update = Update(hosting, engines, quick_checkout, count=2)
     alarm, asked = hosting.alarm("by-hand"), itertools.count()
 
     def only_the_first() -> None:
-        """The second new instance does not get healthy."""
+        """The second new instance does not become healthy."""
         engines[1].healthy = next(asked) == 0
 
     engines[1].asked = only_the_first
@@ -291,5 +291,5 @@ def test_a_rolling_update_that_is_taken_back_has_its_old_instances_again(
     assert running.errors == []
     assert final["EndpointConfigName"] == update.old
     assert final["FailureReason"].endswith("by-hand (seen by a person)")
-    assert "RollingBack" in [each["EndpointStatus"] for each in update.seen]
+    assert "RollingBack" in [description["EndpointStatus"] for description in update.seen]
     assert counts(final) == (2, 0)

@@ -24,7 +24,7 @@ def test_the_first_gguf_is_the_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["sub/b.gguf", "/opt/ml/model/sub/b.gguf"])
-def test_a_model_can_be_named(tmp_path: Path, name: str) -> None:
+def test_a_variable_names_the_model(tmp_path: Path, name: str) -> None:
     environment = directory(tmp_path, "a.gguf", "sub/b.gguf")
     assert find_model(environment | {"SM_LLAMA_CPP_MODEL": name}) == tmp_path / "sub" / "b.gguf"
 
@@ -37,13 +37,13 @@ def test_no_model_is_an_error(tmp_path: Path) -> None:
         find_model(environment | {"SM_LLAMA_CPP_MODEL": "other.gguf"})
 
 
-def test_answers_do_not_name_a_path_of_this_machine(tmp_path: Path) -> None:
+def test_responses_do_not_contain_local_paths(tmp_path: Path) -> None:
     environment = directory(tmp_path, "a.gguf")
     assert parameters(environment).model_alias == {"a.gguf"}
     assert parameters(environment | {"SM_LLAMA_CPP_ALIAS": "small"}).model_alias == {"small"}
 
 
-def test_it_listens_where_only_the_relay_finds_it(tmp_path: Path) -> None:
+def test_the_server_listens_on_loopback_only(tmp_path: Path) -> None:
     params = parameters(directory(tmp_path, "a.gguf") | {"SM_LLAMA_CPP_HOST": "0.0.0.0"})  # noqa: S104
     assert params.hostnames == ["127.0.0.1"]
     assert params.port == 0

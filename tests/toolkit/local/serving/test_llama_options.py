@@ -55,7 +55,7 @@ def test_options_reach_the_parameters() -> None:
         ({"cache-type-k": "q99"}, "--cache-type-k q99: must be one of bf16, "),
     ],
 )
-def test_wrong_options_are_named(options: dict[str, str | None], message: str) -> None:
+def test_invalid_options_are_named(options: dict[str, str | None], message: str) -> None:
     with pytest.raises(OptionError) as error:
         apply(xllamacpp.CommonParams(), options)
     assert str(error.value).startswith(message)
@@ -75,7 +75,7 @@ VALUES = {
 
 
 @pytest.mark.parametrize("option", sorted(llama_options.OPTIONS))
-def test_every_option_fits_the_package(option: str) -> None:
+def test_every_option_exists_in_xllamacpp(option: str) -> None:
     params = xllamacpp.CommonParams()
     try:
         apply(params, {option: None})

@@ -21,6 +21,6 @@ def test_the_environment_names_server_and_model() -> None:
         "http:///v1",
     ],
 )
-def test_only_servers_on_this_machine_are_asked(url: str) -> None:
+def test_only_servers_on_this_machine_are_allowed(url: str) -> None:
     with pytest.raises(AddressError):
         upstream({"OPENAI_BASE_URL": url})

@@ -16,17 +16,17 @@ REGISTRY = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
         "llama-cpp",
     ],
 )
-def test_llama_cpp_images_are_run_by_llama_cpp(image: str) -> None:
+def test_llama_cpp_runs_its_images(image: str) -> None:
     assert command(image, {})[-1] == "toolkit.local.serving.llama_cpp"
 
 
-def test_a_server_already_running_takes_the_place_of_any_image() -> None:
+def test_a_running_server_replaces_any_image() -> None:
     environment = {"OPENAI_BASE_URL": "http://127.0.0.1:11434/v1"}
     assert command(f"{REGISTRY}/vllm:v2", environment)[-1] == "toolkit.local.serving.openai_proxy"
 
 
 @pytest.mark.parametrize("image", [f"{REGISTRY}/vllm:server", "my-llama-cpp:1", ""])
-def test_other_images_are_refused_with_what_to_do(image: str) -> None:
+def test_other_images_are_rejected_with_a_remedy(image: str) -> None:
     with pytest.raises(UnsupportedImageError) as error:
         command(image, {})
     assert image in str(error.value)

@@ -24,12 +24,12 @@ from toolkit.local.client import RunningCloud
 
 @pytest.fixture
 def asynchronous(aws: Aws, hosting: Hosting, engine: Engine) -> Asynchronous:
-    bucket = f"answers-{uuid.uuid4().hex[:12]}"
+    bucket = f"outputs-{uuid.uuid4().hex[:12]}"
     aws("s3").create_bucket(Bucket=bucket)
     return Asynchronous(aws, hosting, engine, bucket)
 
 
-def test_an_answer_is_put_into_s3_and_announced(asynchronous: Asynchronous) -> None:
+def test_a_response_is_stored_in_s3_and_notified(asynchronous: Asynchronous) -> None:
     topic, queue = asynchronous.topic()
     notify = {"SuccessTopic": topic, "IncludeInferenceResponseIn": ["SUCCESS_NOTIFICATION_TOPIC"]}
     asynchronous.start(S3FailurePath=f"s3://{asynchronous.bucket}/failures", NotificationConfig=notify)
@@ -65,7 +65,7 @@ def test_an_answer_is_put_into_s3_and_announced(asynchronous: Asynchronous) -> N
     assert "Inference request succeeded. TimeInBacklog: " in line
 
 
-def test_the_file_of_an_answer_can_be_chosen_and_the_request_sent_along(asynchronous: Asynchronous) -> None:
+def test_output_file_and_inline_body_are_supported(asynchronous: Asynchronous) -> None:
     asynchronous.start()
     runtime = asynchronous.aws("sagemaker-runtime")
     response = runtime.invoke_endpoint_async(
@@ -79,7 +79,7 @@ def test_the_file_of_an_answer_can_be_chosen_and_the_request_sent_along(asynchro
     assert asynchronous.read(response["OutputLocation"])["Body"].read() == b'{"ok": true}'
 
 
-def test_what_the_container_refused_is_put_into_s3_and_announced(asynchronous: Asynchronous) -> None:
+def test_a_failure_is_stored_in_s3_and_notified(asynchronous: Asynchronous) -> None:
     topic, queue = asynchronous.topic()
     asynchronous.start(
         S3FailurePath=f"s3://{asynchronous.bucket}/failures", NotificationConfig={"ErrorTopic": topic}
@@ -94,7 +94,7 @@ def test_what_the_container_refused_is_put_into_s3_and_announced(asynchronous: A
     assert "responseBody" not in message
 
 
-def test_a_missing_request_is_a_failure(asynchronous: Asynchronous) -> None:
+def test_a_missing_request_body_is_a_failure(asynchronous: Asynchronous) -> None:
     asynchronous.start(S3FailurePath=f"s3://{asynchronous.bucket}/failures")
     nowhere = f"s3://{asynchronous.bucket}/nothing"
     failure = asynchronous.read(asynchronous.invoke(InputLocation=nowhere)["FailureLocation"])
@@ -102,7 +102,7 @@ def test_a_missing_request_is_a_failure(asynchronous: Asynchronous) -> None:
     assert asynchronous.engine.requests == []
 
 
-def test_an_instance_has_so_many_requests_at_a_time(asynchronous: Asynchronous) -> None:
+def test_an_instance_has_limited_concurrency(asynchronous: Asynchronous) -> None:
     asynchronous.start(concurrency=2)
     lock, gate = threading.Lock(), threading.Semaphore(0)
     running, most = 0, 0
@@ -128,7 +128,7 @@ def test_an_instance_has_so_many_requests_at_a_time(asynchronous: Asynchronous) 
 
 @pytest.fixture
 def hanging(asynchronous: Asynchronous) -> Iterator[threading.Event]:
-    """An endpoint of one request at a time, which answers none of them until this is set."""
+    """An endpoint with one request at a time, which responds once this event is set."""
     asynchronous.start(concurrency=1, S3FailurePath=f"s3://{asynchronous.bucket}/failures")
     done = threading.Event()
 
@@ -141,10 +141,8 @@ def hanging(asynchronous: Asynchronous) -> Iterator[threading.Event]:
     done.set()
 
 
-def test_a_request_that_waits_for_too_long_fails(
-    asynchronous: Asynchronous, hanging: threading.Event
-) -> None:
-    """Waiting is scaled: 60 s in the queue are little more than one."""
+def test_a_request_expires_in_the_queue(asynchronous: Asynchronous, hanging: threading.Event) -> None:
+    """Waiting is scaled: 60 s in the queue take little more than one."""
     working = asynchronous.invoke()
     eventually(lambda: len(asynchronous.engine.requests) == 1)
     waiting = asynchronous.invoke(RequestTTLSeconds=60)
@@ -154,15 +152,13 @@ def test_a_request_that_waits_for_too_long_fails(
     assert asynchronous.read(working["OutputLocation"])["Body"].read() == b"{}"
 
 
-def test_a_request_that_is_worked_on_for_too_long_fails(
-    asynchronous: Asynchronous, hanging: threading.Event
-) -> None:
+def test_a_slow_invocation_times_out(asynchronous: Asynchronous, hanging: threading.Event) -> None:
     working = asynchronous.invoke(InvocationTimeoutSeconds=1)
     timed_out = asynchronous.read(working["FailureLocation"])["Body"].read()
     assert b"Your invocation timed out" in timed_out
 
 
-def test_another_instance_takes_what_one_left(cloud: RunningCloud, asynchronous: Asynchronous) -> None:
+def test_a_request_of_a_lost_instance_is_retried(cloud: RunningCloud, asynchronous: Asynchronous) -> None:
     asynchronous.start()
     first = threading.Event()
 
@@ -170,7 +166,7 @@ def test_another_instance_takes_what_one_left(cloud: RunningCloud, asynchronous:
         if not first.is_set():
             first.set()
             with contextlib.suppress(OSError):
-                handler.rfile.read(1)  # until the instance is gone
+                handler.rfile.read(1)  # until the instance stops
             handler.close_connection = True
             return
         answer(handler, 200, b'"second"')
@@ -185,7 +181,7 @@ def test_another_instance_takes_what_one_left(cloud: RunningCloud, asynchronous:
     assert asynchronous.read(response["OutputLocation"])["Body"].read() == b'"second"'
 
 
-def test_who_asks_in_the_wrong_way_is_told(asynchronous: Asynchronous) -> None:
+def test_invalid_requests_are_rejected(asynchronous: Asynchronous) -> None:
     runtime = asynchronous.aws("sagemaker-runtime")
     realtime = asynchronous.hosting.endpoint(
         asynchronous.hosting.configuration(container=asynchronous.engine.container)
