@@ -127,7 +127,7 @@ def test_paused(made: Life) -> None:
 def test_taken_back(failed: Life) -> None:
     """SageMaker keeps the old fleet, and so does Terraform what the old fleet is made of."""
     serving = failed.serving[BACK]
-    assert f"took the rollout back: {BACK} is on {serving}" in failed.error
+    assert f"rolled back: {BACK} is on {serving}" in failed.error
     assert failed.stack.workspace().outputs()["configurations"][BACK] != serving
     assert failed.status(BACK) == "InService"
     for kind in ("models", "configurations"):

@@ -1,4 +1,4 @@
-"""Wrong inputs are refused with a word on what to do instead."""
+"""Invalid inputs are rejected with a remedy."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def serverless(**settings: Any) -> dict[str, Any]:
 
 
 def asynchronous(**settings: Any) -> dict[str, Any]:
-    return {"endpoint": {"type": "async", "async": {"output_s3_uri": "s3://b/answers/", **settings}}}
+    return {"endpoint": {"type": "async", "async": {"output_s3_uri": "s3://b/responses/", **settings}}}
 
 
 def rollout(strategy: str, **settings: Any) -> dict[str, Any]:
@@ -109,10 +109,10 @@ SHADOW = {**VARIANT, "sampling_percent": 10}
 VPC = {"vpc": {"subnet_ids": ["subnet-1"], "security_group_ids": ["sg-1"]}}
 CAPTURE = {"data_capture": {"percent": 10, "s3_uri": "s3://b/captured/"}}
 
-# module or stack, its good inputs, what is wrong with them, part of the message
+# Module or stack, valid inputs, invalid inputs, part of the message.
 Case = tuple[str, dict[str, Any], dict[str, Any], str]
 
-ALONE: list[Case] = [
+INDEPENDENT: list[Case] = [
     ("bucket_baseline", {"bucket": "b"}, {"noncurrent_version_days": 0}, "1 or more"),
     ("model_store", {}, {"bucket": "Has.Capitals"}, "lower-case letters"),
     ("execution_role", ROLE, {"role": {}}, "exactly one of name (create a role) and arn"),
@@ -122,21 +122,21 @@ ALONE: list[Case] = [
         {"role": {"name": "r", "arn": "arn:aws:iam::123456789012:role/r"}},
         "exactly one",
     ),
-    ("execution_role", ROLE, {"role": {"name": "arn:aws:iam::123456789012:role/r"}}, "as role.arn"),
-    ("execution_role", ROLE, {"role": {"arn": "OurRole"}}, "give role.name instead"),
+    ("execution_role", ROLE, {"role": {"name": "arn:aws:iam::123456789012:role/r"}}, "set role.arn"),
+    ("execution_role", ROLE, {"role": {"arn": "OurRole"}}, "set role.name instead"),
     ("execution_role", ROLE, {"account_id": "12345"}, "12 digits; quote it"),
-    ("execution_role", ROLE, {"grants": {"write_s3_uris": ["s3://b/"]}}, "may replace weights"),
-    ("execution_role", ROLE, {"grants": {"subnet_ids": ["subnet-1"]}}, "give at least one of each"),
+    ("execution_role", ROLE, {"grants": {"write_s3_uris": ["s3://b/"]}}, "could replace weights"),
+    ("execution_role", ROLE, {"grants": {"subnet_ids": ["subnet-1"]}}, "list at least one of each"),
     ("sagemaker_endpoint", ENDPOINT, {"name": "n" * 55}, "shorten"),
     ("sagemaker_endpoint", ENDPOINT, {"name": "with.dot"}, "letters, digits and inner hyphens"),
     ("sagemaker_endpoint", ENDPOINT, variant(model_data_s3_uri="s3://b/model"), 'end in "/"'),
     ("sagemaker_endpoint", ENDPOINT, variant(startup_timeout_seconds=30), "from 60 to 3600"),
     ("sagemaker_endpoint", ENDPOINT, variant(instance_type="ml.t2.medium"), "choose ml.c7i.large"),
-    ("sagemaker_endpoint", ENDPOINT, variant(weight=0), "one of them must be above 0"),
+    ("sagemaker_endpoint", ENDPOINT, variant(weight=0), "at least one must be above 0"),
     ("sagemaker_endpoint", ENDPOINT, capacity(min=2, max=1), "1 <= min <= max"),
     ("sagemaker_endpoint", ENDPOINT, capacity(concurrent_requests=0), "above 0"),
-    ("sagemaker_endpoint", ENDPOINT, schedule(min=3), "in the right order"),
-    ("sagemaker_endpoint", ENDPOINT, schedule(), "min or max or both"),
+    ("sagemaker_endpoint", ENDPOINT, schedule(min=3), "with min <= max"),
+    ("sagemaker_endpoint", ENDPOINT, schedule(), "min, max or both"),
     ("sagemaker_endpoint", ENDPOINT, schedule(min=1, schedule="0 8 * * *"), "cron(0 8 ? * MON-FRI *)"),
     ("sagemaker_endpoint", ENDPOINT, {"variants": {}}, "1 to 10"),
     ("sagemaker_endpoint", ENDPOINT, {"variants": {"a_b": VARIANT}}, "letters, digits and inner hyphens"),
@@ -144,7 +144,7 @@ ALONE: list[Case] = [
     ("sagemaker_endpoint", ENDPOINT, {"endpoint": {"type": "async"}}, "async needs endpoint.async"),
     ("sagemaker_endpoint", ENDPOINT, serverless(memory_mb=5000), "in steps of 1024"),
     ("sagemaker_endpoint", ENDPOINT, serverless(provisioned_concurrency=6), "up to max_concurrency"),
-    ("sagemaker_endpoint", ENDPOINT, asynchronous(output_s3_uri="s3://b"), "like s3://bucket/answers/"),
+    ("sagemaker_endpoint", ENDPOINT, asynchronous(output_s3_uri="s3://b"), "such as s3://bucket/responses/"),
     ("sagemaker_endpoint", ENDPOINT, {"shadow": {**SHADOW, "sampling_percent": 0}}, "at most 100"),
     ("sagemaker_endpoint", ENDPOINT, rollout("big_bang"), "canary, linear or rolling"),
     ("sagemaker_endpoint", ENDPOINT, rollout("canary", percent=60), "at most half of a fleet"),
@@ -157,22 +157,22 @@ ALONE: list[Case] = [
     ("inference_api", API, gateway(timeout_seconds=901), "from 1 to 900"),
     ("inference_api", API, gateway(memory_mb=64), "from 128 to 10240"),
     ("inference_api", API, {"stage": "live/1"}, "letters, digits, hyphens and underscores"),
-    ("inference_api", API, {"throttle": {"rate_per_second": 0}}, "no request gets through"),
+    ("inference_api", API, {"throttle": {"rate_per_second": 0}}, "all requests are rejected"),
     ("inference_api", API, served(dialect="bedrock"), "openai or tei"),
-    ("inference_api", API, served(fallback="n"), "must name one of the models: m"),
+    ("inference_api", API, served(fallback="n"), "must be one of the models: m"),
     ("inference_api", API, gateway(keepalive_seconds=0), "from 1 to 240"),
     ("inference_api", API, {"auth": "none"}, "keys or iam"),
     ("inference_api", API, {"key_header": "cookie"}, "either, authorization or x-api-key"),
     ("inference_api", API, plan(quota={"requests": 1, "per": "year"}), "day, week or month"),
     ("inference_api", API, {"cors": {"allow_origins": ["https://a.b/c"]}}, "without a path, or *"),
-    ("inference_api", API, {"cors": {"allow_origins": []}}, "must have origins"),
-    ("inference_api", API, {"private": {"vpc_endpoint_ids": ["vpc-1"]}}, "must have ids such as vpce-"),
+    ("inference_api", API, {"cors": {"allow_origins": []}}, "needs origins"),
+    ("inference_api", API, {"private": {"vpc_endpoint_ids": ["vpc-1"]}}, "such as vpce-"),
     ("inference_api", API, {"waf": {"requests_per_five_minutes": 9}}, "at least 10"),
     ("deployer_policies", {}, policies("a/b"), "shorten or rename a/b"),
-    ("deployer_policies", {}, policies("p", " " * 99 + "x" * 6145), "white space aside: split p"),
+    ("deployer_policies", {}, policies("p", " " * 99 + "x" * 6145), "not counting white space: split p"),
     ("ci_roles", CI, ci_role(subjects=["repo:owner/*:ref:refs/heads/main"]), "must name one repository"),
-    ("ci_roles", CI, ci_role(subjects=["repo:owner/name:*"]), "and what of it"),
-    ("ci_roles", CI, ci_role(policies=[]), "remove a role that nobody uses"),
+    ("ci_roles", CI, ci_role(subjects=["repo:owner/name:*"]), "and a ref, tag or environment"),
+    ("ci_roles", CI, ci_role(policies=[]), "remove unused roles"),
     ("account", ACCOUNT, {"account_id": "12345"}, "12 digits; quote it"),
     ("inference", STACK, {"account_id": "12345"}, "12 digits; quote it"),
     ("inference", STACK, {"prefix": "Example"}, "shorten the project's or the environment's name"),
@@ -182,20 +182,20 @@ ALONE: list[Case] = [
     ("inference", STACK, models("a.b", "a-b"), "rename one of a-b, a.b"),
 ]
 
-# Rules between inputs are judged only where each input is right by itself.
-TOGETHER: list[Case] = [
-    ("sagemaker_endpoint", ENDPOINT, variant(instance_type="g6.2xlarge"), "like ml.g6.2xlarge"),
-    ("sagemaker_endpoint", ENDPOINT, capacity(min=0), "to stop paying, pause or disable the endpoint"),
-    ("sagemaker_endpoint", ENDPOINT, schedule(min=0), "only an asynchronous endpoint can do without"),
-    ("sagemaker_endpoint", ENDPOINT, {**serverless(), **variant()}, "only a serverless endpoint has none"),
+# Terraform checks rules across inputs only if each input is valid by itself.
+DEPENDENT: list[Case] = [
+    ("sagemaker_endpoint", ENDPOINT, variant(instance_type="g6.2xlarge"), "such as ml.g6.2xlarge"),
+    ("sagemaker_endpoint", ENDPOINT, capacity(min=0), "to stop charges, pause or disable the endpoint"),
+    ("sagemaker_endpoint", ENDPOINT, schedule(min=0), "only asynchronous endpoints scale to zero"),
+    ("sagemaker_endpoint", ENDPOINT, {**serverless(), **variant()}, "only serverless endpoints have none"),
     (
         "sagemaker_endpoint",
         ENDPOINT,
         {**serverless(), **variant(instance_type=None, network_isolation=True)},
-        "SageMaker cannot isolate",
+        "set endpoint.type to realtime",
     ),
-    ("sagemaker_endpoint", ENDPOINT, {**serverless(), **VPC}, "not for serverless endpoints"),
-    ("sagemaker_endpoint", ENDPOINT, {**serverless(), **CAPTURE}, "not for serverless endpoints"),
+    ("sagemaker_endpoint", ENDPOINT, {**serverless(), **VPC}, "not supported on serverless endpoints"),
+    ("sagemaker_endpoint", ENDPOINT, {**serverless(), **CAPTURE}, "not supported on serverless endpoints"),
     ("sagemaker_endpoint", ENDPOINT, {**asynchronous(), **TWO}, "has a single queue. Keep one of a, b"),
     ("sagemaker_endpoint", ENDPOINT, {**TWO, "shadow": SHADOW}, "keep one variant"),
     ("sagemaker_endpoint", ENDPOINT, {**rollout("rolling"), **TWO}, "use canary or linear"),
@@ -215,7 +215,7 @@ TOGETHER: list[Case] = [
         "sagemaker_endpoint",
         ENDPOINT,
         {"vpc": {"subnet_ids": [], "security_group_ids": ["sg-1"]}},
-        "at least one of subnet_ids",
+        "at least one subnet_ids",
     ),
     (
         "sagemaker_endpoint",
@@ -223,19 +223,19 @@ TOGETHER: list[Case] = [
         {"data_capture": {"percent": 0, "s3_uri": "s3://b/c/"}},
         "above 0 and up to 100",
     ),
-    ("inference_api", API, plan(models=["n"]), "correct models, which are m"),
+    ("inference_api", API, plan(models=["n"]), "choose from m"),
     (
         "inference_api",
         API,
         {"keys": {"k": {"usage_plan": "p"}}},
-        "add them to usage_plans, which has default",
+        "add it to usage_plans, which has default",
     ),
     ("inference_api", API, domain("eu-west-1"), "a certificate in us-east-1"),
     (
         "inference_api",
         API,
         domain("us-east-1", private={"vpc_endpoint_ids": ["vpce-1"]}),
-        "leave it out, or private",
+        "remove domain, or private",
     ),
     ("inference_api", API, served(aliases=["a" * 3500]), "spread the models over several environments"),
     (
@@ -247,49 +247,49 @@ TOGETHER: list[Case] = [
 ]
 
 
-def _place(module: str) -> str:
+def _source(module: str) -> str:
     return module if module in STACKS else f"../modules/{module}"
 
 
 @pytest.fixture(scope="module")
-def refusals(rig: Rig) -> dict[str, list[str]]:
-    """What Terraform says of each case."""
-    return _refusals(rig, "alone", ALONE) | _refusals(rig, "together", TOGETHER)
+def messages(rig: Rig) -> dict[str, list[str]]:
+    """Terraform's messages by case."""
+    return _messages(rig, "independent", INDEPENDENT) | _messages(rig, "dependent", DEPENDENT)
 
 
-def _refusals(rig: Rig, name: str, cases: list[Case]) -> dict[str, list[str]]:
-    """Plan all of the cases in one root, as one run takes seconds."""
+def _messages(rig: Rig, name: str, cases: list[Case]) -> dict[str, list[str]]:
+    """Plan all cases in one root module, because a run takes seconds."""
     for stack in STACKS:
         _copy_without_imports(rig.project.root / "terraform", stack)
     modules = {
-        f"case_{number}": {"source": f"../{_place(module)}", **good, **wrong}
-        for number, (module, good, wrong, _) in enumerate(cases)
+        f"case_{number}": {"source": f"../{_source(module)}", **valid, **invalid}
+        for number, (module, valid, invalid, _) in enumerate(cases)
     }
     folder = rig.root(f"rejections_{name}", 'provider "aws" {\n  region = "us-east-1"\n}\n')
     (folder / "cases.tf.json").write_text(json.dumps({"module": modules}))
     workspace = rig.workspace(folder, {})
     with pytest.raises(TerraformError):
         workspace.plan()
-    said: dict[str, list[str]] = {}
+    messages: dict[str, list[str]] = {}
     for line in (workspace.directory / "plan.log").read_text().splitlines():
         diagnostic = json.loads(line).get("diagnostic")
         if diagnostic:
             for number in _cases_of(diagnostic, cases):
-                said.setdefault(f"{name} {number}", []).append(" ".join(diagnostic["detail"].split()))
-    return said
+                messages.setdefault(f"{name} {number}", []).append(" ".join(diagnostic["detail"].split()))
+    return messages
 
 
 def _cases_of(diagnostic: dict[str, Any], cases: list[Case]) -> list[int]:
-    """Which cases a message may be about: of a resource's own rule Terraform names the module only."""
+    """The cases a message may belong to: for a resource's rule, Terraform names only the module."""
     case = re.fullmatch(r"module\.case_(\d+)", diagnostic["snippet"]["context"] or "")
     if case:
         return [int(case[1])]
-    place = Path(diagnostic["range"]["filename"]).parent.name
-    return [number for number, (module, *_) in enumerate(cases) if module == place]
+    source = Path(diagnostic["range"]["filename"]).parent.name
+    return [number for number, (module, *_) in enumerate(cases) if module == source]
 
 
 def _copy_without_imports(terraform: Path, stack: str) -> None:
-    """Terraform takes import blocks in a root module only."""
+    """Copy a stack without import blocks, which Terraform accepts only in a root module."""
     copy = terraform / "tests" / stack
     copy.mkdir(parents=True, exist_ok=True)
     for file in (terraform / "stacks" / stack).glob("*.tf"):
@@ -301,30 +301,32 @@ def _copy_without_imports(terraform: Path, stack: str) -> None:
     ("number", "remedy"),
     [
         pytest.param(f"{name} {n}", case[3], id=f"{case[0]}: {case[3]}")
-        for name, cases in (("alone", ALONE), ("together", TOGETHER))
+        for name, cases in (("independent", INDEPENDENT), ("dependent", DEPENDENT))
         for n, case in enumerate(cases)
     ],
 )
-def test_the_message_names_the_remedy(refusals: dict[str, list[str]], number: str, remedy: str) -> None:
-    said = refusals.get(number, [])
-    assert any(remedy in detail for detail in said), said
+def test_the_message_names_the_remedy(messages: dict[str, list[str]], number: str, remedy: str) -> None:
+    details = messages.get(number, [])
+    assert any(remedy in detail for detail in details), details
 
 
-def test_every_rule_has_a_case(refusals: dict[str, list[str]]) -> None:
-    said: dict[str, list[str]] = {}
-    for name, cases in (("alone", ALONE), ("together", TOGETHER)):
+def test_every_rule_has_a_case(messages: dict[str, list[str]]) -> None:
+    by_module: dict[str, list[str]] = {}
+    for name, cases in (("independent", INDEPENDENT), ("dependent", DEPENDENT)):
         for number, (module, *_) in enumerate(cases):
-            said.setdefault(module, []).extend(refusals.get(f"{name} {number}", []))
+            by_module.setdefault(module, []).extend(messages.get(f"{name} {number}", []))
     missing = [
         f"{module}: {message}"
         for module, message in _rules()
-        if not any(re.match(_pattern(message), detail) for detail in said.get(module, []))
+        if not any(re.match(_pattern(message), detail) for detail in by_module.get(module, []))
     ]
-    assert not missing, "add a case for each of these to ALONE, or to TOGETHER if it needs several inputs"
+    assert not missing, (
+        "add a case for each of these to INDEPENDENT, or to DEPENDENT if it needs several inputs"
+    )
 
 
 def _rules() -> Iterator[tuple[str, str]]:
-    """The module or stack and the message of each rule that is judged when planning."""
+    """Module or stack, and message, of each rule that Terraform checks at plan time."""
     for file in sorted((ROOT / "terraform").glob("*/*/*.tf")):
         for block in re.split(r"^ +(?:validation|precondition) \{$", file.read_text(), flags=re.MULTILINE)[
             1:
@@ -335,7 +337,7 @@ def _rules() -> Iterator[tuple[str, str]]:
 
 
 def _pattern(message: str) -> str:
-    """A regular expression for a message, in which anything may stand for an interpolation."""
+    """A regular expression for a message, with wildcards for interpolations."""
     pieces, depth = [""], 0
     for piece in re.split(r"(\$\{|[{}])", message):
         if piece == "${" or (piece == "{" and depth):

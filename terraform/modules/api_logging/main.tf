@@ -1,4 +1,4 @@
-# One setting for all REST APIs of an account and region: without it no stage can have an access log.
+# A setting for all REST APIs of an account and region, which access logs need.
 data "aws_partition" "current" {}
 
 data "aws_iam_policy_document" "trust" {
@@ -13,7 +13,7 @@ data "aws_iam_policy_document" "trust" {
 }
 
 data "aws_iam_policy_document" "write" {
-  # Reading is what API Gateway tries before it takes the role.
+  # API Gateway checks read permissions before it accepts the role.
   statement {
     sid = "WriteLogs"
     actions = [
@@ -27,7 +27,7 @@ data "aws_iam_policy_document" "write" {
 resource "aws_iam_role" "this" {
   count = var.enabled ? 1 : 0
 
-  # Roles have no region, and this setting is made in each.
+  # Roles are global, but the setting is regional.
   name               = "${var.name}-${var.region}-api-logs"
   description        = "Lets API Gateway write access logs"
   assume_role_policy = data.aws_iam_policy_document.trust.json

@@ -1,4 +1,4 @@
 output "role_arn" {
-  description = "ARN of the role; null when disabled."
+  description = "ARN of the role; null if disabled."
   value       = one(aws_iam_role.this[*].arn)
 }

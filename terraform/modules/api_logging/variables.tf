@@ -1,24 +1,24 @@
 variable "enabled" {
-  description = "Whether to create anything; false plans nothing."
+  description = "Create the module's resources."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "name" {
-  description = "What the role's name begins with."
+  description = "Prefix of the role's name."
   type        = string
   nullable    = false
 }
 
 variable "region" {
-  description = "Region whose APIs may log."
+  description = "AWS region of the APIs."
   type        = string
   nullable    = false
 }
 
 variable "account_id" {
-  description = "Account whose APIs may log."
+  description = "AWS account of the APIs."
   type        = string
   nullable    = false
 }

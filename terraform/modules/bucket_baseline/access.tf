@@ -39,6 +39,6 @@ resource "aws_s3_bucket_policy" "this" {
   bucket = var.bucket
   policy = data.aws_iam_policy_document.tls_only.json
 
-  # S3 refuses two concurrent changes to a bucket's access settings.
+  # S3 rejects concurrent changes of a bucket's access settings.
   depends_on = [aws_s3_bucket_public_access_block.this]
 }

@@ -1,5 +1,5 @@
-# What every bucket of this project has in common, on a bucket that the caller owns: the caller can so
-# decide on its lifecycle (`prevent_destroy` takes no variable) and may have adopted it by import.
+# Common settings of all buckets of this project. The caller owns the bucket, to control its lifecycle (`prevent_destroy`
+# accepts no variable) and to be able to import it.
 
 resource "aws_s3_bucket_versioning" "this" {
   count  = var.enabled ? 1 : 0

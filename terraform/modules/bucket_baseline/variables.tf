@@ -1,5 +1,5 @@
 variable "enabled" {
-  description = "Whether to manage anything; false plans nothing."
+  description = "Create the module's resources."
   type        = bool
   default     = true
   nullable    = false
@@ -12,20 +12,20 @@ variable "bucket" {
 }
 
 variable "kms_key_arn" {
-  description = "Key for the bucket's default encryption; null encrypts with S3's own keys."
+  description = "KMS key for default encryption; null selects S3-managed keys."
   type        = string
   default     = null
 }
 
 variable "lifecycle_rules" {
-  description = "Whether S3 clears away replaced objects and unfinished uploads. The provider takes a minute to see such rules settle, which a bucket that lives for a day does not repay."
+  description = "Let S3 delete noncurrent versions and incomplete uploads. The provider waits a minute for the rules to take effect, so disable them for short-lived buckets."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "noncurrent_version_days" {
-  description = "Days that a replaced or deleted object can still be restored."
+  description = "Days for which replaced or deleted objects can be restored."
   type        = number
   default     = 90
   nullable    = false

@@ -7,7 +7,7 @@ data "aws_iam_policy_document" "trust" {
 
     principals {
       type = "Federated"
-      # Composed: of a provider that exists already nothing is read.
+      # Composed, so that existing providers are not read.
       identifiers = ["arn:${data.aws_partition.current.partition}:iam::${var.account_id}:oidc-provider/${each.value.issuer}"]
     }
 
@@ -31,7 +31,7 @@ resource "aws_iam_role" "this" {
   name               = each.key
   description        = "Jobs of ${join(", ", distinct([for subject in each.value.subjects : split(":", subject)[1]]))} at ${each.value.issuer}"
   assume_role_policy = data.aws_iam_policy_document.trust[each.key].json
-  # Endpoints take their time; a session that ends in between leaves an apply half done.
+  # An apply waits for endpoints; an expired session would interrupt it.
   max_session_duration = 7200
 
   depends_on = [aws_iam_openid_connect_provider.this]

@@ -1,5 +1,5 @@
 variable "enabled" {
-  description = "Whether to create anything; false plans nothing."
+  description = "Create the module's resources."
   type        = bool
   default     = true
   nullable    = false
@@ -7,11 +7,11 @@ variable "enabled" {
 
 variable "roles" {
   description = <<-EOT
-    The roles by name:
+    Roles by name:
     - `issuer`: host of the CI system's OIDC provider, such as token.actions.githubusercontent.com.
-    - `audience`: who the tokens are for.
-    - `subjects`: subjects of the tokens that may assume the role; `*` stands for any characters.
-    - `policies`: names of the policies it has.
+    - `audience`: audience of the tokens.
+    - `subjects`: token subjects that can assume the role; `*` matches any characters.
+    - `policies`: names of the policies to attach.
   EOT
   type = map(object({
     issuer   = string
@@ -25,17 +25,17 @@ variable "roles" {
     condition = alltrue(flatten([
       for role in values(var.roles) : [for subject in role.subjects : can(regex("^(repo|project_path):[^*?/:]+/[^*?:]+:.*[A-Za-z0-9]", subject))]
     ]))
-    error_message = "roles.*.subjects must name one repository and what of it, like repo:owner/name:ref:refs/heads/main: with less, everybody who can make a repository there could assume the role."
+    error_message = "roles.*.subjects must name one repository and a ref, tag or environment, such as repo:owner/name:ref:refs/heads/main: otherwise other repositories could assume the role."
   }
 
   validation {
     condition     = alltrue([for role in values(var.roles) : length(role.subjects) > 0 && length(role.policies) > 0])
-    error_message = "roles.* need at least one of subjects and one of policies; remove a role that nobody uses."
+    error_message = "roles.* need at least one entry in subjects and in policies; remove unused roles."
   }
 }
 
 variable "account_id" {
-  description = "Account that the roles and the providers are in."
+  description = "AWS account of the roles and providers."
   type        = string
   nullable    = false
 }
@@ -47,7 +47,7 @@ variable "policy_arns" {
 }
 
 variable "existing_providers" {
-  description = "Issuers that the account has an OIDC provider for already; an account can have but one for each."
+  description = "Issuers for which the account already has an OIDC provider; an account can have only one per issuer."
   type        = list(string)
   default     = []
   nullable    = false

@@ -1,12 +1,12 @@
 variable "enabled" {
-  description = "Whether to create anything; false plans nothing."
+  description = "Create the module's resources."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "policies" {
-  description = "The policies by name: what each is for, and its document in JSON."
+  description = "Policies by name: description and JSON document."
   type = map(object({
     description = string
     document    = string
@@ -19,7 +19,7 @@ variable "policies" {
   }
 
   validation {
-    condition     = alltrue([for each in values(var.policies) : length(replace(each.document, "/\\s/", "")) <= 6144])
-    error_message = "policies.*.document may have 6144 characters, white space aside: split ${join(", ", [for name, each in var.policies : name if length(replace(each.document, "/\\s/", "")) > 6144])}."
+    condition     = alltrue([for policy in values(var.policies) : length(replace(policy.document, "/\\s/", "")) <= 6144])
+    error_message = "policies.*.document can have 6144 characters, not counting white space: split ${join(", ", [for name, policy in var.policies : name if length(replace(policy.document, "/\\s/", "")) > 6144])}."
   }
 }

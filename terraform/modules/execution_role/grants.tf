@@ -1,8 +1,8 @@
-# What only some environments need. Where nothing uses it, it is not in the role.
+# Optional permissions that only some environments need.
 locals {
   ec2     = "arn:${local.partition}:ec2:${var.region}:${var.account_id}"
   subnets = [for id in var.grants.subnet_ids : "${local.ec2}:subnet/${id}"]
-  # Given or not: to use in `for_each`, where a block is wanted or none.
+  # Lists with zero or one element, for `for_each` of optional blocks.
   writes   = length(var.grants.write_s3_uris) > 0 ? [var.grants.write_s3_uris] : []
   topics   = length(var.grants.topic_arns) > 0 ? [var.grants.topic_arns] : []
   keys     = length(var.grants.kms_key_arns) > 0 ? [var.grants.kms_key_arns] : []
@@ -37,7 +37,7 @@ data "aws_iam_policy_document" "grants" {
     }
   }
 
-  # Storage volumes are decrypted by EC2, under a grant.
+  # EC2 decrypts storage volumes with a grant.
   dynamic "statement" {
     for_each = local.keys
     content {

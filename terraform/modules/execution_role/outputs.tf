@@ -1,9 +1,9 @@
 output "arn" {
-  description = "ARN of the role, created or given; null when disabled."
+  description = "ARN of the created or existing role; null if disabled."
   value       = var.enabled ? (local.create ? aws_iam_role.this[0].arn : var.role.arn) : null
 }
 
 output "name" {
-  description = "Name of the role, created or given; null when disabled."
+  description = "Name of the created or existing role; null if disabled."
   value       = var.enabled ? (local.create ? aws_iam_role.this[0].name : reverse(split("/", var.role.arn))[0]) : null
 }

@@ -22,7 +22,7 @@ data "aws_iam_policy_document" "permissions" {
     }
   }
 
-  # AWS's serving images lie in AWS's accounts, which differ by region and image: any account, this region.
+  # AWS's serving images are in AWS accounts that differ by region and image: allow all accounts in this region.
   statement {
     sid       = "PullImages"
     actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
@@ -35,7 +35,7 @@ data "aws_iam_policy_document" "permissions" {
     resources = ["*"]
   }
 
-  # SageMaker makes sure of the group before it makes a stream, also where Terraform has made it.
+  # SageMaker tries to create the log group, even if it exists.
   statement {
     sid       = "WriteLogs"
     actions   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
@@ -54,7 +54,7 @@ data "aws_iam_policy_document" "permissions" {
     }
   }
 
-  # SageMaker watches the alarms of a blue/green update in this role's name.
+  # SageMaker reads the alarms of a blue/green update with this role.
   statement {
     sid       = "WatchRolloutAlarms"
     actions   = ["cloudwatch:DescribeAlarms"]

@@ -7,7 +7,7 @@ data "aws_iam_policy_document" "trust" {
       identifiers = ["sagemaker.amazonaws.com"]
     }
 
-    # Otherwise SageMaker could be made to use this role on behalf of another account.
+    # Prevents the use of the role on behalf of another account (confused deputy).
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
@@ -20,7 +20,7 @@ resource "aws_iam_role" "this" {
   count = local.create ? 1 : 0
 
   name               = var.role.name
-  description        = "What SageMaker may do for the endpoints of this account"
+  description        = "Execution role of SageMaker endpoints"
   assume_role_policy = data.aws_iam_policy_document.trust.json
 }
 

@@ -21,7 +21,7 @@ resource "aws_api_gateway_deployment" "this" {
   rest_api_id = aws_api_gateway_rest_api.this[0].id
   description = "OpenAPI document ${substr(sha256(local.openapi), 0, 8)}"
 
-  # A deployment is a snapshot: without this a changed document would never be served.
+  # A deployment is a snapshot: without this trigger, changes of the document would not be deployed.
   triggers = {
     body = sha256(local.openapi)
   }
@@ -32,11 +32,11 @@ resource "aws_api_gateway_deployment" "this" {
 }
 
 resource "aws_api_gateway_stage" "this" {
-  #checkov:skip=CKV_AWS_73:traces cost by the request
-  #checkov:skip=CKV_AWS_120:answers of a model are not cached
-  #checkov:skip=CKV2_AWS_4:execution logs hold prompts and answers; metrics are on
-  #checkov:skip=CKV2_AWS_29:a web application firewall is the environment's choice: waf
-  #checkov:skip=CKV2_AWS_51:clients are known by their keys
+  #checkov:skip=CKV_AWS_73:traces are charged per request
+  #checkov:skip=CKV_AWS_120:model responses are not cached
+  #checkov:skip=CKV2_AWS_4:execution logs contain prompts and responses; metrics are enabled
+  #checkov:skip=CKV2_AWS_29:optional: waf
+  #checkov:skip=CKV2_AWS_51:clients authenticate with API keys
 
   count = local.count
 
@@ -66,8 +66,8 @@ resource "aws_api_gateway_stage" "this" {
 }
 
 resource "aws_api_gateway_method_settings" "all" {
-  #checkov:skip=CKV_AWS_225:answers of a model are not cached
-  #checkov:skip=CKV_AWS_308:answers of a model are not cached
+  #checkov:skip=CKV_AWS_225:model responses are not cached
+  #checkov:skip=CKV_AWS_308:model responses are not cached
 
   count = local.count
 
@@ -79,7 +79,7 @@ resource "aws_api_gateway_method_settings" "all" {
     metrics_enabled        = true
     throttling_rate_limit  = var.throttle.rate_per_second
     throttling_burst_limit = var.throttle.burst
-    # Execution logs hold prompts and answers.
+    # Execution logs contain prompts and responses.
     logging_level      = "OFF"
     data_trace_enabled = false
   }

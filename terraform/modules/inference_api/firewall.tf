@@ -1,11 +1,11 @@
 locals {
   waf_count = var.enabled && var.waf != null ? 1 : 0
 
-  # What these look for in bodies is what people ask models about: markup, code, addresses, long texts.
+  # These match request bodies with markup, code, addresses or long texts, which are common in prompts.
   counted_rules = {
     AWSManagedRulesCommonRuleSet = [
       "SizeRestrictions_BODY", "CrossSiteScripting_BODY", "EC2MetaDataSSRF_BODY", "GenericLFI_BODY", "GenericRFI_BODY",
-      # Clients of OpenAI say who they are, but scripts need not.
+      # Scripts may not send a user agent.
       "NoUserAgent_HEADER",
     ]
     AWSManagedRulesKnownBadInputsRuleSet = ["Log4JRCE_BODY", "JavaDeserializationRCE_BODY"]
@@ -14,8 +14,8 @@ locals {
 }
 
 resource "aws_wafv2_web_acl" "this" {
-  #checkov:skip=CKV_AWS_192:managed_rules has it unless the environment takes it out
-  #checkov:skip=CKV2_AWS_31:its metrics count what it refuses; a log would hold keys
+  #checkov:skip=CKV_AWS_192:managed_rules includes it by default
+  #checkov:skip=CKV2_AWS_31:metrics count blocked requests; a log would contain API keys
 
   count = local.waf_count
 
@@ -82,7 +82,7 @@ resource "aws_wafv2_web_acl" "this" {
       visibility_config {
         cloudwatch_metrics_enabled = true
         metric_name                = "${var.name}-${rule.value}"
-        # A sample holds headers, and with them keys.
+        # Samples contain headers with API keys.
         sampled_requests_enabled = false
       }
     }

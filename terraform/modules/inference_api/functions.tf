@@ -8,7 +8,7 @@ locals {
     "arn:${local.partition}:lambda:${var.region}:753240598075:layer:${local.web_adapter_layers[var.gateway.architecture]}",
   )
 
-  # Without what is not set: Lambda allows 4 KB for all variables and their names.
+  # Omits unset values: Lambda limits all variables and their names to 4 KB.
   gateway_models = jsonencode({
     for name, model in var.models : name => {
       for key, value in merge(model.limits, {
@@ -23,17 +23,17 @@ locals {
 }
 
 resource "aws_lambda_function" "gateway" {
-  #checkov:skip=CKV_AWS_50:traces cost by the request; the function's log has each one
-  #checkov:skip=CKV_AWS_115:the stage and the usage plan limit how often it is called
-  #checkov:skip=CKV_AWS_116:called synchronously, so the caller gets the error
-  #checkov:skip=CKV_AWS_117:calls SageMaker's public API only
-  #checkov:skip=CKV_AWS_173:its variables are no secrets
+  #checkov:skip=CKV_AWS_50:traces are charged per request; the log contains each request
+  #checkov:skip=CKV_AWS_115:the stage and the usage plan throttle it
+  #checkov:skip=CKV_AWS_116:invoked synchronously, so the caller receives errors
+  #checkov:skip=CKV_AWS_117:calls only SageMaker's public API
+  #checkov:skip=CKV_AWS_173:its variables are not secret
   #checkov:skip=CKV_AWS_272:the package is built from this repository, reproducibly
 
   count = local.count
 
   function_name    = local.function_names.gateway
-  description      = "Answers OpenAI requests from SageMaker endpoints"
+  description      = "Serves OpenAI requests from SageMaker endpoints"
   role             = aws_iam_role.function["gateway"].arn
   filename         = var.gateway.package
   source_code_hash = filebase64sha256(var.gateway.package)
@@ -42,7 +42,7 @@ resource "aws_lambda_function" "gateway" {
   memory_size      = var.gateway.memory_mb
   timeout          = var.gateway.timeout_seconds
 
-  # The adapter starts the handler as a web server and hands it each request; only so can Python stream.
+  # The adapter runs the handler as a web server, the only way to stream from Python.
   handler = "run.sh"
   layers  = [local.web_adapter_layer_arn]
 
@@ -58,7 +58,7 @@ resource "aws_lambda_function" "gateway" {
         GATEWAY_LOG_CONTENT          = tostring(var.gateway.log_content)
       },
       length(local.key_models) == 0 ? {} : { GATEWAY_KEY_MODELS = jsonencode(local.key_models) },
-      # API Gateway hands the whole path of a custom domain to the function.
+      # API Gateway passes the path including the base path of a custom domain.
       local.base_path == "" ? {} : { AWS_LWA_REMOVE_BASE_PATH = local.base_path },
       var.cors == null ? {} : { GATEWAY_CORS_ORIGINS = jsonencode(var.cors.allow_origins) },
     )
@@ -66,9 +66,9 @@ resource "aws_lambda_function" "gateway" {
 
   lifecycle {
     precondition {
-      # Lambda allows 4 KB for all variables and their names.
+      # Lambda limits all variables and their names to 4 KB.
       condition     = length(local.gateway_models) + length(jsonencode(local.key_models)) <= 3500
-      error_message = "The models' names, aliases and limits take ${length(local.gateway_models)} characters and what keys may use ${length(jsonencode(local.key_models))}, more than a Lambda function's variables hold: spread the models over several environments."
+      error_message = "The configuration of models (${length(local.gateway_models)} characters) and of keys (${length(jsonencode(local.key_models))}) exceeds the size limit of a Lambda function's environment variables: spread the models over several environments."
     }
   }
 
@@ -76,17 +76,17 @@ resource "aws_lambda_function" "gateway" {
 }
 
 resource "aws_lambda_function" "authorizer" {
-  #checkov:skip=CKV_AWS_50:traces cost by the request; the function's log has each one
-  #checkov:skip=CKV_AWS_115:the stage limits how often it is called
-  #checkov:skip=CKV_AWS_116:called synchronously, so the caller gets the error
+  #checkov:skip=CKV_AWS_50:traces are charged per request; the log contains each request
+  #checkov:skip=CKV_AWS_115:the stage throttles it
+  #checkov:skip=CKV_AWS_116:invoked synchronously, so the caller receives errors
   #checkov:skip=CKV_AWS_117:calls nothing
-  #checkov:skip=CKV_AWS_173:its variables are no secrets
+  #checkov:skip=CKV_AWS_173:its variables are not secret
   #checkov:skip=CKV_AWS_272:the package is built from this repository, reproducibly
 
   count = local.key_count
 
   function_name    = local.function_names.authorizer
-  description      = "Hands the API key in a request to API Gateway"
+  description      = "Passes the API key of a request to API Gateway"
   role             = aws_iam_role.function["authorizer"].arn
   filename         = var.authorizer.package
   source_code_hash = filebase64sha256(var.authorizer.package)

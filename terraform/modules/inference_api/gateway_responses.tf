@@ -1,13 +1,12 @@
-# What API Gateway answers by itself, in the shape and with the statuses that OpenAI clients turn into
-# their exceptions.
+# Error responses of API Gateway itself, in OpenAI's error format and with the statuses that its clients expect.
 locals {
-  # API Gateway says this of an unknown address, and of a request without a signature where it wants one.
+  # API Gateway returns this for unknown paths, and for unsigned requests if it requires a signature.
   missing_token = {
     keys = { status = "404", type = "invalid_request_error", code = "unknown_url", message = "Unknown request URL or method." }
     iam  = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "The request is not signed, or its URL or method is unknown." }
   }
 
-  # LiteLLM tells wrong keys by OpenAI's own words, "Incorrect API key provided".
+  # LiteLLM recognizes wrong keys by OpenAI's message, "Incorrect API key provided".
   gateway_errors = {
     UNAUTHORIZED                   = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "No API key, or neither as 'Authorization: Bearer KEY' nor as 'x-api-key: KEY'." }
     INVALID_API_KEY                = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "Incorrect API key provided." }
@@ -28,10 +27,10 @@ locals {
     DEFAULT_5XX                    = { status = null, type = "server_error", code = null, message = "The server failed." }
   }
 
-  # Throttled clients of OpenAI wait as long as this header says.
+  # OpenAI clients wait this number of seconds after a throttled request.
   retry_after = { THROTTLED = "1" }
 
-  # Without this a browser hides from its page why it was refused. Nothing secret is in these answers.
+  # Without these headers, browsers hide the error from the page. The responses contain nothing secret.
   cors_headers = var.cors == null ? {} : {
     "gatewayresponse.header.Access-Control-Allow-Origin"   = length(var.cors.allow_origins) == 1 ? "'${var.cors.allow_origins[0]}'" : "'*'"
     "gatewayresponse.header.Access-Control-Expose-Headers" = "'x-request-id,retry-after'"
@@ -44,7 +43,7 @@ locals {
           "application/json" = jsonencode({ error = { message = error.message, type = error.type, param = null, code = error.code } })
         }
       },
-      # Without a status API Gateway keeps the one it was about to give.
+      # Without a status, API Gateway keeps its own.
       error.status == null ? {} : { statusCode = error.status },
       length(local.cors_headers) > 0 || contains(keys(local.retry_after), type) ? {
         responseParameters = merge(local.cors_headers, contains(keys(local.retry_after), type) ? {

@@ -7,7 +7,7 @@ locals {
 
 resource "aws_cloudwatch_log_group" "this" {
   #checkov:skip=CKV_AWS_158:CloudWatch Logs encrypts with its own key
-  #checkov:skip=CKV_AWS_338:retention is the environment's choice
+  #checkov:skip=CKV_AWS_338:the environment file sets the retention
 
   for_each = var.enabled ? local.log_groups : {}
 

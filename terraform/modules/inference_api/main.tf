@@ -10,7 +10,7 @@ locals {
     "arn:${local.partition}:sagemaker:${var.region}:${var.account_id}:endpoint/${model.endpoint_name}"
   ]
 
-  # Composed, not read from the resources: a plan then shows the whole API and who may call what.
+  # Derived from inputs, not from resources, so that a plan shows the complete API and its permissions.
   function_names = {
     for function in var.auth == "keys" ? ["gateway", "authorizer"] : ["gateway"] : function => "${var.name}-${function}"
   }

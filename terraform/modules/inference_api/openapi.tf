@@ -1,6 +1,6 @@
-# What API Gateway imports: the contract's paths with its own extensions added. Schemas stay behind: API
-# Gateway's models know neither `nullable` nor `anyOf`, and the gateway function checks requests itself, with
-# errors that OpenAI's clients understand.
+# The document that API Gateway imports: the contract's paths with its extensions, without schemas. API Gateway's models
+# support neither `nullable` nor `anyOf`, and the gateway function validates requests with errors that OpenAI clients
+# understand.
 locals {
   contract   = yamldecode(file("${path.module}/openapi.yaml"))
   lambda_api = "arn:${local.partition}:apigateway:${var.region}:lambda:path"
@@ -29,7 +29,7 @@ locals {
           security                        = try(length(operation.security), 1) == 0 ? [] : local.security[var.auth]
         },
         contains(keys(operation), "parameters") ? {
-          parameters = [for each in operation.parameters : { name = each.name, in = each.in, required = each.required, schema = { type = "string" } }]
+          parameters = [for parameter in operation.parameters : { name = parameter.name, in = parameter.in, required = parameter.required, schema = { type = "string" } }]
         } : {},
         contains(keys(operation), "requestBody") ? {
           requestBody = { required = true, content = { "application/json" = { schema = { type = "object" } } } }
@@ -38,7 +38,7 @@ locals {
     }
   }
 
-  # API Gateway resolves no references to responses.
+  # API Gateway does not resolve references to responses.
   meanings = merge([
     for path, methods in local.contract.paths : merge([
       for method, operation in methods : {
@@ -49,7 +49,7 @@ locals {
     ]...)
   ]...)
 
-  # Browsers ask before they send a key: the function answers them, as it knows which pages may.
+  # Browsers send preflight requests without a key; the function handles them.
   preflights = {
     for path, methods in local.operations : path => {
       options = merge(
@@ -66,7 +66,7 @@ locals {
 
   authorizer = {
     type = "apiKey"
-    # Not read for this type of authorizer, but wanted.
+    # Required, but not used for this type of authorizer.
     name                         = "Unused"
     in                           = "header"
     x-amazon-apigateway-authtype = "custom"
@@ -76,7 +76,7 @@ locals {
     )
   }
 
-  # With several identity sources API Gateway wants all of them in a request, and without one it keeps no answers.
+  # With several identity sources, API Gateway requires all of them in a request; without any, it does not cache.
   authorizer_cache = {
     either        = { authorizerResultTtlInSeconds = 0 }
     authorization = { authorizerResultTtlInSeconds = 300, identitySource = "method.request.header.authorization" }
@@ -97,9 +97,9 @@ locals {
 
       x-amazon-apigateway-gateway-responses = local.gateway_responses
     },
-    # Every key is an API Gateway API key: the authorizer hands it over, usage plans throttle and count it.
+    # The authorizer passes the key to API Gateway, whose usage plans throttle and count requests.
     var.auth == "keys" ? { x-amazon-apigateway-api-key-source = "AUTHORIZER" } : {},
-    # Part of the document, since only a new deployment makes a changed policy hold.
+    # Part of the document, because a changed policy takes effect only with a new deployment.
     var.private == null ? {} : { x-amazon-apigateway-policy = local.private_policy },
   ))
 

@@ -1,35 +1,35 @@
 output "api_id" {
-  description = "Id of the REST API; null when disabled."
+  description = "Id of the REST API; null if disabled."
   value       = one(aws_api_gateway_rest_api.this[*].id)
 }
 
 output "stage" {
-  description = "Name of the stage; null when disabled."
+  description = "Name of the stage; null if disabled."
   value       = one(aws_api_gateway_stage.this[*].stage_name)
 }
 
 output "invoke_url" {
-  description = "Address of the stage; null when disabled."
+  description = "URL of the stage; null if disabled."
   value       = one(aws_api_gateway_stage.this[*].invoke_url)
 }
 
 output "usage_plan_ids" {
-  description = "Ids of the usage plans that keys are added to, by name; empty without keys."
+  description = "Ids of the usage plans by name; empty without API keys."
   value       = { for name, plan in aws_api_gateway_usage_plan.this : name => plan.id }
 }
 
 output "domain_url" {
-  description = "Address of the API under its own domain; null without one."
+  description = "URL of the API at its custom domain; null without one."
   value       = try("https://${aws_api_gateway_domain_name.this[0].domain_name}${local.base_path}", null)
 }
 
 output "execution_arn" {
-  description = "What `execute-api:Invoke` is granted on, with IAM authorization; null when disabled."
+  description = "Resource ARN for `execute-api:Invoke` permissions, with IAM authorization; null if disabled."
   value       = one([for stage in aws_api_gateway_stage.this : "${stage.execution_arn}/*"])
 }
 
 output "functions" {
-  description = "Function names by part: gateway, and authorizer where there are keys."
+  description = "Function names: `gateway`, and `authorizer` with API keys."
   value = {
     for part, function in { gateway = aws_lambda_function.gateway, authorizer = aws_lambda_function.authorizer } :
     part => function[0].function_name if length(function) > 0
@@ -37,6 +37,6 @@ output "functions" {
 }
 
 output "log_groups" {
-  description = "Log groups by part."
+  description = "Log groups of the functions and of the access log."
   value       = { for part, group in aws_cloudwatch_log_group.this : part => group.name }
 }

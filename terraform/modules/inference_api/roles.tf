@@ -18,7 +18,7 @@ data "aws_iam_policy_document" "function" {
     resources = ["arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:${local.log_groups[each.key]}:*"]
   }
 
-  # InvokeEndpoint is also the permission for response streams.
+  # InvokeEndpoint also grants response streams.
   dynamic "statement" {
     for_each = each.key == "gateway" && length(local.endpoint_arns) > 0 ? [local.endpoint_arns] : []
     content {
@@ -33,9 +33,9 @@ resource "aws_iam_role" "function" {
   for_each = var.enabled ? local.function_names : {}
 
   name               = each.value
-  description        = "What the Lambda function ${each.value} may do"
+  description        = "Execution role of the Lambda function ${each.value}"
   assume_role_policy = data.aws_iam_policy_document.trust.json
-  # Whoever may change a function's rights may not go beyond this.
+  # Limits the permissions that deployers can grant to the function.
   permissions_boundary = var.permissions_boundary_arn
 }
 

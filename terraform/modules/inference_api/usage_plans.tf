@@ -1,13 +1,13 @@
 locals {
-  # Keys in none of the named plans, such as those made by hand, are in this one.
+  # `default` is for keys without a plan, such as manually created ones.
   usage_plans = merge({ default = merge(var.throttle, { quota = null, models = null }) }, var.usage_plans)
 
-  # The gateway refuses other models; a key that is not listed is one of the default plan.
+  # The gateway rejects other models; a key that is not listed has the default plan.
   key_plans  = merge({ "*" = "default" }, { for name, key in var.keys : name => key.usage_plan })
   key_models = { for name, plan in local.key_plans : name => local.usage_plans[plan].models if local.usage_plans[plan].models != null }
 }
 
-# The keys are made through the API: as resources their values would lie in the state.
+# Keys are created through the API, because Terraform would store their values in the state.
 resource "aws_api_gateway_usage_plan" "this" {
   for_each = { for name, plan in local.usage_plans : name => plan if local.key_count == 1 }
 

@@ -1,8 +1,8 @@
 resource "aws_s3_bucket" "this" {
-  #checkov:skip=CKV_AWS_18:server access logs would need a second bucket; CloudTrail data events are the account's choice
-  #checkov:skip=CKV_AWS_144:weights can be staged again; a copy in another region only costs
-  #checkov:skip=CKV2_AWS_62:nothing waits for uploads
-  #checkov:skip=CKV_AWS_145:encrypted with S3's keys unless kms_key_arn is given
+  #checkov:skip=CKV_AWS_18:server access logs would need a second bucket; CloudTrail can record data events
+  #checkov:skip=CKV_AWS_144:weights can be staged again
+  #checkov:skip=CKV2_AWS_62:nothing reacts to uploads
+  #checkov:skip=CKV_AWS_145:S3-managed keys unless kms_key_arn is set
 
   count  = var.enabled ? 1 : 0
   bucket = var.bucket

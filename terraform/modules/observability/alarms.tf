@@ -1,29 +1,29 @@
 locals {
   alarms = {
     server-errors = merge(local.stage, {
-      # Of 0 and 1 for each request: the average is the share.
-      metric    = "5XXError"
-      statistic = "Average"
-      threshold = try(var.alarms.server_error_percent / 100, null)
-      about     = "Answers of the API with a status of 5xx"
+      # The average of 0 or 1 per request is the share.
+      metric      = "5XXError"
+      statistic   = "Average"
+      threshold   = try(var.alarms.server_error_percent / 100, null)
+      description = "Share of API responses with status 5xx"
     })
     latency = merge(local.gateway, {
-      metric    = "Latency"
-      statistic = "p99"
-      threshold = var.alarms.latency_p99_ms
-      about     = "Time until the last token, in milliseconds"
+      metric      = "Latency"
+      statistic   = "p99"
+      threshold   = var.alarms.latency_p99_ms
+      description = "Time to last token in milliseconds"
     })
     time-to-first-token = merge(local.gateway, {
-      metric    = "TimeToFirstToken"
-      statistic = "p99"
-      threshold = var.alarms.time_to_first_token_p99_ms
-      about     = "Time until the first token, in milliseconds"
+      metric      = "TimeToFirstToken"
+      statistic   = "p99"
+      threshold   = var.alarms.time_to_first_token_p99_ms
+      description = "Time to first token in milliseconds"
     })
     throttles = merge(local.gateway, {
-      metric    = "Throttles"
-      statistic = "Sum"
-      threshold = var.alarms.throttles
-      about     = "Requests that a model had no capacity for"
+      metric      = "Throttles"
+      statistic   = "Sum"
+      threshold   = var.alarms.throttles
+      description = "Requests rejected for lack of model capacity"
     })
   }
 }
@@ -32,7 +32,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = { for name, alarm in local.alarms : name => alarm if var.enabled && alarm.threshold != null }
 
   alarm_name          = "${var.name}-api-${each.key}"
-  alarm_description   = each.value.about
+  alarm_description   = each.value.description
   namespace           = each.value.namespace
   metric_name         = each.value.metric
   dimensions          = each.value.dimensions
@@ -42,7 +42,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   threshold           = each.value.threshold
   period              = 300
   evaluation_periods  = 1
-  # Nobody asks at night.
+  # There may be no requests.
   treat_missing_data = "notBreaching"
   alarm_actions      = var.alarms.topic_arns
   ok_actions         = var.alarms.topic_arns

@@ -1,8 +1,8 @@
 locals {
-  # In CloudWatch's format a metric is a list: namespace, name, dimensions, options.
+  # A metric in CloudWatch's format is a list: namespace, name, dimensions, options.
   graphs = [
     {
-      title = "Requests and errors by kind"
+      title = "Requests and errors"
       stat  = "Sum"
       metrics = [
         for metric in ["Requests", "ClientErrors", "Throttles", "ServerErrors", "Fallbacks", "Disconnects"] :
@@ -10,7 +10,7 @@ locals {
       ]
     },
     {
-      title = "API Gateway: all, refused, failed"
+      title = "API Gateway: requests, 4xx, 5xx"
       stat  = "Sum"
       metrics = [
         for metric in ["Count", "4XXError", "5XXError"] :
@@ -18,22 +18,22 @@ locals {
       ]
     },
     {
-      title   = "Time until the last token (ms)"
+      title   = "Time to last token (ms)"
       stat    = "p50"
       metrics = concat([], [for model in local.models : [for stat in ["p50", "p99"] : ["InferenceGateway", "Latency", "FunctionName", var.api.gateway, "Model", model, { stat = stat, label = "${model} ${stat}" }]]]...)
     },
     {
-      title   = "Time until the first token (ms)"
+      title   = "Time to first token (ms)"
       stat    = "p50"
       metrics = concat([], [for model in local.models : [for stat in ["p50", "p99"] : ["InferenceGateway", "TimeToFirstToken", "FunctionName", var.api.gateway, "Model", model, { stat = stat, label = "${model} ${stat}" }]]]...)
     },
     {
-      title   = "Tokens read and written"
+      title   = "Input and output tokens"
       stat    = "Sum"
       metrics = concat([], [for model in local.models : [for metric in ["InputTokens", "OutputTokens"] : ["InferenceGateway", metric, "FunctionName", var.api.gateway, "Model", model, { label = "${model} ${metric}" }]]]...)
     },
     {
-      title = "Requests without capacity"
+      title = "Throttled requests"
       stat  = "Sum"
       metrics = concat(
         [["AWS/Lambda", "Throttles", "FunctionName", var.api.gateway, { label = "gateway function" }]],
@@ -41,17 +41,17 @@ locals {
       )
     },
     {
-      title   = "Endpoints: requests in progress, at most"
+      title   = "Endpoints: maximum concurrent requests"
       stat    = "Maximum"
-      metrics = [for each in local.variants : ["AWS/SageMaker", "ConcurrentRequestsPerModel", "EndpointName", each.endpoint, "VariantName", each.variant, { label = each.label }]]
+      metrics = [for variant in local.variants : ["AWS/SageMaker", "ConcurrentRequestsPerModel", "EndpointName", variant.endpoint, "VariantName", variant.name, { label = variant.label }]]
     },
     {
       title = "Endpoints: utilization (%)"
       stat  = "Average"
       metrics = concat([], [
-        for each in local.variants : [
+        for variant in local.variants : [
           for metric in ["CPUUtilization", "MemoryUtilization", "GPUUtilization", "GPUMemoryUtilization"] :
-          ["/aws/sagemaker/Endpoints", metric, "EndpointName", each.endpoint, "VariantName", each.variant, { label = "${each.label} ${metric}" }]
+          ["/aws/sagemaker/Endpoints", metric, "EndpointName", variant.endpoint, "VariantName", variant.name, { label = "${variant.label} ${metric}" }]
         ]
       ]...)
     },
@@ -63,9 +63,9 @@ resource "aws_cloudwatch_dashboard" "this" {
 
   dashboard_name = var.name
   dashboard_body = jsonencode({
-    # Two in a row, on CloudWatch's grid of 24 columns. One without metrics would be refused.
+    # Two per row, on CloudWatch's grid of 24 columns. CloudWatch rejects graphs without metrics.
     widgets = [
-      for index, graph in [for each in local.graphs : each if length(each.metrics) > 0] : {
+      for index, graph in [for graph in local.graphs : graph if length(graph.metrics) > 0] : {
         type   = "metric"
         x      = index % 2 * 12
         y      = floor(index / 2) * 6

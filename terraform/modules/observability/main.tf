@@ -1,5 +1,5 @@
 locals {
-  # What the gateway function says of each request in its log (lambda_src/gateway/metrics.py).
+  # The gateway function writes these metrics to its log (lambda_src/gateway/metrics.py).
   gateway = { namespace = "InferenceGateway", dimensions = { FunctionName = var.api.gateway } }
   stage   = { namespace = "AWS/ApiGateway", dimensions = { ApiName = var.api.name, Stage = var.api.stage } }
 
@@ -9,7 +9,7 @@ locals {
       for variant in var.endpoints[model].variant_names : {
         label    = length(var.endpoints[model].variant_names) == 1 ? model : "${model} ${variant}"
         endpoint = var.endpoints[model].endpoint_name
-        variant  = variant
+        name     = variant
       }
     ]
   ])

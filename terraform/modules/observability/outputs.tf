@@ -1,6 +1,6 @@
 output "alarm_names" {
-  description = "Names of the alarms, by what they are about."
-  value       = { for about, alarm in aws_cloudwatch_metric_alarm.this : about => alarm.alarm_name }
+  description = "Names of the alarms by kind."
+  value       = { for kind, alarm in aws_cloudwatch_metric_alarm.this : kind => alarm.alarm_name }
 }
 
 output "dashboard_name" {

@@ -1,5 +1,5 @@
 variable "enabled" {
-  description = "Whether to create anything; false plans nothing."
+  description = "Create the module's resources."
   type        = bool
   default     = true
   nullable    = false
@@ -12,19 +12,19 @@ variable "name" {
 }
 
 variable "region" {
-  description = "Region that the metrics are in."
+  description = "AWS region of the metrics."
   type        = string
   nullable    = false
 }
 
 variable "api" {
-  description = "The REST API: its `name`, its `stage`, and the Lambda function `gateway` behind it."
+  description = "REST API: its `name`, its `stage` and its Lambda function `gateway`."
   type        = object({ name = string, stage = string, gateway = string })
   nullable    = false
 }
 
 variable "endpoints" {
-  description = "SageMaker endpoints and their variants, by the model's OpenAI name."
+  description = "SageMaker endpoints and their variants, by model name."
   type        = map(object({ endpoint_name = string, variant_names = list(string) }))
   default     = {}
   nullable    = false
@@ -32,11 +32,11 @@ variable "endpoints" {
 
 variable "alarms" {
   description = <<-EOT
-    What to alarm about, each over five minutes; null makes no alarm:
-    - `server_error_percent`: answers with a status of 5xx, in percent of the requests.
-    - `latency_p99_ms`, `time_to_first_token_p99_ms`: what one request in a hundred exceeds.
-    - `throttles`: requests that a model had no capacity for.
-    - `topic_arns`: SNS topics that are told.
+    Alarm thresholds over five minutes; null disables an alarm:
+    - `server_error_percent`: responses with status 5xx, in percent of the requests.
+    - `latency_p99_ms`, `time_to_first_token_p99_ms`: 99th percentiles.
+    - `throttles`: requests rejected for lack of model capacity.
+    - `topic_arns`: SNS topics to notify.
   EOT
   type = object({
     server_error_percent       = optional(number)
@@ -50,7 +50,7 @@ variable "alarms" {
 }
 
 variable "dashboard" {
-  description = "Whether to make a dashboard; CloudWatch has a few for nothing."
+  description = "Create a dashboard. CloudWatch includes a few for free."
   type        = bool
   default     = true
   nullable    = false

@@ -3,13 +3,13 @@ locals {
 
   bounds = {
     for name, variant in var.variants : name => {
-      lowest  = min(concat([variant.capacity.min], [for each in values(variant.capacity.schedules) : each.min if each.min != null])...)
-      highest = max(concat([variant.capacity.max], [for each in values(variant.capacity.schedules) : each.max if each.max != null])...)
+      lowest  = min(concat([variant.capacity.min], [for schedule in values(variant.capacity.schedules) : schedule.min if schedule.min != null])...)
+      highest = max(concat([variant.capacity.max], [for schedule in values(variant.capacity.schedules) : schedule.max if schedule.max != null])...)
     }
   }
 
-  # SageMaker refuses to change the instance type of a scalable target: it is deregistered before the
-  # endpoint is updated, with its policies, and registered afterwards.
+  # SageMaker rejects a new instance type while a scalable target is registered: the target and its policies are
+  # deregistered before the update of the endpoint, and registered again afterwards.
   targets = merge(aws_appautoscaling_target.this, aws_appautoscaling_target.scheduled)
 
   schedules = merge([
@@ -28,8 +28,8 @@ resource "terraform_data" "fleet" {
   }
 }
 
-# A target also where min = max: registering moves a running fleet into the bounds, so that a changed
-# count needs no new endpoint configuration and no rollout.
+# Also registered if min = max: registration scales a running fleet into its limits, so a changed count needs neither
+# a new endpoint configuration nor a rollout.
 resource "aws_appautoscaling_target" "this" {
   for_each = { for name, capacity in local.fleets : name => capacity if length(capacity.schedules) == 0 }
 
@@ -44,7 +44,7 @@ resource "aws_appautoscaling_target" "this" {
   }
 }
 
-# The bounds are those of the schedule that came last, which an apply must not undo.
+# The latest scheduled action sets the limits, which an apply must not reset.
 resource "aws_appautoscaling_target" "scheduled" {
   for_each = { for name, capacity in local.fleets : name => capacity if length(capacity.schedules) > 0 }
 
@@ -76,7 +76,7 @@ resource "aws_appautoscaling_scheduled_action" "this" {
   }
 
   lifecycle {
-    # Of all variants: Terraform allows no more than each.key here.
+    # All variants: Terraform allows only each.key as an index here.
     replace_triggered_by = [terraform_data.fleet]
   }
 }
@@ -98,7 +98,7 @@ resource "aws_appautoscaling_policy" "tracking" {
     dynamic "predefined_metric_specification" {
       for_each = var.endpoint.type == "realtime" ? [true] : []
       content {
-        # Every 10 s, and a streamed answer counts until its last token; invocations per minute see neither.
+        # Published every 10 s and counts a stream until its last token, unlike invocations per minute.
         predefined_metric_type = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
       }
     }

@@ -1,5 +1,5 @@
 locals {
-  # What runs now, unless the bounds have moved away from it; schedules move them for a time.
+  # The current count, limited to the autoscaling limits, including those of schedules.
   initial_instance_counts = {
     for name, variant in var.variants : name => max(1, min(
       max(coalesce(variant.instance_count, variant.capacity.min), local.bounds[name].lowest),
@@ -9,7 +9,7 @@ locals {
 }
 
 resource "aws_sagemaker_endpoint_configuration" "this" {
-  #checkov:skip=CKV_AWS_98:instances with local NVMe storage refuse a key; kms_key_arn sets one for the others
+  #checkov:skip=CKV_AWS_98:instances with local NVMe storage do not support a key; kms_key_arn sets one for others
 
   for_each = toset(local.count == 1 ? [local.configuration_key] : [])
 
@@ -27,7 +27,7 @@ resource "aws_sagemaker_endpoint_configuration" "this" {
       initial_instance_count = local.serverless ? null : local.initial_instance_counts[variant.key]
       inference_ami_version  = variant.value.inference_ami_version
 
-      # Two phases, each with SageMaker's own limit: the weights arrive, then the container answers /ping.
+      # SageMaker limits two phases separately: the download of the weights, and the start until /ping succeeds.
       model_data_download_timeout_in_seconds            = local.serverless ? null : variant.value.download_timeout_seconds
       container_startup_health_check_timeout_in_seconds = local.serverless ? null : variant.value.startup_timeout_seconds
 
@@ -41,7 +41,7 @@ resource "aws_sagemaker_endpoint_configuration" "this" {
       }
 
       dynamic "routing_config" {
-        # Instances of an asynchronous endpoint fetch requests from its queue by themselves.
+        # Instances of an asynchronous endpoint poll its queue.
         for_each = var.endpoint.type == "realtime" ? [var.routing] : []
         content {
           routing_strategy = upper(routing_config.value)
@@ -107,7 +107,7 @@ resource "aws_sagemaker_endpoint_configuration" "this" {
       capture_options {
         capture_mode = "Output"
       }
-      # Other content is kept in base64.
+      # Other content types are stored in base64.
       capture_content_type_header {
         json_content_types = ["application/json"]
       }
@@ -116,8 +116,8 @@ resource "aws_sagemaker_endpoint_configuration" "this" {
 
   lifecycle {
     create_before_destroy = true
-    # All else is in the key: what can differ is the count, which matters only when a configuration is made,
-    # and a weight's last digits as SageMaker rounds them.
+    # The key covers everything except the instance count, which matters only on creation, and the last digits of
+    # weights, which SageMaker rounds.
     ignore_changes = [production_variants, shadow_production_variants]
   }
 }

@@ -1,4 +1,4 @@
-# SageMaker cannot change these of an endpoint that exists: another endpoint takes its place.
+# SageMaker cannot update these, so a change replaces the endpoint.
 resource "terraform_data" "identity" {
   count = local.count
 
@@ -73,18 +73,18 @@ resource "aws_sagemaker_endpoint" "this" {
   lifecycle {
     replace_triggered_by = [terraform_data.identity]
 
-    # The provider takes a rollout that SageMaker took back for a success (terraform-provider-aws#48997).
-    # Terraform would then delete the configuration and the model that still serve.
+    # The provider reports success if SageMaker rolled back (terraform-provider-aws#48997). Terraform would then delete
+    # the configuration and the model that are still serving.
     postcondition {
       condition     = self.endpoint_config_name == local.configuration_name
-      error_message = "SageMaker took the rollout back: ${self.name} is on ${self.endpoint_config_name}, not on ${local.configuration_name}. Nothing was deleted; what served before goes on serving. The endpoint's FailureReason and its alarms say why: correct the cause and apply again, or apply what was there before."
+      error_message = "SageMaker rolled back: ${self.name} is on ${self.endpoint_config_name}, not on ${local.configuration_name}. Nothing was deleted, and the previous configuration is still serving. See the endpoint's FailureReason and its alarms for the cause: fix it and apply again, or apply the previous configuration."
     }
   }
 
   depends_on = [
-    # The container's first lines must find the group, or SageMaker makes one that keeps them for ever.
+    # Otherwise SageMaker creates the group on the first log line, with unlimited retention.
     aws_cloudwatch_log_group.this,
-    # Named in the deployment configuration, so there before the endpoint and longer than it.
+    # The deployment configuration refers to them: create them before the endpoint, delete them after it.
     aws_cloudwatch_metric_alarm.rollout,
   ]
 }

@@ -3,9 +3,9 @@ locals {
   running    = var.enabled && !var.paused
   serverless = var.endpoint.type == "serverless"
 
-  # Models and endpoint configurations are immutable. Other content is another instance under another key
-  # and name, made beside the old one and then put in its place. After a rollout that SageMaker took back
-  # both are there: going back to the old content finds it, and nothing has to be made again.
+  # Models and endpoint configurations are immutable: changed content creates a new resource with another key and
+  # name, before the old one is deleted. After a rollback both exist, so the old content can be applied again without
+  # recreating anything.
   model_content = {
     for variant, container in merge(
       { for name, variant in var.variants : "production/${name}" => variant },
@@ -20,13 +20,13 @@ locals {
     }
   }
   model_keys = { for variant, content in local.model_content : variant => substr(sha256(jsonencode(content)), 0, 8) }
-  # Variants that differ only in hardware share a model.
+  # Variants with the same content share a model.
   models = {
-    for key, same in { for variant, key in local.model_keys : key => local.model_content[variant]... if var.enabled } :
-    key => same[0]
+    for key, contents in { for variant, key in local.model_keys : key => local.model_content[variant]... if var.enabled } :
+    key => contents[0]
   }
 
-  # Neither the instance counts, which are Application Auto Scaling's, nor how to roll out.
+  # Excludes instance counts, which Application Auto Scaling manages, and rollout settings.
   configuration_content = {
     variants = {
       for name, variant in var.variants : name => {
@@ -46,7 +46,7 @@ locals {
   }
   configuration_key = substr(sha256(jsonencode(local.configuration_content)), 0, 8)
 
-  # Composed, not read from the resources: the outputs stay right when a rollout fails and while paused.
+  # Derived from inputs, not from resources, so that outputs stay correct after a failed rollout and while paused.
   configuration_name = "${var.name}-${local.configuration_key}"
   model_names        = { for variant, key in local.model_keys : variant => "${var.name}-${key}" }
 }

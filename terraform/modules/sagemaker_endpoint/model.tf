@@ -1,5 +1,5 @@
 resource "aws_sagemaker_model" "this" {
-  #checkov:skip=CKV_AWS_370:off only where the container fetches its weights by itself
+  #checkov:skip=CKV_AWS_370:off only if the container downloads its weights
 
   for_each = local.models
 

@@ -1,10 +1,10 @@
 output "endpoint_name" {
-  description = "Name of the endpoint, also while it is paused; null when disabled."
+  description = "Name of the endpoint, also while paused; null if disabled."
   value       = var.enabled ? var.name : null
 }
 
 output "endpoint_config_name" {
-  description = "Name of the endpoint configuration that the endpoint should be on; null when disabled."
+  description = "Name of the planned endpoint configuration; null if disabled."
   value       = var.enabled ? local.configuration_name : null
 }
 
@@ -19,16 +19,16 @@ output "variant_names" {
 }
 
 output "alarm_names" {
-  description = "Names of the alarms that send a rollout back, the given ones included."
+  description = "Names of the alarms that roll back an update, including `rollout.alarms.extra`."
   value       = var.enabled && !local.serverless ? local.alarm_names : []
 }
 
 output "async_output_s3_uri" {
-  description = "Where an asynchronous endpoint puts its answers; null for others."
+  description = "S3 prefix of an asynchronous endpoint's responses; null for other types."
   value       = var.enabled ? one(var.endpoint.async[*].output_s3_uri) : null
 }
 
 output "log_group_name" {
-  description = "Log group of the containers; null when disabled."
+  description = "Log group of the containers; null if disabled."
   value       = var.enabled ? local.log_group_name : null
 }

@@ -1,21 +1,21 @@
 locals {
-  # One alarm is always there: the provider replaces an endpoint when the first is added or the last one
-  # removed. At 100 % it fires when every request fails.
+  # server-errors always exists, because the provider replaces the endpoint when its first alarm is added or its last
+  # one removed. At 100 % it fires if every request fails.
   rollout_alarms = {
     server-errors = {
       metric      = "Invocation5XXErrors"
       threshold   = coalesce(var.rollout.alarms.server_error_percent, 100) / 100
-      description = "Share of requests that were answered with 5xx"
+      description = "Share of responses with status 5xx"
     }
     model-errors = {
       metric      = "InvocationModelErrors"
       threshold   = var.rollout.alarms.model_error_percent == null ? null : var.rollout.alarms.model_error_percent / 100
-      description = "Share of requests that the container did not answer with 2xx"
+      description = "Share of requests without a 2xx response from the container"
     }
     latency = {
       metric      = "ModelLatency"
       threshold   = var.rollout.alarms.latency_ms == null ? null : var.rollout.alarms.latency_ms * 1000
-      description = "Microseconds until the container has answered"
+      description = "Response time of the container in microseconds"
     }
   }
 
@@ -31,8 +31,8 @@ locals {
   alarm_names = concat([for alarm in local.variant_alarms : alarm.name], var.rollout.alarms.extra)
 }
 
-# How the present configuration was rolled out. Changed settings are for the next rollout: an update of the
-# endpoint for their sake would exchange its fleet for an equal one.
+# Settings of the current configuration's rollout. Changed settings apply to the next rollout: updating the endpoint
+# for them alone would replace its fleet with an identical one.
 resource "terraform_data" "rollout" {
   for_each = toset(local.count == 1 && !local.serverless ? [local.configuration_key] : [])
 
@@ -55,18 +55,18 @@ resource "aws_cloudwatch_metric_alarm" "rollout" {
   for_each = { for key, alarm in local.variant_alarms : key => alarm if local.running }
 
   alarm_name        = each.value.name
-  alarm_description = "${each.value.description}, on the configuration that ${var.name} is to serve; a rollout goes back if it fires"
+  alarm_description = "${each.value.description}, on the planned configuration of ${var.name}; rolls back a rollout"
 
   namespace   = "AWS/SageMaker"
   metric_name = each.value.metric
-  # The new fleet alone: a release that fails now must not stop the one that mends it.
+  # The new fleet only: a failing release must not block the rollout that fixes it.
   dimensions = {
     EndpointName       = var.name
     VariantName        = each.value.variant
     EndpointConfigName = local.configuration_name
   }
 
-  # SageMaker publishes once a minute; 0 or 1 for each request, so that the average is the share.
+  # SageMaker publishes 0 or 1 per request every minute: their average is the share.
   statistic           = "Average"
   period              = 60
   evaluation_periods  = 1

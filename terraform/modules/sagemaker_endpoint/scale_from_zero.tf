@@ -1,5 +1,5 @@
-# Without an instance there is no backlog per instance to track: the first one is started by the
-# information that something waits and nothing works on it.
+# Without instances there is no backlog per instance to track: an alarm on a backlog without capacity starts the first
+# instance.
 locals {
   zero_fleets = { for name, capacity in local.fleets : name => capacity if local.bounds[name].lowest == 0 }
 }
@@ -16,7 +16,7 @@ resource "aws_appautoscaling_policy" "from_zero" {
   step_scaling_policy_configuration {
     adjustment_type         = "ChangeInCapacity"
     metric_aggregation_type = "Average"
-    # While the first instance starts, the alarm goes on asking.
+    # The alarm stays active while the first instance starts.
     cooldown = 300
 
     step_adjustment {
@@ -34,7 +34,7 @@ resource "aws_cloudwatch_metric_alarm" "from_zero" {
   for_each = local.zero_fleets
 
   alarm_name        = "${var.name}-${each.key}-backlog-without-capacity"
-  alarm_description = "Requests wait for ${var.name}, and it has no instance"
+  alarm_description = "Requests are queued for ${var.name}, which has no instances"
   alarm_actions     = [aws_appautoscaling_policy.from_zero[each.key].arn]
 
   namespace   = "AWS/SageMaker"

@@ -1,7 +1,7 @@
-# What an apply made that was cut off before it could write it down. The toolkit finds it by name and tags,
-# and hands its ids over; without any these blocks do nothing.
+# Imports resources that an interrupted apply created, but did not record in the state. The toolkit finds them by name
+# and tags, and passes their ids.
 locals {
-  adopt = { for type, found in var.adopt : type => { for each in found : each.id => each } }
+  adopt = { for type, resources in var.adopt : type => { for resource in resources : resource.id => resource } }
 }
 
 import {

@@ -1,95 +1,95 @@
 variable "region" {
-  description = "Region of everything in this stack but the role, which has none."
+  description = "AWS region."
   type        = string
   nullable    = false
 }
 
 variable "account_id" {
-  description = "Account to work in; credentials of another one are refused."
+  description = "AWS account; credentials of other accounts are rejected."
   type        = string
   nullable    = false
 
   validation {
     condition     = can(regex("^[0-9]{12}$", var.account_id))
-    error_message = "account_id must be 12 digits; quote it, so that leading zeros stay."
+    error_message = "account_id must be 12 digits; quote it to keep leading zeros."
   }
 }
 
 variable "name" {
-  description = "What the project is called."
+  description = "Name of the project."
   type        = string
   nullable    = false
 }
 
 variable "tags" {
-  description = "Tags for everything."
+  description = "Tags of all resources."
   type        = map(string)
   default     = {}
   nullable    = false
 }
 
 variable "execution_role" {
-  description = "`name` of the SageMaker execution role to create, or `arn` of one that exists, as modules/execution_role takes it."
+  description = "`name` of the SageMaker execution role to create, or `arn` of an existing role, see modules/execution_role."
   type        = any
   nullable    = false
 }
 
 variable "execution_role_grants" {
-  description = "What the endpoints of the account's environments need beyond reading the model store, as modules/execution_role takes it."
+  description = "Optional permissions of the execution role, see `grants` of modules/execution_role."
   type        = any
   default     = {}
   nullable    = false
 }
 
 variable "model_store_bucket" {
-  description = "Name of the bucket for model weights."
+  description = "Name of the model store, the bucket with model weights."
   type        = string
   nullable    = false
 }
 
 variable "state_bucket" {
-  description = "Name of the bucket that holds Terraform's state, this stack's too; it exists already."
+  description = "Name of the existing bucket with Terraform's state, including this stack's."
   type        = string
   nullable    = false
 }
 
 variable "lifecycle_rules" {
-  description = "Whether S3 clears away replaced objects and unfinished uploads; takes a minute to set up."
+  description = "Let S3 delete noncurrent versions and incomplete uploads. Creating the rules takes a minute."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "policies" {
-  description = "IAM policies of the environments' deployers and the boundaries of their functions, by name, as modules/deployer_policies takes them."
+  description = "IAM policies of deployers and permissions boundaries of functions, see modules/deployer_policies."
   type        = any
   default     = {}
   nullable    = false
 }
 
 variable "ci_roles" {
-  description = "Roles that pipelines assume, by name, as modules/ci_roles takes them."
+  description = "Roles of pipelines, see modules/ci_roles."
   type        = any
   default     = {}
   nullable    = false
 }
 
 variable "existing_oidc_providers" {
-  description = "Hosts of OIDC providers that the account has already."
+  description = "Issuers for which the account already has an OIDC provider."
   type        = list(string)
   default     = []
   nullable    = false
 }
 
 variable "api_logging" {
-  description = "Whether the role that API Gateway writes access logs with is made here; one is for all APIs of the account and region."
+  description = "Create the role with which API Gateway writes access logs, one for all APIs of the account and region."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "adopt" {
-  description = "What exists of this stack and is missing in its state: by what it is, the ids to import, and where in the stack they belong."
+  description = "Existing resources to import: by kind, their ids and their keys in the stack."
   type = map(list(object({
     id  = string
     key = optional(string)

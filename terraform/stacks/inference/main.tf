@@ -1,4 +1,4 @@
-# By name where this project's account stack made it: deployers may read the role and pass it, no more.
+# A role of this project's account stack, which deployers can only read and pass.
 data "aws_iam_role" "execution" {
   count = var.execution_role.name != null ? 1 : 0
   name  = var.execution_role.name
@@ -57,12 +57,12 @@ module "api" {
   log_retention_days = var.api.log_retention_days
   authorizer         = var.api.authorizer
 
-  # Made by the account stack.
+  # The account stack creates it.
   permissions_boundary_arn = "arn:${data.aws_partition.current.partition}:iam::${var.account_id}:policy/${var.prefix}-function-boundary"
 
   gateway = var.api.gateway
 
-  # By name, not by the endpoints' outputs: the API is ready long before the endpoints are.
+  # By name instead of the endpoints' outputs, so that the API does not have to wait for the endpoints.
   models = {
     for name, model in var.models : name => {
       endpoint_name = local.endpoint_names[name]

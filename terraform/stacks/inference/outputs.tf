@@ -1,5 +1,5 @@
 output "region" {
-  description = "Region of the environment."
+  description = "AWS region of the environment."
   value       = var.region
 }
 
@@ -14,27 +14,27 @@ output "api_stage" {
 }
 
 output "api_invoke_url" {
-  description = "Address of the API's stage, as AWS gives it."
+  description = "URL of the API's stage."
   value       = module.api.invoke_url
 }
 
 output "api_domain_url" {
-  description = "Address of the API under its own domain; null without one."
+  description = "URL of the API at its custom domain; null without one."
   value       = module.api.domain_url
 }
 
 output "api_execution_arn" {
-  description = "What IAM identities need `execute-api:Invoke` on, with `auth = \"iam\"`."
+  description = "Resource ARN for `execute-api:Invoke` permissions, with `auth = \"iam\"`."
   value       = module.api.execution_arn
 }
 
 output "usage_plan_ids" {
-  description = "Ids of the usage plans that API keys are added to, by name; empty without keys."
+  description = "Ids of the usage plans by name; empty without API keys."
   value       = module.api.usage_plan_ids
 }
 
 output "models" {
-  description = "What serves each model, or was planned to: the names stay while an environment is paused."
+  description = "Resources of each model, by model name; also while the environment is paused."
   value = {
     for name, endpoint in module.endpoint : name => {
       endpoint_name        = endpoint.endpoint_name
@@ -42,7 +42,7 @@ output "models" {
       endpoint_config_name = endpoint.endpoint_config_name
       variant_names        = endpoint.variant_names
       model_names          = endpoint.model_names
-      instance_types       = { for variant, each in var.models[name].variants : variant => try(tostring(each.instance_type), null) }
+      instance_types       = { for variant, settings in var.models[name].variants : variant => try(tostring(settings.instance_type), null) }
       alarm_names          = endpoint.alarm_names
       async_output_s3_uri  = endpoint.async_output_s3_uri
     }
@@ -50,17 +50,17 @@ output "models" {
 }
 
 output "paused" {
-  description = "Whether the endpoints were taken away."
+  description = "Whether the environment is paused."
   value       = var.paused
 }
 
 output "functions" {
-  description = "Names of the Lambda functions: gateway, and authorizer where there are keys."
+  description = "Names of the Lambda functions: `gateway`, and `authorizer` with API keys."
   value       = module.api.functions
 }
 
 output "log_groups" {
-  description = "Log groups: of the functions, and of each model as model/NAME."
+  description = "Log groups of the functions and of the access log, and of each model as `model/NAME`."
   value = merge(
     module.api.log_groups,
     { for name, endpoint in module.endpoint : "model/${name}" => endpoint.log_group_name },

@@ -3,7 +3,7 @@ provider "aws" {
   allowed_account_ids = [var.account_id]
 
   default_tags {
-    # The policies of the environment's deployers (policies/iam/) are limited to what has the tag `deployment`.
+    # The deployers' policies (policies/iam/) are limited to resources with the tag `deployment`.
     tags = merge(var.tags, {
       managed-by  = "terraform"
       stack       = "inference"

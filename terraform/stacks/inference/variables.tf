@@ -1,17 +1,17 @@
 variable "region" {
-  description = "Region of everything in this stack but the roles, which have none."
+  description = "AWS region."
   type        = string
   nullable    = false
 }
 
 variable "account_id" {
-  description = "Account to work in; credentials of another one are refused."
+  description = "AWS account; credentials of other accounts are rejected."
   type        = string
   nullable    = false
 
   validation {
     condition     = can(regex("^[0-9]{12}$", var.account_id))
-    error_message = "account_id must be 12 digits; quote it, so that leading zeros stay."
+    error_message = "account_id must be 12 digits; quote it to keep leading zeros."
   }
 }
 
@@ -22,7 +22,7 @@ variable "environment" {
 }
 
 variable "prefix" {
-  description = "What every name in this environment begins with."
+  description = "Prefix of all names."
   type        = string
   nullable    = false
 
@@ -33,21 +33,21 @@ variable "prefix" {
 }
 
 variable "description" {
-  description = "What the environment is for."
+  description = "Purpose of the environment."
   type        = string
   default     = ""
   nullable    = false
 }
 
 variable "tags" {
-  description = "Tags for everything."
+  description = "Tags of all resources."
   type        = map(string)
   default     = {}
   nullable    = false
 }
 
 variable "execution_role" {
-  description = "The role that SageMaker runs models in, which exists: its `name`, to be looked up, or its `arn`."
+  description = "Existing execution role of SageMaker: its `name` or its `arn`."
   type = object({
     name = optional(string)
     arn  = optional(string)
@@ -61,28 +61,28 @@ variable "execution_role" {
 }
 
 variable "model_store_bucket" {
-  description = "Name of the bucket for model weights, the only one that the execution role may read."
+  description = "Name of the model store, the only bucket that the execution role can read."
   type        = string
   nullable    = false
 }
 
 variable "models" {
   description = <<-EOT
-    The models, by their OpenAI name, as modules/sagemaker_endpoint takes them, and:
-    - `aliases`: further OpenAI names.
-    - `dialect`, `limits`, `fallback`: as modules/inference_api takes them. Asynchronous models are no part of the API.
+    Models by OpenAI model name, with the inputs of modules/sagemaker_endpoint, and:
+    - `aliases`: alternative names.
+    - `dialect`, `limits`, `fallback`: see modules/inference_api. The API does not include asynchronous models.
   EOT
   type        = any
   nullable    = false
 
   validation {
     condition     = length(var.models) > 0 && alltrue([for model in values(var.models) : can(keys(model.variants))])
-    error_message = "models needs at least one model, and each of them variants."
+    error_message = "models needs at least one model, and each model needs variants."
   }
 
   validation {
     condition     = length(distinct([for name in keys(var.models) : replace(name, ".", "-")])) == length(var.models)
-    error_message = "two names in models differ only in dots and hyphens, which gives one endpoint name: rename one of ${join(", ", keys(var.models))}."
+    error_message = "models has names that differ only in dots and hyphens and share an endpoint name: rename one of ${join(", ", keys(var.models))}."
   }
 
   validation {
@@ -95,12 +95,12 @@ variable "models" {
         ]
       ])) : startswith(uri, "s3://${var.model_store_bucket}/")
     ])
-    error_message = "model_data_s3_uri, output_s3_uri, failure_s3_uri and data_capture.s3_uri must lie in s3://${var.model_store_bucket}/, the only bucket that the execution role may use: stage the weights there, or give the ARN of a role that may do more as execution_role.arn."
+    error_message = "model_data_s3_uri, output_s3_uri, failure_s3_uri and data_capture.s3_uri must be in s3://${var.model_store_bucket}/, the only bucket that the execution role can use: stage the weights there, or set execution_role.arn to a role with access to other buckets."
   }
 }
 
 variable "paused" {
-  description = "Whether the endpoints are taken away; everything else stays."
+  description = "Delete the endpoints, but keep everything else."
   type        = bool
   default     = false
   nullable    = false
@@ -108,10 +108,10 @@ variable "paused" {
 
 variable "api" {
   description = <<-EOT
-    The API in front of the models, as modules/inference_api takes it, and:
-    - `log_retention_days`: for all log groups of the environment.
-    - `alarms`, `dashboard`: as modules/observability takes them.
-    - `gateway`, `authorizer`: the Lambda functions; `package` is the path of a zip file, relative to this folder, and the rest as modules/inference_api takes it; `web_adapter_layer_arn` is for partitions and regions where AWS's own layer is elsewhere.
+    The API, with the inputs of modules/inference_api, and:
+    - `log_retention_days`: retention of all log groups in days.
+    - `alarms`, `dashboard`: see modules/observability.
+    - `gateway`, `authorizer`: the Lambda functions; `package` is the path of a zip file, relative to this directory. Set `web_adapter_layer_arn` in partitions and regions where AWS publishes the layer in another account.
   EOT
   type = object({
     stage              = optional(string, "live")
@@ -135,14 +135,14 @@ variable "api" {
 }
 
 variable "instance_counts" {
-  description = "How many instances each variant has now, by model and variant: a rollout keeps them. Empty where nothing runs."
+  description = "Current instance counts by model and variant, which a rollout preserves; empty if there are no endpoints."
   type        = map(map(number))
   default     = {}
   nullable    = false
 }
 
 variable "adopt" {
-  description = "What exists of this environment and is missing in the state: by type of resource, the ids to import, and where in the stack they belong."
+  description = "Existing resources to import: by type, their ids and their keys in the stack."
   type = map(list(object({
     id    = string
     model = optional(string)

@@ -8,6 +8,6 @@ terraform {
     }
   }
 
-  # Which bucket and key: from the backend settings that the toolkit renders.
+  # The toolkit renders the backend's settings.
   backend "s3" {}
 }

@@ -7,7 +7,7 @@ locals {
   key   = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 }
 
-# A canary of two instances at least, more of them in working hours, with the next model in its shadow.
+# A canary rollout, at least two instances, more during working hours, and a shadow variant with another model.
 module "chat" {
   source = "../.."
 
@@ -59,7 +59,7 @@ module "chat" {
   data_capture = { percent = 5, s3_uri = "s3://example-models-123456789012-us-east-1/chat/data-capture/", kms_key_arn = local.key }
 }
 
-# Answers by night: nothing runs while nothing waits.
+# An asynchronous endpoint that scales to zero.
 module "batch" {
   source = "../.."
 
