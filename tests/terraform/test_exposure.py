@@ -83,14 +83,14 @@ HOLDERS = {"deployer": "api-deployer", "viewer": "viewer", "operator": "operator
 # What only such an environment has, as statements and as actions of statements that others have, too.
 PARTS = {
     "api-deployer": {
-        "ChangeFirewallInFrontOfStages": None,
-        "ListFirewallsWhichHaveNoResource": None,
-        "ChangeApiThatHasTheTag": {"apigateway:SetWebACL", "apigateway:UpdateRestApiPolicy"},
+        "ManageFirewall": None,
+        "ListFirewallsAnyResource": None,
+        "ModifyTaggedApi": {"apigateway:SetWebACL", "apigateway:UpdateRestApiPolicy"},
     },
-    "viewer": {"LookAtFirewall": None},
+    "viewer": {"ReadFirewall": None},
     "operator": {
-        "UseEarlierFirewallRules": None,
-        "PublishAnEarlierApi": {"apigateway:UpdateRestApiPolicy"},
+        "RestoreFirewallRules": None,
+        "RestoreApi": {"apigateway:UpdateRestApiPolicy"},
     },
 }
 

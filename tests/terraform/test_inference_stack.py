@@ -158,7 +158,7 @@ def test_the_gateway_knows_and_may_invoke_exactly_these(planned: Planned) -> Non
         "smollm2-other": {"endpoint": "example-dev-smollm2-other"},
     }
     policy = planned.policy('module.api.aws_iam_role_policy.function["gateway"]')
-    assert policy["InvokeTheseEndpoints"]["Resource"] == [
+    assert policy["InvokeEndpoints"]["Resource"] == [
         f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/example-dev-{name}"
         for name in ("serverless", "smollm2", "smollm2-grown", "smollm2-other")
     ]

@@ -237,7 +237,7 @@ def test_a_pipelines_role_trusts_its_repositorys_jobs_alone(planned: Planned) ->
     }
     trust = planned.policy(f'{module}.aws_iam_role.this["deploy"]', "assume_role_policy")
     provider = "arn:aws:iam::123456789012:oidc-provider"
-    assert trust["JobsOfTheRepository"] == {
+    assert trust["TrustRepositoryJobs"] == {
         "Effect": "Allow",
         "Action": ["sts:AssumeRoleWithWebIdentity"],
         "Principal": {"Federated": f"{provider}/token.actions.githubusercontent.com"},
@@ -252,8 +252,8 @@ def test_a_pipelines_role_trusts_its_repositorys_jobs_alone(planned: Planned) ->
         },
     }
     trust = planned.policy(f'{module}.aws_iam_role.this["look"]', "assume_role_policy")
-    assert trust["JobsOfTheRepository"]["Principal"] == {"Federated": f"{provider}/gitlab.example.com"}
-    assert trust["JobsOfTheRepository"]["Condition"] == {
+    assert trust["TrustRepositoryJobs"]["Principal"] == {"Federated": f"{provider}/gitlab.example.com"}
+    assert trust["TrustRepositoryJobs"]["Condition"] == {
         "StringEquals": {
             "gitlab.example.com:aud": "https://gitlab.example.com",
             "gitlab.example.com:sub": "project_path:example/llm:ref_type:branch:ref:main",
@@ -331,19 +331,19 @@ def test_execution_role(planned: Planned) -> None:
             ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
             ["arn:aws:ecr:us-east-1:*:repository/*"],
         ),
-        "LogInToRegistriesWhichHasNoResource": (["ecr:GetAuthorizationToken"], ["*"]),
+        "LogInToRegistriesAnyResource": (["ecr:GetAuthorizationToken"], ["*"]),
         "WriteLogs": (
             ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
             ["arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/*"],
         ),
-        "PublishMetricsWhichHasNoResource": (["cloudwatch:PutMetricData"], ["*"]),
+        "PublishMetricsAnyResource": (["cloudwatch:PutMetricData"], ["*"]),
         "WatchRolloutAlarms": (
             ["cloudwatch:DescribeAlarms"],
             ["arn:aws:cloudwatch:us-east-1:123456789012:alarm:*"],
         ),
     }
     assert {s["Effect"] for s in allowed.values()} == {"Allow"}
-    assert allowed["PublishMetricsWhichHasNoResource"]["Condition"] == {
+    assert allowed["PublishMetricsAnyResource"]["Condition"] == {
         "StringLike": {"cloudwatch:namespace": ["AWS/SageMaker", "/aws/sagemaker/*"]}
     }
 
@@ -358,24 +358,24 @@ def test_execution_role_with_grants(planned: Planned) -> None:
     key = "arn:aws:kms:us-east-1:123456789012:key/k"
     granted = {sid: s["Resource"] for sid, s in allowed.items() if sid not in plain}
     assert granted == {
-        "WriteAnswersAndCapturedData": ["arn:aws:s3:::models/batch/async/*"],
-        "TellOfAnswersAndFailures": ["arn:aws:sns:us-east-1:123456789012:answers"],
+        "WriteResponsesAndCapturedData": ["arn:aws:s3:::models/batch/async/*"],
+        "NotifyTopics": ["arn:aws:sns:us-east-1:123456789012:answers"],
         "UseKeys": [key],
-        "LendKeysToAwsServices": [key],
-        "MakeNetworkInterfaces": [
+        "GrantKeysToAwsServices": [key],
+        "CreateNetworkInterfaces": [
             f"{ec2}:network-interface/*",
             f"{ec2}:security-group/sg-a",
             *subnets,
         ],
-        "UseAndRemoveNetworkInterfaces": [f"{ec2}:network-interface/*"],
-        "LookAtNetworksWhichHasNoResource": ["*"],
+        "ManageNetworkInterfaces": [f"{ec2}:network-interface/*"],
+        "ReadNetworksAnyResource": ["*"],
     }
-    assert allowed["WriteAnswersAndCapturedData"]["Action"] == ["s3:AbortMultipartUpload", "s3:PutObject"]
+    assert allowed["WriteResponsesAndCapturedData"]["Action"] == ["s3:AbortMultipartUpload", "s3:PutObject"]
     # Only interfaces in these subnets, and keys only for AWS's own services.
     limits = {sid: s["Condition"] for sid, s in allowed.items() if sid in granted and "Condition" in s}
     assert limits == {
-        "UseAndRemoveNetworkInterfaces": {"ArnEquals": {"ec2:Subnet": subnets}},
-        "LendKeysToAwsServices": {"Bool": {"kms:GrantIsForAWSResource": "true"}},
+        "ManageNetworkInterfaces": {"ArnEquals": {"ec2:Subnet": subnets}},
+        "GrantKeysToAwsServices": {"Bool": {"kms:GrantIsForAWSResource": "true"}},
     }
 
 
@@ -482,7 +482,7 @@ def test_functions_may_only_what_they_need(planned: Planned) -> None:
     }
     assert planned.policy(f'{API}.aws_iam_role_policy.function["gateway"]') == {
         "WriteOwnLog": own_log("gateway"),
-        "InvokeTheseEndpoints": {
+        "InvokeEndpoints": {
             "Effect": "Allow",
             "Action": ["sagemaker:InvokeEndpoint"],
             "Resource": ["arn:aws:sagemaker:us-east-1:123456789012:endpoint/example-dev-qwen3-8b"],

@@ -1,4 +1,4 @@
-"""The page about permissions."""
+"""The generated page about permissions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.tools import permissions as tool
 from toolkit import iam
 
 
-def test_the_page_that_is_checked_in_is_up_to_date() -> None:
+def test_the_page_is_up_to_date() -> None:
     text = tool.PAGE.read_text(encoding="utf-8")
     assert tool.page(text) == text, "run `.venv/bin/python -m tests.tools.permissions --page`"
 

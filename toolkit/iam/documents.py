@@ -1,6 +1,6 @@
-"""The policies of one environment as JSON documents.
+"""The IAM policies of an environment, as JSON documents.
 
-`toolkit iam show` prints them and `stacks/account` creates them: both from here.
+`toolkit iam show` prints them and `stacks/account` creates them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from toolkit.errors import InputError
 from toolkit.iam.template_variables import template_variables
 from toolkit.project import Project
 
-# What each is for, in the order in which people get to know them.
+# A change of a description makes Terraform replace the policy.
 DESCRIPTIONS: Mapping[str, str] = {
     "sagemaker-deployer": "Deploy the SageMaker endpoints of {prefix}, their scaling, alarms and weights",
     "api-deployer": "Deploy the API of {prefix}, its functions, their roles and its keys",
@@ -29,9 +29,9 @@ DESCRIPTIONS: Mapping[str, str] = {
     "function-boundary": "The most that the functions of {prefix} may ever be allowed",
 }
 BOUNDARY = "function-boundary"
-# Those that people and pipelines hold.
+# The policies of people and pipelines.
 NAMES = tuple(name for name in DESCRIPTIONS if name != BOUNDARY)
-# IAM counts a managed policy's characters without white space.
+# IAM's limit for a managed policy, not counting white space.
 MAX_CHARACTERS = 6144
 
 
@@ -40,9 +40,9 @@ class Document:
     """A managed policy.
 
     Attributes:
-        name: what the toolkit calls it, such as `viewer`; `viewer-2` is the second part of a large one.
-        policy_name: its name in IAM, `<prefix>-<name>`.
-        description: what it is for.
+        name: name in the toolkit, such as `viewer`; `viewer-2` is the second part of a large policy.
+        policy_name: name in IAM, `<prefix>-<name>`.
+        description: its purpose.
         statements: the document's statements.
     """
 
@@ -54,20 +54,20 @@ class Document:
     @property
     def content(self) -> dict[str, Any]:
         """The policy document."""
-        return {"Version": "2012-10-17", "Statement": [dict(each) for each in self.statements]}
+        return {"Version": "2012-10-17", "Statement": [dict(statement) for statement in self.statements]}
 
     @property
     def characters(self) -> int:
-        """Its size as IAM counts it."""
+        """Number of characters, as IAM counts them."""
         return len("".join(json.dumps(self.content).split()))
 
     def json(self) -> str:
-        """The document for people."""
+        """The document as indented JSON."""
         return json.dumps(self.content, indent=2)
 
 
 def document(project: Project, environment: Environment, name: str) -> list[Document]:
-    """One policy of an environment: one document, or several if it is too large for IAM.
+    """Render one policy of an environment: one document, or several if it exceeds IAM's limit.
 
     Args:
         project: the checkout.
@@ -75,25 +75,25 @@ def document(project: Project, environment: Environment, name: str) -> list[Docu
         name: one of `NAMES`, or `BOUNDARY`.
 
     Raises:
-        InputError: there is no such policy, or one statement alone is too large.
+        InputError: there is no such policy, or a single statement exceeds the limit.
     """
     if name not in DESCRIPTIONS:
-        raise InputError(f"there is no policy {name}", remedy=f"there are: {', '.join(DESCRIPTIONS)}")
+        raise InputError(f"no such policy: {name}", remedy=f"choose one of {', '.join(DESCRIPTIONS)}")
     template = _templates(project.root / "policies" / "iam").get_template(f"{name}.json.jinja")
     content = json.loads(template.render(template_variables(environment)))
     description = DESCRIPTIONS[name].format(prefix=environment.prefix)
     parts: list[Document] = []
     for statement in content["Statement"]:
-        grown = replace(parts[-1], statements=(*parts[-1].statements, statement)) if parts else None
-        if grown is not None and grown.characters <= MAX_CHARACTERS:
-            parts[-1] = grown
+        extended = replace(parts[-1], statements=(*parts[-1].statements, statement)) if parts else None
+        if extended is not None and extended.characters <= MAX_CHARACTERS:
+            parts[-1] = extended
             continue
         part = f"{name}-{len(parts) + 1}" if parts else name
         parts.append(Document(part, f"{environment.prefix}-{part}", description, (statement,)))
         if parts[-1].characters > MAX_CHARACTERS:
             raise InputError(
-                f"the statement {statement['Sid']} of the policy {name} alone has more than the "
-                f"{MAX_CHARACTERS} characters that IAM allows",
+                f"cannot render policy {name}: statement {statement['Sid']} exceeds IAM's limit of "
+                f"{MAX_CHARACTERS} characters",
                 where=environment.file,
                 remedy="use fewer keys, or split the models over several environments",
             )
@@ -101,10 +101,10 @@ def document(project: Project, environment: Environment, name: str) -> list[Docu
 
 
 def documents(project: Project, environments: Iterable[Environment]) -> list[Document]:
-    """All policies of these environments, the functions' boundaries too.
+    """Render all policies of these environments, including the functions' permissions boundaries.
 
     Raises:
-        InputError: a statement is too large for IAM.
+        InputError: a single statement exceeds IAM's limit.
     """
     return [
         part
@@ -119,7 +119,7 @@ def _templates(directory: Path) -> Templates:
     return Templates(
         loader=FileSystemLoader(directory),
         undefined=StrictUndefined,
-        # Every value becomes a JSON literal: nobody can forget to escape one.
+        # Renders every value as a JSON literal, so that none has to be escaped.
         finalize=json.dumps,
         autoescape=False,  # noqa: S701 - that would escape for HTML
         trim_blocks=True,

@@ -2,7 +2,7 @@ data "aws_iam_policy_document" "trust" {
   for_each = local.roles
 
   statement {
-    sid     = "JobsOfTheRepository"
+    sid     = "TrustRepositoryJobs"
     actions = ["sts:AssumeRoleWithWebIdentity"]
 
     principals {

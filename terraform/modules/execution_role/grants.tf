@@ -13,7 +13,7 @@ data "aws_iam_policy_document" "grants" {
   dynamic "statement" {
     for_each = local.writes
     content {
-      sid       = "WriteAnswersAndCapturedData"
+      sid       = "WriteResponsesAndCapturedData"
       actions   = ["s3:AbortMultipartUpload", "s3:PutObject"]
       resources = [for uri in statement.value : "arn:${local.partition}:s3:::${trimprefix(uri, "s3://")}*"]
     }
@@ -22,7 +22,7 @@ data "aws_iam_policy_document" "grants" {
   dynamic "statement" {
     for_each = local.topics
     content {
-      sid       = "TellOfAnswersAndFailures"
+      sid       = "NotifyTopics"
       actions   = ["sns:Publish"]
       resources = statement.value
     }
@@ -41,7 +41,7 @@ data "aws_iam_policy_document" "grants" {
   dynamic "statement" {
     for_each = local.keys
     content {
-      sid       = "LendKeysToAwsServices"
+      sid       = "GrantKeysToAwsServices"
       actions   = ["kms:CreateGrant"]
       resources = statement.value
 
@@ -56,7 +56,7 @@ data "aws_iam_policy_document" "grants" {
   dynamic "statement" {
     for_each = local.networks
     content {
-      sid     = "MakeNetworkInterfaces"
+      sid     = "CreateNetworkInterfaces"
       actions = ["ec2:CreateNetworkInterface"]
       resources = concat(
         ["${local.ec2}:network-interface/*"],
@@ -69,7 +69,7 @@ data "aws_iam_policy_document" "grants" {
   dynamic "statement" {
     for_each = local.networks
     content {
-      sid = "UseAndRemoveNetworkInterfaces"
+      sid = "ManageNetworkInterfaces"
       actions = [
         "ec2:CreateNetworkInterfacePermission",
         "ec2:DeleteNetworkInterface",
@@ -88,7 +88,7 @@ data "aws_iam_policy_document" "grants" {
   dynamic "statement" {
     for_each = local.networks
     content {
-      sid = "LookAtNetworksWhichHasNoResource"
+      sid = "ReadNetworksAnyResource"
       actions = [
         "ec2:DescribeDhcpOptions",
         "ec2:DescribeNetworkInterfaces",

@@ -30,7 +30,7 @@ data "aws_iam_policy_document" "permissions" {
   }
 
   statement {
-    sid       = "LogInToRegistriesWhichHasNoResource"
+    sid       = "LogInToRegistriesAnyResource"
     actions   = ["ecr:GetAuthorizationToken"]
     resources = ["*"]
   }
@@ -43,7 +43,7 @@ data "aws_iam_policy_document" "permissions" {
   }
 
   statement {
-    sid       = "PublishMetricsWhichHasNoResource"
+    sid       = "PublishMetricsAnyResource"
     actions   = ["cloudwatch:PutMetricData"]
     resources = ["*"]
 

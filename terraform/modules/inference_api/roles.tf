@@ -22,7 +22,7 @@ data "aws_iam_policy_document" "function" {
   dynamic "statement" {
     for_each = each.key == "gateway" && length(local.endpoint_arns) > 0 ? [local.endpoint_arns] : []
     content {
-      sid       = "InvokeTheseEndpoints"
+      sid       = "InvokeEndpoints"
       actions   = ["sagemaker:InvokeEndpoint"]
       resources = statement.value
     }

@@ -1,4 +1,4 @@
-"""An account whose deployers hold the policies of policies/iam and nothing else."""
+"""An account whose users have only the policies of policies/iam."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.support.deployers import Deployers
 
 @pytest.fixture(scope="session")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployers]:
-    """An account that is prepared, and its people; nothing is deployed, or nothing any more that works."""
-    made = Deployers.bootstrap(tmp_path_factory.mktemp("proof") / "project")
+    """A bootstrapped account and its users, without a working environment."""
+    deployers = Deployers.bootstrap(tmp_path_factory.mktemp("proof") / "project")
     try:
-        yield made
+        yield deployers
     finally:
-        made.stop()
+        deployers.stop()

@@ -1,48 +1,46 @@
-"""What policies have though no recorded request needed it, each with its reason.
+"""Permissions that no recorded request needed, with reasons.
 
-The keys are parts of policies as `tests.support.proof.Part` writes them; a statement stands for all of it.
+Keys are parts of policies, formatted by `tests.support.proof.Part`; a statement includes all of its parts.
 """
 
 from __future__ import annotations
 
-_FAILED = "asked only when a rollout fails, for the reason"
-_GRANTS = "SageMaker lends a key in its caller's name, which the embedded cloud does not rehearse"
-_CONTAINER = "SageMaker's own work for a container, which the embedded cloud does without the role"
-_LAMBDA = "Lambda writes a function's log in its role's name, the embedded cloud in its own"
+_FAILED = "needed only to diagnose a failed rollout"
+_GRANTS = "SageMaker creates grants as its caller, which the embedded cloud does not emulate"
+_CONTAINER = "SageMaker does this for containers; the embedded cloud does it without the role"
+_LAMBDA = "Lambda writes a function's log with its role, the embedded cloud without it"
 
 EXCEPTIONS: dict[str, str] = {
-    "sagemaker-deployer LookAtAlarmsAndLogs cloudwatch:DescribeAlarmHistory": _FAILED,
-    "sagemaker-deployer LookAtAlarmsAndLogs logs:DescribeLogStreams": _FAILED,
-    "sagemaker-deployer LookAtAlarmsAndLogs logs:GetLogEvents": _FAILED,
-    "sagemaker-deployer LendKeysToSageMaker": _GRANTS,
-    "operator LendKeysToSageMaker": _GRANTS,
-    "sagemaker-deployer ChangeScalingThatHasTheTag application-autoscaling:RegisterScalableTarget": (
-        "changed bounds of a fleet come without tags, and no bounds are changed here"
+    "sagemaker-deployer ReadAlarmsAndLogs cloudwatch:DescribeAlarmHistory": _FAILED,
+    "sagemaker-deployer ReadAlarmsAndLogs logs:DescribeLogStreams": _FAILED,
+    "sagemaker-deployer ReadAlarmsAndLogs logs:GetLogEvents": _FAILED,
+    "sagemaker-deployer GrantKeysToSageMaker": _GRANTS,
+    "operator GrantKeysToSageMaker": _GRANTS,
+    "sagemaker-deployer ModifyTaggedScaling application-autoscaling:RegisterScalableTarget": (
+        "updates of autoscaling limits, which the test does not do, have no tags"
     ),
-    "api-deployer ChangeFunctionRolesWithinBoundary iam:PutRolePermissionsBoundary": (
-        "roles made before there was a boundary get it"
+    "api-deployer ManageFunctionRolesWithBoundary iam:PutRolePermissionsBoundary": (
+        "adds the boundary to roles that were created without it"
     ),
-    "operator UseAnEarlierCertificate": (
-        "the provider waits for a minute after a domain's certificate was changed, and none is changed here"
+    "operator RestoreCertificate": (
+        "the test does not change a domain's certificate, because the provider then waits for a minute"
     ),
-    "viewer LookAtAlarmsAndLogs cloudwatch:DescribeAlarmHistory": _FAILED,
-    "viewer LookAtAlarmsAndLogs logs:DescribeLogStreams": _FAILED,
-    "viewer LookAtAlarmsAndLogs logs:GetLogEvents": _FAILED,
-    "viewer LookAtFunctions lambda:GetFunctionConfiguration": (
-        "asked only when a function has drifted, for the time"
-    ),
-    "HuggingfaceExecuteRole WriteAnswersAndCapturedData": "nobody asked the asynchronous model",
-    "HuggingfaceExecuteRole TellOfAnswersAndFailures": "nobody asked the asynchronous model",
+    "viewer ReadAlarmsAndLogs cloudwatch:DescribeAlarmHistory": _FAILED,
+    "viewer ReadAlarmsAndLogs logs:DescribeLogStreams": _FAILED,
+    "viewer ReadAlarmsAndLogs logs:GetLogEvents": _FAILED,
+    "viewer ReadFunctions lambda:GetFunctionConfiguration": ("needed only to date a function's drift"),
+    "HuggingfaceExecuteRole WriteResponsesAndCapturedData": "the test does not invoke the asynchronous model",
+    "HuggingfaceExecuteRole NotifyTopics": "the test does not invoke the asynchronous model",
     "HuggingfaceExecuteRole UseKeys": _GRANTS,
-    "HuggingfaceExecuteRole LendKeysToAwsServices": _GRANTS,
-    "HuggingfaceExecuteRole MakeNetworkInterfaces": _CONTAINER,
-    "HuggingfaceExecuteRole UseAndRemoveNetworkInterfaces": _CONTAINER,
-    "HuggingfaceExecuteRole LookAtNetworksWhichHasNoResource": _CONTAINER,
+    "HuggingfaceExecuteRole GrantKeysToAwsServices": _GRANTS,
+    "HuggingfaceExecuteRole CreateNetworkInterfaces": _CONTAINER,
+    "HuggingfaceExecuteRole ManageNetworkInterfaces": _CONTAINER,
+    "HuggingfaceExecuteRole ReadNetworksAnyResource": _CONTAINER,
     "HuggingfaceExecuteRole ListModels s3:GetBucketLocation": _CONTAINER,
     "HuggingfaceExecuteRole PullImages": _CONTAINER,
-    "HuggingfaceExecuteRole LogInToRegistriesWhichHasNoResource": _CONTAINER,
+    "HuggingfaceExecuteRole LogInToRegistriesAnyResource": _CONTAINER,
     "HuggingfaceExecuteRole WriteLogs": _CONTAINER,
-    "HuggingfaceExecuteRole PublishMetricsWhichHasNoResource": _CONTAINER,
+    "HuggingfaceExecuteRole PublishMetricsAnyResource": _CONTAINER,
     "HuggingfaceExecuteRole WatchRolloutAlarms": _CONTAINER,
     "llm-proof-gateway WriteOwnLog": _LAMBDA,
     "llm-proof-authorizer WriteOwnLog": _LAMBDA,
@@ -50,12 +48,12 @@ EXCEPTIONS: dict[str, str] = {
 
 
 def unexplained(parts: list[str]) -> list[str]:
-    """Those of these parts that no exception is for."""
+    """The parts without an exception."""
     return [
-        part for part in parts if not any(part == each or part.startswith(f"{each} ") for each in EXCEPTIONS)
+        part for part in parts if not any(part == key or part.startswith(f"{key} ") for key in EXCEPTIONS)
     ]
 
 
 def stale(policy: str, parts: list[str]) -> list[str]:
-    """The exceptions of a policy that are needed after all."""
-    return [each for each in EXCEPTIONS if each.startswith(f"{policy} ") and each not in parts]
+    """The exceptions for parts of a policy that were needed."""
+    return [key for key in EXCEPTIONS if key.startswith(f"{policy} ") and key not in parts]

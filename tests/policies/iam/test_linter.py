@@ -1,4 +1,4 @@
-"""The policies before a linter of IAM policies, and what it finds in one that is wrong."""
+"""The policies pass a linter of IAM policies, which finds deliberate mistakes."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from toolkit.project import Project
 
 @pytest.fixture(scope="module")
 def documents(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The policies of an environment that has everything."""
+    """The policies of an environment with every feature."""
     root = tmp_path_factory.mktemp("linted")
     (root / "terraform" / "environments").mkdir(parents=True)
     (root / "policies").symlink_to(checkout / "policies")
     (root / "terraform" / "environments" / "dev.yaml").write_text(EVERYTHING)
     project = Project(root)
-    found = iam.documents(project, [load(project, "dev")])
-    return {each.name: each.json() for each in found}
+    return {document.name: document.json() for document in iam.documents(project, [load(project, "dev")])}
 
 
 def findings(document: str) -> list[tuple[str, str, str]]:
-    found = [parliament.enhance_finding(each) for each in parliament.analyze_policy_string(document).findings]
-    return [(each.severity, each.issue, str(each.detail)) for each in found]
+    analysis = parliament.analyze_policy_string(document)
+    enhanced = [parliament.enhance_finding(finding) for finding in analysis.findings]
+    return [(finding.severity, finding.issue, str(finding.detail)) for finding in enhanced]
 
 
-def test_nothing_is_found(documents: dict[str, str]) -> None:
+def test_the_policies_have_no_findings(documents: dict[str, str]) -> None:
     assert {"sagemaker-deployer", "api-deployer", "viewer", "operator"} <= documents.keys()
     for name, document in documents.items():
         assert findings(document) == [], name
@@ -45,7 +45,7 @@ def test_nothing_is_found(documents: dict[str, str]) -> None:
         ("arn:aws:iam::123456789012:role/HuggingfaceExecuteRole", "arn:aws:s3:::b", "RESOURCE_MISMATCH"),
     ],
 )
-def test_what_is_wrong_is_found(documents: dict[str, str], right: str, wrong: str, issue: str) -> None:
+def test_a_mistake_is_found(documents: dict[str, str], right: str, wrong: str, issue: str) -> None:
     document = documents["sagemaker-deployer"].replace(right, wrong)
     assert json.loads(document)
-    assert issue in {found for _, found, _ in findings(document)}
+    assert issue in {actual for _, actual, _ in findings(document)}

@@ -1,4 +1,4 @@
-"""What the deployers, viewers, operators and pipelines of one environment cannot reach."""
+"""Denied requests: resources of other environments, privilege escalation, foreign CI jobs."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action":
 
 
 @pytest.mark.parametrize("name", iam.NAMES)
-def test_what_was_printed_is_what_was_created(people: Deployers, name: str) -> None:
-    people.write()  # as it was when they were created
+def test_printed_and_created_policies_are_equal(people: Deployers, name: str) -> None:
+    people.write()  # the environment file of the bootstrap
     printed = people.succeed("administrator", "iam", "show", name)
     assert json.loads(printed) == people.document(name)
 
 
-def test_actions_are_real(people: Deployers) -> None:
+def test_actions_exist(people: Deployers) -> None:
     for name in (*iam.NAMES, iam.BOUNDARY):
         for statement in people.document(name)["Statement"]:
             for action in proof.as_list(statement["Action"]):
@@ -46,7 +46,7 @@ def test_actions_are_real(people: Deployers) -> None:
 
 
 OTHER = "llm-other"
-# Longer than the prefix by a part: what is called llm-proof-b-… is another environment's.
+# Another environment whose prefix starts with this one's.
 NEAR = f"{PREFIX}-b"
 NEAR_VARIANT = {
     "ServiceNamespace": "sagemaker",
@@ -57,7 +57,7 @@ NEAR_VARIANT = {
 
 @pytest.fixture(scope="module")
 def others(people: Deployers) -> dict[str, str]:
-    """Things of other environments, made by the administrator; ids by what they are."""
+    """Resources of other environments, created by the administrator; ids by kind."""
     tags = {"deployment": NEAR}
     sagemaker, gateway = people.client("sagemaker"), people.client("apigateway")
     for name in (f"{OTHER}-m", f"{NEAR}-m"):
@@ -86,32 +86,32 @@ VARIANT = {"VariantName": "v", "ModelName": "m", "InstanceType": "ml.c7i.large",
 
 
 def _record(name: str, kind: str, value: str) -> dict[str, Any]:
-    """A change of DNS."""
+    """A change of a DNS record."""
     records = {"Name": name, "Type": kind, "TTL": 60, "ResourceRecords": [{"Value": value}]}
     return {"Changes": [{"Action": "CREATE", "ResourceRecordSet": records}]}
 
 
-REFUSED: dict[str, tuple[Call, str]] = {
+DENIED: dict[str, tuple[Call, str]] = {
     "an endpoint": (
         lambda client, _: client("sagemaker").delete_endpoint(EndpointName=f"{OTHER}-m"),
         "sagemaker:DeleteEndpoint",
     ),
-    "an endpoint's answers": (
+    "invoking an endpoint": (
         lambda client, _: client("sagemaker-runtime").invoke_endpoint(EndpointName=f"{OTHER}-m", Body=b"{}"),
         "sagemaker:InvokeEndpoint",
     ),
-    "a model whose name begins alike": (
+    "a model with a similar prefix": (
         lambda client, _: client("sagemaker").delete_model(ModelName=f"{NEAR}-m"),
         "sagemaker:DeleteModel",
     ),
-    "the tag of a model whose name begins alike": (
+    "the tag of a model with a similar prefix": (
         lambda client, _: client("sagemaker").add_tags(
             ResourceArn=f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model/{NEAR}-m",
             Tags=[{"Key": "deployment", "Value": PREFIX}],
         ),
         "sagemaker:AddTags",
     ),
-    "what scales an endpoint whose name begins alike": (
+    "autoscaling of an endpoint with a similar prefix": (
         lambda client, _: client("application-autoscaling").deregister_scalable_target(**NEAR_VARIANT),
         "application-autoscaling:DeregisterScalableTarget",
     ),
@@ -131,13 +131,13 @@ REFUSED: dict[str, tuple[Call, str]] = {
         ),
         "iam:CreateRole",
     ),
-    "rights of a role": (
+    "permissions of a role": (
         lambda client, _: client("iam").put_role_policy(
             RoleName="HuggingfaceExecuteRole", PolicyName="p", PolicyDocument=json.dumps(ANYTHING)
         ),
         "iam:PutRolePolicy",
     ),
-    "its own rights": (
+    "its own permissions": (
         lambda client, _: client("iam").put_user_policy(
             UserName="deployer", PolicyName="p", PolicyDocument=json.dumps(ANYTHING)
         ),
@@ -189,7 +189,7 @@ REFUSED: dict[str, tuple[Call, str]] = {
         lambda client, ids: client("apigateway").delete_rest_api(restApiId=ids["api"]),
         "apigateway:DELETE",
     ),
-    "the policy of an API that is not private": (
+    "the resource policy of a public API": (
         lambda client, ids: client("apigateway").put_rest_api(
             restApiId=ids["own"], body=b'{"x-amazon-apigateway-policy": {}}'
         ),
@@ -214,11 +214,11 @@ REFUSED: dict[str, tuple[Call, str]] = {
 }
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_what_is_not_the_environments_is_refused_in_awss_words(
+@pytest.mark.parametrize("what", DENIED)
+def test_foreign_resources_are_denied_with_awss_message(
     people: Deployers, others: dict[str, str], what: str
 ) -> None:
-    call, action = REFUSED[what]
+    call, action = DENIED[what]
     with pytest.raises(ClientError) as caught:
         call(lambda service: people.client(service, "deployer"), others)
     error = caught.value.response["Error"]
@@ -234,23 +234,23 @@ GITHUB = "token.actions.githubusercontent.com"
 
 
 def _session(people: Deployers, subject: str, audience: str = "sts.amazonaws.com") -> boto3.Session:
-    """What a job gets for the token that GitHub gives it."""
+    """A session for a GitHub token."""
     claims = {"iss": f"https://{GITHUB}", "sub": subject, "aud": audience, "exp": time.time() + 600}
-    parts = [base64.urlsafe_b64encode(json.dumps(each).encode()).decode() for each in ({}, claims)]
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode() for part in ({}, claims)]
     sts = boto3.client(
         "sts", endpoint_url=people.url, region_name=REGION, config=Config(signature_version=UNSIGNED)
     )
-    answer = sts.assume_role_with_web_identity(
+    credentials = sts.assume_role_with_web_identity(
         RoleArn=f"{ROLE}/{PREFIX}-ci-look", RoleSessionName="job", WebIdentityToken=".".join([*parts, "s"])
     )["Credentials"]
-    keys = (answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
+    keys = (credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"])
     return boto3.Session(*keys, region_name=REGION)
 
 
 @pytest.mark.parametrize(
     "of", ["ref:refs/heads/main", "ref:refs/heads/release/1.2", "environment:production"]
 )
-def test_a_pipelines_jobs_have_its_roles_policies_and_no_more(people: Deployers, of: str) -> None:
+def test_ci_jobs_have_only_their_roles_policies(people: Deployers, of: str) -> None:
     lambda_ = _session(people, f"repo:example/llm:{of}").client("lambda", endpoint_url=people.url)
     with pytest.raises(lambda_.exceptions.ResourceNotFoundException):
         lambda_.get_function(FunctionName=f"{PREFIX}-gateway")
@@ -268,6 +268,6 @@ def test_a_pipelines_jobs_have_its_roles_policies_and_no_more(people: Deployers,
         ("repo:example/llm:ref:refs/heads/main", "https://github.com/example"),
     ],
 )
-def test_other_jobs_get_nothing(people: Deployers, subject: str, audience: str) -> None:
+def test_other_ci_jobs_cannot_assume_the_role(people: Deployers, subject: str, audience: str) -> None:
     with pytest.raises(ClientError, match=r"AccessDenied|Incorrect token audience"):
         _session(people, subject, audience)

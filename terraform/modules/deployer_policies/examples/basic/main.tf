@@ -11,7 +11,7 @@ module "deployer_policies" {
       document = jsonencode({
         Version = "2012-10-17"
         Statement = [{
-          Sid      = "LookAtEndpoints"
+          Sid      = "ReadEndpoints"
           Effect   = "Allow"
           Action   = "sagemaker:DescribeEndpoint"
           Resource = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/example-*"
