@@ -235,7 +235,7 @@ def test_weights_that_the_role_cannot_read(
 ) -> None:
     elsewhere = variables(models={"m": model(model_data_s3_uri="s3://elsewhere/m/")})
     workspace = rig.workspace(rig.project.stack("inference"), elsewhere, account.backend)
-    with pytest.raises(TerraformError, match="stage the weights there, or set execution_role.arn"):
+    with pytest.raises(TerraformError, match="stage the weights there, or set execution_role"):
         workspace.plan()
 
 
