@@ -1,4 +1,4 @@
-"""Who may act for the environments of an account, as `stacks/account` takes it."""
+"""Policies and CI roles of an account, as variables of `stacks/account`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from toolkit.iam import Document
 
 
 def account_access(environments: Sequence[Environment], documents: Iterable[Document]) -> dict[str, object]:
-    """The deployers' policies and the roles for pipelines.
+    """The policies of deployers and the roles for CI jobs.
 
     Args:
         environments: all that share the account stack.
         documents: their policies.
     """
     documents = list(documents)
-    names = {each.policy_name for each in documents}
+    names = {document.policy_name for document in documents}
     return {
         "policies": {
-            each.policy_name: {"description": each.description, "document": json.dumps(each.content)}
-            for each in documents
+            document.policy_name: {
+                "description": document.description,
+                "document": json.dumps(document.content),
+            }
+            for document in documents
         },
         "ci_roles": {
             f"{environment.prefix}-ci-{name}": _role(environment, name, names)
@@ -37,11 +40,11 @@ def account_access(environments: Sequence[Environment], documents: Iterable[Docu
 
 def _role(environment: Environment, name: str, policies: Collection[str]) -> dict[str, object]:
     pipeline = environment.account.ci.roles[name]
-    wanted = [f"{environment.prefix}-{policy}" for policy in pipeline.policies]
+    selected = [f"{environment.prefix}-{policy}" for policy in pipeline.policies]
     return {
         "issuer": pipeline.issuer.host,
         "audience": pipeline.issuer.audience,
         "subjects": pipeline.issuer.subjects,
-        # With the further parts of those that are too large for one.
-        "policies": [name for name in sorted(policies) if re.sub(r"-\d+$", "", name) in wanted],
+        # Including the further parts of policies that exceed the size limit.
+        "policies": [name for name in sorted(policies) if re.sub(r"-\d+$", "", name) in selected],
     }

@@ -1,4 +1,4 @@
-"""The container of a variant: image, environment, weights."""
+"""Variables of one container: image, environment and weights."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from toolkit.serving.engines import (
 def container_variables(
     environment: Environment, variant: ResolvedVariant, staged_uri: str | None
 ) -> dict[str, object]:
-    """What Terraform is told of one variant's container, and of what it needs of its host.
+    """The container settings of one variant of the variable `models` of `stacks/inference`.
 
     Args:
         environment: the environment.
         variant: the variant.
-        staged_uri: S3 prefix in the model store of the weights that the toolkit puts there.
+        staged_uri: S3 prefix of the staged weights.
 
     Raises:
-        ValueError: the toolkit puts the weights there, and the prefix is not given.
+        ValueError: the prefix of staged weights is missing.
     """
     model = environment.models[variant.model]
     weights = variant.source.s3 if isinstance(variant.source, S3Source) else staged_uri
     if variant.is_staged and weights is None:
-        raise ValueError(f"where are the weights of {variant.weights} in the model store?")
+        raise ValueError(f"no S3 prefix for the staged weights of {variant.weights}")
     engine = ENGINES[variant.engine]
     image = _image(environment, variant)
     ami_version = variant.serving.inference_ami_version or inference_ami_version(engine, image)
@@ -43,7 +43,7 @@ def container_variables(
             **variant.serving.environment,
         },
         "model_data_s3_uri": weights,
-        # SageMaker has no isolation for serverless endpoints, nor have they anything to reach.
+        # SageMaker does not support isolation for serverless endpoints.
         "network_isolation": weights is not None and model.serverless is None,
         "startup_timeout_seconds": model.startup_timeout_seconds,
         "download_timeout_seconds": model.download_timeout_seconds or model.startup_timeout_seconds,
@@ -62,7 +62,7 @@ def _image(environment: Environment, variant: ResolvedVariant) -> Image:
 def _environment(variant: ResolvedVariant) -> dict[str, str]:
     source = variant.source
     if isinstance(source, ServerSource):
-        # Understood by the embedded cloud, which relays to that server instead of starting one.
+        # The embedded cloud forwards requests to this server instead of starting one.
         return {"OPENAI_BASE_URL": source.server, "OPENAI_MODEL": source.model or variant.model}
     hub = Hub(source.hub, source.revision) if isinstance(source, HubSource) and not source.staged else None
     return container_environment(

@@ -1,4 +1,4 @@
-"""What the execution role must be allowed beyond reading the model store."""
+"""Permissions of the execution role beyond reading the model store."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ KINDS = ("write_s3_uris", "topic_arns", "kms_key_arns", "subnet_ids", "security_
 
 
 def role_grants(environments: Iterable[Environment]) -> dict[str, list[str]]:
-    """What the models of these environments need together; the same in whatever order they come."""
+    """The permissions that the models of all environments need, independent of their order."""
     grants: dict[str, set[str]] = {kind: set() for kind in KINDS}
     for environment in environments:
-        for kind, value in _needed(environment):
+        for kind, value in _grants(environment):
             grants[kind].add(value)
     return {kind: sorted(values) for kind, values in grants.items()}
 
 
-def _needed(environment: Environment) -> Iterator[tuple[str, str]]:
-    needed: list[tuple[str, str | None]] = []
+def _grants(environment: Environment) -> Iterator[tuple[str, str]]:
+    grants: list[tuple[str, str | None]] = []
     for name, model in environment.models.items():
-        needed.append(("kms_key_arns", model.kms_key_arn))
+        grants.append(("kms_key_arns", model.kms_key_arn))
         if model.asynchronous is not None:
             asynchronous = model.asynchronous
-            needed += [("write_s3_uris", uri) for uri in s3_uris.async_output(environment, name)]
-            needed.append(("topic_arns", asynchronous.success_topic_arn))
-            needed.append(("topic_arns", asynchronous.error_topic_arn))
+            grants += [("write_s3_uris", uri) for uri in s3_uris.async_output(environment, name)]
+            grants.append(("topic_arns", asynchronous.success_topic_arn))
+            grants.append(("topic_arns", asynchronous.error_topic_arn))
         if model.data_capture is not None:
-            needed.append(("write_s3_uris", s3_uris.data_capture(environment, name)))
-            needed.append(("kms_key_arns", model.data_capture.kms_key_arn))
+            grants.append(("write_s3_uris", s3_uris.data_capture(environment, name)))
+            grants.append(("kms_key_arns", model.data_capture.kms_key_arn))
         if model.vpc is not None:
-            needed += [("subnet_ids", each) for each in model.vpc.subnet_ids]
-            needed += [("security_group_ids", each) for each in model.vpc.security_group_ids]
-    yield from ((kind, value) for kind, value in needed if value is not None)
+            grants += [("subnet_ids", subnet) for subnet in model.vpc.subnet_ids]
+            grants += [("security_group_ids", group) for group in model.vpc.security_group_ids]
+    yield from ((kind, value) for kind, value in grants if value is not None)

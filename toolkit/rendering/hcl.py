@@ -1,4 +1,4 @@
-"""Python values as literals of HCL, Terraform's language, in the layout of `terraform fmt`."""
+"""Python values as HCL literals, formatted as by `terraform fmt`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-# Characters that would be invisible, or be taken for an end of line, are written as escapes.
+# Characters that are invisible or could end a line are escaped.
 _ESCAPED_CATEGORIES = ("Cc", "Cf", "Cn", "Co", "Zl", "Zp")
 
 
 def literal(value: object) -> str:
-    """The literal of a value: None, bool, int, float, str, and lists and mappings of them.
+    """The HCL literal of None, bool, int, float, str, and lists and mappings of them.
 
-    Maps are sorted by key, so the same value is the same text.
+    Maps are sorted by key, so equal values give equal text.
 
     Raises:
         TypeError: HCL has no literal for it.
@@ -36,12 +36,12 @@ def literal(value: object) -> str:
 def _number(value: float) -> str:
     if not math.isfinite(value):
         raise TypeError(f"HCL has no literal for {value}")
-    # Whole numbers without a fraction, so that 50 and 50.0 are the same text.
+    # 50 and 50.0 give the same text.
     return str(int(value)) if value == int(value) else repr(value)
 
 
 def _string(value: str, *, ascii_only: bool = False) -> str:
-    # Iterated as a plain str: a subclass could bring methods that escape for something else.
+    # A subclass of str may override methods to escape for another language.
     characters = list(str.__iter__(value))
     text = ""
     for index, character in enumerate(characters):
@@ -60,7 +60,7 @@ def _string(value: str, *, ascii_only: bool = False) -> str:
 
 
 def _escape(character: str) -> str:
-    # `$${` would mean `${`, but what `$$${` means is hard to say; an escape has one meaning.
+    # `$${` means `${`, but `$$${` is ambiguous; an escape is not.
     code = ord(character)
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
@@ -72,17 +72,17 @@ def _map(mapping: Mapping[object, object]) -> str:
     for key in sorted(mapping, key=str):
         if not isinstance(key, str):
             raise TypeError(f"keys of HCL maps are strings, not {type(key).__name__}: {key!r}")
-        # Keys in ASCII: `terraform fmt` aligns by what a terminal shows, which nobody else can count.
+        # `terraform fmt` aligns keys by their display width, which equals the length only for ASCII.
         items.append((_string(key, ascii_only=True), literal(mapping[key])))
     return "{\n" + "\n".join(_indent(line) for line in _aligned(items)) + "\n}"
 
 
 def _aligned(items: Iterable[tuple[str, str]]) -> Iterable[str]:
-    """`key = value` with the equals signs of neighbouring one-line items in one column."""
+    """`key = value` lines, with the equals signs of adjacent one-line items aligned."""
     for one_line, group in groupby(items, key=lambda item: "\n" not in item[1]):
-        neighbours = list(group)
-        width = max(len(key) for key, _ in neighbours) if one_line else 0
-        for key, value in neighbours:
+        block = list(group)
+        width = max(len(key) for key, _ in block) if one_line else 0
+        for key, value in block:
             yield f"{key:{width}} = {value}"
 
 

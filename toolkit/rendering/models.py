@@ -1,4 +1,4 @@
-"""What Terraform is told of each model: its variants, and what surrounds them."""
+"""Variables of one model for the inference stack."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ def model_variables(
     Args:
         environment: the environment.
         name: the model.
-        staged_uris: S3 prefixes in the model store of the weights that the toolkit puts there, by what
-            `Environment.sources` calls them.
+        staged_uris: S3 prefixes of the staged weights, by `ResolvedVariant.weights`.
 
     Raises:
-        ValueError: the toolkit puts weights into the model store, and their prefix is not given.
+        ValueError: the prefix of staged weights is missing.
     """
     model = environment.models[name]
 

@@ -1,4 +1,4 @@
-"""Where in S3 endpoints write."""
+"""S3 prefixes that endpoints write to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from toolkit.environment import Environment
 
 
 def async_output(environment: Environment, name: str) -> tuple[str | None, str | None]:
-    """S3 prefixes of the answers and of the failures of a model; None where it has none.
+    """S3 prefixes of the responses and errors of an asynchronous model; None for other models.
 
     Args:
         environment: the environment.
@@ -16,12 +16,12 @@ def async_output(environment: Environment, name: str) -> tuple[str | None, str |
     if asynchronous is None:
         return None, None
     output = asynchronous.output_s3 or _in_model_store(environment, name, "async")
-    # Their names differ, and without a prefix SageMaker would keep no word of what failed.
+    # File names differ, and without a prefix SageMaker would discard errors.
     return output, asynchronous.failure_s3 or output
 
 
 def data_capture(environment: Environment, name: str) -> str | None:
-    """S3 prefix of a model's captured requests and answers, if any are kept.
+    """S3 prefix of the captured data of a model; None without data capture.
 
     Args:
         environment: the environment.

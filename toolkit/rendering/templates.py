@@ -20,13 +20,13 @@ def render_template(name: str, variables: Mapping[str, object]) -> str:
     """Render `toolkit/templates/<name>.jinja`.
 
     Raises:
-        jinja2.UndefinedError: the template uses a variable that is not given.
+        jinja2.UndefinedError: the template uses an undefined variable.
     """
     return _environment().get_template(f"{name}.jinja").render(variables)
 
 
 def render_text(template: str, variables: Mapping[str, object]) -> str:
-    """Render a template that is given as text."""
+    """Render a template text."""
     return _environment().from_string(template).render(variables)
 
 
@@ -36,7 +36,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
         finalize=_finalize,
-        autoescape=False,  # noqa: S701 - that would escape for HTML; `finalize` escapes for HCL
+        autoescape=False,  # noqa: S701 - it escapes for HTML, `finalize` for HCL
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -45,5 +45,5 @@ def _environment() -> Environment:
 
 def _finalize(value: object) -> str:
     if isinstance(value, Undefined):
-        str(value)  # raises, and names the variable
+        str(value)  # raises UndefinedError
     return literal(value)

@@ -1,1 +1,1 @@
-"""Serving engines: their container images, what hardware runs them, how they are configured."""
+"""Serving engines: container images, hardware and configuration."""

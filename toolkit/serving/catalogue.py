@@ -1,6 +1,6 @@
-"""Which container image serves a model, and on what hardware: lookups in the checked-in catalogue.
+"""Look-ups of container images and instance types in the checked-in catalogue.
 
-`python -m toolkit.serving.update_catalogue` writes the data.
+`python -m toolkit.serving.update_catalogue` generates the data.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class Instance:
     Attributes:
         vcpus: number of virtual CPUs.
         memory_mib: main memory in MiB.
-        architecture: of the CPU, `x86_64` or `arm64`.
-        gpus: number of GPUs, 0 if none.
-        gpu: their model, such as `L4`.
-        gpu_memory_mib: memory of all GPUs together, in MiB.
+        architecture: CPU architecture, `x86_64` or `arm64`.
+        gpus: number of GPUs.
+        gpu: GPU model, such as `L4`.
+        gpu_memory_mib: total memory of the GPUs in MiB.
         neuron: whether it has AWS Inferentia or Trainium accelerators.
     """
 
@@ -38,7 +38,7 @@ class Instance:
 
     @property
     def processor(self) -> Literal["cpu", "gpu", "neuron"]:
-        """What an image must be built for to run well here."""
+        """The processor that an image must be built for."""
         return "gpu" if self.gpus else "neuron" if self.neuron else "cpu"
 
 
@@ -48,8 +48,8 @@ class Image:
 
     Attributes:
         uri: registry, repository and tag.
-        version: its version in the catalogue.
-        cuda: the CUDA release it is built with, as (major, minor); None for CPUs.
+        version: version in the catalogue.
+        cuda: CUDA release as (major, minor); None for CPUs.
     """
 
     uri: str
@@ -57,15 +57,15 @@ class Image:
     cuda: tuple[int, int] | None
 
 
-# What a serverless endpoint runs on: a Lambda-like sandbox without accelerators.
+# A serverless endpoint runs in a Lambda-like sandbox without accelerators.
 SERVERLESS = Instance(vcpus=6, memory_mib=6144, architecture="x86_64")
 
 
 class NotInCatalogueError(LookupError):
-    """There is no such image.
+    """The catalogue has no matching image.
 
     Attributes:
-        field: which of `region`, `version` and `instance_type` stands in the way.
+        field: the setting without a match: `region`, `version` or `instance_type`.
         reason: what is wrong.
         remedy: the available alternatives.
     """
@@ -78,25 +78,25 @@ class NotInCatalogueError(LookupError):
 
 
 def regions() -> Mapping[str, str]:
-    """Every AWS region, and the domain of its services."""
+    """The AWS regions with the domain of their services."""
     regions: Mapping[str, str] = _images()["regions"]
     return regions
 
 
 @cache
 def instances() -> Mapping[str, Instance]:
-    """The instance types that SageMaker hosts endpoints on, and their hardware."""
+    """The instance types of SageMaker endpoints with their hardware."""
     table = _read("instances.json")["instances"]
     return MappingProxyType({name: Instance(**facts) for name, facts in table.items()})
 
 
 def inference_ami_versions() -> tuple[str, ...]:
-    """The machine images that SageMaker can start an instance with."""
+    """The inference AMI versions of SageMaker."""
     return tuple(_read("instances.json")["inference_ami_versions"])
 
 
 def versions(engine: str, region: str | None = None) -> list[str]:
-    """Versions of an engine's images, newest first; only those published in `region`, if it is given."""
+    """The image versions of an engine, newest first; only those published in `region` if it is set."""
     published = _images()["engines"][engine]["versions"]
     return sorted(
         (
@@ -110,7 +110,7 @@ def versions(engine: str, region: str | None = None) -> list[str]:
 
 
 def hardware(instance_type: str | None) -> Instance:
-    """The hardware of one of `instances`, or of a serverless endpoint if there is no instance type."""
+    """The hardware of an instance type; None is a serverless endpoint."""
     return SERVERLESS if instance_type is None else instances()[instance_type]
 
 
@@ -118,13 +118,13 @@ def resolve(engine: str, version: str | None, region: str, instance_type: str | 
     """The image of an engine for a region and an instance type.
 
     Args:
-        engine: its name in the catalogue.
-        version: one of `versions`, or the start of one that AWS publishes as an alias; None is the newest.
+        engine: name in the catalogue.
+        version: one of `versions`, or a prefix of one that AWS publishes as an alias; None is the newest.
         region: an AWS region.
         instance_type: one of `instances`; None is a serverless endpoint.
 
     Raises:
-        NotInCatalogueError: it is not published; the error names what is.
+        NotInCatalogueError: there is no such image.
     """
     published = _images()["engines"][engine]
     here = versions(engine, region)
@@ -133,34 +133,36 @@ def resolve(engine: str, version: str | None, region: str, instance_type: str | 
             {r for v in published["versions"].values() for image in v for r in _accounts(image)}
         )
         raise NotInCatalogueError(
-            "region", f"AWS publishes no {engine} image in {region}", f"it does in {', '.join(elsewhere)}"
+            "region", f"AWS publishes no {engine} image in {region}", f"use one of {', '.join(elsewhere)}"
         )
-    wanted = here[0] if version is None else published["aliases"].get(version, version)
-    if wanted not in here:
-        exists = f"is not published in {region}" if wanted in published["versions"] else "does not exist"
+    release = here[0] if version is None else published["aliases"].get(version, version)
+    if release not in here:
+        problem = f"is not published in {region}" if release in published["versions"] else "does not exist"
         raise NotInCatalogueError(
-            "version", f"{engine} image {wanted} {exists}", f"versions in {region}: {', '.join(here)}"
+            "version",
+            f"{engine} image {release} {problem}",
+            f"use one of the versions in {region}: {', '.join(here)}",
         )
     instance = hardware(instance_type)
-    images = published["versions"][wanted]
+    images = published["versions"][release]
     for image in images:
         if (image["processor"], image["architecture"]) == (instance.processor, instance.architecture):
             return Image(
                 uri=f"{_accounts(image)[region]}.dkr.ecr.{region}.{regions()[region]}/{image['image']}",
-                version=wanted,
+                version=release,
                 cuda=_cuda(image),
             )
     built_for = sorted({f"{image['processor'].upper()} on {image['architecture']}" for image in images})
     raise NotInCatalogueError(
         "instance_type",
-        f"{engine} image {wanted} does not run {f'on {instance_type}' if instance_type else 'serverless'}"
+        f"{engine} image {release} does not run {f'on {instance_type}' if instance_type else 'serverless'}"
         f" ({instance.processor.upper()} on {instance.architecture})",
-        f"it is built for {', '.join(built_for)}",
+        f"use an instance type with {', '.join(built_for)}",
     )
 
 
 def _accounts(image: Mapping[str, str]) -> Mapping[str, str]:
-    """Region → account of the registry that holds an image."""
+    """The account of the registry of an image, by region."""
     accounts: Mapping[str, str] = _images()["registries"][image["registry"]]
     return accounts
 

@@ -1,11 +1,11 @@
-"""Serving engines: what their containers are told, and what they need of the host.
+"""Serving engines: environment variables of their containers, and requirements on the host.
 
-Containers are configured by environment variables. Most turn those with a prefix into flags of the
-engine's own server: `SM_VLLM_MAX_MODEL_LEN=4096` becomes `--max-model-len 4096`, the value `true` a bare
-flag, and `false` no flag at all. So an option of the environment file is a flag's name with underscores.
-TGI and TEI read each flag from a variable of the same name without a prefix.
+Most containers turn environment variables with a prefix into flags of the server:
+`SM_VLLM_MAX_MODEL_LEN=4096` becomes `--max-model-len 4096`, `true` a flag without a value, and `false` no
+flag. So an option of the environment file is the name of a flag with underscores. TGI and TEI read flags from
+variables without a prefix.
 
-Read from the containers' entry points: aws/deep-learning-containers `scripts/docker/{vllm,llama_cpp}`,
+Source: the entry points of the containers in aws/deep-learning-containers `scripts/docker/{vllm,llama_cpp}`,
 deepjavalibrary/djl-serving `serving/docker` and `starting-guide.md`, and the `sagemaker-entrypoint.sh` of
 huggingface/text-generation-inference and huggingface/text-embeddings-inference.
 """
@@ -20,28 +20,28 @@ from toolkit.serving.catalogue import Image, Instance
 
 OptionValue = str | int | float | bool
 
-# Where SageMaker mounts the weights that a model's definition names.
+# SageMaker mounts the weights here.
 MODEL_DIRECTORY = "/opt/ml/model"
 
-# CUDA release of the NVIDIA driver on SageMaker's machine images, from the API reference of
-# ProductionVariant.InferenceAmiVersion; oldest first.
+# CUDA release of the NVIDIA driver in SageMaker's inference AMIs, oldest first, from the API reference of
+# ProductionVariant.InferenceAmiVersion.
 AMI_CUDA: dict[str, tuple[int, int]] = {
     "al2-ami-sagemaker-inference-gpu-2": (12, 2),
     "al2-ami-sagemaker-inference-gpu-2-1": (12, 2),
     "al2-ami-sagemaker-inference-gpu-3-1": (12, 4),
     "al2023-ami-sagemaker-inference-gpu-4-1": (13, 0),
 }
-# The newest one that every AWS provider from 5.100 on accepts.
+# The newest one that AWS providers from 5.100 accept.
 _CUDA_12_AMI = "al2-ami-sagemaker-inference-gpu-3-1"
 _CUDA_13_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"
 
 
 class ModelVariables(NamedTuple):
-    """The environment variables that tell a container which model to load.
+    """The environment variables that select the model to load.
 
     Attributes:
-        model: a repository of the Hugging Face hub, or a folder.
-        revision: the repository's revision.
+        model: a Hugging Face repository, or a folder.
+        revision: the revision of the repository.
     """
 
     model: str
@@ -49,11 +49,11 @@ class ModelVariables(NamedTuple):
 
 
 class Hub(NamedTuple):
-    """A model of the Hugging Face hub.
+    """A model on the Hugging Face Hub.
 
     Attributes:
-        repository: its owner and name.
-        revision: what to load of it; None is the newest.
+        repository: owner and name.
+        revision: commit, branch or tag; None is the newest.
     """
 
     repository: str
@@ -62,23 +62,21 @@ class Hub(NamedTuple):
 
 @dataclass(frozen=True)
 class Engine:
-    """What differs between engines.
+    """The properties of a serving engine.
 
     Attributes:
-        name: as in the environment file and the catalogue.
-        prefix: of the environment variables that become flags.
-        task: what its models are asked for.
-        dialect: what its container is asked in: OpenAI's, or one of its own.
-        served_name: the option that sets the name which the server gives its model, or None if any name
-            will do in a request.
-        parallelism: the option that spreads a model over GPUs, or None if the engine finds out itself.
-        model: the variables that say what to load, or None if the engine can only load what is mounted
-            and finds that by itself.
-        variables: environment variables of options that do not follow the prefix.
-        forward_compatibility: environment with which the container runs on a driver older than its CUDA
-            release, or None if it cannot.
-        defaults: options whose own default in the engine is too small for clients of OpenAI's API.
-        reserved: further options that the container contract fixes.
+        name: name in the environment file and the catalogue.
+        prefix: prefix of the environment variables that become flags.
+        task: task of its models.
+        dialect: API of its container.
+        served_name: option for the name of the model in the server; None if requests may use any name.
+        parallelism: option for the number of GPUs; None if the engine detects it.
+        model: variables that select the model; None if the engine can only load mounted weights.
+        variables: environment variables of options without the prefix.
+        forward_compatibility: environment that lets the container run on a driver older than its CUDA
+            release; None if it cannot.
+        defaults: options whose default in the engine is too small for OpenAI clients.
+        reserved: other options that the container contract fixes.
     """
 
     name: str
@@ -95,12 +93,12 @@ class Engine:
 
     @property
     def reserved_options(self) -> frozenset[str]:
-        """Options that the toolkit or the container sets, and the environment file must not."""
+        """Options that the environment file must not set, because the toolkit or the container does."""
         return self.reserved | {self.served_name or ""}
 
     @property
     def reserved_variables(self) -> frozenset[str]:
-        """Environment variables that the toolkit sets, and the environment file must not."""
+        """Environment variables that the environment file must not set, because the toolkit does."""
         name = () if self.served_name is None else (self.variable(self.served_name),)
         return frozenset({*(self.model or ()), *name})
 
@@ -133,12 +131,12 @@ ENGINES: dict[str, Engine] = {
         Engine(
             "lmi",
             prefix="OPTION_",
-            # Without it the server knows its model as `lmi`, and refuses any other name.
+            # Without it, the server accepts only the model name `lmi`.
             served_name="served_model_name",
             parallelism="tensor_parallel_degree",
             model=ModelVariables("HF_MODEL_ID", "HF_REVISION"),
             variables={"tensor_parallel_degree": "TENSOR_PARALLEL_DEGREE"},
-            # The container's entry point looks at the driver and takes care of it.
+            # The entry point of the container detects the driver.
             forward_compatibility={},
             reserved=frozenset({"model_id", "revision"}),
         ),
@@ -157,7 +155,7 @@ ENGINES: dict[str, Engine] = {
             dialect="tei",
             served_name="served_model_name",
             model=_HUGGING_FACE,
-            # As many inputs as OpenAI takes, as large a request as SageMaker does; its own are 32 and 2 MB.
+            # The limits of OpenAI and SageMaker; the defaults are 32 inputs and 2 MB.
             defaults={"max_client_batch_size": 2048, "payload_limit": 6291456},
             reserved=_LAUNCHER_OPTIONS | {"json_output", "uds_path"},
         ),
@@ -167,11 +165,10 @@ ENGINES: dict[str, Engine] = {
 
 
 def inference_ami_version(engine: Engine, image: Image) -> str | None:
-    """The machine image whose NVIDIA driver an engine's container starts on; None is SageMaker's default.
+    """The inference AMI with an NVIDIA driver for the container; None is the default of SageMaker.
 
-    The default has a driver so old that containers of later CUDA releases die on it before they write a
-    line of log. An engine that brings CUDA's forward compatibility gets the machine image that also
-    older AWS providers know.
+    Containers with a later CUDA release than the driver of the default crash before they log anything. An
+    engine with CUDA forward compatibility gets the AMI that older AWS providers also accept.
     """
     if image.cuda is None or image.cuda <= (12, 2):
         return None
@@ -188,15 +185,14 @@ def container_environment(
     instance: Instance,
     hub: Hub | None = None,
 ) -> dict[str, str]:
-    """The environment that makes a container serve one model.
+    """The environment variables of a container that serves one model.
 
     Args:
-        engine: the engine in the container.
-        served_name: what the server is to call the model.
-        options: flags of the engine's server, by their names with underscores.
-        instance: what it runs on.
-        hub: what the container is to load from the Hugging Face hub; without, it is told to take what
-            SageMaker mounts.
+        engine: engine in the container.
+        served_name: name of the model in the server.
+        options: flags of the server, by name with underscores.
+        instance: hardware of the instance.
+        hub: model to download from the Hugging Face Hub; None loads the weights that SageMaker mounts.
     """
     flags: dict[str, OptionValue] = dict(engine.defaults)
     if engine.served_name is not None:
@@ -204,22 +200,22 @@ def container_environment(
     if engine.parallelism is not None and instance.gpus > 1:
         flags[engine.parallelism] = instance.gpus
     environment = {engine.variable(option): _text(value) for option, value in {**flags, **options}.items()}
-    return environment | _what_to_load(engine, hub)
+    return environment | _model_variables(engine, hub)
 
 
 def forward_compatibility(engine: Engine, image: Image, ami_version: str | None) -> Mapping[str, str]:
-    """Further environment for a container whose CUDA release is later than the host driver's."""
+    """Environment variables for a container with a later CUDA release than the driver of the host."""
     driver = AMI_CUDA.get(ami_version or "")
     if driver is None or image.cuda is None or image.cuda[0] <= driver[0]:
         return {}
     return engine.forward_compatibility or {}
 
 
-def _what_to_load(engine: Engine, hub: Hub | None) -> dict[str, str]:
+def _model_variables(engine: Engine, hub: Hub | None) -> dict[str, str]:
     if hub is None:
         return {} if engine.model is None else {engine.model.model: MODEL_DIRECTORY}
     if engine.model is None:
-        raise ValueError(f"{engine.name} cannot load a model from the hub")
+        raise ValueError(f"{engine.name} cannot download models from the Hub")
     revision = {} if hub.revision is None else {engine.model.revision: hub.revision}
     return {engine.model.model: hub.repository, **revision}
 

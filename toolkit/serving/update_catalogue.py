@@ -1,12 +1,11 @@
-"""Generates the catalogue beside this file from published data.
+"""Generates the catalogue in this folder from published data.
 
     pip download --no-deps sagemaker-core
     python -m toolkit.serving.update_catalogue sagemaker_core-*.whl
 
-`images.json` comes from that wheel: it is where AWS publishes, for programs to read, which serving
-container is in which registry. `instances.json` joins SageMaker's own list of instance types (botocore)
-with the hardware that EC2 publishes for them (the answer to DescribeInstanceTypes that moto carries);
-without a wheel it alone is made.
+`images.json` comes from that wheel, in which AWS publishes the registries of serving containers.
+`instances.json` joins SageMaker's list of instance types (botocore) with the hardware that EC2 publishes for
+them (the response to DescribeInstanceTypes in moto). Without a wheel, only `instances.json` is generated.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from typing import Any
 HERE = Path(__file__).parent
 CONFIGURATION = "sagemaker/core/image_uri_config/{}.json"
 
-# Engine → the wheel's files about its images, each with the CPU architecture they are built for.
+# Files of the wheel by engine, with the CPU architecture of their images.
 FAMILIES: dict[str, dict[str, str]] = {
     "llama_cpp": {"llama-cpp": "x86_64", "llama-cpp-arm64": "arm64"},
     "lmi": {"djl-lmi": "x86_64"},
@@ -34,13 +33,13 @@ FAMILIES: dict[str, dict[str, str]] = {
     "vllm": {"vllm-server": "x86_64", "vllm": "x86_64"},
 }
 
-# CUDA versions of images whose tags do not tell, by tag up to the major version
+# CUDA versions of images whose tags do not contain it, by tag up to the major version
 # (aws/deep-learning-containers: docs/src/data/vllm-server, .github/config/image/llama_cpp).
 CUDA_BY_TAG = {"vllm:server-sagemaker-cuda-v2": "13.0", "llama-cpp:server-sagemaker-cuda-v1": "13.0"}
 
 
 def main(wheel: Path | None) -> None:
-    """Write the catalogue's files."""
+    """Write the files of the catalogue."""
     if wheel is not None:
         _write("images.json", images(wheel))
     _write("instances.json", instances())
@@ -61,7 +60,7 @@ def images(wheel: Path) -> dict[str, Any]:
             for family, architecture in families.items():
                 published = json.loads(archive.read(CONFIGURATION.format(family)))
                 published = published.get("inference", published)
-                # "latest" would be another image tomorrow; the catalogue's reader finds the newest itself.
+                # "latest" changes over time; `catalogue` selects the newest version.
                 aliases |= {k: v for k, v in published.get("version_aliases", {}).items() if k != "latest"}
                 for version, image in published["versions"].items():
                     registry = _registry(registries, image["registries"])
@@ -81,8 +80,8 @@ def images(wheel: Path) -> dict[str, Any]:
 def _entries(
     processors: list[str] | None, image: Mapping[str, Any], architecture: str, registry: str
 ) -> Iterator[dict[str, str]]:
-    """The images of one version: a tag is put together as sagemaker-core does it."""
-    # Images without a processor in their description are for GPUs (LMI).
+    """The images of one version, with tags composed as in sagemaker-core."""
+    # Images without a processor are for GPUs (LMI).
     for processor in processors or image.get("processors") or [None]:
         python = image.get("py_versions", [None])
         if len(python) != 1:
@@ -108,11 +107,11 @@ def _cuda(image: str) -> str:
     for tag, cuda in CUDA_BY_TAG.items():
         if re.match(rf"{re.escape(tag)}(\.|$)", image):
             return cuda
-    raise ValueError(f"which CUDA version has {image}? Its tag does not say: add it to CUDA_BY_TAG")
+    raise ValueError(f"the tag of {image} contains no CUDA version: add it to CUDA_BY_TAG")
 
 
 def _registry(registries: dict[str, dict[str, str]], accounts: dict[str, str]) -> str:
-    """The name of an accounts-by-region table, which most images share."""
+    """The name of a table of accounts by region, which most images share."""
     accounts = dict(sorted(accounts.items()))
     for name, known in registries.items():
         if known == accounts:
@@ -123,7 +122,7 @@ def _registry(registries: dict[str, dict[str, str]], accounts: dict[str, str]) -
 
 
 def _regions() -> dict[str, str]:
-    """Every AWS region → the domain of its services."""
+    """The domain of AWS services by region."""
     partitions = json.loads((_package("botocore") / "data" / "partitions.json").read_text())["partitions"]
     return {
         region: partition["outputs"]["dnsSuffix"]
@@ -138,7 +137,7 @@ def instances() -> dict[str, Any]:
     shapes = _read_gzip("botocore", "data/sagemaker/2017-07-24/service-2.json.gz")["shapes"]
     hardware = _read_gzip("moto", "ec2/resources/instance_types.json.gz")
     names = shapes["ProductionVariantInstanceType"]["enum"]
-    # A few types are of hardware that EC2's list does not have (any more); nothing can be said of them.
+    # Omit a few types that the list of EC2 does not contain.
     known = {name: hardware[name.removeprefix("ml.")] for name in sorted(names) if name[3:] in hardware}
     return {
         "source": {
@@ -177,7 +176,7 @@ def _read_gzip(package: str, path: str) -> Any:
 
 
 def dump(value: Any) -> str:
-    """JSON with one line for each innermost object, so that a new image is one line of a diff."""
+    """JSON with one line per innermost object, so that a new image is one line in a diff."""
     return _dump(value, "") + "\n"
 
 

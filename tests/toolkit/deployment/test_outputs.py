@@ -12,7 +12,7 @@ from toolkit.errors import PreflightError
 from toolkit.terraform.state_file import State
 
 CONTEXT: Any = SimpleNamespace(
-    environment=SimpleNamespace(env="dev", account_id="1"), access=SimpleNamespace(endpoint_url=None)
+    environment=SimpleNamespace(name="dev", account_id="1"), access=SimpleNamespace(endpoint_url=None)
 )
 
 

@@ -127,7 +127,13 @@ MISTAKES = {
         "models.qwen3-8b.serving.engine",
         "did you mean vllm?",
     ),
-    "CPU for vLLM": ("ml.g6.2xlarge", "ml.c7i.xlarge", 17, "models.qwen3-8b.instance_type", "built for GPU"),
+    "CPU for vLLM": (
+        "ml.g6.2xlarge",
+        "ml.c7i.xlarge",
+        17,
+        "models.qwen3-8b.instance_type",
+        "use an instance type with GPU",
+    ),
     "version as a number": (
         "engine: vllm",
         "engine: vllm\n      version: 2.10",
@@ -140,7 +146,7 @@ MISTAKES = {
         'engine: vllm\n      version: "2.99"',
         12,
         "models.qwen3-8b.serving.version",
-        "versions in us-east-1: 2.6",
+        "use one of the versions in us-east-1: 2.6",
     ),
     "version not in the region": (
         VALID,

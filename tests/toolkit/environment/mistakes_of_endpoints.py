@@ -237,7 +237,7 @@ KINDS = {
         "    endpoint: {serverless: {}}\n",
         11,
         f"{MODEL}.serving.engine",
-        "does not run serverless (CPU on x86_64); it is built for GPU",
+        "does not run serverless (CPU on x86_64); use an instance type with GPU",
     ),
     "serverless capacity": beside(
         SERVERLESS + "    capacity: {max: 2}\n", 24, "capacity", "up to serverless.max_concurrency"
@@ -311,7 +311,9 @@ VARIANTS = {
         "did you mean revision?",
     ),
     "variant on a CPU": added(
-        "variants: {a: {instance_type: ml.c7i.xlarge}}", "variants.a.instance_type", "is built for GPU"
+        "variants: {a: {instance_type: ml.c7i.xlarge}}",
+        "variants.a.instance_type",
+        "use an instance type with GPU",
     ),
     "variant's capacity": added(
         "variants: {a: {capacity: {min: 2}}}", "variants.a.capacity", "min 2 is more than max 1"

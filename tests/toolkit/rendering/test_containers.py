@@ -154,7 +154,7 @@ def test_weights_of_this_machine(tmp_path: Path, source: str) -> None:
 def test_weights_that_the_toolkit_stages_have_an_address(tmp_path: Path, source: str) -> None:
     engine = "llama_cpp" if "path" in source else "vllm"
     model = f"serving: {{engine: {engine}}}\n{source}instance_type: ml.g6.2xlarge"
-    with pytest.raises(ValueError, match="weights of m in"):
+    with pytest.raises(ValueError, match="staged weights of m"):
         variables(tmp_path, model)
 
 

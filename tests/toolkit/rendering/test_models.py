@@ -157,7 +157,7 @@ def test_a_shadow(tmp_path: Path) -> None:
 
 
 def test_weights_of_a_variant_without_an_address_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="weights of m/new in"):
+    with pytest.raises(ValueError, match="staged weights of m/new"):
         variables(tmp_path, f"{CPU}variants:\n  new: {{source: {{path: other/}}}}")
 
 

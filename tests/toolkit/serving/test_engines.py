@@ -47,7 +47,7 @@ def test_a_model_is_spread_over_all_gpus() -> None:
 
 
 def test_an_engine_that_cannot_load_from_the_hub_is_not_asked_to() -> None:
-    with pytest.raises(ValueError, match="from the hub"):
+    with pytest.raises(ValueError, match="from the Hub"):
         container_environment(LLAMA_CPP, served_name="m", options={}, instance=CPU, hub=Hub("a/b", "0" * 40))
 
 
