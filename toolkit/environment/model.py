@@ -182,7 +182,7 @@ class Model(ConfigModel):
     instance_type: InstanceType | None = Field(default=None, examples=["ml.g6.2xlarge"])
     """SageMaker instance type; required except for serverless endpoints."""
     capacity: Capacity = Capacity()
-    """How many instances serve the model."""
+    """Number of instances of the model."""
     startup_timeout_seconds: Timeout = 600
     """Timeout of the container start in seconds; loading large weights takes minutes."""
     download_timeout_seconds: Timeout | None = None
@@ -205,7 +205,7 @@ class Model(ConfigModel):
     aliases: tuple[Alias, ...] = ()
     """Further names of the model in the API."""
     limits: Limits = Limits()
-    """What the API lets clients ask of it."""
+    """Limits of requests to the model through the API."""
     fallback: ModelName | None = None
     """Model that serves requests while this one has no capacity, as long as no token has been sent."""
 
