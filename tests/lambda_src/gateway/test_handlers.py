@@ -106,22 +106,35 @@ def test_malformed_json(client: httpx.Client, engine: Any) -> None:
     assert engine.bodies == []
 
 
-def test_the_openai_client_reads_responses_streams_and_errors(gateway: Any, engine: Any) -> None:
-    client = openai.OpenAI(base_url=f"{gateway.address}/v1", api_key="unused", max_retries=0)
-    ask = {"model": "demo", "messages": [{"role": "user", "content": "Hi"}]}
+@pytest.fixture
+def openai_client(gateway: Any) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{gateway.address}/v1", api_key="unused", max_retries=0)
+
+
+def chat(client: openai.OpenAI, **options: Any) -> Any:
+    messages: Any = [{"role": "user", "content": "Hi"}]
+    return client.chat.completions.create(model="demo", messages=messages, **options)
+
+
+def test_the_openai_client_reads_whole_and_streamed_chats(openai_client: openai.OpenAI, engine: Any) -> None:
     engine.respond(*RESPONSE)
-    assert client.chat.completions.create(**ask).choices[0].message.content == "Grüß dich 🙂"  # type: ignore[call-overload]
-    pieces = [chunk.choices[0].delta.content for chunk in client.chat.completions.create(**ask, stream=True)]  # type: ignore[call-overload]
-    assert "".join(pieces) == "Grüß dich 🙂"
+    assert chat(openai_client).choices[0].message.content == "Grüß dich 🙂"
+    texts = [chunk.choices[0].delta.content for chunk in chat(openai_client, stream=True)]
+    assert "".join(texts) == "Grüß dich 🙂"
+
+
+def test_the_openai_client_raises_its_exceptions(openai_client: openai.OpenAI, engine: Any) -> None:
     with pytest.raises(openai.NotFoundError):
-        client.models.retrieve("other")
+        openai_client.models.retrieve("other")
     engine.error = (400, "ThrottlingException", {})
     with pytest.raises(openai.RateLimitError):
-        client.chat.completions.create(**ask)  # type: ignore[call-overload]
-    engine.reset()
+        chat(openai_client)
+
+
+def test_the_openai_client_raises_errors_in_streams(openai_client: openai.OpenAI, engine: Any) -> None:
     engine.respond(RESPONSE[0])
     with pytest.raises(openai.APIError, match="ended early"):
-        list(client.chat.completions.create(**ask, stream=True))  # type: ignore[call-overload]
+        list(chat(openai_client, stream=True))
 
 
 def text(content: str, finish: str | None = None) -> dict[str, Any]:
@@ -151,34 +164,48 @@ def test_a_plain_completion(client: httpx.Client, engine: Any) -> None:
     assert [chunk["choices"][0]["text"] for chunk in chunks] == ["Once ", "upon"]
 
 
-def test_the_openai_client_reads_embeddings(gateway: Any, engine: Any) -> None:
-    client = openai.OpenAI(base_url=f"{gateway.address}/v1", api_key="unused", max_retries=0)
-    vectors = [[0.5, -1.5], [2.0, 0.25]]
-    data = [{"index": i, "embedding": vector} for i, vector in enumerate(vectors)]
+VECTORS = [[0.5, -1.5], [2.0, 0.25]]
+
+
+def test_the_openai_client_reads_embeddings(openai_client: openai.OpenAI, engine: Any) -> None:
+    data = [{"index": index, "embedding": vector} for index, vector in enumerate(VECTORS)]
     whole = json.dumps({"data": data, "usage": {"prompt_tokens": 2, "total_tokens": 2}}).encode()
     engine.respond(whole[:30], whole[30:])
-    body = client.embeddings.create(model="demo", input=["a", "b"])
+    response = openai_client.embeddings.create(model="demo", input=["a", "b"])
     # The client requests base64 by default, and decodes it.
     assert engine.bodies[0] == {"input": ["a", "b"], "encoding_format": "base64"}
-    assert [item.embedding for item in body.data] == vectors
-    assert body.usage.prompt_tokens == 2
-    engine.respond(json.dumps(vectors[:1]).encode())
-    body = client.embeddings.create(model="vectors", input="a", dimensions=2)
-    assert engine.bodies[1] == {"inputs": ["a"], "dimensions": 2}
-    assert [item.embedding for item in body.data] == vectors[:1]
+    assert [item.embedding for item in response.data] == VECTORS
+    assert response.usage.prompt_tokens == 2
+
+
+def test_the_openai_client_reads_embeddings_of_tei(openai_client: openai.OpenAI, engine: Any) -> None:
+    engine.respond(json.dumps(VECTORS[:1]).encode())
+    response = openai_client.embeddings.create(model="vectors", input="a", dimensions=2)
+    assert engine.bodies[0] == {"inputs": ["a"], "dimensions": 2}
+    assert [item.embedding for item in response.data] == VECTORS[:1]
+
+
+def test_chats_with_an_embedding_model_are_refused(openai_client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
-        client.chat.completions.create(model="vectors", messages=[{"role": "user", "content": "Hi"}])
+        openai_client.chat.completions.create(model="vectors", messages=[{"role": "user", "content": "Hi"}])
     assert caught.value.param == "model"
 
 
-def test_model_limits(client: httpx.Client, engine: Any) -> None:
+def test_the_default_token_limit_is_sent(client: httpx.Client, engine: Any) -> None:
     engine.respond(*RESPONSE)
-    request = {**CHAT, "model": "short"}
-    assert client.post("/v1/chat/completions", json=request).status_code == 200
+    assert client.post("/v1/chat/completions", json={**CHAT, "model": "short"}).status_code == 200
     assert engine.bodies[0]["max_tokens"] == 7
-    refused = client.post("/v1/chat/completions", json={**request, "max_completion_tokens": 10})
+
+
+def test_requests_beyond_the_token_ceiling_get_400(client: httpx.Client) -> None:
+    refused = client.post(
+        "/v1/chat/completions", json={**CHAT, "model": "short", "max_completion_tokens": 10}
+    )
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "max_completion_tokens")
-    large = client.post("/v1/chat/completions", json={**request, "user": "x" * 1000})
+
+
+def test_requests_beyond_the_body_limit_get_413(client: httpx.Client) -> None:
+    large = client.post("/v1/chat/completions", json={**CHAT, "model": "short", "user": "x" * 1000})
     assert (large.status_code, large.json()["error"]["code"]) == (413, "request_too_large")
     huge = client.post("/v1/chat/completions", content=b" " * (6 * 1024 * 1024 + 1))
     assert huge.status_code == 413
