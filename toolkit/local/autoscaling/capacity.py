@@ -14,6 +14,8 @@ from toolkit.local.autoscaling.models import Activities, Activity, Target
 from toolkit.local.awsapi import ApiError, Members
 from toolkit.local.timescale import scaled
 
+_log = logging.getLogger(__name__)
+
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 
 _RESOURCE = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
@@ -68,8 +70,6 @@ class Variants:
         request = {"EndpointName": match[1], "DesiredWeightsAndCapacities": desired}
         self._operations["UpdateEndpointWeightsAndCapacities"](region, request)
 
-
-_log = logging.getLogger(__name__)
 
 # How often to check a change in progress.
 _POLL_SECONDS = 0.1

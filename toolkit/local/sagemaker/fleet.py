@@ -135,9 +135,9 @@ class Variant:
             self.instances.remove(instance)
             self.draining.append(instance)
         starts = [self._start(context, timeout) for _ in range(count - len(self.instances))]
-        await run_all(*starts, *(self._release(instance) for instance in list(self.draining)))
+        await run_all(*starts, *(self._drain(instance) for instance in list(self.draining)))
 
-    async def _release(self, instance: Instance) -> None:
+    async def _drain(self, instance: Instance) -> None:
         await instance.drain(DRAIN_SECONDS)
         await instance.stop()
         # An idle serverless variant and a deployment may both stop the instance.

@@ -23,6 +23,8 @@ from toolkit.local import children, logs, timescale, upstream
 from toolkit.local.children import reserved_port
 from toolkit.local.sagemaker.exceptions import InstanceError, InstanceTimeoutError
 
+_log = logging.getLogger(__name__)
+
 _POLL_SECONDS = 0.25
 # Pings take a few thousandths of the time; processor time is measured in hundredths of a second.
 _IDLE_SHARE = 0.05
@@ -68,8 +70,6 @@ def _family(pid: int) -> list[psutil.Process]:
     except psutil.NoSuchProcess:
         return []
 
-
-_log = logging.getLogger(__name__)
 
 _PING_SECONDS = 0.05
 _PING_MAX_SECONDS = 1.0

@@ -65,7 +65,7 @@ async def _roll_back(endpoint: Endpoint, deployment: Deployment, reason: str) ->
         # Each fleet keeps its traffic and its instances.
         for fleet in endpoint.fleets:
             fleet.stage = None
-        endpoint.change("UpdateRollbackFailed", f"{reason} The old fleet did not come up again: {error}")
+        endpoint.change("UpdateRollbackFailed", f"{reason} The old fleet could not be restored: {error}")
     else:
         # As on AWS: only the FailureReason and the configuration show that the update rolled back.
         endpoint.change("InService", reason)

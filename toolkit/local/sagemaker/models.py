@@ -15,6 +15,8 @@ from toolkit.local.sagemaker.deployment import Traffic
 from toolkit.local.sagemaker.fleet import Fleet, Variant
 from toolkit.local.service import ACCOUNT_ID
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass
 class Resource:
@@ -135,40 +137,34 @@ class Tags:
         return [{"Key": key, "Value": value} for key, value in sorted(self._tags.get(arn, {}).items())]
 
 
-def page(rows: list[Members], request: Mapping[str, Any], *, name: str, default_order: str) -> Members:
-    """One page of a List operation: `rows` filtered, sorted and limited by the request.
+def page(member: str, rows: list[Members], request: Mapping[str, Any], *, name: str) -> Members:
+    """The response of a List operation: a page of `rows`, filtered and sorted by the request.
 
     Args:
+        member: the response's member with the rows.
         rows: summaries with at least `name`, and `CreationTime` in seconds.
         request: the operation's members.
         name: the member of a summary that holds the resource's name.
-        default_order: `Ascending` or `Descending`.
-
-    Returns:
-        `rows`, and `NextToken` if more rows follow.
     """
     matches = [row for row in rows if _matches(row, request, name)]
     sort_by = {"Name": name, "Status": "EndpointStatus"}.get(request.get("SortBy", ""), "")
     sort_by = sort_by or request.get("SortBy") or "CreationTime"
-    descending = request.get("SortOrder", default_order) == "Descending"
+    descending = request.get("SortOrder") != "Ascending"
     matches.sort(key=lambda row: (row.get(sort_by, ""), row[name]), reverse=descending)
     start = int(request.get("NextToken") or 0)
     end = start + int(request.get("MaxResults") or 10)
     more = {"NextToken": str(end)} if end < len(matches) else {}
-    return {"rows": matches[start:end], **more}
+    return {member: matches[start:end], **more}
 
 
 def _matches(row: Members, request: Mapping[str, Any], name: str) -> bool:
-    for bound, member in (("CreationTime", "CreationTime"), ("LastModifiedTime", "LastModifiedTime")):
-        if row.get(member, 0) >= request.get(f"{bound}Before", float("inf")):
+    for member in ("CreationTime", "LastModifiedTime"):
+        if row.get(member, 0) >= request.get(f"{member}Before", float("inf")):
             return False
-        if row.get(member, 0) <= request.get(f"{bound}After", float("-inf")):
+        if row.get(member, 0) <= request.get(f"{member}After", float("-inf")):
             return False
-    wanted_status = request.get("StatusEquals")
-    return request.get("NameContains", "") in row[name] and wanted_status in (None, row.get("EndpointStatus"))
-
-
-_log = logging.getLogger(__name__)
+    status = request.get("StatusEquals")
+    return request.get("NameContains", "") in row[name] and status in (None, row.get("EndpointStatus"))
 
 
 @dataclass

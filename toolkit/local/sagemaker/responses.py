@@ -1,8 +1,4 @@
-"""The operations on models, endpoint configurations, endpoints and tags.
-
-Each operation takes the region and the checked request, and returns the response's members or raises
-`ApiError`.
-"""
+"""The operations on models, endpoint configurations, endpoints and tags."""
 
 from __future__ import annotations
 
@@ -31,12 +27,16 @@ from toolkit.local.sagemaker.models import (
 )
 from toolkit.local.service import Cloud
 
+_log = logging.getLogger(__name__)
+
+# Takes the region and the checked request; returns the response's members.
 Operation = Callable[[str, Members], Members]
 
+_IN_PROGRESS = ("Creating", "Updating", "RollingBack", "Deleting")
 
-def without(members: Members, *names: str) -> Members:
-    """A copy of `members` without some of them."""
-    return {name: value for name, value in members.items() if name not in names}
+
+def _without_tags(request: Members) -> Members:
+    return {name: value for name, value in request.items() if name != "Tags"}
 
 
 class Definitions:
@@ -73,8 +73,8 @@ class Definitions:
 
     def _describe_model(self, region: str, request: Members) -> Members:
         model = self.models[region].get(request["ModelName"])
-        response = {"EnableNetworkIsolation": False, **model.definition}
-        return {**response, "ModelArn": model.arn, "CreationTime": model.created}
+        identity = {"ModelArn": model.arn, "CreationTime": model.created}
+        return {"EnableNetworkIsolation": False, **model.definition, **identity}
 
     def _delete_model(self, region: str, request: Members) -> Members:
         self._tags.forget(self.models[region].remove(request["ModelName"]).arn)
@@ -85,8 +85,7 @@ class Definitions:
             {"ModelName": model.name, "ModelArn": model.arn, "CreationTime": model.created}
             for model in self.models[region]
         ]
-        response = page(rows, request, name="ModelName", default_order="Descending")
-        return {**without(response, "rows"), "Models": response["rows"]}
+        return page("Models", rows, request, name="ModelName")
 
     def _create_configuration(self, region: str, request: Members) -> Members:
         variants = request["ProductionVariants"] + request.get("ShadowProductionVariants", [])
@@ -130,8 +129,7 @@ class Definitions:
             }
             for configuration in self.configurations[region]
         ]
-        response = page(rows, request, name="EndpointConfigName", default_order="Descending")
-        return {**without(response, "rows"), "EndpointConfigs": response["rows"]}
+        return page("EndpointConfigs", rows, request, name="EndpointConfigName")
 
     def _add_tags(self, _: str, request: Members) -> Members:
         arn = request["ResourceArn"]
@@ -146,7 +144,7 @@ class Definitions:
         return {}
 
     def _create(self, collection: Collection[Resource], name: str, request: Members) -> Resource:
-        resource = Resource(name, collection.arn(name), without(request, "Tags"))
+        resource = Resource(name, collection.arn(name), _without_tags(request))
         collection.add(resource)
         self._tags.add(resource.arn, request.get("Tags", []))
         return resource
@@ -162,11 +160,6 @@ def _check_serverless(config: Members) -> None:
             f"ProvisionedConcurrency {provisioned} is greater than MaxConcurrency {config['MaxConcurrency']}."
         )
         raise ApiError("ValidationException", message)
-
-
-_log = logging.getLogger(__name__)
-
-_IN_PROGRESS = ("Creating", "Updating", "RollingBack", "Deleting")
 
 
 class Endpoints:
@@ -187,7 +180,6 @@ class Endpoints:
         self._definitions = definitions
         self._tags = tags
         self._endpoints: ByRegion[Endpoint] = ByRegion("endpoint", "endpoint")
-
         self.is_scaled: Callable[[str, str], bool] = lambda *_: False
 
     def operations(self) -> dict[str, Operation]:
@@ -224,7 +216,7 @@ class Endpoints:
         endpoint = Endpoint(
             name,
             collection.arn(name),
-            without(request, "Tags"),
+            _without_tags(request),
             region=region,
             configuration=fleet.configuration,
             deployment=request.get("DeploymentConfig"),
@@ -259,12 +251,12 @@ class Endpoints:
     def _check_types(self, endpoint: Endpoint, green: Fleet) -> None:
         """Reject another instance type for a variant that is a scalable target."""
         old = {variant.name: variant.definition.get("InstanceType") for variant in endpoint.variants}
+        new = {variant.name: variant.definition.get("InstanceType") for variant in green.variants}
         changed = [
-            variant.name
-            for variant in green.variants
-            if old.get(variant.name, variant.definition.get("InstanceType"))
-            != variant.definition.get("InstanceType")
-            and self.is_scaled(endpoint.region, f"endpoint/{endpoint.name}/variant/{variant.name}")
+            name
+            for name, instance_type in new.items()
+            if old.get(name, instance_type) != instance_type
+            and self.is_scaled(endpoint.region, f"endpoint/{endpoint.name}/variant/{name}")
         ]
         if changed:
             raise ApiError(
@@ -311,8 +303,7 @@ class Endpoints:
 
     def _list(self, region: str, request: Members) -> Members:
         rows = [summarize(endpoint) for endpoint in self._endpoints[region]]
-        response = page(rows, request, name="EndpointName", default_order="Descending")
-        return {**without(response, "rows"), "Endpoints": response["rows"]}
+        return page("Endpoints", rows, request, name="EndpointName")
 
     def _fleet(self, region: str, endpoint: str, configuration_name: str) -> Fleet:
         configuration = self._definitions.configurations[region].get(configuration_name)

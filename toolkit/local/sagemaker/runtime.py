@@ -22,6 +22,8 @@ from toolkit.local.sagemaker.invocation import CUSTOM_ATTRIBUTES, Invocation
 from toolkit.local.sagemaker.responses import Endpoints
 from toolkit.local.service import ACCOUNT_ID
 
+_log = logging.getLogger(__name__)
+
 MAX_BODY_BYTES = 6 * 1024 * 1024
 
 _PART = eventstream.Event.blob("PayloadPart")
@@ -174,8 +176,6 @@ async def _wait_for_disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
-
-_log = logging.getLogger(__name__)
 
 # A slow shadow variant must not fill memory with pending requests.
 MAX_PENDING = 100

@@ -48,7 +48,7 @@ class SageMakerService:
         async_path = "/endpoints/{name}/async-invocations"
         stream = self._runtime.invoke_with_response_stream
         return [
-            TargetRoute("SageMaker", self._operations, self._operate),
+            TargetRoute("SageMaker", self._operations, self._handle),
             SignedRoute("sagemaker", path, self._runtime.invoke, methods=["POST"]),
             SignedRoute("sagemaker", f"{path}-response-stream", stream, methods=["POST"]),
             SignedRoute("sagemaker", async_path, self._asynchronous.invoke, methods=["POST"]),
@@ -84,7 +84,7 @@ class SageMakerService:
                         name = f"{endpoint.name}/{instance.log_stream}"
                         yield ProcessStatus("model", name, child.pid, child.memory_bytes())
 
-    async def _operate(self, request: Request) -> Response:
+    async def _handle(self, request: Request) -> Response:
         operation = request.path_params["operation"]
         members = self._schema.parse(operation, await request.body())
         response = self._operations[operation](Signature.of(request.headers).region, members)

@@ -49,7 +49,7 @@ def test_a_stuck_endpoint_is_told_and_an_apply_of_what_was_there_before_mends_it
     failed = refused(environment, deployed(NAME, stuck.new), updated)
     assert failed.exit_code == 6
     assert f"endpoint {NAME} is UpdateRollbackFailed" in failed.message
-    assert "The old fleet did not come up again" in str(failed)
+    assert "The old fleet could not be restored" in str(failed)
     assert f"serves now: a mix of {stuck.old} and of what its last update was to bring" in str(failed)
     assert "apply again" in str(failed)
 

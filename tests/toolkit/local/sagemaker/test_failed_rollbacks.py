@@ -73,7 +73,7 @@ def test_a_failed_rollback_serves_both_until_the_next_update(
     assert description["EndpointStatus"] == "UpdateRollbackFailed"
     assert description["EndpointConfigName"] == stuck.old
     assert "Could not find model data" in description["FailureReason"]
-    assert "The old fleet did not come up again" in description["FailureReason"]
+    assert "The old fleet could not be restored" in description["FailureReason"]
     assert "PendingDeploymentSummary" not in description
     old = variant(description)
     assert (old["CurrentInstanceCount"], old["DesiredInstanceCount"], old["CurrentWeight"]) == (1, 2, 0.5)

@@ -20,6 +20,8 @@ from toolkit.local.sagemaker.instance import Instance
 from toolkit.local.sagemaker.invocation import Invocation, InvocationResponse
 from toolkit.local.service import ACCOUNT_ID
 
+_log = logging.getLogger(__name__)
+
 # A notification omits a larger response.
 MAX_RESPONSE_BYTES = 128 * 1024
 
@@ -83,8 +85,6 @@ def _timestamp(seconds: float) -> str:
     moment = datetime.fromtimestamp(seconds, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
-
-_log = logging.getLogger(__name__)
 
 _FAILURE = "application/json"
 

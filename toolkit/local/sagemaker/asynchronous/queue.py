@@ -53,7 +53,7 @@ class Queue:
         self._lost: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
-        self._restarter = asyncio.create_task(self._run())
+        self._dispatcher = asyncio.create_task(self._run())
 
     @property
     def size(self) -> int:
@@ -72,7 +72,7 @@ class Queue:
 
     async def stop(self) -> None:
         """Cancel all requests."""
-        tasks = {self._restarter, *self._tasks}
+        tasks = {self._dispatcher, *self._tasks}
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -149,9 +149,9 @@ class Queue:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._on_done)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _on_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             # A bug in the cloud must not stop the other requests.
