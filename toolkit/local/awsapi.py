@@ -61,6 +61,11 @@ class ApiError(Exception):
         )
 
 
+def json_response(members: Members) -> Response:
+    """The successful response of a JSON service."""
+    return JSONResponse(members, media_type=JSON, headers={"x-amzn-requestid": str(uuid.uuid4())})
+
+
 @dataclass(frozen=True)
 class Signature:
     """A request's SigV4 signature, not verified.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +14,7 @@ from toolkit.local.autoscaling.capacity import DIMENSION, Variants
 from toolkit.local.autoscaling.lifecycle import Region
 from toolkit.local.autoscaling.models import key_of
 from toolkit.local.autoscaling.responses import OPERATIONS
-from toolkit.local.awsapi import JSON, ApiError, Members, Signature, TargetRoute
+from toolkit.local.awsapi import ApiError, Members, Signature, TargetRoute, json_response
 from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.schema import Schema
 from toolkit.local.status import Item
@@ -81,5 +79,4 @@ class AutoScalingService:
         operation = request.path_params["operation"]
         members = self._schema.parse(operation, await request.body())
         response = OPERATIONS[operation](self._region(Signature.of(request.headers).region), members)
-        headers = {"x-amzn-requestid": str(uuid.uuid4())}
-        return Response(json.dumps(response), media_type=JSON, headers=headers)
+        return json_response(response)

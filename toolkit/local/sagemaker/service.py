@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import uuid
 from collections.abc import Iterator, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from toolkit.local.awsapi import JSON, Signature, SignedRoute, TargetRoute
+from toolkit.local.awsapi import Signature, SignedRoute, TargetRoute, json_response
 from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.sagemaker.asynchronous.runtime import AsyncInference
@@ -88,5 +86,4 @@ class SageMakerService:
         operation = request.path_params["operation"]
         members = self._schema.parse(operation, await request.body())
         response = self._operations[operation](Signature.of(request.headers).region, members)
-        headers = {"x-amzn-requestid": str(uuid.uuid4())}
-        return Response(json.dumps(response), media_type=JSON, headers=headers)
+        return json_response(response)
