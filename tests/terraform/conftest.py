@@ -1,4 +1,4 @@
-"""Real Terraform and the real AWS provider, on a copy of terraform/, against the embedded cloud."""
+"""Fixtures: real Terraform and AWS provider on a copy of terraform/, and the embedded cloud."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.support.terraform import Account, Rig, apply_account, copy_project, f
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
     """The embedded cloud."""
-    # At AWS's pace: while Terraform works, autoscaling would scale in fleets that have nothing to do.
+    # AWS's pace: faster autoscaling would scale in idle fleets while Terraform runs.
     with running(tmp_path_factory.mktemp("cloud"), TOOLKIT_LOCAL_TIME_SCALE="1") as process:
         yield process
 
 
 @pytest.fixture(scope="session")
 def rig(tmp_path_factory: pytest.TempPathFactory, cloud: CloudProcess) -> Rig:
-    """Terraform, ready to run on a copy of terraform/."""
+    """Terraform on a copy of terraform/."""
     project = copy_project(tmp_path_factory.mktemp("project"))
     return Rig(project, find_program(project), cloud)
 
@@ -33,5 +33,5 @@ def account(rig: Rig) -> Account:
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Zip files in place of the functions' code."""
+    """Placeholder zip files for the functions."""
     return make_packages(tmp_path_factory.mktemp("packages"))

@@ -14,7 +14,7 @@ from toolkit.errors import TerraformError
 pytestmark = pytest.mark.slow
 
 
-def test_the_state_bucket_is_adopted_and_a_second_plan_is_empty(account: Account) -> None:
+def test_the_state_bucket_is_imported_and_replanning_is_empty(account: Account) -> None:
     assert account.counts.imported == 1
     assert account.counts.remove == 0
     assert account.workspace.outputs() == {
@@ -29,7 +29,7 @@ def test_the_state_bucket_is_adopted_and_a_second_plan_is_empty(account: Account
 
 
 @pytest.mark.parametrize("bucket", ["example-state", "example-models"])
-def test_buckets_are_protected(account: Account, bucket: str) -> None:
+def test_buckets_are_versioned_encrypted_and_private(account: Account, bucket: str) -> None:
     s3 = account.cloud.client("s3")
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     (rule,) = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
@@ -41,15 +41,15 @@ def test_buckets_are_protected(account: Account, bucket: str) -> None:
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_everything_is_tagged(account: Account) -> None:
-    def tags(answer: dict[str, Any]) -> dict[str, str]:
-        return {tag["Key"]: tag["Value"] for tag in answer.get("TagSet", answer.get("Tags"))}
+def test_resources_are_tagged(account: Account) -> None:
+    def tags(response: dict[str, Any]) -> dict[str, str]:
+        return {tag["Key"]: tag["Value"] for tag in response.get("TagSet", response.get("Tags"))}
 
-    wanted = {"team": "platform", "managed-by": "terraform", "stack": "account", "project": "example"}
+    expected = {"team": "platform", "managed-by": "terraform", "stack": "account", "project": "example"}
     s3, iam = account.cloud.client("s3"), account.cloud.client("iam")
-    assert tags(s3.get_bucket_tagging(Bucket="example-state")) == wanted
-    assert tags(s3.get_bucket_tagging(Bucket="example-models")) == wanted
-    assert tags(iam.list_role_tags(RoleName="HuggingfaceExecuteRole")) == wanted
+    assert tags(s3.get_bucket_tagging(Bucket="example-state")) == expected
+    assert tags(s3.get_bucket_tagging(Bucket="example-models")) == expected
+    assert tags(iam.list_role_tags(RoleName="HuggingfaceExecuteRole")) == expected
 
 
 def test_the_state_bucket_cannot_be_destroyed(account: Account) -> None:
@@ -57,10 +57,10 @@ def test_the_state_bucket_cannot_be_destroyed(account: Account) -> None:
         account.workspace.plan(destroy=True)
 
 
-def test_the_committed_lock_file_will_do(account: Account, checkout: Path) -> None:
-    """Terraform adds to a lock file that lacks this machine's platform; then others would see changes."""
+def test_init_does_not_change_the_lock_files(account: Account, checkout: Path) -> None:
+    """Terraform adds hashes for a platform that is missing."""
     for stack in ("account", "inference"):
         lock = (checkout / "terraform" / "stacks" / stack / ".terraform.lock.hcl").read_text()
-        # What the registry publishes: a hash of each archive, and of each archive's content.
+        # The registry publishes two hashes for each platform's archive.
         assert lock.count('"zh:') == 15 and lock.count('"h1:') == 14
         assert (account.workspace.stack.parent / stack / ".terraform.lock.hcl").read_text() == lock

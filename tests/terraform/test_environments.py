@@ -1,7 +1,4 @@
-"""A table of environments, read and rendered by the toolkit and planned with the real provider.
-
-What the plans should be is in `expected/`.
-"""
+"""Plans of a table of environments, rendered by the toolkit, against the expected plans in `expected/`."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def plans(rig: Rig, packages: dict[str, str]) -> dict[str, expectations.Digest]:
-    """What matters of each environment's plan."""
+    """A digest of each environment's plan."""
     expectations.ensure_role(rig)
     return expectations.digests_of(rig, table(), packages)
 
@@ -27,11 +24,11 @@ def test_the_plan_is_as_expected(plans: dict[str, expectations.Digest], name: st
     planned = plans[name]
     expected = expectations.expected(name)
     command = expected_plans.command(name)
-    assert set(planned) == set(expected), f"other models; if that is right, run {command}"
+    assert set(planned) == set(expected), f"the models differ; if that is intended, run {command}"
     for model, resources in planned.items():
-        assert resources == expected[model], f"{name}.{model}: if this is right, run {command}"
+        assert resources == expected[model], f"{name}.{model}: if this is intended, run {command}"
 
 
-def test_nothing_else_is_expected() -> None:
+def test_expected_plans_match_the_table() -> None:
     stored = {file.stem for file in expectations.DIRECTORY.glob("*.json")}
     assert stored == set(table())

@@ -1,4 +1,4 @@
-"""A private API behind a firewall: made, read back and destroyed by people who hold its policies alone."""
+"""Lifecycle of a private API with a firewall, by users that have only the deployers' policies."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ api:
   private: {vpc_endpoint_ids: [vpce-0a1b2c3d]}
   waf: {managed_rules: [AWSManagedRulesSQLiRuleSet]}
 """
-# As the stack calls the module: with the tag that the policies ask for.
+# Tags as in the stack, which the policies require.
 MODULE = """
 variable "gateway" {
   type = string
@@ -80,7 +80,7 @@ output "api_id" {
 }
 """
 HOLDERS = {"deployer": "api-deployer", "viewer": "viewer", "operator": "operator"}
-# What only such an environment has, as statements and as actions of statements that others have, too.
+# Permissions that only such environments have: statements, or actions of shared statements.
 PARTS = {
     "api-deployer": {
         "ManageFirewall": None,
@@ -97,15 +97,15 @@ PARTS = {
 
 @dataclass
 class Inside:
-    """The environment's people, and what they did.
+    """The environment's users and the recorded results.
 
     Attributes:
-        environment: what their policies are for.
-        endpoint: how API Gateway knew the API.
-        found: ids of what a deployer would adopt if no state knew it, and of what would be removed.
+        environment: the environment of their policies.
+        endpoint: the API's endpoint configuration.
+        orphans: ids of orphans that a deployer would import, and of those that it would delete.
         firewall: id of the web ACL.
-        changes: what the viewer's plan found to change afterwards.
-        decisions: what IAM decided on while each of them worked.
+        changes: changes in the viewer's plan after the apply.
+        decisions: IAM's decisions by user.
     """
 
     rig: Rig
@@ -113,14 +113,14 @@ class Inside:
     documents: dict[str, dict[str, Any]]
     workspace: Workspace
     endpoint: dict[str, Any] = field(default_factory=dict)
-    found: list[str] = field(default_factory=list)
+    orphans: list[str] = field(default_factory=list)
     firewall: str = ""
     changes: tuple[Change, ...] | None = None
     decisions: dict[str, list[proof.Decision]] = field(default_factory=dict)
     _keys: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def hold(self) -> None:
-        """Make the users and give them their policies."""
+    def create_users(self) -> None:
+        """Create the users and attach their policies."""
         iam = self.rig.cloud.client("iam")
         for name, document in self.documents.items():
             iam.create_policy(PolicyName=f"llm-inside-{name}", PolicyDocument=json.dumps(document))
@@ -131,39 +131,44 @@ class Inside:
             self._keys[holder] = iam.create_access_key(UserName=f"inside-{holder}")["AccessKey"]
 
     def as_(self, holder: str) -> Workspace:
-        """Terraform with the keys of one of them."""
+        """Terraform with a user's keys."""
         keys = self._keys[holder]
-        mine = {"AWS_ACCESS_KEY_ID": keys["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"]}
-        return replace(self.workspace, environment={**self.workspace.environment, **mine})
+        credentials = {
+            "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+        }
+        return replace(self.workspace, environment={**self.workspace.environment, **credentials})
 
     @property
-    def changed(self) -> list[proof.Decision]:
-        """What was decided for those who change something."""
+    def write_decisions(self) -> list[proof.Decision]:
+        """Decisions for users that change resources."""
         return self.decisions["deployer"] + self.decisions["operator"]
 
-    def live(self) -> None:
-        """Made by a deployer, looked at by a viewer, taken away again."""
+    def run(self) -> None:
+        """Apply as deployer, plan as viewer, destroy as deployer."""
         deployer = self.as_("deployer")
         deployer.apply(deployer.plan())
-        self.bring_back_rules()
-        self.look_for_what_no_state_knows()
+        self.restore_rules()
+        self.find_orphans()
         api = deployer.outputs()["api_id"]
         self.endpoint = self.client("apigateway").get_rest_api(restApiId=api)["endpointConfiguration"]
         self.changes = self.as_("viewer").plan().changes
         deployer.apply(deployer.plan(destroy=True))
 
-    def bring_back_rules(self) -> None:
-        """What a rollback asks for, where the earlier release had other rules; here they are the same."""
+    def restore_rules(self) -> None:
+        """Update the web ACL as a rollback would, with the same rules."""
         waf = self.client("wafv2", "operator")
-        (found,) = self.client("wafv2").list_web_acls(Scope="REGIONAL")["WebACLs"]
-        self.firewall = found["Id"]
-        named = {"Name": found["Name"], "Id": found["Id"], "Scope": "REGIONAL"}
-        there = self.client("wafv2").get_web_acl(**named)["WebACL"]
+        (summary,) = self.client("wafv2").list_web_acls(Scope="REGIONAL")["WebACLs"]
+        self.firewall = summary["Id"]
+        identity = {"Name": summary["Name"], "Id": summary["Id"], "Scope": "REGIONAL"}
+        web_acl = self.client("wafv2").get_web_acl(**identity)["WebACL"]
         members = ("DefaultAction", "Description", "Rules", "VisibilityConfig")
-        waf.update_web_acl(**named, LockToken=found["LockToken"], **{name: there[name] for name in members})
+        waf.update_web_acl(
+            **identity, LockToken=summary["LockToken"], **{name: web_acl[name] for name in members}
+        )
 
-    def look_for_what_no_state_knows(self) -> None:
-        """What a deployer's plan and destroy do after an apply that was cut off."""
+    def find_orphans(self) -> None:
+        """Look for orphans, as plan and destroy do after an interrupted apply."""
         address = "module.api.aws_wafv2_web_acl.this[0]"
         created = (Change(address, "create", "aws_wafv2_web_acl"),)
         plan = Plan(Path("plan"), True, False, Counts(), created, ())
@@ -173,11 +178,11 @@ class Inside:
             patch.setenv(LOCAL_SETTINGS["AWS_SECRET_ACCESS_KEY"], keys["SecretAccessKey"])
             access = AwsAccess("us-east-1", "123456789012", self.rig.cloud.endpoint_url)
             context = Context(self.rig.project, self.environment, access, self.workspace.console, None)
-            self.found = [each.id for each in adoption.find(context, plan)]
-            self.found += [each.id for each in inthefront.removable(context, Leftovers(context))]
+            self.orphans = [orphan.id for orphan in adoption.find(context, plan)]
+            self.orphans += [orphan.id for orphan in inthefront.removable(context, Leftovers(context))]
 
     def client(self, service: str, holder: str | None = None) -> Any:
-        """A boto3 client of one of them, or the administrator's."""
+        """A boto3 client of a user, or of the administrator."""
         keys = self._keys[holder] if holder else {"AccessKeyId": "local", "SecretAccessKey": "local"}
         return boto3.client(
             service,  # type: ignore[call-overload]
@@ -188,18 +193,22 @@ class Inside:
         )
 
     def collect(self) -> None:
-        """Sort what was decided by who asked."""
-        found, _ = enforcing.decided(self.rig.cloud.endpoint_url, lambda each: (holder_of(each), ""))
-        self.decisions = {name: [each for each in found if each.holder == name] for name in HOLDERS}
+        """Group IAM's decisions by user."""
+        decisions, _ = enforcing.decided(
+            self.rig.cloud.endpoint_url, lambda decision: (holder_of(decision), "")
+        )
+        self.decisions = {
+            name: [decision for decision in decisions if decision.holder == name] for name in HOLDERS
+        }
 
 
 def holder_of(decision: Mapping[str, Any]) -> str:
-    """Which of them asked; something else for everybody else."""
+    """The user of a decision; another string for other principals."""
     return str(decision["principal"]).rpartition(":user/inside-")[2]
 
 
 def environment(directory: Path) -> Environment:
-    """The environment whose policies they hold."""
+    """The users' environment."""
     project = Project(directory)
     project.environments.mkdir(parents=True)
     project.environment_file("inside").write_text(ENVIRONMENT)
@@ -208,61 +217,60 @@ def environment(directory: Path) -> Environment:
 
 @pytest.fixture(scope="module")
 def inside(rig: Rig, packages: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
-    """One life of it, with IAM enforced."""
+    """The lifecycle, with IAM enforced."""
     of = environment(tmp_path_factory.mktemp("inside"))
     documents = {
         name: iam.document(Project(ROOT), of, name)[0].content for name in (*iam.NAMES, iam.BOUNDARY)
     }
     workspace = rig.workspace(rig.root("inside", MODULE), {"gateway": packages["gateway"]})
-    lived = Inside(rig, of, documents, workspace)
-    lived.hold()
+    scenario = Inside(rig, of, documents, workspace)
+    scenario.create_users()
     enforcing.enforce(rig.cloud.endpoint_url, True)
     try:
-        lived.live()
-        lived.collect()
-        yield lived
+        scenario.run()
+        scenario.collect()
+        yield scenario
     finally:
         enforcing.enforce(rig.cloud.endpoint_url, False)
 
 
-def test_it_is_made_and_read_back(inside: Inside) -> None:
+def test_the_api_is_private_and_replanning_is_empty(inside: Inside) -> None:
     assert inside.endpoint == {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-0a1b2c3d"]}
     assert inside.changes == ()
     for holder, decisions in inside.decisions.items():
-        assert decisions and [each for each in decisions if not each.allowed] == [], holder
+        assert decisions and [decision for decision in decisions if not decision.allowed] == [], holder
 
 
-def test_a_deployer_finds_the_firewall_that_no_state_knows(inside: Inside) -> None:
-    assert inside.found == [f"{inside.firewall}/llm-inside/REGIONAL", inside.firewall]
+def test_a_deployer_finds_an_orphaned_firewall(inside: Inside) -> None:
+    assert inside.orphans == [f"{inside.firewall}/llm-inside/REGIONAL", inside.firewall]
 
 
-def test_nothing_is_left(inside: Inside) -> None:
+def test_destroy_deletes_all_resources(inside: Inside) -> None:
     client = inside.client
     assert client("wafv2").list_web_acls(Scope="REGIONAL")["WebACLs"] == []
-    assert "llm-inside" not in [each["name"] for each in client("apigateway").get_rest_apis()["items"]]
+    assert "llm-inside" not in [api["name"] for api in client("apigateway").get_rest_apis()["items"]]
     assert client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/llm-inside")["logGroups"] == []
-    assert "llm-inside-gateway" not in [each["RoleName"] for each in client("iam").list_roles()["Roles"]]
+    assert "llm-inside-gateway" not in [role["RoleName"] for role in client("iam").list_roles()["Roles"]]
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_no_part_of_what_they_hold_for_it_is_superfluous(inside: Inside, name: str) -> None:
-    """A deployer may also bring back rules, and an operator publishes what a deployer has published."""
-    asked = inside.decisions["viewer"] if name == "viewer" else inside.changed
+def test_every_permission_for_exposure_is_needed(inside: Inside, name: str) -> None:
+    decisions = inside.decisions["viewer"] if name == "viewer" else inside.write_decisions
     document = inside.documents[name]
-    assert PARTS[name].keys() <= {each["Sid"] for each in document["Statement"]}
-    left = [
+    assert PARTS[name].keys() <= {statement["Sid"] for statement in document["Statement"]}
+    unneeded = [
         str(part)
-        for part in proof.superfluous(name, document, [], asked)
-        if part.sid in PARTS[name] and _counts(part, PARTS[name][part.sid])
+        for part in proof.superfluous(name, document, [], decisions)
+        if part.sid in PARTS[name] and _is_included(part, PARTS[name][part.sid])
     ]
-    assert left == []
+    assert unneeded == []
 
 
-def _counts(part: proof.Part, actions: set[str] | None) -> bool:
+def _is_included(part: proof.Part, actions: set[str] | None) -> bool:
     return actions is None or part.what in actions
 
 
-def test_other_apis_and_their_firewalls_are_out_of_reach(inside: Inside) -> None:
+def test_foreign_apis_and_firewalls_are_denied(inside: Inside) -> None:
     other = inside.client("apigateway").create_rest_api(name="other", tags={"deployment": "llm-other"})["id"]
     stage = f"arn:aws:apigateway:us-east-1::/restapis/{other}/stages/live"
     waf, gateway = inside.client("wafv2", "deployer"), inside.client("apigateway", "deployer")

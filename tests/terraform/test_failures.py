@@ -1,7 +1,6 @@
-"""Updates that fail, and pauses, on the embedded cloud: what is kept, mended and destroyed.
+"""Failed updates, pausing and destroying, on the embedded cloud.
 
-One life of two endpoints, in which each test looks at what its fixture did last: most of a run's time is
-the provider's start.
+The tests share two endpoints and depend on their order, because starting the provider takes most of the time.
 """
 
 from __future__ import annotations
@@ -20,42 +19,42 @@ from toolkit.errors import TerraformError
 
 pytestmark = pytest.mark.slow
 
-BACK, STUCK, STILLBORN = "taken-back", "stuck", "stillborn"
+ROLLED_BACK, STUCK, STILLBORN = "rolled-back", "stuck", "stillborn"
 UNHEALTHY = {"OPENAI_BASE_URL": "http://192.0.2.1/v1"}
 ROLLING = {"strategy": "rolling", "percent": 50, "wait_seconds": 0, "timeout_seconds": 3600}
 BUCKET = "failures-weights"
-Left = dict[str, list[str]]
+Resources = dict[str, list[str]]
 
 
 @dataclass
-class Life:
-    """The endpoints and what was seen of them.
+class Scenario:
+    """The endpoints and their recorded states.
 
     Attributes:
-        own: the server of the endpoint that gets stuck.
-        before: what there was of them when all were well.
-        serving: their configurations then.
-        error: why the update failed.
-        failed: what there was after it.
+        own: the model server of the stuck endpoint.
+        before: resources before the failed update.
+        serving: endpoint configurations before the failed update.
+        error: error of the failed update.
+        failed: resources after the failed update.
     """
 
     stack: Stack
     own: Engine
-    before: Left = field(default_factory=dict)
+    before: Resources = field(default_factory=dict)
     serving: dict[str, str] = field(default_factory=dict)
     error: str = ""
-    failed: Left = field(default_factory=dict)
+    failed: Resources = field(default_factory=dict)
 
     def configuration(self, name: str) -> str:
-        """What an endpoint is on."""
+        """The endpoint's current configuration."""
         return str(self.stack.describe(name)["EndpointConfigName"])
 
     def status(self, name: str) -> str:
-        """In SageMaker's words."""
+        """The endpoint's status."""
         return str(self.stack.describe(name)["EndpointStatus"])
 
     def declare_stuck(self, weights: str) -> None:
-        """Two instances, which load weights when they start and are updated one after the other."""
+        """Declare an endpoint with two instances that load weights and are updated one after the other."""
         s3 = self.stack.rig.cloud.client("s3")
         s3.put_object(Bucket=BUCKET, Key=f"{weights}/weights", Body=weights.encode())
         settings: dict[str, Any] = {"capacity": {"min": 2, "max": 2}, "instance_count": 2}
@@ -63,112 +62,111 @@ class Life:
         self.stack.declare(STUCK, rollout=ROLLING, model_data_s3_uri=uri, environment=environment, **settings)
 
     def remove(self, weights: str) -> Callable[[], None]:
-        """What takes weights away."""
+        """A function that deletes weights."""
         s3 = self.stack.rig.cloud.client("s3")
         return lambda: s3.delete_object(Bucket=BUCKET, Key=f"{weights}/weights")
 
 
 @pytest.fixture(scope="module")
-def made(rig: Rig) -> Iterator[Life]:
-    """Two endpoints that run; in the end, nothing is left of whatever became of them."""
+def scenario(rig: Rig) -> Iterator[Scenario]:
+    """Two running endpoints; destroys whatever is left of them."""
     engine, own = Engine(), Engine()
     rig.cloud.client("s3").create_bucket(Bucket=BUCKET)
-    life = Life(Stack(rig, "failures", engine), own)
-    life.stack.declare(BACK)
-    life.declare_stuck("old")
-    life.stack.apply()
-    life.before = life.stack.left()
-    life.serving = {name: life.configuration(name) for name in (BACK, STUCK)}
-    yield life
-    life.stack.paused = False
-    life.stack.destroy()
+    scenario = Scenario(Stack(rig, "failures", engine), own)
+    scenario.stack.declare(ROLLED_BACK)
+    scenario.declare_stuck("old")
+    scenario.stack.apply()
+    scenario.before = scenario.stack.left()
+    scenario.serving = {name: scenario.configuration(name) for name in (ROLLED_BACK, STUCK)}
+    yield scenario
+    scenario.stack.paused = False
+    scenario.stack.destroy()
     engine.stop()
     own.stop()
 
 
 @pytest.fixture(scope="module")
-def failed(made: Life) -> Life:
-    """The first gets an update that SageMaker takes back, the second one that it cannot take back."""
-    made.stack.declare(BACK, environment=UNHEALTHY)
-    made.declare_stuck("new")
-    made.remove("old")()
-    made.own.asked = made.remove("new")  # by then the first new instance has them
+def failed(scenario: Scenario) -> Scenario:
+    """SageMaker rolls back the first endpoint's update, but cannot roll back the second one's."""
+    scenario.stack.declare(ROLLED_BACK, environment=UNHEALTHY)
+    scenario.declare_stuck("new")
+    scenario.remove("old")()
+    scenario.own.asked = scenario.remove("new")  # after the first new instance has loaded them
     with pytest.raises(TerraformError) as caught:
-        made.stack.apply()
-    made.own.asked = lambda: None
-    made.error = "\n".join([caught.value.message, *caught.value.details])
-    made.failed = made.stack.left()
-    return made
+        scenario.stack.apply()
+    scenario.own.asked = lambda: None
+    scenario.error = "\n".join([caught.value.message, *caught.value.details])
+    scenario.failed = scenario.stack.left()
+    return scenario
 
 
 @pytest.fixture(scope="module")
-def mended(failed: Life) -> Life:
-    """The first is declared as it was before, the second with something else."""
-    failed.stack.declare(BACK)
+def repaired(failed: Scenario) -> Scenario:
+    """The first endpoint has its old content again, the second one has new content."""
+    failed.stack.declare(ROLLED_BACK)
     failed.declare_stuck("other")
     failed.stack.apply()
     return failed
 
 
-def test_paused(made: Life) -> None:
-    stack = made.stack
+def test_pausing_deletes_endpoints_and_resuming_restores_them(scenario: Scenario) -> None:
+    stack = scenario.stack
     stack.paused = True
     stack.apply()
-    for name in made.serving:
+    for name in scenario.serving:
         with pytest.raises(ClientError, match="Could not find"):
             stack.describe(name)
-    assert stack.left() == {**made.before, "endpoints": [], "alarms": [], "targets": []}
-    assert stack.workspace().outputs()["configurations"] == made.serving
+    assert stack.left() == {**scenario.before, "endpoints": [], "alarms": [], "targets": []}
+    assert stack.workspace().outputs()["configurations"] == scenario.serving
     stack.paused = False
     stack.apply()
-    assert {name: made.configuration(name) for name in made.serving} == made.serving
+    assert {name: scenario.configuration(name) for name in scenario.serving} == scenario.serving
 
 
-def test_taken_back(failed: Life) -> None:
-    """SageMaker keeps the old fleet, and so does Terraform what the old fleet is made of."""
-    serving = failed.serving[BACK]
-    assert f"rolled back: {BACK} is on {serving}" in failed.error
-    assert failed.stack.workspace().outputs()["configurations"][BACK] != serving
-    assert failed.status(BACK) == "InService"
+def test_after_a_rollback_nothing_is_deleted(failed: Scenario) -> None:
+    """SageMaker keeps the old fleet, Terraform its model and configuration."""
+    serving = failed.serving[ROLLED_BACK]
+    assert f"rolled back: {ROLLED_BACK} is on {serving}" in failed.error
+    assert failed.stack.workspace().outputs()["configurations"][ROLLED_BACK] != serving
+    assert failed.status(ROLLED_BACK) == "InService"
     for kind in ("models", "configurations"):
         assert set(failed.before[kind]) < set(failed.failed[kind])
 
 
-def test_not_taken_back(failed: Life) -> None:
+def test_a_failed_rollback_is_reported(failed: Scenario) -> None:
     eventually(lambda: failed.status(STUCK) == "UpdateRollbackFailed")
     assert failed.configuration(STUCK) == failed.serving[STUCK]
 
 
-def test_what_served_before_is_still_there(failed: Life) -> None:
-    """Going back makes nothing new, and takes nothing away but the failure."""
-    failed.stack.declare(BACK)
+def test_reverting_only_deletes_the_failed_resources(failed: Scenario) -> None:
+    failed.stack.declare(ROLLED_BACK)
     failed.declare_stuck("old")
     actions = failed.stack.actions()
     alarm = 'aws_cloudwatch_metric_alarm.rollout["AllTraffic/server-errors"]'
     assert {address: action for address, action in actions.items() if action != "delete"} == {
-        f'module.endpoint["{name}"].{alarm}': "update" for name in (BACK, STUCK)
+        f'module.endpoint["{name}"].{alarm}': "update" for name in (ROLLED_BACK, STUCK)
     }
 
 
-def test_what_served_before_serves_again(mended: Life) -> None:
-    assert mended.stack.left(BACK) == {
-        kind: [each for each in rows if BACK in each] for kind, rows in mended.before.items()
+def test_the_reverted_endpoint_has_its_old_resources(repaired: Scenario) -> None:
+    assert repaired.stack.left(ROLLED_BACK) == {
+        kind: [name for name in names if ROLLED_BACK in name] for kind, names in repaired.before.items()
     }
-    assert mended.configuration(BACK) == mended.serving[BACK]
-    assert mended.stack.actions() == {}
+    assert repaired.configuration(ROLLED_BACK) == repaired.serving[ROLLED_BACK]
+    assert repaired.stack.actions() == {}
 
 
-def test_after_an_update_that_was_not_taken_back_comes_another_and_all_that_is_old_goes(mended: Life) -> None:
-    assert mended.status(STUCK) == "InService"
-    assert mended.configuration(STUCK) == mended.stack.workspace().outputs()["configurations"][STUCK]
-    assert [len(mended.stack.left(STUCK)[kind]) for kind in ("models", "configurations")] == [1, 1]
+def test_an_update_after_a_failed_rollback_succeeds(repaired: Scenario) -> None:
+    assert repaired.status(STUCK) == "InService"
+    assert repaired.configuration(STUCK) == repaired.stack.workspace().outputs()["configurations"][STUCK]
+    assert [len(repaired.stack.left(STUCK)[kind]) for kind in ("models", "configurations")] == [1, 1]
 
 
-def test_destroyed_half_way(mended: Life) -> None:
-    """In the end there is a failed update and a failed creation to destroy."""
-    mended.stack.declare(BACK, environment=UNHEALTHY)
-    mended.stack.declare(STILLBORN, environment=UNHEALTHY)
+def test_failed_updates_and_creations_are_recorded(repaired: Scenario) -> None:
+    """The fixture destroys them in the end."""
+    repaired.stack.declare(ROLLED_BACK, environment=UNHEALTHY)
+    repaired.stack.declare(STILLBORN, environment=UNHEALTHY)
     with pytest.raises(TerraformError):
-        mended.stack.apply()
-    assert mended.status(STILLBORN) == "Failed"
-    assert len(mended.stack.left(BACK, STILLBORN)["models"]) == 3
+        repaired.stack.apply()
+    assert repaired.status(STILLBORN) == "Failed"
+    assert len(repaired.stack.left(ROLLED_BACK, STILLBORN)["models"]) == 3

@@ -1,4 +1,4 @@
-"""The API: what API Gateway is given of the contract, and what surrounds it."""
+"""Plans of the API module: the OpenAPI document and its surroundings."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ module "complete" {
   packages = var.packages
 }
 
-module "inside" {
+module "private" {
   source     = "../../modules/inference_api"
-  name       = "inside"
+  name       = "private"
   region     = "us-east-1"
   account_id = "123456789012"
   models     = {}
@@ -48,25 +48,25 @@ module "inside" {
   cors       = { allow_origins = ["https://a.example", "https://b.example"] }
 }
 """
-BASIC, COMPLETE, INSIDE = "module.basic.module.api", "module.complete.module.api", "module.inside"
+BASIC, COMPLETE, PRIVATE = "module.basic.module.api", "module.complete.module.api", "module.private"
 GATEWAY = "aws_lambda_function.gateway[0]"
 
 
 @pytest.fixture(scope="module")
 def planned(rig: Rig, packages: dict[str, str]) -> Planned:
-    """One plan of everything: most of a run's time is the provider's start."""
+    """A single plan for all tests, because starting the provider takes most of the time."""
     return show(rig.workspace(rig.root("api", MODULES), {"packages": packages}))
 
 
 @pytest.fixture(scope="module")
 def contract() -> dict[str, Any]:
-    """The contract, as it is published."""
+    """The published contract."""
     file = ROOT / "terraform" / "modules" / "inference_api" / "openapi.yaml"
     return dict(YAML(typ="safe").load(file.read_text()))
 
 
 def document(planned: Planned, module: str) -> dict[str, Any]:
-    """The OpenAPI document that API Gateway is given."""
+    """The OpenAPI document for API Gateway."""
     openapi = json.loads(planned.values(f"{module}.aws_api_gateway_rest_api.this[0]")["body"])
     validate(openapi)
     return dict(openapi)
@@ -84,21 +84,21 @@ def variables(planned: Planned, module: str) -> dict[str, str]:
     return dict(planned.values(f"{module}.{GATEWAY}")["environment"][0]["variables"])
 
 
-def test_what_is_deployed_is_the_contract(planned: Planned, contract: dict[str, Any]) -> None:
-    deployed, promised = operations(document(planned, BASIC)), operations(contract)
-    assert deployed.keys() == promised.keys() and len(deployed) == 6
-    for name, operation in promised.items():
+def test_the_deployed_document_matches_the_contract(planned: Planned, contract: dict[str, Any]) -> None:
+    deployed, expected = operations(document(planned, BASIC)), operations(contract)
+    assert deployed.keys() == expected.keys() and len(deployed) == 6
+    for name, operation in expected.items():
         for member in ("operationId", "summary"):
             assert deployed[name][member] == operation[member]
         assert deployed[name]["responses"].keys() == operation["responses"].keys()
         assert all(response["description"] for response in deployed[name]["responses"].values())
-        assert [each["name"] for each in deployed[name].get("parameters", [])] == [
-            each["name"] for each in operation.get("parameters", [])
+        assert [parameter["name"] for parameter in deployed[name].get("parameters", [])] == [
+            parameter["name"] for parameter in operation.get("parameters", [])
         ]
         assert ("requestBody" in deployed[name]) == ("requestBody" in operation)
 
 
-def test_every_operation_streams_and_all_but_one_want_a_key(planned: Planned) -> None:
+def test_operations_stream_and_require_a_key_except_health(planned: Planned) -> None:
     openapi = document(planned, BASIC)
     function = "arn:aws:lambda:us-east-1:123456789012:function:example-dev-gateway"
     for name, operation in operations(openapi).items():
@@ -114,8 +114,8 @@ def test_every_operation_streams_and_all_but_one_want_a_key(planned: Planned) ->
     assert openapi["x-amazon-apigateway-api-key-source"] == "AUTHORIZER"
 
 
-def test_a_key_in_either_header_or_in_one_with_answers_kept(planned: Planned) -> None:
-    """API Gateway wants every identity source in a request, so two headers cannot both be sources."""
+def test_results_are_cached_only_with_a_single_key_header(planned: Planned) -> None:
+    """API Gateway requires every identity source in a request, so two headers cannot both be sources."""
 
     def authorizer(module: str) -> dict[str, Any]:
         schemes = document(planned, module)["components"]["securitySchemes"]
@@ -129,7 +129,7 @@ def test_a_key_in_either_header_or_in_one_with_answers_kept(planned: Planned) ->
         "method.request.header.authorization",
         300,
     )
-    # It must not look at the other header then.
+    # The authorizer then ignores the other header.
     headers = [
         planned.values(f"{module}.aws_lambda_function.authorizer[0]")["environment"][0]["variables"][
             "KEY_HEADERS"
@@ -155,7 +155,7 @@ def test_a_key_in_either_header_or_in_one_with_answers_kept(planned: Planned) ->
         ("DEFAULT_5XX", None, None),
     ],
 )
-def test_refusals_look_like_openais(
+def test_gateway_responses_have_openais_format(
     planned: Planned, response: str, status: str | None, code: str | None
 ) -> None:
     gateway_response = document(planned, BASIC)["x-amazon-apigateway-gateway-responses"][response]
@@ -165,18 +165,16 @@ def test_refusals_look_like_openais(
     assert body["error"]["code"] == code and body["error"]["message"]
 
 
-def test_a_status_that_api_gateway_gives_is_in_the_contract(
-    planned: Planned, contract: dict[str, Any]
-) -> None:
-    given = {
-        each["statusCode"]
-        for each in document(planned, BASIC)["x-amazon-apigateway-gateway-responses"].values()
-        if "statusCode" in each
+def test_api_gateways_statuses_are_in_the_contract(planned: Planned, contract: dict[str, Any]) -> None:
+    statuses = {
+        response["statusCode"]
+        for response in document(planned, BASIC)["x-amazon-apigateway-gateway-responses"].values()
+        if "statusCode" in response
     }
-    assert given <= set(operations(contract)["POST /v1/chat/completions"]["responses"])
+    assert statuses <= set(operations(contract)["POST /v1/chat/completions"]["responses"])
 
 
-def test_usage_plans(planned: Planned) -> None:
+def test_usage_plans_have_throttles_and_quotas(planned: Planned) -> None:
     def plan(name: str) -> dict[str, Any]:
         return planned.values(f'{COMPLETE}.aws_api_gateway_usage_plan.this["{name}"]')
 
@@ -194,57 +192,63 @@ def test_usage_plans(planned: Planned) -> None:
     (quota,) = plan("trial")["quota_settings"]
     assert (quota["limit"], quota["period"]) == (1000, "DAY")
     assert plan("search")["quota_settings"] == []
-    # Only what is limited is told to the gateway.
+    # The gateway only needs limits.
     assert json.loads(variables(planned, COMPLETE)["GATEWAY_KEY_MODELS"]) == {"website": ["bge"]}
     assert "GATEWAY_KEY_MODELS" not in variables(planned, BASIC)
 
 
-def test_pages_of_other_origins(planned: Planned) -> None:
+def test_preflight_requests_need_no_key(planned: Planned) -> None:
     assert not [name for name in operations(document(planned, BASIC)) if name.startswith("OPTIONS")]
     openapi = document(planned, COMPLETE)
     for path in openapi["paths"]:
-        # A browser sends no key with it.
         assert openapi["paths"][path]["options"]["security"] == []
+
+
+def test_cors_headers_are_in_all_error_responses(planned: Planned) -> None:
+    openapi = document(planned, COMPLETE)
     assert json.loads(variables(planned, COMPLETE)["GATEWAY_CORS_ORIGINS"]) == ["https://chat.example.com"]
     responses = openapi["x-amazon-apigateway-gateway-responses"]
     allowed = "gatewayresponse.header.Access-Control-Allow-Origin"
-    assert {each["responseParameters"][allowed] for each in responses.values()} == {
+    assert {response["responseParameters"][allowed] for response in responses.values()} == {
         "'https://chat.example.com'"
     }
     assert responses["THROTTLED"]["responseParameters"]["gatewayresponse.header.Retry-After"] == "'1'"
-    several = document(planned, INSIDE)["x-amazon-apigateway-gateway-responses"]
+    several = document(planned, PRIVATE)["x-amazon-apigateway-gateway-responses"]
     assert several["UNAUTHORIZED"]["responseParameters"][allowed] == "'*'"
 
 
-def test_a_domain_of_ones_own(planned: Planned) -> None:
+def test_a_custom_domain_has_a_base_path_and_a_record(planned: Planned) -> None:
     domain = planned.values(f"{COMPLETE}.aws_api_gateway_domain_name.this[0]")
     assert (domain["domain_name"], domain["security_policy"]) == ("llm.example.com", "TLS_1_2")
     assert planned.values(f"{COMPLETE}.aws_api_gateway_base_path_mapping.this[0]")["base_path"] == "prod"
     assert planned.values(f"{COMPLETE}.aws_route53_record.domain[0]")["type"] == "A"
-    # The function is called with the whole path.
+    # API Gateway passes the path with the base path.
     assert variables(planned, COMPLETE)["AWS_LWA_REMOVE_BASE_PATH"] == "/prod"
 
 
-def test_a_firewall_lets_prompts_through(planned: Planned) -> None:
+def test_the_firewall_only_counts_matches_in_bodies(planned: Planned) -> None:
     acl = planned.values(f"{COMPLETE}.aws_wafv2_web_acl.this[0]")
     rules = {rule["name"]: rule for rule in acl["rule"]}
     assert next(iter(rules)) == "rate-per-address" and len(rules) == 4
     assert rules["rate-per-address"]["statement"][0]["rate_based_statement"][0]["limit"] == 1000
     group = rules["AWSManagedRulesCommonRuleSet"]["statement"][0]["managed_rule_group_statement"][0]
-    counted = {each["name"] for each in group["rule_action_override"]}
+    counted = {override["name"] for override in group["rule_action_override"]}
     assert {"SizeRestrictions_BODY", "CrossSiteScripting_BODY"} <= counted
-    # Without a rate there is no rule for it.
-    inside = planned.values(f"{INSIDE}.aws_wafv2_web_acl.this[0]")
-    assert [rule["name"] for rule in inside["rule"]] == ["AWSManagedRulesSQLiRuleSet"]
-    # A sample would show headers, with keys in them.
-    views = [each["visibility_config"][0] for each in [acl, *rules.values()]]
-    assert {view["sampled_requests_enabled"] for view in views} == {False}
     assert f"{COMPLETE}.aws_wafv2_web_acl_association.stage[0]" in planned.changes
+    # Without a rate limit there is no rule for it.
+    private = planned.values(f"{PRIVATE}.aws_wafv2_web_acl.this[0]")
+    assert [rule["name"] for rule in private["rule"]] == ["AWSManagedRulesSQLiRuleSet"]
 
 
-def test_iam_and_private(planned: Planned) -> None:
-    """No authorizer, no keys, and nobody from outside."""
-    assert planned.addresses(INSIDE) == {
+def test_the_firewall_samples_no_requests(planned: Planned) -> None:
+    """Samples would contain headers with API keys."""
+    acl = planned.values(f"{COMPLETE}.aws_wafv2_web_acl.this[0]")
+    views = [item["visibility_config"][0] for item in [acl, *acl["rule"]]]
+    assert {view["sampled_requests_enabled"] for view in views} == {False}
+
+
+def test_iam_authorization_needs_no_authorizer_and_no_keys(planned: Planned) -> None:
+    assert planned.addresses(PRIVATE) == {
         "aws_api_gateway_deployment.this[0]",
         "aws_api_gateway_method_settings.all[0]",
         "aws_api_gateway_rest_api.this[0]",
@@ -257,24 +261,28 @@ def test_iam_and_private(planned: Planned) -> None:
         "aws_wafv2_web_acl.this[0]",
         "aws_wafv2_web_acl_association.stage[0]",
     }
-    openapi = document(planned, INSIDE)
+    openapi = document(planned, PRIVATE)
     assert openapi["components"]["securitySchemes"]["sigv4"]["x-amazon-apigateway-authtype"] == "awsSigv4"
     assert openapi["paths"]["/v1/models"]["get"]["security"] == [{"sigv4": []}]
     assert "x-amazon-apigateway-api-key-source" not in openapi
-    # What API Gateway says of a request without a signature.
+    # The response to a request without a signature.
     unsigned = openapi["x-amazon-apigateway-gateway-responses"]["MISSING_AUTHENTICATION_TOKEN"]
     assert unsigned["statusCode"] == "401"
-    statements = {each["Effect"]: each for each in openapi["x-amazon-apigateway-policy"]["Statement"]}
+
+
+def test_a_private_api_is_limited_to_its_vpc_endpoints(planned: Planned) -> None:
+    policy = document(planned, PRIVATE)["x-amazon-apigateway-policy"]
+    statements = {statement["Effect"]: statement for statement in policy["Statement"]}
     assert statements["Deny"]["Condition"] == {"StringNotEquals": {"aws:SourceVpce": ["vpce-0a"]}}
-    api = planned.values(f"{INSIDE}.aws_api_gateway_rest_api.this[0]")
+    api = planned.values(f"{PRIVATE}.aws_api_gateway_rest_api.this[0]")
     (endpoint,) = api["endpoint_configuration"]
     assert (endpoint["types"], endpoint["vpc_endpoint_ids"]) == (["PRIVATE"], ["vpce-0a"])
     assert "x-amazon-apigateway-policy" not in document(planned, BASIC)
 
 
-def test_the_access_log_tells_who_and_never_the_key(planned: Planned) -> None:
+def test_the_access_log_has_key_ids_but_no_keys(planned: Planned) -> None:
     (settings,) = planned.values(f"{BASIC}.aws_api_gateway_stage.this[0]")["access_log_settings"]
     entries = json.loads(settings["format"])
     assert {"requestId", "status", "error", "keyId", "keyName"} <= entries.keys()
     assert "$context.identity.apiKey" not in entries.values()
-    assert planned.values(f"{INSIDE}.aws_api_gateway_stage.this[0]")["access_log_settings"] == []
+    assert planned.values(f"{PRIVATE}.aws_api_gateway_stage.this[0]")["access_log_settings"] == []

@@ -1,4 +1,4 @@
-"""The inference stack, planned beside an applied account stack."""
+"""Plans of the inference stack, with an applied account stack."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Variables = dict[str, Any]
 
 
 def model(aliases: tuple[str, ...] = (), **settings: Any) -> dict[str, Any]:
-    """A model with one variant, in short."""
+    """A model with one variant."""
     variant = {
         "image": IMAGE,
         "environment": {"SM_LLAMA_CPP_CTX_SIZE": "4096"},
@@ -50,7 +50,7 @@ def model(aliases: tuple[str, ...] = (), **settings: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def variables(packages: dict[str, str]) -> Callable[..., Variables]:
-    """The stack's variables as the toolkit renders them."""
+    """A function that returns the stack's variables, as rendered by the toolkit."""
 
     def make(**settings: Any) -> Variables:
         return {
@@ -83,7 +83,7 @@ def variables(packages: dict[str, str]) -> Callable[..., Variables]:
 
 @pytest.fixture(scope="module")
 def planned(rig: Rig, account: Account, variables: Callable[..., Variables]) -> Planned:
-    """A plan with several models, of which two differ from the first in one thing each."""
+    """A plan with several models, two of which differ from the first in one setting."""
     models = {
         "smollm2": {**model(aliases=("default",)), **API},
         "smollm2.grown": model(capacity={"min": 2, "max": 4}),
@@ -98,8 +98,8 @@ def planned(rig: Rig, account: Account, variables: Callable[..., Variables]) -> 
             "endpoint": {"type": "async", "async": {"output_s3_uri": "s3://example-models/a/"}},
         },
     }
-    given = variables(models=models, instance_counts={"smollm2.grown": {"AllTraffic": 3}, "gone": {"x": 9}})
-    return show(rig.workspace(rig.project.stack("inference"), given, account.backend))
+    inputs = variables(models=models, instance_counts={"smollm2.grown": {"AllTraffic": 3}, "gone": {"x": 9}})
+    return show(rig.workspace(rig.project.stack("inference"), inputs, account.backend))
 
 
 def test_names_follow_the_prefix(planned: Planned) -> None:
@@ -109,26 +109,26 @@ def test_names_follow_the_prefix(planned: Planned) -> None:
     assert sorted(roles) == ["example-dev-authorizer", "example-dev-gateway"]
 
 
-def test_models_run_in_the_account_stacks_role(planned: Planned) -> None:
+def test_models_use_the_account_stacks_execution_role(planned: Planned) -> None:
     (role,) = {planned.values(a)["execution_role_arn"] for a in planned.changes if "aws_sagemaker_model" in a}
     assert role == "arn:aws:iam::123456789012:role/HuggingfaceExecuteRole"
 
 
 def names(planned: Planned, model: str, resource: str) -> list[str]:
-    """What a model's resources of a kind are called, without the model's part."""
+    """Hashes in the names of a model's resources of a type."""
     prefix = f'module.endpoint["{model}"].{resource}.this['
     return [
         str(planned.values(a)["name"]).rpartition("-")[2] for a in planned.changes if a.startswith(prefix)
     ]
 
 
-def test_a_count_is_no_new_content(planned: Planned) -> None:
+def test_instance_counts_are_not_part_of_the_hash(planned: Planned) -> None:
     (first,) = names(planned, "smollm2", "aws_sagemaker_model")
     assert names(planned, "smollm2.grown", "aws_sagemaker_model") == [first]
     assert names(planned, "smollm2-other", "aws_sagemaker_model") != [first]
 
 
-def test_a_rollout_begins_with_the_count_that_runs(planned: Planned) -> None:
+def test_a_configuration_starts_with_the_current_count(planned: Planned) -> None:
     counts = {
         str(planned.values(a)["name"]).rpartition("-")[0]: planned.values(a)["production_variants"][0][
             "initial_instance_count"
@@ -143,7 +143,7 @@ def test_a_rollout_begins_with_the_count_that_runs(planned: Planned) -> None:
     }
 
 
-def test_the_gateway_knows_and_may_invoke_exactly_these(planned: Planned) -> None:
+def test_the_gateway_can_invoke_exactly_its_models(planned: Planned) -> None:
     gateway = planned.values("module.api.aws_lambda_function.gateway[0]")
     assert gateway["layers"] == ["arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:30"]
     assert json.loads(gateway["environment"][0]["variables"]["GATEWAY_MODELS"]) == {
@@ -164,7 +164,7 @@ def test_the_gateway_knows_and_may_invoke_exactly_these(planned: Planned) -> Non
     ]
 
 
-def test_what_the_toolkit_reads(planned: Planned) -> None:
+def test_outputs_contain_what_the_toolkit_reads(planned: Planned) -> None:
     assert set(planned.content["planned_values"]["outputs"]) == {
         "api_domain_url",
         "api_execution_arn",
@@ -198,7 +198,7 @@ def test_what_the_toolkit_reads(planned: Planned) -> None:
     assert planned.output("paused") is False
 
 
-def test_the_environments_settings_arrive(planned: Planned) -> None:
+def test_settings_tags_and_retention_are_applied(planned: Planned) -> None:
     api = planned.values("module.api.aws_api_gateway_rest_api.this[0]")
     assert (
         api["description"]
@@ -207,16 +207,16 @@ def test_the_environments_settings_arrive(planned: Planned) -> None:
     )
     assert api["tags_all"] == TAGS
     taggable = [change["after"] for change in planned.changes.values() if "tags_all" in change["after"]]
-    assert {type(each["tags_all"]) for each in taggable} == {dict}
-    assert [each for each in taggable if each["tags_all"] != api["tags_all"]] == []
+    assert {type(resource["tags_all"]) for resource in taggable} == {dict}
+    assert [resource for resource in taggable if resource["tags_all"] != api["tags_all"]] == []
     groups = {planned.values(a)["retention_in_days"] for a in planned.changes if "log_group" in a}
     assert groups == {14}
     (throttle,) = planned.values('module.api.aws_api_gateway_usage_plan.this["default"]')["throttle_settings"]
     assert throttle == {"rate_limit": 5, "burst_limit": 10}
 
 
-def test_functions_may_never_be_allowed_more_than_the_boundary(planned: Planned) -> None:
-    roles = {each.split('"')[1] for each in planned.changes if ".aws_iam_role.function[" in each}
+def test_function_roles_have_the_permissions_boundary(planned: Planned) -> None:
+    roles = {address.split('"')[1] for address in planned.changes if ".aws_iam_role.function[" in address}
     assert roles
     for role in roles:
         values = planned.values(f'module.api.aws_iam_role.function["{role}"]')
@@ -225,12 +225,12 @@ def test_functions_may_never_be_allowed_more_than_the_boundary(planned: Planned)
         )
 
 
-def test_only_the_environments_account_will_do(planned: Planned) -> None:
+def test_other_accounts_are_rejected(planned: Planned) -> None:
     provider = planned.content["configuration"]["provider_config"]["aws"]["expressions"]
     assert provider["allowed_account_ids"]["references"] == ["var.account_id"]
 
 
-def test_weights_that_the_role_cannot_read(
+def test_weights_outside_the_model_store_are_rejected(
     rig: Rig, account: Account, variables: Callable[..., Variables]
 ) -> None:
     elsewhere = variables(models={"m": model(model_data_s3_uri="s3://elsewhere/m/")})
@@ -239,10 +239,10 @@ def test_weights_that_the_role_cannot_read(
         workspace.plan()
 
 
-def test_what_is_in_front_of_the_api_already_is_imported(
+def test_domain_record_and_firewall_are_imported_by_id(
     rig: Rig, account: Account, variables: Callable[..., Variables]
 ) -> None:
-    """What an apply that was cut off has left there goes by these ids."""
+    """Orphans of an interrupted apply."""
     access = AwsAccess("us-east-1", "123456789012", rig.cloud.endpoint_url)
     front = Front(access, "example-dev", "import.example.com", "models")
     target, web_acl = front.domain(TAGS), front.firewall(TAGS)
@@ -255,19 +255,19 @@ def test_what_is_in_front_of_the_api_already_is_imported(
         "aws_route53_record.domain": f"{front.zone}_{front.name}_A",
         "aws_wafv2_web_acl.this": f"{web_acl['Id']}/example-dev/REGIONAL",
     }
-    given = variables(adopt={name.partition(".")[0]: [{"id": id_}] for name, id_ in ids.items()})
-    given["api"] |= {"domain": {**domain, "hosted_zone_id": front.zone}, "waf": {}}
+    inputs = variables(adopt={name.partition(".")[0]: [{"id": id_}] for name, id_ in ids.items()})
+    inputs["api"] |= {"domain": {**domain, "hosted_zone_id": front.zone}, "waf": {}}
     try:
-        planned = show(rig.workspace(rig.project.stack("inference"), given, account.backend))
+        planned = show(rig.workspace(rig.project.stack("inference"), inputs, account.backend))
     finally:
         access.wafv2.delete_web_acl(
             Name="example-dev", Scope="REGIONAL", Id=web_acl["Id"], LockToken=web_acl["LockToken"]
         )
-    changes = {each["address"]: each["change"] for each in planned.content["resource_changes"]}
-    found = {name: changes[f"module.api.{name}[0]"] for name in ids}
-    assert {name: change["importing"]["id"] for name, change in found.items()} == ids
-    # The mapping will lead to the API that is yet to be made, and the firewall gets its texts.
-    assert {name: change["actions"] for name, change in found.items()} == {
+    changes = {resource["address"]: resource["change"] for resource in planned.content["resource_changes"]}
+    imports = {name: changes[f"module.api.{name}[0]"] for name in ids}
+    assert {name: change["importing"]["id"] for name, change in imports.items()} == ids
+    # The mapping is updated to the new API, the firewall gets its descriptions.
+    assert {name: change["actions"] for name, change in imports.items()} == {
         "aws_api_gateway_domain_name.this": ["no-op"],
         "aws_api_gateway_base_path_mapping.this": ["update"],
         "aws_route53_record.domain": ["no-op"],

@@ -1,4 +1,4 @@
-"""How terraform/ is laid out and written."""
+"""Layout and format of terraform/."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.terraform import copy_project, find_program
 MODULE_FILES = {"README.md", "examples", "main.tf", "outputs.tf", "variables.tf", "versions.tf"}
 
 
-def test_formatted(checkout: Path, tmp_path: Path) -> None:
+def test_the_code_is_formatted(checkout: Path, tmp_path: Path) -> None:
     program = find_program(copy_project(tmp_path))
     result = subprocess.run(
         [*program.argv, "fmt", "-check", "-recursive", "-diff", "terraform"],
@@ -22,7 +22,7 @@ def test_formatted(checkout: Path, tmp_path: Path) -> None:
     assert result.returncode == 0, f"run `terraform fmt -recursive terraform`\n{result.stdout}{result.stderr}"
 
 
-def test_every_module_has_the_usual_files_and_a_short_example(checkout: Path) -> None:
+def test_modules_have_standard_files_and_a_short_example(checkout: Path) -> None:
     modules = sorted((checkout / "terraform" / "modules").iterdir())
     assert modules
     for module in modules:
@@ -30,7 +30,7 @@ def test_every_module_has_the_usual_files_and_a_short_example(checkout: Path) ->
         assert len((module / "examples" / "basic" / "main.tf").read_text().splitlines()) < 40, module
 
 
-def test_every_module_has_its_example_planned(checkout: Path) -> None:
+def test_modules_are_planned_enabled_and_disabled(checkout: Path) -> None:
     planned = (Path(__file__).parent / "test_modules.py").read_text()
     for module in (checkout / "terraform" / "modules").iterdir():
         assert f"../../modules/{module.name}/examples/basic" in planned

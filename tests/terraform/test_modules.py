@@ -1,4 +1,4 @@
-"""The modules' examples, planned; and modules that are switched off."""
+"""Plans of the modules' examples, and of disabled modules."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ module "inference_api" {
 }
 """
 
-SWITCHED_OFF = """
+FURTHER_MODULES = """
 module "off_bucket_baseline" {
   source  = "../../modules/bucket_baseline"
   enabled = false
@@ -174,7 +174,7 @@ module "granted" {
 
   grants = {
     write_s3_uris      = ["s3://models/batch/async/"]
-    topic_arns         = ["arn:aws:sns:us-east-1:123456789012:answers"]
+    topic_arns         = ["arn:aws:sns:us-east-1:123456789012:responses"]
     kms_key_arns       = ["arn:aws:kms:us-east-1:123456789012:key/k"]
     subnet_ids         = ["subnet-a", "subnet-b"]
     security_group_ids = ["sg-a"]
@@ -214,8 +214,8 @@ BASELINE = {
 
 @pytest.fixture(scope="module")
 def planned(rig: Rig, packages: dict[str, str]) -> Planned:
-    """One plan of everything: most of a run's time is the provider's start."""
-    return show(rig.workspace(rig.root("modules", EXAMPLES + SWITCHED_OFF), {"packages": packages}))
+    """A single plan for all tests, because starting the provider takes most of the time."""
+    return show(rig.workspace(rig.root("modules", EXAMPLES + FURTHER_MODULES), {"packages": packages}))
 
 
 def test_a_disabled_module_plans_nothing(planned: Planned) -> None:
@@ -223,12 +223,12 @@ def test_a_disabled_module_plans_nothing(planned: Planned) -> None:
     assert planned.output("off") == [None, None, None, None, {}, {}, {}]
 
 
-def test_a_role_that_is_given_is_not_created(planned: Planned) -> None:
+def test_an_existing_role_is_not_created(planned: Planned) -> None:
     assert planned.addresses("module.given_execution_role") == set()
     assert planned.output("given") == ["arn:aws:iam::123456789012:role/teams/OurRole", "OurRole"]
 
 
-def test_a_pipelines_role_trusts_its_repositorys_jobs_alone(planned: Planned) -> None:
+def test_ci_roles_trust_only_their_repositorys_jobs(planned: Planned) -> None:
     module = "module.pipelines"
     assert planned.addresses(module) == {
         'aws_iam_openid_connect_provider.this["token.actions.githubusercontent.com"]',
@@ -261,13 +261,13 @@ def test_a_pipelines_role_trusts_its_repositorys_jobs_alone(planned: Planned) ->
     }
 
 
-def test_policies_are_the_documents_that_were_given(planned: Planned) -> None:
+def test_policies_contain_the_given_documents(planned: Planned) -> None:
     module = "module.deployer_policies.module.deployer_policies"
     (statement,) = planned.policy(f'{module}.aws_iam_policy.this["example-viewer"]').values()
     assert statement["Action"] == ["sagemaker:DescribeEndpoint"]
 
 
-def test_bucket_baseline(planned: Planned) -> None:
+def test_bucket_baseline_expires_old_versions(planned: Planned) -> None:
     module = "module.bucket_baseline.module.baseline"
     assert planned.addresses(module) == BASELINE
     rules = planned.values(f"{module}.aws_s3_bucket_lifecycle_configuration.this[0]")["rule"]
@@ -278,7 +278,7 @@ def test_bucket_baseline(planned: Planned) -> None:
     assert rules[1]["noncurrent_version_expiration"][0]["noncurrent_days"] == 14
 
 
-def test_model_store(planned: Planned) -> None:
+def test_model_store_is_private_versioned_and_encrypted(planned: Planned) -> None:
     module = "module.model_store.module.model_store"
     assert planned.addresses(module) == {
         "aws_s3_bucket.this[0]",
@@ -309,7 +309,7 @@ def test_model_store(planned: Planned) -> None:
     }
 
 
-def test_execution_role(planned: Planned) -> None:
+def test_execution_role_has_only_the_needed_permissions(planned: Planned) -> None:
     module = "module.execution_role.module.execution_role"
     assert planned.addresses(module) == {"aws_iam_role.this[0]", "aws_iam_role_policy.this[0]"}
     role = planned.values(f"{module}.aws_iam_role.this[0]")
@@ -348,8 +348,7 @@ def test_execution_role(planned: Planned) -> None:
     }
 
 
-def test_execution_role_with_grants(planned: Planned) -> None:
-    """Each limited to what was given, and the rest as without."""
+def test_grants_are_limited_to_the_given_resources(planned: Planned) -> None:
     allowed = planned.policy("module.granted.aws_iam_role_policy.this[0]")
     plain = planned.policy("module.execution_role.module.execution_role.aws_iam_role_policy.this[0]")
     assert set(plain) < set(allowed)
@@ -359,7 +358,7 @@ def test_execution_role_with_grants(planned: Planned) -> None:
     granted = {sid: s["Resource"] for sid, s in allowed.items() if sid not in plain}
     assert granted == {
         "WriteResponsesAndCapturedData": ["arn:aws:s3:::models/batch/async/*"],
-        "NotifyTopics": ["arn:aws:sns:us-east-1:123456789012:answers"],
+        "NotifyTopics": ["arn:aws:sns:us-east-1:123456789012:responses"],
         "UseKeys": [key],
         "GrantKeysToAwsServices": [key],
         "CreateNetworkInterfaces": [
@@ -371,7 +370,7 @@ def test_execution_role_with_grants(planned: Planned) -> None:
         "ReadNetworksAnyResource": ["*"],
     }
     assert allowed["WriteResponsesAndCapturedData"]["Action"] == ["s3:AbortMultipartUpload", "s3:PutObject"]
-    # Only interfaces in these subnets, and keys only for AWS's own services.
+    # Network interfaces in these subnets only, key grants for AWS services only.
     limits = {sid: s["Condition"] for sid, s in allowed.items() if sid in granted and "Condition" in s}
     assert limits == {
         "ManageNetworkInterfaces": {"ArnEquals": {"ec2:Subnet": subnets}},
@@ -379,7 +378,7 @@ def test_execution_role_with_grants(planned: Planned) -> None:
     }
 
 
-def test_api_logging(planned: Planned) -> None:
+def test_api_gateway_can_write_logs(planned: Planned) -> None:
     module = "module.api_logging.module.api_logging"
     role = planned.values(f"{module}.aws_iam_role.this[0]")
     assert role["name"] == "example-us-east-1-api-logs"
@@ -389,7 +388,7 @@ def test_api_logging(planned: Planned) -> None:
     assert f"{module}.aws_api_gateway_account.this[0]" in planned.changes
 
 
-def test_alarms(planned: Planned) -> None:
+def test_alarms_exist_only_with_a_threshold(planned: Planned) -> None:
     module = "module.observability.module.observability"
     alarms = {
         change["after"]["alarm_name"]: change["after"]
@@ -408,19 +407,19 @@ def test_alarms(planned: Planned) -> None:
         assert alarm["treat_missing_data"] == "notBreaching"
 
 
-def test_the_dashboard_shows_what_an_operator_asks_for(planned: Planned) -> None:
+def test_the_dashboard_shows_gateway_and_endpoint_metrics(planned: Planned) -> None:
     def metrics(module: str) -> set[tuple[str, str]]:
         body = json.loads(planned.values(f"{module}.aws_cloudwatch_dashboard.this[0]")["dashboard_body"])
         assert all(widget["properties"]["region"] == "us-east-1" for widget in body["widgets"])
-        places = [(widget["x"], widget["y"]) for widget in body["widgets"]]
-        assert len(set(places)) == len(places)
+        positions = [(widget["x"], widget["y"]) for widget in body["widgets"]]
+        assert len(set(positions)) == len(positions)
         return {(m[0], m[1]) for widget in body["widgets"] for m in widget["properties"]["metrics"]}
 
     shown = metrics("module.observability.module.observability")
     assert shown >= {(NAMESPACE, name) for name in _UNITS}
     assert shown >= {("AWS/ApiGateway", "5XXError"), ("AWS/Lambda", "Throttles")}
     assert ("/aws/sagemaker/Endpoints", "GPUUtilization") in shown
-    # Without models there is nothing to draw of them: CloudWatch would refuse empty graphs.
+    # Without models there are no graphs for them: CloudWatch rejects empty graphs.
     assert {namespace for namespace, _ in metrics("module.bare_observability")} == {
         "InferenceGateway",
         "AWS/ApiGateway",
@@ -432,7 +431,7 @@ def test_the_dashboard_shows_what_an_operator_asks_for(planned: Planned) -> None
 API = "module.inference_api.module.api"
 
 
-def test_inference_api(planned: Planned) -> None:
+def test_inference_api_creates_api_functions_and_logs(planned: Planned) -> None:
     assert planned.addresses(API) == {
         "aws_api_gateway_deployment.this[0]",
         "aws_api_gateway_method_settings.all[0]",
@@ -451,6 +450,9 @@ def test_inference_api(planned: Planned) -> None:
         "aws_lambda_permission.authorizer[0]",
         "aws_lambda_permission.gateway[0]",
     }
+
+
+def test_the_gateway_runs_with_the_web_adapter(planned: Planned) -> None:
     gateway = planned.values(f"{API}.aws_lambda_function.gateway[0]")
     assert (gateway["handler"], gateway["runtime"], gateway["timeout"]) == ("run.sh", "python3.13", 900)
     assert gateway["layers"] == ["arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerArm64:30"]
@@ -466,12 +468,15 @@ def test_inference_api(planned: Planned) -> None:
         "GATEWAY_KEEPALIVE_SECONDS": "30",
         "GATEWAY_LOG_CONTENT": "false",
     }
+
+
+def test_the_api_is_throttled_and_does_not_log_content(planned: Planned) -> None:
     settings = planned.values(f"{API}.aws_api_gateway_method_settings.all[0]")["settings"][0]
     assert (settings["throttling_rate_limit"], settings["throttling_burst_limit"]) == (50, 100)
     assert (settings["logging_level"], settings["data_trace_enabled"]) == ("OFF", False)
 
 
-def test_functions_may_only_what_they_need(planned: Planned) -> None:
+def test_functions_have_only_the_needed_permissions(planned: Planned) -> None:
     def own_log(function: str) -> dict[str, Any]:
         group = f"arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/example-dev-{function}:*"
         actions = ["logs:CreateLogStream", "logs:PutLogEvents"]

@@ -1,4 +1,4 @@
-"""What an apply does to endpoints that run, on the embedded cloud: updates and counts."""
+"""Updates of running endpoints on the embedded cloud."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ KINDS = ("kinds-async", "kinds-serverless", "kinds-full")
 
 
 def declare_kinds(stack: Stack) -> None:
-    """Endpoints that have between them all that an endpoint can have."""
+    """Endpoints that together use every feature."""
     stack.declare("kinds-async", capacity={"min": 0, "max": 2})
     stack.endpoints["kinds-async"]["endpoint"] = {
         "type": "async",
         "async": {
-            "output_s3_uri": "s3://bucket/answers/",
+            "output_s3_uri": "s3://bucket/responses/",
             "error_topic_arn": "arn:aws:sns:us-east-1:123456789012:errors",
             "max_concurrent_invocations": 4,
         },
@@ -67,20 +67,20 @@ class Updated:
     """Endpoints after their second apply.
 
     Attributes:
-        plans: what it was to do, by endpoint.
+        plans: the second plan, by endpoint.
     """
 
     stack: Stack
     plans: dict[str, Planned]
 
     def __getitem__(self, name: str) -> dict[str, str]:
-        """What happened to each of an endpoint's resources."""
+        """Actions on an endpoint's resources."""
         return what(self.plans[name])
 
 
 @pytest.fixture(scope="module")
 def updated(rig: Rig, engine: Engine) -> Iterator[Updated]:
-    """Endpoints that were made, then scaled, then changed, each in a way of its own, or left alone."""
+    """Endpoints that were created, then scaled, then changed in different ways."""
     stack = Stack(rig, "updated", engine)
     room = {"min": 1, "max": 4}
     for name in ("grown", "edited", "beyond", "retuned", "rehoused", "renamed"):
@@ -90,7 +90,7 @@ def updated(rig: Rig, engine: Engine) -> Iterator[Updated]:
     declare_kinds(stack)
     stack.apply()
     for name in ("scheduled", "rescheduled"):
-        stack.bound(name, 3, 6)  # as the schedule does
+        stack.bound(name, 3, 6)  # as the schedule would
     for name in ("grown", "edited", "beyond", "rehoused"):
         stack.scale(name, 3)
     stack.declare("grown", capacity=room, instance_count=3)
@@ -107,20 +107,20 @@ def updated(rig: Rig, engine: Engine) -> Iterator[Updated]:
     stack.destroy()
 
 
-def test_a_fleet_does_not_roll_because_it_grew(updated: Updated) -> None:
+def test_a_scaled_fleet_is_not_rolled_out_again(updated: Updated) -> None:
     stack = updated.stack
     assert updated["grown"] == {}
     assert stack.running("grown") == 3
 
 
-def test_a_rollout_keeps_the_count_that_runs(updated: Updated) -> None:
+def test_a_rollout_keeps_the_current_count(updated: Updated) -> None:
     stack = updated.stack
     assert updated["edited"]["aws_sagemaker_endpoint.this"] == "update"
     assert stack.running("edited") == 3
-    assert stack.running("beyond") == 2  # but within the bounds
+    assert stack.running("beyond") == 2  # limited to the maximum
 
 
-def test_other_rollout_settings_are_for_the_next_rollout(updated: Updated) -> None:
+def test_rollout_settings_apply_to_the_next_rollout(updated: Updated) -> None:
     stack = updated.stack
     assert updated["retuned"] == {"aws_cloudwatch_metric_alarm.rollout": "create"}
     deployed = stack.describe("retuned")["LastDeploymentConfig"]["BlueGreenUpdatePolicy"]
@@ -130,12 +130,12 @@ def test_other_rollout_settings_are_for_the_next_rollout(updated: Updated) -> No
     (planned,) = stack.plan().values(endpoint)["deployment_config"]
     (routing,) = planned["blue_green_update_policy"][0]["traffic_routing_configuration"]
     assert (routing["type"], routing["canary_size"][0]["value"]) == ("CANARY", 50)
-    alarms = {each["alarm_name"] for each in planned["auto_rollback_configuration"][0]["alarms"]}
+    alarms = {alarm["alarm_name"] for alarm in planned["auto_rollback_configuration"][0]["alarms"]}
     assert alarms == {"retuned-AllTraffic-server-errors", "retuned-AllTraffic-latency"}
 
 
-def test_another_instance_type_is_not_that_of_a_scalable_target(updated: Updated) -> None:
-    """SageMaker refuses the update otherwise."""
+def test_a_new_instance_type_deregisters_the_scalable_target(updated: Updated) -> None:
+    """Otherwise SageMaker rejects the update."""
     stack = updated.stack
     assert updated["rehoused"]["aws_appautoscaling_target.this"] == "delete+create"
     assert updated["rehoused"]["aws_sagemaker_endpoint.this"] == "update"
@@ -155,38 +155,38 @@ def test_another_instance_type_is_not_that_of_a_scalable_target(updated: Updated
     assert stack.running("rehoused") == 3
 
 
-def test_an_apply_leaves_the_bounds_of_a_schedule(updated: Updated) -> None:
+def test_an_apply_keeps_the_limits_of_a_schedule(updated: Updated) -> None:
     stack = updated.stack
     assert updated["scheduled"] == {}
     assert stack.bounds("scheduled") == (3, 6)
 
 
-def test_other_bounds_hold_at_once(updated: Updated) -> None:
+def test_changed_limits_apply_immediately(updated: Updated) -> None:
     stack = updated.stack
     assert updated["rescheduled"]["aws_appautoscaling_target.scheduled"] == "delete+create"
     assert stack.bounds("rescheduled") == (1, 5)
 
 
-def test_without_schedules_the_bounds_are_kept(updated: Updated) -> None:
-    """One target goes and one comes for the same variant; it must be there in the end."""
+def test_removing_schedules_keeps_a_scalable_target(updated: Updated) -> None:
+    """Two resources register the same target; the deletion must not deregister the new one."""
     stack = updated.stack
     assert updated["unscheduled"]["aws_appautoscaling_target.scheduled"] == "delete"
     assert updated["unscheduled"]["aws_appautoscaling_target.this"] == "create"
     assert stack.bounds("unscheduled") == (1, 4)
 
 
-def test_other_variants_are_another_endpoint(updated: Updated) -> None:
+def test_renaming_variants_replaces_the_endpoint(updated: Updated) -> None:
     stack = updated.stack
     assert updated["renamed"]["aws_sagemaker_endpoint.this"] == "delete+create"
     (variant,) = stack.describe("renamed")["ProductionVariants"]
     assert variant["VariantName"] == "Other"
 
 
-def test_what_sagemaker_gives_back_is_what_was_planned(updated: Updated) -> None:
-    """A plan right after the apply is empty, whatever the endpoint has."""
+def test_planning_after_an_apply_is_empty(updated: Updated) -> None:
+    """For every feature, and without drift."""
     for name in KINDS:
         assert updated.plans[name].changes == {}
         assert drift.read(updated.plans[name].content) == ()
-    # Nothing has drifted, though AWS has told more of it since, such as the alarms of a policy.
-    told = {each["address"] for each in updated.plans["kinds-async"].content["resource_drift"]}
-    assert 'module.endpoint["kinds-async"].aws_appautoscaling_policy.from_zero["AllTraffic"]' in told
+    # Terraform reports computed attributes that AWS set later, such as the alarms of a policy.
+    reported = {resource["address"] for resource in updated.plans["kinds-async"].content["resource_drift"]}
+    assert 'module.endpoint["kinds-async"].aws_appautoscaling_policy.from_zero["AllTraffic"]' in reported
