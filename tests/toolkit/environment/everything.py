@@ -1,4 +1,4 @@
-"""A valid environment file in which every key stands at least once, but for engines' options."""
+"""A valid environment file with every key at least once, except for options of engines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of environment files that the documentation shows: whoever copies one has a file that is read."""
+"""Examples of environment files in the documentation are valid."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.checkout import ROOT
 from toolkit.environment import load
 from toolkit.project import Project
 
-# What an example leaves out, because it is about something else.
+# Settings that examples omit.
 REST: dict[str, Any] = {"target": "aws", "name": "llm", "region": "us-east-1", "account_id": "123456789012"}
 MODEL: dict[str, Any] = {
     "serving": {"engine": "vllm"},
@@ -26,30 +26,30 @@ INDENTED = re.compile(r"^    (?:account|api|models|policy):\n(?:     .*\n)+", re
 
 
 def examples() -> list[tuple[str, dict[str, Any]]]:
-    found = []
+    parts = []
     for page in sorted((ROOT / "docs").rglob("*.md")):
         text = page.read_text()
         for block in [*FENCED.findall(text), *map(textwrap.dedent, INDENTED.findall(text))]:
             part = YAML(typ="safe", pure=True).load(block)
             if part.keys() <= {"account", "api", "models", "policy"}:
-                found.append((f"{page.name}: {', '.join(part)}", part))
-    return found
+                parts.append((f"{page.name}: {', '.join(part)}", part))
+    return parts
 
 
 EXAMPLES = examples()
 
 
 @pytest.mark.parametrize("part", [part for _, part in EXAMPLES], ids=[name for name, _ in EXAMPLES])
-def test_an_example_is_read(tmp_path: Path, part: dict[str, Any]) -> None:
+def test_a_documented_example_is_valid(tmp_path: Path, part: dict[str, Any]) -> None:
     models = {"smollm2": {}, **part.get("models", {})}
-    whole = {**REST, **part, "models": {name: {**MODEL, **model} for name, model in models.items()}}
+    content = {**REST, **part, "models": {name: {**MODEL, **model} for name, model in models.items()}}
     project = Project(tmp_path)
     file = project.environment_file("dev")
     file.parent.mkdir(parents=True)
-    YAML().dump(whole, file)
+    YAML().dump(content, file)
     assert load(project, "dev").models.keys() == models.keys()
 
 
-def test_all_kinds_of_examples_were_found() -> None:
+def test_examples_of_all_pages_are_checked() -> None:
     pages = {name.partition(":")[0] for name, _ in EXAMPLES}
     assert {"exposure.md", "asynchronous-models.md", "plan-and-apply.md", "api-keys.md"} <= pages

@@ -1,4 +1,4 @@
-"""What is told of settings that protect nothing on this machine."""
+"""Warnings about settings that the embedded cloud does not enforce."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/a"
 
 
 @pytest.mark.parametrize(
-    ("section", "told"),
+    ("section", "warning"),
     [
         ("waf: {}", "api.waf: the embedded cloud stores the firewall but does not apply its rules"),
         ("private: {vpc_endpoint_ids: [vpce-0a1b2c3d]}", "api.private: the embedded cloud has no VPC"),
@@ -22,17 +22,17 @@ CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/a"
         ("access_log: true", ""),
     ],
 )
-def test_what_protects_nothing_here_is_told(tmp_path: Path, section: str, told: str) -> None:
+def test_settings_that_are_not_enforced_are_reported(tmp_path: Path, section: str, warning: str) -> None:
     project = Project(tmp_path)
     project.environments.mkdir(parents=True)
     text = (ROOT / "terraform" / "environments" / "local.yaml").read_text()
     project.environment_file("local").write_text(f"{text}\napi:\n  {section}\n")
-    found = list(emulator_limits.warnings(load(project, "local")))
-    assert len(found) == bool(told)
-    assert all(told in each for each in found)
+    warnings = list(emulator_limits.warnings(load(project, "local")))
+    assert len(warnings) == bool(warning)
+    assert all(warning in text for text in warnings)
 
 
-def test_on_aws_all_of_it_protects(tmp_path: Path) -> None:
+def test_aws_environments_have_no_warnings(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.environments.mkdir(parents=True)
     text = (ROOT / "terraform" / "environments" / "dev.yaml").read_text()

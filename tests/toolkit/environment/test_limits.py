@@ -1,4 +1,4 @@
-"""The limits of the environment file are those of SageMaker's service model."""
+"""Limits of the environment file match SageMaker's service model."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ def service_model() -> dict[str, Any]:
 
 
 def key(definition: str, name: str) -> dict[str, Any]:
-    found = schema.schema()["$defs"][definition]["properties"][name]
-    options: list[dict[str, Any]] = found.get("anyOf", [found])
+    value = schema.schema()["$defs"][definition]["properties"][name]
+    options: list[dict[str, Any]] = value.get("anyOf", [value])
     return next(option for option in options if option.get("type") != "null")
 
 
 @pytest.mark.parametrize(("definition", "name", "shape"), BOUNDS)
-def test_bounds(definition: str, name: str, shape: str) -> None:
+def test_bounds_match_the_service_model(definition: str, name: str, shape: str) -> None:
     here, there = key(definition, name), service_model()[shape]
     kind = ("minItems", "maxItems") if here["type"] == "array" else ("minimum", "maximum")
     assert (here[kind[0]], here[kind[1]]) == (there["min"], there["max"])
 
 
-def test_a_rollouts_time_is_what_the_service_and_the_oldest_provider_take() -> None:
+def test_the_rollout_timeout_suits_service_and_provider() -> None:
     there = service_model()["MaximumExecutionTimeoutInSeconds"]
     here = key("Canary", "timeout_seconds")
     assert here["minimum"] == there["min"]
@@ -61,18 +61,18 @@ def test_a_rollouts_time_is_what_the_service_and_the_oldest_provider_take() -> N
     assert here["maximum"] == 14400 <= there["max"]
 
 
-def test_alarms() -> None:
+def test_the_number_of_alarms_matches_the_service_model() -> None:
     assert service_model()["AlarmList"]["max"] == MAX_ALARMS
 
 
-def test_variants() -> None:
+def test_variants_match_the_service_model() -> None:
     variants = key("Model", "variants")
     assert variants["maxProperties"] == service_model()["ProductionVariantList"]["max"]
     (pattern,) = variants["patternProperties"]
     assert service_model()["VariantName"]["pattern"] in pattern
 
 
-def test_environment_variables_leave_room_for_the_toolkits_own() -> None:
+def test_variables_leave_room_for_those_of_the_toolkit() -> None:
     assert key("VllmServing", "environment")["maxProperties"] < service_model()["EnvironmentMap"]["max"]
 
 
@@ -89,13 +89,13 @@ def test_environment_variables_leave_room_for_the_toolkits_own() -> None:
         "arn:aws-cn:kms:cn-north-1:123456789012:alias/team/models",
     ],
 )
-def test_arns_that_pass_here_pass_there(definition: str, name: str, shape: str, arn: str) -> None:
+def test_accepted_arns_match_the_service_model(definition: str, name: str, shape: str, arn: str) -> None:
     here = re.search(key(definition, name)["pattern"], arn)
     assert here is None or re.fullmatch(service_model()[shape]["pattern"], arn)
     assert bool(here) == (f":{'sns' if shape == 'SnsTopicArn' else 'kms'}:" in arn)
 
 
-def test_strategies_and_routing_are_known_there() -> None:
+def test_strategies_and_routing_match_the_service_model() -> None:
     types = {name.lower() for name in service_model()["TrafficRoutingConfigType"]["enum"]}
     assert types == {"all_at_once", "canary", "linear"}
     routing = {name.lower() for name in service_model()["RoutingStrategy"]["enum"]}

@@ -1,4 +1,4 @@
-"""What runs for a model, and where in the file each part of it is decided."""
+"""Resolved variants of a model, and the key paths of their settings."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def environment(tmp_path: Path) -> Environment:
     return load(project, "all")
 
 
-def test_a_model_is_one_variant_unless_it_has_several(environment: Environment) -> None:
+def test_a_model_has_one_variant_by_default(environment: Environment) -> None:
     (only,) = environment.models["small"].resolved_variants("small").values()
     assert only.variant == "AllTraffic"
     assert only.path("serving", "engine") == ("models", "small", "serving", "engine")
     assert list(environment.models["big"].resolved_variants("big")) == ["stable", "faster"]
 
 
-def test_what_a_variant_has_of_its_own(environment: Environment) -> None:
+def test_a_variant_overrides_settings_of_the_model(environment: Environment) -> None:
     stable, faster = environment.models["big"].resolved_variants("big").values()
     assert (stable.engine, faster.engine) == ("vllm", "lmi")
     assert (stable.weights, faster.weights) == ("big", "big/faster")
@@ -36,7 +36,7 @@ def test_what_a_variant_has_of_its_own(environment: Environment) -> None:
     assert (stable.capacity.max, faster.capacity.max) == (4, 2)
 
 
-def test_a_shadow_has_a_fleet_of_a_fixed_size(environment: Environment) -> None:
+def test_a_shadow_has_a_fixed_number_of_instances(environment: Environment) -> None:
     shadow = environment.models["watched"].resolved_shadow("watched")
     assert shadow is not None
     assert (shadow.capacity.min, shadow.capacity.max) == (2, 2)
@@ -45,7 +45,7 @@ def test_a_shadow_has_a_fleet_of_a_fixed_size(environment: Environment) -> None:
     assert environment.models["big"].resolved_shadow("big") is None
 
 
-def test_kinds_of_endpoints(environment: Environment) -> None:
+def test_endpoint_types(environment: Environment) -> None:
     kinds = {name: model.endpoint_type for name, model in environment.models.items()}
     assert kinds == {
         "big": "realtime",
@@ -57,7 +57,7 @@ def test_kinds_of_endpoints(environment: Environment) -> None:
     }
 
 
-def test_waiting_times_of_rollouts(environment: Environment) -> None:
+def test_wait_times_of_rollouts(environment: Environment) -> None:
     rollouts = {name: model.rollout for name, model in environment.models.items()}
     waits = {name: rollout.waits for name, rollout in rollouts.items() if rollout is not None}
     assert waits == {

@@ -1,4 +1,4 @@
-"""Whatever stands in an environment file, the answer is an environment or a message, never a traceback."""
+"""Any content of an environment file gives an environment or a message, never a traceback."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from tests.toolkit.environment.everything import EVERYTHING
-from tests.toolkit.environment.mistakes import VALID
+from tests.toolkit.environment.invalid_files import VALID
 from toolkit.environment import Environment, load
 from toolkit.errors import InputError
 from toolkit.project import Project
@@ -59,7 +59,7 @@ def without(value: Any, path: tuple[Any, ...]) -> Any:
 
 @FAST
 @given(changes=st.lists(st.tuples(st.sampled_from(paths(DATA)[1:]), VALUES), min_size=1, max_size=3))
-def test_any_value_at_any_key(tmp_path: Path, changes: list[tuple[tuple[Any, ...], Any]]) -> None:
+def test_any_value_at_any_key_is_handled(tmp_path: Path, changes: list[tuple[tuple[Any, ...], Any]]) -> None:
     data: Any = DATA
     for path, value in sorted(changes, key=lambda change: -len(change[0])):
         data = replaced(data, path, value)
@@ -75,18 +75,20 @@ def test_any_value_at_any_key(tmp_path: Path, changes: list[tuple[tuple[Any, ...
         st.characters(exclude_categories=["Cs"]) | st.sampled_from("[]{}:-,&*!|>'\"%@`#\n \t"), max_size=6
     ),
 )
-def test_any_text_anywhere(tmp_path: Path, place: float, length: int, base: str, text: str) -> None:
+def test_any_inserted_text_is_handled(
+    tmp_path: Path, place: float, length: int, base: str, text: str
+) -> None:
     position = int(place * len(base))
     read(tmp_path, (base[:position] + text + base[position + length :]).encode())
 
 
 @FAST
 @given(path=st.sampled_from(paths(DATA)[1:]))
-def test_any_key_may_be_missing(tmp_path: Path, path: tuple[Any, ...]) -> None:
+def test_any_missing_key_is_handled(tmp_path: Path, path: tuple[Any, ...]) -> None:
     read(tmp_path, json.dumps(without(DATA, path)).encode())
 
 
 @FAST
 @given(content=st.binary(min_size=1, max_size=60))
-def test_any_bytes(tmp_path: Path, content: bytes) -> None:
+def test_any_bytes_are_handled(tmp_path: Path, content: bytes) -> None:
     read(tmp_path, content)

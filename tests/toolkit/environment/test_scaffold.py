@@ -29,12 +29,12 @@ def test_a_new_environment_is_valid(project: Project, target: str) -> None:
     assert environment.prefix == "llm-prod"
 
 
-def test_its_first_line_names_the_schema(project: Project) -> None:
+def test_the_first_line_names_the_schema(project: Project) -> None:
     first = scaffold.create(project, "prod", "aws").read_text().splitlines()[0]
     assert first == "# yaml-language-server: $schema=environment.schema.json"
 
 
-def test_values_cannot_break_out_of_their_place(project: Project) -> None:
+def test_values_are_escaped(project: Project) -> None:
     text = scaffold.text("prod", "aws", name='x", evil: "', region="us-east-1\nevil: true")
     project.environment_file("prod").write_text(text)
     with pytest.raises(InputError) as caught:
@@ -43,20 +43,20 @@ def test_values_cannot_break_out_of_their_place(project: Project) -> None:
     assert "is not an AWS region" in str(caught.value)
 
 
-def test_an_environment_that_exists_is_not_overwritten(project: Project) -> None:
+def test_an_existing_environment_is_not_overwritten(project: Project) -> None:
     project.environment_file("prod").write_text("mine")
     with pytest.raises(InputError, match="already"):
         scaffold.create(project, "prod", "aws")
     assert project.environment_file("prod").read_text() == "mine"
 
 
-def test_a_name_that_no_environment_can_have(project: Project) -> None:
+def test_an_invalid_name_is_rejected(project: Project) -> None:
     with pytest.raises(InputError, match="name"):
         scaffold.create(project, "../escape", "aws")
 
 
-def test_no_part_of_a_file_is_left_where_there_is_no_room(project: Project) -> None:
-    limited = """
+def test_a_full_disk_leaves_no_partial_file(project: Project) -> None:
+    script = """
 import resource, sys
 from pathlib import Path
 from toolkit.environment import scaffold
@@ -64,7 +64,7 @@ from toolkit.project import Project
 resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
 scaffold.create(Project(Path(sys.argv[1])), "prod", "aws")
 """
-    command = [sys.executable, "-B", "-c", limited, str(project.root)]
+    command = [sys.executable, "-B", "-c", script, str(project.root)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert "OSError" in result.stderr
     assert not project.environment_file("prod").exists()

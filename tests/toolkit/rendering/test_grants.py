@@ -1,4 +1,4 @@
-"""What the execution role is granted for the models of environments."""
+"""Permissions of the execution role for the models of environments."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def granted(*environments: Environment) -> dict[str, list[str]]:
     return {kind: values for kind, values in role_grants(environments).items() if values}
 
 
-def test_nothing_where_nothing_is_needed(tmp_path: Path) -> None:
+def test_no_grants_by_default(tmp_path: Path) -> None:
     assert role_grants([model(tmp_path)]) == {kind: [] for kind in KINDS}
 
 
@@ -55,12 +55,12 @@ def test_nothing_where_nothing_is_needed(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_each_feature_needs(tmp_path: Path, more: str, wanted: dict[str, list[str]]) -> None:
+def test_grants_of_each_feature(tmp_path: Path, more: str, wanted: dict[str, list[str]]) -> None:
     assert granted(model(tmp_path, more)) == wanted
 
 
-def test_environments_together(tmp_path: Path) -> None:
-    """Applied for one of them, the account stack must take nothing away from another."""
+def test_grants_of_several_environments(tmp_path: Path) -> None:
+    """An apply of the account stack for one environment must not remove grants of another."""
     one = model(tmp_path / "one", "endpoint: {async: {}}")
     two = model(tmp_path / "two", f"kms_key_arn: {KEY}")
     assert granted(one, two) == granted(two, one) == granted(one) | granted(two)

@@ -1,4 +1,4 @@
-"""HCL literals, judged by Terraform itself."""
+"""HCL literals, checked with Terraform."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def assert_same(arrived: list[Any], sent: list[Any]) -> None:
 @pytest.mark.slow
 @settings(SLOW, max_examples=25)
 @given(strings=st.lists(STRINGS, min_size=40, max_size=120))
-def test_strings_arrive_in_terraform_unchanged(arrives: Callable[[str], Any], strings: list[str]) -> None:
+def test_strings_round_trip_through_terraform(arrives: Callable[[str], Any], strings: list[str]) -> None:
     assert_same(arrives(f"value = {literal(strings)}\n"), strings)
 
 
 @pytest.mark.slow
 @settings(SLOW, max_examples=25)
 @given(values=st.lists(VALUES, min_size=10, max_size=30))
-def test_nested_values_arrive_in_terraform_unchanged(
+def test_nested_values_round_trip_through_terraform(
     arrives: Callable[[str], Any], values: list[object]
 ) -> None:
     assert_same(arrives(f"value = {literal(values)}\n"), values)
@@ -71,7 +71,7 @@ def test_nested_values_arrive_in_terraform_unchanged(
 @pytest.mark.slow
 @settings(SLOW, max_examples=25)
 @given(values=st.dictionaries(STRINGS, VALUES, min_size=5, max_size=15))
-def test_the_layout_is_that_of_terraform_fmt(
+def test_the_output_is_formatted_as_by_terraform_fmt(
     terraform: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, values: dict[str, object]
 ) -> None:
     text = f"value = {literal(values)}\n"
@@ -108,6 +108,6 @@ def test_literals(value: object, text: str) -> None:
 
 
 @pytest.mark.parametrize("value", [object(), b"bytes", {1: 2}, float("nan"), float("inf"), {1, 2}])
-def test_what_hcl_cannot_say_is_refused(value: object) -> None:
+def test_values_without_a_literal_are_rejected(value: object) -> None:
     with pytest.raises(TypeError, match="HCL"):
         literal(value)

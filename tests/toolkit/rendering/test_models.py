@@ -1,4 +1,4 @@
-"""What Terraform is told of models: variants, capacity, rollout and what surrounds them."""
+"""Variables of models: variants, capacity, rollout, network, encryption and data capture."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def variables(
     return model_variables(environment(tmp_path, model, **kwargs), "m", uris)
 
 
-def test_what_the_api_does_with_a_model(tmp_path: Path) -> None:
+def test_api_settings_of_a_model(tmp_path: Path) -> None:
     plain = variables(tmp_path / "plain", CPU)
     nothing = {"max_tokens_default": None, "max_tokens_ceiling": None, "body_bytes": None}
     assert (plain["dialect"], plain["limits"], plain["fallback"]) == ("openai", nothing, None)
     tei = CPU.replace("llama_cpp", "tei") + "limits: {body_bytes: 9}\n"
-    told = variables(tmp_path / "tei", tei)
-    assert (told["dialect"], told["limits"]) == ("tei", nothing | {"body_bytes": 9})
+    rendered = variables(tmp_path / "tei", tei)
+    assert (rendered["dialect"], rendered["limits"]) == ("tei", nothing | {"body_bytes": 9})
 
 
-def test_a_model_as_simple_as_possible(tmp_path: Path) -> None:
-    told = variables(tmp_path, CPU)
-    variants = told["variants"]
+def test_a_minimal_model(tmp_path: Path) -> None:
+    rendered = variables(tmp_path, CPU)
+    variants = rendered["variants"]
     assert list(variants) == ["AllTraffic"]
     assert variants["AllTraffic"] | {"image": ""} == {
         "weight": 1,
@@ -59,9 +59,9 @@ def test_a_model_as_simple_as_possible(tmp_path: Path) -> None:
             "schedules": {},
         },
     }
-    assert told["endpoint"] == {"type": "realtime", "serverless": None, "async": None}
-    assert told["routing"] == "least_outstanding_requests"
-    assert told["rollout"] == {
+    assert rendered["endpoint"] == {"type": "realtime", "serverless": None, "async": None}
+    assert rendered["routing"] == "least_outstanding_requests"
+    assert rendered["rollout"] == {
         "strategy": "all_at_once",
         "percent": None,
         "wait_seconds": None,
@@ -69,61 +69,61 @@ def test_a_model_as_simple_as_possible(tmp_path: Path) -> None:
         "timeout_seconds": None,
         "alarms": NO_ALARM,
     }
-    assert [told[key] for key in ("shadow", "kms_key_arn", "vpc", "data_capture")] == [None] * 4
+    assert [rendered[key] for key in ("shadow", "kms_key_arn", "vpc", "data_capture")] == [None] * 4
 
 
-def test_the_download_may_take_as_long_as_the_start(tmp_path: Path) -> None:
-    told = variables(tmp_path, f"{CPU}startup_timeout_seconds: 1800")["variants"]["AllTraffic"]
-    assert (told["startup_timeout_seconds"], told["download_timeout_seconds"]) == (1800, 1800)
+def test_the_download_timeout_defaults_to_that_of_the_start(tmp_path: Path) -> None:
+    rendered = variables(tmp_path, f"{CPU}startup_timeout_seconds: 1800")["variants"]["AllTraffic"]
+    assert (rendered["startup_timeout_seconds"], rendered["download_timeout_seconds"]) == (1800, 1800)
 
 
 def test_a_serverless_endpoint(tmp_path: Path) -> None:
-    told = variables(tmp_path, f"{SERVERLESS}endpoint: {{serverless: {{memory_mb: 6144}}}}")
-    assert told["endpoint"] == {
+    rendered = variables(tmp_path, f"{SERVERLESS}endpoint: {{serverless: {{memory_mb: 6144}}}}")
+    assert rendered["endpoint"] == {
         "type": "serverless",
         "serverless": {"memory_mb": 6144, "max_concurrency": 5, "provisioned_concurrency": None},
         "async": None,
     }
-    variant = told["variants"]["AllTraffic"]
+    variant = rendered["variants"]["AllTraffic"]
     assert variant["image"].endswith("/llama-cpp:server-sagemaker-cpu-v1.0.1")
     nothing = ("instance_type", "inference_ami_version", "capacity")
     assert [variant[key] for key in nothing] == [None] * 3
     assert variant["network_isolation"] is False
     assert variant["model_data_s3_uri"] == f"{STORE}/m/0123/"
-    assert told["routing"] is None
-    assert told["rollout"] is None
+    assert rendered["routing"] is None
+    assert rendered["rollout"] is None
 
 
 def test_an_asynchronous_endpoint(tmp_path: Path) -> None:
     topic = "arn:aws:sns:us-east-1:123456789012:done"
-    told = variables(
+    rendered = variables(
         tmp_path, f"{CPU}capacity: {{max: 3}}\nendpoint: {{async: {{success_topic_arn: '{topic}'}}}}"
     )
-    assert told["endpoint"]["type"] == "async"
-    assert told["endpoint"]["async"] == {
+    assert rendered["endpoint"]["type"] == "async"
+    assert rendered["endpoint"]["async"] == {
         "output_s3_uri": f"{STORE}/m/async/",
         "failure_s3_uri": f"{STORE}/m/async/",
         "success_topic_arn": topic,
         "error_topic_arn": None,
         "max_concurrent_invocations": None,
     }
-    capacity = told["variants"]["AllTraffic"]["capacity"]
+    capacity = rendered["variants"]["AllTraffic"]["capacity"]
     assert (capacity["min"], capacity["max"]) == (0, 3)
 
 
-def test_an_asynchronous_endpoint_that_is_always_there(tmp_path: Path) -> None:
-    told = variables(
+def test_an_asynchronous_endpoint_without_scale_to_zero(tmp_path: Path) -> None:
+    rendered = variables(
         tmp_path,
         f"{CPU}capacity: {{min: 2, max: 3}}\nendpoint: {{async: {{scale_to_zero: false,"
         f" output_s3: '{STORE}/answers/', failure_s3: '{STORE}/failures/'}}}}",
     )
-    assert told["variants"]["AllTraffic"]["capacity"]["min"] == 2
-    assert told["endpoint"]["async"]["output_s3_uri"] == f"{STORE}/answers/"
-    assert told["endpoint"]["async"]["failure_s3_uri"] == f"{STORE}/failures/"
-    assert told["rollout"]["strategy"] == "canary"
+    assert rendered["variants"]["AllTraffic"]["capacity"]["min"] == 2
+    assert rendered["endpoint"]["async"]["output_s3_uri"] == f"{STORE}/answers/"
+    assert rendered["endpoint"]["async"]["failure_s3_uri"] == f"{STORE}/failures/"
+    assert rendered["rollout"]["strategy"] == "canary"
 
 
-def test_variants_have_what_is_theirs_and_the_rest_from_the_model(tmp_path: Path) -> None:
+def test_variants_inherit_settings_of_the_model(tmp_path: Path) -> None:
     model = (
         f"{CPU}capacity: {{max: 2}}\nvariants:\n"
         "  old: {weight: 9}\n"
@@ -134,8 +134,8 @@ def test_variants_have_what_is_theirs_and_the_rest_from_the_model(tmp_path: Path
         "    capacity: {min: 1, max: 5}\n"
     )
     uris = {"m": f"{STORE}/m/0123/", "m/new": f"{STORE}/m/new/4567/"}
-    told = variables(tmp_path, model, uris)["variants"]
-    old, new = told["old"], told["new"]
+    rendered = variables(tmp_path, model, uris)["variants"]
+    old, new = rendered["old"], rendered["new"]
     assert (old["weight"], new["weight"]) == (9, 1)
     assert (old["model_data_s3_uri"], new["model_data_s3_uri"]) == (uris["m"], uris["m/new"])
     assert "SM_LLAMA_CPP_CTX_SIZE" not in old["environment"]
@@ -156,7 +156,7 @@ def test_a_shadow(tmp_path: Path) -> None:
     assert shadow["model_data_s3_uri"] == f"{STORE}/m/0123/"
 
 
-def test_weights_of_a_variant_without_an_address_are_an_error(tmp_path: Path) -> None:
+def test_a_missing_prefix_of_a_variant_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="staged weights of m/new"):
         variables(tmp_path, f"{CPU}variants:\n  new: {{source: {{path: other/}}}}")
 
@@ -183,7 +183,7 @@ def test_capacity(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rollout", "told"),
+    ("rollout", "expected"),
     [
         ("strategy: canary", ("canary", 10, 300, 300, ALARM)),
         ("strategy: canary, percent: 50, wait_seconds: 60", ("canary", 50, 60, 300, ALARM)),
@@ -196,10 +196,10 @@ def test_capacity(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_rollouts(tmp_path: Path, rollout: str, told: tuple[Any, ...]) -> None:
+def test_rollouts(tmp_path: Path, rollout: str, expected: tuple[Any, ...]) -> None:
     rendered = variables(tmp_path, f"{CPU}capacity: {{min: 2, max: 4}}\nrollout: {{{rollout}}}")["rollout"]
     keys = ("strategy", "percent", "wait_seconds", "bake_seconds", "alarms")
-    assert tuple(rendered[key] for key in keys) == told
+    assert tuple(rendered[key] for key in keys) == expected
 
 
 @pytest.mark.parametrize(
@@ -214,23 +214,25 @@ def test_rollouts(tmp_path: Path, rollout: str, told: tuple[Any, ...]) -> None:
         ("capacity: {min: 2, max: 4}\nvariants: {a: {}, b: {capacity: {max: 2}}}", "all_at_once"),
     ],
 )
-def test_without_a_word_a_rollout_is_a_canary_where_the_fleet_allows_it(
-    tmp_path: Path, capacity: str, strategy: str
-) -> None:
+def test_the_default_rollout_is_a_canary_if_possible(tmp_path: Path, capacity: str, strategy: str) -> None:
     assert variables(tmp_path, f"{CPU}{capacity}")["rollout"]["strategy"] == strategy
 
 
-def test_what_surrounds_a_model(tmp_path: Path) -> None:
+def test_network_encryption_and_data_capture(tmp_path: Path) -> None:
     key = "arn:aws:kms:us-east-1:123456789012:key/1234"
-    told = variables(
+    rendered = variables(
         tmp_path,
         f"{CPU}routing: random\nkms_key_arn: {key}\naliases: [chat]\n"
         "vpc: {subnet_ids: [subnet-0a1b2c3d, subnet-4a1b2c3d], security_group_ids: [sg-0a1b2c3d]}\n"
         "data_capture: {percent: 10}\n",
     )
-    assert told["routing"] == "random"
-    assert told["kms_key_arn"] == key
-    assert told["aliases"] == ["chat"]
-    assert list(told["vpc"]["subnet_ids"]) == ["subnet-0a1b2c3d", "subnet-4a1b2c3d"]
-    assert list(told["vpc"]["security_group_ids"]) == ["sg-0a1b2c3d"]
-    assert told["data_capture"] == {"percent": 10, "s3_uri": f"{STORE}/m/data-capture/", "kms_key_arn": None}
+    assert rendered["routing"] == "random"
+    assert rendered["kms_key_arn"] == key
+    assert rendered["aliases"] == ["chat"]
+    assert list(rendered["vpc"]["subnet_ids"]) == ["subnet-0a1b2c3d", "subnet-4a1b2c3d"]
+    assert list(rendered["vpc"]["security_group_ids"]) == ["sg-0a1b2c3d"]
+    assert rendered["data_capture"] == {
+        "percent": 10,
+        "s3_uri": f"{STORE}/m/data-capture/",
+        "kms_key_arn": None,
+    }

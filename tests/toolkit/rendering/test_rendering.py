@@ -15,6 +15,7 @@ from tests.toolkit.environment.everything import EVERYTHING
 from toolkit.environment import Environment, load
 from toolkit.project import Project
 from toolkit.rendering import Rendered, RenderInputs, render, render_account, with_instance_counts
+from toolkit.rendering.hcl import literal
 from toolkit.rendering.models import model_variables
 
 STAGED = ("smollm2", "qwen3-8b", "big", "small", "embeddings", "canary")
@@ -46,7 +47,7 @@ def test_the_same_input_gives_the_same_bytes(environment: Environment, tmp_path:
     assert contents(first) == contents(second)
 
 
-def test_a_file_is_written_only_if_its_content_is_new(environment: Environment, tmp_path: Path) -> None:
+def test_unchanged_files_are_not_written(environment: Environment, tmp_path: Path) -> None:
     render(environment, INPUTS, tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert render(environment, INPUTS, tmp_path).changed == []
@@ -84,7 +85,7 @@ def test_the_account_alone(environment: Environment, tmp_path: Path) -> None:
     assert [path.name for path in render_account(environment, tmp_path).paths] == NAMES[:2]
 
 
-def test_the_layout_is_that_of_terraform_fmt(
+def test_the_output_is_formatted_as_by_terraform_fmt(
     environment: Environment, tmp_path: Path, terraform: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     for path in render(environment, INPUTS, tmp_path).paths:
@@ -92,7 +93,7 @@ def test_the_layout_is_that_of_terraform_fmt(
         assert terraform("fmt", "-", cwd=tmp_path, stdin=text).stdout == text
 
 
-def test_a_description_with_everything_in_it_arrives(
+def test_any_description_round_trips_through_terraform(
     tmp_path: Path, checkout: Path, arrives: Callable[[str], Any]
 ) -> None:
     environment = load(Project(checkout), "local").model_copy(update={"description": DESCRIPTION})
@@ -107,7 +108,7 @@ def test_terraform_accepts_the_variables_of_both_stacks(
     checkout: Path,
     terraform: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
-    """The stacks' own declarations and validations judge, without what they would build."""
+    """Terraform checks declarations and validations of the stacks without their resources."""
     uris = {name: f"s3://{environment.model_store_bucket}/{name}/0123/" for name in environment.models}
     inputs = RenderInputs(uris, "../gateway.zip", "../authorizer.zip")
     for stack in ("account", "inference"):
@@ -121,24 +122,63 @@ def test_terraform_accepts_the_variables_of_both_stacks(
         applied = terraform("apply", "-auto-approve", "-no-color", f"-var-file={stack}.tfvars", cwd=directory)
         assert applied.returncode == 0, applied.stdout + applied.stderr
         assert "undeclared" not in applied.stdout + applied.stderr
-    arrived = json.loads(terraform("output", "-json", cwd=directory).stdout)["models"]["value"]
-    for name in environment.models:
-        assert list(lost(model_variables(environment, name, uris), arrived[name], name)) == []
 
 
-def lost(sent: object, arrived: object, place: str) -> Iterator[str]:
-    """What Terraform left out without a word, because a type does not have it, or changed."""
-    if isinstance(sent, dict) and isinstance(arrived, dict):
+def test_no_module_drops_a_setting_of_a_model(
+    environment: Environment,
+    tmp_path: Path,
+    checkout: Path,
+    terraform: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    """The stacks pass settings through: the types of the modules must have every attribute."""
+    uris = {name: f"s3://{environment.model_store_bucket}/{name}/0123/" for name in environment.models}
+    models = {name: model_variables(environment, name, uris) for name in environment.models}
+    served = {name: model for name, model in models.items() if not environment.models[name].asynchronous}
+    for_api = ("aliases", "dialect", "limits", "fallback")
+    calls: dict[str, tuple[str, dict[str, Any]]] = {
+        name: (
+            "sagemaker_endpoint",
+            {"name": name, "execution_role_arn": "arn:aws:iam::123456789012:role/r"}
+            | {key: value for key, value in model.items() if key not in for_api},
+        )
+        for name, model in models.items()
+    }
+    api = {name: {"endpoint_name": name} | {key: served[name][key] for key in for_api} for name in served}
+    package = {"package": "function.zip"}
+    account = {"name": "api", "region": "us-east-1", "account_id": "123456789012"}
+    calls["api"] = ("inference_api", account | {"gateway": package, "authorizer": package, "models": api})
+    main = ""
+    for name, (module, arguments) in calls.items():
+        folder = tmp_path / module
+        folder.mkdir(exist_ok=True)
+        declared = (checkout / "terraform" / "modules" / module / "variables.tf").read_text()
+        values = ", ".join(f"{key} = var.{key}" for key in arguments)
+        (folder / "main.tf").write_text(f'{declared}\noutput "values" {{\n  value = {{ {values} }}\n}}\n')
+        settings = "".join(f"  {key} = {literal(value)}\n" for key, value in arguments.items())
+        main += f'module "{name}" {{\n  source = "./{module}"\n{settings}}}\n'
+        main += f'output "{name}" {{\n  value = module.{name}.values\n}}\n'
+    (tmp_path / "main.tf").write_text(main)
+    for command in (["init"], ["apply", "-auto-approve"]):
+        completed = terraform(*command, "-no-color", cwd=tmp_path)
+        assert completed.returncode == 0, completed.stdout + completed.stderr
+    outputs = json.loads(terraform("output", "-json", cwd=tmp_path).stdout)
+    for name, (_, arguments) in calls.items():
+        assert list(lost(arguments, outputs[name]["value"], name)) == []
+
+
+def lost(sent: object, received: object, path: str) -> Iterator[str]:
+    """Settings that Terraform changed, or dropped because a type does not have them."""
+    if isinstance(sent, dict) and isinstance(received, dict):
         for key, value in sent.items():
-            if key in arrived:
-                yield from lost(value, arrived[key], f"{place}.{key}")
+            if key in received:
+                yield from lost(value, received[key], f"{path}.{key}")
             else:
-                yield f"{place}.{key}"
-    elif sent is not None and (list(sent) if isinstance(sent, tuple) else sent) != arrived:
-        yield f"{place}: {sent} became {arrived}"
+                yield f"{path}.{key}"
+    elif sent is not None and (list(sent) if isinstance(sent, tuple) else sent) != received:
+        yield f"{path}: {sent} became {received}"
 
 
-def test_the_state_has_its_place_in_the_bucket(environment: Environment, tmp_path: Path) -> None:
+def test_the_state_key_contains_the_environment(environment: Environment, tmp_path: Path) -> None:
     files = contents(render(environment, INPUTS, tmp_path))
     assert b'key          = "account/terraform.tfstate"' in files["account.tfbackend"]
     assert f'key          = "{environment.name}/inference.tfstate"'.encode() in files["inference.tfbackend"]

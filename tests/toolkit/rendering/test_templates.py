@@ -22,7 +22,7 @@ ATTACK = 'x" }\nevil = "${file("/etc/passwd")}'
         "{% macro show(x) %}{{ x }}{% endmacro %}{% set y = value %}{{ y }}",
     ],
 )
-def test_whatever_a_template_does_with_a_value_it_comes_out_as_one_literal(template: str) -> None:
+def test_any_template_expression_gives_one_literal(template: str) -> None:
     assert render_text(template, {"value": ATTACK}) == r'"x\" }\nevil = \"\u0024{file(\"/etc/passwd\")}"'
 
 
@@ -30,17 +30,17 @@ def test_constants_in_templates_are_literals_too() -> None:
     assert render_text("{{ 'a' }} {{ 1 }} {{ none }} {{ [true] }}", {}) == '"a" 1 null [true]'
 
 
-def test_a_variable_that_is_not_given_is_an_error() -> None:
+def test_an_undefined_variable_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="'nmae' is undefined"):
         render_text("name = {{ nmae }}", {"name": "x"})
 
 
-def test_something_without_a_literal_is_an_error() -> None:
+def test_a_value_without_a_literal_is_an_error() -> None:
     with pytest.raises(TypeError, match="object"):
         render_text("{{ value }}", {"value": object()})
 
 
-def test_no_template_turns_escaping_off() -> None:
+def test_no_template_disables_escaping() -> None:
     for path in TEMPLATES.glob("*.tf*.jinja"):
         assert "{% raw" not in path.read_text()
         assert "{% autoescape" not in path.read_text()

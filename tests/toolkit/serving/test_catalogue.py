@@ -1,4 +1,4 @@
-"""Images and hardware."""
+"""Container images and instance types in the catalogue."""
 
 from __future__ import annotations
 
@@ -63,22 +63,22 @@ DLC = "763104351884.dkr.ecr.{}.amazonaws.com/"
         ),
     ],
 )
-def test_an_images_uri(engine: str, version: str, region: str, instance_type: str, uri: str) -> None:
+def test_image_uris(engine: str, version: str, region: str, instance_type: str, uri: str) -> None:
     assert resolve(engine, version, region, instance_type).uri == uri.format(region)
 
 
-def test_an_alias_is_its_version() -> None:
+def test_aliases_resolve_to_versions() -> None:
     assert resolve("tei", "1.8", "us-east-1", "ml.g5.xlarge").version == "1.8.2"
 
 
-def test_the_default_is_the_newest_in_the_region() -> None:
+def test_the_default_version_is_the_newest_in_the_region() -> None:
     assert resolve("vllm", None, "us-east-1", "ml.g6.xlarge").version == catalogue.versions("vllm")[0]
     gov = catalogue.versions("vllm", "us-gov-west-1")
     assert resolve("vllm", None, "us-gov-west-1", "ml.g6.xlarge").version == gov[0]
     assert gov[0] != catalogue.versions("vllm")[0]
 
 
-def test_versions_are_in_numeric_order() -> None:
+def test_versions_are_sorted_numerically() -> None:
     versions = catalogue.versions("lmi")
     assert versions == sorted(versions, key=lambda v: [int(part) for part in v.split(".")], reverse=True)
 
@@ -93,7 +93,7 @@ def test_versions_are_in_numeric_order() -> None:
         (("vllm", None, "us-east-1", "ml.inf2.xlarge"), "instance_type", "GPU on x86_64"),
     ],
 )
-def test_what_does_not_exist_is_told_with_what_does(
+def test_a_missing_image_is_reported_with_alternatives(
     arguments: tuple[str, str | None, str, str], field: str, right: str
 ) -> None:
     with pytest.raises(NotInCatalogueError) as caught:
@@ -119,20 +119,20 @@ def test_hardware(name: str, gpus: int, architecture: str, processor: str) -> No
     assert (instance.gpus, instance.architecture, instance.processor) == (gpus, architecture, processor)
 
 
-def test_gpu_memory_is_of_all_gpus() -> None:
+def test_gpu_memory_is_the_total_of_all_gpus() -> None:
     assert catalogue.instances()["ml.g6.2xlarge"].gpu_memory_mib == 22_888
     assert catalogue.instances()["ml.g6.12xlarge"].gpu_memory_mib == 4 * 22_888
 
 
 @pytest.mark.parametrize("engine", ["llama_cpp", "lmi", "tei", "tgi", "vllm"])
-def test_every_version_in_every_region_has_a_uri(engine: str) -> None:
+def test_every_version_has_a_uri_in_every_region(engine: str) -> None:
     published = [(region, v) for region in catalogue.regions() for v in catalogue.versions(engine, region)]
     assert len(published) > 100
     for region, version in published:
         assert f".ecr.{region}." in resolve(engine, version, region, "ml.g6.xlarge").uri
 
 
-def test_a_serverless_endpoint_has_a_cpu() -> None:
+def test_a_serverless_endpoint_runs_on_a_cpu() -> None:
     assert resolve("llama_cpp", "1", "us-west-2", None).uri.endswith("/llama-cpp:server-sagemaker-cpu-v1")
     assert catalogue.hardware(None).processor == "cpu"
     with pytest.raises(NotInCatalogueError, match=r"does not run serverless \(CPU on x86_64\)"):

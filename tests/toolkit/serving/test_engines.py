@@ -1,4 +1,4 @@
-"""What containers are told."""
+"""Environment variables of containers, and inference AMIs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ONE_GPU, FOUR_GPUS = catalogue.instances()["ml.g6.2xlarge"], catalogue.instances
 CPU = catalogue.instances()["ml.c7i.xlarge"]
 
 
-def test_options_become_variables_that_the_container_makes_flags_of() -> None:
+def test_options_become_environment_variables() -> None:
     options = {
         "ctx_size": 4096,
         "jinja": True,
@@ -39,14 +39,14 @@ def test_options_become_variables_that_the_container_makes_flags_of() -> None:
     }
 
 
-def test_a_model_is_spread_over_all_gpus() -> None:
+def test_a_model_uses_all_gpus() -> None:
     one = container_environment(VLLM, served_name="m", options={}, instance=ONE_GPU)
     four = container_environment(VLLM, served_name="m", options={}, instance=FOUR_GPUS)
     assert "SM_VLLM_TENSOR_PARALLEL_SIZE" not in one
     assert four["SM_VLLM_TENSOR_PARALLEL_SIZE"] == "4"
 
 
-def test_an_engine_that_cannot_load_from_the_hub_is_not_asked_to() -> None:
+def test_an_engine_without_hub_support_is_an_error() -> None:
     with pytest.raises(ValueError, match="from the Hub"):
         container_environment(LLAMA_CPP, served_name="m", options={}, instance=CPU, hub=Hub("a/b", "0" * 40))
 
@@ -75,15 +75,15 @@ def test_an_engine_that_cannot_load_from_the_hub_is_not_asked_to() -> None:
         ),
     ],
 )
-def test_what_to_load(
+def test_variables_that_select_the_model(
     engine: str, mounted: dict[str, str], from_the_hub: dict[str, str], name: dict[str, str]
 ) -> None:
-    def told(hub: Hub | None) -> dict[str, str]:
+    def environment(hub: Hub | None) -> dict[str, str]:
         return container_environment(ENGINES[engine], served_name="m", options={}, instance=ONE_GPU, hub=hub)
 
-    assert told(None) == mounted | name
-    assert told(Hub("a/b", "c")) == from_the_hub | name
-    assert told(Hub("a/b", None)) == dict.fromkeys(mounted, "a/b") | name
+    assert environment(None) == mounted | name
+    assert environment(Hub("a/b", "c")) == from_the_hub | name
+    assert environment(Hub("a/b", None)) == dict.fromkeys(mounted, "a/b") | name
 
 
 @pytest.mark.parametrize(
@@ -94,32 +94,32 @@ def test_what_to_load(
         ("tgi", "SM_NUM_GPUS"),
     ],
 )
-def test_each_engine_hears_of_the_gpus_in_its_own_way(engine: str, variable: str) -> None:
-    told = container_environment(ENGINES[engine], served_name="m", options={}, instance=FOUR_GPUS)
-    assert told[variable] == "4"
+def test_each_engine_has_its_own_option_for_gpus(engine: str, variable: str) -> None:
+    environment = container_environment(ENGINES[engine], served_name="m", options={}, instance=FOUR_GPUS)
+    assert environment[variable] == "4"
 
 
-def test_options_of_each_engine() -> None:
-    def told(engine: str, **options: OptionValue) -> set[tuple[str, str]]:
+def test_variables_of_options_of_each_engine() -> None:
+    def environment(engine: str, **options: OptionValue) -> set[tuple[str, str]]:
         engine_ = ENGINES[engine]
         return set(
             container_environment(engine_, served_name="m", options=options, instance=FOUR_GPUS).items()
         )
 
-    assert {("OPTION_MAX_MODEL_LEN", "16384"), ("TENSOR_PARALLEL_DEGREE", "2")} <= told(
+    assert {("OPTION_MAX_MODEL_LEN", "16384"), ("TENSOR_PARALLEL_DEGREE", "2")} <= environment(
         "lmi", max_model_len=16384, tensor_parallel_degree=2
     )
-    assert {("MAX_INPUT_TOKENS", "100"), ("SM_NUM_GPUS", "1"), ("TRUST_REMOTE_CODE", "false")} <= told(
+    assert {("MAX_INPUT_TOKENS", "100"), ("SM_NUM_GPUS", "1"), ("TRUST_REMOTE_CODE", "false")} <= environment(
         "tgi", max_input_tokens=100, num_shard=1, trust_remote_code=False
     )
-    assert ("AUTO_TRUNCATE", "true") in told("tei", auto_truncate=True)
+    assert ("AUTO_TRUNCATE", "true") in environment("tei", auto_truncate=True)
 
 
-def test_a_container_of_ones_own_is_told_nothing() -> None:
+def test_a_custom_container_gets_no_variables() -> None:
     assert container_environment(ENGINES["custom"], served_name="m", options={}, instance=FOUR_GPUS) == {}
 
 
-def test_lmi_takes_care_of_the_driver_itself() -> None:
+def test_lmi_detects_the_driver() -> None:
     image = resolve("lmi", None, "us-east-1", "ml.g6.2xlarge")
     assert image.cuda == (13, 0)
     assert inference_ami_version(ENGINES["lmi"], image) == "al2-ami-sagemaker-inference-gpu-3-1"
@@ -136,13 +136,13 @@ def test_lmi_takes_care_of_the_driver_itself() -> None:
         ("llama_cpp", (13, 0), "al2023-ami-sagemaker-inference-gpu-4-1"),
     ],
 )
-def test_the_hosts_driver_suits_the_containers_cuda(
+def test_the_driver_supports_the_cuda_release(
     engine: str, cuda: tuple[int, int] | None, ami_version: str | None
 ) -> None:
     assert inference_ami_version(ENGINES[engine], Image("uri", "1", cuda)) == ami_version
 
 
-def test_cuda_13_on_an_older_driver_is_told_to_be_compatible() -> None:
+def test_cuda_13_on_an_older_driver_enables_compatibility() -> None:
     image = resolve("vllm", None, "us-east-1", "ml.g6.2xlarge")
     assert image.cuda == (13, 0)
     older, newer = "al2-ami-sagemaker-inference-gpu-3-1", "al2023-ami-sagemaker-inference-gpu-4-1"
@@ -151,11 +151,11 @@ def test_cuda_13_on_an_older_driver_is_told_to_be_compatible() -> None:
     assert forward_compatibility(VLLM, image, None) == {}
 
 
-def test_every_gpu_machine_image_that_sagemaker_has_is_known() -> None:
+def test_the_cuda_release_of_every_gpu_ami_is_known() -> None:
     assert set(AMI_CUDA) == {name for name in catalogue.inference_ami_versions() if "gpu" in name}
 
 
-def test_the_file_wins_over_what_the_toolkit_would_choose() -> None:
+def test_settings_in_the_file_override_the_default_ami() -> None:
     given = {"max_client_batch_size": 8}
     environment = container_environment(ENGINES["tei"], served_name="m", options=given, instance=ONE_GPU)
     assert environment["MAX_CLIENT_BATCH_SIZE"] == "8"

@@ -1,4 +1,4 @@
-"""The script that makes the catalogue."""
+"""The script that generates the catalogue."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def image(**more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def wheel(tmp_path: Path) -> Path:
-    """A wheel that is laid out as sagemaker-core's."""
+    """A wheel with the layout of sagemaker-core."""
     path = tmp_path / "sagemaker_core-9.9.9-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for family in {family for families in FAMILIES.values() for family in families}:
@@ -40,7 +40,7 @@ def wheel(tmp_path: Path) -> Path:
     return path
 
 
-def test_tags_are_put_together_as_sagemaker_core_does(wheel: Path) -> None:
+def test_tags_are_composed_as_in_sagemaker_core(wheel: Path) -> None:
     made = images(wheel)
     assert made["source"]["images"] == "sagemaker-core 9.9.9"
     assert made["engines"]["vllm"]["versions"]["0.9.1"] == [
@@ -55,11 +55,11 @@ def test_tags_are_put_together_as_sagemaker_core_does(wheel: Path) -> None:
     assert made["registries"]["accounts-1"] == dict(sorted(ACCOUNTS.items()))
 
 
-def test_latest_is_no_version(wheel: Path) -> None:
+def test_latest_is_not_a_version(wheel: Path) -> None:
     assert images(wheel)["engines"]["vllm"]["aliases"] == {"0.9": "0.9.1"}
 
 
-def test_an_image_whose_cuda_release_nobody_knows_stops_the_script(wheel: Path) -> None:
+def test_an_image_without_a_cuda_release_stops_the_script(wheel: Path) -> None:
     with zipfile.ZipFile(wheel, "a") as archive:
         unknown = {"scope": ["inference"], "versions": {"1.0": image(tag_prefix="mystery")}}
         with pytest.warns(UserWarning, match="Duplicate name"):
@@ -68,13 +68,13 @@ def test_an_image_whose_cuda_release_nobody_knows_stops_the_script(wheel: Path) 
         images(wheel)
 
 
-def test_the_instances_that_are_checked_in_are_up_to_date() -> None:
+def test_the_committed_instances_are_up_to_date() -> None:
     assert (FOLDER / "instances.json").read_text() == dump(instances()), (
         "instances.json is stale: run `python -m toolkit.serving.update_catalogue` and commit the result"
     )
 
 
-def test_the_files_that_are_checked_in_are_in_the_scripts_layout() -> None:
+def test_the_committed_files_have_the_generated_layout() -> None:
     for name in ("images.json", "instances.json"):
         text = (FOLDER / name).read_text()
         assert text == dump(json.loads(text))

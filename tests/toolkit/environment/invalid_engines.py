@@ -1,4 +1,4 @@
-"""Mistakes in engines, images and what they load."""
+"""Invalid engines, images and sources."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ACCOUNT = "123456789012.dkr.ecr"
 IMAGE = f"{ACCOUNT}.us-east-1.amazonaws.com/x:1"
 
 
-def serving(content: str, key: str, says: str) -> tuple[str, str, int, str, str]:
+def serving(content: str, key: str, expected: str) -> tuple[str, str, int, str, str]:
     """Another way of serving, in one line."""
-    return SERVING, f"    serving: {content}\n", 10, f"{MODEL}.serving{key}", says
+    return SERVING, f"    serving: {content}\n", 10, f"{MODEL}.serving{key}", expected
 
 
-def source(content: str, key: str, says: str, line: int = 14) -> tuple[str, str, int, str, str]:
+def source(content: str, key: str, expected: str, line: int = 14) -> tuple[str, str, int, str, str]:
     """Another source, in one line."""
-    return SOURCE, f"    source: {content}\n", line, f"{MODEL}{key}", says
+    return SOURCE, f"    source: {content}\n", line, f"{MODEL}{key}", expected
 
 
 ENGINES = {
@@ -152,4 +152,4 @@ WEIGHTS = {
         "add staged: true, and run `toolkit model stage`",
     ),
 }
-MISTAKES = ENGINES | WEIGHTS
+CASES = ENGINES | WEIGHTS

@@ -1,4 +1,4 @@
-"""Cron expressions and times, as Application Auto Scaling understands them."""
+"""Schedules of instance bounds."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ FAST = settings(deadline=None, derandomize=True)
 
 @FAST
 @given(text=st.text(string.printable, max_size=20))
-def test_anything_else_is_a_mistake_that_is_told(text: str) -> None:
+def test_any_other_text_has_a_reason_and_a_remedy(text: str) -> None:
     for checked in (CRON, AT, TIMEZONE):
-        mistake = checked.check(text)
-        assert mistake is None or (mistake.reason and mistake.remedy)
+        invalid = checked.check(text)
+        assert invalid is None or (invalid.reason and invalid.remedy)
 
 
 @pytest.mark.parametrize(
-    ("at", "right"),
+    ("at", "valid"),
     [
         ("2026-12-24T18:00:00", True),
         ("2028-02-29T00:00:00", True),
@@ -34,12 +34,12 @@ def test_anything_else_is_a_mistake_that_is_told(text: str) -> None:
         ("2026-12-24T24:00:00", False),
     ],
 )
-def test_times(at: str, right: bool) -> None:
-    assert (AT.check(at) is None) is right
+def test_times(at: str, valid: bool) -> None:
+    assert (AT.check(at) is None) is valid
 
 
 @pytest.mark.parametrize(
-    ("zone", "right"),
+    ("zone", "valid"),
     [
         ("UTC", True),
         ("Asia/Shanghai", True),
@@ -49,11 +49,11 @@ def test_times(at: str, right: bool) -> None:
         ("", False),
     ],
 )
-def test_time_zones(zone: str, right: bool) -> None:
-    assert (TIMEZONE.check(zone) is None) is right
+def test_time_zones(zone: str, valid: bool) -> None:
+    assert (TIMEZONE.check(zone) is None) is valid
 
 
-def test_a_machine_without_time_zones_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zones_are_not_checked_without_a_time_zone_database(monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere(key: str) -> zoneinfo.ZoneInfo:
         raise zoneinfo.ZoneInfoNotFoundError(key)
 

@@ -1,4 +1,4 @@
-"""Mistakes in the part about the API: keys, who may reach it, alarms."""
+"""Invalid settings of the API: keys, network access, alarms."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ LAST = "  throttle: {rate_per_second: 2.5, burst: 5}\n"
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/1234abcd"
 
 
-def added(line: str, key: str, says: str) -> tuple[str, str, int, str, str]:
-    """A line at the end of the valid file, which is what is wrong."""
-    return LAST, f"{LAST}  {line}\n", 22, f"api.{key}", says
+def added(line: str, key: str, expected: str) -> tuple[str, str, int, str, str]:
+    """An invalid line at the end of the valid file."""
+    return LAST, f"{LAST}  {line}\n", 22, f"api.{key}", expected
 
 
-def of_plan(content: str, key: str, says: str) -> tuple[str, str, int, str, str]:
+def of_plan(content: str, key: str, expected: str) -> tuple[str, str, int, str, str]:
     """A usage plan."""
-    return added(f"usage_plans: {{batch: {content}}}", f"usage_plans.batch{key}", says)
+    return added(f"usage_plans: {{batch: {content}}}", f"usage_plans.batch{key}", expected)
 
 
-def of_domain(content: str, key: str, says: str) -> tuple[str, str, int, str, str]:
-    """A domain, whose other keys are right."""
-    right = {"name": "llm.example.com", "certificate_arn": CERTIFICATE}
+def of_domain(content: str, key: str, expected: str) -> tuple[str, str, int, str, str]:
+    """A domain whose other keys are valid."""
+    valid = {"name": "llm.example.com", "certificate_arn": CERTIFICATE}
     given = dict(item.split(": ", 1) for item in content.split(", "))
-    text = ", ".join(f"{name}: {value}" for name, value in {**right, **given}.items())
-    return added(f"domain: {{{text}}}", f"domain{key}", says)
+    text = ", ".join(f"{name}: {value}" for name, value in {**valid, **given}.items())
+    return added(f"domain: {{{text}}}", f"domain{key}", expected)
 
 
-MISTAKES = {
+CASES = {
     "kind of authorization": added("auth: oauth", "auth", "use 'keys' or 'iam'"),
     "IAM and keys": added("keys: {ci: {}}\n  auth: iam", "keys", "remove it, or set auth: keys"),
     "header of the key": added("key_header: X-Api-Key", "key_header", "use 'either', 'authorization'"),

@@ -1,8 +1,8 @@
-"""Mistakes in kinds of endpoints, capacity, rollouts, variants and what surrounds them."""
+"""Invalid endpoint types, capacity, rollouts, variants and network settings."""
 
 from __future__ import annotations
 
-from tests.toolkit.environment.mistakes import VALID
+from tests.toolkit.environment.invalid_files import VALID
 
 MODEL = "models.qwen3-8b"
 LAST_KEY = "    aliases: [chat]\n"
@@ -17,19 +17,19 @@ SERVERLESS = TINY + "    endpoint: {serverless: {}}\n"
 ASYNC = TINY + "    instance_type: ml.c7i.xlarge\n    endpoint: {async: {}}\n"
 
 
-def added(line: str, key: str, says: str) -> tuple[str, str, int, str, str]:
-    """A line at the end of the valid model, which is what is wrong."""
-    return LAST_KEY, f"{LAST_KEY}    {line}\n", 20, f"{MODEL}.{key}", says
+def added(line: str, key: str, expected: str) -> tuple[str, str, int, str, str]:
+    """An invalid line at the end of the valid model."""
+    return LAST_KEY, f"{LAST_KEY}    {line}\n", 20, f"{MODEL}.{key}", expected
 
 
-def capacity(content: str, key: str, says: str) -> tuple[str, str, int, str, str]:
+def capacity(content: str, key: str, expected: str) -> tuple[str, str, int, str, str]:
     """Another capacity."""
-    return "{min: 1, max: 4}", content, 18, f"{MODEL}.capacity{key}", says
+    return "{min: 1, max: 4}", content, 18, f"{MODEL}.capacity{key}", expected
 
 
-def beside(model: str, line: int, key: str, says: str) -> tuple[str, str, int, str, str]:
+def beside(model: str, line: int, key: str, expected: str) -> tuple[str, str, int, str, str]:
     """A second model."""
-    return LAST_KEY, LAST_KEY + model.lstrip("\n"), line, f"models.tiny.{key}", says
+    return LAST_KEY, LAST_KEY + model.lstrip("\n"), line, f"models.tiny.{key}", expected
 
 
 ROLLOUTS = {
@@ -368,4 +368,4 @@ SURROUNDINGS = {
     "routing": added("routing: round_robin", "routing", "'least_outstanding_requests' or 'random'"),
     "download time-out": added("download_timeout_seconds: 30", "download_timeout_seconds", "at least 60"),
 }
-MISTAKES = ROLLOUTS | API | CAPACITY | KINDS | VARIANTS | SURROUNDINGS
+CASES = ROLLOUTS | API | CAPACITY | KINDS | VARIANTS | SURROUNDINGS

@@ -1,4 +1,4 @@
-"""A valid environment file, and the kinds of mistakes that people make in one."""
+"""A valid environment file, and changes that make it invalid."""
 
 from __future__ import annotations
 
@@ -33,13 +33,19 @@ TINY = """
 """
 
 
-def exception(content: str, key: str, says: str) -> tuple[str, str, int, str, str]:
+def exception(content: str, key: str, expected: str) -> tuple[str, str, int, str, str]:
     """An exception of the policy gate."""
-    return "api:", f"policy:\n  exceptions:\n    - {content}\napi:", 22, f"policy.exceptions[0]{key}", says
+    return (
+        "api:",
+        f"policy:\n  exceptions:\n    - {content}\napi:",
+        22,
+        f"policy.exceptions[0]{key}",
+        expected,
+    )
 
 
-# (what is changed, to what, line, key, what the message says)
-MISTAKES = {
+# (text to replace, replacement, line, key, part of the message)
+CASES = {
     "syntax": ("name: llm", "name: [llm", 3, "", "not valid YAML"),
     "tab": ("  qwen3-8b:", "\tqwen3-8b:", 9, "", "not valid YAML"),
     "control character": ("name: llm", "name: l\x07m", 2, "", "U+0007"),

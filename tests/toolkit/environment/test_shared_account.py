@@ -1,4 +1,4 @@
-"""Which environments share an account stack."""
+"""Environments that share an account stack."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.fixture
 def write(project: Project) -> Write:
-    """Writes an environment that is like all others but for what is said."""
+    """Writes an environment that differs in the given settings."""
 
     def write(env: str, **settings: str) -> None:
         common = {
@@ -48,30 +48,30 @@ def write(project: Project) -> Write:
     return write
 
 
-def found(project: Project) -> list[str]:
-    return [each.name for each in neighbours(project, load(project, "dev"))]
+def neighbour_names(project: Project) -> list[str]:
+    return [environment.name for environment in neighbours(project, load(project, "dev"))]
 
 
-def test_those_whose_state_is_in_the_same_bucket(project: Project, write: Write) -> None:
+def test_neighbours_have_the_same_state_bucket(project: Project, write: Write) -> None:
     write("dev")
     write("prod")
     write("other-name", name="rag")
     write("elsewhere", account_id="999999999999")
     write("far", region="eu-west-1")
-    assert found(project) == ["prod"]
+    assert neighbour_names(project) == ["prod"]
 
 
-def test_what_has_nothing_to_do_with_it_may_be_wrong(project: Project, write: Write) -> None:
+def test_files_of_other_accounts_may_be_invalid(project: Project, write: Write) -> None:
     write("dev")
     write("broken", account_id="999999999999", engine="nonsense")
     write("other", name="rag", engine="nonsense")
     project.environment_file("empty").write_text("")
     project.environment_file("torn").write_text("models: [")
-    assert found(project) == []
+    assert neighbour_names(project) == []
 
 
-def test_a_neighbour_with_mistakes_is_told(project: Project, write: Write) -> None:
+def test_an_invalid_neighbour_is_reported(project: Project, write: Write) -> None:
     write("dev")
     write("prod", engine="nonsense")
     with pytest.raises(EnvironmentFileError, match=r"prod\.yaml"):
-        found(project)
+        neighbour_names(project)

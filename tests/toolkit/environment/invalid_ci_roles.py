@@ -1,4 +1,4 @@
-"""Mistakes in roles for pipelines."""
+"""Invalid roles for CI jobs."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ ROLE = "HuggingfaceExecuteRole}"
 GITHUB = "github: {repository: example/llm, branches: [main]}"
 
 
-def role(content: str, key: str, says: str, line: int = 10) -> tuple[str, str, int, str, str]:
-    """A role for pipelines."""
+def role(content: str, key: str, expected: str, line: int = 10) -> tuple[str, str, int, str, str]:
+    """A role for CI jobs."""
     text = f"{ROLE}\n  ci:\n    roles:\n      deploy: {{{content}}}"
-    return ROLE, text, line, f"account.ci.roles.deploy{key}", says
+    return ROLE, text, line, f"account.ci.roles.deploy{key}", expected
 
 
-# (what is changed, to what, line, key, what the message says)
-MISTAKES = {
-    "pipeline of nobody": role("policies: [viewer]", "", "neither github nor gitlab is set"),
-    "pipeline of two": role(
+# (text to replace, replacement, line, key, part of the message)
+CASES = {
+    "CI role without jobs": role("policies: [viewer]", "", "neither github nor gitlab is set"),
+    "CI role with both issuers": role(
         f"{GITHUB}, gitlab: {{project: a/b, branches: [main]}}, policies: [viewer]",
         "",
         "both github and gitlab are set",
     ),
-    "pipeline without policies": role(f"{GITHUB}, policies: []", ".policies", "at least 1"),
-    "unknown policy of a pipeline": role(f"{GITHUB}, policies: [admin]", ".policies[0]", "viewer"),
-    "pipeline of every branch": role(
+    "CI role without policies": role(f"{GITHUB}, policies: []", ".policies", "at least 1"),
+    "CI role with an unknown policy": role(f"{GITHUB}, policies: [admin]", ".policies[0]", "viewer"),
+    "CI role for every branch": role(
         "github: {repository: example/llm, branches: ['*']}, policies: [viewer]",
         ".github.branches[0]",
         "but not on its own",
     ),
-    "pipeline of no branch": role(
+    "CI role without branches": role(
         "github: {repository: example/llm}, policies: [viewer]", "", "add branches, tags or environments"
     ),
     "pipeline of every repository": role(

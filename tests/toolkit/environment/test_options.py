@@ -1,4 +1,4 @@
-"""What looks like a secret, and what does not."""
+"""Detection of secrets in options and environment variables."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from toolkit.environment.options import OPTION, VALUE, option_name, variable_nam
         "GCP_CREDENTIALS",
     ],
 )
-def test_names_of_secrets(name: str) -> None:
-    mistake = variable_name("vllm").check(name)
-    assert mistake is not None
-    assert "secret" in mistake.reason
+def test_names_of_secrets_are_rejected(name: str) -> None:
+    invalid = variable_name("vllm").check(name)
+    assert invalid is not None
+    assert "secret" in invalid.reason
     assert option_name("vllm").check(name.lower()) is not None
 
 
@@ -43,7 +43,7 @@ def test_names_of_secrets(name: str) -> None:
         "LD_LIBRARY_PATH",
     ],
 )
-def test_names_that_only_resemble_them(name: str) -> None:
+def test_similar_names_are_accepted(name: str) -> None:
     assert variable_name("vllm").check(name) is None
     assert option_name("vllm").check(name.lower()) is None
 
@@ -59,11 +59,11 @@ def test_names_that_only_resemble_them(name: str) -> None:
         ("Qwen/Qwen3-8B", False),
     ],
 )
-def test_values_of_secrets(value: str, secret: bool) -> None:
+def test_values_of_secrets_are_rejected(value: str, secret: bool) -> None:
     assert (VALUE.check(value) is not None) is secret
     assert (OPTION.check(value) is not None) is secret
 
 
 @pytest.mark.parametrize("value", [None, ["a"], {"a": 1}, ("a",)])
-def test_an_option_is_a_single_value(value: object) -> None:
+def test_an_option_must_be_a_scalar(value: object) -> None:
     assert OPTION.check(value) is not None
