@@ -1,11 +1,19 @@
-"""API Gateway's data plane: serves REST APIs as they were deployed.
+"""API Gateway: REST APIs as they were deployed, and what moto's control plane lacks.
 
-documents    moto extended: OpenAPI documents are kept whole, a deployment is a snapshot of one
-definition   what a document says, in the terms of a request
-service      a request's way: route, authorizer, API key, integration
-authorizer, keys, permissions      who may
-throttle, quota, plans             how often
-stages       when one was made and last changed
-integration, events                the function behind it
-responses    what the gateway answers by itself
+service            the service: assembles the parts
+responses          operations that moto lacks
+models             REST APIs, stages and tags: moto's models, extended
+exceptions         errors, each with a type of gateway response
+runtime            a request to a deployed API, check by check
+api_request        one such request, and its `$context` variables
+openapi            OpenAPI documents: methods, integrations, authorizers
+domains            custom domain names
+access             IAM authorization, resource policies of functions, policy documents of authorizers
+authorizers        Lambda authorizers and their cache
+usage_plans        API keys, quotas, and moto's usage plans, extended
+throttling         token buckets by API key and by method
+integration        Lambda proxy and mock integrations
+events             events of Lambda proxy integrations and authorizers
+gateway_responses  responses of the gateway itself
+metrics            access logs and CloudWatch metrics
 """

@@ -1,4 +1,4 @@
-"""IAM authorization: a request signed with AWS credentials (Signature Version 4) by who may do that."""
+"""IAM authorization of callers (Signature Version 4), permissions of functions, policies of authorizers."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ class _Signature:
 
 
 class IamAuthorization:
-    """Checks signatures, and while IAM is enforced the right to `execute-api:Invoke`."""
+    """Verifies signatures, and checks `execute-api:Invoke` while IAM is enforced."""
 
     def __init__(self, enforcement: Enforcement) -> None:
         self._enforcement = enforcement
 
     def authorize(self, request: ApiRequest) -> None:
-        """Find out who signed a request, if its method asks for that.
+        """Set the caller of a request, if its method uses IAM authorization.
 
         Raises:
-            GatewayError: nobody that may invoke the method.
+            GatewayError: the signature is invalid, or the caller is not allowed to invoke the method.
         """
         if request.method is None or not request.method.needs_signature:
             return
         signature = _read(request)
         try:
-            who = caller(signature.credentials, self._enforcement.account)
+            signer = caller(signature.credentials, self._enforcement.account)
         except AuthenticationError as error:
             expired = error.code == "ExpiredToken"
             raise GatewayError(
@@ -68,10 +68,10 @@ class IamAuthorization:
                 "The request signature we calculated does not match the signature you provided. Check your "
                 "AWS Secret Access Key and signing method. Consult the service documentation for details.",
             )
-        decision = self._enforcement.allowed(who, f"{_SERVICE}:Invoke", request.method_arn)
+        decision = self._enforcement.allowed(signer, f"{_SERVICE}:Invoke", request.method_arn)
         if not decision.allowed:
             raise GatewayError(Refusal.ACCESS_DENIED, decision.message)
-        request.caller = Caller(signature.credentials.access_key, who.principal.arn, who.principal.id)
+        request.caller = Caller(signature.credentials.access_key, signer.principal.arn, signer.principal.id)
 
     def _expected(self, request: ApiRequest, signature: _Signature) -> str:
         keys = Keys(signature.credentials.access_key, self._secret(signature.credentials.access_key))
@@ -121,16 +121,16 @@ _ACTIONS = ("lambda:InvokeFunction", "lambda:*", "*")
 
 
 def require_permission(function: Function, source_arn: str) -> None:
-    """Check that API Gateway may invoke a function.
+    """Check that API Gateway may invoke a function (`lambda:AddPermission`).
 
     Args:
-        source_arn: of the method or authorizer that does it.
+        source_arn: of the invoking method or authorizer.
 
     Raises:
-        GatewayError: it may not. On AWS, too, this shows at the first request only.
+        GatewayError: it may not. AWS also reports this at the first request only.
     """
-    known = lambda_backends[ACCOUNT_ID][function.region].get_function(function.arn)
-    if not any(_allows(statement, source_arn) for statement in known.policy.statements):
+    version = lambda_backends[ACCOUNT_ID][function.region].get_function(function.arn)
+    if not any(_allows(statement, source_arn) for statement in version.policy.statements):
         raise misconfigured(
             f"{function.name} has no permission for {_PRINCIPAL} to invoke it from {source_arn}"
         )
@@ -158,7 +158,7 @@ Decision = Literal["allow", "deny", "none"]
 
 
 def decide(policy: Mapping[str, Any], method_arn: str) -> Decision:
-    """Whether a policy document lets a request through: a denial wins, and nothing said is no.
+    """Evaluate a policy document: an explicit deny wins, the default is an implicit deny.
 
     Raises:
         ValueError: it is not a policy document.
@@ -178,8 +178,8 @@ def decide(policy: Mapping[str, Any], method_arn: str) -> Decision:
 
 
 def _matches(patterns: object, value: str, *, ignore_case: bool = False) -> bool:
-    several: Iterable[object] = [patterns] if isinstance(patterns, str) else patterns or []  # type: ignore[assignment]
-    return any(matches(str(pattern), value, ignore_case=ignore_case) for pattern in several)
+    values: Iterable[object] = [patterns] if isinstance(patterns, str) else patterns or []  # type: ignore[assignment]
+    return any(matches(str(pattern), value, ignore_case=ignore_case) for pattern in values)
 
 
 def matches(pattern: str, value: str, *, ignore_case: bool = False) -> bool:

@@ -1,4 +1,4 @@
-"""One request on its way through the gateway, and what is known of it."""
+"""One request on its way through the gateway, with its `$context` variables."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from toolkit.local.service import ACCOUNT_ID
 
 @dataclass(frozen=True)
 class Identity:
-    """Who calls, as far as it was found out.
+    """The caller, from the authorizer's result.
 
     Attributes:
-        principal: of the authorizer's answer.
-        context: further members of it.
-        usage_key: the API key that it named.
+        principal: its principal id.
+        context: its context.
+        usage_key: the API key that it names.
     """
 
     principal: str = ""
@@ -34,12 +34,12 @@ class Identity:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who signed a request.
+    """The signer of a request.
 
     Attributes:
-        access_key: id of the key.
-        arn: of the user, or of the role's session.
-        id: AWS's unique id of it.
+        access_key: id of the access key.
+        arn: of the user or role session.
+        id: AWS's unique id.
     """
 
     access_key: str
@@ -49,14 +49,14 @@ class Caller:
 
 @dataclass
 class Outcome:
-    """What became of a request.
+    """The outcome of a request.
 
     Attributes:
-        status: 499 until an answer goes out.
-        length: of the answer's body in bytes.
-        seconds: from the request to the end of its answer.
-        integration_seconds: until the integration answered, or began to; None if it was not asked.
-        error: the gateway response's type and message, if it was one.
+        status: 499 until the response starts.
+        length: of the response body in bytes.
+        seconds: from the request to the end of the response.
+        integration_seconds: until the integration responds; None if it was not called.
+        error: type and message of a gateway response.
     """
 
     status: int = 499
@@ -68,19 +68,18 @@ class Outcome:
 
 @dataclass
 class ApiRequest:
-    """A request.
+    """A request to a deployed API.
 
     Attributes:
-        path: without the stage, percent-encoded as it was sent.
-        query: as it was sent, without `?`.
-        method, parameters: known once it is routed.
-        identity: known once it is authorized.
-        api_key_id, api_key: known once the key is checked.
-        caller: known once a signature is checked.
-        url: the whole address, as the client has it.
-        base_path: what stands before `path` under a domain of one's own, such as `/prod`, or nothing; None
-            for a request to the API's own address.
-        outcome: known at the end.
+        path: without the stage, percent-encoded as sent.
+        query: as sent, without `?`.
+        method, parameters: set by routing.
+        identity: set by the authorizer.
+        api_key_id, api_key: set by the API key check.
+        caller: set by IAM authorization.
+        url: as the client sees it.
+        base_path: of a custom domain, such as `/prod`, may be empty; None for the API's own address.
+        outcome: set at the end.
     """
 
     stage: DeployedStage
@@ -108,16 +107,16 @@ class ApiRequest:
 
     @property
     def method_arn(self) -> str:
-        """The request's ARN, which policies are evaluated against."""
+        """The ARN against which policies are evaluated."""
         return f"{self.stage.arn}/{self.http_method}/{self.path.lstrip('/')}"
 
     @property
     def sent_path(self) -> str:
-        """The path as it was sent: after a stage's name, or after a domain's base path."""
+        """The path with the stage, or with the base path of a custom domain."""
         return f"/{self.stage.name}{self.path}" if self.base_path is None else f"{self.base_path}{self.path}"
 
     def variable(self, name: str) -> str | None:
-        """A `$context` variable, for templates and access logs."""
+        """The value of a `$context` variable, for templates and access logs."""
         outcome = self.outcome
         error_type, error = outcome.error or (None, None)
         integration = outcome.integration_seconds

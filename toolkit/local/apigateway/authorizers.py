@@ -1,4 +1,4 @@
-"""Authorizers that are functions: they decide by a token or by the request; their answer holds for a time."""
+"""Lambda authorizers, and the cache of their results."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class _Result:
 
 
 class Authorizers:
-    """Asks authorizers, and remembers their answers by deployment and identity as API Gateway does."""
+    """Invokes authorizers, and caches results by deployment and identity, as API Gateway does."""
 
     def __init__(self, functions: Runner) -> None:
         self._functions = functions
         self._cache: dict[_Key, _Result] = {}
 
     async def authorize(self, request: ApiRequest) -> Identity | None:
-        """Who calls, if the method has an authorizer.
+        """Identify the caller, if the method has an authorizer.
 
         Raises:
-            GatewayError: nobody that may.
+            GatewayError: the caller is not allowed to call the method.
         """
         authorizer = request.method.authorizer if request.method else None
         if authorizer is None:
@@ -68,9 +68,9 @@ class Authorizers:
         return result.identity
 
     def flush(self, api_id: str, stage: str) -> None:
-        """Forget the answers for a stage."""
+        """Flush the cache of a stage."""
         end = f":{api_id}/{stage}"
-        self._cache = {key: kept for key, kept in self._cache.items() if not key[0].endswith(end)}
+        self._cache = {key: cached for key, cached in self._cache.items() if not key[0].endswith(end)}
 
     async def _result(
         self, request: ApiRequest, authorizer: Authorizer, identity: tuple[str, ...]
@@ -79,14 +79,14 @@ class Authorizers:
         cached = self._cache.get(key)
         if cached is not None and cached.expires_at > time.monotonic():
             return cached
-        document = await self._ask(request, authorizer, identity)
+        document = await self._invoke(request, authorizer, identity)
         result = _parse(document, time.monotonic() + authorizer.ttl_seconds)
-        # Without an identity nobody could be told from others.
+        # Without an identity, callers would share the result.
         if identity and authorizer.ttl_seconds > 0:
-            self._remember(key, result)
+            self._store(key, result)
         return result
 
-    def _remember(self, key: _Key, result: _Result) -> None:
+    def _store(self, key: _Key, result: _Result) -> None:
         if len(self._cache) >= _MAX_CACHED:
             now = time.monotonic()
             self._cache = {k: kept for k, kept in self._cache.items() if kept.expires_at > now}
@@ -94,7 +94,7 @@ class Authorizers:
                 self._cache.clear()
         self._cache[key] = result
 
-    async def _ask(self, request: ApiRequest, authorizer: Authorizer, identity: tuple[str, ...]) -> Any:
+    async def _invoke(self, request: ApiRequest, authorizer: Authorizer, identity: tuple[str, ...]) -> Any:
         function = function_of(authorizer.uri)
         require_permission(
             function,
@@ -113,9 +113,9 @@ class Authorizers:
             raise _failed(f"{function.name}: {error.error_type}") from error
         except TimeoutError as error:
             result.cancel()
-            raise _failed(f"{function.name} did not answer in {_TIMEOUT_SECONDS} s") from error
+            raise _failed(f"{function.name} timed out after {_TIMEOUT_SECONDS} s") from error
         except ValueError as error:
-            raise _broken(f"{function.name} answered no JSON") from error
+            raise _broken(f"the result of {function.name} is not JSON") from error
 
 
 def _is_valid(authorizer: Authorizer, identity: tuple[str, ...]) -> bool:
@@ -124,7 +124,7 @@ def _is_valid(authorizer: Authorizer, identity: tuple[str, ...]) -> bool:
 
 
 def _value(request: ApiRequest, source: str) -> str | None:
-    """What an identity source stands for."""
+    """The value of an identity source."""
     kind, _, name = source.removeprefix("method.request.").partition(".")
     match kind:
         case "header":
@@ -135,17 +135,17 @@ def _value(request: ApiRequest, source: str) -> str | None:
             return request.stage.variables.get(name)
         case "context":
             return request.variable(name)
-    raise _broken(f"{source} is no identity source")
+    raise _broken(f"invalid identity source {source}")
 
 
 def _parse(document: Any, expires_at: float) -> _Result:
     if not isinstance(document, dict) or not isinstance(document.get("policyDocument"), dict):
-        raise _broken("the authorizer's answer has no policyDocument")
+        raise _broken("the authorizer's result has no policyDocument")
     if not document.get("principalId"):
-        raise _broken("the authorizer's answer has no principalId")
+        raise _broken("the authorizer's result has no principalId")
     context = document.get("context") or {}
     if not isinstance(context, dict) or not all(isinstance(v, _CONTEXT_TYPES) for v in context.values()):
-        raise _broken("the authorizer's context holds more than texts, numbers and booleans")
+        raise _broken("the authorizer's context has values other than strings, numbers and booleans")
     identity = Identity(str(document["principalId"]), context, document.get("usageIdentifierKey"))
     return _Result(document["policyDocument"], identity, expires_at)
 

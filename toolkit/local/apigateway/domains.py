@@ -1,7 +1,4 @@
-"""Domain names of one's own: requests for them reach the API, and what moto's control plane lacks.
-
-A client that sends `Host: llm.example.com` to the cloud's address gets what that domain leads to.
-"""
+"""Custom domain names: a request with `Host: llm.example.com` reaches the API that this domain maps to."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ _NO_BASE_PATH = "(none)"
 
 
 class CustomDomainMiddleware:
-    """ASGI middleware that takes requests for a domain to the API that it leads to."""
+    """ASGI middleware that rewrites requests for a custom domain to the API behind it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -31,12 +28,12 @@ class CustomDomainMiddleware:
         if mappings is None:
             await self._app(scope, receive, send)
             return
-        led = _led(scope, mappings)
-        await (self._app if led is not None else forbidden())(led or scope, receive, send)
+        rewritten = _rewritten(scope, mappings)
+        await (self._app if rewritten is not None else forbidden())(rewritten or scope, receive, send)
 
 
 def _mappings(scope: Scope) -> dict[str, BasePathMapping] | None:
-    """What the domain leads to by base path; None if nobody has such a domain."""
+    """The mappings of the request's domain by base path; None if it is not a custom domain."""
     host = urlsplit(f"//{Headers(scope=scope).get('host', '')}").hostname
     for backend in list(apigateway_backends[ACCOUNT_ID].values()):
         if host in backend.domain_names:
@@ -44,8 +41,8 @@ def _mappings(scope: Scope) -> dict[str, BasePathMapping] | None:
     return None
 
 
-def _led(scope: Scope, mappings: dict[str, BasePathMapping]) -> Scope | None:
-    """The request as one to the API itself; None if the domain leads nowhere with this path."""
+def _rewritten(scope: Scope, mappings: dict[str, BasePathMapping]) -> Scope | None:
+    """The request to the API; None if no mapping matches the path."""
     first = scope["path"].split("/")[1]
     base_path = f"/{first}" if first in mappings else ""
     mapping = mappings.get(first if base_path else _NO_BASE_PATH)
@@ -62,13 +59,13 @@ def _led(scope: Scope, mappings: dict[str, BasePathMapping]) -> Scope | None:
 
 
 def extend() -> None:
-    """Extend moto in this process: a domain is made once, and begins without mappings."""
+    """Extend moto in this process: a domain can exist once, and begins without mappings."""
     create_domain_name = APIGatewayBackend.create_domain_name
 
-    def create_once(self: APIGatewayBackend, domain_name: str, *given: Any, **named: Any) -> DomainName:
+    def create_once(self: APIGatewayBackend, domain_name: str, *args: Any, **kwargs: Any) -> DomainName:
         if domain_name in self.domain_names:
             raise BadRequestException("The domain name you provided already exists.")
         self.base_path_mappings[domain_name] = {}
-        return create_domain_name(self, domain_name, *given, **named)
+        return create_domain_name(self, domain_name, *args, **kwargs)
 
     APIGatewayBackend.create_domain_name = create_once  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""Events of a Lambda proxy integration: REST APIs, payload format 1.0."""
+"""Events of Lambda proxy integrations and authorizers (REST APIs, payload format 1.0)."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from toolkit.local.apigateway.openapi import Method
 from toolkit.local.service import ACCOUNT_ID
 
 _MULTIPLE = dict[str, list[str]]
-# Of callers with AWS credentials; these are there, and null, for all others.
-_NOT_KNOWN = (
+# Null, except for callers with AWS credentials.
+_IAM_IDENTITY = (
     *("accessKey", "accountId", "caller", "cognitoAuthenticationProvider", "cognitoAuthenticationType"),
     *("cognitoIdentityId", "cognitoIdentityPoolId", "principalOrgId", "user", "userArn"),
 )
 
 
 def proxy_event(request: ApiRequest, method: Method) -> bytes:
-    """What the function is given."""
+    """The event of a proxy integration."""
     body, encoded = _body(request)
-    event = {**_described(request, method), "body": body, "isBase64Encoded": encoded}
+    event = {**_event(request, method), "body": body, "isBase64Encoded": encoded}
     return json.dumps(event, ensure_ascii=False).encode()
 
 
 def request_event(request: ApiRequest) -> dict[str, Any]:
-    """What a REQUEST authorizer is given: all but the body."""
+    """The event of a REQUEST authorizer: the request without its body."""
     assert request.method is not None  # noqa: S101 - routed
-    described = _described(request, request.method)
-    return {"type": "REQUEST", "methodArn": request.method_arn, **described}
+    event = _event(request, request.method)
+    return {"type": "REQUEST", "methodArn": request.method_arn, **event}
 
 
-def _described(request: ApiRequest, method: Method) -> dict[str, Any]:
+def _event(request: ApiRequest, method: Method) -> dict[str, Any]:
     query = _grouped(parse_qsl(request.query, keep_blank_values=True))
     headers = _grouped([*request.headers.items(), *_added_headers(request)])
     return {
         "resource": method.resource,
-        # Of a domain's base path the function learns, of a stage's name it does not.
+        # With the base path of a custom domain, but without the stage.
         "path": unquote(f"{request.base_path or ''}{request.path}"),
         "httpMethod": request.http_method,
         "headers": _last(headers),
@@ -81,7 +81,7 @@ def _body(request: ApiRequest) -> tuple[str | None, bool]:
 
 
 def is_binary(request: ApiRequest, media_type: str) -> bool:
-    """Whether the API takes bodies of a media type for binary."""
+    """Whether bodies of a media type are binary in this API."""
     plain = media_type.partition(";")[0].strip().lower()
     kinds = request.stage.definition.binary_media_types
     return any(kind in ("*/*", plain, f"{plain.partition('/')[0]}/*") for kind in kinds)
@@ -114,7 +114,7 @@ def _request_context(request: ApiRequest, method: Method) -> dict[str, Any]:
 
 
 def _identity(request: ApiRequest) -> dict[str, Any]:
-    identity: dict[str, Any] = dict.fromkeys(_NOT_KNOWN)
+    identity: dict[str, Any] = dict.fromkeys(_IAM_IDENTITY)
     identity |= {"sourceIp": request.source_ip, "userAgent": request.headers.get("user-agent")}
     if request.caller is not None:
         identity |= {"accessKey": request.caller.access_key, "accountId": ACCOUNT_ID}

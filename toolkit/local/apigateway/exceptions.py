@@ -1,4 +1,4 @@
-"""What API Gateway refuses by itself: the gateway response types that occur here."""
+"""Errors of API Gateway: the types of gateway responses that occur here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Refusal(Enum):
-    """A gateway response type, with AWS's default status and the error type that SDKs see."""
+    """A gateway response type, with its default status and its error type for SDKs."""
 
     ACCESS_DENIED = (403, "AccessDeniedException")
     API_CONFIGURATION_ERROR = (500, "InternalServerErrorException")
@@ -21,7 +21,7 @@ class Refusal(Enum):
     REQUEST_TOO_LARGE = (413, "RequestTooLargeException")
     THROTTLED = (429, "TooManyRequestsException")
     UNAUTHORIZED = (401, "UnauthorizedException")
-    # A Lambda function that fails has no type of its own; 502 is then kept, whatever DEFAULT_5XX says.
+    # A failed Lambda function has no own type, and keeps the status 502.
     DEFAULT_5XX = (502, "InternalServerErrorException")
 
     def __init__(self, status: int, error_type: str) -> None:
@@ -30,12 +30,12 @@ class Refusal(Enum):
 
 
 class GatewayError(Exception):
-    """The request ends here.
+    """Ends a request with a gateway response.
 
     Args:
         refusal: the type of gateway response.
-        message: `$context.error.message`, in AWS's words.
-        reason: what the operator should know; goes to the cloud's log, not to the caller.
+        message: `$context.error.message`, as AWS words it.
+        reason: for the cloud's log; hidden from the caller.
     """
 
     def __init__(self, refusal: Refusal, message: str, *, reason: str | None = None) -> None:
@@ -46,10 +46,10 @@ class GatewayError(Exception):
 
 
 def misconfigured(reason: str) -> GatewayError:
-    """The API or the function's permissions are wrong; a caller learns no more than that."""
+    """An error in the API or in the function's permissions, hidden from the caller."""
     return GatewayError(Refusal.API_CONFIGURATION_ERROR, "Internal server error", reason=reason)
 
 
 def failed(reason: str) -> GatewayError:
-    """The function failed, or answered what is no proxy response."""
+    """The function failed, or did not return a proxy response."""
     return GatewayError(Refusal.DEFAULT_5XX, "Internal server error", reason=reason)

@@ -1,4 +1,4 @@
-"""Gateway responses: what the gateway answers by itself, as the API customizes it."""
+"""Gateway responses: errors from the gateway itself, customized by the API."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _HEADER: Final = "gatewayresponse.header."
 
 
 def forbidden() -> Response:
-    """The answer where no API is found whose responses could be customized."""
+    """The response for an unknown API or stage."""
     return JSONResponse({"message": "Forbidden"}, 403, {"x-amzn-errortype": "ForbiddenException"})
 
 
 def gateway_response(request: ApiRequest, error: GatewayError) -> Response:
-    """The answer to a request that ended with `error`."""
+    """The response to a request that failed with `error`."""
     custom = _custom(request.stage.definition.gateway_responses, error)
-    # A template for the type stands alone; one for all of 4XX or 5XX keeps the type's own status.
+    # A response for all of 4XX or 5XX keeps the status of the type.
     status = int(custom.get("statusCode") or error.refusal.status)
     templates: Mapping[str, str] = custom.get("responseTemplates") or {}
     media_type, template = next(
@@ -64,8 +64,8 @@ def _headers(request: ApiRequest, error: GatewayError, parameters: Mapping[str, 
 
 
 def _render(template: str, request: ApiRequest, error: GatewayError) -> str:
-    # Variables only, as AWS does it: these templates know no logic.
-    return _VARIABLE.sub(lambda found: _value(found[1] or found[2], request, error) or "", template)
+    # Like AWS, replace variables only.
+    return _VARIABLE.sub(lambda match: _value(match[1] or match[2], request, error) or "", template)
 
 
 def _value(name: str, request: ApiRequest, error: GatewayError) -> str | None:

@@ -1,4 +1,4 @@
-"""Lambda proxy integrations, buffered and streamed."""
+"""Lambda proxy integrations, buffered and streamed, and mock integrations."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from toolkit.local.functions.runtime import Runner
 
 _PRELUDE_END: Final = b"\0" * 8
 _MAX_PRELUDE_BYTES: Final = 16 * 1024
-# A stream may last this long, and be silent this long (regional APIs).
+# AWS's limits for the duration and the idle time of a stream (regional APIs).
 _STREAM_SECONDS: Final = 900
 _STREAM_IDLE_SECONDS: Final = 300
-# Not the function's to say.
+# Headers that a function cannot set.
 _OWN_HEADERS: Final = frozenset(
     {"connection", "content-length", "transfer-encoding", "keep-alive", "upgrade"}
 )
 
 
 async def run(request: ApiRequest, functions: Runner) -> Response:
-    """Answer a request by its function.
+    """Run the integration of a request.
 
     Raises:
-        GatewayError: the integration is not set up as it must be, or the function failed.
+        GatewayError: the integration is misconfigured, or the function failed.
     """
     method = request.method
     integration = method.integration if method else None
@@ -48,7 +48,7 @@ async def run(request: ApiRequest, functions: Runner) -> Response:
         return _mock_response(request, integration)
     if method is None or integration is None or integration.kind != "aws_proxy":
         raise misconfigured(
-            f"{request.http_method} {request.path}: only aws_proxy and mock integrations run here"
+            f"{request.http_method} {request.path}: only aws_proxy and mock integrations are supported"
         )
     function = function_of(integration.uri, streamed=integration.streams)
     require_permission(function, _source_arn(request, method))
@@ -62,7 +62,7 @@ async def run(request: ApiRequest, functions: Runner) -> Response:
             return await _streamed(request, stream, integration)
         return await _buffered(request, stream, integration)
     except RefusedError as error:
-        # AWS: what Lambda's API rejects is a 500, what the function does wrong a 502.
+        # On AWS, rejections by Lambda's API are a 500, errors of the function a 502.
         raise misconfigured(f"{function.name}: {error.error_type}: {error.message}") from error
     except FunctionError as error:
         if error.error_type == TIMED_OUT:
@@ -109,9 +109,9 @@ def _status(document: dict[str, Any], default: int | None) -> int:
     try:
         number = int(status)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
-        raise failed(f"statusCode {status!r} of the function's answer is no HTTP status") from error
+        raise failed(f"invalid statusCode {status!r} in the function's response") from error
     if not 100 <= number <= 599:
-        raise failed(f"statusCode {number} of the function's answer is no HTTP status")
+        raise failed(f"invalid statusCode {number} in the function's response")
     return number
 
 
@@ -122,7 +122,7 @@ async def _buffered(request: ApiRequest, stream: ResponseStream, integration: In
     except ValueError:
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("body", ""), str | None):
-        raise failed("the function's answer is not in the format of a proxy response")
+        raise failed("the function's response is not a proxy response")
     status, headers = _status(document, None), _headers(request, document)
     text = document.get("body") or ""
     accepted = request.headers.get("accept", "").partition(",")[0]
@@ -159,15 +159,15 @@ async def _prelude(parts: AsyncIterator[bytes]) -> tuple[dict[str, Any], bytes]:
             except ValueError:
                 document = None
             if not isinstance(document, dict):
-                raise failed("what the function says before its streamed answer is no JSON object")
+                raise failed("the prelude of the function's streamed response is not a JSON object")
             return document, rest
         if len(data) > _MAX_PRELUDE_BYTES:
             break
-    raise failed("the function's answer does not begin with status and headers, as a streamed one must")
+    raise failed("the function's streamed response does not begin with status and headers")
 
 
 async def _body(rest: bytes, parts: AsyncIterator[bytes], deadline: float) -> AsyncIterator[bytes]:
-    # An error from here on can only break the connection off: the status is sent.
+    # The status is sent: from here on an error can only close the connection.
     if rest:
         yield rest
     while True:
@@ -181,36 +181,36 @@ async def _body(rest: bytes, parts: AsyncIterator[bytes], deadline: float) -> As
 
 _RESPONSE_HEADER = "method.response.header."
 _JSON = "application/json"
-# The template may be meant for a language that is not run here; its quotes may differ from those of JSON.
+# Templates in VTL are not evaluated, and need not be valid JSON.
 _STATUS = re.compile(r"[\"']?statusCode[\"']?\s*:\s*[\"']?(\d{3})")
 
 
 def _mock_response(request: ApiRequest, integration: Integration) -> Response:
-    """The _mock_response of a mock integration.
+    """The response of a mock integration.
 
     Raises:
-        GatewayError: its request template names no status, or one without a response.
+        GatewayError: its request template has no status, or no response matches it.
     """
     template = integration.request_templates.get(_JSON, "")
-    found = _STATUS.search(template)
-    if found is None:
+    status = _STATUS.search(template)
+    if status is None:
         raise misconfigured(
             f"{request.http_method} {request.path}: a mock's request template needs a statusCode"
         )
     responses = integration.responses
     chosen = next(
-        (r for pattern, r in responses.items() if pattern != "default" and re.fullmatch(pattern, found[1])),
+        (r for pattern, r in responses.items() if pattern != "default" and re.fullmatch(pattern, status[1])),
         responses.get("default"),
     )
     if chosen is None:
-        raise misconfigured(f"{request.http_method} {request.path}: no response for a mock's {found[1]}")
+        raise misconfigured(f"{request.http_method} {request.path}: no mock response for status {status[1]}")
     headers = {"x-amzn-requestid": request.request_id, "x-amz-apigw-id": request.extended_request_id}
     for target, source in (chosen.get("responseParameters") or {}).items():
         if target.startswith(_RESPONSE_HEADER) and source.startswith("'"):
             headers[target.removeprefix(_RESPONSE_HEADER).lower()] = source.strip("'")
     body = (chosen.get("responseTemplates") or {}).get(_JSON) or ""
     text = body if isinstance(body, str) else json.dumps(body)
-    return Response(text, int(chosen.get("statusCode", found[1])), headers, _JSON)
+    return Response(text, int(chosen.get("statusCode", status[1])), headers, _JSON)
 
 
 _URI = re.compile(
@@ -221,19 +221,19 @@ _URI = re.compile(
 
 
 def function_of(uri: str, *, streamed: bool = False) -> Function:
-    """Find the function.
+    """Find the function of an integration or authorizer.
 
     Args:
-        streamed: whether its answer is to be streamed, for which the URI is another.
+        streamed: whether the URI must be one for response streaming.
 
     Raises:
-        GatewayError: the URI is not of this kind, or the function does not exist.
+        GatewayError: the URI is of another kind, or the function does not exist.
     """
     match = _URI.fullmatch(uri)
     arn = match["streamed" if streamed else "whole"] if match else None
     if arn is None:
         raise misconfigured(
-            f"{uri} is no URI for {'streamed' if streamed else 'whole'} answers of a function"
+            f"{uri} is not a URI for {'streamed' if streamed else 'buffered'} responses of a function"
         )
     try:
         return functions_models.find_arn(arn)

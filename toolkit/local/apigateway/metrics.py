@@ -1,4 +1,4 @@
-"""What became of a request: the access log's line and the metrics, once the answer has gone out."""
+"""Access logs and CloudWatch metrics of finished requests."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _LOG_GROUP = re.compile(r"arn:[^:]+:logs:(?P<region>[^:]+):\d*:log-group:(?P<nam
 
 
 class Recorded(Response):
-    """An answer that is written down when it is over, however it ends.
+    """A response that is recorded at its end, even if it fails.
 
     Args:
-        answer: the answer itself.
-        request: what it answers; its outcome is filled in.
+        response: the wrapped response.
+        request: its request, whose outcome is set.
         done: called at the end.
     """
 
@@ -57,7 +57,7 @@ class Recorder:
         self._metrics = metrics
 
     def __call__(self, request: ApiRequest) -> None:
-        """Record a request that is over."""
+        """Record a finished request."""
         _write_log(request)
         self._publish(request)
 
@@ -87,6 +87,6 @@ def _write_log(request: ApiRequest) -> None:
     group = _LOG_GROUP.fullmatch(settings.destination) if settings else None
     if settings is None or group is None:
         return
-    line = _VARIABLE.sub(lambda found: request.variable(found[1]) or "-", settings.template)
+    line = _VARIABLE.sub(lambda match: request.variable(match[1]) or "-", settings.template)
     stream = hashlib.md5(request.stage.arn.encode(), usedforsecurity=False).hexdigest()
     logs.put(group["name"], stream, [line], region=group["region"])

@@ -1,4 +1,4 @@
-"""What an OpenAPI document with API Gateway's extensions says, in the terms of a request."""
+"""OpenAPI documents with API Gateway's extensions, parsed for requests."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _PARAMETER: Final = re.compile(r"\{([^{}]+?)(\+?)\}")
 
 @dataclass(frozen=True)
 class Authorizer:
-    """An authorizer that is a function.
+    """A Lambda authorizer.
 
     Attributes:
-        kind: `token`, which is given one header, or `request`, which is given all but the body.
-        identity_sources: what its answer holds for, such as `method.request.header.Authorization`.
-        uri: of the function's invocations.
-        ttl_seconds: how long its answer holds; 0: not at all.
-        validation: a regular expression that the whole token must match.
+        kind: `token` (its input is one header) or `request` (its input is everything but the body).
+        identity_sources: the cache key, such as `method.request.header.Authorization`.
+        uri: invokes the function.
+        ttl_seconds: how long its result is cached; 0 disables the cache.
+        validation: a regular expression that the token must match.
     """
 
     name: str
@@ -39,14 +39,14 @@ class Authorizer:
 
 @dataclass(frozen=True)
 class Integration:
-    """What answers a method.
+    """The integration of a method.
 
     Attributes:
         kind: in lower case, such as `aws_proxy`.
-        streams: whether the answer is handed on while it comes.
-        timeout_seconds: until the whole answer, or the beginning of a streamed one.
-        request_templates: of a mock, by media type.
-        responses: of a mock, by a pattern of the status, or `default`.
+        streams: whether the response is streamed.
+        timeout_seconds: until the whole response, or the beginning of a streamed one.
+        request_templates: of a mock integration, by media type.
+        responses: of a mock integration, by a pattern of the status, or `default`.
     """
 
     kind: str
@@ -64,7 +64,7 @@ class Method:
     Attributes:
         resource: the path with its parameters, such as `/v1/models/{model}`.
         http_method: upper case, or `ANY`.
-        needs_signature: whether callers sign with AWS credentials.
+        needs_signature: whether it uses IAM authorization.
     """
 
     resource: str
@@ -77,16 +77,16 @@ class Method:
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """Matches paths that are still percent-encoded, so that an encoded slash divides nothing."""
+        """Matches percent-encoded paths, so that an encoded slash does not separate segments."""
         pieces, end = [], 0
-        for found in _PARAMETER.finditer(self.resource):
-            pieces.append(re.escape(self.resource[end : found.start()]))
-            pieces.append("(.+)" if found[2] else "([^/]+)")
-            end = found.end()
+        for match in _PARAMETER.finditer(self.resource):
+            pieces.append(re.escape(self.resource[end : match.start()]))
+            pieces.append("(.+)" if match[2] else "([^/]+)")
+            end = match.end()
         return re.compile("".join(pieces) + re.escape(self.resource[end:]))
 
     def parameters(self, path: str) -> dict[str, str] | None:
-        """The path's parameters, decoded; None if the path is another's."""
+        """The decoded path parameters; None if the path does not match."""
         match = self.pattern.fullmatch(path)
         if match is None:
             return None
@@ -95,7 +95,7 @@ class Method:
 
     @property
     def precedence(self) -> tuple[object, ...]:
-        """Sorts a literal segment before a parameter, that before `{proxy+}`, a method before ANY."""
+        """Sort key: literal segments, parameters, `{proxy+}`; specific methods before ANY."""
         segments = [
             2 if segment.endswith("+}") else 1 if "{" in segment else 0
             for segment in self.resource.split("/")
@@ -107,7 +107,7 @@ class Definition:
     """An API.
 
     Args:
-        document: OpenAPI 3, or Swagger 2 where it has the same places.
+        document: OpenAPI 3, or the common part of Swagger 2.
     """
 
     def __init__(self, document: Mapping[str, Any]) -> None:
@@ -135,11 +135,11 @@ class Definition:
 
     @property
     def binary_media_types(self) -> tuple[str, ...]:
-        """Media types whose bodies are not text."""
+        """Media types of binary bodies."""
         return tuple(self._document.get("x-amazon-apigateway-binary-media-types", ()))
 
     def find(self, http_method: str, path: str) -> tuple[Method, dict[str, str]] | None:
-        """The method for a request and the path's parameters.
+        """The method for a request, with the path parameters.
 
         Args:
             path: without the stage, percent-encoded as it was sent.

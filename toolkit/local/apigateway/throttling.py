@@ -1,4 +1,4 @@
-"""Throttling: token buckets, by API key as its usage plan says, and by method as the stage's settings say."""
+"""Throttling: token buckets by API key (usage plan) and by method (stage settings)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _MAX_BUCKETS = 10_000
 
 @dataclass(frozen=True)
 class Rate:
-    """A limit.
+    """A rate limit.
 
     Attributes:
-        per_second: requests per second, lastingly.
-        burst: requests at once.
+        per_second: sustained requests per second.
+        burst: concurrent requests.
     """
 
     per_second: float
@@ -33,8 +33,8 @@ class _Bucket:
     filled_at: float
 
     def take(self, now: float) -> bool:
-        grown = self.tokens + (now - self.filled_at) * self.rate.per_second
-        self.tokens, self.filled_at = min(self.rate.burst, grown), now
+        refilled = self.tokens + (now - self.filled_at) * self.rate.per_second
+        self.tokens, self.filled_at = min(self.rate.burst, refilled), now
         if self.tokens < 1:
             return False
         self.tokens -= 1
@@ -45,10 +45,10 @@ class _Bucket:
 
 
 class Throttle:
-    """Buckets of all keys and methods.
+    """The buckets of all keys and methods.
 
     Args:
-        clock: seconds that only grow.
+        clock: monotonic, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -56,27 +56,27 @@ class Throttle:
         self._buckets: dict[tuple[str, ...], _Bucket] = {}
 
     def admit(self, request: ApiRequest, use: KeyUse | None) -> None:
-        """Let a request through, or not.
+        """Admit a request.
 
         Raises:
-            GatewayError: there are too many.
+            GatewayError: a limit is exceeded.
         """
-        for who, rate in _limits(request, use):
-            if not self._take(who, rate):
+        for owner, rate in _limits(request, use):
+            if not self._take(owner, rate):
                 raise GatewayError(Refusal.THROTTLED, "Too Many Requests")
 
-    def _take(self, who: tuple[str, ...], rate: Rate) -> bool:
+    def _take(self, owner: tuple[str, ...], rate: Rate) -> bool:
         now = self._clock()
-        bucket = self._buckets.get(who)
+        bucket = self._buckets.get(owner)
         if bucket is None or bucket.rate != rate:
             if len(self._buckets) >= _MAX_BUCKETS:
-                self._buckets = {name: kept for name, kept in self._buckets.items() if not kept.is_full(now)}
-            bucket = self._buckets[who] = _Bucket(rate, rate.burst, now)
+                self._buckets = {name: old for name, old in self._buckets.items() if not old.is_full(now)}
+            bucket = self._buckets[owner] = _Bucket(rate, rate.burst, now)
         return bucket.take(now)
 
 
 def _limits(request: ApiRequest, use: KeyUse | None) -> Iterator[tuple[tuple[str, ...], Rate]]:
-    """The limits that a request meets, in AWS's order, each with whose it is."""
+    """The limits of a request in AWS's order, each with the key of its bucket."""
     if request.method is None:
         return
     method = f"{request.method.resource}/{request.method.http_method}"
@@ -94,7 +94,7 @@ def _limits(request: ApiRequest, use: KeyUse | None) -> Iterator[tuple[tuple[str
 def _rate(settings: object, rate_name: str, burst_name: str) -> Rate | None:
     values = settings if isinstance(settings, dict) else {}
     rate, burst = values.get(rate_name), values.get(burst_name)
-    # Negative: no limit of its own, which leaves the account's, and this account has one user.
+    # A negative value means no limit.
     if rate is None or burst is None or float(rate) < 0 or int(burst) < 0:
         return None
     return Rate(float(rate), int(burst))

@@ -1,4 +1,4 @@
-"""API keys and usage plans."""
+"""API keys, quotas, and moto's usage plans, extended."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from toolkit.local.service import ACCOUNT_ID
 
 @dataclass(frozen=True)
 class KeyUse:
-    """A key that may call a stage.
+    """An API key that may call a stage.
 
     Attributes:
-        plan: the usage plan that lets it, and whose throttle and quota are its own.
-        method_throttles: throttles of single methods, by `<path>/<VERB>`.
+        plan: the usage plan that allows it, with throttle and quota.
+        method_throttles: by `<path>/<VERB>`.
     """
 
     key: ApiKey
@@ -30,10 +30,10 @@ class KeyUse:
 
 
 def authorize_key(request: ApiRequest) -> KeyUse | None:
-    """Find out whose key a request has, if its method needs one.
+    """Check the API key of a request, if its method requires one.
 
     Raises:
-        GatewayError: it has none that is known, enabled and in a usage plan of this stage.
+        GatewayError: the key is missing, unknown, disabled, or in no usage plan of this stage.
     """
     if request.method is None or not request.method.needs_api_key:
         return None
@@ -60,8 +60,8 @@ def _find_use(backend: APIGatewayBackend, request: ApiRequest, value: str) -> Ke
 
 
 def _plan_stage(plan: UsagePlan, request: ApiRequest) -> Mapping[str, Any] | None:
-    serves = (request.stage.api_id, request.stage.name)
-    return next((stage for stage in plan.api_stages if (stage["apiId"], stage["stage"]) == serves), None)
+    target = (request.stage.api_id, request.stage.name)
+    return next((stage for stage in plan.api_stages if (stage["apiId"], stage["stage"]) == target), None)
 
 
 _Days = dict[date, int]
@@ -72,23 +72,23 @@ def _today() -> date:
 
 
 class Quotas:
-    """Counts requests of keys against their usage plans' quotas.
+    """Counts requests of API keys against the quotas of their usage plans.
 
     Args:
-        today: the date in UTC, by which periods begin.
+        today: the current date in UTC, where periods begin.
     """
 
     def __init__(self, today: Callable[[], date] = _today) -> None:
         self._today = today
         self._used: dict[tuple[str, str], _Days] = defaultdict(dict)
-        # What `UpdateUsage` gave a key on top, for the period that began on a day.
+        # Extra requests from UpdateUsage, by plan, key and first day of the period.
         self._granted: dict[tuple[str, str, date], int] = {}
 
     def count(self, use: KeyUse) -> None:
         """Count a request.
 
         Raises:
-            GatewayError: the key has none left in this period.
+            GatewayError: the quota of this period is used up.
         """
         today = self._today()
         if use.plan.quota and self._remaining(use.plan, use.key.id, today) <= 0:
@@ -97,7 +97,7 @@ class Quotas:
         days[today] = days.get(today, 0) + 1
 
     def _remaining(self, plan: UsagePlan, key_id: str, day: date) -> int:
-        """What is left at the end of a day."""
+        """Requests that remain at the end of a day."""
         begin = period_start(str(plan.quota["period"]), day)
         days = self._used[plan.id, key_id]
         used = sum(count for when, count in days.items() if begin <= when <= day)
@@ -130,7 +130,7 @@ class Quotas:
 
 
 def period_start(period: str, day: date) -> date:
-    """The first day of the period that a day lies in; weeks begin on Sundays."""
+    """The first day of the period of a day; weeks begin on Sunday."""
     if period == "MONTH":
         return day.replace(day=1)
     if period == "WEEK":
@@ -149,27 +149,27 @@ _NUMBERS: dict[str, Callable[[str], int | float]] = {
 
 def extend() -> None:
     """Extend moto in this process."""
-    own = UsagePlan.__init__
+    original = UsagePlan.__init__
 
-    def dated(self: UsagePlan, *args: Any, **kwargs: Any) -> None:
-        own(self, *args, **kwargs)
+    def create(self: UsagePlan, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
         setattr(self, _PLAN_CREATED, datetime.now(UTC).date())
 
     delete_api_key = APIGatewayBackend.delete_api_key
 
     def delete_and_detach(self: APIGatewayBackend, api_key_id: str) -> None:
         delete_api_key(self, api_key_id)
-        # On AWS a key that is deleted leaves every plan.
+        # On AWS a deleted key leaves every plan.
         for keys in self.usage_plan_keys.values():
             keys.pop(api_key_id, None)
 
-    UsagePlan.__init__ = dated  # type: ignore[method-assign]
+    UsagePlan.__init__ = create  # type: ignore[method-assign]
     APIGatewayBackend.delete_api_key = delete_and_detach  # type: ignore[method-assign]
     UsagePlan.apply_patch_operations = _patch  # type: ignore[method-assign,assignment]
 
 
 def created_on(plan: UsagePlan) -> date:
-    """The day (UTC) on which a plan was made."""
+    """The day (UTC) on which a plan was created."""
     day: date = getattr(plan, _PLAN_CREATED)
     return day
 
@@ -200,25 +200,25 @@ def _patch_stages(plan: UsagePlan, kind: str, rest: str, value: Any) -> None:
     """`/apiStages` with `<api>:<stage>`, or `/apiStages/<api>:<stage>/throttle/<method>/<limit>`."""
     name, _, inner = rest.partition("/throttle")
     api_id, _, stage_name = (name or str(value)).partition(":")
-    known = [s for s in plan.api_stages if (s["apiId"], s["stage"]) == (api_id, stage_name)]
+    stages = [s for s in plan.api_stages if (s["apiId"], s["stage"]) == (api_id, stage_name)]
     if not rest:
-        if kind == "add" and not known:
+        if kind == "add" and not stages:
             plan.api_stages.append({"apiId": api_id, "stage": stage_name})
         elif kind == "remove":
-            plan.api_stages[:] = [stage for stage in plan.api_stages if stage not in known]
+            plan.api_stages[:] = [stage for stage in plan.api_stages if stage not in stages]
         return
-    for stage in known:
+    for stage in stages:
         throttles = stage.setdefault("throttle", {})
         # A method is `/<path>/<VERB>`, after the slash that ends `throttle`.
         method, _, limit = inner.removeprefix("/").rpartition("/")
         if kind != "remove":
-            throttles.setdefault(_plain(method), {})[limit] = _NUMBERS[limit](value)
+            throttles.setdefault(_unescaped(method), {})[limit] = _NUMBERS[limit](value)
         elif not inner:
             throttles.clear()
         else:
-            throttles.pop(_plain(inner.removeprefix("/")), None)
+            throttles.pop(_unescaped(inner.removeprefix("/")), None)
 
 
-def _plain(method: str) -> str:
-    """A method without JSON Pointer's escapes."""
+def _unescaped(method: str) -> str:
+    """A method without the escapes of JSON Pointer."""
     return method.replace("~1", "/").replace("~0", "~")

@@ -1,1 +1,5 @@
-"""The control plane: moto, extended where it falls short of what Terraform's AWS provider asks."""
+"""moto, extended: the control plane of everything that no service of the cloud handles.
+
+application  moto as an ASGI application; WAF and Route 53, extended
+s3           S3, extended: large objects in files, checksums, owners
+"""

@@ -1,4 +1,4 @@
-"""moto as an ASGI application, for every AWS API that no other part of the cloud answers."""
+"""moto as an ASGI application, for every request that no service of the cloud handles."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from toolkit.local.controlplane import s3
 
 _log = logging.getLogger(__name__)
 
-# Terraform works on ten resources at once and its provider polls; an upload occupies a thread each.
+# Terraform handles ten resources at once and its provider polls; each upload occupies a thread.
 WORKERS = 40
 LARGE_BODY_BYTES = 16 * 1024 * 1024
 _COLLECT_SECONDS = 0.5
-# AWS's own word for an operation that there is not.
+# AWS's error code for an unknown operation.
 _UNKNOWN = "UnknownOperationException"
 
 Environ = dict[str, Any]
@@ -61,15 +61,15 @@ def application() -> ASGIApp:
         begun: list[tuple[str, list[tuple[str, str]]]] = []
         try:
             body = b"".join(moto(environ, lambda status, headers, *_: begun.append((status, headers))))
-        except Exception as error:  # noqa: BLE001 whatever moto stumbles over is its answer
+        except Exception as error:  # noqa: BLE001 any exception of moto becomes an error response
             return _failure(environ, error)
         return *begun[-1], body
 
     def answer(environ: Any, start_response: Any) -> Iterable[bytes]:
         _complete(environ)
-        # Flask keeps the request in a context variable. What the event loop schedules while it reads from
-        # a connection or writes to it must not inherit that: it would hold the request's body for as long
-        # as the connection lasts. So the body is read before, and the answer sent after.
+        # Flask keeps the request in a context variable. Callbacks that the event loop schedules while it
+        # reads or writes must not inherit it: it would keep the body in memory as long as the connection. So
+        # read the body before, and send the response after.
         status, headers, body = contextvars.copy_context().run(ask, environ)
         start_response(status, headers)
         return [body]
@@ -79,20 +79,20 @@ def application() -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await wsgi(scope, receive, send)
         if int(Headers(scope=scope).get("content-length", "0")) > LARGE_BODY_BYTES:
-            # moto's requests refer to themselves: a body would stay until Python happens to look. Later,
-            # because the thread that answered still holds it for a moment.
+            # moto's requests have reference cycles, which keep the body. Collect later, when the thread has
+            # released it.
             asyncio.get_running_loop().call_later(_COLLECT_SECONDS, gc.collect)
 
     return app
 
 
 def _complete(environ: Environ) -> None:
-    """Add what moto has from werkzeug's own server: the path as sent, metadata names with `_`, the body."""
+    """Add what werkzeug's server provides to moto: the raw path, header names with `_`, the length."""
     scope = environ["asgi.scope"]
     environ["RAW_URI"] = scope["raw_path"].decode("latin1")
     body = environ["wsgi.input"].read()
     environ["wsgi.input"] = io.BytesIO(body)
-    # S3 answers 411 without a length.
+    # Without a length, S3 responds 411.
     environ["CONTENT_LENGTH"] = str(len(body))
     names = [name.decode("latin1") for name, _ in scope["headers"]]
     environ[PRESERVED_HEADER_NAMES_ENVIRON_KEY] = {
@@ -101,7 +101,7 @@ def _complete(environ: Environ) -> None:
 
 
 def _failure(environ: Environ, error: Exception) -> Whole:
-    """Tell the caller at once. SDKs retry a 500 for minutes, but asking moto again cannot help."""
+    """The response to a failed request: not a 500, which SDKs retry for minutes in vain."""
     target = environ.get("HTTP_X_AMZ_TARGET") or f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
     if isinstance(error, NotImplementedError):
         _log.warning("%s: %s", target, error)
@@ -118,7 +118,7 @@ def _error_body(environ: Environ, code: str, message: str) -> tuple[bytes, str]:
     if "json" in environ.get("CONTENT_TYPE", ""):
         return json.dumps({"__type": code, "message": message}).encode(), "application/x-amz-json-1.1"
     error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
-    # S3 has the error alone, the query services have it in an envelope.
+    # The query protocol has an envelope around the error, S3 has none.
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         error = f"<ErrorResponse>{error}</ErrorResponse>"
     return error.encode(), "text/xml"
@@ -134,24 +134,24 @@ class _StillProtectingError(WAFv2ClientError):
 
 
 def _keep_associated_web_acls() -> None:
-    """Make moto's stay, too."""
+    """Refuse to delete a web ACL that is associated with a resource, as AWS does."""
     delete = WAFV2Backend.delete_web_acl
 
-    def delete_free(self: WAFV2Backend, name: str, scope: str, _id: str, *given: Any, **named: Any) -> None:
-        found = next((acl for acl in self.wacls.values() if (acl.name, acl.id) == (name, _id)), None)
-        # What is gone by itself, as a stage with its API, is protected no longer.
-        if found is not None and any(map(self._find_apigw_stage, found.associated_resources)):
+    def delete_free(self: WAFV2Backend, name: str, scope: str, _id: str, *args: Any, **kwargs: Any) -> None:
+        web_acl = next((acl for acl in self.wacls.values() if (acl.name, acl.id) == (name, _id)), None)
+        # A stage that was deleted with its API is no longer associated.
+        if web_acl is not None and any(map(self._find_apigw_stage, web_acl.associated_resources)):
             raise _StillProtectingError
-        delete(self, name, scope, _id, *given, **named)
+        delete(self, name, scope, _id, *args, **kwargs)
 
     WAFV2Backend.delete_web_acl = delete_free  # type: ignore[method-assign]
 
 
 def _name_zones_like_aws() -> None:
-    """Make moto's look like AWS's."""
+    """Make ids of hosted zones begin with Z, as on AWS."""
     generate = HostedZoneIdentifier.generate
 
-    def with_z(self: HostedZoneIdentifier, *arguments: Any, **named: Any) -> str:
-        return f"Z{generate(self, *arguments, **named)[1:]}"
+    def with_z(self: HostedZoneIdentifier, *args: Any, **kwargs: Any) -> str:
+        return f"Z{generate(self, *args, **kwargs)[1:]}"
 
     HostedZoneIdentifier.generate = with_z  # type: ignore[method-assign]

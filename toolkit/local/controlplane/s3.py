@@ -1,8 +1,7 @@
-"""S3's larger objects in files of their own.
+"""moto's S3, extended: large objects in named files, checksums, bucket owners.
 
-moto keeps small objects in memory and larger ones in anonymous temporary files, but puts a multipart
-upload together in memory, several times over: a model of some gigabytes would need a multiple of its
-size. Here the parts are joined in a file with a name, which a model's directory can link to.
+moto assembles a multipart upload in memory, several times over, so a model would need a multiple of its size.
+Here the parts are joined in a named file, to which a model's directory can link.
 """
 
 from __future__ import annotations
@@ -26,18 +25,18 @@ from moto.settings import S3_UPLOAD_PART_MIN_SIZE
 
 from toolkit.local.service import ACCOUNT_ID
 
-# Below, an object is only in memory. Terraform's state and Lambda packages are.
+# Smaller objects, such as Terraform's state and Lambda packages, stay in memory.
 FILE_BYTES = 4 * 1024 * 1024
 _BLOCK_BYTES = 1024 * 1024
-# The property of moto's class that FileKey extends.
+# The property that FileKey overrides.
 _VALUE: Any = models.FakeKey.__dict__["value"]
 
 
 class _Joined:
-    """Parts put together in a file, which takes the place of one large `bytes`."""
+    """Parts joined in a file, which replaces one large `bytes`."""
 
     def __init__(self, directory: Path) -> None:
-        # Deleted when the object is.
+        # Deleted with the object.
         self.file = tempfile.NamedTemporaryFile(dir=directory)  # noqa: SIM115
         self.size = 0
         self.crc32 = 0
@@ -46,7 +45,7 @@ class _Joined:
         return self.size
 
     def append(self, blocks: Iterable[bytes]) -> None:
-        """Add content at the end."""
+        """Append content."""
         for block in blocks:
             self.file.write(block)
             self.size += len(block)
@@ -55,13 +54,13 @@ class _Joined:
 
 
 class FileKey(models.FakeKey):
-    """An object whose value is in a named file when it is large."""
+    """An object whose value is in a named file if it is large."""
 
     directory: Path
     _value_buffer: Any
 
     def blocks(self) -> Iterator[bytes]:
-        """The value, block by block."""
+        """Yield the value in blocks."""
         with self.lock:
             self._value_buffer.seek(0)
             while block := self._value_buffer.read(_BLOCK_BYTES):
@@ -69,7 +68,7 @@ class FileKey(models.FakeKey):
 
     @property
     def file(self) -> Path | None:
-        """Where the value is, if it is large."""
+        """The file with the value, if it is large."""
         buffer = self._value_buffer
         return None if isinstance(buffer, tempfile.SpooledTemporaryFile) else Path(buffer.name)
 
@@ -92,7 +91,7 @@ class FileKey(models.FakeKey):
 
 
 class FileMultipart(models.FakeMultipart):
-    """A multipart upload that is put together block by block."""
+    """A multipart upload that is joined block by block."""
 
     def complete(self, body: Iterable[tuple[int, str]]) -> tuple[Any, str, tuple[str, str, int] | None]:
         parts = [self._part(number, etag) for number, etag in body]
@@ -105,7 +104,7 @@ class FileMultipart(models.FakeMultipart):
         joined = _Joined(FileKey.directory)
         for part in parts:
             joined.append(part.blocks())
-        # The requests that brought the parts refer to themselves, and hold them until Python looks.
+        # moto's requests have reference cycles, which keep the parts.
         gc.collect()
         return joined, etag, self._checksum(parts, joined)
 
@@ -124,7 +123,7 @@ class FileMultipart(models.FakeMultipart):
             sums = b"".join(compute_checksum(part.value, algorithm, encode_base64=False) for part in parts)
             return kind, compute_checksum(sums, algorithm).decode(), len(parts)
         if algorithm != "CRC32":
-            # Of what SDKs ask for by themselves this is the one that the standard library can compute.
+            # Of the SDKs' default algorithms, the standard library supports CRC32 only.
             return None
         return kind, base64.b64encode(joined.crc32.to_bytes(4, "big")).decode(), 1
 
@@ -146,13 +145,10 @@ def extend(directory: Path) -> None:
 
 
 def _ignore_bucket_policies() -> None:
-    """Keep bucket policies, but do not apply them, as nobody's rights are checked in the embedded cloud.
-
-    moto would apply them without knowing most conditions: it takes "deny without TLS" for "deny".
-    """
+    """Store bucket policies without applying them: moto would take "deny without TLS" for "deny"."""
 
     def get_permission(*_: object) -> Any:
-        # Imported where moto does: it takes a third of the cloud's start-up time.
+        # A third of the cloud's start-up time, so imported late.
         from moto.iam.access_control import PermissionResult
 
         return PermissionResult.NEUTRAL
@@ -161,7 +157,7 @@ def _ignore_bucket_policies() -> None:
 
 
 def _keep_objects_in(directory: Path) -> None:
-    """Make moto keep large objects in files in `directory`."""
+    """Keep large objects in files in `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     FileKey.directory = directory
     models.FakeKey = FileKey  # type: ignore[misc]
@@ -172,26 +168,26 @@ def find_objects(bucket: str, prefix: str) -> list[FileKey]:
     """The objects of a bucket whose keys start with `prefix`, sorted by key.
 
     Raises:
-        LookupError: there is no such bucket.
+        LookupError: the bucket does not exist.
     """
     for account in models.s3_backends.values():
         for backend in account.values():
             if bucket in backend.buckets:
                 keys = backend.buckets[bucket].keys
-                found = [key for key in keys.values() if key.name.startswith(prefix)]
+                matching = [key for key in keys.values() if key.name.startswith(prefix)]
                 return sorted(
-                    (key for key in found if isinstance(key, FileKey)), key=lambda key: str(key.name)
+                    (key for key in matching if isinstance(key, FileKey)), key=lambda key: str(key.name)
                 )
-    raise LookupError(f"there is no bucket {bucket}")
+    raise LookupError(f"bucket {bucket} does not exist")
 
 
-# Those that need no further library.
+# Algorithms that the standard library supports.
 _ALGORITHMS = ("SHA256", "SHA1", "CRC32")
 _Method = Callable[[Any], Any]
 
 
 class BadDigestError(S3ClientError):
-    """A body that is not what its checksum says."""
+    """The checksum of a body does not match."""
 
     def __init__(self, algorithm: str) -> None:
         super().__init__("BadDigest", f"The {algorithm} you specified did not match the calculated checksum.")
@@ -207,8 +203,8 @@ def _check_checksums() -> None:
 def _with_checksum(method: _Method) -> _Method:
     def checked(self: Any) -> Any:
         for algorithm in _ALGORITHMS:
-            promised = self.headers.get(f"x-amz-checksum-{algorithm.lower()}")
-            if promised and promised != compute_checksum(self.body or b"", algorithm).decode():
+            expected = self.headers.get(f"x-amz-checksum-{algorithm.lower()}")
+            if expected and expected != compute_checksum(self.body or b"", algorithm).decode():
                 raise BadDigestError(algorithm)
         return method(self)
 

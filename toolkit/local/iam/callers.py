@@ -1,4 +1,4 @@
-"""Who calls: from the access key of a request to a user, a role session or the administrator."""
+"""From the credentials of a request, or an OIDC token, to the caller with its policies."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from toolkit.local.service import ACCESS_KEY
 
 @dataclass(frozen=True)
 class Caller:
-    """A principal with what AWS knows of it.
+    """A principal with its policies and tags.
 
     Attributes:
-        owner: the user or role whose policies count; None for the root, services and strangers.
+        owner: the user or role with the policies; None for other principals.
         session: of a role session.
         tags: of the user or role.
     """
@@ -39,10 +39,10 @@ class Caller:
 
 
 def caller(credentials: Credentials, account: Account) -> Caller:
-    """Who signed a request.
+    """The signer of a request.
 
     Raises:
-        AuthenticationError: nobody has these credentials, or they have ended.
+        AuthenticationError: the credentials are unknown or expired.
     """
     if not credentials.access_key:
         return Caller(Principal.anonymous())
@@ -65,7 +65,7 @@ def caller(credentials: Credentials, account: Account) -> Caller:
 
 
 def of_role(role: Role, session_name: str, account: Account, session: AssumedRole | None = None) -> Caller:
-    """A session of a role; without `session` one that a service has opened by itself."""
+    """A session of a role. Without `session`, a service acts with the role."""
     arn = f"arn:{PARTITION}:sts::{account.id}:assumed-role/{role.name}/{session_name}"
     principal = Principal(
         PrincipalKind.SESSION, arn, account.id, session_name, f"{role.id}:{session_name}", role.arn
@@ -74,42 +74,42 @@ def of_role(role: Role, session_name: str, account: Account, session: AssumedRol
 
 
 def policies(who: Caller, resource: str, action: str, account: Account) -> Policies:
-    """All policies that decide on a caller's request.
+    """All policies for a caller's request.
 
     Raises:
-        PolicyError: one of them cannot be evaluated.
+        PolicyError: a policy cannot be parsed.
     """
     of_resource = account.resource_policy(resource, action)
-    found = Policies(
+    policies = Policies(
         resource=of_resource.policy,
         resource_kind=of_resource.kind,
         resource_decides=of_resource.decides,
     )
     if who.owner is None:
-        return found
+        return policies
     boundary_arn = account.boundary_arn(who.owner.arn)
     session_policy = who.session.policy if who.session is not None else None
     return replace(
-        found,
+        policies,
         identity=tuple(account.identity_policies(who.owner)),
         boundary=account.managed_policy(boundary_arn) if boundary_arn else None,
         session=parse_policy(session_policy, f"session {who.principal.name}") if session_policy else None,
     )
 
 
-# Claims that AWS makes condition keys of for every provider; the reference lists more for some.
+# Claims that are condition keys for every provider; the reference lists more for some providers.
 _CLAIMS = ("sub", "aud", "amr")
 
 
 def web_identity_caller(
     token: str, action: Action, account: Account
 ) -> tuple[Caller, dict[str, tuple[str, ...]]]:
-    """Who a token is from, and the condition keys that its claims make.
+    """The holder of an OIDC token, and the condition keys from its claims.
 
-    The signature is not verified: the provider is outside, and nothing outside is asked.
+    The signature is not verified, which would take a request to the provider.
 
     Raises:
-        AuthenticationError: the account does not know the provider, or the token is not meant for it.
+        AuthenticationError: the account has no such provider, or the token has another audience or expired.
     """
     claims = _claims(token)
     issuer = str(claims.get("iss", "")).partition("://")[2]

@@ -1,8 +1,7 @@
-"""The conditions of policy statements: operators, their negations, and several values.
+"""Condition operators of policy statements, with negation and multiple values.
 
-After "IAM JSON policy elements: Condition operators" and "Condition with multiple context keys or values"
-of AWS's user guide. An operator that is not there is an error, not a condition that never holds: under
-`Deny` that would allow.
+Source: "IAM JSON policy elements: Condition operators" and "Conditions with multiple context keys or values"
+in AWS's user guide. An unknown operator is an error: a condition that never holds would allow under `Deny`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import Any
 from toolkit.local.iam.exceptions import PolicyError
 from toolkit.local.iam.patterns import ARN_COLONS, Context, Template, parse
 
-# Whether one value of the request fits one value of the policy.
+# Whether a value of the request matches a value of the policy.
 Match = Callable[[str, Template, Context], bool]
 
 _NAME = re.compile(r"(?:(?P<quantifier>ForAllValues|ForAnyValue):)?(?P<base>\w+?)(?P<if_exists>IfExists)?")
@@ -32,10 +31,10 @@ class Operator:
     """A condition operator such as `ForAnyValue:StringNotLikeIfExists`.
 
     Attributes:
-        match: what it compares by.
-        negated: whether it holds when nothing fits.
+        match: compares two values.
+        negated: whether it holds if no value matches.
         quantifier: `ForAllValues`, `ForAnyValue` or empty.
-        if_exists: whether a missing key is good enough.
+        if_exists: whether it holds without the key.
     """
 
     name: str
@@ -65,11 +64,11 @@ class Operator:
 
 @dataclass(frozen=True)
 class Condition:
-    """One key under one operator.
+    """One key of one operator.
 
     Attributes:
-        operator: None stands for `Null`, which asks whether the key is there at all.
-        expected: the policy's values, of which one has to fit.
+        operator: None for `Null`, which checks whether the key is present.
+        expected: values of the policy, of which one must match.
     """
 
     operator: Operator | None
@@ -80,7 +79,7 @@ class Condition:
         """Whether the request meets it.
 
         Raises:
-            PolicyError: the key is not known here, or a value of the policy is malformed.
+            PolicyError: the key is not supported, or a value of the policy is malformed.
         """
         actual = context.values(self.key)
         if self.operator is None:
@@ -91,10 +90,10 @@ class Condition:
 
 
 def parse_conditions(block: Mapping[str, Any], *, variables: bool) -> tuple[Condition, ...]:
-    """Read a statement's `Condition` element; all of them have to hold.
+    """Parse the `Condition` element of a statement; all conditions must hold.
 
     Raises:
-        PolicyError: an operator, a key or a value is not valid.
+        PolicyError: an operator, key or value is invalid.
     """
     conditions = []
     for name, keys in block.items():
@@ -113,10 +112,10 @@ def parse_conditions(block: Mapping[str, Any], *, variables: bool) -> tuple[Cond
 
 
 def parse_operator(name: str) -> Operator:
-    """Read an operator's name; AWS does not mind its case.
+    """Parse the name of an operator, which is case-insensitive.
 
     Raises:
-        PolicyError: there is no such operator.
+        PolicyError: the operator does not exist.
     """
     match = re.fullmatch(_NAME.pattern, name, re.IGNORECASE)
     base = match["base"].lower() if match else ""
@@ -156,18 +155,18 @@ def _string_like(value: str, template: Template, context: Context) -> bool:
 
 
 def _arn_like(value: str, template: Template, context: Context) -> bool:
-    """Each of an ARN's six parts by itself, so that a wildcard does not reach into the next part."""
+    """Match each of the six parts, so that a wildcard does not span several."""
     if template.text.count(":") < ARN_COLONS:
         raise PolicyError(f"{template.text} is not an ARN")
     if value.count(":") < ARN_COLONS:
         return False
     wanted = template.text.split(":", ARN_COLONS) if "${" not in template.text else None
     if wanted is None:
-        # A colon in a variable's name is no boundary: fill in first.
+        # A colon in a variable's name does not separate parts.
         return template.matches_arn(value, context)
-    given = value.split(":", ARN_COLONS)
+    actual = value.split(":", ARN_COLONS)
     return all(
-        parse(part, variables=False).matches(text, context) for part, text in zip(wanted, given, strict=True)
+        parse(part, variables=False).matches(text, context) for part, text in zip(wanted, actual, strict=True)
     )
 
 
@@ -216,7 +215,7 @@ def _ordered(read: Callable[[str], Any], compare: Callable[[Any, Any], bool]) ->
 
 def _date(text: str) -> datetime:
     try:
-        # Epoch seconds are allowed too.
+        # Epoch seconds are valid, too.
         return datetime.fromtimestamp(float(text), UTC)
     except ValueError:
         moment = datetime.fromisoformat(text)
@@ -231,7 +230,7 @@ _ORDERS: dict[str, tuple[Callable[[Any, Any], bool], bool]] = {
     "greaterthan": (operator.gt, False),
     "greaterthanequals": (operator.ge, False),
 }
-# Lower-case name → what it compares by, and whether it is a negation.
+# Lower-case name → comparison, negated.
 _OPERATORS: dict[str, tuple[Match, bool]] = {
     "stringequals": (_string_equals, False),
     "stringnotequals": (_string_equals, True),

@@ -1,4 +1,4 @@
-"""Decides on requests and remembers what it decided. One object for the whole cloud."""
+"""Authorizes requests and services, and logs the decisions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from toolkit.local.iam.models import PARTITION, Account, keep_user_boundaries
 from toolkit.local.iam.principals import Credentials, Principal
 from toolkit.local.service import ACCOUNT_ID, DEFAULT_REGION
 
-# The longest that AWS gives; a service renews its role's credentials before that.
+# AWS's maximum; services renew credentials before they expire.
 SESSION_SECONDS = 12 * 3600
 _WEB_IDENTITY = "AssumeRoleWithWebIdentity"
 
@@ -53,10 +53,10 @@ class SessionCredentials:
 
 
 class DeniedError(Exception):
-    """A service may not do what it was asked to.
+    """A service is not authorized.
 
     Attributes:
-        decision: why.
+        decision: the denial.
     """
 
     def __init__(self, decision: Decision) -> None:
@@ -65,12 +65,12 @@ class DeniedError(Exception):
 
 
 class Enforcement:
-    """IAM of the embedded cloud.
+    """IAM of the embedded cloud, shared by all services.
 
     Attributes:
-        enforced: whether anything is denied; otherwise nothing is even looked at.
-        account: the account that everything belongs to.
-        log: all decisions while enforced.
+        enforced: if False, every request is allowed without evaluation.
+        account: the account of all resources.
+        log: decisions while enforced.
     """
 
     def __init__(self, *, enforced: bool = False) -> None:
@@ -80,7 +80,7 @@ class Enforcement:
         keep_user_boundaries()
 
     def authorize(self, call: ApiCall, body: bytes) -> Decision | None:
-        """Decide on a request to an AWS API.
+        """Authorize a request to an AWS API.
 
         Args:
             call: from `operations.identify`.
@@ -90,12 +90,12 @@ class Enforcement:
             The first denial, or None if the request is allowed.
 
         Raises:
-            AuthenticationError: nobody has such credentials.
+            AuthenticationError: the credentials are invalid.
         """
         who = callers.caller(call.credentials, self.account)
         operation = f"{call.prefix}:{call.operation}"
         if operation == "sts:GetCallerIdentity":
-            # AWS answers it whatever policies say.
+            # AWS allows it regardless of policies.
             return None
         try:
             parameters = call.parameters(body if call.needs_body else b"")
@@ -107,7 +107,7 @@ class Enforcement:
             who, known = callers.web_identity_caller(
                 str(parameters["WebIdentityToken"]), checks[0].action, self.account
             )
-        # All of them, so that the log shows everything that a request needs.
+        # Evaluate all checks, so that the log shows everything that a request needs.
         decisions = [
             self._decide(
                 Situation(check, who, self.account, call, parameters), call.credentials.region, known
@@ -117,10 +117,10 @@ class Enforcement:
         return next((decision for decision in decisions if not decision.allowed), None)
 
     def unmapped(self, scope: Scope, error: UnmappedRequestError) -> Decision:
-        """Deny a request to nothing that is known.
+        """Deny a request for an unknown operation.
 
         Raises:
-            AuthenticationError: nobody has such credentials.
+            AuthenticationError: the credentials are invalid.
         """
         who = callers.caller(Credentials.of(scope), self.account)
         operation = Credentials.of(scope).service or "unknown"
@@ -129,31 +129,31 @@ class Enforcement:
     def allowed(
         self, caller: Caller, action: str, resource: str, context: Mapping[str, str] | None = None
     ) -> Decision:
-        """Decide on what a service does for somebody; always yes while nothing is enforced.
+        """Authorize an action of a service; always allowed unless enforced.
 
         Args:
             caller: from `role` or `service`.
             action: such as `s3:GetObject`.
             resource: its ARN, or `*`.
-            context: condition keys beyond those that every request has, such as `aws:SourceArn`.
+            context: additional condition keys, such as `aws:SourceArn`.
 
         Raises:
-            LookupError: AWS has no such action.
+            LookupError: the action does not exist.
         """
         if not self.enforced:
             return Decision(caller.principal.arn, action, resource, allowed=True)
-        found = find_action(*action.split(":", 1))
-        if found is None:
-            raise LookupError(f"{action} is no IAM action")
-        situation = Situation(Check(found, resource), caller, self.account)
+        known_action = find_action(*action.split(":", 1))
+        if known_action is None:
+            raise LookupError(f"{action} is not an IAM action")
+        situation = Situation(Check(known_action, resource), caller, self.account)
         known = {name: (value,) for name, value in (context or {}).items()}
         return self._decide(situation, DEFAULT_REGION, known)
 
     def role(self, role_arn: str, session_name: str) -> Caller:
-        """A service that uses a role it was passed, for `allowed`.
+        """A service with a role that was passed to it, for `allowed`.
 
         Raises:
-            LookupError: there is no such role.
+            LookupError: the role does not exist.
         """
         role = self.account.role(role_arn)
         if role is None:
@@ -162,7 +162,7 @@ class Enforcement:
 
     @staticmethod
     def service(name: str) -> Caller:
-        """A service in its own name, such as `apigateway.amazonaws.com`, for `allowed`."""
+        """A service principal, such as `apigateway.amazonaws.com`, for `allowed`."""
         return Caller(Principal.service(name))
 
     def issue_role_credentials(
@@ -174,14 +174,14 @@ class Enforcement:
         region: str = DEFAULT_REGION,
         source_arn: str = "",
     ) -> SessionCredentials:
-        """Credentials of a role for what a service runs, such as a function's code.
+        """Issue credentials of a role for a service's process, such as a function.
 
         Args:
-            role_arn: of the role that the service was passed.
-            service: who assumes it, such as `lambda.amazonaws.com`; the role has to trust it.
-            session_name: AWS takes the function's name.
-            region: that the session is opened in.
-            source_arn: of the resource that the service works for.
+            role_arn: the role that was passed to the service.
+            service: the service principal, such as `lambda.amazonaws.com`, which the role must trust.
+            session_name: on AWS the function's name.
+            region: of the session.
+            source_arn: the resource on whose behalf the service acts.
 
         Raises:
             DeniedError: the role does not trust the service, or does not exist.
@@ -249,26 +249,26 @@ def _reason(verdict: Verdict, action: str) -> str:
 
 
 def _unmapped(who: Caller, operation: str, error: UnmappedRequestError) -> Decision:
-    reason = f"because the embedded cloud cannot tell what that needs: {error}"
+    reason = f"because the embedded cloud does not know its action: {error}"
     return Decision(who.principal.arn, operation, "*", allowed=False, reason=reason, operation=operation)
 
 
-# An apply from nothing makes about three hundred, at some two kilobytes each.
+# The first apply makes about 300, of 2 KB each.
 MAX_DECISIONS = 10_000
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a principal may do one thing.
+    """Whether a principal may perform an action.
 
     Attributes:
         principal: ARN of the caller.
         action: such as `sagemaker:CreateEndpoint`; the operation's name if it is not mapped to an action.
         resource: ARN, or `*`.
-        reason: why not, in AWS's words, to follow "is not authorized to perform …"; empty if allowed.
-        context: the request's condition keys.
-        statements: all statements that fit, the deciding ones among them.
-        operation: the API's operation that needs it, such as `sagemaker:CreateEndpoint`.
+        reason: the end of AWS's message "is not authorized to perform …"; empty if allowed.
+        context: the condition keys.
+        statements: all matching statements.
+        operation: the operation that needs the action, such as `sagemaker:CreateEndpoint`.
     """
 
     principal: str
@@ -282,14 +282,14 @@ class Decision:
 
     @property
     def message(self) -> str:
-        """What AWS answers to a denied request."""
+        """AWS's message for a denied request."""
         # S3 puts the resource in quotation marks.
         resource = f'"{self.resource}"' if self.action.startswith("s3:") else self.resource
         denied = f"is not authorized to perform: {self.action} on resource: {resource}"
         return f"User: {self.principal} {denied} {self.reason}"
 
     def to_json(self) -> dict[str, Any]:
-        """As `/_toolkit/iam/decisions` answers it."""
+        """An item of `/_toolkit/iam/decisions`."""
         statements = [
             {
                 "kind": used.kind.value,
@@ -313,21 +313,21 @@ class Decision:
 
 
 class DecisionLog:
-    """The latest decisions, in order. Threads may add at the same time."""
+    """The latest decisions, in order. Thread-safe."""
 
     def __init__(self, size: int = MAX_DECISIONS) -> None:
         self._items: deque[tuple[int, Decision]] = deque(maxlen=size)
         self._numbers = itertools.count(1)
 
     def add(self, decision: Decision) -> None:
-        """Keep a decision; the oldest goes when there are too many."""
+        """Add a decision, and drop the oldest if the log is full."""
         self._items.append((next(self._numbers), decision))
 
     def after(self, number: int, principal: str | None = None) -> Iterable[tuple[int, Decision]]:
-        """Decisions with higher numbers than `number`, oldest first; numbers start at 1.
+        """Decisions with numbers above `number`, oldest first; numbers start at 1.
 
         Args:
-            principal: only those of this caller's ARN.
+            principal: ARN of a caller, to filter by.
         """
         return [
             (at, item)
@@ -336,5 +336,5 @@ class DecisionLog:
         ]
 
     def clear(self) -> None:
-        """Forget all; numbers go on."""
+        """Clear the log, but continue the numbers."""
         self._items.clear()

@@ -1,8 +1,7 @@
-"""Whether a request is allowed: AWS's documented evaluation of policies within one account.
+"""AWS's policy evaluation logic within one account, without I/O.
 
-After "How AWS enforcement code logic evaluates requests to allow or deny access" of AWS's user guide, less
-what belongs to organizations. Pure functions; where the policies come from is `principals`' and
-`resources`' knowledge.
+Source: "How AWS enforcement code logic evaluates requests to allow or deny access" in AWS's user guide,
+without organizations. `callers` collects the policies.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from toolkit.local.iam.principals import Principal, PrincipalKind
 
 
 class PolicyKind(Enum):
-    """Where a policy comes from, in the words of AWS's denials."""
+    """The type of a policy, as AWS's denials name it."""
 
     IDENTITY = "identity-based policy"
     RESOURCE = "resource-based policy"
@@ -28,12 +27,12 @@ class PolicyKind(Enum):
 
 @dataclass(frozen=True)
 class Request:
-    """What somebody wants to do.
+    """A request to evaluate.
 
     Attributes:
         action: such as `s3:GetObject`.
-        resource: its ARN, or `*` for an action that has none.
-        context: the request's condition keys.
+        resource: an ARN, or `*` for an action without resources.
+        context: the condition keys.
     """
 
     principal: Principal
@@ -44,16 +43,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Policies:
-    """All policies that a request is held against.
+    """All policies that apply to a request.
 
     Attributes:
-        identity: inline, attached and the groups'.
-        boundary: None if the caller has no permissions boundary.
-        session: given when the role was assumed; None if none was.
-        resource: the policy of the resource itself.
-        resource_kind: `TRUST` for a role that is assumed.
-        resource_decides: whether nothing is allowed that the resource's policy does not allow, as with
-            roles' trust policies and KMS keys.
+        identity: inline, attached and from groups. boundary: the permissions boundary. session: the session
+        policy of an assumed role. resource: the policy of the resource. resource_kind: `TRUST` for a role to
+        assume. resource_decides: whether the resource's policy must allow the request, as for trust policies
+        and KMS keys.
     """
 
     identity: tuple[Policy, ...] = ()
@@ -66,12 +62,12 @@ class Policies:
 
 @dataclass(frozen=True)
 class Used:
-    """A statement that fits a request.
+    """A statement that matches a request.
 
     Attributes:
-        policy: the policy's name.
+        policy: the name of the policy.
         sid: may be empty.
-        index: the statement's place in the policy, from 0.
+        index: in the policy, from 0.
     """
 
     kind: PolicyKind
@@ -84,12 +80,12 @@ class Used:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came out.
+    """The result of an evaluation.
 
     Attributes:
         explicit: whether a `Deny` statement decided.
-        by: the kind of policy that denied, or that has no statement which allows; None if allowed.
-        used: all statements that fit the request, those that did not decide included.
+        by: the type of policy that denies, or lacks an `Allow`; None if allowed.
+        used: all matching statements, including those that did not decide.
     """
 
     allowed: bool
@@ -99,10 +95,10 @@ class Verdict:
 
 
 def evaluate(request: Request, policies: Policies) -> Verdict:
-    """Decide on a request.
+    """Evaluate a request.
 
     Raises:
-        PolicyError: a statement that might apply cannot be evaluated; the request must be denied.
+        PolicyError: a statement cannot be evaluated, and the request must be denied.
     """
     used = tuple(_used(request, policies))
     denial = next((item for item in used if item.effect is Effect.DENY), None)
@@ -113,7 +109,7 @@ def evaluate(request: Request, policies: Policies) -> Verdict:
 
 
 def _missing(principal: Principal, policies: Policies, used: tuple[Used, ...]) -> PolicyKind | None:
-    """The kind of policy that lacks an `Allow`, if one does."""
+    """The type of policy that lacks an `Allow`, if any."""
     reach = max((item.reach for item in used if item.kind is policies.resource_kind), default=Reach.NONE)
     if policies.resource_decides and not reach:
         return policies.resource_kind

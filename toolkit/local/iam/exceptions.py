@@ -1,25 +1,25 @@
-"""What can be wrong with a policy or a request when it is to be decided."""
+"""Errors of policies, requests and credentials."""
 
 from __future__ import annotations
 
 
 class PolicyError(Exception):
-    """A policy cannot be evaluated: malformed, or it uses what this evaluator does not know.
+    """A policy cannot be evaluated: it is malformed, or uses an unsupported feature.
 
-    Whoever asked for a decision must deny: a guess could allow what AWS would not.
+    The request must be denied: a guess could allow what AWS denies.
     """
 
 
 class UnmappedRequestError(Exception):
-    """A request whose IAM action and resource are not known; it must be denied."""
+    """A request whose IAM action and resource are unknown. It must be denied."""
 
 
 class AuthenticationError(Exception):
-    """The credentials of a request are no good.
+    """The credentials of a request are invalid.
 
     Args:
-        code: `InvalidClientTokenId` or `ExpiredToken`; protocols and services have their own words for it.
-        message: in AWS's words.
+        code: `InvalidClientTokenId` or `ExpiredToken`; protocols and services have their own codes.
+        message: as AWS words it.
     """
 
     def __init__(self, code: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Holds every request to an AWS API against IAM, when that is enforced."""
+"""Authorizes every request to an AWS API while IAM is enforced, and formats denials for each protocol."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from toolkit.local.iam.mapping import operations
 from toolkit.local.iam.mapping.operations import ApiCall, is_form
 from toolkit.local.iam.principals import Credentials
 
-# No AWS APIs: the cloud's own, and deployed APIs, which have keys and authorizers.
+# Not AWS APIs: the cloud's own, and deployed APIs, which have API keys and authorizers.
 _OPEN = ("/_toolkit/", "/_aws/execute-api/")
-# Larger bodies take too long to read for the event loop.
+# Parsing larger bodies would block the event loop.
 _LARGE_BYTES = 256 * 1024
 
 _P = ParamSpec("_P")
@@ -29,7 +29,7 @@ _R = TypeVar("_R")
 
 
 class EnforceIamMiddleware:
-    """ASGI middleware around the whole front."""
+    """ASGI middleware for all routes."""
 
     def __init__(self, app: ASGIApp, enforcement: Enforcement) -> None:
         self._app = app
@@ -51,12 +51,12 @@ class EnforceIamMiddleware:
             await self._app(scope, body.replay, send)
 
     async def _refusal(self, scope: Scope, body: _Body) -> Response | None:
-        """The answer to a request that is not allowed."""
+        """The response to a request that is not allowed; None if it is allowed."""
         call: ApiCall | None = None
         try:
             form = await body.read() if operations.is_form(scope) else b""
             service = Credentials.of(scope).service
-            # The first request to a service loads its model, which takes too long for the event loop.
+            # The first request to a service loads its model, which would block the event loop.
             is_cold = service not in self._warm
             call = await _run(is_cold, operations.identify, scope, form)
             content = await body.read() if call.needs_body else form
@@ -83,7 +83,7 @@ async def _run(in_thread: bool, function: Callable[_P, _R], *args: _P.args, **kw
 
 
 class _Body:
-    """A request's body: read here if it matters, and given to the application all the same."""
+    """A request's body, which can be read here and replayed to the application."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -94,7 +94,7 @@ class _Body:
         """The whole body.
 
         Raises:
-            ClientDisconnect: the client left before its end.
+            ClientDisconnect: the client disconnected.
         """
         if self._read is None:
             chunks = []
@@ -109,7 +109,7 @@ class _Body:
         return self._read
 
     async def replay(self) -> Message:
-        """What the application has in place of the server's `receive`."""
+        """The application's `receive`."""
         if self._read is None or self._replayed:
             return await self._receive()
         self._replayed = True
@@ -117,7 +117,7 @@ class _Body:
 
 
 _DENIED = "AccessDenied"
-# Code → what a protocol, or one service, calls it instead.
+# Code → its name in a protocol or service.
 _CODES: Mapping[str, Mapping[str, str]] = {
     _DENIED: {
         "ec2": "UnauthorizedOperation",
@@ -145,10 +145,10 @@ _S3 = "<Error>{error}{id}</Error>"
 
 
 def access_denied(decision: Decision, scope: Scope, call: ApiCall | None) -> Response:
-    """The answer to a request that is not allowed.
+    """The response to a request that is not allowed.
 
     Args:
-        call: None if it is for nothing that is known.
+        call: None for an unknown operation.
     """
     message = decision.message
     if call is not None and call.protocol == "ec2":
@@ -157,7 +157,7 @@ def access_denied(decision: Decision, scope: Scope, call: ApiCall | None) -> Res
 
 
 def not_authenticated(error: AuthenticationError, scope: Scope, call: ApiCall | None) -> Response:
-    """The answer to a request with credentials that are no good."""
+    """The response to a request with invalid credentials."""
     return _error(error.code, error.message, scope, call)
 
 
@@ -175,7 +175,6 @@ def _error(code: str, message: str, scope: Scope, call: ApiCall | None) -> Respo
         content = {"__type": code, "message": message, "Message": message}
         return JSONResponse(content, status, headers, media_type="application/x-amz-json-1.1")
     if scope["method"] == "HEAD":
-        # S3 cannot say why.
         return Response(status_code=status)
     template = {"rest-xml": _S3, "ec2": _EC2}.get(protocol, _QUERY)
     error = f"<Code>{code}</Code><Message>{escape(message)}</Message>"

@@ -1,4 +1,4 @@
-"""The account as it is now: users, roles and policies. Read from moto, which holds what Terraform made."""
+"""The account: users, roles, policies and tags, read from moto."""
 
 from __future__ import annotations
 
@@ -23,18 +23,17 @@ from toolkit.local.service import DEFAULT_REGION
 
 PARTITION = "aws"
 
-# Finds the ARN of the scalable target that a request of Application Auto Scaling is about, by region and
-# parameters; None if there is none yet.
+# Finds the ARN of the scalable target of an Application Auto Scaling request, by region and parameters.
 TargetFinder = Callable[[str, Mapping[str, Any]], str | None]
 
 
 @dataclass(frozen=True)
 class ResourcePolicy:
-    """The policy of a resource itself.
+    """The policy of a resource.
 
     Attributes:
         policy: None if it has none.
-        decides: whether nothing is allowed that it does not allow.
+        decides: whether it must allow each request.
     """
 
     policy: Policy | None = None
@@ -43,14 +42,12 @@ class ResourcePolicy:
 
 
 class Account:
-    """One AWS account.
-
-    moto changes it in threads of its own: what is walked through here is copied first.
+    """One AWS account. moto changes it in other threads, so copy collections before iterating.
 
     Attributes:
-        id: its twelve digits.
-        tags: of all its resources.
-        scalable_target: Application Auto Scaling's, whose ARNs have ids that no request names.
+        id: twelve digits.
+        tags: of all resources.
+        scalable_target: finds scalable targets, whose ARNs have ids that no request contains.
     """
 
     def __init__(self, account_id: str) -> None:
@@ -64,11 +61,11 @@ class Account:
         return iam_backends[self.id][PARTITION]
 
     def role(self, arn: str) -> Role | None:
-        """A role by its ARN."""
+        """Find a role by its ARN."""
         return next((role for role in list(self.iam.get_roles()) if role.arn == arn), None)
 
     def path_and_name(self, kind: str, name: str) -> str:
-        """The end of an IAM ARN, `path/name`; just the name of what does not exist.
+        """The end of an IAM ARN, `path/name`; only the name if it does not exist.
 
         Args:
             kind: `Role`, `User`, `Group` or `InstanceProfile`.
@@ -79,14 +76,14 @@ class Account:
             "Group": self.iam.groups.values,
             "InstanceProfile": self.iam.instance_profiles.values,
         }
-        found = next((item for item in list(holders[kind]()) if item.name == name), None)
-        return f"{found.path}{name}".lstrip("/") if found is not None else name
+        holder = next((item for item in list(holders[kind]()) if item.name == name), None)
+        return f"{holder.path}{name}".lstrip("/") if holder is not None else name
 
     def identity_policies(self, owner: User | Role) -> Iterator[Policy]:
-        """All policies that give a user or role rights.
+        """All identity-based policies of a user or role.
 
         Raises:
-            PolicyError: one cannot be evaluated.
+            PolicyError: a policy cannot be parsed.
         """
         yield from _policies_of(owner)
         if isinstance(owner, User):
@@ -94,32 +91,31 @@ class Account:
                 yield from _policies_of(group)
 
     def boundary_arn(self, owner_arn: str) -> str | None:
-        """The permissions boundary of the user or role with this ARN."""
+        """The permissions boundary of a user or role."""
         owners: list[User | Role] = [*self.iam.get_roles(), *self.iam.users.values()]
         owner = next((owner for owner in owners if owner.arn == owner_arn), None)
         return getattr(owner, "permissions_boundary_arn", None) or None
 
     def managed_policy(self, arn: str) -> Policy:
-        """A managed policy in its default version; one that does not exist allows nothing.
+        """The default version of a managed policy; an empty policy if it does not exist.
 
         Raises:
-            PolicyError: it cannot be evaluated.
+            PolicyError: it cannot be parsed.
         """
         policy = self.iam.managed_policies.get(arn)
         return _managed(policy) if policy is not None else Policy(arn, ())
 
     def resource_policy(self, resource: str, action: str) -> ResourcePolicy:
-        """The policy of the resource that an action is for.
+        """The policy of the resource of an action.
 
         Raises:
-            PolicyError: it cannot be evaluated.
+            PolicyError: it cannot be parsed.
         """
         arn = Arn.parse(resource)
         if arn is None:
             return ResourcePolicy()
         if action.startswith("sts:AssumeRole"):
             role = self.role(resource)
-            # A role that does not exist trusts nobody.
             trust = parse_policy(role.assume_role_policy_document, f"trust of {resource}") if role else None
             return ResourcePolicy(trust, PolicyKind.TRUST, decides=True)
         readers = {"s3": self._bucket_policy, "lambda": self._function_policy, "kms": self._key_policy}
@@ -142,7 +138,7 @@ class Account:
         return None
 
     def _key_policy(self, arn: Arn) -> str | None:
-        # Slow to import, and nothing else in the cloud needs it before there is a key.
+        # Slow to import.
         from moto.kms.models import kms_backends
 
         key = kms_backends[self.id][arn.region].keys.get(arn.resource.removeprefix("key/"))
@@ -161,12 +157,12 @@ def _managed(policy: ManagedPolicy) -> Policy:
     return parse_policy(version.document, policy.arn)
 
 
-# Looks the tags of one resource up by its ARN; None if there is no such resource.
+# Finds the tags of a resource by its ARN; None if it does not exist.
 TagSource = Callable[[Arn], Mapping[str, str] | None]
 
 
 class Tags:
-    """Tags of the resources of one account."""
+    """The tags of all resources of one account."""
 
     def __init__(self, account_id: str) -> None:
         self._account = account_id
@@ -177,16 +173,16 @@ class Tags:
         }
 
     def add_source(self, service: str, source: TagSource) -> None:
-        """Name who knows the tags of a service's resources, if moto does not.
+        """Register the source of a service's tags, if that is not moto.
 
         Args:
-            service: as in the resources' ARNs, such as `sagemaker`.
-            source: may be called in any thread.
+            service: as in ARNs, such as `sagemaker`.
+            source: thread-safe.
         """
         self._sources[service] = source
 
     def of(self, resource: str) -> Mapping[str, str]:
-        """The tags of a resource; none if it does not exist."""
+        """The tags of a resource; empty if it does not exist."""
         arn = Arn.parse(resource)
         if arn is None:
             return {}
@@ -194,15 +190,15 @@ class Tags:
         return source(arn) or {}
 
     def _taggable(self, arn: Arn) -> Mapping[str, str] | None:
-        """What moto itself shows to the Resource Groups Tagging API."""
-        # Log groups: policies and requests write what follows the name in several ways.
+        """Tags from moto's Resource Groups Tagging API."""
+        # Policies and requests write the end of a log group's ARN in several ways.
         wanted = arn.resource.removesuffix(":log-stream:").removesuffix(":*")
         for backend in iter_taggable_backends(self._account, arn.region or DEFAULT_REGION):
             if arn.service != backend.SERVICE_NAMESPACE:
                 continue
             for item in backend.iter_tagged_resources():
-                found = Arn.parse(item.arn)
-                if found is not None and found.resource.removesuffix(":*") == wanted:
+                tagged = Arn.parse(item.arn)
+                if tagged is not None and tagged.resource.removesuffix(":*") == wanted:
                     return item.tags
         return None
 
@@ -210,22 +206,22 @@ class Tags:
         iam = iam_backends[self._account][arn.partition]
         holders: list[Any] = [*iam.get_roles(), *iam.users.values(), *iam.managed_policies.values()]
         for holder in holders:
-            found = Arn.parse(holder.arn)
-            if found is not None and found.resource == arn.resource:
-                # Roles and users have a list; policies a dictionary of the same items.
+            held = Arn.parse(holder.arn)
+            if held is not None and held.resource == arn.resource:
+                # A list for roles and users, a dictionary of the same items for policies.
                 tags = holder.tags or []
                 items = tags.values() if isinstance(tags, dict) else tags
                 return {tag["Key"]: tag["Value"] for tag in items}
         return None
 
     def _apigateway(self, arn: Arn) -> Mapping[str, str] | None:
-        # A stage adds to its API's.
+        # A stage inherits the tags of its API.
         api, stage, _ = arn.resource.partition("/stages/")
         holders = [
             holder_of(arn.region, path, self._account) for path in (api, arn.resource if stage else "")
         ]
-        found = [holder.tags or {} for holder in holders if holder is not None]
-        return {name: value for tags in found for name, value in tags.items()} if found else None
+        all_tags = [holder.tags or {} for holder in holders if holder is not None]
+        return {name: value for tags in all_tags for name, value in tags.items()} if all_tags else None
 
     def _wafv2(self, arn: Arn) -> Mapping[str, str] | None:
         tags: dict[str, str] = wafv2_backends[self._account][
@@ -235,7 +231,7 @@ class Tags:
 
 
 def keep_user_boundaries() -> None:
-    """Teach moto users' boundaries; doing it again changes nothing."""
+    """Make moto keep the permissions boundaries of users, which it drops. Idempotent."""
     responses: Any = IamResponse
     if hasattr(responses, "put_user_permissions_boundary"):
         return

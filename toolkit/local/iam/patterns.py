@@ -1,4 +1,4 @@
-"""Amazon Resource Names."""
+"""ARNs, and the strings of policies with wildcards and variables such as `${aws:username}`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Protocol
 
 from toolkit.local.iam.exceptions import PolicyError
 
-# An ARN has five colons before its resource part, which may hold further ones.
+# Colons before the resource part, which may contain more.
 ARN_COLONS = 5
 
 
 @dataclass(frozen=True)
 class Arn:
-    """The parts of an ARN; all but partition, service and resource may be empty."""
+    """The parts of an ARN. Region and account may be empty."""
 
     partition: str
     service: str
@@ -27,7 +27,7 @@ class Arn:
 
     @classmethod
     def parse(cls, text: str) -> Arn | None:
-        """Read an ARN; None if `text` is none, such as `*`."""
+        """Parse an ARN; None if `text` is not an ARN, such as `*`."""
         parts = text.split(":", ARN_COLONS)
         if len(parts) <= ARN_COLONS or parts[0] != "arn":
             return None
@@ -42,13 +42,13 @@ _VARIABLE = re.compile(r"(?P<key>[^,\s]+)\s*(?:,\s*'(?P<default>[^']*)'\s*)?")
 
 
 class Context(Protocol):
-    """The condition keys of a request. Names are compared without case."""
+    """The condition keys of a request; their names are case-insensitive."""
 
     def values(self, key: str) -> tuple[str, ...] | None:
         """The values of a key; None if the request does not have it.
 
         Raises:
-            PolicyError: AWS has this key for such a request, but it is not known here.
+            PolicyError: AWS supports the key for the request, the embedded cloud does not.
         """
 
 
@@ -74,10 +74,10 @@ class Template:
     parts: tuple[_Part, ...]
 
     def resolve(self, context: Context) -> str | None:
-        """The string with its variables filled in and wildcards as they stand.
+        """Replace the variables, and keep the wildcards.
 
         Returns:
-            None if a variable has no value in this request: then nothing equals the string.
+            None if a variable has no value in this request.
         """
         filled = self._filled(context)
         if filled is None:
@@ -85,7 +85,7 @@ class Template:
         return "".join(_LITERAL.get(part.kind, part.text) for part in filled)
 
     def matches(self, value: str, context: Context, *, ignore_case: bool = False) -> bool:
-        """Whether `value` fits, with `*` for any characters and `?` for one."""
+        """Whether `value` matches; `*` stands for any characters, `?` for one."""
         if self._is_constant:
             pattern = self._any_case if ignore_case else self._same_case
             return pattern.fullmatch(value) is not None
@@ -93,17 +93,17 @@ class Template:
         return filled is not None and _glob(filled, ignore_case).fullmatch(value) is not None
 
     def matches_arn(self, value: str, context: Context) -> bool:
-        """Whether the ARN `value` fits as in a policy's `Resource`.
+        """Whether the ARN `value` matches, as in a policy's `Resource`.
 
-        A wildcard in the middle of one of an ARN's first five parts stays in that part; at a part's end,
-        or in the resource part, it takes anything.
+        A wildcard inside one of the first five parts stays in that part. At the end of a part, or in the
+        resource part, it matches anything.
         """
         if self._is_constant:
             return self._arn.fullmatch(value) is not None
         filled = self._filled(context)
         return filled is not None and _arn_glob(filled).fullmatch(value) is not None
 
-    # Most templates have no variables: their expressions are made once.
+    # Templates without variables, which are most, compile their expressions once.
 
     @cached_property
     def _is_constant(self) -> bool:
@@ -122,12 +122,12 @@ class Template:
         return _arn_glob(self.parts)
 
     def _filled(self, context: Context) -> tuple[_Part, ...] | None:
-        """The parts with variables replaced by text: a value's own `*` is no wildcard."""
+        """The parts with variables replaced by text, in which `*` is not a wildcard."""
         result = []
         for part in self.parts:
             if part.kind is _Kind.VARIABLE:
                 values = context.values(part.text)
-                # Keys with several values cannot be variables.
+                # Keys with several values are not valid as variables.
                 value = values[0] if values is not None and len(values) == 1 else part.default
                 if value is None:
                     return None
@@ -142,11 +142,11 @@ _LITERAL = {_Kind.MANY: "*", _Kind.ONE: "?"}
 
 @lru_cache(maxsize=4096)
 def parse(text: str, *, variables: bool) -> Template:
-    """Read a policy's string.
+    """Parse a string of a policy.
 
     Args:
         text: as in the policy.
-        variables: whether `${…}` are variables (policies of version 2012-10-17) or plain text.
+        variables: whether `${…}` is a variable (policy version 2012-10-17) or plain text.
 
     Raises:
         PolicyError: a variable is malformed.
@@ -163,7 +163,7 @@ def _parts(text: str) -> Iterator[_Part]:
         if inner is None:
             yield _wildcard_or_text(token[0])
         elif inner in ("*", "?", "$"):
-            # The documented way to write these characters themselves.
+            # The documented escapes of these characters.
             yield _Part(_Kind.TEXT, inner)
         else:
             variable = _VARIABLE.fullmatch(inner.strip())

@@ -1,4 +1,4 @@
-"""Policy documents, read once and asked often."""
+"""Policy documents, parsed once and cached."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ _ACTION = re.compile(r"\*|[\w-]+:[\w*?]+", re.ASCII)
 
 
 class Effect(Enum):
-    """What a statement does."""
+    """The effect of a statement."""
 
     ALLOW = "Allow"
     DENY = "Deny"
 
 
 class Reach(IntEnum):
-    """How a resource policy's statement names the caller; more is more direct."""
+    """How directly a statement of a resource policy names the caller."""
 
     NONE = 0
-    # The account: it leaves the choice to the account's own policies.
+    # The account: its identity policies must allow the request, too.
     ACCOUNT = 1
-    # The role, or everybody: a boundary and a session policy still limit a role session.
+    # The role, or everybody: boundary and session policy still limit a role session.
     ROLE = 2
-    # The user, the session itself, a service or a token: nothing else has to allow.
+    # The user, the session, a service or a token: no other policy must allow the request.
     DIRECT = 3
 
 
 @dataclass(frozen=True)
 class Names:
-    """A list of patterns, or everything but them."""
+    """A list of patterns, possibly negated (`NotAction`, `NotResource`)."""
 
     templates: tuple[Template, ...]
     negated: bool
@@ -53,10 +53,10 @@ class Statement:
     """One statement of a policy.
 
     Attributes:
-        index: its place in the policy, from 0.
+        index: in the policy, from 0.
         resources: None in a trust policy.
         principals: kind (`AWS`, `Service`, …) → identifiers; None in an identity policy.
-        not_principals: whether `principals` are those it does not apply to.
+        not_principals: whether `principals` are excluded.
     """
 
     sid: str
@@ -69,7 +69,7 @@ class Statement:
     conditions: tuple[Condition, ...]
 
     def applies(self, action: str, resource: str, context: Context) -> bool:
-        """Whether action, resource and conditions fit.
+        """Whether action, resource and conditions match.
 
         Raises:
             PolicyError: a condition cannot be evaluated.
@@ -102,7 +102,7 @@ class Statement:
 
 def _reach(kind: str, name: str, principal: Principal) -> Reach:
     if name == "*" and kind in ("*", "AWS"):
-        # Everybody, also services and who has not signed; a token only where its provider is named.
+        # Everybody, including services and anonymous callers, but not tokens: the provider must be named.
         return Reach.NONE if principal.kind is PrincipalKind.FEDERATED else Reach.ROLE
     if kind == "AWS":
         return _reach_in_account(name, principal)
@@ -127,7 +127,7 @@ class Policy:
     """A policy document.
 
     Attributes:
-        name: how decisions name it: an ARN of a managed policy, or `<owner>/<name>`.
+        name: ARN of a managed policy, or `<owner>/<name>`.
     """
 
     name: str
@@ -136,14 +136,14 @@ class Policy:
 
 @lru_cache(maxsize=1024)
 def parse_policy(document: str, name: str) -> Policy:
-    """Read a policy.
+    """Parse a policy.
 
     Args:
-        document: its JSON.
-        name: how decisions are to name it.
+        document: JSON.
+        name: for decisions and errors.
 
     Raises:
-        PolicyError: it is not a policy, or uses something unknown.
+        PolicyError: it is invalid, or uses an unsupported feature.
     """
     try:
         content = json.loads(document)
@@ -197,10 +197,10 @@ def _names(item: Mapping[str, Any], element: str, *, variables: bool) -> Names |
     positive, negative = item.get(element), item.get(f"Not{element}")
     if positive is not None and negative is not None:
         raise PolicyError(f"both {element} and Not{element}")
-    given = positive if positive is not None else negative
-    if given is None:
+    value = positive if positive is not None else negative
+    if value is None:
         return None
-    texts = [given] if isinstance(given, str) else given
+    texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
         raise PolicyError(f"{element} must be a string or a list of strings")
     return Names(tuple(parse(text, variables=variables) for text in texts), negative is not None)
@@ -208,13 +208,13 @@ def _names(item: Mapping[str, Any], element: str, *, variables: bool) -> Names |
 
 def _principals(item: Mapping[str, Any]) -> tuple[Mapping[str, tuple[str, ...]] | None, bool]:
     negated = "NotPrincipal" in item
-    given = item.get("NotPrincipal" if negated else "Principal")
-    if given is None:
+    principals = item.get("NotPrincipal" if negated else "Principal")
+    if principals is None:
         return None, False
-    if given == "*":
+    if principals == "*":
         return {"*": ("*",)}, negated
-    if not isinstance(given, dict):
+    if not isinstance(principals, dict):
         raise PolicyError('Principal must be "*" or an object')
     return {
-        kind: tuple([names] if isinstance(names, str) else names) for kind, names in given.items()
+        kind: tuple([names] if isinstance(names, str) else names) for kind, names in principals.items()
     }, negated

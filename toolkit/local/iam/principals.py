@@ -1,4 +1,4 @@
-"""Who makes a request."""
+"""Principals, and the credentials in a request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from toolkit.local.service import DEFAULT_REGION
 
 
 class PrincipalKind(Enum):
-    """What sort of caller, in the words of `aws:PrincipalType` where AWS has one."""
+    """The type of a principal, as in `aws:PrincipalType` where AWS has one."""
 
     ROOT = "Account"
     USER = "User"
@@ -26,7 +26,7 @@ class PrincipalKind(Enum):
 
 @dataclass(frozen=True)
 class Principal:
-    """A caller.
+    """A principal.
 
     Attributes:
         arn: of the account's root, the user, the role session or the OIDC provider; a service principal's
@@ -46,7 +46,7 @@ class Principal:
 
     @classmethod
     def root(cls, account: str) -> Principal:
-        """The account itself, which may do everything."""
+        """The root user, which may do everything."""
         return cls(PrincipalKind.ROOT, f"arn:aws:iam::{account}:root", account, id=account)
 
     @classmethod
@@ -56,12 +56,12 @@ class Principal:
 
     @classmethod
     def federated(cls, provider_arn: str) -> Principal:
-        """Whoever holds a token of an OIDC provider; it can only assume roles."""
+        """The holder of an OIDC provider's token, who can only assume roles."""
         return cls(PrincipalKind.FEDERATED, provider_arn)
 
     @classmethod
     def anonymous(cls) -> Principal:
-        """A request without a signature."""
+        """The sender of an unsigned request."""
         return cls(PrincipalKind.ANONYMOUS, "anonymous")
 
 
@@ -70,14 +70,14 @@ _SCOPE = re.compile(r"(?P<key>[^/=,\s]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/
 
 @dataclass(frozen=True)
 class Credentials:
-    """The credentials that a request is signed with; the signature itself is not verified.
+    """The credentials that sign a request. The signature is not verified.
 
     Attributes:
-        access_key: empty if the request is not signed.
-        session_token: empty for a user's own key.
-        region: that it is signed for.
-        service: signing name of the service, such as `monitoring` for CloudWatch; empty if unsigned.
-        presigned: whether they are in the URL.
+        access_key: empty if the request is unsigned.
+        session_token: empty for a user's key.
+        region: the signing region.
+        service: the signing name, such as `monitoring` for CloudWatch; empty if unsigned.
+        presigned: whether they are in a presigned URL.
     """
 
     access_key: str = ""
@@ -88,7 +88,7 @@ class Credentials:
 
     @classmethod
     def of(cls, scope: Scope) -> Credentials:
-        """Read them from the Authorization header, or from the query string of a presigned URL."""
+        """Parse the Authorization header, or the query string of a presigned URL."""
         headers = Headers(scope=scope)
         presigned = "authorization" not in headers
         query: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""IAM's part of the embedded cloud: the switch, and what was decided."""
+"""IAM as a service of the cloud: the switch, and the log of decisions."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from starlette.routing import BaseRoute, Route
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.status import Item
 
-# Set when the cloud starts, to enforce from its first request on.
+# Enforces IAM from the start of the cloud.
 SETTING = "TOOLKIT_LOCAL_ENFORCE_IAM"
 PATH = "/_toolkit/iam"
 
 
 class IamService:
-    """Lets clients on this machine enforce IAM, and read the decisions.
+    """Lets clients enforce IAM and read the decisions.
 
     GET `/_toolkit/iam` → `{"enforce": …}`; POST the same to set it.
-    GET `/_toolkit/iam/decisions?after=N&principal=ARN` → `{"decisions": [{"number": …, …}]}`, DELETE
-    forgets them.
+    GET `/_toolkit/iam/decisions?after=N&principal=ARN` → `{"decisions": [{"number": …, …}]}`; DELETE clears
+    the log.
     """
 
     def __init__(self, enforcement: Enforcement) -> None:
@@ -40,10 +40,10 @@ class IamService:
         """Nothing to prepare."""
 
     async def stop(self) -> None:
-        """Nothing to end."""
+        """Nothing to stop."""
 
     def status(self) -> Iterable[Item]:
-        """Nothing runs."""
+        """No items."""
         return ()
 
     async def _switch(self, request: Request) -> Response:
@@ -64,10 +64,12 @@ class IamService:
         after = request.query_params.get("after", "0")
         if not after.isdigit():
             return JSONResponse({"error": "after must be a number"}, 400)
-        found = self._enforcement.log.after(int(after), request.query_params.get("principal"))
-        return JSONResponse({"decisions": [{"number": number, **item.to_json()} for number, item in found]})
+        decisions = self._enforcement.log.after(int(after), request.query_params.get("principal"))
+        return JSONResponse(
+            {"decisions": [{"number": number, **item.to_json()} for number, item in decisions]}
+        )
 
 
 def is_enforced(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the environment asks to enforce from the start."""
+    """Whether TOOLKIT_LOCAL_ENFORCE_IAM is set."""
     return environment.get(SETTING, "").lower() in ("1", "true", "yes")

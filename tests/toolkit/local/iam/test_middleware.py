@@ -86,7 +86,7 @@ def test_what_is_not_mapped_is_denied_and_says_so(cloud):
     error = denial(cloud.client("dynamodb", cloud.user("admin", allow("*"))).list_tables)
 
     assert error["Error"]["Code"] == "AccessDeniedException"
-    assert "the embedded cloud cannot tell what that needs: " in error["Error"]["Message"]
+    assert "the embedded cloud does not know its action: " in error["Error"]["Message"]
 
 
 def test_conditions_that_cannot_be_told_deny_and_say_so(cloud, bucket):
@@ -94,7 +94,7 @@ def test_conditions_that_cannot_be_told_deny_and_say_so(cloud, bucket):
     s3 = cloud.client("s3", cloud.user("eve", allow("s3:GetObject"), deny("s3:*", Condition=aged)))
 
     message = denial(s3.get_object, Bucket=BUCKET, Key="public/a")["Error"]["Message"]
-    assert "does not know the condition key s3:signatureage of s3:GetObject" in message
+    assert "does not support the condition key s3:signatureage of s3:GetObject" in message
 
 
 def test_presigned_urls_have_the_rights_of_who_signed(cloud, bucket):

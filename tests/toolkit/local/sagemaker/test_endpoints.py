@@ -97,7 +97,7 @@ def test_missing_weights_fail_with_their_uri(hosting: Hosting) -> None:
     description = hosting.settled(hosting.endpoint(configuration))
     assert description["EndpointStatus"] == "Failed"
     assert description["FailureReason"] == (
-        f"Could not find model data at {uri}: there is no bucket no-such-bucket."
+        f"Could not find model data at {uri}: bucket no-such-bucket does not exist."
     )
 
 

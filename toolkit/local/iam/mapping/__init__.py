@@ -1,1 +1,10 @@
-"""From an HTTP request to IAM's terms: the actions it needs, on which resources, with which keys."""
+"""From an HTTP request to IAM's terms.
+
+operations              the operation and its parameters
+checks                  the actions and resources that it needs
+dependents              further actions that it needs, such as iam:PassRole
+reference               AWS's Service Authorization Reference
+arns                    resource ARNs from parameters
+condition_keys          the values of condition keys
+s3, apigateway, wafv2   services with their own rules
+"""

@@ -13,27 +13,27 @@ from toolkit.local.iam.mapping.reference import Check, action
 from toolkit.local.iam.models import PARTITION
 
 _TAGS_PATH = "/tags/"
-# An API's own policy is guarded by a right of its own, whichever way it is set.
+# Setting an API's resource policy needs another action.
 _POLICY_IN_DOCUMENT = b"x-amazon-apigateway-policy"
 
 
 def checks(call: ApiCall, parameters: Mapping[str, Any], body: bytes) -> Iterator[Check]:
-    """What an API Gateway operation needs.
+    """The checks of an API Gateway operation.
 
     Raises:
-        UnmappedRequestError: the reference does not have the method.
+        UnmappedRequestError: the HTTP method is not an action.
     """
     region, path, method = call.credentials.region, call.path.rstrip("/"), call.method
     if path.startswith(_TAGS_PATH):
         tagged = unquote(path.removeprefix(_TAGS_PATH))
         yield _check(method, region, _TAGS_PATH + quote(tagged, safe=""))
         if method == "PUT":
-            # Tagging counts as a change of what is tagged.
+            # Tagging is also an update of the resource.
             yield _check("PATCH", region, tagged.partition("::")[2])
         return
     yield _check(method, region, path)
     if method == "POST" and parameters.get("tags"):
-        # The new resource has no id yet: its place in the ARN is a literal asterisk.
+        # The new resource has no id yet: its ARN has a literal asterisk.
         collection = f"{_arn(region, path)}/"
         yield _check("PUT", region, f"{_TAGS_PATH}{quote(collection, safe='')}*")
     if path.startswith("/restapis") and _sets_policy(parameters, body):
@@ -50,10 +50,10 @@ def _sets_policy(parameters: Mapping[str, Any], body: bytes) -> bool:
 
 
 def _check(name: str, region: str, path: str) -> Check:
-    found = action("apigateway", name)
-    if found is None:
-        raise UnmappedRequestError(f"no action is known for API Gateway's {name}")
-    return Check(found, _arn(region, path))
+    needed = action("apigateway", name)
+    if needed is None:
+        raise UnmappedRequestError(f"unknown action for API Gateway's {name}")
+    return Check(needed, _arn(region, path))
 
 
 def _arn(region: str, path: str) -> str:

@@ -1,7 +1,7 @@
-"""The ARNs of the resources that an operation is about, from its parameters.
+"""Resource ARNs of an operation, from its parameters.
 
-The reference says how ARNs of a resource type look; parameters mostly have the names of the variables in
-there. The tables below hold what differs.
+The reference has ARN templates, whose variables mostly have the names of parameters. The tables hold
+exceptions.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from toolkit.local.iam.models import PARTITION, Account
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _ROLE_VARIABLE = re.compile(r"(Role|User|Group|InstanceProfile|Policy)NameWithPath")
 
-# (service, variable of an ARN) → where its value is among the parameters, in JMESPath.
+# (service, variable of an ARN) → JMESPath of its value in the parameters.
 _PARAMETERS: Mapping[tuple[str, str], str] = {
-    # A scalable target's id is AWS's own; the parameter of that name is something else.
+    # AWS assigns the id of a scalable target; the parameter ResourceId is something else.
     ("application-autoscaling", "ResourceId"): "null",
     ("cloudwatch", "AlarmName"): "AlarmName || AlarmNames",
     ("cloudwatch", "DashboardName"): "DashboardName || DashboardNames",
@@ -34,7 +34,7 @@ _PARAMETERS: Mapping[tuple[str, str], str] = {
     ("lambda", "Alias"): "Qualifier || Name",
     ("lambda", "Version"): "Qualifier",
     ("logs", "LogGroupName"): "logGroupName || logGroupIdentifier || logGroupIdentifiers || logGroupNames",
-    # A hosted zone in some operations, a change in one.
+    # The id of a hosted zone, or of a change.
     ("route53", "Id"): "HostedZoneId || Id",
     ("sns", "TopicName"): "Name",
 }
@@ -42,19 +42,19 @@ _TAGGING = ("TagResource", "UntagResource", "ListTagsForResource")
 
 
 def of_action(action: Action, parameters: Mapping[str, Any], region: str, account: Account) -> list[str]:
-    """The resources that an action of an operation is about.
+    """The resources of an action of an operation.
 
     Args:
         action: from the reference.
-        parameters: of the operation, under their names in the API.
-        region: that the request is for.
+        parameters: of the operation.
+        region: of the request.
 
     Returns:
-        At least one. What the parameters do not name is `*` in an ARN, which only patterns with a wildcard
-        there cover; an action without resources has `*` alone.
+        At least one ARN, with `*` for unknown parts, which only wildcards match. `*` for an action without
+        resources.
     """
     prefix = action.name.partition(":")[0]
-    found: list[str] = []
+    resources: list[str] = []
     for kind in action.resource_types:
         target = account.scalable_target(region, parameters) if kind.name == "ScalableTarget" else None
         arns = (
@@ -62,12 +62,12 @@ def of_action(action: Action, parameters: Mapping[str, Any], region: str, accoun
             if target
             else list(_given(kind, parameters)) or list(_filled(prefix, kind, parameters, region, account))
         )
-        found += [_as_evaluated(prefix, action, kind, arn, parameters) for arn in arns]
-    return list(dict.fromkeys(found)) or ["*"]
+        resources += [_as_evaluated(prefix, action, kind, arn, parameters) for arn in arns]
+    return list(dict.fromkeys(resources)) or ["*"]
 
 
 def _given(kind: ResourceType, parameters: Mapping[str, Any]) -> Iterator[str]:
-    """ARNs of this type among the parameters themselves."""
+    """ARNs of this type among the parameters."""
     pattern = _pattern(kind.arn)
     for value in parameters.values():
         for item in value if isinstance(value, list) else [value]:
@@ -101,17 +101,17 @@ def _filled(
 
 def _values(prefix: str, variable: str, parameters: Mapping[str, Any], account: Account) -> list[str]:
     if (prefix, variable) in _PARAMETERS:
-        found = jmespath.search(_PARAMETERS[prefix, variable], parameters)
+        value = jmespath.search(_PARAMETERS[prefix, variable], parameters)
     elif prefix in ("iam", "sts"):
-        found = _iam_name(variable, parameters, account)
+        value = _iam_name(variable, parameters, account)
     else:
-        found = next((value for name, value in parameters.items() if name.lower() == variable.lower()), None)
-    items = found if isinstance(found, list) else [found]
+        value = next((text for name, text in parameters.items() if name.lower() == variable.lower()), None)
+    items = value if isinstance(value, list) else [value]
     return [str(item) for item in items if isinstance(item, str | int) and item != ""]
 
 
 def _iam_name(variable: str, parameters: Mapping[str, Any], account: Account) -> str | None:
-    """Names in IAM's ARNs have a path before them, which most operations do not say."""
+    """A name in an IAM ARN, with its path, which most operations omit."""
     if variable == "OidcProviderName" and "Url" in parameters:
         return str(parameters["Url"]).partition("://")[2]
     if "AWSServiceName" in parameters:
@@ -128,15 +128,15 @@ def _iam_name(variable: str, parameters: Mapping[str, Any], account: Account) ->
 def _as_evaluated(
     prefix: str, action: Action, kind: ResourceType, arn: str, parameters: Mapping[str, Any]
 ) -> str:
-    """The ARN as the service puts it before IAM, where that differs from the reference."""
+    """The ARN as the service passes it to IAM, where that differs from the reference."""
     head, _, name = arn.rpartition("/")
     if prefix == "sagemaker":
-        # Names may have capitals, ARNs have none.
+        # ARNs are lower case, unlike names.
         return f"{head}/{name.lower()}"
     if prefix == "lambda" and kind.name.startswith("function"):
         return _function_arn(arn, parameters.get("Qualifier"))
     if prefix == "logs" and kind.name == "log-group" and not action.name.endswith(_TAGGING):
-        # "log-group:NAME:*" is what covers a group in policies, so what is asked for goes on after the name.
+        # Policies name a log group as "log-group:NAME:*", so the resource continues after the name.
         return f"{arn.removesuffix(':*')}:log-stream:{parameters.get('logStreamName', '')}"
     if prefix == "kms":
         return arn.replace("alias/alias/", "alias/")
@@ -144,7 +144,7 @@ def _as_evaluated(
 
 
 def _function_arn(arn: str, qualifier: str | None) -> str:
-    """Functions are also named `ACCOUNT:function:NAME`, `NAME:QUALIFIER` or by parts of both."""
+    """Normalize a function's name, which may be `ACCOUNT:function:NAME`, `NAME:QUALIFIER` or a mix."""
     head, _, name = arn.partition(":function:")
     name = name.rpartition("function:")[2]
     if qualifier and ":" not in name:

@@ -1,4 +1,4 @@
-"""What a request to the embedded cloud needs to be allowed, in IAM's terms."""
+"""The actions and resources that a request needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from toolkit.local.iam.mapping.operations import ApiCall
 from toolkit.local.iam.mapping.reference import Check, action
 from toolkit.local.iam.models import Account
 
-# Operation → action, where the names differ; S3, API Gateway and AWS WAF have rules of their own.
+# Operation → action, where the names differ. S3, API Gateway and AWS WAF have their own rules.
 _ACTIONS: Mapping[str, Mapping[str, str]] = {
     "lambda": {
         "GetLayerVersionByArn": "GetLayerVersion",
@@ -21,7 +21,7 @@ _ACTIONS: Mapping[str, Mapping[str, str]] = {
     "sagemaker": {"InvokeEndpointWithResponseStream": "InvokeEndpoint"},
     "sns": {"PublishBatch": "Publish"},
 }
-# What would give rights that are not checked afterwards.
+# Parameters that affect permissions in ways that are not supported.
 _NOT_SUPPORTED: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("sts", operation): ("PolicyArns", "Tags", "TransitiveTagKeys", "SourceIdentity", "ProvidedContexts")
     for operation in ("AssumeRole", "AssumeRoleWithWebIdentity")
@@ -29,15 +29,15 @@ _NOT_SUPPORTED: Mapping[tuple[str, str], tuple[str, ...]] = {
 
 
 def checks(call: ApiCall, parameters: Mapping[str, Any], body: bytes, account: Account) -> list[Check]:
-    """All that a request needs; it is allowed if each of them is.
+    """All checks of a request, each of which must pass.
 
     Args:
         call: the request.
-        parameters: of its operation, from `call.parameters`.
-        body: as far as it matters, see `call.needs_body`.
+        parameters: from `call.parameters`.
+        body: empty unless `call.needs_body`.
 
     Raises:
-        UnmappedRequestError: it is not known what the request needs.
+        UnmappedRequestError: the request has no known action.
     """
     for parameter in _NOT_SUPPORTED.get((call.prefix, call.operation), ()):
         if parameters.get(parameter):
@@ -55,11 +55,11 @@ def _own(call: ApiCall, parameters: Mapping[str, Any], body: bytes, account: Acc
         yield from wafv2.checks(call, parameters, account)
     else:
         name = _ACTIONS.get(call.prefix, {}).get(call.operation, call.operation)
-        found = action(call.prefix, name)
-        if found is None:
-            raise UnmappedRequestError(f"no action is known for {call.prefix}:{call.operation}")
-        for resource in arns.of_action(found, parameters, call.credentials.region, account):
-            yield Check(found, resource)
+        needed = action(call.prefix, name)
+        if needed is None:
+            raise UnmappedRequestError(f"unknown action for {call.prefix}:{call.operation}")
+        for resource in arns.of_action(needed, parameters, call.credentials.region, account):
+            yield Check(needed, resource)
 
 
 __all__ = ["Check", "checks"]

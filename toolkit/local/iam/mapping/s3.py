@@ -1,4 +1,4 @@
-"""S3: many operations share an action, some need several, and conditions are in headers."""
+"""S3: many operations share an action, and some need several."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ _ACTIONS: Mapping[str, str] = {
     "UploadPart": "PutObject",
     "UploadPartCopy": "PutObject",
 }
-# Actions of one version of an object are others than those of the present one.
+# These actions have other names for a specific object version.
 _VERSIONED = re.compile(r"(Get|Delete|Put)Object(|Acl|Tagging|Attributes)")
-# Parameters of an upload that need a right of their own.
+# Parameters of an upload that need another action.
 _UPLOAD_EXTRAS: Mapping[str, str] = {
     "ACL": "PutObjectAcl",
     "Tagging": "PutObjectTagging",
@@ -61,7 +61,7 @@ _UPLOAD_EXTRAS: Mapping[str, str] = {
 
 
 def checks(call: ApiCall, parameters: Mapping[str, Any]) -> Iterator[Check]:
-    """What an S3 operation needs.
+    """The checks of an S3 operation.
 
     Raises:
         UnmappedRequestError: the operation has no known action.
@@ -92,12 +92,12 @@ def _source(text: str) -> Check:
 def _check(name: str, bucket: str, key: str | None = None, version: str | None = None) -> Check:
     if version is not None and _VERSIONED.fullmatch(name):
         name = name.replace("Object", "ObjectVersion", 1)
-    found = action("s3", name)
-    if found is None:
-        raise UnmappedRequestError(f"no action is known for S3's {name}")
-    types = {kind.name for kind in found.resource_types}
-    # Also the list of all buckets: AWS's own examples name `arn:aws:s3:::*` for it.
+    needed = action("s3", name)
+    if needed is None:
+        raise UnmappedRequestError(f"unknown action for S3's {name}")
+    types = {kind.name for kind in needed.resource_types}
+    # AWS's examples name `arn:aws:s3:::*` for ListAllMyBuckets, too.
     resource = f"arn:{PARTITION}:s3:::{bucket if types else '*'}"
     if "object" in types:
         resource += f"/{key if key is not None else '*'}"
-    return Check(found, resource)
+    return Check(needed, resource)

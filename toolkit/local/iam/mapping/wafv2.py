@@ -1,4 +1,4 @@
-"""AWS WAF: web ACLs by scope, name and id, what they protect, and the managed rules in them."""
+"""AWS WAF: web ACLs by scope, name and id, their associated resources and their managed rules."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from toolkit.local.iam.mapping.operations import ApiCall
 from toolkit.local.iam.mapping.reference import Check, action
 from toolkit.local.iam.models import PARTITION, Account
 
-# In ARNs they are called otherwise than in parameters.
+# Parameter → part of the ARN.
 _SCOPES = {"REGIONAL": "regional", "CLOUDFRONT": "global"}
 _ARN_PARAMETERS = ("WebACLArn", "ResourceARN", "ARN")
-# As the reference calls what a web ACL protects here.
+# The reference's name of a stage, with which a web ACL can be associated.
 _STAGE = "apigateway"
 _MANAGED = "ManagedRuleGroupStatement"
 
 
 def checks(call: ApiCall, parameters: Mapping[str, Any], account: Account) -> Iterator[Check]:
-    """What an operation on web ACLs needs.
+    """The checks of an operation on web ACLs.
 
     Raises:
-        UnmappedRequestError: it is an operation on something else.
+        UnmappedRequestError: it is an operation on another resource.
     """
-    found = action("wafv2", call.operation)
-    kinds = {kind.name for kind in found.resource_types} if found is not None else set()
-    if found is None or (kinds and not kinds & {"webacl", _STAGE}):
+    needed = action("wafv2", call.operation)
+    kinds = {kind.name for kind in needed.resource_types} if needed is not None else set()
+    if needed is None or (kinds and not kinds & {"webacl", _STAGE}):
         raise UnmappedRequestError(f"{call.operation} of AWS WAF is not supported here")
     if not kinds:
-        yield Check(found, "*")
+        yield Check(needed, "*")
     region = call.credentials.region
     if "webacl" in kinds:
         for web_acl in _web_acls(parameters, region, account):
-            yield Check(found, web_acl)
+            yield Check(needed, web_acl)
     if _STAGE in kinds:
-        yield Check(found, str(parameters["ResourceArn"]))
+        yield Check(needed, str(parameters["ResourceArn"]))
     if _has_managed_rules(parameters.get("Rules")):
-        # AWS asks for all of them, whichever are used, in the caller's account.
-        yield Check(found, _arn(region, account, parameters, "managedruleset/*/*"))
+        # AWS checks all of them in the caller's account, whichever are used.
+        yield Check(needed, _arn(region, account, parameters, "managedruleset/*/*"))
 
 
 def _web_acls(parameters: Mapping[str, Any], region: str, account: Account) -> Iterator[str]:
