@@ -1,4 +1,4 @@
-"""Fixtures that all tests share."""
+"""Fixtures, options and scheduling of all tests."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from xdist.scheduler import LoadFileScheduling
 
 from tests.support.checkout import ROOT, forget_settings
 
-# Before any test's module makes clients.
+# Before the import of any test module that creates AWS clients.
 forget_settings()
 
-# The same examples in each run and on each machine, however slow that is. For the inner loop
-# (`make test-fast`) properties hold for a handful of them, `make test` tries more; who looks for a mistake
-# that nobody knows of yet has others each time: `pytest --hypothesis-profile search`.
+# Every run uses the same examples, without a deadline: few in `make test-fast`, more in `make test`.
+# `pytest --hypothesis-profile search` searches for unknown mistakes with random examples.
 SLOW = [hypothesis.HealthCheck.too_slow]
 STEADY: dict[str, Any] = {"deadline": None, "suppress_health_check": SLOW, "database": None}
 hypothesis.settings.register_profile("fast", max_examples=20, derandomize=True, **STEADY)
@@ -31,17 +30,17 @@ def checkout() -> Path:
     return ROOT
 
 
-# Fixtures that start an embedded cloud: seconds, so their tests are not for the inner loop.
+# Fixtures that start an embedded cloud, which takes seconds.
 CLOUDS = {"account", "cloud"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of this project's own."""
+    """Add the project's options."""
     parser.addoption("--record", action="store_true", help="rewrite docs/reference/clients.md")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what needs a running cloud."""
+    """Mark tests that need a running cloud as slow."""
     for item in items:
         if isinstance(item, pytest.Function) and CLOUDS.intersection(item.fixturenames):
             item.add_marker(pytest.mark.slow)
@@ -52,7 +51,7 @@ SHARING = ("tests/e2e/*/*.py", "tests/policies/iam/*.py")
 
 
 class TogetherScheduling(LoadFileScheduling):
-    """Gives workers whole files, and one of them all that shares a deployment."""
+    """Assigns whole files to workers, and all files that share a deployment to the same worker."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = PurePosixPath(nodeid.split("::", 1)[0])
@@ -60,5 +59,5 @@ class TogetherScheduling(LoadFileScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TogetherScheduling:
-    """How tests are spread over workers (`make test`)."""
+    """Return the scheduler that distributes tests over workers (`make test`)."""
     return TogetherScheduling(config, log)

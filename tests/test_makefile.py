@@ -1,7 +1,8 @@
-"""What `make` installs for an environment."""
+"""The packages that `make` installs for an environment."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.support.checkout import ROOT, clean_environment
         (b"target: aws\nmodels:\n  target: local\n", "toolkit"),
     ],
 )
-def test_the_embedded_clouds_packages_are_for_environments_in_it(
+def test_only_local_environments_install_the_embedded_cloud(
     tmp_path: Path, content: bytes, kind: str
 ) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
@@ -37,3 +38,12 @@ def test_the_embedded_clouds_packages_are_for_environments_in_it(
         check=True,
     )
     assert f"\nKIND := {kind}\n" in database.stdout
+
+
+def test_help_lists_all_documented_targets() -> None:
+    listed = subprocess.run(
+        ["make", "help"], cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=True
+    ).stdout
+    targets = re.findall(r"^([a-z-]+):.* ## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert targets
+    assert [target for target in targets if f"\n  {target} " not in listed] == []
