@@ -42,7 +42,7 @@ def _check_timezone(value: str) -> Invalid | None:
         if not known:  # the machine has no time zone database
             return None
         remedy = did_you_mean(value, known) or "use a time zone such as Europe/Berlin, Asia/Shanghai or UTC"
-        return Invalid(f"there is no time zone {value!r}", remedy)
+        return Invalid(f"unknown time zone {value!r}", remedy)
     return None
 
 

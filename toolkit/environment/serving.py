@@ -25,7 +25,7 @@ def _check_ami_version(value: str) -> Invalid | None:
     known = catalogue.inference_ami_versions()
     if value in known:
         return None
-    return Invalid(f"there is no machine image {value!r}", f"use one of {', '.join(known)}")
+    return Invalid(f"unknown machine image {value!r}", f"use one of {', '.join(known)}")
 
 
 AmiVersion = Annotated[str, Checked(_check_ami_version, {"enum": [*catalogue.inference_ami_versions()]})]

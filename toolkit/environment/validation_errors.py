@@ -222,7 +222,7 @@ def _unknown_alternative(error: _Error) -> Problem:
     tag, by = error.context["tag"], CHOSEN_BY[str(error.path[-1])]
     known = tags(error.path[-1])
     remedy = _join(did_you_mean(tag, known), f"use one of {', '.join(known)}")
-    return Problem((*error.path, by), f"there is no {by} {tag}", remedy)
+    return Problem((*error.path, by), f"unknown {by} {tag}", remedy)
 
 
 # Keys whose mapping is selected by the key in it.

@@ -29,25 +29,25 @@ CASES = {
     "IAM and keys": added("keys: {ci: {}}\n  auth: iam", "keys", "remove it, or set auth: keys"),
     "header of the key": added("key_header: X-Api-Key", "key_header", "use 'either', 'authorization'"),
     "key's name": added("keys: {Team: {}}", "keys.Team", "lower-case letters, digits and hyphens"),
-    "usage plan that is not there": added(
+    "unknown usage plan": added(
         "keys: {ci: {usage_plan: batch}}", "keys.ci.usage_plan", "use one of default"
     ),
-    "quota without a time": of_plan("{quota: {requests: 5}}", ".quota.per", "is missing"),
+    "quota without a period": of_plan("{quota: {requests: 5}}", ".quota.per", "is missing"),
     "quota per hour": of_plan(
         "{quota: {requests: 5, per: hour}}", ".quota.per", "use 'day', 'week' or 'month'"
     ),
-    "model that is not there": of_plan("{models: [qwen]}", ".models[0]", "there is no model qwen"),
-    "no models": of_plan("{models: []}", ".models", "add at least 1"),
-    "page with a path": added(
+    "usage plan with an unknown model": of_plan("{models: [qwen]}", ".models[0]", "unknown model qwen"),
+    "usage plan without models": of_plan("{models: []}", ".models", "add at least 1"),
+    "origin with a path": added(
         "cors: {allow_origins: [https://a.example/chat]}",
         "cors.allow_origins[0]",
         "such as https://chat.example",
     ),
-    "page with a quote": added(
+    "origin with a quote": added(
         """cors: {allow_origins: ["https://a'b"]}""", "cors.allow_origins[0]", "use scheme, host and port"
     ),
     "VPC endpoint": added("private: {vpc_endpoint_ids: [vpc-1]}", "private.vpc_endpoint_ids[0]", "vpce-0123"),
-    "private without a VPC endpoint": added(
+    "private API without a VPC endpoint": added(
         "private: {vpc_endpoint_ids: []}", "private.vpc_endpoint_ids", "add at least 1"
     ),
     "domain without a certificate": added(
@@ -58,30 +58,32 @@ CASES = {
         ".certificate_arn",
         "the certificate is in account 999999999999, but the API is in 123456789012; request a certificate",
     ),
-    "certificate of something else": of_domain(
+    "ARN of another service as certificate": of_domain(
         "certificate_arn: arn:aws:iam::123456789012:server-certificate/a", ".certificate_arn", "arn:aws:acm:"
     ),
-    "hosted zone by its name": of_domain(
+    "hosted zone by name": of_domain(
         "hosted_zone_id: example.com", ".hosted_zone_id", "such as Z0123456789ABCDEFGHIJ"
     ),
-    "base path that is API Gateway's": of_domain(
+    "reserved base path": of_domain(
         "base_path: ping", ".base_path", "API Gateway reserves /ping; use another path"
     ),
     "domain's name": of_domain("name: https://llm.example.com", ".name", "such as llm.example.com"),
-    "certificate elsewhere": of_domain(
+    "certificate of another region": of_domain(
         f"certificate_arn: {CERTIFICATE.replace('us-east-1', 'eu-west-1')}",
         ".certificate_arn",
         "the certificate is in region eu-west-1, but the API is in us-east-1; request a certificate",
     ),
     "base path of two segments": of_domain("base_path: a/b", ".base_path", "one segment"),
-    "private with a domain": added(
+    "private API with a domain": added(
         f"domain: {{name: a.example, certificate_arn: {CERTIFICATE}}}\n"
         "  private: {vpc_endpoint_ids: [vpce-0a1b2c3d]}",
         "domain",
         "remove domain, or private",
     ),
-    "rule group": added("waf: {managed_rules: [Common]}", "waf.managed_rules[0]", "is not supported; use"),
-    "rate of an address": added(
+    "unknown rule group": added(
+        "waf: {managed_rules: [Common]}", "waf.managed_rules[0]", "is not supported; use"
+    ),
+    "low rate limit": added(
         "waf: {requests_per_five_minutes: 5}", "waf.requests_per_five_minutes", "at least 10"
     ),
     "rule group twice": added(

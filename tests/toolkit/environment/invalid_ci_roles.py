@@ -30,20 +30,20 @@ CASES = {
     "CI role without branches": role(
         "github: {repository: example/llm}, policies: [viewer]", "", "add branches, tags or environments"
     ),
-    "pipeline of every repository": role(
+    "CI role for every repository": role(
         "github: {repository: example/*, branches: [main]}, policies: [viewer]",
         ".github.repository",
         "owner/name",
     ),
-    "pipeline of a repository's address": role(
+    "CI role with a repository URL": role(
         "github: {repository: https://github.com/a/b, branches: [main]}, policies: [viewer]",
         ".github.repository",
         "without https://",
     ),
-    "pull requests that may deploy": role(
+    "pull requests with deployer policies": role(
         "github: {repository: example/llm, pull_requests: true}, policies: [sagemaker-deployer]",
         "",
         "code from any pull request",
     ),
-    "operator that may not look": role(f"{GITHUB}, policies: [operator]", "", "add viewer"),
+    "operator without viewer": role(f"{GITHUB}, policies: [operator]", "", "add viewer"),
 }

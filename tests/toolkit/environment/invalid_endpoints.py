@@ -27,7 +27,7 @@ def capacity(content: str, key: str, expected: str) -> tuple[str, str, int, str,
     return "{min: 1, max: 4}", content, 18, f"{MODEL}.capacity{key}", expected
 
 
-def beside(model: str, line: int, key: str, expected: str) -> tuple[str, str, int, str, str]:
+def with_model(model: str, line: int, key: str, expected: str) -> tuple[str, str, int, str, str]:
     """A second model."""
     return LAST_KEY, LAST_KEY + model.lstrip("\n"), line, f"models.tiny.{key}", expected
 
@@ -44,10 +44,10 @@ ROLLOUTS = {
     ),
     "small linear steps": added("rollout: {strategy: linear, percent: 5}", "rollout.percent", "at least 10"),
     "small batches": added("rollout: {strategy: rolling, percent: 3}", "rollout.percent", "use at least 5"),
-    "percent of nothing": added(
+    "percent of all_at_once": added(
         "rollout: {strategy: all_at_once, percent: 5}", "rollout.percent", "use one of alarms"
     ),
-    "bake time of batches": added(
+    "bake time of rolling": added(
         "rollout: {strategy: rolling, bake_seconds: 5}", "rollout.bake_seconds", "unknown key"
     ),
     "canary of one instance": added(
@@ -61,7 +61,7 @@ ROLLOUTS = {
     "short timeout": added(
         "rollout: {strategy: all_at_once, timeout_seconds: 60}", "rollout.timeout_seconds", "at least 600"
     ),
-    "timeout before the end": added(
+    "timeout shorter than the wait": added(
         "rollout: {strategy: all_at_once, bake_seconds: 900, timeout_seconds: 900}",
         "rollout.timeout_seconds",
         "900 seconds are less than the waiting time of 900",
@@ -69,7 +69,7 @@ ROLLOUTS = {
     "long bake": added(
         "rollout: {strategy: all_at_once, bake_seconds: 7200}", "rollout.bake_seconds", "use at most 3600"
     ),
-    "alarms that nobody waits for": added(
+    "alarms without a wait": added(
         "rollout: {strategy: all_at_once, alarms: {server_error_percent: 5}}",
         "rollout.bake_seconds",
         "metrics arrive every 60; wait longer",
@@ -85,12 +85,12 @@ ROLLOUTS = {
         "rollout.alarms",
         "and extra are 11 alarms; remove some: SageMaker allows 10",
     ),
-    "nameless alarm": added(
+    "alarm without a name": added(
         "rollout: {strategy: all_at_once, bake_seconds: 300, alarms: {extra: ['']}}",
         "rollout.alarms.extra[0]",
         "the name of a CloudWatch alarm",
     ),
-    "old instances": (
+    "rollout of ml.inf1": (
         WHOLE,
         f"    serving: {{engine: custom, image: '{IMAGE}'}}\n    instance_type: ml.inf1.xlarge\n"
         "    capacity: {min: 2, max: 4}\n    rollout: {strategy: canary}\n",
@@ -105,12 +105,14 @@ API = {
         "limits",
         "9 is more than max_tokens_ceiling 8",
     ),
-    "no tokens at all": added("limits: {max_tokens_ceiling: 0}", "limits.max_tokens_ceiling", "at least 1"),
-    "request larger than lambda's": added(
+    "token limit of zero": added(
+        "limits: {max_tokens_ceiling: 0}", "limits.max_tokens_ceiling", "at least 1"
+    ),
+    "request limit above Lambda's": added(
         "limits: {body_bytes: 9000000}", "limits.body_bytes", "use at most 6291456"
     ),
     "fallback to itself": added("fallback: qwen3-8b", "fallback", "a model cannot be its own fallback"),
-    "fallback to nobody": added("fallback: qwen4-8b", "fallback", "did you mean qwen3-8b"),
+    "fallback to an unknown model": added("fallback: qwen4-8b", "fallback", "did you mean qwen3-8b"),
     "fallback to an asynchronous model": (
         LAST_KEY,
         f"{LAST_KEY}    fallback: tiny\n{ASYNC[1:]}",
@@ -126,12 +128,12 @@ API = {
         f"{MODEL}.fallback",
         "serves embeddings, but this model serves chat",
     ),
-    "limits of an asynchronous model": beside(
+    "limits of an asynchronous model": with_model(
         f"{ASYNC}    limits: {{body_bytes: 9}}\n", 25, "limits", "is not part of the API"
     ),
 }
 CAPACITY = {
-    "concurrency of none": capacity(
+    "zero concurrency": capacity(
         "{min: 1, max: 4, concurrent_requests: 0}", ".concurrent_requests", "use more than 0"
     ),
     "negative cooldown": capacity(
@@ -142,12 +144,12 @@ CAPACITY = {
         ".schedules[0].cron",
         "has 5 fields; AWS needs six",
     ),
-    "cron with its wrapping": capacity(
+    "cron with cron( )": capacity(
         "{schedules: [{name: a, cron: 'cron(0 8 ? * MON-FRI *)', min: 1}]}",
         ".schedules[0].cron",
         "the toolkit adds cron( ); give the fields only",
     ),
-    "cron of no hour": capacity(
+    "cron with an invalid hour": capacity(
         "{schedules: [{name: a, cron: '0 25 ? * MON-FRI *', min: 1}]}",
         ".schedules[0].cron",
         "'25' is not valid in the field hours; use 0 to 23",
@@ -157,7 +159,7 @@ CAPACITY = {
         ".schedules[0].cron",
         "neither is; use ?",
     ),
-    "time that is none": capacity(
+    "invalid time": capacity(
         "{schedules: [{name: a, at: '2026-13-01T00:00:00', min: 1}]}", ".schedules[0].at", "is not a time"
     ),
     "time with a zone": capacity(
@@ -165,7 +167,7 @@ CAPACITY = {
         ".schedules[0].at",
         "with the zone in timezone",
     ),
-    "time zone": capacity(
+    "unknown time zone": capacity(
         "{schedules: [{name: a, cron: '0 8 ? * * *', timezone: Europe/Berlni, min: 1}]}",
         ".schedules[0].timezone",
         "did you mean Europe/Berlin?",
@@ -175,15 +177,15 @@ CAPACITY = {
         ".schedules[0]",
         "both cron and at",
     ),
-    "schedule of nothing": capacity(
+    "schedule without bounds": capacity(
         "{schedules: [{name: a, cron: '0 8 ? * * *'}]}", ".schedules[0]", "set min, max or both"
     ),
-    "schedule upside down": capacity(
+    "schedule with min over max": capacity(
         "{schedules: [{name: a, cron: '0 8 ? * * *', min: 3, max: 2}]}",
         ".schedules[0]",
         "min 3 is more than max 2",
     ),
-    "schedules alike": capacity(
+    "schedules with the same name": capacity(
         "{schedules: [{name: a, cron: '0 8 ? * * *', min: 1}, {name: a, cron: '0 9 ? * * *', min: 1}]}",
         "",
         "two schedules are named a",
@@ -206,30 +208,30 @@ CAPACITY = {
 }
 
 KINDS = {
-    "endpoint as a word": added("endpoint: serverless", "endpoint", "or a mapping as in `serverless:"),
-    "unknown kind": added("endpoint: {serverles: {}}", "endpoint", "did you mean serverless?"),
-    "two kinds": added(
+    "unknown endpoint type": added("endpoint: serverless", "endpoint", "or a mapping as in `serverless:"),
+    "unknown endpoint mapping": added("endpoint: {serverles: {}}", "endpoint", "did you mean serverless?"),
+    "two endpoint types": added(
         "endpoint: {serverless: {}, async: {}}", "endpoint", "serverless and async exclude each other"
     ),
-    "odd memory": beside(
+    "memory between two steps": with_model(
         SERVERLESS.replace("{}", "{memory_mb: 2000}"), 23, "endpoint.serverless.memory_mb", "use 1024 or 2048"
     ),
-    "much memory": beside(
+    "too much memory": with_model(
         SERVERLESS.replace("{}", "{memory_mb: 8192}"), 23, "endpoint.serverless.memory_mb", "at most 6144"
     ),
-    "much concurrency": beside(
+    "too much concurrency": with_model(
         SERVERLESS.replace("{}", "{max_concurrency: 201}"),
         23,
         "endpoint.serverless.max_concurrency",
         "use at most 200",
     ),
-    "more warm than all": beside(
+    "provisioned above maximum concurrency": with_model(
         SERVERLESS.replace("{}", "{max_concurrency: 2, provisioned_concurrency: 3}"),
         23,
         "endpoint.serverless",
         "provisioned_concurrency 3 is more than max_concurrency 2",
     ),
-    "serverless on instances": beside(
+    "serverless on instances": with_model(
         SERVERLESS + "    instance_type: ml.c7i.xlarge\n", 24, "instance_type", "has no instances; remove it"
     ),
     "serverless GPU": (
@@ -239,52 +241,52 @@ KINDS = {
         f"{MODEL}.serving.engine",
         "does not run serverless (CPU on x86_64); use an instance type with GPU",
     ),
-    "serverless capacity": beside(
+    "serverless capacity": with_model(
         SERVERLESS + "    capacity: {max: 2}\n", 24, "capacity", "up to serverless.max_concurrency"
     ),
-    "serverless in a network": beside(
+    "serverless in a VPC": with_model(
         SERVERLESS + "    vpc: {subnet_ids: [subnet-0a1b2c3d], security_group_ids: [sg-0a1b2c3d]}\n",
         24,
         "vpc",
         "remove it, or make the endpoint realtime",
     ),
-    "serverless rollout": beside(
+    "serverless rollout": with_model(
         SERVERLESS + "    rollout: {strategy: all_at_once}\n",
         24,
         "rollout",
         "SageMaker replaces it all at once",
     ),
-    "asynchronous shadow": beside(
+    "asynchronous shadow": with_model(
         ASYNC + "    shadow: {sampling_percent: 10}\n", 25, "shadow", "cannot have a shadow"
     ),
-    "asynchronous variants": beside(
+    "asynchronous variants": with_model(
         ASYNC + "    variants: {a: {}, b: {}}\n", 25, "variants", "has one queue"
     ),
-    "asynchronous minimum": beside(
+    "asynchronous minimum": with_model(
         ASYNC + "    capacity: {min: 2, max: 2}\n", 25, "capacity.min", "scale_to_zero: false"
     ),
-    "asynchronous canary": beside(
+    "asynchronous canary": with_model(
         ASYNC + "    rollout: {strategy: canary}\n", 25, "rollout.strategy", "can have 0 instances"
     ),
-    "answers elsewhere": beside(
+    "responses outside the model store": with_model(
         ASYNC.replace("{}", "{output_s3: 's3://elsewhere/x/'}"),
         24,
         "endpoint.async.output_s3",
         "use a prefix of s3://llm-models-123456789012-us-east-1/",
     ),
-    "topic": beside(
+    "topic": with_model(
         ASYNC.replace("{}", "{success_topic_arn: topic}"),
         24,
         "endpoint.async.success_topic_arn",
         "arn:aws:sns:us-east-1",
     ),
-    "topic elsewhere": beside(
+    "topic in another region": with_model(
         ASYNC.replace("{}", "{error_topic_arn: 'arn:aws:sns:eu-west-1:123456789012:x'}"),
         24,
         "endpoint.async.error_topic_arn",
         "it is in eu-west-1, but the environment is in us-east-1",
     ),
-    "much at once": beside(
+    "too many concurrent invocations": with_model(
         ASYNC.replace("{}", "{max_concurrent_invocations: 1001}"),
         24,
         "endpoint.async.max_concurrent_invocations",
@@ -294,7 +296,9 @@ KINDS = {
 
 VARIANTS = {
     "variant's name": added("variants: {a_b: {}}", "variants.a_b", "letters, digits and inner hyphens"),
-    "variants alike": added("variants: {blue: {}, Blue: {}}", "variants.Blue", "differ only in case"),
+    "variants that differ in case": added(
+        "variants: {blue: {}, Blue: {}}", "variants.Blue", "differ only in case"
+    ),
     "no weight": added("variants: {a: {weight: 0}, b: {weight: 0}}", "variants", "a weight above 0"),
     "negative weight": added("variants: {a: {weight: -1}}", "variants.a.weight", "use at least 0"),
     "variant's engine": added(
@@ -318,24 +322,26 @@ VARIANTS = {
     "variant's capacity": added(
         "variants: {a: {capacity: {min: 2}}}", "variants.a.capacity", "min 2 is more than max 1"
     ),
-    "shadow of several": added(
+    "shadow of several variants": added(
         "shadow: {sampling_percent: 10}\n    variants: {a: {}, b: {}}",
         "shadow",
         "a shadow requires a single variant",
     ),
-    "variant called as the shadow": added(
+    "variant with the name of the shadow": added(
         "variants: {shadow: {}}\n    shadow: {sampling_percent: 10}",
         "variants.shadow",
         "is the name of the shadow variant; rename the variant",
     ),
-    "shadow of none": added("shadow: {sampling_percent: 0}", "shadow.sampling_percent", "use more than 0"),
+    "shadow without requests": added(
+        "shadow: {sampling_percent: 0}", "shadow.sampling_percent", "use more than 0"
+    ),
     "shadow's key": added("shadow: {sampling_percent: 10, weight: 1}", "shadow.weight", "use one of inst"),
-    "embeddings beside chat": added(
+    "shadow with another task": added(
         "shadow: {sampling_percent: 10, serving: {engine: tei}}",
         "shadow.serving.engine",
         "tei serves embeddings, but vllm serves chat",
     ),
-    "rolling through variants": (
+    "rolling several variants": (
         f"    capacity: {{min: 1, max: 4}}\n{LAST_KEY}",
         "    capacity: {min: 2, max: 4}\n    variants: {a: {}, b: {}}\n    rollout: {strategy: rolling}\n",
         20,
@@ -346,7 +352,7 @@ VARIANTS = {
 
 SURROUNDINGS = {
     "key": added("kms_key_arn: alias/mine", "kms_key_arn", "use a key ARN such as arn:aws:kms:us-east-1"),
-    "key elsewhere": added(
+    "KMS key in another region": added(
         "kms_key_arn: arn:aws:kms:eu-west-1:123456789012:key/1234", "kms_key_arn", "it is in eu-west-1"
     ),
     "subnet": added(
@@ -359,13 +365,13 @@ SURROUNDINGS = {
         "vpc.security_group_ids",
         "add at least 1",
     ),
-    "capture of nothing": added("data_capture: {percent: 0}", "data_capture.percent", "use at least 1"),
-    "capture elsewhere": added(
+    "capture without requests": added("data_capture: {percent: 0}", "data_capture.percent", "use at least 1"),
+    "capture outside the model store": added(
         "data_capture: {percent: 10, s3_uri: 's3://elsewhere/x/'}",
         "data_capture.s3_uri",
         "the only bucket that the execution role may write",
     ),
     "routing": added("routing: round_robin", "routing", "'least_outstanding_requests' or 'random'"),
-    "download time-out": added("download_timeout_seconds: 30", "download_timeout_seconds", "at least 60"),
+    "download timeout": added("download_timeout_seconds: 30", "download_timeout_seconds", "at least 60"),
 }
 CASES = ROLLOUTS | API | CAPACITY | KINDS | VARIANTS | SURROUNDINGS

@@ -30,7 +30,7 @@ def source(content: str, key: str, expected: str, line: int = 14) -> tuple[str, 
 
 
 ENGINES = {
-    "prompt longer than all": serving(
+    "prompt longer than the context": serving(
         "{engine: tgi, options: {max_input_tokens: 20, max_total_tokens: 10}}",
         ".options",
         "max_input_tokens 20 leaves no completion tokens",
@@ -86,7 +86,7 @@ ENGINES = {
         f"{MODEL}.source.hub",
         "custom cannot download models from the Hub; add staged: true",
     ),
-    "image of the internet": serving(
+    "image outside ECR": serving(
         "{engine: vllm, image: 'vllm/vllm-openai:v0.20'}",
         ".image",
         "push it to Amazon ECR, and use its URI, such as 123456789012.dkr.ecr.us-east-1",
@@ -113,7 +113,13 @@ ENGINES = {
     ),
 }
 WEIGHTS = {
-    "nothing to serve": (SOURCE, "", 9, f"{MODEL}.source", "is missing; add the source of the weights"),
+    "engine without a source": (
+        SOURCE,
+        "",
+        9,
+        f"{MODEL}.source",
+        "is missing; add the source of the weights",
+    ),
     "branch": source(
         "{hub: a/b, revision: main}", ".source.revision", "or allow_unpinned: true to load a branch or tag"
     ),
@@ -128,7 +134,9 @@ WEIGHTS = {
     "absolute file": source(
         f"{{hub: a/b, {PINNED}, staged: true, files: [/etc/passwd]}}", ".source.files[0]", "a pattern of file"
     ),
-    "staged as a word": source(f"{{hub: a/b, {PINNED}, staged: 'yes'}}", ".source.staged", "without quotes"),
+    "staged as a string": source(
+        f"{{hub: a/b, {PINNED}, staged: 'yes'}}", ".source.staged", "without quotes"
+    ),
     "GGUF for vLLM": source("{path: weights/model.gguf}", ".serving.engine", "use the engine llama_cpp", 11),
     "safetensors for llama.cpp": (
         SERVING + SOURCE,
@@ -137,7 +145,7 @@ WEIGHTS = {
         f"{MODEL}.serving.engine",
         "use a GGUF file",
     ),
-    "which GGUF": (
+    "GGUF repository without files": (
         SERVING + SOURCE,
         f"    serving: {{engine: llama_cpp}}\n    source: {{hub: a/b-GGUF, {PINNED}, staged: true}}\n",
         11,

@@ -55,7 +55,13 @@ CASES = {
     "duplicate key": ("name: llm", "name: llm\nname: other", 3, "name", "already in line 2"),
     "no mapping": (VALID, "- a\n- b\n", 1, "", "is a list, not a mapping"),
     "unknown key": ("capacity:", "capcity:", 18, "models.qwen3-8b.capcity", "did you mean capacity?"),
-    "unknown key, nothing like it": ("capacity:", "xyzzy:", 18, "models.qwen3-8b.xyzzy", "aliases, capacity"),
+    "unknown key without a similar one": (
+        "capacity:",
+        "xyzzy:",
+        18,
+        "models.qwen3-8b.xyzzy",
+        "aliases, capacity",
+    ),
     "unknown key of a source": (
         "revision:",
         "revison:",
@@ -125,7 +131,7 @@ CASES = {
     ),
     "model name": ("qwen3-8b:", "Qwen3/8B:", 9, 'models."Qwen3/8B"', "use lower-case letters"),
     "min over max": ("min: 1", "min: 5", 18, "models.qwen3-8b.capacity", "min 5 is more than max 4"),
-    "min of none": ("min: 1", "min: 0", 18, "models.qwen3-8b.capacity.min", "at least 1"),
+    "min of zero": ("min: 1", "min: 0", 18, "models.qwen3-8b.capacity.min", "at least 1"),
     "unknown engine": (
         "engine: vllm",
         "engine: vlm",
@@ -192,7 +198,7 @@ CASES = {
         "models.qwen3-8b.serving.options.max_model_len",
         "a string, not a whole number",
     ),
-    "option that is none": (
+    "option with hyphens": (
         "{max_model_len: 16384}",
         "{--max-num-seqs: 4}",
         12,
@@ -376,7 +382,7 @@ CASES = {
         "account.execution_role.arn",
         "in account 210987654321",
     ),
-    "one bucket for two": (
+    "one bucket for state and models": (
         "account:",
         "account:\n  state: {bucket: one}\n  model_store: {bucket: one}",
         7,
@@ -384,7 +390,7 @@ CASES = {
         "use two",
     ),
     "bucket": ("account:", "account:\n  state: {bucket: My_Bucket}", 7, "account.state.bucket", "3 to 63"),
-    "tag of a number": ("{team: platform}", "{team: 42}", 5, "tags.team", 'quote it: "42"'),
+    "number as a tag": ("{team: platform}", "{team: 42}", 5, "tags.team", 'quote it: "42"'),
     "character in a tag": ("{team: platform}", "{team: 'a;b'}", 5, "tags.team", "';' is not allowed in tags"),
     "tag of the toolkit": ("team:", "Environment:", 5, "tags.Environment", "use another key"),
     "log retention": (
@@ -394,7 +400,7 @@ CASES = {
         "api.log_retention_days",
         "30, 60",
     ),
-    "time-out": (
+    "gateway timeout": (
         "capacity:",
         "startup_timeout_seconds: 7200\n    capacity:",
         18,
@@ -402,24 +408,24 @@ CASES = {
         "at most 3600",
     ),
     "infinite rate": ("2.5", ".inf", 21, "api.throttle.rate_per_second", "not a number"),
-    "alias in a circle": (
+    "recursive alias": (
         "[chat]",
         "&a [*a]",
         19,
         "models.qwen3-8b.aliases[0]",
         "refers to its own parent",
     ),
-    "severity": ("api:", "policy: {fail_at: severe}\napi:", 20, "policy.fail_at", "'critical'"),
+    "unknown severity": ("api:", "policy: {fail_at: severe}\napi:", 20, "policy.fail_at", "'critical'"),
     "exception without a reason": exception(
         "{rule: CKV_LLM_9, resource: '*', reason: ' ', expires: 2027-06-30}", ".reason", "explain why"
     ),
-    "exception for ever": exception(
+    "exception without an end": exception(
         "{rule: CKV_LLM_9, resource: '*', reason: because}", ".expires", "is missing"
     ),
-    "exception until a day that is not": exception(
+    "exception until an invalid date": exception(
         "{rule: CKV_LLM_9, resource: '*', reason: because, expires: 2027-02-30}", ".expires", "2027-06-30"
     ),
-    "exception from everything": exception(
+    "exception without a rule": exception(
         "{rule: '*', resource: '*', reason: because, expires: 2027-06-30}", ".rule", "CKV_LLM_9"
     ),
 }

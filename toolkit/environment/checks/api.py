@@ -27,9 +27,7 @@ def _keys(api: Api) -> Iterator[Problem]:
     for name, key in api.keys.items():
         if key.usage_plan not in api.plans and api.auth == "keys":
             remedy = did_you_mean(key.usage_plan, api.plans) or f"use one of {', '.join(sorted(api.plans))}"
-            yield Problem(
-                ("api", "keys", name, "usage_plan"), f"there is no usage plan {key.usage_plan}", remedy
-            )
+            yield Problem(("api", "keys", name, "usage_plan"), f"unknown usage plan {key.usage_plan}", remedy)
 
 
 def _models(parts: ValidParts, api: Api) -> Iterator[Problem]:
@@ -41,7 +39,7 @@ def _models(parts: ValidParts, api: Api) -> Iterator[Problem]:
             if model not in known:
                 remedy = did_you_mean(model, known) or f"use a model or alias: {', '.join(known)}"
                 path: KeyPath = ("api", "usage_plans", name, "models", index)
-                yield Problem(path, f"there is no model {model}", remedy)
+                yield Problem(path, f"unknown model {model}", remedy)
 
 
 def _auth(api: Api) -> Iterator[Problem]:

@@ -222,7 +222,7 @@ def _fallback(parts: ValidParts, name: str, model: Model, fallback: str) -> tupl
     if fallback == name:
         return "a model cannot be its own fallback", "use another model"
     if other is None:
-        return f"there is no model {fallback}", did_you_mean(
+        return f"unknown model {fallback}", did_you_mean(
             fallback, parts.models
         ) or "add the model, or remove fallback"
     if other.asynchronous is not None:
