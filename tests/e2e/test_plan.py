@@ -57,7 +57,7 @@ def refused(lab: Lab, exit_code: int, *arguments: str) -> str:
 def test_the_plan_that_was_shown_is_what_was_applied(lab: Lab) -> None:
     planned = json.loads((lab.build / "plan.json").read_text())
     (part,) = [part for part in planned["parts"] if part["part"] == "model echo"]
-    assert "a new endpoint llm-local-echo starts" in part["consequences"][0]
+    assert "new endpoint llm-local-echo starts" in part["consequences"][0]
     types = {resource["type"] for resource in lab.state()["resources"] if resource["mode"] == "managed"}
     assert {each["type"] for part in planned["parts"] for each in part["changes"]} == types - {
         "terraform_data"
