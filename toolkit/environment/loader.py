@@ -83,7 +83,9 @@ def _read(project: Project, path: Path, name: str) -> str:
         ) from None
     except OSError as error:
         raise InputError(
-            f"cannot read the environment file: {error.strerror}", where=file, remedy="check its permissions"
+            f"cannot read the environment file: {error.strerror}",
+            where=file,
+            remedy="make it a readable file",
         ) from error
     try:
         return content.decode("utf-8-sig")

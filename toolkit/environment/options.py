@@ -46,8 +46,8 @@ def variable_name(engine: str, options: Iterable[str] = ()) -> Checked:
         engine: the engine.
         options: its typed options.
     """
-    known = ENGINES[engine]
-    option_of = {known.variable(option): option for option in options}
+    spec = ENGINES[engine]
+    option_of = {spec.variable(option): option for option in options}
 
     def check(name: str) -> Invalid | None:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,1023}", name):
@@ -55,11 +55,11 @@ def variable_name(engine: str, options: Iterable[str] = ()) -> Checked:
                 f"{name!r} is not a valid name of an environment variable",
                 "use letters, digits and underscores",
             )
-        if name in known.reserved_variables:
+        if name in spec.reserved_variables:
             return Invalid(f"{name} is set by the toolkit", _TOOLKIT_SETS)
         option = option_of.get(name)
-        if option is None and known.prefix and name.startswith(known.prefix):
-            option = name.removeprefix(known.prefix).lower()
+        if option is None and spec.prefix and name.startswith(spec.prefix):
+            option = name.removeprefix(spec.prefix).lower()
         if option is not None:
             return Invalid(f"{name} is an option of the engine", f"set options.{option} instead")
         return _secret_name(name)
