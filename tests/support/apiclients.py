@@ -1,4 +1,4 @@
-"""Clients that call an API all the time, and a model that answers as the test says."""
+"""Clients that call an API continuously, and a model whose responses the test controls."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import httpx
 from tests.support.cloud import answer, paced, stream
 from tests.support.patience import HANG_SECONDS
 
-# As long as a small model takes for a short answer; clients beside each other are in it most of the time.
+# Duration of a short response of a small model; requests of parallel clients overlap most of the time.
 ANSWER_SECONDS = 0.4
 
 
 def says_its_name(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
-    """A model that answers everything with the name that it is called by: so a release shows itself."""
+    """A model that returns its own name, which identifies the release."""
     name = request["body"]["model"]
     head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": name}
     words = [{"delta": {"role": "assistant", "content": name}}, {"delta": {}, "finish_reason": "stop"}]
@@ -31,17 +31,17 @@ def says_its_name(handler: http.server.BaseHTTPRequestHandler, request: dict[str
 
 
 def broken(handler: http.server.BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
-    """A model that fails at everything."""
+    """A model that fails every request."""
     answer(handler, 500, b'{"error": {"message": "no such tensor"}}')
 
 
 @dataclass
 class Load:
-    """What the clients have seen so far.
+    """Results of the clients so far.
 
     Attributes:
-        answers: how often the model said what.
-        failures: what was not an answer.
+        answers: number of responses by text.
+        failures: all other results.
     """
 
     answers: dict[str, int] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Load:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def call(self, base_url: str, key: str) -> None:
-        """One client, until the end."""
+        """Run one client until the end."""
         question = {"model": "m", "messages": [{"role": "user", "content": "?"}], "max_tokens": 8}
         headers = {"authorization": f"Bearer {key}"}
         with httpx.Client(base_url=base_url, headers=headers, timeout=HANG_SECONDS) as client:
@@ -73,13 +73,13 @@ class Load:
                 self.failures.append(f"{began:.1f}: HTTP {response.status_code}: {response.text[:200]}")
 
     def stop(self) -> None:
-        """End all clients after the requests that they are in."""
+        """Stop all clients after their current requests."""
         self._end.set()
 
 
 @contextmanager
 def clients(count: int, base_url: str, key: str) -> Iterator[Load]:
-    """Clients that call without a pause until the block ends."""
+    """Run clients that call without a pause until the block ends."""
     load = Load()
     threads = [threading.Thread(target=load.call, args=(base_url, key)) for _ in range(count)]
     for thread in threads:

@@ -14,7 +14,7 @@ PROMPT = {"prompt": "Say it"}
 
 @dataclass
 class Asynchronous:
-    """An asynchronous endpoint with a bucket of its own, and queues that hear of its notifications."""
+    """An asynchronous endpoint with its own bucket, and queues that receive its notifications."""
 
     aws: Aws
     hosting: Hosting
@@ -58,7 +58,7 @@ class Asynchronous:
         return response
 
     def read(self, uri: str) -> dict[str, Any]:
-        """An object, once it is there."""
+        """Wait for an object and return it."""
         s3, key = self.aws("s3"), uri.removeprefix(f"s3://{self.bucket}/")
         listed: list[str] = []
 
@@ -72,7 +72,7 @@ class Asynchronous:
         return response
 
     def topic(self) -> tuple[str, str]:
-        """A topic, and a queue that hears of it."""
+        """Create a topic, and a queue that receives its messages."""
         sns, sqs, name = self.aws("sns"), self.aws("sqs"), f"t-{uuid.uuid4().hex[:8]}"
         topic = sns.create_topic(Name=name)["TopicArn"]
         queue = sqs.create_queue(QueueName=name)["QueueUrl"]
@@ -81,7 +81,7 @@ class Asynchronous:
         return topic, queue
 
     def heard(self, queue: str) -> dict[str, Any]:
-        """The next message of a topic."""
+        """Return the next message of a topic."""
         messages: list[Any] = []
 
         def is_there() -> bool:

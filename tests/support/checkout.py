@@ -1,4 +1,4 @@
-"""Copies of the repository, and the environment of a user who comes to one afresh."""
+"""Copies of the repository, and the process environment of a new user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def copy_checkout(target: Path) -> Path:
-    """Copy what git would commit of the repository, as it is now, to `target`."""
+    """Copy the files that git tracks or would add, in their present state, to `target`."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
@@ -27,28 +27,28 @@ def copy_checkout(target: Path) -> Path:
     return target
 
 
-# Beginnings of variables by which a user or a CI system changes what programs do, say, and how that looks.
+# Prefixes of variables by which a user or a CI system configures programs and their output.
 _SETTINGS = ("AWS_", "HF_", "HUGGING_FACE_", "TOOLKIT_LOCAL_", "CI", "GITHUB_", "GITLAB_")
 _LOOKS = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "CLICOLOR", "PY_COLORS", "TTY_")
 _NOBODYS = (*_SETTINGS, *_LOOKS)
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
-    """The environment of a user who has set nothing up for this project."""
+    """Return the process environment of a user who has configured nothing for this project."""
     dropped = (*_NOBODYS, "TOOLKIT_", "TF_", "VIRTUAL_ENV", "PYTEST_", "PYTHONPATH", "MAKE", "MFLAGS")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return kept | extra
 
 
 def forget_settings() -> None:
-    """Let nothing that is set on this machine decide what tests in this process see."""
+    """Remove this machine's settings from the environment of the tests."""
     for name in [name for name in os.environ if name.startswith(_NOBODYS)]:
         del os.environ[name]
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         os.environ[name] = os.devnull
-    # Rich draws nothing on what it takes for a dumb one.
+    # Rich draws nothing on a dumb terminal.
     os.environ["TERM"] = "xterm"
-    # Who has no credentials looks for those of a machine in AWS, in the network.
+    # Without credentials, boto3 would search the network for the instance metadata service.
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, ["127.0.0.1", "localhost", os.environ.get(name)]))

@@ -1,4 +1,4 @@
-"""The clock that days, weeks and months begin by."""
+"""The clock that determines days, weeks and months."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 from tests.support.patience import wait_for
 
-# Longer than a test takes whose requests must all be of one day.
+# Longer than a test whose requests must all be on the same day.
 _BEFORE_MIDNIGHT_SECONDS = 60
 
 
 def stay_in_one_day() -> None:
-    """Go on after midnight (UTC), by which all periods begin, if it is near."""
+    """Wait until after midnight (UTC), when all periods begin, if it is near."""
 
     def is_early_enough() -> bool:
         now = datetime.now(UTC)

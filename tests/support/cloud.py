@@ -54,7 +54,7 @@ def aws_clients(cloud: RunningCloud | AwsAccess) -> Aws:
     return make
 
 
-# For clouds in which waiting is short: a busy machine may let a container wait for longer than the default.
+# For short time scales: on a busy machine, a container can need longer than the scaled default.
 PATIENT = {"ContainerStartupHealthCheckTimeoutInSeconds": 3600}
 LLAMA_IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/llama-cpp:server-sagemaker-cpu-v1"
 ROLE = "arn:aws:iam::123456789012:role/HuggingfaceExecuteRole"
@@ -63,7 +63,7 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Alarm:
-    """An alarm that is set off by hand."""
+    """An alarm that a test triggers."""
 
     cloudwatch: Any
     name: str
@@ -74,7 +74,7 @@ class Alarm:
 
 @dataclass
 class Hosting:
-    """Makes models, configurations and endpoints in the shared cloud, with names of their own."""
+    """Creates models, configurations and endpoints with unique names in the shared cloud."""
 
     aws: Aws
     sagemaker: Any
@@ -100,7 +100,7 @@ class Hosting:
         return name
 
     def alarm(self, name: str) -> Alarm:
-        """An alarm that nothing but a hand sets off."""
+        """Create an alarm that only a test triggers."""
         cloudwatch = self.aws("cloudwatch")
         cloudwatch.put_metric_alarm(
             AlarmName=name,
@@ -116,7 +116,7 @@ class Hosting:
         return Alarm(cloudwatch, name)
 
     def error_alarm(self, name: str, endpoint: str, configuration: str) -> str:
-        """The alarm on server errors of a new configuration that the Terraform module makes for a rollout."""
+        """Create the module's rollout alarm on server errors of a new configuration."""
         dimensions = {
             "EndpointName": endpoint,
             "VariantName": "AllTraffic",
@@ -143,7 +143,7 @@ class Hosting:
         return name
 
     def settled(self, name: str) -> dict[str, Any]:
-        """What DescribeEndpoint says once the endpoint is not in progress."""
+        """Wait until the endpoint is stable and return its description."""
         description: dict[str, Any] = {}
 
         def is_settled() -> bool:
@@ -158,7 +158,7 @@ class Hosting:
         wait_for(lambda: not self.exists(name), f"the end of {name}")
 
     def delete_all(self) -> None:
-        """All that were made; their engines must be healthy, since what moves cannot be deleted."""
+        """Delete all endpoints; engines must be healthy, since updating endpoints cannot be deleted."""
         for name in [each for each in self.made if self.exists(each)]:
             self.settled(name)
             self.delete(name)
@@ -176,20 +176,20 @@ Behaviour = Callable[[http.server.BaseHTTPRequestHandler, dict[str, Any]], None]
 
 
 class _Server(http.server.ThreadingHTTPServer):
-    # Python's own are 5: of more at once the system takes none, and each tries again after 1, 2, 4, … 32 s.
+    # Python's default is 5; further connections are dropped and retried after 1, 2, 4, … 32 s.
     request_queue_size = 1024
     daemon_threads = True
 
 
 class Engine:
-    """An OpenAI-compatible server in the test's own process, which answers what the test wants.
+    """An OpenAI-compatible server in the test process, whose responses the test controls.
 
-    It stands for a program that the user runs, such as Ollama; endpoints reach it as a container would.
+    It represents a program that the user runs, such as Ollama.
     """
 
     def __init__(self) -> None:
         self.healthy = True
-        self.asked: Callable[[], None] = lambda: None  # called before it says whether it is healthy
+        self.asked: Callable[[], None] = lambda: None  # called before each health check response
         self.behaviour: Behaviour = lambda handler, _: answer(handler, 200, b'{"ok": true}')
         self.requests: list[dict[str, Any]] = []
         engine = self
@@ -243,7 +243,7 @@ def stream(handler: http.server.BaseHTTPRequestHandler, parts: Iterator[bytes]) 
 
 
 def paced(parts: list[bytes], seconds: float) -> Iterator[bytes]:
-    """The pace of a model that takes so long for a part."""
+    """Yield the parts of a slow model, one every `seconds`."""
     for part in parts:
         yield part
         time.sleep(seconds)

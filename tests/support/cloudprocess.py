@@ -1,4 +1,4 @@
-"""The embedded cloud as a process of its own, for tests of its parts."""
+"""The embedded cloud as a separate process, for tests of its parts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.iam import document, trust
 from tests.support.patience import HANG_SECONDS, wait_for
 
 ROLE = "arn:aws:iam::123456789012:role/function"
-# Of functions that are not about their time-out: a busy machine must not make them run into it.
+# For functions of tests that are not about timeouts: long enough for a busy machine.
 TIMEOUT_SECONDS = 60
 
 
@@ -35,14 +35,14 @@ class CloudProcess:
 
     Attributes:
         endpoint_url: its address.
-        log: its own output.
+        log: its output.
     """
 
     endpoint_url: str
     log: Path
 
     def client(self, service: str, region: str = "us-east-1") -> Any:
-        """A boto3 client, which does not repeat what fails."""
+        """Return a boto3 client without retries."""
         return boto3.client(
             service,  # type: ignore[call-overload]
             endpoint_url=self.endpoint_url,
@@ -54,7 +54,7 @@ class CloudProcess:
 
     @cached_property
     def functions(self) -> Any:
-        """boto3's Lambda client; the role that functions name exists."""
+        """Return a Lambda client, and create the role of the functions."""
         with contextlib.suppress(Exception):
             trusting = document(trust({"Service": "lambda.amazonaws.com"}))
             self.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument=trusting)
@@ -75,12 +75,12 @@ class CloudProcess:
         return str(created["FunctionArn"])
 
     def status(self) -> dict[str, Any]:
-        """What it says of itself."""
+        """Return the status that the cloud reports."""
         with urllib.request.urlopen(f"{self.endpoint_url}/_toolkit/status") as answer:
             return dict(json.load(answer))
 
     def log_lines(self, function: str) -> list[str]:
-        """All lines of a function's log group, in order within each stream."""
+        """Return all lines of a function's log group, in order within each stream."""
         logs = self.client("logs")
         group = f"/aws/lambda/{function}"
         if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
@@ -94,7 +94,7 @@ class CloudProcess:
         return lines
 
     def statistic(self, namespace: str, name: str, kind: str, **dimensions: str) -> float | None:
-        """One statistic of a metric over the last hour; None without values."""
+        """Return one statistic of a metric over the last hour, or None without values."""
         found = self.client("cloudwatch").get_metric_statistics(
             Namespace=namespace,
             MetricName=name,
@@ -108,7 +108,7 @@ class CloudProcess:
 
 
 def zipped(files: Mapping[str, str], executable: str = "run.sh") -> bytes:
-    """A zip file of texts by name."""
+    """Return a zip file of texts by name."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, text in files.items():
@@ -120,7 +120,7 @@ def zipped(files: Mapping[str, str], executable: str = "run.sh") -> bytes:
 
 @contextlib.contextmanager
 def running(directory: Path, **environment: str) -> Iterator[CloudProcess]:
-    """A cloud that keeps its files in `directory`, until the block ends; with settings in its environment."""
+    """Run a cloud with its files in `directory` and these environment variables, until the block ends."""
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "cloud.log"
     command = [sys.executable, "-m", "toolkit.local.server", "--directory", str(directory)]

@@ -1,4 +1,4 @@
-"""A real context of a small environment in an embedded cloud, and what is asked of SageMaker by it."""
+"""The context of a small environment in an embedded cloud, and its requests to SageMaker."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MODEL = """\
 
 @dataclass
 class Opened:
-    """An environment that was opened, and what its user has been told.
+    """An opened environment, and the output for its user.
 
     Attributes:
         context: its context.
@@ -54,7 +54,7 @@ class Opened:
 def opened(
     directory: Path, access: AwsAccess, models: Sequence[str] = ("m",), env: str = "x", further: str = ""
 ) -> Opened:
-    """Open an environment with these models, and with what further its file says; nothing is deployed."""
+    """Open an environment with these models and further text in its file; nothing is deployed."""
     project = make_checkout(directory)
     text = ENVIRONMENT + "".join(MODEL.format(name=name) for name in models)
     project.environment_file(env).write_text(text + further)
@@ -66,7 +66,7 @@ def opened(
 def deployed(
     endpoint: str, configuration: str, variants: Sequence[str] = ("AllTraffic",), alarms: Sequence[str] = ()
 ) -> DeployedModel:
-    """A model as an apply would have left it."""
+    """A model as an apply would leave it in the state."""
     return DeployedModel(
         endpoint_name=endpoint,
         endpoint_type="realtime",
@@ -79,13 +79,13 @@ def deployed(
 
 
 def outputs(models: Mapping[str, DeployedModel], *, paused: bool = False) -> Outputs:
-    """The outputs of an environment of these models."""
+    """Return the outputs of an environment with these models."""
     values: dict[str, Any] = dict.fromkeys(Outputs.__dataclass_fields__, "")
     return Outputs(**values | {"models": dict(models), "paused": paused})
 
 
 def unchanged(environment: Opened, models: Mapping[str, DeployedModel]) -> Prepared:
-    """A plan without changes, for a state of these models as Terraform leaves it in its bucket."""
+    """Return a plan without changes, for a stored state with these models."""
     context = environment.context
     access, file = context.access, context.environment
     plan = access.apigateway.create_usage_plan(name=file.prefix)["id"]
@@ -119,28 +119,28 @@ def unchanged(environment: Opened, models: Mapping[str, DeployedModel]) -> Prepa
 
 @dataclass
 class Questions:
-    """What SageMaker is asked about endpoints.
+    """The DescribeEndpoint requests of a client.
 
     Attributes:
-        names: of which, in order.
-        then: called with each answer before the one who asked gets it.
+        names: the endpoints, in order.
+        then: called with each response before the client receives it.
     """
 
     names: list[str] = field(default_factory=list)
     then: Callable[[Mapping[str, Any]], None] = lambda _: None
 
     def ask(self, params: Mapping[str, Any], **_: Any) -> None:
-        """One is asked."""
+        """Record a request."""
         self.names.append(params["EndpointName"])
 
     def answer(self, parsed: Mapping[str, Any], **_: Any) -> None:
-        """One is answered."""
+        """Pass a response on."""
         self.then(parsed)
 
 
 @contextmanager
 def heard(access: AwsAccess) -> Iterator[Questions]:
-    """Hear each DescribeEndpoint of a client, until the block ends."""
+    """Record each DescribeEndpoint of a client, until the block ends."""
     events, questions = access.sagemaker.meta.events, Questions()
     hooks = {
         "before-parameter-build.sagemaker.DescribeEndpoint": questions.ask,

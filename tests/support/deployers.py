@@ -1,4 +1,4 @@
-"""An environment deployed by people who have the rights of policies/iam and no others, which are enforced."""
+"""An environment deployed with IAM enforced, by users who have only the policies of policies/iam."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ DOMAIN = f"""\
     certificate_arn: arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1234abcd-12ab-34cd-56ef-1234567890ab
     base_path: models
 """
-# Terraform's provider waits for half a minute once it is made: so it is made while there is more to do.
+# The provider waits half a minute after its creation, so it is created together with other resources.
 RECORD = "    hosted_zone_id: ZONE\n"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:answers"
-# Each kind of endpoint, with all that comes along: scaling, schedules, alarms, a network, captured data.
+# Each kind of endpoint with all options: scaling, schedules, alarms, a network, captured data.
 ENVIRONMENT = f"""\
 target: local
 name: llm
@@ -78,7 +78,7 @@ api:
   gateway: {{memory_mb: 512}}
   throttle: {{rate_per_second: 50, burst: 100}}
 {DOMAIN}{RECORD}"""
-# What an update changes: of the endpoints, their scaling and alarms, the functions, the API and the logs.
+# An update of the endpoints, their scaling and alarms, the functions, the API and the logs.
 CHANGES = {
     "ctx_size: 4096": "ctx_size: 2048",
     "concurrent_requests: 12": "concurrent_requests: 10",
@@ -89,7 +89,7 @@ CHANGES = {
     "rate_per_second: 50": "rate_per_second: 40",
     "description: proof": "description: proven",
 }
-# Who holds what.
+# The policies of each user.
 HOLDERS = {
     "deployer": ("sagemaker-deployer", "api-deployer"),
     "viewer": ("viewer",),
@@ -100,13 +100,13 @@ _names = itertools.count(1)
 
 @dataclass
 class Deployers:
-    """The environment in a checkout of its own, and its people.
+    """The environment in its own checkout, and its users.
 
     Attributes:
         zone: id of the hosted zone that the domain is in.
-        decisions: all that was decided while commands ran, with the command that it was for.
-        left: domains and records that there were after the end.
-        roles: documents of the roles' policies, as they were while the environment was there.
+        decisions: IAM decisions of all commands, with their command.
+        left: domains and records that exist after the destroy.
+        roles: policy documents of the roles of the deployed environment.
     """
 
     toolkit: Toolkit
@@ -121,14 +121,14 @@ class Deployers:
 
     @classmethod
     def bootstrap(cls, directory: Path) -> Deployers:
-        """The account, prepared by its administrator; the policies are held, and enforced."""
+        """Let the administrator prepare the account, attach the policies, and enforce them."""
         engine = Engine()
         engine.behaviour = _complete
         made = cls(Toolkit(copy_checkout(directory)), engine)
         made.run("administrator", "local", "up")
         record = made.toolkit.project / "build" / ".cloud" / "cloud.json"
         made.url = f"http://127.0.0.1:{json.loads(record.read_text())['port']}"
-        # The domain is registered, and somebody else's to look after.
+        # The hosted zone exists outside the environment.
         zone = made.client("route53").create_hosted_zone(Name="example.com", CallerReference=ENV)
         made.zone = zone["HostedZone"]["Id"].rpartition("/")[2]
         made.write()
@@ -139,8 +139,8 @@ class Deployers:
         return made
 
     def live(self) -> None:
-        """All that people do with an environment, from its first apply to its end, each by who it is for."""
-        self._collect("nobody", "")  # what was asked before is not for a command
+        """Run all commands on an environment, from the first apply to the destroy, each as its user."""
+        self._collect("nobody", "")  # earlier requests belong to no command
         self.write({RECORD: ""})
         self.succeed("deployer", "apply", "--yes")
         for command in ("status", "outputs", "releases", "logs", "plan", "smoke-test"):
@@ -178,7 +178,7 @@ class Deployers:
             self.roles[role] = dict(document)
 
     def _forget(self, *types: str) -> None:
-        """Take resources out of the state: what an apply made that was cut off at that moment."""
+        """Remove resources from the state, as an interrupted apply would leave them."""
         place = {"Bucket": f"llm-state-{ACCOUNT}-{REGION}", "Key": f"{ENV}/inference.tfstate"}
         s3 = self.client("s3")
         state = json.loads(s3.get_object(**place)["Body"].read())
@@ -209,7 +209,7 @@ class Deployers:
         (self.toolkit.project / "terraform" / "environments" / f"{ENV}.yaml").write_text(text)
 
     def user(self, name: str, policies: Sequence[str]) -> None:
-        """Make a user who holds these policies of the environment."""
+        """Create a user with these policies of the environment."""
         iam = self.client("iam")
         iam.create_user(UserName=name)
         for policy in policies:
@@ -221,7 +221,7 @@ class Deployers:
         }
 
     def reduced(self, without: Mapping[str, str]) -> str:
-        """Make a user who has a deployer's policies, each without this statement; returns the name."""
+        """Create a user with a deployer's policies without this statement; returns the name."""
         name, iam = f"reduced-{next(_names)}", self.client("iam")
         self.user(name, [policy for policy in HOLDERS["deployer"] if policy not in without])
         for policy, sid in without.items():
@@ -233,7 +233,7 @@ class Deployers:
         return name
 
     def run(self, who: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command as one of the people; what IAM decided is kept."""
+        """Run a command as one of the users, and record the IAM decisions."""
         # The cloud that the command starts runs the checkout's code, too.
         environment = {"PYTHONPATH": str(self.toolkit.project), **self._keys.get(who, {})}
         result = self.toolkit(*arguments, **environment)
@@ -242,13 +242,13 @@ class Deployers:
         return result
 
     def succeed(self, who: str, command: str, *arguments: str) -> str:
-        """Run a command on the environment that must end with 0; returns its standard output."""
+        """Run a command that must exit 0; returns its standard output."""
         result = self.run(who, command, *arguments, "--env", ENV)
         assert result.returncode == 0, f"{who}: toolkit {command}\n{result.stdout}\n{result.stderr}"
         return result.stdout
 
     def client(self, service: str, who: str = "administrator") -> Any:
-        """A boto3 client of one of the people."""
+        """Return a boto3 client of one of the users."""
         keys = self._keys.get(who, {})
         return boto3.client(
             service,  # type: ignore[call-overload]
@@ -260,14 +260,14 @@ class Deployers:
         )
 
     def document(self, policy: str) -> dict[str, Any]:
-        """A policy as it is in IAM now."""
+        """Return a policy from IAM."""
         iam, arn = self.client("iam"), policy_arn(policy)
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
         found = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
         return dict(found)
 
     def enforce(self, wanted: bool) -> None:
-        """Let the cloud hold each call against policies, or not."""
+        """Switch the enforcement of policies on or off."""
         enforcing.enforce(self.url, wanted)
 
     def _collect(self, who: str, command: str) -> None:
@@ -276,12 +276,12 @@ class Deployers:
 
 
 def policy_arn(name: str) -> str:
-    """The ARN of one of the environment's policies."""
+    """Return the ARN of one of the environment's policies."""
     return f"arn:aws:iam::{ACCOUNT}:policy/{PREFIX}-{name}"
 
 
 def _complete(handler: Any, request: dict[str, Any]) -> None:
-    """What an OpenAI-compatible server answers, streamed if that is asked for."""
+    """Respond like an OpenAI-compatible server, streamed on request."""
     if request["body"].get("stream"):
         chunk = {
             "id": "1",
@@ -289,7 +289,7 @@ def _complete(handler: Any, request: dict[str, Any]) -> None:
             "choices": [{"index": 0, "delta": {"content": "one"}}],
         }
         event = f"data: {json.dumps(chunk)}\n\n".encode()
-        # Apart in time, so that they are seen to be streamed.
+        # A pause between the parts shows that they are streamed.
         stream(handler, paced([event, event, b"data: [DONE]\n\n"], 0.2))
         return
     message = {"role": "assistant", "content": "one"}

@@ -1,4 +1,4 @@
-"""Endpoints of the module on the embedded cloud, which relay to a server of the test's."""
+"""Endpoints of the Terraform module in the embedded cloud, which relay to a server of the test."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ output "configurations" {
 
 @dataclass
 class Stack:
-    """Endpoints that relay to one engine, so that each is up in a moment."""
+    """Endpoints that relay to one engine, so that each starts immediately."""
 
     rig: Rig
     name: str
@@ -56,26 +56,26 @@ class Stack:
     paused: bool = False
 
     def declare(self, name: str, variant: str = "AllTraffic", rollout: Any = None, **settings: Any) -> None:
-        """Say what an endpoint is to be; what is not said is as in the other endpoints."""
+        """Declare an endpoint; the other endpoints provide the defaults."""
         container = {"image": LLAMA_IMAGE, "environment": self.engine.container["Environment"]}
         variants = {variant: {**container, "instance_type": "ml.c7i.xlarge", **settings}}
         self.endpoints[name] = {"variants": variants, "rollout": rollout}
 
     def workspace(self) -> Workspace:
-        """Terraform's, with what was declared last."""
+        """Return Terraform's workspace with the current declarations."""
         folder = self.rig.root(self.name, ROOT)
         return self.rig.workspace(folder, {"endpoints": self.endpoints, "paused": self.paused})
 
     def plan(self) -> Planned:
-        """What an apply would do."""
+        """Plan an apply."""
         return show(self.workspace())
 
     def apply(self) -> None:
-        """Make it so."""
+        """Apply the declarations."""
         self.workspace().apply_unseen()
 
     def show_and_apply(self) -> Planned:
-        """Make it so, with a look at the plan before."""
+        """Plan, then apply."""
         workspace = self.workspace()
         plan = workspace.plan()
         planned = show(workspace, plan)
@@ -83,30 +83,30 @@ class Stack:
         return planned
 
     def actions(self) -> dict[str, str]:
-        """What an apply would do, in Terraform's words, by address; costs less than all of the plan."""
+        """Return Terraform's planned actions by address; cheaper than the whole plan."""
         return {change.address: change.action for change in self.workspace().plan().changes}
 
     def destroy(self) -> None:
-        """Take all down; nothing must be left."""
+        """Destroy everything, and check that nothing remains."""
         workspace = self.workspace()
         workspace.apply(workspace.plan(destroy=True))
         assert self.left() == {kind: [] for kind in self.left()}
 
     def environment(self, **further: str) -> dict[str, str]:
-        """A container's environment."""
+        """Return a container's environment."""
         return {**self.engine.container["Environment"], **further}
 
     def describe(self, name: str) -> dict[str, Any]:
-        """SageMaker's description of an endpoint."""
+        """Return SageMaker's description of an endpoint."""
         return dict(self.rig.cloud.client("sagemaker").describe_endpoint(EndpointName=name))
 
     def running(self, name: str) -> int:
-        """How many instances an endpoint's only variant is to have."""
+        """Return the desired instance count of an endpoint's only variant."""
         (variant,) = self.describe(name)["ProductionVariants"]
         return int(variant["DesiredInstanceCount"])
 
     def scale(self, name: str, count: int) -> None:
-        """What Application Auto Scaling does."""
+        """Set the desired count, like Application Auto Scaling."""
         self.rig.cloud.client("sagemaker").update_endpoint_weights_and_capacities(
             EndpointName=name,
             DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": count}],
@@ -114,13 +114,13 @@ class Stack:
         eventually(lambda: self.describe(name)["EndpointStatus"] == "InService")
 
     def bound(self, name: str, least: int, most: int) -> None:
-        """Change the bounds of an endpoint's only variant."""
+        """Change the capacity bounds of an endpoint's only variant."""
         self.rig.cloud.client("application-autoscaling").register_scalable_target(
             **self._target(name), MinCapacity=least, MaxCapacity=most
         )
 
     def bounds(self, name: str) -> tuple[int, int]:
-        """The bounds of an endpoint's only variant."""
+        """Return the capacity bounds of an endpoint's only variant."""
         key = self._target(name)
         answer = self.rig.cloud.client("application-autoscaling").describe_scalable_targets(
             ServiceNamespace=key["ServiceNamespace"], ResourceIds=[key["ResourceId"]]
@@ -137,7 +137,7 @@ class Stack:
         }
 
     def left(self, *names: str) -> dict[str, list[str]]:
-        """What there is in the cloud of these endpoints, or of those that are named."""
+        """Return the resources of these endpoints in the cloud, or of the named ones."""
         names = names or tuple(self.endpoints)
         sagemaker = self.rig.cloud.client("sagemaker")
         alarms = self.rig.cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
@@ -158,7 +158,7 @@ def _ours(names: Sequence[str], answer: dict[str, Any], key: str) -> list[str]:
 
 
 def what(planned: Planned) -> dict[str, str]:
-    """What happens to each of an endpoint's resources; hashes left out."""
+    """Return the planned actions for an endpoint's resources, without hashes."""
     return {
         address.partition("].")[2].partition("[")[0]: "+".join(change["actions"])
         for address, change in planned.changes.items()
@@ -166,7 +166,7 @@ def what(planned: Planned) -> dict[str, str]:
 
 
 def only(planned: Planned, name: str) -> Planned:
-    """The part of a plan that is about one endpoint."""
+    """Return the part of a plan that concerns one endpoint."""
     told = {
         kind: [each for each in planned.content.get(kind, []) if f'["{name}"].' in each["address"]]
         for kind in ("resource_changes", "resource_drift")

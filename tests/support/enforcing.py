@@ -1,4 +1,4 @@
-"""A cloud that holds each call against policies, and what it decided."""
+"""Enforcement of IAM policies in a cloud, and its decisions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FIELDS = ("principal", "operation", "action", "resource", "allowed", "context")
 
 
 def enforce(url: str, wanted: bool) -> None:
-    """Let the cloud at this address hold each call against policies, or not."""
+    """Switch the enforcement of policies on or off."""
     body = json.dumps({"enforce": wanted}).encode()
     request = urllib.request.Request(f"{url}/_toolkit/iam", body, method="POST")
     urllib.request.urlopen(request).close()
@@ -22,12 +22,12 @@ def enforce(url: str, wanted: bool) -> None:
 def decided(
     url: str, named: Callable[[Mapping[str, Any]], tuple[str, str]], after: int = 0
 ) -> tuple[list[Decision], int]:
-    """What was decided, and the number of the last decision.
+    """Return recorded decisions, and the number of the last one.
 
     Args:
-        url: the cloud's address.
-        named: holder and command of what was decided.
-        after: number of the last decision that is known.
+        url: the cloud's URL.
+        named: holder and command to record with the decisions.
+        after: number of the last decision already read.
     """
     with urllib.request.urlopen(f"{url}/_toolkit/iam/decisions?after={after}") as answered:
         found = json.load(answered)["decisions"]

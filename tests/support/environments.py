@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ruamel.yaml import YAML
 from ruamel.yaml.compat import StringIO
 
-# Not the account stack's, which other tests make in the same cloud.
+# Different from the account stack's, which other tests create in the same cloud.
 ROLE = "ModelExecution"
 REVISION = "b968826d9c46dd6066d109eabc6255188de91218"
 STORE = "s3://llm-models-123456789012-us-east-1"
@@ -65,7 +65,7 @@ VPC: Settings = {
     "vpc": {"subnet_ids": ["subnet-0a1a2a3a", "subnet-0b1b2b3b"], "security_group_ids": ["sg-0a1a2a3a"]},
     "kms_key_arn": KEY,
 }
-# What goes across engines and rollouts.
+# Settings common to all engines and rollouts.
 MIXED: dict[str, Settings] = {
     "split": {
         **ENGINES["vllm"],
@@ -119,12 +119,12 @@ MIXED: dict[str, Settings] = {
         "kms_key_arn": KEY,
     },
 }
-# Engines that do without a GPU, as serverless endpoints do.
+# Engines that run without a GPU, as on serverless endpoints.
 ON_CPUS = ("llama-cpp", "tei", "custom")
 
 
 def table() -> dict[str, str]:
-    """The text of each environment file, by the environment's name."""
+    """Return the text of each environment file by name."""
     models = {engine: dict(_models(engine)) for engine in ENGINES} | {"mixed": MIXED}
     return {name: _text(each) for name, each in models.items()}
 

@@ -1,4 +1,4 @@
-"""What plans of whole environments are expected to be: addresses and the values that matter."""
+"""Expected plans of whole environments: addresses and relevant values."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Digest = dict[str, dict[str, Any]]
 
 PROVIDER = 'provider "aws" {\n  region = "us-east-1"\n}\n'
 _MODULE = re.compile(r'module\.([\w-]+)\.module\.endpoint\["([^"]+)"\]\.(.+)')
-# Terraform's own bookkeeping.
+# Terraform's bookkeeping.
 _IGNORED_RESOURCES = "terraform_data"
-# Words for people, and what is the same everywhere.
+# Descriptions, and values common to all environments.
 _IGNORED = {
     "tags",
     "tags_all",
@@ -40,13 +40,13 @@ _IGNORED = {
 
 
 def expected(name: str) -> Digest:
-    """The stored expectation for an environment; empty if there is none yet."""
+    """Return the stored expectation for an environment, or an empty one."""
     file = DIRECTORY / f"{name}.json"
     return dict(json.loads(file.read_text())) if file.exists() else {}
 
 
 def write(name: str, digest: Digest) -> Path:
-    """Store an expectation, a resource a line, so that a change of one shows as one."""
+    """Store an expectation with one resource per line, so that diffs are small."""
     models = []
     for model, resources in digest.items():
         lines = [f"    {json.dumps(address)}: {json.dumps(values)}" for address, values in resources.items()]
@@ -57,21 +57,21 @@ def write(name: str, digest: Digest) -> Path:
 
 
 def ensure_role(rig: Rig) -> None:
-    """The role that the stack looks up, where the account stack was not applied."""
+    """Create the role that the stack looks up, without the account stack."""
     iam = rig.cloud.client("iam")
     if not any(role["RoleName"] == ROLE for role in iam.list_roles()["Roles"]):
         iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument="{}")
 
 
 def digests_of(rig: Rig, names: Iterable[str], packages: dict[str, str]) -> dict[str, Digest]:
-    """Read environments' files as a user's, render them, plan them, and keep what matters, by environment.
+    """Load, render and plan environments, and return the relevant values by environment.
 
-    They are planned in one run, each the stack as a module: most of a run's time is the provider's start.
+    One run plans all of them, each with the stack as a module, since the provider's start takes longest.
 
     Args:
         rig: Terraform and a cloud.
-        names: the environments', of `environments.table`.
-        packages: files in place of the Lambda packages.
+        names: names of environments in `environments.table`.
+        packages: placeholders for the Lambda packages.
     """
     _copy_stack(rig)
     modules = [_module(name, _rendered(rig, name, packages)) for name in names]
@@ -79,7 +79,7 @@ def digests_of(rig: Rig, names: Iterable[str], packages: dict[str, str]) -> dict
 
 
 def _copy_stack(rig: Rig) -> None:
-    """The stack without what Terraform takes in a root module only, and without a provider of its own."""
+    """Copy the stack without its provider and other blocks that only root modules may contain."""
     shutil.copytree(
         rig.project.stack("inference"),
         rig.project.root / "terraform" / "tests" / "environment",
@@ -88,7 +88,7 @@ def _copy_stack(rig: Rig) -> None:
 
 
 def _rendered(rig: Rig, name: str, packages: dict[str, str]) -> str:
-    """The variables of an environment, as Terraform is given them."""
+    """Return the variables of an environment for Terraform."""
     rig.project.environment_file(name).write_text(table()[name])
     environment, directory = load(rig.project, name), rig.project.environment_build(name)
     staged = {place: weights.uri for place, weights in staging.locate(rig.project, environment).items()}
@@ -102,7 +102,7 @@ def _module(name: str, variables: str) -> str:
 
 
 def digests(planned: Planned) -> dict[str, Digest]:
-    """What matters of a plan's endpoints, by environment, model and address."""
+    """Return the relevant values of a plan's endpoints by environment, model and address."""
     found: dict[str, Digest] = {}
     for address, change in sorted(planned.changes.items()):
         matched = _MODULE.fullmatch(address)
@@ -116,7 +116,7 @@ def digests(planned: Planned) -> dict[str, Digest]:
 
 
 def _pruned(value: Any) -> Any:
-    """Without what is not set, and without the lists around blocks that stand alone."""
+    """Remove unset values, and lists around single blocks."""
     if isinstance(value, dict):
         pruned = {key: _pruned(each) for key, each in value.items() if key not in _IGNORED}
         return {key: each for key, each in pruned.items() if each not in (None, "", [], {})}
@@ -127,13 +127,13 @@ def _pruned(value: Any) -> Any:
 
 
 def _named(resources: dict[str, Any]) -> dict[str, Any]:
-    """With short words for names: it matters which are the same, not what hashes they end in."""
+    """Replace names by short labels: only their equality matters, not their hashes."""
     name = resources["aws_sagemaker_endpoint.this[0]"]["name"]
     (configuration,) = (
         values for address, values in resources.items() if "endpoint_configuration" in address
     )
     text = json.dumps(resources)
-    # A configuration ends in a hash, and names its models, which end in theirs.
+    # Names of configurations and models end in a hash.
     hashes = dict.fromkeys(re.findall(rf'"{name}-([0-9a-f]{{8}})"', json.dumps(configuration)))
     for number, digits in enumerate(hashes, 1):
         text = text.replace(digits, f"HASH{number}")

@@ -1,4 +1,4 @@
-"""What is in front of an API, made without Terraform, as an apply leaves it that is cut off."""
+"""Domain, record and firewall of an API, created like the orphans of an interrupted apply."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Tags = Mapping[str, str]
 
 
 def tags(env: str) -> dict[str, str]:
-    """Those of the stack's default_tags that tell whose something is."""
+    """Return the ownership tags among the stack's default_tags."""
     return {"managed-by": "terraform", "stack": "inference", "environment": env}
 
 
 @dataclass
 class Front:
-    """Makes what is in front of an API.
+    """Creates domain, record and firewall of an API.
 
     Attributes:
-        access: where.
-        prefix: what the API and its firewall are called.
+        access: the cloud.
+        prefix: name of the API and its firewall.
         name: the domain name.
-        base_path: what the domain's paths begin with.
+        base_path: base path of the domain.
     """
 
     access: AwsAccess
@@ -37,12 +37,12 @@ class Front:
 
     @cached_property
     def zone(self) -> str:
-        """Id of a hosted zone for the domain."""
+        """Return the id of a hosted zone for the domain."""
         made = self.access.route53.create_hosted_zone(Name="example.com", CallerReference=self.name)
         return made["HostedZone"]["Id"].rpartition("/")[2]
 
     def domain(self, tags: Tags) -> str:
-        """Make the domain; returns what leads to API Gateway."""
+        """Create the domain; returns its target in API Gateway."""
         made = self.access.apigateway.create_domain_name(
             domainName=self.name,
             regionalCertificateArn=CERTIFICATE,
@@ -53,7 +53,7 @@ class Front:
         return made["regionalDomainName"]
 
     def mapping(self, tags: Tags) -> str:
-        """Make an API and let the domain lead there; returns the ARN of its stage."""
+        """Create an API and map the domain to it; returns the ARN of its stage."""
         gateway = self.access.apigateway
         api = gateway.create_rest_api(name=self.prefix, tags=tags)["id"]
         root = gateway.get_resources(restApiId=api)["items"][0]["id"]
@@ -65,14 +65,14 @@ class Front:
         return f"arn:aws:apigateway:us-east-1::/restapis/{api}/stages/live"
 
     def record(self, target: str) -> None:
-        """Make the domain's record, as an alias."""
+        """Create the domain's alias record."""
         alias = {"HostedZoneId": "Z2FDTNDATAQYW2", "DNSName": target, "EvaluateTargetHealth": False}
         records: Any = {"Name": self.name, "Type": "A", "AliasTarget": alias}
         change: Any = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": records}]}
         self.access.route53.change_resource_record_sets(HostedZoneId=self.zone, ChangeBatch=change)
 
     def firewall(self, tags: Tags) -> dict[str, str]:
-        """Make a web ACL; returns its summary."""
+        """Create a web ACL; returns its summary."""
         made = self.access.wafv2.create_web_acl(
             Name=self.prefix,
             Scope="REGIONAL",
@@ -83,7 +83,7 @@ class Front:
         return {name: str(value) for name, value in made["Summary"].items()}
 
     def left(self) -> list[str]:
-        """Names of what is there, whosever it is."""
+        """Return the names of all existing resources, whoever owns them."""
         listed = self.access.route53.list_resource_record_sets(HostedZoneId=self.zone)
         names = [each["Name"] for each in listed["ResourceRecordSets"] if each["Type"] == "A"]
         domains = self.access.apigateway.get_domain_names()["items"]

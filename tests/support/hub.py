@@ -1,6 +1,6 @@
-"""A Hugging Face hub on 127.0.0.1: as much of its HTTP API as a download needs, with faults on demand.
+"""A Hugging Face hub on 127.0.0.1: the part of its HTTP API that downloads need, with injected faults.
 
-As the real one it answers for small files itself and sends clients on to a content network, another
+Like the real hub, it serves small files itself and redirects clients to a CDN, another
 origin, for those in Git LFS.
 """
 
@@ -30,8 +30,8 @@ class Repository:
         files: contents by name.
         lfs: names of those that are in Git LFS.
         commit: its one revision.
-        gated: whether only tokens of `Hub.admitted` get files.
-        private: whether others are told that there is no such repository.
+        gated: only tokens in `Hub.admitted` get files.
+        private: others get 404.
     """
 
     files: dict[str, bytes]
@@ -43,14 +43,14 @@ class Repository:
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asked for.
+    """A client's request.
 
     Attributes:
         host: "hub" or "cdn".
-        path: without its query.
-        token: the bearer token that was sent; None if there was none.
-        begin: first byte asked for.
-        sent: bytes of the body that were sent.
+        path: without the query.
+        token: the bearer token, or None.
+        begin: first requested byte.
+        sent: bytes of the body already sent.
     """
 
     host: str
@@ -62,14 +62,14 @@ class Request:
 
 @dataclass
 class Fault:
-    """What goes wrong with a file.
+    """An injected fault of a file.
 
     Attributes:
-        after: bytes that are sent before.
-        held: sends no more until it is set, then ends; None cuts the connection at once.
-        damaged: sends all, but not what it should.
-        status: answers with this instead.
-        times: how often it happens.
+        after: bytes sent before the fault.
+        held: pauses until it is set, then closes; None closes the connection immediately.
+        damaged: sends all bytes, with wrong content.
+        status: the response's status.
+        times: number of occurrences.
     """
 
     after: int = 0
@@ -84,13 +84,13 @@ class Hub:
     """A running hub.
 
     Attributes:
-        url: what HF_ENDPOINT is set to.
+        url: value of HF_ENDPOINT.
         repositories: by `owner/name`.
-        known: tokens that are valid.
-        admitted: those of them that may read gated and private repositories.
+        known: valid tokens.
+        admitted: valid tokens that may read gated and private repositories.
         faults: by file name.
         requests: all so far.
-        reached: set when a fault with `held` has sent what comes before.
+        reached: set when a fault with `held` starts to pause.
     """
 
     url: str = ""
@@ -103,7 +103,7 @@ class Hub:
     reached: threading.Event = field(default_factory=threading.Event)
 
     def sent(self, name: str) -> list[tuple[int, int]]:
-        """For each time a file's content was asked for: the first byte and how many were sent."""
+        """Return first byte and number of sent bytes of each request for a file."""
         return [
             (request.begin, request.sent)
             for request in self.requests
@@ -111,7 +111,7 @@ class Hub:
         ]
 
     def take_fault(self, name: str) -> Fault | None:
-        """The fault that is due for a file."""
+        """Return the next fault of a file."""
         fault = self.faults.get(name)
         if fault is None or fault.times == 0:
             return None
@@ -121,7 +121,7 @@ class Hub:
 
 @contextmanager
 def running() -> Iterator[Hub]:
-    """A hub, until the block ends."""
+    """Run a hub until the block ends."""
     hub = Hub()
     servers = [_server(hub, "hub"), _server(hub, "cdn")]
     hub.url, hub.cdn_url = (f"http://127.0.0.1:{server.server_address[1]}" for server in servers)
@@ -137,7 +137,7 @@ def running() -> Iterator[Hub]:
 
 
 def git_blob_id(content: bytes) -> str:
-    """Git's name of a content."""
+    """Return git's blob id of a content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
@@ -168,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._refuse(path, 404, None, "Sorry, we can't find the page you are looking for.")
 
-    do_HEAD = do_GET  # noqa: N815 - http.server calls it so
+    do_HEAD = do_GET  # noqa: N815 - the name in http.server
 
     def log_message(self, *_: object) -> None:
         return
@@ -210,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         repository = self.hub.repositories.get(name)
         if repository is None or (repository.private and self.token not in self.hub.admitted):
-            # Who is not logged in is not told which of both it is.
+            # Without a login, the hub does not reveal which of the two it is.
             status, code = (401, None) if self.token is None else (404, "RepoNotFound")
             self._refuse(
                 path, status, code, "Repository not found" if code else "Invalid username or password."
@@ -283,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
                     sent += self.wfile.write(body[offset : offset + _BLOCK_BYTES])
                 self.wfile.flush()
         except ConnectionError:
-            # The client is gone, as tests want it.
+            # The client has disconnected, as the test intends.
             self.close_connection = True
         self.hub.requests.append(Request(self.host, path, self.token, begin, sent))
 

@@ -13,32 +13,32 @@ ACCOUNT = "123456789012"
 
 
 def document(*statements: dict[str, Any], version: str = "2012-10-17") -> str:
-    """A policy document of these statements."""
+    """Return a policy document with these statements."""
     return json.dumps({"Version": version, "Statement": list(statements)})
 
 
 def policy(*statements: dict[str, Any], name: str = "test", version: str = "2012-10-17") -> Policy:
-    """A policy of these statements, as the evaluator reads it."""
+    """Return a policy with these statements for the evaluator."""
     return parse_policy(document(*statements, version=version), name)
 
 
 def allow(action: str | list[str], resource: str | list[str] = "*", **more: Any) -> dict[str, Any]:
-    """A statement that allows."""
+    """Return a statement that allows."""
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
 
 def deny(action: str | list[str], resource: str | list[str] = "*", **more: Any) -> dict[str, Any]:
-    """A statement that denies."""
+    """Return a statement that denies."""
     return {"Effect": "Deny", "Action": action, "Resource": resource, **more}
 
 
 def trust(principal: Any, action: str = "sts:AssumeRole", **more: Any) -> dict[str, Any]:
-    """A statement of a role's trust policy."""
+    """Return a statement of a trust policy."""
     return {"Effect": "Allow", "Principal": principal, "Action": action, **more}
 
 
 class Keys:
-    """A request's condition keys; those that are listed as unknown cannot be told."""
+    """Return a request's condition keys; unknown ones have no value."""
 
     def __init__(
         self, given: Mapping[str, str | Sequence[str]] | None = None, unknown: Sequence[str] = ()

@@ -1,4 +1,4 @@
-"""Helpers for tests that interrupt: a process of its own to interrupt."""
+"""Helpers for tests of interruptions: a separate process to interrupt."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.patience import HANG_SECONDS, wait_for
 
 __all__ = ["has", "interrupted", "start", "start_toolkit", "wait_for"]
 
-# Who runs the tests in the background of a shell, or under nohup, hands down signals that are ignored.
+# Tests in the background of a shell or under nohup inherit ignored signals.
 _AS_ON_A_TERMINAL = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -23,7 +23,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def start(script: str, *arguments: str) -> subprocess.Popen[str]:
-    """Run Python code in a process and process group of its own, as a shell on a terminal would."""
+    """Run Python code in its own process and process group, like a shell on a terminal."""
     return subprocess.Popen(
         [sys.executable, "-c", _AS_ON_A_TERMINAL + script, *arguments],
         stdout=subprocess.PIPE,
@@ -34,7 +34,7 @@ def start(script: str, *arguments: str) -> subprocess.Popen[str]:
 
 
 def start_toolkit(*arguments: str, cwd: Path, output: IO[str]) -> subprocess.Popen[str]:
-    """Run the program as a shell on a terminal would, with all that it says going to a file."""
+    """Run the program like a shell on a terminal, with all output in a file."""
     script = "import runpy; runpy.run_module('toolkit', run_name='__main__', alter_sys=True)"
     return subprocess.Popen(
         [sys.executable, "-c", _AS_ON_A_TERMINAL + script, *arguments],
@@ -57,5 +57,5 @@ def interrupted(process: subprocess.Popen[str]) -> int:
 
 
 def has(file: Path, text: str) -> Callable[[], bool]:
-    """Whether a file exists and has `text` in it."""
+    """Whether a file exists and contains `text`."""
     return lambda: file.is_file() and text in file.read_text(errors="replace")

@@ -1,4 +1,4 @@
-"""A deployment that costs little: its model is a server in the test's own process."""
+"""A cheap deployment: its model is a server in the test process."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ STATE_KEY = "local/inference.tfstate"
 
 @dataclass
 class Lab:
-    """The environment `local` of a checkout of its own."""
+    """The environment `local` in its own checkout."""
 
     toolkit: Toolkit
     engine: Engine
 
     @property
     def build(self) -> Path:
-        """What is generated for it."""
+        """The folder with its generated files."""
         return self.toolkit.project / "build" / "local"
 
     def declare(self, further: str = "", env: str = "local", **replaced: str) -> None:
-        """Write an environment file: the usual one, with texts replaced and lines added."""
+        """Write the usual environment file with replaced texts and additional lines."""
         text = ENVIRONMENT.format(url=self.engine.url)
         for old, new in replaced.items():
             text = text.replace(old, new)
@@ -50,7 +50,7 @@ class Lab:
         file.write_text(text + further)
 
     def aws(self, service: str) -> Any:
-        """A boto3 client of the lab's cloud."""
+        """Return a boto3 client of the lab's cloud."""
         return local_client(service, {"aws_endpoint_url": self._endpoint_url, "region": "us-east-1"})
 
     @cached_property
@@ -59,18 +59,18 @@ class Lab:
 
     @property
     def bucket(self) -> str:
-        """Where the state lies."""
+        """The location of the state."""
         return "llm-state-123456789012-us-east-1"
 
     def state(self) -> dict[str, Any]:
-        """Terraform's state, as it lies in the bucket."""
+        """Terraform's stored state."""
         found = self.aws("s3").get_object(Bucket=self.bucket, Key=STATE_KEY)
         return dict(json.loads(found["Body"].read()))
 
 
 @contextmanager
 def opened(directory: Path) -> Iterator[Lab]:
-    """A lab with nothing deployed yet; its cloud is stopped at the end."""
+    """Yield a lab without a deployment, and stop its cloud at the end."""
     lab = Lab(Toolkit(copy_checkout(directory / "project")), Engine())
     lab.declare()
     try:

@@ -1,4 +1,4 @@
-"""Clients that invoke an endpoint without a pause, and remember how that went."""
+"""Clients that invoke an endpoint without a pause, and record the results."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Load:
     """Constant load.
 
     Attributes:
-        answers: whole bodies, in the order in which they came.
-        errors: what failed.
+        answers: complete bodies, in order of arrival.
+        errors: failures.
     """
 
     runtime: Any
@@ -34,7 +34,7 @@ class Load:
         while not self._over.is_set():
             try:
                 self.answers.append(invoke())
-            except Exception as error:  # noqa: BLE001 whatever it is, a client saw it
+            except Exception as error:  # noqa: BLE001 any exception is a client's result
                 self.errors.append(error)
 
     def invoke(self) -> Any:
@@ -48,7 +48,7 @@ class Load:
 
 @contextlib.contextmanager
 def load(aws: Aws, endpoint: str, *, plain: int = 1, streaming: int = 0) -> Iterator[Load]:
-    """Constant load while the block runs, by so many clients of each kind."""
+    """Produce constant load while the block runs, with this number of clients of each kind."""
     running = Load(aws("sagemaker-runtime", max_pool_connections=plain + streaming), endpoint)
     threads = [threading.Thread(target=running._work, args=[running.invoke]) for _ in range(plain)]
     threads += [threading.Thread(target=running._work, args=[running.stream]) for _ in range(streaming)]

@@ -1,4 +1,4 @@
-"""What the proof says of each policy: what is superfluous, and which commands need which statement."""
+"""Results of the proof for each policy: superfluous parts, and the commands that need each statement."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.checkout import ROOT
 from tests.support.deployers import HOLDERS, Deployers
 from tests.support.proof import Decision, Document
 
-# Written by `tests.tools.permissions`, and what docs/reference/permissions.md is made of.
+# Written by `tests.tools.permissions`; the source of docs/reference/permissions.md.
 FILE = ROOT / "tests" / "policies" / "iam" / "needed.json"
 COMMAND = "run `python -m tests.tools.permissions`"
 
@@ -18,7 +18,7 @@ Needed = dict[str, dict[str, list[str]]]
 
 
 def superfluous(deployers: Deployers, name: str) -> list[str]:
-    """What can be left out of a policy, though its holders can do all that they did."""
+    """Return the parts of a policy whose removal denies none of its holders' requests."""
     found = proof.superfluous(
         name, deployers.document(name), beside(deployers, name), _asked(deployers, name)
     )
@@ -26,12 +26,12 @@ def superfluous(deployers: Deployers, name: str) -> list[str]:
 
 
 def beside(deployers: Deployers, name: str) -> list[Document]:
-    """What a policy is held together with: an operator is a viewer, too."""
+    """Return the policies combined with a policy: an operator is also a viewer."""
     return [deployers.document("viewer")] if name == "operator" else []
 
 
 def commands_by_statement(deployers: Deployers, name: str) -> dict[str, list[str]]:
-    """The commands that need each statement of a policy."""
+    """Return the commands that need each statement of a policy."""
     found: dict[str, list[str]] = {}
     asked = _asked(deployers, name)
     for statement in deployers.document(name)["Statement"]:
@@ -41,7 +41,7 @@ def commands_by_statement(deployers: Deployers, name: str) -> dict[str, list[str
 
 
 def stored(file: Path = FILE) -> Needed:
-    """What was found when the documentation was made."""
+    """Return the stored results that the documentation shows."""
     return dict(json.loads(file.read_text(encoding="utf-8")))
 
 

@@ -1,11 +1,11 @@
-"""How long tests wait for what must come."""
+"""Timeouts of tests."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-# Only against hanging for ever: no test is about how long something takes, and a busy machine takes long.
+# Only prevents hanging: no test measures durations, and a busy machine is slow.
 HANG_SECONDS = 300.0
 
 

@@ -1,4 +1,4 @@
-"""Plans as `terraform show -json` tells them, made by hand: one resource is a line."""
+"""Handmade plans in the format of `terraform show -json`: one resource per line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def resource(
     after: dict[str, Any] | None = None,
     **change: Any,
 ) -> dict[str, Any]:
-    """A change of one resource; what is not about the change itself is taken out of the address."""
+    """Return a change of one resource; its module and type come from the address."""
     (kind,) = re.findall(r"aws_\w+", address)
     reason = {"action_reason": change.pop("action_reason")} if "action_reason" in change else {}
     return {
@@ -32,13 +32,13 @@ def resource(
 
 
 def summary(*resources: dict[str, Any], drift: tuple[dict[str, Any], ...] = ()) -> Summary:
-    """The summary of a plan with these changes."""
+    """Return the summary of a plan with these changes."""
     document = {"resource_changes": list(resources), "resource_drift": list(drift)}
     return summarize(document, SUBJECT, "1 to add", has_changes=True)
 
 
 def rollout(kind: str, **routing: Any) -> dict[str, Any]:
-    """An endpoint's deployment_config, as the provider has it."""
+    """Return an endpoint's deployment_config in the provider's format."""
     policy = {
         "termination_wait_in_seconds": 300,
         "traffic_routing_configuration": [{"type": kind, **routing}],

@@ -1,4 +1,4 @@
-"""The stack of fixtures for policies, planned once by real Terraform and scanned once by real checkov."""
+"""The fixtures of policies, planned once by Terraform and scanned once by Checkov."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from toolkit.project import Project
 from toolkit.terraform import Workspace, discover
 
 FIXTURES = ROOT / "tests" / "policies" / "checkov" / "fixtures"
-# Values in the fixtures that must not come out of the gate again.
+# Values in the fixtures that the gate must not print.
 SECRETS = ("never-shown-1", "nevershown2")
-# Planning needs none, but the provider asks for some.
+# Planning needs no credentials, but the provider requires some.
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -31,15 +31,15 @@ CREDENTIALS = {
 
 
 def quiet() -> Console:
-    """A console that nobody reads."""
+    """Return a console whose output is discarded."""
     return Console(out=io.StringIO(), err=io.StringIO(), interactive=False)
 
 
 @functools.cache
 def fixtures_plan() -> Mapping[str, Any]:
-    """What Terraform plans for the fixtures, in JSON."""
+    """Return Terraform's plan of the fixtures, in JSON."""
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
-        # A file that does not exist makes Terraform warn.
+        # Terraform warns about a missing file.
         patch.delenv("TF_CLI_CONFIG_FILE", raising=False)
         stack = shutil.copytree(FIXTURES, Path(directory, "stack"))
         project = Project(ROOT)
@@ -57,17 +57,17 @@ def fixtures_plan() -> Mapping[str, Any]:
 
 @functools.cache
 def catalogue() -> tuple[tuple[Rule, ...], dict[str, str]]:
-    """The project's rules, and the names of all rules."""
+    """Return the project's rules, and the names of all rules."""
     return Scanner(Project(ROOT), quiet()).catalogue()
 
 
 @functools.cache
 def plan_scan() -> Scan:
-    """What checkov finds in the plan."""
+    """Return Checkov's findings in the plan."""
     return Scanner(Project(ROOT), quiet()).plan(fixtures_plan())
 
 
 @functools.cache
 def source_scan() -> Scan:
-    """What checkov finds in the fixtures' source code."""
+    """Return Checkov's findings in the fixtures' source code."""
     return Scanner(Project(ROOT), quiet()).directory(FIXTURES)

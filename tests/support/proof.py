@@ -1,4 +1,4 @@
-"""Which permissions were needed: recorded decisions of the embedded cloud's IAM, held against less."""
+"""Proof of needed permissions: recorded IAM decisions, evaluated again with parts of the policies removed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Decision:
     """One decision of `/_toolkit/iam/decisions`.
 
     Attributes:
-        holder: who the command was run as: `deployer`, `viewer` or `operator`.
-        command: what was run, such as `apply`.
+        holder: the user of the command: `deployer`, `viewer` or `operator`.
+        command: the command, such as `apply`.
     """
 
     holder: str
@@ -35,7 +35,7 @@ class Decision:
 
     @property
     def request(self) -> Request:
-        """What was asked, with the condition keys it had."""
+        """The request with its condition keys."""
         user = Principal(PrincipalKind.USER, self.principal, "123456789012")
         return Request(user, self.action, self.resource, _Keys(self.context))
 
@@ -50,7 +50,7 @@ class _Keys:
 
 @dataclass(frozen=True)
 class Part:
-    """Something that could be left out of a policy.
+    """A removable part of a policy.
 
     Attributes:
         policy: the policy's name.
@@ -67,12 +67,12 @@ class Part:
 
 
 def allows(documents: Iterable[Document], decision: Decision) -> bool:
-    """Whether these policies alone allow what was asked."""
+    """Whether these policies alone allow the request."""
     return evaluate(decision.request, Policies(identity=tuple(map(_parsed, documents)))).allowed
 
 
 def smaller(policy: str, document: Document) -> Iterator[tuple[Part, Document]]:
-    """The policy without each statement, without each action and without each resource."""
+    """Yield the policy without each statement, each action and each resource."""
     for index, statement in enumerate(document["Statement"]):
         without = copy.deepcopy(dict(document))
         del without["Statement"][index]
@@ -88,13 +88,13 @@ def smaller(policy: str, document: Document) -> Iterator[tuple[Part, Document]]:
 def superfluous(
     policy: str, document: Document, beside: Sequence[Document], decisions: Iterable[Decision]
 ) -> list[Part]:
-    """What can be left out of a policy without any recorded request being denied.
+    """Return the parts of a policy whose removal denies no recorded request.
 
     Args:
         policy: its name.
         document: its document.
-        beside: policies that are held together with it.
-        decisions: what was asked for.
+        beside: policies that its holders also have.
+        decisions: the recorded decisions.
     """
     needed = [each for each in _distinct(decisions) if allows([document, *beside], each)]
     needed = [each for each in needed if not allows(beside, each)] if beside else needed
@@ -106,7 +106,7 @@ def superfluous(
 
 
 def as_list(value: Any) -> list[str]:
-    """An element of a statement, which may be one string."""
+    """Return an element of a statement, which may be a single string, as a list."""
     return [value] if isinstance(value, str) else list(value)
 
 
@@ -115,7 +115,7 @@ def _parsed(document: Document) -> Policy:
 
 
 def _distinct(decisions: Iterable[Decision]) -> list[Decision]:
-    """Requests that differ for a policy; condition keys that tell the time do not."""
+    """Return requests that differ for a policy; condition keys with the time do not count."""
     found: dict[str, Decision] = {}
     for each in decisions:
         keys = {name: values for name, values in each.context.items() if "Time" not in name}

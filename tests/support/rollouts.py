@@ -1,4 +1,4 @@
-"""Environments whose model the test plays itself, and applies that are cut off in the middle."""
+"""Environments whose model is a server of the test, and applies that are killed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ models:
 
 @dataclass
 class Site:
-    """An environment of one model, in a checkout of its own."""
+    """An environment with one model, in its own checkout."""
 
     toolkit: Toolkit
     env: str
@@ -54,7 +54,7 @@ class Site:
         rollout: str = "{strategy: all_at_once}",
         more: str = "",
     ) -> None:
-        """Write its file; other content is another release, and lines may be added to the model's."""
+        """Write its file; other content is another release. Lines can be added to the model."""
         text = ENVIRONMENT.format(server=server, content=content, startup=startup, rollout=rollout) + more
         folder = self.toolkit.project / "terraform" / "environments"
         (folder / f"{self.env}.yaml").write_text(text)
@@ -64,7 +64,7 @@ class Site:
         return self.toolkit(command, "--env", self.env, *arguments)
 
     def start(self, command: str, *arguments: str) -> subprocess.Popen[str]:
-        """Start one command on it; standard output and error come as one."""
+        """Start one command on it, with standard output and error combined."""
         return subprocess.Popen(
             [sys.executable, "-m", "toolkit", command, "--env", self.env, *arguments],
             cwd=self.toolkit.project,
@@ -76,9 +76,9 @@ class Site:
         )
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the embedded cloud, which must run."""
+        """Return a boto3 client of the running embedded cloud."""
         cloud = self._cloud()
-        if (service, cloud) not in self._clients:  # making one costs more than asking it
+        if (service, cloud) not in self._clients:  # creating a client costs more than a request
             self._clients[service, cloud] = boto3.client(
                 service,  # type: ignore[call-overload]
                 endpoint_url=cloud,
@@ -89,19 +89,19 @@ class Site:
         return self._clients[service, cloud]
 
     def status(self) -> str | None:
-        """What SageMaker says of the endpoint; None if there is none."""
+        """Return SageMaker's description of the endpoint, or None."""
         if self._cloud() is None:
             return None
         found = self.client("sagemaker").list_endpoints(NameContains=self.endpoint)["Endpoints"]
         return next((str(each["EndpointStatus"]) for each in found), None)
 
     def _cloud(self) -> str | None:
-        """The cloud's address once it answers."""
+        """Wait until the cloud responds and return its URL."""
         cloud = client.find(Project(self.toolkit.project))
         return cloud.endpoint_url if cloud else None
 
     def kill_when(self, condition: Callable[[], bool], command: str = "apply") -> None:
-        """Start a command, kill it with all that it started once the condition holds, lift its lock."""
+        """Start a command, kill it with its child processes once the condition holds, and clear its lock."""
         process = self.start(command)
         try:
             eventually(lambda: condition() or process.poll() is not None)
@@ -110,11 +110,11 @@ class Site:
             _kill(process)
         s3 = self.client("s3")
         (bucket,) = [each["Name"] for each in s3.list_buckets()["Buckets"] if "state" in each["Name"]]
-        # What a person does with `terraform force-unlock`, having seen that nobody works any more.
+        # Like `terraform force-unlock`, after a check that no command is running.
         s3.delete_object(Bucket=bucket, Key=f"{self.env}/inference.tfstate.tflock")
 
     def left(self) -> list[str]:
-        """All that the cloud has under the environment's names, each with its kind."""
+        """Return all resources with the environment's names, each with its kind."""
         kinds: list[tuple[str, str, str, str]] = [
             ("sagemaker", "list_endpoints", "Endpoints", "EndpointName"),
             ("sagemaker", "list_endpoint_configs", "EndpointConfigs", "EndpointConfigName"),
@@ -136,7 +136,7 @@ class Site:
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
-    """With its Terraform and that one's providers, but not the cloud, which outlives commands."""
+    """Kill a command with Terraform and its providers, but not the cloud, which outlives commands."""
     if process.poll() is None:
         children = psutil.Process(process.pid).children(recursive=True)
         for each in [each for each in children if "toolkit.local.server" not in " ".join(each.cmdline())]:

@@ -1,4 +1,4 @@
-"""An endpoint whose update failed, and could not be taken back either."""
+"""An endpoint whose update and rollback both failed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from tests.support.cloud import Engine, Hosting
 
 BUCKET = "weights-that-go"
-# One instance after the other, and nothing to wait for.
+# One instance after the other, without waiting.
 ROLLING = {
     "RollingUpdatePolicy": {
         "MaximumBatchSize": {"Type": "CAPACITY_PERCENT", "Value": 50},
@@ -20,17 +20,17 @@ ROLLING = {
 class Stuck:
     """An endpoint of two instances, one of each configuration.
 
-    The weights of both releases went while an update was half-way, so that no further instance can start.
+    The weights of both releases disappeared halfway through an update, so that no further instance can start.
 
     Args:
-        hosting: where it is made.
-        engines: behind the old and the new configuration.
-        name: of an endpoint that is there or is to be made.
+        hosting: creates the endpoint.
+        engines: serve the old and the new configuration.
+        name: of an existing or new endpoint.
 
     Attributes:
         endpoint: its name.
-        old: the configuration that it had.
-        new: the one that it was to get.
+        old: the previous configuration.
+        new: the configuration of the update.
     """
 
     def __init__(self, hosting: Hosting, engines: tuple[Engine, Engine], name: str | None = None) -> None:
@@ -50,7 +50,7 @@ class Stuck:
             self.endpoint = hosting.endpoint(self.old, name)
         assert hosting.settled(self.endpoint)["EndpointStatus"] == "InService"
         self._s3.delete_object(Bucket=BUCKET, Key=self._keys[0])
-        # The first new instance has them by then.
+        # By then the first new instance has loaded them.
         engines[1].asked = lambda: self._s3.delete_object(Bucket=BUCKET, Key=self._keys[1])
         self.update(self.new)
         assert hosting.settled(self.endpoint)["EndpointStatus"] == "UpdateRollbackFailed"
@@ -65,7 +65,7 @@ class Stuck:
         )
 
     def restore(self) -> None:
-        """Bring the weights back."""
+        """Restore the weights."""
         for key in self._keys:
             self._s3.put_object(Bucket=BUCKET, Key=key, Body=key.encode())
 

@@ -1,4 +1,4 @@
-"""Terraform on a copy of terraform/, and what its plans say."""
+"""Terraform on a copy of terraform/, and its plans."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ PROVIDER = re.compile(r'provider "aws" \{\n  region = "us-east-1"\n\}\n+')
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan, as `terraform show` tells it."""
+    """A plan in the format of `terraform show`."""
 
     content: dict[str, Any]
 
     @cached_property
     def changes(self) -> dict[str, dict[str, Any]]:
-        """What changes, by address; reads and resources that stay are left out."""
+        """Changes by address, without reads and unchanged resources."""
         changed = {each["address"]: each["change"] for each in self.content["resource_changes"]}
         return {a: c for a, c in changed.items() if c["actions"] not in (["no-op"], ["read"])}
 
     def values(self, address: str) -> dict[str, Any]:
-        """What a resource will be; what is known only later is absent or null."""
+        """The planned values of a resource; values known after apply are absent or null."""
         return dict(self.changes[address]["after"])
 
     def addresses(self, prefix: str) -> set[str]:
-        """What is created below a module, without the module's own address."""
+        """Return resources created in a module, relative to the module's address."""
         created = {a for a, c in self.changes.items() if c["actions"] == ["create"]}
         return {a.removeprefix(f"{prefix}.") for a in created if a.startswith(f"{prefix}.")}
 
     def output(self, name: str) -> Any:
-        """What an output will be."""
+        """Return the planned value of an output."""
         return self.content["planned_values"]["outputs"][name].get("value")
 
     def policy(self, address: str, attribute: str = "policy") -> dict[str, dict[str, Any]]:
@@ -73,8 +73,8 @@ class Rig:
 
     Attributes:
         project: the copy.
-        program: what runs.
-        cloud: what it talks to.
+        program: Terraform.
+        cloud: the embedded cloud.
     """
 
     project: Project
@@ -84,7 +84,7 @@ class Rig:
     def workspace(
         self, stack: Path, variables: dict[str, Any], backend: dict[str, Any] | None = None
     ) -> Workspace:
-        """An initialized workspace on any folder of the copy; state is in `backend`, else in the folder."""
+        """Return an initialized workspace on a folder of the copy; state is in `backend` or in the folder."""
         directory = self.project.environment_build("test") / "-".join(stack.parts[-3:])
         directory.mkdir(parents=True, exist_ok=True)
         var_file = _write(directory / "test.tfvars.json", variables)
@@ -92,7 +92,7 @@ class Rig:
         return self.open(stack, directory, var_file, backend_file)
 
     def open(self, stack: Path, directory: Path, var_file: Path, backend_file: Path | None) -> Workspace:
-        """An initialized workspace with files that are there."""
+        """Return an initialized workspace with existing files."""
         workspace = Workspace(
             program=self.program,
             project=self.project,
@@ -111,7 +111,7 @@ class Rig:
         return workspace
 
     def root(self, name: str, text: str) -> Path:
-        """A root module that a test makes up, beside the modules."""
+        """Create a root module of a test, next to the modules."""
         folder = self.project.root / "terraform" / "tests" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "main.tf").write_text(text)
@@ -123,10 +123,10 @@ class Account:
     """The account stack, applied.
 
     Attributes:
-        workspace: the stack's.
-        counts: what the first apply did.
-        backend: settings for the state of a stack beside it.
-        cloud: where it is.
+        workspace: of the stack.
+        counts: changes of the first apply.
+        backend: settings for the state of another stack.
+        cloud: the embedded cloud.
     """
 
     workspace: Workspace
@@ -136,7 +136,7 @@ class Account:
 
 
 def apply_account(rig: Rig) -> Account:
-    """Apply the account stack as `toolkit bootstrap` does, with the state in the bucket that it adopts."""
+    """Apply the account stack like `toolkit bootstrap`, with the state in the bucket that it imports."""
     rig.cloud.client("s3").create_bucket(Bucket="example-state")
     backend = {"bucket": "example-state", "region": REGION, "use_lockfile": True, "encrypt": True}
     workspace = rig.workspace(
@@ -149,7 +149,7 @@ def apply_account(rig: Rig) -> Account:
             "execution_role": {"name": "HuggingfaceExecuteRole", "arn": None},
             "model_store_bucket": "example-models",
             "state_bucket": "example-state",
-            # The provider waits a minute after it has set them; the modules' test plans them.
+            # The provider waits a minute for them; the modules' test plans them.
             "lifecycle_rules": False,
         },
         {**backend, "key": "account/terraform.tfstate"},
@@ -159,7 +159,7 @@ def apply_account(rig: Rig) -> Account:
 
 
 def show(workspace: Workspace, plan: Plan | None = None) -> Planned:
-    """Plan, unless that was done, and look inside."""
+    """Return a plan's content; create the plan if none is given."""
     return Planned(workspace.show(plan or workspace.plan()))
 
 
@@ -174,12 +174,12 @@ def _backend(file: Path, settings: dict[str, Any]) -> Path:
 
 
 def copy_project(root: Path) -> Project:
-    """A project at `root` with a copy of terraform/, in which nothing of the checkout can be changed."""
+    """Return a project at `root` with a copy of terraform/, independent of the checkout."""
     shutil.copytree(ROOT / "terraform", root / "terraform")
     (root / "terraform" / "environments").mkdir(exist_ok=True)
     (root / "requirements").symlink_to(ROOT / "requirements")
     for example in root.glob("terraform/modules/*/examples/*/main.tf"):
-        # Planned together, they share one provider: each would be a process that takes seconds to start.
+        # Planned together, they share one provider process, which takes seconds to start.
         text, removed = PROVIDER.subn("", example.read_text())
         assert removed == 1, f"{example} has no provider block"
         example.write_text(text)
@@ -187,12 +187,12 @@ def copy_project(root: Path) -> Project:
 
 
 def find_program(project: Project) -> Program:
-    """The Terraform that this machine has."""
+    """Return this machine's Terraform."""
     return discover(project, Console(err=io.StringIO(), interactive=False))
 
 
 def make_packages(directory: Path) -> dict[str, str]:
-    """Zip files in place of the functions' code."""
+    """Create zip files as placeholders for the functions' code."""
     files = {name: directory / f"{name}.zip" for name in ("gateway", "authorizer")}
     for name, file in files.items():
         with zipfile.ZipFile(file, "w") as archive:

@@ -1,4 +1,4 @@
-"""The program under test, run as a user runs it, and what it deployed."""
+"""The program under test, run as by a user, and its deployment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.checkout import clean_environment
 
 @dataclass(frozen=True)
 class Toolkit:
-    """Runs `toolkit` in a checkout of its own, as a user in a pipe would."""
+    """Runs `toolkit` in its own checkout, like a user in a pipe."""
 
     project: Path
 
@@ -33,13 +33,13 @@ class Toolkit:
         )
 
     def succeed(self, *arguments: str) -> str:
-        """Run one command that must end with 0 and return what it wrote to standard output."""
+        """Run one command that must exit 0, and return its standard output."""
         result = self(*arguments)
         assert result.returncode == 0, f"toolkit {' '.join(arguments)}:\n{result.stdout}\n{result.stderr}"
         return result.stdout
 
     def state(self, stack: str) -> str:
-        """Terraform's state of one of the local environment's stacks, as it lies in the bucket."""
+        """Return Terraform's stored state of one of the local environment's stacks."""
         outputs = json.loads(self.succeed("outputs", "--env", "local", "--json"))
         key = {"account": "account/terraform.tfstate", "inference": "local/inference.tfstate"}[stack]
         s3 = local_client("s3", outputs)
@@ -58,7 +58,7 @@ class Deployed:
 
 
 def local_client(service: str, outputs: dict[str, Any]) -> Any:
-    """A boto3 client of the embedded cloud."""
+    """Return a boto3 client of the embedded cloud."""
     return boto3.client(
         service,  # type: ignore[call-overload]
         endpoint_url=outputs["aws_endpoint_url"],
