@@ -1,4 +1,4 @@
-"""Terraform's variables and backend settings, rendered from an environment."""
+"""Renders Terraform variables and backend settings from an environment."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ from toolkit.terraform import hcl
 
 @dataclass(frozen=True)
 class RenderInputs:
-    """What an environment file cannot say.
+    """Inputs that an environment file does not contain.
 
     Attributes:
-        model_data_s3_uris: S3 prefixes in the model store of the weights that the toolkit puts there, by
-            what `ResolvedVariant.weights` calls them: the model, or `model/variant`.
-        gateway_package: path of the gateway function's zip file, relative to the stack's folder.
-        authorizer_package: the same of the authorizer function.
+        model_data_s3_uris: S3 prefixes of the staged weights, by `ResolvedVariant.weights`.
+        gateway_package: path of the zip file of the gateway function, relative to the folder of the stack.
+        authorizer_package: path of the zip file of the authorizer function, likewise.
         instance_counts: model → variant → how many instances it has now, which a rollout keeps; empty where
             nothing runs.
         paused: whether the endpoints are taken away, and everything else stays.
-        neighbours: environments that share the account stack; its role is for their models, too.
+        neighbours: other environments with the same account stack, whose role runs their models too.
         documents: IAM policies of the environment and its neighbours.
     """
 
@@ -44,11 +43,11 @@ class RenderInputs:
 
 @dataclass(frozen=True)
 class Rendered:
-    """The files that were rendered.
+    """The rendered files.
 
     Attributes:
-        paths: all of them.
-        changed: those whose content is new.
+        paths: all files.
+        changed: files with new content.
     """
 
     paths: list[Path]
@@ -56,9 +55,9 @@ class Rendered:
 
 
 def render(environment: Environment, inputs: RenderInputs, directory: Path) -> Rendered:
-    """Write variables and backend settings of both stacks into `directory`.
+    """Write variables and backend settings of both stacks to `directory`.
 
-    The same environment and inputs give the same bytes, and a file is written only if its content is new.
+    Equal inputs give equal bytes, and unchanged files are not written.
     """
     account = render_account(environment, directory, inputs.neighbours, inputs.documents)
     variables = {
@@ -78,19 +77,19 @@ def render_account(
     neighbours: Sequence[Environment] = (),
     documents: Sequence[Document] = (),
 ) -> Rendered:
-    """Write variables and backend settings of the account stack into `directory`.
+    """Write variables and backend settings of the account stack to `directory`.
 
     Args:
         environment: the environment.
-        directory: where to write.
-        neighbours: environments that share the account stack.
-        documents: IAM policies of them all.
+        directory: output directory.
+        neighbours: other environments with the same account stack.
+        documents: IAM policies of all these environments.
     """
-    everyone = [environment, *neighbours]
+    environments = [environment, *neighbours]
     variables = {
         "environment": environment,
-        "grants": role_grants(everyone),
-        "access": account_access(everyone, documents),
+        "grants": role_grants(environments),
+        "access": account_access(environments, documents),
     }
     return _write(directory, "account", variables)
 

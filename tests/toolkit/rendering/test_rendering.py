@@ -22,7 +22,7 @@ STAGED = ("smollm2", "qwen3-8b", "big", "small", "embeddings", "canary")
 URIS = {name: f"s3://store/{name}/0123/" for name in STAGED}
 INPUTS = RenderInputs(URIS, "../gateway.zip", "../authorizer.zip")
 NAMES = ["account.tfvars", "account.tfbackend", "inference.tfvars", "inference.tfbackend"]
-# What people write into a description, and more.
+# Characters that need escaping in HCL.
 DESCRIPTION = 'Say "hello" for ${5}:\n\t%{ if true } 中文 \\ $${x} $$${y} 100%%{z} é'
 
 
@@ -74,14 +74,14 @@ def test_a_rollout_keeps_the_fleet(
     assert with_instance_counts(rendered(grown), {}) == first
 
 
-def test_endpoints_can_be_left_out(environment: Environment, tmp_path: Path) -> None:
+def test_a_paused_environment_has_one_more_variable(environment: Environment, tmp_path: Path) -> None:
     running = contents(render(environment, INPUTS, tmp_path))["inference.tfvars"]
     paused = contents(render(environment, replace(INPUTS, paused=True), tmp_path))["inference.tfvars"]
     # Appended, so that it can also be put behind variables that were rendered earlier.
     assert paused == running + b"\npaused = true\n"
 
 
-def test_the_account_alone(environment: Environment, tmp_path: Path) -> None:
+def test_the_account_stack_can_be_rendered_alone(environment: Environment, tmp_path: Path) -> None:
     assert [path.name for path in render_account(environment, tmp_path).paths] == NAMES[:2]
 
 
