@@ -1,9 +1,9 @@
-"""Write files so that readers see the old content or the new one, never half of it."""
+"""Atomic writes, and locks between processes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,3 +32,27 @@ def write_atomic(path: Path, content: bytes | str, *, mode: int = 0o666) -> None
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def exclusive_lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock that other processes and threads wait for; the system releases it if the process dies.
+
+    Args:
+        path: the lock file.
+        on_wait: called before waiting for another holder.
+    """
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A soft lock, filelock's substitute on file systems without locks, would survive `kill -9`.
+    lock = FileLock(path, fallback_to_soft=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        on_wait()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

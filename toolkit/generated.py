@@ -1,4 +1,4 @@
-"""Files that are made by a program and checked in, so that people find them without running it."""
+"""Generated files that are checked in."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from toolkit.errors import InputError
 
 
 def write_or_check(file: Path, content: str, command: str, *, check: bool) -> None:
-    """Write a generated file, or see that it is as it would be written.
+    """Write a generated file, or with `check` compare it.
 
     Raises:
-        InputError: it is to be checked and stale.
+        InputError: the compared file is stale.
     """
     if not check:
         file.write_text(content, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the operating system refuses about files, as errors a user can act on."""
+"""Convert file errors of the operating system to the toolkit's errors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from toolkit.errors import PreflightError
 from toolkit.project import cache_dir
 
-# Of the machine and not of this program: rights, space, files that are open.
-_OF_THE_MACHINE = {
+# Problems of the machine, not defects: permissions, disk space, open files.
+_MACHINE = {
     errno.EACCES,
     errno.EPERM,
     errno.EROFS,
@@ -22,51 +22,49 @@ _OF_THE_MACHINE = {
     errno.EMFILE,
     errno.ENFILE,
 }
-# Something else may be in a folder's place; or a folder is made that is there, which is a defect.
-_IN_THE_WAY = {errno.ENOTDIR, errno.EEXIST}
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# A file is in a folder's place; for an existing folder, the error is a defect.
+_NOT_A_FOLDER = {errno.ENOTDIR, errno.EEXIST}
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def explain(error: OSError) -> PreflightError | None:
-    """The readable form of what a file could not be used for; None if the error is about something else."""
-    if error.errno not in _OF_THE_MACHINE | _IN_THE_WAY:
+    """Convert an error about a file; None for other errors."""
+    if error.errno not in _MACHINE | _NOT_A_FOLDER:
         return None
     named = error.filename2 or error.filename
-    # The system does not say which file it is that has no room to grow.
+    # Errors about a full disk do not name the file.
     path = Path(os.fsdecode(named)) if isinstance(named, str | bytes | os.PathLike) else _fullest(error)
     if path is None:
         return None
     problem = error.strerror
-    if error.errno in _IN_THE_WAY:
-        path = _no_folder(path)
+    if error.errno in _NOT_A_FOLDER:
+        path = _blocking_file(path)
         if path is None:
             return None
-        problem = "a file is where a folder should be"
+        problem = "a file is in place of a folder"
     if path.is_relative_to(cache_dir()) or cache_dir().is_relative_to(path):
         return PreflightError(
-            f"the cache can't be used: {problem}",
+            f"cannot use the cache: {problem}",
             where=str(path),
-            remedy="set TOOLKIT_CACHE_DIR to a folder that you may write to, on a disk with room",
+            remedy="set TOOLKIT_CACHE_DIR to a writable folder on a disk with free space",
         )
-    return PreflightError(
-        f"{problem}", where=str(path), remedy="see to the rights and the free space of that place"
-    )
+    return PreflightError(f"{problem}", where=str(path), remedy="check its permissions and free disk space")
 
 
 def _fullest(error: OSError) -> Path | None:
-    """Of the folders that files are written to, the one with the least room."""
-    if error.errno not in _NO_ROOM:
+    """The folder with the least free space among those the toolkit writes to."""
+    if error.errno not in _DISK_FULL:
         return None
-    places = [Path.cwd(), cache_dir(), Path(os.environ.get("TMPDIR") or "/tmp")]  # noqa: S108 - only looked at
-    return min(map(_existing, places), key=lambda place: shutil.disk_usage(place).free)
+    folders = [Path.cwd(), cache_dir(), Path(os.environ.get("TMPDIR") or "/tmp")]  # noqa: S108 - not written to
+    return min(map(_existing, folders), key=lambda folder: shutil.disk_usage(folder).free)
 
 
 def _existing(path: Path) -> Path:
-    """The path, or the nearest folder above it that there is."""
-    return next(each for each in (path, *path.parents) if each.exists())
+    """The path, or its nearest existing parent."""
+    return next(candidate for candidate in (path, *path.parents) if candidate.exists())
 
 
-def _no_folder(path: Path) -> Path | None:
-    """The path or what is above it, if it is there and no folder."""
-    found = _existing(path)
-    return None if found.is_dir() else found
+def _blocking_file(path: Path) -> Path | None:
+    """The path or its nearest existing parent, if that is not a folder."""
+    existing = _existing(path)
+    return None if existing.is_dir() else existing

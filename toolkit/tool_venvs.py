@@ -1,26 +1,24 @@
-"""Programs that need Python packages of their own, each in a virtual environment in the user's cache.
+"""Virtual environments in the user's cache for programs with separate dependencies.
 
-checkov pins an old boto3, Lambda functions must not see the toolkit's packages, and Terraform as a
-library is needed only where there is no Terraform: none of them belongs among the toolkit's own
-dependencies. Each is locked in `requirements/<name>.txt` and installed on first use.
+checkov pins an old boto3, Lambda functions must not see the toolkit's packages, and the Terraform library is
+needed only where no Terraform is installed. Each is locked in `requirements/<name>.txt` and installed on
+first use.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.console import Console
 from toolkit.errors import PreflightError
+from toolkit.files import exclusive_lock
 from toolkit.project import Project, cache_dir
 
 
@@ -46,19 +44,19 @@ class ToolVenv:
 
     @property
     def site_packages(self) -> Path:
-        """Where its packages lie."""
+        """Folder of its packages."""
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         return self.path / "lib" / version / "site-packages"
 
 
 def ensure(project: Project, name: str, console: Console) -> ToolVenv:
-    """The tool environment `name`, installed now unless this lock file was installed before.
+    """The virtual environment `name`, installed on first use.
 
-    The folder's name holds a digest of the lock file and the Python version, so a changed lock is a
-    new environment and two checkouts with the same lock share one.
+    The folder's name contains a digest of the lock file and the Python version: a changed lock file creates a
+    new environment, and checkouts with the same lock file share one.
 
     Raises:
-        PreflightError: pip could not install it.
+        PreflightError: pip failed.
     """
     lock = project.root / "requirements" / f"{name}.txt"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -66,33 +64,20 @@ def ensure(project: Project, name: str, console: Console) -> ToolVenv:
     directory = cache_dir() / "tools" / f"{name}-{digest}"
     if directory.is_dir():
         return ToolVenv(directory)
-    with _exclusive(directory, console):
-        # Another run may have installed it while this one waited.
+    lock_file = cache_dir() / f"{directory.name}.lock"
+    waiting = f"waiting for another run that installs {directory.name} …"
+    with exclusive_lock(lock_file, lambda: console.line(waiting)):
+        # Another run may have installed it meanwhile.
         if not directory.is_dir():
             with console.progress(f"installing {name} (once)"):
                 _install(directory, lock, name)
     return ToolVenv(directory)
 
 
-@contextmanager
-def _exclusive(directory: Path, console: Console) -> Iterator[None]:
-    """Keep other runs from installing the same, which takes half a minute of a processor's time."""
-    file = cache_dir() / f"{directory.name}.lock"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            console.line(f"waiting for another run that installs {directory.name} …")
-            fcntl.flock(held, fcntl.LOCK_EX)
-        yield
-
-
 def _install(directory: Path, lock: Path, name: str) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True)
-    # Installed under another name and moved, so that an interrupted installation is never taken
-    # for a whole one. Nothing here is run through a script with the old path in it: programs are
-    # started as `python -m`.
+    # Installed under a temporary name, so that an interrupted installation is never used. Scripts contain
+    # that name, so programs are started as `python -m`.
     partial = directory.with_name(f"{directory.name}.{os.getpid()}.partial")
     try:
         venv.create(partial, with_pip=True, symlinks=True)
@@ -103,17 +88,17 @@ def _install(directory: Path, lock: Path, name: str) -> None:
 
 
 def _pip_install(python: Path, lock: Path, name: str) -> None:
-    # --no-deps: the lock file is complete, and some packages declare more than is used of them.
+    # --no-deps: the lock file is complete, and some packages declare unused dependencies.
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--require-hashes", "--requirement", str(lock)]
     if not sys.dont_write_bytecode:
-        # Python compiles what is imported when it is; most of what is installed never is.
+        # Python compiles modules on import; most are never imported.
         command.append("--no-compile")
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise PreflightError(
-            f"could not install {name}",
+            f"cannot install {name}",
             where=str(lock),
             details=result.stderr.strip().splitlines()[-8:],
-            remedy="check that pip can reach a package index (pip's own settings apply), then run again",
+            remedy="check that pip can reach a package index (pip's own settings apply), then retry",
         )

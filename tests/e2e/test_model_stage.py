@@ -90,7 +90,7 @@ def test_a_gated_model_is_served_and_its_token_is_nowhere(
     stopped = _start_and_interrupt(own, hub, settings, half)
     said.append(stopped.stdout + stopped.stderr)
     assert stopped.returncode == 130, stopped.stderr
-    assert "`toolkit model stage --env hub m` goes on where it stopped" in stopped.stderr
+    assert "resume with `toolkit model stage --env hub m`" in stopped.stderr
     (listed,) = json.loads(run("model", "list", "--env", "hub", "--json").stdout)
     assert listed["staged"] is False
 

@@ -1,1 +1,1 @@
-"""The one place that talks to AWS (or to the embedded cloud, which speaks the same protocols)."""
+"""Requests to AWS, or to the embedded cloud, which has the same protocols."""

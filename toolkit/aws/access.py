@@ -1,7 +1,7 @@
-"""Who talks to which cloud: typed boto3 clients, and the same for Terraform's processes.
+"""Access to an account: typed boto3 clients, and the environment of Terraform's processes.
 
-The AWS provider, the S3 backend and boto3 all read `AWS_ENDPOINT_URL`; nothing but this module knows
-whether a deployment is local.
+The AWS provider, the S3 backend and boto3 all read `AWS_ENDPOINT_URL`. Only this module knows whether a
+deployment is local.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from types_boto3_sts.client import STSClient
     from types_boto3_wafv2.client import WAFV2Client
 
-# In the embedded cloud commands are the account's root, unless these name one of its users or sessions. They
-# are not AWS's own variables, so that a developer's real credentials never reach it by accident.
+# In the embedded cloud, commands run as the account's root unless these variables name a user or session.
+# They are not AWS's own variables, so that real credentials never reach the embedded cloud.
 LOCAL_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 LOCAL_SETTINGS = {
     "AWS_ACCESS_KEY_ID": "TOOLKIT_LOCAL_ACCESS_KEY_ID",
@@ -48,7 +48,7 @@ def local_credentials() -> dict[str, str]:
     """Credentials for the embedded cloud, as AWS's environment variables.
 
     Raises:
-        InputError: a key without its secret, or the other way round.
+        InputError: only one of key and secret is set.
     """
     named = {name: os.environ[setting] for name, setting in LOCAL_SETTINGS.items() if os.environ.get(setting)}
     if not named:
@@ -56,14 +56,14 @@ def local_credentials() -> dict[str, str]:
     missing = [LOCAL_SETTINGS[name] for name in LOCAL_CREDENTIALS if name not in named]
     if missing:
         raise InputError(
-            f"{missing[0]} is not set, but another part of the credentials is",
-            remedy="set it, or unset all TOOLKIT_LOCAL_… variables to work as the account's root",
+            f"incomplete credentials: {missing[0]} is not set",
+            remedy="set it, or unset all TOOLKIT_LOCAL_… variables to use the account's root",
         )
     return named
 
 
-# botocore's settings (name in the file, environment variable, default, conversion) without the user's: a
-# profile may be missing here, or bring an address of its own.
+# botocore's settings (name in the file, environment variable, default, conversion) without the user's files:
+# a profile may not exist on this machine, or set another endpoint.
 _NO_PROFILES = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
@@ -77,8 +77,8 @@ class AwsAccess:
 
     Attributes:
         region: AWS region.
-        account_id: the twelve digits of the account that the environment is for.
-        endpoint_url: the embedded cloud's address; None is AWS itself.
+        account_id: the environment's account, twelve digits.
+        endpoint_url: address of the embedded cloud; None for AWS.
     """
 
     region: str
@@ -87,14 +87,14 @@ class AwsAccess:
 
     @property
     def is_local_root(self) -> bool:
-        """Whether commands are the root of the embedded cloud's account, who may do everything."""
+        """Whether commands run as the root of the embedded cloud's account, with all permissions."""
         return self.endpoint_url is not None and local_credentials() == LOCAL_CREDENTIALS
 
     def process_environment(self) -> dict[str, str | None]:
-        """Changes to a process's environment that make it work here; None takes a variable away."""
+        """Environment variables that give a process this access; None removes a variable."""
         changes: dict[str, str | None] = {}
         if self.endpoint_url is not None:
-            # No profile or session of the user's may get between a process and the embedded cloud.
+            # No profile or session of the user may redirect a process away from the embedded cloud.
             changes |= {name: None for name in os.environ if name.startswith("AWS_")}
             changes |= local_credentials()
             changes["AWS_ENDPOINT_URL"] = self.endpoint_url
@@ -104,22 +104,22 @@ class AwsAccess:
         return changes
 
     def check_account(self) -> str:
-        """Hold the credentials' account against the environment's; returns the caller's ARN.
+        """Check that the credentials belong to the environment's account; returns the caller's ARN.
 
         Raises:
-            PreflightError: the credentials are of another account.
+            PreflightError: they belong to another account.
         """
         identity = self.sts.get_caller_identity()
         if identity["Account"] != self.account_id:
             raise PreflightError(
-                f"the credentials are of account {identity['Account']}, the environment of {self.account_id}",
+                f"the credentials are for account {identity['Account']}, not for {self.account_id}",
                 where=identity["Arn"],
                 remedy="switch AWS_PROFILE, or correct account_id in the environment file",
             )
         return identity["Arn"]
 
     def now(self) -> datetime:
-        """The present moment by AWS's clock, to the second: what AWS dates is compared with it."""
+        """The time of AWS's clock, to the second, for comparison with AWS's timestamps."""
         headers = self.sts.get_caller_identity()["ResponseMetadata"]["HTTPHeaders"]
         return parsedate_to_datetime(headers["date"])
 
@@ -137,16 +137,16 @@ class AwsAccess:
         """The credentials that requests are signed with.
 
         Raises:
-            PreflightError: there are none.
+            PreflightError: none are configured.
         """
-        found = self._session.get_credentials()
-        if found is None:
-            raise PreflightError("there are no AWS credentials", remedy="set AWS_PROFILE, or log in")
-        return found
+        credentials = self._session.get_credentials()
+        if credentials is None:
+            raise PreflightError("no AWS credentials", remedy="set AWS_PROFILE, or log in to AWS")
+        return credentials
 
     @property
     def partition(self) -> str:
-        """What ARNs of the region begin with: "aws", "aws-cn", …"""
+        """The region's partition, "aws", "aws-cn", …"""
         return self._session.get_partition_for_region(self.region)
 
     @property
@@ -154,7 +154,7 @@ class AwsAccess:
         retries: dict[str, Any] = {"retries": {"mode": "standard", "max_attempts": 5}}
         if self.endpoint_url is None:
             return {"config": Config(**retries)}
-        # No proxy may stand between us and a loopback address.
+        # Never use a proxy for a loopback address.
         return {"endpoint_url": self.endpoint_url, "config": Config(proxies={}, **retries)}
 
     @cached_property
@@ -209,7 +209,7 @@ class AwsAccess:
 
     @cached_property
     def route53(self) -> Route53Client:
-        """Route 53: hosted zones and their records, which are in no region."""
+        """Route 53: hosted zones and their records, a global service."""
         return self._session.client("route53", **self._options)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Asking SageMaker about endpoints."""
+"""Requests to SageMaker about endpoints."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
     Description: TypeAlias = DescribeEndpointOutputTypeDef
 
-# Statuses that SageMaker leaves by itself; until then it refuses updates and deletions.
+# Transitional statuses, in which SageMaker refuses updates and deletions.
 MOVING = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
-# An update failed, and so did the way back: instances of both configurations serve.
+# An update and its rollback failed: instances of both configurations serve.
 STUCK = "UpdateRollbackFailed"
-# Statuses in which an endpoint does not serve what it is named after, or not all of it.
+# Statuses in which an endpoint does not fully serve its configuration.
 BROKEN = frozenset({"Failed", "OutOfService", STUCK})
 
 
 def describe(access: AwsAccess, name: str) -> Description | None:
-    """SageMaker's description of an endpoint; None if there is no such endpoint.
+    """Describe an endpoint; None if it does not exist.
 
     Raises:
         botocore.exceptions.ClientError: SageMaker refused for another reason.
@@ -36,10 +36,10 @@ def describe(access: AwsAccess, name: str) -> Description | None:
 
 
 def delete(access: AwsAccess, name: str) -> None:
-    """Have SageMaker delete an endpoint, which takes it a while; none of that name is as good.
+    """Start the deletion of an endpoint; does nothing if it does not exist.
 
     Raises:
-        botocore.exceptions.ClientError: SageMaker refused, because it works on it or for another reason.
+        botocore.exceptions.ClientError: SageMaker refused, for example because of an update in progress.
     """
     try:
         access.sagemaker.delete_endpoint(EndpointName=name)
@@ -49,6 +49,6 @@ def delete(access: AwsAccess, name: str) -> None:
 
 
 def is_missing(error: ClientError) -> bool:
-    """Whether SageMaker says that what was asked for does not exist; it has no code of its own for that."""
-    found = error.response["Error"]
-    return found["Code"] == "ValidationException" and "Could not find" in found["Message"]
+    """Whether the error means "not found", for which SageMaker has no separate code."""
+    details = error.response["Error"]
+    return details["Code"] == "ValidationException" and "Could not find" in details["Message"]

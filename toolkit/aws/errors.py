@@ -1,4 +1,4 @@
-"""What boto3 raises, as errors a user can act on."""
+"""Convert boto3's errors to the toolkit's errors, with remedies."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from toolkit.errors import PreflightError, ToolkitError
 from toolkit.iam import denials
 from toolkit.project import Project
 
-# S3's HEAD has no body to name a code in, only a status.
+# Responses to S3's HEAD have a status but no body with a code.
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
-# The key is not known, or the secret is not the key's.
+# The key is unknown, or the secret does not match.
 WRONG = {
     "AuthFailure",
     "InvalidAccessKeyId",
@@ -30,53 +30,55 @@ WRONG = {
     "SignatureDoesNotMatch",
 }
 SKEWED = {"RequestExpired", "RequestTimeTooSkewed"}
-# How AWS words it where the code is that of any wrong signature.
+# Messages of clock skew among those of other wrong signatures.
 _SKEWED_WORDS = ("Signature expired", "Signature not yet current")
 
 
 def explain(error: BaseException) -> ToolkitError | None:
-    """The readable form of an error from boto3; None if it is not one."""
+    """Convert an error from boto3; None for other errors."""
     if isinstance(error, ClientError):
         return _refused(error)
     if isinstance(error, NoCredentialsError | PartialCredentialsError | ProfileNotFound):
         return PreflightError(f"no AWS credentials: {error}", remedy="set AWS_PROFILE, or log in to AWS")
     if isinstance(error, UnauthorizedSSOTokenError | TokenRetrievalError):
         return PreflightError(f"the AWS session has expired: {error}", remedy="run `aws sso login`")
-    # Not reached at all, or cut off in the middle.
+    # No connection, or an aborted one.
     if isinstance(error, ConnectionError | HTTPClientError):
         return PreflightError(
-            str(error), remedy="check the network; for a local environment: `toolkit local status`"
+            str(error), remedy="check the network; for a local environment, run `toolkit local status`"
         )
     if isinstance(error, BotoCoreError):
-        return PreflightError(f"AWS could not be asked: {error}")
+        return PreflightError(f"cannot send a request to AWS: {error}")
     return None
 
 
 def _refused(error: ClientError) -> ToolkitError:
-    answer = error.response["Error"]
-    code, said = answer.get("Code", ""), answer.get("Message", "")
-    message = f"AWS refused {error.operation_name}: {code}: {said}"
+    details = error.response["Error"]
+    code, reason = details.get("Code", ""), details.get("Message", "")
+    message = f"AWS refused {error.operation_name}: {code}: {reason}"
     if code in DENIED:
         return _denied(message)
-    if code in SKEWED or said.startswith(_SKEWED_WORDS):
-        return PreflightError(message, remedy="set this machine's clock: AWS refuses what is minutes off")
+    if code in SKEWED or reason.startswith(_SKEWED_WORDS):
+        return PreflightError(
+            message, remedy="correct this machine's clock: AWS rejects requests that are minutes off"
+        )
     if code in WRONG:
         return PreflightError(
-            message, remedy="correct the access key and its secret, or choose others with AWS_PROFILE"
+            message, remedy="correct the access key and its secret, or select others with AWS_PROFILE"
         )
     if code in EXPIRED:
-        return PreflightError(message, remedy="renew the credentials (`aws sso login`, or a fresh key)")
+        return PreflightError(message, remedy="renew the credentials (`aws sso login`, or a new key)")
     if code == "NoSuchBucket":
         return PreflightError(
-            message, remedy="an administrator runs `toolkit bootstrap` once for the account"
+            message, remedy="ask an administrator to run `toolkit bootstrap` once for the account"
         )
     return ToolkitError(message)
 
 
 def _denied(message: str) -> PreflightError:
-    found = denials.find(message)
-    if not found:
+    denied = denials.find(message)
+    if not denied:
         return PreflightError(
-            message, remedy="an administrator of the account can grant what the message names"
+            message, remedy="ask an administrator of the account for the missing permission"
         )
-    return PreflightError(str(found[0]), remedy=denials.remedy(Project.find(), found))
+    return PreflightError(str(denied[0]), remedy=denials.remedy(Project.find(), denied))

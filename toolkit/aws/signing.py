@@ -1,4 +1,4 @@
-"""Requests to an API whose callers are AWS identities."""
+"""Requests to an API with IAM authorization."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class SignedRequests(httpx.Auth):
     """Signs requests with Signature Version 4.
 
     Args:
-        credentials: whose they are.
+        credentials: the caller's credentials.
         region: of the API.
     """
 
@@ -24,8 +24,8 @@ class SignedRequests(httpx.Auth):
         self._signer = SigV4Auth(credentials, "execute-api", region)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Add the signature's headers."""
-        # Only what no proxy on the way changes.
+        """Add the headers of the signature."""
+        # Only headers that proxies do not change.
         signed = {name: request.headers[name] for name in ("host", "content-type") if name in request.headers}
         aws = AWSRequest(request.method, str(request.url), data=request.content, headers=signed)
         self._signer.add_auth(aws)

@@ -1,4 +1,4 @@
-"""The bucket that Terraform's state lives in, which must exist before Terraform can be asked to own it."""
+"""The bucket of Terraform's state, created before Terraform manages it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def exists(access: AwsAccess, bucket: str) -> bool:
-    """Whether the bucket is there and ours.
+    """Whether the bucket exists in the account.
 
     Raises:
-        botocore.exceptions.ClientError: it belongs to another account, or may not be looked at.
+        botocore.exceptions.ClientError: it belongs to another account, or access is denied.
     """
     try:
         access.s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=access.account_id)
@@ -28,22 +28,22 @@ def exists(access: AwsAccess, bucket: str) -> bool:
 
 
 def read(access: AwsAccess, bucket: str, key: str) -> bytes | None:
-    """An object of the bucket; None if there is none, or no bucket.
+    """Read an object; None if it or the bucket does not exist.
 
     Raises:
-        botocore.exceptions.ClientError: it may not be read.
+        botocore.exceptions.ClientError: access is denied.
     """
     try:
-        found = access.s3.get_object(Bucket=bucket, Key=key, ExpectedBucketOwner=access.account_id)
+        response = access.s3.get_object(Bucket=bucket, Key=key, ExpectedBucketOwner=access.account_id)
     except ClientError as error:
         if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket"):
             return None
         raise
-    return found["Body"].read()
+    return response["Body"].read()
 
 
 def write(access: AwsAccess, bucket: str, key: str, content: bytes) -> None:
-    """Write a state as Terraform does; for whoever holds its lock."""
+    """Write a state as Terraform does; the caller must hold its lock."""
     access.s3.put_object(
         Bucket=bucket,
         Key=key,
@@ -55,14 +55,14 @@ def write(access: AwsAccess, bucket: str, key: str, content: bytes) -> None:
 
 
 def ensure(access: AwsAccess, bucket: str) -> bool:
-    """Create the bucket closed to the public if it is missing; returns whether it was created.
+    """Create the bucket without public access if it is missing; returns whether it was created.
 
-    `stacks/account` adopts it afterwards and owns its encryption, versioning and policy.
+    `stacks/account` then imports it and manages its encryption, versioning and policy.
     """
     if exists(access, bucket):
         return False
     request: CreateBucketRequestTypeDef = {"Bucket": bucket, "ObjectOwnership": "BucketOwnerEnforced"}
-    if access.region != "us-east-1":  # the one region that S3 refuses to be told
+    if access.region != "us-east-1":  # S3 rejects this region as a constraint
         request["CreateBucketConfiguration"] = {"LocationConstraint": access.region}  # type: ignore[typeddict-item]
     access.s3.create_bucket(**request)
     access.s3.put_public_access_block(

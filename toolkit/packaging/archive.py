@@ -1,4 +1,4 @@
-"""Zip files that depend on names, contents and the executable bit alone."""
+"""Reproducible zip files: they depend only on names, contents and the executable bit."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _UNIX = 3
 
 
 def write(path: Path, files: Mapping[str, bytes], executable: frozenset[str] = frozenset()) -> None:
-    """Write a zip file, in one piece or not at all.
+    """Write a zip file atomically.
 
-    Stored, not deflated: what deflate makes of a file differs between zlib, zlib-ng and Apple's, and
-    Lambda charges for what is unpacked. Order, time and modes are fixed for the same reason.
+    Files are stored, not deflated, because zlib, zlib-ng and Apple's library compress differently and Lambda
+    counts unpacked sizes. Order, times and modes are fixed for the same reason.
 
     Args:
-        path: of the zip file.
+        path: the zip file.
         files: contents by name, with `/` between folders.
-        executable: names of the files that Lambda must be able to run.
+        executable: names of executable files.
     """
     with atomic_path(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):

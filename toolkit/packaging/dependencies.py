@@ -1,4 +1,4 @@
-"""A function's dependencies as files, from its lock file."""
+"""Install a function's dependencies from its lock file."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from toolkit.console import Console
 from toolkit.errors import PreflightError
 from toolkit.project import cache_dir
 
-# Pure Python for Lambda's version, whatever Python and machine build the package.
+# Pure Python for Lambda's version, independent of the Python and machine that build the package.
 _TARGET = ["--only-binary=:all:", "--platform", "any", "--implementation", "py", "--abi", "none"]
 _TARGET += ["--python-version", "3.13"]
-# What pip writes about this installation; the programs in bin/ name this machine's Python.
+# Files that pip writes about this installation; programs in bin/ contain this machine's path.
 _LOCAL_FILES = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
 _LOCAL_FOLDERS = frozenset({"bin", "__pycache__"})
 
 
 @dataclass(frozen=True)
 class Dependencies:
-    """The packages that a lock file names.
+    """The packages in a lock file.
 
     Attributes:
         lock: a requirements file with hashes.
@@ -34,14 +34,14 @@ class Dependencies:
 
     @property
     def digest(self) -> str:
-        """Changes when the lock file does."""
+        """Digest of the lock file."""
         return hashlib.sha256(self.lock.read_bytes() + " ".join(_TARGET).encode()).hexdigest()
 
     def files(self, console: Console) -> dict[str, bytes]:
-        """Contents by name, fetched once and kept in the user's cache.
+        """Contents by name, downloaded once to the user's cache.
 
         Raises:
-            PreflightError: pip could not fetch them.
+            PreflightError: pip failed.
         """
         directory = cache_dir() / "lambda" / self.digest[:16]
         if not directory.is_dir():
@@ -59,11 +59,11 @@ class Dependencies:
         command += ["--no-deps", "--require-hashes", "--no-compile", *_TARGET]
         command += ["--target", str(partial), "--requirement", str(self.lock)]
         try:
-            with console.progress("fetching the gateway's dependencies (once)"):
+            with console.progress("downloading the gateway's dependencies (once)"):
                 result = subprocess.run(command, capture_output=True, text=True, check=False)
             if result.returncode != 0:
                 raise PreflightError(
-                    "could not fetch the dependencies of a Lambda function",
+                    "cannot install the dependencies of a Lambda function",
                     where=str(self.lock),
                     details=result.stderr.strip().splitlines()[-8:],
                     remedy="check that pip can reach a package index (pip's own settings apply)",
@@ -71,7 +71,7 @@ class Dependencies:
             try:
                 partial.rename(directory)
             except OSError:
-                # Another process fetched the same at the same time; its result is as good.
+                # Another process installed the same packages meanwhile.
                 if not directory.is_dir():
                     raise
         finally:

@@ -1,4 +1,4 @@
-"""What is different between two packages."""
+"""Compare two packages."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Difference:
-    """Names of files.
+    """File names by kind of change.
 
     Attributes:
-        changed: those with other contents.
-        added: those that the old package has not.
-        removed: those that the new package has not.
+        changed: files with changed contents.
+        added: files only in the new package.
+        removed: files only in the old package.
         emptied: changed Python files that are empty now.
     """
 

@@ -1,4 +1,4 @@
-"""One function's package: its source and its dependencies, built only when one of them changed."""
+"""Build a function's package from source and dependencies, if one of them has changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from toolkit.errors import InputError
 from toolkit.packaging import archive
 from toolkit.packaging.dependencies import Dependencies
 
-# What the Lambda Web Adapter starts; it looks for it at the package's root.
+# The Lambda Web Adapter starts this script at the package's root.
 START_SCRIPT = "run.sh"
 
 
@@ -22,8 +22,8 @@ class Package:
     """A built package.
 
     Attributes:
-        path: of the zip file.
-        sha256: of the zip file, hexadecimal.
+        path: the zip file.
+        sha256: its hex digest.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""Whether this machine and account are ready."""
+"""Check whether this machine and account are ready."""
 
 from toolkit.preflight.doctor import Finding, examine
 

@@ -1,4 +1,4 @@
-"""A look at the machine: each thing the toolkit needs, and whether it is there."""
+"""Check the toolkit's requirements on this machine."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from toolkit.terraform import cli_config, discover, providers
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at.
+    """The result of one check.
 
     Attributes:
-        subject: what.
-        ok: whether it is as it should be.
-        detail: what was found, or what is wrong and what to do.
+        subject: the requirement checked.
+        ok: whether it is met.
+        detail: its value, or the problem and the remedy.
     """
 
     subject: str
@@ -37,7 +37,7 @@ class Finding:
 
 
 def examine(project: Project, env: str | None, console: Console) -> list[Finding]:
-    """Look at everything; with an environment's name, at its file and its account too."""
+    """Run all checks; with an environment's name, also of its file and account."""
     checks: dict[str, Callable[[], str]] = {
         "toolkit": lambda: importlib.metadata.version("sagemaker-llm-toolkit"),
         "python": platform.python_version,
@@ -59,34 +59,36 @@ def _finding(subject: str, check: Callable[[], str]) -> Finding:
     except ToolkitError as error:
         return Finding(subject, False, str(error))
     except Exception as error:
-        known = os_errors.explain(error) if isinstance(error, OSError) else explain(error)
-        if known is None:
+        explained = os_errors.explain(error) if isinstance(error, OSError) else explain(error)
+        if explained is None:
             raise
-        return Finding(subject, False, str(known))
+        return Finding(subject, False, str(explained))
 
 
 def _provider(project: Project, console: Console) -> str:
     program = discover(project, console)
     user = cli_config.read_user_config(program)
     sources = providers.find(program, project.stack("inference"), user)
-    wanted = f"{program.registry_host}/hashicorp/aws"
+    provider = f"{program.registry_host}/hashicorp/aws"
     for mirror in sources.mirrors:
-        if wanted in mirror.providers:
-            return f"{wanted} in {mirror.path} ({mirror.origin})"
+        if provider in mirror.providers:
+            return f"{provider} in {mirror.path} ({mirror.origin})"
     if user.has_provider_installation:
         return sources.tried[0]
     problem = providers.registry_problem(program.registry_host)
     if problem is not None:
         raise PreflightError(
-            f"{wanted} is nowhere to be had: {problem}", details=sources.tried, remedy=providers.REMEDY
+            f"provider {provider} not found in the mirror, the plugin cache or the registry: {problem}",
+            details=sources.tried,
+            remedy=providers.REMEDY,
         )
-    return f"{wanted} from the registry, which answers"
+    return f"{provider} from the registry"
 
 
 def _cache() -> str:
     directory = cache_dir()
     directory.mkdir(parents=True, exist_ok=True)
-    # Made to see that it can be; the name goes at once.
+    # Checks that files can be written.
     with tempfile.TemporaryFile(dir=directory) as file:
         file.write(b"x" * 4096)
     return f"{directory}, {size_text(shutil.disk_usage(directory).free)} free"
@@ -100,14 +102,14 @@ def _environment(project: Project, env: str) -> str:
 def _account(project: Project, env: str) -> str:
     environment = load(project, env)
     if environment.is_local:
-        return f"{environment.account_id} of the embedded cloud"
+        return f"{environment.account_id} in the embedded cloud"
     return AwsAccess(environment.region, environment.account_id).check_account()
 
 
 def _cloud(project: Project) -> str:
     if importlib.util.find_spec("moto") is None:
-        return "not installed; `make setup ENV=local` does"
+        return "not installed; run `make setup ENV=local`"
     from toolkit.local import client
 
     cloud = client.find(project)
-    return f"runs at {cloud.endpoint_url}" if cloud else "not running"
+    return f"running at {cloud.endpoint_url}" if cloud else "not running"

@@ -1,4 +1,4 @@
-"""The smoke test: does a rollout really serve?"""
+"""The smoke test of a deployment."""
 
 from toolkit.smoke.apply import apply_tested
 from toolkit.smoke.checks import Check, raise_for_failures, run

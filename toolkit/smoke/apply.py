@@ -1,4 +1,4 @@
-"""An apply that is only done when the smoke test says so."""
+"""Apply with a smoke test, and roll back if it fails."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from toolkit.smoke.checks import raise_for_failures, run
 
 
 def apply_tested(context: Context, prepared: Prepared) -> Outputs:
-    """Apply, test, and go back to the last release if the test fails.
+    """Apply, run the smoke test, and roll back to the last release if it fails.
 
     Raises:
-        SmokeTestError: the test failed; the last release serves again, where there is one.
+        SmokeTestError: the test failed; the last release serves again, if there is one.
     """
     try:
         return inference.apply(context, prepared, check=lambda outputs: _test(context, outputs))
     except SmokeTestError as error:
         last = recording.releases_of(context).latest()
         if last is None:
-            context.console.warning("there is no earlier release to go back to; the rollout is left as it is")
+            context.console.warning("no earlier release to roll back to; the failed release stays deployed")
             raise
         context.console.line(str(error))
         context.console.line(f"rolling back to release {last.number}")

@@ -1,4 +1,4 @@
-"""From the inside out: the endpoint, the SageMaker runtime, the API, the API with streaming."""
+"""Smoke test checks, from the inside out: endpoint, SageMaker runtime, API, streaming API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
 from toolkit.errors import SmokeTestError
 
-# The likeliest answer: whether a deployment passes is not left to chance.
+# Temperature 0: the result must not depend on chance.
 PROMPT = {
     "messages": [{"role": "user", "content": "Count from one to five."}],
     "max_tokens": 24,
@@ -24,20 +24,20 @@ PROMPT = {
 }
 
 
-class _FindingError(Exception):
-    """The check's finding, in a few words for the user."""
+class _CheckFailedError(Exception):
+    """A failed check; the message is shown to the user."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One step's result.
+    """The result of one check.
 
     Attributes:
-        model: the model it was done with.
-        name: what was done.
-        ok: whether it answered as it should.
-        seconds: how long it took.
-        detail: what was seen, or what was wrong.
+        model: the model checked.
+        name: the name of the check.
+        ok: whether it passed.
+        seconds: its duration.
+        detail: the observation, or the problem.
     """
 
     model: str
@@ -47,17 +47,17 @@ class Check:
     detail: str
 
     def line(self) -> str:
-        """For people."""
+        """One line for the user."""
         mark = "ok  " if self.ok else "FAIL"
         return f"{mark} {self.model}: {self.name} ({self.seconds:.2f} s): {self.detail}"
 
 
 def run(context: Context, outputs: Outputs) -> Iterator[Check]:
-    """Yield each check as it ends; a model's later checks are left out once one has failed.
+    """Yield each check as it ends; a failed check skips the model's later ones.
 
     Args:
         context: the environment.
-        outputs: what was deployed of it.
+        outputs: the outputs of its deployment.
     """
     access = context.access
     with open_api(context, outputs) as api:
@@ -70,17 +70,17 @@ def run(context: Context, outputs: Outputs) -> Iterator[Check]:
 
 
 def raise_for_failures(env: str, checks: Sequence[Check]) -> None:
-    """Return if all checks were passed.
+    """Raise an error unless all checks passed.
 
     Raises:
-        SmokeTestError: one was not.
+        SmokeTestError: a check failed.
     """
     failed = [check for check in checks if not check.ok]
     if failed:
         raise SmokeTestError(
             f"{len(failed)} of {len(checks)} checks failed, the first: {failed[0].model}: {failed[0].name}",
             details=[check.line() for check in failed],
-            remedy=f"`toolkit status --env {env}` shows the endpoints",
+            remedy=f"run `toolkit status --env {env}` to see the endpoints",
         )
 
 
@@ -89,11 +89,11 @@ def _steps(
 ) -> dict[str, Callable[[], str]]:
     steps: dict[str, Callable[[], str]] = {"endpoint InService": lambda: _endpoint(access, model)}
     if model.endpoint_type == "async":
-        # Its requests and answers are objects in S3, and the API does not have it.
+        # Its requests and responses are S3 objects, and the API does not serve it.
         return steps
     steps["runtime invocation"] = lambda: _invoke(access, model)
     steps["API call"] = lambda: _call(api, name)
-    if model.endpoint_type != "serverless":  # SageMaker gives its answers whole
+    if model.endpoint_type != "serverless":  # SageMaker does not stream from serverless endpoints
         steps["streamed API call"] = lambda: _stream(api, name)
     return steps
 
@@ -102,7 +102,7 @@ def _timed(model: str, step: str, action: Callable[[], str]) -> Check:
     started = time.perf_counter()
     try:
         detail, ok = action(), True
-    except (_FindingError, ClientError, BotoCoreError, httpx.HTTPError) as error:
+    except (_CheckFailedError, ClientError, BotoCoreError, httpx.HTTPError) as error:
         detail, ok = str(error) or type(error).__name__, False
     return Check(model, step, ok, time.perf_counter() - started, detail)
 
@@ -110,15 +110,15 @@ def _timed(model: str, step: str, action: Callable[[], str]) -> Check:
 def _endpoint(access: AwsAccess, model: DeployedModel) -> str:
     status = access.sagemaker.describe_endpoint(EndpointName=model.endpoint_name)["EndpointStatus"]
     if status != "InService":
-        raise _FindingError(f"{model.endpoint_name} is {status}")
+        raise _CheckFailedError(f"{model.endpoint_name} is {status}")
     return model.endpoint_name
 
 
 def _invoke(access: AwsAccess, model: DeployedModel) -> str:
-    answer = access.sagemaker_runtime.invoke_endpoint(
+    response = access.sagemaker_runtime.invoke_endpoint(
         EndpointName=model.endpoint_name, ContentType="application/json", Body=json.dumps(PROMPT)
     )
-    return _quoted(_content(answer["Body"].read()))
+    return _quoted(_content(response["Body"].read()))
 
 
 def _call(api: httpx.Client, name: str) -> str:
@@ -141,33 +141,33 @@ def _stream(api: httpx.Client, name: str) -> str:
             first = first or time.perf_counter() - started
             chunks += 1
         else:
-            raise _FindingError(f"the stream ended after {chunks} chunks without [DONE]")
+            raise _CheckFailedError(f"the stream ended after {chunks} chunks without [DONE]")
     if chunks < 2:
-        raise _FindingError(f"the answer came in {chunks} chunk(s): it was not streamed")
+        raise _CheckFailedError(f"the response was not streamed: it arrived in {chunks} chunk(s)")
     return f"{chunks} chunks, the first after {first * 1000:.0f} ms"
 
 
 def _expect_success(response: httpx.Response) -> None:
     if response.status_code != 200:
-        raise _FindingError(f"HTTP {response.status_code}: {response.text[:300]}")
+        raise _CheckFailedError(f"HTTP {response.status_code}: {response.text[:300]}")
 
 
 def _expect_chunk(data: str) -> None:
     try:
         chunk = json.loads(data)
     except ValueError:
-        raise _FindingError(f"an event is not JSON: {data[:200]}") from None
+        raise _CheckFailedError(f"an event is not JSON: {data[:200]}") from None
     if "error" in chunk:
-        raise _FindingError(f"error in mid-stream: {chunk['error'].get('message', data[:200])}")
+        raise _CheckFailedError(f"error in the stream: {chunk['error'].get('message', data[:200])}")
 
 
 def _content(body: bytes) -> str:
     try:
         content = json.loads(body)["choices"][0]["message"]["content"]
     except (ValueError, LookupError, TypeError):
-        raise _FindingError(f"not a chat completion: {body[:200].decode(errors='replace')}") from None
+        raise _CheckFailedError(f"not a chat completion: {body[:200].decode(errors='replace')}") from None
     if not content:
-        raise _FindingError("the answer is empty")
+        raise _CheckFailedError("the response is empty")
     return str(content)
 
 

@@ -1,9 +1,9 @@
-"""Model weights in the model store: where they lie, and how they get there.
+"""Model weights in the model store: their addresses, and uploads.
 
-A model's weights lie under `s3://<model store>/<model>/<digest>/`. The digest is of what the weights are
-(the files' contents, or the hub's repository, commit and the files wanted), so that other weights are
-another address and with it another model in SageMaker. A manifest outside of that prefix, written last,
-says that all of them are there.
+A model's weights have the prefix `s3://<model store>/<model>/<digest>/`. The digest identifies the weights
+(by the files' contents, or by repository, commit and file patterns on the hub), so other weights have another
+address and become another model in SageMaker. A manifest outside the prefix, written last, marks complete
+weights.
 """
 
 from toolkit.staging.addresses import StagedModel, locate, locate_one, variants_with_weights

@@ -1,4 +1,4 @@
-"""Where models' weights will lie, known without touching the weights of the hub."""
+"""Addresses of weights in the model store, computed without accessing the hub."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from toolkit.staging.weights import Origin
 
 @dataclass(frozen=True)
 class StagedModel:
-    """Weights that belong into the model store.
+    """Weights to keep in the model store.
 
     Attributes:
         env: the environment's name.
         name: the model's name, or `model/variant` for a variant with weights of its own.
         bucket: the model store.
-        digest: tells these weights from others of the model.
-        source: what the environment file says of them.
-        origin: where they are taken from.
+        digest: identifies these weights among others of the model.
+        source: the source in the environment file.
+        origin: provides the files.
     """
 
     env: str
@@ -35,55 +35,55 @@ class StagedModel:
 
     @property
     def model(self) -> str:
-        """The model that they are of."""
+        """The model's name."""
         return self.name.partition("/")[0]
 
     @property
     def prefix(self) -> str:
-        """What the keys of their objects begin with; ends in a slash."""
+        """Prefix of their object keys, ending in a slash."""
         return f"{self.model}/{self.digest}/"
 
     @property
     def uri(self) -> str:
-        """The S3 prefix they lie under, ending in a slash."""
+        """S3 URI of the prefix, ending in a slash."""
         return f"s3://{self.bucket}/{self.prefix}"
 
     @property
     def manifest_key(self) -> str:
-        """Their manifest's key: no model's name begins with an underscore."""
+        """Key of their manifest; no model's name begins with an underscore."""
         return f"_manifests/{self.model}/{self.digest}.json"
 
     @property
     def command(self) -> str:
-        """What stages them."""
+        """The command that stages them."""
         return f"toolkit model stage --env {self.env} {self.name}"
 
 
 def variants_with_weights(environment: Environment) -> dict[str, ResolvedVariant]:
-    """Each variant that has weights of its own, by what the place of its weights is called."""
+    """The variants with distinct weights, by the name of the weights: `model` or `model/variant`."""
     variants = [variant for name, model in environment.models.items() for variant in model.all_resolved(name)]
-    # Variants without weights of their own share the model's; any of them stands for it.
+    # Variants without a source share the model's weights; any of them represents the model.
     return {variant.weights: variant for variant in variants}
 
 
 def locate(project: Project, environment: Environment) -> dict[str, StagedModel]:
-    """The weights that belong into the model store, and their addresses there; uploads nothing.
+    """The weights to keep in the model store, with their addresses; uploads nothing.
 
     Raises:
-        InputError: a package or path that the environment file names is not there.
+        InputError: a package or path in the environment file does not exist.
     """
-    found = {
+    located = {
         name: locate_one(project, environment, place)
         for name, place in variants_with_weights(environment).items()
     }
-    return {name: model for name, model in found.items() if model is not None}
+    return {name: model for name, model in located.items() if model is not None}
 
 
 def locate_one(project: Project, environment: Environment, place: ResolvedVariant) -> StagedModel | None:
-    """The address of one variant's weights; None if they are not the model store's business.
+    """The address of one variant's weights; None if they do not belong in the model store.
 
     Raises:
-        InputError: a package or path that the environment file names is not there.
+        InputError: a package or path in the environment file does not exist.
     """
     source = place.source
     where = f"{environment.file}: {'.'.join(map(str, place.path('source')))}"
@@ -92,7 +92,7 @@ def locate_one(project: Project, environment: Environment, place: ResolvedVarian
         origin = files = LocalFiles.of(source, project.root, where)
         content: object = dict(files.digests)
     elif isinstance(source, HubSource) and source.staged:
-        # The environment file cannot be read with staged weights that are not pinned.
+        # The environment file's validation requires a pinned revision.
         assert source.revision is not None  # noqa: S101
         origin = HubRepository(source.hub, source.revision, source.files, where)
         patterns = None if source.files is None else sorted(source.files)

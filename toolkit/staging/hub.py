@@ -1,8 +1,7 @@
-"""Weights of the Hugging Face hub, downloaded with the operator's own access.
+"""Weights from the Hugging Face hub, downloaded with the operator's credentials.
 
-`huggingface_hub` finds the token, lists files, explains refusals and knows what it has cached. Its own
-downloads are not used: it begins a file anew that another process had begun, and a single file of a
-model can have 50 GB.
+`huggingface_hub` finds the token, lists files, raises typed errors and has a cache. Its own downloads are
+not used, because they restart a file that another process had begun (ADR 9).
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ _LISTING_SECONDS = 30
 
 
 class HubRepository:
-    """A model's repository on the hub, at one revision.
+    """A model repository on the hub at one revision.
 
     Args:
         name: `owner/name`.
         revision: the commit.
-        patterns: of the names of the files wanted; None chooses by itself.
+        patterns: file name patterns; None selects by default rules.
         where: the source in the environment file.
     """
 
@@ -46,20 +45,20 @@ class HubRepository:
 
     @property
     def revision(self) -> str | None:
-        """The commit; None before the files were listed."""
+        """The commit; None until the files are listed."""
         return self._commit
 
     @property
     def remote(self) -> bool:
-        """They have to be downloaded."""
+        """Always true: the files must be downloaded."""
         return True
 
     def files(self) -> list[WeightFile]:
-        """The files wanted, by name, as the hub describes them.
+        """The selected files, sorted by name, with size and digest from the hub.
 
         Raises:
-            InputError: there is no such repository, revision or file.
-            PreflightError: the hub does not let us in, or does not answer.
+            InputError: the repository, revision or file does not exist.
+            PreflightError: the hub denies access or is unreachable.
         """
         from huggingface_hub import HfApi
 
@@ -70,38 +69,37 @@ class HubRepository:
                 self._name, revision=self._wanted_revision, files_metadata=True, timeout=_LISTING_SECONDS
             )
         self._commit = info.sha
-        there = {sibling.rfilename: sibling for sibling in info.siblings or []}
-        wanted = selection.choose(self._name, list(there), self._patterns, f"{self._where}.files")
-        return [self._weight_file(there[name]) for name in wanted]
+        siblings = {sibling.rfilename: sibling for sibling in info.siblings or []}
+        selected = selection.choose(self._name, list(siblings), self._patterns, f"{self._where}.files")
+        return [self._weight_file(siblings[name]) for name in selected]
 
     def fetch(self, file: WeightFile, direction: Direction, cancel: CancelToken) -> Path:
-        """Have a file here: from huggingface_hub's cache, from an earlier attempt, or downloaded.
+        """Provide a file: from huggingface_hub's cache, from an earlier attempt, or by download.
 
         Raises:
-            PreflightError: the hub does not let us in or does not answer, sends something else than it
-                says, or there is no space left.
+            PreflightError: the hub denies access, is unreachable or sends corrupt data, or the disk is full.
         """
         from huggingface_hub import try_to_load_from_cache
 
         cached = try_to_load_from_cache(self._name, file.name, revision=self._commit)
-        whole = self._place("whole", file)
+        whole = self._path("whole", file)
         for path in [Path(cached), whole] if isinstance(cached, str) else [whole]:
             if file.is_at(path):
                 direction.skipped(file.size)
                 return path
-        partial = self._place("partial", file)
-        with self._explained(), self._alone(partial, file):
+        partial = self._path("partial", file)
+        with self._explained(), self._exclusive(partial, file):
             self._download(file, partial, direction, cancel)
             whole.parent.mkdir(parents=True, exist_ok=True)
             return partial.rename(whole)
 
     def release(self, file: WeightFile) -> None:
-        """Remove our copy, and folders that are empty without it."""
-        whole = self._place("whole", file)
+        """Delete the downloaded copy and empty parent folders."""
+        whole = self._path("whole", file)
         whole.unlink(missing_ok=True)
-        for path in (whole, self._place("partial", file)):
+        for path in (whole, self._path("partial", file)):
             for parent in path.relative_to(_root()).parents:
-                # The first that is not empty ends it.
+                # rmdir fails on folders that are not empty.
                 with contextlib.suppress(OSError):
                     (_root() / parent).rmdir()
 
@@ -113,11 +111,11 @@ class HubRepository:
     def _weight_file(self, sibling: RepoSibling) -> WeightFile:
         name, lfs = sibling.rfilename, sibling.lfs
         if PurePosixPath(name).is_absolute() or not {"", ".", ".."}.isdisjoint(name.split("/")):
-            raise PreflightError(f"{self._name} has a file with the name {name!r}", where=self._where)
+            raise PreflightError(f"cannot stage {self._name}: unsafe file name {name!r}", where=self._where)
         if lfs is not None:
             return WeightFile(name, lfs.size, lfs.sha256)
         if sibling.size is None or sibling.blob_id is None:
-            raise PreflightError(f"the hub does not say what {name} of {self._name} is")
+            raise PreflightError(f"cannot stage {self._name}: the hub lists {name} without size or digest")
         return WeightFile(name, sibling.size, None, sibling.blob_id)
 
     def _download(self, file: WeightFile, partial: Path, direction: Direction, cancel: CancelToken) -> None:
@@ -126,16 +124,16 @@ class HubRepository:
         from toolkit.staging import download
 
         url = hf_hub_url(self._name, file.name, revision=self._commit)
-        # What an earlier attempt left may be damaged, for example by a power failure: then once more.
+        # A partial file may be corrupt, for example after a power failure: then start over once.
         for _ in range(2):
-            begun = partial.stat().st_size
-            direction.skipped(begun)
-            missing, free = file.size - begun, shutil.disk_usage(partial.parent).free
+            offset = partial.stat().st_size
+            direction.skipped(offset)
+            missing, free = file.size - offset, shutil.disk_usage(partial.parent).free
             if missing > free:
                 raise PreflightError(
-                    f"{file.name} needs {size_text(missing)} more, {size_text(free)} are free",
+                    f"cannot download {file.name}: {size_text(missing)} needed, {size_text(free)} free",
                     where=str(partial.parent),
-                    remedy="make room, or set TOOLKIT_CACHE_DIR to a folder on another disk",
+                    remedy="free disk space, or set TOOLKIT_CACHE_DIR to a folder on another disk",
                 )
             download.resume(url, partial, file.size, direction, cancel)
             if file.is_at(partial):
@@ -143,25 +141,26 @@ class HubRepository:
             direction.skipped(-partial.stat().st_size)
             partial.write_bytes(b"")
         raise PreflightError(
-            f"what the hub sends as {file.name} of {self._name} is damaged: it is not what the hub says",
+            f"cannot stage {self._name}: the hub sends {file.name} with a wrong digest",
             details=[f"expected: {file.sha256 or file.git_blob_id}"],
-            remedy="try again later, or ask the owner of the repository",
+            remedy="retry later, or contact the owner of the repository",
         )
 
     @contextlib.contextmanager
-    def _alone(self, partial: Path, file: WeightFile) -> Iterator[None]:
+    def _exclusive(self, partial: Path, file: WeightFile) -> Iterator[None]:
         partial.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("ab") as lock:
             try:
+                # On the file itself, which a lock file of filelock could outlive or precede.
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise PreflightError(
-                    f"another process downloads {file.name} of {self._name} just now",
-                    remedy="wait until it has ended",
+                    f"another process is downloading {file.name} of {self._name}",
+                    remedy="wait for it to end",
                 ) from None
             yield
 
-    def _place(self, state: str, file: WeightFile) -> Path:
+    def _path(self, state: str, file: WeightFile) -> Path:
         repository = self._name.replace("/", "--")
         return _root() / repository / str(self._commit) / state / file.name
 

@@ -1,4 +1,4 @@
-"""What huggingface_hub raises, as errors that a user can act on."""
+"""Convert errors of huggingface_hub to the toolkit's errors."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
 
 @contextmanager
 def explained(repository: str, revision: str, where: str) -> Iterator[None]:
-    """Turn what goes wrong with the hub into readable errors.
+    """Convert errors in this block.
 
     Args:
-        repository: the repository asked for.
+        repository: the repository.
         revision: its commit.
         where: the source in the environment file.
 
     Raises:
-        InputError: there is no such repository, revision or file.
-        PreflightError: the hub does not let us in or does not answer, or the disk takes no more.
+        InputError: the repository, revision or file does not exist.
+        PreflightError: the hub denies access or is unreachable, or a file cannot be written.
     """
     try:
         yield
@@ -44,26 +44,25 @@ def explained(repository: str, revision: str, where: str) -> Iterator[None]:
         raise _refused(error, repository, revision, where) from error
     except OfflineModeIsEnabled as error:
         raise PreflightError(
-            "huggingface_hub is told to stay offline", remedy="unset HF_HUB_OFFLINE"
+            "cannot reach the hub: HF_HUB_OFFLINE is set", remedy="unset HF_HUB_OFFLINE"
         ) from error
     except HFValidationError as error:
-        raise InputError(f"the hub takes no such name: {error}", where=where) from error
+        raise InputError(f"invalid Hugging Face repository name: {error}", where=where) from error
     except json.JSONDecodeError as error:
         raise PreflightError(
-            "what answers is no hub", where=constants.ENDPOINT, remedy="check the network and HF_ENDPOINT"
+            "not a Hugging Face hub", where=constants.ENDPOINT, remedy="check the network and HF_ENDPOINT"
         ) from error
     except httpx2.RequestError as error:
         raise PreflightError(
-            f"the hub does not answer: {error or type(error).__name__}",
+            f"cannot reach the hub: {error or type(error).__name__}",
             where=constants.ENDPOINT,
-            remedy="check the network (HTTPS_PROXY, HF_ENDPOINT) and run the command again: it goes on"
-            " where it stopped",
+            remedy="check the network (HTTPS_PROXY, HF_ENDPOINT) and run the command again to resume",
         ) from error
     except OSError as error:
         raise PreflightError(
-            f"a download cannot be written: {error.strerror or error}",
+            f"cannot write a download: {error.strerror or error}",
             where=str(error.filename or cache_dir()),
-            remedy="make room, or set TOOLKIT_CACHE_DIR to a folder on another disk",
+            remedy="free disk space, or set TOOLKIT_CACHE_DIR to a folder on another disk",
         ) from error
 
 
@@ -71,29 +70,35 @@ def _refused(error: HfHubHTTPError, repository: str, revision: str, where: str) 
     page = f"{constants.ENDPOINT}/{repository}"
     logged_in = get_token() is not None
     if isinstance(error, GatedRepoError):
-        how = f"accept its terms on {page}" + ("" if logged_in else f", and {_LOG_IN}")
+        remedy = f"accept its terms on {page}" + ("" if logged_in else f", and {_LOG_IN}")
         if logged_in:
-            how += (
-                " with the account of your token; a fine-grained token must be allowed to read gated models"
+            remedy += (
+                " with the account of your token; a fine-grained token needs permission to read gated models"
             )
-        return PreflightError(f"{repository} is gated: the hub does not let you in", where=where, remedy=how)
+        return PreflightError(f"cannot access {repository}: it is gated", where=where, remedy=remedy)
     if isinstance(error, RevisionNotFoundError):
         message = f"{repository} has no revision {revision}"
         return InputError(message, where=f"{where}.revision", remedy=f"see {page}/commits/main")
     if isinstance(error, RemoteEntryNotFoundError):
-        return PreflightError(f"a file of {repository} is gone", where=page, remedy="run the command again")
-    status = error.response.status_code
-    # Who is not logged in is not told that there is no such repository.
-    if isinstance(error, RepositoryNotFoundError) or (status == HTTPStatus.UNAUTHORIZED and not logged_in):
-        how = "correct the name, or if it is private: " + (
-            "use a token that may read it" if logged_in else _LOG_IN
+        return PreflightError(
+            f"cannot download a file of {repository}: it no longer exists",
+            where=page,
+            remedy="run the command again",
         )
-        return InputError(f"the hub shows you no model {repository}", where=f"{where}.hub", remedy=how)
+    status = error.response.status_code
+    # Without a token, the hub also returns 401 for repositories that do not exist.
+    if isinstance(error, RepositoryNotFoundError) or (status == HTTPStatus.UNAUTHORIZED and not logged_in):
+        remedy = "correct the name; if it is private, " + (
+            "use a token with read access" if logged_in else _LOG_IN
+        )
+        return InputError(
+            f"cannot find the model {repository} on the hub", where=f"{where}.hub", remedy=remedy
+        )
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        message = f"the hub does not accept your token for {repository} ({status})"
-        return PreflightError(message, where=where, remedy=f"{_LOG_IN}, with a token that may read it")
+        message = f"cannot access {repository}: the hub rejected your token ({status})"
+        return PreflightError(message, where=where, remedy=f"{_LOG_IN}, with a token that has read access")
     return PreflightError(
-        f"the hub answers {status}: {error.server_message or 'no reason given'}",
+        f"the hub failed with HTTP {status}: {error.server_message or 'no reason given'}",
         where=constants.ENDPOINT,
-        remedy="run the command again later: it goes on where it stopped",
+        remedy="run the command again later to resume",
     )

@@ -1,4 +1,4 @@
-"""Which models of an environment have their weights in the model store."""
+"""List the weights of an environment and whether they are staged."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class StoredModel:
 
     Attributes:
         model: the model's name, or `model/variant` for a variant with weights of its own.
-        source: where they come from, as `kind: value`.
-        uri: the S3 prefix that SageMaker mounts; None if it mounts none, or if it cannot be told.
-        staged: whether they are all in the model store; None if they need not be staged.
-        note: why they need not be staged, or cannot be.
-        manifest: what was staged.
+        source: the source, as `kind: value`.
+        uri: the S3 prefix that SageMaker mounts; None if there is none or it is unknown.
+        staged: whether they are complete in the model store; None if staging is not needed.
+        note: why staging is not needed or not possible.
+        manifest: the manifest, if staged.
     """
 
     model: str
@@ -44,11 +44,12 @@ class StoredModel:
 def inventory(access: AwsAccess, project: Project, environment: Environment) -> list[StoredModel]:
     """All weights of an environment, in the order of its file."""
     return [
-        _look_at(access, project, environment, place) for place in variants_with_weights(environment).values()
+        _stored_model(access, project, environment, place)
+        for place in variants_with_weights(environment).values()
     ]
 
 
-def _look_at(
+def _stored_model(
     access: AwsAccess, project: Project, environment: Environment, place: ResolvedVariant
 ) -> StoredModel:
     name, source = place.weights, place.source
@@ -68,14 +69,14 @@ def _look_at(
 
 
 def not_staged_reason(source: Source | None) -> str:
-    """Why there is nothing to stage of a source."""
+    """Why a source needs no staging."""
     if source is None:
-        return "the image brings them along"
+        return "the image contains them"
     if isinstance(source, S3Source):
-        return "they lie in S3 already"
+        return "they are already in S3"
     if isinstance(source, ServerSource):
-        return "the server that is named has them"
-    return "the container loads them from the hub"
+        return "the server has them"
+    return "the container downloads them from the hub"
 
 
 def _describe(source: Source | None) -> str:

@@ -1,4 +1,4 @@
-"""Weights of this machine: a file that a Python package carries, or a path."""
+"""Local weights: a file in a Python package, or a path."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from toolkit.staging.weights import WeightFile
 
 @dataclass(frozen=True)
 class LocalFiles:
-    """Weights that lie on this machine, as they were when they were looked at.
+    """Local weight files and their digests.
 
     Attributes:
-        paths: each file by its name below the model's prefix.
+        paths: files by name below the model's prefix.
         digests: SHA-256 of each.
     """
 
@@ -29,15 +29,15 @@ class LocalFiles:
 
     @classmethod
     def of(cls, source: PackageSource | PathSource, root: Path, where: str) -> LocalFiles:
-        """Look at a source's files.
+        """Find and hash the files of a source.
 
         Args:
-            source: what the environment file names.
-            root: what paths are relative to.
+            source: the source in the environment file.
+            root: base of relative paths.
             where: the source in the environment file.
 
         Raises:
-            InputError: a package or path that the source names is not there.
+            InputError: the package or path does not exist.
         """
         if isinstance(source, PackageSource):
             path = _file_of_package(source, where)
@@ -48,11 +48,11 @@ class LocalFiles:
 
     @property
     def revision(self) -> None:
-        """Files of this machine have none."""
+        """None: local files have no commit."""
 
     @property
     def remote(self) -> bool:
-        """They are here."""
+        """Always false: the files are local."""
         return False
 
     def files(self) -> list[WeightFile]:
@@ -63,18 +63,18 @@ class LocalFiles:
         ]
 
     def fetch(self, file: WeightFile, direction: Direction, cancel: CancelToken) -> Path:  # noqa: ARG002
-        """The file, if it is still the same.
+        """The file, if unchanged.
 
         Raises:
-            InputError: it was changed since it was looked at, so that its address is another one.
+            InputError: it has changed since it was hashed, and with it its address.
         """
         path = self.paths[file.name]
         if not file.is_at(path):
-            raise InputError(f"{path} was changed in the meantime", remedy="run the command again")
+            raise InputError(f"{path} has changed during the command", remedy="run the command again")
         return path
 
     def release(self, file: WeightFile) -> None:
-        """Leave the file: it is not ours."""
+        """Keep the file: it belongs to the user."""
 
 
 def _file_of_package(source: PackageSource, where: str) -> Path:
@@ -98,8 +98,8 @@ def _files_of_path(path: Path, where: str) -> dict[str, Path]:
     files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else []
     if not files:
         raise InputError(
-            f"{path} is {'an empty folder' if path.is_dir() else 'neither a file nor a folder'}",
+            f"{path} {'is an empty folder' if path.is_dir() else 'does not exist'}",
             where=f"{where}.path",
-            remedy="give the path of the weights, relative to the project",
+            remedy="set `path` to the weights, relative to the project",
         )
     return {file.relative_to(path).as_posix(): file for file in files}

@@ -1,4 +1,4 @@
-"""The record that a model's weights are all there: written last, outside of their prefix."""
+"""The manifest of complete weights, written last and outside their prefix."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What was staged.
+    """A record of staged weights.
 
     Attributes:
         model: the model's name in the environment file.
-        uri: the S3 prefix it lies under.
-        source: the source as the environment file has it.
-        revision: the commit of the hub's repository; None for weights of the operator's machine.
-        files: all files, by name.
+        uri: the S3 prefix of the weights.
+        source: the source in the environment file.
+        revision: the commit on the hub; None for local weights.
+        files: all files, sorted by name.
         staged_at: UTC, ISO 8601.
-        staged_by: ARN of who staged it.
+        staged_by: ARN of the caller.
     """
 
     model: str
@@ -46,19 +46,19 @@ class Manifest:
 
     @property
     def size(self) -> int:
-        """Bytes of all files together."""
+        """Total size in bytes."""
         return sum(file.size for file in self.files)
 
     def to_json(self) -> str:
-        """As it is stored."""
+        """Serialize it for the store."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
-        """Read what `to_json` wrote; what a later version added is left out.
+        """Parse the output of `to_json`; unknown members are ignored.
 
         Raises:
-            ValueError: the text is no manifest.
+            ValueError: the text is not a manifest.
         """
         try:
             data = json.loads(text)
@@ -68,4 +68,4 @@ class Manifest:
             )
             return cls(**known)
         except (KeyError, TypeError) as error:
-            raise ValueError(f"no manifest: {error!r}") from error
+            raise ValueError(f"not a manifest: {error!r}") from error

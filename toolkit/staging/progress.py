@@ -1,4 +1,4 @@
-"""How far a transfer is: bytes, rate, time left, files."""
+"""Progress of a transfer: bytes, rate, time left and files."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 
 from toolkit.console import Progress
 
-# Rates are of this last while: long enough to be steady, short enough to follow a change.
+# Rates average over this time: long enough to be steady, short enough to follow a change.
 _WINDOW_SECONDS = 15.0
 _REDRAW_SECONDS = 0.1
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def size_text(count: float) -> str:
-    """A number of bytes for people, such as `1.5 GiB`."""
+    """Format a number of bytes, such as `1.5 GiB`."""
     unit = 0
     while count >= 1024 and unit < len(_UNITS) - 1:
         count /= 1024
@@ -25,20 +25,23 @@ def size_text(count: float) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """A length of time for people, such as `3 min`."""
+    """Format a duration, such as `3 min`."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 class Direction:
-    """One direction that bytes take.
+    """Counts the bytes of one direction, upload or download.
+
+    rich.progress is not used for the rate: it counts bytes that were already there, and keeps the
+    last rate of a stalled transfer.
 
     Args:
-        done_text: what has happened to bytes that took it, such as "uploaded".
-        total: bytes that will have taken it in the end.
+        done_text: participle for the display, such as "uploaded".
+        total: expected bytes.
         changed: called after each change.
-        clock: seconds that only grow.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class Direction:
         self._samples: deque[tuple[float, int]] = deque([(clock(), 0)])
 
     def moved(self, count: int) -> None:
-        """Bytes went through."""
+        """Count bytes transferred; negative for bytes to send again."""
         now = self._clock()
         with self._lock:
             self._done += count
@@ -65,13 +68,13 @@ class Direction:
         self._changed()
 
     def skipped(self, count: int) -> None:
-        """Bytes need not go through, as they are there already; fewer than none if they must again."""
+        """Count bytes that are already there; negative if they must be transferred after all."""
         with self._lock:
             self._done += count
         self._changed()
 
     def rate(self) -> float:
-        """Bytes a second of late; 0 before the first."""
+        """Recent bytes per second; 0 before the first byte."""
         with self._lock:
             begin, before = self._samples[0]
             moved = self._moved - before
@@ -79,12 +82,12 @@ class Direction:
         return moved / seconds if seconds > 0 else 0.0
 
     def seconds_left(self) -> float | None:
-        """Time until all is through, if it goes on as of late; None if that cannot be said."""
-        left = self._total - self._done
-        if left <= 0:
+        """Remaining time at the recent rate; None without a rate."""
+        remaining = self._total - self._done
+        if remaining <= 0:
             return 0.0
         rate = self.rate()
-        return left / rate if rate > 0 else None
+        return remaining / rate if rate > 0 else None
 
     def __str__(self) -> str:
         text = f"{self._text} {size_text(self._done)} of {size_text(self._total)}"
@@ -93,14 +96,14 @@ class Direction:
 
 
 class TransferProgress:
-    """A transfer's progress, shown as one line.
+    """Shows the progress of a transfer as one line.
 
     Args:
-        progress: where to show it.
-        files: how many files there are.
-        total: bytes they have together.
-        directions: what happens to each byte, one direction after the other.
-        clock: seconds that only grow.
+        progress: the console's progress.
+        files: number of files.
+        total: their total size in bytes.
+        directions: participles such as "downloaded", one per direction.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -120,7 +123,7 @@ class TransferProgress:
         self.directions = [Direction(name, total, self._show, clock) for name in directions]
 
     def file_done(self) -> None:
-        """One more file is where it belongs."""
+        """Count a completed file."""
         with self._lock:
             self._files_done += 1
         self._show()
@@ -128,9 +131,9 @@ class TransferProgress:
     def __str__(self) -> str:
         parts = [f"file {min(self._files_done + 1, self._files)} of {self._files}"]
         parts += [str(direction) for direction in self.directions]
-        left = [direction.seconds_left() for direction in self.directions]
-        known = [seconds for seconds in left if seconds is not None]
-        if known and len(known) == len(left) and max(known) > 0:
+        estimates = [direction.seconds_left() for direction in self.directions]
+        known = [seconds for seconds in estimates if seconds is not None]
+        if known and len(known) == len(estimates) and max(known) > 0:
             parts.append(f"{duration_text(max(known))} left")
         return ", ".join(parts)
 

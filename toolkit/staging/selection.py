@@ -1,4 +1,4 @@
-"""Which of a repository's files make up the model."""
+"""Select the files of a repository that make up the model."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from fnmatch import fnmatchcase
 
 from toolkit.errors import InputError
 
-# Other forms of the same weights, which nothing reads where there are safetensors.
+# Other formats of the same weights, unused if there are safetensors.
 _OTHER_FORMS = re.compile(r".*\.(bin|ckpt|gguf|h5|msgpack|onnx|onnx_data|ot|pt|pth|tflite)")
 _PART = re.compile(r"-\d+-of-\d+(?=\.gguf$)")
 _SHOWN_NAMES = 20
 
 
 def choose(repository: str, names: Sequence[str], patterns: Sequence[str] | None, where: str) -> list[str]:
-    """The names of the files wanted, sorted.
+    """The names of the selected files, sorted.
 
     Args:
-        repository: `owner/name`, to speak of it.
+        repository: `owner/name`, for messages.
         names: all files.
-        patterns: what the environment file wants; None takes all that an engine may need.
+        patterns: patterns of the environment file; None selects every file an engine may need.
         where: the patterns in the environment file.
 
     Raises:
-        InputError: the patterns want nothing, or are needed to choose between several models.
+        InputError: no file matches, or patterns are needed to choose between several models.
     """
     if patterns is None:
         return _by_default(repository, sorted(names), where)
-    # A pattern with a slash at its end is a folder, as everywhere with the hub.
-    whole = [f"{pattern}*" if pattern.endswith("/") else pattern for pattern in patterns]
-    wanted = sorted(name for name in names if any(fnmatchcase(name, pattern) for pattern in whole))
-    if not wanted:
+    # A trailing slash selects a folder, as in huggingface_hub.
+    globs = [f"{pattern}*" if pattern.endswith("/") else pattern for pattern in patterns]
+    selected = sorted(name for name in names if any(fnmatchcase(name, pattern) for pattern in globs))
+    if not selected:
         raise InputError(
-            f"none of the {len(names)} files of {repository} is wanted",
+            f"no file of {repository} matches the patterns ({len(names)} files)",
             where=where,
             details=_shown(sorted(names)),
             remedy="correct the patterns",
         )
-    return wanted
+    return selected
 
 
 def _by_default(repository: str, names: list[str], where: str) -> list[str]:
@@ -47,10 +47,10 @@ def _by_default(repository: str, names: list[str], where: str) -> list[str]:
     ggufs = [name for name in names if name.endswith(".gguf")]
     if len({_PART.sub("", name) for name in ggufs}) > 1:
         raise InputError(
-            f"{repository} has several models in one: {len(ggufs)} GGUF files",
+            f"{repository} contains several models: {len(ggufs)} GGUF files",
             where=where,
             details=_shown(ggufs),
-            remedy="name the one you want in `files`, with patterns for further files that it needs",
+            remedy="select one with patterns in `files`, including the other files it needs",
         )
     if not names:
         raise InputError(f"{repository} has no files", where=where)

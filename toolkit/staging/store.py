@@ -1,4 +1,4 @@
-"""The model store: a bucket with each model's weights under a prefix of their own, and their manifests."""
+"""The model store: a bucket with a prefix for each model's weights, and their manifests."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from toolkit.staging.manifest import Manifest, StoredFile
 from toolkit.staging.progress import Direction
 from toolkit.staging.weights import WeightFile
 
-# An upload that somebody else finished or ended in between is begun again.
+# An upload that another process completed or aborted is restarted.
 _ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
 class ModelStore:
-    """One model's place in the model store.
+    """One model's weights in the model store.
 
     Attributes:
         access: the account.
@@ -36,11 +36,11 @@ class ModelStore:
     model: StagedModel
 
     def check(self) -> None:
-        """See that the bucket is the account's own: names of buckets can be guessed, and taken by others.
+        """Check that the account owns the bucket: others can guess and claim bucket names.
 
         Raises:
-            PreflightError: it is not, or there is none.
-            botocore.exceptions.ClientError: AWS could not be asked.
+            PreflightError: another account owns it, or it does not exist.
+            botocore.exceptions.ClientError: the request failed.
         """
         account, bucket = self.access.account_id, self.model.bucket
         try:
@@ -49,36 +49,36 @@ class ModelStore:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if status == HTTPStatus.NOT_FOUND:
                 message = f"account {account} has no model store {bucket}"
-                remedy = (
-                    f"an administrator of the account runs `toolkit bootstrap --env {self.model.env}` once"
-                )
+                remedy = f"ask an administrator to run `toolkit bootstrap --env {self.model.env}` once"
             elif status == HTTPStatus.FORBIDDEN:
-                message = f"the model store {bucket} is not of account {account}, or you may not look at it"
-                remedy = "s3:ListBucket on it is needed (docs/how-to/model-weights.md)"
+                message = (
+                    f"cannot access the model store {bucket}: no permission, or not of account {account}"
+                )
+                remedy = "grant s3:ListBucket on the bucket (docs/how-to/model-weights.md)"
             else:
                 raise
             raise PreflightError(message, remedy=remedy) from error
 
     def manifest(self) -> Manifest | None:
-        """The model's manifest if all that it names is there; None if not, or if there is none.
+        """The model's manifest if all its files exist; None otherwise.
 
         Raises:
-            botocore.exceptions.ClientError: the bucket is missing or may not be read.
+            botocore.exceptions.ClientError: the bucket does not exist or is not readable.
         """
         try:
-            answer = self.access.s3.get_object(Bucket=self.model.bucket, Key=self.model.manifest_key)
+            response = self.access.s3.get_object(Bucket=self.model.bucket, Key=self.model.manifest_key)
         except self.access.s3.exceptions.NoSuchKey:
             return None
         try:
-            manifest = Manifest.from_json(answer["Body"].read().decode())
+            manifest = Manifest.from_json(response["Body"].read().decode())
         except ValueError:
             return None
-        there = self._sizes()
-        whole = all(there.get(file.name) == file.size for file in manifest.files)
-        return manifest if whole else None
+        sizes = self._sizes()
+        complete = all(sizes.get(file.name) == file.size for file in manifest.files)
+        return manifest if complete else None
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """Mark the model as complete."""
+        """Mark the weights as complete."""
         self.access.s3.put_object(
             Bucket=self.model.bucket,
             Key=self.model.manifest_key,
@@ -87,7 +87,7 @@ class ModelStore:
         )
 
     def holds(self, file: WeightFile) -> StoredFile | None:
-        """The file as it lies in the store; None if it does not, or is another one."""
+        """The stored file; None if it is missing or differs."""
         try:
             head = self.access.s3.head_object(Bucket=self.model.bucket, Key=self.model.prefix + file.name)
         except ClientError as error:
@@ -104,10 +104,10 @@ class ModelStore:
     def put(
         self, file: WeightFile, path: Path, executor: Executor, direction: Direction, cancel: CancelToken
     ) -> StoredFile:
-        """Upload a file, or what is missing of it.
+        """Upload a file, or its missing parts.
 
         Raises:
-            InputError: the file was changed meanwhile.
+            InputError: the file changed meanwhile.
             botocore.exceptions.ClientError: S3 refused.
         """
         sha256 = digests.sha256(path)

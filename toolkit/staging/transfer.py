@@ -1,4 +1,4 @@
-"""Bringing weights into the model store: several files at once, and nothing twice."""
+"""Stage weights: transfer several files concurrently, each only once."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from toolkit.staging.progress import TransferProgress
 from toolkit.staging.store import ModelStore
 from toolkit.staging.weights import WeightFile
 
-# While one file is uploaded the next is downloaded; more would need more room on the disk.
+# Downloads the next file while one is uploaded; more would need more disk space.
 FILES_AT_ONCE = 3
-# botocore keeps ten connections.
+# botocore's connection pool has ten connections.
 PARTS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
 class Staged:
-    """The outcome for one model.
+    """The result for one model.
 
     Attributes:
-        manifest: what lies in the model store.
-        uploaded: how many files were sent now.
+        manifest: the manifest in the model store.
+        uploaded: number of files uploaded by this run.
     """
 
     manifest: Manifest
@@ -37,16 +37,16 @@ class Staged:
 
 
 def upload(access: AwsAccess, staged: Mapping[str, StagedModel], console: Console) -> int:
-    """See that all weights are in the model store before anything refers to them.
+    """Upload missing weights before Terraform refers to them.
 
-    Weights of this machine are uploaded if they are missing; those of the hub, which take long and may need
-    a token, must have been staged before.
+    Only local weights are uploaded. Weights from the hub take long and may need a token, so they must be
+    staged beforehand.
 
     Returns:
         The number of files uploaded.
 
     Raises:
-        PreflightError: weights of the hub are not in the model store.
+        PreflightError: weights from the hub are not staged.
         InterruptedByUserError: Ctrl-C.
     """
     missing = [model for model in staged.values() if ModelStore(access, model).manifest() is None]
@@ -61,12 +61,12 @@ def upload(access: AwsAccess, staged: Mapping[str, StagedModel], console: Consol
 
 
 def stage(access: AwsAccess, model: StagedModel, console: Console) -> Staged:
-    """Bring a model's weights into the model store, as far as they are not there, and write the manifest.
+    """Transfer a model's missing weights to the model store and write the manifest.
 
     Raises:
         InputError: the source does not exist, or changed meanwhile.
-        PreflightError: the source cannot be reached, is damaged, or there is no room for it.
-        InterruptedByUserError: Ctrl-C; what was transferred is kept.
+        PreflightError: the source is unreachable or corrupt, or the disk is full.
+        InterruptedByUserError: Ctrl-C; completed transfers are kept.
         botocore.exceptions.ClientError: S3 refused.
     """
     store = ModelStore(access, model)
@@ -79,8 +79,8 @@ def stage(access: AwsAccess, model: StagedModel, console: Console) -> Staged:
             stored = _Transfer(store, model, progress).run()
         except KeyboardInterrupt:
             raise InterruptedByUserError(
-                f"stopped staging {model.name}; what was transferred is kept",
-                remedy=f"`{model.command}` goes on where it stopped",
+                f"staging {model.name} was interrupted; completed transfers are kept",
+                remedy=f"resume with `{model.command}`",
             ) from None
     manifest = Manifest(
         model=model.name,
@@ -107,13 +107,13 @@ class _Transfer:
         )
 
     def run(self) -> list[tuple[StoredFile, bool]]:
-        """Transfer all files; the first failure ends the others.
+        """Transfer all files; the first failure cancels the others.
 
         Returns:
-            Each file as stored, and whether it was sent now.
+            Each stored file, and whether this run uploaded it.
         """
         with DaemonThreads(PARTS_AT_ONCE, "part") as parts, DaemonThreads(FILES_AT_ONCE, "file") as pool:
-            futures = [pool.submit(self._bring, file, parts) for file in self._files]
+            futures = [pool.submit(self._transfer_file, file, parts) for file in self._files]
             try:
                 for future in as_completed(futures):
                     future.result()
@@ -124,16 +124,16 @@ class _Transfer:
                 raise
         return [future.result() for future in futures]
 
-    def _bring(self, file: WeightFile, parts: Executor) -> tuple[StoredFile, bool]:
+    def _transfer_file(self, file: WeightFile, parts: Executor) -> tuple[StoredFile, bool]:
         self._cancel.check()
-        there = self._store.holds(file)
-        if there is None:
+        existing = self._store.holds(file)
+        if existing is None:
             path = self._origin.fetch(file, self._progress.directions[0], self._cancel)
             stored = self._store.put(file, path, parts, self._progress.directions[-1], self._cancel)
         else:
-            stored = there
+            stored = existing
             for direction in self._progress.directions:
                 direction.skipped(file.size)
         self._origin.release(file)
         self._progress.file_done()
-        return stored, there is None
+        return stored, existing is None

@@ -1,4 +1,4 @@
-"""The files that make up a model's weights, and where they are taken from."""
+"""The files of a model's weights, and the interface of their origins."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from toolkit.staging.progress import Direction
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One file, as it must be.
+    """The expected name, size and digest of a file.
 
     Attributes:
         name: its path below the model's prefix, with slashes.
         size: bytes.
         sha256: hex digest of its content; None if only `git_blob_id` is known.
-        git_blob_id: git's id of its content: how the hub knows files that are not in Git LFS.
+        git_blob_id: git's object ID, which the hub lists for files outside Git LFS.
     """
 
     name: str
@@ -28,7 +28,7 @@ class WeightFile:
     git_blob_id: str | None = None
 
     def is_at(self, path: Path) -> bool:
-        """Whether a file on this machine is this one, to the last byte."""
+        """Whether a local file has this content."""
         if not path.is_file() or path.stat().st_size != self.size:
             return False
         if self.sha256 is not None:
@@ -37,32 +37,32 @@ class WeightFile:
 
 
 class Origin(Protocol):
-    """Where weights are taken from. `fetch` and `release` are called from several threads."""
+    """A source of weights. Several threads call `fetch` and `release`."""
 
     @property
     def revision(self) -> str | None:
-        """The commit that `files` are of, where there are commits."""
+        """The commit of the files, if the origin has commits."""
         ...
 
     @property
     def remote(self) -> bool:
-        """Whether files have to be downloaded."""
+        """Whether files must be downloaded."""
         ...
 
     def files(self) -> list[WeightFile]:
-        """What there is."""
+        """All files."""
         ...
 
     def fetch(self, file: WeightFile, direction: Direction, cancel: CancelToken) -> Path:
-        """Have a file on this machine, verified.
+        """Provide a verified local copy of a file.
 
         Args:
             file: one of `files`.
-            direction: told of bytes that come in, or were here before.
-            cancel: ends the work.
+            direction: counts bytes received, or already local.
+            cancel: stops the download.
         """
         ...
 
     def release(self, file: WeightFile) -> None:
-        """The file is in the model store: what was only here on the way there may go."""
+        """Delete temporary copies, after the file is in the model store."""
         ...

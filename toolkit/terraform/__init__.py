@@ -1,4 +1,4 @@
-"""Runs Terraform: the one place that does.
+"""Run Terraform. No other package does.
 
     program = discover(project, console)
     workspace = Workspace(
@@ -6,20 +6,20 @@
         stack=project.stack("inference"), directory=project.environment_build("dev") / "inference",
         var_file=…, backend_file=…, environment={"AWS_REGION": "us-east-1", "AWS_PROFILE": None},
     )
-    workspace.init()                     # skipped when nothing it depends on changed
+    workspace.init()                     # skipped if nothing it depends on has changed
     plan = workspace.plan()              # or plan(destroy=True)
     if plan.has_changes:
         workspace.apply(plan)
     workspace.outputs()                  # {"api_id": "abc123", …}
 
-    state_file.parse(content, where).outputs   # the same of a state file, without Terraform
+    state_file.parse(content, where).outputs    # outputs from a state file, without Terraform
 
-    workspace.show(plan)                 # Terraform's JSON of a plan, or without one of the state
+    workspace.show(plan)                 # Terraform's JSON of a plan or, without one, of the state
     workspace.validate()                 # after init; works without a backend_file
-    program.describe(), program.as_dict()    # for people and for machines
+    program.describe(), program.as_dict()    # for people and for --json
 
-All of them raise the toolkit's errors: TerraformError (exit 5), StateError (locked or stale, exit 9),
-InterruptedByUserError (exit 130, after Terraform has ended safely), PreflightError (no usable program).
+They raise TerraformError (exit 5), StateError (locked or stale, exit 9), InterruptedByUserError (exit 130,
+after Terraform has stopped gracefully) and PreflightError (no usable program).
 """
 
 from toolkit.terraform.plan import Plan

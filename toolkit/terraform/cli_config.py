@@ -1,7 +1,7 @@
-"""Terraform's CLI configuration for the toolkit's own runs: the user's settings, plus where providers are.
+"""Terraform's CLI configuration for the toolkit's runs: the user's settings plus provider mirrors.
 
-The user's files are read and never written. Tokens in them reach Terraform as environment variables, so
-that no copy of a secret is made.
+The user's files are read and never written. Their tokens reach Terraform as environment variables, so that
+no secret is copied to a file.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from toolkit.terraform.program import Program
 
 @dataclass(frozen=True)
 class Mirror:
-    """A folder that holds provider packages in Terraform's mirror layout.
+    """A folder with provider packages in Terraform's mirror layout.
 
     Attributes:
-        path: the folder above the hosts' folders.
-        providers: addresses of what it has for this platform, "registry.terraform.io/hashicorp/aws".
-        origin: why it is used, for messages.
+        path: the folder above the host folders.
+        providers: addresses of its providers for this platform, "registry.terraform.io/hashicorp/aws".
+        origin: how it was found, for messages.
     """
 
     path: Path
@@ -36,15 +36,15 @@ class Mirror:
 
 @dataclass(frozen=True)
 class UserConfig:
-    """What the user's CLI configuration says.
+    """The user's CLI configuration.
 
     Attributes:
-        files: where it was found.
-        digest: of all that they say.
-        statements: what can be carried over as it is.
-        tokens: environment variables that hand over the tokens of its `credentials` blocks.
-        has_provider_installation: the user decides where providers come from.
-        has_plugin_cache: the user has a plugin cache.
+        files: the files read.
+        digest: of their contents.
+        statements: statements to copy unchanged.
+        tokens: environment variables for the tokens in its `credentials` blocks.
+        has_provider_installation: whether it configures provider sources.
+        has_plugin_cache: whether it sets a plugin cache.
     """
 
     files: tuple[Path, ...] = ()
@@ -56,7 +56,7 @@ class UserConfig:
 
 
 def read_user_config(program: Program) -> UserConfig:
-    """Read the files that Terraform itself would read; a file that does not exist says nothing."""
+    """Read the files that Terraform would read; missing files count as empty."""
     files = tuple(file for file in _user_files(program) if file.is_file())
     statements: list[str] = []
     tokens: dict[str, str] = {}
@@ -93,7 +93,7 @@ def _user_files(program: Program) -> list[Path]:
         xdg = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "opentofu" / "tofurc"
         rc = next((file for file in (home / ".tofurc", rc, xdg) if file.is_file()), rc)
     folder = home / ".terraform.d"
-    # What `terraform login` wrote is left out: Terraform finds that file whatever the configuration.
+    # Terraform reads the credentials file of `terraform login` whatever the configuration.
     return [
         rc,
         *sorted({*folder.glob("*.tfrc"), *folder.glob("*.tfrc.json")} - {folder / "credentials.tfrc.json"}),
@@ -106,22 +106,22 @@ def _named_file() -> Path | None:
 
 
 def _from_json(text: str) -> list[hcl.Statement]:
-    """The same for a configuration file in JSON; nested settings become HCL's blocks."""
+    """Statements of a JSON configuration file; nested settings become HCL blocks."""
     try:
         settings = json.loads(text)
     except ValueError:
         return []
-    found = []
+    parsed = []
     for keyword, value in settings.items():
         blocks = value.items() if isinstance(value, dict) and keyword != "provider_installation" else None
         for label, body in blocks or [(None, value)]:
             if label is None:
-                found.append(_attribute(keyword, body))
+                parsed.append(_attribute(keyword, body))
             else:
                 inside = "\n".join(_attribute(key, item).text for key, item in body.items())
                 text_ = f'{keyword} "{label}" {{\n{inside}\n}}'
-                found.append(hcl.Statement(keyword, (label,), text_, inside, is_block=True))
-    return found
+                parsed.append(hcl.Statement(keyword, (label,), text_, inside, is_block=True))
+    return parsed
 
 
 def _attribute(name: str, value: object) -> hcl.Statement:
@@ -142,8 +142,8 @@ def _expression(value: object) -> str:
 def _token(credentials: hcl.Statement) -> dict[str, str]:
     if not credentials.labels:
         return {}
-    token = next((each.string() for each in credentials.children() if each.keyword == "token"), None)
-    # The form in which Terraform reads a host's token from the environment.
+    token = next((child.string() for child in credentials.children() if child.keyword == "token"), None)
+    # Terraform's variable for the token of a host.
     name = "TF_TOKEN_" + credentials.labels[0].replace("-", "__").replace(".", "_")
     return {name: token} if token and name not in os.environ else {}
 
@@ -151,14 +151,14 @@ def _token(credentials: hcl.Statement) -> dict[str, str]:
 def environment(
     program: Program, mirrors: Sequence[Mirror] = (), plugin_cache: Path | None = None
 ) -> dict[str, str]:
-    """The environment variables that make Terraform use the user's settings and find its providers.
+    """Environment variables that make Terraform use the user's settings and find its providers.
 
-    Where the user's configuration has a `provider_installation` of its own, it is used as it is.
+    A `provider_installation` in the user's configuration takes precedence over `mirrors`.
 
     Args:
         program: the Terraform program.
-        mirrors: where providers are taken from instead of the registry.
-        plugin_cache: where installed providers are kept for other environments, unless the user has a place.
+        mirrors: provider sources to use instead of the registry.
+        plugin_cache: cache for installed providers, unless the user configured one.
     """
     user = read_user_config(program)
     own_cache = None if user.has_plugin_cache else plugin_cache
@@ -183,13 +183,13 @@ def _provider_installation(mirrors: Sequence[Mirror]) -> str:
             f"  filesystem_mirror {{\n    path = {json.dumps(str(mirror.path))}\n"
             f"    include = {json.dumps(sorted(mirror.providers))}\n  }}"
         )
-    # Without the exclusion, Terraform asks the registry for further versions and fails where it cannot.
+    # Without the exclusion, Terraform queries the registry for more versions and fails offline.
     blocks.append(f"  direct {{\n    exclude = {json.dumps(covered)}\n  }}")
     return "provider_installation {\n" + "\n".join(blocks) + "\n}"
 
 
 def _write(text: str) -> Path:
-    """A file with this content, named after it: runs at the same time never see each other's."""
+    """Write a file named after its content, so that concurrent runs do not overwrite each other's."""
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     file = cache_dir() / "terraform" / f"cli-{digest}.tfrc"
     if not file.is_file():

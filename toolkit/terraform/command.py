@@ -1,4 +1,4 @@
-"""Terraform's command lines and the environment they run in."""
+"""Terraform's command lines and their environment."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from toolkit.terraform.program import Program
 
-# The user's variables that would change what a run does without a trace in the project's files.
+# Variables of the user that would change a run without a trace in the project's files.
 _NOT_INHERITED = ("TF_CLI_ARGS", "TF_VAR_")
 _NOT_INHERITED_EXACTLY = {"TF_WORKSPACE", "TF_DATA_DIR", "TF_INPUT", "TF_CLI_CONFIG_FILE", "TERRAFORM_CONFIG"}
 
@@ -16,18 +16,18 @@ _NOT_INHERITED_EXACTLY = {"TF_WORKSPACE", "TF_DATA_DIR", "TF_INPUT", "TF_CLI_CON
 def build(
     program: Program, command: str, *arguments: str, flags: tuple[str, ...] = (), **options: Any
 ) -> list[str]:
-    """A command line.
+    """Build a command line.
 
     Args:
-        program: what to run.
+        program: the Terraform program.
         command: "plan", "apply", …
-        arguments: what follows the options.
-        flags: options without a value, without their dash.
-        options: options with a value, underscores for dashes; None leaves one out.
+        arguments: positional arguments, after the options.
+        flags: options without a value, without the leading dash.
+        options: options with a value, with underscores for dashes; None omits one.
     """
     from python_terraform import IsFlagged, Terraform
 
-    # Its constructor reads a state file in the folder it is given; this name cannot be one.
+    # The constructor reads a state file in its working directory; /dev/null contains none.
     builder = Terraform(working_dir=os.devnull, terraform_bin_path=program.argv[0])
     line = builder.generate_cmd_string(command, *arguments, **dict.fromkeys(flags, IsFlagged), **options)
     return [*program.argv, *line[1:]]
@@ -36,18 +36,18 @@ def build(
 def environment(*overlays: Mapping[str, str | None]) -> dict[str, str]:
     """The environment of a Terraform process.
 
-    The user's own, without what would secretly change the outcome (arguments, variables and workspace from
-    the environment); then `overlays` in order, where None takes a variable away.
+    The user's environment without hidden inputs (TF_CLI_ARGS, TF_VAR_…, TF_WORKSPACE), then `overlays` in
+    order; None removes a variable.
     """
     inherited: dict[str, str | None] = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(_NOT_INHERITED) and name not in _NOT_INHERITED_EXACTLY
     }
-    # Terraform would ask its makers for news of itself and of security, on every command.
+    # Without CHECKPOINT_DISABLE, each command asks HashiCorp for new versions.
     own = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
-    # Terraform and the AWS provider spend a good part of a short run collecting garbage from their own
-    # schemas; doing it half as often saves about an eighth of it and costs some 120 MB.
+    # Terraform and the AWS provider spend much of a short run on garbage collection of provider schemas.
+    # Half as many collections save about an eighth of the time and cost some 120 MB.
     merged: dict[str, str | None] = {"GOGC": "200", **inherited, **own}
     for overlay in overlays:
         merged.update(overlay)

@@ -1,4 +1,4 @@
-"""What a user is told when a Terraform command did not end well."""
+"""Errors for Terraform commands that failed or were interrupted."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _INSTALLATION_FAILURES = (
     "Failed to install provider",
     "Invalid provider registry host",
 )
-# Where Terraform leaves the state in its working directory when the backend does not take it.
+# Terraform writes the state here, in its working directory, if the backend rejects it.
 ERRORED_STATE = "errored.tfstate"
 _NAMES_ERRORED_STATE = "Failed to persist state to backend"
 
 
 @dataclass(frozen=True)
 class ErrorContext:
-    """Where a command ran, for messages that lead the user there.
+    """Where a command ran, for error messages and remedies.
 
     Attributes:
         project: the project.
-        stack: the folder it ran in.
-        directory: where what belongs to this stack and environment is kept.
-        program: how Terraform is started.
-        variables: environment variables that are needed to run Terraform by hand; no secrets.
-        unlock: the command that clears a lock that was left behind; None if there is only Terraform's own.
+        stack: the folder of the root module.
+        directory: the build folder of this stack and environment.
+        program: command line of Terraform.
+        variables: environment variables for running Terraform by hand; no secrets.
+        unlock: the command that removes an abandoned lock; None for `terraform force-unlock`.
     """
 
     project: Project
@@ -49,12 +49,12 @@ class ErrorContext:
     unlock: str | None = None
 
     def relative(self, file: str) -> str:
-        """A file name as Terraform reports it, relative to the project."""
+        """Convert a file name reported by Terraform to one relative to the project."""
         path = Path(os.path.normpath(self.stack / file))
         return self.project.relative(path)
 
     def by_hand(self, *arguments: str) -> str:
-        """The command line that runs Terraform with `arguments` on this stack and environment."""
+        """The command line that runs Terraform on this stack and environment."""
         settings = [f"{name}={shlex.quote(value)}" for name, value in self.variables.items()]
         chdir = f"-chdir={shlex.quote(self.project.relative(self.stack))}"
         return " ".join([*settings, shlex.join(self.program), chdir, shlex.join(arguments)])
@@ -63,14 +63,14 @@ class ErrorContext:
 def error_for(
     name: str, transcript: Transcript, outcome: Outcome, context: ErrorContext, tried: Sequence[str]
 ) -> ToolkitError:
-    """The error for a command that failed or was interrupted.
+    """The error for a failed or interrupted command.
 
     Args:
         name: "init", "plan", "apply" or "destroy".
-        transcript: what it said.
-        outcome: how it ended.
+        transcript: its output.
+        outcome: its exit code and whether it was interrupted.
         context: where it ran.
-        tried: where providers were looked for, a line each.
+        tried: the provider sources searched, one line each.
     """
     rescued = _rescue_state(transcript, context)
     if rescued:
@@ -81,24 +81,22 @@ def error_for(
         return interrupts.error(name, outcome, log=log, unlock=unlock)
     plain = [*transcript.plain, *unboxed(outcome.stderr)]
     error = diagnostics.error_for(name, transcript.diagnostics, plain, context, log)
-    if any(each.summary in _INSTALLATION_FAILURES for each in transcript.diagnostics):
+    if any(item.summary in _INSTALLATION_FAILURES for item in transcript.diagnostics):
         return _provider_error(error, tried)
     denied = denials.find("\n".join([error.message, *error.details]))
-    # Whoever plans goes on without a lock that is denied, and must see which error it is.
+    # `plan` must recognize LockDeniedError, to retry without a lock.
     is_plain = type(error) is TerraformError or (
         name != "plan" and isinstance(error, diagnostics.LockDeniedError)
     )
     if denied and isinstance(error, TerraformError) and is_plain:
         error = _denied(error, denied, context.project)
     if name in interrupts.CHANGES_SOMETHING and error.remedy is None:
-        error.remedy = (
-            "what was done until then is in the state: mend the cause and run the same command again"
-        )
+        error.remedy = "completed changes are in the state: fix the cause and run the same command again"
     return error
 
 
 def unboxed(text: str) -> list[str]:
-    """Terraform's errors for people without the box drawn around them."""
+    """Lines of Terraform's human-readable errors, without the box around them."""
     lines = (line.lstrip("│╷╵ ").rstrip() for line in text.splitlines())
     return [line for line in lines if line]
 
@@ -115,24 +113,24 @@ def _denied(error: TerraformError, denied: Sequence[Denial], project: Project) -
 
 def _provider_error(error: ToolkitError, tried: Sequence[str]) -> TerraformError:
     return TerraformError(
-        "a provider can't be installed",
+        "cannot install a provider",
         details=[
             error.message,
             *error.details[:1],
-            "places that were tried:",
-            *(f"  {place}" for place in tried),
+            "sources searched:",
+            *(f"  {source}" for source in tried),
         ],
         remedy=providers.REMEDY,
     )
 
 
 def _rescue_state(transcript: Transcript, context: ErrorContext) -> Path | None:
-    """Bring a state that the backend did not take out of the folder that all environments share."""
+    """Move a state that the backend rejected out of the stack folder, which all environments share."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     safe = context.directory / f"errored-{stamp}.tfstate"
-    left = context.stack / ERRORED_STATE
-    if left.is_file():
-        left.replace(safe)
+    errored = context.stack / ERRORED_STATE
+    if errored.is_file():
+        errored.replace(safe)
     elif transcript.state is not None:
         safe.touch(mode=0o600)
         safe.write_text(json.dumps(transcript.state))
@@ -143,16 +141,16 @@ def _rescue_state(transcript: Transcript, context: ErrorContext) -> Path | None:
 
 def _state_not_stored(rescued: Path, transcript: Transcript, context: ErrorContext) -> TerraformError:
     errors = [
-        each
-        for each in transcript.diagnostics
-        if each.severity == "error" and each.summary != _NAMES_ERRORED_STATE
+        item
+        for item in transcript.diagnostics
+        if item.severity == "error" and item.summary != _NAMES_ERRORED_STATE
     ]
     return TerraformError(
-        "the state could not be stored where it belongs; it was saved on this machine",
+        "cannot write the state to its bucket; it was saved on this machine instead",
         where=context.project.relative(rescued),
-        details=[line for each in errors for line in (each.headline(), *each.paragraphs()[:1])],
+        details=[line for error in errors for line in (error.headline(), *error.paragraphs()[:1])],
         remedy=(
-            "before anything else, once the state bucket can be reached: "
+            "before any other command, once the state bucket is reachable, run: "
             f"{context.by_hand('state', 'push', str(rescued))}"
         ),
     )

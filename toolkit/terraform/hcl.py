@@ -1,7 +1,7 @@
-"""Cuts HCL text into its statements, as far as the toolkit needs to look into Terraform's files.
+"""Split HCL text into statements.
 
-Not a parser: it knows where strings, comments, heredocs and brackets begin and end, and leaves the meaning
-of expressions to Terraform. It serves both the Terraform language and CLI configuration files.
+Not a parser: it recognizes strings, comments, heredocs and brackets, and leaves expressions to Terraform.
+It handles both the Terraform language and CLI configuration files.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Statement:
     Attributes:
         keyword: block type or attribute name.
         labels: of a block.
-        text: the whole statement as written, comments included.
-        content: what is between a block's braces, or an attribute's expression.
-        is_block: which of the two it is.
+        text: the whole statement, with comments.
+        content: text between a block's braces, or an attribute's expression.
+        is_block: whether it is a block.
     """
 
     keyword: str
@@ -39,7 +39,7 @@ class Statement:
     is_block: bool
 
     def children(self) -> Iterator[Statement]:
-        """The statements inside a block."""
+        """The statements content a block."""
         return statements(self.content)
 
     def string(self) -> str | None:
@@ -49,7 +49,7 @@ class Statement:
 
 
 def statements(text: str) -> Iterator[Statement]:
-    """The statements at the top level of `text`; broken text gives what can be made out."""
+    """The top-level statements of `text`; malformed parts are skipped."""
     begin = position = 0
     while position < len(text):
         end = _line_end(text, position)
@@ -60,7 +60,7 @@ def statements(text: str) -> Iterator[Statement]:
 
 
 def _line_end(text: str, position: int) -> int:
-    """Where the logical line that starts at `position` ends: at the first newline outside of all brackets."""
+    """End of the logical line at `position`: the first newline outside brackets."""
     depth = 0
     while match := _TOKEN.search(text, position):
         position = match.end()
@@ -76,7 +76,7 @@ def _line_end(text: str, position: int) -> int:
 
 
 def _string_end(text: str, position: int) -> int:
-    """The position after the quote that ends the string whose inside starts at `position`."""
+    """Position after the closing quote of the string whose content starts at `position`."""
     while match := _STRING_PART.search(text, position):
         position = match.end()
         if match["end"]:
@@ -111,8 +111,10 @@ def _statement(text: str) -> Statement | None:
             names.append(name.group().strip('"'))
             position = name.end()
         elif text[position] == "{" and names:
-            inside = text[position + 1 : text.rindex("}")] if "}" in text[position:] else text[position + 1 :]
-            return Statement(names[0], tuple(names[1:]), text, inside, is_block=True)
+            content = (
+                text[position + 1 : text.rindex("}")] if "}" in text[position:] else text[position + 1 :]
+            )
+            return Statement(names[0], tuple(names[1:]), text, content, is_block=True)
         elif text[position] == "=" and names:
             return Statement(names[0], (), text, text[position + 1 :].strip(), is_block=False)
         else:

@@ -1,4 +1,4 @@
-"""When `terraform init` has to run again: a fingerprint of everything that it depends on."""
+"""Skip `terraform init` while nothing it depends on has changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from toolkit.terraform import hcl
 from toolkit.terraform.program import Program
 
-# Kept in Terraform's data directory, so that it goes when that goes.
+# In Terraform's data directory, so that both are deleted together.
 RECORD = "toolkit-init"
 _RESOURCES = ("resource", "data", "ephemeral")
 
@@ -18,13 +18,13 @@ _RESOURCES = ("resource", "data", "ephemeral")
 def fingerprint(
     program: Program, stack: Path, backend_file: Path | None, environment: Mapping[str, str]
 ) -> str:
-    """A digest of what `init` reads.
+    """Digest of the inputs of `init`.
 
     Args:
-        program: the Terraform program; another version may install differently.
+        program: the Terraform program; another version may install other packages.
         stack: folder of the root module.
         backend_file: backend settings, None without a backend.
-        environment: variables that decide where state and providers are.
+        environment: variables that select the backend and the provider sources.
     """
     parts: list[str] = [*program.argv, program.version, str(backend_file)]
     parts += [backend_file.read_text()] if backend_file else []
@@ -37,28 +37,28 @@ def fingerprint(
 
 
 def is_current(data_directory: Path, wanted: str) -> bool:
-    """Whether the last `init` saw the same, and what it installed is still there."""
+    """Whether the last `init` had the same inputs and its provider packages still exist."""
     record = data_directory / RECORD
     if not record.is_file() or record.read_text() != wanted:
         return False
-    # Providers are links into a cache or mirror that may have been cleared.
+    # Packages are links into a cache or mirror, which may have been deleted.
     packages = (data_directory / "providers").glob("*/*/*/*/*")
     return all(package.is_dir() for package in packages)
 
 
-def remember(data_directory: Path, made: str) -> None:
-    """Note a successful `init`."""
-    data_directory.mkdir(parents=True, exist_ok=True)  # without providers and backend, Terraform makes none
-    (data_directory / RECORD).write_text(made)
+def remember(data_directory: Path, current: str) -> None:
+    """Record a successful `init`."""
+    data_directory.mkdir(parents=True, exist_ok=True)  # absent without providers and backend
+    (data_directory / RECORD).write_text(current)
 
 
 def forget(data_directory: Path) -> None:
-    """Make the next `init` run."""
+    """Force the next `init` to run."""
     (data_directory / RECORD).unlink(missing_ok=True)
 
 
 def state_location(data_directory: Path) -> str | None:
-    """Where the last `init` put the state, "bucket/key" for S3; None if that is not known."""
+    """State location of the last `init`, "bucket/key" for S3; None if unknown."""
     try:
         config = json.loads((data_directory / "terraform.tfstate").read_text())["backend"]["config"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
@@ -67,7 +67,7 @@ def state_location(data_directory: Path) -> str | None:
 
 
 def _modules(stack: Path) -> Iterator[Path]:
-    """The root module and all local modules it calls, each once."""
+    """The root module and its local modules, transitively, each once."""
     seen: set[Path] = set()
     waiting = [stack.resolve()]
     while waiting:
@@ -76,7 +76,7 @@ def _modules(stack: Path) -> Iterator[Path]:
             continue
         seen.add(folder)
         yield folder
-        for call in (each for each in _statements(folder) if each.keyword == "module"):
+        for call in (block for block in _statements(folder) if block.keyword == "module"):
             source = next((child.string() for child in call.children() if child.keyword == "source"), None)
             if source and source.startswith(("./", "../")):
                 waiting.append((folder / source).resolve())
@@ -88,7 +88,7 @@ def _statements(folder: Path) -> Iterator[hcl.Statement]:
 
 
 def _requirements(folder: Path) -> list[str]:
-    """What a module says about providers, backend and modules; all else may change without a new `init`."""
+    """A module's statements on providers, backend and modules: the inputs of `init`."""
     parts = [str(folder)]
     prefixes = set()
     for statement in _statements(folder):
@@ -100,7 +100,7 @@ def _requirements(folder: Path) -> list[str]:
             ]
             parts += [*statement.labels, *origin]
         elif statement.keyword in _RESOURCES and statement.labels:
-            # A type without a provider requirement implies one by its prefix.
+            # A resource type implies a provider requirement by its prefix.
             prefixes.add(statement.labels[0].split("_")[0])
     parts += sorted(prefixes)
     parts += [file.read_text() for file in sorted(folder.glob("*.tf.json"))]

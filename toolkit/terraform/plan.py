@@ -1,4 +1,4 @@
-"""A saved plan and what is known of it."""
+"""Saved plans."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Plan:
 
     Attributes:
         path: the plan file.
-        has_changes: whether applying it does anything, be it only to outputs.
-        destroy: whether it takes the stack down.
+        has_changes: whether it changes anything, including only outputs.
+        destroy: whether it destroys the stack.
         counts: resources to add, change, remove and import.
-        changes: what happens to which resource; data sources that are read during the apply are left out.
-        drift: what was found changed outside of Terraform.
+        changes: changes per resource, without data sources read during the apply.
+        drift: changes made outside Terraform.
     """
 
     path: Path
@@ -31,13 +31,13 @@ class Plan:
     drift: tuple[Change, ...]
 
     def state_version(self) -> tuple[str, int]:
-        """Lineage and serial of the state that it starts from."""
+        """Lineage and serial of the state it is based on."""
         with zipfile.ZipFile(self.path) as archive:
             state = json.loads(archive.read("tfstate"))
         return state.get("lineage", ""), state.get("serial", 0)
 
     def summary(self) -> str:
-        """One line, in Terraform's words."""
+        """One line in Terraform's wording."""
         if not self.has_changes:
             return "no changes"
         counts = self.counts

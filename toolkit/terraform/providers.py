@@ -1,8 +1,7 @@
-"""Where providers come from when the registry is not, or need not be, asked."""
+"""Provider sources: mirrors, earlier installations and the registry."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from toolkit.console import Console
 from toolkit.errors import InputError
+from toolkit.files import exclusive_lock
 from toolkit.project import cache_dir, home_dir
 from toolkit.terraform.cli_config import Mirror, UserConfig
 from toolkit.terraform.program import Program
@@ -20,20 +20,20 @@ from toolkit.terraform.program import Program
 SETTING = "TOOLKIT_PROVIDER_MIRROR"
 ADD_ON_ROOTS = (Path("/opt"), Path("/usr/share"), Path("/usr/local/share"))
 REMEDY = (
-    f"make the registry reachable (HTTPS_PROXY), or set {SETTING} to a folder that "
-    "`terraform providers mirror FOLDER` filled on a machine that reaches it"
+    f"make the registry reachable (HTTPS_PROXY), or set {SETTING} to a folder created by "
+    "`terraform providers mirror FOLDER` on a machine with access to it"
 )
-# A registry that answers needs a fraction of this; a network that swallows packets costs half a minute.
+# A reachable registry responds in a fraction of this; a network that drops packets takes half a minute.
 PROBE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where providers are to be taken from, the registry for all else.
+    """Provider sources, before the registry.
 
     Attributes:
         mirrors: in order of preference.
-        tried: a line for each place that was looked at, for an error message.
+        tried: a line for each source searched, for error messages.
     """
 
     mirrors: tuple[Mirror, ...] = ()
@@ -41,54 +41,47 @@ class Sources:
 
     @property
     def plugin_cache(self) -> Path | None:
-        """Where Terraform may keep what it installs; not where it installs from, which it forbids."""
+        """Cache for installed providers; None if it is a mirror too, which Terraform forbids."""
         cache = plugin_cache()
         return None if any(mirror.path == cache for mirror in self.mirrors) else cache
 
 
 def plugin_cache() -> Path:
-    """Where installed providers are kept; in the mirror layout, so it serves as one when offline."""
+    """Folder of installed providers; its mirror layout makes it usable offline."""
     return cache_dir() / "terraform" / "plugins"
 
 
 def find(program: Program, stack: Path, user: UserConfig) -> Sources:
-    """Decide where the providers of a stack come from.
+    """Choose the provider sources of a stack.
 
-    A `provider_installation` of the user's decides it all. Without one, `TOOLKIT_PROVIDER_MIRROR`, or else
-    the folders that Terraform itself looks into, go before the registry, as they do in Terraform. Folders
-    that merely look like mirrors, and packages installed earlier, stand in for a registry that can't be
-    reached.
+    A `provider_installation` in the user's configuration decides alone. Otherwise `TOOLKIT_PROVIDER_MIRROR`,
+    or else Terraform's implied mirror directories, precede the registry. Earlier installations and add-on
+    directories replace a registry that is unreachable.
 
     Raises:
         InputError: `TOOLKIT_PROVIDER_MIRROR` is not a directory.
     """
     if user.has_provider_installation:
         files = ", ".join(map(str, user.files))
-        return Sources(tried=(f"as provider_installation in {files} says",))
+        return Sources(tried=(f"provider_installation in {files}",))
     named = os.environ.get(SETTING)
     chosen = [(_named_directory(named), SETTING)] if named else _implied(program, stack)
     tried: list[str] = []
-    mirrors = _look_into(chosen, program, tried)
-    fallback = _look_into([] if named else _fallback(program), program, tried)
+    mirrors = _search(chosen, program, tried)
+    fallback = _search([] if named else _fallback(program), program, tried)
     if not fallback:
         tried.append(f"{program.registry_host} (registry)")
         return Sources(tuple(mirrors), tuple(tried))
     problem = registry_problem(program.registry_host)
-    tried.append(f"{program.registry_host} (registry): {problem or 'answers'}")
+    tried.append(f"{program.registry_host} (registry): {problem or 'reachable'}")
     return Sources((*mirrors, *(fallback if problem else ())), tuple(tried))
 
 
 @contextmanager
 def exclusive_cache(console: Console) -> Iterator[None]:
-    """Keep other runs from installing into the same cache, which Terraform does not guard."""
-    lock = plugin_cache().with_suffix(".lock")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            console.line("waiting for another run that is installing providers …")
-            fcntl.flock(file, fcntl.LOCK_EX)
+    """Lock the plugin cache against concurrent installations, which Terraform does not do."""
+    waiting = "waiting for another run that is installing providers …"
+    with exclusive_lock(plugin_cache().with_suffix(".lock"), lambda: console.line(waiting)):
         yield
 
 
@@ -97,13 +90,13 @@ def _named_directory(named: str) -> Path:
     if not path.is_dir():
         raise InputError(
             f"{SETTING}={named} is not a directory",
-            remedy="name the folder above registry.terraform.io/, as `terraform providers mirror` makes it",
+            remedy="set it to the target folder of `terraform providers mirror`",
         )
     return path
 
 
 def _implied(program: Program, stack: Path) -> list[tuple[Path, str]]:
-    """Where Terraform looks without being told; its documentation calls them implied local mirrors."""
+    """Terraform's implied local mirror directories."""
     home = home_dir()
     app = "opentofu" if program.product == "OpenTofu" else "terraform"
     paths = [stack / "terraform.d" / "plugins"]
@@ -122,52 +115,52 @@ def _implied(program: Program, stack: Path) -> list[tuple[Path, str]]:
 
 
 def _fallback(program: Program) -> list[tuple[Path, str]]:
-    found = [(plugin_cache(), "installed earlier")]
+    directories = [(plugin_cache(), "installed earlier")]
     for root in ADD_ON_ROOTS:
-        found += [
+        directories += [
             (host.parent, "add-on directory") for host in sorted(root.glob(f"*/{program.registry_host}"))
         ]
-    return found
+    return directories
 
 
-def _look_into(places: Iterable[tuple[Path, str]], program: Program, tried: list[str]) -> list[Mirror]:
+def _search(directories: Iterable[tuple[Path, str]], program: Program, tried: list[str]) -> list[Mirror]:
     mirrors = []
-    for path, origin in places:
-        found = packages(path, program.platform)
+    for path, origin in directories:
+        available = packages(path, program.platform)
         nothing = f"no provider for {program.platform}" if path.is_dir() else "does not exist"
-        listed = [f"{provider} {', '.join(versions)}" for provider, versions in sorted(found.items())]
+        listed = [f"{provider} {', '.join(versions)}" for provider, versions in sorted(available.items())]
         tried.append(f"{path} ({origin}): {'; '.join(listed) or nothing}")
-        if found:
-            mirrors.append(Mirror(path, tuple(sorted(found)), origin))
+        if available:
+            mirrors.append(Mirror(path, tuple(sorted(available)), origin))
     return mirrors
 
 
 def packages(mirror: Path, platform: str) -> dict[str, list[str]]:
-    """The versions of each provider that a mirror has for `platform`, in the packed or unpacked layout."""
-    found: dict[str, list[str]] = {}
+    """Versions by provider in a mirror for `platform`, in the packed or unpacked layout."""
+    versions: dict[str, list[str]] = {}
     # host/namespace/type/version/platform/
     for package in sorted(mirror.glob(f"*/*/*/*/{platform}")):
-        if package.is_dir():  # not a link into a mirror that is gone
-            found.setdefault(package.parents[1].relative_to(mirror).as_posix(), []).append(
+        if package.is_dir():  # not a dangling link
+            versions.setdefault(package.parents[1].relative_to(mirror).as_posix(), []).append(
                 package.parent.name
             )
     # host/namespace/type/terraform-provider-type_version_platform.zip
     for package in sorted(mirror.glob(f"*/*/*/terraform-provider-*_{platform}.zip")):
         version = package.name.removesuffix(f"_{platform}.zip").rpartition("_")[2]
-        found.setdefault(package.parent.relative_to(mirror).as_posix(), []).append(version)
-    return found
+        versions.setdefault(package.parent.relative_to(mirror).as_posix(), []).append(version)
+    return versions
 
 
 def registry_problem(host: str) -> str | None:
-    """Why the registry can't be reached; None if it answers. Takes PROBE_SECONDS at most."""
+    """Why the registry is unreachable; None if it responds. Takes at most PROBE_SECONDS."""
     result: list[str | None] = []
-    # In a thread, since no time-out covers the resolver. It honours proxies as Terraform does.
+    # In a thread, because no timeout covers DNS resolution. urllib honours proxies, as Terraform does.
     probe = threading.Thread(
         target=lambda: result.append(_probe(f"https://{host}/.well-known/terraform.json")), daemon=True
     )
     probe.start()
     probe.join(PROBE_SECONDS)
-    return result[0] if result else f"no answer within {PROBE_SECONDS:g} s"
+    return result[0] if result else f"no response within {PROBE_SECONDS:g} s"
 
 
 def _probe(url: str) -> str | None:
@@ -178,6 +171,6 @@ def _probe(url: str) -> str | None:
         with urllib.request.urlopen(url, timeout=PROBE_SECONDS):  # noqa: S310 - always https
             return None
     except urllib.error.HTTPError as error:
-        return None if error.code < 500 else f"answers {error.code}"
+        return None if error.code < 500 else f"HTTP {error.code}"
     except (OSError, ValueError) as error:
         return str(getattr(error, "reason", error))

@@ -1,7 +1,7 @@
-"""Terraform's state as it lies in its bucket, for questions that need neither Terraform nor a provider.
+"""Read Terraform's state file directly.
 
-Whoever only reads what was deployed is spared their start (one to two seconds) and the backend's settings.
-The format is the one that every Terraform 1.x and OpenTofu 1.x writes.
+Commands that only read outputs save the start of Terraform and its provider (one to two seconds).
+Terraform 1.x and OpenTofu 1.x write the same format.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _MEMBERS = {"serial", "lineage", "outputs", "resources"}
 
 @dataclass(frozen=True)
 class State:
-    """What a stack's last apply left in its state.
+    """The state of a stack.
 
     Attributes:
-        outputs: values of the stack's outputs, sensitive ones too; empty before the first apply.
-        ids: ids of the managed resources, by type.
-        lineage: which state it is; empty before the first apply.
-        serial: which version of it; each change counts up.
+        outputs: values of the stack's outputs, including sensitive ones; empty before the first apply.
+        ids: IDs of the managed resources, by type.
+        lineage: identity of the state; empty before the first apply.
+        serial: version of the state, incremented by each change.
     """
 
     outputs: Mapping[str, Any] = field(default_factory=dict)
@@ -35,14 +35,14 @@ class State:
 
 
 def document(content: bytes, where: str) -> dict[str, Any]:
-    """A state as it is written.
+    """Parse a state file, without interpreting it.
 
     Args:
         content: the state file.
         where: its address, for messages.
 
     Raises:
-        TerraformError: it is not in the format known here.
+        TerraformError: its format is not supported.
     """
     try:
         state = json.loads(content)
@@ -50,23 +50,23 @@ def document(content: bytes, where: str) -> dict[str, Any]:
         state = None
     if not isinstance(state, dict) or state.get("version") != FORMAT or not state.keys() >= _MEMBERS:
         raise TerraformError(
-            f"the state is not in format {FORMAT}, which is the one known here",
+            f"cannot read the state: its format is not version {FORMAT}",
             where=where,
-            remedy="a state that is encrypted, or written by another program, can't be read; in place of one "
-            "that is damaged, restore an earlier version: the bucket keeps them",
+            remedy="if it is damaged, restore an earlier version from the bucket; encrypted states "
+            "and those of other programs are not supported",
         )
     return state
 
 
 def parse(content: bytes, where: str) -> State:
-    """Read a state.
+    """Parse a state file.
 
     Args:
         content: the state file.
         where: its address, for messages.
 
     Raises:
-        TerraformError: it is not in the format known here.
+        TerraformError: its format is not supported.
     """
     state = document(content, where)
     ids: dict[str, set[str]] = {}

@@ -1,6 +1,6 @@
-"""What the messages of a Terraform command add up to: changes, counts, outputs, diagnostics.
+"""Collect changes, counts, outputs and diagnostics from the messages of a Terraform command.
 
-Lines that are no messages are kept, not dropped: a crash or a wrapper script speaks plain text.
+Plain-text lines are kept too: crashes and wrapper scripts print plain text.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from typing import Any
 from toolkit.terraform.diagnostics import Diagnostic
 from toolkit.terraform.messages import Event, member, parse, word
 
-# How much plain text is kept to explain a failure that came without diagnostics.
+# Plain-text lines kept to explain a failure without diagnostics.
 PLAIN_LINES_KEPT = 40
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a plan does to one resource.
+    """A planned change of one resource.
 
     Attributes:
         address: "module.api.aws_lambda_function.gateway".
         action: Terraform's word: create, read, update, replace, delete, move, import or remove (forget).
         resource_type: "aws_lambda_function".
-        reason: why, where Terraform says so: "cannot_update", "delete_because_no_resource_config", …
-        previous_address: where it was before, for a moved resource.
+        reason: Terraform's reason, if any: "cannot_update", "delete_because_no_resource_config", …
+        previous_address: earlier address of a moved resource.
     """
 
     address: str
@@ -36,7 +36,7 @@ class Change:
 
     @classmethod
     def from_json(cls, change: Event) -> Change:
-        """From the `change` of a `planned_change` or `resource_drift` message."""
+        """Parse the `change` of a `planned_change` or `resource_drift` message."""
         resource = member(change, "resource")
         return cls(
             address=word(resource, "addr"),
@@ -49,7 +49,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many resources are, or were, touched; a replaced one counts as added and removed."""
+    """Numbers of resources by action; a replaced one counts as added and removed."""
 
     add: int = 0
     change: int = 0
@@ -58,7 +58,7 @@ class Counts:
 
     @classmethod
     def from_json(cls, changes: Event) -> Counts:
-        """From the `changes` of a `change_summary` message."""
+        """Parse the `changes` of a `change_summary` message."""
         return cls(
             changes.get("add", 0),
             changes.get("change", 0),
@@ -69,16 +69,16 @@ class Counts:
 
 @dataclass
 class Transcript:
-    """What a Terraform command has said so far.
+    """The output of a Terraform command so far.
 
     Attributes:
         diagnostics: errors and warnings, in order.
-        changes: what is planned.
-        drift: what was found changed outside of Terraform.
-        counts: the summary, once Terraform gave it.
-        outputs: values after an apply, unless one of them is sensitive and was withheld.
-        state: the state itself, which Terraform prints when it can store it nowhere at all.
-        plain: the last lines that were not JSON.
+        changes: planned changes.
+        drift: changes made outside Terraform.
+        counts: the summary, once printed.
+        outputs: values after an apply; None if a sensitive one was withheld.
+        state: the state itself, which Terraform prints if it cannot store it anywhere.
+        plain: the last plain-text lines.
     """
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
@@ -90,7 +90,7 @@ class Transcript:
     plain: deque[str] = field(default_factory=lambda: deque(maxlen=PLAIN_LINES_KEPT))
 
     def feed(self, line: str) -> Event | None:
-        """Take in one line; returns it as an event unless it is plain text."""
+        """Process one line; returns the event, or None for plain text."""
         event = parse(line)
         if event is None:
             self.plain.append(line)
@@ -112,7 +112,7 @@ class Transcript:
 
 
 def _output_values(outputs: Event) -> dict[str, Any] | None:
-    told = {name: member(outputs, name) for name in outputs}
-    if any("value" not in output for output in told.values()):
+    members = {name: member(outputs, name) for name in outputs}
+    if any("value" not in output for output in members.values()):
         return None
-    return {name: output["value"] for name, output in told.items()}
+    return {name: output["value"] for name, output in members.items()}

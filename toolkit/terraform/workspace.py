@@ -1,4 +1,4 @@
-"""One stack of one environment, and the Terraform commands on it."""
+"""Terraform commands on one stack of one environment."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Workspace:
 
     Attributes:
         program: the Terraform program, from `discover`.
-        project: the project that the stack belongs to.
+        project: the project of the stack.
         stack: folder of the root module.
-        directory: where Terraform's data, the plan and the logs of this stack and environment are kept.
-        environment: environment variables for Terraform on top of the user's; None takes one away.
-        console: where progress goes.
+        directory: folder for Terraform's data, the plan and the logs of this stack and environment.
+        environment: environment variables for Terraform in addition to the user's; None removes one.
+        console: shows progress.
         var_file: variables.
         backend_file: backend settings; None initializes without a backend.
-        lock_timeout_seconds: how long to wait for somebody else's lock on the state.
-        unlock: the command that clears a lock that was left behind; by default Terraform's own.
+        lock_timeout_seconds: how long to wait for another run's state lock.
+        unlock: the command that removes an abandoned lock; by default `terraform force-unlock`.
     """
 
     program: Program
@@ -57,19 +57,18 @@ class Workspace:
         return self.directory / "terraform-data"
 
     def init(self) -> bool:
-        """Prepare the stack for its backend and providers, unless that was done and nothing changed.
+        """Run `terraform init`, unless nothing changed since the last one.
 
-        State is not moved: with other backend settings, Terraform simply uses what lies there.
+        State is not migrated: with new backend settings, Terraform uses the state at the new location.
 
         Returns:
-            Whether anything had to be done.
+            Whether `init` ran.
 
         Raises:
-            InputError: `TOOLKIT_PROVIDER_MIRROR` names no directory.
-            TerraformError: it failed, for example because a provider is nowhere to be had.
+            InputError: `TOOLKIT_PROVIDER_MIRROR` is not a directory.
+            TerraformError: it failed, for example because a provider was not found.
         """
-        wanted = self._fingerprint()
-        if init_cache.is_current(self.data_directory, wanted):
+        if init_cache.is_current(self.data_directory, self._fingerprint()):
             return False
         init_cache.forget(self.data_directory)
         before = init_cache.state_location(self.data_directory)
@@ -83,8 +82,8 @@ class Workspace:
             self._stream("init", line, settings=settings, tried=sources.tried)
         after = init_cache.state_location(self.data_directory)
         if before and before != after:
-            self.console.warning(f"the state is now in {after}; what is in {before} stays there")
-        # Terraform may have added to the lock file.
+            self.console.warning(f"the state is now in {after}; the state in {before} is unchanged")
+        # `init` may have extended the lock file.
         init_cache.remember(self.data_directory, self._fingerprint())
         return True
 
@@ -96,16 +95,16 @@ class Workspace:
         var_files: Sequence[Path] = (),
         replace: Sequence[str] = (),
     ) -> Plan:
-        """Make and save a plan.
+        """Create and save a plan.
 
         Args:
-            destroy: plan to take the stack down.
-            refresh_only: plan to take over into the state what was changed outside of Terraform.
-            var_files: variables besides the stack's own.
-            replace: addresses of what is to be made anew though it seems as it should be.
+            destroy: plan the destruction of the stack.
+            refresh_only: plan only updates of the state to changes made outside Terraform.
+            var_files: variable files in addition to the stack's.
+            replace: addresses of resources to replace.
 
         Raises:
-            StateError: somebody else holds the state lock.
+            StateError: another run holds the state lock.
             TerraformError: Terraform reported errors.
         """
         path = self.directory / ("drift.tfplan" if refresh_only else "plan.tfplan")
@@ -117,8 +116,8 @@ class Workspace:
         try:
             transcript, outcome = self._stream("plan", line, good=(_NO_CHANGES, _CHANGES))
         except diagnostics.LockDeniedError:
-            # Who may only look must not be able to keep others from applying either.
-            self.console.warning("you may not lock the state: an apply at this moment could change it")
+            # Credentials with read access can plan, and cannot block others by a lock.
+            self.console.warning("no permission to lock the state; planning without a lock")
             transcript, outcome = self._stream("plan", [*line, "-lock=false"], good=(_NO_CHANGES, _CHANGES))
         return Plan(
             path=path,
@@ -130,19 +129,19 @@ class Workspace:
         )
 
     def apply(self, plan: Plan, watch: Watch = dict) -> Counts:
-        """Do exactly what `plan` says.
+        """Apply a saved plan.
 
         Args:
-            plan: what to do.
-            watch: asked several times a second for what else to show while Terraform works.
+            plan: the plan.
+            watch: called several times a second for further status to show.
 
         Returns:
-            How many resources were added, changed and removed.
+            Numbers of resources added, changed and removed.
 
         Raises:
-            StateError: somebody else holds the state lock, or the state changed since the plan was made.
-            TerraformError: Terraform reported errors; what was done until then is in the state.
-            InterruptedByUserError: Ctrl-C; what was done until then is in the state.
+            StateError: another run holds the state lock, or the plan is stale.
+            TerraformError: Terraform reported errors; completed changes are in the state.
+            InterruptedByUserError: Ctrl-C; completed changes are in the state.
         """
         line = command.build(
             self.program, "apply", str(plan.path), flags=("json",), input=False, **self._waiting
@@ -150,10 +149,10 @@ class Workspace:
         return self._apply("destroy" if plan.destroy else "apply", line, watch)
 
     def apply_unseen(self) -> Counts:
-        """Plan and apply in one run: for what nobody has to look at first.
+        """Plan and apply in one run, for changes that need no review.
 
         Returns:
-            How many resources were added, changed and removed.
+            Numbers of resources added, changed and removed.
 
         Raises:
             StateError, TerraformError, InterruptedByUserError: as `apply` does.
@@ -163,7 +162,7 @@ class Workspace:
         return self._apply("apply", command.build(self.program, "apply", flags=flags, **options))
 
     def outputs(self) -> dict[str, Any]:
-        """The values of the stack's outputs, sensitive ones too; empty if nothing is applied."""
+        """Values of the stack's outputs, including sensitive ones; empty before the first apply."""
         if self._outputs is None:
             self._outputs = {name: output["value"] for name, output in self._json("output").items()}
         return dict(self._outputs)
@@ -176,18 +175,18 @@ class Workspace:
         """Check the stack's code.
 
         Raises:
-            TerraformError: it has mistakes.
+            TerraformError: it is invalid.
         """
         result = self._json("validate", good=(0, 1))
-        found = [diagnostics.Diagnostic.from_json(each) for each in result["diagnostics"]]
+        parsed = [diagnostics.Diagnostic.from_json(item) for item in result["diagnostics"]]
         if not result["valid"]:
-            raise diagnostics.error_for("validate", found, [], self._error_context, "")
+            raise diagnostics.error_for("validate", parsed, [], self._error_context, "")
 
     def force_unlock(self, lock_id: str) -> None:
-        """Clear a lock on the state that somebody left behind.
+        """Release an abandoned lock on the state.
 
         Args:
-            lock_id: which; another one that was taken since stays.
+            lock_id: its ID; a different lock is not released.
 
         Raises:
             TerraformError: there is no such lock.
@@ -195,18 +194,18 @@ class Workspace:
         line = command.build(self.program, "force-unlock", lock_id, flags=("force", "no_color"))
         result = process.capture(process.Invocation(line, self.stack, self._environment()))
         if result.returncode != 0:
-            raise TerraformError("the lock could not be cleared", details=failures.unboxed(result.stderr))
+            raise TerraformError("cannot release the state lock", details=failures.unboxed(result.stderr))
 
     def untaint(self, address: str) -> None:
-        """Take away the mark by which Terraform would make a resource anew.
+        """Untaint a resource, so that Terraform does not replace it.
 
         Raises:
-            TerraformError: it has no such mark, or the state may not be written.
+            TerraformError: it is not tainted, or the state cannot be written.
         """
         line = command.build(self.program, "untaint", address, flags=("no_color",), **self._waiting)
         result = process.capture(process.Invocation(line, self.stack, self._environment()))
         if result.returncode != 0:
-            raise TerraformError(f"{address} stays marked", details=failures.unboxed(result.stderr))
+            raise TerraformError(f"cannot untaint {address}", details=failures.unboxed(result.stderr))
 
     @property
     def _waiting(self) -> dict[str, str]:
@@ -225,11 +224,11 @@ class Workspace:
     def _apply(self, name: str, line: Sequence[str], watch: Watch = dict) -> Counts:
         self._outputs = None
         transcript, _ = self._stream(name, line, watch=watch)
-        # A second or two saved for whoever asks for the outputs next.
+        # Saves the caller a `terraform output`, one or two seconds.
         self._outputs = transcript.outputs
         return transcript.counts or Counts()
 
-    def _stream(  # noqa: PLR0913 - each named by the caller
+    def _stream(  # noqa: PLR0913 - keyword arguments
         self,
         name: str,
         line: Sequence[str],
@@ -241,7 +240,7 @@ class Workspace:
     ) -> tuple[Transcript, process.Outcome]:
         transcript = Transcript()
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Under a name of its own, so that two runs at the same time do not read each other's.
+        # With the process ID, so that concurrent runs do not read each other's output.
         output = self.directory / f"{name}.{os.getpid()}.log"
         with self.console.progress(f"terraform {name} ({self.stack.name})") as progress:
             display = Display(name, progress, Activity(), watch)

@@ -52,7 +52,7 @@ def test_one_model_or_all_is_to_be_said(toolkit: Toolkit, arguments: tuple[str, 
 def test_models_and_their_weights_are_listed(toolkit: Toolkit) -> None:
     toolkit.succeed("local", "up")
     text = toolkit.succeed("model", "list", "--env", "test")
-    assert "ollama  not to be staged: the server that is named has them" in text
+    assert "ollama  not to be staged: the server has them" in text
     assert "own  NOT staged" in text
 
     ollama, own = json.loads(toolkit.succeed("model", "list", "--env", "test", "--json"))
@@ -66,7 +66,7 @@ def test_models_and_their_weights_are_listed(toolkit: Toolkit) -> None:
     ("name", "message"),
     [
         ("owm", "test has no model owm"),
-        ("ollama", "the weights of ollama are not staged: the server that is named has them"),
+        ("ollama", "the weights of ollama are not staged: the server has them"),
     ],
 )
 def test_what_cannot_be_staged_is_a_mistake(toolkit: Toolkit, name: str, message: str) -> None:

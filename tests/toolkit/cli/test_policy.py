@@ -96,7 +96,7 @@ def test_a_plan_saved_by_the_toolkit_was_already_checked(tmp_path: Path) -> None
     [
         ("--source", "missing", "not a directory"),
         ("--sarif", "", "a directory"),
-        ("--junit", "plan.json/x", "a file is where"),
+        ("--junit", "plan.json/x", "a file is in place of a folder"),
     ],
 )
 def test_unusable_paths_fail_before_the_check(plan: Path, option: str, name: str, says: str) -> None:

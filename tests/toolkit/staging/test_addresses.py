@@ -55,7 +55,7 @@ def test_weights_that_lie_in_s3_have_none(project: Project, environment: Make, b
 
 
 def test_weights_that_are_not_there_are_an_error(project: Project, environment: Make) -> None:
-    with pytest.raises(InputError, match="neither a file nor a folder"):
+    with pytest.raises(InputError, match="does not exist"):
         staging.locate(project, environment("{path: nowhere}"))
 
 

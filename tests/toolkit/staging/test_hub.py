@@ -248,7 +248,7 @@ def test_a_file_that_is_not_what_the_hub_says_is_not_staged(stage: Stager, hub: 
     hub.faults[name] = Fault(damaged=True, times=-1)
     result = stage()
     assert result.returncode == 4
-    assert f"{name} of {REPOSITORY} is damaged" in result.stderr
+    assert f"cannot stage {REPOSITORY}: the hub sends {name} with a wrong digest" in result.stderr
     assert name not in stage.files()
     assert stage.manifest() is None
 
@@ -283,7 +283,7 @@ def test_a_gated_repository_needs_a_token_that_was_admitted(stage: Stager, hub: 
     hub.repositories[REPOSITORY].gated = True
     without = stage()
     assert without.returncode == 4
-    assert "is gated" in without.stderr
+    assert "it is gated" in without.stderr
     assert "hf auth login" in without.stderr
     refused = stage(HF_TOKEN="hf_nobody")
     assert refused.returncode == 4
@@ -338,15 +338,15 @@ def test_patterns_that_match_nothing_are_a_mistake_in_the_file(
 def test_a_token_that_is_not_valid_is_told(stage: Stager) -> None:
     result = stage(HF_TOKEN="hf_expired")
     assert result.returncode == 4
-    assert "does not accept your token" in result.stderr
+    assert "the hub rejected your token" in result.stderr
     assert "hf_expired" not in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "does not answer"),
-        ({"HF_HUB_OFFLINE": "1"}, "is told to stay offline"),
+        ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "cannot reach the hub"),
+        ({"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set"),
     ],
 )
 def test_a_hub_that_cannot_be_reached_is_told(stage: Stager, settings: dict[str, str], message: str) -> None:
@@ -373,7 +373,7 @@ def test_a_file_that_cannot_fit_is_not_begun(cache: Path) -> None:
     repository = HubRepository(REPOSITORY, "5" * 40, None, "test.yaml")
     file = WeightFile("model.gguf", 10**18, "0" * 64)
     direction = Direction("downloaded", 10**18, lambda: None, time.monotonic)
-    with pytest.raises(PreflightError, match="are free"):
+    with pytest.raises(PreflightError, match=r"needed, .* free"):
         repository.fetch(file, direction, CancelToken())
 
 
@@ -382,4 +382,4 @@ def test_names_that_lead_elsewhere_are_refused(stage: Stager, hub: Hub, name: st
     hub.repositories[REPOSITORY].files[name] = b"{}"
     result = stage()
     assert result.returncode == 4
-    assert "has a file with the name" in result.stderr
+    assert "unsafe file name" in result.stderr

@@ -60,7 +60,7 @@ def test_weights_that_are_missing_here_do_not_hide_the_rest(
     found = look(access, project, environment("{path: nowhere.gguf}"))
     assert found.staged is False
     assert found.note is not None
-    assert "neither a file nor a folder" in found.note
+    assert "does not exist" in found.note
 
 
 def test_without_a_model_store_nothing_is_staged(

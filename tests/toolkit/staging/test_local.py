@@ -52,7 +52,7 @@ def test_a_package_s_file_is_found(tmp_path: Path) -> None:
     [
         (PackageSource(package="no-such-package", file="f"), "no-such-package is not installed"),
         (PackageSource(package="pytest", file="no-such-file"), "pytest has no file no-such-file"),
-        (PathSource(path="no-such-path"), "neither a file nor a folder"),
+        (PathSource(path="no-such-path"), "does not exist"),
         (PathSource(path="empty"), "an empty folder"),
     ],
 )

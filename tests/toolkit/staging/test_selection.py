@@ -61,7 +61,7 @@ def test_patterns_decide(pattern: str, wanted: list[str]) -> None:
 
 
 def test_patterns_that_want_nothing_say_what_there_is() -> None:
-    with pytest.raises(InputError, match=r"none of the 9 files of o/m is wanted") as raised:
+    with pytest.raises(InputError, match=r"no file of o/m matches the patterns \(9 files\)") as raised:
         choose("o/m", SAFETENSORS, ["*.gguf"], WHERE)
     assert "config.json" in raised.value.details
 

@@ -13,8 +13,8 @@ PLACES = {"log": "build/x/apply.log", "unlock": "toolkit unlock --env x"}
 @pytest.mark.parametrize(
     ("name", "forced", "said"),
     [
-        ("apply", True, "the state may miss what it was doing"),
-        ("apply", False, "what it did is stored in the state"),
+        ("apply", True, "operations in progress may be missing from the state"),
+        ("apply", False, "completed changes are in the state"),
         ("plan", True, "nothing was changed"),
         ("plan", False, "nothing was changed"),
         ("init", True, "nothing was changed"),

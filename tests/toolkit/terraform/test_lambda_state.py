@@ -52,5 +52,5 @@ def test_a_state_that_says_it_already_is_left_alone() -> None:
 
 
 def test_another_format_is_not_touched() -> None:
-    with pytest.raises(TerraformError, match="format 4"):
+    with pytest.raises(TerraformError, match="not version 4"):
         write(b'{"version": 5}', "s3://b/k", {})

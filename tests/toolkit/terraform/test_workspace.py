@@ -45,7 +45,7 @@ def test_what_an_interruption_marked_can_be_kept(stack: Stack) -> None:
     assert (change.address, change.action, change.reason) == ("terraform_data.a", "replace", "tainted")
     workspace.untaint(change.address)
     assert not workspace.plan().has_changes
-    with pytest.raises(TerraformError, match="stays marked"):
+    with pytest.raises(TerraformError, match="cannot untaint"):
         workspace.untaint(change.address)
 
 
