@@ -68,7 +68,7 @@ def test_an_expression_matches_its_minutes(text: str, due: str, not_due: str) ->
 @pytest.mark.parametrize(
     "cron",
     [
-        "0 8 * * 1-5",  # of crontab: five fields
+        "0 8 * * 1-5",  # crontab has five fields
         "60 8 ? * * *",
         "0 24 ? * * *",
         "0 8 32 * ? *",

@@ -20,7 +20,7 @@ from toolkit.environment.problems import MISSING, EnvironmentFileError, KeyPath,
 from toolkit.errors import InputError
 from toolkit.project import Project
 
-# Part of resource names; `account` and `lambda` are folders of the build directory.
+# Part of resource names, build folders and state keys, which also include `account` and `lambda`.
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,14}[a-z0-9])?")
 RESERVED_NAMES = ("account", "lambda")
 

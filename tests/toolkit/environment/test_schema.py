@@ -1,4 +1,4 @@
-"""The JSON Schema that editors read."""
+"""The JSON Schema for editors."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_complete_file_contains_every_key() -> None:
     for name, definition in schema.schema()["$defs"].items():
         if not name.endswith("Options"):
             for key in definition["properties"]:
-                # Of kinds that exclude each other, one is there.
+                # Alternatives to keys in the file.
                 others = ("server", "model", "arn", "private", "vpc_endpoint_ids")
                 assert f"{key}:" in EVERYTHING or key in others, f"{name}.{key}"
 

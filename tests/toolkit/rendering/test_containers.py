@@ -28,7 +28,7 @@ def variables(tmp_path: Path, model: str, uri: str | None = None, **kwargs: str)
 
 
 TEI = {"SERVED_MODEL_NAME": "m", "MAX_CLIENT_BATCH_SIZE": "2048", "PAYLOAD_LIMIT": "6291456"}
-# (engine, instance type, part of the image's name, machine image, environment)
+# (engine, instance type, part of the image name, inference AMI, environment)
 ON_INSTANCES: list[tuple[str, str, str, str | None, dict[str, str]]] = [
     (
         "vllm",

@@ -15,8 +15,8 @@ from markupsafe import Markup
 
 from toolkit.rendering.hcl import literal
 
-# Everything but surrogates, which are no characters, and what Python's Unicode does not know yet, whose
-# normal form Terraform may know already. The pieces are what HCL gives a meaning to.
+# All characters except surrogates and those that Python's version of Unicode lacks, whose normal form
+# Terraform may know. The pieces have a meaning in HCL.
 CHARACTERS = st.characters(exclude_categories=("Cs", "Cn"))
 PIECES = st.sampled_from(
     ["${", "%{", "$", "%", "$${", "%%{", "{", "}", '"', "\\", "\n", "\r\n", "\t", "<<EOT", "中文"]
@@ -28,8 +28,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(STRINGS, inner, max_size=4),
     max_leaves=12,
 )
-# One call of Terraform for many strings; each takes a tenth of a second.
-# A failure lists what differs, so nothing need be gained by shrinking, which would take minutes.
+# Each example runs Terraform. Without shrinking, which takes minutes: a failure lists the differences.
 SLOW = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -13,7 +13,7 @@ DLC = "763104351884.dkr.ecr.{}.amazonaws.com/"
 @pytest.mark.parametrize(
     ("engine", "version", "region", "instance_type", "uri"),
     [
-        # As AWS's documentation writes them.
+        # From the documentation of AWS.
         ("vllm", "2.3", "us-west-2", "ml.g5.2xlarge", DLC + "vllm:server-sagemaker-cuda-v2.3"),
         (
             "vllm",
