@@ -65,7 +65,7 @@ def served(hosting: Hosting, endpoint: str) -> list[Any]:
     return [fleet for fleet in (OLD, NEW) if fleet in responses]
 
 
-def test_a_failed_rollback_serves_both_until_the_next_update(
+def test_a_failed_rollback_serves_both_configurations(
     hosting: Hosting, engines: tuple[Engine, Engine], shared_checkout: Project
 ) -> None:
     stuck = Stuck(hosting, engines)
@@ -86,7 +86,12 @@ def test_a_failed_rollback_serves_both_until_the_next_update(
             EndpointName=stuck.endpoint, DesiredWeightsAndCapacities=[counts]
         )
 
-    # Without the weights, the next update fails, too; with them, it reconciles the fleets.
+
+def test_the_next_update_reconciles_a_failed_rollback(
+    hosting: Hosting, engines: tuple[Engine, Engine], shared_checkout: Project
+) -> None:
+    stuck = Stuck(hosting, engines)
+    # Without the weights, the next update fails, too.
     stuck.update(stuck.new)
     assert hosting.settled(stuck.endpoint)["EndpointStatus"] == "UpdateRollbackFailed"
     assert served(hosting, stuck.endpoint) == [OLD, NEW]

@@ -37,8 +37,8 @@ def upload(aws: Aws, prefix: str, file: Path) -> None:
 
 def chat(**members: Any) -> bytes:
     """A deterministic chat request."""
-    question = {"messages": [{"role": "user", "content": "Say hello."}], "temperature": 0}
-    return json.dumps({**question, **members}).encode()
+    request = {"messages": [{"role": "user", "content": "Say hello."}], "temperature": 0}
+    return json.dumps({**request, **members}).encode()
 
 
 @pytest.fixture(scope="module")
@@ -47,26 +47,30 @@ def weights(aws: Aws, gguf: Path) -> str:
     return "smollm2"
 
 
-def test_a_model_serves_whole_and_streamed_responses(
-    hosting: Hosting, weights: str, shared_checkout: Project
-) -> None:
+@pytest.fixture
+def endpoint(hosting: Hosting, weights: str) -> str:
     options = {"SM_LLAMA_CPP_CTX_SIZE": "2048", "SM_LLAMA_CPP_ALIAS": "smollm2"}
     endpoint = hosting.endpoint(hosting.configuration(container=container(weights, **options)))
     assert hosting.settled(endpoint)["EndpointStatus"] == "InService"
-    runtime = hosting.aws("sagemaker-runtime")
+    return endpoint
 
-    whole = runtime.invoke_endpoint(EndpointName=endpoint, Body=chat(max_tokens=8))
-    completion = json.loads(whole["Body"].read())
+
+def test_a_model_serves_a_whole_response(hosting: Hosting, endpoint: str) -> None:
+    runtime = hosting.aws("sagemaker-runtime")
+    response = runtime.invoke_endpoint(EndpointName=endpoint, Body=chat(max_tokens=8))
+    completion = json.loads(response["Body"].read())
     assert completion["object"] == "chat.completion"
     assert completion["model"] == "smollm2"
     assert 1 <= completion["usage"]["completion_tokens"] <= 8
     assert completion["choices"][0]["message"]["content"]
 
+
+def test_a_model_serves_a_streamed_response(hosting: Hosting, endpoint: str) -> None:
     options = {"stream": True, "stream_options": {"include_usage": True}}
-    streamed = runtime.invoke_endpoint_with_response_stream(
+    response = hosting.aws("sagemaker-runtime").invoke_endpoint_with_response_stream(
         EndpointName=endpoint, Body=chat(max_tokens=60, ignore_eos=True, **options)
     )
-    text = b"".join(event["PayloadPart"]["Bytes"] for event in streamed["Body"]).decode()
+    text = b"".join(event["PayloadPart"]["Bytes"] for event in response["Body"]).decode()
     *lines, done = [line.removeprefix("data: ") for line in text.split("\n\n") if line]
     assert done == "[DONE]"
     *chunks, last = map(json.loads, lines)
@@ -75,6 +79,10 @@ def test_a_model_serves_whole_and_streamed_responses(
     words = [chunk["choices"][0]["delta"].get("content") for chunk in chunks]
     assert 1 < len(list(filter(None, words))) <= 60
 
+
+def test_a_model_server_logs_and_exits_with_its_endpoint(
+    hosting: Hosting, endpoint: str, shared_checkout: Project
+) -> None:
     assert any("model loaded" in line for line in hosting.log(endpoint))
     status = client.status(shared_checkout)
     assert status is not None

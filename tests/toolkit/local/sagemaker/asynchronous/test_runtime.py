@@ -29,14 +29,9 @@ def asynchronous(aws: Aws, hosting: Hosting, engine: Engine) -> Asynchronous:
     return Asynchronous(aws, hosting, engine, bucket)
 
 
-def test_a_response_is_stored_in_s3_and_notified(asynchronous: Asynchronous) -> None:
-    topic, queue = asynchronous.topic()
-    notify = {"SuccessTopic": topic, "IncludeInferenceResponseIn": ["SUCCESS_NOTIFICATION_TOPIC"]}
-    asynchronous.start(S3FailurePath=f"s3://{asynchronous.bucket}/failures", NotificationConfig=notify)
-    location = asynchronous.put()
-    response = asynchronous.invoke(
-        InputLocation=location, ContentType="application/json", InferenceId="mine", CustomAttributes="trace=1"
-    )
+def test_a_response_is_stored_in_s3(asynchronous: Asynchronous) -> None:
+    asynchronous.start(S3FailurePath=f"s3://{asynchronous.bucket}/failures")
+    response = asynchronous.invoke(InferenceId="mine", CustomAttributes="trace=1")
     assert response["InferenceId"] == "mine"
     assert response["OutputLocation"].startswith(f"s3://{asynchronous.bucket}/answers/")
     assert response["OutputLocation"].endswith(".out")
@@ -50,6 +45,13 @@ def test_a_response_is_stored_in_s3_and_notified(asynchronous: Asynchronous) -> 
     assert headers["x-amzn-sagemaker-inference-id"] == "mine"
     assert headers["x-amzn-sagemaker-custom-attributes"] == "trace=1"
 
+
+def test_a_response_is_notified_and_logged(asynchronous: Asynchronous) -> None:
+    topic, queue = asynchronous.topic()
+    notify = {"SuccessTopic": topic, "IncludeInferenceResponseIn": ["SUCCESS_NOTIFICATION_TOPIC"]}
+    asynchronous.start(NotificationConfig=notify)
+    location = asynchronous.put()
+    response = asynchronous.invoke(InputLocation=location, ContentType="application/json", InferenceId="mine")
     message = asynchronous.heard(queue)
     assert message["invocationStatus"] == "Completed"
     assert message["eventName"] == "InferenceResult"
