@@ -1,9 +1,9 @@
-"""What the toolkit costs over bare Terraform, in one run on one machine.
+"""The overhead of `toolkit apply` over bare Terraform, in one run on one machine.
 
     make bench-cli
 
-Bare: `terraform apply -auto-approve` of the rendered inference stack, initialised, against the same
-embedded cloud with the weights staged. Toolkit: `toolkit apply`, which also renders, plans to a file,
+Bare: `terraform apply -auto-approve` of the rendered, initialized inference stack, against the same
+embedded cloud with staged weights. Toolkit: `toolkit apply`, which also renders, plans to a file,
 verifies the endpoints and reconciles the keys. Both create everything, then both change nothing; each
 figure is the median of the rounds, and the ratios are of medians.
 """
@@ -27,7 +27,7 @@ from toolkit.console import Console
 from toolkit.project import Project
 from toolkit.terraform import discover
 
-# Each takes about a minute and a half; `make bench-cli ROUNDS=1` for a first look.
+# A round takes about 90 s; `make bench-cli ROUNDS=1` gives a first impression.
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 HELP_ROUNDS = 10
 APPLY_AIM = 1.25
@@ -35,7 +35,7 @@ HELP_AIM_SECONDS = 0.3
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     with tempfile.TemporaryDirectory() as directory:
         toolkit = Toolkit(copy_checkout(Path(directory) / "project"))
         try:

@@ -1,12 +1,11 @@
-"""What the API costs over SageMaker's runtime, and the runtime here over the model server, in one run.
+"""The overhead of the API over SageMaker's runtime, and of the embedded runtime over the model server.
 
     make bench-gateway
 
-The same question is asked three ways in turn, one at a time: through the whole API (key, authorizer, gateway
-function, runtime, model), of the runtime alone, and of the model server alone. The model computes on one
-processor and in one slot, so that the others are there for what is measured, as on AWS, where the model has
-a machine of its own; and so that each way finds the prompt in the slot's cache. Then the gateway is started
-afresh, from the package as it is deployed: from the start of its process to its first answer.
+The same request takes three paths in turn: through the whole API (key, authorizer, gateway function, runtime,
+model), to the runtime, and to the model server. The model uses one processor and one slot, so that the other
+processors serve the measured components, as on AWS, and every path finds the prompt in the cache. Then the
+cold start of the deployed gateway package is measured, from the start of the process to the first response.
 """
 
 from __future__ import annotations
@@ -39,27 +38,27 @@ FIRST_TOKEN_AIM_MS = 15
 THROUGHPUT_AIM = 0.97
 COLD_START_AIM_SECONDS = 0.5
 MODEL = "smollm2"
-# Greedy, so that each way gets the same answer; a story, so that it is long.
+# Greedy, so that every path gets the same response; a story, so that it is long.
 QUESTION: dict[str, Any] = {
     "model": MODEL,
     "messages": [{"role": "user", "content": "Tell me a long story about a lighthouse and its keeper."}],
     "temperature": 0,
     "max_tokens": 96,
     "stream": True,
-    # Else a request that comes right after another one's last word may get a slot that is empty.
+    # Otherwise a request right after another one's last token may get an empty slot.
     "id_slot": 0,
 }
 
 
 @dataclass(frozen=True)
 class Timing:
-    """One streamed answer.
+    """One streamed response.
 
     Attributes:
-        first_token: seconds from the request to the first word.
-        between: mean of the seconds between two parts that hold words.
-        gaps: the same one by one.
-        rate: tokens per second from the request to the last word.
+        first_token: seconds from the request to the first token.
+        between: mean seconds between two parts with tokens.
+        gaps: all seconds between two parts with tokens.
+        rate: tokens per second from the request to the last token.
     """
 
     first_token: float
@@ -69,7 +68,7 @@ class Timing:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     with tempfile.TemporaryDirectory() as directory:
         toolkit = Toolkit(copy_checkout(Path(directory) / "project"))
         _keep_a_processor_free(toolkit)
@@ -93,7 +92,7 @@ def _answers(toolkit: Toolkit) -> dict[str, list[Timing]]:
     outputs = json.loads(toolkit.succeed("outputs", "--env", "local", "--json"))
     key = toolkit.succeed("keys", "show", "default", "--env", "local").strip()
     model_server = _model_server(toolkit)
-    # llama.cpp's server closes connections that are idle for some seconds, whatever it had promised.
+    # llama.cpp's server closes idle connections after some seconds.
     limits = httpx.Limits(max_keepalive_connections=0)
     with httpx.Client(timeout=60, limits=limits) as client:
         ways: dict[str, Callable[[], Iterable[bytes]]] = {
@@ -101,7 +100,7 @@ def _answers(toolkit: Toolkit) -> dict[str, list[Timing]]:
             "runtime": _runtime(outputs),
             "model server": lambda: _http(client, f"{model_server}/v1/chat/completions"),
         }
-        # Not measured: the first answer starts the function, and fills the model's cache for the prompt.
+        # Not measured: the first response starts the function and fills the model's prompt cache.
         for way in ways.values():
             _timing(way)
         timings: dict[str, list[Timing]] = {name: [] for name in ways}
@@ -136,7 +135,7 @@ def _runtime(outputs: dict[str, Any]) -> Callable[[], Iterable[bytes]]:
 
 
 def _model_server(toolkit: Toolkit) -> str:
-    """The address of the process that SageMaker's container stands for."""
+    """Return the URL of the model server behind the container."""
     (process,) = _processes(toolkit, "model")
     relay = int(process.environ()["SAGEMAKER_BIND_TO_PORT"])
     ports = {
@@ -164,7 +163,7 @@ def _timing(way: Callable[[], Iterable[bytes]]) -> Timing:
 
 
 def _deltas(parts: Iterable[bytes]) -> Iterator[str | None]:
-    """What each server-sent event adds to the answer's text."""
+    """Yield the text of each server-sent event."""
     rest = b""
     for part in parts:
         *lines, rest = (rest + part).split(b"\n")
@@ -186,7 +185,7 @@ def _report_answers(timings: dict[str, list[Timing]]) -> None:
 
 
 def _compare(api: list[Timing], other: list[Timing], name: str) -> None:
-    # Of pairs, asked one right after the other: what else the machine does hits both.
+    # Medians of consecutive pairs, because other load affects both requests.
     pairs = list(zip(api, other, strict=True))
     first = statistics.median(a.first_token - b.first_token for a, b in pairs) * 1000
     between = statistics.median(a.between - b.between for a, b in pairs) * 1000
@@ -211,12 +210,12 @@ def _cold_starts(toolkit: Toolkit, directory: Path) -> list[float]:
 
 
 def _cold_start(package: Path, target: Path, environment: dict[str, str]) -> float:
-    # Unpacked each time: Lambda's file system holds what the package holds, and no cache of earlier starts.
+    # Unpacked each time: Lambda's file system contains only the package, without caches of earlier starts.
     with zipfile.ZipFile(package) as archive:
         archive.extractall(target)
     port = reserved_port()
     settings = environment | {"PORT": str(port), "AWS_LWA_PORT": str(port), "LAMBDA_TASK_ROOT": str(target)}
-    # As run.sh does where nothing can be written, which is so on Lambda, and not here.
+    # As run.sh does on a read-only file system, such as Lambda's.
     settings["PYTHONDONTWRITEBYTECODE"] = "1"
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -238,7 +237,7 @@ def _wait_for_answer(url: str, process: subprocess.Popen[bytes]) -> None:
             except httpx.ConnectError:
                 if process.poll() is not None:
                     raise SystemExit(f"the gateway ended with {process.returncode}") from None
-                # As often as can be asked without taking the processor from whom is waited for.
+                # Frequent, but without taking processor time from the starting process.
                 time.sleep(0.005)
             else:
                 return

@@ -1,11 +1,10 @@
-"""What `toolkit plan` costs, its gate included, against what people do by hand; in one run on one machine.
+"""The duration of `toolkit plan`, policy check included, against a script and bare Terraform, in one run.
 
     make bench-plan
 
-An environment that was applied is planned, and nothing changes. Script: `terraform init`, `plan -out`,
-`show -json`, then checkov's command line on the result, with the same rules. Bare: `plan -out` and
-`show -json` alone. All talk to the same embedded cloud; the contenders take turns, and the ratios are of
-medians.
+Each plans an applied environment without changes. Script: `terraform init`, `plan -out`, `show -json`, and
+checkov on the result, with the same rules. Bare: `plan -out` and `show -json`. All use the same
+embedded cloud and take turns; the ratios are those of medians.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ from toolkit.console import Console
 from toolkit.project import Project
 from toolkit.terraform import cli_config, discover, providers
 
-# Each takes about half a minute; `make bench-plan ROUNDS=1` for a first look.
+# A round takes about 30 s; `make bench-plan ROUNDS=1` gives a first impression.
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 AIMS = {"script": 0.70, "bare": 1.15}
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     with tempfile.TemporaryDirectory() as directory:
         toolkit = Toolkit(copy_checkout(Path(directory) / "project"))
         try:
@@ -53,7 +52,7 @@ def main() -> None:
 
 
 class ByHand:
-    """Terraform and checkov as a script in a pipeline calls them."""
+    """Run Terraform and checkov like a script in a CI pipeline."""
 
     def __init__(self, project: Project, region: str, endpoint_url: str) -> None:
         console = Console()
@@ -64,27 +63,27 @@ class ByHand:
         self._build = project.environment_build("local")
         access = AwsAccess(region=region, account_id="123456789012", endpoint_url=endpoint_url)
         changes = {name: value for name, value in access.process_environment().items() if value}
-        # Providers from where the toolkit takes them, so that a machine without the registry can compare.
+        # The same provider source as the toolkit, for machines that cannot reach the registry.
         places = providers.find(program, project.stack("inference"), cli_config.read_user_config(program))
         settings = cli_config.environment(program, places.mirrors, places.plugin_cache)
         data = {"TF_DATA_DIR": str(self._build / "by-hand"), "CHECKPOINT_DISABLE": "1"}
         self._environment = {**clean_environment(), **changes, **settings, **data}
-        # Once, so that `bare` has what it needs.
+        # Once, as preparation for `bare`.
         self._init()
 
     def script(self) -> None:
-        """All of it; checkov's findings are no failure here."""
+        """Run the whole script; findings of checkov are not a failure."""
         self._init()
         plan = self.plan()
         rules = self._project.root / "policies" / "checkov"
         options = ["--framework", "terraform_plan", "--external-checks-dir", str(rules)]
         options += ["--skip-download", "--compact", "--quiet", "--soft-fail"]
-        # As the program `checkov` does; its script names the folder that the environment was made in.
+        # Like the program `checkov`, whose script contains the path of the original environment.
         start = "import sys; from checkov.main import Checkov; sys.exit(Checkov().run())"
         self._run(str(self._checkov), "-c", start, "--file", str(plan), *options)
 
     def plan(self) -> Path:
-        """A plan, and what it says in JSON."""
+        """Plan, and print the plan as JSON."""
         saved, told = self._build / "by-hand.tfplan", self._build / "by-hand.json"
         variables = f"-var-file={self._build}/inference.tfvars"
         self._run(*self._here, "plan", "-input=false", f"-out={saved}", variables)

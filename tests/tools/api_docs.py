@@ -30,12 +30,12 @@ Fields that are not listed are passed to the model's engine, which may support t
 
 
 def contract() -> dict[str, Any]:
-    """The contract."""
+    """Return the API's OpenAPI document."""
     return dict(YAML(typ="safe", pure=True).load(CONTRACT.read_text(encoding="utf-8")))
 
 
 def pages(root: Path = ROOT) -> dict[Path, str]:
-    """The files as they should be."""
+    """Return the up-to-date files."""
     document = contract()
     folder = root / "docs" / "reference"
     return {

@@ -15,7 +15,7 @@ from tests.support.checkout import ROOT
 
 SOURCE = ROOT / "docs" / "explanation" / "architecture.dot"
 PICTURE = SOURCE.with_suffix(".svg")
-# The background is opaque in both schemes: the page around an image may be of either.
+# The background is opaque, because the page around the image can be light or dark.
 STYLE = """
 text { font-family: Helvetica, Arial, sans-serif; fill: #1f2328 }
 .graph > polygon { fill: #ffffff }
@@ -37,7 +37,7 @@ text { font-family: Helvetica, Arial, sans-serif; fill: #1f2328 }
 
 
 def digest() -> str:
-    """SHA-256 of what the picture is drawn from."""
+    """Return the SHA-256 of the sources of the picture."""
     return hashlib.sha256(SOURCE.read_bytes() + STYLE.encode()).hexdigest()
 
 

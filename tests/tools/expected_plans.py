@@ -1,4 +1,4 @@
-"""Plans the table of environments and stores the plans as what tests/terraform/test_environments.py expects.
+"""Plans the table of environments and stores the plans that tests/terraform/test_environments.py expects.
 
 python -m tests.tools.expected_plans            # all environments
 python -m tests.tools.expected_plans vllm tei   # some
@@ -18,7 +18,7 @@ from tests.support.terraform import Rig, copy_project, find_program, make_packag
 
 
 def command(name: str) -> str:
-    """What renews an environment's expectation."""
+    """Return the command that updates an environment's expectation."""
     return f"`.venv/bin/python -m {__name__} {name}`"
 
 

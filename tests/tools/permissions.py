@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
 
 
 def page(text: str) -> str:
-    """The page with an updated generated part."""
+    """Return the page with an updated generated part."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return before + BEGIN + "\n".join(_lines()) + "\n" + END + after

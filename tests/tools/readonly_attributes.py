@@ -1,6 +1,6 @@
-"""Asks the AWS provider which attributes of the stacks' resources nobody can set.
+"""Finds the computed attributes of the stacks' resources in the AWS provider's schemas.
 
-The answer is in toolkit/report/readonly.json.
+The result is toolkit/report/readonly.json.
 
 python -m tests.tools.readonly_attributes
 """
@@ -24,7 +24,7 @@ from tests.support.terraform import Rig, copy_project, find_program
 FILE = ROOT / "toolkit" / "report" / "readonly.json"
 LOCK = ROOT / "terraform" / "stacks" / "inference" / ".terraform.lock.hcl"
 COMMAND = f"`.venv/bin/python -m {__name__}`"
-# Whatever has the provider, and its state nowhere else.
+# Any environment that uses the provider and has local state.
 MODULE = """\
 terraform {
   required_providers {
@@ -35,18 +35,18 @@ terraform {
 
 
 def version() -> str:
-    """The version of the provider that the stacks are locked to."""
+    """Return the provider version in the stacks' lock file."""
     return re.findall(r'hashicorp/aws" \{\s+version\s+= "(.+)"', LOCK.read_text())[0]
 
 
 def types() -> set[str]:
-    """The types of AWS resources that the code below terraform/ has."""
+    """Return the types of AWS resources in terraform/."""
     code = "\n".join(file.read_text() for file in ROOT.glob("terraform/*/*/*.tf"))
     return set(re.findall(r'^resource "(aws_\w+)"', code, re.MULTILINE))
 
 
 def _read_only(schema: dict[str, Any]) -> list[str]:
-    """The attributes that a schema has as computed, and as nothing else."""
+    """Return the attributes that a schema declares only as computed."""
     attributes = schema["block"]["attributes"].items()
     return sorted(name for name, each in attributes if each.get("computed") and not each.get("optional"))
 
@@ -66,7 +66,7 @@ def main() -> int:
     """Write the table; returns the exit code."""
     with tempfile.TemporaryDirectory() as folder:
         project = copy_project(Path(folder) / "project")
-        # Schemas are asked of the provider alone.
+        # Reading schemas needs only the provider.
         nowhere = CloudProcess("http://127.0.0.1:1", Path(os.devnull))
         schemas = _schemas(Rig(project, find_program(project), nowhere))
     attributes = {kind: _read_only(schemas[kind]) for kind in sorted(types())}

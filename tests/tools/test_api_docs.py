@@ -1,4 +1,4 @@
-"""What is published of the API is its contract."""
+"""The published API documentation matches the contract."""
 
 from __future__ import annotations
 

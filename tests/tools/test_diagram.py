@@ -1,4 +1,4 @@
-"""The architecture picture is drawn from its present source."""
+"""The architecture diagram is up to date."""
 
 from __future__ import annotations
 

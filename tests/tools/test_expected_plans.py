@@ -1,4 +1,4 @@
-"""The command that renews expectations."""
+"""The command that updates expectations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, monkeypatch: pytest.Monke
     digest = {"m": {'a["x"]': {"name": "n"}, "b": {}}, "other": {"a": {"list": [1, 2]}}}
     file = expectations.write("tei", digest)
     assert expectations.expected("tei") == digest
-    assert len(file.read_text().splitlines()) == 2 + 2 * len(digest) + 3  # a resource a line
+    assert len(file.read_text().splitlines()) == 2 + 2 * len(digest) + 3  # one resource per line
     assert expectations.expected("vllm") == {}
 
 

@@ -1,4 +1,4 @@
-"""What nobody can set of the stacks' resources."""
+"""The computed attributes of the stacks' resources."""
 
 from __future__ import annotations
 
