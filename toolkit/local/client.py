@@ -177,7 +177,7 @@ def _status(record: Record) -> CloudStatus:
 
 
 def _is_outdated(record: Record) -> bool:
-    return record.code_version != code_version() or timescale.asked() not in (None, record.time_scale)
+    return record.code_version != code_version() or timescale.setting() not in (None, record.time_scale)
 
 
 def _replace_outdated(record: Record, console: Console) -> Record | None:

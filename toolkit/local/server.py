@@ -185,11 +185,11 @@ class _Uvicorn(uvicorn.Server):
 
 
 def _fresh_directory(parent: Path, name: str) -> Path:
-    """A folder for this cloud's files, without those that earlier clouds left."""
+    """Create an empty directory for this cloud, and remove those of earlier clouds."""
     shutil.rmtree(parent, ignore_errors=True)
     directory = parent / name
     directory.mkdir(parents=True)
-    # For what moto spools, too: the system's place for temporary files may be in memory.
+    # moto spools files there too: the system's temporary directory may be in memory.
     tempfile.tempdir = str(directory)
     application.extend(directory / "objects")
     return directory

@@ -25,11 +25,11 @@ def scale() -> float:
     Raises:
         InputError: the setting is not a number from 0.001 to 1.
     """
-    value = asked()
+    value = setting()
     return DEFAULT if value is None else value
 
 
-def asked() -> float | None:
+def setting() -> float | None:
     """The setting; None if it is unset.
 
     Raises:

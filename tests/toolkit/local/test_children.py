@@ -36,7 +36,7 @@ async def until(lines: list[str], count: int) -> None:
             await asyncio.sleep(0.01)
 
 
-def test_output_of_both_streams_and_exit_code_arrive() -> None:
+def test_output_and_exit_code_are_delivered() -> None:
     async def scenario() -> None:
         lines: list[str] = []
         child = await start(
@@ -56,7 +56,7 @@ def test_output_of_both_streams_and_exit_code_arrive() -> None:
     asyncio.run(scenario())
 
 
-def test_a_line_longer_than_a_log_event_is_cut_into_several() -> None:
+def test_long_lines_are_split_into_log_events() -> None:
     async def scenario() -> None:
         lines: list[str] = []
         child = await start(python("print('x' * 1_000_000)"), lines)
@@ -67,7 +67,7 @@ def test_a_line_longer_than_a_log_event_is_cut_into_several() -> None:
     asyncio.run(scenario())
 
 
-def test_a_missing_program_is_an_error_of_the_caller() -> None:
+def test_a_missing_program_raises() -> None:
     async def scenario() -> None:
         with pytest.raises(FileNotFoundError, match="no-such-program"):
             await start(["no-such-program"], [])
@@ -75,7 +75,7 @@ def test_a_missing_program_is_an_error_of_the_caller() -> None:
     asyncio.run(scenario())
 
 
-def test_stop_is_polite_first() -> None:
+def test_stop_sends_sigterm_first() -> None:
     async def scenario() -> None:
         lines: list[str] = []
         child = await start(
@@ -96,7 +96,7 @@ def test_stop_is_polite_first() -> None:
     asyncio.run(scenario())
 
 
-def test_stop_kills_a_stubborn_child_and_its_own_children() -> None:
+def test_stop_kills_an_unresponsive_process_tree() -> None:
     async def scenario() -> None:
         lines: list[str] = []
         child = await start(
@@ -118,7 +118,7 @@ def test_stop_kills_a_stubborn_child_and_its_own_children() -> None:
     asyncio.run(scenario())
 
 
-def test_what_a_child_leaves_behind_ends_with_it() -> None:
+def test_leftover_processes_end_with_their_child() -> None:
     async def scenario() -> None:
         lines: list[str] = []
         child = await start(
@@ -154,7 +154,7 @@ def test_memory_counts_the_whole_tree() -> None:
     asyncio.run(scenario())
 
 
-def test_a_child_ends_when_somebody_kills_its_supervisor() -> None:
+def test_a_child_ends_with_its_killed_supervisor() -> None:
     async def scenario() -> None:
         lines: list[str] = []
         child = await start(python("import time; print(1); time.sleep(600)"), lines)
@@ -170,7 +170,7 @@ def test_a_child_ends_when_somebody_kills_its_supervisor() -> None:
 
 @dataclass(frozen=True)
 class Family:
-    """A process that has started three children which ignore SIGTERM."""
+    """A process with three children that ignore SIGTERM."""
 
     parent: subprocess.Popen[str]
     children: list[int]
@@ -207,16 +207,16 @@ def family() -> Iterator[Family]:
     parent.wait()
 
 
-def test_children_die_with_a_parent_that_is_killed_hard(family: Family) -> None:
+def test_children_end_with_a_killed_parent(family: Family) -> None:
     descendants = family.descendants
     assert set(family.children) < {process.pid for process in descendants}
     family.parent.kill()
     eventually(lambda: all(is_gone(process.pid) for process in descendants))
 
 
-def test_children_die_when_their_supervisors_are_killed_with_the_parent(family: Family) -> None:
+def test_children_end_when_parent_and_supervisors_are_killed(family: Family) -> None:
     descendants = family.descendants
-    # So that it cannot do anything about it.
+    # A stopped process cannot react.
     family.parent.send_signal(signal.SIGSTOP)
     for supervisor in psutil.Process(family.parent.pid).children():
         supervisor.kill()
@@ -226,7 +226,7 @@ def test_children_die_when_their_supervisors_are_killed_with_the_parent(family: 
 
 
 def processes_with(variable: str) -> list[int]:
-    """All processes of this machine that have an environment variable."""
+    """All processes with an environment variable."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -234,7 +234,7 @@ def processes_with(variable: str) -> list[int]:
     return found
 
 
-def test_nothing_is_left_of_a_child_that_has_ended() -> None:
+def test_an_exited_child_leaves_no_process() -> None:
     variable = f"MARK_{uuid.uuid4().hex}"
 
     async def scenario() -> None:

@@ -44,7 +44,7 @@ def in_new_process(code: str, project: Project) -> subprocess.Popen[str]:
     )
 
 
-def test_it_starts_is_found_and_stops(project: Project) -> None:
+def test_start_find_and_stop(project: Project) -> None:
     assert client.find(project) is None
     assert client.status(project) is None
     assert not client.stop(project, silent())
@@ -55,7 +55,7 @@ def test_it_starts_is_found_and_stops(project: Project) -> None:
     assert client.find(project) is None
 
 
-def test_status_tells_what_runs(project: Project) -> None:
+def test_status_reports_running_resources(project: Project) -> None:
     before = time.time()
     cloud = client.ensure_running(project, silent())
     status = client.status(project)
@@ -75,16 +75,16 @@ def test_status_tells_what_runs(project: Project) -> None:
     assert not later.empty
 
 
-def test_the_port_is_remembered(project: Project) -> None:
+def test_a_restart_reuses_the_port(project: Project) -> None:
     first = client.ensure_running(project, silent())
     client.stop(project, silent())
     second = client.ensure_running(project, silent())
-    # Somebody else may have got the port meanwhile.
+    # Another program may have taken the port.
     assert second.endpoint_url == first.endpoint_url or "cannot listen" in Folder.of(project).log.read_text()
     assert second.instance_id != first.instance_id
 
 
-def test_commands_at_the_same_time_get_one_cloud(project: Project) -> None:
+def test_concurrent_commands_share_one_cloud(project: Project) -> None:
     code = "print(client.ensure_running(project, Console()).instance_id)"
     processes = [in_new_process(code, project) for _ in range(4)]
     instances = {process.communicate(timeout=HANG_SECONDS)[0] for process in processes}
@@ -95,7 +95,7 @@ def test_commands_at_the_same_time_get_one_cloud(project: Project) -> None:
     assert running.instance_id in instances.pop()
 
 
-def test_another_program_on_the_port_is_not_mistaken_for_the_cloud(project: Project) -> None:
+def test_another_program_on_the_port_is_not_the_cloud(project: Project) -> None:
     first = client.ensure_running(project, silent())
     client.stop(project, silent())
 
@@ -126,23 +126,23 @@ def test_another_program_on_the_port_is_not_mistaken_for_the_cloud(project: Proj
         other.shutdown()
 
 
-def test_a_program_that_took_a_dead_clouds_port_is_not_waited_for(project: Project) -> None:
+def test_a_dead_clouds_port_is_not_queried(project: Project) -> None:
     cloud = client.ensure_running(project, silent())
     client.stop(project, silent())
     port = int(cloud.endpoint_url.rpartition(":")[2])
     with socket.create_server(("127.0.0.1", port)) as other:
         other.setblocking(False)
         assert client.find(project) is None
-        # It was not even asked.
+        # It got no request.
         with pytest.raises(BlockingIOError):
             other.accept()
 
 
-def test_a_record_of_a_dead_cloud_harms_nobody(project: Project) -> None:
+def test_a_reused_process_id_is_not_the_cloud(project: Project) -> None:
     cloud = client.ensure_running(project, silent())
     psutil.Process(cloud.pid).kill()
     eventually(lambda: is_gone(cloud.pid))
-    # Its process id may be another program's by now.
+    # Another program may have its process id.
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
     folder = Folder.of(project)
     record = folder.read()
@@ -191,17 +191,17 @@ def test_a_failed_start_shows_the_end_of_the_log(project: Project, monkeypatch: 
     assert "exited with code 3" in failure.value.message
     assert failure.value.details == ("no module named moto",)
     assert client.log_tail(project, 5) == ["no module named moto"]
-    # On a full disk there is no log that could say so.
+    # On a full disk there is no log.
     monkeypatch.setattr(client, "MIN_FREE_BYTES", 1 << 62)
     with pytest.raises(PreflightError, match="no space left") as full:
         client.ensure_running(project, silent())
     assert full.value.where == str(project.local_cloud)
 
 
-def test_a_start_that_is_interrupted_leaves_no_cloud(
+def test_an_interrupted_start_leaves_no_cloud(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Python runs this first: the cloud notes its process, and never comes to listen.
+    # Python runs this first: the cloud writes its process id, and never listens.
     hold = f"""
 import os, sys, threading
 if "toolkit.local.server" in sys.orig_argv:
@@ -234,7 +234,7 @@ def test_an_empty_cloud_with_older_code_is_replaced(
     assert is_gone(old.pid)
 
 
-def test_a_cloud_in_use_with_older_code_is_kept_with_a_warning(
+def test_an_outdated_cloud_in_use_is_kept_with_a_warning(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = client.ensure_running(project, silent())
@@ -281,7 +281,7 @@ def test_web_pages_cannot_call_json_rpc_operations(
     assert connection.getresponse().status == 403
 
 
-def test_it_ends_when_its_folder_is_removed(project: Project) -> None:
+def test_it_stops_when_its_directory_is_removed(project: Project) -> None:
     cloud = client.ensure_running(project, silent())
     shutil.rmtree(project.build)
     eventually(lambda: is_gone(cloud.pid))

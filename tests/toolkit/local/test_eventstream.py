@@ -9,7 +9,7 @@ from toolkit.local import eventstream
 
 def decode(data: bytes) -> list[tuple[dict[str, str], bytes]]:
     buffer = EventStreamBuffer()
-    # In pieces that do not end where the frames do.
+    # In chunks that do not match the frames.
     for start in range(0, len(data), 7):
         buffer.add_data(data[start : start + 7])
     return [(message.headers, message.payload) for message in buffer]

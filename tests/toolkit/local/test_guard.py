@@ -30,8 +30,8 @@ except OSError:
         ("2001:db8::1", "refused: "),
     ],
 )
-def test_connections_leave_the_machine_never(address: str, outcome: str) -> None:
-    # In a process of its own: an audit hook stays.
+def test_only_loopback_connections_are_allowed(address: str, outcome: str) -> None:
+    # In a new process: an audit hook cannot be removed.
     result = subprocess.run(
         [sys.executable, "-c", CONNECT, address],
         capture_output=True,
@@ -53,7 +53,7 @@ os.write(2, b"from a library in C\\n")
 """
 
 
-def test_the_log_stays_small_and_keeps_its_end(tmp_path: Path) -> None:
+def test_the_log_is_rotated(tmp_path: Path) -> None:
     file = tmp_path / "cloud.log"
     with file.open("ab") as log:
         subprocess.run([sys.executable, "-c", LOG, str(file)], stderr=log, check=True)

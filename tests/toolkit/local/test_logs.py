@@ -14,7 +14,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @mock_aws
-def test_lines_are_read_back_in_order_and_empty_ones_left_out() -> None:
+def test_lines_are_kept_in_order_without_empty_ones() -> None:
     logs.put("/aws/lambda/f", "2026/01/01/[$LATEST]1", ["one", "", "two"])
     logs.put("/aws/lambda/f", "2026/01/01/[$LATEST]1", ["three"])
     events = boto3.client("logs", "us-east-1").get_log_events(
@@ -33,7 +33,7 @@ def test_an_existing_group_keeps_its_retention() -> None:
 
 
 @mock_aws
-def test_a_talkative_stream_keeps_its_newest_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_stream_keeps_its_newest_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "MAX_EVENTS_PER_STREAM", 10)
     for number in range(25):
         logs.put("/g", "s", [f"line {number}"])

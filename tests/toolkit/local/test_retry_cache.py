@@ -1,4 +1,4 @@
-"""A repeated request, as AWS's SDKs send it when an answer was lost."""
+"""Retries of AWS SDKs after a lost response."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def create_model(cloud: RunningCloud, name: str, invocation: str, attempt: int) 
     return response.status, answer
 
 
-def test_a_repeated_request_is_done_once_and_answered_twice(cloud: RunningCloud) -> None:
+def test_a_retry_gets_the_first_response(cloud: RunningCloud) -> None:
     invocation, name = str(uuid.uuid4()), f"repeated-{uuid.uuid4().hex[:8]}"
     first = create_model(cloud, name, invocation, attempt=1)
     again = create_model(cloud, name, invocation, attempt=2)
@@ -42,7 +42,7 @@ def test_a_repeated_request_is_done_once_and_answered_twice(cloud: RunningCloud)
     assert first[0] == 200
 
 
-def test_another_request_for_the_same_is_refused(cloud: RunningCloud) -> None:
+def test_another_request_is_not_a_retry(cloud: RunningCloud) -> None:
     name = f"twice-{uuid.uuid4().hex[:8]}"
     assert create_model(cloud, name, str(uuid.uuid4()), attempt=1)[0] == 200
     status, answer = create_model(cloud, name, str(uuid.uuid4()), attempt=1)
@@ -50,8 +50,8 @@ def test_another_request_for_the_same_is_refused(cloud: RunningCloud) -> None:
     assert "already existing" in answer["message"]
 
 
-def test_a_failure_is_tried_again(cloud: RunningCloud) -> None:
-    # A client repeats what failed for a while; it must not be told of that failure for ever.
+def test_failures_are_not_cached(cloud: RunningCloud) -> None:
+    # A client that retries a failure must not get the old response forever.
     invocation, name = str(uuid.uuid4()), f"failed-{uuid.uuid4().hex[:8]}"
     other = str(uuid.uuid4())
     assert create_model(cloud, name, other, attempt=1)[0] == 200

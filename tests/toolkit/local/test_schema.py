@@ -36,12 +36,12 @@ def configuration(**variant: object) -> dict[str, Any]:
     return {"EndpointConfigName": "c", "ProductionVariants": [VARIANT | variant]}
 
 
-def test_a_good_request_comes_back_as_it_is(schema: Schema) -> None:
+def test_a_valid_request_is_returned_unchanged(schema: Schema) -> None:
     request = configuration(InitialVariantWeight=0.5, InferenceAmiVersion="al2-ami-sagemaker-inference-gpu-2")
     assert parse(schema, "CreateEndpointConfig", request) == request
 
 
-def test_members_that_aws_does_not_know_are_ignored(schema: Schema) -> None:
+def test_unknown_members_are_ignored(schema: Schema) -> None:
     assert parse(schema, "CreateModel", {"ModelName": "m", "Colour": "blue"})["ModelName"] == "m"
 
 
@@ -73,9 +73,7 @@ def test_members_that_aws_does_not_know_are_ignored(schema: Schema) -> None:
         ({}, "2 validation errors detected: "),
     ],
 )
-def test_violations_are_told_in_the_words_of_aws(
-    schema: Schema, request_: dict[str, Any], message: str
-) -> None:
+def test_violations_have_the_messages_of_aws(schema: Schema, request_: dict[str, Any], message: str) -> None:
     with pytest.raises(ApiError) as refusal:
         parse(schema, "CreateEndpointConfig", request_)
     assert refusal.value.code == "ValidationException"
@@ -99,7 +97,7 @@ def test_wrong_types_are_serialization_errors(schema: Schema, request_: object) 
     assert refusal.value.code == "SerializationException"
 
 
-def test_what_is_not_json_is_a_serialization_error(schema: Schema) -> None:
+def test_invalid_json_is_a_serialization_error(schema: Schema) -> None:
     with pytest.raises(ApiError, match="SerializationException"):
         schema.parse("AddTags", b"{")
 
@@ -115,7 +113,7 @@ def test_maps_and_unicode_patterns_are_checked(schema: Schema) -> None:
 
 
 def service_operations() -> dict[str, set[str]]:
-    """What the cloud answers itself, by botocore's name of the service."""
+    """The operations that the cloud implements, by botocore's service name."""
     cloud = Cloud(Path("unused"), "http://127.0.0.1:1", "id")
     services = {
         "sagemaker": SageMakerService(cloud, Enforcement(), Metrics()),

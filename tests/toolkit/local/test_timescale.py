@@ -11,16 +11,16 @@ def unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(timescale.SETTING, raising=False)
 
 
-def test_ten_minutes_are_seconds_unless_somebody_wants_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert timescale.asked() is None
+def test_waiting_times_are_scaled_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert timescale.setting() is None
     assert timescale.scaled(600) == pytest.approx(12)
     monkeypatch.setenv(timescale.SETTING, "1")
-    assert timescale.asked() == 1
+    assert timescale.setting() == 1
     assert timescale.scaled(600) == 600
 
 
 @pytest.mark.parametrize("value", ["fast", "0", "-1", "1.5", "nan", "0.0001"])
-def test_a_bad_value_is_refused_with_a_good_one(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_value_has_a_remedy(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(timescale.SETTING, value)
     with pytest.raises(InputError) as error:
         timescale.scaled(1)

@@ -24,7 +24,7 @@ def against(serve: Serve, scenario: Callable[[int], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
-def test_request_and_answer_arrive_whole() -> None:
+def test_request_and_response_are_complete() -> None:
     received: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -35,11 +35,11 @@ def test_request_and_answer_arrive_whole() -> None:
 
     async def scenario(port: int) -> None:
         headers = [("X-C", "d"), ("Host", "elsewhere"), ("Content-Length", "99")]
-        async with upstream.request(port, "POST", "/p?q=1", headers=headers, body=b"hello") as answer:
-            assert answer.status == 201
-            assert answer.header("x-a") == "b"
-            assert answer.header("connection", "none") == "none"
-            assert await answer.read() == b"body"
+        async with upstream.request(port, "POST", "/p?q=1", headers=headers, body=b"hello") as response:
+            assert response.status == 201
+            assert response.header("x-a") == "b"
+            assert response.header("connection", "none") == "none"
+            assert await response.read() == b"body"
         head = received[0].decode()
         assert head.startswith("POST /p?q=1 HTTP/1.1\r\n")
         assert f"Host: 127.0.0.1:{port}" in head
@@ -51,27 +51,27 @@ def test_request_and_answer_arrive_whole() -> None:
     against(serve, scenario)
 
 
-def test_parts_are_handed_on_as_they_come() -> None:
+def test_parts_are_passed_on_as_they_arrive() -> None:
     proceed = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
-        # The second part is sent only after the first was received.
+        # The second part is sent after the first was received.
         await proceed.wait()
         writer.write(b"3\r\ntwo\r\n0\r\n\r\n")
 
     async def scenario(port: int) -> None:
-        async with upstream.request(port, "GET", "/") as answer:
-            assert await anext(answer.parts) == b"one"
+        async with upstream.request(port, "GET", "/") as response:
+            assert await anext(response.parts) == b"one"
             proceed.set()
-            assert [part async for part in answer.parts] == [b"two"]
+            assert [part async for part in response.parts] == [b"two"]
 
     against(serve, scenario)
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"",
         b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
@@ -79,10 +79,10 @@ def test_parts_are_handed_on_as_they_come() -> None:
         b"not http at all\r\n\r\n",
     ],
 )
-def test_an_answer_that_breaks_off_is_an_error(answer: bytes) -> None:
+def test_an_incomplete_response_is_an_error(response: bytes) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
+        writer.write(response)
         await writer.drain()
         writer.close()
 
@@ -94,7 +94,7 @@ def test_an_answer_that_breaks_off_is_an_error(answer: bytes) -> None:
     against(serve, scenario)
 
 
-def test_leaving_early_closes_the_connection() -> None:
+def test_leaving_the_block_closes_the_connection() -> None:
     closed = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -105,25 +105,25 @@ def test_leaving_early_closes_the_connection() -> None:
         closed.set()
 
     async def scenario(port: int) -> None:
-        async with upstream.request(port, "GET", "/") as answer:
-            await anext(answer.parts)
+        async with upstream.request(port, "GET", "/") as response:
+            await anext(response.parts)
         await closed.wait()
 
     against(serve, scenario)
 
 
-def serving(answer: bytes) -> Serve:
+def serving(response: bytes) -> Serve:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
-        # The connection stays open: the end must be known from what was sent.
+        writer.write(response)
+        # The connection stays open: the response itself marks its end.
         await reader.read()
 
     return serve
 
 
 @pytest.mark.parametrize(
-    ("method", "answer", "status"),
+    ("method", "response", "status"),
     [
         ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", 200),
         ("GET", b"HTTP/1.1 204 No Content\r\n\r\n", 204),
@@ -131,16 +131,16 @@ def serving(answer: bytes) -> Serve:
         ("GET", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200),
     ],
 )
-def test_answers_without_a_body_end_with_their_head(method: str, answer: bytes, status: int) -> None:
+def test_responses_without_a_body_end_with_their_head(method: str, response: bytes, status: int) -> None:
     async def scenario(port: int) -> None:
         async with upstream.request(port, method, "/") as received:
             assert received.status == status
             assert await received.read() == b""
 
-    against(serving(answer), scenario)
+    against(serving(response), scenario)
 
 
-def test_without_a_length_the_connections_end_is_the_answers() -> None:
+def test_without_a_length_the_response_ends_with_the_connection() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\n\r\nall of it")
@@ -148,8 +148,8 @@ def test_without_a_length_the_connections_end_is_the_answers() -> None:
         writer.close()
 
     async def scenario(port: int) -> None:
-        async with upstream.request(port, "GET", "/") as answer:
-            assert await answer.read() == b"all of it"
+        async with upstream.request(port, "GET", "/") as response:
+            assert await response.read() == b"all of it"
 
     against(serve, scenario)
 
@@ -167,21 +167,21 @@ def test_a_slow_reader_slows_the_server_down() -> None:
             sent += 100_000
 
     async def scenario(port: int) -> None:
-        async with upstream.request(port, "GET", "/") as answer:
-            first = await anext(answer.parts)
-            # Nothing is read for a while: the server gets stuck long before its end.
+        async with upstream.request(port, "GET", "/") as response:
+            first = await anext(response.parts)
+            # Without a reader, the server blocks long before the end.
             before = -1
             while sent != before:
                 before = sent
                 await asyncio.sleep(0.2)
             assert sent < 25_000_000
-            assert len(first) + len(await answer.read()) == 50_000_000
+            assert len(first) + len(await response.read()) == 50_000_000
 
     against(serve, scenario)
 
 
 @pytest.mark.parametrize("headers", [[("A", "b\r\nC: d")], [("A\r\nC", "d")]])
-def test_a_header_cannot_smuggle_another_one(headers: list[upstream.Header]) -> None:
+def test_headers_cannot_contain_line_breaks(headers: list[upstream.Header]) -> None:
     async def scenario(port: int) -> None:
         with pytest.raises(ValueError, match="line break"):
             async with upstream.request(port, "GET", "/", headers=headers):
@@ -190,10 +190,10 @@ def test_a_header_cannot_smuggle_another_one(headers: list[upstream.Header]) -> 
     against(serving(b""), scenario)
 
 
-def test_nobody_listening_is_an_os_error() -> None:
+def test_a_refused_connection_is_an_os_error() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        # It does not listen, and while it is bound nobody else does.
+        # Bound, but not listening.
         port = probe.getsockname()[1]
 
         async def scenario() -> None:

@@ -65,7 +65,7 @@ def application() -> ASGIApp:
             return _failure(environ, error)
         return *begun[-1], body
 
-    def answer(environ: Any, start_response: Any) -> Iterable[bytes]:
+    def respond(environ: Any, start_response: Any) -> Iterable[bytes]:
         _complete(environ)
         # Flask keeps the request in a context variable. Callbacks that the event loop schedules while it
         # reads or writes must not inherit it: it would keep the body in memory as long as the connection. So
@@ -74,7 +74,7 @@ def application() -> ASGIApp:
         start_response(status, headers)
         return [body]
 
-    wsgi = cast(ASGIApp, WSGIMiddleware(answer, workers=WORKERS))
+    wsgi = cast(ASGIApp, WSGIMiddleware(respond, workers=WORKERS))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await wsgi(scope, receive, send)

@@ -73,7 +73,7 @@ def of_role(role: Role, session_name: str, account: Account, session: AssumedRol
     return Caller(principal, role, session, account.tags.of(role.arn))
 
 
-def policies(who: Caller, resource: str, action: str, account: Account) -> Policies:
+def policies(caller: Caller, resource: str, action: str, account: Account) -> Policies:
     """All policies for a caller's request.
 
     Raises:
@@ -85,15 +85,15 @@ def policies(who: Caller, resource: str, action: str, account: Account) -> Polic
         resource_kind=of_resource.kind,
         resource_decides=of_resource.decides,
     )
-    if who.owner is None:
+    if caller.owner is None:
         return policies
-    boundary_arn = account.boundary_arn(who.owner.arn)
-    session_policy = who.session.policy if who.session is not None else None
+    boundary_arn = account.boundary_arn(caller.owner.arn)
+    session_policy = caller.session.policy if caller.session is not None else None
     return replace(
         policies,
-        identity=tuple(account.identity_policies(who.owner)),
+        identity=tuple(account.identity_policies(caller.owner)),
         boundary=account.managed_policy(boundary_arn) if boundary_arn else None,
-        session=parse_policy(session_policy, f"session {who.principal.name}") if session_policy else None,
+        session=parse_policy(session_policy, f"session {caller.principal.name}") if session_policy else None,
     )
 
 

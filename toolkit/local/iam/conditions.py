@@ -124,9 +124,9 @@ def parse_operator(name: str) -> Operator:
     compare, negated = _OPERATORS[base]
     quantifier = next(
         (
-            known
-            for known in ("ForAllValues", "ForAnyValue")
-            if known.lower() == (match["quantifier"] or "").lower()
+            quantifier_name
+            for quantifier_name in ("ForAllValues", "ForAnyValue")
+            if quantifier_name.lower() == (match["quantifier"] or "").lower()
         ),
         "",
     )

@@ -92,7 +92,7 @@ class Enforcement:
         Raises:
             AuthenticationError: the credentials are invalid.
         """
-        who = callers.caller(call.credentials, self.account)
+        caller = callers.caller(call.credentials, self.account)
         operation = f"{call.prefix}:{call.operation}"
         if operation == "sts:GetCallerIdentity":
             # AWS allows it regardless of policies.
@@ -101,16 +101,16 @@ class Enforcement:
             parameters = call.parameters(body if call.needs_body else b"")
             checks = mapping.checks(call, parameters, body, self.account)
         except UnmappedRequestError as error:
-            return self._record(_unmapped(who, operation, error))
-        known: dict[str, tuple[str, ...]] = {}
+            return self._record(_unmapped(caller, operation, error))
+        known_keys: dict[str, tuple[str, ...]] = {}
         if call.operation == _WEB_IDENTITY:
-            who, known = callers.web_identity_caller(
+            caller, known_keys = callers.web_identity_caller(
                 str(parameters["WebIdentityToken"]), checks[0].action, self.account
             )
         # Evaluate all checks, so that the log shows everything that a request needs.
         decisions = [
             self._decide(
-                Situation(check, who, self.account, call, parameters), call.credentials.region, known
+                Situation(check, caller, self.account, call, parameters), call.credentials.region, known_keys
             )
             for check in checks
         ]
@@ -122,9 +122,9 @@ class Enforcement:
         Raises:
             AuthenticationError: the credentials are invalid.
         """
-        who = callers.caller(Credentials.of(scope), self.account)
+        caller = callers.caller(Credentials.of(scope), self.account)
         operation = Credentials.of(scope).service or "unknown"
-        return self._record(_unmapped(who, operation, error))
+        return self._record(_unmapped(caller, operation, error))
 
     def allowed(
         self, caller: Caller, action: str, resource: str, context: Mapping[str, str] | None = None
@@ -146,8 +146,8 @@ class Enforcement:
         if known_action is None:
             raise LookupError(f"{action} is not an IAM action")
         situation = Situation(Check(known_action, resource), caller, self.account)
-        known = {name: (value,) for name, value in (context or {}).items()}
-        return self._decide(situation, DEFAULT_REGION, known)
+        known_keys = {name: (value,) for name, value in (context or {}).items()}
+        return self._decide(situation, DEFAULT_REGION, known_keys)
 
     def role(self, role_arn: str, session_name: str) -> Caller:
         """A service with a role that was passed to it, for `allowed`.
@@ -207,13 +207,15 @@ class Enforcement:
             session.expiration.replace(tzinfo=UTC),
         )
 
-    def _decide(self, situation: Situation, region: str, known: Mapping[str, tuple[str, ...]]) -> Decision:
-        check, who = situation.check, situation.caller
-        always = always_there(who, region, check.resource, self.account)
-        context = RequestContext(situation, {**always, **known})
-        request = Request(who.principal, check.action.name, check.resource, context)
+    def _decide(
+        self, situation: Situation, region: str, known_keys: Mapping[str, tuple[str, ...]]
+    ) -> Decision:
+        check, caller = situation.check, situation.caller
+        always = always_there(caller, region, check.resource, self.account)
+        context = RequestContext(situation, {**always, **known_keys})
+        request = Request(caller.principal, check.action.name, check.resource, context)
         try:
-            policies = callers.policies(who, check.resource, check.action.name, self.account)
+            policies = callers.policies(caller, check.resource, check.action.name, self.account)
             verdict = evaluate(request, policies)
             reason = _reason(verdict, check.action.name)
         except PolicyError as error:
@@ -223,7 +225,7 @@ class Enforcement:
             f"{situation.call.prefix}:{situation.call.operation}" if situation.call is not None else ""
         )
         decision = Decision(
-            principal=who.principal.arn,
+            principal=caller.principal.arn,
             action=check.action.name,
             resource=check.resource,
             allowed=verdict.allowed,
@@ -248,9 +250,9 @@ def _reason(verdict: Verdict, action: str) -> str:
     return f"because no {verdict.by.value} allows the {action} action"
 
 
-def _unmapped(who: Caller, operation: str, error: UnmappedRequestError) -> Decision:
+def _unmapped(caller: Caller, operation: str, error: UnmappedRequestError) -> Decision:
     reason = f"because the embedded cloud does not know its action: {error}"
-    return Decision(who.principal.arn, operation, "*", allowed=False, reason=reason, operation=operation)
+    return Decision(caller.principal.arn, operation, "*", allowed=False, reason=reason, operation=operation)
 
 
 # The first apply makes about 300, of 2 KB each.

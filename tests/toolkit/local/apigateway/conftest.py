@@ -40,12 +40,12 @@ class Api:
         return f"{self.cloud.endpoint_url}/_aws/execute-api/{self.id}/{self.stage}"
 
     def put(self, document: dict[str, Any], mode: str = "overwrite") -> None:
-        """Import a document; it is served after `deploy`."""
+        """Import a document, to be deployed."""
         body = json.dumps({"openapi": "3.0.1", "info": {"title": "t", "version": "1"}, **document})
         self.client.put_rest_api(restApiId=self.id, mode=mode, body=body)
 
     def deploy(self) -> None:
-        """Serve the document as it is now."""
+        """Deploy the current document."""
         deployment = self.client.create_deployment(restApiId=self.id)["id"]
         if self.deployments:
             operation = {"op": "replace", "path": "/deploymentId", "value": deployment}
@@ -55,7 +55,7 @@ class Api:
         self.deployments.append(deployment)
 
     def key(self, *, enabled: bool = True, in_plan: bool = True) -> tuple[str, str]:
-        """A new API key in a new usage plan of the stage: id and value."""
+        """A new API key in a new usage plan: id and value."""
         key = self.client.create_api_key(name="k", enabled=enabled)
         if in_plan:
             stages = [{"apiId": self.id, "stage": self.stage}]
@@ -79,7 +79,7 @@ def api(cloud: CloudProcess) -> Api:
 
 @pytest.fixture
 def function(cloud: CloudProcess) -> Any:
-    """Makes functions that API Gateway may invoke; returns their ARNs."""
+    """Creates functions that API Gateway may invoke; returns their ARNs."""
 
     def make(code: str | bytes, *, permitted: bool = True, **settings: Any) -> str:
         name = f"f-{next(_numbers)}"
@@ -98,7 +98,7 @@ def function(cloud: CloudProcess) -> Any:
 
 
 def integration(arn: str, *, stream: bool = False, **more: Any) -> dict[str, Any]:
-    """An operation that a function answers."""
+    """An operation with a Lambda integration."""
     path = (
         f"2021-11-15/functions/{arn}/response-streaming-invocations"
         if stream
@@ -117,7 +117,7 @@ def operation() -> Any:
 
 @pytest.fixture
 def security() -> Any:
-    """Security schemes `bearer`, by a function, and `key`."""
+    """Security schemes `bearer` (a Lambda authorizer) and `key`."""
 
     def make(authorizer: str, **more: Any) -> dict[str, Any]:
         uri = f"{LAMBDA}/2015-03-31/functions/{authorizer}/invocations"

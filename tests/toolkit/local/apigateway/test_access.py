@@ -1,4 +1,4 @@
-"""IAM authorization, resource policies and what they allow."""
+"""IAM authorization, and policies of authorizers."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def post(
     return httpx.post(api.url + path, headers=headers, content=body, timeout=HANG_SECONDS)
 
 
-def test_who_signs_gets_through(signed: Any) -> None:
-    answer = post(signed, "/a/1%20%2F?x=%C3%BC&b=2&b=1", LOCAL, b'{"a": "\xc3\xbc"}')
-    assert (answer.status_code, answer.json()) == (200, ["arn:aws:iam::123456789012:root", '{"a": "ü"}'])
+def test_signed_requests_are_admitted(signed: Any) -> None:
+    response = post(signed, "/a/1%20%2F?x=%C3%BC&b=2&b=1", LOCAL, b'{"a": "\xc3\xbc"}')
+    assert (response.status_code, response.json()) == (200, ["arn:aws:iam::123456789012:root", '{"a": "ü"}'])
 
 
-def test_without_a_good_signature_nobody_does(signed: Any) -> None:
+def test_invalid_signatures_are_rejected(signed: Any) -> None:
     unsigned = signed.post("/b", content=b"{}")
     assert (unsigned.status_code, unsigned.json()) == (403, {"message": "Missing Authentication Token"})
     refusals = [
@@ -68,8 +68,8 @@ def test_without_a_good_signature_nobody_does(signed: Any) -> None:
         post(signed, "/b", LOCAL, service="s3"),
         post(signed, "/b", LOCAL, **{"content-type": "text/plain"}),
     ]
-    assert [answer.status_code for answer in refusals] == [403] * 4
-    assert {answer.headers["x-amzn-errortype"] for answer in refusals} == {"InvalidSignatureException"}
+    assert [response.status_code for response in refusals] == [403] * 4
+    assert {response.headers["x-amzn-errortype"] for response in refusals} == {"InvalidSignatureException"}
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def enforced(signed: Any) -> Iterator[None]:
     httpx.post(switch, json={"enforce": False}, timeout=HANG_SECONDS).raise_for_status()
 
 
-def test_enforced_policies_decide(signed: Any, enforced: None) -> None:
+def test_iam_policies_apply_while_enforced(signed: Any, enforced: None) -> None:
     iam = signed.cloud.client("iam")
     iam.create_user(UserName="caller")
     resource = f"arn:aws:execute-api:us-east-1:123456789012:{signed.id}/live/POST/a/*"
@@ -115,7 +115,7 @@ def statement(effect: str, resource: Any, action: Any = "execute-api:Invoke") ->
         ([statement("Allow", "*", "execute-api:ManageConnections")], "none"),
         ([statement("Allow", STAGE.replace("live", "dev") + "/*")], "none"),
         ([statement("Allow", ARN.replace("/v1/", "/v?/"))], "allow"),
-        # A pattern is no regular expression.
+        # A pattern is not a regular expression.
         ([statement("Allow", ARN.replace("us-east-1", "us.east.1"))], "none"),
         ([], "none"),
         (statement("Allow", "*"), "allow"),
@@ -126,6 +126,6 @@ def test_decisions(statements: Any, decision: str) -> None:
 
 
 @pytest.mark.parametrize("policy", [{}, {"Statement": "Allow"}, {"Statement": ["Allow"]}])
-def test_what_is_no_policy(policy: dict[str, Any]) -> None:
+def test_an_invalid_policy_document_raises(policy: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="Statement"):
         decide(policy, ARN)

@@ -1,4 +1,4 @@
-"""Authorizers and API keys: who gets through, and that nobody else makes the function run."""
+"""TOKEN authorizers and API keys. Rejected requests invoke no function."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import json
 def handler(event, context):
     return {"statusCode": 200, "body": json.dumps(event["requestContext"])}
 """
-# Lets pass what the token says, and counts by the log how often it was asked.
+# The token selects the result; the log counts invocations.
 AUTHORIZER = """
 def handler(event, context):
     token = event["authorizationToken"].removeprefix("Bearer ")
@@ -45,7 +45,7 @@ def runs(api: Any, arn: str) -> int:
 
 @pytest.fixture
 def guarded(api: Any, function: Any, operation: Any, security: Any) -> Any:
-    """An API whose GET / needs the authorizer's consent."""
+    """An API whose GET / has an authorizer."""
     api.function, api.authorizer = function(OK), function(AUTHORIZER)
     method = {**operation(api.function), "security": [{"bearer": []}]}
     api.put({"paths": {"/": {"get": method}}, **security(api.authorizer)})
@@ -53,12 +53,12 @@ def guarded(api: Any, function: Any, operation: Any, security: Any) -> Any:
     return api
 
 
-def test_who_is_allowed_gets_through_with_the_authorizers_context(guarded: Any) -> None:
+def test_an_allowed_caller_has_the_authorizers_context(guarded: Any) -> None:
     context = guarded.get("/", headers=bearer("fine")).json()
     assert context["authorizer"] == {"principalId": "somebody", "team": "blue", "level": 3}
 
 
-def test_an_answer_holds_for_its_token(guarded: Any) -> None:
+def test_a_result_is_cached_by_token(guarded: Any) -> None:
     for _ in range(3):
         assert guarded.get("/", headers=bearer("one")).status_code == 200
     assert runs(guarded, guarded.authorizer) == 1
@@ -66,7 +66,7 @@ def test_an_answer_holds_for_its_token(guarded: Any) -> None:
     assert runs(guarded, guarded.authorizer) == 2
 
 
-def test_without_a_token_nothing_runs(guarded: Any) -> None:
+def test_a_missing_token_invokes_no_function(guarded: Any) -> None:
     response = guarded.get("/")
     assert (response.status_code, response.json()) == (401, {"message": "Unauthorized"})
     assert response.headers["x-amzn-errortype"] == "UnauthorizedException"
@@ -83,13 +83,13 @@ def test_without_a_token_nothing_runs(guarded: Any) -> None:
         ("malformed", 500, "Internal server error"),
     ],
 )
-def test_who_is_refused(guarded: Any, token: str, status: int, message: str) -> None:
+def test_rejected_callers(guarded: Any, token: str, status: int, message: str) -> None:
     response = guarded.get("/", headers=bearer(token))
     assert (response.status_code, response.json()) == (status, {"message": message})
     assert runs(guarded, guarded.function) == 0
 
 
-def test_no_answer_is_kept_without_a_ttl(api: Any, function: Any, operation: Any, security: Any) -> None:
+def test_a_ttl_of_zero_disables_the_cache(api: Any, function: Any, operation: Any, security: Any) -> None:
     authorizer = function(AUTHORIZER)
     method = {**operation(function(OK)), "security": [{"bearer": []}]}
     api.put({"paths": {"/": {"get": method}}, **security(authorizer, authorizerResultTtlInSeconds=0)})
@@ -99,7 +99,9 @@ def test_no_answer_is_kept_without_a_ttl(api: Any, function: Any, operation: Any
     assert runs(api, authorizer) == 2
 
 
-def test_a_token_of_another_form_asks_nobody(api: Any, function: Any, operation: Any, security: Any) -> None:
+def test_a_malformed_token_invokes_no_function(
+    api: Any, function: Any, operation: Any, security: Any
+) -> None:
     authorizer = function(AUTHORIZER)
     method = {**operation(function(OK)), "security": [{"bearer": []}]}
     schemes = security(authorizer, identityValidationExpression="^[Bb]earer +[^ ]+$")
@@ -110,7 +112,7 @@ def test_a_token_of_another_form_asks_nobody(api: Any, function: Any, operation:
     assert api.get("/", headers=bearer("x")).status_code == 200
 
 
-def test_an_authorizer_that_may_not_be_invoked(
+def test_an_authorizer_without_permission_is_a_500(
     api: Any, function: Any, operation: Any, security: Any
 ) -> None:
     method = {**operation(function(OK)), "security": [{"bearer": []}]}
@@ -121,7 +123,7 @@ def test_an_authorizer_that_may_not_be_invoked(
 
 @pytest.fixture
 def keyed(api: Any, function: Any, operation: Any, security: Any) -> Any:
-    """An API as the inference API is: our own authorizer hands the key over."""
+    """An API like the inference API, with our own authorizer."""
     authorizer = (ROOT / "lambda_src" / "authorizer" / "handler.py").read_text()
     api.function, api.authorizer = function(OK), function(authorizer)
     method = {**operation(api.function), "security": [{"bearer": [], "key": []}]}
@@ -132,31 +134,31 @@ def keyed(api: Any, function: Any, operation: Any, security: Any) -> Any:
     return api
 
 
-def test_a_key_in_either_header(keyed: Any) -> None:
+def test_both_headers_carry_a_key(keyed: Any) -> None:
     key_id, value = keyed.key()
     for headers in (bearer(value), {"x-api-key": value}, {**bearer("unused"), "x-api-key": value}):
         response = keyed.get("/", headers=headers)
         assert (response.status_code, response.json()["identity"]["apiKeyId"]) == (200, key_id)
-    # Without identity sources it is asked each time, and refuses what is no key.
+    # Without identity sources nothing is cached.
     assert runs(keyed, keyed.authorizer) == 3
     assert keyed.get("/").status_code == 401
     assert runs(keyed, keyed.authorizer) == 4
 
 
-def test_a_key_that_the_authorizer_names(keyed: Any) -> None:
+def test_the_authorizer_names_the_api_key(keyed: Any) -> None:
     key_id, value = keyed.key()
     response = keyed.get("/", headers=bearer(value))
     assert response.status_code == 200
     identity = response.json()["identity"]
     assert (identity["apiKeyId"], identity["apiKey"]) == (key_id, value)
-    # The value itself is in no log.
+    # No log contains the value.
     assert value not in keyed.cloud.log.read_text()
     for arn in (keyed.function, keyed.authorizer):
         assert not [line for line in keyed.cloud.log_lines(arn.rpartition(":")[2]) if value in line]
 
 
 @pytest.mark.parametrize("wrong", ["unknown", "disabled", "in no plan", "of another api", "deleted"])
-def test_a_wrong_key_is_refused_without_the_function(keyed: Any, wrong: str) -> None:
+def test_an_invalid_key_invokes_no_function(keyed: Any, wrong: str) -> None:
     value = "a-key-that-nobody-made-0123456789"
     if wrong == "disabled":
         _, value = keyed.key(enabled=False)

@@ -1,4 +1,4 @@
-"""Domain names of one's own: which API they lead to, and what becomes of them."""
+"""Custom domain names."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def get(cloud: CloudProcess, path: str, host: str = NAME, **headers: str) -> htt
 
 @pytest.fixture
 def domain(api: Any, function: Any, operation: Any) -> Iterator[Any]:
-    """An API whose domain leads to it, with a method for everybody and one for who signs."""
+    """An API with a custom domain, a public method and one with IAM authorization."""
     method = operation(function(CODE))
     paths = {"/v1/{x}": {"get": method}, "/signed": {"get": {**method, "security": [{"iam": []}]}}}
     api.put({"paths": paths, "components": {"securitySchemes": {"iam": SIGNED}}})
@@ -59,11 +59,11 @@ def mapped(api: Any, base_path: str = "") -> None:
     )
 
 
-def test_a_domain_leads_to_the_api(cloud: CloudProcess, domain: Any) -> None:
+def test_a_custom_domain_reaches_the_api(cloud: CloudProcess, domain: Any) -> None:
     mapped(domain)
     assert get(cloud, "/v1/a%2Fb?x=1").json() == ["/v1/a/b", "/v1/a%2Fb", "/v1/{x}"]
     assert get(cloud, "/v1/a", f"{NAME}:8080").json() == ["/v1/a", "/v1/a", "/v1/{x}"]
-    # The API's own address still does.
+    # The API's own address still works.
     assert domain.get("/v1/a").json() == ["/v1/a", "/live/v1/a", "/v1/{x}"]
 
 
@@ -75,7 +75,7 @@ def test_the_function_sees_the_base_path(cloud: CloudProcess, domain: Any) -> No
         assert (answer.status_code, answer.json()) == (403, {"message": "Forbidden"})
 
 
-def test_who_signs_for_the_domain_gets_through(cloud: CloudProcess, domain: Any) -> None:
+def test_signatures_for_the_domain_are_valid(cloud: CloudProcess, domain: Any) -> None:
     mapped(domain, "prod")
     request = AWSRequest("GET", f"http://{NAME}/prod/signed?a=1", {"host": NAME})
     SigV4Auth(Credentials("local", "local"), "execute-api", "us-east-1").add_auth(request)
@@ -83,7 +83,7 @@ def test_who_signs_for_the_domain_gets_through(cloud: CloudProcess, domain: Any)
     assert get(cloud, "/prod/signed?a=2", **dict(request.headers.items())).status_code == 403
 
 
-def test_pages_reach_the_domains_api_and_nothing_behind_it(cloud: CloudProcess, domain: Any) -> None:
+def test_web_pages_reach_only_the_domains_api(cloud: CloudProcess, domain: Any) -> None:
     mapped(domain)
     assert get(cloud, "/v1/a", origin="https://chat.example.com").status_code == 200
     for path in ("/_toolkit/status", "/_toolkit/iam", "/restapis"):
@@ -95,7 +95,7 @@ def test_pages_reach_the_domains_api_and_nothing_behind_it(cloud: CloudProcess, 
     )
 
 
-def test_a_domains_certificate_and_tags_change(domain: Any) -> None:
+def test_a_domains_certificate_and_tags_are_updated(domain: Any) -> None:
     second = CERTIFICATE.replace("first", "second")
     operation = {"op": "replace", "path": "/regionalCertificateArn", "value": second}
     changed = domain.client.update_domain_name(domainName=NAME, patchOperations=[operation])
@@ -114,14 +114,14 @@ def test_a_domains_certificate_and_tags_change(domain: Any) -> None:
         (NAME, "/domainName", "BadRequestException"),
     ],
 )
-def test_what_cannot_change(domain: Any, name: str, path: str, code: str) -> None:
+def test_unsupported_updates_are_rejected(domain: Any, name: str, path: str, code: str) -> None:
     operation = {"op": "replace", "path": path, "value": "x"}
     with pytest.raises(ClientError) as caught:
         domain.client.update_domain_name(domainName=name, patchOperations=[operation])
     assert caught.value.response["Error"]["Code"] == code
 
 
-def test_a_domain_is_made_once_and_ends_with_its_mappings(cloud: CloudProcess, domain: Any) -> None:
+def test_domains_are_unique_and_deleted_with_their_mappings(cloud: CloudProcess, domain: Any) -> None:
     mapped(domain)
     with pytest.raises(ClientError, match="The domain name you provided already exists"):
         domain.client.create_domain_name(domainName=NAME, regionalCertificateArn=CERTIFICATE)

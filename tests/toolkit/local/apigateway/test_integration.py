@@ -87,7 +87,7 @@ def test_binary_bodies_both_ways(api: Any, function: Any, operation: Any) -> Non
     data = b"\xff\x00\xfe"
     sent = api.post("/", content=data, headers={"content-type": "image/png", "accept": "image/png"})
     assert (sent.content, sent.headers["content-type"]) == (data, "image/png")
-    # As AWS does it: who does not ask for the binary type gets the text.
+    # As on AWS, clients that do not accept the binary type get the text.
     text = api.post("/", content=data, headers={"content-type": "image/png", "accept": "text/html"})
     assert text.content == base64.b64encode(data)
 
@@ -100,7 +100,7 @@ def handler(event, context):
 """
 
 
-def test_headers_and_cookies_of_an_answer(api: Any, function: Any, operation: Any) -> None:
+def test_headers_and_cookies_of_a_response(api: Any, function: Any, operation: Any) -> None:
     api.put({"paths": {"/": {"get": operation(function(HEADERS))}}})
     api.deploy()
     response = api.get("/")
@@ -122,7 +122,7 @@ def test_headers_and_cookies_of_an_answer(api: Any, function: Any, operation: An
         "import missing_module",
     ],
 )
-def test_a_failed_function_is_a_502_that_tells_nothing(
+def test_a_failed_function_is_a_502_without_details(
     api: Any, function: Any, operation: Any, code: str
 ) -> None:
     api.put({"paths": {"/": {"get": operation(function(code))}}})
@@ -132,7 +132,7 @@ def test_a_failed_function_is_a_502_that_tells_nothing(
     assert response.headers["x-amzn-errortype"] == "InternalServerErrorException"
 
 
-def test_a_function_that_takes_too_long_is_a_504(api: Any, function: Any, operation: Any) -> None:
+def test_a_slow_function_is_a_504(api: Any, function: Any, operation: Any) -> None:
     slow = "import time\ndef handler(e, c): time.sleep(600)"
     api.put({"paths": {"/": {"get": operation(function(slow, Timeout=900), timeoutInMillis=300)}}})
     api.deploy()
@@ -163,7 +163,7 @@ def test_a_misconfigured_integration_is_a_500(api: Any, function: Any, operation
     assert (response.status_code, response.json()) == (500, {"message": "Internal server error"})
 
 
-def test_a_permission_for_this_method_is_enough(api: Any, function: Any, operation: Any) -> None:
+def test_a_permission_for_the_method_is_sufficient(api: Any, function: Any, operation: Any) -> None:
     arn = function(ECHO, permitted=False)
     api.cloud.functions.add_permission(
         FunctionName=arn,
@@ -198,7 +198,7 @@ class Handler(BaseHTTPRequestHandler):
         for number in range(6):
             data = f"data: {number}\\n\\n".encode()
             self.wfile.write(b"%x\\r\\n%b\\r\\n" % (len(data), data))
-            # The next one is made when the client has this one.
+            # The next part follows when the client has received this one.
             while "SEEN" in os.environ and not os.path.exists(os.environ["SEEN"] + str(number)):
                 time.sleep(0.01)
             if self.path == "/broken" and number == 2:
@@ -217,10 +217,9 @@ def web(function: Any) -> str:
 
 
 def streaming(function: Any, timeout: int, **variables: str) -> str:
-    """A function that is a web server and has so many seconds."""
+    """A function that is a web server, with a time-out."""
     files = {"run.sh": "#!/bin/sh\nexec python3 server.py\n", "server.py": WEB}
     variables |= {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap", "AWS_LWA_INVOKE_MODE": "response_stream"}
-    # Nobody answers there, which is an answer.
     variables["AWS_LWA_READINESS_CHECK_PATH"] = "/ready"
     layer = "arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:30"
     environment = {"Variables": variables}
@@ -228,7 +227,7 @@ def streaming(function: Any, timeout: int, **variables: str) -> str:
     return str(function(zipped(files), handler="run.sh", **settings))
 
 
-def test_a_streamed_answer_arrives_while_it_is_written(
+def test_a_streamed_response_arrives_in_parts(
     api: Any, function: Any, operation: Any, tmp_path: Path
 ) -> None:
     arn = streaming(function, 900, SEEN=f"{tmp_path}/")
@@ -245,14 +244,14 @@ def test_a_streamed_answer_arrives_while_it_is_written(
     assert arrived == [f"data: {number}" for number in range(6)]
 
 
-def test_a_stream_that_breaks_off_is_no_success(api: Any, web: str, operation: Any) -> None:
+def test_an_aborted_stream_is_an_error(api: Any, web: str, operation: Any) -> None:
     api.put({"paths": {"/{proxy+}": {"get": operation(web, stream=True)}}})
     api.deploy()
     with pytest.raises(httpx.RemoteProtocolError):
         api.get("/broken")
 
 
-def test_a_stream_is_cut_when_its_function_overruns(api: Any, function: Any, operation: Any) -> None:
+def test_a_stream_ends_with_the_functions_time_out(api: Any, function: Any, operation: Any) -> None:
     arn = streaming(function, 2)
     api.put({"paths": {"/{proxy+}": {"get": operation(arn, stream=True)}}})
     api.deploy()
@@ -278,7 +277,7 @@ def test_a_throttled_function_is_a_500(api: Any, function: Any, operation: Any) 
     assert api.get("/").status_code == 201
 
 
-def test_a_stream_that_does_not_begin_is_a_504(api: Any, web: str, operation: Any) -> None:
+def test_a_stream_without_a_beginning_is_a_504(api: Any, web: str, operation: Any) -> None:
     api.put({"paths": {"/{proxy+}": {"get": operation(web, stream=True, timeoutInMillis=1000)}}})
     api.deploy()
     assert api.get("/late").status_code == 504
@@ -290,7 +289,7 @@ def test_a_streamed_integration_of_a_plain_function_is_a_502(api: Any, function:
     assert (api.get("/").status_code, api.get("/").json()) == (502, {"message": "Internal server error"})
 
 
-def test_json_is_not_touched(api: Any, function: Any, operation: Any) -> None:
+def test_json_is_passed_on_unchanged(api: Any, function: Any, operation: Any) -> None:
     api.put({"paths": {"/": {"post": operation(function(ECHO))}}})
     api.deploy()
     body = '{"a": "\\u00fc", "a":1.0}'

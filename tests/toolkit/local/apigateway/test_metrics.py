@@ -1,4 +1,4 @@
-"""Access logs and metrics: each request once, with what became of it."""
+"""Access logs and metrics: each request once, with its outcome."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def access_log(api: Any, count: int) -> list[dict[str, str]]:
     return [json.loads(event["message"]) for event in events()]
 
 
-def test_a_line_for_each_request(served: Any) -> None:
+def test_each_request_is_logged(served: Any) -> None:
     fine, fails, slow = served.get("/fine"), served.get("/fails"), served.get("/slow")
     assert (fine.status_code, fails.status_code, slow.status_code) == (200, 502, 504)
     assert slow.json() == {"message": "Endpoint request timed out"}
@@ -93,7 +93,7 @@ def test_metrics_of_an_api(served: Any) -> None:
     served.get("/nowhere")
     access_log(served, 3)
     cloudwatch = served.cloud.client("cloudwatch")
-    # All APIs of these tests have one name.
+    # All APIs of these tests share a name.
     name = served.client.get_rest_api(restApiId=served.id)["name"]
 
     def total(metric: str, statistic: str, **more: str) -> float:

@@ -1,4 +1,4 @@
-"""Answers that the gateway gives by itself."""
+"""Mock integrations."""
 
 from __future__ import annotations
 
@@ -56,5 +56,5 @@ def test_a_body_and_a_response_by_status(put: Any) -> None:
     assert (response.status_code, response.json()) == (200, {"ok": True})
 
 
-def test_a_mock_without_a_status_is_a_mistake(put: Any) -> None:
+def test_a_mock_without_a_status_is_a_500(put: Any) -> None:
     assert options(put(preflight(requestTemplates={}))).status_code == 500

@@ -12,7 +12,7 @@ from tests.support.cloudprocess import CloudProcess
 from tests.support.patience import wait_for
 
 
-def test_a_private_apis_vpc_endpoints_change(cloud: CloudProcess) -> None:
+def test_vpc_endpoints_of_a_private_api_are_updated(cloud: CloudProcess) -> None:
     gateway = cloud.client("apigateway")
     made = {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-0a"]}
     api = gateway.create_rest_api(name="private", endpointConfiguration=made)["id"]
@@ -31,7 +31,7 @@ def test_a_private_api_without_a_policy_is_not_deployed(cloud: CloudProcess) -> 
         gateway.create_deployment(restApiId=api)
 
 
-def test_a_stage_tells_when_it_was_made_and_last_changed(api: Any) -> None:
+def test_stages_have_creation_and_update_dates(api: Any) -> None:
     get = {"responses": {}, "x-amazon-apigateway-integration": {"type": "mock"}}
     api.put({"paths": {"/a": {"get": get}}})
     api.deploy()
@@ -40,7 +40,7 @@ def test_a_stage_tells_when_it_was_made_and_last_changed(api: Any) -> None:
     assert made["lastUpdatedDate"] == made["createdDate"]
 
     def changed() -> datetime:
-        """When the stage was changed, which is now; AWS counts whole seconds."""
+        """The date of an update that happens now; AWS has whole seconds."""
         operation = {"op": "replace", "path": "/description", "value": "other"}
         told: datetime = api.client.update_stage(**where, patchOperations=[operation])["lastUpdatedDate"]
         return told

@@ -41,7 +41,7 @@ def test_the_most_literal_path_wins(request_line: str, resource: str, parameters
 @pytest.mark.parametrize(
     "request_line", ["GET /", "GET /v1", "GET /v1/models/", "GET /v1/models/a/b", "PUT /v1/models"]
 )
-def test_what_is_not_there(request_line: str) -> None:
+def test_unknown_paths_and_methods(request_line: str) -> None:
     assert api("GET /v1/models", "GET /v1/models/{model}").find(*request_line.split(" ")) is None
 
 

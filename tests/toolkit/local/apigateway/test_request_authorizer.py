@@ -1,4 +1,4 @@
-"""Authorizers that see the request: what their answers are kept for, and when they are forgotten."""
+"""REQUEST authorizers and the cache of their results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import json
 def handler(event, context):
     return {"statusCode": 200, "body": json.dumps(event["requestContext"]["authorizer"])}
 """
-# Allows only the method that it is asked about, and shows what it was given.
+# Allows the requested method only, and returns its event.
 AUTHORIZER = """
 import json
 def handler(event, context):
@@ -30,7 +30,7 @@ def runs(api: Any, arn: str) -> int:
 
 @pytest.fixture
 def make(api: Any, function: Any, operation: Any, security: Any) -> Any:
-    """An API that asks a REQUEST authorizer with such settings."""
+    """An API with a REQUEST authorizer with these settings."""
 
     def made(**settings: Any) -> Any:
         api.authorizer = function(AUTHORIZER)
@@ -46,13 +46,13 @@ def make(api: Any, function: Any, operation: Any, security: Any) -> Any:
 HEADERS = "method.request.header.x-api-key, method.request.querystring.team"
 
 
-def test_it_sees_the_request_without_its_body(make: Any) -> None:
+def test_its_event_is_the_request_without_its_body(make: Any) -> None:
     import json
 
     api = make(identitySource=HEADERS)
-    answer = api.post("/a/1?team=blue&more=2", headers={"x-api-key": "k"}, content=b"secret")
-    event = json.loads(answer.json()["event"])
-    assert answer.json()["principalId"] == "k"
+    response = api.post("/a/1?team=blue&more=2", headers={"x-api-key": "k"}, content=b"secret")
+    event = json.loads(response.json()["event"])
+    assert response.json()["principalId"] == "k"
     assert (event["type"], event["httpMethod"], event["resource"]) == ("REQUEST", "POST", "/a/{x}")
     assert event["methodArn"].endswith(f":{api.id}/live/POST/a/1")
     assert (event["path"], event["pathParameters"]) == ("/a/1", {"x": "1"})
@@ -61,7 +61,7 @@ def test_it_sees_the_request_without_its_body(make: Any) -> None:
     assert "body" not in event
 
 
-def test_an_answer_holds_for_its_identity_sources(make: Any) -> None:
+def test_a_result_is_cached_by_identity_sources(make: Any) -> None:
     api = make(identitySource=HEADERS)
 
     def status(team: str, key: str = "k") -> int:
@@ -73,29 +73,29 @@ def test_an_answer_holds_for_its_identity_sources(make: Any) -> None:
     assert runs(api, api.authorizer) == 3
 
 
-def test_a_kept_answer_decides_on_other_methods_too(make: Any) -> None:
+def test_a_cached_result_applies_to_other_methods(make: Any) -> None:
     api = make(identitySource="method.request.header.x-api-key")
     assert api.get("/a/1", headers={"x-api-key": "k"}).status_code == 200
-    # Its policy named the first request's method alone.
+    # Its policy names the first request's method only.
     assert api.post("/a/1", headers={"x-api-key": "k"}).status_code == 403
     assert runs(api, api.authorizer) == 1
 
 
-def test_without_one_of_its_sources_nobody_is_asked(make: Any) -> None:
+def test_a_missing_identity_source_invokes_no_function(make: Any) -> None:
     api = make(identitySource=HEADERS)
     assert api.get("/a/1?team=blue").status_code == 401
     assert api.get("/a/1?team=", headers={"x-api-key": "k"}).status_code == 401
     assert runs(api, api.authorizer) == 0
 
 
-def test_without_sources_each_request_is_asked_for(make: Any) -> None:
+def test_without_identity_sources_nothing_is_cached(make: Any) -> None:
     api = make(authorizerResultTtlInSeconds=0)
     for _ in range(2):
         assert api.get("/a/1").json()["principalId"] == "nobody"
     assert runs(api, api.authorizer) == 2
 
 
-def test_answers_are_forgotten_when_asked_and_with_a_deployment(make: Any) -> None:
+def test_a_flush_or_a_deployment_clears_the_cache(make: Any) -> None:
     api = make(identitySource="method.request.header.x-api-key")
 
     def asked() -> int:

@@ -1,4 +1,4 @@
-"""Tags of things that exist."""
+"""Tags of resources."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.cloudprocess import CloudProcess
 ARN = "arn:aws:apigateway:us-east-1::"
 
 
-def test_tags_are_added_changed_and_removed(cloud: CloudProcess) -> None:
+def test_tags_are_added_updated_and_removed(cloud: CloudProcess) -> None:
     gateway = cloud.client("apigateway")
     api = gateway.create_rest_api(name="tagged", tags={"team": "a", "kept": "yes"})["id"]
     plan = gateway.create_usage_plan(name="tagged")["id"]
@@ -23,7 +23,7 @@ def test_tags_are_added_changed_and_removed(cloud: CloudProcess) -> None:
     assert gateway.get_usage_plan(usagePlanId=plan)["tags"] == {"team": "b"}
 
 
-def test_what_does_not_exist_has_no_tags(cloud: CloudProcess) -> None:
+def test_tags_of_a_missing_resource_are_an_error(cloud: CloudProcess) -> None:
     with pytest.raises(ClientError) as caught:
         cloud.client("apigateway").get_tags(resourceArn=f"{ARN}/restapis/missing")
     assert caught.value.response["Error"]["Code"] == "NotFoundException"

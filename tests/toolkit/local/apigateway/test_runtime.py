@@ -22,7 +22,7 @@ def test_a_deployment_is_a_snapshot(api: Any, function: Any, operation: Any) -> 
     assert (api.get("/old").status_code, api.get("/new").status_code) == (403, 200)
 
 
-def test_merging_keeps_what_was_there(api: Any, function: Any, operation: Any) -> None:
+def test_merging_keeps_the_previous_document(api: Any, function: Any, operation: Any) -> None:
     arn = function(OK)
     api.put({"paths": {"/old": {"get": operation(arn)}}})
     api.put({"paths": {"/new": {"get": operation(arn)}}}, mode="merge")
@@ -30,7 +30,7 @@ def test_merging_keeps_what_was_there(api: Any, function: Any, operation: Any) -
     assert (api.get("/old").status_code, api.get("/new").status_code) == (200, 200)
 
 
-def test_what_no_method_matches(api: Any, function: Any, operation: Any) -> None:
+def test_requests_without_a_method_are_rejected(api: Any, function: Any, operation: Any) -> None:
     api.put({"paths": {"/a": {"get": operation(function(OK))}}})
     api.deploy()
     for response in (api.get("/b"), api.post("/a"), api.get("/a/")):
@@ -47,11 +47,11 @@ def test_unknown_apis_and_stages(api: Any, function: Any, operation: Any, place:
     assert (response.status_code, response.json()) == (403, {"message": "Forbidden"})
 
 
-def test_ten_megabytes_are_the_most(api: Any, function: Any, operation: Any) -> None:
+def test_bodies_over_ten_megabytes_are_rejected(api: Any, function: Any, operation: Any) -> None:
     api.put({"paths": {"/": {"post": operation(function(OK))}}})
     api.deploy()
     assert api.post("/", content=b"x" * 1_000_000).status_code == 200
-    # Lambda takes less than API Gateway.
+    # Lambda's limit is lower than API Gateway's.
     for size in (7 * 1024 * 1024, 10 * 1024 * 1024 + 1):
         response = api.post("/", content=b"x" * size)
         assert (response.status_code, response.json()) == (413, {"message": "Request Too Long"})
@@ -99,7 +99,7 @@ def test_gateway_responses_are_customized(api: Any, function: Any, operation: An
     assert (failed.status_code, failed.json()) == (502, {"sorry": "Internal server error"})
 
 
-def test_what_the_control_plane_says_of_it(api: Any, function: Any, operation: Any) -> None:
+def test_the_control_plane_describes_the_api(api: Any, function: Any, operation: Any) -> None:
     document = {"paths": {"/": {"get": operation(function(OK)), "parameters": []}}}
     api.put({**document, "x-amazon-apigateway-api-key-source": "AUTHORIZER"})
     api.deploy()

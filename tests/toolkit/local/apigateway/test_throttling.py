@@ -1,4 +1,4 @@
-"""Usage plans and stages limit requests; what they refuse reaches no function."""
+"""Limits of usage plans and stages. Rejected requests invoke no function."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ OK = """
 def handler(event, context):
     return {"statusCode": 200, "body": "ok"}
 """
-# One request a week: nothing comes back while a test runs.
+# One request a week: no refill during a test.
 SELDOM = 1 / 604800
 
 
 @pytest.fixture
 def keyed(api: Any, function: Any, operation: Any, security: Any) -> Any:
-    """An API whose methods need a key in the header."""
+    """An API whose methods require a key in the header."""
     method = {**operation(function(OK)), "security": [{"key": []}]}
     unused = "arn:aws:lambda:us-east-1:123456789012:function:unused"
     api.put({"paths": {"/a": {"get": method}, "/b/{x}": {"get": method}}, **security(unused)})
@@ -29,7 +29,7 @@ def keyed(api: Any, function: Any, operation: Any, security: Any) -> Any:
 
 
 def a_key(api: Any, **plan: Any) -> tuple[str, str, str]:
-    """A key in a usage plan of its own: ids of both, value."""
+    """A key in a new usage plan: ids of both, value."""
     stages = [{"apiId": api.id, "stage": api.stage, **plan.pop("stage", {})}]
     plan_id = api.client.create_usage_plan(name="p", apiStages=stages, **plan)["id"]
     key = api.client.create_api_key(name="k", enabled=True)
@@ -41,7 +41,7 @@ def statuses(api: Any, path: str, value: str, count: int) -> list[int]:
     return [api.get(path, headers={"x-api-key": value}).status_code for _ in range(count)]
 
 
-def test_a_keys_burst_is_its_own(keyed: Any) -> None:
+def test_each_key_has_its_own_burst(keyed: Any) -> None:
     throttle = {"rateLimit": SELDOM, "burstLimit": 2}
     _, _, mine = a_key(keyed, throttle=throttle)
     _, _, yours = a_key(keyed, throttle=throttle)
@@ -52,14 +52,14 @@ def test_a_keys_burst_is_its_own(keyed: Any) -> None:
     assert statuses(keyed, "/a", yours, 1) == [200]
 
 
-def test_a_deleted_key_is_in_no_usage_plan(keyed: Any) -> None:
+def test_a_deleted_key_leaves_its_usage_plans(keyed: Any) -> None:
     plan, key, _ = a_key(keyed)
     assert [item["id"] for item in keyed.client.get_usage_plan_keys(usagePlanId=plan)["items"]] == [key]
     keyed.client.delete_api_key(apiKey=key)
     assert keyed.client.get_usage_plan_keys(usagePlanId=plan)["items"] == []
 
 
-def test_a_method_may_have_a_throttle_of_its_own(keyed: Any) -> None:
+def test_a_method_can_have_its_own_throttle(keyed: Any) -> None:
     stage = {"throttle": {"/b/{x}/GET": {"rateLimit": SELDOM, "burstLimit": 1}}}
     plan, _, value = a_key(keyed, throttle={"rateLimit": SELDOM, "burstLimit": 3}, stage=stage)
     assert statuses(keyed, "/b/1", value, 2) == [200, 429]
@@ -73,7 +73,7 @@ def test_a_method_may_have_a_throttle_of_its_own(keyed: Any) -> None:
     assert statuses(keyed, "/b/1", value, 3) == [200, 200, 429]
 
 
-def test_a_stage_limits_all_its_clients_together(keyed: Any) -> None:
+def test_a_stages_throttle_covers_all_clients(keyed: Any) -> None:
     limits = [("rateLimit", str(SELDOM)), ("burstLimit", "2")]
     keyed.client.update_stage(
         restApiId=keyed.id,
@@ -86,7 +86,7 @@ def test_a_stage_limits_all_its_clients_together(keyed: Any) -> None:
     assert statuses(keyed, "/a", mine, 1) + statuses(keyed, "/a", yours, 2) == [200, 200, 429]
 
 
-def test_a_quota_ends_and_can_be_extended(keyed: Any) -> None:
+def test_a_quota_is_exhausted_and_extended(keyed: Any) -> None:
     stay_in_one_day()
     plan, key, value = a_key(keyed, quota={"limit": 3, "offset": 1, "period": "MONTH"})
     assert statuses(keyed, "/a", value, 3) == [200, 200, 429]
@@ -102,7 +102,7 @@ def test_a_quota_ends_and_can_be_extended(keyed: Any) -> None:
     assert statuses(keyed, "/a", value, 2) == [200, 429]
 
 
-def test_a_plan_changes_as_terraform_changes_it(keyed: Any) -> None:
+def test_usage_plans_take_terraforms_patches(keyed: Any) -> None:
     stay_in_one_day()
     plan, _, value = a_key(keyed, quota={"limit": 1, "period": "DAY"})
     assert statuses(keyed, "/a", value, 2) == [200, 429]
@@ -122,7 +122,7 @@ def test_a_plan_changes_as_terraform_changes_it(keyed: Any) -> None:
     assert statuses(keyed, "/a", value, 2) == [200, 200]
 
 
-def test_what_is_limited_looks_as_the_api_wants_it(
+def test_limits_use_customized_gateway_responses(
     api: Any, function: Any, operation: Any, security: Any
 ) -> None:
     method = {**operation(function(OK)), "security": [{"key": []}]}
@@ -149,5 +149,5 @@ def test_what_is_limited_looks_as_the_api_wants_it(
         ("MONTH", "2026-03-04", "2026-03-01"),
     ],
 )
-def test_periods_begin_on_midnights_sundays_and_firsts(period: str, day: str, start: str) -> None:
+def test_first_days_of_quota_periods(period: str, day: str, start: str) -> None:
     assert period_start(period, datetime.date.fromisoformat(day)).isoformat() == start

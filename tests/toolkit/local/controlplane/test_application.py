@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 VIEW = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": True, "MetricName": "m"}
 
 
-def test_every_region_and_service_is_at_one_address(aws: Aws) -> None:
+def test_one_endpoint_serves_all_regions_and_services(aws: Aws) -> None:
     identity = aws("sts").get_caller_identity()
     assert identity["Account"] == "123456789012"
     aws("iam").create_role(RoleName="one", AssumeRolePolicyDocument="{}")
@@ -29,18 +29,18 @@ def test_every_region_and_service_is_at_one_address(aws: Aws) -> None:
         ("iam", "get_organizations_access_report", {"JobId": "0" * 36}),
     ],
 )
-def test_what_there_is_not_is_told_at_once(
+def test_unsupported_operations_fail_at_once(
     aws: Aws, service: str, operation: str, members: dict[str, Any]
 ) -> None:
     with pytest.raises(ClientError) as error:
         getattr(aws(service), operation)(**members)
-    # Terraform's provider would try a 500 again for minutes.
+    # Terraform's provider would retry a 500 for minutes.
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert error.value.response["Error"]["Code"] == "UnknownOperationException"
     assert "does not support" in error.value.response["Error"]["Message"]
 
 
-def test_many_requests_at_once_are_answered(aws: Aws) -> None:
+def test_many_concurrent_requests_succeed(aws: Aws) -> None:
     s3 = aws("s3", max_pool_connections=32)
     s3.create_bucket(Bucket="busy")
 
@@ -55,7 +55,7 @@ def test_many_requests_at_once_are_answered(aws: Aws) -> None:
 
 
 def stage(gateway: Any) -> str:
-    """A stage of an API of its own; returns its ARN."""
+    """Create an API with a stage; returns the ARN of the stage."""
     api = gateway.create_rest_api(name="behind")["id"]
     root = gateway.get_resources(restApiId=api)["items"][0]["id"]
     gateway.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="NONE")
@@ -65,7 +65,7 @@ def stage(gateway: Any) -> str:
 
 
 @pytest.mark.parametrize("end", ["disassociated", "its API is gone"])
-def test_a_web_acl_stays_as_long_as_it_protects_a_stage(aws: Aws, end: str) -> None:
+def test_an_associated_web_acl_cannot_be_deleted(aws: Aws, end: str) -> None:
     waf, gateway = aws("wafv2"), aws("apigateway")
     acl = {"Name": "stays", "Scope": "REGIONAL"}
     made = waf.create_web_acl(**acl, DefaultAction={"Allow": {}}, VisibilityConfig=VIEW)["Summary"]
@@ -83,7 +83,7 @@ def test_a_web_acl_stays_as_long_as_it_protects_a_stage(aws: Aws, end: str) -> N
     assert waf.list_web_acls(Scope="REGIONAL")["WebACLs"] == []
 
 
-def test_hosted_zones_have_ids_like_awss(aws: Aws) -> None:
+def test_hosted_zone_ids_look_like_those_of_aws(aws: Aws) -> None:
     route53 = aws("route53")
     made = [
         route53.create_hosted_zone(Name="example.com", CallerReference=str(number))["HostedZone"]["Id"]

@@ -1,4 +1,4 @@
-"""S3's objects, asked through boto3 in the shared cloud."""
+"""S3 objects, through boto3."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def stored(project: Project) -> list[int]:
-    """Sizes of the files that large objects are in."""
+    """Sizes of the files of large objects."""
     return sorted(file.stat().st_size for file in (project.local_cloud / "run").glob("*/objects/*"))
 
 
@@ -45,9 +45,7 @@ def memory(project: Project) -> int:
 
 
 @pytest.mark.parametrize("kind", ["multipart", "single"])
-def test_a_large_object_is_one_file_and_not_in_memory(
-    s3: Any, big: Path, shared_checkout: Project, kind: str
-) -> None:
+def test_a_large_object_is_one_file(s3: Any, big: Path, shared_checkout: Project, kind: str) -> None:
     before = stored(shared_checkout)
     threshold = 8 * MEGABYTE if kind == "multipart" else 1000 * MEGABYTE
     settings = TransferConfig(multipart_threshold=threshold, max_concurrency=2)
@@ -91,7 +89,7 @@ def test_a_multipart_upload_is_checked(s3: Any) -> None:
 
 
 @pytest.mark.parametrize("key", ["a b/ü", "a%2Fb", "a//b", "a+b", "endpoints/e/invocations", "平台"])
-def test_keys_are_kept_as_they_are(s3: Any, key: str) -> None:
+def test_object_keys_are_kept_unchanged(s3: Any, key: str) -> None:
     s3.put_object(Bucket="objects", Key=key, Body=key.encode())
     assert s3.get_object(Bucket="objects", Key=key)["Body"].read() == key.encode()
     assert key in [item["Key"] for item in s3.list_objects_v2(Bucket="objects")["Contents"]]
@@ -104,7 +102,7 @@ def test_a_lock_is_taken_once(s3: Any) -> None:
         s3.put_object(Bucket="objects", Key="lock", Body=b"2", IfNoneMatch="*")
 
 
-def test_a_bucket_policy_is_kept_and_locks_nobody_out(s3: Any) -> None:
+def test_bucket_policies_are_stored_but_not_applied(s3: Any) -> None:
     s3.create_bucket(Bucket="with-policy")
     policy = (
         '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*", '

@@ -1,4 +1,4 @@
-"""Invocations of type `Event`, in a cloud where Lambda's waits of minutes are fractions of a second."""
+"""Asynchronous invocations, with waits scaled to fractions of a second."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.support.cloudprocess import CloudProcess, running, zipped
 from tests.support.interrupts import wait_for
 
-# Leaves its request's id in the file that the event names, and fails.
+# Appends its request id to the file that the event names, and fails.
 FAILING = """
 def handler(event, context):
     with open(event, "a") as file:
@@ -29,10 +29,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
 
 
 def send(cloud: CloudProcess, name: str, file: Path) -> str:
-    """Invoke a function asynchronously; returns the request's id."""
-    answer = cloud.functions.invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(str(file)))
-    assert answer["StatusCode"] == 202
-    return str(answer["ResponseMetadata"]["RequestId"])
+    """Invoke a function asynchronously; returns the request id."""
+    response = cloud.functions.invoke(
+        FunctionName=name, InvocationType="Event", Payload=json.dumps(str(file))
+    )
+    assert response["StatusCode"] == 202
+    return str(response["ResponseMetadata"]["RequestId"])
 
 
 def attempts(file: Path) -> list[str]:
@@ -52,7 +54,7 @@ def dropped(cloud: CloudProcess, name: str) -> float | None:
         ("too-old", [{"MaximumEventAgeInSeconds": 60}], 1),
     ],
 )
-def test_a_function_that_fails_is_tried_again(
+def test_a_failed_function_is_retried(
     cloud: CloudProcess, tmp_path: Path, name: str, settings: list[dict[str, int]], expected: int
 ) -> None:
     cloud.create_function(name, {"app.py": FAILING})
@@ -64,7 +66,7 @@ def test_a_function_that_fails_is_tried_again(
     assert cloud.statistic("AWS/Lambda", "AsyncEventsReceived", "Sum", FunctionName=name) == 1
 
 
-def test_settings_of_asynchronous_invocations_are_updated_one_by_one(cloud: CloudProcess) -> None:
+def test_event_invoke_settings_are_updated_one_by_one(cloud: CloudProcess) -> None:
     cloud.create_function("settings", {"app.py": WORKING})
     cloud.functions.put_function_event_invoke_config(FunctionName="settings", MaximumRetryAttempts=1)
     cloud.functions.update_function_event_invoke_config(FunctionName="settings", MaximumEventAgeInSeconds=600)
@@ -72,9 +74,9 @@ def test_settings_of_asynchronous_invocations_are_updated_one_by_one(cloud: Clou
     assert (found["MaximumRetryAttempts"], found["MaximumEventAgeInSeconds"]) == (1, 600)
 
 
-def test_code_that_is_mended_meanwhile_answers(cloud: CloudProcess, tmp_path: Path) -> None:
+def test_retries_run_fixed_code(cloud: CloudProcess, tmp_path: Path) -> None:
     mended = {"ZipFile": zipped({"app.py": WORKING.replace("\\n", " mended\\n")})}
-    # It mends itself when it has failed once, so that no wait is too short for it.
+    # It fixes itself after its first failure, so that no wait is too short.
     mending = FAILING.replace(
         "    raise",
         "    import boto3\n"
@@ -89,7 +91,7 @@ def test_code_that_is_mended_meanwhile_answers(cloud: CloudProcess, tmp_path: Pa
     assert dropped(cloud, "mended") is None
 
 
-def test_one_that_is_refused_waits_until_there_is_a_place(cloud: CloudProcess, tmp_path: Path) -> None:
+def test_a_throttled_event_waits_for_capacity(cloud: CloudProcess, tmp_path: Path) -> None:
     cloud.create_function("full", {"app.py": WORKING})
     concurrency: dict[str, Any] = {"FunctionName": "full", "ReservedConcurrentExecutions": 0}
     cloud.functions.put_function_concurrency(**concurrency)
@@ -98,7 +100,7 @@ def test_one_that_is_refused_waits_until_there_is_a_place(cloud: CloudProcess, t
     def throttles() -> float:
         return cloud.statistic("AWS/Lambda", "Throttles", "Sum", FunctionName="full") or 0
 
-    # More often than a function that fails is tried.
+    # More attempts than a failed function gets.
     wait_for(lambda: throttles() > 3, "four refusals")
     assert attempts(tmp_path / "seen") == []
     cloud.functions.delete_function_concurrency(FunctionName="full")

@@ -1,4 +1,4 @@
-"""Which process answers which request, without real processes."""
+"""The pool of instances, without real processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHANGED = dataclasses.replace(FUNCTION, code_sha256="b")
 
 
 class Stub:
-    """As much of an instance as `Instances` knows of it."""
+    """A fake instance."""
 
     fits = Instance.fits
 
@@ -42,10 +42,10 @@ async def make(function: Function) -> Instance:
     return cast(Instance, Stub(function))
 
 
-def test_code_that_changed_while_an_instance_of_the_old_started() -> None:
+def test_an_update_during_a_start_retires_the_instance() -> None:
     async def scenario() -> None:
         instances = Instances(make)
-        # The request found the function before it was changed, its process started afterwards.
+        # The function is updated between the request and the start of the process.
         await instances.retire(FUNCTION.arn)
         old = await instances.acquire(FUNCTION)
         await instances.release(old)
@@ -57,7 +57,7 @@ def test_code_that_changed_while_an_instance_of_the_old_started() -> None:
     asyncio.run(scenario())
 
 
-def test_one_whose_credentials_end_soon_takes_no_request() -> None:
+def test_expiring_credentials_retire_an_instance() -> None:
     async def scenario() -> None:
         instances = Instances(make)
         old = await instances.acquire(FUNCTION)
@@ -69,7 +69,7 @@ def test_one_whose_credentials_end_soon_takes_no_request() -> None:
     asyncio.run(scenario())
 
 
-def test_a_busy_instance_of_a_changed_function_ends_when_it_is_done() -> None:
+def test_a_busy_outdated_instance_finishes_its_request() -> None:
     async def scenario() -> None:
         instances = Instances(make)
         busy = await instances.acquire(FUNCTION)
@@ -81,7 +81,7 @@ def test_a_busy_instance_of_a_changed_function_ends_when_it_is_done() -> None:
     asyncio.run(scenario())
 
 
-def test_idle_ones_end_after_a_while_and_dead_ones_are_not_used(monkeypatch: Any) -> None:
+def test_idle_instances_stop_and_exited_ones_are_unused(monkeypatch: Any) -> None:
     async def scenario() -> None:
         instances = Instances(make, idle_seconds=60)
         first, second = await instances.acquire(FUNCTION), await instances.acquire(FUNCTION)

@@ -1,4 +1,4 @@
-"""What Lambda limits: time, memory, concurrency; and the metrics that tell of it."""
+"""Limits of time, memory and concurrency, and their metrics."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def invoke(cloud: CloudProcess, name: str, event: Any = None) -> tuple[Any, bool
     return json.loads(response["Payload"].read()), "FunctionError" in response
 
 
-def test_who_overruns_is_killed(cloud: CloudProcess) -> None:
+def test_a_time_out_kills_the_instance(cloud: CloudProcess) -> None:
     cloud.create_function("overrun", {"app.py": OVERRUN}, Timeout=1)
     failed, is_error = invoke(cloud, "overrun", 1)
     assert is_error
     assert failed["errorMessage"].endswith("Task timed out after 1.00 seconds")
     assert not [item for item in cloud.status()["processes"] if item["name"] == "overrun"]
-    # Who does not is not, however long that takes on a busy machine.
+    # Others are not, however long they take on a busy machine.
     cloud.functions.update_function_configuration(FunctionName="overrun", Timeout=60)
     assert invoke(cloud, "overrun") == ("done", False)
     log = cloud.log_lines("overrun")
@@ -67,7 +67,7 @@ def test_who_overruns_is_killed(cloud: CloudProcess) -> None:
     assert longest >= 1000
 
 
-def test_who_takes_too_much_memory_is_killed(cloud: CloudProcess) -> None:
+def test_exceeding_the_memory_kills_the_instance(cloud: CloudProcess) -> None:
     cloud.create_function("greedy", {"app.py": GREEDY}, Timeout=30, MemorySize=128)
     first, is_error = invoke(cloud, "greedy", 10)
     assert not is_error
@@ -83,10 +83,10 @@ def test_who_takes_too_much_memory_is_killed(cloud: CloudProcess) -> None:
 def test_reserved_concurrency(cloud: CloudProcess, tmp_path: Path) -> None:
     cloud.create_function("reserved", {"app.py": WAITING}, Timeout=60)
     cloud.functions.put_function_concurrency(FunctionName="reserved", ReservedConcurrentExecutions=2)
-    answers: list[Any] = []
+    responses: list[Any] = []
 
     def ask(name: str) -> None:
-        answers.append(invoke(cloud, "reserved", {"place": str(tmp_path), "name": name}))
+        responses.append(invoke(cloud, "reserved", {"place": str(tmp_path), "name": name}))
 
     threads = [threading.Thread(target=ask, args=[name]) for name in ("a", "b")]
     for thread in threads:
@@ -101,7 +101,7 @@ def test_reserved_concurrency(cloud: CloudProcess, tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     ask("d")
-    assert answers == [("done", False)] * 3
+    assert responses == [("done", False)] * 3
     assert cloud.statistic("AWS/Lambda", "Throttles", "Sum", FunctionName="reserved") == 1
     most = cloud.statistic("AWS/Lambda", "ConcurrentExecutions", "Maximum", FunctionName="reserved")
     assert most == 2
@@ -113,14 +113,14 @@ def test_reserved_concurrency(cloud: CloudProcess, tmp_path: Path) -> None:
 VERSION = "def handler(event, context): return {}\n"
 
 
-def test_code_changes_under_load_lose_nothing(cloud: CloudProcess) -> None:
+def test_updates_under_load_lose_no_request(cloud: CloudProcess) -> None:
     cloud.create_function("changing-under-load", {"app.py": VERSION.format(0)})
-    answers: list[tuple[Any, bool]] = []
+    responses: list[tuple[Any, bool]] = []
     over = threading.Event()
 
     def ask() -> None:
         while not over.is_set():
-            answers.append(invoke(cloud, "changing-under-load"))
+            responses.append(invoke(cloud, "changing-under-load"))
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:
@@ -128,21 +128,21 @@ def test_code_changes_under_load_lose_nothing(cloud: CloudProcess) -> None:
     for number in range(1, 4):
         code = zipped({"app.py": VERSION.format(number)})
         cloud.functions.update_function_code(FunctionName="changing-under-load", ZipFile=code)
-        # From here on the new code answers.
+        # From here on the new code responds.
         assert invoke(cloud, "changing-under-load") == (number, False)
         cloud.functions.update_function_configuration(
             FunctionName="changing-under-load", MemorySize=128 + number
         )
-        wait_for(_grows(answers), "an answer")
+        wait_for(_grows(responses), "an answer")
     over.set()
     for thread in threads:
         thread.join()
-    assert not [answer for answer, is_error in answers if is_error]
+    assert not [answer for answer, is_error in responses if is_error]
 
 
-def _grows(answers: list[Any]) -> Callable[[], bool]:
-    before = len(answers)
-    return lambda: len(answers) > before
+def _grows(responses: list[Any]) -> Callable[[], bool]:
+    before = len(responses)
+    return lambda: len(responses) > before
 
 
 METRIC = """
@@ -157,7 +157,7 @@ def handler(event, context):
 """
 
 
-def test_metrics_that_are_embedded_in_a_log(cloud: CloudProcess) -> None:
+def test_metrics_embedded_in_logs_are_published(cloud: CloudProcess) -> None:
     cloud.create_function("counting", {"app.py": METRIC})
     for _ in range(2):
         assert invoke(cloud, "counting") == (None, False)

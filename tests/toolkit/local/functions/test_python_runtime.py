@@ -1,4 +1,4 @@
-"""Our own runtime for machines without AWS's: the same functions answer the same with both."""
+"""Our runtime client: functions behave as with awslambdaric."""
 
 from __future__ import annotations
 
@@ -70,19 +70,19 @@ def a_function(handler: str, code: str = CODE) -> Function:
 
 
 def run(runtime: ToolVenv, directory: Path, handler: str, *events: Any, code: str = CODE) -> list[Any]:
-    """Answers of one instance to several events."""
+    """Responses of one instance to several events."""
     function = a_function(handler, code)
 
-    async def answers() -> list[Any]:
+    async def responses() -> list[Any]:
         sandbox = Sandbox(Cloud(directory, "http://127.0.0.1:1", "test"), runtime, CREDENTIALS)
         instance = HandlerInstance(function, InstanceLog(function, Metrics()), sandbox)
         await instance.start()
         try:
-            return [await answer(instance, event) for event in events]
+            return [await response(instance, event) for event in events]
         finally:
             await instance.stop()
 
-    async def answer(instance: HandlerInstance, event: Any) -> Any:
+    async def response(instance: HandlerInstance, event: Any) -> Any:
         context = json.dumps({"custom": {"k": "v"}})
         invocation = Invocation(json.dumps(event).encode(), "arn:f", 60, context, request_id="r-1")
         result = ResponseStream("r-1")
@@ -92,13 +92,13 @@ def run(runtime: ToolVenv, directory: Path, handler: str, *events: Any, code: st
         except FunctionError as error:
             return json.loads(error.payload)
 
-    return asyncio.run(answers())
+    return asyncio.run(responses())
 
 
 @pytest.mark.parametrize(
     "handler", ["app.echo", "app.number", "app.nothing", "app.fail", "app.unserializable"]
 )
-def test_answers_are_those_of_awss_own(runtimes: Any, tmp_path: Path, handler: str) -> None:
+def test_responses_equal_those_of_awslambdaric(runtimes: Any, tmp_path: Path, handler: str) -> None:
     events = [{"a": "ü🙂"}, None, [1]]
     ours, aws = (run(runtimes[name], tmp_path, handler, *events) for name in ("ours", "aws"))
     for mine, theirs in zip(ours, aws, strict=True):
@@ -118,7 +118,9 @@ def test_answers_are_those_of_awss_own(runtimes: Any, tmp_path: Path, handler: s
         ("app.handler", "1/0"),
     ],
 )
-def test_failed_starts_are_those_of_awss_own(runtimes: Any, tmp_path: Path, handler: str, code: str) -> None:
+def test_init_errors_equal_those_of_awslambdaric(
+    runtimes: Any, tmp_path: Path, handler: str, code: str
+) -> None:
     failures = []
     for name in ("ours", "aws"):
         with pytest.raises(FunctionError) as caught:
@@ -127,7 +129,7 @@ def test_failed_starts_are_those_of_awss_own(runtimes: Any, tmp_path: Path, hand
     assert failures[0] == failures[1]
 
 
-def test_a_failed_installation_is_told_and_tried_again(runtimes: Any, tmp_path: Path) -> None:
+def test_a_failed_installation_is_reported_and_retried(runtimes: Any, tmp_path: Path) -> None:
     outcomes: list[Any] = [PreflightError("could not install lambda-runtime"), runtimes["ours"]]
 
     def install() -> ToolVenv:
@@ -141,8 +143,8 @@ def test_a_failed_installation_is_told_and_tried_again(runtimes: Any, tmp_path: 
         runner = Runner(Cloud(tmp_path, "http://127.0.0.1:1", "test"), Enforcement(), Metrics(), install)
         with pytest.raises(FunctionError, match="could not install"):
             await runner.invoke(a_function("app.echo"), b"1").read()
-        answer = await runner.invoke(a_function("app.echo"), b"1").read()
+        response = await runner.invoke(a_function("app.echo"), b"1").read()
         await runner.stop()
-        return json.loads(answer)["event"]
+        return json.loads(response)["event"]
 
     assert asyncio.run(scenario()) == 1

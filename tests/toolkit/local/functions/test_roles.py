@@ -1,4 +1,4 @@
-"""Functions act as their roles: what IAM lets the role do, and nothing else."""
+"""Functions have the permissions of their roles."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def role(cloud: CloudProcess, name: str, service: str, *statements: dict[str, An
     return arn
 
 
-def test_a_function_may_do_what_its_role_may(cloud: CloudProcess, enforced: None) -> None:
+def test_a_function_has_the_permissions_of_its_role(cloud: CloudProcess, enforced: None) -> None:
     cloud.client("s3").create_bucket(Bucket="desk")
     arn = role(cloud, "writer", "lambda.amazonaws.com", allow("s3:PutObject", "arn:aws:s3:::desk/mine"))
     cloud.create_function("write", {"app.py": PUT}, Role=arn)
@@ -57,7 +57,7 @@ def test_a_function_may_do_what_its_role_may(cloud: CloudProcess, enforced: None
     assert write("yours") == [session, "AccessDenied"]
 
 
-def test_a_role_that_does_not_trust_lambda_runs_nothing(cloud: CloudProcess, enforced: None) -> None:
+def test_an_untrusting_role_prevents_the_invocation(cloud: CloudProcess, enforced: None) -> None:
     arn = role(cloud, "stranger", "ec2.amazonaws.com", allow("*"))
     cloud.create_function("refused", {"app.py": PUT}, Role=arn)
     with pytest.raises(ClientError, match="cannot be assumed by Lambda") as caught:

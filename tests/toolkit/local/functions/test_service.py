@@ -1,4 +1,4 @@
-"""Functions with a handler, created, invoked and changed through boto3."""
+"""Functions with a handler, created, invoked and updated through boto3."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def invoke(cloud: CloudProcess, name: str, event: Any = None, **more: Any) -> tu
     return json.loads(response["Payload"].read() or "null"), response
 
 
-def test_a_function_runs_with_lambdas_environment_and_no_more(cloud: CloudProcess) -> None:
+def test_a_function_has_lambdas_environment_only(cloud: CloudProcess) -> None:
     arn = cloud.create_function(
         "echo", {"app.py": ECHO}, Environment={"Variables": {"COLOUR": "grün", "PATH": "/x"}}
     )
@@ -79,7 +79,7 @@ def handler(event, context):
 """
 
 
-def test_warm_reuse_and_a_process_for_each_request_at_a_time(cloud: CloudProcess, tmp_path: Path) -> None:
+def test_warm_instances_serve_one_request_at_a_time(cloud: CloudProcess, tmp_path: Path) -> None:
     cloud.create_function("slow", {"app.py": SLOW})
     pids: list[int] = []
 
@@ -119,7 +119,7 @@ def test_log_lines(cloud: CloudProcess) -> None:
     assert "Init Duration" not in cloud.log_lines("talk")[-1]
 
 
-def test_an_exception_is_an_unhandled_error_with_its_place(cloud: CloudProcess) -> None:
+def test_an_exception_is_an_unhandled_error_with_a_traceback(cloud: CloudProcess) -> None:
     cloud.create_function(
         "fail", {"app.py": "def handler(event, context):\n    raise KeyError('nothing here')\n"}
     )
@@ -148,7 +148,7 @@ def test_a_time_out_kills_the_process(cloud: CloudProcess) -> None:
     assert not [item for item in cloud.status()["processes"] if item["name"] == "endless"]
 
 
-def test_a_process_that_ends_is_told_and_replaced(cloud: CloudProcess) -> None:
+def test_an_exited_process_is_reported_and_replaced(cloud: CloudProcess) -> None:
     quitter = "import os\ndef handler(event, context):\n    if event: os._exit(3)\n    return 'fine'\n"
     cloud.create_function("quitter", {"app.py": quitter})
     error, _ = invoke(cloud, "quitter", 1)
@@ -165,7 +165,7 @@ def test_a_process_that_ends_is_told_and_replaced(cloud: CloudProcess) -> None:
         ({"app.py": "x = 1"}, "app.handler", "Runtime.HandlerNotFound"),
         ({"app.py": "1/0"}, "app.handler", "ZeroDivisionError"),
         ({"app.py": "import os; os._exit(9)"}, "app.handler", "Runtime.ExitError"),
-        # What the zip does not carry and AWS's runtime does not have must be missing here too.
+        # A package that neither the zip nor AWS's runtime contains must be missing.
         ({"app.py": "import pydantic"}, "app.handler", "Runtime.ImportModuleError"),
         ({"app.py": "import toolkit"}, "app.handler", "Runtime.ImportModuleError"),
     ],
@@ -183,13 +183,13 @@ def test_a_failed_start_is_reported(
     assert reports[0].endswith(f"Phase: init\tStatus: error\tError Type: {error_type}")
 
 
-def test_boto3_is_there_and_talks_to_the_cloud(cloud: CloudProcess) -> None:
+def test_boto3_is_installed_and_uses_the_cloud(cloud: CloudProcess) -> None:
     code = "import boto3\ndef handler(*_): return boto3.client('sts').get_caller_identity()['Account']"
     cloud.create_function("inside", {"app.py": code}, Timeout=30)
     assert invoke(cloud, "inside")[0] == "123456789012"
 
 
-def test_new_code_and_new_settings_mean_new_processes(cloud: CloudProcess) -> None:
+def test_updates_start_new_processes(cloud: CloudProcess) -> None:
     def code(answer: int) -> dict[str, str]:
         lines = ["import os", "def handler(*_):", f"    return [{answer}, os.environ.get('X'), os.getpid()]"]
         return {"app.py": "\n".join(lines)}
@@ -218,7 +218,7 @@ def test_a_deleted_function_leaves_no_process(cloud: CloudProcess) -> None:
         invoke(cloud, "gone")
 
 
-def test_kinds_of_invocation(cloud: CloudProcess, tmp_path: Any) -> None:
+def test_invocation_types(cloud: CloudProcess, tmp_path: Any) -> None:
     mark = tmp_path / "mark"
     cloud.create_function(
         "mark", {"app.py": f"def handler(event, context): open({str(mark)!r}, 'w').close()"}
@@ -229,14 +229,14 @@ def test_kinds_of_invocation(cloud: CloudProcess, tmp_path: Any) -> None:
     wait_for(mark.exists, "the asynchronous invocation")
 
 
-def test_the_client_context_arrives(cloud: CloudProcess) -> None:
+def test_the_client_context_is_passed_on(cloud: CloudProcess) -> None:
     code = "def handler(event, context): return context.client_context.custom"
     cloud.create_function("context", {"app.py": code})
     context = base64.b64encode(json.dumps({"custom": {"a": "b"}}).encode()).decode()
     assert invoke(cloud, "context", ClientContext=context)[0] == {"a": "b"}
 
 
-def test_too_large_requests_and_answers(cloud: CloudProcess) -> None:
+def test_oversized_requests_and_responses(cloud: CloudProcess) -> None:
     cloud.create_function("large", {"app.py": "def handler(event, context): return 'x' * 7_000_000"})
     error, response = invoke(cloud, "large")
     assert (response["FunctionError"], error["errorType"]) == ("Unhandled", "Function.ResponseSizeTooLarge")

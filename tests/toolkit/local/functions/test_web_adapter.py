@@ -102,7 +102,7 @@ def stream(cloud: CloudProcess, name: str, sent: Any) -> tuple[dict[str, Any], b
     return json.loads(prelude or "{}"), body, complete["InvokeComplete"], response
 
 
-def test_an_event_becomes_a_request_and_the_answer_a_stream(cloud: CloudProcess) -> None:
+def test_events_become_requests_and_responses_streams(cloud: CloudProcess) -> None:
     create(cloud, "web")
     sent = event(
         "/v1/mödel",
@@ -153,7 +153,7 @@ def test_clients_cannot_set_the_headers_of_the_adapter(cloud: CloudProcess) -> N
         assert values != ["{}"]
 
 
-def test_parts_arrive_while_the_server_still_writes(cloud: CloudProcess, tmp_path: Path) -> None:
+def test_parts_arrive_while_the_server_writes(cloud: CloudProcess, tmp_path: Path) -> None:
     create(cloud, "streaming")
     seen = tmp_path / "seen"
     response = cloud.functions.invoke_with_response_stream(
@@ -163,12 +163,12 @@ def test_parts_arrive_while_the_server_still_writes(cloud: CloudProcess, tmp_pat
     for item in response["EventStream"]:
         body += item.get("PayloadChunk", {}).get("Payload", b"")
         if body.endswith(b"first"):
-            # Only now does the server go on.
+            # Only now the server continues.
             seen.touch()
     assert body.endswith(b"firstlast")
 
 
-def test_a_caller_that_leaves_is_noticed_by_the_server(cloud: CloudProcess) -> None:
+def test_a_disconnect_reaches_the_server(cloud: CloudProcess) -> None:
     create(cloud, "left", Timeout=900)
     response = cloud.functions.invoke_with_response_stream(
         FunctionName="left", Payload=json.dumps(event("/stream?n=1000"))
@@ -190,7 +190,7 @@ def test_a_domains_base_path_is_removed(cloud: CloudProcess) -> None:
     }
 
 
-def test_a_buffered_function_answers_in_the_proxy_format(cloud: CloudProcess) -> None:
+def test_a_buffered_function_returns_a_proxy_response(cloud: CloudProcess) -> None:
     create(cloud, "buffered", "buffered")
 
     def call(path: str) -> Any:
@@ -204,27 +204,27 @@ def test_a_buffered_function_answers_in_the_proxy_format(cloud: CloudProcess) ->
     assert call("/any")["multiValueHeaders"]["x-two"] == ["1", "2"]
 
 
-def test_other_events_are_posted_to_the_adapters_path(cloud: CloudProcess) -> None:
+def test_other_events_use_the_pass_through_path(cloud: CloudProcess) -> None:
     create(cloud, "events")
     _, body, _, _ = stream(cloud, "events", {"Records": [1]})
     seen = json.loads(body)
     assert (seen["method"], seen["target"], json.loads(seen["body"])) == ("POST", "/events", {"Records": [1]})
 
 
-def test_an_event_that_is_no_http_request_fails_at_once(cloud: CloudProcess) -> None:
+def test_an_invalid_event_fails_at_once(cloud: CloudProcess) -> None:
     create(cloud, "illegal")
     complete = stream(cloud, "illegal", event("/x", headers={"x-two": "lines\r\nx-smuggled: yes"}))[2]
     assert complete["ErrorCode"] == "ServiceException"
     assert stream(cloud, "illegal", event("/x"))[0]["statusCode"] == 200
 
 
-def test_a_server_that_dies_under_a_request(cloud: CloudProcess) -> None:
+def test_a_server_that_exits_during_a_request(cloud: CloudProcess) -> None:
     create(cloud, "dying")
     assert stream(cloud, "dying", event("/exit"))[2]["ErrorCode"] == "Runtime.ExitError"
     assert stream(cloud, "dying", event("/missing"))[0]["statusCode"] == 404
 
 
-def test_a_stream_that_overruns_is_cut_with_an_error(cloud: CloudProcess) -> None:
+def test_a_timed_out_stream_ends_with_an_error(cloud: CloudProcess) -> None:
     create(cloud, "overrun-stream", Timeout=3)
     _, body, complete, _ = stream(cloud, "overrun-stream", event("/stream?n=9000"))
     assert complete["ErrorCode"] == "Sandbox.Timedout"
@@ -237,7 +237,7 @@ def test_a_stream_that_overruns_is_cut_with_an_error(cloud: CloudProcess) -> Non
     [
         ({"run.sh": "#!/bin/sh\necho no; exit 4\n"}, {}, "exit status 4"),
         ({"server.py": SERVER}, {}, "No such file"),
-        # Without the layer AWS finds no /opt/bootstrap.
+        # Without the layer there is no /opt/bootstrap.
         ({"run.sh": RUN, "server.py": SERVER}, {"Layers": []}, "/opt/bootstrap"),
     ],
 )

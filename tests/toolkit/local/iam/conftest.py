@@ -1,4 +1,4 @@
-"""A front with moto behind it and IAM before it, served over HTTP; and requests as boto3 sends them."""
+"""moto behind the IAM middleware, served over HTTP; and requests as boto3 sends them."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from toolkit.local.iam.service import IamService
 REGION = "us-east-1"
 BUCKET = "models"
 READ_PUBLIC = allow("s3:GetObject", f"arn:aws:s3:::{BUCKET}/public/*", Sid="ReadPublic")
-# One for all, so that service models are read once.
+# Shared, so that service models are loaded once.
 SESSION: Any = boto3.Session()
 
 
 class Cloud:
-    """What tests do with the running front."""
+    """Helpers for the running server."""
 
     def __init__(self, url: str, enforcement: Enforcement) -> None:
         self.url = url
@@ -45,7 +45,7 @@ class Cloud:
     def client(
         self, service: str, credentials: dict[str, str] | None = None, config: Config | None = None
     ) -> Any:
-        """A boto3 client: the administrator's, or of keys as CreateAccessKey and AssumeRole answer them."""
+        """A boto3 client of the root user, or with keys from CreateAccessKey or AssumeRole."""
         keys = credentials or {"AccessKeyId": "local", "SecretAccessKey": "local"}
         return SESSION.client(
             service,
@@ -100,7 +100,7 @@ def front() -> Iterator[Cloud]:
 
 @pytest.fixture
 def cloud(front: Cloud) -> Iterator[Cloud]:
-    """Empty and enforcing."""
+    """An empty cloud that enforces IAM."""
     BackendDict.reset()
     front.enforcement.log.clear()
     front.enforcement.enforced = True
@@ -110,7 +110,7 @@ def cloud(front: Cloud) -> Iterator[Cloud]:
 
 @pytest.fixture
 def bucket(cloud: Cloud) -> Any:
-    """The administrator's client of S3, with a bucket that has a public and a private object."""
+    """The root user's S3 client, with a bucket that has a public and a private object."""
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket=BUCKET)
     s3.put_object(Bucket=BUCKET, Key="public/a", Body=b"hello")
@@ -119,14 +119,14 @@ def bucket(cloud: Cloud) -> Any:
 
 
 def denial(call: Callable[..., Any], *arguments: Any, **parameters: Any) -> Any:
-    """The error that a call ends with."""
+    """The error of a call."""
     with pytest.raises(ClientError) as caught:
         call(*arguments, **parameters)
     return caught.value.response
 
 
 def code(call: Callable[..., Any], *arguments: Any, **parameters: Any) -> Any:
-    """The code of the error that a call ends with."""
+    """The error code of a call."""
     return denial(call, *arguments, **parameters)["Error"]["Code"]
 
 
@@ -139,7 +139,7 @@ Captured = tuple[dict[str, Any], bytes]
 
 @pytest.fixture
 def capture() -> Callable[..., Captured]:
-    """Calls boto3 and gives the HTTP request, as an ASGI scope and body, instead of sending it."""
+    """Returns the HTTP request of a boto3 call, as an ASGI scope and body, without sending it."""
 
     def call(service: str, operation: str, **parameters: Any) -> Captured:
         client = SESSION.client(
@@ -184,14 +184,14 @@ def as_scope(request: Any) -> Captured:
 
 @pytest.fixture
 def account() -> Account:
-    """An empty one."""
+    """An empty account."""
     BackendDict.reset()
     return Account(ACCOUNT)
 
 
 @pytest.fixture
 def checks_of(account: Account) -> Callable[[Captured], list[Check]]:
-    """What a captured request needs."""
+    """The checks of a captured request."""
 
     def of(captured: Captured) -> list[Check]:
         scope, body = captured
@@ -206,7 +206,7 @@ def checks_of(account: Account) -> Callable[[Captured], list[Check]]:
 def needs(
     capture: Callable[..., Captured], checks_of: Callable[[Captured], list[Check]]
 ) -> Callable[..., list[Check]]:
-    """What a boto3 call needs."""
+    """The checks of a boto3 call."""
 
     def of(service: str, operation: str, **parameters: Any) -> list[Check]:
         return checks_of(capture(service, operation, **parameters))

@@ -12,17 +12,17 @@ from toolkit.local.iam.exceptions import AuthenticationError
 from toolkit.local.iam.principals import Credentials, PrincipalKind
 
 
-def test_the_fixed_local_key_is_the_accounts_root(cloud):
+def test_the_local_access_key_is_the_root_user(cloud):
     found = caller(Credentials("local"), cloud.enforcement.account)
 
     assert (found.principal.kind, found.principal.arn) == (PrincipalKind.ROOT, f"arn:aws:iam::{ACCOUNT}:root")
 
 
-def test_who_does_not_sign_is_nobody(cloud):
+def test_unsigned_requests_are_anonymous(cloud):
     assert caller(Credentials(), cloud.enforcement.account).principal.kind is PrincipalKind.ANONYMOUS
 
 
-def test_a_session_is_known_by_its_role(cloud):
+def test_a_session_has_its_role(cloud):
     user = cloud.user("eve", allow("sts:AssumeRole"))
     role = cloud.role("ci", {"AWS": ACCOUNT}, Path="/build/", Tags=[{"Key": "team", "Value": "a"}])
     keys = cloud.client("sts", user).assume_role(RoleArn=role, RoleSessionName="run")["Credentials"]
@@ -34,7 +34,7 @@ def test_a_session_is_known_by_its_role(cloud):
     assert found.tags == {"team": "a"}
 
 
-def test_sessions_end(cloud):
+def test_sessions_expire(cloud):
     user = cloud.user("eve", allow("sts:AssumeRole"))
     role = cloud.role("ci", {"AWS": ACCOUNT}, allow("iam:ListRoles"))
     keys = cloud.client("sts", user).assume_role(RoleArn=role, RoleSessionName="run")["Credentials"]

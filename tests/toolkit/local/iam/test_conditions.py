@@ -1,4 +1,4 @@
-"""Tables after AWS's documentation of condition operators, and laws that hold for any values."""
+"""Condition operators: tables from AWS's documentation, and properties."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KEY = "aws:k"
 
 
 def holds(operator, expected, actual):
-    """Whether one condition holds; `actual` None is a request without the key."""
+    """Whether a condition holds; None is a request without the key."""
     conditions = parse_conditions({operator: {KEY: expected}}, variables=True)
     keys = Keys({} if actual is None else {KEY: actual})
     return all(condition.holds(keys) for condition in conditions)
@@ -107,7 +107,7 @@ def negated(operator):
 
 
 @given(st.sampled_from(POSITIVE), st.lists(WORDS, min_size=1, max_size=3), WORDS)
-def test_a_negation_says_the_opposite_of_a_key_that_is_there(operator, expected, actual):
+def test_negation_inverts_the_result_for_a_present_key(operator, expected, actual):
     assert holds(operator, expected, actual) != holds(negated(operator), expected, actual)
 
 
@@ -125,7 +125,7 @@ def test_quantifiers(operator, expected, actual):
 
 
 @given(st.sampled_from([*POSITIVE, *map(negated, POSITIVE)]), st.lists(WORDS, min_size=1, max_size=3), WORDS)
-def test_if_exists_only_matters_where_the_key_is_missing(operator, expected, actual):
+def test_if_exists_matters_for_missing_keys_only(operator, expected, actual):
     assert holds(f"{operator}IfExists", expected, actual) == holds(operator, expected, actual)
     assert holds(f"{operator}IfExists", expected, None)
 
@@ -140,7 +140,7 @@ def test_numbers(expected, actual):
     )
 
 
-def test_all_keys_of_all_operators_have_to_hold():
+def test_all_keys_of_all_operators_must_hold():
     block = {"StringEquals": {"aws:a": "1", "aws:b": "2"}, "Bool": {"aws:c": "true"}}
     conditions = parse_conditions(block, variables=True)
 
@@ -173,7 +173,7 @@ def test_variables_in_values():
         {"Null": {KEY: "maybe"}},
     ],
 )
-def test_what_is_unknown_is_an_error_when_the_policy_is_read(block):
+def test_unknown_operators_and_keys_are_parse_errors(block):
     with pytest.raises(PolicyError):
         parse_conditions(block, variables=True)
 
@@ -188,12 +188,12 @@ def test_what_is_unknown_is_an_error_when_the_policy_is_read(block):
         ("BinaryEquals", "é"),
     ],
 )
-def test_malformed_values_are_errors_and_not_just_false(operator, value):
+def test_malformed_values_are_errors(operator, value):
     with pytest.raises(PolicyError):
         holds(operator, value, "1")
 
 
-def test_a_key_that_cannot_be_told_is_an_error_and_not_missing():
+def test_an_unsupported_key_is_an_error():
     (condition,) = parse_conditions({"StringNotEquals": {KEY: "a"}}, variables=True)
 
     with pytest.raises(PolicyError):

@@ -1,4 +1,4 @@
-"""What services of the cloud ask for themselves: roles they were passed, calls in their own name."""
+"""Authorization of services: with a passed role, or as a service principal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LAMBDA = {"Service": "lambda.amazonaws.com"}
 MODEL = "arn:aws:s3:::store/model/weights.gguf"
 
 
-def test_a_role_reads_what_it_may_read(cloud):
+def test_a_role_has_its_permissions(cloud):
     role = cloud.role(
         "exec", {"Service": "sagemaker.amazonaws.com"}, allow("s3:GetObject", "arn:aws:s3:::store/*")
     )
@@ -27,7 +27,7 @@ def test_a_role_reads_what_it_may_read(cloud):
     )
 
 
-def test_conditions_of_the_service_count(cloud):
+def test_the_context_of_a_service_is_evaluated(cloud):
     namespace = {"StringLike": {"cloudwatch:namespace": "/aws/sagemaker/*"}}
     role = cloud.role("exec", LAMBDA, allow("cloudwatch:PutMetricData", Condition=namespace))
     caller = cloud.enforcement.role(role, "SageMaker")
@@ -40,7 +40,7 @@ def test_conditions_of_the_service_count(cloud):
     assert not may_put("Custom")
 
 
-def test_a_buckets_policy_stops_insecure_requests(cloud):
+def test_a_bucket_policy_denies_insecure_requests(cloud):
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket="store")
     insecure = {"Bool": {"aws:SecureTransport": "false"}}
@@ -59,7 +59,7 @@ def test_a_buckets_policy_stops_insecure_requests(cloud):
     assert denied.reason == "with an explicit deny in a resource-based policy"
 
 
-def test_a_functions_policy_lets_one_api_call_it(cloud):
+def test_a_function_policy_allows_one_api(cloud):
     role = cloud.role("function", LAMBDA)
     functions = cloud.client("lambda")
     arn = functions.create_function(
@@ -83,7 +83,7 @@ def test_a_functions_policy_lets_one_api_call_it(cloud):
     assert not may_invoke("events.amazonaws.com", source)
 
 
-def test_credentials_of_a_role_have_its_rights(cloud):
+def test_role_credentials_have_the_roles_permissions(cloud):
     role = cloud.role(
         "function", LAMBDA, allow("sagemaker:InvokeEndpoint", "arn:aws:sagemaker:*:*:endpoint/mine")
     )
@@ -102,7 +102,7 @@ def test_credentials_of_a_role_have_its_rights(cloud):
         runtime.invoke_endpoint(EndpointName="other", Body=b"{}")
 
 
-def test_a_role_that_does_not_trust_the_service_gives_it_nothing(cloud):
+def test_an_untrusting_role_issues_no_credentials(cloud):
     role = cloud.role("exec", {"Service": "sagemaker.amazonaws.com"})
 
     with pytest.raises(DeniedError, match="no role trust policy allows the sts:AssumeRole action"):
@@ -128,7 +128,7 @@ def test_trust_can_be_limited_to_the_account(cloud):
         credentials_of_role_for("999999999999")
 
 
-def test_everything_is_allowed_while_it_is_off(cloud):
+def test_everything_is_allowed_unless_enforced(cloud):
     role = cloud.role("exec", LAMBDA)
     cloud.enforcement.enforced = False
 
@@ -136,14 +136,14 @@ def test_everything_is_allowed_while_it_is_off(cloud):
     assert cloud.enforcement.issue_role_credentials(role, "sagemaker.amazonaws.com", "s")
 
 
-def test_actions_that_aws_does_not_have_are_mistakes(cloud):
+def test_unknown_actions_raise(cloud):
     caller = cloud.enforcement.service("lambda.amazonaws.com")
 
     with pytest.raises(LookupError):
         cloud.enforcement.allowed(caller, "s3:ReadObject", MODEL)
 
 
-def test_tags_may_come_from_a_service_of_the_cloud(cloud):
+def test_services_can_provide_tags(cloud):
     arn = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:endpoint/mine"
     cloud.enforcement.account.tags.add_source(
         "sagemaker", lambda asked: {"team": "a"} if asked.resource == "endpoint/mine" else None

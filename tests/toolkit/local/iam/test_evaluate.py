@@ -1,4 +1,4 @@
-"""AWS's evaluation logic: examples after its documentation, and its laws for random policies."""
+"""AWS's evaluation logic: examples from its documentation, and properties of random policies."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ IDENTITY, BOUNDARY, SESSIONS, RESOURCE = (
 @pytest.mark.parametrize(
     ("policies", "principal", "denied_by"),
     [
-        # By default everything is denied.
+        # The default is an implicit deny.
         (Policies(), USER, IDENTITY),
         (Policies(identity=(ALLOW_OTHER,)), USER, IDENTITY),
-        # The root may do everything.
+        # The root user is allowed everything.
         (Policies(), ROOT, None),
-        # One of several identity policies is enough; a deny in one is final.
+        # One allowing identity policy is sufficient; an explicit deny wins.
         (Policies(identity=(ALLOW_OTHER, ALLOW_GET)), USER, None),
         (Policies(identity=(ALLOW_GET, DENY_GET)), USER, IDENTITY),
-        # A boundary allows nothing by itself and limits what identity policies allow.
+        # A boundary grants nothing, and limits identity policies.
         (Policies(boundary=ALLOW_GET), USER, IDENTITY),
         (Policies(identity=(ALLOW_GET,), boundary=ALLOW_GET), USER, None),
         (Policies(identity=(ALLOW_GET,), boundary=ALLOW_OTHER), USER, BOUNDARY),
@@ -65,29 +65,29 @@ IDENTITY, BOUNDARY, SESSIONS, RESOURCE = (
         (Policies(identity=(ALLOW_GET,), session=ALLOW_GET), SESSION, None),
         (Policies(identity=(ALLOW_GET,), session=ALLOW_OTHER), SESSION, SESSIONS),
         (Policies(session=ALLOW_GET), SESSION, IDENTITY),
-        # In one account a resource's policy is enough, for a user whatever the boundary.
+        # Within an account a resource policy is sufficient, for a user regardless of the boundary.
         (Policies(resource=granting({"AWS": USER.arn})), USER, None),
         (Policies(resource=granting({"AWS": USER.arn}), boundary=ALLOW_OTHER), USER, None),
         (Policies(resource=granting({"AWS": USER.arn}), identity=(DENY_GET,)), USER, IDENTITY),
         (Policies(resource=granting({"AWS": USER.arn}), boundary=DENY_GET), USER, BOUNDARY),
         (Policies(resource=granting("*")), USER, None),
         (Policies(resource=granting("*")), Principal.anonymous(), None),
-        # Naming a role leaves its sessions under boundary and session policy, naming the session does not.
+        # Boundary and session policy limit sessions of a named role, but not a named session.
         (Policies(resource=granting({"AWS": ROLE_ARN})), SESSION, None),
         (Policies(resource=granting({"AWS": ROLE_ARN}), boundary=ALLOW_OTHER), SESSION, BOUNDARY),
         (Policies(resource=granting({"AWS": ROLE_ARN}), session=ALLOW_OTHER), SESSION, SESSIONS),
         (Policies(resource=granting({"AWS": SESSION.arn}), session=ALLOW_OTHER), SESSION, None),
-        # Naming the account leaves the choice to identity policies.
+        # A named account also needs an allowing identity policy.
         (Policies(resource=granting({"AWS": ACCOUNT})), USER, IDENTITY),
         (Policies(resource=granting({"AWS": ACCOUNT}), identity=(ALLOW_GET,)), USER, None),
-        # Strangers have nothing but the resource's policy.
+        # Anonymous callers need an allowing resource policy.
         (Policies(), Principal.anonymous(), RESOURCE),
         (Policies(resource=granting({"AWS": ACCOUNT})), SERVICE, RESOURCE),
         (Policies(resource=granting({"Service": "s3.amazonaws.com"})), SERVICE, None),
-        # A resource's deny also stops the root.
+        # A resource policy's deny applies to the root user.
         (Policies(resource=policy({**deny(GET), "Principal": "*"})), ROOT, RESOURCE),
         (Policies(resource=policy({**deny(GET), "Principal": "*"}), identity=(ALLOW_GET,)), USER, RESOURCE),
-        # Of a deny for somebody else there is nothing to fear.
+        # A deny for another principal does not matter.
         (
             Policies(resource=policy({**deny(GET), "Principal": {"AWS": ROLE_ARN}}), identity=(ALLOW_GET,)),
             USER,
@@ -95,7 +95,7 @@ IDENTITY, BOUNDARY, SESSIONS, RESOURCE = (
         ),
     ],
 )
-def test_kinds_of_policies(policies, principal, denied_by):
+def test_policy_types(policies, principal, denied_by):
     verdict = decide(policies, principal)
 
     assert (verdict.allowed, verdict.by) == (denied_by is None, denied_by)
@@ -113,20 +113,20 @@ MAY_ASSUME = policy(allow("sts:AssumeRole", ROLE_ARN))
         (TRUSTING_USER, (), USER, True),
         (TRUSTING_ACCOUNT, (), USER, False),
         (TRUSTING_ACCOUNT, (MAY_ASSUME,), USER, True),
-        # Without trust no right to assume is enough.
+        # Without trust, sts:AssumeRole is not sufficient.
         (TRUSTING_LAMBDA, (MAY_ASSUME,), USER, False),
         (None, (MAY_ASSUME,), USER, False),
         (TRUSTING_LAMBDA, (), Principal.service("lambda.amazonaws.com"), True),
         (TRUSTING_LAMBDA, (), Principal.service("sagemaker.amazonaws.com"), False),
     ],
 )
-def test_assuming_a_role_takes_its_trust(trusting, identity, principal, allowed):
+def test_assuming_a_role_requires_its_trust_policy(trusting, identity, principal, allowed):
     policies = Policies(identity, resource=trusting, resource_kind=PolicyKind.TRUST, resource_decides=True)
 
     assert decide(policies, principal, "sts:AssumeRole", ROLE_ARN).allowed == allowed
 
 
-def test_insecure_transport_is_denied_whatever_else_is_allowed():
+def test_a_deny_of_insecure_transport_wins():
     tls_only = policy(
         {
             **deny("s3:*", [BUCKET, f"{BUCKET}/*"]),
@@ -174,7 +174,7 @@ def test_role_may_be_passed_to_one_service_only():
     assert not passed_to("lambda.amazonaws.com")
 
 
-def test_all_statements_that_fit_are_told():
+def test_all_matching_statements_are_reported():
     policies = Policies(
         identity=(
             policy(allow("s3:Get*", Sid="Some"), allow("s3:Put*", Sid="No"), name="a"),
@@ -191,7 +191,7 @@ def test_all_statements_that_fit_are_told():
     ]
 
 
-def test_a_condition_that_cannot_be_told_decides_nothing():
+def test_an_unsupported_condition_raises():
     unknown = policy(allow(GET, Condition={"StringNotEquals": {"s3:signatureAge": "1"}}))
 
     with pytest.raises(PolicyError):
@@ -225,7 +225,7 @@ def made_of(statements):
 
 
 def outcome(statements, action, resource):
-    """Allowed, denied, or neither, spelled out."""
+    """A naive reference implementation."""
     fitting = [
         allows for allows, actions, resources in statements if action in actions and resource in resources
     ]
@@ -239,7 +239,7 @@ def outcome(statements, action, resource):
     action=st.sampled_from(NAMES),
     resource=st.sampled_from(NAMES),
 )
-def test_allowed_is_what_nothing_denies_and_every_layer_allows(identity, boundary, session, action, resource):
+def test_requests_need_an_allow_in_every_layer_and_no_deny(identity, boundary, session, action, resource):
     layers = [layer for layer in (identity, boundary, session) if layer is not None]
     policies = Policies(
         identity=(made_of(identity),),
@@ -254,7 +254,7 @@ def test_allowed_is_what_nothing_denies_and_every_layer_allows(identity, boundar
 
 
 @given(identity=STATEMENTS, more=STATEMENTS, action=st.sampled_from(NAMES), resource=st.sampled_from(NAMES))
-def test_more_allows_never_take_away_and_more_denials_never_give(identity, more, action, resource):
+def test_evaluation_is_monotonic(identity, more, action, resource):
     def allowed(statements):
         return decide(
             Policies(identity=(made_of(statements),)), USER, f"x:{action}", f"arn:aws:x:::{resource}"

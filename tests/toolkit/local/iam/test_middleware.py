@@ -1,4 +1,4 @@
-"""What callers of the embedded cloud see of IAM: denials, bad credentials, and bodies that arrive whole."""
+"""IAM over HTTP: denials, invalid credentials, and complete bodies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from toolkit.local.iam.middleware import EnforceIamMiddleware
         ("logs", "describe_log_groups", "AccessDeniedException", 400),
     ],
 )
-def test_denials_are_the_errors_that_sdks_know(cloud, service, operation, expected, status):
+def test_sdks_raise_their_errors_for_denials(cloud, service, operation, expected, status):
     client = cloud.client(service, cloud.user("nobody"))
 
     error = denial(getattr(client, operation))
@@ -57,13 +57,13 @@ def test_a_denied_head_has_no_body(cloud, bucket):
         ("ec2", "describe_vpcs", "AuthFailure"),
     ],
 )
-def test_keys_that_nobody_has_are_refused(cloud, service, operation, expected):
+def test_unknown_access_keys_are_rejected(cloud, service, operation, expected):
     unknown = {"AccessKeyId": "AKIAUNKNOWN", "SecretAccessKey": "x"}
 
     assert code(getattr(cloud.client(service, unknown), operation)) == expected
 
 
-def test_keys_end_when_they_are_made_inactive_and_sessions_with_their_role(cloud):
+def test_inactive_keys_and_deleted_roles_are_rejected(cloud):
     user = cloud.user("eve", allow("*"))
     role = cloud.role("power", {"AWS": ACCOUNT}, allow("*"))
     session = cloud.client("sts", user).assume_role(RoleArn=role, RoleSessionName="run")["Credentials"]
@@ -78,18 +78,18 @@ def test_keys_end_when_they_are_made_inactive_and_sessions_with_their_role(cloud
     assert code(cloud.client("iam", user).list_roles) == "InvalidClientTokenId"
 
 
-def test_everybody_may_ask_who_they_are(cloud):
+def test_get_caller_identity_is_always_allowed(cloud):
     assert cloud.client("sts", cloud.user("eve")).get_caller_identity()["Arn"].endswith(":user/eve")
 
 
-def test_what_is_not_mapped_is_denied_and_says_so(cloud):
+def test_unmapped_operations_are_denied_with_a_reason(cloud):
     error = denial(cloud.client("dynamodb", cloud.user("admin", allow("*"))).list_tables)
 
     assert error["Error"]["Code"] == "AccessDeniedException"
     assert "the embedded cloud does not know its action: " in error["Error"]["Message"]
 
 
-def test_conditions_that_cannot_be_told_deny_and_say_so(cloud, bucket):
+def test_unsupported_condition_keys_deny_with_a_reason(cloud, bucket):
     aged = {"NumericLessThan": {"s3:signatureAge": "1000"}}
     s3 = cloud.client("s3", cloud.user("eve", allow("s3:GetObject"), deny("s3:*", Condition=aged)))
 
@@ -97,20 +97,20 @@ def test_conditions_that_cannot_be_told_deny_and_say_so(cloud, bucket):
     assert "does not support the condition key s3:signatureage of s3:GetObject" in message
 
 
-def test_presigned_urls_have_the_rights_of_who_signed(cloud, bucket):
+def test_presigned_urls_have_the_signers_permissions(cloud, bucket):
     s3 = cloud.client("s3", cloud.user("reader", READ_PUBLIC), Config(signature_version="s3v4"))
 
     def get(key):
         url = s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": key})
-        with urllib.request.urlopen(url) as answer:
-            return answer.read()
+        with urllib.request.urlopen(url) as response:
+            return response.read()
 
     assert get("public/a") == b"hello"
     with pytest.raises(urllib.error.HTTPError, match="403"):
         get("private/a")
 
 
-def test_bodies_that_were_read_reach_the_service_whole(cloud):
+def test_parsed_bodies_reach_the_service(cloud):
     role = cloud.role("function", {"Service": "lambda.amazonaws.com"})
     code_zip = zipped(os.urandom(3_000_000))
     user = cloud.user("dev", allow(["lambda:CreateFunction", "iam:PassRole"]))
@@ -122,7 +122,7 @@ def test_bodies_that_were_read_reach_the_service_whole(cloud):
     assert created["CodeSha256"] == base64.b64encode(hashlib.sha256(code_zip).digest()).decode()
 
 
-def test_objects_may_be_of_any_type(cloud, bucket):
+def test_objects_can_have_any_content_type(cloud, bucket):
     s3 = cloud.client("s3", cloud.user("writer", allow("s3:PutObject", f"arn:aws:s3:::{BUCKET}/mine")))
     form = {"ContentType": "application/x-www-form-urlencoded", "Body": b"Action=ListUsers&versionId=1"}
 
@@ -130,18 +130,18 @@ def test_objects_may_be_of_any_type(cloud, bucket):
     assert code(s3.put_object, Bucket=BUCKET, Key="other", **form) == "AccessDenied"
 
 
-def test_compressed_bodies_are_read(cloud):
+def test_compressed_bodies_are_parsed(cloud):
     condition = {"StringEquals": {"cloudwatch:namespace": "mine"}}
     user = cloud.user("agent", allow("cloudwatch:PutMetricData", Condition=condition))
     cloudwatch = cloud.client("cloudwatch", user)
-    # So much that boto3 compresses it.
+    # Large enough for boto3 to compress it.
     many = [{"MetricName": f"metric-{number}", "Value": 1.0} for number in range(500)]
 
     cloudwatch.put_metric_data(Namespace="mine", MetricData=many)
     assert code(cloudwatch.put_metric_data, Namespace="other", MetricData=many) == "AccessDenied"
 
 
-def test_bodies_that_do_not_matter_are_not_read_ahead(capture):
+def test_irrelevant_bodies_are_not_buffered(capture):
     enforcement = Enforcement(enforced=True)
     events = []
 
@@ -165,7 +165,7 @@ def test_bodies_that_do_not_matter_are_not_read_ahead(capture):
     assert events == ["application", "receive", "receive", "receive", "receive", "answer"]
 
 
-def test_nothing_is_denied_or_recorded_while_it_is_off(cloud):
+def test_nothing_is_denied_or_logged_unless_enforced(cloud):
     user = cloud.user("nobody")
     cloud.enforcement.log.clear()
     cloud.enforcement.enforced = False

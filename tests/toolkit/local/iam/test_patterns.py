@@ -12,7 +12,7 @@ NO_KEYS = Keys()
 
 
 def fits(pattern: str, text: str) -> bool:
-    """What wildcards mean, spelled out."""
+    """A naive reference implementation."""
     if not pattern:
         return not text
     if pattern[0] == "*":
@@ -26,7 +26,7 @@ def test_wildcards(pattern, text):
 
 
 @given(st.text(max_size=20))
-def test_a_string_without_wildcards_fits_itself_alone(text):
+def test_a_string_without_wildcards_matches_itself_only(text):
     escaped = "".join(f"${{{char}}}" if char in "*?$" else char for char in text)
     template = parse(escaped, variables=True)
 
@@ -54,17 +54,17 @@ def test_wildcards_in_a_variables_value_are_plain_text(value):
         ("arn:aws:s3:::b*", "arn:aws:s3:::b/k", True),
         ("arn:aws:sagemaker:*:1:endpoint/a-*", "arn:aws:sagemaker:eu-west-1:1:endpoint/a-b", True),
         ("arn:aws:sagemaker:*:1:endpoint/a-*", "arn:aws:sagemaker:eu-west-1:9:endpoint/a-b", False),
-        # In the middle of one of the first parts a wildcard does not go beyond it.
+        # A wildcard inside one of the first parts stays in it.
         ("arn:aws:sns:us-*-1:1:t", "arn:aws:sns:us-east-1:1:t", True),
         ("arn:aws:sns:us-*t:1:t", "arn:aws:sns:us-x:y-t:1:t", False),
-        # At a part's end it does, as AWS documents.
+        # At the end of a part it does not, as AWS documents.
         ("arn:aws:sns:us-*", "arn:aws:sns:us-east-1:1:t", True),
-        # The resource part has colons of its own.
+        # The resource part may contain colons.
         ("arn:aws:logs:*:*:log-group:/a/*:*", "arn:aws:logs:us-east-1:1:log-group:/a/f:log-stream:", True),
         ("arn:aws:lambda:r:1:function:a-?:live", "arn:aws:lambda:r:1:function:a-b:live", True),
-        # Only what has no resource is asked for as "*".
+        # The resource "*" is an action without resources.
         ("arn:aws:s3:::*", "*", False),
-        # Names are compared with their case.
+        # Names are case-sensitive.
         ("arn:aws:s3:::B", "arn:aws:s3:::b", False),
     ],
 )  # fmt: skip
@@ -72,7 +72,7 @@ def test_resources(pattern, arn, expected):
     assert parse(pattern, variables=True).matches_arn(arn, NO_KEYS) == expected
 
 
-def test_variable_without_value_fits_nothing():
+def test_a_variable_without_a_value_matches_nothing():
     template = parse("arn:aws:s3:::b/${aws:username}/*", variables=True)
 
     assert template.resolve(NO_KEYS) is None
@@ -87,7 +87,7 @@ def test_default_of_a_variable():
     assert template.resolve(Keys({"aws:principaltag/team": "platform"})) == "platform"
 
 
-def test_keys_with_several_values_are_no_variables():
+def test_keys_with_several_values_are_not_variables():
     assert parse("${aws:TagKeys}", variables=True).resolve(Keys({"aws:TagKeys": ["a", "b"]})) is None
 
 

@@ -18,7 +18,7 @@ SERVICE = Principal.service("lambda.amazonaws.com")
 TOKEN = Principal.federated(f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.example.com")
 
 
-def test_statements_keep_their_place_and_name():
+def test_statements_have_their_index_and_sid():
     parsed = policy(allow("s3:GetObject", Sid="Read"), deny("s3:*"), name="p")
 
     assert [(item.sid, item.index, item.effect) for item in parsed.statements] == [
@@ -99,7 +99,7 @@ def test_actions_and_resources(statement, action, resource, expected):
         document({"Effect": "Allow", "Action": "s3:*", "Principal": "me"}),
     ],
 )
-def test_what_is_no_policy_is_an_error_that_names_it(content):
+def test_an_invalid_policy_is_an_error_with_its_name(content):
     with pytest.raises(PolicyError, match="policy mine:"):
         parse_policy(content, "mine")
 
@@ -135,7 +135,7 @@ def test_principals(principal, who, reach):
     assert statement.reach(who) is reach
 
 
-def test_everybody_but():
+def test_not_principal():
     statement = {"Effect": "Deny", "NotPrincipal": {"AWS": USER.arn}, "Action": "s3:*", "Resource": "*"}
     (parsed,) = policy(statement).statements
 

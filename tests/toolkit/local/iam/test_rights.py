@@ -1,4 +1,4 @@
-"""What callers may do: policies, boundaries, tags, resource policies and sessions, by real requests."""
+"""Permissions over HTTP: policies, boundaries, tags, resource policies and sessions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.toolkit.local.iam.conftest import BUCKET, READ_PUBLIC, code, denial
 SAGEMAKER = {"Service": "sagemaker.amazonaws.com"}
 
 
-def test_a_user_may_do_what_the_policy_says_and_nothing_else(cloud, bucket):
+def test_a_user_has_the_permissions_of_the_policy_only(cloud, bucket):
     s3 = cloud.client("s3", cloud.user("reader", READ_PUBLIC))
 
     assert s3.get_object(Bucket=BUCKET, Key="public/a")["Body"].read() == b"hello"
@@ -27,7 +27,7 @@ def test_a_user_may_do_what_the_policy_says_and_nothing_else(cloud, bucket):
     )
 
 
-def test_an_explicit_denial_says_so(cloud, bucket):
+def test_an_explicit_deny_is_reported(cloud, bucket):
     s3 = cloud.client(
         "s3", cloud.user("reader", allow("s3:*"), deny("s3:GetObject", f"arn:aws:s3:::{BUCKET}/private/*"))
     )
@@ -37,7 +37,7 @@ def test_an_explicit_denial_says_so(cloud, bucket):
     assert message.endswith("with an explicit deny in an identity-based policy")
 
 
-def test_rights_come_from_groups_and_managed_policies_too(cloud, bucket):
+def test_groups_and_managed_policies_grant_permissions(cloud, bucket):
     iam, keys = cloud.client("iam"), cloud.user("reader")
     s3 = cloud.client("s3", keys)
     arn = iam.create_policy(PolicyName="read", PolicyDocument=document(READ_PUBLIC))["Policy"]["Arn"]
@@ -47,7 +47,7 @@ def test_rights_come_from_groups_and_managed_policies_too(cloud, bucket):
     assert code(s3.get_object, Bucket=BUCKET, Key="public/a") == "AccessDenied"
     iam.add_user_to_group(GroupName="readers", UserName="reader")
     assert s3.get_object(Bucket=BUCKET, Key="public/a")
-    # The default version counts.
+    # The default version applies.
     nothing = document(allow("s3:ListBucket"))
     iam.create_policy_version(PolicyArn=arn, PolicyDocument=nothing, SetAsDefault=True)
     assert code(s3.get_object, Bucket=BUCKET, Key="public/a") == "AccessDenied"
@@ -80,7 +80,7 @@ def test_a_boundary_limits_a_user(cloud, bucket):
     assert code(s3.get_object, Bucket=BUCKET, Key="private/a") == "AccessDenied"
 
 
-def test_roles_can_only_be_made_with_the_boundary_that_is_asked_for(cloud):
+def test_a_policy_can_require_a_boundary_for_new_roles(cloud):
     arn = f"arn:aws:iam::{ACCOUNT}:policy/limit"
     condition = {"StringEquals": {"iam:PermissionsBoundary": arn}}
     user = cloud.user("deployer", allow(["iam:CreateRole", "iam:PutRolePolicy"], Condition=condition))
@@ -96,7 +96,7 @@ def test_roles_can_only_be_made_with_the_boundary_that_is_asked_for(cloud):
     assert code(iam.put_role_policy, RoleName="free", **policy) == "AccessDenied"
 
 
-def test_a_role_can_only_be_passed_to_the_service_that_is_allowed(cloud):
+def test_a_policy_can_limit_pass_role_to_a_service(cloud):
     role = cloud.role("exec", SAGEMAKER)
     to_sagemaker = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
     rights = [
@@ -120,7 +120,7 @@ def test_a_role_can_only_be_passed_to_the_service_that_is_allowed(cloud):
     )
 
 
-def test_tags_decide_where_a_policy_asks_for_them(cloud):
+def test_policies_can_check_resource_tags(cloud):
     mine = {"StringEquals": {"aws:ResourceTag/team": "${aws:PrincipalTag/team}"}}
     user = cloud.user("dev", allow("iam:GetRole", Condition=mine), Tags=[{"Key": "team", "Value": "a"}])
     cloud.role("ours", SAGEMAKER, Tags=[{"Key": "Team", "Value": "a"}])
@@ -131,7 +131,7 @@ def test_tags_decide_where_a_policy_asks_for_them(cloud):
     assert code(iam.get_role, RoleName="theirs") == "AccessDenied"
 
 
-def test_new_resources_need_the_tags_that_a_policy_asks_for(cloud):
+def test_policies_can_require_tags_of_new_resources(cloud):
     tagged = {
         "StringEquals": {"aws:RequestTag/team": "a"},
         "ForAllValues:StringEquals": {"aws:TagKeys": ["team"]},
@@ -146,7 +146,7 @@ def test_new_resources_need_the_tags_that_a_policy_asks_for(cloud):
     assert code(logs.create_log_group, logGroupName="/b", tags=both) == "AccessDeniedException"
 
 
-def test_a_buckets_policy_allows_and_denies(cloud, bucket):
+def test_a_bucket_policy_allows_and_denies(cloud, bucket):
     user = cloud.user("eve", allow("s3:GetObject"))
     arn = f"arn:aws:iam::{ACCOUNT}:user/eve"
     bucket.put_bucket_policy(
@@ -161,16 +161,16 @@ def test_a_buckets_policy_allows_and_denies(cloud, bucket):
 
     s3.put_object(Bucket=BUCKET, Key="mine", Body=b"x")
     assert code(s3.get_object, Bucket=BUCKET, Key="private/a") == "AccessDenied"
-    # It also stops the administrator, and opens the bucket to who does not sign.
+    # It also denies the root user, and allows anonymous callers.
     assert code(bucket.get_object, Bucket=BUCKET, Key="private/a") == "AccessDenied"
-    with urllib.request.urlopen(f"{cloud.url}/{BUCKET}/public/a") as answer:
-        assert answer.read() == b"hello"
+    with urllib.request.urlopen(f"{cloud.url}/{BUCKET}/public/a") as response:
+        assert response.read() == b"hello"
     unsigned = cloud.client("s3", config=Config(signature_version=UNSIGNED))
     message = denial(unsigned.get_object, Bucket=BUCKET, Key="mine")["Error"]["Message"]
     assert message.startswith("User: anonymous is not authorized to perform: s3:GetObject")
 
 
-def test_only_whom_a_role_trusts_can_assume_it(cloud):
+def test_a_trust_policy_limits_who_assumes_a_role(cloud):
     eve, bob = cloud.user("eve", allow("sts:AssumeRole")), cloud.user("bob")
     for_eve = cloud.role("for-eve", {"AWS": f"arn:aws:iam::{ACCOUNT}:user/eve"})
     for_all = cloud.role("for-all", {"AWS": ACCOUNT})
@@ -187,7 +187,7 @@ def test_only_whom_a_role_trusts_can_assume_it(cloud):
     )
 
 
-def test_a_session_policy_narrows_a_session(cloud, bucket):
+def test_a_session_policy_limits_a_session(cloud, bucket):
     user = cloud.user("eve", allow("sts:AssumeRole"))
     role = cloud.role("reader", {"AWS": ACCOUNT}, allow("s3:*"))
     assume = cloud.client("sts", user).assume_role

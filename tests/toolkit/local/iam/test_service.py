@@ -1,4 +1,4 @@
-"""The switch, what was decided, and the whole cloud with IAM enforced from its start."""
+"""The switch, the log of decisions, and a cloud that enforces IAM from its start."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_setting(value, expected):
 
 
 @pytest.mark.slow
-def test_a_cloud_that_enforces_from_the_start(project, monkeypatch):
+def test_iam_can_be_enforced_from_the_start(project, monkeypatch):
     monkeypatch.setenv(SETTING, "1")
     cloud = client.ensure_running(project, Console())
     administrator = aws_clients(cloud)
@@ -55,8 +55,8 @@ def http(cloud, path, method="GET", body=None):
     request = urllib.request.Request(
         f"{cloud.url}{path}", method=method, data=json.dumps(body).encode() if body is not None else None
     )
-    with urllib.request.urlopen(request) as answer:
-        return json.loads(answer.read() or "null")
+    with urllib.request.urlopen(request) as response:
+        return json.loads(response.read() or "null")
 
 
 def test_it_is_switched_over_http(cloud):
@@ -67,7 +67,7 @@ def test_it_is_switched_over_http(cloud):
         http(cloud, "/_toolkit/iam", "POST", {"enforce": "yes"})
 
 
-def test_decisions_tell_what_was_asked_and_which_statements_allowed_it(cloud, bucket):
+def test_decisions_list_requests_and_matching_statements(cloud, bucket):
     user = cloud.user("reader", allow("s3:List*", Sid="List"), READ_PUBLIC)
     http(cloud, "/_toolkit/iam/decisions", "DELETE")
     s3 = cloud.client("s3", user)

@@ -1,4 +1,4 @@
-"""Rights on what has a tag, where the whole cloud knows the tags: endpoints, scaling, APIs and their keys."""
+"""Permissions by resource tag: endpoints, scalable targets, APIs and API keys."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
 
 @pytest.fixture(scope="module")
 def ann(cloud: CloudProcess) -> Client:
-    """Clients of a user who may do everything with what has the tag."""
+    """Clients of a user with all permissions on tagged resources."""
     iam = cloud.client("iam")
     iam.create_user(UserName="ann")
     actions = ["apigateway:*", "application-autoscaling:*", "sagemaker:*"]
@@ -84,7 +84,7 @@ def test_scalable_targets(cloud: CloudProcess, ann: Client) -> None:
         scaling.register_scalable_target(
             **targets[owner], MinCapacity=1, MaxCapacity=2, Tags={"deployment": owner}
         )
-    # As AWS does with an account's first target.
+    # As AWS does for an account's first target.
     assert SERVICE_ROLE in [role["RoleName"] for role in cloud.client("iam").list_roles()["Roles"]]
     schedule = {"ScheduledActionName": "s", "Schedule": "cron(0 8 * * ? *)"}
     bounds = {"ScalableTargetAction": {"MinCapacity": 1}}
@@ -93,7 +93,7 @@ def test_scalable_targets(cloud: CloudProcess, ann: Client) -> None:
     anns.put_scheduled_action(**targets["mine"], **schedule, **bounds)
 
 
-def test_keys_and_what_is_below_a_usage_plan(cloud: CloudProcess, ann: Client) -> None:
+def test_api_keys_and_usage_plans(cloud: CloudProcess, ann: Client) -> None:
     gateway, anns = cloud.client("apigateway"), ann("apigateway")
     for owner, refused in (("mine", False), ("yours", True)):
         tags = {"deployment": owner}
@@ -104,7 +104,7 @@ def test_keys_and_what_is_below_a_usage_plan(cloud: CloudProcess, ann: Client) -
         assert denied(lambda key=key: anns.get_api_key(apiKey=key, includeValue=True)) is refused  # type: ignore[misc]
 
 
-def test_what_is_below_an_api_has_its_tags(cloud: CloudProcess, ann: Client) -> None:
+def test_resources_of_an_api_inherit_its_tags(cloud: CloudProcess, ann: Client) -> None:
     gateway, anns = cloud.client("apigateway"), ann("apigateway")
     for owner, refused in (("mine", False), ("yours", True)):
         api = gateway.create_rest_api(name=owner, tags={"deployment": owner})["id"]

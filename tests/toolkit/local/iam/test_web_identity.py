@@ -1,4 +1,4 @@
-"""A CI system's role: assumed with a token, by the repositories and branches it is for."""
+"""Roles that CI assumes with an OIDC token."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def assume(cloud):
     return call
 
 
-def test_the_right_token_gets_the_roles_rights(cloud, assume):
+def test_a_trusted_token_gets_the_roles_permissions(cloud, assume):
     session = assume(token())
 
     assert cloud.client("iam", session).list_roles()["Roles"]
@@ -74,19 +74,19 @@ def test_the_right_token_gets_the_roles_rights(cloud, assume):
         ({"exp": 1}, "ExpiredToken"),
     ],
 )
-def test_other_tokens_do_not(assume, claims, expected):
+def test_untrusted_tokens_are_rejected(assume, claims, expected):
     with pytest.raises(ClientError) as caught:
         assume(token(**claims))
 
     assert caught.value.response["Error"]["Code"].startswith(expected)
 
 
-def test_what_is_no_token_is_refused(assume):
+def test_malformed_tokens_are_rejected(assume):
     with pytest.raises(ClientError, match="InvalidIdentityToken"):
         assume("no token")
 
 
-def test_only_claims_that_aws_knows_are_condition_keys(cloud, assume):
+def test_only_documented_claims_are_condition_keys(cloud, assume):
     condition = {**CONDITION, "StringEquals": {f"{ISSUER}:invented": "x"}}
     statement = trust(PROVIDER, "sts:AssumeRoleWithWebIdentity", Condition=condition)
     cloud.client("iam").update_assume_role_policy(RoleName="ci", PolicyDocument=document(statement))

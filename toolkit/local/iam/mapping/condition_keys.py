@@ -256,12 +256,12 @@ class RequestContext:
 
     Args:
         situation: the check.
-        known: keys with known values.
+        known_keys: keys with their values.
     """
 
-    def __init__(self, situation: Situation, known: Mapping[str, Values]) -> None:
+    def __init__(self, situation: Situation, known_keys: Mapping[str, Values]) -> None:
         self._situation = situation
-        initial = {**known, **situation.check.keys}
+        initial = {**known_keys, **situation.check.keys}
         self._values: dict[str, Values | None] = {name.lower(): values for name, values in initial.items()}
         self._names = {name.lower(): name for name in initial}
 

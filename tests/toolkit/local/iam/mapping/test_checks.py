@@ -1,4 +1,4 @@
-"""What requests need, from HTTP as boto3 sends it to actions and resources: the tables are beside."""
+"""The checks of requests as boto3 sends them; tables are in the other modules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCALING_ROLE = (
 OBJECT = {"Bucket": "b", "Key": "k/l m"}
 
 
-def test_roles_are_named_with_their_path(needs, account):
+def test_role_arns_include_the_path(needs, account):
     account.iam.create_role("deep", "{}", "/a/b/", None, "", [], "3600")
 
     (check,) = needs("iam", "delete_role", RoleName="deep")
@@ -30,7 +30,7 @@ def test_roles_are_named_with_their_path(needs, account):
     assert check.resource == f"arn:aws:iam::{A}:role/a/b/deep"
 
 
-def test_passing_says_to_whom_and_for_what(needs):
+def test_pass_role_has_the_service_and_the_resource(needs):
     _, passing = needs("sagemaker", "create_model", ModelName="m", ExecutionRoleArn=ROLE)
 
     assert passing.keys == {
@@ -39,7 +39,7 @@ def test_passing_says_to_whom_and_for_what(needs):
     }
 
 
-def test_the_role_for_scaling_is_made_once(needs, account):
+def test_the_service_linked_role_is_created_once(needs, account):
     path, _, name = SCALING_ROLE.partition("role")[2].rpartition("/")
     account.iam.create_role(name, "{}", f"{path}/", None, "", [], "3600")
 
@@ -58,16 +58,16 @@ def test_the_role_for_scaling_is_made_once(needs, account):
             {"Bucket": "b", "ReplicationConfiguration": {"Role": ROLE, "Rules": []}},
         ),
         ("dynamodb", "list_tables", {}),
-        # Rights that session policies by ARN would take away are not known afterwards.
+        # Session policies by ARN are not supported.
         ("sts", "assume_role", {"RoleArn": ROLE, "RoleSessionName": "run", "PolicyArns": [{"arn": ROLE}]}),
     ],
 )
-def test_what_is_not_known_is_an_error(needs, service, operation, parameters):
+def test_unknown_operations_are_errors(needs, service, operation, parameters):
     with pytest.raises(UnmappedRequestError):
         needs(service, operation, **parameters)
 
 
-def test_a_request_signed_for_one_service_and_meant_for_another_is_an_error(capture, checks_of):
+def test_a_signature_for_another_service_is_an_error(capture, checks_of):
     scope, body = capture("s3", "list_buckets")
     target = (b"x-amz-target", b"SageMaker.ListEndpoints")
 
@@ -75,7 +75,7 @@ def test_a_request_signed_for_one_service_and_meant_for_another_is_an_error(capt
         checks_of(({**scope, "headers": [*scope["headers"], target]}, body))
 
 
-def test_large_bodies_are_left_alone_where_they_say_nothing(capture):
+def test_irrelevant_large_bodies_are_not_parsed(capture):
     for service, operation, parameters in [
         ("s3", "put_object", {**OBJECT, "Body": b"x"}),
         ("s3", "upload_part", {**OBJECT, "PartNumber": 1, "UploadId": "u", "Body": b"x"}),

@@ -1,4 +1,4 @@
-"""What requests about roles, logs, alarms and the account need."""
+"""Checks of requests for roles, logs, alarms and the account."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ R = f"us-east-1:{A}"
 ROLE = f"arn:aws:iam::{A}:role/exec"
 TAGS = [{"Key": "team", "Value": "platform"}]
 
-# service, operation, parameters → what it needs.
+# service, operation, parameters → checks.
 TABLE: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
-    # IAM: paths, boundaries, what is attached.
+    # IAM: paths, boundaries, attached policies.
     (
         "iam",
         "create_role",
@@ -76,7 +76,7 @@ TABLE: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         {"RoleArn": ROLE, "RoleSessionName": "run"},
         [("sts:AssumeRole", ROLE)],
     ),
-    # Logs: a group's ARN goes on after its name, except where tags are concerned.
+    # Logs: a group's ARN continues after its name, except for tags.
     (
         "logs",
         "create_log_group",
@@ -105,7 +105,7 @@ TABLE: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         {"logGroupName": "/g", "logStreamName": "s"},
         [("logs:GetLogEvents", f"arn:aws:logs:{R}:log-group:/g:log-stream:s")],
     ),
-    # CloudWatch, in the JSON protocol that boto3 speaks to it.
+    # CloudWatch, in boto3's JSON protocol.
     (
         "cloudwatch",
         "describe_alarms",

@@ -1,4 +1,4 @@
-"""What requests about functions and the API in front of them need."""
+"""Checks of requests for functions and APIs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ R = f"us-east-1:{A}"
 ROLE = f"arn:aws:iam::{A}:role/exec"
 STAGE = "arn:aws:apigateway:us-east-1::/restapis/x/stages/live"
 
-# service, operation, parameters → what it needs.
+# service, operation, parameters → checks.
 TABLE: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     # Lambda.
     (

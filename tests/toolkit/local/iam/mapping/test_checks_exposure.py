@@ -1,4 +1,4 @@
-"""What requests about what is in front of an API need: firewall, domain, DNS, policy."""
+"""Checks of requests for web ACLs, domains, DNS and resource policies."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MANAGED = rule(ManagedRuleGroupStatement={"VendorName": "AWS", "Name": "AWSManag
 RULE_SETS = f"arn:aws:wafv2:{R}:regional/managedruleset/*/*"
 CHANGE = {"Action": "UPSERT", "ResourceRecordSet": {"Name": "LLM.example.com.", "Type": "A"}}
 
-# service, operation, parameters → what it needs.
+# service, operation, parameters → checks.
 TABLE: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     (
         "wafv2",
@@ -137,7 +137,7 @@ def test_actions_and_resources(needs, service, operation, parameters, expected):
     assert [(check.action.name, check.resource) for check in found] == expected
 
 
-def test_a_protected_stages_firewall_is_asked_for_too(needs, cloud):
+def test_the_web_acl_of_a_stage_is_checked_too(needs, cloud):
     waf = cloud.client("wafv2")
     web_acl = waf.create_web_acl(**ACL)["Summary"]["ARN"]
     waf.associate_web_acl(WebACLArn=web_acl, ResourceArn=STAGE)
@@ -147,7 +147,7 @@ def test_a_protected_stages_firewall_is_asked_for_too(needs, cloud):
     assert [check.resource for check in found] == [web_acl, STAGE]
 
 
-def test_what_is_no_web_acl_is_not_known(cloud):
+def test_other_waf_operations_are_unmapped(cloud):
     ann = cloud.client("wafv2", cloud.user("ann", {"Effect": "Allow", "Action": "*", "Resource": "*"}))
     with pytest.raises(boto3.exceptions.botocore.exceptions.ClientError, match="GetIPSet of AWS WAF is not"):
         ann.get_ip_set(Name="i", Scope="REGIONAL", Id="1")

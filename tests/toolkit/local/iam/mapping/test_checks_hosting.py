@@ -1,4 +1,4 @@
-"""What requests about models need: their files, their endpoints, and what scales those."""
+"""Checks of requests for models, endpoints and scaling."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OBJECT = {"Bucket": "b", "Key": "k/l m"}
 VARIANT = {"VariantName": "v", "ModelName": "m", "InitialInstanceCount": 1, "InstanceType": "ml.g6.xlarge"}
 TAGS = [{"Key": "team", "Value": "platform"}]
 
-# service, operation, parameters → what it needs.
+# service, operation, parameters → checks.
 TABLE: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     # S3: one action for many operations, several actions for one.
     ("s3", "list_buckets", {}, [("s3:ListAllMyBuckets", "arn:aws:s3:::*")]),
@@ -153,7 +153,7 @@ TABLE: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         {"EndpointName": "e", "Body": b"{}"},
         [("sagemaker:InvokeEndpoint", f"arn:aws:sagemaker:{R}:endpoint/e")],
     ),
-    # Scaling acts on the endpoint and on alarms with its caller's rights.
+    # Scaling changes endpoint and alarms with the caller's permissions.
     (
         "application-autoscaling",
         "register_scalable_target",

@@ -38,7 +38,7 @@ NEW_ROLE = {"RoleName": "r", "AssumeRolePolicyDocument": "{}"}
 
 @pytest.fixture
 def context(capture):
-    """The condition keys of one of the things that a call needs, by default the first."""
+    """The condition keys of one check of a call, by default the first."""
     BackendDict.reset()
     account = Account(ACCOUNT)
 
@@ -165,12 +165,12 @@ def test_values(context, case):
 
 
 @pytest.mark.parametrize("key", ["s3:signatureAge", "aws:Invented", "s3:ExistingObjectTag/team"])
-def test_keys_that_aws_may_have_and_that_are_not_known_are_errors(context, key):
+def test_unsupported_keys_are_errors(context, key):
     with pytest.raises(PolicyError):
         context("s3", "get_object", Bucket="b", Key="k").values(key)
 
 
-def test_keys_are_those_of_the_action_that_is_asked_for(context):
+def test_keys_of_other_actions_are_absent(context):
     model = {"ModelName": "m", "ExecutionRoleArn": ROLE, **TAGGED}
 
     creating, passing = (context("sagemaker", "create_model", nth=nth, **model) for nth in (0, 1))
@@ -181,7 +181,7 @@ def test_keys_are_those_of_the_action_that_is_asked_for(context):
     assert passing.values("iam:PassedToService") == ("sagemaker.amazonaws.com",)
 
 
-def test_what_was_asked_is_recorded(context):
+def test_requested_keys_are_recorded(context):
     found = context("s3", "list_objects_v2", Bucket="b", Prefix="p/")
     found.values("s3:prefix")
     found.values("s3:delimiter")

@@ -1,4 +1,4 @@
-"""Every operation that Terraform and the toolkit use, as boto3 sends it, needs the action recorded for it."""
+"""Each operation that Terraform and the toolkit use needs the recorded action."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SESSION = boto3.Session()
 
 
 def least(shape):
-    """The least that botocore takes for a shape."""
+    """A minimal value of a shape."""
     if shape.type_name == "structure":
         return {name: least(shape.members[name]) for name in shape.required_members}
     simple = {"list": [], "map": {}, "integer": 1, "long": 1, "boolean": True, "blob": b"", "timestamp": 0}
@@ -35,7 +35,7 @@ def least(shape):
 
 
 @pytest.mark.parametrize(("operation", "action"), RECORDED, ids=[operation for operation, _ in RECORDED])
-def test_an_operation_needs_its_action(capture, operation, action):
+def test_operations_map_to_their_actions(capture, operation, action):
     BackendDict.reset()
     prefix, name = operation.split(":")
     service = SERVICES.get(name, prefix)
@@ -49,6 +49,6 @@ def test_an_operation_needs_its_action(capture, operation, action):
     found = checks(call, call.parameters(content), content, Account(ACCOUNT))
 
     assert (f"{call.prefix}:{call.operation}", found[0].action.name) == (operation, action)
-    # What has a type of resource is asked for by an ARN of that type.
+    # An action with resource types has an ARN of such a type.
     if any(kind.required for kind in found[0].action.resource_types):
         assert found[0].resource.startswith("arn:aws:")
