@@ -138,9 +138,7 @@ def test_an_apply_keeps_a_fleet_that_grew(deployment: Deployment, engine: Engine
 
 
 @pytest.mark.timeout(900)
-def test_requests_and_answers_of_an_asynchronous_endpoint_are_in_s3(
-    deployment: Deployment, engine: Engine
-) -> None:
+def test_asynchronous_requests_and_responses_are_in_s3(deployment: Deployment, engine: Engine) -> None:
     s3, runtime = deployment.client("s3"), deployment.client("sagemaker-runtime")
     outputs = deployment.outputs["models"]["jobs"]
     bucket, _, prefix = outputs["async_output_s3_uri"].removeprefix("s3://").partition("/")

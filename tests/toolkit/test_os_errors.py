@@ -13,7 +13,7 @@ from tests.support.checkout import clean_environment
 from toolkit import os_errors
 
 
-def test_a_cache_that_cannot_be_written_is_an_error_with_a_remedy(checkout: Path, tmp_path: Path) -> None:
+def test_an_unwritable_cache_is_an_error_with_a_remedy(checkout: Path, tmp_path: Path) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.write_text("")
     script = """
@@ -45,7 +45,7 @@ def test_of_other_places_the_place_is_named(tmp_path: Path) -> None:
     assert (error.where, error.message) == (str(tmp_path / "plan.tfplan"), "No space left on device")
 
 
-def test_a_full_disk_is_named_though_the_system_does_not_name_the_file() -> None:
+def test_a_full_disk_is_named_without_a_file_name() -> None:
     with pytest.raises(OSError, match="No space left") as raised, Path("/dev/full").open("w") as file:
         file.write("what does not fit")
     assert raised.value.filename is None

@@ -7,7 +7,7 @@ import json
 from tests.tools.readonly_attributes import COMMAND, FILE, types, version
 
 
-def test_the_table_is_of_the_provider_and_the_resources_that_the_stacks_have() -> None:
+def test_the_table_matches_provider_and_resources() -> None:
     stored = json.loads(FILE.read_text())
     assert stored["provider"] == version(), f"run {COMMAND}"
     assert set(stored["attributes"]) == types(), f"run {COMMAND}"

@@ -62,7 +62,7 @@ def hang_up(server: socket.socket) -> None:
         caller.recv(65536)
 
 
-def test_an_address_that_goes_away_in_the_middle_is_told_like_one_that_is_not_there() -> None:
+def test_a_connection_lost_midway_is_reported_as_unreachable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=hang_up, args=[server], daemon=True).start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}"

@@ -12,7 +12,7 @@ from toolkit import preflight
 from toolkit.project import Project
 
 
-def test_a_cache_that_cannot_be_used_is_found_and_all_else_looked_at(
+def test_an_unusable_cache_does_not_stop_other_checks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")

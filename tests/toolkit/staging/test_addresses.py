@@ -83,7 +83,7 @@ def test_that_of_hub_weights_is_known_without_the_hub(
     assert len(addresses) == 3
 
 
-def test_variants_and_shadow_with_weights_of_their_own_have_addresses_of_their_own(
+def test_variants_with_their_own_weights_have_their_own_uri(
     project: Project, environment: Make, weights: Path
 ) -> None:
     other = project.root / "other.gguf"

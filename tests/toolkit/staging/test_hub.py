@@ -253,9 +253,7 @@ def test_a_file_that_is_not_what_the_hub_says_is_not_staged(stage: Stager, hub: 
     assert stage.manifest() is None
 
 
-def test_what_huggingface_hub_has_in_its_cache_is_taken_from_there(
-    stage: Stager, hub: Hub, tmp_path: Path
-) -> None:
+def test_files_in_the_huggingface_cache_are_used(stage: Stager, hub: Hub, tmp_path: Path) -> None:
     program = (
         "import sys; from huggingface_hub import hf_hub_download as d; d(*sys.argv[1:], revision='5' * 40)"
     )
@@ -306,7 +304,7 @@ def test_a_stored_login_is_used(stage: Stager, hub: Hub, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("token", [None, TOKEN])
-def test_a_repository_that_does_not_exist_is_a_mistake_in_the_file(
+def test_a_missing_repository_is_a_configuration_error(
     stage: Stager, environment: Callable[[str], Any], token: str | None
 ) -> None:
     environment(source(hub="Owner/Modle"))

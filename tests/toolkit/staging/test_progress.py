@@ -47,7 +47,7 @@ def test_the_slower_direction_decides_on_the_time_left(clock: Clock) -> None:
     assert str(progress).endswith("at 1 MiB/s, 90 s left") or str(progress).endswith("2 min left")
 
 
-def test_what_was_there_already_is_done_but_does_not_make_the_rate(clock: Clock) -> None:
+def test_existing_bytes_count_as_done_but_not_for_the_rate(clock: Clock) -> None:
     progress = make_meter(clock, 100 * MEBIBYTE, ["uploaded"])
     progress.directions[0].skipped(60 * MEBIBYTE)
     clock.now += 10

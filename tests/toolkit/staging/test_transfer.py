@@ -71,7 +71,7 @@ def test_the_manifest_is_the_last_to_be_written(
     assert puts(requests)[-1] == model.manifest_key
 
 
-def test_weights_of_the_hub_that_are_not_staged_stop_an_apply_before_anything_is_sent(
+def test_missing_hub_weights_stop_an_apply_before_any_upload(
     project: Project,
     environment: Make,
     access: AwsAccess,
@@ -98,7 +98,7 @@ def test_nothing_is_sent_twice(
     assert requests == []
 
 
-def test_a_file_that_is_lost_or_short_is_sent_again_and_only_that(
+def test_only_missing_or_truncated_files_are_uploaded_again(
     access: AwsAccess, bucket: str, console: Console, model: staging.StagedModel, requests: Requests
 ) -> None:
     staging.stage(access, model, console)
@@ -114,7 +114,7 @@ def test_a_file_that_is_lost_or_short_is_sent_again_and_only_that(
     assert objects(access, bucket)[f"{model.prefix}model.gguf"] == b"GGUF" * 1000
 
 
-def test_a_file_of_the_same_size_without_its_digest_is_not_trusted(
+def test_a_file_without_its_digest_is_not_trusted(
     access: AwsAccess, bucket: str, console: Console, model: staging.StagedModel
 ) -> None:
     access.s3.put_object(Bucket=bucket, Key=f"{model.prefix}model.gguf", Body=b"FUGG" * 1000)

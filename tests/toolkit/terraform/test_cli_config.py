@@ -51,7 +51,7 @@ def warnings(program: Program, environment: dict[str, str]) -> str:
     return result.stderr
 
 
-def test_settings_are_carried_over_and_terraform_understands_them(program: Program, home: Path) -> None:
+def test_user_settings_are_copied_and_valid_for_terraform(program: Program, home: Path) -> None:
     (home / ".terraformrc").write_text(RC)
     (home / "plugins").mkdir()
     (home / ".terraform.d").mkdir()
@@ -111,7 +111,7 @@ def test_a_provider_installation_of_the_users_is_used_as_it_is(
     assert environment["TF_PLUGIN_CACHE_DIR"] == str(cache) and cache.is_dir()
 
 
-def test_a_named_file_that_does_not_exist_is_nothing_to_complain_of(
+def test_a_missing_configuration_file_is_not_an_error(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(tmp_path / "nothing"))

@@ -13,7 +13,7 @@ LIBRARY = Program(
 )
 
 
-def test_a_command_line_starts_the_program_and_ends_with_the_arguments() -> None:
+def test_a_command_line_has_program_first_and_arguments_last() -> None:
     line = command.build(
         LIBRARY,
         "plan",
@@ -34,7 +34,7 @@ def test_a_command_line_starts_the_program_and_ends_with_the_arguments() -> None
     ]
 
 
-def test_a_broken_state_file_in_the_working_directory_is_no_matter(
+def test_a_broken_state_file_in_the_folder_is_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "terraform.tfstate").write_text("not JSON")

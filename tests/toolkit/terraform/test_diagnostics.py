@@ -86,14 +86,14 @@ def test_several_are_told_once_each_without_terraforms_preamble() -> None:
     ]
 
 
-def test_the_object_is_named_from_the_code_where_terraform_gives_no_address() -> None:
+def test_the_resource_is_named_from_the_code_without_an_address() -> None:
     found = Diagnostic.from_json(
         {"severity": "error", "summary": "Bad", "snippet": {"context": 'resource "aws_x" "y"'}, "range": None}
     )
     assert found.address == "aws_x.y"
 
 
-def test_a_crash_without_diagnostics_shows_the_last_lines_and_the_log() -> None:
+def test_a_crash_without_diagnostics_shows_the_end_of_the_log() -> None:
     found = told(plain=tuple(f"line {number}" for number in range(50)))
     assert "line 49" in str(found) and "line 3\n" not in str(found)
     assert "build/apply.log" in str(found)

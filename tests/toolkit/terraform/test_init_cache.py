@@ -87,7 +87,7 @@ def test_init_does_not_depend_on(stack: Path, change: Callable[[Path], None]) ->
     assert fingerprint(stack) == before
 
 
-def test_init_depends_on_the_program_and_on_where_state_and_providers_are(stack: Path) -> None:
+def test_init_depends_on_program_backend_and_providers(stack: Path) -> None:
     seen = {
         fingerprint(stack),
         fingerprint(stack, replace(PROGRAM, version="1.12.0")),

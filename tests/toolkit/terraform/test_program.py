@@ -93,7 +93,7 @@ def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], No
         ("broken", "is neither Terraform nor OpenTofu (`version` printed: OSError"),
     ],
 )
-def test_an_unusable_setting_is_an_error_that_says_why_and_what_to_do(
+def test_an_unusable_setting_is_an_error_with_a_remedy(
     name: str, problem: str, named: Callable[[str], None], project: Project, console: Console
 ) -> None:
     named(name)

@@ -95,7 +95,7 @@ def test_the_terminal_shows_the_latest_state(activity: Activity, clock: Clock) -
     assert re.search(r"creating aws_a\.a \(2 s\)", terminal.getvalue())
 
 
-def test_what_is_seen_beside_terraform_is_a_line_for_each_change_in_a_pipe(activity: Activity) -> None:
+def test_in_a_pipe_each_status_change_is_a_line(activity: Activity) -> None:
     err = io.StringIO()
     seen = [{}, {"m": "Creating"}, {"m": "Creating"}, {"m": "InService", "n": "Creating"}]
     with Console(err=err, interactive=False).progress("terraform apply") as progress:
@@ -134,9 +134,7 @@ def test_an_interrupt_is_explained_once_and_force_as_well(activity: Activity) ->
 
 
 @pytest.mark.parametrize(("name", "locks"), [("plan", True), ("init", False)])
-def test_an_interrupt_of_what_changes_nothing_is_not_said_to_cost_resources(
-    activity: Activity, name: str, locks: bool
-) -> None:
+def test_interrupting_a_plan_warns_of_no_lost_resources(activity: Activity, name: str, locks: bool) -> None:
     err = io.StringIO()
     interruption = Interruption()
     with Console(err=err, interactive=False).progress(f"terraform {name}") as progress:

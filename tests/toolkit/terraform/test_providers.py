@@ -139,7 +139,7 @@ def test_both_layouts_of_a_mirror_are_read(tmp_path: Path) -> None:
     }
 
 
-def test_a_provider_that_is_nowhere_is_an_error_that_lists_every_place(
+def test_a_missing_provider_is_an_error_that_lists_sources(
     stack: Callable[..., Workspace], tmp_path: Path, no_add_ons: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package(no_add_ons / "stale", version="4.0.0")

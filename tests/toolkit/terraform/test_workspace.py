@@ -311,7 +311,7 @@ def test_all_output_is_kept_for_the_user_alone(stack: Stack) -> None:
 
 
 @pytest.mark.slow
-def test_a_provider_is_installed_and_the_next_environment_needs_no_network(
+def test_an_installed_provider_needs_no_network_next_time(
     stack: Stack, cloud: Any, backend: Path, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket = backend.stem + "-objects"
