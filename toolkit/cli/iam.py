@@ -11,7 +11,7 @@ from toolkit.cli.options import Env
 if TYPE_CHECKING:
     from toolkit.iam import Document
 
-app = typer.Typer(help="IAM policies for those who deploy.", no_args_is_help=True)
+app = typer.Typer(help="IAM policies for deployers.", no_args_is_help=True)
 
 
 @app.command("show")
