@@ -140,28 +140,28 @@ class Policies:
         if policy["PolicyType"] == "StepScaling":
             self._step(target, policy, firing, points[-1])
         elif LOW in firing.alarm:
-            self._track_in(target, policy, firing, max(points))
+            self._track_scale_in(target, policy, firing, max(points))
         else:
-            self._track_out(target, policy, firing, points[-1])
+            self._track_scale_out(target, policy, firing, points[-1])
 
     def _step(self, target: Target, policy: Members, firing: Firing, value: float) -> None:
         config, alarm = policy["StepScalingPolicyConfiguration"], find(firing.region, firing.alarm)
         if alarm is None:
             return
-        desired = stepped_capacity(config, value - float(alarm.threshold))
+        adjust = stepped_capacity(config, value - float(alarm.threshold))
         seconds = config.get("Cooldown", DEFAULT_COOLDOWN_SECONDS)
         capacity = self._scaler.capacity(target) or 0
-        if desired(capacity) < capacity:
-            self._scale_in(target, policy, firing, desired(capacity), seconds)
+        if adjust(capacity) < capacity:
+            self._scale_in(target, policy, firing, adjust(capacity), seconds)
         else:
-            self._scale_out(target, policy, firing, desired, seconds)
+            self._scale_out(target, policy, firing, adjust, seconds)
 
-    def _track_out(self, target: Target, policy: Members, firing: Firing, value: float) -> None:
+    def _track_scale_out(self, target: Target, policy: Members, firing: Firing, value: float) -> None:
         config = policy["TargetTrackingScalingPolicyConfiguration"]
         seconds = config.get("ScaleOutCooldown", DEFAULT_COOLDOWN_SECONDS)
         self._scale_out(target, policy, firing, tracked_capacity(config, value), seconds)
 
-    def _track_in(self, target: Target, policy: Members, firing: Firing, value: float) -> None:
+    def _track_scale_in(self, target: Target, policy: Members, firing: Firing, value: float) -> None:
         """Scale in, if the low alarms of all the target's policies fire."""
         others = [other for other in target.policies.values() if other is not policy and _has_low(other)]
         if any(self._metrics.alarm_state(firing.region, _low(other)) != "ALARM" for other in others):
@@ -172,7 +172,7 @@ class Policies:
         self._scale_in(target, policy, firing, desired, seconds)
 
     def _scale_out(
-        self, target: Target, policy: Members, firing: Firing, desired: Callable[[int], int], seconds: float
+        self, target: Target, policy: Members, firing: Firing, adjust: Callable[[int], int], seconds: float
     ) -> None:
         """Scale out; until the cooldown expires, the capacity added last counts towards the new change."""
         if target.members["SuspendedState"]["DynamicScalingOutSuspended"]:
@@ -180,7 +180,7 @@ class Policies:
         capacity = self._scaler.capacity(target) or 0
         last = self._cooldowns.get((policy["PolicyARN"], True))
         before = capacity if last is None or last.expired else last.before
-        self._change(target, policy, firing, max(desired(before), capacity), Cooldown(before, True, seconds))
+        self._change(target, policy, firing, max(adjust(before), capacity), Cooldown(before, True, seconds))
 
     def _scale_in(
         self, target: Target, policy: Members, firing: Firing, desired: int, seconds: float
