@@ -87,6 +87,23 @@ class StateError(ToolkitError):
     exit_code = 9
 
 
+class StalePlanError(StateError):
+    """What a plan was created from has changed since.
+
+    Args:
+        where: the plan file.
+        details: what has changed.
+    """
+
+    def __init__(self, *, where: str | None = None, details: Sequence[str] = ()) -> None:
+        super().__init__(
+            "the plan is stale: what it was created from has changed",
+            where=where,
+            details=details,
+            remedy="plan again, then apply that plan",
+        )
+
+
 class InterruptedByUserError(ToolkitError):
     """Ctrl-C, after everything in progress was brought to a safe end."""
 

@@ -42,7 +42,7 @@ def test_killed_while_creating_and_while_updating(own: Toolkit, engine: Engine) 
     engine.healthy = True
     applied = site.run("apply")
     assert applied.returncode == 0, applied.stderr
-    assert f"adopting sagemaker endpoint {site.endpoint}" in applied.stderr
+    assert f"importing sagemaker endpoint {site.endpoint}" in applied.stderr
     assert sorted(set(site.left())) == sorted(site.left())  # nothing was made a second time
     assert "no changes" in site.run("apply").stderr
 

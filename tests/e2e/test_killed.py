@@ -22,13 +22,12 @@ pytestmark = pytest.mark.e2e
 # `toolkit apply` without what is judged and told before: that changes nothing, and takes half of the time.
 APPLY = """
 from toolkit.console import Console
-from toolkit.deployment import inference
+from toolkit.deployment import lifecycle, locks, prepare
 from toolkit.deployment.context import open_context
-from toolkit.deployment.locks import locking
 # A provider that was started while its parents were killed still ends by itself.
 context = open_context("local", Console(), start_cloud=True, lock_timeout=60)
-with locking.exclusive(context):
-    inference.apply(context, inference.prepare(context))
+with locks.exclusive(context):
+    lifecycle.deploy(context, prepare.environment_file(context))
 """
 STEP = re.compile(r": (created|updated|destroyed) \(")
 # After how many finished resources each apply is killed; each goes on where the one before was cut off.

@@ -66,7 +66,7 @@ def test_the_plan_that_was_shown_is_what_was_applied(lab: Lab) -> None:
 
 def test_a_plan_that_was_applied_is_stale(lab: Lab) -> None:
     said = refused(lab, 9, "apply", "--env", "local", "--plan", "first.plan")
-    assert "state: serial 0 when it was planned, 1 now" in said
+    assert "state: serial 0 when planned, 1 now" in said
     assert "environment file" not in said
 
 
@@ -75,8 +75,8 @@ def test_a_stale_plan_says_which_part_differs(lab: Lab) -> None:
     (lab.toolkit.project / "lambda_src" / "authorizer" / "further.py").write_text("X = 1\n")
     said = refused(lab, 9, "apply", "--env", "local", "--plan", "first.plan")
     (lab.toolkit.project / "lambda_src" / "authorizer" / "further.py").unlink()
-    assert "environment file: not what it was" in said
-    assert "Lambda code: not what it was" in said
+    assert "environment file: changed" in said
+    assert "Lambda code: changed" in said
     assert "Terraform code" not in said
 
 
@@ -84,13 +84,15 @@ def test_a_foreign_plan_is_refused(lab: Lab) -> None:
     lab.declare(env="other")
     said = refused(lab, 9, "apply", "--env", "other", "--plan", "first.plan")
     (lab.toolkit.project / "terraform" / "environments" / "other.yaml").unlink()
-    assert "the plan is of environment local" in said
+    assert "the plan was created for environment local" in said
 
 
 @pytest.mark.parametrize("content", [b"", b"not a plan", b"PK\x05\x06" + b"\0" * 18])
 def test_what_is_no_plan_is_refused(lab: Lab, content: bytes) -> None:
     (lab.toolkit.project / "strange.plan").write_bytes(content)
-    assert "no plan of `toolkit plan`" in refused(lab, 9, "apply", "--env", "local", "--plan", "strange.plan")
+    assert "not a plan file created by `toolkit plan`" in refused(
+        lab, 9, "apply", "--env", "local", "--plan", "strange.plan"
+    )
 
 
 def test_a_violation_is_shown_and_nothing_is_saved_or_applied(lab: Lab) -> None:
@@ -109,9 +111,7 @@ def test_an_endpoint_is_not_destroyed_by_accident(lab: Lab) -> None:
     assert "endpoint llm-local-echo stops serving" in said
     assert "--allow-destroy local" in said
     lab.declare()  # the name is looked at even where nothing is destroyed
-    assert "names prod, and this is local" in refused(
-        lab, 2, "apply", "--env", "local", "--allow-destroy", "prod"
-    )
+    assert "names prod, not local" in refused(lab, 2, "apply", "--env", "local", "--allow-destroy", "prod")
 
 
 def test_a_protected_environment_is_not_destroyed(lab: Lab) -> None:

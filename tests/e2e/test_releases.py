@@ -67,7 +67,7 @@ def test_back_to_a_release_paused_and_resumed(own: Toolkit) -> None:
     assert served_context_length(own) == "2048"
     gone_back = own("rollback", "--env", "local", "--allow-destroy", "local")
     assert gone_back.returncode == 0, gone_back.stderr
-    assert "Terraform code is not that of release 1" in gone_back.stderr
+    assert "Terraform code differs from release 1" in gone_back.stderr
     assert served_context_length(own) == "4096"
     recorded = releases(own)
     assert [(release["number"], release["action"]) for release in recorded] == [

@@ -15,8 +15,8 @@ from toolkit.aws import state_bucket
 from toolkit.aws.access import AwsAccess
 from toolkit.console import Console
 from toolkit.deployment.context import Context
-from toolkit.deployment.inference import STACK, Prepared
 from toolkit.deployment.outputs import DeployedModel, Outputs
+from toolkit.deployment.prepare import STACK, Prepared
 from toolkit.environment import load
 from toolkit.terraform import Counts, Plan, state_file
 

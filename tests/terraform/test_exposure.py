@@ -18,8 +18,8 @@ from tests.support.terraform import Rig
 from toolkit import iam
 from toolkit.aws.access import LOCAL_SETTINGS, AwsAccess
 from toolkit.deployment.context import Context
-from toolkit.deployment.cutoff import adoption, inthefront
-from toolkit.deployment.cutoff.leftovers import Leftovers
+from toolkit.deployment.recovery import cleanup, imports
+from toolkit.deployment.recovery.orphans import OwnedResources
 from toolkit.environment import Environment, load
 from toolkit.project import Project
 from toolkit.terraform import Change, Counts, Plan, Workspace
@@ -178,8 +178,8 @@ class Inside:
             patch.setenv(LOCAL_SETTINGS["AWS_SECRET_ACCESS_KEY"], keys["SecretAccessKey"])
             access = AwsAccess("us-east-1", "123456789012", self.rig.cloud.endpoint_url)
             context = Context(self.rig.project, self.environment, access, self.workspace.console, None)
-            self.orphans = [orphan.id for orphan in adoption.find(context, plan)]
-            self.orphans += [orphan.id for orphan in inthefront.removable(context, Leftovers(context))]
+            self.orphans = [orphan.id for orphan in imports.find(context, plan)]
+            self.orphans += [orphan.id for orphan in cleanup._ingress(context, OwnedResources(context))]
 
     def client(self, service: str, holder: str | None = None) -> Any:
         """A boto3 client of a user, or of the administrator."""

@@ -186,7 +186,7 @@ def test_planning_after_an_apply_is_empty(updated: Updated) -> None:
     """For every feature, and without drift."""
     for name in KINDS:
         assert updated.plans[name].changes == {}
-        assert drift.read(updated.plans[name].content) == ()
+        assert drift.changes(updated.plans[name].content) == ()
     # Terraform reports computed attributes that AWS set later, such as the alarms of a policy.
     reported = {resource["address"] for resource in updated.plans["kinds-async"].content["resource_drift"]}
     assert 'module.endpoint["kinds-async"].aws_appautoscaling_policy.from_zero["AllTraffic"]' in reported

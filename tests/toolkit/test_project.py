@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.aws import statelock
+from toolkit.aws import state_lock
 from toolkit.errors import InputError
 from toolkit.project import cache_dir
 from toolkit.terraform import Program, cli_config, providers
@@ -40,4 +40,4 @@ def test_terraform_has_no_settings_of_theirs(tmp_path: Path) -> None:
 
 
 def test_a_lock_tells_their_number() -> None:
-    assert statelock._user().startswith("user ")
+    assert state_lock._user().startswith("user ")

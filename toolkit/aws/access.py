@@ -7,6 +7,7 @@ deployment is local.
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -71,6 +72,19 @@ _NO_PROFILES = {
 }
 
 
+_CREATION = threading.Lock()
+
+
+class _Session(boto3.Session):
+    """A session that several threads may ask for clients; boto3 only lets them share a client."""
+
+    if not TYPE_CHECKING:  # the stubs type each service's client
+
+        def client(self, *args: Any, **kwargs: Any) -> Any:
+            with _CREATION:
+                return super().client(*args, **kwargs)
+
+
 @dataclass(frozen=True)
 class AwsAccess:
     """Access to one account and region.
@@ -124,10 +138,10 @@ class AwsAccess:
         return parsedate_to_datetime(headers["date"])
 
     @cached_property
-    def _session(self) -> boto3.Session:
+    def _session(self) -> _Session:
         if self.endpoint_url is None:
-            return boto3.Session(region_name=self.region)
-        return boto3.Session(
+            return _Session(region_name=self.region)
+        return _Session(
             **{name.lower(): value for name, value in local_credentials().items()},
             region_name=self.region,
             botocore_session=botocore.session.Session(session_vars=_NO_PROFILES),

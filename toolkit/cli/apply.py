@@ -10,19 +10,15 @@ import typer
 from toolkit.cli.options import AllowDestroy, Env, LockTimeout, Yes
 
 if TYPE_CHECKING:
-    from toolkit.console import Console
     from toolkit.deployment.context import Context
-    from toolkit.deployment.outputs import Outputs
-
+    from toolkit.deployment.lifecycle import Result
 
 SmokeTest = Annotated[
-    bool, typer.Option("--smoke-test", help="Test the rollout, and roll back by itself if the test fails.")
+    bool, typer.Option("--smoke-test", help="Test the rollout, and roll back if the test fails.")
 ]
-
-
 PlanFile = Annotated[
     Path | None,
-    typer.Option("--plan", metavar="FILE", help="Apply exactly what `toolkit plan` saved in this file."),
+    typer.Option("--plan", metavar="FILE", help="Apply exactly the plan that `toolkit plan` saved."),
 ]
 
 
@@ -34,66 +30,42 @@ def apply(
     smoke_test: SmokeTest = False,
     lock_timeout: LockTimeout = 0,
 ) -> None:
-    """Deploy an environment, and see that it serves what was planned."""
-    from functools import partial
-
-    from toolkit.cli import approval
+    """Deploy an environment, and verify that it serves what was planned."""
+    from toolkit import smoke
     from toolkit.console import Console
-    from toolkit.deployment import inference
-    from toolkit.deployment.context import open_context
-    from toolkit.deployment.locks import locking
-    from toolkit.deployment.plans import planfile, review
-    from toolkit.report import text
+    from toolkit.deployment import lifecycle
 
     console = Console()
-    context = open_context(env, console, start_cloud=True, lock_timeout=lock_timeout)
-    with locking.exclusive(context):
-        prepare = inference.prepare if plan_file is None else partial(planfile.load, path=plan_file)
-        found = review.review(context, prepare, judge="changes")
-        console.line(text.render(found.summary))
-        failed = found.prepared.failed
-        review.require_allowed(context, found.summary, allow_destroy, failed=failed)
-        question = f"Apply this to {env} (account {context.access.account_id})?"
-        approval.require_for(console, context, found.prepared.plan, question, yes=yes)
-        if smoke_test:
-            from toolkit import smoke
-
-            outputs = smoke.apply_tested(context, found.prepared)
-        else:
-            outputs = inference.apply(context, found.prepared)
-    _say_where(console, context, outputs)
+    command = lifecycle.apply(plan_file, smoke.test if smoke_test else None)
+    result = lifecycle.run(command, env, console, lifecycle.Consent(yes, allow_destroy), lock_timeout)
+    for line in _usage(result):
+        console.line(line)
 
 
-def _say_where(console: Console, context: Context, outputs: Outputs) -> None:
+def _usage(result: Result) -> list[str]:
+    context, outputs = result.context, result.outputs
     env, base_url = outputs.environment, outputs.api_base_url
-    console.line()
-    console.line(f"{env} serves {', '.join(outputs.models)} at {base_url}")
-    console.line()
+    lines = ["", f"{env} serves {', '.join(outputs.models)} at {base_url}", ""]
     if context.environment.api.auth == "iam":
-        console.line(f"callers sign their requests; `{program(context)} smoke-test --env {env}` does so, too")
-    else:
-        header = (
-            "x-api-key: " if context.environment.api.key_header == "x-api-key" else "Authorization: Bearer "
-        )
-        key = f"{header}$({program(context)} keys show default --env {env})"
-        console.line(_curl(base_url, next(iter(outputs.models)), key))
-
-
-def _curl(base_url: str, model: str, key: str) -> str:
-    body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello!"}}]}}'
-    return (
+        return [*lines, f"callers sign their requests, as `{_program(context)} smoke-test --env {env}` does"]
+    header = "x-api-key: " if context.environment.api.key_header == "x-api-key" else "Authorization: Bearer "
+    key = f"{header}$({_program(context)} keys show default --env {env})"
+    body = (
+        f'{{"model": "{next(iter(outputs.models))}", "messages": [{{"role": "user", "content": "Hello!"}}]}}'
+    )
+    return [
+        *lines,
         f"curl {base_url}/chat/completions \\\n"
         f'  -H "{key}" \\\n'
         f"  -H 'Content-Type: application/json' \\\n"
-        f"  -d '{body}'"
-    )
+        f"  -d '{body}'",
+    ]
 
 
-def program(context: Context) -> str:
-    """How the user starts this program: by name where it is on PATH, else as it was started."""
+def _program(context: Context) -> str:
+    """How the user can start this program: by name if it is on PATH, otherwise as it was started."""
     import shutil
     import sys
-    from pathlib import Path
 
     if shutil.which("toolkit"):
         return "toolkit"

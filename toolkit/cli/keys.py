@@ -29,24 +29,24 @@ class _Opened(NamedTuple):
 def list_keys(env: Env, as_json: Json = False) -> None:
     """List the keys and their usage plans, without their values."""
     console, keys, _ = _open(env)
-    found = keys.list()
+    existing = keys.list()
     if as_json:
-        console.data(json.dumps([asdict(key) for key in found], indent=2))
+        console.data(json.dumps([asdict(key) for key in existing], indent=2))
         return
-    for key in found:
+    for key in existing:
         console.data("  ".join([key.name, key.key_id, key.usage_plan or "in no usage plan", *_remarks(key)]))
 
 
 @app.command("show")
 def show(name: Name, env: Env) -> None:
-    """Print one key's value alone."""
+    """Print one key's value."""
     console, keys, _ = _open(env)
     console.data(keys.show(name))
 
 
 @app.command("create")
 def create(name: Name, env: Env) -> None:
-    """Make a key that is not in the environment file, in the usage plan `default`, and print its value."""
+    """Create a key that is not in the environment file, in the usage plan `default`, and print its value."""
     console, keys, _ = _open(env)
     console.data(keys.value(keys.create(name)))
 
@@ -56,23 +56,23 @@ def rotate(
     name: Name,
     env: Env,
     end_old: Annotated[
-        bool, typer.Option("--end-old", help="End the old value as soon as the API takes the new one.")
+        bool, typer.Option("--end-old", help="Revoke the old value as soon as the API accepts the new one.")
     ] = False,
 ) -> None:
-    """Give a key a new value, and print it once the API takes it; the old one is valid until it is ended."""
-    from toolkit.deployment.api.apiclient import accepts
-    from toolkit.keys import rotate as rotated
+    """Give a key a new value, and print it once the API accepts it; the old one is valid until revoked."""
+    from toolkit.keys import accepts
+    from toolkit.keys import rotate as rotate_key
 
     console, keys, outputs = _open(env)
-    with console.progress(f"waiting until the API takes the new value of {name}"):
-        new = rotated(keys, name, accepts(outputs))
+    with console.progress(f"waiting until the API accepts the new value of {name}"):
+        new = rotate_key(keys, name, accepts(keys.access, outputs.api_base_url))
     console.data(keys.value(new))
     if end_old:
         keys.revoke_old(name)
-        console.line(f"{name} has a new value; the old one is ended")
+        console.line(f"{name} has a new value; the old one is revoked")
     else:
         console.line(
-            f"{name} has two values now: `toolkit keys revoke {name} --old --env {env}` ends the old one"
+            f"{name} has two values now: `toolkit keys revoke {name} --old --env {env}` revokes the old one"
         )
 
 
@@ -81,39 +81,41 @@ def revoke(
     name: Name,
     env: Env,
     yes: Yes = False,
-    old: Annotated[bool, typer.Option("--old", help="Only what a rotation has replaced.")] = False,
+    old: Annotated[
+        bool, typer.Option("--old", help="Revoke only the value that a rotation has replaced.")
+    ] = False,
 ) -> None:
     """Delete a key, or its old value; requests with it fail from then on."""
-    from toolkit.cli import approval
+    from toolkit.deployment.plans import approval
 
     console, keys, _ = _open(env)
-    what = f"the old value of the key {name}" if old else f"the key {name}"
-    approval.require(console, f"Revoke {what} of {env}?", yes=yes)
+    subject = f"the old value of the key {name}" if old else f"the key {name}"
+    approval.confirm(console, f"Revoke {subject} of {env}?", yes=yes)
     if old:
         keys.revoke_old(name)
     else:
         keys.revoke(name)
-    console.line(f"{what} is revoked")
+    console.line(f"{subject} is revoked")
     if not old and name in keys.declared:
-        console.line(f"the next apply makes a new one, unless the environment file has {name} no more")
+        console.line(f"the next apply creates a new one, unless you remove {name} from the environment file")
 
 
 def _remarks(key: ApiKey) -> list[str]:
-    said = {
+    remarks = {
         "old, replaced by a rotation": key.old,
         "disabled": not key.enabled,
         "not in the file": not key.declared,
     }
-    return [remark for remark, holds in said.items() if holds]
+    return [remark for remark, holds in remarks.items() if holds]
 
 
 def _open(env: str) -> _Opened:
+    from toolkit import keys
     from toolkit.console import Console
     from toolkit.deployment import outputs
-    from toolkit.deployment.api import apikeys
     from toolkit.deployment.context import open_context
 
     console = Console()
     context = open_context(env, console)
     deployed = outputs.read(context)
-    return _Opened(console, apikeys.keys_of(context, deployed), deployed)
+    return _Opened(console, keys.of(context.access, context.environment, deployed.usage_plan_ids), deployed)

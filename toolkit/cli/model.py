@@ -25,7 +25,7 @@ def stage(
     """Bring a model's weights into the model store; an interrupted run goes on where it stopped."""
     from toolkit import staging
     from toolkit.console import Console
-    from toolkit.deployment import bootstrap
+    from toolkit.deployment import account
     from toolkit.deployment.context import open_context
     from toolkit.errors import InputError
 
@@ -34,7 +34,7 @@ def stage(
     console = Console()
     context = open_context(env, console, start_cloud=True)
     models = _chosen(context, name)
-    bootstrap.ensure(context)
+    account.ensure(context)
     for model in models:
         staged = staging.stage(context.access, model, console)
         manifest = staged.manifest

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 import typer
 
-_UNITS = {"s": 1, "m": 60, "h": 3600}
+from toolkit.durations import parse_seconds
 
 
 def _seconds(text: str | int) -> int:
-    match = re.fullmatch(r"(\d+)([smh]?)", str(text))
-    if not match:
-        raise typer.BadParameter(f"{text!r} is not a time: write 90s, 10m or 1h")
-    return int(match[1]) * _UNITS[match[2] or "s"]
+    return parse_seconds(str(text), "--lock-timeout", unit_required=False)
 
 
 Env = Annotated[
@@ -28,15 +24,15 @@ Env = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
-Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request's comment.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown for a pull request comment.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation prompt.")]
 LockTimeout = Annotated[
     int,
     typer.Option(
         "--lock-timeout",
         parser=_seconds,
         metavar="TIME",
-        help="How long to wait while others work on the environment: 90s, 10m.",
+        help="How long to wait for locks on the environment: 90s, 10m.",
     ),
 ]
 AllowDestroy = Annotated[
@@ -44,6 +40,6 @@ AllowDestroy = Annotated[
     typer.Option(
         "--allow-destroy",
         metavar="ENV",
-        help="Allow that something stateful is destroyed or replaced, in this environment.",
+        help="Allow destroying or replacing stateful resources of this environment.",
     ),
 ]

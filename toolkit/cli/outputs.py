@@ -13,38 +13,39 @@ from toolkit.cli.options import Env, Json
 def outputs(
     env: Env,
     name: Annotated[
-        str | None, typer.Argument(help="Print this one alone, for example api_base_url.", show_default=False)
+        str | None,
+        typer.Argument(help="Print only this output, for example api_base_url.", show_default=False),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Print addresses and names of a deployed environment."""
     from toolkit.console import Console
-    from toolkit.deployment import outputs as deployed
+    from toolkit.deployment import outputs
     from toolkit.deployment.context import open_context
 
     console = Console()
-    found = deployed.read(open_context(env, console)).as_json()
+    values = outputs.read(open_context(env, console)).as_json()
     if name is not None:
-        console.data(_one(found, name, as_json))
+        console.data(_value(values, name, as_json))
     elif as_json:
-        console.data(json.dumps(found, indent=2))
+        console.data(json.dumps(values, indent=2))
     else:
-        for line in _lines(found):
+        for line in _lines(values):
             console.data(line)
 
 
-def _one(found: dict[str, Any], name: str, as_json: bool) -> str:
+def _value(values: dict[str, Any], name: str, as_json: bool) -> str:
     from toolkit.errors import InputError
 
-    if name not in found:
-        raise InputError(f"no output named {name}", remedy=f"there are {', '.join(found)}")
-    value = found[name]
+    if name not in values:
+        raise InputError(f"no output named {name}", remedy=f"choose one of: {', '.join(values)}")
+    value = values[name]
     return value if isinstance(value, str) and not as_json else json.dumps(value, indent=2)
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
+def _lines(values: dict[str, Any]) -> list[str]:
     lines = []
-    for name, value in found.items():
+    for name, value in values.items():
         if isinstance(value, dict):
             for key, inner in value.items():
                 lines.append(f"{name}.{key}: {inner if isinstance(inner, str) else inner['endpoint_name']}")

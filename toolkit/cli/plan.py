@@ -19,11 +19,11 @@ Envs = Annotated[
         "-e",
         envvar="TOOLKIT_ENV",
         metavar="ENV[,ENV…]",
-        help="Environment: terraform/environments/ENV.yaml; several are planned at once.",
+        help="Environment: terraform/environments/ENV.yaml; several are planned in parallel.",
     ),
 ]
-All = Annotated[bool, typer.Option("--all", help="Plan all environments at once.")]
-Parallel = Annotated[int, typer.Option("--parallel", min=1, help="How many environments at once.")]
+All = Annotated[bool, typer.Option("--all", help="Plan all environments in parallel.")]
+Parallel = Annotated[int, typer.Option("--parallel", min=1, help="Number of environments planned at a time.")]
 Html = Annotated[bool, typer.Option("--html", help="Print one self-contained HTML page.")]
 
 
@@ -36,7 +36,7 @@ def plan(
     parallel: Parallel = 4,
     lock_timeout: LockTimeout = 0,
 ) -> None:
-    """Show what an apply would change and what that means, judge it by the policies, and save it."""
+    """Show what an apply would change and its impact, check it against the policies, and save the plan."""
     from toolkit.console import Console
 
     console = Console()
@@ -49,37 +49,36 @@ def plan(
 
 
 def _plan_one(console: Console, env: str, form: str, lock_timeout: int) -> None:
-    from toolkit.deployment.context import open_context
-    from toolkit.deployment.plans import planning
+    from toolkit.deployment import lifecycle
+    from toolkit.deployment.plans.review import FORMATS
 
-    context = open_context(env, console, start_cloud=True, lock_timeout=lock_timeout)
-    outcome = planning.plan(context)
-    console.data(planning.FORMATS[form](outcome.summary))
-    if outcome.summary.policy is not None:
-        outcome.summary.policy.raise_for_violations()
-    if outcome.path is not None:
-        path = context.project.relative(outcome.path)
-        console.line(f"saved: `toolkit apply --env {env} --plan {path}` applies exactly this")
+    planned = lifecycle.plan(env, console, lock_timeout)
+    console.data(FORMATS[form](planned.summary))
+    if planned.summary.policy is not None:
+        planned.summary.policy.raise_for_violations()
+    if planned.path is not None:
+        path = planned.context.project.relative(planned.path)
+        console.line(f"saved: `toolkit apply --env {env} --plan {path}` applies exactly this plan")
 
 
 def _plan_all(console: Console, names: list[str], form: str, parallel: int, lock_timeout: int) -> None:
-    from toolkit.deployment.plans import sidebyside
+    from toolkit.deployment.plans import parallel as parallel_plans
     from toolkit.errors import InputError
     from toolkit.project import Project
 
     if form == "html":
         raise InputError(
-            "a page is of one environment", remedy="each plan's page is written to build/ENV/plan.html"
+            "--html shows one environment", remedy="every plan's page is also written to build/ENV/plan.html"
         )
     project = Project.find()
-    planned = sidebyside.plan(project, console, names, parallel, lock_timeout)
+    planned = parallel_plans.plan(project, console, names, parallel, lock_timeout)
     if form == "json":
-        console.data(json.dumps(sidebyside.as_data(planned), indent=2))
+        console.data(json.dumps(parallel_plans.as_data(planned), indent=2))
     elif form == "markdown":
-        console.data(sidebyside.as_markdown(project, planned))
+        console.data(parallel_plans.as_markdown(project, planned))
     else:
-        console.data(sidebyside.as_text(planned))
-    sidebyside.raise_for_worst(planned)
+        console.data(parallel_plans.as_text(planned))
+    parallel_plans.raise_for_worst(planned)
 
 
 def _names(env: str | None, every: bool) -> list[str]:
@@ -87,11 +86,11 @@ def _names(env: str | None, every: bool) -> list[str]:
     from toolkit.errors import InputError
     from toolkit.project import Project
 
-    names = list(dict.fromkeys(filter(None, (each.strip() for each in (env or "").split(",")))))
+    names = list(dict.fromkeys(filter(None, (name.strip() for name in (env or "").split(",")))))
     if every:
         names = environment.names(Project.find())
     if not names:
-        raise InputError("no environment is named", remedy="name one or several: --env a,b,c, or --all")
+        raise InputError("no environment given", remedy="pass --env a,b,c or --all")
     return names
 
 
@@ -102,7 +101,7 @@ def _form(as_json: bool, as_markdown: bool, as_html: bool) -> str:
     chosen = [form for form, wanted in flags.items() if wanted]
     if len(chosen) > 1:
         raise InputError(
-            f"one format at a time, not {' and '.join(chosen)}",
+            f"choose one format, not {' and '.join(chosen)}",
             remedy="every plan is also written to build/ENV/plan.json, plan.md and plan.html",
         )
     return chosen[0] if chosen else "text"

@@ -9,17 +9,17 @@ from toolkit.cli.options import Env, Json
 
 
 def releases(env: Env, as_json: Json = False) -> None:
-    """List what was applied, newest first."""
+    """List releases, newest first."""
     from toolkit.console import Console
+    from toolkit.deployment import releases
     from toolkit.deployment.context import open_context
-    from toolkit.deployment.releases import recording
 
     console = Console()
-    found = recording.releases_of(open_context(env, console)).list()
+    history = releases.of(open_context(env, console)).list()
     if as_json:
-        console.data(json.dumps([asdict(release) for release in found], indent=2))
+        console.data(json.dumps([asdict(release) for release in history], indent=2))
         return
-    for release in found:
+    for release in history:
         commit = (release.commit or "no commit")[:12] + (" and changes" if release.uncommitted else "")
         test = f", smoke test {release.smoke_test}" if release.smoke_test else ""
         console.data(

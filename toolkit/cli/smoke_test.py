@@ -9,7 +9,7 @@ from toolkit.cli.options import Env, Json
 
 
 def smoke_test(env: Env, as_json: Json = False) -> None:
-    """Test a rollout from the endpoint to a streamed answer of the API."""
+    """Test a deployment, from its endpoints to a streamed response of the API."""
     from toolkit import smoke
     from toolkit.console import Console
     from toolkit.deployment import outputs

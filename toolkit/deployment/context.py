@@ -1,30 +1,39 @@
-"""One environment, opened: its file read, its cloud reachable, Terraform at hand."""
+"""An opened environment: its typed file, access to its cloud, and what is resolved once per command."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
+from toolkit import iam
+from toolkit.aws import state_bucket
 from toolkit.aws.access import AwsAccess
 from toolkit.console import Console
-from toolkit.environment import Environment, load
+from toolkit.environment import Environment, load, neighbours
 from toolkit.errors import PreflightError
+from toolkit.iam import Document
 from toolkit.project import Project
-from toolkit.terraform import Program, Workspace, discover
+from toolkit.terraform import Program, Workspace, discover, state_file
+from toolkit.terraform.state_file import State
 from toolkit.tool_venvs import ensure
+
+
+class CloudNotRunningError(PreflightError):
+    """The embedded cloud is not running, so nothing is deployed in it."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What every capability needs to work on an environment.
+    """An environment and everything needed to work on it.
 
     Attributes:
         project: the checkout.
         environment: the typed environment file.
         access: AWS, or the embedded cloud.
-        console: the user.
-        cloud_instance: identifies one life of the embedded cloud, whose state goes with it; None on AWS.
-        lock_timeout_seconds: how long to wait for others who work on the environment.
+        console: the terminal or pipe.
+        cloud_instance: identifies one run of the embedded cloud, whose state ends with it; None on AWS.
+        lock_timeout_seconds: how long to wait for locks.
     """
 
     project: Project
@@ -34,23 +43,67 @@ class Context:
     cloud_instance: str | None
     lock_timeout_seconds: int = 0
 
+    @property
+    def build(self) -> Path:
+        """Folder of the environment's generated files."""
+        return self.project.environment_build(self.environment.name)
+
     @cached_property
     def program(self) -> Program:
-        """Terraform, found or fetched."""
+        """Terraform, found or downloaded."""
         program = discover(self.project, self.console)
         self.console.line(f"using {program.describe()}")
         return program
 
+    @cached_property
+    def neighbours(self) -> list[Environment]:
+        """The environments that share the account stack.
+
+        Raises:
+            EnvironmentFileError: one of their files is invalid.
+        """
+        return neighbours(self.project, self.environment)
+
+    @cached_property
+    def policy_documents(self) -> list[Document]:
+        """IAM policies of the environment and its neighbours."""
+        return iam.documents(self.project, [self.environment, *self.neighbours])
+
+    @cached_property
+    def state(self) -> State:
+        """The inference stack's state as the last apply left it; empty before the first apply.
+
+        Read from the bucket, without Terraform, once: `reload_state` reads it again.
+
+        Raises:
+            TerraformError: the state is damaged.
+        """
+        environment = self.environment
+        bucket, key = environment.state_bucket, environment.state_key
+        content = state_bucket.read(self.access, bucket, key)
+        return State() if content is None else state_file.parse(content, f"s3://{bucket}/{key}")
+
+    def reload_state(self) -> State:
+        """The state as it is now; needed after Terraform or another command may have changed it."""
+        self.__dict__.pop("state", None)
+        return self.state
+
+    def state_changes(self, lineage: str, serial: int) -> list[str]:
+        """A line if the state is now another version than a plan's; the state is read again."""
+        now = self.reload_state()
+        if now.serial == serial and now.lineage in ("", lineage):
+            return []
+        return [f"state: serial {serial} when planned, {now.serial} now"]
+
     def workspace(self, stack: str) -> Workspace:
-        """Terraform's working place for one of this environment's stacks, `account` or `inference`."""
-        build = self.project.environment_build(self.environment.name)
+        """Terraform's working directory for one of the environment's stacks, `account` or `inference`."""
         return Workspace(
             program=self.program,
             project=self.project,
             stack=self.project.stack(stack),
-            directory=build / stack,
-            var_file=build / f"{stack}.tfvars",
-            backend_file=build / f"{stack}.tfbackend",
+            directory=self.build / stack,
+            var_file=self.build / f"{stack}.tfvars",
+            backend_file=self.build / f"{stack}.tfbackend",
             environment=self.access.process_environment(),
             console=self.console,
             lock_timeout_seconds=self.lock_timeout_seconds,
@@ -59,18 +112,31 @@ class Context:
         )
 
 
+def offline_context(name: str, console: Console) -> Context:
+    """The context of environment `name` for work on files alone: no cloud is contacted.
+
+    Raises:
+        InputError: no project, or an invalid environment file.
+    """
+    project = Project.find()
+    environment = load(project, name)
+    access = AwsAccess(region=environment.region, account_id=environment.account_id)
+    return Context(project, environment, access, console, None)
+
+
 def open_context(name: str, console: Console, *, start_cloud: bool = False, lock_timeout: int = 0) -> Context:
-    """Open environment `name` of the project that the working directory lies in.
+    """Open environment `name` of the project that contains the working directory.
 
     Args:
         name: the environment.
-        console: the user.
-        start_cloud: start the embedded cloud if the environment needs it and it does not run.
-        lock_timeout: seconds to wait for others who work on the environment.
+        console: the terminal or pipe.
+        start_cloud: start the embedded cloud if the environment needs it.
+        lock_timeout: seconds to wait for locks.
 
     Raises:
-        InputError: no project, or a mistake in the environment file.
-        PreflightError: the embedded cloud is not running, or the credentials are of another account.
+        InputError: no project, or an invalid environment file.
+        CloudNotRunningError: the environment is local and the embedded cloud is not running.
+        PreflightError: the credentials belong to another account.
     """
     project = Project.find()
     environment = load(project, name)
@@ -82,11 +148,11 @@ def open_context(name: str, console: Console, *, start_cloud: bool = False, lock
     from toolkit.local import client
 
     if start_cloud:
-        # The cloud would install it by itself, but a failure would only be in its log.
+        # The cloud would install it too, but a failure would only show in its log.
         ensure(project, "lambda-runtime", console)
     cloud = client.ensure_running(project, console) if start_cloud else client.find(project)
     if cloud is None:
-        raise PreflightError(
+        raise CloudNotRunningError(
             f"environment {name} is not deployed: the embedded cloud is not running",
             remedy=f"make apply ENV={name}",
         )

@@ -1,9 +1,8 @@
-"""Logs of a deployed environment: the functions' and the containers'."""
+"""Logs of the functions and of the model containers."""
 
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,15 +11,14 @@ from typing import Any
 from toolkit.aws.logs import LogEvent, LogReader
 from toolkit.deployment import outputs
 from toolkit.deployment.context import Context
+from toolkit.durations import parse_seconds
 from toolkit.errors import InputError
 
 _MODEL = "model/"
-_DURATION = re.compile(r"(\d+)([smhd])", re.ASCII)
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def reader(context: Context, name: str | None, since: str) -> LogReader:
-    """A reader of one log or all.
+    """A reader of one log or of all logs.
 
     Args:
         context: the environment.
@@ -29,49 +27,37 @@ def reader(context: Context, name: str | None, since: str) -> LogReader:
 
     Raises:
         PreflightError: the environment is not deployed.
-        InputError: there is no such log, or `since` is no duration.
+        InputError: there is no such log, or `since` is not a duration.
     """
-    # Nothing is older than AWS's clock, whatever is asked for.
-    start = max(0, int((time.time() - seconds(since)) * 1000))
+    # CloudWatch Logs has no times before 1970.
+    start = max(0, int((time.time() - parse_seconds(since, "--since")) * 1000))
     groups = {
         source.removeprefix(_MODEL): group for source, group in outputs.read(context).log_groups.items()
     }
     if name is not None and name not in groups:
-        raise InputError(f"there is no log of {name}", remedy=f"there are {', '.join(sorted(groups))}")
+        raise InputError(f"no log named {name}", remedy=f"choose one of: {', '.join(sorted(groups))}")
     chosen = groups if name is None else {name: groups[name]}
     return LogReader(context.access, chosen, start)
 
 
-def seconds(duration: str) -> int:
-    """Seconds of a duration such as `90s`, `10m`, `2h`, `1d`.
-
-    Raises:
-        InputError: it is none.
-    """
-    match = _DURATION.fullmatch(duration)
-    if match is None:
-        raise InputError(f"{duration} is no duration", where="--since", remedy="write 90s, 10m, 2h or 1d")
-    return int(match[1]) * _SECONDS[match[2]]
-
-
 def as_json(event: LogEvent) -> str:
-    """An event for programs: time, source and the message, which is an object if it is JSON."""
+    """An event for programs: time, source and the message, parsed if it is JSON."""
     moment = _moment(event).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     message = _object(event.message) or event.message
     return json.dumps({"time": moment, "source": event.source, "message": message}, ensure_ascii=False)
 
 
 def as_line(event: LogEvent, width: int) -> str:
-    """An event for people, with the local time.
+    """An event for the terminal, with the local time.
 
     Args:
         event: the event.
-        width: that sources are padded to; 0: no source.
+        width: width of the source column; 0 for none.
     """
     clock = _moment(event).astimezone().strftime("%H:%M:%S.%f")[:-3]
     source = f"{event.source:<{width}}  " if width else ""
     fields = _object(event.message)
-    # Control characters of whoever sent a request must not reach the terminal.
+    # A request may contain control characters, which must not reach the terminal.
     text = _readable(fields) if fields is not None else event.message
     return f"{clock}  {source}{_printable(text)}"
 
@@ -91,19 +77,18 @@ def _object(message: str) -> dict[str, Any] | None:
 
 
 def _readable(fields: Mapping[str, Any]) -> str:
-    # A line's beginning is what one looks for.
     is_request = {"method", "status"} <= fields.keys()
-    said = ["method", "path", "status"] if is_request else ["message"]
+    first = ["method", "path", "status"] if is_request else ["message"]
     level = str(fields.get("level", "INFO"))
     words = [] if level == "INFO" else [level]
-    words += [str(fields[name]) for name in said if name in fields]
-    hidden = {*said, "level", "message", *_of_metrics(fields)}
+    words += [str(fields[name]) for name in first if name in fields]
+    hidden = {*first, "level", "message", *_of_metrics(fields)}
     words += [f"{name}={_value(value)}" for name, value in fields.items() if name not in hidden]
     return " ".join(words)
 
 
 def _of_metrics(fields: Mapping[str, Any]) -> set[str]:
-    """The members of a line that are there for CloudWatch's metrics alone (embedded metric format)."""
+    """Fields that only CloudWatch metrics need (embedded metric format)."""
     names = {"_aws"}
     directives = fields["_aws"].get("CloudWatchMetrics") if isinstance(fields.get("_aws"), dict) else None
     for directive in directives or []:

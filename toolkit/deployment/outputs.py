@@ -1,4 +1,4 @@
-"""What an apply leaves behind for people and programs: addresses and names."""
+"""The outputs of a deployed environment: addresses and names."""
 
 from __future__ import annotations
 
@@ -6,25 +6,23 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from toolkit.aws import state_bucket
 from toolkit.deployment.context import Context
 from toolkit.errors import PreflightError
-from toolkit.terraform import state_file
 
 
 @dataclass(frozen=True)
 class DeployedModel:
-    """One model as it was deployed.
+    """A deployed model.
 
     Attributes:
         endpoint_name: SageMaker endpoint.
         endpoint_type: `realtime`, `serverless` or `async`.
-        endpoint_config_name: the endpoint configuration that was planned for it.
+        endpoint_config_name: the planned endpoint configuration.
         variant_names: production variants.
         model_names: the SageMaker model of each variant.
-        instance_types: what each variant runs on; None if it is serverless.
-        alarm_names: CloudWatch alarms that send a rollout back.
-        async_output_s3_uri: where an asynchronous endpoint puts its answers; None for others.
+        instance_types: instance type of each variant; None if it is serverless.
+        alarm_names: CloudWatch alarms that roll a deployment back.
+        async_output_s3_uri: where an asynchronous endpoint writes responses; None for others.
     """
 
     endpoint_name: str
@@ -45,13 +43,13 @@ class Outputs:
         environment: its name.
         region: AWS region.
         account_id: AWS account.
-        api_base_url: what an OpenAI client takes as `base_url`; ends in `/v1`.
+        api_base_url: `base_url` for an OpenAI client; ends in `/v1`.
         aws_endpoint_url: the embedded cloud's address; None on AWS.
-        models: by the name that clients use.
+        models: by their name in the API.
         functions: Lambda functions by role, `gateway` and `authorizer`.
-        log_groups: CloudWatch log groups by what writes to them.
-        usage_plan_ids: the usage plans that API keys belong to, by name.
-        paused: whether the endpoints were taken away; everything else is there.
+        log_groups: CloudWatch log groups by source.
+        usage_plan_ids: usage plans for API keys, by name.
+        paused: whether the endpoints are deleted and everything else is deployed.
     """
 
     environment: str
@@ -70,25 +68,13 @@ class Outputs:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def stored(context: Context) -> state_file.State:
-    """The inference stack's state, as the last apply left it; an empty one before the first.
-
-    Read from the bucket alone: the commands that only look at what was deployed start no Terraform.
-    """
-    environment = context.environment
-    content = state_bucket.read(context.access, environment.state_bucket, environment.state_key)
-    if content is None:
-        return state_file.State()
-    return state_file.parse(content, f"s3://{environment.state_bucket}/{environment.state_key}")
-
-
 def read(context: Context) -> Outputs:
     """The outputs of the environment's last apply.
 
     Raises:
-        PreflightError: it was not applied as a whole, is destroyed, or another toolkit applied it.
+        PreflightError: it is not deployed, its last apply was incomplete, or another version applied it.
     """
-    raw = stored(context).outputs
+    raw = context.state.outputs
     name = context.environment.name
     if not raw.get("models"):
         raise PreflightError(f"environment {name} is not deployed", remedy=f"make apply ENV={name}")
@@ -96,8 +82,8 @@ def read(context: Context) -> Outputs:
         return _outputs(context, raw)
     except (KeyError, TypeError) as error:
         raise PreflightError(
-            f"environment {name} is not deployed as a whole; its outputs lack {error}",
-            remedy=f"its last apply was cut off, failed, or was another version's: make apply ENV={name}",
+            f"environment {name} is not fully deployed: its outputs lack {error}",
+            remedy=f"complete the last apply: make apply ENV={name}",
         ) from error
 
 
@@ -117,12 +103,12 @@ def _outputs(context: Context, raw: Mapping[str, Any]) -> Outputs:
 
 
 def deployed_models(raw: Mapping[str, Any]) -> dict[str, DeployedModel]:
-    """The models among Terraform's outputs; they name what was planned, also after an apply that failed."""
+    """The models among Terraform's outputs: as planned, even after a failed apply."""
     return {name: DeployedModel(**values) for name, values in sorted(raw.get("models", {}).items())}
 
 
 def _base_url(context: Context, raw: Mapping[str, Any]) -> str:
     if context.access.endpoint_url is None:
         return f"{raw.get('api_domain_url') or raw['api_invoke_url']}/v1"
-    # Terraform knows only the address that AWS would have given the stage.
+    # Terraform only knows the stage's address on AWS.
     return f"{context.access.endpoint_url}/_aws/execute-api/{raw['api_id']}/{raw['api_stage']}/v1"

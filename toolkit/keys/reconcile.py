@@ -1,4 +1,4 @@
-"""Brings the keys of an environment to what its file says."""
+"""Bring the keys of an environment in line with its file."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from toolkit.keys.store import ApiKey, Keys
 
 
 def reconcile(keys: Keys) -> list[str]:
-    """Make keys that the file declares, put each into its usage plan, revoke those that were taken out of it.
+    """Create the keys that the file declares, attach each to its usage plan, and revoke those it dropped.
 
-    Keys made with `toolkit keys create` stay, in the plan `default`.
+    Keys created with `toolkit keys create` stay, in the plan `default`.
 
     Returns:
-        What was changed, in words.
+        A line for each change.
     """
-    found = keys.list()
-    return [*_missing(keys, found), *(line for key in found for line in _corrected(keys, key))]
+    existing = keys.list()
+    return [*_create_missing(keys, existing), *(line for key in existing for line in _correct(keys, key))]
 
 
-def _missing(keys: Keys, found: list[ApiKey]) -> Iterator[str]:
-    there = {key.name for key in found}
+def _create_missing(keys: Keys, existing: list[ApiKey]) -> Iterator[str]:
+    names = {key.name for key in existing}
     for name in sorted(keys.declared):
         # After a rollback the deployed API may have fewer usage plans than the file.
-        if name not in there and keys.declared[name] in keys.usage_plan_ids:
-            made = keys.add(name)
-            yield f"API key {name} is made, in the usage plan {made.usage_plan}"
+        if name not in names and keys.declared[name] in keys.usage_plan_ids:
+            key = keys.add(name)
+            yield f"created the API key {name} in the usage plan {key.usage_plan}"
 
 
-def _corrected(keys: Keys, key: ApiKey) -> Iterator[str]:
+def _correct(keys: Keys, key: ApiKey) -> Iterator[str]:
     if key.declared and key.name not in keys.declared:
         keys.delete(key)
-        yield f"API key {key.name} is revoked: the environment file has it no more"
+        yield f"revoked the API key {key.name}: it is no longer in the environment file"
         return
     if not key.declared and key.name in keys.declared:
-        keys.adopt(key)
+        keys.mark_declared(key)
     plan = keys.declared.get(key.name, "default")
     if key.usage_plan != plan and plan in keys.usage_plan_ids:
         keys.move(key)
-        yield f"API key {key.name} is in the usage plan {plan} now"
+        yield f"moved the API key {key.name} to the usage plan {plan}"

@@ -1,4 +1,4 @@
-"""A new value for a key, with no moment in which none is valid."""
+"""Give a key a new value while the old one stays valid."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 from toolkit.errors import InputError, PreflightError
 from toolkit.keys.store import ApiKey, Keys
 
-# A new key is known to all of API Gateway's servers within a minute or so; each answer may come from another.
+# API Gateway's servers learn of a new key within a minute or so; each response may come from another server.
 PROPAGATION_SECONDS: Final = 180.0
 _IN_A_ROW: Final = 5
 _BETWEEN_SECONDS: Final = 0.2
@@ -19,22 +19,22 @@ _pause = threading.Event()
 
 
 def rotate(keys: Keys, name: str, is_accepted: Callable[[str], bool]) -> ApiKey:
-    """Make a second value for a key, and return it once the API accepts it; the first one stays valid.
+    """Create a second value for a key, and return it once the API accepts it; the first stays valid.
 
     Args:
         keys: the environment's keys.
         name: the key's name.
-        is_accepted: asks the API whether it takes a value.
+        is_accepted: whether the API accepts a value.
 
     Raises:
-        InputError: there is no such key, or it has two values already.
-        PreflightError: the API does not accept the new value, which is deleted again.
+        InputError: there is no such key, or it has two values.
+        PreflightError: the API does not accept the new value, which is deleted.
     """
     old = keys.find(name)
     if any(key.name == name and key.old for key in keys.list()):
         raise InputError(
-            f"{name} has two valid values already, from the last rotation",
-            remedy=f"`toolkit keys revoke {name} --old` ends the older one, once no client uses it",
+            f"{name} already has two valid values, from the last rotation",
+            remedy=f"once no client uses the older one, revoke it: `toolkit keys revoke {name} --old`",
         )
     new = keys.add(name, replaces=old)
     try:
@@ -52,7 +52,6 @@ def _wait(accepted: Callable[[], bool], name: str) -> None:
         if time.monotonic() > deadline:
             raise PreflightError(
                 f"the API does not accept the new value of {name} after {PROPAGATION_SECONDS:.0f} s",
-                remedy="the old value is as valid as before, the new one is deleted; see that this machine "
-                "reaches the API, and try again",
+                remedy="check that this machine reaches the API, and try again; the old value is still valid",
             )
         _pause.wait(_BETWEEN_SECONDS)

@@ -1,21 +1,27 @@
-"""API keys, as API Gateway keeps them.
+"""API keys in API Gateway.
 
-A key's name in API Gateway is `<prefix>/<name>`, and users only ever see `<name>`. The slash can be in no
-environment's name, so that `llm-dev` never takes a key of `llm-dev-b` for its own. While a key is rotated
-there are two of its name: the new one has a tag with the id of the old one.
+A key's name in API Gateway is `<prefix>/<name>`; users see `<name>`. No environment's name contains a slash,
+so `llm-dev` never mistakes a key of `llm-dev-b` for its own. During a rotation two keys have one name: the
+new one has a tag with the ID of the old one.
+
+A key's value is `sk-<name>-<40 letters and digits>`. The authorizer passes the name to the gateway, which
+therefore knows what the key may use. Nobody can claim another's name: API Gateway only accepts complete
+values.
 """
 
 from __future__ import annotations
 
 import builtins
 import re
+import secrets
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from toolkit.aws.access import AwsAccess
+from toolkit.environment import Environment
 from toolkit.errors import InputError
-from toolkit.keys.values import new_value
 
 if TYPE_CHECKING:
     from types_boto3_apigateway.type_defs import ApiKeyTypeDef
@@ -23,9 +29,12 @@ if TYPE_CHECKING:
 DEFAULT_KEY: Final = "default"
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _REPLACES: Final = "replaces"
-# In the description, where people see it, too.
+# The description, which the console shows too.
 _DECLARED: Final = "Declared in the environment file"
 _BY_HAND: Final = "Made with toolkit keys create"
+_ALPHABET: Final = string.ascii_letters + string.digits
+# 238 bits.
+_LENGTH: Final = 40
 
 
 @dataclass(frozen=True)
@@ -33,12 +42,12 @@ class ApiKey:
     """A key without its value.
 
     Attributes:
-        name: what users call it.
+        name: its name for users.
         key_id: API Gateway's identifier; safe to log.
-        enabled: whether it is accepted.
-        usage_plan: the usage plan it is in; None if it is in none, and no use.
-        declared: whether it stands in the environment file.
-        old: whether a rotation has put another one in its place.
+        enabled: whether the API accepts it.
+        usage_plan: its usage plan; None if it has none, so that the API rejects it.
+        declared: whether the environment file contains it.
+        old: whether a rotation has replaced it.
     """
 
     name: str
@@ -56,8 +65,8 @@ class Keys:
     Attributes:
         access: the account.
         prefix: the environment's prefix, `<name>-<env>`.
-        usage_plan_ids: the usage plans that keys can be in, by name.
-        tags: put on new keys.
+        usage_plan_ids: the API's usage plans, by name.
+        tags: tags of new keys.
         declared: the usage plan of each key in the environment file; others are in the plan `default`.
     """
 
@@ -68,7 +77,7 @@ class Keys:
     declared: Mapping[str, str]
 
     def list(self) -> builtins.list[ApiKey]:
-        """All keys, by name; what a rotation has replaced comes after its successor."""
+        """All keys, by name; a replaced key comes after its successor."""
         plans = self._plans()
         items = self._items()
         replaced = {item.get("tags", {}).get(_REPLACES) for item in items}
@@ -103,81 +112,82 @@ class Keys:
         return self.access.apigateway.get_api_key(apiKey=key.key_id, includeValue=True)["value"]
 
     def show(self, name: str) -> str:
-        """The value of the key of a name; the new one while it is rotated.
+        """The value of the key named so; the new one during a rotation.
 
         Raises:
             InputError: there is no key of that name.
         """
-        found = self._find_in_plan(name) or self.find(name).key_id
-        return self.access.apigateway.get_api_key(apiKey=found, includeValue=True)["value"]
+        key_id = self._find_in_plan(name) or self.find(name).key_id
+        return self.access.apigateway.get_api_key(apiKey=key_id, includeValue=True)["value"]
 
     def create(self, name: str) -> ApiKey:
-        """Make a key, in the usage plan that the environment file says, or in `default`.
+        """Create a key in its usage plan from the environment file, or in `default`.
 
         Raises:
-            InputError: a key of that name exists, or none can be called so, or there are no keys here.
+            InputError: the name is taken or invalid, or this API has no keys.
         """
         if not _NAME.fullmatch(name):
             raise InputError(
-                f"{name!r} cannot be a key's name",
+                f"invalid key name {name!r}",
                 remedy="use up to 40 lower-case letters, digits and hyphens",
             )
         if any(key.name == name for key in self.list()):
             raise InputError(
-                f"a key named {name} exists",
-                remedy="`toolkit keys rotate` gives it a new value; else revoke it, or choose another name",
+                f"a key named {name} already exists",
+                remedy="give it a new value with `toolkit keys rotate`, revoke it, or choose another name",
             )
         return self.add(name)
 
     def add(self, name: str, *, replaces: ApiKey | None = None) -> ApiKey:
-        """Make a key, whether or not there is one of its name.
+        """Create a key, even if its name is taken.
 
         Args:
             name: its name.
-            replaces: the key in whose place it is put.
+            replaces: the key that it replaces.
 
         Raises:
-            InputError: there are no keys here.
+            InputError: this API has no keys.
         """
         plan = self.plan_of(name)
         declared = name in self.declared
         replacing = {_REPLACES: replaces.key_id} if replaces else {}
-        made = self.access.apigateway.create_api_key(
+        created = self.access.apigateway.create_api_key(
             name=f"{self.prefix}/{name}",
             description=_DECLARED if declared else _BY_HAND,
             enabled=True,
             value=new_value(name),
-            # Policies are limited to what has the tag `deployment`: keys have no names in ARNs.
+            # IAM policies match this tag: ARNs of keys contain no names.
             tags={**self.tags, "deployment": self.prefix, **replacing},
         )
-        self._attach(made["id"], plan)
-        return ApiKey(name, made["id"], enabled=True, usage_plan=plan, declared=declared)
+        self._attach(created["id"], plan)
+        return ApiKey(name, created["id"], enabled=True, usage_plan=plan, declared=declared)
 
     def plan_of(self, name: str) -> str:
-        """The usage plan that a key belongs in.
+        """The usage plan that a key belongs to.
 
         Raises:
             InputError: it does not exist.
         """
         plan = self.declared.get(name, "default")
         if plan not in self.usage_plan_ids:
-            wrong = f"there is no usage plan {plan}" if self.usage_plan_ids else "this API has no keys"
-            right = "`toolkit apply` makes what the environment file says, with `api.auth: keys`"
-            raise InputError(wrong, remedy=right)
+            message = f"no usage plan named {plan}" if self.usage_plan_ids else "this API has no keys"
+            raise InputError(
+                message, remedy="set `api.auth: keys` in the environment file, and run `toolkit apply`"
+            )
         return plan
 
     def move(self, key: ApiKey) -> None:
-        """Bring a key into the usage plan that it belongs in."""
+        """Move a key to the usage plan that it belongs to."""
         plan = self.plan_of(key.name)
         if key.usage_plan is not None:
-            # API Gateway lets a key be in one plan of a stage only, so it is in none for a moment.
+            # API Gateway allows one plan per key and stage, so for a moment the key has none.
             self.access.apigateway.delete_usage_plan_key(
                 usagePlanId=self.usage_plan_ids[key.usage_plan], keyId=key.key_id
             )
         self._attach(key.key_id, plan)
 
-    def adopt(self, key: ApiKey) -> None:
-        """Note that a key stands in the environment file now, or no more."""
+    def mark_declared(self, key: ApiKey) -> None:
+        """Record in a key's description whether the environment file contains it."""
         self.access.apigateway.update_api_key(
             apiKey=key.key_id,
             patchOperations=[
@@ -194,7 +204,7 @@ class Keys:
         self.access.apigateway.delete_api_key(apiKey=key.key_id)
 
     def revoke(self, name: str) -> None:
-        """Delete the key of a name, and what it has replaced.
+        """Delete the key of a name, and the one it replaced.
 
         Raises:
             InputError: there is no key of that name.
@@ -205,15 +215,15 @@ class Keys:
                 self.delete(key)
 
     def revoke_old(self, name: str) -> None:
-        """Delete what a rotation has replaced.
+        """Delete the key that a rotation has replaced.
 
         Raises:
-            InputError: there is nothing of the kind.
+            InputError: there is none.
         """
         self.find(name)
         old = [key for key in self.list() if key.name == name and key.old]
         if not old:
-            raise InputError(f"{name} has one value only", remedy="without --old the key itself is revoked")
+            raise InputError(f"{name} has only one value", remedy="to revoke the key itself, omit --old")
         for key in old:
             self.delete(key)
 
@@ -230,33 +240,55 @@ class Keys:
         )
 
     def _find_in_plan(self, name: str) -> str | None:
-        # Listing the account's keys is a right that also shows their values: who only tests need not have it.
+        # Permission to list the account's keys also reveals their values; a smoke test should not need it.
         plan_id = self.usage_plan_ids.get(self.declared.get(name, "default"))
         if plan_id is None:
             return None
-        wanted = f"{self.prefix}/{name}"
+        full_name = f"{self.prefix}/{name}"
         pages = self.access.apigateway.get_paginator("get_usage_plan_keys").paginate(
-            usagePlanId=plan_id, nameQuery=wanted
+            usagePlanId=plan_id, nameQuery=full_name
         )
-        found = [item["id"] for page in pages for item in page["items"] if item["name"] == wanted]
-        if len(found) < 2:
-            return found[0] if found else None
-        keys = [self.access.apigateway.get_api_key(apiKey=key_id) for key_id in found]
+        key_ids = [item["id"] for page in pages for item in page["items"] if item["name"] == full_name]
+        if len(key_ids) < 2:
+            return key_ids[0] if key_ids else None
+        keys = [self.access.apigateway.get_api_key(apiKey=key_id) for key_id in key_ids]
         replaced = {key.get("tags", {}).get(_REPLACES) for key in keys}
-        return next((key_id for key_id in found if key_id not in replaced), None)
+        return next((key_id for key_id in key_ids if key_id not in replaced), None)
 
     def _plans(self) -> dict[str, str]:
-        """The usage plan of each key, by the key's id."""
-        found: dict[str, str] = {}
+        """The usage plan of each key, by the key's ID."""
+        plans: dict[str, str] = {}
         for name, plan_id in self.usage_plan_ids.items():
             pages = self.access.apigateway.get_paginator("get_usage_plan_keys").paginate(usagePlanId=plan_id)
-            found |= {item["id"]: name for page in pages for item in page["items"]}
-        return found
+            plans |= {item["id"]: name for page in pages for item in page["items"]}
+        return plans
 
     def _items(self) -> builtins.list[ApiKeyTypeDef]:
-        # By name, not through the usage plans: a key outside of them must be seen and deleted too.
+        # By name, not by usage plan: keys without a plan must be listed and deleted too.
         start = f"{self.prefix}/"
         pages = self.access.apigateway.get_paginator("get_api_keys").paginate(
             nameQuery=start, includeValues=False
         )
         return [item for page in pages for item in page["items"] if item["name"].startswith(start)]
+
+
+def of(access: AwsAccess, environment: Environment, usage_plan_ids: Mapping[str, str] | None = None) -> Keys:
+    """The API keys of an environment.
+
+    Args:
+        access: the account.
+        environment: the environment.
+        usage_plan_ids: the deployed API's usage plans, by name; without them, keys can only be deleted.
+    """
+    return Keys(
+        access=access,
+        prefix=environment.prefix,
+        usage_plan_ids=usage_plan_ids or {},
+        tags=environment.tags,
+        declared=environment.api.key_plans,
+    )
+
+
+def new_value(name: str) -> str:
+    """A random value for the key of that name."""
+    return f"sk-{name}-{''.join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))}"

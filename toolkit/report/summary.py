@@ -104,7 +104,7 @@ def summarize(
         has_changes=has_changes,
         parts=tuple(_parts(planned)),
         destructive_changes=tuple(impact.destructive_changes(planned)),
-        drift=drift.read(document),
+        drift=drift.changes(document),
         outputs=_outputs(document),
         policy=policy,
     )

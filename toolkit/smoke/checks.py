@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
+from toolkit import keys
 from toolkit.aws.access import AwsAccess
-from toolkit.deployment.api.apiclient import open_api
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
 from toolkit.errors import SmokeTestError
@@ -59,14 +59,28 @@ def run(context: Context, outputs: Outputs) -> Iterator[Check]:
         context: the environment.
         outputs: the outputs of its deployment.
     """
-    access = context.access
-    with open_api(context, outputs) as api:
+    access, environment = context.access, context.environment
+    api_keys = keys.of(access, environment, outputs.usage_plan_ids)
+    with keys.open_api(api_keys, environment, outputs.api_base_url) as api:
         for name, model in outputs.models.items():
             for step, action in _steps(access, api, name, model).items():
                 check = _timed(name, step, action)
                 yield check
                 if not check.ok:
                     break
+
+
+def test(context: Context, outputs: Outputs) -> None:
+    """Run all checks and print them.
+
+    Raises:
+        SmokeTestError: a check failed.
+    """
+    checks = []
+    for check in run(context, outputs):
+        context.console.line(check.line())
+        checks.append(check)
+    raise_for_failures(context.environment.name, checks)
 
 
 def raise_for_failures(env: str, checks: Sequence[Check]) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from toolkit.errors import StateError, TerraformError, ToolkitError
+from toolkit.errors import StalePlanError, StateError, TerraformError, ToolkitError
+from toolkit.lock_info import LockInfo
 from toolkit.terraform.messages import member, word
 
 # The AWS SDK wraps the error message in details of the HTTP transport.
@@ -148,10 +149,7 @@ class LockDeniedError(TerraformError):
 
 def _state_error(error: Diagnostic, place: Place) -> ToolkitError | None:
     if error.summary in _STALE_SUMMARIES:
-        return StateError(
-            "the plan is stale: the state has changed since it was created",
-            remedy="create a new plan and apply it",
-        )
+        return StalePlanError(details=["state: changed since the plan was created"])
     if error.summary == _LOCK_SUMMARY:
         if "PutObject" in error.detail and "AccessDenied" in error.detail:
             return LockDeniedError(error.headline(), details=error.paragraphs())
@@ -161,8 +159,9 @@ def _state_error(error: Diagnostic, place: Place) -> ToolkitError | None:
 
 def _lock_error(detail: str, place: Place) -> StateError | None:
     """The error for a lock held by another run; None for other reasons (missing bucket, no permission)."""
-    lock = dict(_LOCK_FIELD.findall(detail))
-    if "ID" not in lock:
+    fields = dict(_LOCK_FIELD.findall(detail))
+    lock = LockInfo.from_fields(fields)
+    if not lock.id:
         if "PreconditionFailed" not in detail:
             return None
         return StateError(
@@ -170,14 +169,12 @@ def _lock_error(detail: str, place: Place) -> StateError | None:
             remedy="run the command again; if the error persists, inspect the lock: "
             f"{place.unlock or place.by_hand('force-unlock')}",
         )
-    operation = lock.get("Operation", "").removeprefix("OperationType").lower() or "unknown operation"
-    created = re.sub(r"\.\d+ \+0000", "", lock.get("Created", "an unknown time"))
     return StateError(
-        f"the state is locked by {lock.get('Who', 'an unknown user')} since {created} ({operation})",
-        where=lock.get("Path"),
-        details=[f"lock ID {lock['ID']}"],
+        f"the state is {lock}",
+        where=fields.get("Path"),
+        details=[f"lock ID {lock.id}"],
         remedy=(
             "wait for that run to end (--lock-timeout 10m); only if it is certainly dead, release its lock: "
-            f"{place.unlock or place.by_hand('force-unlock', lock['ID'])}"
+            f"{place.unlock or place.by_hand('force-unlock', lock.id)}"
         ),
     )

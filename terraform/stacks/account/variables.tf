@@ -88,7 +88,7 @@ variable "api_logging" {
   nullable    = false
 }
 
-variable "adopt" {
+variable "imports" {
   description = "Existing resources to import: by kind, their ids and their keys in the stack."
   type = map(list(object({
     id  = string

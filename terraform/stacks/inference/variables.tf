@@ -141,7 +141,7 @@ variable "instance_counts" {
   nullable    = false
 }
 
-variable "adopt" {
+variable "imports" {
   description = "Existing resources to import: by type, their ids and their keys in the stack."
   type = map(list(object({
     id    = string

@@ -83,7 +83,7 @@ def test_sync_loses_no_request_and_leaves_an_empty_plan(deployed: Deployed, sour
     assert planned.returncode == 0, planned.stderr
     assert "no changes" in planned.stdout + planned.stderr
     again = deployed.toolkit("sync", "--env", "local")
-    assert "nothing to do" in again.stderr
+    assert "up to date" in again.stderr
 
 
 def test_watching_survives_mistakes(deployed: Deployed, source: Path, tmp_path: Path) -> None:

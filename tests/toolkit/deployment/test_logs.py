@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from toolkit.aws.logs import LogEvent
-from toolkit.deployment.logs import as_json, as_line, seconds
-from toolkit.errors import InputError
+from toolkit.deployment.logs import as_json, as_line
 
 AT = 1_700_000_000_123
 
@@ -46,14 +43,3 @@ def test_programs_get_the_message_whole() -> None:
     line = json.loads(as_json(LogEvent("g", AT, '{"a": {"b": 1}}')))
     assert line == {"time": "2023-11-14T22:13:20.123Z", "source": "g", "message": {"a": {"b": 1}}}
     assert json.loads(as_json(LogEvent("g", AT, "plain")))["message"] == "plain"
-
-
-@pytest.mark.parametrize(("duration", "value"), [("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86400)])
-def test_durations(duration: str, value: int) -> None:
-    assert seconds(duration) == value
-
-
-@pytest.mark.parametrize("duration", ["", "10", "m", "1.5h", "-1m", "1w"])
-def test_no_durations(duration: str) -> None:
-    with pytest.raises(InputError, match="no duration"):
-        seconds(duration)

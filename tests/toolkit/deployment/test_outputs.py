@@ -12,7 +12,9 @@ from toolkit.errors import PreflightError
 from toolkit.terraform.state_file import State
 
 CONTEXT: Any = SimpleNamespace(
-    environment=SimpleNamespace(name="dev", account_id="1"), access=SimpleNamespace(endpoint_url=None)
+    state=State(),
+    environment=SimpleNamespace(name="dev", account_id="1"),
+    access=SimpleNamespace(endpoint_url=None),
 )
 
 
@@ -20,14 +22,14 @@ CONTEXT: Any = SimpleNamespace(
     ("raw", "message"),
     [
         ({}, "is not deployed"),
-        ({"models": {"m": {"endpoint_name": "e"}}, "region": "r"}, "not deployed as a whole"),
-        ({"models": {"m": {"no_such_member": 1}}, "region": "r"}, "not deployed as a whole"),
+        ({"models": {"m": {"endpoint_name": "e"}}, "region": "r"}, "is not fully deployed"),
+        ({"models": {"m": {"no_such_member": 1}}, "region": "r"}, "is not fully deployed"),
     ],
 )
 def test_what_cannot_be_read_has_a_remedy(
     monkeypatch: pytest.MonkeyPatch, raw: dict[str, Any], message: str
 ) -> None:
-    monkeypatch.setattr(outputs, "stored", lambda _: State(outputs=raw))
+    monkeypatch.setattr(CONTEXT, "state", State(outputs=raw))
     with pytest.raises(PreflightError, match=message) as caught:
         outputs.read(CONTEXT)
     assert caught.value.remedy is not None

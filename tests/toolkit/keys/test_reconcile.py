@@ -34,7 +34,7 @@ def test_a_key_follows_its_usage_plan_and_keeps_its_value(make_keys: MakeKeys) -
     reconcile(keys)
     value = keys.show("nightly")
     moved = replace(keys, declared={**DECLARED, "nightly": "default"})
-    assert reconcile(moved) == ["API key nightly is in the usage plan default now"]
+    assert reconcile(moved) == ["moved the API key nightly to the usage plan default"]
     assert (plans(moved)["nightly"], moved.show("nightly")) == ("default", value)
 
 
@@ -44,7 +44,7 @@ def test_what_the_file_has_no_more_is_revoked_and_what_was_made_by_hand_stays(ma
     keys.create("by-hand")
     fewer = replace(keys, declared={"default": "default"})
     (line,) = reconcile(fewer)
-    assert "nightly is revoked" in line
+    assert "revoked the API key nightly" in line
     assert set(plans(fewer)) == {"default", "by-hand"}
     # Once the file has it, the file decides.
     adopted = replace(keys, declared={"default": "default", "by-hand": "batch"})

@@ -189,7 +189,9 @@ def test_changes_are_grouped_by_part() -> None:
 
 def drifted(*resources: dict[str, object], own: tuple[dict[str, object], ...] = ()) -> list[str]:
     prior = {"values": {"root_module": {"resources": list(own)}}}
-    return [change.name for change in drift.read({"resource_drift": list(resources), "prior_state": prior})]
+    return [
+        change.name for change in drift.changes({"resource_drift": list(resources), "prior_state": prior})
+    ]
 
 
 def test_drift_is_a_real_change_or_a_deletion() -> None:

@@ -1,1 +1,1 @@
-"""Plans: made, judged, told, saved with what they were made of; and what differs without one (drift)."""
+"""Plans: reviewed, approved, saved for a later apply, several at a time."""

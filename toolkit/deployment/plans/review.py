@@ -1,64 +1,78 @@
-"""A plan, judged by the policies and put into words, before anybody is asked to agree to it."""
+"""Review a plan: check it against the policies and summarize it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from contextlib import ExitStack
+import io
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
+from toolkit.console import Console
+from toolkit.deployment import releases
 from toolkit.deployment.context import Context
-from toolkit.deployment.inference import Prepared
-from toolkit.deployment.outputs import stored
-from toolkit.deployment.plans import gating
-from toolkit.deployment.releases import recording
-from toolkit.errors import InputError
-from toolkit.report import Subject, Summary, summarize
+from toolkit.deployment.prepare import Prepared
+from toolkit.environment import document
+from toolkit.gate import Gate, GateSettings, PolicyException, Severity
+from toolkit.report import Subject, Summary, data, html, markdown, summarize, text
 
-Judged = Literal["always", "changes", "never"]
+Policies = Literal["always", "changes", "never"]
+# The formats of a summary, by the name of their option.
+FORMATS: dict[str, Callable[[Summary], str]] = {
+    "text": text.render,
+    "json": lambda summary: json.dumps(data.render(summary), indent=2),
+    "markdown": markdown.render,
+    "html": html.render,
+}
+# Written next to the plan, so that a pipeline that plans once has them all.
+_FILES = {"json": ".json", "markdown": ".md", "html": ".html"}
 
 
 @dataclass(frozen=True)
 class Review:
-    """A plan that was looked at.
+    """A reviewed plan.
 
     Attributes:
         prepared: the plan.
-        summary: what it does, and the gate's verdict.
+        summary: its effects and the policy report.
     """
 
     prepared: Prepared
     summary: Summary
 
 
-def review(context: Context, prepare: Callable[[Context], Prepared], *, judge: Judged = "always") -> Review:
-    """Plan, judge what the plan leads to, and summarise it.
+def review(
+    context: Context, prepare: Callable[[Context], Prepared], *, policies: Policies = "always"
+) -> Review:
+    """Plan, check the plan against the policies, and summarize it.
 
     Args:
         context: the environment.
-        prepare: makes the plan.
-        judge: whether the policies are asked: always, only of changes, or never, as when going back to what
-            they let pass before.
+        prepare: creates the plan.
+        policies: when to check: always, if there are changes, or never, as for a release that passed before.
     """
-    document: dict[str, Any] = {}
-    verdict = None
+    planned: dict[str, Any] = {}
+    report = None
     with ExitStack() as stack:
-        # checkov takes seconds to start: while Terraform plans, or where a plan without changes is no reason
-        # to start it, while Terraform tells what it planned.
-        at_once = judge == "always" or (judge == "changes" and _is_new(context))
-        gate = stack.enter_context(gating.gate(context)) if at_once else None
+        # checkov takes seconds to start, so it starts while Terraform plans, or, if a plan without changes
+        # would not need it, while Terraform shows the plan.
+        early = policies == "always" or (policies == "changes" and not context.state.outputs)
+        gate = stack.enter_context(start_gate(context)) if early else None
         prepared = prepare(context)
-        if prepared.plan.has_changes or judge == "always":
-            if judge == "changes" and gate is None:
-                gate = stack.enter_context(gating.gate(context))
-            document = prepared.workspace.show(prepared.plan)
+        if prepared.plan.has_changes or policies == "always":
+            if policies == "changes" and gate is None:
+                gate = stack.enter_context(start_gate(context))
+            planned = prepared.workspace.show(prepared.plan)
             if gate is not None:
                 # Only the installation, on first use, takes longer than a plan.
-                doing = "checking policies" if gate.done() else "checking policies (installing checkov, once)"
-                with context.console.progress(doing):
-                    verdict = gate.result().check_plan(document, prepared.workspace.stack)
+                title = "checking policies" + ("" if gate.done() else " (installing checkov, once)")
+                with context.console.progress(title):
+                    report = gate.result().check_plan(planned, prepared.workspace.stack)
     environment = context.environment
-    commit, uncommitted = recording.checkout_commit(context.project.root)
+    commit, uncommitted = releases.checkout_commit(context.project.root)
     subject = Subject(
         environment=environment.name,
         account_id=environment.account_id,
@@ -67,75 +81,47 @@ def review(context: Context, prepare: Callable[[Context], Prepared], *, judge: J
         uncommitted=uncommitted,
     )
     plan = prepared.plan
-    summary = summarize(document, subject, plan.summary(), has_changes=plan.has_changes, policy=verdict)
+    summary = summarize(planned, subject, plan.summary(), has_changes=plan.has_changes, policy=report)
     return Review(prepared, summary)
 
 
-def _is_new(context: Context) -> bool:
-    """Whether nothing was applied yet, or all was destroyed: a plan then has changes."""
-    return not stored(context).outputs
+def write_reports(summary: Summary, plan: Path) -> None:
+    """Write the summary in every format next to a plan file."""
+    for name, suffix in _FILES.items():
+        plan.with_suffix(suffix).write_text(FORMATS[name](summary) + "\n", encoding="utf-8")
 
 
-def require_allowed(
-    context: Context,
-    summary: Summary,
-    allow_destroy: str | None,
-    intended: Collection[str] = (),
-    failed: Collection[str] = (),
-) -> None:
-    """Return if the policies allow what is planned, and somebody allowed what is destroyed.
+@contextmanager
+def start_gate(context: Context) -> Iterator[Future[Gate]]:
+    """Start the policy gate in the background of the block.
 
-    Args:
-        context: the environment.
-        summary: the plan.
-        allow_destroy: the environment's name, as given with `--allow-destroy`.
-        intended: resource types whose destruction is what the command is for.
-        failed: addresses of endpoints that serve nothing, so that nothing is lost with them.
-
-    Raises:
-        PolicyViolationError: a policy forbids it.
-        InputError: something stateful would be destroyed or replaced, or anything in a protected
-            environment, and `allow_destroy` does not name the environment.
+    checkov is installed on first use, which takes half a minute, also in the background.
     """
-    if summary.policy is not None:
-        summary.policy.raise_for_violations()
-    environment = context.environment
-    env = environment.name
-    _check_named(env, allow_destroy)
-    lost = [
-        change
-        for change in summary.changes
-        if change.address not in failed
-        if (change.loses_state and change.type not in intended) or (environment.protected and change.removes)
-    ]
-    if not lost or allow_destroy is not None:
-        return
-    what = f"{env} is protected, and this" if environment.protected else "this"
-    count = f"{len(lost)} resource{'' if len(lost) == 1 else 's'}"
-    sentences = {change.address: text for text, change in summary.destructive_changes}
-    raise InputError(
-        f"{what} destroys or replaces {count}; nothing was changed",
-        details=[sentences.get(each.address, f"{each.kind} {each.old_name or each.name}") for each in lost],
-        remedy=f"if that is what you want: --allow-destroy {env}",
-    )
+    quiet = Console(err=io.StringIO(), interactive=False)
+    with ThreadPoolExecutor(1, thread_name_prefix="policy-gate") as pool:
+        gate = pool.submit(Gate, context.project, quiet, gate_settings(context))
+        try:
+            yield gate
+        finally:
+            if gate.cancel() is False and gate.exception() is None:
+                gate.result().__exit__(None, None, None)
 
 
-def require_unprotected(context: Context, allow_destroy: str | None) -> None:
-    """Return if the environment may be destroyed as a whole.
-
-    Raises:
-        InputError: it is protected, and `allow_destroy` does not name it.
-    """
-    environment = context.environment
-    _check_named(environment.name, allow_destroy)
-    if environment.protected and allow_destroy is None:
-        raise InputError(
-            f"{environment.name} is protected; nothing was changed",
-            where=environment.file,
-            remedy=f"if it is really to be destroyed: --allow-destroy {environment.name}",
+def gate_settings(context: Context) -> GateSettings:
+    """The environment file's threshold and exceptions, with their lines in the file."""
+    policy, file = context.environment.policy, context.environment.file
+    if not policy.exceptions:
+        return GateSettings(Severity.parse(policy.fail_at))
+    source = document.parse((context.project.root / file).read_text(encoding="utf-8"))
+    exceptions = [
+        PolicyException(
+            rule=exception.rule,
+            resource=exception.resource,
+            reason=exception.reason,
+            expires=exception.last_day,
+            file=file,
+            line=source.line(("policy", "exceptions", index)),
         )
-
-
-def _check_named(env: str, allow_destroy: str | None) -> None:
-    if allow_destroy is not None and allow_destroy != env:
-        raise InputError(f"--allow-destroy names {allow_destroy}, and this is {env}; nothing was changed")
+        for index, exception in enumerate(policy.exceptions)
+    ]
+    return GateSettings(Severity.parse(policy.fail_at), exceptions)

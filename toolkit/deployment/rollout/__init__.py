@@ -1,1 +1,1 @@
-"""What SageMaker does while Terraform waits, and whether it serves in the end what was planned."""
+"""Verified rollouts: wait for SageMaker, repair, verify, and show the status of endpoints."""

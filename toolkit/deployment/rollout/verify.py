@@ -1,32 +1,41 @@
-"""Whether SageMaker serves what was planned.
+"""Check that SageMaker serves what was planned, and explain it if not.
 
-Terraform's provider reports success when SageMaker has rolled a deployment back
-(terraform-provider-aws #46663, #48997). The module's postcondition makes Terraform fail then; why, and what
-serves now, SageMaker itself is asked.
+The provider reports success after SageMaker has rolled a deployment back (terraform-provider-aws #46663,
+#48997). The module's postcondition makes Terraform fail then; SageMaker knows why and what serves now.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
+from toolkit.aws import logs
+from toolkit.aws.access import AwsAccess
 from toolkit.aws.endpoints import STUCK
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
-from toolkit.deployment.rollout import evidence
-from toolkit.deployment.rollout.settle import settled
+from toolkit.deployment.rollout import waiters
 from toolkit.errors import RolloutError
 
 if TYPE_CHECKING:
+    from types_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
+
     from toolkit.aws.endpoints import Description
+
+LOG_LINES = 15
+# Limit of DescribeAlarms.
+_ALARMS_PER_REQUEST = 100
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """What an apply set in motion.
+    """The changes of one apply.
 
     Attributes:
         endpoints: names of the endpoints that its plan creates or updates.
@@ -38,56 +47,57 @@ class Rollout:
 
 
 def endpoints(context: Context, outputs: Outputs, rollout: Rollout) -> None:
-    """See that each endpoint is InService on the configuration and the variants that were planned.
+    """Check that each endpoint is InService on the planned configuration and variants.
 
     Raises:
         RolloutError: some are not; with SageMaker's reasons, alarms and the end of the containers' logs.
     """
-    if not outputs.paused:
-        _raise(_differences(context, outputs.models, rollout))
+    error = None if outputs.paused else _combined(_differences(context, outputs.models, rollout))
+    if error is not None:
+        raise error
 
 
 def failed_rollouts(
-    context: Context, models: Mapping[str, DeployedModel], rollout: Rollout, complaint: str
+    context: Context, models: Mapping[str, DeployedModel], rollout: Rollout, message: str
 ) -> RolloutError | None:
-    """The error about the endpoints that Terraform complains of and that are not what was planned.
+    """The error about endpoints that Terraform's error names and that are not as planned.
 
     Args:
         context: the environment.
         models: what was planned.
-        rollout: what the apply set in motion.
-        complaint: what Terraform says.
+        rollout: what the apply changed.
+        message: Terraform's error.
     """
-    blamed = {name: model for name, model in models.items() if _names(complaint, model.endpoint_name)}
-    return _together(_differences(context, blamed, rollout))
+    named = {name: model for name, model in models.items() if _mentions(message, model.endpoint_name)}
+    return _combined(_differences(context, named, rollout))
 
 
-def _names(complaint: str, endpoint: str) -> bool:
-    return re.search(rf"(?<![\w-]){re.escape(endpoint)}(?![\w-])", complaint) is not None
+def _mentions(message: str, endpoint: str) -> bool:
+    return re.search(rf"(?<![\w-]){re.escape(endpoint)}(?![\w-])", message) is not None
 
 
 def _differences(
     context: Context, models: Mapping[str, DeployedModel], rollout: Rollout
 ) -> list[RolloutError]:
-    found = settled(context, [model.endpoint_name for model in models.values()])
+    descriptions = waiters.wait_until_stable(context, [model.endpoint_name for model in models.values()])
     errors = []
     for name, model in models.items():
-        endpoint = found.get(model.endpoint_name)
-        text = _difference(model, endpoint, rollout)
-        if text is not None:
+        endpoint = descriptions.get(model.endpoint_name)
+        difference = _difference(model, endpoint, rollout)
+        if difference is not None:
             details = _details(context, model, endpoint, rollout)
             remedy = f"correct {context.environment.file} and apply again; the endpoint is left as it is"
-            errors.append(RolloutError(text, where=f"models.{name}", details=details, remedy=remedy))
+            errors.append(RolloutError(difference, where=f"models.{name}", details=details, remedy=remedy))
     return errors
 
 
-def _difference(model: DeployedModel, found: Description | None, rollout: Rollout) -> str | None:
-    """What is not as planned about an endpoint, in one sentence; None if all is."""
+def _difference(model: DeployedModel, endpoint: Description | None, rollout: Rollout) -> str | None:
+    """How an endpoint differs from the plan, in one sentence; None if it does not."""
     name = model.endpoint_name
-    if found is None:
+    if endpoint is None:
         return f"endpoint {name} does not exist"
-    status, configuration = found["EndpointStatus"], found.get("EndpointConfigName")
-    variants = sorted(variant["VariantName"] for variant in found.get("ProductionVariants", []))
+    status, configuration = endpoint["EndpointStatus"], endpoint.get("EndpointConfigName")
+    variants = sorted(variant["VariantName"] for variant in endpoint.get("ProductionVariants", []))
     if status != "InService":
         return f"endpoint {name} is {status}"
     if configuration != model.endpoint_config_name:
@@ -97,51 +107,88 @@ def _difference(model: DeployedModel, found: Description | None, rollout: Rollou
         )
     if variants != sorted(model.variant_names):
         return f"endpoint {name} has the variants {variants}, not {model.variant_names}"
-    # A reason stays until the next update: one of an earlier apply says nothing about this one.
-    if found.get("FailureReason") and name in rollout.endpoints:
-        return f"endpoint {name} is on {configuration} as planned, but SageMaker says that its update failed"
+    # SageMaker keeps a reason until the next update, so only an endpoint updated now can have a new one.
+    if endpoint.get("FailureReason") and name in rollout.endpoints:
+        return f"endpoint {name} is on {configuration} as planned, but SageMaker reports a failed update"
     return None
 
 
 def _details(
-    context: Context, model: DeployedModel, found: Description | None, rollout: Rollout
+    context: Context, model: DeployedModel, endpoint: Description | None, rollout: Rollout
 ) -> list[str]:
-    reason = found.get("FailureReason") if found else None
+    reason = endpoint.get("FailureReason") if endpoint else None
     since = rollout.since if model.endpoint_name in rollout.endpoints else None
     return [
         *([f"reason: {reason}"] if reason else []),
-        *evidence.alarms(context.access, model.alarm_names, since),
-        f"serves now: {_serving(found)}",
-        *evidence.log(context.access, model.endpoint_name, since),
+        *alarm_lines(context.access, model.alarm_names, since),
+        f"serves now: {_serving(endpoint)}",
+        *log_lines(context.access, model.endpoint_name, since),
     ]
 
 
-def _serving(found: Description | None) -> str:
-    if found is None or found["EndpointStatus"] == "Failed":
+def _serving(endpoint: Description | None) -> str:
+    if endpoint is None or endpoint["EndpointStatus"] == "Failed":
         return "nothing"
-    if found["EndpointStatus"] == STUCK:
-        return f"a mix of {found.get('EndpointConfigName')} and of what its last update was to bring"
-    return str(found.get("EndpointConfigName"))
+    if endpoint["EndpointStatus"] == STUCK:
+        return f"a mix of {endpoint.get('EndpointConfigName')} and the configuration of its last update"
+    return str(endpoint.get("EndpointConfigName"))
 
 
-def _raise(errors: list[RolloutError]) -> None:
-    error = _together(errors)
-    if error is not None:
-        raise error
-
-
-def _together(errors: Iterable[RolloutError]) -> RolloutError | None:
-    """One error for all: the only one itself, or one that shows each of several whole."""
-    all_errors = list(errors)
-    if len(all_errors) < 2:
-        return all_errors[0] if all_errors else None
+def _combined(errors: Iterable[RolloutError]) -> RolloutError | None:
+    """One error for all: the only one itself, or one with each of several in its details."""
+    errors = list(errors)
+    if len(errors) < 2:
+        return errors[0] if errors else None
     lines = [
         line
-        for error in all_errors
+        for error in errors
         for line in (f"{error.where}: {error.message}", *(f"  {detail}" for detail in error.details))
     ]
     return RolloutError(
-        f"{len(all_errors)} endpoints do not serve what was planned",
-        details=lines,
-        remedy=all_errors[0].remedy,
+        f"{len(errors)} endpoints do not serve what was planned", details=lines, remedy=errors[0].remedy
     )
+
+
+def alarm_lines(access: AwsAccess, names: Sequence[str], since: datetime | None) -> list[str]:
+    """A line for each alarm that fires, or has fired since then.
+
+    An alarm on the new fleet is OK again once that fleet is gone; its history shows that it fired.
+    """
+    if not names:
+        return []
+    try:
+        response = access.cloudwatch.describe_alarms(AlarmNames=list(names[:_ALARMS_PER_REQUEST]))
+        return [line for alarm in response["MetricAlarms"] for line in _fired(access, alarm, since)]
+    except ClientError as error:
+        return [f"cannot read the alarms: {error}"]
+
+
+def log_lines(access: AwsAccess, endpoint: str, since: datetime | None) -> list[str]:
+    """The last log lines of the containers started since then, under a heading; none if there are none."""
+    try:
+        lines = logs.tail(access, f"/aws/sagemaker/Endpoints/{endpoint}", LOG_LINES, created=since)
+    except ClientError as error:
+        return [f"cannot read the containers' log: {error}"]
+    whose = "the new containers'" if since else "the containers'"
+    return [f"{whose} last log lines:", *(f"  {line}" for line in lines)] if lines else []
+
+
+def _fired(access: AwsAccess, alarm: MetricAlarmTypeDef, since: datetime | None) -> list[str]:
+    name = alarm["AlarmName"]
+    if alarm["StateValue"] == "ALARM":
+        return [_alarm_line(alarm, alarm["StateUpdatedTimestamp"], alarm.get("StateReason", ""))]
+    if since is None:
+        return []
+    history = access.cloudwatch.describe_alarm_history(
+        AlarmName=name, HistoryItemType="StateUpdate", StartDate=since, ScanBy="TimestampDescending"
+    )
+    for item in history["AlarmHistoryItems"]:
+        state: dict[str, Any] = json.loads(item["HistoryData"]).get("newState", {})
+        if state.get("stateValue") == "ALARM":
+            return [_alarm_line(alarm, item["Timestamp"], state.get("stateReason", ""))]
+    return []
+
+
+def _alarm_line(alarm: MetricAlarmTypeDef, moment: datetime, reason: str) -> str:
+    about = f"{alarm.get('MetricName', 'metrics')}, threshold {alarm.get('Threshold', 'none')}"
+    return f"alarm {alarm['AlarmName']} ({about}) fired at {moment:%H:%M:%S %Z}: {reason}"

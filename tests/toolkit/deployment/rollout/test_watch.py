@@ -12,7 +12,8 @@ from tests.support.cloud import PATIENT, Engine, Hosting, eventually
 from tests.support.contexts import heard
 from tests.support.patience import HANG_SECONDS
 from toolkit.aws.access import AwsAccess
-from toolkit.deployment.rollout.watch import Pace, watching
+from toolkit.deployment.rollout.waiters import Pace
+from toolkit.deployment.rollout.watch import watching
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_what_cannot_be_asked_is_told_and_does_no_harm(
     hosting: Hosting, endpoint: str, nobody: AwsAccess
 ) -> None:
     with watching(nobody, {"m": endpoint}) as states:
-        eventually(lambda: states() == {"m": "SageMaker can't be asked (ClientError)"})
+        eventually(lambda: states() == {"m": "cannot reach SageMaker (ClientError)"})
         _allow(hosting, nobody)
         eventually(lambda: states() == {"m": "InService"})
 
@@ -65,7 +66,7 @@ def test_credentials_that_are_gone_do_no_harm(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(name, os.devnull)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with watching(AwsAccess("us-east-1", "123456789012"), {"m": "e"}) as states:
-        eventually(lambda: states() == {"m": "SageMaker can't be asked (NoCredentialsError)"})
+        eventually(lambda: states() == {"m": "cannot reach SageMaker (NoCredentialsError)"})
 
 
 def test_an_endpoint_that_is_not_there_has_no_state(account: AwsAccess) -> None:

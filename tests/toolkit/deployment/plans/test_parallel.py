@@ -1,0 +1,62 @@
+"""Plans of several environments as one: the worst decides, and one comment has room for all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.policy import quiet
+from toolkit.deployment.plans import parallel
+from toolkit.deployment.plans.parallel import Planned
+from toolkit.errors import ToolkitError
+from toolkit.project import Project
+
+
+def planned(name: str, exit_code: int = 0, *, dangers: int = 0) -> Planned:
+    data = {"summary": "1 to add", "dangers": [{}] * dangers} if exit_code in (0, 3) else None
+    return Planned(name, exit_code, f"{name}: 1 to add" if data else "", "error: why" * bool(exit_code), data)
+
+
+@pytest.mark.parametrize(
+    ("codes", "worst"), [((0, 3, 0), 3), ((3, 9, 2), 9), ((1, 9), 1), ((5, 130), 130), ((2, 4), 4)]
+)
+def test_the_exit_code_is_that_of_the_worst(codes: tuple[int, ...], worst: int) -> None:
+    with pytest.raises(ToolkitError) as raised:
+        parallel.raise_for_worst([planned(f"e{n}", code) for n, code in enumerate(codes)])
+    assert raised.value.exit_code == worst
+    assert ToolkitError.exit_code == 1
+
+
+def test_all_good_is_good() -> None:
+    parallel.raise_for_worst([planned("a"), planned("b")])
+
+
+def test_a_name_that_leads_elsewhere_touches_nothing_there(tmp_path: Path) -> None:
+    project = Project(tmp_path / "checkout")
+    elsewhere = tmp_path / "plan.json"
+    elsewhere.write_text("somebody else's")
+    (project.build / "x").mkdir(parents=True)
+    (refused,) = parallel.plan(project, quiet(), ["../.."], 1, 0)
+    assert refused.exit_code == 2
+    assert "'../..' is not a valid environment name" in refused.error
+    assert elsewhere.read_text() == "somebody else's"
+
+
+def test_the_table_is_last_and_tells_failures_and_dangers() -> None:
+    text = parallel.as_text([planned("a", dangers=2), planned("longer", 5)])
+    assert "longer: no plan\nerror: why" in text
+    assert text.endswith("a       1 to add, 2 DANGERS\nlonger  no plan (exit 5)")
+
+
+def test_a_comment_has_all_tables_and_as_much_else_as_fits(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    names = [f"env{number}" for number in range(10)]
+    for name in names:
+        project.environment_build(name).mkdir(parents=True)
+        (project.environment_build(name) / "plan.md").write_text(f"<!-- {name} -->" + "x" * 30_000)
+    comment = parallel.as_markdown(project, [planned(name) for name in names])
+    assert len(comment.encode()) <= 65_536
+    assert all(f"| `{name}` | 1 to add |" in comment for name in names)
+    assert "<!-- env0 -->" in comment
+    assert "`env9`: build/env9/plan.md has the rest" in comment

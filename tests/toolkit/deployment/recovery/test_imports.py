@@ -1,0 +1,188 @@
+"""What an apply that was cut off has left: found by name and tags, taken back or removed."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.contexts import opened
+from toolkit.aws.access import AwsAccess
+from toolkit.deployment.context import Context
+from toolkit.deployment.recovery import cleanup, imports
+from toolkit.terraform import Change, Counts, Plan
+
+ROLE = "arn:aws:iam::123456789012:role/HuggingfaceExecuteRole"
+IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/llama-cpp:server-sagemaker-cpu-v1"
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+ALLOW = {"Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": "*"}
+
+
+def tags(env: str) -> list[dict[str, str]]:
+    """Those of the stack's default_tags."""
+    ours = {"managed-by": "terraform", "stack": "inference", "environment": env, "team": "x"}
+    return [{"Key": key, "Value": value} for key, value in ours.items()]
+
+
+Open = Callable[[str], Context]
+
+
+@pytest.fixture
+def context(account: AwsAccess, tmp_path: Path) -> Open:
+    """Opens an environment that has the model `m.x`."""
+    return functools.cache(lambda env: opened(tmp_path / env, account, ("m.x",), env).context)
+
+
+def plan(*addresses: str, action: str = "create") -> Plan:
+    changes = tuple(Change(address, action, address.split(".")[-2]) for address in addresses)
+    return Plan(Path("plan"), True, False, Counts(), changes, ())
+
+
+def model(account: AwsAccess, name: str, env: str | None) -> None:
+    account.sagemaker.create_model(
+        ModelName=name,
+        ExecutionRoleArn=ROLE,
+        PrimaryContainer={"Image": IMAGE},
+        Tags=tags(env) if env else [],  # type: ignore[arg-type]
+    )
+
+
+def role(account: AwsAccess, env: str) -> None:
+    name = f"llm-{env}-gateway"
+    account.iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST, Tags=tags(env))  # type: ignore[arg-type]
+
+
+MODEL = 'module.endpoint["m.x"].aws_sagemaker_model.this["{}"]'
+
+
+def test_what_a_plan_would_make_a_second_time_is_adopted(
+    account: AwsAccess, context: Open, tmp_path: Path
+) -> None:
+    model(account, "llm-adopt-m-x-0a", "adopt")
+    account.iam.create_role(RoleName="llm-adopt-gateway", AssumeRolePolicyDocument=TRUST, Tags=tags("adopt"))  # type: ignore[arg-type]
+    account.logs.create_log_group(logGroupName="/aws/lambda/llm-adopt-gateway")
+    api_tags = {each["Key"]: each["Value"] for each in tags("adopt")}
+    api = account.apigateway.create_rest_api(name="llm-adopt", tags=api_tags)["id"]
+    plans = {
+        name: account.apigateway.create_usage_plan(name=name, tags=api_tags)["id"]
+        for name in ("llm-adopt", "llm-adopt-partner-a")
+    }
+    found = imports.find(
+        context("adopt"),
+        plan(
+            MODEL.format("0a"),
+            MODEL.format("0b"),  # not there
+            'module.endpoint["m.x"].aws_sagemaker_endpoint.this[0]',
+            'module.api.aws_iam_role.function["gateway"]',
+            'module.api.aws_cloudwatch_log_group.this["gateway"]',
+            "module.api.aws_lambda_function.gateway[0]",
+            "module.api.aws_api_gateway_rest_api.this[0]",
+            "module.api.aws_api_gateway_stage.this[0]",
+            'module.api.aws_api_gateway_usage_plan.this["default"]',
+            'module.api.aws_api_gateway_usage_plan.this["partner-a"]',
+            "module.somewhere.aws_else.this[0]",
+        ),
+    )
+    written = json.loads(imports.write(found, tmp_path).read_text())["imports"]
+    assert written == {
+        "aws_sagemaker_model": [{"id": "llm-adopt-m-x-0a", "model": "m.x", "key": "0a"}],
+        "aws_iam_role": [{"id": "llm-adopt-gateway", "model": None, "key": "gateway"}],
+        "api_log_group": [{"id": "/aws/lambda/llm-adopt-gateway", "model": None, "key": "gateway"}],
+        "aws_api_gateway_rest_api": [{"id": api, "model": None, "key": "0"}],
+        "aws_api_gateway_usage_plan": [
+            {"id": plans["llm-adopt"], "model": None, "key": "default"},
+            {"id": plans["llm-adopt-partner-a"], "model": None, "key": "partner-a"},
+        ],
+    }
+    assert "importing sagemaker model llm-adopt-m-x-0a" in imports.describe(found)[0]
+
+
+@pytest.mark.parametrize("env", [None, "other"])
+def test_others_things_are_left_alone(account: AwsAccess, context: Open, env: str | None) -> None:
+    name = f"llm-mine-m-x-{env or 'untagged'}".lower()
+    model(account, name, env)
+    address = MODEL.format(name.rpartition("-")[2])
+    assert imports.find(context("mine"), plan(address)) == []
+    assert cleanup.find(context("mine"), {}) == []
+
+
+def test_what_is_in_the_state_is_not_asked_about(account: AwsAccess, context: Open) -> None:
+    model(account, "llm-known-m-x-0a", "known")
+    assert imports.find(context("known"), plan(MODEL.format("0a"), action="update")) == []
+
+
+def test_what_a_destroy_has_left_is_named_and_removed(account: AwsAccess, context: Open) -> None:
+    model(account, "llm-rest-m-x-0a", "rest")
+    model(account, "llm-rest-m-x-0b", "rest")
+    model(account, "llm-rest-eu-m-x-0a", "rest-eu")  # of the environment `rest-eu`, whose prefix is longer
+    role(account, "rest")
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [ALLOW]})
+    account.iam.put_role_policy(RoleName="llm-rest-gateway", PolicyName="run", PolicyDocument=policy)
+    opened = context("rest")
+    known = {"aws_sagemaker_model": frozenset({"llm-rest-m-x-0b"})}
+    assert [str(each) for each in cleanup.find(opened, known)] == [
+        "model llm-rest-m-x-0a",
+        "role llm-rest-gateway",
+    ]
+    for each in cleanup.find(opened, {}):
+        each.remove()
+    assert cleanup.find(opened, {}) == []
+    assert account.sagemaker.describe_model(ModelName="llm-rest-eu-m-x-0a")
+
+
+def scaled(account: AwsAccess, env: str, variant: str, project: str = "llm") -> str:
+    """A scalable target with a policy, which has alarms of its own, and a schedule."""
+    resource = f"endpoint/{project}-{env}-m-x/variant/{variant}"
+    key: Any = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": resource,
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+    labels = {each["Key"]: each["Value"] for each in tags(env)}
+    account.autoscaling.register_scalable_target(**key, MinCapacity=1, MaxCapacity=4, Tags=labels)
+    metric: Any = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}
+    account.autoscaling.put_scaling_policy(
+        **key,
+        PolicyName="tracking",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={
+            "TargetValue": 8,
+            "PredefinedMetricSpecification": metric,
+        },
+    )
+    account.autoscaling.put_scheduled_action(
+        **key,
+        ScheduledActionName="day",
+        Schedule="cron(0 8 * * ? *)",
+        ScalableTargetAction={"MinCapacity": 2},
+    )
+    return resource
+
+
+def test_what_scales_endpoints_that_the_state_does_not_know_goes_too(
+    account: AwsAccess, context: Open
+) -> None:
+    left, known = (scaled(account, "scaled", variant) for variant in ("Left", "Known"))
+    neighbours = {
+        scaled(account, "scaled-eu", "Other"),
+        scaled(account, "scaled", "Other", project="other"),
+    }
+    opened = context("scaled")
+    found = cleanup.find(opened, {"aws_appautoscaling_target": frozenset({known})})
+    assert [str(each) for each in found] == [f"scalable target {left}"]
+    for _ in range(2):  # as somebody else may have done it meanwhile
+        found[0].remove()
+
+    autoscaling = account.autoscaling
+    targets = autoscaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    policies = autoscaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+    actions = autoscaling.describe_scheduled_actions(ServiceNamespace="sagemaker")["ScheduledActions"]
+    for rows in (targets, policies, actions):
+        there = {each["ResourceId"] for each in rows if "-scaled-" in each["ResourceId"]}
+        assert there == {known, *neighbours}
+    alarms = account.cloudwatch.describe_alarms(AlarmNamePrefix=f"TargetTracking-{left}")["MetricAlarms"]
+    assert alarms == []

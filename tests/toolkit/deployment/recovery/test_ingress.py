@@ -1,0 +1,160 @@
+"""What an apply that was cut off has left in front of an API: domain, record, firewall."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.contexts import Opened, opened
+from tests.support.front import CERTIFICATE, Front, tags
+from toolkit.aws.access import AwsAccess
+from toolkit.deployment.context import Context
+from toolkit.deployment.recovery import cleanup, imports
+from toolkit.terraform import Change, Counts, Plan
+
+pytestmark = pytest.mark.slow
+ADDRESSES = (
+    "module.api.aws_api_gateway_domain_name.this[0]",
+    "module.api.aws_api_gateway_base_path_mapping.this[0]",
+    "module.api.aws_route53_record.domain[0]",
+    "module.api.aws_wafv2_web_acl.this[0]",
+    "module.api.aws_wafv2_web_acl_association.stage[0]",
+)
+PLAN = Plan(
+    Path("plan"),
+    has_changes=True,
+    destroy=False,
+    counts=Counts(),
+    changes=tuple(Change(address, "create", address.split(".")[2]) for address in ADDRESSES),
+    drift=(),
+)
+
+
+Make = Callable[..., "Facing"]
+
+
+@dataclass
+class Facing:
+    """An environment whose file has a domain with a record and a firewall, and what makes them."""
+
+    opened: Opened
+    front: Front
+
+    @property
+    def context(self) -> Context:
+        """The environment's."""
+        return self.opened.context
+
+
+@pytest.fixture
+def facing(account: AwsAccess, tmp_path: Path) -> Make:
+    """Opens such environments."""
+
+    def make(env: str, base_path: str = "", access: AwsAccess = account) -> Facing:
+        front = Front(account, f"llm-{env}", f"{env}.example.com", base_path)
+        domain = {
+            "name": front.name,
+            "certificate_arn": CERTIFICATE,
+            "hosted_zone_id": front.zone,
+            "base_path": base_path,
+        }
+        further = f"api: {json.dumps({'domain': domain, 'waf': {}})}\n"
+        return Facing(opened(tmp_path / env, access, env=env, further=further), front)
+
+    return make
+
+
+def adopted(facing: Facing, directory: Path) -> dict[str, list[str]]:
+    """Ids of what would be adopted, by `import` block."""
+    written = imports.write(imports.find(facing.context, PLAN), directory).read_text()
+    return {kind: [each["id"] for each in found] for kind, found in json.loads(written)["imports"].items()}
+
+
+@pytest.mark.parametrize("base_path", ["", "models"])
+def test_it_is_adopted_under_terraforms_ids(facing: Make, tmp_path: Path, base_path: str) -> None:
+    env = f"fa{base_path}"
+    of = facing(env, base_path)
+    front = of.front
+    assert adopted(of, tmp_path) == {}
+    front.record(front.domain(tags(env)))
+    front.mapping(tags(env))
+    assert adopted(of, tmp_path) == {
+        "aws_api_gateway_domain_name": [front.name],
+        "aws_api_gateway_base_path_mapping": [f"{front.name}/{base_path}"],
+        "aws_route53_record": [f"{front.zone}_{front.name}_A"],
+    }
+    web_acl = front.firewall(tags(env))["Id"]
+    assert adopted(of, tmp_path)["aws_wafv2_web_acl"] == [f"{web_acl}/{front.prefix}/REGIONAL"]
+
+
+def test_what_is_somebody_elses_is_left_alone(facing: Make, tmp_path: Path) -> None:
+    of = facing("fb")
+    of.front.record(of.front.domain(tags("other")))
+    of.front.mapping(tags("other"))
+    of.front.firewall(tags("other"))
+    assert adopted(of, tmp_path) == {}
+    assert cleanup.find(of.context, {}) == []
+
+
+def test_a_record_that_leads_elsewhere_is_left_alone(facing: Make, tmp_path: Path) -> None:
+    of = facing("fc")
+    of.front.domain(tags("fc"))
+    of.front.record("d-0a1b2c3d.execute-api.us-east-1.amazonaws.com")
+    assert adopted(of, tmp_path) == {"aws_api_gateway_domain_name": [of.front.name]}
+    assert [each.kind for each in cleanup.find(of.context, {})] == ["domain name"]
+
+
+def test_what_a_destroy_has_left_is_removed(facing: Make, account: AwsAccess) -> None:
+    of = facing("fd", "models")
+    front = of.front
+    front.record(front.domain(tags("fd")))
+    stage, web_acl = front.mapping(tags("fd")), front.firewall(tags("fd"))
+    account.wafv2.associate_web_acl(WebACLArn=web_acl["ARN"], ResourceArn=stage)
+    known = {"aws_api_gateway_domain_name": frozenset({front.name})}
+    assert [str(each) for each in cleanup.find(of.context, known)] == [
+        f"DNS record {front.zone}_{front.name}_A",
+        f"base path mapping {front.name}/models",
+        f"web ACL {web_acl['Id']}",
+        f"API {stage.split('/')[2]}",
+    ]
+    for each in cleanup.find(of.context, {}):
+        each.remove()
+    assert cleanup.find(of.context, {}) == []
+    assert front.left() == []
+
+
+def test_a_firewall_is_removed_once_it_protects_nothing(facing: Make, account: AwsAccess) -> None:
+    """As AWS WAF, which knows of a stage for some time after its end."""
+    of, other = facing("fe"), facing("ff")
+    other.front.domain(tags("ff"))
+    stage, web_acl = other.front.mapping(tags("ff")), of.front.firewall(tags("fe"))
+    account.wafv2.associate_web_acl(WebACLArn=web_acl["ARN"], ResourceArn=stage)
+    asked = []
+
+    def end_at_the_second(params: Mapping[str, Any], **_: Any) -> None:
+        asked.append(params["Id"])
+        if len(asked) == 2:
+            account.wafv2.disassociate_web_acl(ResourceArn=stage)
+
+    event, events = "before-parameter-build.wafv2.DeleteWebACL", account.wafv2.meta.events
+    events.register(event, end_at_the_second)
+    try:
+        (found,) = cleanup.find(of.context, {})
+        found.remove()
+    finally:
+        events.unregister(event, end_at_the_second)
+    assert asked == [web_acl["Id"]] * 2
+    assert of.front.left() == []
+
+
+def test_who_may_not_look_yet_may_plan(facing: Make, nobody: AwsAccess) -> None:
+    of = facing("fg", access=nobody)
+    assert imports.find(of.context, PLAN) == []
+    assert any("not allowed to call wafv2:ListWebACLs" in line for line in of.opened.said)
+    for address in ADDRESSES[:4]:
+        assert any(f"cannot check whether {address} exists" in line for line in of.opened.said)

@@ -1,0 +1,21 @@
+"""What an interruption marked, though it was made whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toolkit.deployment.recovery import imports
+from toolkit.terraform import Change, Counts, Plan
+
+
+def test_what_is_named_by_its_content_is_whole() -> None:
+    model = 'module.endpoint["m"].aws_sagemaker_model.this["0e5fed2e"]'
+    changes = (
+        Change(model, "replace", "aws_sagemaker_model", "tainted"),
+        Change("b", "replace", "aws_sagemaker_endpoint_configuration", "cannot_update"),
+        Change("c", "create", "aws_sagemaker_model", "tainted"),
+        # SageMaker may have ended its work on this one in any way.
+        Change("d", "replace", "aws_sagemaker_endpoint", "tainted"),
+    )
+    plan = Plan(Path("plan"), has_changes=True, destroy=False, counts=Counts(), changes=changes, drift=())
+    assert imports.spuriously_tainted(plan) == [model]

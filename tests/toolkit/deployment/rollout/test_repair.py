@@ -1,0 +1,94 @@
+"""Endpoints that an update has left between two configurations: told, and brought together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.cloud import Engine, Hosting
+from tests.support.contexts import Opened, deployed, opened, outputs, unchanged
+from tests.support.stuck import Stuck
+from toolkit.aws import endpoints
+from toolkit.aws.access import AwsAccess
+from toolkit.deployment import lifecycle
+from toolkit.deployment.outputs import DeployedModel
+from toolkit.deployment.rollout import repair, status, verify, waiters
+from toolkit.deployment.rollout.verify import Rollout
+from toolkit.errors import RolloutError
+
+NAME = "llm-stuck-m"
+
+
+@pytest.fixture
+def environment(account: AwsAccess, tmp_path: Path) -> Opened:
+    """An environment of its own, since it is applied."""
+    return opened(tmp_path, account, env="stuck")
+
+
+@pytest.fixture
+def stuck(hosting: Hosting, engine: Engine, other: Engine) -> Stuck:
+    """The endpoint of the model `m`."""
+    return Stuck(hosting, (engine, other), NAME)
+
+
+def refused(environment: Opened, model: DeployedModel, rollout: Rollout) -> RolloutError:
+    with pytest.raises(RolloutError) as caught:
+        verify.endpoints(environment.context, outputs({"m": model}), rollout)
+    return caught.value
+
+
+def test_a_stuck_endpoint_is_told_and_an_apply_of_what_was_there_before_mends_it(
+    environment: Opened, stuck: Stuck
+) -> None:
+    context = environment.context
+    updated = Rollout(frozenset({NAME}), context.access.now())
+
+    # What the apply says whose update it was.
+    failed = refused(environment, deployed(NAME, stuck.new), updated)
+    assert failed.exit_code == 6
+    assert f"endpoint {NAME} is UpdateRollbackFailed" in failed.message
+    assert "The old fleet could not be restored" in str(failed)
+    assert f"serves now: a mix of {stuck.old} and of what its last update was to bring" in str(failed)
+    assert "apply again" in str(failed)
+
+    # What is seen of it afterwards, also if what was there before is declared again.
+    before = deployed(NAME, stuck.old)
+    (seen,) = status.read(context, outputs({"m": before})).models
+    assert (seen.status, seen.as_planned) == ("UpdateRollbackFailed", False)
+    assert (seen.instances, seen.desired_instances) == (1, 2)
+    found = waiters.wait_until_stable(context, [NAME])
+    repair.warn_failed_rollbacks(context, found)
+    assert f"warning: endpoint {NAME} is UpdateRollbackFailed" in environment.said[-1]
+    assert waiters.instance_counts(context, found) == {"m": {"AllTraffic": 2}}
+
+    # What an apply has just tried it does not try again by itself.
+    assert repair.reconcile_failed_rollbacks(context, {"m": before}, updated) == updated
+    assert "bringing" not in "".join(environment.said)
+
+    # The next one has nothing to do for Terraform. Without the weights it ends as the update did.
+    nothing = unchanged(environment, {"m": before})
+    with pytest.raises(RolloutError, match="is UpdateRollbackFailed"):
+        lifecycle.deploy(context, nothing)
+    stuck.restore()
+    lifecycle.deploy(context, nothing)
+    assert f"{NAME} is UpdateRollbackFailed: bringing all of it to {stuck.old}" in environment.said
+    assert environment.said[-1] == "recorded as release 1"
+    described = endpoints.describe(context.access, NAME)
+    assert described is not None
+    assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("InService", stuck.old)
+    assert described["LastDeploymentConfig"].keys() == {"RollingUpdatePolicy"}
+    (variant,) = described["ProductionVariants"]
+    assert (variant["CurrentInstanceCount"], variant["DesiredInstanceCount"]) == (2, 2)
+
+
+def test_what_is_well_or_gone_is_left_alone(environment: Opened, hosting: Hosting, engine: Engine) -> None:
+    configuration = hosting.configuration(container=engine.container)
+    endpoint = hosting.endpoint(configuration)
+    hosting.settled(endpoint)
+    models = {"m": deployed(endpoint, "another"), "n": deployed("gone", "another")}
+    assert repair.reconcile_failed_rollbacks(environment.context, models, Rollout()) == Rollout()
+    repair.warn_failed_rollbacks(
+        environment.context, waiters.wait_until_stable(environment.context, [endpoint, "gone"])
+    )
+    assert environment.said == []

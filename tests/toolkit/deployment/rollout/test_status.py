@@ -1,0 +1,69 @@
+"""What runs of an environment, as SageMaker says it."""
+
+from __future__ import annotations
+
+from tests.support.cloud import PATIENT, Engine, Hosting, eventually
+from tests.support.contexts import Opened, deployed, heard, outputs
+from toolkit.deployment.rollout import status
+
+
+def test_each_endpoint_as_it_is_now(environment: Opened, hosting: Hosting, other: Engine) -> None:
+    first, second, third = (
+        hosting.configuration(container=other.container, InitialInstanceCount=count, **PATIENT)
+        for count in (1, 2, 1)
+    )
+    shifting, scaling, still = (hosting.endpoint(name) for name in (first, second, third))
+    never = hosting.configuration(image="unknown")
+    failed = hosting.endpoint(never)
+    for name in (shifting, scaling, still, failed):
+        hosting.settled(name)
+    alarm = hosting.alarm("status")
+    routing = {
+        "Type": "CANARY",
+        "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 25},
+        "WaitIntervalInSeconds": 3600,
+    }
+    hosting.sagemaker.update_endpoint(
+        EndpointName=shifting,
+        EndpointConfigName=third,
+        DeploymentConfig={
+            "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing},
+            "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "status"}]},
+        },
+    )
+    models = {
+        "shifting": deployed(shifting, third),
+        "scaling": deployed(scaling, second),
+        "still": deployed(still, third),
+        "failed": deployed(failed, never),
+        "gone": deployed("gone", "planned"),
+    }
+
+    def now() -> dict[str, status.ModelStatus]:
+        return {each.model: each for each in status.read(environment.context, outputs(models)).models}
+
+    eventually(lambda: "baking" in now()["shifting"].phase)
+    other.healthy = False
+    hosting.sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName=scaling,
+        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": 3}],
+    )
+    found = now()
+    assert (found["shifting"].status, found["shifting"].as_planned) == ("Updating", False)
+    assert found["shifting"].phase == "Updating, baking, 25 % of the traffic on the new fleet"
+    assert found["scaling"].phase == "Updating, changing the number of instances"
+    assert (found["scaling"].instances, found["scaling"].desired_instances) == (2, 3)
+    assert (found["still"].phase, found["still"].as_planned) == ("InService", True)
+    assert found["still"].failure_reason is None
+    assert (found["failed"].status, found["failed"].as_planned) == ("Failed", False)
+    assert "unknown" in (found["failed"].failure_reason or "")
+    assert (found["gone"].status, found["gone"].as_planned) == ("Missing", False)
+    # So that nobody has to wait for an hour's end, short as it is here.
+    alarm.set_off("over")
+
+
+def test_paused_endpoints_are_not_asked_about(environment: Opened) -> None:
+    with heard(environment.context.access) as asked:
+        (found,) = status.read(environment.context, outputs({"m": deployed("e", "c")}, paused=True)).models
+    assert (found.status, found.as_planned) == ("Paused", True)
+    assert asked.names == []

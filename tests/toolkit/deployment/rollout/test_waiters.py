@@ -1,0 +1,139 @@
+"""Waiting until SageMaker is done."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Mapping
+from threading import Event
+from typing import Any
+
+import psutil
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.support.cloud import PATIENT, Engine, Hosting, answer, eventually
+from tests.support.contexts import Opened, heard, opened
+from tests.support.load import load
+from tests.support.patience import HANG_SECONDS
+from toolkit.aws.access import AwsAccess
+from toolkit.deployment.rollout.waiters import failed_models, wait_until_stable
+
+
+@pytest.fixture(scope="module")
+def configuration(hosting: Hosting, engine: Engine) -> str:
+    return hosting.configuration(container=engine.container, **PATIENT)
+
+
+@pytest.fixture(scope="module")
+def still(hosting: Hosting, configuration: str) -> str:
+    """An endpoint that is in service."""
+    name = hosting.endpoint(configuration)
+    hosting.settled(name)
+    return name
+
+
+@pytest.fixture(scope="module")
+def broken(hosting: Hosting) -> str:
+    """The endpoint of the model `m`, which failed."""
+    name = hosting.endpoint(hosting.configuration(image="unknown"), "llm-x-m")
+    hosting.settled(name)
+    return name
+
+
+def test_what_stands_still_is_not_waited_for(environment: Opened, still: str, broken: str) -> None:
+    with heard(environment.context.access) as asked:
+        found = wait_until_stable(environment.context, [still, broken, "gone"])
+    assert {name: known["EndpointStatus"] for name, known in found.items()} == {
+        still: "InService",
+        broken: "Failed",
+    }
+    assert asked.names == [still, broken, "gone"]
+    assert environment.said == []
+
+
+def test_what_moves_is_waited_for_with_a_line_for_each_change(
+    environment: Opened, hosting: Hosting, configuration: str, still: str, other: Engine
+) -> None:
+    name = hosting.endpoint(configuration)
+    hosting.settled(name)
+    finish = Event()
+    alarm = hosting.alarm("settle")
+
+    def slow(handler: Any, _: Mapping[str, Any]) -> None:
+        finish.wait(HANG_SECONDS)
+        answer(handler, 200, b"{}")
+
+    def course(told: Mapping[str, Any]) -> None:
+        """What happens at each stage, once it was told; the new fleet goes when it has answered."""
+        if told["EndpointStatus"] == "RollingBack":
+            finish.set()
+        elif "Baking" in json.dumps(told.get("PendingDeploymentSummary"), default=str):
+            eventually(lambda: bool(other.requests))
+            alarm.set_off()
+        elif told["EndpointStatus"] == "Updating":
+            other.healthy = True
+
+    other.healthy, other.behaviour = False, slow
+    routing = {
+        "Type": "CANARY",
+        "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50},
+        "WaitIntervalInSeconds": 3600,
+    }
+    hosting.sagemaker.update_endpoint(
+        EndpointName=name,
+        EndpointConfigName=hosting.configuration(container=other.container, **PATIENT),
+        DeploymentConfig={
+            "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing},
+            "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "settle"}]},
+        },
+    )
+    with load(hosting.aws, name), heard(environment.context.access) as asked:
+        asked.then = lambda told: course(told) if told["EndpointName"] == name else None
+        found = wait_until_stable(environment.context, [still, name])
+    assert found[name]["EndpointStatus"] == "InService"
+    assert found[name]["EndpointConfigName"] == configuration
+    first, *lines = environment.said
+    assert first == "waiting for SageMaker …"
+    assert [line for line in lines if lines.count(line) > 1] == []
+    assert lines[0] == (f"{name}: Updating, starting instances, 0 % of the traffic on the new fleet")
+    assert f"{name}: Updating, baking, 50 % of the traffic on the new fleet" in lines
+    assert lines[-1].startswith(f"{name}: RollingBack, ")
+    assert asked.names.count(still) == 1
+
+
+def test_one_that_goes_meanwhile_is_gone(
+    environment: Opened, account: AwsAccess, hosting: Hosting, configuration: str
+) -> None:
+    name = hosting.endpoint(configuration)
+    hosting.settled(name)
+    with urllib.request.urlopen(f"{account.endpoint_url}/_toolkit/status") as status:
+        running = json.load(status)["processes"]
+    (pid,) = [each["pid"] for each in running if each["name"].startswith(f"{name}/")]
+    process = psutil.Process(pid)
+    process.suspend()  # it hears that it is to end when it goes on
+    hosting.sagemaker.delete_endpoint(EndpointName=name)
+    with heard(environment.context.access) as asked:
+        asked.then = lambda _: process.resume() if process.is_running() else None
+        assert wait_until_stable(environment.context, [name]) == {}
+    assert f"{name}: Deleting" in environment.said
+
+
+def test_another_refusal_is_not_taken_for_missing(
+    nobody: AwsAccess, tmp_path_factory: pytest.TempPathFactory, still: str
+) -> None:
+    environment = opened(tmp_path_factory.mktemp("nobody"), nobody)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        wait_until_stable(environment.context, [still])
+
+
+def test_a_name_that_cannot_be_is_not_taken_for_missing(environment: Opened) -> None:
+    with pytest.raises(ClientError, match="ValidationException"):
+        wait_until_stable(environment.context, ["not_a_name"])
+
+
+def test_failed_endpoints_are_told_by_their_models(environment: Opened, still: str, broken: str) -> None:
+    context = environment.context
+    found = wait_until_stable(context, [still, broken])
+    assert failed_models(context, found) == ["m"]
+    assert failed_models(context, {"llm-x-m": found[still], "llm-x-n": found[still]}) == []

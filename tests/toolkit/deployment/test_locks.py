@@ -1,0 +1,129 @@
+"""One command at a time on an environment, whatever becomes of the command."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.checkout import ROOT
+from tests.support.patience import HANG_SECONDS
+from tests.support.policy import quiet
+from toolkit.deployment import locks
+from toolkit.deployment.context import Context
+from toolkit.environment import load
+from toolkit.errors import StateError
+from toolkit.project import Project
+
+# A command that works on the environment, by way of a program that would outlive it.
+COMMAND = """
+import os, sys
+from pathlib import Path
+from tests.toolkit.deployment.test_locks import context
+from toolkit.deployment import locks
+from toolkit.terraform import process
+sys.argv = ["toolkit", "apply"]
+checkout = Path(os.environ["CHECKOUT"])
+lasting = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+program = process.Invocation([sys.executable, "-c", lasting], checkout, dict(os.environ))
+with locks.exclusive(context(checkout)):
+    tell = lambda line: print(line, flush=True)
+    process.run(program, output=checkout / "output", on_line=tell, on_tick=lambda _: None)
+"""
+
+
+def context(checkout: str | Path, timeout: int = 0) -> Context:
+    """An environment of which nothing is asked but its name."""
+    project = Project(Path(checkout))
+    environment = load(Project(ROOT), "local")
+    return Context(project, environment, None, quiet(), None, timeout)  # type: ignore[arg-type]
+
+
+@dataclass
+class Holder:
+    """A command at work."""
+
+    process: subprocess.Popen[str]
+    terraform: int
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[Holder]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMMAND],
+        env={**os.environ, "CHECKOUT": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    made = Holder(process, int(process.stdout.readline()))
+    yield made
+    process.kill()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(made.terraform, signal.SIGKILL)
+    process.communicate()
+
+
+def refusal(of: Context) -> str:
+    with pytest.raises(StateError) as raised, locks.exclusive(of):
+        pytest.fail("the environment is in use")
+    return str(raised.value)
+
+
+def test_a_second_command_is_told_who_works(tmp_path: Path, holder: Holder) -> None:
+    said = refusal(context(tmp_path))
+    assert f"`toolkit apply` (process {holder.process.pid}) since" in said
+    assert locks.is_busy(context(tmp_path))
+    holder.process.kill()
+    os.kill(holder.terraform, signal.SIGKILL)
+    with locks.exclusive(context(tmp_path, timeout=int(HANG_SECONDS))):
+        pass
+    assert not locks.is_busy(context(tmp_path))
+
+
+def test_the_account_is_worked_on_by_one_command_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = threading.Event()
+
+    def second() -> None:
+        with locks.account(context(tmp_path, timeout=int(HANG_SECONDS))):
+            free.set()
+
+    waiting = threading.Thread(target=second)
+    with locks.account(context(tmp_path)):
+        waiting.start()
+        # Who waits for nothing is told at once.
+        monkeypatch.setattr(locks, "ACCOUNT_SECONDS", 0)
+        with pytest.raises(StateError, match="in use"), locks.account(context(tmp_path)):
+            pytest.fail("the account is in use")
+        # An environment is not the account.
+        with locks.exclusive(context(tmp_path)):
+            assert not free.is_set()
+    waiting.join(HANG_SECONDS)
+    assert free.is_set()
+
+
+def test_a_lock_that_is_not_signed_is_somebodys(tmp_path: Path, holder: Holder) -> None:
+    for note in ("", "[]", "{}", '{"pid": "x", "command": "a", "since": "b"}'):
+        locks.lock_file(context(tmp_path)).write_text(note)
+        assert "in use on this machine: another command" in refusal(context(tmp_path))
+
+
+def test_the_lock_outlives_a_killed_command_for_as_long_as_its_terraform(
+    tmp_path: Path, holder: Holder
+) -> None:
+    holder.process.kill()
+    holder.process.wait()
+    assert "was killed; its Terraform is still finishing" in refusal(context(tmp_path))
+    os.kill(holder.terraform, signal.SIGKILL)
+    with locks.exclusive(context(tmp_path, timeout=int(HANG_SECONDS))):
+        pass

@@ -1,0 +1,112 @@
+"""Releases in a bucket: numbered, complete, unchanged."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from toolkit.aws.access import AwsAccess
+from toolkit.deployment.releases import Release, Releases
+from toolkit.errors import InputError, StateError
+
+pytestmark = pytest.mark.slow
+
+
+def releases_in(account: AwsAccess, bucket: str, env: str = "dev") -> Releases:
+    account.s3.create_bucket(Bucket=bucket)
+    return Releases(account, bucket, env)
+
+
+def release_of(content: bytes, **changes: object) -> Release:
+    plain = Release(
+        number=0,
+        created_at="2026-11-22T12:00:00+00:00",
+        created_by="arn:aws:iam::123456789012:user/ana",
+        action="apply",
+        commit="0" * 40,
+        uncommitted=False,
+        plan_digest="1" * 64,
+        variables='description = "名前 ${x}"\n',
+        packages={"gateway.zip": hashlib.sha256(content).hexdigest()},
+        endpoints={"llm-dev-a": "llm-dev-a-0123"},
+        smoke_test="passed",
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def recorded(releases: Releases, directory: Path, content: bytes = b"zip one", **changes: object) -> Release:
+    package = directory / "gateway.zip"
+    package.write_bytes(content)
+    return releases.record(release_of(content, **changes), {"gateway.zip": package})
+
+
+def test_numbered_from_one_and_read_back_whole(account: AwsAccess, tmp_path: Path) -> None:
+    releases = releases_in(account, "releases-numbered")
+    assert releases.latest() is None
+    first = recorded(releases, tmp_path)
+    second = recorded(releases, tmp_path, action="rollback to 1")
+    assert (first.number, second.number) == (1, 2)
+    assert releases.list() == [second, first]
+    assert releases.get(1) == first
+    assert releases.latest() == second
+    with pytest.raises(InputError, match="no release 3"):
+        releases.get(3)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"number": 1}', b"\xff"])
+def test_a_damaged_record_is_told_and_does_not_keep_the_next_from_being_made(
+    account: AwsAccess, tmp_path: Path, content: bytes
+) -> None:
+    releases = releases_in(account, f"releases-damaged-{hashlib.sha256(content).hexdigest()[:8]}")
+    recorded(releases, tmp_path)
+    account.s3.put_object(Bucket=releases.bucket, Key="dev/releases/000001.json", Body=content)
+    account.s3.put_object(Bucket=releases.bucket, Key="dev/releases/000001.json.bak", Body=b"kept")
+    for look in (releases.latest, releases.list, lambda: releases.get(1)):
+        with pytest.raises(StateError, match="cannot read release 1") as caught:
+            look()
+        assert caught.value.where == f"s3://{releases.bucket}/dev/releases/000001.json"
+    assert recorded(releases, tmp_path).number == 2
+
+
+def test_environments_do_not_see_each_others(account: AwsAccess, tmp_path: Path) -> None:
+    dev = releases_in(account, "releases-shared")
+    recorded(dev, tmp_path)
+    assert Releases(account, "releases-shared", "de").list() == []
+
+
+def test_a_taken_number_is_passed_over(account: AwsAccess, tmp_path: Path) -> None:
+    # Another machine recorded its release between our look and our write.
+    releases = releases_in(account, "releases-raced")
+    first = recorded(releases, tmp_path)
+    assert not releases._create(replace(first, action="late"))
+    assert releases.get(1).action == "apply"
+
+
+def test_packages_are_put_back_as_they_were(account: AwsAccess, tmp_path: Path) -> None:
+    releases = releases_in(account, "releases-packages")
+    release = recorded(releases, tmp_path, content=b"the zip of then")
+    elsewhere = tmp_path / "elsewhere"
+    releases.restore_packages(release, elsewhere)
+    assert (elsewhere / "gateway.zip").read_bytes() == b"the zip of then"
+    (elsewhere / "gateway.zip").write_bytes(b"tampered")
+    releases.restore_packages(release, elsewhere)
+    assert (elsewhere / "gateway.zip").read_bytes() == b"the zip of then"
+
+
+def test_a_package_that_was_changed_in_the_bucket_is_refused(account: AwsAccess, tmp_path: Path) -> None:
+    releases = releases_in(account, "releases-changed")
+    release = recorded(releases, tmp_path)
+    account.s3.put_object(
+        Bucket="releases-changed", Key=releases._package_key(release.packages["gateway.zip"]), Body=b"other"
+    )
+    with pytest.raises(StateError, match="was changed"):
+        releases.restore_packages(release, tmp_path / "elsewhere")
+
+
+def test_what_a_later_version_added_is_left_out() -> None:
+    release = release_of(b"x")
+    later = release.to_json().replace('"action"', '"from_the_future": 1,\n"action"')
+    assert Release.from_json(later) == release

@@ -1,0 +1,46 @@
+"""What becomes a release, and what is one already."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from tests.support.contexts import Opened, outputs
+from toolkit.aws import state_bucket
+from toolkit.deployment import releases
+from toolkit.packaging import Package
+
+
+def recorded(environment: Opened, variables: str, code: bytes, *, changed: bool) -> int | None:
+    """The number of the release that an apply of this becomes."""
+    context = environment.context
+    build: Path = context.project.environment_build(context.environment.name)
+    build.mkdir(parents=True, exist_ok=True)
+    (build / "inference.tfvars").write_text(variables)
+    package = build / "gateway.zip"
+    package.write_bytes(code)
+    release = releases.record(
+        context,
+        outputs({}),
+        action="apply",
+        changed=changed,
+        plan_digest="0" * 64,
+        packages={package.name: Package(package, hashlib.sha256(code).hexdigest())},
+        smoke_test=None,
+    )
+    return release.number if release else None
+
+
+def test_what_an_apply_left_unrecorded_the_next_one_records(environment: Opened) -> None:
+    state_bucket.ensure(environment.context.access, environment.context.environment.state_bucket)
+    one, two = "a = 1\ninstance_counts = {}\n", "a = 2\ninstance_counts = {}\n"
+    assert recorded(environment, one, b"code", changed=True) == 1
+    assert recorded(environment, one, b"code", changed=False) is None
+    assert recorded(environment, "a = 1\ninstance_counts = { m = 3 }\n", b"code", changed=False) is None
+    # Applied by a command that was cut off before it could record it.
+    assert recorded(environment, two, b"code", changed=False) == 2
+    # Brought by `sync`.
+    assert recorded(environment, two, b"new code", changed=False) == 3
+    assert recorded(environment, two, b"new code", changed=False) is None
+    # Going back to what was there earlier is one again.
+    assert recorded(environment, one, b"code", changed=True) == 4

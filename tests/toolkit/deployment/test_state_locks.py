@@ -1,0 +1,36 @@
+"""The lock on a state, as `toolkit unlock` finds it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.contexts import Opened
+from toolkit.aws import state_bucket, state_lock
+from toolkit.deployment import locks
+from toolkit.lock_info import LockInfo
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}"])
+def test_what_is_no_lock_is_told_and_cleared(environment: Opened, content: bytes) -> None:
+    context = environment.context
+    access, file = context.access, context.environment
+    state_bucket.ensure(access, file.state_bucket)
+    state_bucket.write(access, file.state_bucket, file.state_key + state_lock.SUFFIX, content)
+    lock = locks.read(context, "inference")
+    assert lock is not None
+    (line,) = locks.explain(context, "inference", lock)
+    assert f"s3://{file.state_bucket}/{file.state_key}.tflock" in line
+    locks.clear(context, "inference", lock)
+    assert locks.read(context, "inference") is None
+
+
+def test_a_lock_that_was_taken_since_stays(environment: Opened) -> None:
+    context = environment.context
+    access, file = context.access, context.environment
+    state_bucket.ensure(access, file.state_bucket)
+    unreadable = LockInfo("", "somebody", "an operation", "an unknown time")
+    with state_lock.held(access, file.state_bucket, file.state_key, "sync"):
+        locks.clear(context, "inference", unreadable)
+        lock = locks.read(context, "inference")
+        assert lock is not None
+        assert lock.operation == "sync"

@@ -1,0 +1,109 @@
+"""Changes of files, as an editor makes them."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.interrupts import wait_for
+from tests.support.patience import HANG_SECONDS
+from toolkit.console import Console
+from toolkit.deployment import sync
+from toolkit.errors import InputError
+
+
+class Watched:
+    """Counts the changes of a folder in a thread."""
+
+    def __init__(self, directory: Path) -> None:
+        self.count = self.looks = 0
+        self._over = False
+        self._directory = directory
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def _run(self) -> None:
+        for _ in sync.changes(self._directory):
+            if self._over:
+                return
+            self.count += 1
+
+    def stop(self) -> None:
+        self._over = True
+        (self._directory / "last.py").touch()
+        self._thread.join(HANG_SECONDS)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "watched").mkdir()
+    return tmp_path / "watched"
+
+
+@pytest.fixture
+def watched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
+    watched = Watched(folder)
+    fingerprint = sync.fingerprint
+
+    def counted(directory: Path) -> dict[Path, tuple[int, int, int]]:
+        watched.looks += 1
+        return fingerprint(directory)
+
+    monkeypatch.setattr(sync, "_LOOK_MILLISECONDS", 20)
+    monkeypatch.setattr(sync, "fingerprint", counted)
+    watched.start()
+    wait_for(lambda: watched.count == 1, "the beginning")
+    yield watched
+    watched.stop()
+
+
+def put(path: Path, text: str) -> None:
+    """In one step, so that it is one change whenever one looks."""
+    aside = path.parents[1] / "aside"
+    aside.write_text(text)
+    aside.rename(path)
+
+
+def test_each_change_is_told_and_nothing_else(folder: Path, watched: Watched) -> None:
+    put(folder / "a.py", "1")
+    wait_for(lambda: watched.count == 2, "a new file")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "a.pyc").write_text("1")
+    (folder / "b.py.swp").write_text("1")
+    looks = watched.looks
+    wait_for(lambda: watched.looks > looks + 2, "looks without a change")
+    assert watched.count == 2
+    put(folder / "a.py", "22")
+    wait_for(lambda: watched.count >= 3, "a changed file")
+    (folder / "a.py").unlink()
+    wait_for(lambda: watched.count >= 4, "a removed file")
+    assert watched.count == 4
+
+
+def test_a_file_that_goes_while_it_is_read_and_a_full_disk_are_survived(tmp_path: Path) -> None:
+    said = io.StringIO()
+    console = Console(err=said, interactive=False)
+    with sync.surviving(console):
+        (tmp_path / "gone.py").read_bytes()
+    with sync.surviving(console), Path("/dev/full").open("w") as file:
+        file.write("what does not fit")
+    gone, full = [line for line in said.getvalue().splitlines() if line.startswith("error: ")]
+    assert "gone.py" in gone
+    assert "No space left on device" in full
+    with pytest.raises(ConnectionResetError), sync.surviving(console):
+        raise ConnectionResetError
+
+
+def test_mistakes_are_told_and_survived() -> None:
+    said = io.StringIO()
+    with sync.surviving(Console(err=said, interactive=False)):
+        raise InputError("no good", where="a.py:1")
+    assert said.getvalue() == "error: a.py:1: no good\n"
+    with pytest.raises(ZeroDivisionError), sync.surviving(Console(err=said, interactive=False)):
+        raise ZeroDivisionError

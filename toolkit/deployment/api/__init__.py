@@ -1,1 +1,0 @@
-"""The deployed API: its keys, and a client of it."""

@@ -1,1 +1,0 @@
-"""The functions' code, updated beside Terraform."""

@@ -1,0 +1,312 @@
+"""The lifecycle of every command that changes an environment.
+
+    open → lock → prepare → review → approve → apply → verify → record
+
+`apply`, `rollback`, `pause`, `resume` and `destroy` are variations of it; `plan` stops after the review, and
+`drift` plans without changing anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from toolkit import keys, staging
+from toolkit.aws.concurrent import map_concurrently
+from toolkit.console import Console
+from toolkit.deployment import artifacts, locks, outputs, prepare, releases
+from toolkit.deployment.context import Context, open_context
+from toolkit.deployment.outputs import Outputs, deployed_models
+from toolkit.deployment.plans import approval, archive
+from toolkit.deployment.plans.review import Policies, Review, review, write_reports
+from toolkit.deployment.prepare import ENDPOINT, STACK, Prepared, endpoints_of
+from toolkit.deployment.recovery import cleanup
+from toolkit.deployment.recovery.orphans import INGRESS, Orphan
+from toolkit.deployment.rollout import repair, verify, waiters, watch
+from toolkit.deployment.rollout.verify import Rollout
+from toolkit.errors import PreflightError, SmokeTestError, TerraformError
+from toolkit.report import Summary, text
+from toolkit.report.drift import Drift, changes, dated, utc
+
+# Raises SmokeTestError if the deployed environment does not serve.
+SmokeTest = Callable[[Context, Outputs], None]
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What the user agreed to in advance.
+
+    Attributes:
+        yes: skip the confirmation prompt.
+        allow_destroy: the environment that may lose state, as given with `--allow-destroy`.
+    """
+
+    yes: bool = False
+    allow_destroy: str | None = None
+
+
+@dataclass(frozen=True)
+class Command:
+    """A variation of the lifecycle.
+
+    Attributes:
+        prepare: creates the plan.
+        question: the confirmation prompt; `{action}`, `{env}` and `{account}` are filled in.
+        policies: when the policies check the plan.
+        describe: the plan as the user sees it.
+        intended: resource types whose destruction is the purpose of the command.
+        smoke_test: tests the rollout before it is recorded; if it fails, the last release is rolled back to.
+        start_cloud: start the embedded cloud if the environment needs it.
+    """
+
+    prepare: Callable[[Context], Prepared]
+    question: str
+    policies: Policies = "never"
+    describe: Callable[[Review], str] = field(default=lambda review: review.prepared.plan.summary())
+    intended: Collection[str] = ()
+    smoke_test: SmokeTest | None = None
+    start_cloud: bool = False
+
+
+def apply(plan_file: Path | None = None, smoke_test: SmokeTest | None = None) -> Command:
+    """Deploy what the environment file says, or exactly a saved plan."""
+    return Command(
+        prepare.environment_file if plan_file is None else partial(archive.load, path=plan_file),
+        "Apply this to {env} (account {account})?",
+        policies="changes",
+        describe=lambda review: text.render(review.summary),
+        smoke_test=smoke_test,
+        start_cloud=True,
+    )
+
+
+def rollback(number: int | None = None) -> Command:
+    """Deploy an earlier release, by default the previous one."""
+    return Command(
+        partial(prepare.rollback, number=number),
+        "{action}?",
+        describe=lambda review: f"{review.prepared.action}: {text.render(review.summary)}",
+    )
+
+
+PAUSE = Command(
+    prepare.pause, "{action} {env}: its models stop answering until `toolkit resume`?", intended=[ENDPOINT]
+)
+RESUME = Command(prepare.resume, "{action} {env}: its endpoints cost money again?", intended=[ENDPOINT])
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished command.
+
+    Attributes:
+        context: the environment.
+        action: what was done: "apply", "rollback to 3", …
+        outputs: what is deployed now.
+    """
+
+    context: Context
+    action: str
+    outputs: Outputs
+
+
+def run(command: Command, env: str, console: Console, consent: Consent, lock_timeout: int = 0) -> Result:
+    """Run a command from `open` to `record`.
+
+    Raises:
+        ToolkitError: each step raises its own, with the exit code of the step.
+    """
+    context = open_context(env, console, start_cloud=command.start_cloud, lock_timeout=lock_timeout)
+    with locks.exclusive(context):
+        reviewed = review(context, command.prepare, policies=command.policies)
+        console.line(command.describe(reviewed))
+        approve(context, reviewed, command, consent)
+        deployed = deploy_tested(context, reviewed.prepared, command.smoke_test)
+    return Result(context, reviewed.prepared.action, deployed)
+
+
+def destroy(env: str, console: Console, consent: Consent, lock_timeout: int = 0) -> tuple[Context, int]:
+    """Destroy an environment from any state: the same steps, with nothing left to verify and to record.
+
+    Returns:
+        The environment, and how many resources were deleted.
+    """
+    context = open_context(env, console, lock_timeout=lock_timeout)
+    approval.require_unprotected(context, consent.allow_destroy)
+    with locks.exclusive(context):
+        prepared = prepare.destroy(context)
+        console.line(prepared.plan.summary())
+        for orphan in prepared.orphans:
+            console.line(f"to remove, although it is missing in the state: {orphan}")
+        if prepared.has_changes:
+            account = context.access.account_id
+            approval.confirm(console, f"Destroy {env} in account {account}?", yes=consent.yes)
+        return context, _tear_down(context, prepared)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan that was created, reviewed and saved.
+
+    Attributes:
+        context: the environment.
+        summary: the reviewed plan.
+        path: the saved plan; None if the policies forbid it.
+    """
+
+    context: Context
+    summary: Summary
+    path: Path | None
+
+
+def plan(env: str, console: Console, lock_timeout: int = 0) -> Planned:
+    """Plan an environment and save the plan, unless the policies forbid it."""
+    context = open_context(env, console, start_cloud=True, lock_timeout=lock_timeout)
+    path = archive.default_path(context)
+    with locks.exclusive(context):
+        # If this fails, the previous plan must not be applied by mistake.
+        path.unlink(missing_ok=True)
+        reviewed = review(context, prepare.environment_file)
+        summary = reviewed.summary
+        allowed = not (summary.policy and summary.policy.violations)
+        if allowed:
+            digest = archive.save(context, reviewed, path)
+            summary = replace(summary, subject=replace(summary.subject, digest=digest))
+        write_reports(summary, path)
+    return Planned(context, summary, path if allowed else None)
+
+
+def drift(env: str, console: Console, lock_timeout: int = 0) -> Drift:
+    """Compare an environment with its last apply; changes nothing.
+
+    Raises:
+        PreflightError: the environment is not deployed.
+    """
+    context = open_context(env, console, lock_timeout=lock_timeout)
+    environment, access = context.environment, context.access
+    if not context.state.lineage:
+        raise PreflightError(f"environment {env} is not deployed", remedy=f"make apply ENV={env}")
+    with locks.exclusive(context):
+        artifacts.write(context)
+        workspace = context.workspace(STACK)
+        workspace.init()
+        planned = workspace.show(workspace.plan(refresh_only=True))
+    head = access.s3.head_object(Bucket=environment.state_bucket, Key=environment.state_key)
+    release = releases.of(context).latest()
+    resources = map_concurrently(partial(dated, access), changes(planned))
+    return Drift(env, utc(head["LastModified"]), release.number if release else None, tuple(resources))
+
+
+def approve(context: Context, reviewed: Review, command: Command, consent: Consent) -> None:
+    """Return if the policies and the user agree; plans without changes and local environments need no prompt.
+
+    Raises:
+        PolicyViolationError: a policy forbids it.
+        InputError: it destroys something that `--allow-destroy` does not allow, or cannot ask the user.
+        InterruptedByUserError: the user declined.
+    """
+    prepared, environment = reviewed.prepared, context.environment
+    approval.require_allowed(
+        context, reviewed.summary, consent.allow_destroy, intended=command.intended, failed=prepared.failed
+    )
+    if prepared.plan.has_changes and not environment.is_local:
+        action, account = prepared.action.capitalize(), context.access.account_id
+        question = command.question.format(action=action, env=environment.name, account=account)
+        approval.confirm(context.console, question, yes=consent.yes)
+
+
+def deploy_tested(context: Context, prepared: Prepared, smoke_test: SmokeTest | None) -> Outputs:
+    """Deploy, and roll back to the last release if the smoke test fails.
+
+    Raises:
+        SmokeTestError: the smoke test failed; the last release serves again, if there is one.
+    """
+    try:
+        return deploy(context, prepared, smoke_test)
+    except SmokeTestError as error:
+        last = releases.of(context).latest()
+        if last is None:
+            context.console.warning("there is no earlier release to roll back to; the rollout stays as it is")
+            raise
+        context.console.line(str(error))
+        context.console.line(f"rolling back to release {last.number}")
+        deploy(context, prepare.rollback(context, last.number))
+        raise SmokeTestError(
+            f"the smoke test failed; release {last.number} serves again", details=error.details
+        ) from error
+
+
+def deploy(context: Context, prepared: Prepared, smoke_test: SmokeTest | None = None) -> Outputs:
+    """Upload weights, apply the plan, verify that SageMaker serves it, and record the release.
+
+    Args:
+        context: the environment.
+        prepared: the plan.
+        smoke_test: tests the rollout; if it fails, the release is not recorded.
+
+    Raises:
+        TerraformError: Terraform failed.
+        RolloutError: SageMaker does not serve what was planned.
+    """
+    staging.upload(context.access, prepared.staged, context.console)
+    digest = hashlib.sha256(prepared.plan.path.read_bytes()).hexdigest()
+    rollout = _apply(context, prepared) if prepared.plan.has_changes else Rollout()
+    deployed = outputs.read(context)
+    rollout = repair.reconcile_failed_rollbacks(context, deployed.models, rollout)
+    verify.endpoints(context, deployed, rollout)
+    for line in keys.reconcile(keys.of(context.access, context.environment, deployed.usage_plan_ids)):
+        context.console.line(line)
+    if smoke_test is not None:
+        smoke_test(context, deployed)
+    releases.record(
+        context,
+        deployed,
+        action=prepared.action,
+        changed=prepared.plan.has_changes,
+        plan_digest=digest,
+        packages=prepared.packages,
+        smoke_test="passed" if smoke_test else None,
+    )
+    return deployed
+
+
+def _apply(context: Context, prepared: Prepared) -> Rollout:
+    names = endpoints_of(context, prepared.plan)
+    # Somebody may have started an update since the plan was created.
+    waiters.wait_until_stable(context, sorted(names.values()))
+    replaced = endpoints_of(context, prepared.plan, "replace").values()
+    repair.delete_before_create(context, prepared.plan, sorted(replaced))
+    rollout = Rollout(frozenset(names.values()), context.access.now())
+    try:
+        with watch.watching(context.access, names) as phases:
+            prepared.workspace.apply(prepared.plan, phases)
+    except TerraformError as error:
+        # SageMaker and the containers' logs know more about a failed endpoint.
+        models = deployed_models(context.reload_state().outputs)
+        failed = verify.failed_rollouts(context, models, rollout, str(error))
+        if failed is None:
+            raise
+        raise failed from error
+    context.reload_state()
+    return rollout
+
+
+def _tear_down(context: Context, prepared: Prepared) -> int:
+    # The toolkit owns the keys, not Terraform; access ends before the API does.
+    keys.of(context.access, context.environment).revoke_all()
+    # A record is identified by its domain and would outlast it, and AWS deletes no API with a mapping.
+    removed = _remove(context, [orphan for orphan in prepared.orphans if orphan.type in INGRESS])
+    if prepared.plan.has_changes:
+        with watch.watching(context.access, endpoints_of(context, prepared.plan)) as phases:
+            prepared.workspace.apply(prepared.plan, phases)
+    return prepared.plan.counts.remove + removed + _remove(context, cleanup.find(context, {}))
+
+
+def _remove(context: Context, orphans: Sequence[Orphan]) -> int:
+    for orphan in orphans:
+        orphan.remove()
+        context.console.line(f"removed {orphan}, which was missing in the state")
+    return len(orphans)

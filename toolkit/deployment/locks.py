@@ -1,0 +1,181 @@
+"""One command at a time per environment: a file lock on this machine, Terraform's state lock everywhere.
+
+The state lock protects the state. The file lock keeps two commands of one checkout from overwriting each
+other's variables and plans. Terraform inherits the locked descriptor: after a `kill -9` of the toolkit, the
+environment stays locked until Terraform has finished, and no longer. (`filelock` cannot do that.)
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from toolkit.aws import state_lock
+from toolkit.console import Console
+from toolkit.deployment import artifacts
+from toolkit.deployment.context import Context
+from toolkit.errors import StateError
+from toolkit.lock_info import LockInfo
+from toolkit.processes import is_alive
+
+POLL_SECONDS = 0.2
+# Applying the account stack takes less than a minute on an idle machine.
+ACCOUNT_SECONDS = 600.0
+
+
+@contextmanager
+def exclusive(context: Context) -> Iterator[None]:
+    """Lock the environment against other commands of this checkout until the block ends.
+
+    Raises:
+        StateError: another command still works on it after the context's lock time-out.
+    """
+    with _locked(lock_file(context), context.lock_timeout_seconds, context.console):
+        yield
+
+
+@contextmanager
+def account(context: Context) -> Iterator[None]:
+    """Lock the account stack, which environments share, until the block ends.
+
+    Commands wait for it even without a lock time-out: the user did not ask for a change of the account.
+
+    Raises:
+        StateError: another command still works on it after `ACCOUNT_SECONDS`.
+    """
+    path = context.project.build / "account" / ".lock"
+    with _locked(path, max(context.lock_timeout_seconds, ACCOUNT_SECONDS), context.console):
+        yield
+
+
+def lock_file(context: Context) -> Path:
+    """The file behind `exclusive`."""
+    return context.build / ".lock"
+
+
+def is_busy(context: Context) -> bool:
+    """Whether a command of this checkout, or a Terraform it left running, works on the environment."""
+    path = lock_file(context)
+    if not path.is_file():
+        return False
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        return not _try(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read(context: Context, stack: str) -> LockInfo | None:
+    """The lock on a stack's state; None if it is not locked."""
+    return state_lock.read(context.access, *_location(context, stack))
+
+
+def explain(context: Context, stack: str, lock: LockInfo) -> list[str]:
+    """Lines about a state lock: who holds it, and whether its holder still runs.
+
+    Raises:
+        StateError: a command on this machine holds it.
+    """
+    bucket, key = _location(context, stack)
+    address = f"s3://{bucket}/{key}{state_lock.SUFFIX}"
+    if not lock.id:
+        return [f"{address} is not a Terraform lock; its owner is unknown"]
+    lines = [str(lock), f"lock {lock.id} in {address}"]
+    if not lock.is_of_this_machine:
+        return [*lines, "the holder is another machine: make sure that nothing runs there any more"]
+    if is_busy(context):
+        raise StateError(
+            "cannot clear the lock: its command, or the Terraform it started, still runs on this machine",
+            where=address,
+            remedy="wait until it has finished: --lock-timeout 10m waits",
+        )
+    return [
+        *lines,
+        "the holder is this machine, and no command of this checkout runs: the command was killed, unless "
+        "another checkout works on the environment",
+    ]
+
+
+def clear(context: Context, stack: str, lock: LockInfo) -> None:
+    """Clear a state lock; a lock acquired since stays.
+
+    Raises:
+        TerraformError: the lock is gone.
+    """
+    if not lock.id:
+        state_lock.remove_unreadable(context.access, *_location(context, stack))
+        return
+    artifacts.write(context)
+    workspace = context.workspace(stack)
+    workspace.init()
+    workspace.force_unlock(lock.id)
+
+
+def _location(context: Context, stack: str) -> tuple[str, str]:
+    keys = {"inference": context.environment.state_key, "account": "account/terraform.tfstate"}
+    return context.environment.state_bucket, keys[stack]
+
+
+@contextmanager
+def _locked(path: Path, timeout: float, console: Console) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _acquire(descriptor, path, timeout, console)
+        _sign(descriptor)
+        os.set_inheritable(descriptor, True)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, path: Path, timeout: float, console: Console) -> None:
+    if _try(descriptor):
+        return
+    deadline = time.monotonic() + timeout
+    with console.progress(f"waiting for {_holder(path)}"):
+        while time.monotonic() < deadline:
+            if _try(descriptor):
+                return
+            # flock either polls or waits without a time-out.
+            time.sleep(POLL_SECONDS)
+    raise StateError(
+        f"the environment is in use on this machine: {_holder(path)}",
+        where=str(path),
+        remedy="wait until it has finished, or let this command wait: --lock-timeout 10m",
+    )
+
+
+def _try(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sign(descriptor: int) -> None:
+    note = {
+        "pid": os.getpid(),
+        "command": " ".join(["toolkit", *sys.argv[1:2]]),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(note).encode(), 0)
+
+
+def _holder(path: Path) -> str:
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+        pid, command, since = int(note["pid"]), note["command"], note["since"]
+    except (OSError, ValueError, KeyError, TypeError):  # locked a moment ago and not signed yet
+        return "another command"
+    killed = "" if is_alive(pid) else ", which was killed; its Terraform is still finishing"
+    return f"`{command}` (process {pid}) since {since}{killed}"

@@ -1,1 +1,0 @@
-"""One command at a time on an environment."""

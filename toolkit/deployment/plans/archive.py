@@ -1,0 +1,252 @@
+"""A saved plan: one file with everything an apply needs, and fingerprints of what it was created from.
+
+It is a zip file. `manifest.json` holds the environment that the plan is for, the state version it starts from
+and the fingerprints; next to it are Terraform's plan, the variables and the Lambda packages. So another
+machine can apply it. Terraform's plan may contain sensitive values: only the owner may read the file, and a
+pipeline should keep it among its protected artifacts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from toolkit.deployment import artifacts, releases
+from toolkit.deployment.context import Context
+from toolkit.deployment.plans.review import Review
+from toolkit.deployment.prepare import STACK, Prepared
+from toolkit.deployment.rollout import waiters
+from toolkit.errors import InputError, StalePlanError, StateError
+from toolkit.files import write_atomic
+from toolkit.packaging import Package
+from toolkit.staging import StagedModel
+from toolkit.terraform import Change, Counts, Plan
+
+FORMAT = 1
+MANIFEST, PLAN, VARIABLES, PACKAGES = "manifest.json", "terraform.tfplan", "inference.tfvars", "packages/"
+_REMEDY = "plan again, then apply that plan"
+# Raised by zip files that are truncated, changed or not ours.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, ValueError, TypeError)
+
+
+def default_path(context: Context) -> Path:
+    """The file in which `toolkit plan` saves an environment's plan."""
+    return context.build / "plan"
+
+
+def save(context: Context, review: Review, path: Path) -> str:
+    """Save a plan; returns the SHA-256 of its manifest, which has digests of everything else; hexadecimal."""
+    prepared = review.prepared
+    contents = {PLAN: prepared.plan.path.read_bytes(), VARIABLES: _variables(context).read_bytes()}
+    contents |= {
+        f"{PACKAGES}{name}": package.path.read_bytes() for name, package in prepared.packages.items()
+    }
+    manifest = json.dumps(_manifest(context, review, contents), indent=2).encode()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in {MANIFEST: manifest, **contents}.items():
+            archive.writestr(name, content)
+    write_atomic(path, packed.getvalue(), mode=0o600)
+    return hashlib.sha256(manifest).hexdigest()
+
+
+def load(context: Context, path: Path) -> Prepared:
+    """Load a saved plan, to be applied exactly as it is.
+
+    Raises:
+        InputError: there is no such file.
+        StateError: it is not a plan of `toolkit plan`, or is for another environment.
+        StalePlanError: something that it was created from has changed since.
+    """
+    where = context.project.relative(path.absolute())
+    manifest, contents = _read(path, where)
+    _check_subject(context, manifest, where)
+    packages = _restore_packages(context, contents)
+    counts = manifest["instance_counts"]
+    rendered = artifacts.render(context, packages, counts)
+    workspace = context.workspace(STACK)
+    workspace.init()
+    _check_current(context, manifest, compute_fingerprints(context, rendered.staged), where)
+    # The saved bytes, so that the release records what is applied.
+    _variables(context).write_bytes(contents[VARIABLES])
+    target = workspace.directory / "plan.tfplan"
+    write_atomic(target, contents[PLAN], mode=0o600)
+    plan = Plan(
+        path=target,
+        has_changes=manifest["has_changes"],
+        destroy=False,
+        counts=Counts(**manifest["counts"]),
+        changes=tuple(Change(**change) for change in manifest["changes"]),
+        drift=(),
+    )
+    return Prepared(workspace, plan, manifest["action"], rendered.staged, packages, counts)
+
+
+def _manifest(context: Context, review: Review, contents: Mapping[str, bytes]) -> dict[str, Any]:
+    prepared = review.prepared
+    lineage, serial = prepared.plan.state_version()
+    return {
+        "format": FORMAT,
+        "subject": _subject(context),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "uncommitted": review.summary.subject.uncommitted,
+        "action": prepared.action,
+        "has_changes": prepared.plan.has_changes,
+        "counts": asdict(prepared.plan.counts),
+        "changes": [asdict(change) for change in prepared.plan.changes],
+        "instance_counts": prepared.instance_counts,
+        "rolls_out": _rolls_out(review),
+        "state": {"lineage": lineage, "serial": serial},
+        "inputs": compute_fingerprints(context, prepared.staged),
+        "contents": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+    }
+
+
+def _subject(context: Context) -> dict[str, str]:
+    """The environment that a plan is for, and which run of the embedded cloud."""
+    environment = context.environment
+    return {
+        "environment": environment.name,
+        "account": environment.account_id,
+        "region": environment.region,
+        "prefix": environment.prefix,
+        "state": f"s3://{environment.state_bucket}/{environment.state_key}",
+        "embedded cloud": context.cloud_instance or "none",
+    }
+
+
+def _rolls_out(review: Review) -> bool:
+    """Whether an endpoint gets a new configuration, which contains the instance counts of the plan."""
+    changes = review.summary.changes
+    return any(change.type == "aws_sagemaker_endpoint_configuration" for change in changes)
+
+
+def _read(path: Path, where: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    if not path.is_file():
+        raise InputError("no such plan file", where=where, remedy="create it with `toolkit plan`")
+    packed = io.BytesIO(path.read_bytes())
+    try:
+        with zipfile.ZipFile(packed) as archive:
+            manifest = dict(json.loads(archive.read(MANIFEST)))
+            contents = {name: archive.read(name) for name in dict(manifest["contents"])}
+    except _DAMAGED:
+        raise StateError("not a plan file created by `toolkit plan`", where=where, remedy=_REMEDY) from None
+    if manifest.get("format") != FORMAT:
+        raise StateError(
+            "the plan was created by another version of the toolkit", where=where, remedy=_REMEDY
+        )
+    broken = [
+        name
+        for name, digest in manifest["contents"].items()
+        if hashlib.sha256(contents[name]).hexdigest() != digest
+    ]
+    if broken:
+        raise StateError(f"the plan file was changed: {', '.join(broken)}", where=where, remedy=_REMEDY)
+    return manifest, contents
+
+
+def _check_subject(context: Context, manifest: Mapping[str, Any], where: str) -> None:
+    differing = changed_fingerprints(manifest["subject"], _subject(context))
+    if differing:
+        env = manifest["subject"].get("environment")
+        other = (
+            f"environment {env}"
+            if env != context.environment.name
+            else "a different account, region or state"
+        )
+        raise StateError(f"the plan was created for {other}", where=where, details=differing, remedy=_REMEDY)
+
+
+def _check_current(context: Context, manifest: Mapping[str, Any], now: Mapping[str, str], where: str) -> None:
+    stale = changed_fingerprints(manifest["inputs"], now) + context.state_changes(**manifest["state"])
+    descriptions = waiters.wait_until_stable(context, waiters.endpoint_names(context).values())
+    counts = waiters.instance_counts(context, descriptions)
+    if manifest["rolls_out"] and counts != manifest["instance_counts"]:
+        planned = json.dumps(manifest["instance_counts"])
+        stale.append(f"instances: {planned} when planned, {json.dumps(counts)} now")
+    if stale:
+        raise StalePlanError(where=where, details=stale)
+
+
+def _restore_packages(context: Context, contents: Mapping[str, bytes]) -> dict[str, Package]:
+    """Write the plan's Lambda packages to the paths it refers to; they are named by their content."""
+    packages = {}
+    for name, content in contents.items():
+        if name.startswith(PACKAGES):
+            path = context.project.lambda_build / name.removeprefix(PACKAGES)
+            if not path.is_file() or path.read_bytes() != content:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            packages[path.name] = Package(path, hashlib.sha256(content).hexdigest())
+    return packages
+
+
+def _variables(context: Context) -> Path:
+    return context.build / f"{STACK}.tfvars"
+
+
+def compute_fingerprints(context: Context, staged: Mapping[str, StagedModel]) -> dict[str, str]:
+    """Versions, and SHA-256 of files, that a plan is created from, by name.
+
+    Args:
+        context: the environment; its variables are rendered and its stack is initialized.
+        staged: the weights that the variables refer to.
+    """
+    project, environment = context.project, context.environment
+    stack = project.stack("inference")
+    commit, _ = releases.checkout_commit(project.root)
+    return {
+        "environment file": _digest([project.environment_file(environment.name)], project.root),
+        "variables": _digest([_variables(context)], project.root),
+        "Terraform code": _digest(
+            _terraform_files(stack, project.root / "terraform" / "modules"), project.root
+        ),
+        "provider lock": _digest([stack / ".terraform.lock.hcl"], project.root),
+        "Lambda code": _digest(_source_files(project.root / "lambda_src"), project.root),
+        "model weights": json.dumps({name: model.uri for name, model in sorted(staged.items())}),
+        "commit": commit or "none",
+        "toolkit": version("sagemaker-llm-toolkit"),
+        "Terraform": f"{context.program.product} {context.program.version}",
+    }
+
+
+def changed_fingerprints(planned: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """A line for each fingerprint that differs."""
+    return [
+        f"{name}: {_difference(planned.get(name), now.get(name))}"
+        for name in dict.fromkeys([*planned, *now])
+        if planned.get(name) != now.get(name)
+    ]
+
+
+def _difference(planned: str | None, now: str | None) -> str:
+    if planned is None or now is None or len(planned) == len(now) == hashlib.sha256().digest_size * 2:
+        return "changed"
+    return f"{planned} when planned, {now} now"
+
+
+def _terraform_files(stack: Path, modules: Path) -> list[Path]:
+    files = [path for folder in (stack, modules) for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files if path.suffix in (".tf", ".tftpl", ".json", ".yaml", ".py")]
+
+
+def _source_files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+
+
+def _digest(files: Iterable[Path], root: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        content = path.read_bytes() if path.is_file() else b""
+        name = path.relative_to(root).as_posix()
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()

@@ -1,0 +1,203 @@
+"""Prepare a change of the inference stack: from the environment file, from a release, or to destroy it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from toolkit import rendering
+from toolkit.deployment import account, artifacts, releases
+from toolkit.deployment.context import Context
+from toolkit.deployment.recovery import cleanup, imports
+from toolkit.deployment.recovery.orphans import Orphan
+from toolkit.deployment.releases import Release
+from toolkit.deployment.rollout import repair, waiters
+from toolkit.environment import emulator_limits, endpoint_name
+from toolkit.errors import InputError
+from toolkit.packaging import Package
+from toolkit.staging import StagedModel
+from toolkit.terraform import Plan, Workspace
+
+STACK = "inference"
+ENDPOINT = "aws_sagemaker_endpoint"
+_MODEL_OF_ADDRESS = re.compile(r'module\.endpoint\["([^"]+)"\]')
+# Appended to the recorded variables: `stacks/inference` keeps everything but the endpoints.
+_PAUSED = "\npaused = true\n"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A planned change of the inference stack, with everything that applying it needs.
+
+    Attributes:
+        workspace: Terraform's working directory.
+        plan: the saved plan.
+        action: the action that its release records: "apply", "rollback to 3", …
+        staged: weights to upload before the apply.
+        packages: the Lambda packages that the plan refers to, by file name.
+        instance_counts: instances at the time of the plan, by model and variant.
+        failed: addresses of Failed endpoints, which the plan replaces.
+        orphans: resources that a destroy removes although the state does not know them.
+    """
+
+    workspace: Workspace
+    plan: Plan
+    action: str
+    staged: Mapping[str, StagedModel] = field(default_factory=dict)
+    packages: Mapping[str, Package] = field(default_factory=dict)
+    instance_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    failed: Sequence[str] = ()
+    orphans: Sequence[Orphan] = ()
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether applying it changes anything."""
+        return self.plan.has_changes or bool(self.orphans)
+
+
+def environment_file(context: Context) -> Prepared:
+    """Plan what the environment file says, with the account stack up to date."""
+    for warning in emulator_limits.warnings(context.environment):
+        context.console.warning(warning)
+    account.ensure(context)
+    descriptions = waiters.wait_until_stable(context, waiters.endpoint_names(context).values())
+    repair.warn_failed_rollbacks(context, descriptions)
+    counts = waiters.instance_counts(context, descriptions)
+    written = artifacts.write(context, counts)
+    failed = waiters.failed_models(context, descriptions)
+    prepared = plan(context, "apply", written.staged, written.packages, failed)
+    return replace(prepared, instance_counts=counts)
+
+
+def rollback(context: Context, number: int | None) -> Prepared:
+    """Plan to roll back to release `number`, by default the previous one.
+
+    Raises:
+        InputError: there is no such release, or no previous one.
+    """
+    history = releases.of(context)
+    release = history.get(number) if number is not None else _previous(context, history.list())
+    return _release(context, release, f"rollback to {release.number}")
+
+
+def pause(context: Context) -> Prepared:
+    """Plan to delete the endpoints and keep everything else.
+
+    Raises:
+        InputError: there is no release yet, or it is paused already.
+    """
+    release = _latest(context)
+    if release.paused:
+        name = context.environment.name
+        raise InputError(f"{name} is already paused", remedy=f"`toolkit resume --env {name}` resumes it")
+    return _release(context, release, "pause", suffix=_PAUSED)
+
+
+def resume(context: Context) -> Prepared:
+    """Plan to bring back the release that was paused.
+
+    Raises:
+        InputError: it is not paused.
+    """
+    release = _latest(context)
+    if not release.paused:
+        name = context.environment.name
+        raise InputError(f"{name} is not paused", remedy=f"`toolkit status --env {name}` shows its endpoints")
+    return _release(context, release, "resume")
+
+
+def destroy(context: Context) -> Prepared:
+    """Plan to destroy the stack, including what its state does not know."""
+    account.ensure(context)
+    artifacts.write(context)
+    known = context.state.ids
+    # SageMaker does not delete an endpoint in progress, and Terraform would not notice.
+    endpoints = {*waiters.endpoint_names(context).values(), *known.get(ENDPOINT, ())}
+    waiters.wait_until_stable(context, sorted(endpoints))
+    workspace = context.workspace(STACK)
+    workspace.init()
+    planned = workspace.plan(destroy=True)
+    return Prepared(workspace, planned, "destroy", orphans=cleanup.find(context, known))
+
+
+def plan(
+    context: Context,
+    action: str,
+    staged: Mapping[str, StagedModel],
+    packages: Mapping[str, Package],
+    failed: Iterable[str] = (),
+) -> Prepared:
+    """Plan the stack with the variables in the environment's build folder.
+
+    Args:
+        context: the environment.
+        action: the action that its release records.
+        staged: weights to upload before the apply.
+        packages: the Lambda packages that the plan refers to, by file name.
+        failed: models whose endpoints must be replaced, since SageMaker can only delete them.
+    """
+    # Terraform would not name the address of a damaged state.
+    _ = context.state
+    workspace = context.workspace(STACK)
+    workspace.init()
+    replace = [f'module.endpoint["{model}"].{ENDPOINT}.this[0]' for model in failed]
+    planned = workspace.plan(replace=replace)
+    if imports.untaint(context, workspace, planned):
+        context.reload_state()
+        planned = workspace.plan(replace=replace)
+    resources = imports.find(context, planned)
+    if resources:
+        for line in imports.describe(resources):
+            context.console.line(line)
+        var_file = imports.write(resources, workspace.directory)
+        planned = workspace.plan(var_files=[var_file], replace=replace)
+    return Prepared(workspace, planned, action, staged, packages, failed=replace)
+
+
+def endpoints_of(context: Context, plan: Plan, action: str | None = None) -> dict[str, str]:
+    """The endpoints that a plan changes, or changes by one action, by model."""
+    addresses = [
+        change.address
+        for change in plan.changes
+        if change.resource_type == ENDPOINT and action in (None, change.action)
+    ]
+    models = [match[1] for address in addresses if (match := _MODEL_OF_ADDRESS.match(address))]
+    return {model: endpoint_name(context.environment.prefix, model) for model in models}
+
+
+def _release(context: Context, release: Release, action: str, suffix: str = "") -> Prepared:
+    if releases.code_differs(context.project.root, release.commit):
+        context.console.line(
+            f"note: this checkout's Terraform code differs from release {release.number}, and the policies "
+            f"have not checked the combination; `git checkout {release.commit}` has the code they checked"
+        )
+    account.ensure(context)
+    packages = context.project.lambda_build
+    releases.of(context).restore_packages(release, packages)
+    # The recorded variables, with the fleet that autoscaling has chosen since.
+    descriptions = waiters.wait_until_stable(context, waiters.endpoint_names(context).values())
+    counts = waiters.instance_counts(context, descriptions)
+    variables = rendering.with_instance_counts(release.variables.removesuffix(_PAUSED), counts)
+    (context.build / f"{STACK}.tfvars").write_text(variables + suffix, encoding="utf-8")
+    files = {name: Package(packages / name, sha256) for name, sha256 in release.packages.items()}
+    failed = [] if suffix else waiters.failed_models(context, descriptions)
+    return plan(context, action, staged={}, packages=files, failed=failed)
+
+
+def _latest(context: Context) -> Release:
+    latest = releases.of(context).latest()
+    if latest is None:
+        name = context.environment.name
+        raise InputError(f"{name} has no release yet", remedy=f"make apply ENV={name}")
+    return latest
+
+
+def _previous(context: Context, history: Sequence[Release]) -> Release:
+    """The newest release that differs from what serves now; pauses do not count."""
+    serving = [release for release in history if not release.paused]
+    for release in serving[1:]:
+        if releases.content(release.variables) != releases.content(serving[0].variables):
+            return release
+    name = context.environment.name
+    raise InputError(f"{name} has no previous release", remedy=f"`toolkit releases --env {name}` lists them")

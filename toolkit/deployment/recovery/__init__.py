@@ -1,0 +1,1 @@
+"""Recovery from interrupted applies: untaint, import, and remove what the state does not know."""

@@ -1,0 +1,245 @@
+"""An environment's resources in AWS, found by name and by the tags of its stack, whatever the state says.
+
+An apply that is cut off (kill -9, a lost machine) leaves resources that are missing in its state. Terraform
+would create them again, and fail because the names are taken or create a second API next to the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import ClientError
+
+from toolkit.aws import endpoints
+from toolkit.aws.access import AwsAccess
+from toolkit.deployment.context import Context
+
+if TYPE_CHECKING:
+    from types_boto3_apigateway.type_defs import DomainNameResponseTypeDef
+    from types_boto3_route53.type_defs import ResourceRecordSetOutputTypeDef
+    from types_boto3_wafv2.type_defs import WebACLSummaryTypeDef
+
+T = TypeVar("T")
+
+# Error codes for a missing resource; SageMaker has no code for that.
+_MISSING = {
+    "NoSuchEntity",
+    "NoSuchHostedZone",
+    "NotFoundException",
+    "ObjectNotFoundException",
+    "ResourceNotFoundException",
+    "WAFNonexistentItemException",
+}
+# Resources in front of an API.
+INGRESS = frozenset(
+    {
+        "aws_api_gateway_base_path_mapping",
+        "aws_api_gateway_domain_name",
+        "aws_route53_record",
+        "aws_wafv2_web_acl",
+    }
+)
+# Largest page of API Gateway and of AWS WAF.
+_PAGE = 500
+_WAF_PAGE = 100
+# API Gateway's base path of a mapping for all paths.
+ALL_PATHS = "(none)"
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """A resource of the environment that is missing in the state.
+
+    Attributes:
+        kind: its kind in words.
+        type: its Terraform type.
+        id: its Terraform import ID.
+        remove: deletes it.
+    """
+
+    kind: str
+    type: str
+    id: str
+    remove: Callable[[], object]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+
+class OwnedResources:
+    """Looks up an environment's resources; methods return an import ID, or None if there is nothing of ours.
+
+    A resource without the stack's tags belongs to somebody else: it is left alone, and Terraform reports that
+    the name is taken. Log groups need no tags, since services create them.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._access: AwsAccess = context.access
+        self._tags = {
+            "managed-by": "terraform",
+            "stack": "inference",
+            "environment": context.environment.name,
+        }
+
+    def model(self, name: str) -> str | None:
+        """A SageMaker model."""
+        describe = self._access.sagemaker.describe_model
+        return self._sagemaker(name, lambda: describe(ModelName=name)["ModelArn"])
+
+    def configuration(self, name: str) -> str | None:
+        """An endpoint configuration."""
+        describe = self._access.sagemaker.describe_endpoint_config
+        return self._sagemaker(name, lambda: describe(EndpointConfigName=name)["EndpointConfigArn"])
+
+    def endpoint(self, name: str) -> str | None:
+        """An endpoint."""
+        describe = self._access.sagemaker.describe_endpoint
+        return self._sagemaker(name, lambda: describe(EndpointName=name)["EndpointArn"])
+
+    def scalable_target(self, resource: str, arn: str) -> str | None:
+        """A scalable target, identified by its variant: `endpoint/NAME/variant/NAME`."""
+        list_tags = self._access.autoscaling.list_tags_for_resource
+        tags = unless_missing(lambda: list_tags(ResourceARN=arn)["Tags"])
+        return resource if tags is not None and self._ours(tags) else None
+
+    def role(self, name: str) -> str | None:
+        """An IAM role."""
+        role = unless_missing(lambda: self._access.iam.get_role(RoleName=name)["Role"])
+        return name if role is not None and self._ours(_pairs(role.get("Tags", []))) else None
+
+    def function(self, name: str) -> str | None:
+        """A Lambda function."""
+        function = unless_missing(lambda: self._access.lambda_.get_function(FunctionName=name))
+        return name if function is not None and self._ours(function.get("Tags", {})) else None
+
+    def permission(self, function: str, statement: str) -> str | None:
+        """A statement of a function's resource policy."""
+        policy = unless_missing(lambda: self._access.lambda_.get_policy(FunctionName=function))
+        return f"{function}/{statement}" if policy and f'"{statement}"' in policy["Policy"] else None
+
+    def log_group(self, name: str) -> str | None:
+        """A log group."""
+        groups = self._access.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        return name if name in [group["logGroupName"] for group in groups] else None
+
+    def api(self, name: str) -> str | None:
+        """A REST API; the newest if several have that name."""
+        return next(iter(self.apis(name)), None)
+
+    def apis(self, name: str) -> list[str]:
+        """All REST APIs of that name, newest first."""
+        apis = self._access.apigateway.get_rest_apis(limit=_PAGE)["items"]
+        ours = [api for api in apis if api["name"] == name and self._ours(api.get("tags", {}))]
+        return [api["id"] for api in sorted(ours, key=lambda api: api["createdDate"], reverse=True)]
+
+    def stage(self, api: str | None, name: str) -> str | None:
+        """A stage of an API."""
+        if api is None:
+            return None
+        get = self._access.apigateway.get_stage
+        stage = unless_missing(lambda: get(restApiId=api, stageName=name))
+        return f"{api}/{name}" if stage is not None else None
+
+    def usage_plan(self, name: str) -> str | None:
+        """A usage plan; any if several have that name."""
+        return next((plan_id for plan_id, plan in self.usage_plans().items() if plan == name), None)
+
+    def usage_plans(self) -> dict[str, str]:
+        """Names of all usage plans of the environment, by ID."""
+        plans = self._access.apigateway.get_usage_plans(limit=_PAGE)["items"]
+        return {plan["id"]: plan["name"] for plan in plans if self._ours(plan.get("tags", {}))}
+
+    def domain(self, name: str) -> str | None:
+        """A custom domain name."""
+        return name if self._domain(name) is not None else None
+
+    def mapping(self, domain: str, base_path: str) -> str | None:
+        """The base path mapping from a domain of ours to an API."""
+        get = self._access.apigateway.get_base_path_mapping
+        if self.domain(domain) is None:
+            return None
+        mapping = unless_missing(lambda: get(domainName=domain, basePath=base_path or ALL_PATHS))
+        return f"{domain}/{base_path}" if mapping is not None else None
+
+    def record(self, zone: str, name: str) -> str | None:
+        """The DNS record of a domain."""
+        return f"{zone}_{name}_A" if self.record_set(zone, name) is not None else None
+
+    def record_set(self, zone: str, name: str) -> ResourceRecordSetOutputTypeDef | None:
+        """The DNS record of a domain; records have no tags, so it is ours if its target is our domain."""
+        domain = self._domain(name)
+        if domain is None:
+            return None
+        list_records = self._access.route53.list_resource_record_sets
+        response = unless_missing(
+            lambda: list_records(HostedZoneId=zone, StartRecordName=name, StartRecordType="A", MaxItems="1")
+        )
+        for record in response["ResourceRecordSets"] if response is not None else []:
+            target = record.get("AliasTarget", {}).get("DNSName", "")
+            if (record["Name"], record["Type"]) == (f"{name}.", "A") and _same_host(
+                target, domain.get("regionalDomainName", "")
+            ):
+                return record
+        return None
+
+    def firewall(self, name: str) -> str | None:
+        """A web ACL's ID."""
+        list_tags = self._access.wafv2.list_tags_for_resource
+        web_acl = next((acl for acl in self._web_acls() if acl["Name"] == name), None)
+        if web_acl is None:
+            return None
+        tags = unless_missing(lambda: list_tags(ResourceARN=web_acl["ARN"])["TagInfoForResource"])
+        return web_acl["Id"] if tags is not None and self._ours(_pairs(tags.get("TagList", []))) else None
+
+    def alarm(self, name: str, arn: str) -> str | None:
+        """A CloudWatch alarm."""
+        tags = self._access.cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"]
+        return name if self._ours(_pairs(tags)) else None
+
+    def _domain(self, name: str) -> DomainNameResponseTypeDef | None:
+        get = self._access.apigateway.get_domain_name
+        domain = unless_missing(lambda: get(domainName=name))
+        return domain if domain is not None and self._ours(domain.get("tags", {})) else None
+
+    def _web_acls(self) -> Iterator[WebACLSummaryTypeDef]:
+        """All web ACLs of the region: AWS WAF cannot look up by name."""
+        list_web_acls = self._access.wafv2.list_web_acls
+        page = list_web_acls(Scope="REGIONAL", Limit=_WAF_PAGE)
+        while page["WebACLs"]:
+            yield from page["WebACLs"]
+            if "NextMarker" not in page:
+                return
+            page = list_web_acls(Scope="REGIONAL", Limit=_WAF_PAGE, NextMarker=page["NextMarker"])
+
+    def _sagemaker(self, name: str, arn: Callable[[], str]) -> str | None:
+        try:
+            tags = self._access.sagemaker.list_tags(ResourceArn=arn())["Tags"]
+        except ClientError as error:
+            if endpoints.is_missing(error):
+                return None
+            raise
+        return name if self._ours(_pairs(tags)) else None
+
+    def _ours(self, tags: Mapping[str, str]) -> bool:
+        return self._tags.items() <= tags.items()
+
+
+def _pairs(tags: Any) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def _same_host(one: str, other: str) -> bool:
+    """Compare host names; Route 53 ends them with a dot."""
+    return one.rstrip(".").lower() == other.lower()
+
+
+def unless_missing(request: Callable[[], T]) -> T | None:
+    """The result of a request; None if AWS reports that the resource does not exist."""
+    try:
+        return request()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _MISSING:
+            return None
+        raise

@@ -1,0 +1,304 @@
+"""Releases: every verified apply, recorded in the state bucket so that any machine can roll back to it.
+
+Records are under `<env>/releases/`, with the Lambda packages they refer to under `<env>/packages/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from toolkit import rendering
+from toolkit.aws.access import AwsAccess
+from toolkit.deployment.context import Context
+from toolkit.deployment.outputs import Outputs
+from toolkit.errors import InputError, StateError
+from toolkit.packaging import Package
+
+# HTTP statuses of a conditional write that lost: the next number is free.
+_TAKEN = (409, 412)
+_NUMBERED = re.compile(r"/(\d+)\.json$", re.ASCII)
+_RESTORE = "restore the object's earlier version; the bucket keeps versions"
+# The code that a release's variables are applied with.
+_CODE = ("terraform/stacks", "terraform/modules")
+
+
+@dataclass(frozen=True)
+class Release:
+    """One verified apply.
+
+    Attributes:
+        number: counts up from 1 within an environment.
+        created_at: UTC, ISO 8601.
+        created_by: ARN of the caller.
+        action: "apply", "rollback to 3", "pause", "resume".
+        commit: the checkout's commit; None outside of git.
+        uncommitted: whether the checkout had uncommitted changes.
+        plan_digest: SHA-256 of the applied plan file, hexadecimal.
+        variables: the inference stack's variables, as rendered.
+        packages: SHA-256 of each Lambda package, by its file name.
+        endpoints: endpoint configuration of each endpoint after the apply.
+        smoke_test: "passed", or None if it was not run.
+    """
+
+    number: int
+    created_at: str
+    created_by: str
+    action: str
+    commit: str | None
+    uncommitted: bool
+    plan_digest: str
+    variables: str
+    packages: Mapping[str, str]
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    smoke_test: str | None = None
+
+    @property
+    def paused(self) -> bool:
+        """Whether it left the environment without endpoints."""
+        return self.action == "pause"
+
+    def to_json(self) -> str:
+        """The stored form."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Release:
+        """Read the stored form; unknown fields, of later versions, are ignored."""
+        data: dict[str, Any] = json.loads(text)
+        known = cls.__dataclass_fields__
+        return cls(**{name: value for name, value in data.items() if name in known})
+
+
+@dataclass(frozen=True)
+class Releases:
+    """The releases of one environment.
+
+    Attributes:
+        access: the account.
+        bucket: the state bucket.
+        env: the environment's name.
+    """
+
+    access: AwsAccess
+    bucket: str
+    env: str
+
+    def list(self) -> list[Release]:
+        """All releases, newest first.
+
+        Raises:
+            StateError: a record is damaged.
+        """
+        return [self._read(key) for key in sorted(self._keys(), reverse=True)]
+
+    def latest(self) -> Release | None:
+        """The newest release; None before the first.
+
+        Raises:
+            StateError: its record is damaged.
+        """
+        keys = sorted(self._keys())
+        return self._read(keys[-1]) if keys else None
+
+    def get(self, number: int) -> Release:
+        """One release.
+
+        Raises:
+            InputError: there is no release of that number.
+        """
+        if self._key(number) in set(self._keys()):
+            return self._read(self._key(number))
+        numbers = ", ".join(str(release.number) for release in self.list()) or "none yet"
+        raise InputError(f"{self.env} has no release {number}", remedy=f"choose one of: {numbers}")
+
+    def record(self, release: Release, packages: Mapping[str, Path]) -> Release:
+        """Store a release under the next free number, its packages first.
+
+        Args:
+            release: the release; its number is ignored.
+            packages: the package files, by the names in `release.packages`.
+
+        Returns:
+            The release with its number.
+        """
+        for name, path in packages.items():
+            self._store_package(release.packages[name], path)
+        # Numbers come from the object names, so a damaged record does not block the next one.
+        numbered = replace(release, number=max(map(_number, self._keys()), default=0) + 1)
+        while not self._create(numbered):
+            numbered = replace(numbered, number=numbered.number + 1)
+        return numbered
+
+    def restore_packages(self, release: Release, directory: Path) -> None:
+        """Write a release's packages into `directory`, unless they are there.
+
+        Raises:
+            StateError: a stored package does not match its record.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, sha256 in release.packages.items():
+            path, key = directory / name, self._package_key(sha256)
+            if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
+                continue
+            content = self.access.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            if hashlib.sha256(content).hexdigest() != sha256:
+                raise StateError(
+                    f"the package {name} of release {release.number} was changed after it was stored",
+                    where=f"s3://{self.bucket}/{key}",
+                    remedy=_RESTORE,
+                )
+            path.write_bytes(content)
+
+    def _create(self, release: Release) -> bool:
+        try:
+            self.access.s3.put_object(
+                Bucket=self.bucket,
+                Key=self._key(release.number),
+                Body=release.to_json().encode(),
+                ContentType="application/json",
+                IfNoneMatch="*",
+            )
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in _TAKEN:
+                return False
+            raise
+        return True
+
+    def _store_package(self, sha256: str, path: Path) -> None:
+        # Keys are content digests, so an existing object is the same.
+        key = self._package_key(sha256)
+        try:
+            self.access.s3.head_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                raise
+            self.access.s3.put_object(Bucket=self.bucket, Key=key, Body=path.read_bytes())
+
+    def _keys(self) -> Iterator[str]:
+        pages = self.access.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=f"{self.env}/releases/"
+        )
+        for page in pages:
+            # Other objects in that folder are ignored.
+            yield from (item["Key"] for item in page.get("Contents", []) if _NUMBERED.search(item["Key"]))
+
+    def _read(self, key: str) -> Release:
+        content = self.access.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        try:
+            return Release.from_json(content.decode())
+        except (ValueError, TypeError, AttributeError):
+            raise StateError(
+                f"cannot read release {_number(key)}: its record was changed after it was stored",
+                where=f"s3://{self.bucket}/{key}",
+                remedy=_RESTORE,
+            ) from None
+
+    def _key(self, number: int) -> str:
+        return f"{self.env}/releases/{number:06d}.json"
+
+    def _package_key(self, sha256: str) -> str:
+        return f"{self.env}/packages/{sha256}.zip"
+
+
+def _number(key: str) -> int:
+    match = _NUMBERED.search(key)
+    return int(match[1]) if match else 0
+
+
+def of(context: Context) -> Releases:
+    """The environment's releases."""
+    return Releases(context.access, context.environment.state_bucket, context.environment.name)
+
+
+def record(  # noqa: PLR0913 - each named by the caller
+    context: Context,
+    outputs: Outputs,
+    *,
+    action: str,
+    changed: bool,
+    plan_digest: str,
+    packages: Mapping[str, Package],
+    smoke_test: str | None,
+) -> Release | None:
+    """Record a verified apply; returns None if the last release is the same.
+
+    An apply without changes is recorded too if the last release differs from it: the apply before was
+    interrupted before it could be recorded, or `sync` has updated the code.
+
+    Args:
+        context: the environment.
+        outputs: what serves now.
+        action: "apply", "rollback to 3", "pause", "resume".
+        changed: whether the apply changed anything.
+        plan_digest: SHA-256 of the plan file.
+        packages: the Lambda packages, by file name.
+        smoke_test: "passed", or None if it was not run.
+    """
+    releases = of(context)
+    variables = (context.build / "inference.tfvars").read_text(encoding="utf-8")
+    digests = {name: package.sha256 for name, package in packages.items()}
+    latest = None if changed else releases.latest()
+    if latest is not None and (latest.packages, content(latest.variables)) == (digests, content(variables)):
+        return None
+    commit, uncommitted = checkout_commit(context.project.root)
+    release = Release(
+        number=0,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        created_by=context.access.sts.get_caller_identity()["Arn"],
+        action=action,
+        commit=commit,
+        uncommitted=uncommitted,
+        plan_digest=plan_digest,
+        variables=variables,
+        packages=digests,
+        endpoints={model.endpoint_name: model.endpoint_config_name for model in outputs.models.values()},
+        smoke_test=smoke_test,
+    )
+    recorded = releases.record(release, {name: package.path for name, package in packages.items()})
+    context.console.line(f"recorded as release {recorded.number}")
+    return recorded
+
+
+def content(variables: str) -> str:
+    """The variables without the instance counts, which do not make a release different."""
+    return rendering.with_instance_counts(variables, {})
+
+
+def checkout_commit(root: Path) -> tuple[str | None, bool]:
+    """The checkout's commit, and whether there are uncommitted changes."""
+    head = _git(root, "rev-parse", "--verify", "HEAD")
+    changes = _git(root, "status", "--porcelain")
+    return head, bool(changes)
+
+
+def code_differs(root: Path, commit: str | None) -> bool:
+    """Whether the checkout's Terraform code differs from a commit; False where that is unknown."""
+    if commit is None:
+        return False
+    result = _run_git(root, "diff", "--quiet", commit, "--", *_CODE)
+    # Other exit codes: the commit is not in this checkout.
+    return result is not None and result.returncode == 1
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    result = _run_git(root, *arguments)
+    return result.stdout.strip() if result is not None and result.returncode == 0 else None
+
+
+def _run_git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
+    try:
+        return subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:  # git is not installed
+        return None

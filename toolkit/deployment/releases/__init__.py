@@ -1,1 +1,0 @@
-"""Releases: an apply becomes one, and is gone back to."""

@@ -1,0 +1,27 @@
+"""Durations as options take them: `90s`, `10m`, `2h`, `1d`."""
+
+from __future__ import annotations
+
+import re
+
+from toolkit.errors import InputError
+
+_DURATION = re.compile(r"(\d+)([smhd]?)", re.ASCII)
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_seconds(text: str, option: str, *, unit_required: bool = True) -> int:
+    """Seconds of a duration.
+
+    Args:
+        text: the duration.
+        option: the option it was given with, for the error.
+        unit_required: whether to refuse a number without a unit, which is in seconds.
+
+    Raises:
+        InputError: not a duration.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None or (unit_required and not match[2]):
+        raise InputError(f"invalid duration {text!r}", where=option, remedy="use 90s, 10m, 2h or 1d")
+    return int(match[1]) * _SECONDS[match[2]]

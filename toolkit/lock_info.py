@@ -1,0 +1,55 @@
+"""Who holds a Terraform state lock, read from the lock object in S3 and from Terraform's error text alike."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LockInfo:
+    """A held state lock, with Terraform's names for its fields.
+
+    Attributes:
+        id: lock ID; empty if Terraform did not write the lock.
+        who: user@host.
+        operation: "apply", "plan", …
+        created: when the lock was acquired, UTC.
+    """
+
+    id: str
+    who: str
+    operation: str
+    created: str
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> LockInfo:
+        """Read the fields ID, Who, Operation and Created."""
+        operation = (fields.get("Operation") or "").removeprefix("OperationType").lower()
+        return cls(
+            id=fields.get("ID") or "",
+            who=fields.get("Who") or "an unknown user",
+            operation=operation or "unknown operation",
+            created=re.sub(r"\.\d+ \+0000", "", fields.get("Created") or "an unknown time"),
+        )
+
+    @classmethod
+    def from_json(cls, content: bytes) -> LockInfo:
+        """Read a lock object; its ID is empty if the content is not a lock."""
+        try:
+            fields = json.loads(content)
+        except ValueError:
+            fields = None
+        return cls.from_fields(fields if isinstance(fields, dict) else {})
+
+    def __str__(self) -> str:
+        return f"locked by {self.who} since {self.created} ({self.operation})"
+
+    @property
+    def is_of_this_machine(self) -> bool:
+        """Whether this machine acquired the lock, judging by its host name."""
+        return self.who.rpartition("@")[2] == socket.gethostname()
