@@ -13,16 +13,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from botocore.exceptions import ClientError
+from pydantic import TypeAdapter
 
 from toolkit import rendering
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs
 from toolkit.errors import InputError, StateError
-from toolkit.packaging import Package
+from toolkit.packaging import FUNCTIONS, Package, package_name
 
 # HTTP statuses of a conditional write that lost: the next number is free.
 _TAKEN = (409, 412)
@@ -73,10 +73,12 @@ class Release:
 
     @classmethod
     def from_json(cls, text: str) -> Release:
-        """Read the stored form; unknown fields, of later versions, are ignored."""
-        data: dict[str, Any] = json.loads(text)
-        known = cls.__dataclass_fields__
-        return cls(**{name: value for name, value in data.items() if name in known})
+        """Read the stored form; unknown fields, of later versions, are ignored.
+
+        Raises:
+            ValueError: a field is missing or has another type.
+        """
+        return TypeAdapter(cls).validate_json(text)
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,15 @@ class Releases:
         """
         directory.mkdir(parents=True, exist_ok=True)
         for name, sha256 in release.packages.items():
-            path, key = directory / name, self._package_key(sha256)
+            key = self._package_key(sha256)
+            # A record is input from outside: its names must not lead out of the folder.
+            if name not in (package_name(function, sha256) for function in FUNCTIONS):
+                raise StateError(
+                    f"release {release.number} names an unknown package: {name!r}",
+                    where=f"s3://{self.bucket}/{self._key(release.number)}",
+                    remedy=_RESTORE,
+                )
+            path = directory / name
             if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
                 continue
             content = self.access.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()

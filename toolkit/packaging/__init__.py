@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from toolkit.console import Console
 from toolkit.packaging import sources
 from toolkit.packaging.dependencies import Dependencies
-from toolkit.packaging.package import Package, build_package, package_file
+from toolkit.packaging.package import Package, build_package, package_file, package_name
 from toolkit.project import Project
 
-__all__ = ["Package", "Packages", "build", "package_file"]
+__all__ = ["FUNCTIONS", "Package", "Packages", "build", "package_file", "package_name"]
+
+FUNCTIONS = ("gateway", "authorizer")
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,12 @@ def _package(note: Path, sha256: str) -> Package:
 
 def package_file(directory: Path, function: str, sha256: str) -> Path:
     """Where the package of a function with this content is kept."""
-    return directory / f"{function}-{sha256[:12]}.zip"
+    return directory / package_name(function, sha256)
+
+
+def package_name(function: str, sha256: str) -> str:
+    """The file name of a function's package with this content."""
+    return f"{function}-{sha256[:12]}.zip"
 
 
 def _up_to_date(note: Path, inputs: str) -> Package | None:

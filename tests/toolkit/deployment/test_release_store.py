@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.releases import Release, Releases
 from toolkit.errors import InputError, StateError
+from toolkit.packaging import package_name
 
 pytestmark = pytest.mark.slow
 
@@ -18,6 +20,10 @@ pytestmark = pytest.mark.slow
 def releases_in(account: AwsAccess, bucket: str, env: str = "dev") -> Releases:
     account.s3.create_bucket(Bucket=bucket)
     return Releases(account, bucket, env)
+
+
+def name_of(content: bytes) -> str:
+    return package_name("gateway", hashlib.sha256(content).hexdigest())
 
 
 def release_of(content: bytes, **changes: object) -> Release:
@@ -30,7 +36,7 @@ def release_of(content: bytes, **changes: object) -> Release:
         uncommitted=False,
         plan_digest="1" * 64,
         variables='description = "名前 ${x}"\n',
-        packages={"gateway.zip": hashlib.sha256(content).hexdigest()},
+        packages={name_of(content): hashlib.sha256(content).hexdigest()},
         endpoints={"llm-dev-a": "llm-dev-a-0123"},
         smoke_test="passed",
     )
@@ -38,9 +44,9 @@ def release_of(content: bytes, **changes: object) -> Release:
 
 
 def recorded(releases: Releases, directory: Path, content: bytes = b"zip one", **changes: object) -> Release:
-    package = directory / "gateway.zip"
+    package = directory / name_of(content)
     package.write_bytes(content)
-    return releases.record(release_of(content, **changes), {"gateway.zip": package})
+    return releases.record(release_of(content, **changes), {package.name: package})
 
 
 def test_numbered_from_one_and_read_back_whole(account: AwsAccess, tmp_path: Path) -> None:
@@ -56,7 +62,10 @@ def test_numbered_from_one_and_read_back_whole(account: AwsAccess, tmp_path: Pat
         releases.get(3)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"number": 1}', b"\xff"])
+WRONG_TYPES = re.sub(r'"packages": {[^}]*}', '"packages": 1', release_of(b"zip").to_json()).encode()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"number": 1}', b"\xff", WRONG_TYPES])
 def test_a_damaged_record_is_told_and_does_not_keep_the_next_from_being_made(
     account: AwsAccess, tmp_path: Path, content: bytes
 ) -> None:
@@ -90,17 +99,19 @@ def test_packages_are_put_back_as_they_were(account: AwsAccess, tmp_path: Path) 
     release = recorded(releases, tmp_path, content=b"the zip of then")
     elsewhere = tmp_path / "elsewhere"
     releases.restore_packages(release, elsewhere)
-    assert (elsewhere / "gateway.zip").read_bytes() == b"the zip of then"
-    (elsewhere / "gateway.zip").write_bytes(b"tampered")
+    assert (elsewhere / name_of(b"the zip of then")).read_bytes() == b"the zip of then"
+    (elsewhere / name_of(b"the zip of then")).write_bytes(b"tampered")
     releases.restore_packages(release, elsewhere)
-    assert (elsewhere / "gateway.zip").read_bytes() == b"the zip of then"
+    assert (elsewhere / name_of(b"the zip of then")).read_bytes() == b"the zip of then"
 
 
 def test_a_package_that_was_changed_in_the_bucket_is_refused(account: AwsAccess, tmp_path: Path) -> None:
     releases = releases_in(account, "releases-changed")
     release = recorded(releases, tmp_path)
     account.s3.put_object(
-        Bucket="releases-changed", Key=releases._package_key(release.packages["gateway.zip"]), Body=b"other"
+        Bucket="releases-changed",
+        Key=releases._package_key(release.packages[name_of(b"zip one")]),
+        Body=b"other",
     )
     with pytest.raises(StateError, match="was changed"):
         releases.restore_packages(release, tmp_path / "elsewhere")
@@ -110,3 +121,13 @@ def test_what_a_later_version_added_is_left_out() -> None:
     release = release_of(b"x")
     later = release.to_json().replace('"action"', '"from_the_future": 1,\n"action"')
     assert Release.from_json(later) == release
+
+
+@pytest.mark.parametrize("name", ["../evil.zip", "/evil.zip", "gateway.zip", "gateway-000000000000.zip"])
+def test_a_record_cannot_name_a_file_elsewhere(account: AwsAccess, tmp_path: Path, name: str) -> None:
+    releases = releases_in(account, f"releases-names-{hashlib.sha256(name.encode()).hexdigest()[:8]}")
+    release = recorded(releases, tmp_path)
+    forged = replace(release, packages={name: next(iter(release.packages.values()))})
+    with pytest.raises(StateError, match="unknown package"):
+        releases.restore_packages(forged, tmp_path / "a" / "b")
+    assert not list((tmp_path / "a").rglob("*.zip"))

@@ -12,30 +12,32 @@ import hashlib
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from toolkit.deployment import artifacts, releases
 from toolkit.deployment.context import Context
+from toolkit.deployment.plans.manifest import (
+    FORMAT,
+    MANIFEST,
+    PACKAGES,
+    PLAN,
+    REMEDY,
+    VARIABLES,
+    Manifest,
+    StateVersion,
+    read,
+)
 from toolkit.deployment.plans.review import Review
 from toolkit.deployment.prepare import STACK, Prepared
 from toolkit.deployment.rollout import waiters
-from toolkit.errors import InputError, StalePlanError, StateError
+from toolkit.errors import StalePlanError, StateError
 from toolkit.files import write_atomic
-from toolkit.packaging import Package
+from toolkit.packaging import FUNCTIONS, Package, package_file
 from toolkit.staging import StagedModel
-from toolkit.terraform import Change, Counts, Plan
-
-FORMAT = 1
-MANIFEST, PLAN, VARIABLES, PACKAGES = "manifest.json", "terraform.tfplan", "inference.tfvars", "packages/"
-_REMEDY = "plan again, then apply that plan"
-# Raised by zip files that are truncated, changed or not ours.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, ValueError, TypeError)
+from toolkit.terraform import Plan
 
 
 def default_path(context: Context) -> Path:
@@ -50,7 +52,7 @@ def save(context: Context, review: Review, path: Path) -> str:
     contents |= {
         f"{PACKAGES}{name}": package.path.read_bytes() for name, package in prepared.packages.items()
     }
-    manifest = json.dumps(_manifest(context, review, contents), indent=2).encode()
+    manifest = _manifest(context, review, contents).model_dump_json(indent=2).encode()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for name, content in {MANIFEST: manifest, **contents}.items():
@@ -68,47 +70,50 @@ def load(context: Context, path: Path) -> Prepared:
         StalePlanError: something that it was created from has changed since.
     """
     where = context.project.relative(path.absolute())
-    manifest, contents = _read(path, where)
+    manifest, contents = read(path, where)
     _check_subject(context, manifest, where)
-    packages = _restore_packages(context, contents)
-    counts = manifest["instance_counts"]
-    rendered = artifacts.render(context, packages, counts)
+    digests = {function: manifest.package_digest(function) for function in FUNCTIONS}
+    built = [Package(package_file(context.project.lambda_build, *item), item[1]) for item in digests.items()]
+    packages = {package.path.name: package for package in built}
+    rendered = artifacts.render(context, packages, manifest.instance_counts)
     workspace = context.workspace(STACK)
     workspace.init()
     _check_current(context, manifest, compute_fingerprints(context, rendered.staged), where)
+    for name, package in packages.items():
+        write_atomic(package.path, contents[PACKAGES + name])
     # The saved bytes, so that the release records what is applied.
-    _variables(context).write_bytes(contents[VARIABLES])
+    write_atomic(_variables(context), contents[VARIABLES])
     target = workspace.directory / "plan.tfplan"
     write_atomic(target, contents[PLAN], mode=0o600)
     plan = Plan(
         path=target,
-        has_changes=manifest["has_changes"],
+        has_changes=manifest.has_changes,
         destroy=False,
-        counts=Counts(**manifest["counts"]),
-        changes=tuple(Change(**change) for change in manifest["changes"]),
+        counts=manifest.counts,
+        changes=tuple(manifest.changes),
         drift=(),
     )
-    return Prepared(workspace, plan, manifest["action"], rendered.staged, packages, counts)
+    return Prepared(workspace, plan, manifest.action, rendered.staged, packages, manifest.instance_counts)
 
 
-def _manifest(context: Context, review: Review, contents: Mapping[str, bytes]) -> dict[str, Any]:
+def _manifest(context: Context, review: Review, contents: Mapping[str, bytes]) -> Manifest:
     prepared = review.prepared
     lineage, serial = prepared.plan.state_version()
-    return {
-        "format": FORMAT,
-        "subject": _subject(context),
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "uncommitted": review.summary.subject.uncommitted,
-        "action": prepared.action,
-        "has_changes": prepared.plan.has_changes,
-        "counts": asdict(prepared.plan.counts),
-        "changes": [asdict(change) for change in prepared.plan.changes],
-        "instance_counts": prepared.instance_counts,
-        "rolls_out": _rolls_out(review),
-        "state": {"lineage": lineage, "serial": serial},
-        "inputs": compute_fingerprints(context, prepared.staged),
-        "contents": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
-    }
+    return Manifest(
+        format=FORMAT,
+        subject=_subject(context),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        uncommitted=review.summary.subject.uncommitted,
+        action=prepared.action,
+        has_changes=prepared.plan.has_changes,
+        counts=prepared.plan.counts,
+        changes=list(prepared.plan.changes),
+        instance_counts={model: dict(counts) for model, counts in prepared.instance_counts.items()},
+        rolls_out=_rolls_out(review),
+        state=StateVersion(lineage=lineage, serial=serial),
+        inputs=compute_fingerprints(context, prepared.staged),
+        contents={name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+    )
 
 
 def _subject(context: Context) -> dict[str, str]:
@@ -130,64 +135,28 @@ def _rolls_out(review: Review) -> bool:
     return any(change.type == "aws_sagemaker_endpoint_configuration" for change in changes)
 
 
-def _read(path: Path, where: str) -> tuple[dict[str, Any], dict[str, bytes]]:
-    if not path.is_file():
-        raise InputError("no such plan file", where=where, remedy="create it with `toolkit plan`")
-    packed = io.BytesIO(path.read_bytes())
-    try:
-        with zipfile.ZipFile(packed) as archive:
-            manifest = dict(json.loads(archive.read(MANIFEST)))
-            contents = {name: archive.read(name) for name in dict(manifest["contents"])}
-    except _DAMAGED:
-        raise StateError("not a plan file created by `toolkit plan`", where=where, remedy=_REMEDY) from None
-    if manifest.get("format") != FORMAT:
-        raise StateError(
-            "the plan was created by another version of the toolkit", where=where, remedy=_REMEDY
-        )
-    broken = [
-        name
-        for name, digest in manifest["contents"].items()
-        if hashlib.sha256(contents[name]).hexdigest() != digest
-    ]
-    if broken:
-        raise StateError(f"the plan file was changed: {', '.join(broken)}", where=where, remedy=_REMEDY)
-    return manifest, contents
-
-
-def _check_subject(context: Context, manifest: Mapping[str, Any], where: str) -> None:
-    differing = changed_fingerprints(manifest["subject"], _subject(context))
+def _check_subject(context: Context, manifest: Manifest, where: str) -> None:
+    differing = changed_fingerprints(manifest.subject, _subject(context))
     if differing:
-        env = manifest["subject"].get("environment")
+        env = manifest.subject.get("environment")
         other = (
             f"environment {env}"
             if env != context.environment.name
             else "a different account, region or state"
         )
-        raise StateError(f"the plan was created for {other}", where=where, details=differing, remedy=_REMEDY)
+        raise StateError(f"the plan was created for {other}", where=where, details=differing, remedy=REMEDY)
 
 
-def _check_current(context: Context, manifest: Mapping[str, Any], now: Mapping[str, str], where: str) -> None:
-    stale = changed_fingerprints(manifest["inputs"], now) + context.state_changes(**manifest["state"])
+def _check_current(context: Context, manifest: Manifest, now: Mapping[str, str], where: str) -> None:
+    stale = changed_fingerprints(manifest.inputs, now)
+    stale += context.state_changes(manifest.state.lineage, manifest.state.serial)
     descriptions = waiters.wait_until_stable(context, waiters.endpoint_names(context).values())
     counts = waiters.instance_counts(context, descriptions)
-    if manifest["rolls_out"] and counts != manifest["instance_counts"]:
-        planned = json.dumps(manifest["instance_counts"])
+    if manifest.rolls_out and counts != manifest.instance_counts:
+        planned = json.dumps(manifest.instance_counts)
         stale.append(f"instances: {planned} when planned, {json.dumps(counts)} now")
     if stale:
         raise StalePlanError(where=where, details=stale)
-
-
-def _restore_packages(context: Context, contents: Mapping[str, bytes]) -> dict[str, Package]:
-    """Write the plan's Lambda packages to the paths it refers to; they are named by their content."""
-    packages = {}
-    for name, content in contents.items():
-        if name.startswith(PACKAGES):
-            path = context.project.lambda_build / name.removeprefix(PACKAGES)
-            if not path.is_file() or path.read_bytes() != content:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            packages[path.name] = Package(path, hashlib.sha256(content).hexdigest())
-    return packages
 
 
 def _variables(context: Context) -> Path:

@@ -1,63 +1,176 @@
-"""Saved plans that were damaged on their way."""
+"""Saved plans that were damaged or forged on their way."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import stat
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies
 
-from toolkit.deployment.plans import archive
+from toolkit.deployment.plans import manifest
 from toolkit.errors import StateError
+from toolkit.packaging import package_name
 
-CONTENTS = {archive.PLAN: b"terraform's own", archive.VARIABLES: b"name = 1\n", "packages/a.zip": b"zip"}
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
-@pytest.fixture
-def saved(tmp_path: Path) -> Path:
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENTS.items()}
-    manifest = json.dumps({"format": archive.FORMAT, "contents": digests})
-    path = tmp_path / "plan"
+GATEWAY = "packages/" + package_name("gateway", sha256(b"gateway"))
+AUTHORIZER = "packages/" + package_name("authorizer", sha256(b"authorizer"))
+CONTENTS = {
+    manifest.PLAN: b"terraform's own",
+    manifest.VARIABLES: b"name = 1\n",
+    GATEWAY: b"gateway",
+    AUTHORIZER: b"authorizer",
+}
+
+
+def described(contents: dict[str, bytes]) -> dict[str, Any]:
+    """The manifest of these contents."""
+    return {
+        "format": manifest.FORMAT,
+        "subject": {"environment": "dev"},
+        "created_at": "2026-11-30T00:00:00+00:00",
+        "uncommitted": False,
+        "action": "apply",
+        "has_changes": True,
+        "counts": {"add": 1, "change": 0, "remove": 0, "imported": 0},
+        "changes": [{"address": "a.b", "action": "create", "resource_type": "a"}],
+        "instance_counts": {"m": {"v": 1}},
+        "rolls_out": False,
+        "state": {"lineage": "", "serial": 0},
+        "inputs": {"toolkit": "1"},
+        "contents": {name: sha256(content) for name, content in contents.items()},
+    }
+
+
+def write(
+    path: Path, members: Iterable[tuple[str | zipfile.ZipInfo, bytes]], text: str | None = None
+) -> Path:
+    members = list(members)
+    contents = {name if isinstance(name, str) else name.filename: content for name, content in members}
     with zipfile.ZipFile(path, "w") as file:
-        for name, content in {archive.MANIFEST: manifest, **CONTENTS}.items():
+        file.writestr(manifest.MANIFEST, text if text is not None else json.dumps(described(contents)))
+        for name, content in members:
             file.writestr(name, content)
     return path
 
 
-def is_whole(path: Path) -> bool:
-    """Whether a plan is read as it was saved; False if it is refused as no plan."""
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    return write(tmp_path / "plan", CONTENTS.items())
+
+
+def is_accepted(path: Path) -> bool:
+    """Whether a plan is read as it was saved; False if it is refused."""
     try:
-        _, contents = archive._read(path, "build/dev/plan")
+        _, contents = manifest.read(path, "build/dev/plan")
     except StateError:
         return False
     assert contents == CONTENTS
     return True
 
 
-def test_a_plan_with_any_bit_changed_is_whole_or_refused(saved: Path) -> None:
+def test_a_plan_with_a_changed_bit_is_whole_or_refused(saved: Path) -> None:
     whole = saved.read_bytes()
-    assert is_whole(saved)
+    assert is_accepted(saved)
     refused = 0
     for position in range(len(whole)):
-        for bit in range(8):
-            changed = bytearray(whole)
-            changed[position] ^= 1 << bit
-            saved.write_bytes(changed)
-            refused += not is_whole(saved)
-    assert refused > len(whole)
+        changed = bytearray(whole)
+        changed[position] ^= 1 << position % 8
+        saved.write_bytes(changed)
+        refused += not is_accepted(saved)
+    assert refused > len(whole) / 2
 
 
-def test_a_plan_that_was_cut_off_anywhere_is_refused(saved: Path) -> None:
+def test_a_truncated_plan_is_refused(saved: Path) -> None:
     whole = saved.read_bytes()
     for length in range(len(whole)):
         saved.write_bytes(whole[:length])
-        assert not is_whole(saved)
+        assert not is_accepted(saved)
 
 
-@pytest.mark.parametrize("manifest", ["[]", "null", "{}", '{"contents": 1}', '{"contents": []}'])
-def test_another_programs_zip_file_is_refused(tmp_path: Path, manifest: str) -> None:
-    with zipfile.ZipFile(tmp_path / "plan", "w") as file:
-        file.writestr(archive.MANIFEST, manifest)
-    assert not is_whole(tmp_path / "plan")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "packages//etc/cron.d/evil",
+        "packages/../../terraform/stacks/inference/evil.auto.tfvars",
+        "packages/gateway-000000000000.zip",
+        GATEWAY.replace("packages", "Packages"),
+        "evil.auto.tfvars",
+        "packages/",
+    ],
+)
+def test_a_plan_with_an_unknown_member_is_refused(tmp_path: Path, name: str) -> None:
+    assert not is_accepted(write(tmp_path / "plan", [*CONTENTS.items(), (name, b"evil")]))
+
+
+def test_a_member_that_the_manifest_omits_is_refused(tmp_path: Path) -> None:
+    members = [*CONTENTS.items(), ("packages/x.zip", b"evil")]
+    assert not is_accepted(write(tmp_path / "plan", members, json.dumps(described(CONTENTS))))
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_a_plan_without_one_of_its_members_is_refused(tmp_path: Path, name: str) -> None:
+    members = [(member, content) for member, content in CONTENTS.items() if member != name]
+    assert not is_accepted(write(tmp_path / "plan", members))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_member_that_comes_twice_is_refused(tmp_path: Path) -> None:
+    assert not is_accepted(write(tmp_path / "plan", [*CONTENTS.items(), *CONTENTS.items()]))
+
+
+def test_a_symbolic_link_in_place_of_a_member_is_refused(tmp_path: Path) -> None:
+    link = zipfile.ZipInfo(manifest.PLAN)
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    members = [(name, content) for name, content in CONTENTS.items() if name != manifest.PLAN]
+    assert not is_accepted(write(tmp_path / "plan", [(link, CONTENTS[manifest.PLAN]), *members]))
+
+
+def test_a_compressed_member_is_refused(tmp_path: Path) -> None:
+    bomb = zipfile.ZipInfo(manifest.PLAN)
+    bomb.compress_type = zipfile.ZIP_DEFLATED
+    members = [(name, content) for name, content in CONTENTS.items() if name != manifest.PLAN]
+    assert not is_accepted(write(tmp_path / "plan", [(bomb, bytes(2**20)), *members]))
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "{}", '{"contents": 1}', '{"format": 1}', "[" * 100_000])
+def test_another_programs_zip_file_is_refused(tmp_path: Path, text: str) -> None:
+    assert not is_accepted(write(tmp_path / "plan", [], text))
+
+
+def test_a_plan_of_another_version_is_named_as_such(tmp_path: Path) -> None:
+    path = write(tmp_path / "plan", [], '{"format": 2}')
+    with pytest.raises(StateError, match="another version"):
+        manifest.read(path, "plan")
+
+
+JSON = strategies.recursive(
+    strategies.none() | strategies.booleans() | strategies.integers() | strategies.text(max_size=5),
+    lambda inner: (
+        strategies.lists(inner, max_size=2) | strategies.dictionaries(strategies.text(), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@hypothesis.given(member=strategies.sampled_from(sorted(described(CONTENTS))), value=JSON)
+def test_a_wrongly_typed_manifest_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, member: str, value: Any
+) -> None:
+    text = json.dumps({**described(CONTENTS), member: value})
+    path = write(tmp_path_factory.mktemp("plan") / "plan", CONTENTS.items(), text)
+    try:
+        accepted, _ = manifest.read(path, "plan")
+    except StateError:
+        return
+    assert accepted.model_dump(mode="json")[member] == value

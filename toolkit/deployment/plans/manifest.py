@@ -1,0 +1,146 @@
+"""The members of a saved plan, read as untrusted input.
+
+A plan file passes through a pipeline's artifact store. Nothing in it is believed before its manifest is typed
+and its members are the ones that the format knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+import zipfile
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from toolkit.errors import InputError, StateError
+from toolkit.packaging import FUNCTIONS, package_name
+from toolkit.terraform import Change, Counts
+
+FORMAT: Final = 1
+MANIFEST, PLAN, VARIABLES, PACKAGES = "manifest.json", "terraform.tfplan", "inference.tfvars", "packages/"
+REMEDY = "plan again, then apply that plan"
+# Bytes, far above what `toolkit plan` writes: Lambda takes packages of 50 MB; a plan of 50 models has 2 MB.
+LARGEST_MEMBER = 128 * 2**20
+LARGEST_FILE = 4 * LARGEST_MEMBER
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class StateVersion(_Part):
+    """The state that a plan starts from."""
+
+    lineage: str
+    serial: Count
+
+
+class Manifest(_Part):
+    """What a plan is for, what it was created from, and digests of the other members."""
+
+    format: Literal[1]
+    subject: dict[str, str]
+    created_at: str
+    uncommitted: bool
+    action: Annotated[str, StringConstraints(max_length=200)]
+    has_changes: bool
+    counts: Counts
+    changes: list[Change]
+    instance_counts: dict[str, dict[str, Count]]
+    rolls_out: bool
+    state: StateVersion
+    inputs: dict[str, str]
+    contents: dict[str, Sha256]
+
+    @model_validator(mode="after")
+    def _known_members(self) -> Self:
+        packages = {self._package(function) for function in FUNCTIONS if self._package(function)}
+        if self.contents.keys() != {PLAN, VARIABLES, *packages} or len(packages) != len(FUNCTIONS):
+            raise ValueError("unknown or missing members")
+        return self
+
+    def package_digest(self, function: str) -> str:
+        """SHA-256 of a function's package, hexadecimal."""
+        return self.contents[self._package(function)]
+
+    def _package(self, function: str) -> str:
+        """The member that holds a function's package, named after its digest; empty if there is none."""
+        members = self.contents.items()
+        return next(
+            (name for name, sha256 in members if name == PACKAGES + package_name(function, sha256)), ""
+        )
+
+
+def read(path: Path, where: str) -> tuple[Manifest, dict[str, bytes]]:
+    """Read a saved plan and verify the digest of each member.
+
+    Args:
+        path: the plan file.
+        where: the same file, for messages.
+
+    Raises:
+        InputError: there is no such file.
+        StateError: it is not a plan of `toolkit plan`, of another version of it, or was changed.
+    """
+    if not path.is_file():
+        raise InputError("no such plan file", where=where, remedy="create it with `toolkit plan`")
+    foreign = StateError("not a plan file created by `toolkit plan`", where=where, remedy=REMEDY)
+    if path.stat().st_size > LARGEST_FILE:
+        raise foreign
+    try:
+        with zipfile.ZipFile(path) as archive:
+            text = _member(archive, MANIFEST)
+            version = json.loads(text)["format"]
+            if version != FORMAT:
+                raise _another_version(where)
+            manifest = Manifest.model_validate_json(text)
+            # Exactly these members, each once, under exactly these names.
+            if sorted(archive.namelist()) != sorted([MANIFEST, *manifest.contents]):
+                raise foreign
+            contents = {name: _member(archive, name) for name in manifest.contents}
+    except _DAMAGED:
+        raise foreign from None
+    changed = [
+        name
+        for name, sha256 in manifest.contents.items()
+        if hashlib.sha256(contents[name]).hexdigest() != sha256
+    ]
+    if changed:
+        raise StateError(f"the plan file was changed: {', '.join(changed)}", where=where, remedy=REMEDY)
+    return manifest, contents
+
+
+def _another_version(where: str) -> StateError:
+    return StateError("the plan was created by another version of the toolkit", where=where, remedy=REMEDY)
+
+
+# Raised by zip files that are truncated, changed or not ours; NotImplementedError by unknown compression.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    ValidationError,
+    EOFError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    TypeError,
+    RecursionError,
+    OSError,
+)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A member's content; raises ValueError unless it is a stored, regular file of acceptable size.
+
+    `save` stores members without compression. So no member is larger than the file, whatever its header says.
+    """
+    info = archive.getinfo(name)
+    is_file = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
+    if not is_file or info.compress_type != zipfile.ZIP_STORED or info.file_size > LARGEST_MEMBER:
+        raise ValueError("not a stored file, or too large")
+    return archive.read(info)
