@@ -1,12 +1,11 @@
 """Start, find, query and stop the embedded cloud of a checkout.
 
-Imports the standard library only, without `asyncio`, because every command of a local environment runs it.
+Imports little, and not `asyncio`, because every command of a local environment runs it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import http.client
 import json
 import os
@@ -16,8 +15,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from toolkit.console import Console
 from toolkit.errors import InterruptedByUserError, PreflightError
@@ -26,6 +25,9 @@ from toolkit.local.state import Folder, Record, code_version
 from toolkit.local.status import CloudStatus
 from toolkit.processes import is_alive
 from toolkit.project import Project
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 __all__ = ["CloudStatus", "RunningCloud", "ensure_running", "find", "log_tail", "status", "stop"]
 
@@ -66,7 +68,7 @@ def ensure_running(project: Project, console: Console) -> RunningCloud:
     folder = Folder.of(project)
     record = _find(folder)
     if record is None or _is_outdated(record):
-        with _locked(folder):
+        with _lock(folder):
             record = _find(folder)
             if record is not None and _is_outdated(record):
                 record = _replace_outdated(record, console)
@@ -94,7 +96,7 @@ def stop(project: Project, console: Console) -> bool:
     folder = Folder.of(project)
     if folder.read() is None:
         return False
-    with _locked(folder):
+    with _lock(folder):
         record = folder.read()
         # Without a health check: a hung cloud must stop too.
         if record is None or not _is_process(record):
@@ -197,13 +199,11 @@ def _replace_outdated(record: Record, console: Console) -> Record | None:
     return record
 
 
-@contextlib.contextmanager
-def _locked(folder: Folder) -> Iterator[None]:
+def _lock(folder: Folder) -> BaseFileLock:
+    from filelock import FileLock
+
     folder.path.mkdir(parents=True, exist_ok=True)
-    with folder.lock.open("w") as lock:
-        # The operating system releases it when this process ends, however it ends.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return FileLock(folder.lock)
 
 
 def _start(folder: Folder, console: Console) -> Record:
