@@ -227,11 +227,11 @@ def test_children_end_when_parent_and_supervisors_are_killed(family: Family) -> 
 
 def processes_with(variable: str) -> list[int]:
     """All processes with an environment variable."""
-    found = []
+    pids = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            found += [process.pid] * (variable in process.environ())
-    return found
+            pids += [process.pid] * (variable in process.environ())
+    return pids
 
 
 def test_an_exited_child_leaves_no_process() -> None:

@@ -29,9 +29,9 @@ def create_model(cloud: RunningCloud, name: str, invocation: str, attempt: int) 
     }
     connection.request("POST", "/", json.dumps(body), headers)
     response = connection.getresponse()
-    answer = json.loads(response.read())
+    content = json.loads(response.read())
     connection.close()
-    return response.status, answer
+    return response.status, content
 
 
 def test_a_retry_gets_the_first_response(cloud: RunningCloud) -> None:
@@ -45,9 +45,9 @@ def test_a_retry_gets_the_first_response(cloud: RunningCloud) -> None:
 def test_another_request_is_not_a_retry(cloud: RunningCloud) -> None:
     name = f"twice-{uuid.uuid4().hex[:8]}"
     assert create_model(cloud, name, str(uuid.uuid4()), attempt=1)[0] == 200
-    status, answer = create_model(cloud, name, str(uuid.uuid4()), attempt=1)
+    status, response = create_model(cloud, name, str(uuid.uuid4()), attempt=1)
     assert status == 400
-    assert "already existing" in answer["message"]
+    assert "already existing" in response["message"]
 
 
 def test_failures_are_not_cached(cloud: RunningCloud) -> None:

@@ -71,8 +71,8 @@ def test_the_function_sees_the_base_path(cloud: CloudProcess, domain: Any) -> No
     mapped(domain, "prod")
     assert get(cloud, "/prod/v1/a").json() == ["/prod/v1/a", "/prod/v1/a", "/v1/{x}"]
     for elsewhere in ("/v1/a", "/production/v1/a", "/"):
-        answer = get(cloud, elsewhere)
-        assert (answer.status_code, answer.json()) == (403, {"message": "Forbidden"})
+        response = get(cloud, elsewhere)
+        assert (response.status_code, response.json()) == (403, {"message": "Forbidden"})
 
 
 def test_signatures_for_the_domain_are_valid(cloud: CloudProcess, domain: Any) -> None:
@@ -102,9 +102,9 @@ def test_a_domains_certificate_and_tags_are_updated(domain: Any) -> None:
     assert changed["domainNameStatus"] == "AVAILABLE"
     arn = f"arn:aws:apigateway:us-east-1::/domainnames/{NAME}"
     domain.client.tag_resource(resourceArn=arn, tags={"team": "b"})
-    found = domain.client.get_domain_name(domainName=NAME)
-    assert (found["regionalCertificateArn"], found["securityPolicy"]) == (second, "TLS_1_2")
-    assert found["tags"] == {"team": "b"}
+    updated = domain.client.get_domain_name(domainName=NAME)
+    assert (updated["regionalCertificateArn"], updated["securityPolicy"]) == (second, "TLS_1_2")
+    assert updated["tags"] == {"team": "b"}
 
 
 @pytest.mark.parametrize(

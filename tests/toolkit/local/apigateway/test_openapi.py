@@ -33,9 +33,9 @@ def test_the_most_literal_path_wins(request_line: str, resource: str, parameters
         "GET /v1/models/special",
         "GET /v1/models",
     )
-    found = definition.find(*request_line.split(" "))
-    assert found is not None
-    assert (found[0].resource, found[1]) == (resource, parameters)
+    match = definition.find(*request_line.split(" "))
+    assert match is not None
+    assert (match[0].resource, match[1]) == (resource, parameters)
 
 
 @pytest.mark.parametrize(

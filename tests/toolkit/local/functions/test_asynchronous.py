@@ -70,8 +70,8 @@ def test_event_invoke_settings_are_updated_one_by_one(cloud: CloudProcess) -> No
     cloud.create_function("settings", {"app.py": WORKING})
     cloud.functions.put_function_event_invoke_config(FunctionName="settings", MaximumRetryAttempts=1)
     cloud.functions.update_function_event_invoke_config(FunctionName="settings", MaximumEventAgeInSeconds=600)
-    found = cloud.functions.get_function_event_invoke_config(FunctionName="settings")
-    assert (found["MaximumRetryAttempts"], found["MaximumEventAgeInSeconds"]) == (1, 600)
+    settings = cloud.functions.get_function_event_invoke_config(FunctionName="settings")
+    assert (settings["MaximumRetryAttempts"], settings["MaximumEventAgeInSeconds"]) == (1, 600)
 
 
 def test_retries_run_fixed_code(cloud: CloudProcess, tmp_path: Path) -> None:

@@ -133,11 +133,11 @@ def test_updates_under_load_lose_no_request(cloud: CloudProcess) -> None:
         cloud.functions.update_function_configuration(
             FunctionName="changing-under-load", MemorySize=128 + number
         )
-        wait_for(_grows(responses), "an answer")
+        wait_for(_grows(responses), "a response")
     over.set()
     for thread in threads:
         thread.join()
-    assert not [answer for answer, is_error in responses if is_error]
+    assert not [response for response, is_error in responses if is_error]
 
 
 def _grows(responses: list[Any]) -> Callable[[], bool]:

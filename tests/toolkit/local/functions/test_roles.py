@@ -49,8 +49,8 @@ def test_a_function_has_the_permissions_of_its_role(cloud: CloudProcess, enforce
     cloud.create_function("write", {"app.py": PUT}, Role=arn)
 
     def write(key: str) -> Any:
-        answer = cloud.functions.invoke(FunctionName="write", Payload=json.dumps(key))
-        return json.load(answer["Payload"])
+        response = cloud.functions.invoke(FunctionName="write", Payload=json.dumps(key))
+        return json.load(response["Payload"])
 
     session = "arn:aws:sts::123456789012:assumed-role/writer/write"
     assert write("mine") == [session, "done"]

@@ -37,13 +37,13 @@ def test_a_function_has_lambdas_environment_only(cloud: CloudProcess) -> None:
     arn = cloud.create_function(
         "echo", {"app.py": ECHO}, Environment={"Variables": {"COLOUR": "grün", "PATH": "/x"}}
     )
-    answer, response = invoke(cloud, "echo", {"word": "🙂"})
-    assert answer["event"] == {"word": "🙂"}
-    assert (answer["function"], answer["arn"]) == ("echo", arn)
-    assert 0 < answer["left"] <= TIMEOUT_SECONDS * 1000
-    assert answer["request"] == response["ResponseMetadata"]["RequestId"]
+    content, response = invoke(cloud, "echo", {"word": "🙂"})
+    assert content["event"] == {"word": "🙂"}
+    assert (content["function"], content["arn"]) == ("echo", arn)
+    assert 0 < content["left"] <= TIMEOUT_SECONDS * 1000
+    assert content["request"] == response["ResponseMetadata"]["RequestId"]
     assert "FunctionError" not in response
-    environment = answer["environment"]
+    environment = content["environment"]
     expected = {
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -53,8 +53,8 @@ def test_a_function_has_lambdas_environment_only(cloud: CloudProcess) -> None:
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/echo",
-        "AWS_LAMBDA_LOG_STREAM_NAME": answer["log"],
-        "LAMBDA_TASK_ROOT": answer["cwd"],
+        "AWS_LAMBDA_LOG_STREAM_NAME": content["log"],
+        "LAMBDA_TASK_ROOT": content["cwd"],
         "_HANDLER": "app.handler",
         "COLOUR": "grün",
         "PATH": "/x",
@@ -190,8 +190,12 @@ def test_boto3_is_installed_and_uses_the_cloud(cloud: CloudProcess) -> None:
 
 
 def test_updates_start_new_processes(cloud: CloudProcess) -> None:
-    def code(answer: int) -> dict[str, str]:
-        lines = ["import os", "def handler(*_):", f"    return [{answer}, os.environ.get('X'), os.getpid()]"]
+    def code(response: int) -> dict[str, str]:
+        lines = [
+            "import os",
+            "def handler(*_):",
+            f"    return [{response}, os.environ.get('X'), os.getpid()]",
+        ]
         return {"app.py": "\n".join(lines)}
 
     cloud.create_function("changing", code(1))

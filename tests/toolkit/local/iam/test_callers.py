@@ -13,9 +13,12 @@ from toolkit.local.iam.principals import Credentials, PrincipalKind
 
 
 def test_the_local_access_key_is_the_root_user(cloud):
-    found = caller(Credentials("local"), cloud.enforcement.account)
+    signer = caller(Credentials("local"), cloud.enforcement.account)
 
-    assert (found.principal.kind, found.principal.arn) == (PrincipalKind.ROOT, f"arn:aws:iam::{ACCOUNT}:root")
+    assert (signer.principal.kind, signer.principal.arn) == (
+        PrincipalKind.ROOT,
+        f"arn:aws:iam::{ACCOUNT}:root",
+    )
 
 
 def test_unsigned_requests_are_anonymous(cloud):
@@ -27,11 +30,11 @@ def test_a_session_has_its_role(cloud):
     role = cloud.role("ci", {"AWS": ACCOUNT}, Path="/build/", Tags=[{"Key": "team", "Value": "a"}])
     keys = cloud.client("sts", user).assume_role(RoleArn=role, RoleSessionName="run")["Credentials"]
 
-    found = caller(Credentials(keys["AccessKeyId"], keys["SessionToken"]), cloud.enforcement.account)
+    signer = caller(Credentials(keys["AccessKeyId"], keys["SessionToken"]), cloud.enforcement.account)
 
-    assert found.principal.arn == f"arn:aws:sts::{ACCOUNT}:assumed-role/ci/run"
-    assert found.principal.role_arn == role == f"arn:aws:iam::{ACCOUNT}:role/build/ci"
-    assert found.tags == {"team": "a"}
+    assert signer.principal.arn == f"arn:aws:sts::{ACCOUNT}:assumed-role/ci/run"
+    assert signer.principal.role_arn == role == f"arn:aws:iam::{ACCOUNT}:role/build/ci"
+    assert signer.tags == {"team": "a"}
 
 
 def test_sessions_expire(cloud):

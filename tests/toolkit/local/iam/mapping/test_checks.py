@@ -43,9 +43,9 @@ def test_the_service_linked_role_is_created_once(needs, account):
     path, _, name = SCALING_ROLE.partition("role")[2].rpartition("/")
     account.iam.create_role(name, "{}", f"{path}/", None, "", [], "3600")
 
-    found = needs("application-autoscaling", "register_scalable_target", **TARGET)
+    needed = needs("application-autoscaling", "register_scalable_target", **TARGET)
 
-    assert "iam:CreateServiceLinkedRole" not in [check.action.name for check in found]
+    assert "iam:CreateServiceLinkedRole" not in [check.action.name for check in needed]
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,6 @@ TABLE: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     ("service", "operation", "parameters", "expected"), TABLE, ids=[f"{row[0]}.{row[1]}" for row in TABLE]
 )
 def test_actions_and_resources(needs, service, operation, parameters, expected):
-    found = needs(service, operation, **parameters)
+    needed = needs(service, operation, **parameters)
 
-    assert [(check.action.name, check.resource) for check in found] == expected
+    assert [(check.action.name, check.resource) for check in needed] == expected

@@ -132,9 +132,9 @@ TABLE: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     ("service", "operation", "parameters", "expected"), TABLE, ids=[f"{row[0]}.{row[1]}" for row in TABLE]
 )
 def test_actions_and_resources(needs, service, operation, parameters, expected):
-    found = needs(service, operation, **parameters)
+    needed = needs(service, operation, **parameters)
 
-    assert [(check.action.name, check.resource) for check in found] == expected
+    assert [(check.action.name, check.resource) for check in needed] == expected
 
 
 def test_the_web_acl_of_a_stage_is_checked_too(needs, cloud):
@@ -142,9 +142,9 @@ def test_the_web_acl_of_a_stage_is_checked_too(needs, cloud):
     web_acl = waf.create_web_acl(**ACL)["Summary"]["ARN"]
     waf.associate_web_acl(WebACLArn=web_acl, ResourceArn=STAGE)
 
-    found = needs("wafv2", "get_web_acl_for_resource", ResourceArn=STAGE)
+    needed = needs("wafv2", "get_web_acl_for_resource", ResourceArn=STAGE)
 
-    assert [check.resource for check in found] == [web_acl, STAGE]
+    assert [check.resource for check in needed] == [web_acl, STAGE]
 
 
 def test_other_waf_operations_are_unmapped(cloud):

@@ -46,11 +46,11 @@ def context(capture):
         scope, body = capture(service, operation, **parameters)
         call = identify(scope, body if is_form(scope) else b"")
         content = body if call.needs_body else b""
-        found = call.parameters(content)
-        check = checks(call, found, content, account)[nth]
+        request_parameters = call.parameters(content)
+        check = checks(call, request_parameters, content, account)[nth]
         caller = Caller(Principal.root(ACCOUNT), tags={"team": "a"})
         known = condition_keys.always_there(caller, "us-east-1", check.resource, account)
-        return RequestContext(Situation(check, caller, account, call, found), known)
+        return RequestContext(Situation(check, caller, account, call, request_parameters), known)
 
     return of
 
@@ -182,11 +182,11 @@ def test_keys_of_other_actions_are_absent(context):
 
 
 def test_requested_keys_are_recorded(context):
-    found = context("s3", "list_objects_v2", Bucket="b", Prefix="p/")
-    found.values("s3:prefix")
-    found.values("s3:delimiter")
+    keys = context("s3", "list_objects_v2", Bucket="b", Prefix="p/")
+    keys.values("s3:prefix")
+    keys.values("s3:delimiter")
 
-    record = found.record()
+    record = keys.record()
     assert record["s3:prefix"] == ["p/"]
     assert record["aws:RequestedRegion"] == ["us-east-1"]
     assert "s3:delimiter" not in record

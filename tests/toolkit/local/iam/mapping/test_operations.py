@@ -46,9 +46,9 @@ def test_operations_map_to_their_actions(capture, operation, action):
 
     call = identify(scope, body if is_form(scope) else b"")
     content = body if call.needs_body else b""
-    found = checks(call, call.parameters(content), content, Account(ACCOUNT))
+    needed = checks(call, call.parameters(content), content, Account(ACCOUNT))
 
-    assert (f"{call.prefix}:{call.operation}", found[0].action.name) == (operation, action)
+    assert (f"{call.prefix}:{call.operation}", needed[0].action.name) == (operation, action)
     # An action with resource types has an ARN of such a type.
-    if any(kind.required for kind in found[0].action.resource_types):
-        assert found[0].resource.startswith("arn:aws:")
+    if any(kind.required for kind in needed[0].action.resource_types):
+        assert needed[0].resource.startswith("arn:aws:")
