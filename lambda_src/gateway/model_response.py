@@ -23,7 +23,7 @@ _NO_CAPACITY: Final = (ModelUnavailableError, RateLimitError)
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sent a request.
+    """The caller of a request.
 
     Attributes:
         request_id: part of the response's id, and passed to SageMaker.

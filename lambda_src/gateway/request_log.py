@@ -75,7 +75,7 @@ def _write(line: dict[str, Any] | None) -> None:
 
 @dataclass
 class RequestRecord:
-    """What the log tells about a request; completed while it is handled.
+    """The log entry of a request, completed while the request is handled.
 
     Attributes:
         request_id: API Gateway's, which joins its access log with this one.

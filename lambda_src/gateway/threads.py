@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 async def iterate(blocking: Iterable[T], idle_seconds: float) -> AsyncIterator[T | None]:
-    """Items of `blocking` as they arrive; it is iterated to its end in a thread of its own.
+    """Items of `blocking` as they arrive; a separate thread iterates to the end.
 
     One thread for the whole iteration saves a switch per item, and long streams do not fill a pool.
 

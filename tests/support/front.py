@@ -83,7 +83,7 @@ class Front:
         return {name: str(value) for name, value in made["Summary"].items()}
 
     def left(self) -> list[str]:
-        """Return the names of all existing resources, whoever owns them."""
+        """Return the names of all existing resources, of any owner."""
         listed = self.access.route53.list_resource_record_sets(HostedZoneId=self.zone)
         names = [each["Name"] for each in listed["ResourceRecordSets"] if each["Type"] == "A"]
         domains = self.access.apigateway.get_domain_names()["items"]

@@ -1,4 +1,4 @@
-"""An embedded cloud that the tests of this folder share; each uses names of its own in it."""
+"""An embedded cloud that the tests of this folder share; each test uses unique names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are made by a program and checked in."""
+"""Generated files that are checked in."""
 
 from __future__ import annotations
 

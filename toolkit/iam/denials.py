@@ -53,7 +53,7 @@ def find(message: str) -> list[Denial]:
 
 
 def remedy(project: Project, denials: Iterable[Denial]) -> str:
-    """What to ask an administrator for."""
+    """Return the permission to ask an administrator for."""
     denials = list(denials)
     if any(denial.explicit for denial in denials):
         return (

@@ -58,7 +58,7 @@ _log = logging.getLogger(__name__)
 
 # How long a stopping cloud waits for requests in progress.
 SHUTDOWN_SECONDS = 2
-# Longer than clients keep an idle connection (AWS SDK for Go: 90 s): a server that closes first can cut off a
+# Longer than clients keep an idle connection (AWS SDK for Go: 90 s): a server that closes first can drop a
 # request in flight, and the retry finds its work already done.
 KEEP_ALIVE_SECONDS = 120
 # How often the cloud checks that its record still names it.
@@ -132,7 +132,7 @@ class Server:
         return JSONResponse(status.to_json())
 
     def status(self) -> CloudStatus:
-        """What is running."""
+        """Return the running resources and processes."""
         items = [item for service in self._services for item in service.status()]
         return CloudStatus(
             endpoint_url=self.cloud.endpoint_url,

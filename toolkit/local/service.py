@@ -13,8 +13,8 @@ from toolkit.local.status import Item
 
 ACCOUNT_ID = "123456789012"
 DEFAULT_REGION = "us-east-1"
-# The account's root user, for whoever runs the cloud. Functions and containers have credentials of their
-# roles.
+# The account's root user, for the user who runs the cloud. Functions and containers get their roles'
+# credentials.
 ACCESS_KEY = SECRET_KEY = "local"  # noqa: S105
 
 
@@ -54,4 +54,4 @@ class Service(Protocol):
         """Stop all child processes and tasks within a few seconds."""
 
     def status(self) -> Iterable[Item]:
-        """What it runs, for `toolkit local status`. Called in a thread; must not change anything."""
+        """Running resources, for `toolkit local status`. Called in a thread; must not change anything."""

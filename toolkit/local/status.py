@@ -1,4 +1,4 @@
-"""What runs in the embedded cloud, as services report it and the client reads it.
+"""Status of the embedded cloud, as services report it and the client reads it.
 
 Imports the standard library only: the client must not load the cloud's dependencies.
 """

@@ -39,16 +39,16 @@ def build_package(
 ) -> Package:
     """Build `<directory>/<name of source>-<digest>.zip`, named by its content.
 
-    What a release refers to can so be put back beside what is built now.
+    Content-addressed names let the packages of earlier releases stay next to the current ones.
 
     Args:
         source: folder of the function's Python package; a `run.sh` in it goes to the zip's root.
         sources: contents of the source files of all functions, by path.
-        directory: where the zip goes.
-        dependencies: packages to put beside it.
+        directory: folder for the zip.
+        dependencies: packages to include.
 
     Raises:
-        InputError: `source` holds no Python.
+        InputError: `source` contains no Python.
         PreflightError: pip could not fetch the dependencies.
     """
     note = directory / f"{source.name}.json"
@@ -103,7 +103,7 @@ def package_name(function: str, sha256: str) -> str:
 
 
 def _up_to_date(note: Path, inputs: str) -> Package | None:
-    """The package that `note` tells of, if it was made of `inputs` and nobody changed it since."""
+    """The package that `note` describes, if it was built from `inputs` and is unchanged."""
     try:
         known = json.loads(note.read_text())
         package = _package(note, known["sha256"])

@@ -19,7 +19,7 @@ class StagedModel:
 
     Attributes:
         env: the environment's name.
-        name: the model's name, or `model/variant` for a variant with weights of its own.
+        name: the model's name, or `model/variant` for a variant with its own weights.
         bucket: the model store.
         digest: identifies these weights among others of the model.
         source: the source in the environment file.

@@ -20,7 +20,7 @@ class StoredModel:
     """One model's weights.
 
     Attributes:
-        model: the model's name, or `model/variant` for a variant with weights of its own.
+        model: the model's name, or `model/variant` for a variant with its own weights.
         source: the source, as `kind: value`.
         uri: the S3 prefix that SageMaker mounts; None if there is none or it is unknown.
         staged: whether they are complete in the model store; None if staging is not needed.

@@ -1,4 +1,4 @@
-"""Whose credentials go where."""
+"""Credentials for AWS and for the embedded cloud."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a new package changes."""
+"""Differences between packages."""
 
 from __future__ import annotations
 

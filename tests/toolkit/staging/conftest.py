@@ -77,7 +77,7 @@ def environment(project: Project, bucket: str) -> Callable[[str], Environment]:
 
 @pytest.fixture
 def requests(access: AwsAccess) -> Iterator[list[tuple[str, dict[str, Any]]]]:
-    """The name and parameters of each request to S3 that changes something, as they are made."""
+    """Record name and parameters of each modifying request to S3."""
     made: list[tuple[str, dict[str, Any]]] = []
 
     def note(params: dict[str, Any], model: Any, **_: object) -> None:

@@ -1,7 +1,6 @@
-"""Weights of the hub, downloaded from a hub of the test's own and put into the embedded cloud's S3.
+"""Weights from a hub in the test, staged in the embedded cloud's S3.
 
-Each run is a process of its own: `huggingface_hub` reads its settings when it is imported, and what is
-killed cannot be a part of the test.
+Each run is a separate process, because `huggingface_hub` reads its settings at import, and runs are killed.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ pytestmark = pytest.mark.slow
 
 MEBIBYTE = 1024 * 1024
 REPOSITORY = "Owner/Model-GGUF"
-# Above the size from which on files go in parts.
+# Above the size of single-part uploads.
 WEIGHTS = hashlib.shake_128(b"weights").digest(20 * MEBIBYTE)
 CONFIG = b'{"architectures": ["LlamaForCausalLM"]}'
 TOKEN = "hf_MARKERmarkerMARKERmarkerMARKERmarker"
@@ -81,7 +80,7 @@ def hub() -> Iterator[Hub]:
 
 @dataclass
 class Stager:
-    """Runs `stage` in a process of its own.
+    """Runs `stage` in a separate process.
 
     Attributes:
         bucket: the model store.
@@ -125,7 +124,7 @@ class Stager:
         return int(result.stdout)
 
     def objects(self) -> dict[str, bytes]:
-        """What is in the store, by its key without the digest."""
+        """Return the objects of the store by key, without the digest."""
         found = {}
         for item in self.access.s3.list_objects_v2(Bucket=self.bucket).get("Contents", []):
             body = self.access.s3.get_object(Bucket=self.bucket, Key=item["Key"])["Body"].read()

@@ -1,4 +1,4 @@
-"""What `toolkit model list` knows."""
+"""The result of `toolkit model list`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user reads while a transfer runs."""
+"""The progress display of a transfer."""
 
 from __future__ import annotations
 

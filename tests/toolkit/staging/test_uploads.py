@@ -69,7 +69,7 @@ def parts_sent(requests: list[tuple[str, dict[str, Any]]]) -> list[int]:
 
 
 def stored(access: AwsAccess, bucket: str) -> str:
-    """SHA-256 of what lies in the store."""
+    """Return the SHA-256 of a stored object."""
     content = access.s3.get_object(Bucket=bucket, Key=KEY)["Body"].read()
     return hashlib.sha256(content).hexdigest()
 

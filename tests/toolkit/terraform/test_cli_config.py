@@ -40,7 +40,7 @@ def home() -> Path:
 
 
 def warnings(program: Program, environment: dict[str, str]) -> str:
-    """What Terraform has to say about the configuration it is given."""
+    """Return Terraform's output for a CLI configuration."""
     result = subprocess.run(
         [*program.argv, "version"],
         env={**os.environ, **environment},

@@ -1,4 +1,4 @@
-"""What makes `init` run again, and what does not."""
+"""Changes that make `init` run again, and changes that do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of a Terraform command that was asked to stop."""
+"""Messages about an interrupted Terraform command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state after code was changed beside Terraform."""
+"""The state after a code change outside Terraform."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from tests.support.interrupts import has, start, wait_for
 from tests.support.patience import HANG_SECONDS
 from toolkit.terraform import process
 
-# Counts the interrupts it gets, and ends when it is told to through a file.
+# Counts interrupts, and ends when a file exists.
 PATIENT = """
 import os, pathlib, signal, sys, time
 folder = pathlib.Path(sys.argv[1])

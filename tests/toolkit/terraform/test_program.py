@@ -74,7 +74,7 @@ def test_the_setting_comes_first(
 
 @pytest.fixture
 def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Sets TOOLKIT_TERRAFORM to a file in a folder of programs that are no use."""
+    """Set TOOLKIT_TERRAFORM to a file in a folder of unusable programs."""
     old_and_new(tmp_path)
     (tmp_path / "text").write_text("not a program")
     script(tmp_path / "greeter", "hello")

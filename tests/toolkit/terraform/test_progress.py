@@ -1,4 +1,4 @@
-"""What a person sees while Terraform works."""
+"""The progress display of Terraform."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from toolkit.terraform import Workspace
 Stack = Callable[..., Workspace]
 
 ONE = 'terraform {\n  backend "s3" {}\n}\nresource "terraform_data" "a" { input = "kept" }\n'
-# The second resource is being made for as long as nobody writes to the pipe.
+# The creation of the second resource lasts until a test writes to the pipe.
 SLOW = (
     ONE
     + """
@@ -74,7 +74,7 @@ def setting(backend: Path, name: str) -> str:
 
 
 def objects(cloud: Any, backend: Path) -> dict[str, Any]:
-    """What lies in the bucket under the state's name: the state, and a lock if there is one."""
+    """Return the objects with the state's prefix: the state, and the lock if it exists."""
     s3, bucket = cloud.client("s3"), setting(backend, "bucket")
     listed = s3.list_objects_v2(Bucket=bucket, Prefix=setting(backend, "key")).get("Contents", [])
     return {

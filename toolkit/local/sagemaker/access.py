@@ -129,7 +129,7 @@ class ContainerCredentials:
         grants = (grant for grant in self._grants.values() if grant.id == request.path_params["id"])
         grant = next(grants, None)
         if grant is None or not hmac.compare_digest(grant.token.encode(), token.encode()):
-            return _error_response("AccessDenied", "These are no credentials of yours.")
+            return _error_response("AccessDenied", "The token is missing or wrong.")
         try:
             credentials = grant.current()
         except RoleDeniedError as error:

@@ -37,7 +37,7 @@ def checks(
     """The dependent checks of a request.
 
     Args:
-        own: the checks of its own action.
+        own: the checks of the request's action.
     """
     resources = [check.resource for check in own]
     if call.prefix not in _PASSES_NO_ROLES:

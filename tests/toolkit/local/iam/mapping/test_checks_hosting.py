@@ -87,7 +87,7 @@ TABLE: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         {"Bucket": "b", "Delete": {"Objects": [{"Key": "k"}, {"Key": "l", "VersionId": "1"}]}},
         [("s3:DeleteObject", "arn:aws:s3:::b/k"), ("s3:DeleteObjectVersion", "arn:aws:s3:::b/l")],
     ),
-    # SageMaker: what is created and what it is made of; roles, tags; the runtime.
+    # SageMaker: resources and their parts; roles, tags; the runtime.
     (
         "sagemaker",
         "create_model",
