@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,11 @@ def test_help_lists_the_commands(checkout: Path) -> None:
     assert result.returncode == 0
     for command in ("init", "validate", "bootstrap", "plan", "apply", "destroy", "status", "outputs", "keys"):
         assert command in result.stdout
+
+
+def test_the_version_is_printed(checkout: Path) -> None:
+    result = run("--version", cwd=checkout)
+    assert (result.returncode, result.stdout) == (0, f"toolkit {version('sagemaker-llm-toolkit')}\n")
 
 
 def test_help_imports_nothing_heavy(checkout: Path) -> None:
