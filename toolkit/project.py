@@ -111,7 +111,7 @@ def _expanded(named: str) -> Path:
         return Path(named).expanduser()
     except RuntimeError:
         raise InputError(
-            f"TOOLKIT_CACHE_DIR is {named!r}, and nobody is called so", remedy="set it to an absolute path"
+            f"cannot expand TOOLKIT_CACHE_DIR {named!r}: no such user", remedy="set it to an absolute path"
         ) from None
 
 

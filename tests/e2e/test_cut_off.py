@@ -56,7 +56,7 @@ def test_killed_while_creating_and_while_updating(own: Toolkit, engine: Engine) 
 
 
 @pytest.mark.timeout(900)
-def test_an_endpoint_that_fails_at_first_is_made_anew_and_destroyed(own: Toolkit, engine: Engine) -> None:
+def test_an_endpoint_that_failed_is_recreated_and_destroyed(own: Toolkit, engine: Engine) -> None:
     site = Site(own, "failed")
     engine.healthy = False
     site.declare(engine.url, startup=60)

@@ -126,7 +126,7 @@ def test_a_model_that_fails_under_traffic_is_taken_back(
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("how", ["never answers", "ends at once"])
-def test_a_release_that_never_gets_healthy_changes_nothing_for_clients(
+def test_an_unhealthy_release_does_not_affect_clients(
     site: Site, bad: Engine, api: tuple[str, str], how: str
 ) -> None:
     bad.healthy = False
@@ -151,9 +151,7 @@ def test_a_release_that_never_gets_healthy_changes_nothing_for_clients(
     assert releases(site) == recorded
 
 
-def test_an_endpoint_between_two_configurations_is_told_and_brought_to_what_is_planned(
-    site: Site, bad: Engine, good: Engine
-) -> None:
+def test_an_endpoint_with_mixed_configurations_is_repaired(site: Site, bad: Engine, good: Engine) -> None:
     site.declare(good.url, declared(site), rollout=CANARY)
     before = serving(site)
     # Somebody updates it by hand, twice, and the second time neither forth nor back is possible.

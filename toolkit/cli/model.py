@@ -22,7 +22,7 @@ def stage(
     name: Annotated[str | None, typer.Argument(help="The model.", show_default=False)] = None,
     every: Annotated[bool, typer.Option("--all", help="All models of the environment.")] = False,
 ) -> None:
-    """Bring a model's weights into the model store; an interrupted run goes on where it stopped."""
+    """Stage a model's weights in the model store; an interrupted run resumes where it stopped."""
     from toolkit import staging
     from toolkit.console import Console
     from toolkit.deployment import account

@@ -118,9 +118,7 @@ def test_a_lock_that_is_not_signed_is_somebodys(tmp_path: Path, holder: Holder) 
         assert "in use on this machine: another command" in refusal(context(tmp_path))
 
 
-def test_the_lock_outlives_a_killed_command_for_as_long_as_its_terraform(
-    tmp_path: Path, holder: Holder
-) -> None:
+def test_the_lock_lasts_as_long_as_a_killed_commands_terraform(tmp_path: Path, holder: Holder) -> None:
     holder.process.kill()
     holder.process.wait()
     assert "was killed; its Terraform is still finishing" in refusal(context(tmp_path))

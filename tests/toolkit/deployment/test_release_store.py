@@ -66,7 +66,7 @@ WRONG_TYPES = re.sub(r'"packages": {[^}]*}', '"packages": 1', release_of(b"zip")
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"number": 1}', b"\xff", WRONG_TYPES])
-def test_a_damaged_record_is_told_and_does_not_keep_the_next_from_being_made(
+def test_a_damaged_record_does_not_prevent_the_next(
     account: AwsAccess, tmp_path: Path, content: bytes
 ) -> None:
     releases = releases_in(account, f"releases-damaged-{hashlib.sha256(content).hexdigest()[:8]}")

@@ -86,7 +86,7 @@ def test_each_change_is_told_and_nothing_else(folder: Path, watched: Watched) ->
     assert watched.count == 4
 
 
-def test_a_file_that_goes_while_it_is_read_and_a_full_disk_are_survived(tmp_path: Path) -> None:
+def test_watching_survives_a_vanished_file_and_a_full_disk(tmp_path: Path) -> None:
     said = io.StringIO()
     console = Console(err=said, interactive=False)
     with sync.surviving(console):

@@ -38,7 +38,7 @@ def test_a_key_follows_its_usage_plan_and_keeps_its_value(make_keys: MakeKeys) -
     assert (plans(moved)["nightly"], moved.show("nightly")) == ("default", value)
 
 
-def test_what_the_file_has_no_more_is_revoked_and_what_was_made_by_hand_stays(make_keys: MakeKeys) -> None:
+def test_removed_keys_are_revoked_and_manual_keys_stay(make_keys: MakeKeys) -> None:
     keys = make_keys("llm-gone", DECLARED)
     reconcile(keys)
     keys.create("by-hand")
@@ -62,7 +62,7 @@ def test_a_key_in_no_usage_plan_is_brought_in(make_keys: MakeKeys, account: AwsA
     assert plans(keys) == {"default": "default"}
 
 
-def test_a_usage_plan_that_a_rollback_has_taken_away_stops_nothing(make_keys: MakeKeys) -> None:
+def test_a_usage_plan_removed_by_a_rollback_is_no_error(make_keys: MakeKeys) -> None:
     keys = make_keys("llm-back", DECLARED, plans=("default",))
     reconcile(keys)
     assert plans(keys) == {"default": "default"}

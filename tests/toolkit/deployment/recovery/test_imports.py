@@ -163,9 +163,7 @@ def scaled(account: AwsAccess, env: str, variant: str, project: str = "llm") -> 
     return resource
 
 
-def test_what_scales_endpoints_that_the_state_does_not_know_goes_too(
-    account: AwsAccess, context: Open
-) -> None:
+def test_scaling_of_orphaned_endpoints_is_deleted_too(account: AwsAccess, context: Open) -> None:
     left, known = (scaled(account, "scaled", variant) for variant in ("Left", "Known"))
     neighbours = {
         scaled(account, "scaled-eu", "Other"),

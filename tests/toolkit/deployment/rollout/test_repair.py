@@ -38,9 +38,7 @@ def refused(environment: Opened, model: DeployedModel, rollout: Rollout) -> Roll
     return caught.value
 
 
-def test_a_stuck_endpoint_is_told_and_an_apply_of_what_was_there_before_mends_it(
-    environment: Opened, stuck: Stuck
-) -> None:
+def test_an_apply_of_the_old_configuration_repairs_the_endpoint(environment: Opened, stuck: Stuck) -> None:
     context = environment.context
     updated = Rollout(frozenset({NAME}), context.access.now())
 

@@ -28,7 +28,7 @@ def plan(environment: Opened, tmp_path: Path) -> Plan:
     return planned
 
 
-def test_the_lock_is_waited_for_and_a_plan_that_is_stale_by_then_costs_nothing(
+def test_a_plan_that_goes_stale_during_the_lock_changes_nothing(
     environment: Opened, plan: Plan, hosting: Hosting, engine: Engine
 ) -> None:
     name = hosting.endpoint(hosting.configuration(container=engine.container))

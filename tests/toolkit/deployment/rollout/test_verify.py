@@ -102,7 +102,7 @@ def state_of(hosting: Hosting, alarm: str) -> str:
     return str(found["StateValue"])
 
 
-def test_taken_back_is_told_with_reason_alarm_and_the_new_containers_words(
+def test_a_rollback_is_reported_with_reason_alarm_and_log(
     environment: Opened, account: AwsAccess, hosting: Hosting, engine: Engine, other: Engine
 ) -> None:
     old, new = (hosting.configuration(container=each.container, **PATIENT) for each in (engine, other))
@@ -154,7 +154,7 @@ def test_failed_serves_nothing(environment: Opened, failed: DeployedModel) -> No
     assert any(line.startswith("reason: ") and "unknown" in line for line in error.details)
 
 
-def test_one_of_several_variants_that_does_not_start_is_named_with_its_containers_words(
+def test_a_variant_that_fails_to_start_is_named_with_its_log(
     environment: Opened, hosting: Hosting, engine: Engine
 ) -> None:
     good = hosting.configuration(container=engine.container, VariantName="good", **PATIENT)
@@ -173,7 +173,7 @@ def test_one_of_several_variants_that_does_not_start_is_named_with_its_container
     assert "invalid OPENAI_BASE_URL: 192.0.2.1 is not this machine" in told
 
 
-def test_a_reason_on_the_planned_configuration_counts_if_this_apply_touched_it(
+def test_a_reason_counts_if_this_apply_changed_the_endpoint(
     environment: Opened, taken_back: tuple[DeployedModel, str]
 ) -> None:
     model, old = taken_back

@@ -28,7 +28,7 @@ def names() -> list[str]:
     return [thread.name for thread in threading.enumerate()]
 
 
-def test_states_follow_sagemaker_and_the_asking_ends_with_the_block(
+def test_states_follow_sagemaker_until_the_block_ends(
     account: AwsAccess, hosting: Hosting, other: Engine
 ) -> None:
     other.healthy = False
