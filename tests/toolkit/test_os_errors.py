@@ -39,7 +39,7 @@ except Exception as error:
     assert "TOOLKIT_CACHE_DIR" in result.stderr
 
 
-def test_of_other_places_the_place_is_named(tmp_path: Path) -> None:
+def test_other_paths_are_named(tmp_path: Path) -> None:
     error = os_errors.explain(OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "plan.tfplan")))
     assert error is not None
     assert (error.where, error.message) == (str(tmp_path / "plan.tfplan"), "No space left on device")
@@ -55,7 +55,7 @@ def test_a_full_disk_is_named_without_a_file_name() -> None:
     assert Path(error.where or "").is_dir()
 
 
-def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
+def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "build").write_text("")
     with pytest.raises(NotADirectoryError) as raised:
         (tmp_path / "build" / "local" / "deep").mkdir(parents=True)
@@ -71,5 +71,5 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
     "error",
     [FileNotFoundError(errno.ENOENT, "No such file", "/x"), ConnectionResetError(errno.ECONNRESET, "reset")],
 )
-def test_what_is_a_defect_stays_one(error: OSError) -> None:
+def test_defects_are_not_converted(error: OSError) -> None:
     assert os_errors.explain(error) is None

@@ -73,7 +73,7 @@ def test_installed_once_and_again_when_the_lock_changes(
 
 
 @pytest.mark.slow
-def test_a_failed_installation_says_why_and_leaves_nothing(project: Project, tmp_path: Path) -> None:
+def test_a_failed_installation_is_removed(project: Project, tmp_path: Path) -> None:
     line = wheel(tmp_path, "1.0")
     (project.root / "requirements" / "greeting.txt").write_text(line[:-5] + "0000\n")
     with pytest.raises(PreflightError) as caught:

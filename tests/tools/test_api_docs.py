@@ -12,7 +12,7 @@ from tests.tools import api_docs
 
 
 @pytest.mark.parametrize("file", api_docs.pages(), ids=lambda file: file.name)
-def test_the_page_that_is_checked_in_is_up_to_date(file: Path) -> None:
+def test_the_checked_in_page_is_up_to_date(file: Path) -> None:
     assert file.read_text(encoding="utf-8") == api_docs.pages()[file], f"run `{api_docs.COMMAND}`"
 
 

@@ -11,12 +11,12 @@ from tests.support.environments import table
 from tests.tools import expected_plans
 
 
-def test_an_unknown_environment(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_environment_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert expected_plans.main(["nonsense"]) == 2
     assert "there are vllm, lmi, tgi, llama-cpp, tei, custom, mixed" in capsys.readouterr().err
 
 
-def test_what_is_written_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_written_plans_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expectations, "DIRECTORY", tmp_path)
     digest = {"m": {'a["x"]': {"name": "n"}, "b": {}}, "other": {"a": {"list": [1, 2]}}}
     file = expectations.write("tei", digest)

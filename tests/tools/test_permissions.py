@@ -13,7 +13,7 @@ def test_the_page_is_up_to_date() -> None:
     assert tool.page(text) == text, "run `.venv/bin/python -m tests.tools.permissions --page`"
 
 
-def test_it_has_each_statement_and_who_needs_it() -> None:
+def test_each_statement_names_its_roles() -> None:
     text = tool.PAGE.read_text(encoding="utf-8")
     for name in iam.NAMES:
         assert f"### {name}\n" in text

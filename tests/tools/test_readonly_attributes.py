@@ -13,7 +13,7 @@ def test_the_table_matches_provider_and_resources() -> None:
     assert set(stored["attributes"]) == types(), f"run {COMMAND}"
 
 
-def test_what_can_be_set_is_not_in_it() -> None:
+def test_configurable_attributes_are_not_read_only() -> None:
     attributes = json.loads(FILE.read_text())["attributes"]
     assert "alarm_arns" in attributes["aws_appautoscaling_policy"]
     assert "inline_policy" not in attributes["aws_iam_role"]

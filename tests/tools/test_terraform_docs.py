@@ -49,7 +49,7 @@ def test_readmes_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
     assert terraform_docs.main(["--check"]) == 0, capsys.readouterr().err
 
 
-def test_what_is_written(module: Path, tmp_path: Path) -> None:
+def test_inputs_and_outputs_are_documented(module: Path, tmp_path: Path) -> None:
     assert terraform_docs.main([], tmp_path) == 0
     readme = (module / "README.md").read_text()
     assert 'source = "../../modules/pond"' in readme
@@ -61,7 +61,7 @@ def test_what_is_written(module: Path, tmp_path: Path) -> None:
     assert "| `depth` | How deep. |\n" in readme
 
 
-def test_a_stale_readme_is_found_and_left_alone(
+def test_check_reports_a_stale_readme_without_writing(
     module: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     terraform_docs.main([], tmp_path)
@@ -73,7 +73,7 @@ def test_a_stale_readme_is_found_and_left_alone(
     assert (module / "README.md").read_text() == before
 
 
-def test_a_readme_without_a_place_for_it(module: Path, tmp_path: Path) -> None:
+def test_a_readme_without_markers_is_an_error(module: Path, tmp_path: Path) -> None:
     (module / "README.md").write_text("# pond\n")
     with pytest.raises(ValueError, match="needs the two lines"):
         terraform_docs.main([], tmp_path)

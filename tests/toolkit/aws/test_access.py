@@ -35,7 +35,7 @@ def test_a_users_credentials_never_reach_the_embedded_cloud(monkeypatch: pytest.
     assert (frozen.access_key, frozen.token) == ("local", None)
 
 
-def test_on_aws_a_users_settings_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_aws_settings_of_the_user_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")
     assert applied(AWS.process_environment(), {"AWS_PROFILE": "production"}) == {
         "AWS_PROFILE": "production",
@@ -44,7 +44,7 @@ def test_on_aws_a_users_settings_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
-def test_in_the_embedded_cloud_one_can_be_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_embedded_cloud_accepts_other_identities(monkeypatch: pytest.MonkeyPatch) -> None:
     assert LOCAL.is_local_root and not AWS.is_local_root
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAUSER")
     monkeypatch.setenv("TOOLKIT_LOCAL_ACCESS_KEY_ID", "AKIAANN")
@@ -64,7 +64,7 @@ def test_in_the_embedded_cloud_one_can_be_somebody_else(monkeypatch: pytest.Monk
     assert "AKIAANN" not in AWS.process_environment().values()
 
 
-def test_half_of_somebodys_credentials_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incomplete_credentials_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOOLKIT_LOCAL_ACCESS_KEY_ID", "AKIAANN")
     with pytest.raises(InputError, match="TOOLKIT_LOCAL_SECRET_ACCESS_KEY is not set"):
         LOCAL.process_environment()

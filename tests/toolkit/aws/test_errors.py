@@ -25,7 +25,7 @@ def test_a_refusal_names_the_call_and_the_reason(account: AwsAccess) -> None:
     assert "nowhere" in known.message
 
 
-def test_denied_points_to_who_can_grant_it() -> None:
+def test_a_denial_points_to_an_administrator() -> None:
     answer = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}
     known = explain(ClientError(answer, "CreateEndpoint"))  # type: ignore[arg-type]
     assert isinstance(known, PreflightError)
@@ -43,7 +43,7 @@ def test_denied_points_to_who_can_grant_it() -> None:
         ("ExpiredToken", "The security token included in the request is expired", "renew"),
     ],
 )
-def test_credentials_and_clocks_that_aws_does_not_accept(code: str, said: str, remedy: str) -> None:
+def test_rejected_credentials_and_clocks_have_remedies(code: str, said: str, remedy: str) -> None:
     answer = {"Error": {"Code": code, "Message": said}}
     known = explain(ClientError(answer, "GetCallerIdentity"))  # type: ignore[arg-type]
     assert isinstance(known, PreflightError)
@@ -82,7 +82,7 @@ def test_a_connection_lost_midway_is_reported_as_unreachable() -> None:
     assert "toolkit local status" in (known.remedy or "")
 
 
-def test_what_is_not_boto3s_is_left_alone() -> None:
+def test_other_errors_are_not_converted() -> None:
     assert explain(ValueError("a defect")) is None
 
 

@@ -47,7 +47,7 @@ def test_events_come_in_order_and_once(account: AwsAccess, group: str) -> None:
     assert messages(reader) == []
 
 
-def test_a_group_that_is_made_later(account: AwsAccess, group: str) -> None:
+def test_a_group_created_later_is_read(account: AwsAccess, group: str) -> None:
     reader = LogReader(account, {"later": f"{group}/later"}, now() - 60_000)
     assert messages(reader) == []
     account.logs.create_log_group(logGroupName=f"{group}/later")
@@ -56,7 +56,7 @@ def test_a_group_that_is_made_later(account: AwsAccess, group: str) -> None:
     assert [(event.source, event.message) for event in reader.read()] == [("later", "first")]
 
 
-def test_more_than_a_page(account: AwsAccess, group: str) -> None:
+def test_events_on_several_pages_are_read(account: AwsAccess, group: str) -> None:
     begin = now()
     for part in range(2):
         put(account, group, "one", *((begin + i, f"{part}-{i}") for i in range(5500)))

@@ -10,7 +10,7 @@ from toolkit.aws.access import AwsAccess
 pytestmark = pytest.mark.slow
 
 
-def test_made_once_and_closed_to_the_public(account: AwsAccess) -> None:
+def test_the_bucket_is_created_once_without_public_access(account: AwsAccess) -> None:
     assert not state_bucket.exists(account, "statebucket-made-once")
     assert state_bucket.ensure(account, "statebucket-made-once")
     assert not state_bucket.ensure(account, "statebucket-made-once")
@@ -18,14 +18,14 @@ def test_made_once_and_closed_to_the_public(account: AwsAccess) -> None:
     assert all(block["PublicAccessBlockConfiguration"].values())
 
 
-def test_outside_of_us_east_1_it_lies_in_its_region(account: AwsAccess) -> None:
+def test_outside_us_east_1_the_bucket_is_in_its_region(account: AwsAccess) -> None:
     abroad = AwsAccess("eu-central-1", account.account_id, endpoint_url=account.endpoint_url)
     assert state_bucket.ensure(abroad, "statebucket-abroad")
     location = abroad.s3.get_bucket_location(Bucket="statebucket-abroad")
     assert location["LocationConstraint"] == "eu-central-1"
 
 
-def test_what_is_not_there_reads_as_nothing(account: AwsAccess) -> None:
+def test_missing_objects_read_as_none(account: AwsAccess) -> None:
     assert state_bucket.read(account, "statebucket-nowhere", "key") is None
     state_bucket.ensure(account, "statebucket-read")
     assert state_bucket.read(account, "statebucket-read", "key") is None

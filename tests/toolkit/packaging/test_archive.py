@@ -13,7 +13,7 @@ def test_the_order_of_files_does_not_matter(tmp_path: Path) -> None:
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
-def test_a_failure_leaves_the_old_file_and_no_pieces(tmp_path: Path) -> None:
+def test_a_failure_keeps_the_old_file_only(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(b"old")
     with pytest.raises(TypeError):

@@ -8,7 +8,7 @@ from toolkit.packaging import archive
 from toolkit.packaging.difference import difference
 
 
-def test_names_of_what_is_different(tmp_path: Path) -> None:
+def test_changed_added_and_removed_files_are_named(tmp_path: Path) -> None:
     old, new = tmp_path / "old.zip", tmp_path / "new.zip"
     archive.write(old, {"same.py": b"1", "other.py": b"1", "gone.py": b"1"})
     archive.write(new, {"same.py": b"1", "other.py": b"2", "new.py": b"1"})

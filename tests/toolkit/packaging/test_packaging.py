@@ -77,7 +77,7 @@ def test_two_machines_build_the_same_bytes(tmp_path: Path) -> None:
     assert first == second
 
 
-def test_the_package_runs_on_the_runtime_alone(tmp_path: Path) -> None:
+def test_the_package_runs_on_the_bare_runtime(tmp_path: Path) -> None:
     packages = packaging.build(checkout(tmp_path), quiet())
     with zipfile.ZipFile(packages.gateway.path) as archive:
         names = set(archive.namelist())
@@ -94,13 +94,13 @@ def test_the_package_runs_on_the_runtime_alone(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
 
 
-def test_the_authorizer_carries_nothing_but_itself(tmp_path: Path) -> None:
+def test_the_authorizer_has_no_dependencies(tmp_path: Path) -> None:
     packages = packaging.build(checkout(tmp_path), quiet())
     with zipfile.ZipFile(packages.authorizer.path) as archive:
         assert sorted(archive.namelist()) == ["authorizer/__init__.py", "authorizer/handler.py"]
 
 
-def test_nothing_changed_means_nothing_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unchanged_package_is_not_rebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = checkout(tmp_path)
     first = packaging.build(project, quiet())
     written = first.gateway.path.stat().st_mtime_ns
@@ -112,7 +112,7 @@ def test_nothing_changed_means_nothing_done(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("change", ["source", "removed zip", "tampered zip"])
-def test_what_changed_is_built_again(tmp_path: Path, change: str) -> None:
+def test_a_changed_source_is_rebuilt(tmp_path: Path, change: str) -> None:
     project = checkout(tmp_path)
     first = packaging.build(project, quiet())
     if change == "source":

@@ -24,7 +24,7 @@ def test_an_unusable_cache_does_not_stop_other_checks(
     assert {"toolkit", "python", "terraform", "provider", "project", "embedded cloud"} <= found.keys()
 
 
-def test_a_cache_that_can_be_used_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checking_the_cache_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOOLKIT_CACHE_DIR", str(tmp_path / "new" / "cache"))
     (cache,) = [each for each in preflight.examine(Project(ROOT), None, quiet()) if each.subject == "cache"]
     assert cache.ok

@@ -27,7 +27,7 @@ def address(project: Project, environment: Environment) -> str:
     return staging.locate(project, environment)["m"].uri
 
 
-def test_it_is_below_the_model_in_the_model_store(
+def test_the_address_is_below_the_model(
     project: Project, environment: Make, bucket: str, weights: Path
 ) -> None:
     uri = address(project, environment("{path: weights/}"))
@@ -35,7 +35,7 @@ def test_it_is_below_the_model_in_the_model_store(
     assert uri.endswith("/")
 
 
-def test_it_changes_with_content_and_name_and_nothing_else(
+def test_the_address_depends_on_content_and_name_only(
     project: Project, environment: Make, weights: Path
 ) -> None:
     test = environment("{path: weights/}")
@@ -49,12 +49,12 @@ def test_it_changes_with_content_and_name_and_nothing_else(
     assert len({before, other_content, address(project, test)}) == 3
 
 
-def test_weights_that_lie_in_s3_have_none(project: Project, environment: Make, bucket: str) -> None:
+def test_weights_in_s3_have_no_address(project: Project, environment: Make, bucket: str) -> None:
     test = environment(f"{{s3: 's3://{bucket}/mine/'}}")
     assert staging.locate(project, test) == {}
 
 
-def test_weights_that_are_not_there_are_an_error(project: Project, environment: Make) -> None:
+def test_missing_weights_are_an_error(project: Project, environment: Make) -> None:
     with pytest.raises(InputError, match="does not exist"):
         staging.locate(project, environment("{path: nowhere}"))
 
@@ -66,7 +66,7 @@ def hub(revision: str = COMMIT, files: str = '["*.gguf"]') -> str:
     return f"{{hub: Owner/Model, revision: '{revision}', staged: true, files: {files}}}"
 
 
-def test_that_of_hub_weights_is_known_without_the_hub(
+def test_addresses_of_hub_weights_need_no_network(
     project: Project, environment: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -101,9 +101,7 @@ def test_variants_with_their_own_weights_have_their_own_uri(
     assert located["m/canary"].command == "toolkit model stage --env test m/canary"
 
 
-def test_a_mistake_names_its_own_place_in_the_file(
-    project: Project, environment: Make, weights: Path
-) -> None:
+def test_an_error_names_its_key_in_the_file(project: Project, environment: Make, weights: Path) -> None:
     test = environment("{path: weights/}\n    shadow: {sampling_percent: 10, source: {path: nowhere.gguf}}")
     with pytest.raises(InputError) as raised:
         staging.locate(project, test)

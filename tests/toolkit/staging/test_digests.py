@@ -33,7 +33,7 @@ def test_a_changed_file_has_another_digest(file: Path) -> None:
     assert digests.sha256(file) != before
 
 
-def test_a_file_is_read_once_also_when_it_is_renamed(file: Path) -> None:
+def test_a_renamed_file_is_not_read_again(file: Path) -> None:
     before = digests.sha256(file)
     renamed = file.rename(file.with_name("renamed"))
     stat = renamed.stat()
@@ -43,7 +43,7 @@ def test_a_file_is_read_once_also_when_it_is_renamed(file: Path) -> None:
     assert digests.sha256(renamed) == before
 
 
-def test_a_digest_that_was_half_remembered_is_made_again(file: Path, cache: Path) -> None:
+def test_a_truncated_cache_entry_is_recomputed(file: Path, cache: Path) -> None:
     digests.sha256(file)
     (memory,) = (cache / "digests").iterdir()
     memory.write_text("ed7002")
@@ -51,7 +51,7 @@ def test_a_digest_that_was_half_remembered_is_made_again(file: Path, cache: Path
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-def test_git_calls_a_file_the_same(file: Path) -> None:
+def test_the_blob_id_equals_that_of_git(file: Path) -> None:
     named = subprocess.run(
         ["git", "hash-object", "--no-filters", str(file)], check=True, capture_output=True, text=True
     )

@@ -167,7 +167,7 @@ def requested(hub: Hub, name: str) -> int:
     return sum(sent for _, sent in hub.sent(name))
 
 
-def test_the_files_wanted_arrive_whole(stage: Stager, hub: Hub, cache: Path) -> None:
+def test_the_selected_files_are_staged(stage: Stager, hub: Hub, cache: Path) -> None:
     assert stage.succeed() == 2
 
     assert stage.files() == {"config.json": CONFIG, "model.gguf": WEIGHTS}
@@ -182,14 +182,14 @@ def test_the_files_wanted_arrive_whole(stage: Stager, hub: Hub, cache: Path) -> 
     assert not list((cache / "hub").rglob("*.gguf")), "the copy on the way is still there"
 
 
-def test_what_is_staged_is_not_asked_for_again(stage: Stager, hub: Hub) -> None:
+def test_staged_weights_cause_no_requests_to_the_hub(stage: Stager, hub: Hub) -> None:
     stage.succeed()
     hub.requests.clear()
     assert stage.succeed() == 0
     assert hub.requests == []
 
 
-def test_a_connection_that_is_cut_is_taken_up_where_it_was(stage: Stager, hub: Hub) -> None:
+def test_an_aborted_connection_resumes_mid_stream(stage: Stager, hub: Hub) -> None:
     hub.faults["model.gguf"] = Fault(after=5 * MEBIBYTE + 17)
     stage.succeed()
     assert hub.sent("model.gguf")[0] == (0, 5 * MEBIBYTE + 17)
@@ -198,7 +198,7 @@ def test_a_connection_that_is_cut_is_taken_up_where_it_was(stage: Stager, hub: H
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
-def test_a_download_that_was_ended_goes_on_in_the_next_run(
+def test_an_interrupted_download_resumes_in_the_next_run(
     stage: Stager, hub: Hub, cache: Path, ending: signal.Signals
 ) -> None:
     hub.faults["model.gguf"] = Fault(after=10 * MEBIBYTE, held=threading.Event())
@@ -221,7 +221,7 @@ def test_a_download_that_was_ended_goes_on_in_the_next_run(
     assert stage.files() == {"config.json": CONFIG, "model.gguf": WEIGHTS}
 
 
-def test_a_download_that_was_not_uploaded_yet_is_not_repeated(stage: Stager, hub: Hub) -> None:
+def test_a_complete_download_is_not_repeated(stage: Stager, hub: Hub) -> None:
     process = stage.start(HOLD_UPLOAD="1")
     assert process.stdout is not None
     assert process.stdout.readline() == "uploading\n"
@@ -233,7 +233,7 @@ def test_a_download_that_was_not_uploaded_yet_is_not_repeated(stage: Stager, hub
     assert stage.files()["model.gguf"] == WEIGHTS
 
 
-def test_a_beginning_that_is_damaged_is_fetched_again(stage: Stager, hub: Hub, cache: Path) -> None:
+def test_a_corrupt_partial_file_is_downloaded_again(stage: Stager, hub: Hub, cache: Path) -> None:
     partial = cache / "hub" / REPOSITORY.replace("/", "--") / ("5" * 40) / "partial" / "model.gguf"
     partial.parent.mkdir(parents=True)
     partial.write_bytes(bytes(MEBIBYTE))
@@ -243,7 +243,7 @@ def test_a_beginning_that_is_damaged_is_fetched_again(stage: Stager, hub: Hub, c
 
 
 @pytest.mark.parametrize("name", ["model.gguf", "config.json"])
-def test_a_file_that_is_not_what_the_hub_says_is_not_staged(stage: Stager, hub: Hub, name: str) -> None:
+def test_a_file_with_a_wrong_digest_is_not_staged(stage: Stager, hub: Hub, name: str) -> None:
     hub.faults[name] = Fault(damaged=True, times=-1)
     result = stage()
     assert result.returncode == 4
@@ -265,7 +265,7 @@ def test_files_in_the_huggingface_cache_are_used(stage: Stager, hub: Hub, tmp_pa
     assert list((tmp_path / "hf").rglob("model.gguf")), "the user's own cache was emptied"
 
 
-def test_another_process_with_the_same_file_is_told(stage: Stager, hub: Hub) -> None:
+def test_a_concurrent_download_of_a_file_is_refused(stage: Stager, hub: Hub) -> None:
     hub.faults["model.gguf"] = Fault(after=MEBIBYTE, held=threading.Event())
     first = stage.start()
     assert hub.reached.wait(HANG_SECONDS)
@@ -276,7 +276,7 @@ def test_another_process_with_the_same_file_is_told(stage: Stager, hub: Hub) -> 
     assert "another process" in second.stderr
 
 
-def test_a_gated_repository_needs_a_token_that_was_admitted(stage: Stager, hub: Hub) -> None:
+def test_a_gated_repository_needs_an_admitted_token(stage: Stager, hub: Hub) -> None:
     hub.repositories[REPOSITORY].gated = True
     without = stage()
     assert without.returncode == 4
@@ -288,7 +288,7 @@ def test_a_gated_repository_needs_a_token_that_was_admitted(stage: Stager, hub: 
     assert stage.succeed(HF_TOKEN=TOKEN) == 2
 
 
-def test_a_token_goes_to_the_hub_and_to_nobody_else(stage: Stager, hub: Hub) -> None:
+def test_the_token_is_sent_to_the_hub_only(stage: Stager, hub: Hub) -> None:
     hub.repositories[REPOSITORY].gated = True
     stage.succeed(HF_TOKEN=TOKEN)
     assert {request.token for request in hub.requests if request.host == "hub"} == {TOKEN}
@@ -313,16 +313,14 @@ def test_a_missing_repository_is_a_configuration_error(
     assert "Owner/Modle" in result.stderr
 
 
-def test_a_revision_that_does_not_exist_is_a_mistake_in_the_file(
-    stage: Stager, environment: Callable[[str], Any]
-) -> None:
+def test_a_missing_revision_is_an_error_in_the_file(stage: Stager, environment: Callable[[str], Any]) -> None:
     environment(source(revision="a" * 40))
     result = stage()
     assert result.returncode == 2
     assert "test.yaml: models.m.source.revision" in result.stderr
 
 
-def test_patterns_that_match_nothing_are_a_mistake_in_the_file(
+def test_patterns_without_match_are_an_error_in_the_file(
     stage: Stager, environment: Callable[[str], Any]
 ) -> None:
     environment(source(files='["*.safetensors"]'))
@@ -332,7 +330,7 @@ def test_patterns_that_match_nothing_are_a_mistake_in_the_file(
     assert "model.gguf" in result.stderr
 
 
-def test_a_token_that_is_not_valid_is_told(stage: Stager) -> None:
+def test_an_invalid_token_is_reported(stage: Stager) -> None:
     result = stage(HF_TOKEN="hf_expired")
     assert result.returncode == 4
     assert "the hub rejected your token" in result.stderr
@@ -346,19 +344,19 @@ def test_a_token_that_is_not_valid_is_told(stage: Stager) -> None:
         ({"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set"),
     ],
 )
-def test_a_hub_that_cannot_be_reached_is_told(stage: Stager, settings: dict[str, str], message: str) -> None:
+def test_an_unreachable_hub_is_reported(stage: Stager, settings: dict[str, str], message: str) -> None:
     result = stage(**settings)
     assert result.returncode == 4
     assert message in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_a_hub_out_of_order_is_tried_again(stage: Stager, hub: Hub) -> None:
+def test_server_errors_of_the_hub_are_retried(stage: Stager, hub: Hub) -> None:
     hub.faults["model.gguf"] = Fault(status=503, times=1)
     assert stage.succeed() == 2
 
 
-def test_a_disk_that_takes_no_more_is_told(stage: Stager, cache: Path) -> None:
+def test_a_full_disk_is_reported(stage: Stager, cache: Path) -> None:
     result = stage(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (MEBIBYTE, MEBIBYTE)))
     assert result.returncode == 4
     assert str(cache) in result.stderr
@@ -366,7 +364,7 @@ def test_a_disk_that_takes_no_more_is_told(stage: Stager, cache: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_a_file_that_cannot_fit_is_not_begun(cache: Path) -> None:
+def test_a_file_larger_than_the_disk_is_not_started(cache: Path) -> None:
     repository = HubRepository(REPOSITORY, "5" * 40, None, "test.yaml")
     file = WeightFile("model.gguf", 10**18, "0" * 64)
     direction = Direction("downloaded", 10**18, lambda: None, time.monotonic)
@@ -375,7 +373,7 @@ def test_a_file_that_cannot_fit_is_not_begun(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../escape.gguf", "/etc/model.gguf", "a/../../escape.gguf"])
-def test_names_that_lead_elsewhere_are_refused(stage: Stager, hub: Hub, name: str) -> None:
+def test_unsafe_file_names_are_refused(stage: Stager, hub: Hub, name: str) -> None:
     hub.repositories[REPOSITORY].files[name] = b"{}"
     result = stage()
     assert result.returncode == 4

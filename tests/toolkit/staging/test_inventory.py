@@ -29,7 +29,7 @@ def look(access: AwsAccess, project: Project, environment: Environment) -> stagi
     return found
 
 
-def test_weights_are_staged_once_all_of_them_are_there(
+def test_weights_are_staged_once_complete(
     access: AwsAccess, project: Project, environment: Make, bucket: str, weights: Path
 ) -> None:
     test = environment("{path: model.gguf}")
@@ -47,14 +47,14 @@ def test_weights_are_staged_once_all_of_them_are_there(
     assert look(access, project, test).staged is False
 
 
-def test_weights_in_s3_need_not_be_staged(
+def test_weights_in_s3_need_no_staging(
     access: AwsAccess, project: Project, environment: Make, bucket: str
 ) -> None:
     found = look(access, project, environment(f"{{s3: 's3://{bucket}/mine/'}}"))
     assert (found.staged, found.uri) == (None, f"s3://{bucket}/mine/")
 
 
-def test_weights_that_are_missing_here_do_not_hide_the_rest(
+def test_missing_local_weights_do_not_hide_others(
     access: AwsAccess, project: Project, environment: Make
 ) -> None:
     found = look(access, project, environment("{path: nowhere.gguf}"))

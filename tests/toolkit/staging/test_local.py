@@ -21,7 +21,7 @@ def direction() -> Direction:
     return Direction("uploaded", 1, lambda: None, time.monotonic)
 
 
-def test_a_folder_is_taken_with_its_folders(tmp_path: Path) -> None:
+def test_a_folder_includes_its_subfolders(tmp_path: Path) -> None:
     (tmp_path / "weights" / "tokenizer").mkdir(parents=True)
     (tmp_path / "weights" / "model.safetensors").write_bytes(b"weights")
     (tmp_path / "weights" / "tokenizer" / "vocab.json").write_bytes(b"{}")
@@ -32,7 +32,7 @@ def test_a_folder_is_taken_with_its_folders(tmp_path: Path) -> None:
     ]
 
 
-def test_a_file_is_taken_alone(tmp_path: Path) -> None:
+def test_a_file_is_used_alone(tmp_path: Path) -> None:
     (tmp_path / "model.gguf").write_bytes(b"GGUF")
     (tmp_path / "notes.txt").write_text("not this one")
     files = LocalFiles.of(PathSource(path="model.gguf"), tmp_path, WHERE)
@@ -56,7 +56,7 @@ def test_a_package_s_file_is_found(tmp_path: Path) -> None:
         (PathSource(path="empty"), "an empty folder"),
     ],
 )
-def test_what_is_not_there_is_an_error_in_the_environment_file(
+def test_a_missing_source_is_an_error_in_the_environment_file(
     tmp_path: Path, source: PackageSource | PathSource, message: str
 ) -> None:
     (tmp_path / "empty").mkdir()
@@ -65,7 +65,7 @@ def test_what_is_not_there_is_an_error_in_the_environment_file(
     assert str(raised.value.where).startswith(WHERE)
 
 
-def test_a_file_that_was_changed_since_is_not_given_out(tmp_path: Path) -> None:
+def test_a_changed_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(b"GGUF")
     files = LocalFiles.of(PathSource(path="model.gguf"), tmp_path, WHERE)

@@ -87,7 +87,7 @@ def console() -> Console:
     return Console(err=io.StringIO(), interactive=False)
 
 
-def test_what_the_documentation_names_is_enough(
+def test_documented_permissions_are_sufficient(
     grant: Grant, documented: dict[str, Any], model: staging.StagedModel, console: Console, access: AwsAccess
 ) -> None:
     # An upload that was begun has its parts listed.
@@ -112,7 +112,7 @@ def test_what_the_documentation_names_is_enough(
         "s3:ListMultipartUploadParts",
     ],
 )
-def test_nothing_of_it_can_be_left_out(  # noqa: PLR0917 - fixtures
+def test_every_documented_permission_is_necessary(  # noqa: PLR0917 - fixtures
     grant: Grant,
     documented: dict[str, Any],
     model: staging.StagedModel,
@@ -134,7 +134,7 @@ def test_nothing_of_it_can_be_left_out(  # noqa: PLR0917 - fixtures
     assert error.remedy
 
 
-def test_a_model_store_that_does_not_exist_is_told(
+def test_a_missing_model_store_has_a_remedy(
     access: AwsAccess, model: staging.StagedModel, console: Console
 ) -> None:
     access.s3.delete_bucket(Bucket=model.bucket)
@@ -143,7 +143,7 @@ def test_a_model_store_that_does_not_exist_is_told(
     assert "toolkit bootstrap --env test" in str(raised.value.remedy)
 
 
-def test_weights_do_not_go_into_a_bucket_of_somebody_else(
+def test_a_bucket_of_another_account_is_refused(
     cloud: CloudProcess, access: AwsAccess, model: staging.StagedModel, console: Console
 ) -> None:
     other = AwsAccess("us-east-1", "999999999999", cloud.endpoint_url)

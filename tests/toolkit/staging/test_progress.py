@@ -30,7 +30,7 @@ def make_meter(clock: Clock, total: int, directions: list[str], files: int = 3) 
         return TransferProgress(progress, files, total, directions, clock)
 
 
-def test_bytes_rate_and_time_left_are_told(clock: Clock) -> None:
+def test_bytes_rate_and_time_left_are_shown(clock: Clock) -> None:
     progress = make_meter(clock, 100 * MEBIBYTE, ["uploaded"])
     for _ in range(10):
         clock.now += 1
@@ -38,7 +38,7 @@ def test_bytes_rate_and_time_left_are_told(clock: Clock) -> None:
     assert str(progress) == "file 1 of 3, uploaded 20 MiB of 100 MiB at 2 MiB/s, 40 s left"
 
 
-def test_the_slower_direction_decides_on_the_time_left(clock: Clock) -> None:
+def test_the_slower_direction_determines_the_time_left(clock: Clock) -> None:
     progress = make_meter(clock, 100 * MEBIBYTE, ["downloaded", "uploaded"])
     for _ in range(10):
         clock.now += 1
@@ -55,7 +55,7 @@ def test_existing_bytes_count_as_done_but_not_for_the_rate(clock: Clock) -> None
     assert str(progress) == "file 1 of 3, uploaded 70 MiB of 100 MiB at 1 MiB/s, 30 s left"
 
 
-def test_the_rate_is_that_of_late(clock: Clock) -> None:
+def test_the_rate_is_recent(clock: Clock) -> None:
     direction = Direction("uploaded", 10_000 * MEBIBYTE, lambda: None, clock)
     for speed in (1, 50):
         for _ in range(60):
@@ -64,7 +64,7 @@ def test_the_rate_is_that_of_late(clock: Clock) -> None:
     assert direction.rate() == pytest.approx(50 * MEBIBYTE, rel=0.01)
 
 
-def test_a_transfer_that_stands_still_promises_no_end(clock: Clock) -> None:
+def test_a_stalled_transfer_shows_no_time_left(clock: Clock) -> None:
     progress = make_meter(clock, 100 * MEBIBYTE, ["uploaded"])
     assert "left" not in str(progress)
 

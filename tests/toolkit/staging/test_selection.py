@@ -21,7 +21,7 @@ SAFETENSORS = [
 ]
 
 
-def test_the_same_weights_in_other_forms_are_left_out() -> None:
+def test_other_formats_of_the_weights_are_excluded() -> None:
     wanted = choose("o/m", SAFETENSORS, None, WHERE)
     assert set(SAFETENSORS) - set(wanted) == {
         "onnx/model.onnx",
@@ -30,17 +30,17 @@ def test_the_same_weights_in_other_forms_are_left_out() -> None:
     }
 
 
-def test_without_safetensors_all_is_taken() -> None:
+def test_without_safetensors_all_files_are_selected() -> None:
     names = ["config.json", "pytorch_model.bin"]
     assert choose("o/m", names, None, WHERE) == names
 
 
-def test_one_model_in_several_gguf_parts_is_taken() -> None:
+def test_a_model_in_several_gguf_parts_is_selected() -> None:
     names = ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"]
     assert choose("o/m", names, None, WHERE) == names
 
 
-def test_of_several_gguf_models_one_must_be_chosen() -> None:
+def test_several_gguf_models_require_a_selection() -> None:
     with pytest.raises(InputError, match="2 GGUF files") as raised:
         choose("o/m", ["m-Q4_K_M.gguf", "m-Q8_0.gguf", "README.md"], None, WHERE)
     assert raised.value.details == ("m-Q4_K_M.gguf", "m-Q8_0.gguf")
@@ -56,11 +56,11 @@ def test_of_several_gguf_models_one_must_be_chosen() -> None:
         ("*.bin", ["pytorch_model.bin"]),
     ],
 )
-def test_patterns_decide(pattern: str, wanted: list[str]) -> None:
+def test_patterns_select_files(pattern: str, wanted: list[str]) -> None:
     assert choose("o/m", SAFETENSORS, [pattern], WHERE) == wanted
 
 
-def test_patterns_that_want_nothing_say_what_there_is() -> None:
+def test_patterns_without_match_list_the_files() -> None:
     with pytest.raises(InputError, match=r"no file of o/m matches the patterns \(9 files\)") as raised:
         choose("o/m", SAFETENSORS, ["*.gguf"], WHERE)
     assert "config.json" in raised.value.details

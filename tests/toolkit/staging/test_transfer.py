@@ -64,7 +64,7 @@ def test_files_and_manifest_are_in_the_store(
     assert begun <= datetime.fromisoformat(manifest["staged_at"]) <= datetime.now(UTC)
 
 
-def test_the_manifest_is_the_last_to_be_written(
+def test_the_manifest_is_written_last(
     access: AwsAccess, console: Console, model: staging.StagedModel, requests: Requests
 ) -> None:
     staging.stage(access, model, console)
@@ -88,7 +88,7 @@ def test_missing_hub_weights_stop_an_apply_before_any_upload(
     assert requests == []
 
 
-def test_nothing_is_sent_twice(
+def test_nothing_is_uploaded_twice(
     access: AwsAccess, console: Console, model: staging.StagedModel, requests: Requests
 ) -> None:
     staging.stage(access, model, console)
@@ -122,7 +122,7 @@ def test_a_file_without_its_digest_is_not_trusted(
     assert objects(access, bucket)[f"{model.prefix}model.gguf"] == b"GGUF" * 1000
 
 
-def test_a_manifest_that_cannot_be_read_counts_as_none(
+def test_an_invalid_manifest_counts_as_missing(
     access: AwsAccess, bucket: str, console: Console, model: staging.StagedModel
 ) -> None:
     staging.stage(access, model, console)

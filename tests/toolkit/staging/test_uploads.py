@@ -74,7 +74,7 @@ def stored(access: AwsAccess, bucket: str) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_a_file_arrives_whole(
+def test_a_file_is_stored_completely(
     access: AwsAccess, bucket: str, weights: Path, executor: ThreadPoolExecutor
 ) -> None:
     sending = upload(access, bucket, weights, executor)
@@ -85,7 +85,7 @@ def test_a_file_arrives_whole(
     assert str(sending.direction).startswith("uploaded 15 MiB")
 
 
-def test_what_was_sent_before_an_interruption_is_not_sent_again(
+def test_an_interrupted_upload_resumes(
     access: AwsAccess,
     bucket: str,
     weights: Path,
@@ -136,7 +136,7 @@ with ThreadPoolExecutor(1) as executor:
 
 
 @pytest.mark.slow
-def test_a_killed_process_leaves_its_parts_to_the_next(
+def test_the_upload_of_a_killed_process_resumes(
     access: AwsAccess,
     bucket: str,
     weights: Path,
@@ -155,7 +155,7 @@ def test_a_killed_process_leaves_its_parts_to_the_next(
     assert stored(access, bucket) == digests.sha256(weights)
 
 
-def test_a_part_with_another_content_is_replaced(
+def test_a_part_with_other_content_is_replaced(
     access: AwsAccess,
     bucket: str,
     weights: Path,
@@ -176,7 +176,7 @@ def test_a_part_with_another_content_is_replaced(
     assert stored(access, bucket) == digests.sha256(weights)
 
 
-def test_an_upload_of_another_object_is_left_alone(
+def test_uploads_of_other_objects_are_not_touched(
     access: AwsAccess, bucket: str, weights: Path, executor: ThreadPoolExecutor
 ) -> None:
     other = access.s3.create_multipart_upload(Bucket=bucket, Key=f"{KEY}.old", ChecksumAlgorithm="SHA256")
@@ -185,7 +185,7 @@ def test_an_upload_of_another_object_is_left_alone(
     assert [found["UploadId"] for found in begun] == [other["UploadId"]]
 
 
-def test_a_file_that_changes_on_the_way_is_not_put_together(
+def test_an_upload_of_a_changing_file_is_not_completed(
     access: AwsAccess, bucket: str, weights: Path, executor: ThreadPoolExecutor
 ) -> None:
     sending = upload(access, bucket, weights, executor)
@@ -196,7 +196,7 @@ def test_a_file_that_changes_on_the_way_is_not_put_together(
         access.s3.head_object(Bucket=bucket, Key=KEY)
 
 
-def test_a_body_that_is_sent_again_counts_once(
+def test_a_retried_body_counts_once(
     access: AwsAccess, bucket: str, weights: Path, executor: ThreadPoolExecutor
 ) -> None:
     failed: list[object] = []
@@ -216,7 +216,7 @@ def test_a_body_that_is_sent_again_counts_once(
     assert str(sending.direction).startswith("uploaded 15 MiB")
 
 
-def test_s3_refuses_a_part_that_was_damaged_on_the_way(access: AwsAccess, bucket: str) -> None:
+def test_s3_rejects_a_corrupt_part(access: AwsAccess, bucket: str) -> None:
     with pytest.raises(ClientError, match="BadDigest"):
         access.s3.put_object(Bucket=bucket, Key=KEY, Body=b"damaged", ChecksumSHA256=json.dumps("x"))
 
@@ -225,7 +225,7 @@ def test_s3_refuses_a_part_that_was_damaged_on_the_way(access: AwsAccess, bucket
     ("size", "parts"),
     [(1, 1), (16 << 20, 1), (15_000 * (16 << 20), 10_000), (5 << 40, 10_000)],
 )
-def test_no_file_has_more_parts_than_s3_takes(monkeypatch: pytest.MonkeyPatch, size: int, parts: int) -> None:
+def test_part_sizes_respect_the_limit_of_s3(monkeypatch: pytest.MonkeyPatch, size: int, parts: int) -> None:
     monkeypatch.setattr(uploads, "PART_BYTES", 16 << 20)
     assert uploads.part_bytes(size) >= 16 << 20
     assert -(-size // uploads.part_bytes(size)) <= parts

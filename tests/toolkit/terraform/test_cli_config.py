@@ -72,7 +72,7 @@ def test_user_settings_are_copied_and_valid_for_terraform(program: Program, home
     assert (home / ".terraformrc").read_text() == RC
 
 
-def test_tokens_reach_terraform_but_no_file(program: Program, home: Path) -> None:
+def test_tokens_reach_terraform_but_not_files(program: Program, home: Path) -> None:
     (home / ".terraformrc").write_text(RC)
     environment = cli_config.environment(program)
     assert environment["TF_TOKEN_registry_example__team_com"] == "hush-hush"
@@ -80,7 +80,7 @@ def test_tokens_reach_terraform_but_no_file(program: Program, home: Path) -> Non
     assert files and not any("hush-hush" in file.read_text(errors="replace") for file in files)
 
 
-def test_a_configuration_in_json_means_the_same(
+def test_a_json_configuration_is_equivalent(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "mine.tfrc.json"
@@ -98,7 +98,7 @@ def test_a_configuration_in_json_means_the_same(
 
 
 @pytest.mark.parametrize("where", ["named", "home"])
-def test_a_provider_installation_of_the_users_is_used_as_it_is(
+def test_a_provider_installation_is_used_unchanged(
     where: str, program: Program, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = home / (".terraformrc" if where == "home" else "mine.tfrc")
@@ -119,14 +119,14 @@ def test_a_missing_configuration_file_is_not_an_error(
     assert warnings(program, cli_config.environment(program)) == ""
 
 
-def test_what_a_mirror_has_is_not_asked_of_the_registry(program: Program, tmp_path: Path) -> None:
+def test_the_registry_is_excluded_for_providers_in_mirrors(program: Program, tmp_path: Path) -> None:
     aws = "registry.terraform.io/hashicorp/aws"
     text = written(cli_config.environment(program, [Mirror(tmp_path, (aws,), "test")]))
     assert f'filesystem_mirror {{\n    path = "{tmp_path}"\n    include = ["{aws}"]\n  }}' in text
     assert f'direct {{\n    exclude = ["{aws}"]\n  }}' in text
 
 
-def test_different_settings_are_different_files(program: Program, tmp_path: Path) -> None:
+def test_different_settings_use_different_files(program: Program, tmp_path: Path) -> None:
     one = cli_config.environment(program, plugin_cache=tmp_path / "one")
     two = cli_config.environment(program, plugin_cache=tmp_path / "two")
     assert one != two

@@ -42,7 +42,7 @@ def test_a_broken_state_file_in_the_folder_is_ignored(
     assert command.build(LIBRARY, "output", flags=("json",))[-2:] == ["output", "-json"]
 
 
-def test_what_would_change_the_outcome_is_not_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_that_change_the_outcome_are_not_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "TF_VAR_x",
         "TF_CLI_ARGS",
@@ -65,7 +65,7 @@ def test_what_would_change_the_outcome_is_not_inherited(monkeypatch: pytest.Monk
     assert made["CHECKPOINT_DISABLE"] == "1"
 
 
-def test_the_users_go_settings_win(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_go_settings_of_the_user_take_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GOGC", raising=False)
     assert command.environment()["GOGC"] == "200"
     monkeypatch.setenv("GOGC", "50")

@@ -63,17 +63,17 @@ def told(*diagnostics: Diagnostic, plain: tuple[str, ...] = ()) -> Exception:
         ("", []),
     ],
 )
-def test_noise_goes_and_paragraphs_stay(text: str, short: list[str]) -> None:
+def test_sdk_noise_is_removed_and_paragraphs_kept(text: str, short: list[str]) -> None:
     assert condense(text) == short
 
 
-def test_one_error_is_told_as_itself() -> None:
+def test_a_single_error_becomes_the_message() -> None:
     found = told(error("Bad value", "Must be\nsmall.", address="aws_x.y", file="main.tf", line=7))
     assert isinstance(found, TerraformError)
     assert str(found) == "stack/main.tf:7 (aws_x.y): Bad value\n  Must be small."
 
 
-def test_several_are_told_once_each_without_terraforms_preamble() -> None:
+def test_several_errors_are_listed_once_without_preamble() -> None:
     same = error("Bad value", file="main.tf", line=7)
     found = told(
         same, error("Terraform encountered problems during initialisation, …"), same, error("Worse", "Much.")
@@ -99,7 +99,7 @@ def test_a_crash_without_diagnostics_shows_the_end_of_the_log() -> None:
     assert "build/apply.log" in str(found)
 
 
-def test_a_held_lock_says_who_and_since_when() -> None:
+def test_a_held_lock_names_holder_and_time() -> None:
     found = told(error("Error acquiring the state lock", LOCKED))
     assert isinstance(found, StateError)
     assert found.message == "the state is locked by ana@build-17 since 2026-11-22 10:00:00 UTC (apply)"
@@ -107,17 +107,17 @@ def test_a_held_lock_says_who_and_since_when() -> None:
     assert "terraform force-unlock 6c1ce0d6-9d26-0a4b-7f0d-7b1f2f1d2c3e" in str(found.remedy)
 
 
-def test_a_lock_lost_by_a_hair_asks_to_try_again() -> None:
+def test_a_race_for_the_lock_suggests_a_retry() -> None:
     found = told(error("Error acquiring the state lock", "Error message: api error PreconditionFailed: no"))
     assert isinstance(found, StateError) and str(found.remedy).startswith("run the command again")
 
 
-def test_a_lock_that_may_not_be_taken_is_an_ordinary_error() -> None:
+def test_a_lock_failure_without_holder_is_an_ordinary_error() -> None:
     found = told(error("Error acquiring the state lock", "Error message: api error AccessDenied: not you"))
     assert isinstance(found, TerraformError) and "AccessDenied" in str(found)
 
 
-def test_a_lock_that_may_not_be_made_is_told_apart() -> None:
+def test_a_denied_lock_has_its_own_error() -> None:
     detail = (
         "Error message: operation error S3: PutObject, api error AccessDenied: User: ann is not authorized"
     )

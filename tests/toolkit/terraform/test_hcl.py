@@ -31,7 +31,7 @@ locals { x = 1 }
 """
 
 
-def test_statements_with_their_keywords_labels_and_text() -> None:
+def test_statements_have_keyword_labels_and_text() -> None:
     found = list(hcl.statements(TEXT))
     assert [(each.keyword, each.labels) for each in found] == [
         ("terraform", ()),
@@ -63,13 +63,13 @@ def test_only_plain_strings_are_read(attribute: str, value: str | None) -> None:
 
 
 @given(st.text(alphabet='{}[]()"\\$%#/*<-=\n abE_', max_size=60))
-def test_any_text_comes_to_an_end(text: str) -> None:
+def test_parsing_ends_for_any_text(text: str) -> None:
     for statement in hcl.statements(text):
         assert statement.text in text
 
 
 @given(st.text())
-def test_a_string_hides_what_is_in_it(inside: str) -> None:
+def test_brackets_in_strings_are_ignored(inside: str) -> None:
     quoted = inside.replace("\\", "\\\\").replace('"', '\\"').replace("${", "$${").replace("%{", "%%{")
     found = [each.keyword for each in hcl.statements(f'a = "{quoted}"\nb {{\n  c = "{quoted}"\n}}\n')]
     assert found == ["a", "b"]

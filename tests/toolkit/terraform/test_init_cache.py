@@ -98,7 +98,7 @@ def test_init_depends_on_program_backend_and_providers(stack: Path) -> None:
     assert len(seen) == 5
 
 
-def test_a_provider_that_is_gone_from_the_cache_is_missed(tmp_path: Path) -> None:
+def test_a_provider_deleted_from_the_cache_is_noticed(tmp_path: Path) -> None:
     data, cache = tmp_path / "data", tmp_path / "cache"
     package = data / "providers" / "registry.terraform.io" / "hashicorp" / "aws" / "5.100.0"
     package.mkdir(parents=True)

@@ -20,13 +20,13 @@ PLACES = {"log": "build/x/apply.log", "unlock": "toolkit unlock --env x"}
         ("init", True, "nothing was changed"),
     ],
 )
-def test_it_is_about_what_the_command_does(name: str, forced: bool, said: str) -> None:
+def test_the_error_fits_the_command(name: str, forced: bool, said: str) -> None:
     error = interrupts.error(name, Outcome(1, interrupted=True, forced=forced, stderr=""), **PLACES)
     assert said in str(error)
     assert error.exit_code == 130
 
 
-def test_a_plan_that_was_stopped_by_force_may_have_left_its_lock() -> None:
+def test_a_forced_stop_of_a_plan_warns_of_its_lock() -> None:
     stopped = Outcome(1, interrupted=True, forced=True, stderr="")
     assert "toolkit unlock --env x" in str(interrupts.error("plan", stopped, **PLACES))
     assert "unlock" not in str(interrupts.error("init", stopped, **PLACES))

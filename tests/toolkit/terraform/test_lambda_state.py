@@ -45,12 +45,12 @@ def test_only_the_code_of_the_named_functions_changes() -> None:
     assert rest == others
 
 
-def test_a_state_that_says_it_already_is_left_alone() -> None:
+def test_an_up_to_date_state_is_unchanged() -> None:
     written = write(state(function("a")), "s3://b/k", {"a": CODE})
     assert written is not None
     assert write(written, "s3://b/k", {"a": CODE}) is None
 
 
-def test_another_format_is_not_touched() -> None:
+def test_an_unknown_format_is_not_changed() -> None:
     with pytest.raises(TerraformError, match="not version 4"):
         write(b'{"version": 5}', "s3://b/k", {})

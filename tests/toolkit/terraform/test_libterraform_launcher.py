@@ -60,7 +60,7 @@ def test_reads_standard_input(library: Program, tmp_path: Path) -> None:
     assert answer.stdout == '"WÖRLD"\n'
 
 
-def test_a_workspace_works_with_it(library: Program, stack: Stack) -> None:
+def test_a_workspace_works_with_the_library(library: Program, stack: Stack) -> None:
     workspace = stack(
         'resource "terraform_data" "a" { input = 1 }\noutput "a" { value = 1 }', program=library
     )
@@ -102,7 +102,7 @@ resource "terraform_data" "slow" {
 
 
 @pytest.mark.parametrize("interrupts", [1, 2])
-def test_interrupts_are_handled_as_terraform_does(
+def test_interrupts_stop_gracefully(
     library: Program, stack: Stack, cloud: Any, backend: Path, interrupts: int
 ) -> None:
     workspace = stack(SLOW, program=library, environment=cloud.environment, backend_file=backend)

@@ -87,7 +87,7 @@ def test_lines_arrive_while_the_program_runs(tmp_path: Path) -> None:
     assert outcome.returncode == 0
 
 
-def test_ctrl_c_arrives_once_and_the_end_is_awaited(tmp_path: Path) -> None:
+def test_ctrl_c_is_forwarded_once_and_the_exit_awaited(tmp_path: Path) -> None:
     runner = start(RUNNER, str(tmp_path), PATIENT)
     wait_for(has(tmp_path / "out.log", "ready"), "the program")
     # What a terminal does: everybody in the foreground process group gets it.
@@ -110,7 +110,7 @@ def test_ctrl_c_arrives_once_and_the_end_is_awaited(tmp_path: Path) -> None:
         ((signal.SIGHUP,), False),
     ],
 )
-def test_the_second_of_a_kind_is_passed_on_as_force(
+def test_a_repeated_signal_forces_the_stop(
     tmp_path: Path, sent: tuple[signal.Signals, ...], forced: bool
 ) -> None:
     runner = start(RUNNER, str(tmp_path), PATIENT)
@@ -125,7 +125,7 @@ def test_the_second_of_a_kind_is_passed_on_as_force(
     assert (tmp_path / "interrupts").read_text() == ("xx" if forced else "x")
 
 
-def test_the_program_outlives_a_killed_reader(tmp_path: Path) -> None:
+def test_the_program_survives_a_killed_reader(tmp_path: Path) -> None:
     runner = start(RUNNER, str(tmp_path), PATIENT)
     wait_for(has(tmp_path / "out.log", "ready"), "the program")
     runner.kill()
@@ -136,7 +136,7 @@ def test_the_program_outlives_a_killed_reader(tmp_path: Path) -> None:
     wait_for((tmp_path / "ended").exists, "the program's own end")
 
 
-def test_an_error_of_the_reader_asks_to_stop_and_waits(tmp_path: Path) -> None:
+def test_an_error_of_the_reader_interrupts_and_waits(tmp_path: Path) -> None:
     code = (
         "import pathlib, signal, time\n"
         "signal.signal(signal.SIGINT, lambda *_: (pathlib.Path('ended').touch(), exit()))\n"
@@ -165,7 +165,7 @@ def test_works_in_a_thread(tmp_path: Path) -> None:
     assert results == [["hello"]]
 
 
-def test_leaves_the_signal_handlers_as_they_were(tmp_path: Path) -> None:
+def test_signal_handlers_are_restored(tmp_path: Path) -> None:
     def mine(*_: object) -> None:
         pass
 
@@ -177,7 +177,7 @@ def test_leaves_the_signal_handlers_as_they_were(tmp_path: Path) -> None:
         signal.signal(signal.SIGINT, former)
 
 
-def test_capture_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_capture_writes_no_files(tmp_path: Path) -> None:
     result = process.capture(
         process.Invocation([sys.executable, "-c", "print('secret')"], tmp_path, os.environ)
     )

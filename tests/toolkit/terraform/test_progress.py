@@ -38,7 +38,7 @@ def hook(kind: str, address: str, action: str) -> dict[str, Any]:
     return {"type": kind, "hook": {"resource": {"addr": address}, "action": action}}
 
 
-def test_says_how_much_is_done_and_what_is_waited_for(activity: Activity, clock: Clock) -> None:
+def test_shows_the_count_and_the_resource_in_progress(activity: Activity, clock: Clock) -> None:
     for address in ("aws_a.a", "aws_b.b", "aws_c.c"):
         activity.feed(planned(address, "create"))
     activity.feed(planned("data.aws_d.d", "read"))
@@ -54,7 +54,7 @@ def test_says_how_much_is_done_and_what_is_waited_for(activity: Activity, clock:
     assert activity.text() == "1/3 done"
 
 
-def test_a_replacement_is_done_when_both_steps_are(activity: Activity) -> None:
+def test_a_replacement_counts_after_both_steps(activity: Activity) -> None:
     activity.feed(planned("aws_a.a", "replace"))
     for action, done in (("create", 0), ("delete", 1)):
         activity.feed(hook("apply_start", "aws_a.a", action))
@@ -62,7 +62,7 @@ def test_a_replacement_is_done_when_both_steps_are(activity: Activity) -> None:
         assert activity.done == done
 
 
-def test_while_planning_it_counts_what_was_read(activity: Activity, clock: Clock) -> None:
+def test_planning_shows_the_number_of_resources_read(activity: Activity, clock: Clock) -> None:
     clock.now += 3
     assert activity.text() == "(3 s)"
     activity.feed(hook("refresh_start", "aws_a.a", ""))
@@ -73,7 +73,7 @@ def test_while_planning_it_counts_what_was_read(activity: Activity, clock: Clock
     assert activity.feed(hook("apply_complete", "data.aws_d.d", "read")) is None
 
 
-def test_while_installing_it_says_what(activity: Activity, clock: Clock) -> None:
+def test_init_shows_the_provider_being_installed(activity: Activity, clock: Clock) -> None:
     activity.feed({"type": "log", "@message": "Installing provider version: hashicorp/aws v5.100.0..."})
     clock.now += 42
     assert activity.text() == "Installing provider version: hashicorp/aws v5.100.0 (42 s)"
@@ -106,7 +106,7 @@ def test_in_a_pipe_each_status_change_is_a_line(activity: Activity) -> None:
     assert err.getvalue().splitlines()[1:] == ["m: Creating", "m: InService", "n: Creating"]
 
 
-def test_what_is_seen_beside_terraform_is_part_of_the_live_line(activity: Activity) -> None:
+def test_a_terminal_shows_watched_status_in_the_live_line(activity: Activity) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -117,7 +117,7 @@ def test_what_is_seen_beside_terraform_is_part_of_the_live_line(activity: Activi
     assert "m: Updating, 10 %" in terminal.getvalue()
 
 
-def test_an_interrupt_is_explained_once_and_force_as_well(activity: Activity) -> None:
+def test_an_interrupt_and_a_forced_stop_are_each_explained_once(activity: Activity) -> None:
     err = io.StringIO()
     interruption = Interruption()
     with Console(err=err, interactive=False).progress("terraform apply") as progress:

@@ -56,7 +56,7 @@ def find(tmp_path: Path, user: UserConfig | None = None) -> providers.Sources:
 
 class TestOrder:
     @pytest.mark.usefixtures("answering")
-    def test_a_chosen_mirror_is_used_without_asking_the_registry(
+    def test_a_configured_mirror_is_used_without_the_registry(
         self, tmp_path: Path, no_add_ons: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         package(no_add_ons / "found")
@@ -64,7 +64,7 @@ class TestOrder:
         (mirror,) = find(tmp_path).mirrors
         assert (mirror.path, mirror.providers) == (tmp_path / "chosen", (AWS,))
 
-    def test_an_empty_chosen_mirror_is_not_replaced_by_a_guess(
+    def test_an_empty_configured_mirror_has_no_fallback(
         self, tmp_path: Path, no_add_ons: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         package(no_add_ons / "found")
@@ -72,7 +72,7 @@ class TestOrder:
         monkeypatch.setenv("TOOLKIT_PROVIDER_MIRROR", str(tmp_path / "chosen"))
         assert find(tmp_path).mirrors == ()
 
-    def test_a_chosen_mirror_that_is_no_folder_is_an_error(
+    def test_a_configured_mirror_must_be_a_folder(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("TOOLKIT_PROVIDER_MIRROR", str(tmp_path / "nothing"))
@@ -91,13 +91,11 @@ class TestOrder:
         ],
     )
     @pytest.mark.usefixtures("answering")
-    def test_terraforms_own_folders_go_before_the_registry(self, folder: str, tmp_path: Path) -> None:
+    def test_implied_mirrors_precede_the_registry(self, folder: str, tmp_path: Path) -> None:
         package(tmp_path / folder)
         assert [mirror.path for mirror in find(tmp_path).mirrors] == [tmp_path / folder]
 
-    def test_what_was_found_stands_in_for_a_registry_out_of_reach(
-        self, tmp_path: Path, no_add_ons: Path
-    ) -> None:
+    def test_fallbacks_replace_an_unreachable_registry(self, tmp_path: Path, no_add_ons: Path) -> None:
         package(no_add_ons / "tf")
         package(providers.plugin_cache(), version="5.99.0")
         sources = find(tmp_path)
@@ -105,17 +103,19 @@ class TestOrder:
         assert sources.plugin_cache is None, "Terraform refuses a cache that is a mirror"
 
     @pytest.mark.usefixtures("answering")
-    def test_but_not_for_one_that_answers(self, tmp_path: Path, no_add_ons: Path) -> None:
+    def test_fallbacks_do_not_replace_a_reachable_registry(self, tmp_path: Path, no_add_ons: Path) -> None:
         package(no_add_ons / "tf")
         sources = find(tmp_path)
         assert sources.mirrors == () and sources.plugin_cache == providers.plugin_cache()
 
-    def test_packages_for_other_platforms_are_none(self, tmp_path: Path, no_add_ons: Path) -> None:
+    def test_packages_for_other_platforms_are_ignored(self, tmp_path: Path, no_add_ons: Path) -> None:
         package(no_add_ons / "tf", platform="darwin_arm64")
         sources = find(tmp_path)
         assert sources.mirrors == ()
 
-    def test_the_user_may_decide_it_all(self, tmp_path: Path, no_add_ons: Path) -> None:
+    def test_a_provider_installation_of_the_user_takes_precedence(
+        self, tmp_path: Path, no_add_ons: Path
+    ) -> None:
         package(no_add_ons / "tf")
         user = UserConfig(files=(tmp_path / "rc",), has_provider_installation=True)
         sources = find(tmp_path, user)
@@ -162,7 +162,7 @@ def test_a_missing_provider_is_an_error_that_lists_sources(
         assert place in told
 
 
-def test_the_same_with_an_empty_chosen_mirror(
+def test_an_empty_configured_mirror_lists_every_source_searched(
     stack: Callable[..., Workspace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "chosen").mkdir()
@@ -194,18 +194,18 @@ class TestProbe:
             thread.join()
 
     @pytest.mark.parametrize(("status", "problem"), [(200, None), (404, None), (503, "HTTP 503")])
-    def test_an_answer_is_an_answer_unless_the_server_is_broken(
+    def test_only_server_errors_count_as_unreachable(
         self, server: HTTPServer, status: int, problem: str | None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(providers, "PROBE_SECONDS", HANG_SECONDS)
         assert providers._probe(f"http://127.0.0.1:{server.server_port}/{status}") == problem
 
-    def test_a_refused_connection_is_told(self) -> None:
+    def test_a_refused_connection_is_reported(self) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             assert "refused" in str(providers._probe(f"http://127.0.0.1:{free.getsockname()[1]}/"))
 
-    def test_a_network_that_swallows_packets_costs_little(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_network_that_drops_packets_costs_little(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.undo()
         monkeypatch.setattr(providers, "PROBE_SECONDS", 0.2)
         with socket.socket() as silent:
@@ -213,7 +213,7 @@ class TestProbe:
             silent.listen()
             assert providers.registry_problem(f"127.0.0.1:{silent.getsockname()[1]}")
 
-    def test_so_does_a_resolver_that_does_not_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_silent_resolver_costs_little(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.undo()
         monkeypatch.setattr(providers, "PROBE_SECONDS", 0.2)
         answer = threading.Event()
@@ -229,7 +229,7 @@ class TestProbe:
             answer.set()
 
 
-def test_two_runs_do_not_install_into_the_cache_at_once(said: io.StringIO, console: Console) -> None:
+def test_concurrent_runs_install_into_the_cache_in_turn(said: io.StringIO, console: Console) -> None:
     entered, leave, order = threading.Event(), threading.Event(), []
 
     def first() -> None:

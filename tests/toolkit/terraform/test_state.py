@@ -99,7 +99,7 @@ def log(workspace: Workspace, running: subprocess.Popen[str]) -> Path:
 
 
 class TestLock:
-    def test_says_who_since_when_and_what_to_do(
+    def test_a_held_lock_names_holder_time_and_remedy(
         self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
     ) -> None:
         workspace = remote(SLOW)
@@ -122,7 +122,7 @@ class TestLock:
         running.communicate(timeout=HANG_SECONDS)
         assert running.returncode == 0
 
-    def test_the_command_it_names_releases_the_lock(
+    def test_the_remedy_releases_the_lock(
         self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
     ) -> None:
         workspace = remote(ONE)
@@ -148,7 +148,7 @@ class TestLock:
         subprocess.run(command, shell=True, check=True, cwd=workspace.project.root, env=environment)  # noqa: S602
         assert workspace.plan().has_changes
 
-    def test_a_missing_bucket_is_not_taken_for_a_lock(
+    def test_a_missing_bucket_is_not_mistaken_for_a_lock(
         self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
     ) -> None:
         workspace = remote(ONE)
@@ -168,7 +168,7 @@ def test_a_stale_plan_is_refused(remote: Callable[[str], Workspace]) -> None:
 
 
 class TestInterruption:
-    def test_ctrl_c_ends_safely_and_keeps_the_state(
+    def test_ctrl_c_stops_gracefully_and_stores_the_state(
         self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
     ) -> None:
         workspace = remote(SLOW)
@@ -195,7 +195,7 @@ class TestInterruption:
         }
 
     @pytest.mark.slow
-    def test_a_second_ctrl_c_stops_at_once_and_says_what_that_means(
+    def test_a_second_ctrl_c_stops_immediately_with_a_warning(
         self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
     ) -> None:
         workspace = remote(SLOW)
@@ -214,7 +214,7 @@ class TestInterruption:
         with pytest.raises(StateError, match="locked"):
             workspace.plan()
 
-    def test_sigterm_does_the_same(
+    def test_sigterm_stops_gracefully_too(
         self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
     ) -> None:
         workspace = remote(SLOW)
@@ -242,7 +242,7 @@ class TestInterruption:
 
 
 class TestStateThatCannotBeStored:
-    def test_is_kept_for_this_environment_and_can_be_pushed(
+    def test_a_rejected_state_is_kept_and_can_be_pushed(
         self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
     ) -> None:
         workspace = remote(SLOW)
@@ -272,7 +272,7 @@ class TestStateThatCannotBeStored:
         s3.delete_bucket(Bucket=bucket)
 
 
-def test_other_backend_settings_are_taken_up_and_told(
+def test_new_backend_settings_are_used_and_reported(
     remote: Callable[[str], Workspace], backend: Path, said: io.StringIO
 ) -> None:
     workspace = remote(ONE)

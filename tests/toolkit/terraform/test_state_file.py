@@ -20,7 +20,7 @@ output "hidden" {
 """
 
 
-def test_it_says_what_terraform_says(stack: Callable[..., Workspace]) -> None:
+def test_outputs_equal_those_of_terraform(stack: Callable[..., Workspace]) -> None:
     workspace = stack(MAIN)
     workspace.init()
     workspace.apply(workspace.plan())
@@ -34,7 +34,7 @@ def test_it_says_what_terraform_says(stack: Callable[..., Workspace]) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b'{"version": 4, "serial"', b'{"version": 4}', b'{"version": 5}']
 )
-def test_a_format_that_is_not_known_is_not_guessed_at(content: bytes) -> None:
+def test_an_unknown_format_is_an_error(content: bytes) -> None:
     with pytest.raises(TerraformError, match="not version 4") as caught:
         state_file.parse(content, "s3://bucket/key")
     assert caught.value.where == "s3://bucket/key"

@@ -53,7 +53,7 @@ def test_plan_messages() -> None:
     assert transcript.counts == Counts(add=1, change=2, remove=3, imported=4)
 
 
-def test_outputs_count_only_if_all_are_told() -> None:
+def test_outputs_are_used_only_if_complete() -> None:
     told, withheld = Transcript(), Transcript()
     open_one = {"sensitive": False, "value": [1]}
     told.feed(json.dumps({"type": "outputs", "outputs": {"a": open_one}}))
@@ -63,13 +63,13 @@ def test_outputs_count_only_if_all_are_told() -> None:
 
 
 @pytest.mark.parametrize("line", ["plain", '{"half', "{}", '{"type": 1}', "[1]", "{no JSON}"])
-def test_what_is_no_message_is_plain_text(line: str) -> None:
+def test_lines_without_a_type_are_plain_text(line: str) -> None:
     transcript = Transcript()
     assert transcript.feed(line) is None
     assert list(transcript.plain) == [line]
 
 
-def test_plain_text_is_kept_but_not_without_end() -> None:
+def test_plain_text_is_kept_up_to_a_limit() -> None:
     transcript = Transcript()
     for number in range(1000):
         assert transcript.feed(f"line {number}") is None

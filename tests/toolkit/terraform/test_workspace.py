@@ -33,7 +33,7 @@ output "words" { value = [terraform_data.a.output, terraform_data.b.output] }
 """
 
 
-def test_what_an_interruption_marked_can_be_kept(stack: Stack) -> None:
+def test_a_tainted_resource_can_be_untainted(stack: Stack) -> None:
     workspace = stack('resource "terraform_data" "a" { input = "kept" }')
     workspace.init()
     workspace.apply(workspace.plan())
@@ -76,7 +76,7 @@ def test_plan_apply_outputs_destroy(stack: Stack, said: io.StringIO) -> None:
     assert "values" not in workspace.show()
 
 
-def test_planned_and_applied_in_one_run(stack: Stack, said: io.StringIO, tmp_path: Path) -> None:
+def test_apply_unseen_plans_and_applies_in_one_run(stack: Stack, said: io.StringIO, tmp_path: Path) -> None:
     words = tmp_path / "words.tfvars"
     words.write_text('word = "two"')
     workspace = stack(TWO, var_file=words)
@@ -97,7 +97,7 @@ def test_outputs_of_an_earlier_command(stack: Stack) -> None:
     assert stack(TWO).outputs() == {"words": ["one", "one"]}
 
 
-def test_outputs_after_a_failed_apply_are_what_it_left(stack: Stack, tmp_path: Path) -> None:
+def test_outputs_after_a_failed_apply_are_current(stack: Stack, tmp_path: Path) -> None:
     variables = tmp_path / "demo.tfvars"
     main = TWO + (
         'resource "terraform_data" "c" {\n  triggers_replace = var.word\n'
@@ -114,7 +114,7 @@ def test_outputs_after_a_failed_apply_are_what_it_left(stack: Stack, tmp_path: P
     assert workspace.outputs() == {"words": ["two", "two"]}
 
 
-def test_data_that_is_read_later_is_no_change(stack: Stack) -> None:
+def test_data_sources_read_during_apply_are_not_changes(stack: Stack) -> None:
     workspace = stack(
         'resource "terraform_data" "a" { input = "some/path" }\ndata "terraform_remote_state" "b" {\n'
         '  backend = "local"\n  config = { path = terraform_data.a.output }\n}'
@@ -123,7 +123,7 @@ def test_data_that_is_read_later_is_no_change(stack: Stack) -> None:
     assert [change.address for change in workspace.plan().changes] == ["terraform_data.a"]
 
 
-def test_sensitive_outputs_are_returned_but_in_no_log(stack: Stack) -> None:
+def test_sensitive_outputs_are_returned_but_not_logged(stack: Stack) -> None:
     workspace = stack('output "key" {\n  value     = "hush-hush"\n  sensitive = true\n}')
     workspace.init()
     workspace.apply(workspace.plan())
@@ -157,7 +157,7 @@ def test_a_replaced_resource_counts_once(stack: Stack, said: io.StringIO, tmp_pa
     ]
 
 
-def test_the_users_variables_and_arguments_do_not_interfere(
+def test_variables_and_arguments_of_the_user_are_ignored(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TF_VAR_word", "smuggled")
@@ -170,12 +170,12 @@ def test_the_users_variables_and_arguments_do_not_interfere(
 
 
 class TestInit:
-    def test_is_skipped_while_nothing_changed(self, stack: Stack) -> None:
+    def test_init_is_skipped_without_changes(self, stack: Stack) -> None:
         assert stack(TWO).init() is True
         assert stack(TWO).init() is False
         assert stack(TWO.replace("one", "other")).init() is False
 
-    def test_runs_again_for_a_new_module(self, stack: Stack) -> None:
+    def test_init_runs_again_for_a_new_module(self, stack: Stack) -> None:
         workspace = stack(TWO)
         workspace.init()
         module = workspace.stack / "part"
@@ -186,13 +186,13 @@ class TestInit:
         extended.apply(extended.plan())
         assert extended.outputs() == {"it": "from the module"}
 
-    def test_runs_again_when_what_it_made_is_gone(self, stack: Stack) -> None:
+    def test_init_runs_again_if_its_results_are_deleted(self, stack: Stack) -> None:
         workspace = stack(TWO)
         workspace.init()
         shutil.rmtree(workspace.data_directory)
         assert workspace.init() is True
 
-    def test_a_failure_is_not_remembered(self, stack: Stack) -> None:
+    def test_a_failed_init_is_repeated(self, stack: Stack) -> None:
         with pytest.raises(TerraformError):
             stack('terraform { required_version = "< 1.0" }').init()
         with pytest.raises(TerraformError, match="Unsupported Terraform Core version"):
@@ -200,7 +200,7 @@ class TestInit:
 
 
 class TestErrors:
-    def test_names_file_line_and_resource_relative_to_the_project(self, stack: Stack) -> None:
+    def test_an_error_names_file_line_and_resource(self, stack: Stack) -> None:
         workspace = stack('resource "terraform_data" "a" {\n  input = file("missing.txt")\n}')
         workspace.init()
         with pytest.raises(TerraformError) as caught:
@@ -210,7 +210,7 @@ class TestErrors:
         assert "Invalid function argument" in caught.value.message
         assert any("missing.txt" in line for line in caught.value.details)
 
-    def test_several_are_all_told(self, stack: Stack) -> None:
+    def test_several_errors_are_all_reported(self, stack: Stack) -> None:
         workspace = stack('output "a" { value = nowhere.one }\noutput "b" { value = nowhere.two }')
         workspace.init()
         with pytest.raises(TerraformError) as caught:
@@ -219,7 +219,7 @@ class TestErrors:
         places = [line for line in caught.value.details if line.startswith("terraform/stacks/demo/main.tf:")]
         assert len(places) == 2
 
-    def test_of_an_apply(self, stack: Stack, said: io.StringIO) -> None:
+    def test_an_error_of_an_apply_is_reported(self, stack: Stack, said: io.StringIO) -> None:
         workspace = stack(
             'resource "terraform_data" "a" {\n'
             '  provisioner "local-exec" {\n    command = "echo so it goes; exit 3"\n  }\n}'
@@ -255,7 +255,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.slow
-def test_a_terminal_shows_the_seconds_while_terraform_is_silent(stack: Stack, project: Project) -> None:
+def test_a_terminal_shows_seconds_while_terraform_is_silent(stack: Stack, project: Project) -> None:
     # Terraform itself speaks every ten seconds.
     os.mkfifo(project.root / "pipe")
     drawn = Terminal()
@@ -298,7 +298,7 @@ def test_a_warning_is_shown_once(stack: Stack, said: io.StringIO) -> None:
     )
 
 
-def test_all_output_is_kept_for_the_user_alone(stack: Stack) -> None:
+def test_output_files_are_private(stack: Stack) -> None:
     workspace = stack(TWO)
     workspace.init()
     workspace.plan()
