@@ -1,10 +1,11 @@
-"""The duration of `toolkit plan`, policy check included, against a script and bare Terraform, in one run.
+"""Time `toolkit plan`, policy check included, against Terraform and checkov by hand, on one machine.
 
-    make bench-plan
+    make bench-plan [ROUNDS=5] [MODELS=1,10,25,50]
 
-Each plans an applied environment without changes. Script: `terraform init`, `plan -out`, `show -json`, and
-checkov on the result, with the same rules. Bare: `plan -out` and `show -json`. All use the same
-embedded cloud and take turns; the ratios are those of medians.
+First, a deployed environment is planned without changes. `script` runs `terraform init`, `plan -out`,
+`show -json` and checkov's command line with the same rules; `bare` runs only `plan -out` and `show -json`.
+Then environments with several new models are planned, and the slope per model is printed. All contenders use
+the same embedded cloud and take turns; ratios are of medians.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
 from tests.support.checkout import clean_environment, copy_checkout
 from tests.support.toolkit import Toolkit
 from toolkit import tool_venvs
@@ -27,19 +30,22 @@ from toolkit.console import Console
 from toolkit.project import Project
 from toolkit.terraform import cli_config, discover, providers
 
-# A round takes about 30 s; `make bench-plan ROUNDS=1` gives a first impression.
+# A round takes about half a minute.
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
+# Numbers of new models for the slope; empty skips it. 50 models take about a minute.
+MODELS = [int(count) for count in os.environ.get("MODELS", "1,10,25,50").split(",") if count]
 AIMS = {"script": 0.70, "bare": 1.15}
 
 
 def main() -> None:
-    """Measure and print the results."""
+    """Measure and print."""
     with tempfile.TemporaryDirectory() as directory:
         toolkit = Toolkit(copy_checkout(Path(directory) / "project"))
         try:
             toolkit.succeed("apply", "--env", "local")
             outputs = json.loads(toolkit.succeed("outputs", "--env", "local", "--json"))
-            by_hand = ByHand(Project(toolkit.project), outputs["region"], outputs["aws_endpoint_url"])
+            address = outputs["region"], outputs["aws_endpoint_url"]
+            by_hand = ByHand(Project(toolkit.project), "local", *address)
             _compare(
                 {
                     "toolkit": lambda: toolkit.succeed("plan", "--env", "local"),
@@ -47,48 +53,50 @@ def main() -> None:
                     "bare": by_hand.plan,
                 }
             )
+            _print_slope(toolkit, *address)
         finally:
             toolkit.succeed("local", "down")
 
 
 class ByHand:
-    """Run Terraform and checkov like a script in a CI pipeline."""
+    """Terraform and checkov on a rendered environment, called like a script in a pipeline."""
 
-    def __init__(self, project: Project, region: str, endpoint_url: str) -> None:
+    def __init__(self, project: Project, env: str, region: str, endpoint_url: str) -> None:
         console = Console()
         self._project = project
         program = discover(project, console)
         self._terraform = program.argv
         self._checkov = tool_venvs.ensure(project, "checkov", console).python
-        self._build = project.environment_build("local")
+        self._build = project.environment_build(env)
         access = AwsAccess(region=region, account_id="123456789012", endpoint_url=endpoint_url)
         changes = {name: value for name, value in access.process_environment().items() if value}
-        # The same provider source as the toolkit, for machines that cannot reach the registry.
-        places = providers.find(program, project.stack("inference"), cli_config.read_user_config(program))
-        settings = cli_config.environment(program, places.mirrors, places.plugin_cache)
+        # The toolkit's provider sources, so that the benchmark works without the registry.
+        sources = providers.find(program, project.stack("inference"), cli_config.read_user_config(program))
+        settings = cli_config.environment(program, sources.mirrors, sources.plugin_cache)
         data = {"TF_DATA_DIR": str(self._build / "by-hand"), "CHECKPOINT_DISABLE": "1"}
         self._environment = {**clean_environment(), **changes, **settings, **data}
-        # Once, as preparation for `bare`.
+        # `bare` needs an initialized stack.
         self._init()
 
     def script(self) -> None:
-        """Run the whole script; findings of checkov are not a failure."""
+        """All steps; findings of checkov do not fail."""
         self._init()
         plan = self.plan()
         rules = self._project.root / "policies" / "checkov"
         options = ["--framework", "terraform_plan", "--external-checks-dir", str(rules)]
         options += ["--skip-download", "--compact", "--quiet", "--soft-fail"]
-        # Like the program `checkov`, whose script contains the path of the original environment.
+        # Like the script `checkov`, whose first line has the temporary path of its installation.
         start = "import sys; from checkov.main import Checkov; sys.exit(Checkov().run())"
         self._run(str(self._checkov), "-c", start, "--file", str(plan), *options)
 
     def plan(self) -> Path:
-        """Plan, and print the plan as JSON."""
-        saved, told = self._build / "by-hand.tfplan", self._build / "by-hand.json"
-        variables = f"-var-file={self._build}/inference.tfvars"
-        self._run(*self._here, "plan", "-input=false", f"-out={saved}", variables)
-        told.write_text(self._run(*self._here, "show", "-json", str(saved)))
-        return told
+        """Create a plan and its JSON."""
+        saved, described = self._build / "by-hand.tfplan", self._build / "by-hand.json"
+        files = [self._build / "inference.tfvars", self._build / "runtime.tfvars.json"]
+        variables = [f"-var-file={file}" for file in files if file.is_file()]
+        self._run(*self._here, "plan", "-input=false", f"-out={saved}", *variables)
+        described.write_text(self._run(*self._here, "show", "-json", str(saved)))
+        return described
 
     @property
     def _here(self) -> tuple[str, ...]:
@@ -105,14 +113,39 @@ class ByHand:
         return result.stdout
 
 
+def _print_slope(toolkit: Toolkit, region: str, endpoint_url: str) -> None:
+    """Plan environments with several new models, and print the least-squares slope of both contenders."""
+    seconds: dict[str, list[float]] = {"toolkit": [], "bare": []}
+    for count in MODELS:
+        name = f"models{count}"
+        document = yaml.safe_load((toolkit.project / "terraform/environments/local.yaml").read_text())
+        model = next(iter(document["models"].values()))
+        document["models"] = {f"m{number}": model for number in range(count)}
+        path = toolkit.project / "terraform/environments" / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(document))
+        # Once before, so that neither time includes `terraform init`.
+        toolkit.succeed("plan", "--env", name)
+        by_hand = ByHand(Project(toolkit.project), name, region, endpoint_url)
+        seconds["toolkit"].append(_seconds(lambda: toolkit.succeed("plan", "--env", name)))  # noqa: B023
+        seconds["bare"].append(_seconds(by_hand.plan))
+        print(f"{count} models: toolkit {seconds['toolkit'][-1]:.2f} s, bare {seconds['bare'][-1]:.2f} s")
+    if len(MODELS) > 1:
+        slopes = {who: statistics.linear_regression(MODELS, times).slope for who, times in seconds.items()}
+        print(", ".join(f"{who} {slope:.3f} s per model" for who, slope in slopes.items()))
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
 def _compare(contenders: dict[str, Callable[[], object]]) -> None:
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(ROUNDS):
         for name, run in contenders.items():
             print(f"round {number + 1} of {ROUNDS}: {name}", file=sys.stderr)
-            started = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - started)
+            seconds[name].append(_seconds(run))
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     print(", ".join(f"{name} {median:.2f} s" for name, median in medians.items()))
     for name, aim in AIMS.items():

@@ -56,8 +56,10 @@ def deployment() -> Deployment:
 def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Check]]:
     """Run the checks of one model, or of several, by endpoint type."""
     client = httpx.Client(transport=httpx.MockTransport(deployment.api), base_url="http://api/v1")
-    monkeypatch.setattr(checks, "open_api", lambda *_: client)
+    monkeypatch.setattr(checks.keys, "of", lambda *_: None)
+    monkeypatch.setattr(checks.keys, "open_api", lambda *_: client)
     access = SimpleNamespace(sagemaker=deployment, sagemaker_runtime=deployment)
+    context = cast(Context, SimpleNamespace(access=access, environment=None))
 
     def run(*types: str) -> list[Check]:
         models = {
@@ -67,7 +69,7 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         outputs = Outputs(
             "dev", "us-east-1", "123456789012", "http://api/v1", None, models, {}, {}, {}, False
         )
-        return list(checks.run(cast(Context, SimpleNamespace(access=access)), outputs))
+        return list(checks.run(context, outputs))
 
     return run
 
