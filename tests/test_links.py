@@ -14,6 +14,10 @@ IGNORED = {".venv", "build", "node_modules"}
 FENCE = re.compile(r"^( *)(```|~~~).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 IMAGE = re.compile(r'<(?:img|source)\b[^>]*\b(?:src|srcset)="([^"]+)"')
+# Paths of this repository in inline code; those with a placeholder are not checked.
+PATH = re.compile(r"`((?:docs|lambda_src|policies|requirements|terraform|tests|toolkit)/[\w./-]+)`")
+# Created by a reader of the page.
+CREATED = {"terraform/environments/staging.yaml"}
 HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
 
 
@@ -56,6 +60,12 @@ def broken_links(file: Path) -> list[str]:
 @pytest.mark.parametrize("file", markdown_files(), ids=lambda file: str(file.relative_to(ROOT)))
 def test_links_lead_somewhere(file: Path) -> None:
     assert broken_links(file) == []
+
+
+@pytest.mark.parametrize("file", markdown_files(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_mentioned_paths_exist(file: Path) -> None:
+    mentioned = set(PATH.findall(file.read_text(encoding="utf-8"))) - CREATED
+    assert [path for path in sorted(mentioned) if not (ROOT / path).exists()] == []
 
 
 def test_the_index_lists_every_page() -> None:
