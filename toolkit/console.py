@@ -1,7 +1,7 @@
-"""What a user sees while a command runs: a live line on a terminal, plain lines in a pipe.
+"""Progress and messages of a command: a live line on a terminal, plain lines in a pipe.
 
 Progress and messages go to standard error; standard output carries data only, so that
-`toolkit outputs --json | jq` works whatever else is said.
+`toolkit outputs --json | jq` works with any messages.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich.status import Status
 
-# In a pipe an unchanged wait is mentioned this often, so that a CI log shows life without drowning.
+# In a pipe, an unchanged wait is repeated at this interval, so that a CI log shows activity but stays short.
 PLAIN_INTERVAL_SECONDS = 10.0
 
 
 class Progress:
-    """One lasting piece of work, from `Console.progress`."""
+    """One long-running task, from `Console.progress`."""
 
     def __init__(self, console: Console, title: str, status: Status | None) -> None:
         self._console = console
@@ -30,7 +30,7 @@ class Progress:
         self._last_plain = time.monotonic()
 
     def update(self, text: str) -> None:
-        """Show the present state; may be called as often as it changes."""
+        """Show the current state; may be called for every change."""
         if self._status is not None:
             from rich.markup import escape
 
@@ -39,7 +39,7 @@ class Progress:
             self.line(self._titled(text))
 
     def change(self, text: str) -> None:
-        """Say something that `update` shows too: a line in a pipe, where nobody sees the live line."""
+        """Print a change that `update` also shows, if there is no live line."""
         if self._status is None:
             self.line(text)
 
@@ -47,18 +47,18 @@ class Progress:
         return f"{self._title} {text}" if text.startswith("(") else f"{self._title}: {text}"
 
     def line(self, text: str) -> None:
-        """Say something that stays."""
+        """Print a permanent line."""
         self._last_plain = time.monotonic()
         self._console.line(text)
 
 
 class Console:
-    """The terminal or pipe that a command talks to.
+    """The terminal or pipe of a command.
 
     Args:
-        out: where data goes.
-        err: where everything else goes.
-        interactive: whether a person watches; by default, whether `err` is a terminal and `CI` is unset.
+        out: stream for data.
+        err: stream for everything else.
+        interactive: whether to show a live line; by default, if `err` is a terminal and `CI` is unset.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class Console:
         self._status: Status | None = None
 
     def data(self, text: str) -> None:
-        """Write what the user asked for to standard output."""
+        """Write requested data to standard output."""
         print(text, file=self._out, flush=True)
 
     def line(self, text: str = "") -> None:
-        """Write a line that stays to standard error."""
+        """Write a permanent line to standard error."""
         if self._status is not None:
             # Through rich, so that the live line moves below it.
             self._status.console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -83,12 +83,12 @@ class Console:
             print(text, file=self._err, flush=True)
 
     def warning(self, text: str) -> None:
-        """Say what the user should know but need not act on."""
+        """Print a warning that needs no immediate action."""
         self.line(f"warning: {text}")
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Progress]:
-        """Show that work is under way until the block ends; blocks may nest, the outer line pauses."""
+        """Show progress until the block ends; in nested blocks, the outer line pauses."""
         if not self.interactive:
             self.line(f"{title} …")
             yield Progress(self, title, None)
@@ -110,6 +110,6 @@ class Console:
                 outer.start()
 
     def confirm(self, question: str) -> bool:
-        """Ask yes or no on the terminal; the answer is no unless `y` or `yes` is typed."""
+        """Ask for confirmation on the terminal; only `y` and `yes` confirm."""
         print(f"{question} [y/N] ", end="", file=self._err, flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")

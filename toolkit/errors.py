@@ -76,19 +76,19 @@ class SmokeTestError(ToolkitError):
 
 
 class DriftError(ToolkitError):
-    """What runs differs from what is declared."""
+    """Deployed resources differ from the declared configuration."""
 
     exit_code = 8
 
 
 class StateError(ToolkitError):
-    """The state is locked by somebody else, or a saved plan is stale."""
+    """Another command holds the state lock, or a saved plan is stale."""
 
     exit_code = 9
 
 
 class StalePlanError(StateError):
-    """What a plan was created from has changed since.
+    """The inputs of a plan have changed since its creation.
 
     Args:
         where: the plan file.

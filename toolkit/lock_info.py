@@ -1,4 +1,4 @@
-"""Who holds a Terraform state lock, read from the lock object in S3 and from Terraform's error text alike."""
+"""The holder of a Terraform state lock, from the lock object in S3 or from Terraform's error text."""
 
 from __future__ import annotations
 

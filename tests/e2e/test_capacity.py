@@ -1,4 +1,4 @@
-"""Counts that autoscaling has chosen, and an asynchronous endpoint, in a deployment of their own."""
+"""Instance counts chosen by autoscaling, and an asynchronous endpoint, in a separate deployment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.toolkit import Toolkit, local_client
 
 pytestmark = pytest.mark.e2e
 
-# Both models are served by a program of the test's, so that instances are up in a moment.
+# A server of the test serves both models, so that instances start immediately.
 ENVIRONMENT = """\
 target: local
 name: llm
@@ -63,7 +63,7 @@ class Deployment:
         return dict(self.client("sagemaker").describe_endpoint(EndpointName=name))
 
     def count(self, model: str) -> int:
-        """Instances that run, once nothing is in progress; -1 while something is."""
+        """Return the number of running instances, or -1 during an update."""
         endpoint = self.endpoint(model)
         [variant] = endpoint["ProductionVariants"]
         counts = {variant["DesiredInstanceCount"], variant["CurrentInstanceCount"]}
@@ -93,11 +93,11 @@ def write(project: Path, text: str) -> None:
 
 @pytest.fixture
 def load(deployment: Deployment, engine: Engine) -> Iterator[None]:
-    """Eight requests for the model `chat` in progress, all the time."""
+    """Keep eight requests for the model `chat` in progress."""
     over = threading.Event()
 
     def take_time(handler: Any, _: dict[str, Any]) -> None:
-        time.sleep(0.3)  # a model at work
+        time.sleep(0.3)  # a busy model
         answer(handler, 200, b"{}")
 
     engine.behaviour = take_time
@@ -163,6 +163,6 @@ def test_asynchronous_requests_and_responses_are_in_s3(deployment: Deployment, e
     assert json.loads(read(answered["OutputLocation"]))["prompt"] == "one"
     assert b"neither `messages` nor `prompt`" in read(invoke(b'{"question": "two"}')["FailureLocation"])
 
-    # Nothing waits: the instances go. A request brings one back.
+    # The queue is empty: the instances stop. A request starts one again.
     eventually(lambda: deployment.count("jobs") == 0)
     assert json.loads(read(invoke(b'{"prompt": "three"}')["OutputLocation"]))["prompt"] == "three"

@@ -1,4 +1,4 @@
-"""Applies that are killed, endpoints that fail: the next apply goes on, and destroy leaves nothing."""
+"""Killed applies and failed endpoints: the next apply recovers, and destroy leaves nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toolkit]:
-    """A checkout and cloud of this file's own, because its tests kill what works there."""
+    """A separate checkout and cloud, because the tests kill commands there."""
     program = Toolkit(copy_checkout(tmp_path_factory.mktemp("cut") / "project"))
     yield program
     program.succeed("local", "down")
@@ -43,7 +43,7 @@ def test_killed_while_creating_and_while_updating(own: Toolkit, engine: Engine) 
     applied = site.run("apply")
     assert applied.returncode == 0, applied.stderr
     assert f"importing sagemaker endpoint {site.endpoint}" in applied.stderr
-    assert sorted(set(site.left())) == sorted(site.left())  # nothing was made a second time
+    assert sorted(set(site.left())) == sorted(site.left())  # nothing was created twice
     assert "no changes" in site.run("apply").stderr
 
     engine.healthy = False
@@ -51,7 +51,7 @@ def test_killed_while_creating_and_while_updating(own: Toolkit, engine: Engine) 
     site.kill_when(lambda: site.status() == "Updating")
     destroyed = site.run("destroy", "--yes")
     assert destroyed.returncode == 0, destroyed.stderr
-    assert f"{site.endpoint}: Updating" in destroyed.stderr  # it was waited for
+    assert f"{site.endpoint}: Updating" in destroyed.stderr  # destroy waited for it
     assert site.left() == []
 
 
@@ -73,7 +73,7 @@ def test_an_endpoint_that_failed_is_recreated_and_destroyed(own: Toolkit, engine
     assert applied.returncode == 0, applied.stderr
     assert site.status() == "InService"
 
-    # Another one takes the place of what serves: SageMaker takes a while to delete that, as it runs.
+    # A replacement of a serving endpoint: SageMaker takes a while to delete it.
     site.declare(engine.url, more="    variants: {a: {}, b: {}}\n")
     replaced = site.run("apply", "--allow-destroy", site.env)
     assert replaced.returncode == 0, replaced.stderr

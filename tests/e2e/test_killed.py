@@ -1,4 +1,4 @@
-"""kill -9, of an apply at any moment and of the embedded cloud: the next apply mends what it left."""
+"""kill -9 of an apply at any moment, and of the embedded cloud: the next apply recovers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.lab import Lab, opened
 from tests.support.patience import HANG_SECONDS
 
 pytestmark = pytest.mark.e2e
-# `toolkit apply` without what is judged and told before: that changes nothing, and takes half of the time.
+# `toolkit apply` without review and policies, which change nothing and take half of the time.
 APPLY = """
 from toolkit.console import Console
 from toolkit.deployment import lifecycle, locks, prepare
@@ -30,7 +30,7 @@ with locks.exclusive(context):
     lifecycle.deploy(context, prepare.environment_file(context))
 """
 STEP = re.compile(r": (created|updated|destroyed) \(")
-# After how many finished resources each apply is killed; each goes on where the one before was cut off.
+# Number of finished resources after which each apply is killed; each continues where the last one stopped.
 # The first ones are in the account's stack, the others in the environment's.
 POINTS = (0, 2, 5, 9, 2, 4, 2, 6, 3, 2)
 
@@ -38,13 +38,13 @@ POINTS = (0, 2, 5, 9, 2, 4, 2, 6, 3, 2)
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with opened(tmp_path_factory.mktemp("lab")) as made:
-        # The cloud is there before, so that what is killed is an apply and nothing else.
+        # The cloud starts first, so that only the apply is killed.
         made.toolkit.succeed("local", "up")
         yield made
 
 
 def begin(lab: Lab, steps: int) -> tuple[subprocess.Popen[str], int]:
-    """Begin an apply and let it finish so many resources; returns it, and how many it has finished."""
+    """Start an apply and wait for a number of finished resources; returns the process and the number."""
     process = subprocess.Popen(
         [sys.executable, "-c", APPLY],
         cwd=lab.toolkit.project,
@@ -73,29 +73,29 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 def kill_after(lab: Lab, steps: int) -> None:
-    """Kill an apply and all that it started once so many resources are finished."""
+    """Kill an apply with its child processes after a number of finished resources."""
     process, _ = begin(lab, steps)
     children = psutil.Process(process.pid).children(recursive=True)
-    # Not the cloud, should a busy machine have made the apply start it again.
+    # Except the cloud, which the apply may have restarted on a busy machine.
     for each in [each for each in children if "toolkit.local.server" not in each.cmdline()]:
         each.kill()
     kill(process)
 
 
 def locks(lab: Lab) -> list[str]:
-    """What is locked."""
+    """Return the locks."""
     rows = lab.aws("s3").list_objects_v2(Bucket=lab.bucket).get("Contents", [])
     return [row["Key"] for row in rows if row["Key"].endswith(".tflock")]
 
 
 def lift_locks(lab: Lab) -> None:
-    """What `toolkit unlock` does, without its start."""
+    """Clear the lock like `toolkit unlock`, in this process."""
     for key in locks(lab):
         lab.aws("s3").delete_object(Bucket=lab.bucket, Key=key)
 
 
 def served_models(lab: Lab) -> list[str]:
-    """What the API says."""
+    """Return the API's response."""
     outputs = json.loads(lab.toolkit.succeed("outputs", "--env", "local", "--json"))
     key = lab.toolkit.succeed("keys", "show", "default", "--env", "local").strip()
     client = openai.OpenAI(base_url=outputs["api_base_url"], api_key=key)
@@ -112,7 +112,7 @@ def test_killed_at_eleven_points_and_applied_again(lab: Lab) -> None:
             refused = lab.toolkit("apply", "--env", "local")
             assert refused.returncode == 9, refused.stderr
             assert "the state is locked by" in refused.stderr
-            # The command that the refusal names.
+            # The command that the error names.
             (unlock,) = re.findall(r"toolkit (unlock [^\n]+)", refused.stderr)
             unlocked = lab.toolkit(*unlock.split(), "--yes")
             assert unlocked.returncode == 0, unlocked.stderr
@@ -121,7 +121,7 @@ def test_killed_at_eleven_points_and_applied_again(lab: Lab) -> None:
             lift_locks(lab)
     assert refused_once
 
-    # Only the toolkit is killed: its Terraform goes on with the work, and the next apply waits for that.
+    # Only the toolkit is killed: its Terraform continues, and the next apply waits for it.
     process, done = begin(lab, 1)
     assert done
     kill(process)
@@ -140,14 +140,14 @@ def test_killed_at_eleven_points_and_applied_again(lab: Lab) -> None:
 
 def test_a_killed_cloud_takes_all_with_it_and_is_brought_back(lab: Lab) -> None:
     lab.toolkit.succeed("apply", "--env", "local")
-    # Which starts the functions.
+    # Starts the functions.
     assert served_models(lab) == ["echo"]
     cloud = json.loads(lab.toolkit.succeed("local", "status", "--json"))
     assert {each["kind"] for each in cloud["processes"]} == {"function", "model"}
     processes = psutil.Process(cloud["pid"]).children(recursive=True)
 
     os.kill(cloud["pid"], signal.SIGKILL)
-    # None of its model servers and functions is left to hold memory and ports.
+    # No model server or function remains.
     _, alive = psutil.wait_procs(processes, timeout=HANG_SECONDS)
     assert alive == []
     refused = lab.toolkit("smoke-test", "--env", "local")
@@ -158,7 +158,7 @@ def test_a_killed_cloud_takes_all_with_it_and_is_brought_back(lab: Lab) -> None:
     assert served_models(lab) == ["echo"]
 
     asked = lab.toolkit("destroy", "--env", "local")
-    assert asked.returncode == 2  # nobody to ask in a pipe
+    assert asked.returncode == 2  # a pipe cannot confirm
     lab.toolkit.succeed("destroy", "--env", "local", "--yes")
     left = json.loads(lab.toolkit.succeed("local", "status", "--json"))
     assert (left["endpoints"], left["functions"], left["apis"], left["processes"]) == ([], [], [], [])

@@ -1,4 +1,4 @@
-"""Plans that are shown, judged, saved and applied exactly; what refuses, and why."""
+"""Plans are shown, checked, saved and applied exactly, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LOCK = {
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Planned, the plan kept as `first.plan`, and applied by that plan."""
+    """An environment applied from the saved plan `first.plan`."""
     with opened(tmp_path_factory.mktemp("lab")) as made:
         shown = json.loads(made.toolkit.succeed("plan", "--env", "local", "--json"))
         assert {part["part"] for part in shown["parts"]} == {"API", "model echo", "observability"}
@@ -40,13 +40,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(autouse=True)
 def as_before(lab: Lab) -> Iterator[None]:
-    """Each test begins and ends with the file that was applied."""
+    """Restore the applied environment file around each test."""
     yield
     lab.declare()
 
 
 def refused(lab: Lab, exit_code: int, *arguments: str) -> str:
-    """What a command says that ends with `exit_code` and changes nothing."""
+    """Return the output of a command that exits with `exit_code` and changes nothing."""
     serial = lab.state()["serial"]
     result = lab.toolkit(*arguments)
     assert result.returncode == exit_code, result.stdout + result.stderr
@@ -110,7 +110,7 @@ def test_an_endpoint_is_not_destroyed_by_accident(lab: Lab) -> None:
     said = refused(lab, 2, "apply", "--env", "local")
     assert "endpoint llm-local-echo stops serving" in said
     assert "--allow-destroy local" in said
-    lab.declare()  # the name is looked at even where nothing is destroyed
+    lab.declare()  # the name is checked even if nothing is destroyed
     assert "names prod, not local" in refused(lab, 2, "apply", "--env", "local", "--allow-destroy", "prod")
 
 
@@ -174,7 +174,7 @@ def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def test_of_two_applies_at_once_one_waits_or_fails(lab: Lab) -> None:
-    """The last test here: what it applies is not taken back."""
+    """The last test of this file: its apply is not undone."""
     lab.declare("    aliases: [chat]\n")
     before = lab.state()
     apply = ["apply", "--env", "local"]

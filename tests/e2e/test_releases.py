@@ -1,4 +1,4 @@
-"""Releases recorded, gone back to, paused and resumed, in a deployment of the test's own."""
+"""Releases are recorded, rolled back to, paused and resumed, in a separate deployment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Toolkit]:
-    """A checkout and cloud of this test's own, because it changes them."""
+    """A separate checkout and cloud, because the test changes them."""
     program = Toolkit(copy_checkout(tmp_path / "project"))
     # Releases record the commit.
     _commit(program.project)
@@ -33,7 +33,7 @@ def _commit(project: Path) -> None:
 
 
 def served_context_length(own: Toolkit) -> str:
-    """What SageMaker runs, asked of SageMaker."""
+    """The endpoints in SageMaker."""
     outputs = json.loads(own.succeed("outputs", "--env", "local", "--json"))
     sagemaker = local_client("sagemaker", outputs)
     endpoint = sagemaker.describe_endpoint(EndpointName="llm-local-smollm2")
@@ -58,7 +58,7 @@ def test_back_to_a_release_paused_and_resumed(own: Toolkit) -> None:
     assert served_context_length(own) == "2048"
 
     # By now the policies would refuse an API without an access log, and the environment became protected. The
-    # first must not stop whoever goes back, the second must.
+    # first must not stop a rollback, the second must.
     file.write_text(f"{file.read_text()}protected: true\npolicy: {{fail_at: medium}}\n")
     code = own.project / "terraform" / "modules" / "sagemaker_endpoint" / "main.tf"
     code.write_text(f"{code.read_text()}# Changed.\n")

@@ -1,4 +1,4 @@
-"""Rollouts that tell the truth: what clients and the one who applies see of good and of bad releases."""
+"""Verified rollouts: the effect of good and bad releases on clients and on the deployer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOT_HEALTHY = "did not pass the ping health check"
 
 @pytest.fixture(scope="module")
 def good() -> Iterator[Engine]:
-    """The server of the releases that are well."""
+    """The server of healthy releases."""
     engine = Engine()
     engine.behaviour = apiclients.says_its_name
     yield engine
@@ -33,7 +33,7 @@ def good() -> Iterator[Engine]:
 
 @pytest.fixture
 def bad() -> Iterator[Engine]:
-    """The server of a release that is not."""
+    """The server of an unhealthy release."""
     engine = Engine()
     yield engine
     engine.stop()
@@ -41,7 +41,7 @@ def bad() -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def site(good: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """An environment that serves, with releases that begin with half of the fleet."""
+    """A serving environment whose rollouts start with half of the fleet."""
     toolkit = Toolkit(copy_checkout(tmp_path_factory.mktemp("rollouts") / "project"))
     site = Site(toolkit, "roll")
     site.declare(good.url, rollout=CANARY)
@@ -66,7 +66,7 @@ def serving(site: Site) -> str:
 
 
 def declared(site: Site) -> str:
-    """What the release that serves was declared with."""
+    """The declaration of the serving release."""
     sagemaker = site.client("sagemaker")
     configuration = sagemaker.describe_endpoint_config(EndpointConfigName=serving(site))
     (variant,) = configuration["ProductionVariants"]
@@ -89,7 +89,7 @@ def test_a_canary_loses_no_request(site: Site, good: Engine, api: tuple[str, str
     assert seen.answers["first"] > 0
     assert seen.answers["second"] > 0
     assert serving(site) != before
-    # The phases, and how much of the traffic the new fleet had in them.
+    # The phases, with the new fleet's share of the traffic.
     shares = [int(share) for share in re.findall(r"m: Updating.* (\d+) % of the traffic", applied.stderr)]
     assert shares == sorted(shares)
     assert {50, 100} <= set(shares)
@@ -106,7 +106,7 @@ def test_a_model_that_fails_under_traffic_is_taken_back(
     with apiclients.clients(8, *api) as seen:
         applied = site.run("apply")
     assert applied.returncode == 6, applied.stderr
-    assert seen.failures  # the part of the traffic that was to show it
+    assert seen.failures  # the canary's share of the traffic
     assert serving(site) == before
     assert "rolled back by SageMaker" in applied.stderr
     assert (
@@ -116,7 +116,7 @@ def test_a_model_that_fails_under_traffic_is_taken_back(
     assert f"serves now: {before}" in applied.stderr
     assert releases(site) == recorded
 
-    # The next plan says that what is declared does not serve; to declare what serves again is no update.
+    # The next plan shows that the declared release is not serving; declaring the serving one changes nothing.
     assert ".aws_sagemaker_endpoint.this[0]" in site.run("plan").stdout
     site.declare(good.url, declared(site), rollout=CANARY)
     mended = site.run("apply")
@@ -146,7 +146,7 @@ def test_an_unhealthy_release_does_not_affect_clients(
     else:
         assert "ended with exit code 1" in applied.stderr
         assert "invalid OPENAI_BASE_URL: 192.0.2.1 is not this machine" in applied.stderr
-    # The old fleet has said a lot meanwhile: none of it is shown.
+    # The old fleet's log lines are not shown.
     assert "relaying to" not in applied.stderr.replace(f"relaying to {bad.url}", "")
     assert releases(site) == recorded
 
@@ -154,7 +154,7 @@ def test_an_unhealthy_release_does_not_affect_clients(
 def test_an_endpoint_with_mixed_configurations_is_repaired(site: Site, bad: Engine, good: Engine) -> None:
     site.declare(good.url, declared(site), rollout=CANARY)
     before = serving(site)
-    # Somebody updates it by hand, twice, and the second time neither forth nor back is possible.
+    # Two manual updates; the second can neither finish nor roll back.
     Stuck(Hosting(site.client, site.client("sagemaker")), (good, bad), site.endpoint)
     applied = site.run("apply")
     assert applied.returncode == 0, applied.stderr

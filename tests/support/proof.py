@@ -93,7 +93,7 @@ def superfluous(
     Args:
         policy: its name.
         document: its document.
-        beside: policies that its holders also have.
+        beside: the holders' other policies.
         decisions: the recorded decisions.
     """
     needed = [each for each in _distinct(decisions) if allows([document, *beside], each)]

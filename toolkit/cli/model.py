@@ -66,7 +66,7 @@ def list_models(env: Env, as_json: Json = False) -> None:
 
 
 def _chosen(context: Context, name: str | None) -> list[StagedModel]:
-    """What belongs into the model store: of all models, or of one with its variants, or of one variant."""
+    """The staged weights of all models, of one model with its variants, or of one variant."""
     from toolkit import staging
     from toolkit.errors import InputError
 

@@ -66,7 +66,7 @@ def ensure(context: Context) -> None:
     # Commands on other environments of this checkout may be about to do the same.
     with locks.account(context):
         if _ensure_state_bucket(context):
-            # The account is empty, and nobody needs to see the plan: this saves one start of the provider.
+            # The account is empty, so the plan needs no review; this saves one start of the provider.
             _workspace(context).apply_unseen()
         else:
             apply(context, plan(context))

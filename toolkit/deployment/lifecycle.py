@@ -37,7 +37,7 @@ SmokeTest = Callable[[Context, Outputs], None]
 
 @dataclass(frozen=True)
 class Consent:
-    """What the user agreed to in advance.
+    """Confirmations that the user gave in advance.
 
     Attributes:
         yes: skip the confirmation prompt.
@@ -275,7 +275,7 @@ def deploy(context: Context, prepared: Prepared, smoke_test: SmokeTest | None = 
 
 def _apply(context: Context, prepared: Prepared) -> Rollout:
     names = endpoints_of(context, prepared.plan)
-    # Somebody may have started an update since the plan was created.
+    # An update may have started since the plan was created.
     waiters.wait_until_stable(context, sorted(names.values()))
     replaced = endpoints_of(context, prepared.plan, "replace").values()
     repair.delete_before_create(context, prepared.plan, sorted(replaced))

@@ -5,7 +5,7 @@ so `llm-dev` never mistakes a key of `llm-dev-b` for its own. During a rotation 
 new one has a tag with the ID of the old one.
 
 A key's value is `sk-<name>-<40 letters and digits>`. The authorizer passes the name to the gateway, which
-therefore knows what the key may use. Nobody can claim another's name: API Gateway only accepts complete
+therefore knows what the key may use. A client cannot claim another's name: API Gateway only accepts complete
 values.
 """
 

@@ -211,7 +211,7 @@ def _ignore_new_computed(resource: Mapping[str, Any]) -> Mapping[str, Any]:
     """Computed attributes are not drift the first time AWS sets them.
 
     A scaling policy's alarms, for example, are created after it. A second value is drift: the checksum of a
-    function's code changes when somebody replaces the code.
+    function's code changes when the code is replaced.
     """
     change = resource["change"]
     before, after = change.get("before"), change.get("after")

@@ -14,7 +14,7 @@ from toolkit.report.changes import Change
 
 @dataclass(frozen=True)
 class Subject:
-    """What was planned.
+    """The subject of a plan.
 
     Attributes:
         environment: its name.

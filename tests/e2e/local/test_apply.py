@@ -1,4 +1,4 @@
-"""What a user sees after apply."""
+"""The output of apply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Endpoints in the shared embedded cloud, which a file's tests share, and environments that have them."""
+"""Endpoints in the shared embedded cloud, shared by a file's tests, and environments with them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from toolkit.aws.access import LOCAL_SETTINGS, AwsAccess
 
 @pytest.fixture(scope="module")
 def engines() -> Iterator[list[Engine]]:
-    """All servers behind endpoints of a file's tests."""
+    """The servers behind endpoints of a file's tests."""
     made: list[Engine] = []
     yield made
     for engine in made:
@@ -26,18 +26,18 @@ def engines() -> Iterator[list[Engine]]:
 
 @pytest.fixture(scope="module")
 def hosting(account: AwsAccess, engines: list[Engine]) -> Iterator[Hosting]:
-    """What makes endpoints; they are gone after the file's tests."""
+    """A factory of endpoints, which are deleted after the file's tests."""
     aws = aws_clients(account)
     hosting = Hosting(aws, aws("sagemaker"))
     yield hosting
-    for engine in engines:  # else what starts would be waited for
+    for engine in engines:  # otherwise the deletion waits for starting endpoints
         engine.healthy = True
     hosting.delete_all()
 
 
 @pytest.fixture(scope="module")
 def engine(engines: list[Engine]) -> Engine:
-    """The server behind what is well."""
+    """The server behind healthy endpoints."""
     engines.append(Engine())
     return engines[-1]
 
@@ -57,7 +57,7 @@ def environment(account: AwsAccess, tmp_path: Path) -> Opened:
 
 @pytest.fixture
 def nobody(account: AwsAccess, hosting: Hosting, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsAccess]:
-    """Access of a user who may do nothing, which the cloud enforces until the test ends."""
+    """Access of a user without permissions; the cloud enforces IAM until the test ends."""
     iam, name = hosting.aws("iam"), f"nobody-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=name)
     key = iam.create_access_key(UserName=name)["AccessKey"]
@@ -69,7 +69,7 @@ def nobody(account: AwsAccess, hosting: Hosting, monkeypatch: pytest.MonkeyPatch
 
 
 def enforce(account: AwsAccess, wanted: bool) -> None:
-    """Have the cloud enforce IAM, or no longer; its root may do everything always."""
+    """Switch the enforcement of IAM on or off; the root user may always do everything."""
     body = json.dumps({"enforce": wanted}).encode()
     with urllib.request.urlopen(f"{account.endpoint_url}/_toolkit/iam", body) as answered:
         assert json.load(answered) == {"enforce": wanted}

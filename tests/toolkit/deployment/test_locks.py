@@ -1,4 +1,4 @@
-"""One command at a time on an environment, whatever becomes of the command."""
+"""One command at a time per environment, even after a kill."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from toolkit.environment import load
 from toolkit.errors import StateError
 from toolkit.project import Project
 
-# A command that works on the environment, by way of a program that would outlive it.
+# A command on the environment, whose child process would outlive it.
 COMMAND = """
 import os, sys
 from pathlib import Path
@@ -41,7 +41,7 @@ with locks.exclusive(context(checkout)):
 
 
 def context(checkout: str | Path, timeout: int = 0) -> Context:
-    """An environment of which nothing is asked but its name."""
+    """An environment with only a name."""
     project = Project(Path(checkout))
     environment = load(Project(ROOT), "local")
     return Context(project, environment, None, quiet(), None, timeout)  # type: ignore[arg-type]
@@ -49,7 +49,7 @@ def context(checkout: str | Path, timeout: int = 0) -> Context:
 
 @dataclass
 class Holder:
-    """A command at work."""
+    """A running command."""
 
     process: subprocess.Popen[str]
     terraform: int
@@ -101,11 +101,11 @@ def test_the_account_is_worked_on_by_one_command_at_a_time(
     waiting = threading.Thread(target=second)
     with locks.account(context(tmp_path)):
         waiting.start()
-        # Who waits for nothing is told at once.
+        # Without a timeout, the error comes immediately.
         monkeypatch.setattr(locks, "ACCOUNT_SECONDS", 0)
         with pytest.raises(StateError, match="in use"), locks.account(context(tmp_path)):
             pytest.fail("the account is in use")
-        # An environment is not the account.
+        # The account has a separate lock.
         with locks.exclusive(context(tmp_path)):
             assert not free.is_set()
     waiting.join(HANG_SECONDS)

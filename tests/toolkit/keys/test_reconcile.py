@@ -1,4 +1,4 @@
-"""What an apply does to keys."""
+"""Reconciliation of API keys during an apply."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_removed_keys_are_revoked_and_manual_keys_stay(make_keys: MakeKeys) -> N
     (line,) = reconcile(fewer)
     assert "revoked the API key nightly" in line
     assert set(plans(fewer)) == {"default", "by-hand"}
-    # Once the file has it, the file decides.
+    # Once the file contains the key, the file decides.
     adopted = replace(keys, declared={"default": "default", "by-hand": "batch"})
     reconcile(adopted)
     assert plans(adopted)["by-hand"] == "batch"
@@ -55,7 +55,7 @@ def test_removed_keys_are_revoked_and_manual_keys_stay(make_keys: MakeKeys) -> N
 
 
 def test_a_key_in_no_usage_plan_is_brought_in(make_keys: MakeKeys, account: AwsAccess) -> None:
-    # What an interrupted creation leaves, and a usage plan that was replaced.
+    # A key of an interrupted creation, and a replaced usage plan.
     keys = make_keys("llm-outside")
     account.apigateway.create_api_key(name="llm-outside/default", enabled=True)
     reconcile(keys)

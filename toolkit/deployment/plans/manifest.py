@@ -42,7 +42,7 @@ class StateVersion(_Part):
 
 
 class Manifest(_Part):
-    """What a plan is for, what it was created from, and digests of the other members."""
+    """The subject and inputs of a plan, and digests of the other members."""
 
     format: Literal[1]
     subject: dict[str, str]

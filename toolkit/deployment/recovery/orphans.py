@@ -1,6 +1,6 @@
-"""An environment's resources in AWS, found by name and by the tags of its stack, whatever the state says.
+"""An environment's resources in AWS, found by name and by the tags of its stack, independent of the state.
 
-An apply that is cut off (kill -9, a lost machine) leaves resources that are missing in its state. Terraform
+An interrupted apply (kill -9, a lost machine) leaves resources that are missing in its state. Terraform
 would create them again, and fail because the names are taken or create a second API next to the first.
 """
 
@@ -71,8 +71,8 @@ class Orphan:
 class OwnedResources:
     """Looks up an environment's resources; methods return an import ID, or None if there is nothing of ours.
 
-    A resource without the stack's tags belongs to somebody else: it is left alone, and Terraform reports that
-    the name is taken. Log groups need no tags, since services create them.
+    A resource without the stack's tags has another owner: it is left alone, and Terraform reports that the
+    name is taken. Log groups need no tags, since services create them.
     """
 
     def __init__(self, context: Context) -> None:

@@ -88,7 +88,7 @@ def delete_before_create(context: Context, plan: Plan, names: Collection[str]) -
     if not names:
         return
     environment = context.environment
-    # Whoever holds the lock could keep Terraform from creating the new endpoints.
+    # Another holder of the lock could keep Terraform from creating the new endpoints.
     with state_lock.held(
         context.access,
         environment.state_bucket,

@@ -1,4 +1,4 @@
-"""What an environment serves now, as SageMaker reports it."""
+"""The models that an environment serves now, as SageMaker reports them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an apply that was cut off has left: found by name and tags, taken back or removed."""
+"""Orphans of an interrupted apply: found by name and tags, imported or deleted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ALLOW = {"Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": "*"}
 
 
 def tags(env: str) -> list[dict[str, str]]:
-    """Those of the stack's default_tags."""
+    """Return the stack's default_tags."""
     ours = {"managed-by": "terraform", "stack": "inference", "environment": env, "team": "x"}
     return [{"Key": key, "Value": value} for key, value in ours.items()]
 
@@ -33,7 +33,7 @@ Open = Callable[[str], Context]
 
 @pytest.fixture
 def context(account: AwsAccess, tmp_path: Path) -> Open:
-    """Opens an environment that has the model `m.x`."""
+    """Open an environment with the model `m.x`."""
     return functools.cache(lambda env: opened(tmp_path / env, account, ("m.x",), env).context)
 
 
@@ -135,7 +135,7 @@ def test_what_a_destroy_has_left_is_named_and_removed(account: AwsAccess, contex
 
 
 def scaled(account: AwsAccess, env: str, variant: str, project: str = "llm") -> str:
-    """A scalable target with a policy, which has alarms of its own, and a schedule."""
+    """A scalable target with a policy, its alarms, and a schedule."""
     resource = f"endpoint/{project}-{env}-m-x/variant/{variant}"
     key: Any = {
         "ServiceNamespace": "sagemaker",
@@ -172,7 +172,7 @@ def test_scaling_of_orphaned_endpoints_is_deleted_too(account: AwsAccess, contex
     opened = context("scaled")
     found = cleanup.find(opened, {"aws_appautoscaling_target": frozenset({known})})
     assert [str(each) for each in found] == [f"scalable target {left}"]
-    for _ in range(2):  # as somebody else may have done it meanwhile
+    for _ in range(2):  # as another command may have done meanwhile
         found[0].remove()
 
     autoscaling = account.autoscaling

@@ -1,4 +1,4 @@
-"""What an apply that was cut off has left in front of an API: domain, record, firewall."""
+"""Orphans of an interrupted apply in front of an API: domain, record, firewall."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Make = Callable[..., "Facing"]
 
 @dataclass
 class Facing:
-    """An environment whose file has a domain with a record and a firewall, and what makes them."""
+    """An environment with a domain, a record and a firewall, and a factory for them."""
 
     opened: Opened
     front: Front
@@ -70,7 +70,7 @@ def facing(account: AwsAccess, tmp_path: Path) -> Make:
 
 
 def adopted(facing: Facing, directory: Path) -> dict[str, list[str]]:
-    """Ids of what would be adopted, by `import` block."""
+    """Return IDs of planned imports, by `import` block."""
     written = imports.write(imports.find(facing.context, PLAN), directory).read_text()
     return {kind: [each["id"] for each in found] for kind, found in json.loads(written)["imports"].items()}
 
@@ -129,7 +129,7 @@ def test_what_a_destroy_has_left_is_removed(facing: Make, account: AwsAccess) ->
 
 
 def test_a_firewall_is_removed_once_it_protects_nothing(facing: Make, account: AwsAccess) -> None:
-    """As AWS WAF, which knows of a stage for some time after its end."""
+    """Like AWS WAF, which refers to a stage for some time after its deletion."""
     of, other = facing("fe"), facing("ff")
     other.front.domain(tags("ff"))
     stage, web_acl = other.front.mapping(tags("ff")), of.front.firewall(tags("fe"))

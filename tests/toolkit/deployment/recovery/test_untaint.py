@@ -1,4 +1,4 @@
-"""What an interruption marked, though it was made whole."""
+"""Resources tainted by an interruption although their creation finished."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def test_what_is_named_by_its_content_is_whole() -> None:
         Change(model, "replace", "aws_sagemaker_model", "tainted"),
         Change("b", "replace", "aws_sagemaker_endpoint_configuration", "cannot_update"),
         Change("c", "create", "aws_sagemaker_model", "tainted"),
-        # SageMaker may have ended its work on this one in any way.
+        # SageMaker may have finished this one in any state.
         Change("d", "replace", "aws_sagemaker_endpoint", "tainted"),
     )
     plan = Plan(Path("plan"), has_changes=True, destroy=False, counts=Counts(), changes=changes, drift=())

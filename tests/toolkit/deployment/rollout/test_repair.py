@@ -1,4 +1,4 @@
-"""Endpoints that an update has left between two configurations: told, and brought together."""
+"""Endpoints that an update left between two configurations: reported, and repaired."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAME = "llm-stuck-m"
 
 @pytest.fixture
 def environment(account: AwsAccess, tmp_path: Path) -> Opened:
-    """An environment of its own, since it is applied."""
+    """A separate environment, because the test applies it."""
     return opened(tmp_path, account, env="stuck")
 
 
@@ -42,7 +42,7 @@ def test_an_apply_of_the_old_configuration_repairs_the_endpoint(environment: Ope
     context = environment.context
     updated = Rollout(frozenset({NAME}), context.access.now())
 
-    # What the apply says whose update it was.
+    # The output of the apply that started the update.
     failed = refused(environment, deployed(NAME, stuck.new), updated)
     assert failed.exit_code == 6
     assert f"endpoint {NAME} is UpdateRollbackFailed" in failed.message
@@ -50,7 +50,7 @@ def test_an_apply_of_the_old_configuration_repairs_the_endpoint(environment: Ope
     assert f"serves now: a mix of {stuck.old} and of what its last update was to bring" in str(failed)
     assert "apply again" in str(failed)
 
-    # What is seen of it afterwards, also if what was there before is declared again.
+    # The status afterwards, also with the previous declaration.
     before = deployed(NAME, stuck.old)
     (seen,) = status.read(context, outputs({"m": before})).models
     assert (seen.status, seen.as_planned) == ("UpdateRollbackFailed", False)
@@ -60,11 +60,11 @@ def test_an_apply_of_the_old_configuration_repairs_the_endpoint(environment: Ope
     assert f"warning: endpoint {NAME} is UpdateRollbackFailed" in environment.said[-1]
     assert waiters.instance_counts(context, found) == {"m": {"AllTraffic": 2}}
 
-    # What an apply has just tried it does not try again by itself.
+    # An apply does not repeat its own failed update.
     assert repair.reconcile_failed_rollbacks(context, {"m": before}, updated) == updated
     assert "bringing" not in "".join(environment.said)
 
-    # The next one has nothing to do for Terraform. Without the weights it ends as the update did.
+    # In the next apply, Terraform has nothing to do. Without the weights it fails like the update.
     nothing = unchanged(environment, {"m": before})
     with pytest.raises(RolloutError, match="is UpdateRollbackFailed"):
         lifecycle.deploy(context, nothing)

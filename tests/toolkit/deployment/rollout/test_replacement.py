@@ -1,4 +1,4 @@
-"""Endpoints that make room for others of their name."""
+"""Endpoints that are deleted before their replacement."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from toolkit.terraform import Plan
 
 @pytest.fixture
 def plan(environment: Opened, tmp_path: Path) -> Plan:
-    """A plan that starts from the environment's state."""
+    """A plan based on the environment's state."""
     planned = replace(unchanged(environment, {}).plan, path=tmp_path / "replace.tfplan")
     with zipfile.ZipFile(planned.path, "w") as archive:
         archive.writestr("tfstate", json.dumps({"lineage": "test", "serial": 1}))
@@ -56,7 +56,7 @@ def test_a_plan_that_goes_stale_during_the_lock_changes_nothing(
 
 
 def _count_up(environment: Opened, by: int = 1) -> None:
-    """Another version of the state, as an apply of state is locked leaves it."""
+    """Store another version of the state, like another apply."""
     context, file = environment.context, environment.context.environment
     place = {"Bucket": file.state_bucket, "Key": file.state_key}
     state = json.loads(context.access.s3.get_object(**place)["Body"].read())

@@ -1,4 +1,4 @@
-"""What runs of an environment, as SageMaker says it."""
+"""The status of an environment, as SageMaker reports it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_each_endpoint_as_it_is_now(environment: Opened, hosting: Hosting, other
     assert (found["failed"].status, found["failed"].as_planned) == ("Failed", False)
     assert "unknown" in (found["failed"].failure_reason or "")
     assert (found["gone"].status, found["gone"].as_planned) == ("Missing", False)
-    # So that nobody has to wait for an hour's end, short as it is here.
+    # Avoids waiting for the end of an hour.
     alarm.set_off("over")
 
 

@@ -1,4 +1,4 @@
-"""What a user is told of an endpoint's progress."""
+"""The progress text of an endpoint."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def endpoint(status: str, variants: list[Any], pending: list[Any] | None = None)
             endpoint("Creating", [], fleet(0, "Creating", count=0)),
             "Creating, starting instances, 0 instances",
         ),
-        # Instances that are not there yet have no traffic, whatever their weights are to be.
+        # Instances that have not started have no traffic, whatever their weights.
         (
             endpoint("Updating", fleet(1), fleet(1, "Creating")),
             "Updating, starting instances, 0 % of the traffic on the new fleet",

@@ -1,4 +1,4 @@
-"""Whether SageMaker serves what was planned, and what a user is told if not."""
+"""Verification that SageMaker serves the planned configuration, and the report otherwise."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def well(hosting: Hosting, engine: Engine) -> DeployedModel:
 
 @pytest.fixture(scope="module")
 def taken_back(hosting: Hosting, engine: Engine) -> tuple[DeployedModel, str]:
-    """A model whose update SageMaker took back, and the configuration that it has again."""
+    """A model whose update SageMaker rolled back, and its restored configuration."""
     old = hosting.configuration(container=engine.container, **PATIENT)
     endpoint = hosting.endpoint(old)
     hosting.settled(endpoint)
@@ -66,7 +66,7 @@ def refused(environment: Opened, rollout: Rollout, **models: DeployedModel) -> R
 
 
 def later(account: AwsAccess) -> datetime:
-    """A moment by AWS's clock, which ticks in seconds and late at times, that is after all that has been."""
+    """Return a time after all earlier events by AWS's clock, which counts whole seconds, sometimes late."""
     now = datetime.now(UTC)
     eventually(lambda: account.now() > now)
     return account.now()
@@ -121,7 +121,7 @@ def test_a_rollback_is_reported_with_reason_alarm_and_log(
             },
         )
         hosting.settled(endpoint)
-    # The new fleet is gone, and with it what the alarm watched: only its history tells.
+    # The new fleet and the alarm's metric are gone: only the alarm's history remains.
     eventually(lambda: state_of(hosting, alarm) == "OK")
     planned = deployed(endpoint, new, alarms=[alarm, "no-such-alarm"])
 
@@ -140,7 +140,7 @@ def test_a_rollback_is_reported_with_reason_alarm_and_log(
     assert f"relaying to {other.url}" in told
     assert f"relaying to {engine.url}" not in told
 
-    # What fired before an apply began is not its business; what still fires is everybody's.
+    # An alarm that fired before the apply does not count, unless it is still firing.
     told = str(refused(environment, touching(planned, since=later(account)), m=planned))
     assert f"alarm {alarm} (" not in told
     hosting.aws("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="by hand")

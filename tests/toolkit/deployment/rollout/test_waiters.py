@@ -1,4 +1,4 @@
-"""Waiting until SageMaker is done."""
+"""Waiters: until SageMaker has finished an update."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def configuration(hosting: Hosting, engine: Engine) -> str:
 
 @pytest.fixture(scope="module")
 def still(hosting: Hosting, configuration: str) -> str:
-    """An endpoint that is in service."""
+    """An endpoint in service."""
     name = hosting.endpoint(configuration)
     hosting.settled(name)
     return name
@@ -35,7 +35,7 @@ def still(hosting: Hosting, configuration: str) -> str:
 
 @pytest.fixture(scope="module")
 def broken(hosting: Hosting) -> str:
-    """The endpoint of the model `m`, which failed."""
+    """The failed endpoint of the model `m`."""
     name = hosting.endpoint(hosting.configuration(image="unknown"), "llm-x-m")
     hosting.settled(name)
     return name
@@ -65,7 +65,7 @@ def test_what_moves_is_waited_for_with_a_line_for_each_change(
         answer(handler, 200, b"{}")
 
     def course(told: Mapping[str, Any]) -> None:
-        """What happens at each stage, once it was told; the new fleet goes when it has answered."""
+        """Run a step after each reported stage; the new fleet stops after its response."""
         if told["EndpointStatus"] == "RollingBack":
             finish.set()
         elif "Baking" in json.dumps(told.get("PendingDeploymentSummary"), default=str):
@@ -111,7 +111,7 @@ def test_one_that_goes_meanwhile_is_gone(
         running = json.load(status)["processes"]
     (pid,) = [each["pid"] for each in running if each["name"].startswith(f"{name}/")]
     process = psutil.Process(pid)
-    process.suspend()  # it hears that it is to end when it goes on
+    process.suspend()  # it stops when it continues
     hosting.sagemaker.delete_endpoint(EndpointName=name)
     with heard(environment.context.access) as asked:
         asked.then = lambda _: process.resume() if process.is_running() else None

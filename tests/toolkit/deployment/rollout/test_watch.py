@@ -1,4 +1,4 @@
-"""A look at SageMaker beside Terraform."""
+"""Watching SageMaker while Terraform runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from toolkit.deployment.rollout.watch import watching
 
 @pytest.fixture(scope="module")
 def endpoint(hosting: Hosting, engine: Engine) -> str:
-    """An endpoint that is in service."""
+    """An endpoint in service."""
     name = hosting.endpoint(hosting.configuration(container=engine.container, **PATIENT))
     assert hosting.settled(name)["EndpointStatus"] == "InService"
     return name
@@ -51,7 +51,7 @@ def test_what_cannot_be_asked_is_told_and_does_no_harm(
 
 
 def _allow(hosting: Hosting, user: AwsAccess) -> None:
-    """What an administrator does."""
+    """Act as an administrator."""
     name = user.sts.get_caller_identity()["Arn"].rpartition("/")[2]
     statement = {"Effect": "Allow", "Action": "sagemaker:DescribeEndpoint", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -59,7 +59,7 @@ def _allow(hosting: Hosting, user: AwsAccess) -> None:
 
 
 def test_credentials_that_are_gone_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a rollout that lasts longer than a session."""
+    """Like a rollout that lasts longer than a session."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
