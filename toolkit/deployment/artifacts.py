@@ -27,32 +27,26 @@ class Artifacts:
     paths: list[Path]
 
 
-def write(context: Context, instance_counts: Mapping[str, Mapping[str, int]] | None = None) -> Artifacts:
+def write(context: Context) -> Artifacts:
     """Build the Lambda packages and render all variables; uploads nothing.
-
-    Args:
-        context: the environment.
-        instance_counts: current instances by model and variant.
 
     Raises:
         InputError: weights that the environment file names do not exist.
     """
     packages = packaging.build(context.project, context.console)
     by_name = {package.path.name: package for package in (packages.gateway, packages.authorizer)}
-    return render(context, by_name, instance_counts or {})
+    return render(context, by_name)
 
 
 def render(
     context: Context,
     packages: Mapping[str, packaging.Package],
-    instance_counts: Mapping[str, Mapping[str, int]],
 ) -> Artifacts:
     """Render all variables for existing Lambda packages.
 
     Args:
         context: the environment.
         packages: the gateway's package and the authorizer's, in this order, by file name.
-        instance_counts: current instances by model and variant.
 
     Raises:
         InputError: weights that the environment file names do not exist.
@@ -65,7 +59,6 @@ def render(
         authorizer_package=authorizer,
         neighbours=context.neighbours,
         documents=context.policy_documents,
-        instance_counts=instance_counts,
     )
     return Artifacts(
         staged, dict(packages), rendering.render(context.environment, inputs, context.build).paths

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from toolkit import rendering
 from toolkit.deployment import account, artifacts, releases
 from toolkit.deployment.context import Context
 from toolkit.deployment.recovery import cleanup, imports
@@ -16,14 +15,13 @@ from toolkit.deployment.rollout import repair, waiters
 from toolkit.environment import emulator_limits, endpoint_name
 from toolkit.errors import InputError
 from toolkit.packaging import Package
+from toolkit.rendering import RuntimeVariables
 from toolkit.staging import StagedModel
 from toolkit.terraform import Plan, Workspace
 
 STACK = "inference"
 ENDPOINT = "aws_sagemaker_endpoint"
 _MODEL_OF_ADDRESS = re.compile(r'module\.endpoint\["([^"]+)"\]')
-# Appended to the recorded variables: `stacks/inference` keeps everything but the endpoints.
-_PAUSED = "\npaused = true\n"
 
 
 @dataclass(frozen=True)
@@ -64,10 +62,9 @@ def environment_file(context: Context) -> Prepared:
     descriptions = waiters.wait_until_stable(context, waiters.endpoint_names(context).values())
     repair.warn_failed_rollbacks(context, descriptions)
     counts = waiters.instance_counts(context, descriptions)
-    written = artifacts.write(context, counts)
+    written = artifacts.write(context)
     failed = waiters.failed_models(context, descriptions)
-    prepared = plan(context, "apply", written.staged, written.packages, failed)
-    return replace(prepared, instance_counts=counts)
+    return plan(context, "apply", RuntimeVariables(counts), written.staged, written.packages, failed)
 
 
 def rollback(context: Context, number: int | None) -> Prepared:
@@ -91,7 +88,7 @@ def pause(context: Context) -> Prepared:
     if release.paused:
         name = context.environment.name
         raise InputError(f"{name} is already paused", remedy=f"`toolkit resume --env {name}` resumes it")
-    return _release(context, release, "pause", suffix=_PAUSED)
+    return _release(context, release, "pause", paused=True)
 
 
 def resume(context: Context) -> Prepared:
@@ -121,9 +118,10 @@ def destroy(context: Context) -> Prepared:
     return Prepared(workspace, planned, "destroy", orphans=cleanup.find(context, known))
 
 
-def plan(
+def plan(  # noqa: PLR0913, PLR0917 - each is a part of the plan
     context: Context,
     action: str,
+    runtime: RuntimeVariables,
     staged: Mapping[str, StagedModel],
     packages: Mapping[str, Package],
     failed: Iterable[str] = (),
@@ -133,6 +131,7 @@ def plan(
     Args:
         context: the environment.
         action: the action that its release records.
+        runtime: the variables that the build folder does not contain.
         staged: weights to upload before the apply.
         packages: the Lambda packages that the plan refers to, by file name.
         failed: models whose endpoints must be replaced, since SageMaker can only delete them.
@@ -141,18 +140,19 @@ def plan(
     _ = context.state
     workspace = context.workspace(STACK)
     workspace.init()
+    runtime_file = runtime.write(context.build)
     replace = [f'module.endpoint["{model}"].{ENDPOINT}.this[0]' for model in failed]
-    planned = workspace.plan(replace=replace)
+    planned = workspace.plan(var_files=[runtime_file], replace=replace)
     if imports.untaint(context, workspace, planned):
         context.reload_state()
-        planned = workspace.plan(replace=replace)
+        planned = workspace.plan(var_files=[runtime_file], replace=replace)
     resources = imports.find(context, planned)
     if resources:
         for line in imports.describe(resources):
             context.console.line(line)
-        var_file = imports.write(resources, workspace.directory)
-        planned = workspace.plan(var_files=[var_file], replace=replace)
-    return Prepared(workspace, planned, action, staged, packages, failed=replace)
+        imports_file = imports.write(resources, workspace.directory)
+        planned = workspace.plan(var_files=[runtime_file, imports_file], replace=replace)
+    return Prepared(workspace, planned, action, staged, packages, runtime.instance_counts, replace)
 
 
 def endpoints_of(context: Context, plan: Plan, action: str | None = None) -> dict[str, str]:
@@ -166,7 +166,7 @@ def endpoints_of(context: Context, plan: Plan, action: str | None = None) -> dic
     return {model: endpoint_name(context.environment.prefix, model) for model in models}
 
 
-def _release(context: Context, release: Release, action: str, suffix: str = "") -> Prepared:
+def _release(context: Context, release: Release, action: str, *, paused: bool = False) -> Prepared:
     if releases.code_differs(context.project.root, release.commit):
         context.console.line(
             f"note: this checkout's Terraform code differs from release {release.number}, and the policies "
@@ -178,11 +178,10 @@ def _release(context: Context, release: Release, action: str, suffix: str = "") 
     # The recorded variables, with the fleet that autoscaling has chosen since.
     descriptions = waiters.wait_until_stable(context, waiters.endpoint_names(context).values())
     counts = waiters.instance_counts(context, descriptions)
-    variables = rendering.with_instance_counts(release.variables.removesuffix(_PAUSED), counts)
-    (context.build / f"{STACK}.tfvars").write_text(variables + suffix, encoding="utf-8")
+    (context.build / f"{STACK}.tfvars").write_text(release.variables, encoding="utf-8")
     files = {name: Package(packages / name, sha256) for name, sha256 in release.packages.items()}
-    failed = [] if suffix else waiters.failed_models(context, descriptions)
-    return plan(context, action, staged={}, packages=files, failed=failed)
+    failed = [] if paused else waiters.failed_models(context, descriptions)
+    return plan(context, action, RuntimeVariables(counts, paused), staged={}, packages=files, failed=failed)
 
 
 def _latest(context: Context) -> Release:
@@ -197,7 +196,7 @@ def _previous(context: Context, history: Sequence[Release]) -> Release:
     """The newest release that differs from what serves now; pauses do not count."""
     serving = [release for release in history if not release.paused]
     for release in serving[1:]:
-        if releases.content(release.variables) != releases.content(serving[0].variables):
+        if release.variables != serving[0].variables:
             return release
     name = context.environment.name
     raise InputError(f"{name} has no previous release", remedy=f"`toolkit releases --env {name}` lists them")

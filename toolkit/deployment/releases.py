@@ -17,7 +17,6 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 from pydantic import TypeAdapter
 
-from toolkit import rendering
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs
@@ -44,7 +43,7 @@ class Release:
         commit: the checkout's commit; None outside of git.
         uncommitted: whether the checkout had uncommitted changes.
         plan_digest: SHA-256 of the applied plan file, hexadecimal.
-        variables: the inference stack's variables, as rendered.
+        variables: the inference stack's variables, as rendered, without those in `runtime.tfvars.json`.
         packages: SHA-256 of each Lambda package, by its file name.
         endpoints: endpoint configuration of each endpoint after the apply.
         smoke_test: "passed", or None if it was not run.
@@ -258,7 +257,7 @@ def record(  # noqa: PLR0913 - each named by the caller
     variables = (context.build / "inference.tfvars").read_text(encoding="utf-8")
     digests = {name: package.sha256 for name, package in packages.items()}
     latest = None if changed else releases.latest()
-    if latest is not None and (latest.packages, content(latest.variables)) == (digests, content(variables)):
+    if latest is not None and (latest.packages, latest.variables) == (digests, variables):
         return None
     commit, uncommitted = checkout_commit(context.project.root)
     release = Release(
@@ -277,11 +276,6 @@ def record(  # noqa: PLR0913 - each named by the caller
     recorded = releases.record(release, {name: package.path for name, package in packages.items()})
     context.console.line(f"recorded as release {recorded.number}")
     return recorded
-
-
-def content(variables: str) -> str:
-    """The variables without the instance counts, which do not make a release different."""
-    return rendering.with_instance_counts(variables, {})
 
 
 def checkout_commit(root: Path) -> tuple[str | None, bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.environment import Environment
@@ -11,10 +11,11 @@ from toolkit.environment.base import ConfigModel
 from toolkit.iam import Document
 from toolkit.rendering.access import account_access
 from toolkit.rendering.grants import role_grants
-from toolkit.rendering.hcl import literal
 from toolkit.rendering.models import model_variables
+from toolkit.rendering.runtime import RuntimeVariables
 from toolkit.rendering.templates import render_template
-from toolkit.terraform import hcl
+
+__all__ = ["RenderInputs", "Rendered", "RuntimeVariables", "render", "render_account"]
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,6 @@ class RenderInputs:
         model_data_s3_uris: S3 prefixes of the staged weights, by `ResolvedVariant.weights`.
         gateway_package: path of the zip file of the gateway function, relative to the folder of the stack.
         authorizer_package: path of the zip file of the authorizer function, likewise.
-        instance_counts: model → variant → how many instances it has now, which a rollout keeps; empty where
-            nothing runs.
-        paused: whether the endpoints are taken away, and everything else stays.
         neighbours: other environments with the same account stack, whose role runs their models too.
         documents: IAM policies of the environment and its neighbours.
     """
@@ -35,8 +33,6 @@ class RenderInputs:
     model_data_s3_uris: Mapping[str, str]
     gateway_package: str
     authorizer_package: str
-    instance_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    paused: bool = False
     neighbours: Sequence[Environment] = ()
     documents: Sequence[Document] = ()
 
@@ -63,9 +59,7 @@ def render(environment: Environment, inputs: RenderInputs, directory: Path) -> R
     variables = {
         "environment": environment,
         "models": _models(environment, inputs),
-        "paused": inputs.paused,
         "api": _api(environment, inputs),
-        "instance_counts": inputs.instance_counts,
     }
     inference = _write(directory, "inference", variables)
     return Rendered(account.paths + inference.paths, account.changed + inference.changed)
@@ -92,14 +86,6 @@ def render_account(
         "access": account_access(environments, documents),
     }
     return _write(directory, "account", variables)
-
-
-def with_instance_counts(variables: str, counts: Mapping[str, Mapping[str, int]]) -> str:
-    """Variables of the inference stack that were rendered once, with what runs now."""
-    for statement in hcl.statements(variables):
-        if statement.keyword == "instance_counts":
-            return variables.replace(statement.text.strip(), f"instance_counts = {literal(counts)}")
-    return f"{variables}\ninstance_counts = {literal(counts)}\n"
 
 
 def _models(environment: Environment, inputs: RenderInputs) -> dict[str, object]:

@@ -9,6 +9,7 @@ from tests.support.contexts import Opened, outputs
 from toolkit.aws import state_bucket
 from toolkit.deployment import releases
 from toolkit.packaging import Package
+from toolkit.rendering import RuntimeVariables
 
 
 def recorded(environment: Opened, variables: str, code: bytes, *, changed: bool) -> int | None:
@@ -33,10 +34,11 @@ def recorded(environment: Opened, variables: str, code: bytes, *, changed: bool)
 
 def test_what_an_apply_left_unrecorded_the_next_one_records(environment: Opened) -> None:
     state_bucket.ensure(environment.context.access, environment.context.environment.state_bucket)
-    one, two = "a = 1\ninstance_counts = {}\n", "a = 2\ninstance_counts = {}\n"
+    one, two = "a = 1\n", "a = 2\n"
     assert recorded(environment, one, b"code", changed=True) == 1
     assert recorded(environment, one, b"code", changed=False) is None
-    assert recorded(environment, "a = 1\ninstance_counts = { m = 3 }\n", b"code", changed=False) is None
+    RuntimeVariables({"m": {"AllTraffic": 3}}).write(environment.context.build)
+    assert recorded(environment, one, b"code", changed=False) is None
     # Applied by a command that was cut off before it could record it.
     assert recorded(environment, two, b"code", changed=False) == 2
     # Brought by `sync`.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from tests.toolkit.environment.everything import EVERYTHING
 from toolkit.environment import Environment, load
 from toolkit.project import Project
-from toolkit.rendering import Rendered, RenderInputs, render, render_account, with_instance_counts
+from toolkit.rendering import Rendered, RenderInputs, render, render_account
 from toolkit.rendering.hcl import literal
 from toolkit.rendering.models import model_variables
 
@@ -54,31 +53,6 @@ def test_unchanged_files_are_not_written(environment: Environment, tmp_path: Pat
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
     (tmp_path / "inference.tfvars").write_text("edited")
     assert render(environment, INPUTS, tmp_path).changed == [tmp_path / "inference.tfvars"]
-
-
-def test_a_rollout_keeps_the_fleet(
-    environment: Environment, tmp_path: Path, arrives: Callable[[str], Any]
-) -> None:
-    def counts(variables: str) -> Any:
-        return arrives(variables[variables.index("instance_counts") :].replace("instance_counts", "value", 1))
-
-    def rendered(now: dict[str, dict[str, int]]) -> str:
-        inputs = replace(INPUTS, instance_counts=now)
-        return contents(render(environment, inputs, tmp_path))["inference.tfvars"].decode()
-
-    first, grown = rendered({}), {"smollm2": {"AllTraffic": 3}}
-    assert counts(first) == {}
-    assert counts(rendered(grown)) == grown
-    # Variables that were recorded in a release keep all else.
-    assert with_instance_counts(first, grown) == rendered(grown)
-    assert with_instance_counts(rendered(grown), {}) == first
-
-
-def test_a_paused_environment_has_one_more_variable(environment: Environment, tmp_path: Path) -> None:
-    running = contents(render(environment, INPUTS, tmp_path))["inference.tfvars"]
-    paused = contents(render(environment, replace(INPUTS, paused=True), tmp_path))["inference.tfvars"]
-    # Appended, so that it can also be put behind variables that were rendered earlier.
-    assert paused == running + b"\npaused = true\n"
 
 
 def test_the_account_stack_can_be_rendered_alone(environment: Environment, tmp_path: Path) -> None:

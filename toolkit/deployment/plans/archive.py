@@ -75,7 +75,7 @@ def load(context: Context, path: Path) -> Prepared:
     digests = {function: manifest.package_digest(function) for function in FUNCTIONS}
     built = [Package(package_file(context.project.lambda_build, *item), item[1]) for item in digests.items()]
     packages = {package.path.name: package for package in built}
-    rendered = artifacts.render(context, packages, manifest.instance_counts)
+    rendered = artifacts.render(context, packages)
     workspace = context.workspace(STACK)
     workspace.init()
     _check_current(context, manifest, compute_fingerprints(context, rendered.staged), where)
@@ -93,7 +93,7 @@ def load(context: Context, path: Path) -> Prepared:
         changes=tuple(manifest.changes),
         drift=(),
     )
-    return Prepared(workspace, plan, manifest.action, rendered.staged, packages, manifest.instance_counts)
+    return Prepared(workspace, plan, manifest.action, rendered.staged, packages)
 
 
 def _manifest(context: Context, review: Review, contents: Mapping[str, bytes]) -> Manifest:
