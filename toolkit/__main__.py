@@ -1,4 +1,4 @@
-"""The program `toolkit`: runs a command, and turns what goes wrong into an exit code and a message."""
+"""The program `toolkit`: runs a command, and turns errors into a message and an exit code."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from toolkit.errors import InterruptedByUserError, ToolkitError
 def main() -> None:
     """Run the command line and exit."""
     signals.listen()
-    _see_to_streams()
+    _configure_stdio()
     try:
         from toolkit.cli.app import app
 
         app()
     except KeyboardInterrupt:
         sys.exit(InterruptedByUserError.exit_code)
-    except Exception as error:  # noqa: BLE001 - the last place; what is not ours is raised again
-        _finish(error)
+    except Exception as error:  # noqa: BLE001 - the top level; unknown errors are raised again
+        _exit_with_error(error)
 
 
-def _see_to_streams() -> None:
-    """Have something to write to, and have no character stop a command that is at work."""
+def _configure_stdio() -> None:
+    """Make sure that there are streams, and that no character fails a command in progress."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # it was closed by whoever started us
+        if getattr(sys, name) is None:  # the parent process closed it
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until the end
-    # As Python does for standard error: a terminal that has no arrows gets their numbers.
+    # As Python does for standard error: escape characters that the terminal cannot show.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def _finish(error: Exception) -> None:
+def _exit_with_error(error: Exception) -> None:
     known = error if isinstance(error, ToolkitError) else _explain(error)
     if known is None:
-        # A defect of ours: the traceback is what a report needs, so it is shown whole.
+        # A bug: a report needs the whole traceback.
         raise error
-    print(f"error: {known}", file=sys.stderr)  # noqa: T201 - no console may be left to print it
+    print(f"error: {known}", file=sys.stderr)  # noqa: T201 - there may be no console
     if os.environ.get("TOOLKIT_TRACEBACK"):
         raise error
     sys.exit(known.exit_code)
@@ -53,7 +53,7 @@ def _explain(error: Exception) -> ToolkitError | None:
         explained = os_errors.explain(error)
         if explained is not None:
             return explained
-    # Where boto3 was never imported, it raised nothing.
+    # If boto3 is not imported, it raised nothing.
     if "botocore.exceptions" not in sys.modules:
         return None
     from toolkit.aws.errors import explain

@@ -1,4 +1,4 @@
-"""Where things are: the repository that the toolkit works in, its build directory, the user's cache."""
+"""Paths: the repository that the toolkit works in, its build directory, the user's cache."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Project:
 
     @classmethod
     def find(cls, start: Path | None = None) -> Project:
-        """The project that `start` (default: the working directory) lies in.
+        """The project that contains `start`, by default the working directory.
 
-        `TOOLKIT_PROJECT` names one explicitly.
+        `TOOLKIT_PROJECT` overrides it.
 
         Raises:
-            InputError: there is none.
+            InputError: there is no project.
         """
         named = os.environ.get("TOOLKIT_PROJECT")
         begin = Path(named or start or _working_directory()).resolve()
@@ -55,11 +55,11 @@ class Project:
 
     @property
     def build(self) -> Path:
-        """Everything generated; git ignores it."""
+        """Folder of generated files, ignored by git."""
         return self.root / "build"
 
     def environment_build(self, name: str) -> Path:
-        """What is generated for one environment."""
+        """Folder of one environment's generated files."""
         return self.build / name
 
     @property
@@ -73,12 +73,12 @@ class Project:
         return self.build / ".cloud"
 
     def relative(self, path: Path) -> str:
-        """`path` as a user would write it: relative to the project where it lies inside."""
+        """`path` relative to the project if it is inside, otherwise absolute."""
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
 
 
 def home_dir() -> Path | None:
-    """The user's home; None for one whom the system does not know, as containers often have."""
+    """The user's home; None if the user has no passwd entry, as often in containers."""
     try:
         return Path.home()
     except RuntimeError:
@@ -86,20 +86,20 @@ def home_dir() -> Path | None:
 
 
 def cache_dir() -> Path:
-    """The user's cache for what is expensive to fetch, shared by all checkouts.
+    """The user's cache for downloads, shared by all checkouts.
 
-    `TOOLKIT_CACHE_DIR` overrides the operating system's usual place.
+    `TOOLKIT_CACHE_DIR` overrides the operating system's default.
 
     Raises:
-        InputError: it names the home of a user that there is not, or there is no usual place.
+        InputError: it names an unknown user's home, or there is no default.
     """
     named = os.environ.get("TOOLKIT_CACHE_DIR")
     if named:
         return _expanded(named).resolve()
     if home_dir() is None and not os.environ.get("XDG_CACHE_HOME"):
         raise InputError(
-            "you have no home directory, so it is not known where to keep downloads",
-            remedy="set TOOLKIT_CACHE_DIR to a folder that you may write to, or HOME",
+            "cannot choose a cache folder: you have no home directory",
+            remedy="set TOOLKIT_CACHE_DIR to a writable folder, or set HOME",
         )
     import platformdirs
 
@@ -120,6 +120,5 @@ def _working_directory() -> Path:
         return Path.cwd()
     except FileNotFoundError:
         raise InputError(
-            "the working directory is gone",
-            remedy="change to a folder that is there",
+            "the working directory no longer exists", remedy="change to an existing folder"
         ) from None

@@ -20,11 +20,11 @@ def test_an_unwritable_cache_is_an_error_with_a_remedy(checkout: Path, tmp_path:
 from toolkit.console import Console
 from toolkit.project import Project
 from toolkit.terraform import discover
-from toolkit.__main__ import _finish
+from toolkit.__main__ import _exit_with_error
 try:
     discover(Project.find(), Console())
 except Exception as error:
-    _finish(error)
+    _exit_with_error(error)
 """
     result = subprocess.run(
         [sys.executable, "-c", script],

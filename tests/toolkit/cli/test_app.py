@@ -80,7 +80,7 @@ def test_a_working_directory_that_is_gone_is_told(tmp_path: Path) -> None:
         check=False,
     )
     assert result.returncode == 2
-    assert "the working directory is gone" in result.stderr
+    assert "the working directory no longer exists" in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -94,7 +94,7 @@ def test_where_nobody_listens_it_works_in_silence(checkout: Path) -> None:
 
 
 def test_a_terminal_without_the_characters_gets_their_numbers(checkout: Path) -> None:
-    program = "from toolkit.__main__ import _see_to_streams; _see_to_streams(); print('\\u2192')"
+    program = "from toolkit.__main__ import _configure_stdio; _configure_stdio(); print('\\u2192')"
     shown = subprocess.run(
         [sys.executable, "-c", program],
         cwd=checkout,

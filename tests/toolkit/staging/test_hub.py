@@ -45,7 +45,7 @@ STAGE = """
 import os, signal, sys, threading
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from toolkit import staging
-from toolkit.__main__ import _finish
+from toolkit.__main__ import _exit_with_error
 from toolkit.aws.access import AwsAccess
 from toolkit.console import Console
 from toolkit.environment import load
@@ -64,7 +64,7 @@ try:
     model = staging.locate(project, environment)["m"]
     print(staging.stage(access, model, Console()).uploaded)
 except Exception as error:
-    _finish(error)
+    _exit_with_error(error)
 """
 
 
