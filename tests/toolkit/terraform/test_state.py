@@ -164,7 +164,7 @@ def test_a_stale_plan_is_refused(remote: Callable[[str], Workspace]) -> None:
     workspace.apply(plan)
     with pytest.raises(StateError, match="plan is stale") as caught:
         workspace.apply(plan)
-    assert caught.value.remedy == "create a new plan and apply it"
+    assert caught.value.remedy == "plan again, then apply that plan"
 
 
 class TestInterruption:
