@@ -75,7 +75,10 @@ def _bare_terraform(project: Path, region: str, endpoint_url: str) -> Callable[[
 
     def run(command: str) -> None:
         arguments = [*program.argv, f"-chdir={project}/terraform/stacks/inference", command, "-auto-approve"]
-        arguments += ["-input=false", f"-var-file={build}/inference.tfvars"]
+        arguments += [
+            "-input=false",
+            *(f"-var-file={build}/{name}" for name in ("inference.tfvars", "runtime.tfvars.json")),
+        ]
         subprocess.run(arguments, env=environment, check=True, stdout=subprocess.DEVNULL)
 
     return run

@@ -47,7 +47,7 @@ def test_an_apply_of_the_old_configuration_repairs_the_endpoint(environment: Ope
     assert failed.exit_code == 6
     assert f"endpoint {NAME} is UpdateRollbackFailed" in failed.message
     assert "The old fleet could not be restored" in str(failed)
-    assert f"serves now: a mix of {stuck.old} and of what its last update was to bring" in str(failed)
+    assert f"serves now: a mix of {stuck.old} and the configuration of its last update" in str(failed)
     assert "apply again" in str(failed)
 
     # The status afterwards, also with the previous declaration.
@@ -62,7 +62,7 @@ def test_an_apply_of_the_old_configuration_repairs_the_endpoint(environment: Ope
 
     # An apply does not repeat its own failed update.
     assert repair.reconcile_failed_rollbacks(context, {"m": before}, updated) == updated
-    assert "bringing" not in "".join(environment.said)
+    assert "updating all" not in "".join(environment.said)
 
     # In the next apply, Terraform has nothing to do. Without the weights it fails like the update.
     nothing = unchanged(environment, {"m": before})
@@ -70,7 +70,7 @@ def test_an_apply_of_the_old_configuration_repairs_the_endpoint(environment: Ope
         lifecycle.deploy(context, nothing)
     stuck.restore()
     lifecycle.deploy(context, nothing)
-    assert f"{NAME} is UpdateRollbackFailed: bringing all of it to {stuck.old}" in environment.said
+    assert f"{NAME} is UpdateRollbackFailed: updating all its instances to {stuck.old}" in environment.said
     assert environment.said[-1] == "recorded as release 1"
     described = endpoints.describe(context.access, NAME)
     assert described is not None

@@ -179,7 +179,7 @@ def test_a_reason_counts_if_this_apply_changed_the_endpoint(
     model, old = taken_back
     reverted = replace(model, endpoint_config_name=old)
     verify.endpoints(environment.context, outputs({"m": reverted}), touching())
-    assert "its update failed" in refused(environment, touching(reverted), m=reverted).message
+    assert "reports a failed update" in refused(environment, touching(reverted), m=reverted).message
 
 
 def test_other_variants_and_a_missing_endpoint(environment: Opened, well: DeployedModel) -> None:
