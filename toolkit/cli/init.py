@@ -9,7 +9,7 @@ import typer
 
 
 class Target(StrEnum):
-    """Where an environment lives."""
+    """Deployment target of an environment."""
 
     LOCAL = "local"
     AWS = "aws"
@@ -17,7 +17,7 @@ class Target(StrEnum):
 
 def init(
     env: Annotated[str, typer.Argument(help="Name of the new environment.", show_default=False)],
-    target: Annotated[Target, typer.Option(help="Where it is to live.")] = Target.AWS,
+    target: Annotated[Target, typer.Option(help="Deployment target.")] = Target.AWS,
 ) -> None:
     """Write a new environment file to start from."""
     from toolkit.console import Console

@@ -19,7 +19,7 @@ MEBIBYTE = 1024 * 1024
 
 @app.command("up")
 def up() -> None:
-    """Start the embedded cloud, unless it runs."""
+    """Start the embedded cloud if it is not running."""
     from toolkit.console import Console
     from toolkit.local import client
     from toolkit.project import Project
@@ -46,24 +46,24 @@ def down() -> None:
 
 @app.command("status")
 def status(as_json: Json = False) -> None:
-    """Show what the embedded cloud runs, with memory."""
+    """Show what runs in the embedded cloud, and its memory."""
     from toolkit.console import Console
     from toolkit.local import client
     from toolkit.project import Project
 
     console = Console()
-    found = client.status(Project.find())
+    cloud = client.status(Project.find())
     if as_json:
-        console.data(json.dumps(asdict(found) if found else None, indent=2))
-    elif found is None:
+        console.data(json.dumps(asdict(cloud) if cloud else None, indent=2))
+    elif cloud is None:
         console.data("the embedded cloud is not running")
     else:
-        for line in _describe(found):
+        for line in _describe(cloud):
             console.data(line)
 
 
 @app.command("logs")
-def logs(lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many.")] = 50) -> None:
+def logs(lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Number of lines.")] = 50) -> None:
     """Print the end of the embedded cloud's own log."""
     from toolkit.console import Console
     from toolkit.local import client
@@ -74,19 +74,19 @@ def logs(lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How ma
         console.data(line)
 
 
-def _describe(found: CloudStatus) -> list[str]:
-    memory = found.memory_bytes + found.children_memory_bytes
+def _describe(cloud: CloudStatus) -> list[str]:
+    memory = cloud.memory_bytes + cloud.children_memory_bytes
     lines = [
-        f"the embedded cloud runs at {found.endpoint_url} (process {found.pid}, "
-        f"up {found.uptime_seconds:.0f} s, {_mebibytes(memory)} with all it runs)",
-        f"  time scale {found.time_scale:g}: a minute of waiting on AWS is {60 * found.time_scale:g} s here",
+        f"the embedded cloud runs at {cloud.endpoint_url} (process {cloud.pid}, "
+        f"up {cloud.uptime_seconds:.0f} s, {_mebibytes(memory)} with all it runs)",
+        f"  time scale {cloud.time_scale:g}: a minute of waiting on AWS is {60 * cloud.time_scale:g} s here",
     ]
-    for endpoint in found.endpoints:
+    for endpoint in cloud.endpoints:
         reason = f": {endpoint.reason}" if endpoint.reason else ""
         lines.append(f"  endpoint {endpoint.name}: {endpoint.status}{reason}")
-    lines += [f"  function {function.name}: {function.instances} warm" for function in found.functions]
-    lines += [f"  API {api.name} ({api.id}): {', '.join(api.stages) or 'not deployed'}" for api in found.apis]
-    for process in found.processes:
+    lines += [f"  function {function.name}: {function.instances} warm" for function in cloud.functions]
+    lines += [f"  API {api.name} ({api.id}): {', '.join(api.stages) or 'not deployed'}" for api in cloud.apis]
+    for process in cloud.processes:
         size = _mebibytes(process.memory_bytes)
         lines.append(f"  {process.kind} process {process.pid}: {process.name}, {size}")
     return lines

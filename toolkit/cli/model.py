@@ -56,11 +56,11 @@ def list_models(env: Env, as_json: Json = False) -> None:
 
     console = Console()
     context = open_context(env, console)
-    found = staging.inventory(context.access, context.project, context.environment)
+    inventory = staging.inventory(context.access, context.project, context.environment)
     if as_json:
-        console.data(json.dumps([model.as_json() for model in found], indent=2))
+        console.data(json.dumps([model.as_json() for model in inventory], indent=2))
         return
-    for model in found:
+    for model in inventory:
         for line in _describe(model):
             console.data(line)
 
@@ -81,8 +81,8 @@ def _chosen(context: Context, name: str | None) -> list[StagedModel]:
             where=environment.file,
             remedy=f"it has {', '.join(environment.models)}",
         )
-    found = [staging.locate_one(context.project, environment, place) for place in chosen.values()]
-    models = [model for model in found if model is not None]
+    located = [staging.locate_one(context.project, environment, place) for place in chosen.values()]
+    models = [model for model in located if model is not None]
     if not models and name is not None:
         reason = staging.not_staged_reason(next(iter(chosen.values())).source)
         raise InputError(f"the weights of {name} are not staged: {reason}", where=environment.file)

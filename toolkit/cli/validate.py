@@ -15,5 +15,5 @@ def validate(env: Env) -> None:
     about = f"{environment.target}, {environment.region}, models: {', '.join(environment.models)}"
     console = Console()
     console.line(f"{environment.file}: valid ({about})")
-    for each in emulator_limits.warnings(environment):
-        console.warning(each)
+    for warning in emulator_limits.warnings(environment):
+        console.warning(warning)
