@@ -4,6 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+
+_SECRET = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|PRIVATE_KEY|CREDENTIAL", re.IGNORECASE)
+
+
+def environment_without_secrets(*needed: str) -> dict[str, str]:
+    """The environment for a child process, without variables whose names suggest a secret.
+
+    Args:
+        needed: prefixes of variables that the child needs in any case.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(needed) or not _SECRET.search(name)
+    }
 
 
 def is_alive(pid: int) -> bool:

@@ -21,8 +21,9 @@ RUNNER = Path(__file__).with_name("checkov_runner.py")
 # A scan takes about a second.
 DEADLINE_SECONDS = 300.0
 NICENESS = 19
-# Environment variables of checkov's, some of which disable rules.
-_DROPPED = ("BC_", "CHECKOV_", "CKV_", "EVAL_TF_", "LOG_LEVEL", "PRISMA_", "TF_")
+# All that checkov gets of the environment: it runs Python rules from a checkout, which need no credentials,
+# and variables of its own may disable rules.
+_INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TMPDIR", "TZ")
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Scanner:
         self._process = subprocess.Popen(
             # Isolated: neither PYTHONPATH nor a file next to the script may shadow checkov's modules.
             [environment.python, "-I", RUNNER, rules.directory(project)],
-            env={name: value for name, value in os.environ.items() if not name.startswith(_DROPPED)},
+            env={name: os.environ[name] for name in _INHERITED if name in os.environ},
             # Not the user's directory, whose configuration checkov would read.
             cwd=environment.path,
             stdin=subprocess.PIPE,

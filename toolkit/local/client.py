@@ -23,7 +23,7 @@ from toolkit.errors import InterruptedByUserError, PreflightError
 from toolkit.local import timescale
 from toolkit.local.state import Folder, Record, code_version
 from toolkit.local.status import CloudStatus
-from toolkit.processes import is_alive
+from toolkit.processes import environment_without_secrets, is_alive
 from toolkit.project import Project
 
 if TYPE_CHECKING:
@@ -233,11 +233,9 @@ def _start(folder: Folder, console: Console) -> Record:
 
 
 def _environment() -> dict[str, str]:
-    # The user's AWS settings must reach neither moto nor the functions, and a long-running process must not
-    # hold a Hugging Face token.
-    excluded = ("AWS_", "HF_", "HUGGING_FACE_")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(excluded)}
-    return environment | {
+    # The user's AWS settings must reach neither moto nor the functions.
+    environment = environment_without_secrets()
+    return {name: value for name, value in environment.items() if not name.startswith(("AWS_", "HF_"))} | {
         "PYTHONUNBUFFERED": "1",
         # Threads handle large bodies: return that memory to the system instead of one arena per thread.
         "MALLOC_ARENA_MAX": "2",

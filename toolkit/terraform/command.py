@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from toolkit.processes import environment_without_secrets
 from toolkit.terraform.program import Program
 
 # Variables of the user that would change a run without a trace in the project's files.
@@ -36,12 +37,12 @@ def build(
 def environment(*overlays: Mapping[str, str | None]) -> dict[str, str]:
     """The environment of a Terraform process.
 
-    The user's environment without hidden inputs (TF_CLI_ARGS, TF_VAR_…, TF_WORKSPACE), then `overlays` in
-    order; None removes a variable.
+    The user's environment without hidden inputs (TF_CLI_ARGS, TF_VAR_…, TF_WORKSPACE) and without secrets,
+    except those for AWS and Terraform, then `overlays` in order; None removes a variable.
     """
     inherited: dict[str, str | None] = {
         name: value
-        for name, value in os.environ.items()
+        for name, value in environment_without_secrets("AWS_", "TF_TOKEN_").items()
         if not name.startswith(_NOT_INHERITED) and name not in _NOT_INHERITED_EXACTLY
     }
     # Without CHECKPOINT_DISABLE, each command asks HashiCorp for new versions.

@@ -55,6 +55,25 @@ def test_the_process_ends_when_the_toolkit_is_killed() -> None:
     wait_for(lambda: is_gone(pid), "the scanner's end")
 
 
+def test_checkov_sees_no_credentials_and_none_of_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_PROFILE",
+        "HF_TOKEN",
+        "GITHUB_TOKEN",
+        "CKV_X",
+        "TF_VAR_a",
+    ):
+        monkeypatch.setenv(name, "the user's")
+    before = scanners()
+    scanner = Scanner(Project(ROOT), quiet())
+    (pid,) = scanners() - before
+    environment = psutil.Process(pid).environ()
+    scanner.close()
+    assert "PATH" in environment
+    assert "the user's" not in environment.values()
+
+
 def test_a_killed_process_is_an_error() -> None:
     before = scanners()
     scanner = Scanner(Project(ROOT), quiet())

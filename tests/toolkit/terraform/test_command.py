@@ -65,6 +65,21 @@ def test_variables_that_change_the_outcome_are_not_inherited(monkeypatch: pytest
     assert made["CHECKPOINT_DISABLE"] == "1"
 
 
+def test_only_tokens_for_terraform_and_aws_are_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "TF_TOKEN_registry_example_com"}
+    foreign = {
+        "HF_TOKEN",
+        "GITHUB_TOKEN",
+        "CI_JOB_TOKEN",
+        "OPENAI_API_KEY",
+        "DB_PASSWORD",
+        "npm_token",
+    }
+    for name in own | foreign:
+        monkeypatch.setenv(name, "x")
+    assert (own | foreign) & set(command.environment()) == own
+
+
 def test_go_settings_of_the_user_take_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GOGC", raising=False)
     assert command.environment()["GOGC"] == "200"
