@@ -37,10 +37,10 @@ POINTS = (0, 2, 5, 9, 2, 4, 2, 6, 3, 2)
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with opened(tmp_path_factory.mktemp("lab")) as made:
+    with opened(tmp_path_factory.mktemp("lab")) as lab:
         # The cloud starts first, so that only the apply is killed.
-        made.toolkit.succeed("local", "up")
-        yield made
+        lab.toolkit.succeed("local", "up")
+        yield lab
 
 
 def begin(lab: Lab, steps: int) -> tuple[subprocess.Popen[str], int]:
@@ -55,13 +55,13 @@ def begin(lab: Lab, steps: int) -> tuple[subprocess.Popen[str], int]:
         text=True,
     )
     assert process.stderr is not None
-    done, said = 0, []
+    done, output = 0, []
     for line in process.stderr:
-        said.append(line)
+        output.append(line)
         done += bool(STEP.search(line))
         if done >= max(steps, 1) or (steps == 0 and line.startswith("terraform apply")):
             break
-    assert process.poll() is None, "".join(said)
+    assert process.poll() is None, "".join(output)
     return process, done
 
 
@@ -77,25 +77,25 @@ def kill_after(lab: Lab, steps: int) -> None:
     process, _ = begin(lab, steps)
     children = psutil.Process(process.pid).children(recursive=True)
     # Except the cloud, which the apply may have restarted on a busy machine.
-    for each in [each for each in children if "toolkit.local.server" not in each.cmdline()]:
-        each.kill()
+    for child in [child for child in children if "toolkit.local.server" not in child.cmdline()]:
+        child.kill()
     kill(process)
 
 
 def locks(lab: Lab) -> list[str]:
-    """Return the locks."""
+    """Return the keys of the state locks."""
     rows = lab.aws("s3").list_objects_v2(Bucket=lab.bucket).get("Contents", [])
     return [row["Key"] for row in rows if row["Key"].endswith(".tflock")]
 
 
-def lift_locks(lab: Lab) -> None:
-    """Clear the lock like `toolkit unlock`, in this process."""
+def clear_locks(lab: Lab) -> None:
+    """Clear the locks like `toolkit unlock`, in this process."""
     for key in locks(lab):
         lab.aws("s3").delete_object(Bucket=lab.bucket, Key=key)
 
 
 def served_models(lab: Lab) -> list[str]:
-    """Return the API's response."""
+    """Return the models that the API lists."""
     outputs = json.loads(lab.toolkit.succeed("outputs", "--env", "local", "--json"))
     key = lab.toolkit.succeed("keys", "show", "default", "--env", "local").strip()
     client = openai.OpenAI(base_url=outputs["api_base_url"], api_key=key)
@@ -103,7 +103,7 @@ def served_models(lab: Lab) -> list[str]:
 
 
 @pytest.mark.timeout(1500)
-def test_killed_at_eleven_points_and_applied_again(lab: Lab) -> None:
+def test_an_apply_killed_at_any_point_can_be_applied_again(lab: Lab) -> None:
     refused_once = False
     for number, steps in enumerate(POINTS):
         kill_after(lab, steps)
@@ -116,9 +116,9 @@ def test_killed_at_eleven_points_and_applied_again(lab: Lab) -> None:
             (unlock,) = re.findall(r"toolkit (unlock [^\n]+)", refused.stderr)
             unlocked = lab.toolkit(*unlock.split(), "--yes")
             assert unlocked.returncode == 0, unlocked.stderr
-            assert "no command of this checkout is at work any more" in unlocked.stderr
+            assert "no command of this checkout runs" in unlocked.stderr
         else:
-            lift_locks(lab)
+            clear_locks(lab)
     assert refused_once
 
     # Only the toolkit is killed: its Terraform continues, and the next apply waits for it.
@@ -138,12 +138,12 @@ def test_killed_at_eleven_points_and_applied_again(lab: Lab) -> None:
     assert json.loads(lab.toolkit.succeed("releases", "--env", "local", "--json"))[0]["number"] == 1
 
 
-def test_a_killed_cloud_takes_all_with_it_and_is_brought_back(lab: Lab) -> None:
+def test_a_killed_cloud_ends_its_processes_and_is_restored(lab: Lab) -> None:
     lab.toolkit.succeed("apply", "--env", "local")
     # Starts the functions.
     assert served_models(lab) == ["echo"]
     cloud = json.loads(lab.toolkit.succeed("local", "status", "--json"))
-    assert {each["kind"] for each in cloud["processes"]} == {"function", "model"}
+    assert {process["kind"] for process in cloud["processes"]} == {"function", "model"}
     processes = psutil.Process(cloud["pid"]).children(recursive=True)
 
     os.kill(cloud["pid"], signal.SIGKILL)
@@ -157,11 +157,11 @@ def test_a_killed_cloud_takes_all_with_it_and_is_brought_back(lab: Lab) -> None:
     lab.toolkit.succeed("apply", "--env", "local")
     assert served_models(lab) == ["echo"]
 
-    asked = lab.toolkit("destroy", "--env", "local")
-    assert asked.returncode == 2  # a pipe cannot confirm
+    refused = lab.toolkit("destroy", "--env", "local")
+    assert refused.returncode == 2  # a pipe cannot confirm
     lab.toolkit.succeed("destroy", "--env", "local", "--yes")
-    left = json.loads(lab.toolkit.succeed("local", "status", "--json"))
-    assert (left["endpoints"], left["functions"], left["apis"], left["processes"]) == ([], [], [], [])
-    gone = lab.toolkit("outputs", "--env", "local", "--json")
-    assert gone.returncode == 4
-    assert gone.stdout == ""
+    remaining = json.loads(lab.toolkit.succeed("local", "status", "--json"))
+    assert [remaining[kind] for kind in ("endpoints", "functions", "apis", "processes")] == [[], [], [], []]
+    refused = lab.toolkit("outputs", "--env", "local", "--json")
+    assert refused.returncode == 4
+    assert refused.stdout == ""

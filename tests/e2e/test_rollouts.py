@@ -82,12 +82,12 @@ def releases(site: Site) -> list[Any]:
 def test_a_canary_loses_no_request(site: Site, good: Engine, api: tuple[str, str]) -> None:
     site.declare(good.url, "second", rollout=CANARY)
     before = serving(site)
-    with apiclients.clients(8, *api) as seen:
+    with apiclients.clients(8, *api) as traffic:
         applied = site.run("apply")
     assert applied.returncode == 0, applied.stderr
-    assert seen.failures == []
-    assert seen.answers["first"] > 0
-    assert seen.answers["second"] > 0
+    assert traffic.failures == []
+    assert traffic.answers["first"] > 0
+    assert traffic.answers["second"] > 0
     assert serving(site) != before
     # The phases, with the new fleet's share of the traffic.
     shares = [int(share) for share in re.findall(r"m: Updating.* (\d+) % of the traffic", applied.stderr)]
@@ -97,16 +97,16 @@ def test_a_canary_loses_no_request(site: Site, good: Engine, api: tuple[str, str
 
 
 @pytest.mark.timeout(900)
-def test_a_model_that_fails_under_traffic_is_taken_back(
+def test_a_model_that_fails_under_traffic_is_rolled_back(
     site: Site, bad: Engine, good: Engine, api: tuple[str, str]
 ) -> None:
     bad.behaviour = apiclients.broken
     site.declare(bad.url, "broken", rollout=CANARY)
     before, recorded = serving(site), releases(site)
-    with apiclients.clients(8, *api) as seen:
+    with apiclients.clients(8, *api) as traffic:
         applied = site.run("apply")
     assert applied.returncode == 6, applied.stderr
-    assert seen.failures  # the canary's share of the traffic
+    assert traffic.failures  # the canary's share of the traffic
     assert serving(site) == before
     assert "rolled back by SageMaker" in applied.stderr
     assert (
@@ -119,8 +119,8 @@ def test_a_model_that_fails_under_traffic_is_taken_back(
     # The next plan shows that the declared release is not serving; declaring the serving one changes nothing.
     assert ".aws_sagemaker_endpoint.this[0]" in site.run("plan").stdout
     site.declare(good.url, declared(site), rollout=CANARY)
-    mended = site.run("apply")
-    assert mended.returncode == 0, mended.stderr
+    repaired = site.run("apply")
+    assert repaired.returncode == 0, repaired.stderr
     assert serving(site) == before
 
 
@@ -133,11 +133,11 @@ def test_an_unhealthy_release_does_not_affect_clients(
     server = bad.url if how == "never answers" else "http://192.0.2.1/v1"
     site.declare(server, how, startup=60, rollout=CANARY)
     before, recorded, name = serving(site), releases(site), declared(site)
-    with apiclients.clients(2, *api) as seen:
+    with apiclients.clients(2, *api) as traffic:
         applied = site.run("apply")
     assert applied.returncode == 6, applied.stderr
-    assert seen.failures == []
-    assert set(seen.answers) == {name}
+    assert traffic.failures == []
+    assert set(traffic.answers) == {name}
     assert serving(site) == before
     assert NOT_HEALTHY in applied.stderr
     if how == "never answers":
@@ -162,6 +162,6 @@ def test_an_endpoint_with_mixed_configurations_is_repaired(site: Site, bad: Engi
     assert serving(site) == before
 
 
-def test_the_command_line_is_quiet_where_nothing_is_planned(site: Site) -> None:
+def test_read_only_commands_write_nothing_to_stderr(site: Site) -> None:
     for command in ("outputs", "status", "releases"):
         assert site.run(command).stderr == ""

@@ -86,22 +86,22 @@ def smaller(policy: str, document: Document) -> Iterator[tuple[Part, Document]]:
 
 
 def superfluous(
-    policy: str, document: Document, beside: Sequence[Document], decisions: Iterable[Decision]
+    policy: str, document: Document, others: Sequence[Document], decisions: Iterable[Decision]
 ) -> list[Part]:
     """Return the parts of a policy whose removal denies no recorded request.
 
     Args:
         policy: its name.
         document: its document.
-        beside: the holders' other policies.
+        others: the holders' other policies.
         decisions: the recorded decisions.
     """
-    needed = [each for each in _distinct(decisions) if allows([document, *beside], each)]
-    needed = [each for each in needed if not allows(beside, each)] if beside else needed
+    needed = [decision for decision in _distinct(decisions) if allows([document, *others], decision)]
+    needed = [decision for decision in needed if not allows(others, decision)] if others else needed
     return [
         part
         for part, less in smaller(policy, document)
-        if all(allows([less, *beside], each) for each in needed)
+        if all(allows([less, *others], decision) for decision in needed)
     ]
 
 
@@ -116,8 +116,9 @@ def _parsed(document: Document) -> Policy:
 
 def _distinct(decisions: Iterable[Decision]) -> list[Decision]:
     """Return requests that differ for a policy; condition keys with the time do not count."""
-    found: dict[str, Decision] = {}
-    for each in decisions:
-        keys = {name: values for name, values in each.context.items() if "Time" not in name}
-        found.setdefault(json.dumps([each.action, each.resource, keys], sort_keys=True), each)
-    return list(found.values())
+    distinct: dict[str, Decision] = {}
+    for decision in decisions:
+        keys = {name: values for name, values in decision.context.items() if "Time" not in name}
+        key = json.dumps([decision.action, decision.resource, keys], sort_keys=True)
+        distinct.setdefault(key, decision)
+    return list(distinct.values())

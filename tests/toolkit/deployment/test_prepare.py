@@ -1,4 +1,4 @@
-"""What stands in the way of a plan."""
+"""Errors that prevent a plan."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from toolkit.errors import TerraformError
 from toolkit.rendering import RuntimeVariables
 
 
-def test_a_damaged_state_is_told_with_its_place(environment: Opened) -> None:
+def test_a_damaged_state_is_reported_with_its_address(environment: Opened) -> None:
     access, file = environment.context.access, environment.context.environment
     state_bucket.ensure(access, file.state_bucket)
     state_bucket.write(access, file.state_bucket, file.state_key, b'{"version": 4, "ser')

@@ -49,7 +49,7 @@ def recorded(releases: Releases, directory: Path, content: bytes = b"zip one", *
     return releases.record(release_of(content, **changes), {package.name: package})
 
 
-def test_numbered_from_one_and_read_back_whole(account: AwsAccess, tmp_path: Path) -> None:
+def test_releases_are_numbered_from_one_and_read_back_complete(account: AwsAccess, tmp_path: Path) -> None:
     releases = releases_in(account, "releases-numbered")
     assert releases.latest() is None
     first = recorded(releases, tmp_path)
@@ -73,39 +73,39 @@ def test_a_damaged_record_does_not_prevent_the_next(
     recorded(releases, tmp_path)
     account.s3.put_object(Bucket=releases.bucket, Key="dev/releases/000001.json", Body=content)
     account.s3.put_object(Bucket=releases.bucket, Key="dev/releases/000001.json.bak", Body=b"kept")
-    for look in (releases.latest, releases.list, lambda: releases.get(1)):
+    for read in (releases.latest, releases.list, lambda: releases.get(1)):
         with pytest.raises(StateError, match="cannot read release 1") as caught:
-            look()
+            read()
         assert caught.value.where == f"s3://{releases.bucket}/dev/releases/000001.json"
     assert recorded(releases, tmp_path).number == 2
 
 
-def test_environments_do_not_see_each_others(account: AwsAccess, tmp_path: Path) -> None:
+def test_environments_do_not_see_each_others_releases(account: AwsAccess, tmp_path: Path) -> None:
     dev = releases_in(account, "releases-shared")
     recorded(dev, tmp_path)
     assert Releases(account, "releases-shared", "de").list() == []
 
 
-def test_a_taken_number_is_passed_over(account: AwsAccess, tmp_path: Path) -> None:
-    # Another machine recorded its release between our look and our write.
+def test_a_number_recorded_by_another_machine_is_not_overwritten(account: AwsAccess, tmp_path: Path) -> None:
+    # Another machine recorded its release between this one's list and its write.
     releases = releases_in(account, "releases-raced")
     first = recorded(releases, tmp_path)
     assert not releases._create(replace(first, action="late"))
     assert releases.get(1).action == "apply"
 
 
-def test_packages_are_put_back_as_they_were(account: AwsAccess, tmp_path: Path) -> None:
+def test_packages_are_restored_unchanged(account: AwsAccess, tmp_path: Path) -> None:
     releases = releases_in(account, "releases-packages")
-    release = recorded(releases, tmp_path, content=b"the zip of then")
+    release = recorded(releases, tmp_path, content=b"earlier zip")
     elsewhere = tmp_path / "elsewhere"
     releases.restore_packages(release, elsewhere)
-    assert (elsewhere / name_of(b"the zip of then")).read_bytes() == b"the zip of then"
-    (elsewhere / name_of(b"the zip of then")).write_bytes(b"tampered")
+    assert (elsewhere / name_of(b"earlier zip")).read_bytes() == b"earlier zip"
+    (elsewhere / name_of(b"earlier zip")).write_bytes(b"tampered")
     releases.restore_packages(release, elsewhere)
-    assert (elsewhere / name_of(b"the zip of then")).read_bytes() == b"the zip of then"
+    assert (elsewhere / name_of(b"earlier zip")).read_bytes() == b"earlier zip"
 
 
-def test_a_package_that_was_changed_in_the_bucket_is_refused(account: AwsAccess, tmp_path: Path) -> None:
+def test_a_package_changed_in_the_bucket_is_rejected(account: AwsAccess, tmp_path: Path) -> None:
     releases = releases_in(account, "releases-changed")
     release = recorded(releases, tmp_path)
     account.s3.put_object(
@@ -117,14 +117,16 @@ def test_a_package_that_was_changed_in_the_bucket_is_refused(account: AwsAccess,
         releases.restore_packages(release, tmp_path / "elsewhere")
 
 
-def test_what_a_later_version_added_is_left_out() -> None:
+def test_fields_of_later_versions_are_ignored() -> None:
     release = release_of(b"x")
     later = release.to_json().replace('"action"', '"from_the_future": 1,\n"action"')
     assert Release.from_json(later) == release
 
 
 @pytest.mark.parametrize("name", ["../evil.zip", "/evil.zip", "gateway.zip", "gateway-000000000000.zip"])
-def test_a_record_cannot_name_a_file_elsewhere(account: AwsAccess, tmp_path: Path, name: str) -> None:
+def test_a_record_cannot_name_a_file_outside_the_folder(
+    account: AwsAccess, tmp_path: Path, name: str
+) -> None:
     releases = releases_in(account, f"releases-names-{hashlib.sha256(name.encode()).hexdigest()[:8]}")
     release = recorded(releases, tmp_path)
     forged = replace(release, packages={name: next(iter(release.packages.values()))})

@@ -1,4 +1,4 @@
-"""What becomes a release, and what is one already."""
+"""Record an apply as a release only if it differs from the last one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from toolkit.rendering import RuntimeVariables
 
 
 def recorded(environment: Opened, variables: str, code: bytes, *, changed: bool) -> int | None:
-    """The number of the release that an apply of this becomes."""
+    """Record an apply; returns the number of its release, if it becomes one."""
     context = environment.context
     build: Path = context.project.environment_build(context.environment.name)
     build.mkdir(parents=True, exist_ok=True)
@@ -32,17 +32,17 @@ def recorded(environment: Opened, variables: str, code: bytes, *, changed: bool)
     return release.number if release else None
 
 
-def test_what_an_apply_left_unrecorded_the_next_one_records(environment: Opened) -> None:
+def test_the_next_apply_records_an_unrecorded_one(environment: Opened) -> None:
     state_bucket.ensure(environment.context.access, environment.context.environment.state_bucket)
     one, two = "a = 1\n", "a = 2\n"
     assert recorded(environment, one, b"code", changed=True) == 1
     assert recorded(environment, one, b"code", changed=False) is None
     RuntimeVariables({"m": {"AllTraffic": 3}}).write(environment.context.build)
     assert recorded(environment, one, b"code", changed=False) is None
-    # Applied by a command that was cut off before it could record it.
+    # Applied by a command that was interrupted before it could record it.
     assert recorded(environment, two, b"code", changed=False) == 2
-    # Brought by `sync`.
+    # Updated by `sync`.
     assert recorded(environment, two, b"new code", changed=False) == 3
     assert recorded(environment, two, b"new code", changed=False) is None
-    # Going back to what was there earlier is one again.
+    # A return to an earlier configuration is a new release.
     assert recorded(environment, one, b"code", changed=True) == 4

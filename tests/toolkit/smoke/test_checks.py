@@ -26,7 +26,7 @@ def events(*data: str) -> bytes:
 
 
 class Deployment:
-    """What the endpoint, the SageMaker runtime and the API respond."""
+    """Fake responses of the endpoint, the SageMaker runtime and the API."""
 
     def __init__(self) -> None:
         self.status = "InService"

@@ -59,7 +59,7 @@ except ToolkitError as error:
 
 @pytest.fixture
 def remote(stack: Stack, cloud: Any, backend: Path) -> Callable[[str], Workspace]:
-    """Makes an initialized stack whose state is in S3."""
+    """Create an initialized stack whose state is in S3."""
 
     def make(main: str) -> Workspace:
         workspace = stack(main, environment=cloud.environment, backend_file=backend)
@@ -78,8 +78,8 @@ def objects(cloud: Any, backend: Path) -> dict[str, Any]:
     s3, bucket = cloud.client("s3"), setting(backend, "bucket")
     listed = s3.list_objects_v2(Bucket=bucket, Prefix=setting(backend, "key")).get("Contents", [])
     return {
-        each["Key"].rpartition("/")[2]: json.load(s3.get_object(Bucket=bucket, Key=each["Key"])["Body"])
-        for each in listed
+        item["Key"].rpartition("/")[2]: json.load(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"])
+        for item in listed
     }
 
 
@@ -118,7 +118,7 @@ class TestLock:
         assert caught.value.where == f"{setting(backend, 'bucket')}/{setting(backend, 'key')}"
         assert f"force-unlock {lock['ID']}" in str(caught.value.remedy)
 
-        (workspace.project.root / "pipe").write_text("go on\n")
+        (workspace.project.root / "pipe").write_text("continue\n")
         running.communicate(timeout=HANG_SECONDS)
         assert running.returncode == 0
 
@@ -143,7 +143,7 @@ class TestLock:
         with pytest.raises(StateError, match="locked by ana@laptop since 2026-11-22 10:00:00 UTC") as caught:
             workspace.plan()
         command = str(caught.value.remedy).rpartition("release its lock: ")[2]
-        command = command.replace("force-unlock", "force-unlock -force")  # it asks a person
+        command = command.replace("force-unlock", "force-unlock -force")  # it asks for confirmation
         environment = {**os.environ, **cloud.environment}
         subprocess.run(command, shell=True, check=True, cwd=workspace.project.root, env=environment)  # noqa: S602
         assert workspace.plan().has_changes
@@ -175,18 +175,18 @@ class TestInterruption:
         running = apply_elsewhere(workspace, cloud, backend)
         wait_for(has(log(workspace, running), "provision_start"), "the slow resource")
         os.killpg(running.pid, signal.SIGINT)
-        said, _ = running.communicate(timeout=HANG_SECONDS)
+        stdout, _ = running.communicate(timeout=HANG_SECONDS)
 
         assert running.returncode == 130
-        assert "interrupted: Terraform finishes operations in progress" in said
-        assert "terraform apply was interrupted and stopped gracefully" in said
+        assert "interrupted: Terraform finishes operations in progress" in stdout
+        assert "terraform apply was interrupted and stopped gracefully" in stdout
         output = (workspace.directory / "apply.log").read_text()
         assert output.count("Interrupt received") == 1
         assert "Two interrupts received" not in output
 
-        left = objects(cloud, backend)
-        assert set(left) == {"demo.tfstate"}, "the lock is released"
-        assert addresses(left["demo.tfstate"]) == {"terraform_data.a", "terraform_data.slow"}
+        remaining = objects(cloud, backend)
+        assert set(remaining) == {"demo.tfstate"}, "the lock is released"
+        assert addresses(remaining["demo.tfstate"]) == {"terraform_data.a", "terraform_data.slow"}
 
         (workspace.stack / "main.tf").write_text(ONE)
         again = workspace.plan()
@@ -206,11 +206,11 @@ class TestInterruption:
             os.killpg(running.pid, signal.SIGINT)
             wait_for(cloud.gate.arrived.is_set, "the state on its way")
             os.killpg(running.pid, signal.SIGINT)
-            said, _ = running.communicate(timeout=HANG_SECONDS)
+            stdout, _ = running.communicate(timeout=HANG_SECONDS)
         assert running.returncode == 130
         assert "Two interrupts received" in (workspace.directory / "apply.log").read_text()
-        assert "stopping Terraform immediately" in said
-        assert "was forced to stop; operations in progress may be missing from the state" in said
+        assert "stopping Terraform immediately" in stdout
+        assert "was forced to stop; operations in progress may be missing from the state" in stdout
         with pytest.raises(StateError, match="locked"):
             workspace.plan()
 
@@ -221,9 +221,9 @@ class TestInterruption:
         running = apply_elsewhere(workspace, cloud, backend)
         wait_for(has(log(workspace, running), "provision_start"), "the slow resource")
         running.terminate()
-        said, _ = running.communicate(timeout=HANG_SECONDS)
+        stdout, _ = running.communicate(timeout=HANG_SECONDS)
         assert running.returncode == 130
-        assert "stopped gracefully" in said
+        assert "stopped gracefully" in stdout
         assert "terraform_data.a" in addresses(objects(cloud, backend)["demo.tfstate"])
 
     def test_a_killed_toolkit_leaves_terraform_to_finish(
@@ -235,7 +235,7 @@ class TestInterruption:
         wait_for(has(output, "provision_start"), "the slow resource")
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
-        (workspace.project.root / "pipe").write_text("go on\n")
+        (workspace.project.root / "pipe").write_text("continue\n")
         wait_for(has(output, "change_summary"), "Terraform's own end")
         wait_for(lambda: set(objects(cloud, backend)) == {"demo.tfstate"}, "the lock's release")
         assert not workspace.plan().has_changes
@@ -249,17 +249,17 @@ class TestStateThatCannotBeStored:
         running = apply_elsewhere(workspace, cloud, backend)
         wait_for(has(log(workspace, running), "provision_start"), "the slow resource")
         self.delete_bucket(cloud, backend)
-        (workspace.project.root / "pipe").write_text("go on\n")
-        told, _ = running.communicate(timeout=HANG_SECONDS)
+        (workspace.project.root / "pipe").write_text("continue\n")
+        stdout, _ = running.communicate(timeout=HANG_SECONDS)
 
         assert running.returncode == 5
         assert not (workspace.stack / "errored.tfstate").exists()
         (saved,) = workspace.directory.glob("errored-*.tfstate")
         assert addresses(json.loads(saved.read_text())) >= {"terraform_data.a", "terraform_data.slow"}
-        assert str(workspace.project.relative(saved)) in told
+        assert str(workspace.project.relative(saved)) in stdout
 
         cloud.client("s3").create_bucket(Bucket=setting(backend, "bucket"))
-        command = told.rpartition("is reachable, run: ")[2].strip()
+        command = stdout.rpartition("is reachable, run: ")[2].strip()
         environment = {**os.environ, **cloud.environment}
         subprocess.run(command, shell=True, check=True, cwd=workspace.project.root, env=environment)  # noqa: S602
         assert not workspace.plan().has_changes
@@ -267,8 +267,8 @@ class TestStateThatCannotBeStored:
     @staticmethod
     def delete_bucket(cloud: Any, backend: Path) -> None:
         s3, bucket = cloud.client("s3"), setting(backend, "bucket")
-        for each in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
-            s3.delete_object(Bucket=bucket, Key=each["Key"])
+        for item in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+            s3.delete_object(Bucket=bucket, Key=item["Key"])
         s3.delete_bucket(Bucket=bucket)
 
 

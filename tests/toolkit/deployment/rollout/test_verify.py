@@ -34,7 +34,7 @@ def well(hosting: Hosting, engine: Engine) -> DeployedModel:
 
 
 @pytest.fixture(scope="module")
-def taken_back(hosting: Hosting, engine: Engine) -> tuple[DeployedModel, str]:
+def rolled_back(hosting: Hosting, engine: Engine) -> tuple[DeployedModel, str]:
     """A model whose update SageMaker rolled back, and its restored configuration."""
     old = hosting.configuration(container=engine.container, **PATIENT)
     endpoint = hosting.endpoint(old)
@@ -174,9 +174,9 @@ def test_a_variant_that_fails_to_start_is_named_with_its_log(
 
 
 def test_a_reason_counts_if_this_apply_changed_the_endpoint(
-    environment: Opened, taken_back: tuple[DeployedModel, str]
+    environment: Opened, rolled_back: tuple[DeployedModel, str]
 ) -> None:
-    model, old = taken_back
+    model, old = rolled_back
     reverted = replace(model, endpoint_config_name=old)
     verify.endpoints(environment.context, outputs({"m": reverted}), touching())
     assert "reports a failed update" in refused(environment, touching(reverted), m=reverted).message
@@ -190,9 +190,9 @@ def test_other_variants_and_a_missing_endpoint(environment: Opened, well: Deploy
 
 
 def test_several_are_all_reported(
-    environment: Opened, well: DeployedModel, taken_back: tuple[DeployedModel, str], failed: DeployedModel
+    environment: Opened, well: DeployedModel, rolled_back: tuple[DeployedModel, str], failed: DeployedModel
 ) -> None:
-    back, old = taken_back
+    back, old = rolled_back
     told = str(refused(environment, touching(back, failed), a=back, b=well, c=failed))
     assert "2 endpoints do not serve what was planned" in told
     assert f"models.a: endpoint {back.endpoint_name} was rolled back" in told

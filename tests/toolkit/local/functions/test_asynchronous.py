@@ -58,11 +58,11 @@ def test_a_failed_function_is_retried(
     cloud: CloudProcess, tmp_path: Path, name: str, settings: list[dict[str, int]], expected: int
 ) -> None:
     cloud.create_function(name, {"app.py": FAILING})
-    for each in settings:
-        cloud.functions.put_function_event_invoke_config(FunctionName=name, **each)
-    request_id = send(cloud, name, tmp_path / "seen")
+    for setting in settings:
+        cloud.functions.put_function_event_invoke_config(FunctionName=name, **setting)
+    request_id = send(cloud, name, tmp_path / "attempts")
     wait_for(lambda: dropped(cloud, name) == 1, "the last attempt")
-    assert attempts(tmp_path / "seen") == [request_id] * expected
+    assert attempts(tmp_path / "attempts") == [request_id] * expected
     assert cloud.statistic("AWS/Lambda", "AsyncEventsReceived", "Sum", FunctionName=name) == 1
 
 
@@ -75,34 +75,34 @@ def test_event_invoke_settings_are_updated_one_by_one(cloud: CloudProcess) -> No
 
 
 def test_retries_run_fixed_code(cloud: CloudProcess, tmp_path: Path) -> None:
-    mended = {"ZipFile": zipped({"app.py": WORKING.replace("\\n", " mended\\n")})}
+    fixed = {"ZipFile": zipped({"app.py": WORKING.replace("\\n", " fixed\\n")})}
     # It fixes itself after its first failure, so that no wait is too short.
-    mending = FAILING.replace(
+    fixing = FAILING.replace(
         "    raise",
         "    import boto3\n"
-        f"    code = {mended!r}\n"
+        f"    code = {fixed!r}\n"
         "    boto3.client('lambda').update_function_code(FunctionName=context.function_name, **code)\n"
         "    raise",
     )
-    cloud.create_function("mended", {"app.py": mending}, Timeout=60)
-    request_id = send(cloud, "mended", tmp_path / "seen")
-    wait_for(lambda: len(attempts(tmp_path / "seen")) == 2, "the second attempt")
-    assert attempts(tmp_path / "seen") == [request_id, f"{request_id} mended"]
-    assert dropped(cloud, "mended") is None
+    cloud.create_function("fixed", {"app.py": fixing}, Timeout=60)
+    request_id = send(cloud, "fixed", tmp_path / "attempts")
+    wait_for(lambda: len(attempts(tmp_path / "attempts")) == 2, "the second attempt")
+    assert attempts(tmp_path / "attempts") == [request_id, f"{request_id} fixed"]
+    assert dropped(cloud, "fixed") is None
 
 
 def test_a_throttled_event_waits_for_capacity(cloud: CloudProcess, tmp_path: Path) -> None:
     cloud.create_function("full", {"app.py": WORKING})
     concurrency: dict[str, Any] = {"FunctionName": "full", "ReservedConcurrentExecutions": 0}
     cloud.functions.put_function_concurrency(**concurrency)
-    request_id = send(cloud, "full", tmp_path / "seen")
+    request_id = send(cloud, "full", tmp_path / "attempts")
 
     def throttles() -> float:
         return cloud.statistic("AWS/Lambda", "Throttles", "Sum", FunctionName="full") or 0
 
     # More attempts than a failed function gets.
     wait_for(lambda: throttles() > 3, "four refusals")
-    assert attempts(tmp_path / "seen") == []
+    assert attempts(tmp_path / "attempts") == []
     cloud.functions.delete_function_concurrency(FunctionName="full")
-    wait_for(lambda: attempts(tmp_path / "seen"), "the invocation")
-    assert attempts(tmp_path / "seen") == [request_id]
+    wait_for(lambda: attempts(tmp_path / "attempts"), "the invocation")
+    assert attempts(tmp_path / "attempts") == [request_id]

@@ -156,13 +156,13 @@ def test_irrelevant_bodies_are_not_buffered(capture):
         return {"type": "http.request", "body": b"x", "more_body": len(events) < 5}
 
     async def send(_):
-        events.append("answer")
+        events.append("response")
 
     scope, _ = capture("s3", "put_object", Bucket="b", Key="k", Body=b"")
     local = [(n, v.replace(b"AKIAEXAMPLE", b"local")) for n, v in scope["headers"]]
     asyncio.run(EnforceIamMiddleware(application, enforcement)({**scope, "headers": local}, receive, send))
 
-    assert events == ["application", "receive", "receive", "receive", "receive", "answer"]
+    assert events == ["application", "receive", "receive", "receive", "receive", "response"]
 
 
 def test_nothing_is_denied_or_logged_unless_enforced(cloud):
