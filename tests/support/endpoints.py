@@ -167,8 +167,8 @@ def what(planned: Planned) -> dict[str, str]:
 
 def only(planned: Planned, name: str) -> Planned:
     """Return the part of a plan that concerns one endpoint."""
-    told = {
+    changes = {
         kind: [each for each in planned.content.get(kind, []) if f'["{name}"].' in each["address"]]
         for kind in ("resource_changes", "resource_drift")
     }
-    return Planned({**planned.content, **told})
+    return Planned({**planned.content, **changes})

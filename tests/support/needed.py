@@ -19,25 +19,25 @@ Needed = dict[str, dict[str, list[str]]]
 
 def superfluous(deployers: Deployers, name: str) -> list[str]:
     """Return the parts of a policy whose removal denies none of its holders' requests."""
-    found = proof.superfluous(
-        name, deployers.document(name), beside(deployers, name), _asked(deployers, name)
-    )
-    return [str(part) for part in found]
+    decisions = _decisions(deployers, name)
+    parts = proof.superfluous(name, deployers.document(name), combined_policies(deployers, name), decisions)
+    return [str(part) for part in parts]
 
 
-def beside(deployers: Deployers, name: str) -> list[Document]:
+def combined_policies(deployers: Deployers, name: str) -> list[Document]:
     """Return the policies combined with a policy: an operator is also a viewer."""
     return [deployers.document("viewer")] if name == "operator" else []
 
 
 def commands_by_statement(deployers: Deployers, name: str) -> dict[str, list[str]]:
     """Return the commands that need each statement of a policy."""
-    found: dict[str, list[str]] = {}
-    asked = _asked(deployers, name)
+    commands: dict[str, list[str]] = {}
+    decisions = _decisions(deployers, name)
     for statement in deployers.document(name)["Statement"]:
         alone = {"Version": "2012-10-17", "Statement": [statement]}
-        found[statement["Sid"]] = sorted({each.command for each in asked if proof.allows([alone], each)})
-    return found
+        needing = {decision.command for decision in decisions if proof.allows([alone], decision)}
+        commands[statement["Sid"]] = sorted(needing)
+    return commands
 
 
 def stored(file: Path = FILE) -> Needed:
@@ -45,11 +45,11 @@ def stored(file: Path = FILE) -> Needed:
     return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
-def _asked(deployers: Deployers, name: str) -> list[Decision]:
+def _decisions(deployers: Deployers, name: str) -> list[Decision]:
     holder = next(holder for holder, held in HOLDERS.items() if held[-1] == name or name in held)
     holder = "viewer" if name == "viewer" else holder
     return [
-        each
-        for each in deployers.decisions
-        if each.holder == holder and each.principal.endswith(f":user/{holder}")
+        decision
+        for decision in deployers.decisions
+        if decision.holder == holder and decision.principal.endswith(f":user/{holder}")
     ]

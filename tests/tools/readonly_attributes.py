@@ -57,8 +57,8 @@ def _schemas(rig: Rig) -> dict[str, Any]:
     workspace = rig.workspace(folder, {})
     environment = os.environ | {"TF_DATA_DIR": str(workspace.data_directory)}
     command = [*rig.program.argv, "providers", "schema", "-json"]
-    told = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True).stdout
-    (provider,) = json.loads(told)["provider_schemas"].values()
+    schemas = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True).stdout
+    (provider,) = json.loads(schemas)["provider_schemas"].values()
     return dict(provider["resource_schemas"])
 
 

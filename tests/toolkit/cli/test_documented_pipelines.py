@@ -44,10 +44,10 @@ COMMANDS = sorted({line for block in BLOCKS for line in scripts(block)})
 @pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith(".venv/bin/toolkit ")])
 def test_commands_and_their_options_exist(line: str) -> None:
     words = shlex.split(line.partition(" >>")[0])
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "toolkit", words[1], "--help"], capture_output=True, text=True, check=True
     )
-    known = set(re.findall(r"--[a-z-]+", told.stdout))
+    known = set(re.findall(r"--[a-z-]+", result.stdout))
     assert {word for word in words if word.startswith("--")} <= known
 
 

@@ -20,10 +20,10 @@ def test_of_a_stage_it_is_told_when_it_was_changed(account: AwsAccess) -> None:
     deployment = apis.create_deployment(restApiId=api)["id"]
     apis.create_stage(restApiId=api, stageName="live", deploymentId=deployment)
     other = [{"op": "replace", "path": "/description", "value": "a"}]
-    told = apis.update_stage(restApiId=api, stageName="live", patchOperations=other)["lastUpdatedDate"]
+    updated_at = apis.update_stage(restApiId=api, stageName="live", patchOperations=other)["lastUpdatedDate"]
     values = {"rest_api_id": api, "stage_name": "live"}
     address = "module.api.aws_api_gateway_stage.this[0]"
     changed = change_of(resource(address, "update", values, {**values, "description": "a"}))
     modified_at = drift._modified_at(account, changed)
     assert modified_at is not None
-    assert datetime.fromisoformat(modified_at) == told
+    assert datetime.fromisoformat(modified_at) == updated_at

@@ -38,7 +38,7 @@ def error(summary: str, detail: str = "", **more: object) -> Diagnostic:
     return Diagnostic("error", summary, detail, **more)  # type: ignore[arg-type]
 
 
-def told(*diagnostics: Diagnostic, plain: tuple[str, ...] = ()) -> Exception:
+def apply_error(*diagnostics: Diagnostic, plain: tuple[str, ...] = ()) -> Exception:
     return error_for("apply", diagnostics, plain, Here(), "build/apply.log")
 
 
@@ -68,17 +68,17 @@ def test_sdk_noise_is_removed_and_paragraphs_kept(text: str, short: list[str]) -
 
 
 def test_a_single_error_becomes_the_message() -> None:
-    found = told(error("Bad value", "Must be\nsmall.", address="aws_x.y", file="main.tf", line=7))
-    assert isinstance(found, TerraformError)
-    assert str(found) == "stack/main.tf:7 (aws_x.y): Bad value\n  Must be small."
+    raised = apply_error(error("Bad value", "Must be\nsmall.", address="aws_x.y", file="main.tf", line=7))
+    assert isinstance(raised, TerraformError)
+    assert str(raised) == "stack/main.tf:7 (aws_x.y): Bad value\n  Must be small."
 
 
 def test_several_errors_are_listed_once_without_preamble() -> None:
     same = error("Bad value", file="main.tf", line=7)
-    found = told(
+    raised = apply_error(
         same, error("Terraform encountered problems during initialisation, …"), same, error("Worse", "Much.")
     )
-    assert str(found).splitlines() == [
+    assert str(raised).splitlines() == [
         "terraform apply reported 2 errors",
         "  stack/main.tf:7: Bad value",
         "  Worse",
@@ -87,43 +87,47 @@ def test_several_errors_are_listed_once_without_preamble() -> None:
 
 
 def test_the_resource_is_named_from_the_code_without_an_address() -> None:
-    found = Diagnostic.from_json(
+    diagnostic = Diagnostic.from_json(
         {"severity": "error", "summary": "Bad", "snippet": {"context": 'resource "aws_x" "y"'}, "range": None}
     )
-    assert found.address == "aws_x.y"
+    assert diagnostic.address == "aws_x.y"
 
 
 def test_a_crash_without_diagnostics_shows_the_end_of_the_log() -> None:
-    found = told(plain=tuple(f"line {number}" for number in range(50)))
-    assert "line 49" in str(found) and "line 3\n" not in str(found)
-    assert "build/apply.log" in str(found)
+    raised = apply_error(plain=tuple(f"line {number}" for number in range(50)))
+    assert "line 49" in str(raised) and "line 3\n" not in str(raised)
+    assert "build/apply.log" in str(raised)
 
 
 def test_a_held_lock_names_holder_and_time() -> None:
-    found = told(error("Error acquiring the state lock", LOCKED))
-    assert isinstance(found, StateError)
-    assert found.message == "the state is locked by ana@build-17 since 2026-11-22 10:00:00 UTC (apply)"
-    assert found.where == "llm-state/dev/inference.tfstate"
-    assert "terraform force-unlock 6c1ce0d6-9d26-0a4b-7f0d-7b1f2f1d2c3e" in str(found.remedy)
+    raised = apply_error(error("Error acquiring the state lock", LOCKED))
+    assert isinstance(raised, StateError)
+    assert raised.message == "the state is locked by ana@build-17 since 2026-11-22 10:00:00 UTC (apply)"
+    assert raised.where == "llm-state/dev/inference.tfstate"
+    assert "terraform force-unlock 6c1ce0d6-9d26-0a4b-7f0d-7b1f2f1d2c3e" in str(raised.remedy)
 
 
 def test_a_race_for_the_lock_suggests_a_retry() -> None:
-    found = told(error("Error acquiring the state lock", "Error message: api error PreconditionFailed: no"))
-    assert isinstance(found, StateError) and str(found.remedy).startswith("run the command again")
+    raised = apply_error(
+        error("Error acquiring the state lock", "Error message: api error PreconditionFailed: no")
+    )
+    assert isinstance(raised, StateError) and str(raised.remedy).startswith("run the command again")
 
 
 def test_a_lock_failure_without_holder_is_an_ordinary_error() -> None:
-    found = told(error("Error acquiring the state lock", "Error message: api error AccessDenied: not you"))
-    assert isinstance(found, TerraformError) and "AccessDenied" in str(found)
+    raised = apply_error(
+        error("Error acquiring the state lock", "Error message: api error AccessDenied: not you")
+    )
+    assert isinstance(raised, TerraformError) and "AccessDenied" in str(raised)
 
 
 def test_a_denied_lock_has_its_own_error() -> None:
     detail = (
         "Error message: operation error S3: PutObject, api error AccessDenied: User: ann is not authorized"
     )
-    assert isinstance(told(error("Error acquiring the state lock", detail)), LockDeniedError)
+    assert isinstance(apply_error(error("Error acquiring the state lock", detail)), LockDeniedError)
 
 
 @pytest.mark.parametrize("summary", ["Saved plan is stale", "Saved plan does not match the given state"])
 def test_a_stale_plan(summary: str) -> None:
-    assert isinstance(told(error(summary)), StateError)
+    assert isinstance(apply_error(error(summary)), StateError)

@@ -148,8 +148,8 @@ def test_a_missing_provider_is_an_error_that_lists_sources(
     workspace = stack(NEEDS_AWS.replace('"hashicorp/aws"', '"hashicorp/aws", version = ">= 5"'))
     with pytest.raises(TerraformError) as caught:
         workspace.init()
-    told = str(caught.value)
-    assert "cannot install a provider" in told and caught.value.exit_code == 5
+    message = str(caught.value)
+    assert "cannot install a provider" in message and caught.value.exit_code == 5
     for place in (
         f"{workspace.stack}/terraform.d/plugins (implied mirror directory): does not exist",
         f"{no_add_ons}/stale (add-on directory): {AWS} 4.0.0"
@@ -159,7 +159,7 @@ def test_a_missing_provider_is_an_error_that_lists_sources(
         "TOOLKIT_PROVIDER_MIRROR",
         "terraform providers mirror",
     ):
-        assert place in told
+        assert place in message
 
 
 def test_an_empty_configured_mirror_lists_every_source_searched(

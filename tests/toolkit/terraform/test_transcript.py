@@ -54,11 +54,11 @@ def test_plan_messages() -> None:
 
 
 def test_outputs_are_used_only_if_complete() -> None:
-    told, withheld = Transcript(), Transcript()
+    complete, withheld = Transcript(), Transcript()
     open_one = {"sensitive": False, "value": [1]}
-    told.feed(json.dumps({"type": "outputs", "outputs": {"a": open_one}}))
+    complete.feed(json.dumps({"type": "outputs", "outputs": {"a": open_one}}))
     withheld.feed(json.dumps({"type": "outputs", "outputs": {"a": open_one, "b": {"sensitive": True}}}))
-    assert told.outputs == {"a": [1]}
+    assert complete.outputs == {"a": [1]}
     assert withheld.outputs is None
 
 

@@ -131,18 +131,20 @@ def test_a_rollback_is_reported_with_reason_alarm_and_log(
     assert error.remedy is not None
     assert error.remedy.startswith("correct terraform/environments/x.yaml and apply again")
     assert f"rolled back by SageMaker: it is on {old}, not on the planned {new}" in error.message
-    told = str(error)
-    assert f"reason: The deployment was rolled back because an alarm is in the ALARM state: {alarm}" in told
+    message = str(error)
+    assert (
+        f"reason: The deployment was rolled back because an alarm is in the ALARM state: {alarm}" in message
+    )
     fired = r"\(Invocation5XXErrors, threshold 0.05\) fired at \d\d:\d\d:\d\d UTC: Threshold Crossed"
-    assert re.search(f"alarm {alarm} {fired}", told)
-    assert f"serves now: {old}" in told
-    assert "the new containers' last log lines:" in told
-    assert f"relaying to {other.url}" in told
-    assert f"relaying to {engine.url}" not in told
+    assert re.search(f"alarm {alarm} {fired}", message)
+    assert f"serves now: {old}" in message
+    assert "the new containers' last log lines:" in message
+    assert f"relaying to {other.url}" in message
+    assert f"relaying to {engine.url}" not in message
 
     # An alarm that fired before the apply does not count, unless it is still firing.
-    told = str(refused(environment, touching(planned, since=later(account)), m=planned))
-    assert f"alarm {alarm} (" not in told
+    message = str(refused(environment, touching(planned, since=later(account)), m=planned))
+    assert f"alarm {alarm} (" not in message
     hosting.aws("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="by hand")
     assert "UTC: by hand" in str(refused(environment, touching(), m=planned))
 
@@ -158,8 +160,8 @@ def test_a_variant_that_fails_to_start_is_named_with_its_log(
     environment: Opened, hosting: Hosting, engine: Engine
 ) -> None:
     good = hosting.configuration(container=engine.container, VariantName="good", **PATIENT)
-    nowhere = {"Environment": {"OPENAI_BASE_URL": "http://192.0.2.1/v1"}}
-    bad = hosting.configuration(container=nowhere, VariantName="bad")
+    unreachable = {"Environment": {"OPENAI_BASE_URL": "http://192.0.2.1/v1"}}
+    bad = hosting.configuration(container=unreachable, VariantName="bad")
     describe = hosting.sagemaker.describe_endpoint_config
     variants = [describe(EndpointConfigName=name)["ProductionVariants"][0] for name in (good, bad)]
     hosting.sagemaker.create_endpoint_config(EndpointConfigName="good-and-bad", ProductionVariants=variants)
@@ -168,9 +170,9 @@ def test_a_variant_that_fails_to_start_is_named_with_its_log(
     error = refused(environment, touching(planned), m=planned)
     assert f"endpoint {endpoint} is Failed" in error.message
     assert "serves now: nothing" in error.details
-    told = str(error)
-    assert "reason: The primary container for production variant bad did not pass the ping" in told
-    assert "invalid OPENAI_BASE_URL: 192.0.2.1 is not this machine" in told
+    message = str(error)
+    assert "reason: The primary container for production variant bad did not pass the ping" in message
+    assert "invalid OPENAI_BASE_URL: 192.0.2.1 is not this machine" in message
 
 
 def test_a_reason_counts_if_this_apply_changed_the_endpoint(
@@ -193,12 +195,12 @@ def test_several_are_all_reported(
     environment: Opened, well: DeployedModel, rolled_back: tuple[DeployedModel, str], failed: DeployedModel
 ) -> None:
     back, old = rolled_back
-    told = str(refused(environment, touching(back, failed), a=back, b=well, c=failed))
-    assert "2 endpoints do not serve what was planned" in told
-    assert f"models.a: endpoint {back.endpoint_name} was rolled back" in told
-    assert f"  serves now: {old}" in told
-    assert f"models.c: endpoint {failed.endpoint_name} is Failed" in told
-    assert "models.b" not in told
+    message = str(refused(environment, touching(back, failed), a=back, b=well, c=failed))
+    assert "2 endpoints do not serve what was planned" in message
+    assert f"models.a: endpoint {back.endpoint_name} was rolled back" in message
+    assert f"  serves now: {old}" in message
+    assert f"models.c: endpoint {failed.endpoint_name} is Failed" in message
+    assert "models.b" not in message
 
 
 def test_only_endpoints_that_terraform_names_are_blamed(

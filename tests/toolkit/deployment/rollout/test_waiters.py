@@ -64,14 +64,14 @@ def test_what_moves_is_waited_for_with_a_line_for_each_change(
         finish.wait(HANG_SECONDS)
         answer(handler, 200, b"{}")
 
-    def course(told: Mapping[str, Any]) -> None:
+    def course(endpoint: Mapping[str, Any]) -> None:
         """Run a step after each reported stage; the new fleet stops after its response."""
-        if told["EndpointStatus"] == "RollingBack":
+        if endpoint["EndpointStatus"] == "RollingBack":
             finish.set()
-        elif "Baking" in json.dumps(told.get("PendingDeploymentSummary"), default=str):
+        elif "Baking" in json.dumps(endpoint.get("PendingDeploymentSummary"), default=str):
             eventually(lambda: bool(other.requests))
             alarm.set_off()
-        elif told["EndpointStatus"] == "Updating":
+        elif endpoint["EndpointStatus"] == "Updating":
             other.healthy = True
 
     other.healthy, other.behaviour = False, slow
@@ -89,7 +89,7 @@ def test_what_moves_is_waited_for_with_a_line_for_each_change(
         },
     )
     with load(hosting.aws, name), heard(environment.context.access) as asked:
-        asked.then = lambda told: course(told) if told["EndpointName"] == name else None
+        asked.then = lambda endpoint: course(endpoint) if endpoint["EndpointName"] == name else None
         found = wait_until_stable(environment.context, [still, name])
     assert found[name]["EndpointStatus"] == "InService"
     assert found[name]["EndpointConfigName"] == configuration

@@ -42,8 +42,10 @@ def test_stages_have_creation_and_update_dates(api: Any) -> None:
     def changed() -> datetime:
         """The date of an update that happens now; AWS has whole seconds."""
         operation = {"op": "replace", "path": "/description", "value": "other"}
-        told: datetime = api.client.update_stage(**where, patchOperations=[operation])["lastUpdatedDate"]
-        return told
+        updated_at: datetime = api.client.update_stage(**where, patchOperations=[operation])[
+            "lastUpdatedDate"
+        ]
+        return updated_at
 
     wait_for(lambda: changed() > made["lastUpdatedDate"], "a second to pass")
     now = api.client.get_stage(**where)
