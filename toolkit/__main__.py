@@ -36,14 +36,14 @@ def _configure_stdio() -> None:
 
 
 def _exit_with_error(error: Exception) -> None:
-    known = error if isinstance(error, ToolkitError) else _explain(error)
-    if known is None:
+    explained = error if isinstance(error, ToolkitError) else _explain(error)
+    if explained is None:
         # A bug: a report needs the whole traceback.
         raise error
-    print(f"error: {known}", file=sys.stderr)  # noqa: T201 - there may be no console
+    print(f"error: {explained}", file=sys.stderr)  # noqa: T201 - there may be no console
     if os.environ.get("TOOLKIT_TRACEBACK"):
         raise error
-    sys.exit(known.exit_code)
+    sys.exit(explained.exit_code)
 
 
 def _explain(error: Exception) -> ToolkitError | None:

@@ -1,4 +1,4 @@
-"""The one family of errors that reach a user, each with the exit code a pipeline can act on."""
+"""Errors for the user, each with an exit code that a pipeline can act on."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 
 class ToolkitError(Exception):
-    """Something the user can act on; the command line prints it without a traceback.
+    """An error that the user can act on; the command line prints it without a traceback.
 
     Args:
         message: what is wrong, in one sentence.
-        where: the file and line, resource or address it is about.
+        where: the file and line, resource or address with the problem.
         remedy: what to do about it.
         details: further lines to show as they are (Terraform's diagnostics, log lines).
     """
@@ -46,7 +46,7 @@ class InputError(ToolkitError):
 
 
 class PolicyViolationError(ToolkitError):
-    """A policy forbids what was about to happen; nothing was changed."""
+    """A policy forbids the change; nothing was changed."""
 
     exit_code = 3
 
@@ -64,13 +64,13 @@ class TerraformError(ToolkitError):
 
 
 class RolloutError(ToolkitError):
-    """Terraform finished, but SageMaker does not serve what was planned."""
+    """Terraform finished, but SageMaker does not serve the planned configuration."""
 
     exit_code = 6
 
 
 class SmokeTestError(ToolkitError):
-    """The deployment does not answer as it should."""
+    """The deployment failed the smoke test."""
 
     exit_code = 7
 
@@ -92,12 +92,12 @@ class StalePlanError(StateError):
 
     Args:
         where: the plan file.
-        details: what has changed.
+        details: the inputs that have changed.
     """
 
     def __init__(self, *, where: str | None = None, details: Sequence[str] = ()) -> None:
         super().__init__(
-            "the plan is stale: what it was created from has changed",
+            "the plan is stale: its inputs have changed",
             where=where,
             details=details,
             remedy="plan again, then apply that plan",
@@ -105,6 +105,6 @@ class StalePlanError(StateError):
 
 
 class InterruptedByUserError(ToolkitError):
-    """Ctrl-C, after everything in progress was brought to a safe end."""
+    """Ctrl-C, after operations in progress have ended safely."""
 
     exit_code = 130

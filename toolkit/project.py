@@ -30,13 +30,14 @@ class Project:
         Raises:
             InputError: there is no project.
         """
-        named = os.environ.get("TOOLKIT_PROJECT")
-        begin = Path(named or start or _working_directory()).resolve()
-        for directory in [begin] if named else [begin, *begin.parents]:
+        configured = os.environ.get("TOOLKIT_PROJECT")
+        first = Path(configured or start or _working_directory()).resolve()
+        for directory in [first] if configured else [first, *first.parents]:
             if (directory / ENVIRONMENTS).is_dir():
                 return cls(directory)
+        parents = "" if configured else " or the folders above it"
         raise InputError(
-            f"no project here: no {ENVIRONMENTS}/ in {begin}{'' if named else ' and the folders above it'}",
+            f"cannot find a project: no {ENVIRONMENTS}/ in {first}{parents}",
             remedy="run the command inside a clone of the repository, or set TOOLKIT_PROJECT to one",
         )
 
@@ -93,9 +94,9 @@ def cache_dir() -> Path:
     Raises:
         InputError: it names an unknown user's home, or there is no default.
     """
-    named = os.environ.get("TOOLKIT_CACHE_DIR")
-    if named:
-        return _expanded(named).resolve()
+    configured = os.environ.get("TOOLKIT_CACHE_DIR")
+    if configured:
+        return _expand(configured).resolve()
     if home_dir() is None and not os.environ.get("XDG_CACHE_HOME"):
         raise InputError(
             "cannot choose a cache folder: you have no home directory",
@@ -106,12 +107,12 @@ def cache_dir() -> Path:
     return Path(platformdirs.user_cache_dir("sagemaker-llm-toolkit"))
 
 
-def _expanded(named: str) -> Path:
+def _expand(folder: str) -> Path:
     try:
-        return Path(named).expanduser()
+        return Path(folder).expanduser()
     except RuntimeError:
         raise InputError(
-            f"cannot expand TOOLKIT_CACHE_DIR {named!r}: no such user", remedy="set it to an absolute path"
+            f"cannot expand TOOLKIT_CACHE_DIR {folder!r}: no such user", remedy="set it to an absolute path"
         ) from None
 
 

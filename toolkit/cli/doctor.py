@@ -13,11 +13,11 @@ from toolkit.cli.options import Json
 
 def doctor(
     env: Annotated[
-        str | None, typer.Option("--env", "-e", envvar="TOOLKIT_ENV", help="Also look at this environment.")
+        str | None, typer.Option("--env", "-e", envvar="TOOLKIT_ENV", help="Also check this environment.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Look at this machine: tools, versions, provider, embedded cloud, credentials."""
+    """Check this machine: tools, versions, provider, embedded cloud, credentials."""
     from toolkit import preflight
     from toolkit.console import Console
     from toolkit.errors import PreflightError

@@ -38,18 +38,18 @@ def stage(
     for model in models:
         staged = staging.stage(context.access, model, console)
         manifest = staged.manifest
-        what = f"{_content(manifest)}, in {model.uri}"
+        description = f"{_content(manifest)}, in {model.uri}"
         if staged.uploaded:
-            console.line(f"{model.name} is staged: {what}")
+            console.line(f"{model.name} is staged: {description}")
         else:
             console.line(
-                f"{model.name} was staged already: {what} ({manifest.staged_at}, {manifest.staged_by})"
+                f"{model.name} was staged already: {description} ({manifest.staged_at}, {manifest.staged_by})"
             )
 
 
 @app.command("list")
 def list_models(env: Env, as_json: Json = False) -> None:
-    """List the models of an environment: source, address in the model store, whether all is there."""
+    """List the models of an environment: source, address in the model store, and whether they are staged."""
     from toolkit import staging
     from toolkit.console import Console
     from toolkit.deployment.context import open_context
@@ -81,7 +81,7 @@ def _chosen(context: Context, name: str | None) -> list[StagedModel]:
             where=environment.file,
             remedy=f"it has {', '.join(environment.models)}",
         )
-    located = [staging.locate_one(context.project, environment, place) for place in chosen.values()]
+    located = [staging.locate_one(context.project, environment, variant) for variant in chosen.values()]
     models = [model for model in located if model is not None]
     if not models and name is not None:
         reason = staging.not_staged_reason(next(iter(chosen.values())).source)

@@ -33,7 +33,7 @@ def sync(env: Env, watch: Watch = False) -> None:
     source = context.project.root / "lambda_src"
     console.line(f"watching {context.project.relative(source)}, Ctrl-C to stop")
     for _ in sync.changes(source):
-        with sync.surviving(console):
+        with sync.report_errors(console):
             _run(console, functions)
 
 

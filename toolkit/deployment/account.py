@@ -63,7 +63,7 @@ def ensure(context: Context) -> None:
     fingerprint = _fingerprint(context)
     if marker.is_file() and marker.read_text() == fingerprint:
         return
-    # Commands on other environments of this checkout may be about to do the same.
+    # Commands on other environments of this checkout may bootstrap it at the same time.
     with locks.account(context):
         if _ensure_state_bucket(context):
             # The account is empty, so the plan needs no review; this saves one start of the provider.

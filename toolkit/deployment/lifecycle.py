@@ -72,7 +72,7 @@ class Command:
 
 
 def apply(plan_file: Path | None = None, smoke_test: SmokeTest | None = None) -> Command:
-    """Deploy what the environment file says, or exactly a saved plan."""
+    """Deploy the environment file, or exactly a saved plan."""
     return Command(
         prepare.environment_file if plan_file is None else partial(archive.load, path=plan_file),
         "Apply this to {env} (account {account})?",
@@ -129,7 +129,7 @@ def run(command: Command, env: str, console: Console, consent: Consent, lock_tim
 
 
 def destroy(env: str, console: Console, consent: Consent, lock_timeout: int = 0) -> tuple[Context, int]:
-    """Destroy an environment from any state: the same steps, with nothing left to verify and to record.
+    """Destroy an environment from any state: the same steps, without verification and record.
 
     Returns:
         The environment, and how many resources were deleted.
@@ -249,7 +249,7 @@ def deploy(context: Context, prepared: Prepared, smoke_test: SmokeTest | None = 
 
     Raises:
         TerraformError: Terraform failed.
-        RolloutError: SageMaker does not serve what was planned.
+        RolloutError: SageMaker does not serve the planned configuration.
     """
     staging.upload(context.access, prepared.staged, context.console)
     digest = hashlib.sha256(prepared.plan.path.read_bytes()).hexdigest()
@@ -297,7 +297,7 @@ def _apply(context: Context, prepared: Prepared) -> Rollout:
 def _tear_down(context: Context, prepared: Prepared) -> int:
     # The toolkit owns the keys, not Terraform; access ends before the API does.
     keys.of(context.access, context.environment).revoke_all()
-    # A record is identified by its domain and would outlast it, and AWS deletes no API with a mapping.
+    # DNS records are identified by their domain, and AWS refuses to delete an API with a mapping.
     removed = _remove(context, [orphan for orphan in prepared.orphans if orphan.type in INGRESS])
     if prepared.plan.has_changes:
         with watch.watching(context.access, endpoints_of(context, prepared.plan)) as phases:

@@ -67,7 +67,7 @@ def is_busy(context: Context) -> bool:
         return False
     descriptor = os.open(path, os.O_RDWR)
     try:
-        return not _try(descriptor)
+        return not _try_lock(descriptor)
     finally:
         os.close(descriptor)
 
@@ -129,7 +129,7 @@ def _locked(path: Path, timeout: float, console: Console) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _acquire(descriptor, path, timeout, console)
-        _sign(descriptor)
+        _write_holder(descriptor)
         os.set_inheritable(descriptor, True)
         yield
     finally:
@@ -137,12 +137,12 @@ def _locked(path: Path, timeout: float, console: Console) -> Iterator[None]:
 
 
 def _acquire(descriptor: int, path: Path, timeout: float, console: Console) -> None:
-    if _try(descriptor):
+    if _try_lock(descriptor):
         return
     deadline = time.monotonic() + timeout
     with console.progress(f"waiting for {_holder(path)}"):
         while time.monotonic() < deadline:
-            if _try(descriptor):
+            if _try_lock(descriptor):
                 return
             # flock either polls or waits without a time-out.
             time.sleep(POLL_SECONDS)
@@ -153,7 +153,7 @@ def _acquire(descriptor: int, path: Path, timeout: float, console: Console) -> N
     )
 
 
-def _try(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -161,21 +161,21 @@ def _try(descriptor: int) -> bool:
     return True
 
 
-def _sign(descriptor: int) -> None:
-    note = {
+def _write_holder(descriptor: int) -> None:
+    holder = {
         "pid": os.getpid(),
         "command": " ".join(["toolkit", *sys.argv[1:2]]),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(note).encode(), 0)
+    os.pwrite(descriptor, json.dumps(holder).encode(), 0)
 
 
 def _holder(path: Path) -> str:
     try:
-        note = json.loads(path.read_text(encoding="utf-8"))
-        pid, command, since = int(note["pid"]), note["command"], note["since"]
-    except (OSError, ValueError, KeyError, TypeError):  # locked a moment ago and not signed yet
+        holder = json.loads(path.read_text(encoding="utf-8"))
+        pid, command, since = int(holder["pid"]), holder["command"], holder["since"]
+    except (OSError, ValueError, KeyError, TypeError):  # just locked, and not written yet
         return "another command"
     killed = "" if is_alive(pid) else ", which was killed; its Terraform is still finishing"
     return f"`{command}` (process {pid}) since {since}{killed}"

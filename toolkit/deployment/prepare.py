@@ -36,7 +36,7 @@ class Prepared:
         packages: the Lambda packages that the plan refers to, by file name.
         instance_counts: instances at the time of the plan, by model and variant.
         failed: addresses of Failed endpoints, which the plan replaces.
-        orphans: resources that a destroy removes although the state does not know them.
+        orphans: resources missing in the state that a destroy removes.
     """
 
     workspace: Workspace
@@ -55,16 +55,16 @@ class Prepared:
 
 
 def environment_file(context: Context) -> Prepared:
-    """Plan what the environment file says, with the account stack up to date."""
+    """Plan the environment file, with the account stack up to date."""
     for warning in emulator_limits.warnings(context.environment):
         context.console.warning(warning)
     account.ensure(context)
     descriptions = waiters.wait_until_stable(context, waiters.endpoint_names(context).values())
     repair.warn_failed_rollbacks(context, descriptions)
     counts = waiters.instance_counts(context, descriptions)
-    written = artifacts.write(context)
+    rendered = artifacts.write(context)
     failed = waiters.failed_models(context, descriptions)
-    return plan(context, "apply", RuntimeVariables(counts), written.staged, written.packages, failed)
+    return plan(context, "apply", RuntimeVariables(counts), rendered.staged, rendered.packages, failed)
 
 
 def rollback(context: Context, number: int | None) -> Prepared:
@@ -92,7 +92,7 @@ def pause(context: Context) -> Prepared:
 
 
 def resume(context: Context) -> Prepared:
-    """Plan to bring back the release that was paused.
+    """Plan to deploy the paused release again.
 
     Raises:
         InputError: it is not paused.
@@ -105,17 +105,17 @@ def resume(context: Context) -> Prepared:
 
 
 def destroy(context: Context) -> Prepared:
-    """Plan to destroy the stack, including what its state does not know."""
+    """Plan to destroy the stack, including resources missing in its state."""
     account.ensure(context)
     artifacts.write(context)
-    known = context.state.ids
+    state_ids = context.state.ids
     # SageMaker does not delete an endpoint in progress, and Terraform would not notice.
-    endpoints = {*waiters.endpoint_names(context).values(), *known.get(ENDPOINT, ())}
+    endpoints = {*waiters.endpoint_names(context).values(), *state_ids.get(ENDPOINT, ())}
     waiters.wait_until_stable(context, sorted(endpoints))
     workspace = context.workspace(STACK)
     workspace.init()
     planned = workspace.plan(destroy=True)
-    return Prepared(workspace, planned, "destroy", orphans=cleanup.find(context, known))
+    return Prepared(workspace, planned, "destroy", orphans=cleanup.find(context, state_ids))
 
 
 def plan(  # noqa: PLR0913, PLR0917 - each is a part of the plan

@@ -23,7 +23,7 @@ from toolkit.deployment.outputs import Outputs
 from toolkit.errors import InputError, StateError
 from toolkit.packaging import FUNCTIONS, Package, package_name
 
-# HTTP statuses of a conditional write that lost: the next number is free.
+# HTTP statuses of a conditional write to an existing key: try the next number.
 _TAKEN = (409, 412)
 _NUMBERED = re.compile(r"/(\d+)\.json$", re.ASCII)
 _RESTORE = "restore the object's earlier version; the bucket keeps versions"
@@ -141,7 +141,7 @@ class Releases:
         return numbered
 
     def restore_packages(self, release: Release, directory: Path) -> None:
-        """Write a release's packages into `directory`, unless they are there.
+        """Write a release's packages into `directory`, unless they exist.
 
         Raises:
             StateError: a stored package does not match its record.
@@ -149,7 +149,7 @@ class Releases:
         directory.mkdir(parents=True, exist_ok=True)
         for name, sha256 in release.packages.items():
             key = self._package_key(sha256)
-            # A record is input from outside: its names must not lead out of the folder.
+            # A record is untrusted input: its names must not point outside the folder.
             if name not in (package_name(function, sha256) for function in FUNCTIONS):
                 raise StateError(
                     f"release {release.number} names an unknown package: {name!r}",

@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 ACTIVE_SECONDS = 120.0
 _POLL_SECONDS = 0.1
 # Editors save a file in several steps, and several files in a row.
-_SETTLE_SECONDS = 0.2
+_STABLE_SECONDS = 0.2
 # Changes closer together than this count as one.
 _QUIET_MILLISECONDS = 50
 # Polling interval for file systems without change events, as some network file systems.
-_LOOK_MILLISECONDS = 1000
+_POLL_MILLISECONDS = 1000
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,10 @@ class Synced:
 
     def describe(self) -> str:
         """One line for the terminal."""
-        size = f"{self.package.path.stat().st_size / 1024:.0f} KiB"
-        what = f": {self.difference.describe()}" if self.difference else ""
-        return (
-            f"{self.part}{what} ({size}, sha256 {self.package.sha256[:12]}), active in {self.seconds:.1f} s"
-        )
+        kibibytes = self.package.path.stat().st_size / 1024
+        difference = f": {self.difference.describe()}" if self.difference else ""
+        package = f"({kibibytes:.0f} KiB, sha256 {self.package.sha256[:12]})"
+        return f"{self.part}{difference} {package}, active in {self.seconds:.1f} s"
 
 
 class Sync:
@@ -90,7 +89,7 @@ class Sync:
         self._context = context
         self._watch = watch
         self._functions = outputs.read(context).functions
-        self._done: packaging.Packages | None = None
+        self._deployed: packaging.Packages | None = None
 
     def run(self) -> list[Synced]:
         """Update functions whose code has changed.
@@ -104,10 +103,10 @@ class Sync:
             RolloutError: Lambda could not start the new code.
         """
         project = self._context.project
-        contents = sources.read(project.root / "lambda_src", _SETTLE_SECONDS if self._watch else 0.0)
+        contents = sources.read(project.root / "lambda_src", _STABLE_SECONDS if self._watch else 0.0)
         sources.check_syntax(contents)
         packages = packaging.build(project, self._context.console, contents)
-        if packages == self._done:
+        if packages == self._deployed:
             return []
         environment = self._context.environment
         bucket, key = environment.state_bucket, environment.state_key
@@ -116,7 +115,7 @@ class Sync:
             state_lock.held(self._context.access, bucket, key, "sync"),
         ):
             synced = self._update({"gateway": packages.gateway, "authorizer": packages.authorizer})
-        self._done = packages
+        self._deployed = packages
         return synced
 
     def _update(self, packages: Mapping[str, Package]) -> list[Synced]:
@@ -201,21 +200,21 @@ def changes(directory: Path) -> Iterator[None]:
     Raises:
         KeyboardInterrupt: Ctrl-C.
     """
-    known = fingerprint(directory)
+    previous = fingerprint(directory)
     yield
     for _ in watch(
-        directory, step=_QUIET_MILLISECONDS, rust_timeout=_LOOK_MILLISECONDS, yield_on_timeout=True
+        directory, step=_QUIET_MILLISECONDS, rust_timeout=_POLL_MILLISECONDS, yield_on_timeout=True
     ):
         # Changes before the watcher started send no event, so the files are compared.
-        present = fingerprint(directory)
-        if present != known:
-            known = present
+        current = fingerprint(directory)
+        if current != previous:
+            previous = current
             yield
 
 
 @contextmanager
-def surviving(console: Console) -> Iterator[None]:
-    """Print errors of the block instead of ending the program."""
+def report_errors(console: Console) -> Iterator[None]:
+    """Print errors of the block instead of exiting."""
     try:
         yield
     except ToolkitError as error:
@@ -226,7 +225,7 @@ def surviving(console: Console) -> Iterator[None]:
         # An editor's temporary file; its removal is a change too, so another update follows.
         console.line(f"error: {error.filename} was removed in the meantime")
     except OSError as error:
-        known = os_errors.explain(error)
-        if known is None:
+        explanation = os_errors.explain(error)
+        if explanation is None:
             raise
-        console.line(f"error: {known}")
+        console.line(f"error: {explanation}")

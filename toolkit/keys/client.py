@@ -11,7 +11,7 @@ from toolkit.aws.signing import SignedRequests
 from toolkit.environment import Environment
 from toolkit.keys.store import DEFAULT_KEY, Keys
 
-# SageMaker cuts a non-streaming invocation at 60 s; the API allows more.
+# SageMaker ends a non-streaming invocation at 60 s; the API allows more.
 TIMEOUT_SECONDS = 120.0
 _PROBE_SECONDS = 10.0
 
@@ -28,7 +28,7 @@ def open_api(keys: Keys, environment: Environment, base_url: str) -> httpx.Clien
 
 
 def accepts(access: AwsAccess, base_url: str) -> Callable[[str], bool]:
-    """A function that tells whether the API accepts a key's value now; it invokes no model."""
+    """A function that returns whether the API accepts a key's value now; it invokes no model."""
 
     def probe(value: str) -> bool:
         # An environment may read only one of the headers.

@@ -12,8 +12,8 @@ from toolkit.keys.store import ApiKey, Keys
 
 # API Gateway's servers learn of a new key within a minute or so; each response may come from another server.
 PROPAGATION_SECONDS: Final = 180.0
-_IN_A_ROW: Final = 5
-_BETWEEN_SECONDS: Final = 0.2
+_CONSECUTIVE: Final = 5
+_INTERVAL_SECONDS: Final = 0.2
 
 _pause = threading.Event()
 
@@ -45,13 +45,13 @@ def rotate(keys: Keys, name: str, is_accepted: Callable[[str], bool]) -> ApiKey:
     return new
 
 
-def _wait(accepted: Callable[[], bool], name: str) -> None:
+def _wait(is_accepted: Callable[[], bool], name: str) -> None:
     deadline = time.monotonic() + PROPAGATION_SECONDS
-    in_a_row = 0
-    while (in_a_row := in_a_row + 1 if accepted() else 0) < _IN_A_ROW:
+    accepted_count = 0
+    while (accepted_count := accepted_count + 1 if is_accepted() else 0) < _CONSECUTIVE:
         if time.monotonic() > deadline:
             raise PreflightError(
                 f"the API does not accept the new value of {name} after {PROPAGATION_SECONDS:.0f} s",
                 remedy="check that this machine reaches the API, and try again; the old value is still valid",
             )
-        _pause.wait(_BETWEEN_SECONDS)
+        _pause.wait(_INTERVAL_SECONDS)

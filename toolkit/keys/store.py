@@ -95,7 +95,7 @@ class Keys:
         return sorted(keys, key=lambda key: (key.name, key.old, key.key_id))
 
     def find(self, name: str) -> ApiKey:
-        """The key of a name; its new value while it is rotated.
+        """The key named `name`; during a rotation, the new one.
 
         Raises:
             InputError: there is no key of that name.
@@ -112,7 +112,7 @@ class Keys:
         return self.access.apigateway.get_api_key(apiKey=key.key_id, includeValue=True)["value"]
 
     def show(self, name: str) -> str:
-        """The value of the key named so; the new one during a rotation.
+        """The value of the key named `name`; during a rotation, the new one.
 
         Raises:
             InputError: there is no key of that name.
@@ -204,7 +204,7 @@ class Keys:
         self.access.apigateway.delete_api_key(apiKey=key.key_id)
 
     def revoke(self, name: str) -> None:
-        """Delete the key of a name, and the one it replaced.
+        """Delete the key named `name`, and the one it replaced.
 
         Raises:
             InputError: there is no key of that name.
@@ -290,5 +290,5 @@ def of(access: AwsAccess, environment: Environment, usage_plan_ids: Mapping[str,
 
 
 def new_value(name: str) -> str:
-    """A random value for the key of that name."""
+    """A random value for the key named `name`."""
     return f"sk-{name}-{''.join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))}"

@@ -51,10 +51,10 @@ def build_package(
         InputError: `source` contains no Python.
         PreflightError: pip could not fetch the dependencies.
     """
-    note = directory / f"{source.name}.json"
+    build_record = directory / f"{source.name}.json"
     files = _source_files(source, sources)
     inputs = _digest(files, dependencies.digest if dependencies else "")
-    built = _up_to_date(note, inputs)
+    built = _up_to_date(build_record, inputs)
     if built is not None:
         return built
     if dependencies is not None:
@@ -62,9 +62,9 @@ def build_package(
     directory.mkdir(parents=True, exist_ok=True)
     fresh = directory / f"{source.name}.zip"
     archive.write(fresh, files, executable=frozenset({START_SCRIPT}))
-    package = _package(note, hashlib.sha256(fresh.read_bytes()).hexdigest())
+    package = _package(build_record, hashlib.sha256(fresh.read_bytes()).hexdigest())
     fresh.replace(package.path)
-    note.write_text(json.dumps({"inputs": inputs, "sha256": package.sha256}))
+    build_record.write_text(json.dumps({"inputs": inputs, "sha256": package.sha256}))
     return package
 
 
@@ -74,13 +74,13 @@ def _source_files(source: Path, sources: Mapping[str, bytes]) -> dict[str, bytes
         name: content for name, content in sources.items() if name.startswith(prefix) and name.endswith(".py")
     }
     if not files:
-        raise InputError("no Python source of a Lambda function here", where=str(source))
+        raise InputError("cannot build a Lambda package: no Python source", where=str(source))
     start = sources.get(prefix + START_SCRIPT)
     return files if start is None else {**files, START_SCRIPT: start}
 
 
 def _digest(files: dict[str, bytes], dependencies: str) -> str:
-    # The toolkit's own way of building is an input like any other.
+    # The code that builds a package is one of its inputs.
     digest = hashlib.sha256(Path(__file__).read_bytes() + Path(archive.__file__).read_bytes())
     digest.update(dependencies.encode())
     for name in sorted(files):
@@ -88,12 +88,12 @@ def _digest(files: dict[str, bytes], dependencies: str) -> str:
     return digest.hexdigest()
 
 
-def _package(note: Path, sha256: str) -> Package:
-    return Package(package_file(note.parent, note.stem, sha256), sha256)
+def _package(build_record: Path, sha256: str) -> Package:
+    return Package(package_file(build_record.parent, build_record.stem, sha256), sha256)
 
 
 def package_file(directory: Path, function: str, sha256: str) -> Path:
-    """Where the package of a function with this content is kept."""
+    """Path of a function's package with this content."""
     return directory / package_name(function, sha256)
 
 
@@ -102,12 +102,12 @@ def package_name(function: str, sha256: str) -> str:
     return f"{function}-{sha256[:12]}.zip"
 
 
-def _up_to_date(note: Path, inputs: str) -> Package | None:
-    """The package that `note` describes, if it was built from `inputs` and is unchanged."""
+def _up_to_date(build_record: Path, inputs: str) -> Package | None:
+    """The package that a build record describes, if it was built from `inputs` and is unchanged."""
     try:
-        known = json.loads(note.read_text())
-        package = _package(note, known["sha256"])
+        recorded = json.loads(build_record.read_text())
+        package = _package(build_record, recorded["sha256"])
         sha256 = hashlib.sha256(package.path.read_bytes()).hexdigest()
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    return package if known == {"inputs": inputs, "sha256": sha256} else None
+    return package if recorded == {"inputs": inputs, "sha256": sha256} else None

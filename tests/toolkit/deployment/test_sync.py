@@ -55,7 +55,7 @@ def watched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
         watched.looks += 1
         return fingerprint(directory)
 
-    monkeypatch.setattr(sync, "_LOOK_MILLISECONDS", 20)
+    monkeypatch.setattr(sync, "_POLL_MILLISECONDS", 20)
     monkeypatch.setattr(sync, "fingerprint", counted)
     watched.start()
     wait_for(lambda: watched.count == 1, "the beginning")
@@ -89,21 +89,21 @@ def test_each_change_is_told_and_nothing_else(folder: Path, watched: Watched) ->
 def test_watching_survives_a_vanished_file_and_a_full_disk(tmp_path: Path) -> None:
     said = io.StringIO()
     console = Console(err=said, interactive=False)
-    with sync.surviving(console):
+    with sync.report_errors(console):
         (tmp_path / "gone.py").read_bytes()
-    with sync.surviving(console), Path("/dev/full").open("w") as file:
+    with sync.report_errors(console), Path("/dev/full").open("w") as file:
         file.write("what does not fit")
     gone, full = [line for line in said.getvalue().splitlines() if line.startswith("error: ")]
     assert "gone.py" in gone
     assert "No space left on device" in full
-    with pytest.raises(ConnectionResetError), sync.surviving(console):
+    with pytest.raises(ConnectionResetError), sync.report_errors(console):
         raise ConnectionResetError
 
 
 def test_mistakes_are_told_and_survived() -> None:
     said = io.StringIO()
-    with sync.surviving(Console(err=said, interactive=False)):
+    with sync.report_errors(Console(err=said, interactive=False)):
         raise InputError("no good", where="a.py:1")
     assert said.getvalue() == "error: a.py:1: no good\n"
-    with pytest.raises(ZeroDivisionError), sync.surviving(Console(err=said, interactive=False)):
+    with pytest.raises(ZeroDivisionError), sync.report_errors(Console(err=said, interactive=False)):
         raise ZeroDivisionError

@@ -1,4 +1,4 @@
-"""A saved plan: one file with everything an apply needs, and fingerprints of what it was created from.
+"""A saved plan: one file with everything an apply needs, and fingerprints of its inputs.
 
 It is a zip file. `manifest.json` holds the environment that the plan is for, the state version it starts from
 and the fingerprints; next to it are Terraform's plan, the variables and the Lambda packages. So another
@@ -62,12 +62,12 @@ def save(context: Context, review: Review, path: Path) -> str:
 
 
 def load(context: Context, path: Path) -> Prepared:
-    """Load a saved plan, to be applied exactly as it is.
+    """Load a saved plan to apply it exactly.
 
     Raises:
         InputError: there is no such file.
-        StateError: it is not a plan of `toolkit plan`, or is for another environment.
-        StalePlanError: something that it was created from has changed since.
+        StateError: `toolkit plan` did not create it, or it is for another environment.
+        StalePlanError: its inputs have changed.
     """
     where = context.project.relative(path.absolute())
     manifest, contents = read(path, where)

@@ -1,7 +1,7 @@
 """The members of a saved plan, read as untrusted input.
 
-A plan file passes through a pipeline's artifact store. Nothing in it is believed before its manifest is typed
-and its members are the ones that the format knows.
+A plan file passes through a pipeline's artifact store. It is untrusted until its manifest is validated
+and its members are those of the format.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def read(path: Path, where: str) -> tuple[Manifest, dict[str, bytes]]:
 
     Raises:
         InputError: there is no such file.
-        StateError: it is not a plan of `toolkit plan`, of another version of it, or was changed.
+        StateError: this version of `toolkit plan` did not create it, or it was changed.
     """
     if not path.is_file():
         raise InputError("no such plan file", where=where, remedy="create it with `toolkit plan`")

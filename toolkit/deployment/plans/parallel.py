@@ -47,8 +47,8 @@ class Planned:
     def headline(self) -> str:
         """The result in one line."""
         result = self.data["summary"] if self.data else "no plan"
-        dangers = len(self.data["dangers"]) if self.data else 0
-        danger = f", {dangers} DANGER{'' if dangers == 1 else 'S'}" if dangers else ""
+        destructive = len(self.data["dangers"]) if self.data else 0
+        danger = f", {destructive} DANGER{'' if destructive == 1 else 'S'}" if destructive else ""
         failed = f" (exit {self.exit_code})" if self.exit_code else ""
         return f"{result}{danger}{failed}"
 
@@ -115,10 +115,10 @@ def as_markdown(project: Project, planned: Sequence[Planned]) -> str:
     comment = "\n".join(lines) + "\n"
     for plan in planned:
         file = project.environment_build(plan.environment) / "plan.md"
-        whole = file.read_text(encoding="utf-8") if plan.data else ""
-        short = f"\n`{plan.environment}`: {project.relative(file)} has the rest\n" if whole else ""
-        fits = len(f"{comment}\n{whole}".encode()) <= markdown.LIMIT - 200 * len(planned)
-        comment += f"\n{whole}" if fits else short
+        report = file.read_text(encoding="utf-8") if plan.data else ""
+        short = f"\n`{plan.environment}`: {project.relative(file)} has the rest\n" if report else ""
+        fits = len(f"{comment}\n{report}".encode()) <= markdown.LIMIT - 200 * len(planned)
+        comment += f"\n{report}" if fits else short
     return comment
 
 
@@ -158,7 +158,7 @@ def _plan(project: Project, name: str, lock_timeout: int, board: _Board, running
 
 
 def _error(lines: Sequence[str]) -> str:
-    """The output from the last line on that begins an error."""
+    """The output from the last line that begins an error."""
     starts = [index for index, line in enumerate(lines) if line.startswith(("error:", "Traceback"))]
     return "".join(lines[starts[-1] :] if starts else lines[-5:])
 
@@ -173,18 +173,18 @@ class _Running:
     def __init__(self) -> None:
         self._processes: list[subprocess.Popen[str]] = []
         self._stopped = False
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     def add(self, process: subprocess.Popen[str]) -> None:
         """Register a process."""
-        with self._turn:
+        with self._lock:
             self._processes.append(process)
             if self._stopped:
                 process.terminate()
 
     def stop(self) -> None:
         """Terminate all; a process that received Ctrl-C already ignores it."""
-        with self._turn:
+        with self._lock:
             self._stopped = True
             for process in self._processes:
                 process.terminate()
@@ -196,13 +196,13 @@ class _Board:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._latest: dict[str, str] = {}
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     def post(self, name: str, line: str) -> None:
         """Show a line of an environment."""
         if not line.strip():
             return
-        with self._turn:
+        with self._lock:
             self._latest[name] = line
             self._progress.change(f"{name}: {line}")
             self._progress.update("; ".join(f"{env}: {text}" for env, text in self._latest.items()))

@@ -1,4 +1,4 @@
-"""Find and remove resources that the state does not know or a destroy left behind.
+"""Find and remove resources that are missing in the state or that a destroy left behind.
 
 An interrupted apply creates resources that it cannot record, and the provider mistakes SageMaker's refusal to
 delete an endpoint in progress for success.
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from types_boto3_application_autoscaling.literals import ScalableDimensionType
 
 FUNCTIONS = ("gateway", "authorizer")
-# AWS WAF notices the end of a stage with a delay.
+# AWS WAF notices the deletion of a stage with a delay.
 _WEB_ACL_IN_USE = "WAFAssociatedItemException"
 _WEB_ACL_SECONDS = 300
 
 
-def find(context: Context, known: Mapping[str, frozenset[str]]) -> list[Orphan]:
+def find(context: Context, state_ids: Mapping[str, frozenset[str]]) -> list[Orphan]:
     """Resources under the environment's names and tags, in an order in which they can be removed.
 
     Args:
         context: the environment.
-        known: IDs by type of the resources in the state, which are skipped.
+        state_ids: IDs by type of the resources in the state, which are skipped.
     """
     resources = OwnedResources(context)
     finders = (_scaling, _sagemaker, _alarms, _ingress, _api)
     orphans = [orphan for finder in finders for orphan in finder(context, resources)]
-    return [orphan for orphan in orphans if orphan.id not in known.get(orphan.type, ())]
+    return [orphan for orphan in orphans if orphan.id not in state_ids.get(orphan.type, ())]
 
 
 def _scaling(context: Context, resources: OwnedResources) -> Iterator[Orphan]:

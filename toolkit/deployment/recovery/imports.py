@@ -72,7 +72,7 @@ def untaint(context: Context, workspace: Workspace, plan: Plan) -> bool:
 def find(context: Context, plan: Plan) -> list[Import]:
     """Resources that a plan would create and that exist under this environment's names and tags.
 
-    Makes one look-up per creation, several at a time, and none for a plan without creations.
+    One look-up per creation, several at a time; none for a plan without creations.
     """
     created = [change for change in plan.changes if change.action == "create"]
     resources = OwnedResources(context)

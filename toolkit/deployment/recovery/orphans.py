@@ -69,7 +69,7 @@ class Orphan:
 
 
 class OwnedResources:
-    """Looks up an environment's resources; methods return an import ID, or None if there is nothing of ours.
+    """Looks up an environment's resources; methods return an import ID, or None if it is missing or not ours.
 
     A resource without the stack's tags has another owner: it is left alone, and Terraform reports that the
     name is taken. Log groups need no tags, since services create them.

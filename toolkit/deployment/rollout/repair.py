@@ -1,4 +1,4 @@
-"""Endpoints that Terraform's provider cannot bring to what is planned.
+"""Repair endpoints that Terraform's provider cannot update to the planned configuration.
 
 A rolling update that fails and cannot be rolled back ends as `UpdateRollbackFailed`: instances of both
 configurations serve, under the old configuration's name. If another configuration is planned, Terraform
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def warn_failed_rollbacks(context: Context, descriptions: Mapping[str, Description]) -> None:
-    """Warn about endpoints whose roll-back failed, whatever is planned for them."""
+    """Warn about endpoints whose roll-back failed, even if nothing is planned for them."""
     for name, endpoint in descriptions.items():
         if endpoint["EndpointStatus"] == endpoints.STUCK:
             context.console.warning(
@@ -45,7 +45,7 @@ def reconcile_failed_rollbacks(
 
     Args:
         context: the environment.
-        models: what was planned.
+        models: the planned models.
         rollout: what the apply changed.
 
     Returns:

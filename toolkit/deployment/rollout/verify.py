@@ -1,4 +1,4 @@
-"""Check that SageMaker serves what was planned, and explain it if not.
+"""Check that SageMaker serves the planned configuration, and explain the difference if not.
 
 The provider reports success after SageMaker has rolled a deployment back (terraform-provider-aws #46663,
 #48997). The module's postcondition makes Terraform fail then; SageMaker knows why and what serves now.
@@ -64,7 +64,7 @@ def failed_rollouts(
 
     Args:
         context: the environment.
-        models: what was planned.
+        models: the planned models.
         rollout: what the apply changed.
         message: Terraform's error.
     """
@@ -169,8 +169,8 @@ def log_lines(access: AwsAccess, endpoint: str, since: datetime | None) -> list[
         lines = logs.tail(access, f"/aws/sagemaker/Endpoints/{endpoint}", LOG_LINES, created=since)
     except ClientError as error:
         return [f"cannot read the containers' log: {error}"]
-    whose = "the new containers'" if since else "the containers'"
-    return [f"{whose} last log lines:", *(f"  {line}" for line in lines)] if lines else []
+    owner = "the new containers'" if since else "the containers'"
+    return [f"{owner} last log lines:", *(f"  {line}" for line in lines)] if lines else []
 
 
 def _fired(access: AwsAccess, alarm: MetricAlarmTypeDef, since: datetime | None) -> list[str]:
@@ -190,5 +190,5 @@ def _fired(access: AwsAccess, alarm: MetricAlarmTypeDef, since: datetime | None)
 
 
 def _alarm_line(alarm: MetricAlarmTypeDef, moment: datetime, reason: str) -> str:
-    about = f"{alarm.get('MetricName', 'metrics')}, threshold {alarm.get('Threshold', 'none')}"
-    return f"alarm {alarm['AlarmName']} ({about}) fired at {moment:%H:%M:%S %Z}: {reason}"
+    condition = f"{alarm.get('MetricName', 'metrics')}, threshold {alarm.get('Threshold', 'none')}"
+    return f"alarm {alarm['AlarmName']} ({condition}) fired at {moment:%H:%M:%S %Z}: {reason}"

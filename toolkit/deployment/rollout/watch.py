@@ -50,7 +50,7 @@ class Watch:
             # Only shown: after the apply, the verification does not tolerate errors.
             self._states[label] = f"cannot reach SageMaker ({type(error).__name__})"
             return
-        # Before its creation and after its deletion, Terraform's own lines say what happens.
+        # Before its creation and after its deletion, Terraform's lines show the progress.
         if endpoint is not None and not self._end.is_set():
             self._states[label] = status.phase(endpoint)
         else:
