@@ -76,7 +76,7 @@ class LogReader:
         self._access = access
         self._groups = groups
         self._starts = dict.fromkeys(groups, since)
-        self._seen: dict[str, dict[str, int]] = {source: {} for source in groups}
+        self._timestamps: dict[str, dict[str, int]] = {source: {} for source in groups}
 
     @property
     def sources(self) -> Sequence[str]:
@@ -100,15 +100,15 @@ class LogReader:
             wait(seconds)
 
     def _new(self, source: str) -> Iterator[LogEvent]:
-        seen, newest = self._seen[source], self._starts[source]
+        timestamps, newest = self._timestamps[source], self._starts[source]
         for identifier, event in self._all_since(source, self._starts[source]):
             newest = max(newest, event.timestamp)
-            if identifier not in seen:
-                seen[identifier] = event.timestamp
+            if identifier not in timestamps:
+                timestamps[identifier] = event.timestamp
                 yield event
         start = max(self._starts[source], newest - OVERLAP_MILLISECONDS)
         self._starts[source] = start
-        self._seen[source] = {name: when for name, when in seen.items() if when >= start}
+        self._timestamps[source] = {name: when for name, when in timestamps.items() if when >= start}
 
     def _all_since(self, source: str, start: int) -> Iterator[tuple[str, LogEvent]]:
         pages = self._access.logs.get_paginator("filter_log_events").paginate(

@@ -41,11 +41,11 @@ class EnvironmentFileError(InputError):
     The first is the message of the error; the others are its details, each with its location.
 
     Attributes:
-        found: each problem, as (location, problem).
+        problems: each problem, as (location, problem).
     """
 
-    def __init__(self, file: str, found: Iterable[tuple[int, Problem]]) -> None:
-        ordered = sorted(found, key=lambda item: (item[0], [str(part) for part in item[1].path]))
+    def __init__(self, file: str, problems: Iterable[tuple[int, Problem]]) -> None:
+        ordered = sorted(problems, key=lambda item: (item[0], [str(part) for part in item[1].path]))
         self.problems = [(f"{file}:{line}", problem) for line, problem in dict.fromkeys(ordered)]
         (where, first), *others = self.problems
         super().__init__(

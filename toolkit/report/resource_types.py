@@ -38,7 +38,7 @@ VERSIONED = ("aws_sagemaker_model", "aws_sagemaker_endpoint_configuration")
 # These exist only in Terraform's state, not in AWS.
 STATE_ONLY = ("terraform_data", "null_resource", "time_sleep")
 
-# What is lost when one of these is destroyed or replaced.
+# Consequence of destroying or replacing a resource of the type.
 STATEFUL = {
     "aws_sagemaker_endpoint": "endpoint {name} stops serving",
     "aws_api_gateway_rest_api": "API {name} and its URL are deleted: every client's base URL changes",

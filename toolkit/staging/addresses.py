@@ -73,20 +73,20 @@ def locate(project: Project, environment: Environment) -> dict[str, StagedModel]
         InputError: a package or path in the environment file does not exist.
     """
     located = {
-        name: locate_one(project, environment, place)
-        for name, place in variants_with_weights(environment).items()
+        name: locate_one(project, environment, variant)
+        for name, variant in variants_with_weights(environment).items()
     }
     return {name: model for name, model in located.items() if model is not None}
 
 
-def locate_one(project: Project, environment: Environment, place: ResolvedVariant) -> StagedModel | None:
+def locate_one(project: Project, environment: Environment, variant: ResolvedVariant) -> StagedModel | None:
     """The address of one variant's weights; None if they do not belong in the model store.
 
     Raises:
         InputError: a package or path in the environment file does not exist.
     """
-    source = place.source
-    where = f"{environment.file}: {'.'.join(map(str, place.path('source')))}"
+    source = variant.source
+    where = f"{environment.file}: {'.'.join(map(str, variant.path('source')))}"
     origin: Origin
     if isinstance(source, PackageSource | PathSource):
         origin = files = LocalFiles.of(source, project.root, where)
@@ -102,7 +102,7 @@ def locate_one(project: Project, environment: Environment, place: ResolvedVarian
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     return StagedModel(
         env=environment.name,
-        name=place.weights,
+        name=variant.weights,
         bucket=environment.model_store_bucket,
         digest=digest,
         source=source,

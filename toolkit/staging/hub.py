@@ -82,22 +82,22 @@ class HubRepository:
         from huggingface_hub import try_to_load_from_cache
 
         cached = try_to_load_from_cache(self._name, file.name, revision=self._commit)
-        whole = self._path("whole", file)
-        for path in [Path(cached), whole] if isinstance(cached, str) else [whole]:
+        complete = self._path("whole", file)
+        for path in [Path(cached), complete] if isinstance(cached, str) else [complete]:
             if file.is_at(path):
                 direction.skipped(file.size)
                 return path
         partial = self._path("partial", file)
         with self._explained(), self._exclusive(partial, file):
             self._download(file, partial, direction, cancel)
-            whole.parent.mkdir(parents=True, exist_ok=True)
-            return partial.rename(whole)
+            complete.parent.mkdir(parents=True, exist_ok=True)
+            return partial.rename(complete)
 
     def release(self, file: WeightFile) -> None:
         """Delete the downloaded copy and empty parent folders."""
-        whole = self._path("whole", file)
-        whole.unlink(missing_ok=True)
-        for path in (whole, self._path("partial", file)):
+        complete = self._path("whole", file)
+        complete.unlink(missing_ok=True)
+        for path in (complete, self._path("partial", file)):
             for parent in path.relative_to(_root()).parents:
                 # rmdir fails on folders that are not empty.
                 with contextlib.suppress(OSError):

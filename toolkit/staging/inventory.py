@@ -44,18 +44,18 @@ class StoredModel:
 def inventory(access: AwsAccess, project: Project, environment: Environment) -> list[StoredModel]:
     """All weights of an environment, in the order of its file."""
     return [
-        _stored_model(access, project, environment, place)
-        for place in variants_with_weights(environment).values()
+        _stored_model(access, project, environment, variant)
+        for variant in variants_with_weights(environment).values()
     ]
 
 
 def _stored_model(
-    access: AwsAccess, project: Project, environment: Environment, place: ResolvedVariant
+    access: AwsAccess, project: Project, environment: Environment, variant: ResolvedVariant
 ) -> StoredModel:
-    name, source = place.weights, place.source
+    name, source = variant.weights, variant.source
     description = _describe(source)
     try:
-        model = locate_one(project, environment, place)
+        model = locate_one(project, environment, variant)
     except InputError as error:
         return StoredModel(name, description, None, staged=False, note=error.message)
     if model is None:

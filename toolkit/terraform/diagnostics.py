@@ -23,8 +23,8 @@ _PREAMBLE = "Terraform encountered problems during initialisation"
 _STALE_SUMMARIES = ("Saved plan is stale", "Saved plan does not match the given state")
 
 
-class Place(Protocol):
-    """Where a command ran."""
+class CommandContext(Protocol):
+    """The context of a failed command."""
 
     @property
     def unlock(self) -> str | None:
@@ -34,7 +34,7 @@ class Place(Protocol):
         """Convert a file name reported by Terraform to one relative to the project."""
 
     def by_hand(self, *arguments: str) -> str:
-        """The command line that runs Terraform in this place with `arguments`."""
+        """The command line that runs Terraform by hand with `arguments`."""
 
 
 @dataclass(frozen=True)
@@ -78,16 +78,16 @@ class Diagnostic:
         """The detail without SDK noise, one line per paragraph."""
         return condense(self.detail)
 
-    def where(self, place: Place) -> str | None:
+    def where(self, context: CommandContext) -> str | None:
         """File, line and resource, as far as known."""
-        source = f"{place.relative(self.file)}:{self.line}" if self.file else None
+        source = f"{context.relative(self.file)}:{self.line}" if self.file else None
         if source and self.address:
             return f"{source} ({self.address})"
         return source or self.address
 
-    def lines(self, place: Place) -> list[str]:
+    def lines(self, context: CommandContext) -> list[str]:
         """Headline and indented detail."""
-        where = self.where(place)
+        where = self.where(context)
         headline = f"{where}: {self.headline()}" if where else self.headline()
         return [headline, *(f"  {paragraph}" for paragraph in self.paragraphs())]
 
@@ -112,7 +112,7 @@ def error_for(
     command: str,
     diagnostics: Sequence[Diagnostic],
     plain: Sequence[str],
-    place: Place,
+    context: CommandContext,
     log: str,
 ) -> ToolkitError:
     """The error for a failed Terraform command.
@@ -121,13 +121,13 @@ def error_for(
         command: "plan", "apply", …
         diagnostics: its diagnostics; warnings are ignored.
         plain: its plain-text output, used if there is no error diagnostic.
-        place: where it ran.
+        context: the command's context.
         log: the file with its full output.
     """
     errors = list(dict.fromkeys(item for item in diagnostics if item.severity == "error"))
     errors = [error for error in errors if not error.summary.startswith(_PREAMBLE)]
     for error in errors:
-        special = _state_error(error, place)
+        special = _state_error(error, context)
         if special:
             return special
     if not errors:
@@ -138,8 +138,8 @@ def error_for(
         )
     if len(errors) == 1:
         only = errors[0]
-        return TerraformError(only.headline(), where=only.where(place), details=only.paragraphs())
-    details = [line for error in errors for line in error.lines(place)]
+        return TerraformError(only.headline(), where=only.where(context), details=only.paragraphs())
+    details = [line for error in errors for line in error.lines(context)]
     return TerraformError(f"terraform {command} reported {len(errors)} errors", details=details)
 
 
@@ -147,17 +147,17 @@ class LockDeniedError(TerraformError):
     """The credentials may read the state but not lock it."""
 
 
-def _state_error(error: Diagnostic, place: Place) -> ToolkitError | None:
+def _state_error(error: Diagnostic, context: CommandContext) -> ToolkitError | None:
     if error.summary in _STALE_SUMMARIES:
         return StalePlanError(details=["state: changed since the plan was created"])
     if error.summary == _LOCK_SUMMARY:
         if "PutObject" in error.detail and "AccessDenied" in error.detail:
             return LockDeniedError(error.headline(), details=error.paragraphs())
-        return _lock_error(error.detail, place)
+        return _lock_error(error.detail, context)
     return None
 
 
-def _lock_error(detail: str, place: Place) -> StateError | None:
+def _lock_error(detail: str, context: CommandContext) -> StateError | None:
     """The error for a lock held by another run; None for other reasons (missing bucket, no permission)."""
     fields = dict(_LOCK_FIELD.findall(detail))
     lock = LockInfo.from_fields(fields)
@@ -167,7 +167,7 @@ def _lock_error(detail: str, place: Place) -> StateError | None:
         return StateError(
             "another run acquired the state lock at the same moment",
             remedy="run the command again; if the error persists, inspect the lock: "
-            f"{place.unlock or place.by_hand('force-unlock')}",
+            f"{context.unlock or context.by_hand('force-unlock')}",
         )
     return StateError(
         f"the state is {lock}",
@@ -175,6 +175,6 @@ def _lock_error(detail: str, place: Place) -> StateError | None:
         details=[f"lock ID {lock.id}"],
         remedy=(
             "wait for that run to end (--lock-timeout 10m); only if it is certainly dead, release its lock: "
-            f"{place.unlock or place.by_hand('force-unlock', lock.id)}"
+            f"{context.unlock or context.by_hand('force-unlock', lock.id)}"
         ),
     )

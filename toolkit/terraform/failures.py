@@ -30,7 +30,7 @@ _NAMES_ERRORED_STATE = "Failed to persist state to backend"
 
 @dataclass(frozen=True)
 class ErrorContext:
-    """Where a command ran, for error messages and remedies.
+    """The context of a failed command, for error messages and remedies.
 
     Attributes:
         project: the project.

@@ -68,13 +68,13 @@ def state_location(data_directory: Path) -> str | None:
 
 def _modules(stack: Path) -> Iterator[Path]:
     """The root module and its local modules, transitively, each once."""
-    seen: set[Path] = set()
+    visited: set[Path] = set()
     waiting = [stack.resolve()]
     while waiting:
         folder = waiting.pop()
-        if folder in seen:
+        if folder in visited:
             continue
-        seen.add(folder)
+        visited.add(folder)
         yield folder
         for call in (block for block in _statements(folder) if block.keyword == "module"):
             source = next((child.string() for child in call.children() if child.keyword == "source"), None)

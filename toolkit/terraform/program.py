@@ -143,12 +143,12 @@ def _banner(argv: tuple[str, ...], directory: Path) -> str:
     status = Path(argv[0]).stat()
     key = f"{' '.join(argv)}|{status.st_mtime_ns}|{status.st_size}"
     cache = cache_dir() / "terraform" / "versions.json"
-    known = _read_cache(cache)
-    if key in known:
-        return known[key]
+    banners = _read_cache(cache)
+    if key in banners:
+        return banners[key]
     banner = _run_version(argv, directory)
     if _BANNER.search(banner):
-        _write_cache(cache, dict([(key, banner), *known.items()][:20]))
+        _write_cache(cache, dict([(key, banner), *banners.items()][:20]))
     return banner
 
 
@@ -180,5 +180,5 @@ def _read_cache(file: Path) -> dict[str, str]:
         return {}
 
 
-def _write_cache(file: Path, known: dict[str, str]) -> None:
-    write_atomic(file, json.dumps(known))
+def _write_cache(file: Path, banners: dict[str, str]) -> None:
+    write_atomic(file, json.dumps(banners))

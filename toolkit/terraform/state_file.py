@@ -72,11 +72,11 @@ def parse(content: bytes, where: str) -> State:
     ids: dict[str, set[str]] = {}
     for resource in state["resources"]:
         if resource["mode"] == "managed":
-            known = ids.setdefault(resource["type"], set())
-            known |= {str(instance["attributes"].get("id")) for instance in resource["instances"]}
+            type_ids = ids.setdefault(resource["type"], set())
+            type_ids |= {str(instance["attributes"].get("id")) for instance in resource["instances"]}
     return State(
         outputs={name: output["value"] for name, output in state["outputs"].items()},
-        ids={kind: frozenset(known) for kind, known in ids.items()},
+        ids={kind: frozenset(type_ids) for kind, type_ids in ids.items()},
         lineage=state["lineage"],
         serial=state["serial"],
     )

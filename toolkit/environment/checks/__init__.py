@@ -45,7 +45,7 @@ def _account(parts: ValidParts) -> Iterator[Problem]:
 def _endpoint_names(parts: ValidParts) -> Iterator[Problem]:
     if parts.project is None:
         return
-    seen: dict[str, str] = {}
+    model_of: dict[str, str] = {}
     for model in parts.models:
         endpoint = endpoint_name(f"{parts.project}-{parts.name}", model)
         path = ("models", model)
@@ -56,10 +56,10 @@ def _endpoint_names(parts: ValidParts) -> Iterator[Problem]:
                 f" {MAX_ENDPOINT_NAME} fit, because SageMaker allows 63 and its configuration adds 9"
             )
             yield Problem(path, reason, remedy)
-        if endpoint in seen:
-            reason = f"the endpoint name {endpoint} is also that of {seen[endpoint]}"
+        if endpoint in model_of:
+            reason = f"the endpoint name {endpoint} is also that of {model_of[endpoint]}"
             yield Problem(path, reason, "rename one of them: dots become hyphens in endpoint names")
-        seen[endpoint] = model
+        model_of[endpoint] = model
 
 
 def _model_names(parts: ValidParts) -> Iterator[Problem]:

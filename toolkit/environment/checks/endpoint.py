@@ -61,15 +61,15 @@ def _variants(path: KeyPath, model: Model) -> Iterator[Problem]:
     if model.variants and not any(variant.weight for variant in model.variants.values()):
         remedy = "set a weight above 0 for at least one"
         yield Problem((*path, "variants"), "no variant gets traffic", remedy)
-    seen: dict[str, str] = {}
+    variants: dict[str, str] = {}
     for name in model.variants:
-        if name.lower() in seen:
-            reason = f"{name} and {seen[name.lower()]} differ only in case"
+        if name.lower() in variants:
+            reason = f"{name} and {variants[name.lower()]} differ only in case"
             yield Problem((*path, "variants", name), reason, "rename one of them")
-        seen[name.lower()] = name
-    if model.shadow is not None and SHADOW.lower() in seen:
-        reason = f"{seen[SHADOW.lower()]} is the name of the shadow variant"
-        yield Problem((*path, "variants", seen[SHADOW.lower()]), reason, "rename the variant")
+        variants[name.lower()] = name
+    if model.shadow is not None and SHADOW.lower() in variants:
+        reason = f"{variants[SHADOW.lower()]} is the name of the shadow variant"
+        yield Problem((*path, "variants", variants[SHADOW.lower()]), reason, "rename the variant")
 
 
 def _shadow(path: KeyPath, model: Model) -> Iterator[Problem]:
