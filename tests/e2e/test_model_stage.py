@@ -29,7 +29,7 @@ MEBIBYTE = 1024 * 1024
 # Not written down here: this file is in the checkout that is searched.
 TOKEN = f"hf_{secrets.token_hex(16)}"
 REPOSITORY = "Owner/Gated-Model"
-# New in each run: what one that was killed has left in the cache is not gone on with.
+# New in each run, so that no run resumes the cached files of a killed one.
 COMMIT = secrets.token_hex(20)
 ENVIRONMENT = f"""\
 target: local
@@ -73,11 +73,11 @@ def test_a_gated_model_is_served_and_its_token_is_nowhere(
     settings = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": TOKEN}
     settings["TOOLKIT_CACHE_DIR"] = str(cache_dir())
     settings["HF_HUB_DOWNLOAD_TIMEOUT"] = str(int(HANG_SECONDS))  # the hub holds back for as long as it is to
-    said = []
+    messages = []
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         result = own(*arguments, **settings)
-        said.append(result.stdout + result.stderr)
+        messages.append(result.stdout + result.stderr)
         return result
 
     early = run("apply", "--env", "hub")
@@ -88,7 +88,7 @@ def test_a_gated_model_is_served_and_its_token_is_nowhere(
     half = len(weights) // 2
     hub.faults["m.gguf"] = Fault(after=half, held=threading.Event())
     stopped = _start_and_interrupt(own, hub, settings, half)
-    said.append(stopped.stdout + stopped.stderr)
+    messages.append(stopped.stdout + stopped.stderr)
     assert stopped.returncode == 130, stopped.stderr
     assert "resume with `toolkit model stage --env hub m`" in stopped.stderr
     (listed,) = json.loads(run("model", "list", "--env", "hub", "--json").stdout)
@@ -108,7 +108,7 @@ def test_a_gated_model_is_served_and_its_token_is_nowhere(
     assert run("smoke-test", "--env", "hub").returncode == 0
     outputs = json.loads(own.succeed("outputs", "--env", "hub", "--json"))
     _served_in_isolation(outputs, listed["uri"])
-    _nowhere(own, outputs, said)
+    _require_no_token(own, outputs, messages)
 
 
 def _start_and_interrupt(
@@ -124,9 +124,9 @@ def _start_and_interrupt(
         text=True,
     )
     assert hub.reached.wait(HANG_SECONDS)
-    # What was sent need not have arrived yet.
+    # The last bytes sent may not have arrived yet.
     wait_for(lambda: downloaded() >= half - MEBIBYTE, "the first half")
-    commands = [" ".join(found.info["cmdline"] or []) for found in psutil.process_iter(["cmdline"])]
+    commands = [" ".join(running.info["cmdline"] or []) for running in psutil.process_iter(["cmdline"])]
     assert not [command for command in commands if TOKEN in command]
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=HANG_SECONDS)
@@ -148,17 +148,17 @@ runpy.run_module("toolkit", run_name="__main__")
 
 def _served_in_isolation(outputs: dict[str, Any], uri: str) -> None:
     sagemaker = local_client("sagemaker", outputs)
-    for found in sagemaker.list_models()["Models"]:
-        model = sagemaker.describe_model(ModelName=found["ModelName"])
+    for item in sagemaker.list_models()["Models"]:
+        model = sagemaker.describe_model(ModelName=item["ModelName"])
         assert model["EnableNetworkIsolation"] is True
         container = model["PrimaryContainer"]
         assert container["ModelDataSource"]["S3DataSource"]["S3Uri"] == uri
         assert TOKEN not in json.dumps(container)
 
 
-def _nowhere(own: Toolkit, outputs: dict[str, Any], said: list[str]) -> None:
-    """Search all that was said and written for the token."""
-    assert [text for text in said if TOKEN in text] == []
+def _require_no_token(own: Toolkit, outputs: dict[str, Any], messages: list[str]) -> None:
+    """Search all messages and files for the token."""
+    assert [text for text in messages if TOKEN in text] == []
     marker = TOKEN.encode()
     written = [
         *own.project.rglob("*"),
@@ -173,9 +173,9 @@ def _nowhere(own: Toolkit, outputs: dict[str, Any], said: list[str]) -> None:
     assert buckets
     for bucket in buckets:
         for version in s3.list_object_versions(Bucket=bucket).get("Versions", []):
-            found = s3.get_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
-            assert TOKEN not in json.dumps(found["Metadata"])
-            assert marker not in found["Body"].read(), version["Key"]
+            stored = s3.get_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+            assert TOKEN not in json.dumps(stored["Metadata"])
+            assert marker not in stored["Body"].read(), version["Key"]
 
     logs = local_client("logs", outputs)
     groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]

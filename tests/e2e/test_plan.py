@@ -54,7 +54,7 @@ def refused(lab: Lab, exit_code: int, *arguments: str) -> str:
     return result.stdout + result.stderr
 
 
-def test_the_plan_that_was_shown_is_what_was_applied(lab: Lab) -> None:
+def test_the_applied_plan_is_the_plan_that_was_shown(lab: Lab) -> None:
     planned = json.loads((lab.build / "plan.json").read_text())
     (part,) = [part for part in planned["parts"] if part["part"] == "model echo"]
     assert "new endpoint llm-local-echo starts" in part["consequences"][0]
@@ -64,13 +64,13 @@ def test_the_plan_that_was_shown_is_what_was_applied(lab: Lab) -> None:
     }
 
 
-def test_a_plan_that_was_applied_is_stale(lab: Lab) -> None:
+def test_an_applied_plan_is_stale(lab: Lab) -> None:
     said = refused(lab, 9, "apply", "--env", "local", "--plan", "first.plan")
     assert "state: serial 0 when planned, 1 now" in said
     assert "environment file" not in said
 
 
-def test_a_stale_plan_says_which_part_differs(lab: Lab) -> None:
+def test_a_stale_plan_names_the_changed_inputs(lab: Lab) -> None:
     lab.declare("    aliases: [chat]\n")
     (lab.toolkit.project / "lambda_src" / "authorizer" / "further.py").write_text("X = 1\n")
     said = refused(lab, 9, "apply", "--env", "local", "--plan", "first.plan")
@@ -88,7 +88,7 @@ def test_a_foreign_plan_is_refused(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"not a plan", b"PK\x05\x06" + b"\0" * 18])
-def test_what_is_no_plan_is_refused(lab: Lab, content: bytes) -> None:
+def test_files_other_than_plans_are_refused(lab: Lab, content: bytes) -> None:
     (lab.toolkit.project / "strange.plan").write_bytes(content)
     assert "not a plan file created by `toolkit plan`" in refused(
         lab, 9, "apply", "--env", "local", "--plan", "strange.plan"
@@ -119,7 +119,7 @@ def test_a_protected_environment_is_not_destroyed(lab: Lab) -> None:
     assert "local is protected" in refused(lab, 2, "destroy", "--env", "local", "--yes")
 
 
-def test_drift_is_found_and_nothing_else(lab: Lab) -> None:
+def test_drift_lists_only_external_changes(lab: Lab) -> None:
     group = "/aws/lambda/llm-local-gateway"
     lab.aws("logs").put_retention_policy(logGroupName=group, retentionInDays=7)
     result = lab.toolkit("drift", "--env", "local", "--json")
@@ -135,7 +135,7 @@ def test_drift_is_found_and_nothing_else(lab: Lab) -> None:
     assert "no drift" in lab.toolkit.succeed("drift", "--env", "local")
 
 
-def test_a_lock_says_who_holds_it_and_is_cleared_on_demand(lab: Lab) -> None:
+def test_a_lock_names_its_holder_and_can_be_cleared(lab: Lab) -> None:
     s3, key = lab.aws("s3"), f"{STATE_KEY}.tflock"
     s3.put_object(Bucket=lab.bucket, Key=key, Body=json.dumps(LOCK).encode())
     said = refused(lab, 9, "plan", "--env", "local")
@@ -149,7 +149,7 @@ def test_a_lock_says_who_holds_it_and_is_cleared_on_demand(lab: Lab) -> None:
     assert "is not locked" in lab.toolkit("unlock", "--env", "local").stderr
 
 
-def test_environments_are_planned_side_by_side(lab: Lab) -> None:
+def test_environments_are_planned_in_parallel(lab: Lab) -> None:
     environments = lab.toolkit.project / "terraform" / "environments"
     (environments / "broken.yaml").write_text("target: local\n")
     result = lab.toolkit("plan", "--env", "local,broken", "--json")
@@ -173,7 +173,7 @@ def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_of_two_applies_at_once_one_waits_or_fails(lab: Lab) -> None:
+def test_of_two_concurrent_applies_one_waits_or_fails(lab: Lab) -> None:
     """The last test of this file: its apply is not undone."""
     lab.declare("    aliases: [chat]\n")
     before = lab.state()

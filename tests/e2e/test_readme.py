@@ -25,7 +25,7 @@ def blocks(*, aws: bool) -> list[str]:
 def test_a_newcomer_follows_the_readme(tmp_path: Path) -> None:
     project = copy_checkout(tmp_path / "clone")
     environment = clean_environment(TOOLKIT_CACHE_DIR=str(tmp_path / "cache"))
-    # What `make destroy` leaves is looked at between it and `local down`.
+    # Show what remains between `make destroy` and `local down`.
     marker = "echo AFTER-DESTROY; .venv/bin/toolkit local status --json; echo END\n"
     script = "".join(blocks(aws=False)).replace(
         "make destroy ENV=local\n", f"make destroy ENV=local\n{marker}"

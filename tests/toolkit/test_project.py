@@ -1,4 +1,4 @@
-"""Where things are for a user whom the system does not know, as containers often have."""
+"""Paths of a user without passwd entry, as in many containers."""
 
 from __future__ import annotations
 

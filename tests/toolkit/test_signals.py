@@ -1,4 +1,4 @@
-"""Ctrl-C, a build server's SIGTERM and a closed terminal, wherever a command is at."""
+"""Ctrl-C, a build server's SIGTERM and a closed terminal at any point of a command."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ main()
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_what_is_held_is_released(signum: signal.Signals) -> None:
+def test_signals_release_resources(signum: signal.Signals) -> None:
     command = start(HOLDING, "hold", os.devnull)
     assert command.stdout is not None
     assert command.stdout.readline() == "held\n"
@@ -47,7 +47,7 @@ def test_what_is_held_is_released(signum: signal.Signals) -> None:
     assert command.returncode == 130
 
 
-def test_a_build_servers_second_word_cuts_nothing_off(tmp_path: Path) -> None:
+def test_a_second_sigterm_does_not_interrupt_the_release(tmp_path: Path) -> None:
     go = tmp_path / "go"
     os.mkfifo(go)
     command = start(HOLDING, "hold", str(go))
@@ -61,7 +61,7 @@ def test_a_build_servers_second_word_cuts_nothing_off(tmp_path: Path) -> None:
     assert command.returncode == 130
 
 
-def test_plans_side_by_side_end_with_the_command_that_began_them(tmp_path: Path) -> None:
+def test_parallel_plans_end_with_the_command_that_started_them(tmp_path: Path) -> None:
     environments = tmp_path / "terraform" / "environments"
     environments.mkdir(parents=True)
     for name in ("a", "b"):

@@ -59,7 +59,7 @@ def test_installed_once_and_again_when_the_lock_changes(
 
     assert compiled(first) == []
 
-    # Where Python may not keep what it has compiled, all is compiled once and for all.
+    # If Python may not cache bytecode, the installation compiles everything.
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     lock.write_text(wheel(tmp_path, "2.0"))
     newer = tool_venvs.ensure(project, "greeting", Console(err=said))

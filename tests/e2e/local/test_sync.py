@@ -86,7 +86,7 @@ def test_sync_loses_no_request_and_leaves_an_empty_plan(deployed: Deployed, sour
     assert "up to date" in again.stderr
 
 
-def test_watching_survives_mistakes(deployed: Deployed, source: Path, tmp_path: Path) -> None:
+def test_watching_continues_after_errors(deployed: Deployed, source: Path, tmp_path: Path) -> None:
     output_file = tmp_path / "output"
     good = source.read_text()
     with output_file.open("w") as output:

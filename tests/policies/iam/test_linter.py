@@ -45,7 +45,7 @@ def test_the_policies_have_no_findings(documents: dict[str, str]) -> None:
         ("arn:aws:iam::123456789012:role/HuggingfaceExecuteRole", "arn:aws:s3:::b", "RESOURCE_MISMATCH"),
     ],
 )
-def test_a_mistake_is_found(documents: dict[str, str], right: str, wrong: str, issue: str) -> None:
+def test_the_linter_finds_a_mistake(documents: dict[str, str], right: str, wrong: str, issue: str) -> None:
     document = documents["sagemaker-deployer"].replace(right, wrong)
     assert json.loads(document)
     assert issue in {actual for _, actual, _ in findings(document)}

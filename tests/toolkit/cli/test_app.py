@@ -1,4 +1,4 @@
-"""The command line itself: help, start-up cost, usage errors."""
+"""The command line: help, start-up cost, usage errors."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def test_an_unknown_command_is_a_usage_error(checkout: Path) -> None:
     assert "apply" in result.stderr  # the suggestion
 
 
-def test_outside_a_project_it_says_where_to_go(tmp_path: Path) -> None:
+def test_the_error_outside_a_project_has_a_remedy(tmp_path: Path) -> None:
     result = run("validate", "--env", "local", cwd=tmp_path)
     assert result.returncode == 2
     assert "TOOLKIT_PROJECT" in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_a_working_directory_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_deleted_working_directory_is_an_error(tmp_path: Path) -> None:
     gone = f"mkdir gone; cd gone; rmdir ../gone; exec {sys.executable} -m toolkit validate --env local"
     result = subprocess.run(
         ["sh", "-c", gone],
@@ -84,7 +84,7 @@ def test_a_working_directory_that_is_gone_is_told(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_where_nobody_listens_it_works_in_silence(checkout: Path) -> None:
+def test_commands_work_with_closed_output_streams(checkout: Path) -> None:
     quiet = f"exec {sys.executable} -m toolkit validate --env local 2>&-"
     result = subprocess.run(
         ["sh", "-c", quiet], cwd=checkout, env=clean_environment(), capture_output=True, check=False
@@ -93,7 +93,7 @@ def test_where_nobody_listens_it_works_in_silence(checkout: Path) -> None:
     assert result.stdout == b""
 
 
-def test_a_terminal_without_the_characters_gets_their_numbers(checkout: Path) -> None:
+def test_characters_that_the_terminal_lacks_are_escaped(checkout: Path) -> None:
     program = "from toolkit.__main__ import _configure_stdio; _configure_stdio(); print('\\u2192')"
     shown = subprocess.run(
         [sys.executable, "-c", program],
@@ -115,7 +115,7 @@ def test_an_unknown_environment_names_those_that_exist(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../local", "LOCAL"])
-def test_what_cannot_be_an_environments_name_is_refused(checkout: Path, name: str) -> None:
+def test_invalid_environment_names_are_rejected(checkout: Path, name: str) -> None:
     result = run("validate", "--env", name, cwd=checkout)
     assert result.returncode == 2
     assert name in result.stderr
@@ -123,9 +123,9 @@ def test_what_cannot_be_an_environments_name_is_refused(checkout: Path, name: st
 
 
 def test_destroy_in_a_pipe_needs_yes(checkout: Path) -> None:
-    # dev is on AWS: without credentials it stops before it could ask.
-    nobody = {"AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent"}
-    result = run("destroy", "--env", "dev", cwd=checkout, **nobody)
+    # dev is on AWS: without credentials it stops before the prompt.
+    no_credentials = {"AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent"}
+    result = run("destroy", "--env", "dev", cwd=checkout, **no_credentials)
     assert result.returncode == 4
     assert "credentials" in result.stderr
     assert "Traceback" not in result.stderr

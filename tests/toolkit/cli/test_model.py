@@ -1,4 +1,4 @@
-"""`toolkit model …` as a user meets it."""
+"""`toolkit model …` as a user runs it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def toolkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toolkit]:
 
 
 @pytest.mark.parametrize("arguments", [(), ("own", "--all")])
-def test_one_model_or_all_is_to_be_said(toolkit: Toolkit, arguments: tuple[str, ...]) -> None:
+def test_stage_requires_one_model_or_all(toolkit: Toolkit, arguments: tuple[str, ...]) -> None:
     result = toolkit("model", "stage", "--env", "test", *arguments)
     assert result.returncode == 2
     assert "--all" in result.stderr
@@ -69,7 +69,9 @@ def test_models_and_their_weights_are_listed(toolkit: Toolkit) -> None:
         ("ollama", "the weights of ollama are not staged: the server has them"),
     ],
 )
-def test_what_cannot_be_staged_is_a_mistake(toolkit: Toolkit, name: str, message: str) -> None:
+def test_staging_unknown_or_unstaged_weights_is_an_input_error(
+    toolkit: Toolkit, name: str, message: str
+) -> None:
     result = toolkit("model", "stage", "--env", "test", name)
     assert result.returncode == 2
     assert message in result.stderr

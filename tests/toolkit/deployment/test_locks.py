@@ -78,7 +78,7 @@ def refusal(of: Context) -> str:
     return str(raised.value)
 
 
-def test_a_second_command_is_told_who_works(tmp_path: Path, holder: Holder) -> None:
+def test_a_second_command_names_the_holder_of_the_lock(tmp_path: Path, holder: Holder) -> None:
     said = refusal(context(tmp_path))
     assert f"`toolkit apply` (process {holder.process.pid}) since" in said
     assert locks.is_busy(context(tmp_path))
@@ -89,9 +89,7 @@ def test_a_second_command_is_told_who_works(tmp_path: Path, holder: Holder) -> N
     assert not locks.is_busy(context(tmp_path))
 
 
-def test_the_account_is_worked_on_by_one_command_at_a_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_command_at_a_time_changes_the_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = threading.Event()
 
     def second() -> None:
@@ -112,7 +110,7 @@ def test_the_account_is_worked_on_by_one_command_at_a_time(
     assert free.is_set()
 
 
-def test_a_lock_that_is_not_signed_is_somebodys(tmp_path: Path, holder: Holder) -> None:
+def test_a_lock_without_holder_belongs_to_another_command(tmp_path: Path, holder: Holder) -> None:
     for note in ("", "[]", "{}", '{"pid": "x", "command": "a", "since": "b"}'):
         locks.lock_file(context(tmp_path)).write_text(note)
         assert "in use on this machine: another command" in refusal(context(tmp_path))

@@ -25,21 +25,21 @@ def test_a_request_is_readable() -> None:
     assert text(json.dumps({"message": "x", "_aws": 1})) == "x"
 
 
-def test_what_is_no_json_object_stays() -> None:
+def test_messages_other_than_json_objects_are_unchanged() -> None:
     for message in ("plain", "{no json", "[1]", "a\tb"):
         assert text(message) == message
 
 
-def test_a_terminal_is_not_steered_by_a_log() -> None:
+def test_control_characters_do_not_reach_the_terminal() -> None:
     assert text("\x1b[2Jgone") == "\\x1b[2Jgone"
     assert "\x1b" not in text(json.dumps({"message": "\x1b[2J"}))
 
 
-def test_sources_line_up() -> None:
+def test_sources_are_aligned() -> None:
     assert "  gateway     x" in as_line(LogEvent("gateway", AT, "x"), 10)
 
 
-def test_programs_get_the_message_whole() -> None:
+def test_json_contains_the_complete_message() -> None:
     line = json.loads(as_json(LogEvent("g", AT, '{"a": {"b": 1}}')))
     assert line == {"time": "2023-11-14T22:13:20.123Z", "source": "g", "message": {"a": {"b": 1}}}
     assert json.loads(as_json(LogEvent("g", AT, "plain")))["message"] == "plain"

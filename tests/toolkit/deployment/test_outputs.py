@@ -1,4 +1,4 @@
-"""Outputs that this toolkit did not write."""
+"""Outputs of incomplete applies and of other versions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONTEXT: Any = SimpleNamespace(
         ({"models": {"m": {"no_such_member": 1}}, "region": "r"}, "is not fully deployed"),
     ],
 )
-def test_what_cannot_be_read_has_a_remedy(
+def test_unreadable_outputs_have_a_remedy(
     monkeypatch: pytest.MonkeyPatch, raw: dict[str, Any], message: str
 ) -> None:
     monkeypatch.setattr(CONTEXT, "state", State(outputs=raw))

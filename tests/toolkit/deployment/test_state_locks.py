@@ -1,4 +1,4 @@
-"""The lock on a state, as `toolkit unlock` finds it."""
+"""Explain and clear the lock on a state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from toolkit.lock_info import LockInfo
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}"])
-def test_what_is_no_lock_is_told_and_cleared(environment: Opened, content: bytes) -> None:
+def test_an_invalid_lock_is_reported_and_cleared(environment: Opened, content: bytes) -> None:
     context = environment.context
     access, file = context.access, context.environment
     state_bucket.ensure(access, file.state_bucket)
@@ -24,7 +24,7 @@ def test_what_is_no_lock_is_told_and_cleared(environment: Opened, content: bytes
     assert locks.read(context, "inference") is None
 
 
-def test_a_lock_that_was_taken_since_stays(environment: Opened) -> None:
+def test_a_lock_acquired_since_is_not_cleared(environment: Opened) -> None:
     context = environment.context
     access, file = context.access, context.environment
     state_bucket.ensure(access, file.state_bucket)

@@ -70,7 +70,7 @@ def put(path: Path, text: str) -> None:
     aside.rename(path)
 
 
-def test_each_change_is_told_and_nothing_else(folder: Path, watched: Watched) -> None:
+def test_only_changes_of_files_are_reported(folder: Path, watched: Watched) -> None:
     put(folder / "a.py", "1")
     wait_for(lambda: watched.count == 2, "a new file")
     (folder / "__pycache__").mkdir()
@@ -100,7 +100,7 @@ def test_watching_survives_a_vanished_file_and_a_full_disk(tmp_path: Path) -> No
         raise ConnectionResetError
 
 
-def test_mistakes_are_told_and_survived() -> None:
+def test_errors_are_printed_and_do_not_end_the_watch() -> None:
     said = io.StringIO()
     with sync.report_errors(Console(err=said, interactive=False)):
         raise InputError("no good", where="a.py:1")

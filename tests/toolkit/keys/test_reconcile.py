@@ -20,7 +20,7 @@ def plans(keys: Keys) -> dict[str, str | None]:
     return {key.name: key.usage_plan for key in keys.list()}
 
 
-def test_declared_keys_are_made_once(make_keys: MakeKeys) -> None:
+def test_declared_keys_are_created_once(make_keys: MakeKeys) -> None:
     keys = make_keys("llm-once", DECLARED)
     assert len(reconcile(keys)) == 2
     assert plans(keys) == DECLARED
@@ -54,7 +54,7 @@ def test_removed_keys_are_revoked_and_manual_keys_stay(make_keys: MakeKeys) -> N
     assert set(plans(fewer)) == {"default"}
 
 
-def test_a_key_in_no_usage_plan_is_brought_in(make_keys: MakeKeys, account: AwsAccess) -> None:
+def test_a_key_without_usage_plan_is_attached(make_keys: MakeKeys, account: AwsAccess) -> None:
     # A key of an interrupted creation, and a replaced usage plan.
     keys = make_keys("llm-outside")
     account.apigateway.create_api_key(name="llm-outside/default", enabled=True)
@@ -62,7 +62,7 @@ def test_a_key_in_no_usage_plan_is_brought_in(make_keys: MakeKeys, account: AwsA
     assert plans(keys) == {"default": "default"}
 
 
-def test_a_usage_plan_removed_by_a_rollback_is_no_error(make_keys: MakeKeys) -> None:
+def test_a_usage_plan_removed_by_a_rollback_is_not_an_error(make_keys: MakeKeys) -> None:
     keys = make_keys("llm-back", DECLARED, plans=("default",))
     reconcile(keys)
     assert plans(keys) == {"default": "default"}

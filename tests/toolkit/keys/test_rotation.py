@@ -27,7 +27,7 @@ def test_the_old_value_ends_only_when_it_is_ended(make_keys: MakeKeys) -> None:
 
     def accepted(value: str) -> bool:
         asked.append(value)
-        # Whatever happens meanwhile, both are there.
+        # Both values exist during the rotation.
         assert set(values(keys, "ci")) == {old, value}
         return next(answers)
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 MakeKeys = Callable[..., Keys]
 
 
-def test_a_key_is_made_shown_and_revoked(make_keys: MakeKeys) -> None:
+def test_a_key_is_created_shown_and_revoked(make_keys: MakeKeys) -> None:
     keys = make_keys("llm-made")
     keys.create("ci")
     (key,) = keys.list()
@@ -38,7 +38,7 @@ def test_a_key_is_made_shown_and_revoked(make_keys: MakeKeys) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "Team", "a/b", "-a", "a" * 41])
-def test_names_that_no_key_can_have(make_keys: MakeKeys, name: str) -> None:
+def test_invalid_key_names_are_rejected(make_keys: MakeKeys, name: str) -> None:
     with pytest.raises(InputError, match="invalid key name"):
         make_keys("llm-names").create(name)
 
@@ -48,7 +48,7 @@ def test_without_usage_plans_there_are_no_keys(make_keys: MakeKeys) -> None:
         make_keys("llm-iam", plans=()).create("ci")
 
 
-def test_another_environments_keys_are_left_alone(make_keys: MakeKeys) -> None:
+def test_keys_of_other_environments_are_ignored(make_keys: MakeKeys) -> None:
     dev, dev_b = make_keys("llm-dev"), make_keys("llm-dev-b")
     dev.create("default")
     dev_b.create("default")
@@ -57,8 +57,8 @@ def test_another_environments_keys_are_left_alone(make_keys: MakeKeys) -> None:
     assert [key.name for key in dev_b.list()] == ["default"]
 
 
-def test_a_key_is_tagged_as_everything_else(make_keys: MakeKeys, account: AwsAccess) -> None:
+def test_a_key_has_the_environments_tags(make_keys: MakeKeys, account: AwsAccess) -> None:
     made = make_keys("llm-tags").create("ci")
     tags = account.apigateway.get_api_key(apiKey=made.key_id)["tags"]
-    # What policies are limited to is among them.
+    # IAM policies match the tag `deployment`.
     assert tags == {"team": "platform", "deployment": "llm-tags"}

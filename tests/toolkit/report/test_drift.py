@@ -1,4 +1,4 @@
-"""Since when something differs, as far as AWS says."""
+"""Modification times of drifted resources, where AWS reports them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from toolkit.report import drift
 from toolkit.report.changes import change_of
 
 
-def test_of_a_stage_it_is_told_when_it_was_changed(account: AwsAccess) -> None:
+def test_drift_of_a_stage_has_its_modification_time(account: AwsAccess) -> None:
     apis = account.apigateway
     api = apis.create_rest_api(name="drifting")["id"]
     get = {"responses": {}, "x-amazon-apigateway-integration": {"type": "mock"}}

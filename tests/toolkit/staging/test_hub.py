@@ -153,7 +153,7 @@ def stage(  # noqa: PLR0917 - fixtures
 ) -> Stager:
     environment(source())
     settings = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_TELEMETRY": "1"}
-    # What the hub of the test holds back, it does for as long as the test wants.
+    # The hub of the test may delay a response until the test continues.
     settings["HF_HUB_DOWNLOAD_TIMEOUT"] = str(int(HANG_SECONDS))
     return Stager(access, bucket, project.root, cache, settings)
 

@@ -26,7 +26,7 @@ Stack = Callable[..., Workspace]
 
 @pytest.fixture
 def library(installed_library: None, checkout: Path, console: Console) -> Program:
-    """The program as `discover` makes it where there is no other."""
+    """The program that `discover` falls back to."""
     return module._library(Project(checkout), console)
 
 

@@ -90,7 +90,7 @@ def test_lines_arrive_while_the_program_runs(tmp_path: Path) -> None:
 def test_ctrl_c_is_forwarded_once_and_the_exit_awaited(tmp_path: Path) -> None:
     runner = start(RUNNER, str(tmp_path), PATIENT)
     wait_for(has(tmp_path / "out.log", "ready"), "the program")
-    # What a terminal does: everybody in the foreground process group gets it.
+    # Like a terminal: every process of the foreground group receives it.
     os.killpg(runner.pid, signal.SIGINT)
     wait_for(has(tmp_path / "out.log", "noted"), "the interrupt")
     assert runner.poll() is None

@@ -1,4 +1,4 @@
-"""Where providers come from: chosen, implied, found, or the registry."""
+"""Sources of providers: configured, implied, found, or the registry."""
 
 from __future__ import annotations
 

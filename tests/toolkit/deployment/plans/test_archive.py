@@ -1,4 +1,4 @@
-"""Saved plans that were damaged or forged on their way."""
+"""Saved plans that were damaged or forged in transit."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def is_accepted(path: Path) -> bool:
     return True
 
 
-def test_a_plan_with_a_changed_bit_is_whole_or_refused(saved: Path) -> None:
+def test_a_plan_with_a_changed_bit_is_unaffected_or_rejected(saved: Path) -> None:
     whole = saved.read_bytes()
     assert is_accepted(saved)
     refused = 0
@@ -125,7 +125,7 @@ def test_a_plan_without_one_of_its_members_is_refused(tmp_path: Path, name: str)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_member_that_comes_twice_is_refused(tmp_path: Path) -> None:
+def test_a_duplicate_member_is_refused(tmp_path: Path) -> None:
     assert not is_accepted(write(tmp_path / "plan", [*CONTENTS.items(), *CONTENTS.items()]))
 
 
@@ -148,7 +148,7 @@ def test_another_programs_zip_file_is_refused(tmp_path: Path, text: str) -> None
     assert not is_accepted(write(tmp_path / "plan", [], text))
 
 
-def test_a_plan_of_another_version_is_named_as_such(tmp_path: Path) -> None:
+def test_a_plan_of_another_version_has_its_own_error(tmp_path: Path) -> None:
     path = write(tmp_path / "plan", [], '{"format": 2}')
     with pytest.raises(StateError, match="another version"):
         manifest.read(path, "plan")

@@ -1,4 +1,4 @@
-"""Plans of several environments as one: the worst decides, and one comment has room for all."""
+"""Plans of several environments: the worst exit code, and one comment for all."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ def planned(name: str, exit_code: int = 0, *, dangers: int = 0) -> Planned:
 @pytest.mark.parametrize(
     ("codes", "worst"), [((0, 3, 0), 3), ((3, 9, 2), 9), ((1, 9), 1), ((5, 130), 130), ((2, 4), 4)]
 )
-def test_the_exit_code_is_that_of_the_worst(codes: tuple[int, ...], worst: int) -> None:
+def test_the_exit_code_is_the_worst_of_all_plans(codes: tuple[int, ...], worst: int) -> None:
     with pytest.raises(ToolkitError) as raised:
         parallel.raise_for_worst([planned(f"e{n}", code) for n, code in enumerate(codes)])
     assert raised.value.exit_code == worst
     assert ToolkitError.exit_code == 1
 
 
-def test_all_good_is_good() -> None:
+def test_successful_plans_raise_no_error() -> None:
     parallel.raise_for_worst([planned("a"), planned("b")])
 
 
-def test_a_name_that_leads_elsewhere_touches_nothing_there(tmp_path: Path) -> None:
+def test_a_name_outside_the_folder_deletes_nothing(tmp_path: Path) -> None:
     project = Project(tmp_path / "checkout")
     elsewhere = tmp_path / "plan.json"
-    elsewhere.write_text("somebody else's")
+    elsewhere.write_text("another owner's")
     (project.build / "x").mkdir(parents=True)
     (refused,) = parallel.plan(project, quiet(), ["../.."], 1, 0)
     assert refused.exit_code == 2
     assert "'../..' is not a valid environment name" in refused.error
-    assert elsewhere.read_text() == "somebody else's"
+    assert elsewhere.read_text() == "another owner's"
 
 
-def test_the_table_is_last_and_tells_failures_and_dangers() -> None:
+def test_the_table_is_last_and_shows_failures_and_destruction() -> None:
     text = parallel.as_text([planned("a", dangers=2), planned("longer", 5)])
     assert "longer: no plan\nerror: why" in text
     assert text.endswith("a       1 to add, 2 DANGERS\nlonger  no plan (exit 5)")
 
 
-def test_a_comment_has_all_tables_and_as_much_else_as_fits(tmp_path: Path) -> None:
+def test_a_comment_has_all_tables_and_the_plans_that_fit(tmp_path: Path) -> None:
     project = Project(tmp_path)
     names = [f"env{number}" for number in range(10)]
     for name in names:

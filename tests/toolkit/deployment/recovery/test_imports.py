@@ -59,7 +59,7 @@ def role(account: AwsAccess, env: str) -> None:
 MODEL = 'module.endpoint["m.x"].aws_sagemaker_model.this["{}"]'
 
 
-def test_what_a_plan_would_make_a_second_time_is_adopted(
+def test_existing_resources_that_a_plan_creates_are_imported(
     account: AwsAccess, context: Open, tmp_path: Path
 ) -> None:
     model(account, "llm-adopt-m-x-0a", "adopt")
@@ -102,7 +102,7 @@ def test_what_a_plan_would_make_a_second_time_is_adopted(
 
 
 @pytest.mark.parametrize("env", [None, "other"])
-def test_others_things_are_left_alone(account: AwsAccess, context: Open, env: str | None) -> None:
+def test_resources_of_other_owners_are_ignored(account: AwsAccess, context: Open, env: str | None) -> None:
     name = f"llm-mine-m-x-{env or 'untagged'}".lower()
     model(account, name, env)
     address = MODEL.format(name.rpartition("-")[2])
@@ -110,12 +110,12 @@ def test_others_things_are_left_alone(account: AwsAccess, context: Open, env: st
     assert cleanup.find(context("mine"), {}) == []
 
 
-def test_what_is_in_the_state_is_not_asked_about(account: AwsAccess, context: Open) -> None:
+def test_resources_in_the_state_are_not_looked_up(account: AwsAccess, context: Open) -> None:
     model(account, "llm-known-m-x-0a", "known")
     assert imports.find(context("known"), plan(MODEL.format("0a"), action="update")) == []
 
 
-def test_what_a_destroy_has_left_is_named_and_removed(account: AwsAccess, context: Open) -> None:
+def test_orphans_of_a_destroy_are_listed_and_removed(account: AwsAccess, context: Open) -> None:
     model(account, "llm-rest-m-x-0a", "rest")
     model(account, "llm-rest-m-x-0b", "rest")
     model(account, "llm-rest-eu-m-x-0a", "rest-eu")  # of the environment `rest-eu`, whose prefix is longer

@@ -76,7 +76,7 @@ def adopted(facing: Facing, directory: Path) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("base_path", ["", "models"])
-def test_it_is_adopted_under_terraforms_ids(facing: Make, tmp_path: Path, base_path: str) -> None:
+def test_ingress_is_imported_under_terraforms_ids(facing: Make, tmp_path: Path, base_path: str) -> None:
     env = f"fa{base_path}"
     of = facing(env, base_path)
     front = of.front
@@ -92,7 +92,7 @@ def test_it_is_adopted_under_terraforms_ids(facing: Make, tmp_path: Path, base_p
     assert adopted(of, tmp_path)["aws_wafv2_web_acl"] == [f"{web_acl}/{front.prefix}/REGIONAL"]
 
 
-def test_what_is_somebody_elses_is_left_alone(facing: Make, tmp_path: Path) -> None:
+def test_ingress_of_other_owners_is_ignored(facing: Make, tmp_path: Path) -> None:
     of = facing("fb")
     of.front.record(of.front.domain(tags("other")))
     of.front.mapping(tags("other"))
@@ -101,7 +101,7 @@ def test_what_is_somebody_elses_is_left_alone(facing: Make, tmp_path: Path) -> N
     assert cleanup.find(of.context, {}) == []
 
 
-def test_a_record_that_leads_elsewhere_is_left_alone(facing: Make, tmp_path: Path) -> None:
+def test_a_record_with_another_target_is_ignored(facing: Make, tmp_path: Path) -> None:
     of = facing("fc")
     of.front.domain(tags("fc"))
     of.front.record("d-0a1b2c3d.execute-api.us-east-1.amazonaws.com")
@@ -109,7 +109,7 @@ def test_a_record_that_leads_elsewhere_is_left_alone(facing: Make, tmp_path: Pat
     assert [each.kind for each in cleanup.find(of.context, {})] == ["domain name"]
 
 
-def test_what_a_destroy_has_left_is_removed(facing: Make, account: AwsAccess) -> None:
+def test_orphaned_ingress_is_removed(facing: Make, account: AwsAccess) -> None:
     of = facing("fd", "models")
     front = of.front
     front.record(front.domain(tags("fd")))
@@ -128,7 +128,7 @@ def test_what_a_destroy_has_left_is_removed(facing: Make, account: AwsAccess) ->
     assert front.left() == []
 
 
-def test_a_firewall_is_removed_once_it_protects_nothing(facing: Make, account: AwsAccess) -> None:
+def test_a_web_acl_is_removed_once_it_is_unused(facing: Make, account: AwsAccess) -> None:
     """Like AWS WAF, which refers to a stage for some time after its deletion."""
     of, other = facing("fe"), facing("ff")
     other.front.domain(tags("ff"))
@@ -152,7 +152,7 @@ def test_a_firewall_is_removed_once_it_protects_nothing(facing: Make, account: A
     assert of.front.left() == []
 
 
-def test_who_may_not_look_yet_may_plan(facing: Make, nobody: AwsAccess) -> None:
+def test_denied_look_ups_do_not_prevent_a_plan(facing: Make, nobody: AwsAccess) -> None:
     of = facing("fg", access=nobody)
     assert imports.find(of.context, PLAN) == []
     assert any("not allowed to call wafv2:ListWebACLs" in line for line in of.opened.said)

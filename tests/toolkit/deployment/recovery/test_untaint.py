@@ -8,7 +8,7 @@ from toolkit.deployment.recovery import imports
 from toolkit.terraform import Change, Counts, Plan
 
 
-def test_what_is_named_by_its_content_is_whole() -> None:
+def test_only_tainted_atomic_resources_are_spurious() -> None:
     model = 'module.endpoint["m"].aws_sagemaker_model.this["0e5fed2e"]'
     changes = (
         Change(model, "replace", "aws_sagemaker_model", "tainted"),

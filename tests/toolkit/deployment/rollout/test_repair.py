@@ -80,7 +80,9 @@ def test_an_apply_of_the_old_configuration_repairs_the_endpoint(environment: Ope
     assert (variant["CurrentInstanceCount"], variant["DesiredInstanceCount"]) == (2, 2)
 
 
-def test_what_is_well_or_gone_is_left_alone(environment: Opened, hosting: Hosting, engine: Engine) -> None:
+def test_healthy_and_missing_endpoints_are_not_repaired(
+    environment: Opened, hosting: Hosting, engine: Engine
+) -> None:
     configuration = hosting.configuration(container=engine.container)
     endpoint = hosting.endpoint(configuration)
     hosting.settled(endpoint)

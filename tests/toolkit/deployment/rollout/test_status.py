@@ -7,7 +7,9 @@ from tests.support.contexts import Opened, deployed, heard, outputs
 from toolkit.deployment.rollout import status
 
 
-def test_each_endpoint_as_it_is_now(environment: Opened, hosting: Hosting, other: Engine) -> None:
+def test_status_shows_the_current_state_of_each_endpoint(
+    environment: Opened, hosting: Hosting, other: Engine
+) -> None:
     first, second, third = (
         hosting.configuration(container=other.container, InitialInstanceCount=count, **PATIENT)
         for count in (1, 2, 1)
@@ -62,7 +64,7 @@ def test_each_endpoint_as_it_is_now(environment: Opened, hosting: Hosting, other
     alarm.set_off("over")
 
 
-def test_paused_endpoints_are_not_asked_about(environment: Opened) -> None:
+def test_paused_endpoints_need_no_request(environment: Opened) -> None:
     with heard(environment.context.access) as asked:
         (found,) = status.read(environment.context, outputs({"m": deployed("e", "c")}, paused=True)).models
     assert (found.status, found.as_planned) == ("Paused", True)

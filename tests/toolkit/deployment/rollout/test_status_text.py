@@ -48,10 +48,10 @@ def endpoint(status: str, variants: list[Any], pending: list[Any] | None = None)
         (endpoint("RollingBack", fleet(1), fleet(0)), "RollingBack, 0 % of the traffic on the new fleet"),
     ],
 )
-def test_status_stage_and_share_are_told(found: Any, text: str) -> None:
+def test_the_text_has_status_stage_and_traffic_share(found: Any, text: str) -> None:
     assert status.phase(found) == text
 
 
-def test_the_share_is_that_of_all_variants() -> None:
+def test_the_traffic_share_covers_all_variants() -> None:
     both = [*fleet(3), *fleet(1)]
     assert status.new_fleet_share(endpoint("Updating", both, [*fleet(1), *fleet(3)])) == 50

@@ -72,7 +72,7 @@ def later(account: AwsAccess) -> datetime:
     return account.now()
 
 
-def test_as_planned_is_well_once_the_update_has_ended(
+def test_verification_passes_once_the_planned_update_has_ended(
     environment: Opened, hosting: Hosting, well: DeployedModel, other: Engine
 ) -> None:
     other.healthy = False
@@ -90,7 +90,7 @@ def test_as_planned_is_well_once_the_update_has_ended(
     hosting.settled(well.endpoint_name)
 
 
-def test_paused_has_no_endpoint_to_look_at(environment: Opened) -> None:
+def test_a_paused_environment_needs_no_request(environment: Opened) -> None:
     with heard(environment.context.access) as asked:
         paused = outputs({"m": deployed("no-such", "new")}, paused=True)
         verify.endpoints(environment.context, paused, Rollout())
@@ -149,7 +149,7 @@ def test_a_rollback_is_reported_with_reason_alarm_and_log(
     assert "UTC: by hand" in str(refused(environment, touching(), m=planned))
 
 
-def test_failed_serves_nothing(environment: Opened, failed: DeployedModel) -> None:
+def test_a_failed_endpoint_serves_nothing(environment: Opened, failed: DeployedModel) -> None:
     error = refused(environment, touching(failed), m=failed)
     assert f"endpoint {failed.endpoint_name} is Failed" in error.message
     assert "serves now: nothing" in error.details
@@ -191,7 +191,7 @@ def test_other_variants_and_a_missing_endpoint(environment: Opened, well: Deploy
     assert "endpoint gone does not exist" in refused(environment, touching(), m=gone).message
 
 
-def test_several_are_all_reported(
+def test_all_differing_endpoints_are_reported(
     environment: Opened, well: DeployedModel, rolled_back: tuple[DeployedModel, str], failed: DeployedModel
 ) -> None:
     back, old = rolled_back
@@ -203,7 +203,7 @@ def test_several_are_all_reported(
     assert "models.b" not in message
 
 
-def test_only_endpoints_that_terraform_names_are_blamed(
+def test_only_endpoints_in_terraforms_error_are_reported(
     environment: Opened, hosting: Hosting, failed: DeployedModel
 ) -> None:
     hosting.settled(hosting.endpoint(failed.endpoint_config_name, "llm-x-m"))

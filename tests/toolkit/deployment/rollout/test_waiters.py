@@ -41,7 +41,7 @@ def broken(hosting: Hosting) -> str:
     return name
 
 
-def test_what_stands_still_is_not_waited_for(environment: Opened, still: str, broken: str) -> None:
+def test_stable_endpoints_need_no_wait(environment: Opened, still: str, broken: str) -> None:
     with heard(environment.context.access) as asked:
         found = wait_until_stable(environment.context, [still, broken, "gone"])
     assert {name: known["EndpointStatus"] for name, known in found.items()} == {
@@ -52,7 +52,7 @@ def test_what_stands_still_is_not_waited_for(environment: Opened, still: str, br
     assert environment.said == []
 
 
-def test_what_moves_is_waited_for_with_a_line_for_each_change(
+def test_waiting_shows_a_line_for_each_change(
     environment: Opened, hosting: Hosting, configuration: str, still: str, other: Engine
 ) -> None:
     name = hosting.endpoint(configuration)
@@ -102,7 +102,7 @@ def test_what_moves_is_waited_for_with_a_line_for_each_change(
     assert asked.names.count(still) == 1
 
 
-def test_one_that_goes_meanwhile_is_gone(
+def test_an_endpoint_deleted_meanwhile_is_omitted(
     environment: Opened, account: AwsAccess, hosting: Hosting, configuration: str
 ) -> None:
     name = hosting.endpoint(configuration)
@@ -119,7 +119,7 @@ def test_one_that_goes_meanwhile_is_gone(
     assert f"{name}: Deleting" in environment.said
 
 
-def test_another_refusal_is_not_taken_for_missing(
+def test_denied_access_does_not_count_as_missing(
     nobody: AwsAccess, tmp_path_factory: pytest.TempPathFactory, still: str
 ) -> None:
     environment = opened(tmp_path_factory.mktemp("nobody"), nobody)
@@ -127,12 +127,12 @@ def test_another_refusal_is_not_taken_for_missing(
         wait_until_stable(environment.context, [still])
 
 
-def test_a_name_that_cannot_be_is_not_taken_for_missing(environment: Opened) -> None:
+def test_an_invalid_name_does_not_count_as_missing(environment: Opened) -> None:
     with pytest.raises(ClientError, match="ValidationException"):
         wait_until_stable(environment.context, ["not_a_name"])
 
 
-def test_failed_endpoints_are_told_by_their_models(environment: Opened, still: str, broken: str) -> None:
+def test_failed_endpoints_are_listed_by_model(environment: Opened, still: str, broken: str) -> None:
     context = environment.context
     found = wait_until_stable(context, [still, broken])
     assert failed_models(context, found) == ["m"]

@@ -41,9 +41,7 @@ def test_states_follow_sagemaker_until_the_block_ends(
     assert "rollout watch" not in names()
 
 
-def test_what_cannot_be_asked_is_told_and_does_no_harm(
-    hosting: Hosting, endpoint: str, nobody: AwsAccess
-) -> None:
+def test_denied_requests_are_shown_and_tolerated(hosting: Hosting, endpoint: str, nobody: AwsAccess) -> None:
     with watching(nobody, {"m": endpoint}) as states:
         eventually(lambda: states() == {"m": "cannot reach SageMaker (ClientError)"})
         _allow(hosting, nobody)
@@ -58,7 +56,7 @@ def _allow(hosting: Hosting, user: AwsAccess) -> None:
     hosting.aws("iam").put_user_policy(UserName=name, PolicyName="look", PolicyDocument=document)
 
 
-def test_credentials_that_are_gone_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_tolerated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Like a rollout that lasts longer than a session."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -69,7 +67,7 @@ def test_credentials_that_are_gone_do_no_harm(monkeypatch: pytest.MonkeyPatch) -
         eventually(lambda: states() == {"m": "cannot reach SageMaker (NoCredentialsError)"})
 
 
-def test_an_endpoint_that_is_not_there_has_no_state(account: AwsAccess) -> None:
+def test_a_missing_endpoint_has_no_state(account: AwsAccess) -> None:
     answered = threading.Semaphore(0)
     with heard(account) as asked:
         asked.then = lambda _: answered.release()
@@ -78,14 +76,14 @@ def test_an_endpoint_that_is_not_there_has_no_state(account: AwsAccess) -> None:
             assert states() == {}
 
 
-def test_nothing_to_watch_asks_nobody(account: AwsAccess) -> None:
+def test_without_endpoints_nothing_is_polled(account: AwsAccess) -> None:
     with heard(account) as asked, watching(account, {}) as states:
         assert states() == {}
         assert "rollout watch" not in names()
     assert asked.names == []
 
 
-def test_pauses_grow_while_nothing_happens() -> None:
+def test_polling_intervals_grow_without_changes() -> None:
     pace = Pace(5, 30)
     pauses = [pace.next(changed=False) for _ in range(8)]
     assert pauses == sorted(pauses)
