@@ -30,12 +30,12 @@ LOCK = {
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """An environment applied from the saved plan `first.plan`."""
-    with opened(tmp_path_factory.mktemp("lab")) as made:
-        shown = json.loads(made.toolkit.succeed("plan", "--env", "local", "--json"))
+    with opened(tmp_path_factory.mktemp("lab")) as lab:
+        shown = json.loads(lab.toolkit.succeed("plan", "--env", "local", "--json"))
         assert {part["part"] for part in shown["parts"]} == {"API", "model echo", "observability"}
-        shutil.copy(made.build / "plan", made.toolkit.project / "first.plan")
-        made.toolkit.succeed("apply", "--env", "local", "--plan", "build/local/plan")
-        yield made
+        shutil.copy(lab.build / "plan", lab.toolkit.project / "first.plan")
+        lab.toolkit.succeed("apply", "--env", "local", "--plan", "build/local/plan")
+        yield lab
 
 
 @pytest.fixture(autouse=True)
@@ -59,32 +59,32 @@ def test_the_applied_plan_is_the_plan_that_was_shown(lab: Lab) -> None:
     (part,) = [part for part in planned["parts"] if part["part"] == "model echo"]
     assert "new endpoint llm-local-echo starts" in part["consequences"][0]
     types = {resource["type"] for resource in lab.state()["resources"] if resource["mode"] == "managed"}
-    assert {each["type"] for part in planned["parts"] for each in part["changes"]} == types - {
+    assert {change["type"] for part in planned["parts"] for change in part["changes"]} == types - {
         "terraform_data"
     }
 
 
 def test_an_applied_plan_is_stale(lab: Lab) -> None:
-    said = refused(lab, 9, "apply", "--env", "local", "--plan", "first.plan")
-    assert "state: serial 0 when planned, 1 now" in said
-    assert "environment file" not in said
+    output = refused(lab, 9, "apply", "--env", "local", "--plan", "first.plan")
+    assert "state: serial 0 when planned, 1 now" in output
+    assert "environment file" not in output
 
 
 def test_a_stale_plan_names_the_changed_inputs(lab: Lab) -> None:
     lab.declare("    aliases: [chat]\n")
     (lab.toolkit.project / "lambda_src" / "authorizer" / "further.py").write_text("X = 1\n")
-    said = refused(lab, 9, "apply", "--env", "local", "--plan", "first.plan")
+    output = refused(lab, 9, "apply", "--env", "local", "--plan", "first.plan")
     (lab.toolkit.project / "lambda_src" / "authorizer" / "further.py").unlink()
-    assert "environment file: changed" in said
-    assert "Lambda code: changed" in said
-    assert "Terraform code" not in said
+    assert "environment file: changed" in output
+    assert "Lambda code: changed" in output
+    assert "Terraform code" not in output
 
 
 def test_a_foreign_plan_is_refused(lab: Lab) -> None:
     lab.declare(env="other")
-    said = refused(lab, 9, "apply", "--env", "other", "--plan", "first.plan")
+    output = refused(lab, 9, "apply", "--env", "other", "--plan", "first.plan")
     (lab.toolkit.project / "terraform" / "environments" / "other.yaml").unlink()
-    assert "the plan was created for environment local" in said
+    assert "the plan was created for environment local" in output
 
 
 @pytest.mark.parametrize("content", [b"", b"not a plan", b"PK\x05\x06" + b"\0" * 18])
@@ -97,19 +97,19 @@ def test_files_other_than_plans_are_refused(lab: Lab, content: bytes) -> None:
 
 def test_a_violation_is_shown_and_nothing_is_saved_or_applied(lab: Lab) -> None:
     lab.declare("    aliases: [chat]\npolicy: {fail_at: medium}\n")
-    said = refused(lab, 3, "plan", "--env", "local")
-    assert "terraform/modules/sagemaker_endpoint/configuration.tf:" in said
-    assert "CKV_LLM_1" in said
-    assert "→ Set kms_key_arn" in said
+    output = refused(lab, 3, "plan", "--env", "local")
+    assert "terraform/modules/sagemaker_endpoint/configuration.tf:" in output
+    assert "CKV_LLM_1" in output
+    assert "→ Set kms_key_arn" in output
     assert not (lab.build / "plan").exists()
     assert "CKV_LLM_1" in refused(lab, 3, "apply", "--env", "local")
 
 
 def test_an_endpoint_is_not_destroyed_by_accident(lab: Lab) -> None:
     lab.declare(echo="other")
-    said = refused(lab, 2, "apply", "--env", "local")
-    assert "endpoint llm-local-echo stops serving" in said
-    assert "--allow-destroy local" in said
+    output = refused(lab, 2, "apply", "--env", "local")
+    assert "endpoint llm-local-echo stops serving" in output
+    assert "--allow-destroy local" in output
     lab.declare()  # the name is checked even if nothing is destroyed
     assert "names prod, not local" in refused(lab, 2, "apply", "--env", "local", "--allow-destroy", "prod")
 
@@ -124,9 +124,9 @@ def test_drift_lists_only_external_changes(lab: Lab) -> None:
     lab.aws("logs").put_retention_policy(logGroupName=group, retentionInDays=7)
     result = lab.toolkit("drift", "--env", "local", "--json")
     assert result.returncode == 8, result.stderr
-    found: dict[str, Any] = json.loads(result.stdout)
-    assert found["release"] == 1
-    ((resource,)) = found["resources"]
+    drift: dict[str, Any] = json.loads(result.stdout)
+    assert drift["release"] == 1
+    ((resource,)) = drift["resources"]
     assert resource["name"] == group
     assert [(d["path"], d["old"], d["new"]) for d in resource["differences"]] == [
         ("retention_in_days", "30", "7")
@@ -138,12 +138,12 @@ def test_drift_lists_only_external_changes(lab: Lab) -> None:
 def test_a_lock_names_its_holder_and_can_be_cleared(lab: Lab) -> None:
     s3, key = lab.aws("s3"), f"{STATE_KEY}.tflock"
     s3.put_object(Bucket=lab.bucket, Key=key, Body=json.dumps(LOCK).encode())
-    said = refused(lab, 9, "plan", "--env", "local")
-    assert "locked by ana@build-17 since 2026-11-22 10:00:00" in said
-    assert "toolkit unlock --env local" in said
-    asked = lab.toolkit("unlock", "--env", "local")
-    assert asked.returncode == 2
-    assert "another machine" in asked.stderr
+    output = refused(lab, 9, "plan", "--env", "local")
+    assert "locked by ana@build-17 since 2026-11-22 10:00:00" in output
+    assert "toolkit unlock --env local" in output
+    result = lab.toolkit("unlock", "--env", "local")
+    assert result.returncode == 2
+    assert "another machine" in result.stderr
     lab.toolkit.succeed("unlock", "--env", "local", "--yes")
     assert key not in [item["Key"] for item in s3.list_objects_v2(Bucket=lab.bucket)["Contents"]]
     assert "is not locked" in lab.toolkit("unlock", "--env", "local").stderr
@@ -155,10 +155,10 @@ def test_environments_are_planned_in_parallel(lab: Lab) -> None:
     result = lab.toolkit("plan", "--env", "local,broken", "--json")
     (environments / "broken.yaml").unlink()
     assert result.returncode == 2
-    found = json.loads(result.stdout)["environments"]
-    assert (found["local"]["exit_code"], found["local"]["plan"]["summary"]) == (0, "no changes")
-    assert found["broken"]["exit_code"] == 2
-    assert "broken.yaml" in found["broken"]["error"]
+    plans = json.loads(result.stdout)["environments"]
+    assert (plans["local"]["exit_code"], plans["local"]["plan"]["summary"]) == (0, "no changes")
+    assert plans["broken"]["exit_code"] == 2
+    assert "broken.yaml" in plans["broken"]["error"]
 
 
 def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -179,10 +179,10 @@ def test_of_two_concurrent_applies_one_waits_or_fails(lab: Lab) -> None:
     before = lab.state()
     apply = ["apply", "--env", "local"]
     running = [start(lab.toolkit.project, *apply, *waiting) for waiting in ([], ["--lock-timeout", "5m"], [])]
-    ended = [(each.communicate()[0], each.returncode) for each in running]
+    ended = [(process.communicate()[0], process.returncode) for process in running]
     assert {code for _, code in ended} <= {0, 9}, ended
     assert 0 in [code for _, code in ended]
-    assert all("in use on this machine: `toolkit apply`" in said for said, code in ended if code == 9)
+    assert all("in use on this machine: `toolkit apply`" in output for output, code in ended if code == 9)
     after = lab.state()
     assert after["lineage"] == before["lineage"]
     assert after["serial"] > before["serial"]

@@ -124,19 +124,19 @@ class Deployers:
         """Let the administrator prepare the account, attach the policies, and enforce them."""
         engine = Engine()
         engine.behaviour = _complete
-        made = cls(Toolkit(copy_checkout(directory)), engine)
-        made.run("administrator", "local", "up")
-        record = made.toolkit.project / "build" / ".cloud" / "cloud.json"
-        made.url = f"http://127.0.0.1:{json.loads(record.read_text())['port']}"
+        deployers = cls(Toolkit(copy_checkout(directory)), engine)
+        deployers.run("administrator", "local", "up")
+        record = deployers.toolkit.project / "build" / ".cloud" / "cloud.json"
+        deployers.url = f"http://127.0.0.1:{json.loads(record.read_text())['port']}"
         # The hosted zone exists outside the environment.
-        zone = made.client("route53").create_hosted_zone(Name="example.com", CallerReference=ENV)
-        made.zone = zone["HostedZone"]["Id"].rpartition("/")[2]
-        made.write()
-        made.succeed("administrator", "bootstrap")
+        zone = deployers.client("route53").create_hosted_zone(Name="example.com", CallerReference=ENV)
+        deployers.zone = zone["HostedZone"]["Id"].rpartition("/")[2]
+        deployers.write()
+        deployers.succeed("administrator", "bootstrap")
         for holder, names in HOLDERS.items():
-            made.user(holder, names)
-        made.enforce(True)
-        return made
+            deployers.user(holder, names)
+        deployers.enforce(True)
+        return deployers
 
     def live(self) -> None:
         """Run all commands on an environment, from the first apply to the destroy, each as its user."""
@@ -182,7 +182,7 @@ class Deployers:
         place = {"Bucket": f"llm-state-{ACCOUNT}-{REGION}", "Key": f"{ENV}/inference.tfstate"}
         s3 = self.client("s3")
         state = json.loads(s3.get_object(**place)["Body"].read())
-        left = [each for each in state["resources"] if each["type"] not in types]
+        left = [resource for resource in state["resources"] if resource["type"] not in types]
         assert len(left) == len(state["resources"]) - len(types)
         changed = {**state, "serial": state["serial"] + 1, "resources": left}
         s3.put_object(**place, Body=json.dumps(changed).encode())
@@ -190,8 +190,8 @@ class Deployers:
     def _look_for_what_is_left(self) -> None:
         domains = self.client("apigateway").get_domain_names()["items"]
         records = self.client("route53").list_resource_record_sets(HostedZoneId=self.zone)
-        self.left = [each["domainName"] for each in domains]
-        self.left += [each["Name"] for each in records["ResourceRecordSets"] if each["Type"] == "A"]
+        self.left = [domain["domainName"] for domain in domains]
+        self.left += [record["Name"] for record in records["ResourceRecordSets"] if record["Type"] == "A"]
 
     def stop(self) -> None:
         """End the cloud and the engine."""
@@ -226,7 +226,7 @@ class Deployers:
         self.user(name, [policy for policy in HOLDERS["deployer"] if policy not in without])
         for policy, sid in without.items():
             document = self.document(policy)
-            left = [each for each in document["Statement"] if each["Sid"] != sid]
+            left = [statement for statement in document["Statement"] if statement["Sid"] != sid]
             assert len(left) == len(document["Statement"]) - 1
             less = json.dumps({**document, "Statement": left})
             iam.put_user_policy(UserName=name, PolicyName=policy, PolicyDocument=less)
@@ -263,16 +263,16 @@ class Deployers:
         """Return a policy from IAM."""
         iam, arn = self.client("iam"), policy_arn(policy)
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-        found = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
-        return dict(found)
+        document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+        return dict(document)
 
     def enforce(self, wanted: bool) -> None:
         """Switch the enforcement of policies on or off."""
         enforcing.enforce(self.url, wanted)
 
     def _collect(self, who: str, command: str) -> None:
-        found, self._last = enforcing.decided(self.url, lambda _: (who, command), self._last)
-        self.decisions += found
+        decisions, self._last = enforcing.decided(self.url, lambda _: (who, command), self._last)
+        self.decisions += decisions
 
 
 def policy_arn(name: str) -> str:

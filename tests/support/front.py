@@ -38,19 +38,19 @@ class Front:
     @cached_property
     def zone(self) -> str:
         """Return the id of a hosted zone for the domain."""
-        made = self.access.route53.create_hosted_zone(Name="example.com", CallerReference=self.name)
-        return made["HostedZone"]["Id"].rpartition("/")[2]
+        zone = self.access.route53.create_hosted_zone(Name="example.com", CallerReference=self.name)
+        return zone["HostedZone"]["Id"].rpartition("/")[2]
 
     def domain(self, tags: Tags) -> str:
         """Create the domain; returns its target in API Gateway."""
-        made = self.access.apigateway.create_domain_name(
+        domain = self.access.apigateway.create_domain_name(
             domainName=self.name,
             regionalCertificateArn=CERTIFICATE,
             securityPolicy="TLS_1_2",
             endpointConfiguration={"types": ["REGIONAL"]},
             tags=tags,
         )
-        return made["regionalDomainName"]
+        return domain["regionalDomainName"]
 
     def mapping(self, tags: Tags) -> str:
         """Create an API and map the domain to it; returns the ARN of its stage."""
@@ -73,20 +73,20 @@ class Front:
 
     def firewall(self, tags: Tags) -> dict[str, str]:
         """Create a web ACL; returns its summary."""
-        made = self.access.wafv2.create_web_acl(
+        web_acl = self.access.wafv2.create_web_acl(
             Name=self.prefix,
             Scope="REGIONAL",
             DefaultAction={"Allow": {}},
             VisibilityConfig=_VIEW,
             Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
         )
-        return {name: str(value) for name, value in made["Summary"].items()}
+        return {name: str(value) for name, value in web_acl["Summary"].items()}
 
     def left(self) -> list[str]:
         """Return the names of all existing resources, of any owner."""
         listed = self.access.route53.list_resource_record_sets(HostedZoneId=self.zone)
-        names = [each["Name"] for each in listed["ResourceRecordSets"] if each["Type"] == "A"]
+        names = [record["Name"] for record in listed["ResourceRecordSets"] if record["Type"] == "A"]
         domains = self.access.apigateway.get_domain_names()["items"]
-        names += [each["domainName"] for each in domains if each["domainName"] == self.name]
+        names += [domain["domainName"] for domain in domains if domain["domainName"] == self.name]
         web_acls = self.access.wafv2.list_web_acls(Scope="REGIONAL")["WebACLs"]
-        return names + [each["Name"] for each in web_acls if each["Name"] == self.prefix]
+        return names + [web_acl["Name"] for web_acl in web_acls if web_acl["Name"] == self.prefix]

@@ -92,8 +92,8 @@ class Site:
         """Return SageMaker's description of the endpoint, or None."""
         if self._cloud() is None:
             return None
-        found = self.client("sagemaker").list_endpoints(NameContains=self.endpoint)["Endpoints"]
-        return next((str(each["EndpointStatus"]) for each in found), None)
+        endpoints = self.client("sagemaker").list_endpoints(NameContains=self.endpoint)["Endpoints"]
+        return next((str(endpoint["EndpointStatus"]) for endpoint in endpoints), None)
 
     def _cloud(self) -> str | None:
         """Wait until the cloud responds and return its URL."""
@@ -109,7 +109,7 @@ class Site:
         finally:
             _kill(process)
         s3 = self.client("s3")
-        (bucket,) = [each["Name"] for each in s3.list_buckets()["Buckets"] if "state" in each["Name"]]
+        (bucket,) = [item["Name"] for item in s3.list_buckets()["Buckets"] if "state" in item["Name"]]
         # Like `terraform force-unlock`, after a check that no command is running.
         s3.delete_object(Bucket=bucket, Key=f"{self.env}/inference.tfstate.tflock")
 
@@ -127,19 +127,19 @@ class Site:
             ("logs", "describe_log_groups", "logGroups", "logGroupName"),
             ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
         ]
-        found = [
-            f"{operation}: {each[name]}"
+        resources = [
+            f"{operation}: {resource[name]}"
             for service, operation, rows, name in kinds
-            for each in getattr(self.client(service), operation)()[rows]
+            for resource in getattr(self.client(service), operation)()[rows]
         ]
-        return [each for each in found if f"llm-{self.env}" in each]
+        return [resource for resource in resources if f"llm-{self.env}" in resource]
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
     """Kill a command with Terraform and its providers, but not the cloud, which outlives commands."""
     if process.poll() is None:
         children = psutil.Process(process.pid).children(recursive=True)
-        for each in [each for each in children if "toolkit.local.server" not in " ".join(each.cmdline())]:
-            each.kill()
+        for child in [child for child in children if "toolkit.local.server" not in " ".join(child.cmdline())]:
+            child.kill()
         process.kill()
     process.communicate()

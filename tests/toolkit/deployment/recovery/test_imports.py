@@ -1,4 +1,4 @@
-"""Orphans of an interrupted apply: found by name and tags, imported or deleted."""
+"""Orphans of an interrupted apply: resources by name and tags, imported or deleted."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def test_existing_resources_that_a_plan_creates_are_imported(
     model(account, "llm-adopt-m-x-0a", "adopt")
     account.iam.create_role(RoleName="llm-adopt-gateway", AssumeRolePolicyDocument=TRUST, Tags=tags("adopt"))  # type: ignore[arg-type]
     account.logs.create_log_group(logGroupName="/aws/lambda/llm-adopt-gateway")
-    api_tags = {each["Key"]: each["Value"] for each in tags("adopt")}
+    api_tags = {tag["Key"]: tag["Value"] for tag in tags("adopt")}
     api = account.apigateway.create_rest_api(name="llm-adopt", tags=api_tags)["id"]
     plans = {
         name: account.apigateway.create_usage_plan(name=name, tags=api_tags)["id"]
         for name in ("llm-adopt", "llm-adopt-partner-a")
     }
-    found = imports.find(
+    resources = imports.find(
         context("adopt"),
         plan(
             MODEL.format("0a"),
@@ -87,7 +87,7 @@ def test_existing_resources_that_a_plan_creates_are_imported(
             "module.somewhere.aws_else.this[0]",
         ),
     )
-    written = json.loads(imports.write(found, tmp_path).read_text())["imports"]
+    written = json.loads(imports.write(resources, tmp_path).read_text())["imports"]
     assert written == {
         "aws_sagemaker_model": [{"id": "llm-adopt-m-x-0a", "model": "m.x", "key": "0a"}],
         "aws_iam_role": [{"id": "llm-adopt-gateway", "model": None, "key": "gateway"}],
@@ -98,7 +98,7 @@ def test_existing_resources_that_a_plan_creates_are_imported(
             {"id": plans["llm-adopt-partner-a"], "model": None, "key": "partner-a"},
         ],
     }
-    assert "importing sagemaker model llm-adopt-m-x-0a" in imports.describe(found)[0]
+    assert "importing sagemaker model llm-adopt-m-x-0a" in imports.describe(resources)[0]
 
 
 @pytest.mark.parametrize("env", [None, "other"])
@@ -124,12 +124,12 @@ def test_orphans_of_a_destroy_are_listed_and_removed(account: AwsAccess, context
     account.iam.put_role_policy(RoleName="llm-rest-gateway", PolicyName="run", PolicyDocument=policy)
     opened = context("rest")
     known = {"aws_sagemaker_model": frozenset({"llm-rest-m-x-0b"})}
-    assert [str(each) for each in cleanup.find(opened, known)] == [
+    assert [str(orphan) for orphan in cleanup.find(opened, known)] == [
         "model llm-rest-m-x-0a",
         "role llm-rest-gateway",
     ]
-    for each in cleanup.find(opened, {}):
-        each.remove()
+    for orphan in cleanup.find(opened, {}):
+        orphan.remove()
     assert cleanup.find(opened, {}) == []
     assert account.sagemaker.describe_model(ModelName="llm-rest-eu-m-x-0a")
 
@@ -142,7 +142,7 @@ def scaled(account: AwsAccess, env: str, variant: str, project: str = "llm") -> 
         "ResourceId": resource,
         "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
     }
-    labels = {each["Key"]: each["Value"] for each in tags(env)}
+    labels = {tag["Key"]: tag["Value"] for tag in tags(env)}
     account.autoscaling.register_scalable_target(**key, MinCapacity=1, MaxCapacity=4, Tags=labels)
     metric: Any = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}
     account.autoscaling.put_scaling_policy(
@@ -170,17 +170,17 @@ def test_scaling_of_orphaned_endpoints_is_deleted_too(account: AwsAccess, contex
         scaled(account, "scaled", "Other", project="other"),
     }
     opened = context("scaled")
-    found = cleanup.find(opened, {"aws_appautoscaling_target": frozenset({known})})
-    assert [str(each) for each in found] == [f"scalable target {left}"]
+    resources = cleanup.find(opened, {"aws_appautoscaling_target": frozenset({known})})
+    assert [str(resource) for resource in resources] == [f"scalable target {left}"]
     for _ in range(2):  # as another command may have done meanwhile
-        found[0].remove()
+        resources[0].remove()
 
     autoscaling = account.autoscaling
     targets = autoscaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
     policies = autoscaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
     actions = autoscaling.describe_scheduled_actions(ServiceNamespace="sagemaker")["ScheduledActions"]
     for rows in (targets, policies, actions):
-        there = {each["ResourceId"] for each in rows if "-scaled-" in each["ResourceId"]}
+        there = {row["ResourceId"] for row in rows if "-scaled-" in row["ResourceId"]}
         assert there == {known, *neighbours}
     alarms = account.cloudwatch.describe_alarms(AlarmNamePrefix=f"TargetTracking-{left}")["MetricAlarms"]
     assert alarms == []

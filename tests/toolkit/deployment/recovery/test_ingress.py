@@ -72,7 +72,9 @@ def facing(account: AwsAccess, tmp_path: Path) -> Make:
 def adopted(facing: Facing, directory: Path) -> dict[str, list[str]]:
     """Return IDs of planned imports, by `import` block."""
     written = imports.write(imports.find(facing.context, PLAN), directory).read_text()
-    return {kind: [each["id"] for each in found] for kind, found in json.loads(written)["imports"].items()}
+    return {
+        kind: [entry["id"] for entry in entries] for kind, entries in json.loads(written)["imports"].items()
+    }
 
 
 @pytest.mark.parametrize("base_path", ["", "models"])
@@ -106,7 +108,7 @@ def test_a_record_with_another_target_is_ignored(facing: Make, tmp_path: Path) -
     of.front.domain(tags("fc"))
     of.front.record("d-0a1b2c3d.execute-api.us-east-1.amazonaws.com")
     assert adopted(of, tmp_path) == {"aws_api_gateway_domain_name": [of.front.name]}
-    assert [each.kind for each in cleanup.find(of.context, {})] == ["domain name"]
+    assert [orphan.kind for orphan in cleanup.find(of.context, {})] == ["domain name"]
 
 
 def test_orphaned_ingress_is_removed(facing: Make, account: AwsAccess) -> None:
@@ -116,14 +118,14 @@ def test_orphaned_ingress_is_removed(facing: Make, account: AwsAccess) -> None:
     stage, web_acl = front.mapping(tags("fd")), front.firewall(tags("fd"))
     account.wafv2.associate_web_acl(WebACLArn=web_acl["ARN"], ResourceArn=stage)
     known = {"aws_api_gateway_domain_name": frozenset({front.name})}
-    assert [str(each) for each in cleanup.find(of.context, known)] == [
+    assert [str(orphan) for orphan in cleanup.find(of.context, known)] == [
         f"DNS record {front.zone}_{front.name}_A",
         f"base path mapping {front.name}/models",
         f"web ACL {web_acl['Id']}",
         f"API {stage.split('/')[2]}",
     ]
-    for each in cleanup.find(of.context, {}):
-        each.remove()
+    for orphan in cleanup.find(of.context, {}):
+        orphan.remove()
     assert cleanup.find(of.context, {}) == []
     assert front.left() == []
 
@@ -134,21 +136,21 @@ def test_a_web_acl_is_removed_once_it_is_unused(facing: Make, account: AwsAccess
     other.front.domain(tags("ff"))
     stage, web_acl = other.front.mapping(tags("ff")), of.front.firewall(tags("fe"))
     account.wafv2.associate_web_acl(WebACLArn=web_acl["ARN"], ResourceArn=stage)
-    asked = []
+    requested = []
 
     def end_at_the_second(params: Mapping[str, Any], **_: Any) -> None:
-        asked.append(params["Id"])
-        if len(asked) == 2:
+        requested.append(params["Id"])
+        if len(requested) == 2:
             account.wafv2.disassociate_web_acl(ResourceArn=stage)
 
     event, events = "before-parameter-build.wafv2.DeleteWebACL", account.wafv2.meta.events
     events.register(event, end_at_the_second)
     try:
-        (found,) = cleanup.find(of.context, {})
-        found.remove()
+        (orphan,) = cleanup.find(of.context, {})
+        orphan.remove()
     finally:
         events.unregister(event, end_at_the_second)
-    assert asked == [web_acl["Id"]] * 2
+    assert requested == [web_acl["Id"]] * 2
     assert of.front.left() == []
 
 

@@ -52,13 +52,13 @@ def test_an_apply_of_the_old_configuration_repairs_the_endpoint(environment: Ope
 
     # The status afterwards, also with the previous declaration.
     before = deployed(NAME, stuck.old)
-    (seen,) = status.read(context, outputs({"m": before})).models
-    assert (seen.status, seen.as_planned) == ("UpdateRollbackFailed", False)
-    assert (seen.instances, seen.desired_instances) == (1, 2)
-    found = waiters.wait_until_stable(context, [NAME])
-    repair.warn_failed_rollbacks(context, found)
+    (model,) = status.read(context, outputs({"m": before})).models
+    assert (model.status, model.as_planned) == ("UpdateRollbackFailed", False)
+    assert (model.instances, model.desired_instances) == (1, 2)
+    descriptions = waiters.wait_until_stable(context, [NAME])
+    repair.warn_failed_rollbacks(context, descriptions)
     assert f"warning: endpoint {NAME} is UpdateRollbackFailed" in environment.said[-1]
-    assert waiters.instance_counts(context, found) == {"m": {"AllTraffic": 2}}
+    assert waiters.instance_counts(context, descriptions) == {"m": {"AllTraffic": 2}}
 
     # An apply does not repeat its own failed update.
     assert repair.reconcile_failed_rollbacks(context, {"m": before}, updated) == updated

@@ -42,7 +42,7 @@ def test_status_shows_the_current_state_of_each_endpoint(
     }
 
     def now() -> dict[str, status.ModelStatus]:
-        return {each.model: each for each in status.read(environment.context, outputs(models)).models}
+        return {model.model: model for model in status.read(environment.context, outputs(models)).models}
 
     eventually(lambda: "baking" in now()["shifting"].phase)
     other.healthy = False
@@ -50,22 +50,22 @@ def test_status_shows_the_current_state_of_each_endpoint(
         EndpointName=scaling,
         DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": 3}],
     )
-    found = now()
-    assert (found["shifting"].status, found["shifting"].as_planned) == ("Updating", False)
-    assert found["shifting"].phase == "Updating, baking, 25 % of the traffic on the new fleet"
-    assert found["scaling"].phase == "Updating, changing the number of instances"
-    assert (found["scaling"].instances, found["scaling"].desired_instances) == (2, 3)
-    assert (found["still"].phase, found["still"].as_planned) == ("InService", True)
-    assert found["still"].failure_reason is None
-    assert (found["failed"].status, found["failed"].as_planned) == ("Failed", False)
-    assert "unknown" in (found["failed"].failure_reason or "")
-    assert (found["gone"].status, found["gone"].as_planned) == ("Missing", False)
+    statuses = now()
+    assert (statuses["shifting"].status, statuses["shifting"].as_planned) == ("Updating", False)
+    assert statuses["shifting"].phase == "Updating, baking, 25 % of the traffic on the new fleet"
+    assert statuses["scaling"].phase == "Updating, changing the number of instances"
+    assert (statuses["scaling"].instances, statuses["scaling"].desired_instances) == (2, 3)
+    assert (statuses["still"].phase, statuses["still"].as_planned) == ("InService", True)
+    assert statuses["still"].failure_reason is None
+    assert (statuses["failed"].status, statuses["failed"].as_planned) == ("Failed", False)
+    assert "unknown" in (statuses["failed"].failure_reason or "")
+    assert (statuses["gone"].status, statuses["gone"].as_planned) == ("Missing", False)
     # Avoids waiting for the end of an hour.
     alarm.set_off("over")
 
 
 def test_paused_endpoints_need_no_request(environment: Opened) -> None:
-    with heard(environment.context.access) as asked:
-        (found,) = status.read(environment.context, outputs({"m": deployed("e", "c")}, paused=True)).models
-    assert (found.status, found.as_planned) == ("Paused", True)
-    assert asked.names == []
+    with heard(environment.context.access) as requests:
+        (model,) = status.read(environment.context, outputs({"m": deployed("e", "c")}, paused=True)).models
+    assert (model.status, model.as_planned) == ("Paused", True)
+    assert requests.names == []

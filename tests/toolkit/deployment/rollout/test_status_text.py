@@ -20,7 +20,7 @@ def endpoint(status: str, variants: list[Any], pending: list[Any] | None = None)
 
 
 @pytest.mark.parametrize(
-    ("found", "text"),
+    ("description", "text"),
     [
         (None, "missing"),
         (endpoint("InService", fleet(1)), "InService"),
@@ -48,8 +48,8 @@ def endpoint(status: str, variants: list[Any], pending: list[Any] | None = None)
         (endpoint("RollingBack", fleet(1), fleet(0)), "RollingBack, 0 % of the traffic on the new fleet"),
     ],
 )
-def test_the_text_has_status_stage_and_traffic_share(found: Any, text: str) -> None:
-    assert status.phase(found) == text
+def test_the_text_has_status_stage_and_traffic_share(description: Any, text: str) -> None:
+    assert status.phase(description) == text
 
 
 def test_the_traffic_share_covers_all_variants() -> None:

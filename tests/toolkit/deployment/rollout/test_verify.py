@@ -79,10 +79,10 @@ def test_verification_passes_once_the_planned_update_has_ended(
     new = hosting.configuration(container=other.container, **PATIENT)
     hosting.sagemaker.update_endpoint(EndpointName=well.endpoint_name, EndpointConfigName=new)
     planned = deployed(well.endpoint_name, new)
-    with heard(environment.context.access) as asked:
-        asked.then = lambda _: setattr(other, "healthy", True)
+    with heard(environment.context.access) as requests:
+        requests.then = lambda _: setattr(other, "healthy", True)
         verify.endpoints(environment.context, outputs({"m": planned}), touching(planned))
-    assert len(asked.names) > 1
+    assert len(requests.names) > 1
     assert f"{well.endpoint_name}: Updating, starting instances" in "\n".join(environment.said)
     hosting.sagemaker.update_endpoint(
         EndpointName=well.endpoint_name, EndpointConfigName=well.endpoint_config_name
@@ -91,21 +91,21 @@ def test_verification_passes_once_the_planned_update_has_ended(
 
 
 def test_a_paused_environment_needs_no_request(environment: Opened) -> None:
-    with heard(environment.context.access) as asked:
+    with heard(environment.context.access) as requests:
         paused = outputs({"m": deployed("no-such", "new")}, paused=True)
         verify.endpoints(environment.context, paused, Rollout())
-    assert asked.names == []
+    assert requests.names == []
 
 
 def state_of(hosting: Hosting, alarm: str) -> str:
-    (found,) = hosting.aws("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
-    return str(found["StateValue"])
+    (state,) = hosting.aws("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
+    return str(state["StateValue"])
 
 
 def test_a_rollback_is_reported_with_reason_alarm_and_log(
     environment: Opened, account: AwsAccess, hosting: Hosting, engine: Engine, other: Engine
 ) -> None:
-    old, new = (hosting.configuration(container=each.container, **PATIENT) for each in (engine, other))
+    old, new = (hosting.configuration(container=server.container, **PATIENT) for server in (engine, other))
     endpoint = hosting.endpoint(old)
     hosting.settled(endpoint)
     since = later(account)

@@ -42,13 +42,13 @@ def broken(hosting: Hosting) -> str:
 
 
 def test_stable_endpoints_need_no_wait(environment: Opened, still: str, broken: str) -> None:
-    with heard(environment.context.access) as asked:
-        found = wait_until_stable(environment.context, [still, broken, "gone"])
-    assert {name: known["EndpointStatus"] for name, known in found.items()} == {
+    with heard(environment.context.access) as requests:
+        descriptions = wait_until_stable(environment.context, [still, broken, "gone"])
+    assert {name: endpoint["EndpointStatus"] for name, endpoint in descriptions.items()} == {
         still: "InService",
         broken: "Failed",
     }
-    assert asked.names == [still, broken, "gone"]
+    assert requests.names == [still, broken, "gone"]
     assert environment.said == []
 
 
@@ -88,18 +88,18 @@ def test_waiting_shows_a_line_for_each_change(
             "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "settle"}]},
         },
     )
-    with load(hosting.aws, name), heard(environment.context.access) as asked:
-        asked.then = lambda endpoint: course(endpoint) if endpoint["EndpointName"] == name else None
-        found = wait_until_stable(environment.context, [still, name])
-    assert found[name]["EndpointStatus"] == "InService"
-    assert found[name]["EndpointConfigName"] == configuration
+    with load(hosting.aws, name), heard(environment.context.access) as requests:
+        requests.then = lambda endpoint: course(endpoint) if endpoint["EndpointName"] == name else None
+        descriptions = wait_until_stable(environment.context, [still, name])
+    assert descriptions[name]["EndpointStatus"] == "InService"
+    assert descriptions[name]["EndpointConfigName"] == configuration
     first, *lines = environment.said
     assert first == "waiting for SageMaker …"
     assert [line for line in lines if lines.count(line) > 1] == []
     assert lines[0] == (f"{name}: Updating, starting instances, 0 % of the traffic on the new fleet")
     assert f"{name}: Updating, baking, 50 % of the traffic on the new fleet" in lines
     assert lines[-1].startswith(f"{name}: RollingBack, ")
-    assert asked.names.count(still) == 1
+    assert requests.names.count(still) == 1
 
 
 def test_an_endpoint_deleted_meanwhile_is_omitted(
@@ -109,12 +109,12 @@ def test_an_endpoint_deleted_meanwhile_is_omitted(
     hosting.settled(name)
     with urllib.request.urlopen(f"{account.endpoint_url}/_toolkit/status") as status:
         running = json.load(status)["processes"]
-    (pid,) = [each["pid"] for each in running if each["name"].startswith(f"{name}/")]
+    (pid,) = [server["pid"] for server in running if server["name"].startswith(f"{name}/")]
     process = psutil.Process(pid)
     process.suspend()  # it stops when it continues
     hosting.sagemaker.delete_endpoint(EndpointName=name)
-    with heard(environment.context.access) as asked:
-        asked.then = lambda _: process.resume() if process.is_running() else None
+    with heard(environment.context.access) as requests:
+        requests.then = lambda _: process.resume() if process.is_running() else None
         assert wait_until_stable(environment.context, [name]) == {}
     assert f"{name}: Deleting" in environment.said
 
@@ -134,6 +134,6 @@ def test_an_invalid_name_does_not_count_as_missing(environment: Opened) -> None:
 
 def test_failed_endpoints_are_listed_by_model(environment: Opened, still: str, broken: str) -> None:
     context = environment.context
-    found = wait_until_stable(context, [still, broken])
-    assert failed_models(context, found) == ["m"]
-    assert failed_models(context, {"llm-x-m": found[still], "llm-x-n": found[still]}) == []
+    descriptions = wait_until_stable(context, [still, broken])
+    assert failed_models(context, descriptions) == ["m"]
+    assert failed_models(context, {"llm-x-m": descriptions[still], "llm-x-n": descriptions[still]}) == []

@@ -69,18 +69,18 @@ def test_missing_credentials_are_tolerated(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_missing_endpoint_has_no_state(account: AwsAccess) -> None:
     answered = threading.Semaphore(0)
-    with heard(account) as asked:
-        asked.then = lambda _: answered.release()
+    with heard(account) as requests:
+        requests.then = lambda _: answered.release()
         with watching(account, {"m": "no-such-endpoint"}) as states:
             assert all(answered.acquire(timeout=HANG_SECONDS) for _ in range(2))
             assert states() == {}
 
 
 def test_without_endpoints_nothing_is_polled(account: AwsAccess) -> None:
-    with heard(account) as asked, watching(account, {}) as states:
+    with heard(account) as requests, watching(account, {}) as states:
         assert states() == {}
         assert "rollout watch" not in names()
-    assert asked.names == []
+    assert requests.names == []
 
 
 def test_polling_intervals_grow_without_changes() -> None:
