@@ -114,10 +114,10 @@ def _answers(toolkit: Toolkit) -> dict[str, list[Timing]]:
 
 def _http(client: httpx.Client, url: str, key: str | None = None) -> Iterator[bytes]:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    with client.stream("POST", url, json=QUESTION, headers=headers) as answer:
-        if answer.status_code != 200:
-            raise SystemExit(f"{url}: {answer.status_code}: {answer.read()!r}")
-        yield from answer.iter_raw()
+    with client.stream("POST", url, json=QUESTION, headers=headers) as response:
+        if response.status_code != 200:
+            raise SystemExit(f"{url}: {response.status_code}: {response.read()!r}")
+        yield from response.iter_raw()
 
 
 def _runtime(outputs: dict[str, Any]) -> Callable[[], Iterable[bytes]]:
@@ -125,10 +125,10 @@ def _runtime(outputs: dict[str, Any]) -> Callable[[], Iterable[bytes]]:
     endpoint = outputs["models"][MODEL]["endpoint_name"]
 
     def ask() -> Iterator[bytes]:
-        answer = client.invoke_endpoint_with_response_stream(
+        response = client.invoke_endpoint_with_response_stream(
             EndpointName=endpoint, ContentType="application/json", Body=json.dumps(QUESTION)
         )
-        for event in answer["Body"]:
+        for event in response["Body"]:
             yield event["PayloadPart"]["Bytes"]
 
     return ask
@@ -157,7 +157,7 @@ def _timing(way: Callable[[], Iterable[bytes]]) -> Timing:
     arrivals = [time.perf_counter() for delta in _deltas(way()) if delta]
     gaps = [later - earlier for earlier, later in pairwise(arrivals)]
     if len(gaps) < QUESTION["max_tokens"] // 2:
-        raise SystemExit(f"only {len(arrivals)} parts: the answer did not come as a stream")
+        raise SystemExit(f"only {len(arrivals)} parts: the response did not come as a stream")
     rate = len(arrivals) / (arrivals[-1] - started)
     return Timing(arrivals[0] - started, statistics.mean(gaps), gaps, rate)
 

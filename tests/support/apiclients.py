@@ -67,8 +67,8 @@ class Load:
             return
         with self._lock:
             if response.status_code == 200:
-                said = response.json()["choices"][0]["message"]["content"]
-                self.answers[said] = self.answers.get(said, 0) + 1
+                text = response.json()["choices"][0]["message"]["content"]
+                self.answers[text] = self.answers.get(text, 0) + 1
             else:
                 self.failures.append(f"{began:.1f}: HTTP {response.status_code}: {response.text[:200]}")
 

@@ -63,8 +63,8 @@ class Asynchronous:
         listed: list[str] = []
 
         def is_there() -> bool:
-            found = s3.list_objects_v2(Bucket=self.bucket, Prefix=key).get("Contents", [])
-            listed[:] = [item["Key"] for item in found]
+            objects = s3.list_objects_v2(Bucket=self.bucket, Prefix=key).get("Contents", [])
+            listed[:] = [item["Key"] for item in objects]
             return key in listed
 
         eventually(is_there)

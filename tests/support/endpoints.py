@@ -122,10 +122,10 @@ class Stack:
     def bounds(self, name: str) -> tuple[int, int]:
         """Return the capacity bounds of an endpoint's only variant."""
         key = self._target(name)
-        answer = self.rig.cloud.client("application-autoscaling").describe_scalable_targets(
+        response = self.rig.cloud.client("application-autoscaling").describe_scalable_targets(
             ServiceNamespace=key["ServiceNamespace"], ResourceIds=[key["ResourceId"]]
         )
-        (target,) = answer["ScalableTargets"]
+        (target,) = response["ScalableTargets"]
         return target["MinCapacity"], target["MaxCapacity"]
 
     @staticmethod
@@ -152,8 +152,8 @@ class Stack:
         }
 
 
-def _ours(names: Sequence[str], answer: dict[str, Any], key: str) -> list[str]:
-    (rows,) = (rows for rows in answer.values() if isinstance(rows, list))
+def _ours(names: Sequence[str], response: dict[str, Any], key: str) -> list[str]:
+    (rows,) = (rows for rows in response.values() if isinstance(rows, list))
     return sorted(row[key] for row in rows if any(name in row[key] for name in names))
 
 
@@ -168,7 +168,7 @@ def what(planned: Planned) -> dict[str, str]:
 def only(planned: Planned, name: str) -> Planned:
     """Return the part of a plan that concerns one endpoint."""
     changes = {
-        kind: [each for each in planned.content.get(kind, []) if f'["{name}"].' in each["address"]]
+        kind: [change for change in planned.content.get(kind, []) if f'["{name}"].' in change["address"]]
         for kind in ("resource_changes", "resource_drift")
     }
     return Planned({**planned.content, **changes})

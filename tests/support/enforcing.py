@@ -30,6 +30,8 @@ def decided(
         after: number of the last decision already read.
     """
     with urllib.request.urlopen(f"{url}/_toolkit/iam/decisions?after={after}") as answered:
-        found = json.load(answered)["decisions"]
-    last = max([after, *(each["number"] for each in found)])
-    return [Decision(*named(each), **{name: each[name] for name in _FIELDS}) for each in found], last
+        decisions = json.load(answered)["decisions"]
+    last = max([after, *(decision["number"] for decision in decisions)])
+    return [
+        Decision(*named(decision), **{name: decision[name] for name in _FIELDS}) for decision in decisions
+    ], last

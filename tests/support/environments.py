@@ -126,7 +126,7 @@ ON_CPUS = ("llama-cpp", "tei", "custom")
 def table() -> dict[str, str]:
     """Return the text of each environment file by name."""
     models = {engine: dict(_models(engine)) for engine in ENGINES} | {"mixed": MIXED}
-    return {name: _text(each) for name, each in models.items()}
+    return {name: _text(model) for name, model in models.items()}
 
 
 def _text(models: dict[str, Settings]) -> str:

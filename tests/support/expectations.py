@@ -118,10 +118,10 @@ def digests(planned: Planned) -> dict[str, Digest]:
 def _pruned(value: Any) -> Any:
     """Remove unset values, and lists around single blocks."""
     if isinstance(value, dict):
-        pruned = {key: _pruned(each) for key, each in value.items() if key not in _IGNORED}
-        return {key: each for key, each in pruned.items() if each not in (None, "", [], {})}
+        pruned = {key: _pruned(item) for key, item in value.items() if key not in _IGNORED}
+        return {key: item for key, item in pruned.items() if item not in (None, "", [], {})}
     if isinstance(value, list):
-        blocks = [_pruned(each) for each in value]
+        blocks = [_pruned(item) for item in value]
         return blocks[0] if len(blocks) == 1 and isinstance(blocks[0], dict) else blocks
     return value
 

@@ -161,10 +161,10 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         if self.host == "cdn":
             self._serve_file(path)
-        elif found := _LISTING.fullmatch(path):
-            self._list(path, *found.groups())
-        elif found := _FILE.fullmatch(path):
-            self._resolve(path, *found.groups())
+        elif match := _LISTING.fullmatch(path):
+            self._list(path, *match.groups())
+        elif match := _FILE.fullmatch(path):
+            self._resolve(path, *match.groups())
         else:
             self._refuse(path, 404, None, "Sorry, we can't find the page you are looking for.")
 

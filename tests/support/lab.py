@@ -64,8 +64,8 @@ class Lab:
 
     def state(self) -> dict[str, Any]:
         """Terraform's stored state."""
-        found = self.aws("s3").get_object(Bucket=self.bucket, Key=STATE_KEY)
-        return dict(json.loads(found["Body"].read()))
+        stored = self.aws("s3").get_object(Bucket=self.bucket, Key=STATE_KEY)
+        return dict(json.loads(stored["Body"].read()))
 
 
 @contextmanager

@@ -38,12 +38,12 @@ class Load:
                 self.errors.append(error)
 
     def invoke(self) -> Any:
-        answer = self.runtime.invoke_endpoint(EndpointName=self.endpoint, Body=PROMPT)
-        return json.loads(answer["Body"].read())
+        response = self.runtime.invoke_endpoint(EndpointName=self.endpoint, Body=PROMPT)
+        return json.loads(response["Body"].read())
 
     def stream(self) -> Any:
-        answer = self.runtime.invoke_endpoint_with_response_stream(EndpointName=self.endpoint, Body=PROMPT)
-        return json.loads(b"".join(event["PayloadPart"]["Bytes"] for event in answer["Body"]))
+        response = self.runtime.invoke_endpoint_with_response_stream(EndpointName=self.endpoint, Body=PROMPT)
+        return json.loads(b"".join(event["PayloadPart"]["Bytes"] for event in response["Body"]))
 
 
 @contextlib.contextmanager

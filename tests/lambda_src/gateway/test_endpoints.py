@@ -31,9 +31,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 @pytest.fixture
 def endpoints(environment: pytest.MonkeyPatch, engine: Any) -> Endpoints:
     environment.setenv("AWS_ENDPOINT_URL", engine.address)
-    made = Endpoints()
-    made.wait_until_ready()
-    return made
+    endpoints = Endpoints()
+    endpoints.wait_until_ready()
+    return endpoints
 
 
 def test_interrupt_ends_a_blocked_read(endpoints: Endpoints, engine: Any) -> None:

@@ -26,8 +26,8 @@ def test_a_refusal_names_the_call_and_the_reason(account: AwsAccess) -> None:
 
 
 def test_a_denial_points_to_an_administrator() -> None:
-    answer = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}
-    known = explain(ClientError(answer, "CreateEndpoint"))  # type: ignore[arg-type]
+    response = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}
+    known = explain(ClientError(response, "CreateEndpoint"))  # type: ignore[arg-type]
     assert isinstance(known, PreflightError)
     assert "administrator" in (known.remedy or "")
 
@@ -44,8 +44,8 @@ def test_a_denial_points_to_an_administrator() -> None:
     ],
 )
 def test_rejected_credentials_and_clocks_have_remedies(code: str, said: str, remedy: str) -> None:
-    answer = {"Error": {"Code": code, "Message": said}}
-    known = explain(ClientError(answer, "GetCallerIdentity"))  # type: ignore[arg-type]
+    response = {"Error": {"Code": code, "Message": said}}
+    known = explain(ClientError(response, "GetCallerIdentity"))  # type: ignore[arg-type]
     assert isinstance(known, PreflightError)
     assert remedy in (known.remedy or "")
 

@@ -27,7 +27,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_violations_exit_3_and_are_in_all_reports(plan: Path, tmp_path: Path) -> None:
     files = {"--sarif": tmp_path / "new" / "report.sarif", "--junit": tmp_path / "report.xml"}
-    arguments = [str(each) for pair in files.items() for each in pair]
+    arguments = [str(item) for pair in files.items() for item in pair]
     result = Toolkit(ROOT)("policy", "check", str(plan), "--source", str(FIXTURES), *arguments)
     assert result.returncode == 3
     assert (
@@ -37,7 +37,7 @@ def test_violations_exit_3_and_are_in_all_reports(plan: Path, tmp_path: Path) ->
     assert "    → Stage gated weights" in result.stdout
     assert "policy check failed" in result.stderr
     (run,) = json.loads(files["--sarif"].read_text())["runs"]
-    assert "CKV_LLM_17" in {each["ruleId"] for each in run["results"]}
+    assert "CKV_LLM_17" in {item["ruleId"] for item in run["results"]}
     (suite,) = ET.parse(files["--junit"]).getroot()  # noqa: S314 - our own
     assert int(suite.get("failures", "0")) > 0
 

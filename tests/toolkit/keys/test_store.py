@@ -58,7 +58,7 @@ def test_keys_of_other_environments_are_ignored(make_keys: MakeKeys) -> None:
 
 
 def test_a_key_has_the_environments_tags(make_keys: MakeKeys, account: AwsAccess) -> None:
-    made = make_keys("llm-tags").create("ci")
-    tags = account.apigateway.get_api_key(apiKey=made.key_id)["tags"]
+    key = make_keys("llm-tags").create("ci")
+    tags = account.apigateway.get_api_key(apiKey=key.key_id)["tags"]
     # IAM policies match the tag `deployment`.
     assert tags == {"team": "platform", "deployment": "llm-tags"}

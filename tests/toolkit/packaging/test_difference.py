@@ -12,9 +12,9 @@ def test_changed_added_and_removed_files_are_named(tmp_path: Path) -> None:
     old, new = tmp_path / "old.zip", tmp_path / "new.zip"
     archive.write(old, {"same.py": b"1", "other.py": b"1", "gone.py": b"1"})
     archive.write(new, {"same.py": b"1", "other.py": b"2", "new.py": b"1"})
-    found = difference(old, new)
-    assert found.describe() == "other.py, +new.py, -gone.py"
-    assert found.describe(limit=1) == "other.py, and 2 more"
+    result = difference(old, new)
+    assert result.describe() == "other.py, +new.py, -gone.py"
+    assert result.describe(limit=1) == "other.py, and 2 more"
     assert difference(new, new).describe() == ""
 
 

@@ -17,16 +17,18 @@ def test_an_unusable_cache_does_not_stop_other_checks(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TOOLKIT_CACHE_DIR", str(tmp_path / "file" / "cache"))
-    found = {finding.subject: finding for finding in preflight.examine(Project(ROOT), "local", quiet())}
-    assert not found["cache"].ok
-    assert "TOOLKIT_CACHE_DIR" in found["cache"].detail
-    assert found["environment"].ok
-    assert {"toolkit", "python", "terraform", "provider", "project", "embedded cloud"} <= found.keys()
+    findings = {finding.subject: finding for finding in preflight.examine(Project(ROOT), "local", quiet())}
+    assert not findings["cache"].ok
+    assert "TOOLKIT_CACHE_DIR" in findings["cache"].detail
+    assert findings["environment"].ok
+    assert {"toolkit", "python", "terraform", "provider", "project", "embedded cloud"} <= findings.keys()
 
 
 def test_checking_the_cache_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOOLKIT_CACHE_DIR", str(tmp_path / "new" / "cache"))
-    (cache,) = [each for each in preflight.examine(Project(ROOT), None, quiet()) if each.subject == "cache"]
+    (cache,) = [
+        finding for finding in preflight.examine(Project(ROOT), None, quiet()) if finding.subject == "cache"
+    ]
     assert cache.ok
     assert cache.detail.startswith(f"{tmp_path}/new/cache, ")
     assert not list((tmp_path / "new" / "cache").glob("tmp*"))

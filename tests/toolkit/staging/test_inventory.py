@@ -25,8 +25,8 @@ def weights(project: Project) -> Path:
 
 
 def look(access: AwsAccess, project: Project, environment: Environment) -> staging.StoredModel:
-    (found,) = staging.inventory(access, project, environment)
-    return found
+    (model,) = staging.inventory(access, project, environment)
+    return model
 
 
 def test_weights_are_staged_once_complete(
@@ -50,17 +50,17 @@ def test_weights_are_staged_once_complete(
 def test_weights_in_s3_need_no_staging(
     access: AwsAccess, project: Project, environment: Make, bucket: str
 ) -> None:
-    found = look(access, project, environment(f"{{s3: 's3://{bucket}/mine/'}}"))
-    assert (found.staged, found.uri) == (None, f"s3://{bucket}/mine/")
+    model = look(access, project, environment(f"{{s3: 's3://{bucket}/mine/'}}"))
+    assert (model.staged, model.uri) == (None, f"s3://{bucket}/mine/")
 
 
 def test_missing_local_weights_do_not_hide_others(
     access: AwsAccess, project: Project, environment: Make
 ) -> None:
-    found = look(access, project, environment("{path: nowhere.gguf}"))
-    assert found.staged is False
-    assert found.note is not None
-    assert "does not exist" in found.note
+    model = look(access, project, environment("{path: nowhere.gguf}"))
+    assert model.staged is False
+    assert model.note is not None
+    assert "does not exist" in model.note
 
 
 def test_without_a_model_store_nothing_is_staged(

@@ -182,7 +182,7 @@ def test_uploads_of_other_objects_are_not_touched(
     other = access.s3.create_multipart_upload(Bucket=bucket, Key=f"{KEY}.old", ChecksumAlgorithm="SHA256")
     upload(access, bucket, weights, executor).run()
     begun = access.s3.list_multipart_uploads(Bucket=bucket)["Uploads"]
-    assert [found["UploadId"] for found in begun] == [other["UploadId"]]
+    assert [upload["UploadId"] for upload in begun] == [other["UploadId"]]
 
 
 def test_an_upload_of_a_changing_file_is_not_completed(

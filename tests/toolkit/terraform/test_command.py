@@ -54,15 +54,17 @@ def test_variables_that_change_the_outcome_are_not_inherited(monkeypatch: pytest
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("TF_LOG", "DEBUG")
     monkeypatch.setenv("AWS_PROFILE", "mine")
-    made = command.environment({"TF_DATA_DIR": "/data", "AWS_PROFILE": None}, {"AWS_REGION": "eu-west-1"})
-    assert {name for name in made if name.startswith(("TF_", "AWS_PROFILE"))} == {
+    environment = command.environment(
+        {"TF_DATA_DIR": "/data", "AWS_PROFILE": None}, {"AWS_REGION": "eu-west-1"}
+    )
+    assert {name for name in environment if name.startswith(("TF_", "AWS_PROFILE"))} == {
         "TF_LOG",
         "TF_DATA_DIR",
         "TF_INPUT",
         "TF_IN_AUTOMATION",
     }
-    assert made["TF_DATA_DIR"] == "/data" and made["AWS_REGION"] == "eu-west-1"
-    assert made["CHECKPOINT_DISABLE"] == "1"
+    assert environment["TF_DATA_DIR"] == "/data" and environment["AWS_REGION"] == "eu-west-1"
+    assert environment["CHECKPOINT_DISABLE"] == "1"
 
 
 def test_only_tokens_for_terraform_and_aws_are_inherited(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,18 +32,18 @@ locals { x = 1 }
 
 
 def test_statements_have_keyword_labels_and_text() -> None:
-    found = list(hcl.statements(TEXT))
-    assert [(each.keyword, each.labels) for each in found] == [
+    statements = list(hcl.statements(TEXT))
+    assert [(statement.keyword, statement.labels) for statement in statements] == [
         ("terraform", ()),
         ("single", ()),
         ("resource", ("aws_s3_object", "a")),
         ("module", ("part",)),
         ("locals", ()),
     ]
-    assert found[1].string() == "line" and not found[1].is_block
-    assert "unbalanced" in found[2].text
-    assert [each.keyword for each in found[2].children()] == ["content", "policy", "list"]
-    assert [each.string() for each in found[3].children()] == ["./part"]
+    assert statements[1].string() == "line" and not statements[1].is_block
+    assert "unbalanced" in statements[2].text
+    assert [statement.keyword for statement in statements[2].children()] == ["content", "policy", "list"]
+    assert [statement.string() for statement in statements[3].children()] == ["./part"]
 
 
 @pytest.mark.parametrize(
@@ -71,5 +71,7 @@ def test_parsing_ends_for_any_text(text: str) -> None:
 @given(st.text())
 def test_brackets_in_strings_are_ignored(inside: str) -> None:
     quoted = inside.replace("\\", "\\\\").replace('"', '\\"').replace("${", "$${").replace("%{", "%%{")
-    found = [each.keyword for each in hcl.statements(f'a = "{quoted}"\nb {{\n  c = "{quoted}"\n}}\n')]
-    assert found == ["a", "b"]
+    statements = [
+        statement.keyword for statement in hcl.statements(f'a = "{quoted}"\nb {{\n  c = "{quoted}"\n}}\n')
+    ]
+    assert statements == ["a", "b"]

@@ -56,8 +56,8 @@ def test_arguments_exit_code_and_both_streams(library: Program, tmp_path: Path) 
 def test_reads_standard_input(library: Program, tmp_path: Path) -> None:
     line = [*library.argv, "console"]
     typed = 'upper("wörld")\n'
-    answer = subprocess.run(line, input=typed, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert answer.stdout == '"WÖRLD"\n'
+    result = subprocess.run(line, input=typed, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert result.stdout == '"WÖRLD"\n'
 
 
 def test_a_workspace_works_with_the_library(library: Program, stack: Stack) -> None:

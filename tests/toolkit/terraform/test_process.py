@@ -95,8 +95,8 @@ def test_ctrl_c_is_forwarded_once_and_the_exit_awaited(tmp_path: Path) -> None:
     wait_for(has(tmp_path / "out.log", "noted"), "the interrupt")
     assert runner.poll() is None
     (tmp_path / "end").touch()
-    said, _ = runner.communicate(timeout=HANG_SECONDS)
-    assert said == "0 True False\n"
+    output, _ = runner.communicate(timeout=HANG_SECONDS)
+    assert output == "0 True False\n"
     assert (tmp_path / "interrupts").read_text() == "x"
 
 
@@ -115,13 +115,13 @@ def test_a_repeated_signal_forces_the_stop(
 ) -> None:
     runner = start(RUNNER, str(tmp_path), PATIENT)
     wait_for(has(tmp_path / "out.log", "ready"), "the program")
-    for number, each in enumerate(sent):
-        runner.send_signal(each)
+    for number, signum in enumerate(sent):
+        runner.send_signal(signum)
         if number == 0 or forced:
             wait_for(has(tmp_path / "interrupts", "x" * (number + 1)), "the signal's arrival")
     (tmp_path / "end").touch()
-    said, _ = runner.communicate(timeout=HANG_SECONDS)
-    assert said == f"0 True {forced}\n"
+    output, _ = runner.communicate(timeout=HANG_SECONDS)
+    assert output == f"0 True {forced}\n"
     assert (tmp_path / "interrupts").read_text() == ("xx" if forced else "x")
 
 

@@ -35,19 +35,19 @@ def old_and_new(folder: Path) -> tuple[Path, Path]:
 
 @pytest.fixture
 def terraform() -> str:
-    found = shutil.which("terraform")
-    if not found:
+    installed = shutil.which("terraform")
+    if not installed:
         pytest.skip("this machine has no terraform on PATH")
-    return found
+    return installed
 
 
 def test_terraform_on_path_is_used_and_named(
     terraform: str, project: Project, console: Console, said: io.StringIO
 ) -> None:
     program = discover(project, console)
-    asked = subprocess.run([terraform, "version", "-json"], capture_output=True, text=True, check=True)
-    assert f'"terraform_version": "{program.version}"' in asked.stdout
-    assert f'"platform": "{program.platform}"' in asked.stdout
+    result = subprocess.run([terraform, "version", "-json"], capture_output=True, text=True, check=True)
+    assert f'"terraform_version": "{program.version}"' in result.stdout
+    assert f'"platform": "{program.platform}"' in result.stdout
     assert program.describe() == f"Terraform {program.version} ({terraform}, from PATH)"
     assert said.getvalue() == ""
     assert program.as_dict() == {

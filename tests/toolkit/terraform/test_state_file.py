@@ -24,11 +24,11 @@ def test_outputs_equal_those_of_terraform(stack: Callable[..., Workspace]) -> No
     workspace = stack(MAIN)
     workspace.init()
     workspace.apply(workspace.plan())
-    found = state_file.parse((workspace.stack / "terraform.tfstate").read_bytes(), "here")
-    assert found.outputs == workspace.outputs()
+    state = state_file.parse((workspace.stack / "terraform.tfstate").read_bytes(), "here")
+    assert state.outputs == workspace.outputs()
     shown = workspace.show()["values"]["root_module"]["resources"]
-    assert found.ids == {"terraform_data": {resource["values"]["id"] for resource in shown}}
-    assert len(found.ids["terraform_data"]) == 3
+    assert state.ids == {"terraform_data": {resource["values"]["id"] for resource in shown}}
+    assert len(state.ids["terraform_data"]) == 3
 
 
 @pytest.mark.parametrize(

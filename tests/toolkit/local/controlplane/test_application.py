@@ -68,10 +68,10 @@ def stage(gateway: Any) -> str:
 def test_an_associated_web_acl_cannot_be_deleted(aws: Aws, end: str) -> None:
     waf, gateway = aws("wafv2"), aws("apigateway")
     acl = {"Name": "stays", "Scope": "REGIONAL"}
-    made = waf.create_web_acl(**acl, DefaultAction={"Allow": {}}, VisibilityConfig=VIEW)["Summary"]
+    created = waf.create_web_acl(**acl, DefaultAction={"Allow": {}}, VisibilityConfig=VIEW)["Summary"]
     protected = stage(gateway)
-    waf.associate_web_acl(WebACLArn=made["ARN"], ResourceArn=protected)
-    given = {**acl, "Id": made["Id"], "LockToken": made["LockToken"]}
+    waf.associate_web_acl(WebACLArn=created["ARN"], ResourceArn=protected)
+    given = {**acl, "Id": created["Id"], "LockToken": created["LockToken"]}
     with pytest.raises(ClientError, match="WAFAssociatedItemException"):
         waf.delete_web_acl(**given)
 
@@ -85,9 +85,9 @@ def test_an_associated_web_acl_cannot_be_deleted(aws: Aws, end: str) -> None:
 
 def test_hosted_zone_ids_look_like_those_of_aws(aws: Aws) -> None:
     route53 = aws("route53")
-    made = [
+    created = [
         route53.create_hosted_zone(Name="example.com", CallerReference=str(number))["HostedZone"]["Id"]
         for number in range(12)
     ]
-    assert all(re.fullmatch(r"/hostedzone/Z[A-Z0-9]{21}", each) for each in made)
-    assert len(set(made)) == 12
+    assert all(re.fullmatch(r"/hostedzone/Z[A-Z0-9]{21}", name) for name in created)
+    assert len(set(created)) == 12
