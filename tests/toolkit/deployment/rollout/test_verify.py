@@ -142,11 +142,23 @@ def test_a_rollback_is_reported_with_reason_alarm_and_log(
     assert f"relaying to {other.url}" in message
     assert f"relaying to {engine.url}" not in message
 
-    # An alarm that fired before the apply does not count, unless it is still firing.
+    # An alarm that fired before the apply does not count.
     message = str(refused(environment, touching(planned, since=later(account)), m=planned))
     assert f"alarm {alarm} (" not in message
-    hosting.aws("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="by hand")
-    assert "UTC: by hand" in str(refused(environment, touching(), m=planned))
+
+
+def test_an_alarm_that_is_firing_is_reported(environment: Opened, hosting: Hosting) -> None:
+    config = hosting.configuration()
+    endpoint = hosting.endpoint(config)
+    alarm = hosting.error_alarm(f"{endpoint}-server-errors", endpoint, config)
+    planned = deployed(endpoint, "planned", alarms=[alarm])
+
+    def is_reported() -> bool:
+        # The alarm's next evaluation sets it to OK again.
+        hosting.aws("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="by hand")
+        return "UTC: by hand" in str(refused(environment, touching(), m=planned))
+
+    eventually(is_reported)
 
 
 def test_a_failed_endpoint_serves_nothing(environment: Opened, failed: DeployedModel) -> None:
