@@ -83,7 +83,7 @@ def _copy_stack(rig: Rig) -> None:
     shutil.copytree(
         rig.project.stack("inference"),
         rig.project.root / "terraform" / "tests" / "environment",
-        ignore=shutil.ignore_patterns("adoption.tf", "provider.tf"),
+        ignore=shutil.ignore_patterns("imports.tf", "provider.tf"),
     )
 
 
