@@ -87,6 +87,9 @@ class StateError(ToolkitError):
     exit_code = 9
 
 
+PLAN_AGAIN = "plan again, then apply that plan"
+
+
 class StalePlanError(StateError):
     """The inputs of a plan have changed since its creation.
 
@@ -100,7 +103,7 @@ class StalePlanError(StateError):
             "the plan is stale: its inputs have changed",
             where=where,
             details=details,
-            remedy="plan again, then apply that plan",
+            remedy=PLAN_AGAIN,
         )
 
 

@@ -115,7 +115,7 @@ class Releases:
         """One release.
 
         Raises:
-            InputError: there is no release of that number.
+            InputError: no release has that number.
         """
         if self._key(number) in set(self._keys()):
             return self._read(self._key(number))

@@ -24,7 +24,6 @@ from toolkit.deployment.plans.manifest import (
     MANIFEST,
     PACKAGES,
     PLAN,
-    REMEDY,
     VARIABLES,
     Manifest,
     StateVersion,
@@ -33,7 +32,7 @@ from toolkit.deployment.plans.manifest import (
 from toolkit.deployment.plans.review import Review
 from toolkit.deployment.prepare import STACK, Prepared
 from toolkit.deployment.rollout import waiters
-from toolkit.errors import StalePlanError, StateError
+from toolkit.errors import PLAN_AGAIN, StalePlanError, StateError
 from toolkit.files import write_atomic
 from toolkit.packaging import FUNCTIONS, Package, package_file
 from toolkit.staging import StagedModel
@@ -144,7 +143,9 @@ def _check_subject(context: Context, manifest: Manifest, where: str) -> None:
             if env != context.environment.name
             else "a different account, region or state"
         )
-        raise StateError(f"the plan was created for {other}", where=where, details=differing, remedy=REMEDY)
+        raise StateError(
+            f"the plan was created for {other}", where=where, details=differing, remedy=PLAN_AGAIN
+        )
 
 
 def _check_current(context: Context, manifest: Manifest, now: Mapping[str, str], where: str) -> None:

@@ -15,13 +15,12 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from toolkit.errors import InputError, StateError
+from toolkit.errors import PLAN_AGAIN, InputError, StateError
 from toolkit.packaging import FUNCTIONS, package_name
 from toolkit.terraform import Change, Counts
 
 FORMAT: Final = 1
 MANIFEST, PLAN, VARIABLES, PACKAGES = "manifest.json", "terraform.tfplan", "inference.tfvars", "packages/"
-REMEDY = "plan again, then apply that plan"
 # Bytes, far above what `toolkit plan` writes: Lambda takes packages of 50 MB; a plan of 50 models has 2 MB.
 LARGEST_MEMBER = 128 * 2**20
 LARGEST_FILE = 4 * LARGEST_MEMBER
@@ -90,7 +89,7 @@ def read(path: Path, where: str) -> tuple[Manifest, dict[str, bytes]]:
     """
     if not path.is_file():
         raise InputError("no such plan file", where=where, remedy="create it with `toolkit plan`")
-    foreign = StateError("not a plan file created by `toolkit plan`", where=where, remedy=REMEDY)
+    foreign = StateError("not a plan file created by `toolkit plan`", where=where, remedy=PLAN_AGAIN)
     if path.stat().st_size > LARGEST_FILE:
         raise foreign
     try:
@@ -112,15 +111,17 @@ def read(path: Path, where: str) -> tuple[Manifest, dict[str, bytes]]:
         if hashlib.sha256(contents[name]).hexdigest() != sha256
     ]
     if changed:
-        raise StateError(f"the plan file was changed: {', '.join(changed)}", where=where, remedy=REMEDY)
+        raise StateError(f"the plan file was changed: {', '.join(changed)}", where=where, remedy=PLAN_AGAIN)
     return manifest, contents
 
 
 def _another_version(where: str) -> StateError:
-    return StateError("the plan was created by another version of the toolkit", where=where, remedy=REMEDY)
+    return StateError(
+        "the plan was created by another version of the toolkit", where=where, remedy=PLAN_AGAIN
+    )
 
 
-# Raised by zip files that are truncated, changed or not ours; NotImplementedError by unknown compression.
+# Raised by zip files that are truncated, changed or not ours.
 _DAMAGED = (
     zipfile.BadZipFile,
     ValidationError,
