@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from toolkit import signals
+from toolkit.console import printable
 from toolkit.errors import InterruptedByUserError, ToolkitError
 
 
@@ -40,7 +41,7 @@ def _exit_with_error(error: Exception) -> None:
     if explained is None:
         # A bug: a report needs the whole traceback.
         raise error
-    print(f"error: {explained}", file=sys.stderr)  # noqa: T201 - there may be no console
+    print(printable(f"error: {explained}"), file=sys.stderr)  # noqa: T201 - there may be no console
     if os.environ.get("TOOLKIT_TRACEBACK"):
         raise error
     sys.exit(explained.exit_code)

@@ -7,6 +7,7 @@ Progress and messages go to standard error; standard output carries data only, s
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
 # In a pipe, an unchanged wait is repeated at this interval, so that a CI log shows activity but stays short.
 PLAIN_INTERVAL_SECONDS = 10.0
+# Control characters except tab and newline, and those that change the direction of text.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Text without control characters, so that names, logs and errors cannot control a terminal."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
 class Progress:
@@ -34,7 +42,7 @@ class Progress:
         if self._status is not None:
             from rich.markup import escape
 
-            self._status.update(escape(self._titled(text)))
+            self._status.update(escape(printable(self._titled(text))))
         elif time.monotonic() - self._last_plain >= PLAIN_INTERVAL_SECONDS:
             self.line(self._titled(text))
 
@@ -71,11 +79,12 @@ class Console:
         self._status: Status | None = None
 
     def data(self, text: str) -> None:
-        """Write requested data to standard output."""
-        print(text, file=self._out, flush=True)
+        """Write requested data to standard output; a pipe receives it unchanged."""
+        print(printable(text) if self._out.isatty() else text, file=self._out, flush=True)
 
     def line(self, text: str = "") -> None:
         """Write a permanent line to standard error."""
+        text = printable(text)
         if self._status is not None:
             # Through rich, so that the live line moves below it.
             self._status.console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -89,6 +98,7 @@ class Console:
     @contextmanager
     def progress(self, title: str) -> Iterator[Progress]:
         """Show progress until the block ends; in nested blocks, the outer line pauses."""
+        title = printable(title)
         if not self.interactive:
             self.line(f"{title} …")
             yield Progress(self, title, None)
@@ -111,5 +121,5 @@ class Console:
 
     def confirm(self, question: str) -> bool:
         """Ask for confirmation on the terminal; only `y` and `yes` confirm."""
-        print(f"{question} [y/N] ", end="", file=self._err, flush=True)
+        print(f"{printable(question)} [y/N] ", end="", file=self._err, flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# Terraform and OpenTofu identify locks by UUIDs.
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class LockInfo:
@@ -28,13 +31,14 @@ class LockInfo:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> LockInfo:
-        """Read the fields ID, Who, Operation and Created."""
-        operation = (fields.get("Operation") or "").removeprefix("OperationType").lower()
+        """Read the fields ID, Who, Operation and Created; fields of other types count as missing."""
+        texts = {name: value for name, value in fields.items() if value and isinstance(value, str)}
+        identifier = texts.get("ID", "")
         return cls(
-            id=fields.get("ID") or "",
-            who=fields.get("Who") or "an unknown user",
-            operation=operation or "unknown operation",
-            created=re.sub(r"\.\d+ \+0000", "", fields.get("Created") or "an unknown time"),
+            id=identifier if _UUID.fullmatch(identifier) else "",
+            who=texts.get("Who", "an unknown user"),
+            operation=texts.get("Operation", "").removeprefix("OperationType").lower() or "unknown operation",
+            created=re.sub(r"\.\d+ \+0000", "", texts.get("Created", "an unknown time")),
         )
 
     @classmethod
@@ -42,7 +46,7 @@ class LockInfo:
         """Read a lock object; its ID is empty if the content is not a lock."""
         try:
             fields = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             fields = None
         return cls.from_fields(fields if isinstance(fields, dict) else {})
 

@@ -27,11 +27,36 @@ def test_frequent_updates_do_not_drown_a_pipe() -> None:
     assert len(err.getvalue().splitlines()) <= 2
 
 
-def test_a_ci_variable_makes_a_terminal_plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
+
+HOSTILE = "mallory\x1b]0;owned\x07\x9b2J\u202e\rend"
+HARMLESS = "mallory\ufffd]0;owned\ufffd\ufffd2J\ufffd\ufffdend"
+
+
+@pytest.mark.parametrize("interactive", [False, True])
+def test_control_characters_do_not_reach_a_terminal(interactive: bool) -> None:
+    out, err = Terminal(), Terminal()
+    console = Console(out, err, interactive=interactive)
+    console.data(HOSTILE)
+    console.line(HOSTILE)
+    assert (out.getvalue(), err.getvalue()) == (f"{HARMLESS}\n", f"{HARMLESS}\n")
+    with console.progress(HOSTILE) as progress:
+        progress.update(HOSTILE)
+        progress.line(HOSTILE)
+    assert not {"\x9b", "\x07", "\u202e"} & set(err.getvalue())
+
+
+def test_data_reaches_a_pipe_unchanged_and_lines_keep_tabs() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    Console(out, err).data(HOSTILE)
+    Console(out, err).line("a\tb\r\nc")
+    assert (out.getvalue(), err.getvalue()) == (f"{HOSTILE}\n", "a\tb\nc\n")
+
+
+def test_a_ci_variable_makes_a_terminal_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
     assert Console(err=Terminal()).interactive
     monkeypatch.setenv("CI", "true")
