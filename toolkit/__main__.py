@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -22,6 +23,9 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(InterruptedByUserError.exit_code)
+    except SystemExit as stop:
+        # Typer exits with 1 if the reader of a pipe is gone; shells report 128 + SIGPIPE.
+        sys.exit(128 + signal.SIGPIPE if isinstance(stop.__context__, BrokenPipeError) else stop.code)
     except Exception as error:  # noqa: BLE001 - the top level; unknown errors are raised again
         _exit_with_error(error)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from importlib.metadata import version
@@ -91,6 +93,21 @@ def test_commands_work_with_closed_output_streams(checkout: Path) -> None:
     )
     assert result.returncode == 0
     assert result.stdout == b""
+
+
+def test_a_closed_pipe_exits_like_sigpipe(checkout: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        result = subprocess.run(
+            [sys.executable, "-m", "toolkit", "--help"],
+            cwd=checkout,
+            env=clean_environment(),
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (result.returncode, result.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 def test_characters_that_the_terminal_lacks_are_escaped(checkout: Path) -> None:
