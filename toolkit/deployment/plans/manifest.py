@@ -7,6 +7,7 @@ and its members are those of the format.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import stat
 import zipfile
@@ -21,7 +22,7 @@ from toolkit.terraform import Change, Counts
 
 FORMAT: Final = 1
 MANIFEST, PLAN, VARIABLES, PACKAGES = "manifest.json", "terraform.tfplan", "inference.tfvars", "packages/"
-# Bytes, far above what `toolkit plan` writes: Lambda takes packages of 50 MB; a plan of 50 models has 2 MB.
+# Bytes; Lambda accepts uploaded packages of at most 50 MB.
 LARGEST_MEMBER = 128 * 2**20
 LARGEST_FILE = 4 * LARGEST_MEMBER
 
@@ -92,8 +93,9 @@ def read(path: Path, where: str) -> tuple[Manifest, dict[str, bytes]]:
     foreign = StateError("not a plan file created by `toolkit plan`", where=where, remedy=PLAN_AGAIN)
     if path.stat().st_size > LARGEST_FILE:
         raise foreign
+    packed = io.BytesIO(path.read_bytes())
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(packed) as archive:
             text = _member(archive, MANIFEST)
             version = json.loads(text)["format"]
             if version != FORMAT:
@@ -131,7 +133,6 @@ _DAMAGED = (
     ValueError,
     TypeError,
     RecursionError,
-    OSError,
 )
 
 

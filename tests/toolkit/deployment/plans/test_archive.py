@@ -148,6 +148,15 @@ def test_another_programs_zip_file_is_refused(tmp_path: Path, text: str) -> None
     assert not is_accepted(write(tmp_path / "plan", [], text))
 
 
+UNREADABLE = Path("/proc/self/mem")  # for root, too
+
+
+@pytest.mark.skipif(not UNREADABLE.exists(), reason="no such file on this system")
+def test_an_unreadable_plan_is_not_called_foreign() -> None:
+    with pytest.raises(OSError, match="Input/output error"):
+        manifest.read(UNREADABLE, "plan")
+
+
 def test_a_plan_of_another_version_has_its_own_error(tmp_path: Path) -> None:
     path = write(tmp_path / "plan", [], '{"format": 2}')
     with pytest.raises(StateError, match="another version"):
