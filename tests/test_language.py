@@ -58,9 +58,9 @@ class Text(NamedTuple):
         """Unidiomatic phrases, with the place and the rewrite."""
         for pattern, rewrite in _PATTERNS.items():
             if match := pattern.search(self.text):
-                place = f"{self.file.relative_to(ROOT)}:{self.line}"
+                location = f"{self.file.relative_to(ROOT)}:{self.line}"
                 context = " ".join(self.text[max(0, match.start() - 50) : match.end() + 50].split())
-                yield f"{place}: {match[0]!r} in {context!r}\n    write: {rewrite}"
+                yield f"{location}: {match[0]!r} in {context!r}\n    write: {rewrite}"
 
 
 def messages(file: Path) -> Iterator[Text]:

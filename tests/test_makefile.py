@@ -41,9 +41,9 @@ def test_only_local_environments_install_the_embedded_cloud(
 
 
 def test_help_lists_all_documented_targets() -> None:
-    listed = subprocess.run(
+    output = subprocess.run(
         ["make", "help"], cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=True
     ).stdout
     targets = re.findall(r"^([a-z-]+):.* ## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert targets
-    assert [target for target in targets if f"\n  {target} " not in listed] == []
+    assert [target for target in targets if f"\n  {target} " not in output] == []

@@ -114,8 +114,8 @@ class Cron:
         self._numbers = [field.parse(part) for field, part in zip(_FIELDS, fields, strict=True)]
         _, _, self._day, _, self._weekday, _ = fields
         if (self._day == "?") == (self._weekday == "?"):
-            given = "both are" if self._day == "?" else "neither is"
-            reason = f"one of day of month and day of week must be ?, and {given}"
+            fault = "both are" if self._day == "?" else "neither is"
+            reason = f"one of day of month and day of week must be ?, and {fault}"
             raise CronError(reason, f"use ? for the one that does not matter: {_EXAMPLE}")
 
     def matches(self, moment: datetime) -> bool:

@@ -31,9 +31,11 @@ def explain(error: OSError) -> PreflightError | None:
     """Convert an error about a file; None for other errors."""
     if error.errno not in _MACHINE | _NOT_A_FOLDER:
         return None
-    named = error.filename2 or error.filename
+    file_name = error.filename2 or error.filename
     # Errors about a full disk do not name the file.
-    path = Path(os.fsdecode(named)) if isinstance(named, str | bytes | os.PathLike) else _fullest(error)
+    path = (
+        Path(os.fsdecode(file_name)) if isinstance(file_name, str | bytes | os.PathLike) else _fullest(error)
+    )
     if path is None:
         return None
     problem = error.strerror

@@ -49,14 +49,14 @@ def _applies(toolkit: Toolkit) -> None:
     toolkit.succeed("apply", "--env", "local")
     outputs = json.loads(toolkit.succeed("outputs", "--env", "local", "--json"))
     bare = _bare_terraform(toolkit.project, outputs["region"], outputs["aws_endpoint_url"])
-    contenders: dict[str, Callable[[], object]] = {
+    commands: dict[str, Callable[[], object]] = {
         "terraform apply": lambda: bare("apply"),
         "toolkit apply": lambda: toolkit.succeed("apply", "--env", "local"),
     }
-    create: dict[str, list[float]] = {name: [] for name in contenders}
-    unchanged: dict[str, list[float]] = {name: [] for name in contenders}
+    create: dict[str, list[float]] = {name: [] for name in commands}
+    unchanged: dict[str, list[float]] = {name: [] for name in commands}
     for round_number in range(ROUNDS):
-        for name, apply in contenders.items():
+        for name, apply in commands.items():
             print(f"round {round_number + 1} of {ROUNDS}: {name}", file=sys.stderr)
             toolkit.succeed("destroy", "--env", "local", "--yes")
             create[name].append(_seconds(apply))

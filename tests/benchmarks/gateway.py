@@ -95,19 +95,19 @@ def _answers(toolkit: Toolkit) -> dict[str, list[Timing]]:
     # llama.cpp's server closes idle connections after some seconds.
     limits = httpx.Limits(max_keepalive_connections=0)
     with httpx.Client(timeout=60, limits=limits) as client:
-        ways: dict[str, Callable[[], Iterable[bytes]]] = {
+        requests: dict[str, Callable[[], Iterable[bytes]]] = {
             "API": lambda: _http(client, f"{outputs['api_base_url']}/chat/completions", key),
             "runtime": _runtime(outputs),
             "model server": lambda: _http(client, f"{model_server}/v1/chat/completions"),
         }
         # Not measured: the first response starts the function and fills the model's prompt cache.
-        for way in ways.values():
-            _timing(way)
-        timings: dict[str, list[Timing]] = {name: [] for name in ways}
+        for request in requests.values():
+            _timing(request)
+        timings: dict[str, list[Timing]] = {name: [] for name in requests}
         for number in range(ROUNDS):
             print(f"\rround {number + 1} of {ROUNDS}", end="", file=sys.stderr, flush=True)
-            for name, way in ways.items():
-                timings[name].append(_timing(way))
+            for name, request in requests.items():
+                timings[name].append(_timing(request))
     print(file=sys.stderr)
     return timings
 
@@ -152,9 +152,9 @@ def _processes(toolkit: Toolkit, kind: str) -> list[psutil.Process]:
     return [psutil.Process(item["pid"]) for item in status["processes"] if item["kind"] == kind]
 
 
-def _timing(way: Callable[[], Iterable[bytes]]) -> Timing:
+def _timing(send: Callable[[], Iterable[bytes]]) -> Timing:
     started = time.perf_counter()
-    arrivals = [time.perf_counter() for delta in _deltas(way()) if delta]
+    arrivals = [time.perf_counter() for delta in _deltas(send()) if delta]
     gaps = [later - earlier for earlier, later in pairwise(arrivals)]
     if len(gaps) < QUESTION["max_tokens"] // 2:
         raise SystemExit(f"only {len(arrivals)} parts: the response did not come as a stream")
@@ -175,10 +175,10 @@ def _deltas(parts: Iterable[bytes]) -> Iterator[str | None]:
 
 def _report_answers(timings: dict[str, list[Timing]]) -> None:
     print(f"{ROUNDS} answers of up to {QUESTION['max_tokens']} tokens each, p50 (p95):")
-    for name, each in timings.items():
-        first = _figures([timing.first_token * 1000 for timing in each])
-        between = _figures([gap * 1000 for timing in each for gap in timing.gaps])
-        rate = statistics.median(timing.rate for timing in each)
+    for name, samples in timings.items():
+        first = _figures([timing.first_token * 1000 for timing in samples])
+        between = _figures([gap * 1000 for timing in samples for gap in timing.gaps])
+        rate = statistics.median(timing.rate for timing in samples)
         print(f"  {name:<13} first token {first} ms, between tokens {between} ms, {rate:.1f} tokens/s")
     for base in ("runtime", "model server"):
         _compare(timings["API"], timings[base], base)

@@ -91,20 +91,20 @@ class ByHand:
 
     def plan(self) -> Path:
         """Create a plan and its JSON."""
-        saved, described = self._build / "by-hand.tfplan", self._build / "by-hand.json"
+        plan_file, plan_json = self._build / "by-hand.tfplan", self._build / "by-hand.json"
         files = [self._build / "inference.tfvars", self._build / "runtime.tfvars.json"]
         variables = [f"-var-file={file}" for file in files if file.is_file()]
-        self._run(*self._here, "plan", "-input=false", f"-out={saved}", *variables)
-        described.write_text(self._run(*self._here, "show", "-json", str(saved)))
-        return described
+        self._run(*self._command, "plan", "-input=false", f"-out={plan_file}", *variables)
+        plan_json.write_text(self._run(*self._command, "show", "-json", str(plan_file)))
+        return plan_json
 
     @property
-    def _here(self) -> tuple[str, ...]:
+    def _command(self) -> tuple[str, ...]:
         return (*self._terraform, f"-chdir={self._project.stack('inference')}")
 
     def _init(self) -> None:
         backend = f"-backend-config={self._build}/inference.tfbackend"
-        self._run(*self._here, "init", "-input=false", backend)
+        self._run(*self._command, "init", "-input=false", backend)
 
     def _run(self, *command: str) -> str:
         result = subprocess.run(
@@ -130,8 +130,8 @@ def _print_slope(toolkit: Toolkit, region: str, endpoint_url: str) -> None:
         seconds["bare"].append(_seconds(by_hand.plan))
         print(f"{count} models: toolkit {seconds['toolkit'][-1]:.2f} s, bare {seconds['bare'][-1]:.2f} s")
     if len(MODELS) > 1:
-        slopes = {who: statistics.linear_regression(MODELS, times).slope for who, times in seconds.items()}
-        print(", ".join(f"{who} {slope:.3f} s per model" for who, slope in slopes.items()))
+        slopes = {name: statistics.linear_regression(MODELS, times).slope for name, times in seconds.items()}
+        print(", ".join(f"{name} {slope:.3f} s per model" for name, slope in slopes.items()))
 
 
 def _seconds(run: Callable[[], object]) -> float:
@@ -140,10 +140,10 @@ def _seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _compare(contenders: dict[str, Callable[[], object]]) -> None:
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+def _compare(commands: dict[str, Callable[[], object]]) -> None:
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
     for number in range(ROUNDS):
-        for name, run in contenders.items():
+        for name, run in commands.items():
             print(f"round {number + 1} of {ROUNDS}: {name}", file=sys.stderr)
             seconds[name].append(_seconds(run))
     medians = {name: statistics.median(values) for name, values in seconds.items()}

@@ -158,9 +158,9 @@ def test_asynchronous_requests_and_responses_are_in_s3(deployment: Deployment, e
         return bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
     engine.behaviour = lambda handler, request: answer(handler, 200, json.dumps(request["body"]).encode())
-    answered = invoke(b'{"prompt": "one"}')
-    assert answered["OutputLocation"].startswith(outputs["async_output_s3_uri"])
-    assert json.loads(read(answered["OutputLocation"]))["prompt"] == "one"
+    response = invoke(b'{"prompt": "one"}')
+    assert response["OutputLocation"].startswith(outputs["async_output_s3_uri"])
+    assert json.loads(read(response["OutputLocation"]))["prompt"] == "one"
     assert b"neither `messages` nor `prompt`" in read(invoke(b'{"question": "two"}')["FailureLocation"])
 
     # The queue is empty: the instances stop. A request starts one again.

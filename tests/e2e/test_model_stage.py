@@ -91,8 +91,8 @@ def test_a_gated_model_is_served_and_its_token_is_nowhere(
     messages.append(stopped.stdout + stopped.stderr)
     assert stopped.returncode == 130, stopped.stderr
     assert "resume with `toolkit model stage --env hub m`" in stopped.stderr
-    (listed,) = json.loads(run("model", "list", "--env", "hub", "--json").stdout)
-    assert listed["staged"] is False
+    (status,) = json.loads(run("model", "list", "--env", "hub", "--json").stdout)
+    assert status["staged"] is False
 
     hub.requests.clear()
     staged = run("model", "stage", "--env", "hub", "m")
@@ -100,14 +100,14 @@ def test_a_gated_model_is_served_and_its_token_is_nowhere(
     ((begin, sent),) = hub.sent("m.gguf")
     assert begin > half - 2 * MEBIBYTE
     assert begin + sent == len(weights)
-    (listed,) = json.loads(run("model", "list", "--env", "hub", "--json").stdout)
-    assert (listed["staged"], listed["size"]) == (True, len(weights))
+    (status,) = json.loads(run("model", "list", "--env", "hub", "--json").stdout)
+    assert (status["staged"], status["size"]) == (True, len(weights))
 
     applied = run("apply", "--env", "hub")
     assert applied.returncode == 0, applied.stderr
     assert run("smoke-test", "--env", "hub").returncode == 0
     outputs = json.loads(own.succeed("outputs", "--env", "hub", "--json"))
-    _served_in_isolation(outputs, listed["uri"])
+    _served_in_isolation(outputs, status["uri"])
     _require_no_token(own, outputs, messages)
 
 

@@ -47,8 +47,13 @@ def test_a_newcomer_follows_the_readme(tmp_path: Path) -> None:
     assert "curl " in result.stderr
     assert result.stdout.count("ok   smollm2:") == 4
     assert "data: [DONE]" in result.stdout
-    left = json.loads(result.stdout.split("AFTER-DESTROY")[1].split("END")[0])
-    assert (left["endpoints"], left["functions"], left["apis"], left["processes"]) == ([], [], [], [])
+    remaining = json.loads(result.stdout.split("AFTER-DESTROY")[1].split("END")[0])
+    assert (remaining["endpoints"], remaining["functions"], remaining["apis"], remaining["processes"]) == (
+        [],
+        [],
+        [],
+        [],
+    )
     assert not (project / ".venv").exists()
 
 

@@ -44,8 +44,8 @@ def served_context_length(own: Toolkit) -> str:
 
 
 def releases(own: Toolkit) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(own.succeed("releases", "--env", "local", "--json"))
-    return found
+    records: list[dict[str, Any]] = json.loads(own.succeed("releases", "--env", "local", "--json"))
+    return records
 
 
 @pytest.mark.timeout(900)
@@ -77,9 +77,9 @@ def test_back_to_a_release_paused_and_resumed(own: Toolkit) -> None:
     ]
     assert recorded[2]["smoke_test"] == "passed"
     # All but the instance counts, which are those of the moment.
-    then, now = (release["variables"].partition("instance_counts")[0] for release in recorded[::2])
-    assert "smollm2" in now
-    assert then == now
+    earlier, later = (release["variables"].partition("instance_counts")[0] for release in recorded[::2])
+    assert "smollm2" in later
+    assert earlier == later
 
     own.succeed("pause", "--env", "local", "--allow-destroy", "local")
     cloud = json.loads(own.succeed("local", "status", "--json"))

@@ -60,9 +60,9 @@ def api(site: Site) -> tuple[str, str]:
 
 
 def serving(site: Site) -> str:
-    described = site.client("sagemaker").describe_endpoint(EndpointName=site.endpoint)
-    assert described["EndpointStatus"] == "InService"
-    return str(described["EndpointConfigName"])
+    endpoint = site.client("sagemaker").describe_endpoint(EndpointName=site.endpoint)
+    assert endpoint["EndpointStatus"] == "InService"
+    return str(endpoint["EndpointConfigName"])
 
 
 def declared(site: Site) -> str:

@@ -60,12 +60,12 @@ class Asynchronous:
     def read(self, uri: str) -> dict[str, Any]:
         """Wait for an object and return it."""
         s3, key = self.aws("s3"), uri.removeprefix(f"s3://{self.bucket}/")
-        listed: list[str] = []
+        keys: list[str] = []
 
         def is_there() -> bool:
             objects = s3.list_objects_v2(Bucket=self.bucket, Prefix=key).get("Contents", [])
-            listed[:] = [item["Key"] for item in objects]
-            return key in listed
+            keys[:] = [item["Key"] for item in objects]
+            return key in keys
 
         eventually(is_there)
         response: dict[str, Any] = s3.get_object(Bucket=self.bucket, Key=key)

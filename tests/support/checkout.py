@@ -12,14 +12,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def copy_checkout(target: Path) -> Path:
     """Copy the files that git tracks or would add, in their present state, to `target`."""
-    listed = subprocess.run(
+    output = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
         check=True,
         capture_output=True,
         text=True,
     ).stdout
-    for name in filter(None, listed.split("\0")):
+    for name in filter(None, output.split("\0")):
         source = ROOT / name
         if source.is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ def stay_in_one_day() -> None:
 
     def is_early_enough() -> bool:
         now = datetime.now(UTC)
-        passed = now - now.replace(hour=0, minute=0, second=0, microsecond=0)
-        return passed.total_seconds() < 86_400 - _BEFORE_MIDNIGHT_SECONDS
+        since_midnight = now - now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return since_midnight.total_seconds() < 86_400 - _BEFORE_MIDNIGHT_SECONDS
 
     wait_for(is_early_enough, "midnight")

@@ -159,13 +159,13 @@ class Hosting:
 
     def delete_all(self) -> None:
         """Delete all endpoints; engines must be healthy, since updating endpoints cannot be deleted."""
-        for name in [each for each in self.made if self.exists(each)]:
+        for name in [endpoint for endpoint in self.made if self.exists(endpoint)]:
             self.settled(name)
             self.delete(name)
 
     def exists(self, name: str) -> bool:
-        found = self.sagemaker.list_endpoints(NameContains=name)["Endpoints"]
-        return name in [endpoint["EndpointName"] for endpoint in found]
+        endpoints = self.sagemaker.list_endpoints(NameContains=name)["Endpoints"]
+        return name in [endpoint["EndpointName"] for endpoint in endpoints]
 
     def log(self, endpoint: str) -> list[str]:
         logs, group = self.aws("logs"), f"/aws/sagemaker/Endpoints/{endpoint}"

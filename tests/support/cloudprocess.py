@@ -56,8 +56,8 @@ class CloudProcess:
     def functions(self) -> Any:
         """Return a Lambda client, and create the role of the functions."""
         with contextlib.suppress(Exception):
-            trusting = document(trust({"Service": "lambda.amazonaws.com"}))
-            self.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument=trusting)
+            trust_policy = document(trust({"Service": "lambda.amazonaws.com"}))
+            self.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument=trust_policy)
         return self.client("lambda")
 
     def create_function(
@@ -76,8 +76,8 @@ class CloudProcess:
 
     def status(self) -> dict[str, Any]:
         """Return the status that the cloud reports."""
-        with urllib.request.urlopen(f"{self.endpoint_url}/_toolkit/status") as answer:
-            return dict(json.load(answer))
+        with urllib.request.urlopen(f"{self.endpoint_url}/_toolkit/status") as response:
+            return dict(json.load(response))
 
     def log_lines(self, function: str) -> list[str]:
         """Return all lines of a function's log group, in order within each stream."""
@@ -95,7 +95,7 @@ class CloudProcess:
 
     def statistic(self, namespace: str, name: str, kind: str, **dimensions: str) -> float | None:
         """Return one statistic of a metric over the last hour, or None without values."""
-        found = self.client("cloudwatch").get_metric_statistics(
+        response = self.client("cloudwatch").get_metric_statistics(
             Namespace=namespace,
             MetricName=name,
             Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
@@ -104,7 +104,7 @@ class CloudProcess:
             Period=7200,
             Statistics=[kind],
         )["Datapoints"]
-        return float(found[0][kind]) if found else None
+        return float(response[0][kind]) if response else None
 
 
 def zipped(files: Mapping[str, str], executable: str = "run.sh") -> bytes:

@@ -58,9 +58,9 @@ def opened(
     project = make_checkout(directory)
     text = ENVIRONMENT + "".join(MODEL.format(name=name) for name in models)
     project.environment_file(env).write_text(text + further)
-    said = io.StringIO()
-    console = Console(err=said, interactive=False)
-    return Opened(Context(project, load(project, env), access, console, cloud_instance=None), said)
+    stderr = io.StringIO()
+    console = Console(err=stderr, interactive=False)
+    return Opened(Context(project, load(project, env), access, console, cloud_instance=None), stderr)
 
 
 def deployed(
@@ -113,8 +113,8 @@ def unchanged(environment: Opened, models: Mapping[str, DeployedModel]) -> Prepa
     for name in ("inference.tfvars", "plan.tfplan"):
         (build / name).touch()
     plan_file = build / "plan.tfplan"
-    nothing = Plan(plan_file, has_changes=False, destroy=False, counts=Counts(), changes=(), drift=())
-    return Prepared(context.workspace(STACK), nothing, "apply", staged={}, packages={})
+    empty_plan = Plan(plan_file, has_changes=False, destroy=False, counts=Counts(), changes=(), drift=())
+    return Prepared(context.workspace(STACK), empty_plan, "apply", staged={}, packages={})
 
 
 @dataclass

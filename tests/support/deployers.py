@@ -179,13 +179,13 @@ class Deployers:
 
     def _forget(self, *types: str) -> None:
         """Remove resources from the state, as an interrupted apply would leave them."""
-        place = {"Bucket": f"llm-state-{ACCOUNT}-{REGION}", "Key": f"{ENV}/inference.tfstate"}
+        location = {"Bucket": f"llm-state-{ACCOUNT}-{REGION}", "Key": f"{ENV}/inference.tfstate"}
         s3 = self.client("s3")
-        state = json.loads(s3.get_object(**place)["Body"].read())
-        left = [resource for resource in state["resources"] if resource["type"] not in types]
-        assert len(left) == len(state["resources"]) - len(types)
-        changed = {**state, "serial": state["serial"] + 1, "resources": left}
-        s3.put_object(**place, Body=json.dumps(changed).encode())
+        state = json.loads(s3.get_object(**location)["Body"].read())
+        resources = [resource for resource in state["resources"] if resource["type"] not in types]
+        assert len(resources) == len(state["resources"]) - len(types)
+        changed = {**state, "serial": state["serial"] + 1, "resources": resources}
+        s3.put_object(**location, Body=json.dumps(changed).encode())
 
     def _look_for_what_is_left(self) -> None:
         domains = self.client("apigateway").get_domain_names()["items"]
@@ -226,30 +226,30 @@ class Deployers:
         self.user(name, [policy for policy in HOLDERS["deployer"] if policy not in without])
         for policy, sid in without.items():
             document = self.document(policy)
-            left = [statement for statement in document["Statement"] if statement["Sid"] != sid]
-            assert len(left) == len(document["Statement"]) - 1
-            less = json.dumps({**document, "Statement": left})
-            iam.put_user_policy(UserName=name, PolicyName=policy, PolicyDocument=less)
+            statements = [statement for statement in document["Statement"] if statement["Sid"] != sid]
+            assert len(statements) == len(document["Statement"]) - 1
+            reduced_policy = json.dumps({**document, "Statement": statements})
+            iam.put_user_policy(UserName=name, PolicyName=policy, PolicyDocument=reduced_policy)
         return name
 
-    def run(self, who: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, user: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command as one of the users, and record the IAM decisions."""
         # The cloud that the command starts runs the checkout's code, too.
-        environment = {"PYTHONPATH": str(self.toolkit.project), **self._keys.get(who, {})}
+        environment = {"PYTHONPATH": str(self.toolkit.project), **self._keys.get(user, {})}
         result = self.toolkit(*arguments, **environment)
         if self.url and arguments[0] != "local":
-            self._collect(who, arguments[0])
+            self._collect(user, arguments[0])
         return result
 
-    def succeed(self, who: str, command: str, *arguments: str) -> str:
+    def succeed(self, user: str, command: str, *arguments: str) -> str:
         """Run a command that must exit 0; returns its standard output."""
-        result = self.run(who, command, *arguments, "--env", ENV)
-        assert result.returncode == 0, f"{who}: toolkit {command}\n{result.stdout}\n{result.stderr}"
+        result = self.run(user, command, *arguments, "--env", ENV)
+        assert result.returncode == 0, f"{user}: toolkit {command}\n{result.stdout}\n{result.stderr}"
         return result.stdout
 
-    def client(self, service: str, who: str = "administrator") -> Any:
+    def client(self, service: str, user: str = "administrator") -> Any:
         """Return a boto3 client of one of the users."""
-        keys = self._keys.get(who, {})
+        keys = self._keys.get(user, {})
         return boto3.client(
             service,  # type: ignore[call-overload]
             endpoint_url=self.url,
@@ -266,12 +266,12 @@ class Deployers:
         document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
         return dict(document)
 
-    def enforce(self, wanted: bool) -> None:
+    def enforce(self, enabled: bool) -> None:
         """Switch the enforcement of policies on or off."""
-        enforcing.enforce(self.url, wanted)
+        enforcing.enforce(self.url, enabled)
 
-    def _collect(self, who: str, command: str) -> None:
-        decisions, self._last = enforcing.decided(self.url, lambda _: (who, command), self._last)
+    def _collect(self, user: str, command: str) -> None:
+        decisions, self._last = enforcing.decided(self.url, lambda _: (user, command), self._last)
         self.decisions += decisions
 
 

@@ -12,9 +12,9 @@ from tests.support.proof import Decision
 _FIELDS = ("principal", "operation", "action", "resource", "allowed", "context")
 
 
-def enforce(url: str, wanted: bool) -> None:
+def enforce(url: str, enabled: bool) -> None:
     """Switch the enforcement of policies on or off."""
-    body = json.dumps({"enforce": wanted}).encode()
+    body = json.dumps({"enforce": enabled}).encode()
     request = urllib.request.Request(f"{url}/_toolkit/iam", body, method="POST")
     urllib.request.urlopen(request).close()
 
@@ -29,8 +29,8 @@ def decided(
         named: holder and command to record with the decisions.
         after: number of the last decision already read.
     """
-    with urllib.request.urlopen(f"{url}/_toolkit/iam/decisions?after={after}") as answered:
-        decisions = json.load(answered)["decisions"]
+    with urllib.request.urlopen(f"{url}/_toolkit/iam/decisions?after={after}") as response:
+        decisions = json.load(response)["decisions"]
     last = max([after, *(decision["number"] for decision in decisions)])
     return [
         Decision(*named(decision), **{name: decision[name] for name in _FIELDS}) for decision in decisions

@@ -150,8 +150,8 @@ def _models(engine: str) -> Iterator[tuple[str, Settings]]:
     common = {**ENGINES[engine], "capacity": {"min": 2, "max": 4}}
     for kind, endpoint in ENDPOINTS.items():
         for strategy, rollout in ROLLOUTS.items():
-            for place, network in (("", {}), ("-vpc", VPC)):
-                yield f"{kind}-{strategy}{place}", {**common, **endpoint, "rollout": rollout, **network}
+            for suffix, network in (("", {}), ("-vpc", VPC)):
+                yield f"{kind}-{strategy}{suffix}", {**common, **endpoint, "rollout": rollout, **network}
     to_zero = {"endpoint": {"async": {}}, "capacity": {"max": 3}}
     yield "async-to-zero", {**common, **to_zero}
     if engine in ON_CPUS:

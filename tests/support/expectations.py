@@ -91,7 +91,7 @@ def _rendered(rig: Rig, name: str, packages: dict[str, str]) -> str:
     """Return the variables of an environment for Terraform."""
     rig.project.environment_file(name).write_text(table()[name])
     environment, directory = load(rig.project, name), rig.project.environment_build(name)
-    staged = {place: weights.uri for place, weights in staging.locate(rig.project, environment).items()}
+    staged = {location: weights.uri for location, weights in staging.locate(rig.project, environment).items()}
     inputs = rendering.RenderInputs(staged, packages["gateway"], packages["authorizer"])
     rendering.render(environment, inputs, directory)
     return (directory / "inference.tfvars").read_text()
@@ -103,15 +103,15 @@ def _module(name: str, variables: str) -> str:
 
 def digests(planned: Planned) -> dict[str, Digest]:
     """Return the relevant values of a plan's endpoints by environment, model and address."""
-    found: dict[str, Digest] = {}
+    digests: dict[str, Digest] = {}
     for address, change in sorted(planned.changes.items()):
         matched = _MODULE.fullmatch(address)
         if matched and not matched[3].startswith(_IGNORED_RESOURCES):
-            resources = found.setdefault(matched[1], {}).setdefault(matched[2], {})
+            resources = digests.setdefault(matched[1], {}).setdefault(matched[2], {})
             resources[matched[3]] = _pruned(change["after"])
     return {
         name: {model: _named(resources) for model, resources in models.items()}
-        for name, models in found.items()
+        for name, models in digests.items()
     }
 
 

@@ -84,8 +84,8 @@ class Front:
 
     def left(self) -> list[str]:
         """Return the names of all existing resources, of any owner."""
-        listed = self.access.route53.list_resource_record_sets(HostedZoneId=self.zone)
-        names = [record["Name"] for record in listed["ResourceRecordSets"] if record["Type"] == "A"]
+        response = self.access.route53.list_resource_record_sets(HostedZoneId=self.zone)
+        names = [record["Name"] for record in response["ResourceRecordSets"] if record["Type"] == "A"]
         domains = self.access.apigateway.get_domain_names()["items"]
         names += [domain["domainName"] for domain in domains if domain["domainName"] == self.name]
         web_acls = self.access.wafv2.list_web_acls(Scope="REGIONAL")["WebACLs"]

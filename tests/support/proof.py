@@ -74,15 +74,15 @@ def allows(documents: Iterable[Document], decision: Decision) -> bool:
 def smaller(policy: str, document: Document) -> Iterator[tuple[Part, Document]]:
     """Yield the policy without each statement, each action and each resource."""
     for index, statement in enumerate(document["Statement"]):
-        without = copy.deepcopy(dict(document))
-        del without["Statement"][index]
-        yield Part(policy, statement["Sid"]), without
+        reduced = copy.deepcopy(dict(document))
+        del reduced["Statement"][index]
+        yield Part(policy, statement["Sid"]), reduced
         for element in ("Action", "Resource"):
             values = as_list(statement[element])
             for value in values if len(values) > 1 else []:
-                without = copy.deepcopy(dict(document))
-                without["Statement"][index][element] = [item for item in values if item != value]
-                yield Part(policy, statement["Sid"], value), without
+                reduced = copy.deepcopy(dict(document))
+                reduced["Statement"][index][element] = [item for item in values if item != value]
+                yield Part(policy, statement["Sid"], value), reduced
 
 
 def superfluous(

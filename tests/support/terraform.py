@@ -32,7 +32,7 @@ class Planned:
     @cached_property
     def changes(self) -> dict[str, dict[str, Any]]:
         """Changes by address, without reads and unchanged resources."""
-        changed = {each["address"]: each["change"] for each in self.content["resource_changes"]}
+        changed = {change["address"]: change["change"] for change in self.content["resource_changes"]}
         return {a: c for a, c in changed.items() if c["actions"] not in (["no-op"], ["read"])}
 
     def values(self, address: str) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def statements(policy: str) -> dict[str, dict[str, Any]]:
         }
         return {key: value for key, value in {**statement, **lists}.items() if key != "Sid"}
 
-    return {each.get("Sid", ""): plain(each) for each in json.loads(policy)["Statement"]}
+    return {statement.get("Sid", ""): plain(statement) for statement in json.loads(policy)["Statement"]}
 
 
 @dataclass

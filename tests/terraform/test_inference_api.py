@@ -124,8 +124,8 @@ def test_results_are_cached_only_with_a_single_key_header(planned: Planned) -> N
     uri = authorizer(BASIC).pop("authorizerUri")
     assert uri.endswith(":function:example-dev-authorizer/invocations")
     assert authorizer(BASIC) == {"type": "request", "authorizerUri": uri, "authorizerResultTtlInSeconds": 0}
-    one = authorizer(COMPLETE)
-    assert (one["identitySource"], one["authorizerResultTtlInSeconds"]) == (
+    cached = authorizer(COMPLETE)
+    assert (cached["identitySource"], cached["authorizerResultTtlInSeconds"]) == (
         "method.request.header.authorization",
         300,
     )
@@ -213,8 +213,8 @@ def test_cors_headers_are_in_all_error_responses(planned: Planned) -> None:
         "'https://chat.example.com'"
     }
     assert responses["THROTTLED"]["responseParameters"]["gatewayresponse.header.Retry-After"] == "'1'"
-    several = document(planned, PRIVATE)["x-amazon-apigateway-gateway-responses"]
-    assert several["UNAUTHORIZED"]["responseParameters"][allowed] == "'*'"
+    private_responses = document(planned, PRIVATE)["x-amazon-apigateway-gateway-responses"]
+    assert private_responses["UNAUTHORIZED"]["responseParameters"][allowed] == "'*'"
 
 
 def test_a_custom_domain_has_a_base_path_and_a_record(planned: Planned) -> None:

@@ -233,8 +233,8 @@ def test_other_accounts_are_rejected(planned: Planned) -> None:
 def test_weights_outside_the_model_store_are_rejected(
     rig: Rig, account: Account, variables: Callable[..., Variables]
 ) -> None:
-    elsewhere = variables(models={"m": model(model_data_s3_uri="s3://elsewhere/m/")})
-    workspace = rig.workspace(rig.project.stack("inference"), elsewhere, account.backend)
+    unstaged = variables(models={"m": model(model_data_s3_uri="s3://elsewhere/m/")})
+    workspace = rig.workspace(rig.project.stack("inference"), unstaged, account.backend)
     with pytest.raises(TerraformError, match="stage the weights there, or set execution_role"):
         workspace.plan()
 

@@ -415,10 +415,10 @@ def test_the_dashboard_shows_gateway_and_endpoint_metrics(planned: Planned) -> N
         assert len(set(positions)) == len(positions)
         return {(m[0], m[1]) for widget in body["widgets"] for m in widget["properties"]["metrics"]}
 
-    shown = metrics("module.observability.module.observability")
-    assert shown >= {(NAMESPACE, name) for name in _UNITS}
-    assert shown >= {("AWS/ApiGateway", "5XXError"), ("AWS/Lambda", "Throttles")}
-    assert ("/aws/sagemaker/Endpoints", "GPUUtilization") in shown
+    charted = metrics("module.observability.module.observability")
+    assert charted >= {(NAMESPACE, name) for name in _UNITS}
+    assert charted >= {("AWS/ApiGateway", "5XXError"), ("AWS/Lambda", "Throttles")}
+    assert ("/aws/sagemaker/Endpoints", "GPUUtilization") in charted
     # Without models there are no graphs for them: CloudWatch rejects empty graphs.
     assert {namespace for namespace, _ in metrics("module.bare_observability")} == {
         "InferenceGateway",

@@ -82,26 +82,26 @@ class Updated:
 def updated(rig: Rig, engine: Engine) -> Iterator[Updated]:
     """Endpoints that were created, then scaled, then changed in different ways."""
     stack = Stack(rig, "updated", engine)
-    room = {"min": 1, "max": 4}
+    capacity = {"min": 1, "max": 4}
     for name in ("grown", "edited", "beyond", "retuned", "rehoused", "renamed"):
-        stack.declare(name, capacity=room)
+        stack.declare(name, capacity=capacity)
     for name in ("scheduled", "unscheduled", "rescheduled"):
-        stack.declare(name, capacity={**room, **DAY})
+        stack.declare(name, capacity={**capacity, **DAY})
     declare_kinds(stack)
     stack.apply()
     for name in ("scheduled", "rescheduled"):
         stack.bound(name, 3, 6)  # as the schedule would
     for name in ("grown", "edited", "beyond", "rehoused"):
         stack.scale(name, 3)
-    stack.declare("grown", capacity=room, instance_count=3)
+    stack.declare("grown", capacity=capacity, instance_count=3)
     edited = stack.environment(LANG="C")
-    stack.declare("edited", capacity=room, instance_count=3, environment=edited)
+    stack.declare("edited", capacity=capacity, instance_count=3, environment=edited)
     stack.declare("beyond", capacity={"min": 1, "max": 2}, instance_count=3, environment=edited)
-    stack.declare("retuned", capacity=room, rollout=CANARY)
-    stack.declare("rehoused", capacity=room, instance_count=3, instance_type="ml.c7i.2xlarge")
-    stack.declare("renamed", capacity=room, variant="Other")
-    stack.declare("unscheduled", capacity=room)
-    stack.declare("rescheduled", capacity={**room, **DAY, "max": 5})
+    stack.declare("retuned", capacity=capacity, rollout=CANARY)
+    stack.declare("rehoused", capacity=capacity, instance_count=3, instance_type="ml.c7i.2xlarge")
+    stack.declare("renamed", capacity=capacity, variant="Other")
+    stack.declare("unscheduled", capacity=capacity)
+    stack.declare("rescheduled", capacity={**capacity, **DAY, "max": 5})
     planned = stack.show_and_apply()
     yield Updated(stack, {name: only(planned, name) for name in stack.endpoints})
     stack.destroy()

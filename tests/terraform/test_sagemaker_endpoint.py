@@ -274,9 +274,9 @@ def test_autoscaling_tracks_concurrent_requests(planned: Planned) -> None:
 def test_schedules_change_the_limits(planned: Planned) -> None:
     target = planned.values(f"{CHAT}.aws_appautoscaling_target.scheduled{ALL_TRAFFIC}")
     assert (target["min_capacity"], target["max_capacity"]) == (2, 4)
-    morning = planned.values(f'{CHAT}.aws_appautoscaling_scheduled_action.this["AllTraffic/morning"]')
-    assert (morning["schedule"], morning["timezone"]) == ("cron(0 8 ? * MON-FRI *)", "Europe/Berlin")
-    assert morning["scalable_target_action"] == [{"min_capacity": "4", "max_capacity": "8"}]
+    action = planned.values(f'{CHAT}.aws_appautoscaling_scheduled_action.this["AllTraffic/morning"]')
+    assert (action["schedule"], action["timezone"]) == ("cron(0 8 ? * MON-FRI *)", "Europe/Berlin")
+    assert action["scalable_target_action"] == [{"min_capacity": "4", "max_capacity": "8"}]
 
 
 def test_an_asynchronous_endpoint_writes_to_s3(planned: Planned) -> None:

@@ -14,8 +14,8 @@ from toolkit import os_errors
 
 
 def test_an_unwritable_cache_is_an_error_with_a_remedy(checkout: Path, tmp_path: Path) -> None:
-    in_the_way = tmp_path / "file"
-    in_the_way.write_text("")
+    file = tmp_path / "file"
+    file.write_text("")
     script = """
 from toolkit.console import Console
 from toolkit.project import Project
@@ -29,7 +29,7 @@ except Exception as error:
     result = subprocess.run(
         [sys.executable, "-c", script],
         cwd=checkout,
-        env=clean_environment(TOOLKIT_CACHE_DIR=str(in_the_way / "cache")),
+        env=clean_environment(TOOLKIT_CACHE_DIR=str(file / "cache")),
         capture_output=True,
         text=True,
         check=False,
@@ -62,9 +62,9 @@ def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
     error = os_errors.explain(raised.value)
     assert error is not None
     assert error.where == str(tmp_path / "build")
-    with pytest.raises(FileExistsError) as raised_of_a_folder:
+    with pytest.raises(FileExistsError) as folder_error:
         tmp_path.mkdir()
-    assert os_errors.explain(raised_of_a_folder.value) is None
+    assert os_errors.explain(folder_error.value) is None
 
 
 @pytest.mark.parametrize(

@@ -48,15 +48,15 @@ def test_signals_release_resources(signum: signal.Signals) -> None:
 
 
 def test_a_second_sigterm_does_not_interrupt_the_release(tmp_path: Path) -> None:
-    go = tmp_path / "go"
-    os.mkfifo(go)
-    command = start(HOLDING, "hold", str(go))
+    go_file = tmp_path / "go"
+    os.mkfifo(go_file)
+    command = start(HOLDING, "hold", str(go_file))
     assert command.stdout is not None
     assert command.stdout.readline() == "held\n"
     command.send_signal(signal.SIGINT)
     assert command.stdout.readline() == "releasing\n"
     command.send_signal(signal.SIGTERM)
-    go.write_text("")
+    go_file.write_text("")
     assert command.communicate(timeout=HANG_SECONDS)[0] == "released\n"
     assert command.returncode == 130
 
@@ -81,13 +81,13 @@ def test_parallel_plans_end_with_the_command_that_started_them(tmp_path: Path) -
             stderr=subprocess.DEVNULL,
         )
         # Each asks who it is, and waits for an answer.
-        asking = [silent.accept()[0] for _ in range(2)]
-        for each in asking:
-            assert each.recv(4)
+        connections = [silent.accept()[0] for _ in range(2)]
+        for connection in connections:
+            assert connection.recv(4)
         command.terminate()
         assert command.wait(HANG_SECONDS) == 130
-        for each in asking:
-            each.settimeout(HANG_SECONDS)
-            while each.recv(65536):
+        for connection in connections:
+            connection.settimeout(HANG_SECONDS)
+            while connection.recv(65536):
                 pass
-            each.close()
+            connection.close()

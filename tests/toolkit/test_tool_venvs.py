@@ -50,19 +50,19 @@ def test_installed_once_and_again_when_the_lock_changes(
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     lock = project.root / "requirements" / "greeting.txt"
     lock.write_text(wheel(tmp_path, "1.0"))
-    said = io.StringIO()
+    stderr = io.StringIO()
     with ThreadPoolExecutor(2) as pool:  # two runs at once
-        made = [pool.submit(tool_venvs.ensure, project, "greeting", Console(err=said)) for _ in range(2)]
-        first, again = (each.result() for each in made)
-    assert first == again == tool_venvs.ensure(project, "greeting", Console(err=said))
-    assert said.getvalue().count("installing greeting") == 1
+        futures = [pool.submit(tool_venvs.ensure, project, "greeting", Console(err=stderr)) for _ in range(2)]
+        first, second = (future.result() for future in futures)
+    assert first == second == tool_venvs.ensure(project, "greeting", Console(err=stderr))
+    assert stderr.getvalue().count("installing greeting") == 1
 
     assert compiled(first) == []
 
     # If Python may not cache bytecode, the installation compiles everything.
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     lock.write_text(wheel(tmp_path, "2.0"))
-    newer = tool_venvs.ensure(project, "greeting", Console(err=said))
+    newer = tool_venvs.ensure(project, "greeting", Console(err=stderr))
     assert len(compiled(newer)) == 1
     program = "import greeting; print(greeting.version)"
     versions = [

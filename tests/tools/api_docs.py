@@ -66,14 +66,14 @@ _ERROR = {
 
 
 def _statuses(document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    found = {
+    statuses = {
         (status, response["$ref"].rpartition("/")[2])
         for methods in document["paths"].values()
         for operation in methods.values()
         for status, response in operation["responses"].items()
         if "$ref" in response
     }
-    return sorted(found)
+    return sorted(statuses)
 
 
 def _operation(document: Mapping[str, Any], name: str, operation: Mapping[str, Any]) -> Iterator[str]:
@@ -82,11 +82,11 @@ def _operation(document: Mapping[str, Any], name: str, operation: Mapping[str, A
     for media in content.values():
         yield "| field | type | meaning |\n|---|---|---|"
         schema = _resolved(document, media["schema"])
-        for field, given in schema["properties"].items():
-            about = _resolved(document, given)
-            needed = "required" if field in schema.get("required", ()) else ""
-            meaning = ". ".join(filter(None, (needed, about.get("description", ""))))
-            yield f"| `{field}` | {_type(document, about)} | {meaning} |"
+        for field, reference in schema["properties"].items():
+            field_schema = _resolved(document, reference)
+            required = "required" if field in schema.get("required", ()) else ""
+            meaning = ". ".join(filter(None, (required, field_schema.get("description", ""))))
+            yield f"| `{field}` | {_type(document, field_schema)} | {meaning} |"
         yield ""
     response = operation["responses"]["200"]
     statuses = ", ".join(status for status in operation["responses"] if status != "200")
@@ -96,13 +96,13 @@ def _operation(document: Mapping[str, Any], name: str, operation: Mapping[str, A
 def _resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
     if "$ref" not in schema:
         return schema
-    found: Mapping[str, Any] = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    return found
+    definition: Mapping[str, Any] = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return definition
 
 
 def _type(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
-        return " or ".join(_type(document, each) for each in schema["anyOf"])
+        return " or ".join(_type(document, option) for option in schema["anyOf"])
     if schema.get("type") == "array":
         return f"array of {_type(document, _resolved(document, schema['items']))}s"
     if "enum" in schema:

@@ -46,8 +46,8 @@ def main() -> int:
     if not shutil.which("dot"):
         sys.stderr.write("cannot draw the diagram: Graphviz is not installed (apt install graphviz)\n")
         return 1
-    drawn = subprocess.run(["dot", "-Tsvg", str(SOURCE)], capture_output=True, text=True, check=True).stdout
-    svg = drawn[drawn.index("<svg") :]
+    svg = subprocess.run(["dot", "-Tsvg", str(SOURCE)], capture_output=True, text=True, check=True).stdout
+    svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
     svg = svg.replace(">", f">\n<!-- source: sha256 {digest()} -->\n<style>{STYLE}</style>", 1)
     PICTURE.write_text(svg, encoding="utf-8")

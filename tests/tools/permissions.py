@@ -66,11 +66,11 @@ def _lines() -> Iterator[str]:
         yield "| statement | actions | needed by |\n|---|---|---|"
         for statement in document.statements:
             actions = statement["Action"]
-            listed = ", ".join(
+            action_list = ", ".join(
                 f"`{action}`" for action in ([actions] if isinstance(actions, str) else actions)
             )
             commands = ", ".join(recorded[name].get(statement["Sid"], [])) or "not covered by the tests"
-            yield f"| {statement['Sid']} | {listed} | {commands} |"
+            yield f"| {statement['Sid']} | {action_list} | {commands} |"
 
 
 if __name__ == "__main__":

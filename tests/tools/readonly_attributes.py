@@ -48,7 +48,9 @@ def types() -> set[str]:
 def _read_only(schema: dict[str, Any]) -> list[str]:
     """Return the attributes that a schema declares only as computed."""
     attributes = schema["block"]["attributes"].items()
-    return sorted(name for name, each in attributes if each.get("computed") and not each.get("optional"))
+    return sorted(
+        name for name, attribute in attributes if attribute.get("computed") and not attribute.get("optional")
+    )
 
 
 def _schemas(rig: Rig) -> dict[str, Any]:
@@ -67,8 +69,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         project = copy_project(Path(folder) / "project")
         # Reading schemas needs only the provider.
-        nowhere = CloudProcess("http://127.0.0.1:1", Path(os.devnull))
-        schemas = _schemas(Rig(project, find_program(project), nowhere))
+        no_cloud = CloudProcess("http://127.0.0.1:1", Path(os.devnull))
+        schemas = _schemas(Rig(project, find_program(project), no_cloud))
     attributes = {kind: _read_only(schemas[kind]) for kind in sorted(types())}
     FILE.write_text(json.dumps({"provider": version(), "attributes": attributes}, indent=2) + "\n")
     return 0

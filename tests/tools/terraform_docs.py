@@ -72,9 +72,9 @@ def _long_types(folder: Path) -> Iterator[tuple[str, str]]:
     for name, variable in sorted(_blocks(folder / "variables.tf", "variable")):
         if len(_expression(variable["type"])) > MAX_TYPE_LENGTH:
             block = source.partition(f'variable "{name}" {{\n')[2].partition("\n}\n")[0]
-            written = re.search(r"^  type += (.*?^  \}\)+)$", block, re.MULTILINE | re.DOTALL)
-            assert written, f"{folder.name}: the type of {name} is not written as usual"
-            yield name, textwrap.dedent("  " + written[1])
+            match = re.search(r"^  type += (.*?^  \}\)+)$", block, re.MULTILINE | re.DOTALL)
+            assert match, f"{folder.name}: the type of {name} is not written as usual"
+            yield name, textwrap.dedent("  " + match[1])
 
 
 def _outputs(folder: Path) -> Iterator[tuple[str, ...]]:

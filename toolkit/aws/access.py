@@ -51,16 +51,18 @@ def local_credentials() -> dict[str, str]:
     Raises:
         InputError: only one of key and secret is set.
     """
-    named = {name: os.environ[setting] for name, setting in LOCAL_SETTINGS.items() if os.environ.get(setting)}
-    if not named:
+    credentials = {
+        name: os.environ[setting] for name, setting in LOCAL_SETTINGS.items() if os.environ.get(setting)
+    }
+    if not credentials:
         return dict(LOCAL_CREDENTIALS)
-    missing = [LOCAL_SETTINGS[name] for name in LOCAL_CREDENTIALS if name not in named]
+    missing = [LOCAL_SETTINGS[name] for name in LOCAL_CREDENTIALS if name not in credentials]
     if missing:
         raise InputError(
             f"incomplete credentials: {missing[0]} is not set",
             remedy="set it, or unset all TOOLKIT_LOCAL_… variables to use the account's root",
         )
-    return named
+    return credentials
 
 
 # botocore's settings (name in the file, environment variable, default, conversion) without the user's files:

@@ -98,7 +98,7 @@ def _form(as_json: bool, as_markdown: bool, as_html: bool) -> str:
     from toolkit.errors import InputError
 
     flags = {"json": as_json, "markdown": as_markdown, "html": as_html}
-    chosen = [form for form, wanted in flags.items() if wanted]
+    chosen = [form for form, enabled in flags.items() if enabled]
     if len(chosen) > 1:
         raise InputError(
             f"choose one format, not {' and '.join(chosen)}",

@@ -117,12 +117,12 @@ class Pipeline(ConfigModel):
     @model_validator(mode="after")
     def _limited(self) -> Self:
         if (self.github is None) == (self.gitlab is None):
-            given = (
+            reason = (
                 "neither github nor gitlab is set"
                 if self.github is None
                 else "both github and gitlab are set"
             )
-            raise Invalid(given, "set one of them; add another role for the other").error()
+            raise Invalid(reason, "set one of them; add another role for the other").error()
         if not self.issuer.subjects:
             reason = "no job may assume the role"
             raise Invalid(reason, "add branches, tags or environments, such as `branches: [main]`").error()
@@ -174,9 +174,9 @@ class ExecutionRole(ConfigModel):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if (self.name is None) == (self.arn is None):
-            given = "neither name nor arn is set" if self.name is None else "both name and arn are set"
+            reason = "neither name nor arn is set" if self.name is None else "both name and arn are set"
             remedy = "set name to create a role, or arn to use an existing one"
-            raise Invalid(given, remedy).error()
+            raise Invalid(reason, remedy).error()
         return self
 
 

@@ -239,5 +239,5 @@ class Api(ConfigModel):
     @property
     def key_plans(self) -> Mapping[str, str]:
         """The usage plan of each key, including `default`."""
-        named = {name: key.usage_plan for name, key in self.keys.items()}
-        return {DEFAULT: DEFAULT, **named} if self.auth == "keys" else {}
+        plans = {name: key.usage_plan for name, key in self.keys.items()}
+        return {DEFAULT: DEFAULT, **plans} if self.auth == "keys" else {}

@@ -42,10 +42,10 @@ def region_of(arn: str) -> str:
 
 
 def _check_instance_type(value: str) -> Invalid | None:
-    known = catalogue.instances()
-    if value in known:
+    instance_types = catalogue.instances()
+    if value in instance_types:
         return None
-    remedy = did_you_mean(value, known) or "use a SageMaker instance type such as ml.g6.2xlarge"
+    remedy = did_you_mean(value, instance_types) or "use a SageMaker instance type such as ml.g6.2xlarge"
     return Invalid(f"{value!r} is not an instance type in the catalogue", remedy)
 
 

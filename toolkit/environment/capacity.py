@@ -38,10 +38,10 @@ def _check_timezone(value: str) -> Invalid | None:
     try:
         zoneinfo.ZoneInfo(value)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        known = zoneinfo.available_timezones()
-        if not known:  # the machine has no time zone database
+        zones = zoneinfo.available_timezones()
+        if not zones:  # the machine has no time zone database
             return None
-        remedy = did_you_mean(value, known) or "use a time zone such as Europe/Berlin, Asia/Shanghai or UTC"
+        remedy = did_you_mean(value, zones) or "use a time zone such as Europe/Berlin, Asia/Shanghai or UTC"
         return Invalid(f"unknown time zone {value!r}", remedy)
     return None
 
@@ -76,8 +76,8 @@ class Schedule(ConfigModel):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if (self.cron is None) == (self.at is None):
-            given = "neither cron nor at is set" if self.cron is None else "both cron and at are set"
-            raise Invalid(given, "set cron for a recurring change, at for a single one").error()
+            reason = "neither cron nor at is set" if self.cron is None else "both cron and at are set"
+            raise Invalid(reason, "set cron for a recurring change, at for a single one").error()
         if self.min is None and self.max is None:
             raise Invalid("the schedule changes nothing", "set min, max or both").error()
         if self.min is not None and self.max is not None and self.min > self.max:

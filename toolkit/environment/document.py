@@ -126,17 +126,17 @@ class _Builder:
                 self._problem(key_node, path, "a list or mapping cannot be a key", "use a string")
                 continue
             key = _characters(key_node.value)
-            here = (*path, key)
+            key_path = (*path, key)
             if key in mapping:
                 reason = f"the key is already in line {first_lines[key]}"
-                problem = Problem(here, reason, "remove or rename one of them")
+                problem = Problem(key_path, reason, "remove or rename one of them")
                 self._document.problems.append((line, problem))
                 continue
             if key_node.tag != TAG + "str":
-                self._problem(key_node, here, f"the key {key_node.value} is not a string", "quote it")
+                self._problem(key_node, key_path, f"the key {key_node.value} is not a string", "quote it")
             first_lines[key] = line
-            self._document.lines[here] = line
-            mapping[key] = self.value(value_node, here)
+            self._document.lines[key_path] = line
+            mapping[key] = self.value(value_node, key_path)
         for key, value_node in self._merged(node, path):
             if key not in mapping:
                 mapping[key] = self.value(value_node, (*path, key))

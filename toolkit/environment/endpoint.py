@@ -92,8 +92,8 @@ def _discriminate(value: Any) -> str | None:
         return "serverless" if isinstance(value, ServerlessEndpoint) else "async"
     if not isinstance(value, Mapping):
         return "realtime"
-    given = [kind for kind in ("serverless", "async") if kind in value]
-    return given[0] if len(given) == 1 else None
+    kinds = [kind for kind in ("serverless", "async") if kind in value]
+    return kinds[0] if len(kinds) == 1 else None
 
 
 Endpoint = Annotated[

@@ -24,10 +24,10 @@ TOOLKIT_TAGS = ("deployment", "environment", "managed-by", "stack")
 
 
 def _check_region(value: str) -> Invalid | None:
-    known = catalogue.regions()
-    if value in known:
+    regions = catalogue.regions()
+    if value in regions:
         return None
-    remedy = did_you_mean(value, known) or "use a region such as us-east-1"
+    remedy = did_you_mean(value, regions) or "use a region such as us-east-1"
     return Invalid(f"{value!r} is not an AWS region", remedy)
 
 

@@ -73,13 +73,13 @@ def _read(project: Project, path: Path, name: str) -> str:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        known = names(project)
-        hint = did_you_mean(name, known)
-        listed = f"environments: {', '.join(known)}" if known else "no environment exists yet"
+        existing = names(project)
+        hint = did_you_mean(name, existing)
+        summary = f"environments: {', '.join(existing)}" if existing else "no environment exists yet"
         raise InputError(
             f"environment {name} does not exist",
             where=file,
-            remedy=f"{hint + ' ' if hint else ''}{listed}; create it with `toolkit init {name}`",
+            remedy=f"{hint + ' ' if hint else ''}{summary}; create it with `toolkit init {name}`",
         ) from None
     except OSError as error:
         raise InputError(
@@ -112,16 +112,16 @@ def _validate(
     except ValidationError as error:
         problems = validation_errors.problems(error.errors(include_url=False), document)
     # Values with YAML errors cannot be validated.
-    known = {problem.path for _, problem in document.problems}
+    invalid_paths = {problem.path for _, problem in document.problems}
     # A misspelt key is not missing.
     misspelt = {(*problem.path[:-1], key) for problem in problems for key in problem.similar}
     problems = [
         problem
         for problem in problems
-        if problem.path not in known and not (problem.reason == MISSING and problem.path in misspelt)
+        if problem.path not in invalid_paths and not (problem.reason == MISSING and problem.path in misspelt)
     ]
     if isinstance(document.data, dict):
-        broken = [problem.path for problem in problems] + list(known)
+        broken = [problem.path for problem in problems] + list(invalid_paths)
         problems += check(_parts(document.data, name, broken))
         problems += _account_id_needed(document.data)
     located += [(document.line(problem.path), problem) for problem in problems]

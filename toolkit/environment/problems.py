@@ -47,9 +47,9 @@ class EnvironmentFileError(InputError):
     def __init__(self, file: str, problems: Iterable[tuple[int, Problem]]) -> None:
         ordered = sorted(problems, key=lambda item: (item[0], [str(part) for part in item[1].path]))
         self.problems = [(f"{file}:{line}", problem) for line, problem in dict.fromkeys(ordered)]
-        (where, first), *others = self.problems
+        (location, first), *others = self.problems
         super().__init__(
-            str(first), where=where, details=[f"{location}: {problem}" for location, problem in others]
+            str(first), where=location, details=[f"{line}: {problem}" for line, problem in others]
         )
 
 

@@ -62,21 +62,21 @@ def _sections(root: Mapping[str, Any]) -> Iterator[str]:
     open_sections: list[tuple[str, Mapping[str, Any]]] = [("", root)]
     explained: dict[str, str] = {}
     while open_sections:
-        place, section = open_sections.pop(0)
-        yield f"## {f'`{place}`' if place else 'The file'}\n\n{section['description']}\n"
+        section_path, section = open_sections.pop(0)
+        yield f"## {f'`{section_path}`' if section_path else 'The file'}\n\n{section['description']}\n"
         yield "| key | value | default | meaning |\n|---|---|---|---|"
         required = section.get("required", [])
         inner = []
         for key, definition in section["properties"].items():
-            here = f"{place}.{key}" if place else key
-            below = list(_below(definition, here, root["$defs"]))
-            new = [(where, root["$defs"][name]) for where, name in below if name not in explained]
+            key_path = f"{section_path}.{key}" if section_path else key
+            below = list(_below(definition, key_path, root["$defs"]))
+            new = [(path, root["$defs"][name]) for path, name in below if name not in explained]
             inner += new
             value = _value(definition)
             if below and not new:
                 value += f", as `{explained[below[0][1]]}`"
-            for where, name in below:
-                explained.setdefault(name, re.sub(r" \([^)]*\)$", "", where))
+            for path, name in below:
+                explained.setdefault(name, re.sub(r" \([^)]*\)$", "", path))
             default = "required" if key in required else _default(definition)
             meaning = definition.get("description") or root["$defs"][below[0][1]]["description"]
             yield f"| `{key}` | {value} | {default} | {_cell(meaning)} |"

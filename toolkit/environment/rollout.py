@@ -41,8 +41,8 @@ class Alarms(ConfigModel):
     @property
     def thresholds(self) -> int:
         """Number of alarms that are created for each variant."""
-        given = (self.server_error_percent, self.model_error_percent, self.latency_ms)
-        return sum(threshold is not None for threshold in given)
+        thresholds = (self.server_error_percent, self.model_error_percent, self.latency_ms)
+        return sum(threshold is not None for threshold in thresholds)
 
     @property
     def any(self) -> bool:

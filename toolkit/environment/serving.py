@@ -22,10 +22,10 @@ from toolkit.serving.engines import OptionValue
 
 
 def _check_ami_version(value: str) -> Invalid | None:
-    known = catalogue.inference_ami_versions()
-    if value in known:
+    versions = catalogue.inference_ami_versions()
+    if value in versions:
         return None
-    return Invalid(f"unknown machine image {value!r}", f"use one of {', '.join(known)}")
+    return Invalid(f"unknown machine image {value!r}", f"use one of {', '.join(versions)}")
 
 
 AmiVersion = Annotated[str, Checked(_check_ami_version, {"enum": [*catalogue.inference_ami_versions()]})]

@@ -154,10 +154,10 @@ def _missing(error: _Error) -> Problem:
 
 def _unknown_key(error: _Error) -> Problem:
     config = config_at(error.location[:-1])
-    known = sorted(fields(config))
+    keys = sorted(fields(config))
     key = error.path[-1]
-    remedy = did_you_mean(key, known) or f"use one of {', '.join(known)}"
-    return Problem(error.path, "unknown key", remedy, similar=tuple(closest(key, known)))
+    remedy = did_you_mean(key, keys) or f"use one of {', '.join(keys)}"
+    return Problem(error.path, "unknown key", remedy, similar=tuple(closest(key, keys)))
 
 
 def _wrong_type(expected: str) -> Callable[[_Error], Problem]:
@@ -210,9 +210,9 @@ def _no_alternative(error: _Error) -> Problem:
     if by is not None:
         return Problem((*error.path, by), MISSING, f"add one of {', '.join(tags(error.path[-1]))}")
     kinds = _KINDS[str(error.path[-1])]
-    given = [kind for kind in kinds if kind in error.given]
-    if given:
-        return Problem(error.path, f"{' and '.join(given)} exclude each other", "keep one of them")
+    present = [kind for kind in kinds if kind in error.given]
+    if present:
+        return Problem(error.path, f"{' and '.join(present)} exclude each other", "keep one of them")
     hints = (did_you_mean(key, kinds) for key in error.given)
     remedy = _join(*hints, f"set exactly one of {', '.join(kinds)}")
     return Problem(error.path, "sets none of the alternatives", remedy)
@@ -220,8 +220,8 @@ def _no_alternative(error: _Error) -> Problem:
 
 def _unknown_alternative(error: _Error) -> Problem:
     tag, by = error.context["tag"], CHOSEN_BY[str(error.path[-1])]
-    known = tags(error.path[-1])
-    remedy = _join(did_you_mean(tag, known), f"use one of {', '.join(known)}")
+    tag_names = tags(error.path[-1])
+    remedy = _join(did_you_mean(tag, tag_names), f"use one of {', '.join(tag_names)}")
     return Problem((*error.path, by), f"unknown {by} {tag}", remedy)
 
 

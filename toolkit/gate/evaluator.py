@@ -92,8 +92,8 @@ class Evaluator:
             if rule.id in comment.rules:
                 if comment.reason:
                     return comment.reason
-                where = f"{self.relative(block.file)}:{comment.line}"
-                self._notes.append(f"{where}: checkov:skip={rule.id} is ignored: it has no reason")
+                location = f"{self.relative(block.file)}:{comment.line}"
+                self._notes.append(f"{location}: checkov:skip={rule.id} is ignored: it has no reason")
         return None
 
     def _exception(self, finding: Finding) -> str | None:
@@ -121,9 +121,9 @@ class Evaluator:
     def _note_unused_exceptions(self, findings: Sequence[Finding]) -> None:
         for exception in self.settings.exceptions:
             if not self._has_expired(exception) and not any(_covered(exception, findings)):
-                where = f"{exception.file}:{exception.line}: " if exception.file else ""
+                location = f"{exception.file}:{exception.line}: " if exception.file else ""
                 self._notes.append(
-                    f"{where}the exception for {exception.rule} on {exception.resource} matches no finding"
+                    f"{location}the exception for {exception.rule} on {exception.resource} matches no finding"
                 )
 
     def _note_stray_comments(self) -> None:

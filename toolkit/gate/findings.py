@@ -102,8 +102,8 @@ def by_location(findings: tuple[Finding, ...]) -> list[list[Finding]]:
     """Group findings of one rule at one location, such as the instances of a block; most severe first."""
 
     def location(finding: Finding) -> tuple[int, str, int, str, str]:
-        where = (finding.file or finding.resource, finding.line or 0)
-        return (-finding.severity, *where, finding.rule.id, finding.accepted or "")
+        position = (finding.file or finding.resource, finding.line or 0)
+        return (-finding.severity, *position, finding.rule.id, finding.accepted or "")
 
     return [list(group) for _, group in groupby(sorted(findings, key=location), key=location)]
 

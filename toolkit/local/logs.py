@@ -28,6 +28,6 @@ def put(group: str, stream: str, lines: Iterable[str], *, region: str = DEFAULT_
     if not events:
         return
     backend.put_log_events(group, stream, events)
-    kept = backend.groups[group].streams[stream].events
-    if len(kept) > MAX_EVENTS_PER_STREAM:
-        del kept[: -MAX_EVENTS_PER_STREAM // 2]
+    stored = backend.groups[group].streams[stream].events
+    if len(stored) > MAX_EVENTS_PER_STREAM:
+        del stored[: -MAX_EVENTS_PER_STREAM // 2]

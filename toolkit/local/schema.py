@@ -116,8 +116,8 @@ def reduced(model: dict[str, Any], operation: str) -> dict[str, Any]:
         if name not in needed:
             needed[name] = model["shapes"][name]
             pending += _referenced(needed[name])
-    kept = {key: definition[key] for key in ("name", "http", "input") if key in definition}
-    return {"metadata": model["metadata"], "operations": {operation: kept}, "shapes": needed}
+    reduced_operation = {key: definition[key] for key in ("name", "http", "input") if key in definition}
+    return {"metadata": model["metadata"], "operations": {operation: reduced_operation}, "shapes": needed}
 
 
 def _referenced(shape: dict[str, Any]) -> list[str]:
@@ -156,11 +156,11 @@ def _check_type(shape: Shape, value: object) -> None:
 
 def _structure_violations(shape: StructureShape, value: dict[str, Any], path: str) -> Iterator[str]:
     for name, member in shape.members.items():
-        where = f"{path}.{_camel(name)}" if path else _camel(name)
+        member_path = f"{path}.{_camel(name)}" if path else _camel(name)
         if value.get(name) is not None:
-            yield from _violations(member, value[name], where)
+            yield from _violations(member, value[name], member_path)
         elif name in shape.required_members:
-            yield f"Value null at '{where}' failed to satisfy constraint: Member must not be null"
+            yield f"Value null at '{member_path}' failed to satisfy constraint: Member must not be null"
 
 
 def _string_violations(shape: StringShape, value: str, path: str) -> Iterator[str]:

@@ -127,21 +127,19 @@ def resolve(engine: str, version: str | None, region: str, instance_type: str | 
         NotInCatalogueError: there is no such image.
     """
     published = _images()["engines"][engine]
-    here = versions(engine, region)
-    if not here:
-        elsewhere = sorted(
-            {r for v in published["versions"].values() for image in v for r in _accounts(image)}
-        )
+    available = versions(engine, region)
+    if not available:
+        offered = sorted({r for v in published["versions"].values() for image in v for r in _accounts(image)})
         raise NotInCatalogueError(
-            "region", f"AWS publishes no {engine} image in {region}", f"use one of {', '.join(elsewhere)}"
+            "region", f"AWS publishes no {engine} image in {region}", f"use one of {', '.join(offered)}"
         )
-    release = here[0] if version is None else published["aliases"].get(version, version)
-    if release not in here:
+    release = available[0] if version is None else published["aliases"].get(version, version)
+    if release not in available:
         problem = f"is not published in {region}" if release in published["versions"] else "does not exist"
         raise NotInCatalogueError(
             "version",
             f"{engine} image {release} {problem}",
-            f"use one of the versions in {region}: {', '.join(here)}",
+            f"use one of the versions in {region}: {', '.join(available)}",
         )
     instance = hardware(instance_type)
     images = published["versions"][release]

@@ -113,8 +113,8 @@ def _cuda(image: str) -> str:
 def _registry(registries: dict[str, dict[str, str]], accounts: dict[str, str]) -> str:
     """The name of a table of accounts by region, which most images share."""
     accounts = dict(sorted(accounts.items()))
-    for name, known in registries.items():
-        if known == accounts:
+    for name, registry_accounts in registries.items():
+        if registry_accounts == accounts:
             return name
     name = f"accounts-{len(registries) + 1}"
     registries[name] = accounts
@@ -138,14 +138,16 @@ def instances() -> dict[str, Any]:
     hardware = _read_gzip("moto", "ec2/resources/instance_types.json.gz")
     names = shapes["ProductionVariantInstanceType"]["enum"]
     # Omit a few types that the list of EC2 does not contain.
-    known = {name: hardware[name.removeprefix("ml.")] for name in sorted(names) if name[3:] in hardware}
+    instance_types = {
+        name: hardware[name.removeprefix("ml.")] for name in sorted(names) if name[3:] in hardware
+    }
     return {
         "source": {
             "types": f"botocore {importlib.metadata.version('botocore')}",
             "hardware": f"moto {importlib.metadata.version('moto')}",
         },
         "inference_ami_versions": sorted(shapes["ProductionVariantInferenceAmiVersion"]["enum"]),
-        "instances": {name: _instance(facts) for name, facts in known.items()},
+        "instances": {name: _instance(facts) for name, facts in instance_types.items()},
     }
 
 

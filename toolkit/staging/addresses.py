@@ -86,15 +86,15 @@ def locate_one(project: Project, environment: Environment, variant: ResolvedVari
         InputError: a package or path in the environment file does not exist.
     """
     source = variant.source
-    where = f"{environment.file}: {'.'.join(map(str, variant.path('source')))}"
+    location = f"{environment.file}: {'.'.join(map(str, variant.path('source')))}"
     origin: Origin
     if isinstance(source, PackageSource | PathSource):
-        origin = files = LocalFiles.of(source, project.root, where)
+        origin = files = LocalFiles.of(source, project.root, location)
         content: object = dict(files.digests)
     elif isinstance(source, HubSource) and source.staged:
         # The environment file's validation requires a pinned revision.
         assert source.revision is not None  # noqa: S101
-        origin = HubRepository(source.hub, source.revision, source.files, where)
+        origin = HubRepository(source.hub, source.revision, source.files, location)
         patterns = None if source.files is None else sorted(source.files)
         content = {"hub": source.hub, "revision": source.revision, "files": patterns}
     else:

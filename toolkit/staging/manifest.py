@@ -62,10 +62,10 @@ class Manifest:
         """
         try:
             data = json.loads(text)
-            known = {name: data[name] for name in cls.__dataclass_fields__}
-            known["files"] = tuple(
+            fields = {name: data[name] for name in cls.__dataclass_fields__}
+            fields["files"] = tuple(
                 StoredFile(item["name"], item["size"], item["sha256"]) for item in data["files"]
             )
-            return cls(**known)
+            return cls(**fields)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a manifest: {error!r}") from error

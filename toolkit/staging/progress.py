@@ -132,9 +132,9 @@ class TransferProgress:
         parts = [f"file {min(self._files_done + 1, self._files)} of {self._files}"]
         parts += [str(direction) for direction in self.directions]
         estimates = [direction.seconds_left() for direction in self.directions]
-        known = [seconds for seconds in estimates if seconds is not None]
-        if known and len(known) == len(estimates) and max(known) > 0:
-            parts.append(f"{duration_text(max(known))} left")
+        finite = [seconds for seconds in estimates if seconds is not None]
+        if finite and len(finite) == len(estimates) and max(finite) > 0:
+            parts.append(f"{duration_text(max(finite))} left")
         return ", ".join(parts)
 
     def _show(self) -> None:

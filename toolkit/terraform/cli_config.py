@@ -82,9 +82,9 @@ def read_user_config(program: Program) -> UserConfig:
 
 
 def _user_files(program: Program) -> list[Path]:
-    named = _named_file()
-    if named:
-        return [named]
+    file = _named_file()
+    if file:
+        return [file]
     home = home_dir()
     if home is None:
         return []
@@ -101,8 +101,8 @@ def _user_files(program: Program) -> list[Path]:
 
 
 def _named_file() -> Path | None:
-    named = os.environ.get("TF_CLI_CONFIG_FILE") or os.environ.get("TERRAFORM_CONFIG")
-    return Path(named).absolute() if named else None
+    file = os.environ.get("TF_CLI_CONFIG_FILE") or os.environ.get("TERRAFORM_CONFIG")
+    return Path(file).absolute() if file else None
 
 
 def _from_json(text: str) -> list[hcl.Statement]:
@@ -165,8 +165,8 @@ def environment(
     if own_cache:
         own_cache.mkdir(parents=True, exist_ok=True)
     if user.has_provider_installation:
-        named = {"TF_CLI_CONFIG_FILE": str(file)} if (file := _named_file()) else {}
-        return {**named, **({"TF_PLUGIN_CACHE_DIR": str(own_cache)} if own_cache else {})}
+        setting = {"TF_CLI_CONFIG_FILE": str(file)} if (file := _named_file()) else {}
+        return {**setting, **({"TF_PLUGIN_CACHE_DIR": str(own_cache)} if own_cache else {})}
     lines = [*user.statements]
     if own_cache:
         lines.append(f"plugin_cache_dir = {json.dumps(str(own_cache))}")

@@ -87,8 +87,8 @@ class Diagnostic:
 
     def lines(self, context: CommandContext) -> list[str]:
         """Headline and indented detail."""
-        where = self.where(context)
-        headline = f"{where}: {self.headline()}" if where else self.headline()
+        location = self.where(context)
+        headline = f"{location}: {self.headline()}" if location else self.headline()
         return [headline, *(f"  {paragraph}" for paragraph in self.paragraphs())]
 
 

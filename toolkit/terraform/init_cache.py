@@ -36,10 +36,10 @@ def fingerprint(
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def is_current(data_directory: Path, wanted: str) -> bool:
+def is_current(data_directory: Path, fingerprint: str) -> bool:
     """Whether the last `init` had the same inputs and its provider packages still exist."""
     record = data_directory / RECORD
-    if not record.is_file() or record.read_text() != wanted:
+    if not record.is_file() or record.read_text() != fingerprint:
         return False
     # Packages are links into a cache or mirror, which may have been deleted.
     packages = (data_directory / "providers").glob("*/*/*/*/*")

@@ -72,8 +72,8 @@ def discover(project: Project, console: Console) -> Program:
     Raises:
         PreflightError: TOOLKIT_TERRAFORM is unusable, or the package cannot be installed.
     """
-    named = os.environ.get(SETTING)
-    return _named(named, project) if named else _on_path(project, console) or _library(project, console)
+    path = os.environ.get(SETTING)
+    return _named(path, project) if path else _on_path(project, console) or _library(project, console)
 
 
 def _named(name: str, project: Project) -> Program:

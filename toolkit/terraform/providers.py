@@ -64,11 +64,11 @@ def find(program: Program, stack: Path, user: UserConfig) -> Sources:
     if user.has_provider_installation:
         files = ", ".join(map(str, user.files))
         return Sources(tried=(f"provider_installation in {files}",))
-    named = os.environ.get(SETTING)
-    chosen = [(_named_directory(named), SETTING)] if named else _implied(program, stack)
+    directory = os.environ.get(SETTING)
+    chosen = [(_named_directory(directory), SETTING)] if directory else _implied(program, stack)
     tried: list[str] = []
     mirrors = _search(chosen, program, tried)
-    fallback = _search([] if named else _fallback(program), program, tried)
+    fallback = _search([] if directory else _fallback(program), program, tried)
     if not fallback:
         tried.append(f"{program.registry_host} (registry)")
         return Sources(tuple(mirrors), tuple(tried))
@@ -85,11 +85,11 @@ def exclusive_cache(console: Console) -> Iterator[None]:
         yield
 
 
-def _named_directory(named: str) -> Path:
-    path = Path(named).expanduser().absolute()
+def _named_directory(directory: str) -> Path:
+    path = Path(directory).expanduser().absolute()
     if not path.is_dir():
         raise InputError(
-            f"{SETTING}={named} is not a directory",
+            f"{SETTING}={directory} is not a directory",
             remedy="set it to the target folder of `terraform providers mirror`",
         )
     return path
@@ -128,8 +128,10 @@ def _search(directories: Iterable[tuple[Path, str]], program: Program, tried: li
     for path, origin in directories:
         available = packages(path, program.platform)
         nothing = f"no provider for {program.platform}" if path.is_dir() else "does not exist"
-        listed = [f"{provider} {', '.join(versions)}" for provider, versions in sorted(available.items())]
-        tried.append(f"{path} ({origin}): {'; '.join(listed) or nothing}")
+        descriptions = [
+            f"{provider} {', '.join(versions)}" for provider, versions in sorted(available.items())
+        ]
+        tried.append(f"{path} ({origin}): {'; '.join(descriptions) or nothing}")
         if available:
             mirrors.append(Mirror(path, tuple(sorted(available)), origin))
     return mirrors

@@ -89,15 +89,15 @@ def test_only_keys_beyond_their_rate_or_quota_are_refused(api: Api) -> None:
             f"{api.base_url}/models", headers={"authorization": f"Bearer {value}"}, timeout=HANG_SECONDS
         )
 
-    hasty = key(api, "hasty")
-    *admitted, throttled = [models(hasty) for _ in range(3)]
+    limited = key(api, "hasty")
+    *admitted, throttled = [models(limited) for _ in range(3)]
     assert [response.status_code for response in admitted] == [200, 200]
     assert throttled.status_code == 429
     assert throttled.headers["retry-after"] == "1"
     assert throttled.json()["error"]["code"] == "rate_limit_exceeded"
     api.spend()
-    spent = models(api.spent_key)
-    assert spent.status_code == 429
-    assert "retry-after" not in spent.headers
-    assert spent.json()["error"]["code"] == "insufficient_quota"
+    response = models(api.spent_key)
+    assert response.status_code == 429
+    assert "retry-after" not in response.headers
+    assert response.json()["error"]["code"] == "insufficient_quota"
     assert models(api.key).status_code == 200

@@ -26,8 +26,8 @@ def test_a_key_in_either_header(deployed: Deployed) -> None:
     assert status(deployed, {"x-api-key": key}) == 200
     # OpenAI's clients send both headers if x-api-key is set.
     assert status(deployed, {"Authorization": "Bearer unused", "x-api-key": key}) == 200
-    for wrong in ({}, {"x-api-key": key + "x"}, {"Authorization": f"Basic {key}"}):
-        assert status(deployed, wrong) == 401
+    for headers in ({}, {"x-api-key": key + "x"}, {"Authorization": f"Basic {key}"}):
+        assert status(deployed, headers) == 401
 
 
 def test_the_health_check_needs_no_key(deployed: Deployed) -> None:

@@ -88,16 +88,16 @@ def test_sync_loses_no_request_and_leaves_an_empty_plan(deployed: Deployed, sour
 
 def test_watching_continues_after_errors(deployed: Deployed, source: Path, tmp_path: Path) -> None:
     output_file = tmp_path / "output"
-    good = source.read_text()
+    source_text = source.read_text()
     with output_file.open("w") as output:
         watching = start_toolkit(
             "sync", "--env", "local", "--watch", cwd=deployed.toolkit.project, output=output
         )
     try:
         wait_for(has(output_file, "watching lambda_src"), "the watcher")
-        source.write_text(good + "\ndef broken(:\n")
+        source.write_text(source_text + "\ndef broken(:\n")
         wait_for(has(output_file, f"lambda_src/gateway/{source.name}:"), "the error message")
-        source.write_text(good)
+        source.write_text(source_text)
         change_owner(source, "the-watcher")
         wait_for(has(output_file, "active in"), "the new code")
         assert owned_by(deployed) == "the-watcher"

@@ -47,12 +47,12 @@ def ask(client: httpx.Client, model: str) -> httpx.Response:
 
 
 def test_a_key_lists_only_its_models(limited: Any) -> None:
-    def seen(key: str | None) -> list[str]:
+    def listed_models(key: str | None) -> list[str]:
         return [model["id"] for model in client_with_key(limited, key).get("/v1/models").json()["data"]]
 
     # One name of a model allows all of its names.
-    assert seen("team") == ["demo", "org/demo", "safe"]
-    assert seen("another") == seen("") == seen(None) == ["vectors"]
+    assert listed_models("team") == ["demo", "org/demo", "safe"]
+    assert listed_models("another") == listed_models("") == listed_models(None) == ["vectors"]
 
 
 def test_other_models_are_refused(limited: Any, engine: Any) -> None:

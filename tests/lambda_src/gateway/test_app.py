@@ -21,8 +21,8 @@ def test_unknown_paths_and_methods(client: httpx.Client) -> None:
     missing = client.get("/v2/models")
     assert (missing.status_code, missing.json()["error"]["type"]) == (404, "invalid_request_error")
     assert client.get("/v1/models/").status_code == 404
-    wrong = client.get("/v1/chat/completions")
-    assert (wrong.status_code, wrong.json()["error"]["message"]) == (
+    response = client.get("/v1/chat/completions")
+    assert (response.status_code, response.json()["error"]["message"]) == (
         405,
         "The path /v1/chat/completions does not support GET.",
     )

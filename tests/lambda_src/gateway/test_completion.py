@@ -84,8 +84,8 @@ def test_reasoning_is_kept() -> None:
 
 @given(st.text(), st.lists(st.integers(0, 50)))
 def test_streamed_and_whole_responses_are_equal(text: str, cuts: list[int]) -> None:
-    places = sorted({min(cut, len(text)) for cut in cuts})
-    parts = [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
+    positions = sorted({min(cut, len(text)) for cut in cuts})
+    parts = [text[a:b] for a, b in zip([0, *positions], [*positions, len(text)], strict=True)]
     streamed = assembled(*(choice({"content": part}) for part in parts), choice({}, "stop"))
     message = {"role": "assistant", "content": text}
     whole = assembled({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})

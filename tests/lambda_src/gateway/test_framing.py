@@ -31,9 +31,9 @@ def as_lines(values: list[dict[str, Any]], indent: int | None) -> bytes:
     return "".join(json.dumps(v, ensure_ascii=False, indent=indent) + "\n" for v in values).encode()
 
 
-def cut(data: bytes, at: list[int]) -> list[bytes]:
-    places = sorted({min(place, len(data)) for place in at})
-    return [data[start:end] for start, end in zip([0, *places], [*places, len(data)], strict=True)]
+def cut(data: bytes, cuts: list[int]) -> list[bytes]:
+    positions = sorted({min(position, len(data)) for position in cuts})
+    return [data[start:end] for start, end in zip([0, *positions], [*positions, len(data)], strict=True)]
 
 
 cuts = st.lists(st.integers(0, 400), max_size=40)
@@ -61,18 +61,18 @@ def test_single_bytes_without_a_final_newline(value: dict[str, Any]) -> None:
 
 
 def test_objects_are_yielded_once_complete() -> None:
-    seen: list[int] = []
+    parsed_parts: list[int] = []
 
     def parts() -> Any:
         for number in range(3):
-            assert seen == list(range(number))
+            assert parsed_parts == list(range(number))
             yield f'data: {{"n": {number}}}\n'.encode()
             yield b"\n"
 
     for document in documents(parts()):
         assert document is not None
-        seen.append(document["n"])
-    assert seen == [0, 1, 2]
+        parsed_parts.append(document["n"])
+    assert parsed_parts == [0, 1, 2]
 
 
 def test_multiline_data_is_one_object() -> None:

@@ -38,16 +38,16 @@ def test_responses_split_anywhere(client: httpx.Client, engine: Any, size: int) 
 
 
 def test_chunks_arrive_before_the_model_finishes(client: httpx.Client, engine: Any) -> None:
-    seen = threading.Event()
+    first_chunk_received = threading.Event()
     # The engine waits until the client has the first chunk: a gateway that collects chunks would hang.
-    engine.respond(RESPONSE[0], lambda: seen.wait(HANG_SECONDS), *RESPONSE[1:])
+    engine.respond(RESPONSE[0], lambda: first_chunk_received.wait(HANG_SECONDS), *RESPONSE[1:])
     with client.stream("POST", "/v1/chat/completions", json={**CHAT, "stream": True}) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
         lines = response.iter_lines()
         first = json.loads(next(lines).removeprefix("data: "))
         assert first["choices"][0]["delta"] == {"content": "Grüß "}
         assert "usage" not in first
-        seen.set()
+        first_chunk_received.set()
         rest = [line for line in lines if line]
     assert json.loads(rest[0].removeprefix("data: "))["choices"][0]["finish_reason"] == "stop"
     assert rest[1:] == ["data: [DONE]"]
@@ -82,11 +82,11 @@ def test_disconnect_before_the_first_token_stops_the_model(gateway: Any, engine:
 
 
 def test_models(client: httpx.Client) -> None:
-    listed = client.get("/v1/models").json()
-    assert listed["object"] == "list"
-    assert [model["id"] for model in listed["data"]][:3] == ["demo", "org/demo", "safe"]
-    assert client.get("/v1/models/demo").json() == listed["data"][0]
-    assert client.get("/v1/models/org/demo").json() == listed["data"][1]
+    response = client.get("/v1/models").json()
+    assert response["object"] == "list"
+    assert [model["id"] for model in response["data"]][:3] == ["demo", "org/demo", "safe"]
+    assert client.get("/v1/models/demo").json() == response["data"][0]
+    assert client.get("/v1/models/org/demo").json() == response["data"][1]
     missing = client.get("/v1/models/other")
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "model_not_found")
 

@@ -11,18 +11,18 @@ from tests.support.patience import HANG_SECONDS
 
 
 def test_items_arrive_while_the_iterator_still_blocks() -> None:
-    seen = threading.Event()
+    first_item_received = threading.Event()
 
     def blocking() -> Iterator[int]:
         yield 1
-        assert seen.wait(HANG_SECONDS)
+        assert first_item_received.wait(HANG_SECONDS)
         yield 2
 
     async def consume() -> list[int | None]:
         items = []
         async for item in iterate(blocking(), 60):
             items.append(item)
-            seen.set()
+            first_item_received.set()
         return items
 
     assert asyncio.run(consume()) == [1, 2]
@@ -44,10 +44,10 @@ def test_errors_are_raised_after_earlier_items() -> None:
 
 
 def test_none_marks_each_idle_interval() -> None:
-    three_seen = threading.Event()
+    third_item_received = threading.Event()
 
     def silent() -> Iterator[int]:
-        assert three_seen.wait(HANG_SECONDS)
+        assert third_item_received.wait(HANG_SECONDS)
         yield 1
 
     async def consume() -> list[int | None]:
@@ -55,7 +55,7 @@ def test_none_marks_each_idle_interval() -> None:
         async for item in iterate(silent(), 0.001):
             items.append(item)
             if len(items) == 3:
-                three_seen.set()
+                third_item_received.set()
         return items
 
     items = asyncio.run(consume())

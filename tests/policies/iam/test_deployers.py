@@ -118,11 +118,11 @@ def _used(lifecycle: Deployers, role: str) -> list[proof.Decision]:
 def test_functions_only_invoke_their_endpoints(lifecycle: Deployers) -> None:
     name = f"{PREFIX}-gateway"
     role, boundary = lifecycle.roles[name], lifecycle.document(iam.BOUNDARY)
-    used = _used(lifecycle, name)
-    assert {decision.action for decision in used} >= {"sagemaker:InvokeEndpoint"}
-    assert all(decision.allowed for decision in used)
+    decisions = _used(lifecycle, name)
+    assert {decision.action for decision in decisions} >= {"sagemaker:InvokeEndpoint"}
+    assert all(decision.allowed for decision in decisions)
     for decision in lifecycle.decisions:
-        if decision.action != "sagemaker:InvokeEndpoint" and decision not in used:
+        if decision.action != "sagemaker:InvokeEndpoint" and decision not in decisions:
             assert not proof.allows([role], decision), decision
             # The boundary limits the role even with all permissions.
             assert not proof.allows([boundary], decision), decision

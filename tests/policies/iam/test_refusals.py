@@ -61,12 +61,12 @@ def others(people: Deployers) -> dict[str, str]:
     tags = {"deployment": NEAR}
     sagemaker, gateway = people.client("sagemaker"), people.client("apigateway")
     for name in (f"{OTHER}-m", f"{NEAR}-m"):
-        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+        tag_list = [{"Key": key, "Value": value} for key, value in tags.items()]
         sagemaker.create_model(
             ModelName=name,
             ExecutionRoleArn=f"{ROLE}/HuggingfaceExecuteRole",
             PrimaryContainer={"Image": f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/m:1"},
-            Tags=listed,
+            Tags=tag_list,
         )
     people.client("iam").create_role(
         RoleName=f"{OTHER}-gateway", AssumeRolePolicyDocument=json.dumps(TRUST), Tags=[]

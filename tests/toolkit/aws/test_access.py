@@ -12,8 +12,8 @@ AWS = AwsAccess("eu-west-1", "123456789012")
 
 
 def applied(changes: dict[str, str | None], user: dict[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in user.items() if name not in changes}
-    return kept | {name: value for name, value in changes.items() if value is not None}
+    unchanged = {name: value for name, value in user.items() if name not in changes}
+    return unchanged | {name: value for name, value in changes.items() if value is not None}
 
 
 def test_a_users_credentials_never_reach_the_embedded_cloud(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,14 +52,14 @@ def test_the_embedded_cloud_accepts_other_identities(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TOOLKIT_LOCAL_SESSION_TOKEN", "session")
     access = AwsAccess("eu-west-1", "123456789012", endpoint_url="http://127.0.0.1:4566")
     environment = access.process_environment()
-    wanted = {
+    expected = {
         "AWS_ACCESS_KEY_ID": "AKIAANN",
         "AWS_SECRET_ACCESS_KEY": "anns",
         "AWS_SESSION_TOKEN": "session",
     }
-    assert {name: environment[name] for name in wanted} == wanted
+    assert {name: environment[name] for name in expected} == expected
     frozen = access._session.get_credentials().get_frozen_credentials()  # type: ignore[union-attr]
-    assert (frozen.access_key, frozen.secret_key, frozen.token) == tuple(wanted.values())
+    assert (frozen.access_key, frozen.secret_key, frozen.token) == tuple(expected.values())
     assert not access.is_local_root
     assert "AKIAANN" not in AWS.process_environment().values()
 

@@ -19,21 +19,21 @@ from toolkit.errors import PreflightError, ToolkitError
 def test_a_refusal_names_the_call_and_the_reason(account: AwsAccess) -> None:
     with pytest.raises(ClientError) as caught:
         account.sagemaker.describe_endpoint(EndpointName="nowhere")
-    known = explain(caught.value)
-    assert known is not None
-    assert "DescribeEndpoint" in known.message
-    assert "nowhere" in known.message
+    error = explain(caught.value)
+    assert error is not None
+    assert "DescribeEndpoint" in error.message
+    assert "nowhere" in error.message
 
 
 def test_a_denial_points_to_an_administrator() -> None:
     response = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}
-    known = explain(ClientError(response, "CreateEndpoint"))  # type: ignore[arg-type]
-    assert isinstance(known, PreflightError)
-    assert "administrator" in (known.remedy or "")
+    error = explain(ClientError(response, "CreateEndpoint"))  # type: ignore[arg-type]
+    assert isinstance(error, PreflightError)
+    assert "administrator" in (error.remedy or "")
 
 
 @pytest.mark.parametrize(
-    ("code", "said", "remedy"),
+    ("code", "message", "remedy"),
     [
         ("SignatureDoesNotMatch", "The request signature we calculated does not match", "secret"),
         ("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", "secret"),
@@ -43,11 +43,11 @@ def test_a_denial_points_to_an_administrator() -> None:
         ("ExpiredToken", "The security token included in the request is expired", "renew"),
     ],
 )
-def test_rejected_credentials_and_clocks_have_remedies(code: str, said: str, remedy: str) -> None:
-    response = {"Error": {"Code": code, "Message": said}}
-    known = explain(ClientError(response, "GetCallerIdentity"))  # type: ignore[arg-type]
-    assert isinstance(known, PreflightError)
-    assert remedy in (known.remedy or "")
+def test_rejected_credentials_and_clocks_have_remedies(code: str, message: str, remedy: str) -> None:
+    response = {"Error": {"Code": code, "Message": message}}
+    error = explain(ClientError(response, "GetCallerIdentity"))  # type: ignore[arg-type]
+    assert isinstance(error, PreflightError)
+    assert remedy in (error.remedy or "")
 
 
 def test_no_credentials_and_no_connection_are_not_defects() -> None:
@@ -66,20 +66,20 @@ def test_a_connection_lost_midway_is_reported_as_unreachable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=hang_up, args=[server], daemon=True).start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        once = Config(retries={"total_max_attempts": 1})
+        no_retries = Config(retries={"total_max_attempts": 1})
         sts = boto3.client(
             "sts",
             endpoint_url=url,
             region_name="us-east-1",
             aws_access_key_id="a",
             aws_secret_access_key="b",
-            config=once,
+            config=no_retries,
         )
         with pytest.raises(BotoCoreError) as raised:
             sts.get_caller_identity()
-    known = explain(raised.value)
-    assert isinstance(known, PreflightError)
-    assert "toolkit local status" in (known.remedy or "")
+    error = explain(raised.value)
+    assert isinstance(error, PreflightError)
+    assert "toolkit local status" in (error.remedy or "")
 
 
 def test_other_errors_are_not_converted() -> None:

@@ -19,9 +19,9 @@ def test_the_bucket_is_created_once_without_public_access(account: AwsAccess) ->
 
 
 def test_outside_us_east_1_the_bucket_is_in_its_region(account: AwsAccess) -> None:
-    abroad = AwsAccess("eu-central-1", account.account_id, endpoint_url=account.endpoint_url)
-    assert state_bucket.ensure(abroad, "statebucket-abroad")
-    location = abroad.s3.get_bucket_location(Bucket="statebucket-abroad")
+    access = AwsAccess("eu-central-1", account.account_id, endpoint_url=account.endpoint_url)
+    assert state_bucket.ensure(access, "statebucket-abroad")
+    location = access.s3.get_bucket_location(Bucket="statebucket-abroad")
     assert location["LocationConstraint"] == "eu-central-1"
 
 

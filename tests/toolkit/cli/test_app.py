@@ -72,9 +72,9 @@ def test_the_error_outside_a_project_has_a_remedy(tmp_path: Path) -> None:
 
 
 def test_a_deleted_working_directory_is_an_error(tmp_path: Path) -> None:
-    gone = f"mkdir gone; cd gone; rmdir ../gone; exec {sys.executable} -m toolkit validate --env local"
+    script = f"mkdir gone; cd gone; rmdir ../gone; exec {sys.executable} -m toolkit validate --env local"
     result = subprocess.run(
-        ["sh", "-c", gone],
+        ["sh", "-c", script],
         cwd=tmp_path,
         env=clean_environment(PYTHONPATH=str(ROOT)),
         capture_output=True,
@@ -87,9 +87,9 @@ def test_a_deleted_working_directory_is_an_error(tmp_path: Path) -> None:
 
 
 def test_commands_work_with_closed_output_streams(checkout: Path) -> None:
-    quiet = f"exec {sys.executable} -m toolkit validate --env local 2>&-"
+    script = f"exec {sys.executable} -m toolkit validate --env local 2>&-"
     result = subprocess.run(
-        ["sh", "-c", quiet], cwd=checkout, env=clean_environment(), capture_output=True, check=False
+        ["sh", "-c", script], cwd=checkout, env=clean_environment(), capture_output=True, check=False
     )
     assert result.returncode == 0
     assert result.stdout == b""

@@ -47,8 +47,8 @@ def test_commands_and_their_options_exist(line: str) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "toolkit", words[1], "--help"], capture_output=True, text=True, check=True
     )
-    known = set(re.findall(r"--[a-z-]+", result.stdout))
-    assert {word for word in words if word.startswith("--")} <= known
+    options = set(re.findall(r"--[a-z-]+", result.stdout))
+    assert {word for word in words if word.startswith("--")} <= options
 
 
 @pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("make ")])

@@ -18,9 +18,9 @@ from toolkit.aws.access import LOCAL_SETTINGS, AwsAccess
 @pytest.fixture(scope="module")
 def engines() -> Iterator[list[Engine]]:
     """The servers behind endpoints of a file's tests."""
-    made: list[Engine] = []
-    yield made
-    for engine in made:
+    engines: list[Engine] = []
+    yield engines
+    for engine in engines:
         engine.stop()
 
 
@@ -68,8 +68,8 @@ def nobody(account: AwsAccess, hosting: Hosting, monkeypatch: pytest.MonkeyPatch
     enforce(account, False)
 
 
-def enforce(account: AwsAccess, wanted: bool) -> None:
+def enforce(account: AwsAccess, enabled: bool) -> None:
     """Switch the enforcement of IAM on or off; the root user may always do everything."""
-    body = json.dumps({"enforce": wanted}).encode()
-    with urllib.request.urlopen(f"{account.endpoint_url}/_toolkit/iam", body) as answered:
-        assert json.load(answered) == {"enforce": wanted}
+    body = json.dumps({"enforce": enabled}).encode()
+    with urllib.request.urlopen(f"{account.endpoint_url}/_toolkit/iam", body) as response:
+        assert json.load(response) == {"enforce": enabled}

@@ -64,11 +64,11 @@ def holder(tmp_path: Path) -> Iterator[Holder]:
         text=True,
     )
     assert process.stdout is not None
-    made = Holder(process, int(process.stdout.readline()))
-    yield made
+    holder = Holder(process, int(process.stdout.readline()))
+    yield holder
     process.kill()
     with contextlib.suppress(ProcessLookupError):
-        os.kill(made.terraform, signal.SIGKILL)
+        os.kill(holder.terraform, signal.SIGKILL)
     process.communicate()
 
 
@@ -79,8 +79,8 @@ def refusal(of: Context) -> str:
 
 
 def test_a_second_command_names_the_holder_of_the_lock(tmp_path: Path, holder: Holder) -> None:
-    said = refusal(context(tmp_path))
-    assert f"`toolkit apply` (process {holder.process.pid}) since" in said
+    message = refusal(context(tmp_path))
+    assert f"`toolkit apply` (process {holder.process.pid}) since" in message
     assert locks.is_busy(context(tmp_path))
     holder.process.kill()
     os.kill(holder.terraform, signal.SIGKILL)

@@ -18,8 +18,8 @@ def test_a_request_is_readable() -> None:
     fields = {"level": "INFO", "message": "request", "method": "POST", "path": "/v1/x", "status": 200}
     metrics = {"Namespace": "N", "Dimensions": [["Model"]], "Metrics": [{"Name": "Tokens"}]}
     embedded = {"_aws": {"Timestamp": 1, "CloudWatchMetrics": [metrics]}, "Model": "m", "Tokens": 3}
-    more = {"model": "m", "tokens": 3, **embedded}
-    assert text(json.dumps(fields | more)) == "POST /v1/x 200 model=m tokens=3"
+    extra = {"model": "m", "tokens": 3, **embedded}
+    assert text(json.dumps(fields | extra)) == "POST /v1/x 200 model=m tokens=3"
     assert text(json.dumps({**fields, "level": "ERROR"})) == "ERROR POST /v1/x 200"
     assert text(json.dumps({"message": "hello", "n": [1]})) == "hello n=[1]"
     assert text(json.dumps({"message": "x", "_aws": 1})) == "x"

@@ -97,12 +97,12 @@ def test_a_number_recorded_by_another_machine_is_not_overwritten(account: AwsAcc
 def test_packages_are_restored_unchanged(account: AwsAccess, tmp_path: Path) -> None:
     releases = releases_in(account, "releases-packages")
     release = recorded(releases, tmp_path, content=b"earlier zip")
-    elsewhere = tmp_path / "elsewhere"
-    releases.restore_packages(release, elsewhere)
-    assert (elsewhere / name_of(b"earlier zip")).read_bytes() == b"earlier zip"
-    (elsewhere / name_of(b"earlier zip")).write_bytes(b"tampered")
-    releases.restore_packages(release, elsewhere)
-    assert (elsewhere / name_of(b"earlier zip")).read_bytes() == b"earlier zip"
+    target = tmp_path / "elsewhere"
+    releases.restore_packages(release, target)
+    assert (target / name_of(b"earlier zip")).read_bytes() == b"earlier zip"
+    (target / name_of(b"earlier zip")).write_bytes(b"tampered")
+    releases.restore_packages(release, target)
+    assert (target / name_of(b"earlier zip")).read_bytes() == b"earlier zip"
 
 
 def test_a_package_changed_in_the_bucket_is_rejected(account: AwsAccess, tmp_path: Path) -> None:
@@ -119,8 +119,8 @@ def test_a_package_changed_in_the_bucket_is_rejected(account: AwsAccess, tmp_pat
 
 def test_fields_of_later_versions_are_ignored() -> None:
     release = release_of(b"x")
-    later = release.to_json().replace('"action"', '"from_the_future": 1,\n"action"')
-    assert Release.from_json(later) == release
+    document = release.to_json().replace('"action"', '"from_the_future": 1,\n"action"')
+    assert Release.from_json(document) == release
 
 
 @pytest.mark.parametrize("name", ["../evil.zip", "/evil.zip", "gateway.zip", "gateway-000000000000.zip"])
@@ -129,7 +129,7 @@ def test_a_record_cannot_name_a_file_outside_the_folder(
 ) -> None:
     releases = releases_in(account, f"releases-names-{hashlib.sha256(name.encode()).hexdigest()[:8]}")
     release = recorded(releases, tmp_path)
-    forged = replace(release, packages={name: next(iter(release.packages.values()))})
+    tampered = replace(release, packages={name: next(iter(release.packages.values()))})
     with pytest.raises(StateError, match="unknown package"):
-        releases.restore_packages(forged, tmp_path / "a" / "b")
+        releases.restore_packages(tampered, tmp_path / "a" / "b")
     assert not list((tmp_path / "a").rglob("*.zip"))

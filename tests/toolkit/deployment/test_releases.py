@@ -34,15 +34,15 @@ def recorded(environment: Opened, variables: str, code: bytes, *, changed: bool)
 
 def test_the_next_apply_records_an_unrecorded_one(environment: Opened) -> None:
     state_bucket.ensure(environment.context.access, environment.context.environment.state_bucket)
-    one, two = "a = 1\n", "a = 2\n"
-    assert recorded(environment, one, b"code", changed=True) == 1
-    assert recorded(environment, one, b"code", changed=False) is None
+    old, new = "a = 1\n", "a = 2\n"
+    assert recorded(environment, old, b"code", changed=True) == 1
+    assert recorded(environment, old, b"code", changed=False) is None
     RuntimeVariables({"m": {"AllTraffic": 3}}).write(environment.context.build)
-    assert recorded(environment, one, b"code", changed=False) is None
+    assert recorded(environment, old, b"code", changed=False) is None
     # Applied by a command that was interrupted before it could record it.
-    assert recorded(environment, two, b"code", changed=False) == 2
+    assert recorded(environment, new, b"code", changed=False) == 2
     # Updated by `sync`.
-    assert recorded(environment, two, b"new code", changed=False) == 3
-    assert recorded(environment, two, b"new code", changed=False) is None
+    assert recorded(environment, new, b"new code", changed=False) == 3
+    assert recorded(environment, new, b"new code", changed=False) is None
     # A return to an earlier configuration is a new release.
-    assert recorded(environment, one, b"code", changed=True) == 4
+    assert recorded(environment, old, b"code", changed=True) == 4

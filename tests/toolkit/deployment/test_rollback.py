@@ -18,8 +18,8 @@ SECOND = replace(FIRST, number=2, variables="a = 2\n")
 
 
 def test_the_previous_release_has_other_variables() -> None:
-    again = replace(SECOND, number=3)
-    assert prepare._previous(CONTEXT, [again, SECOND, FIRST]) == FIRST
+    third = replace(SECOND, number=3)
+    assert prepare._previous(CONTEXT, [third, SECOND, FIRST]) == FIRST
 
 
 def test_a_pause_is_not_rolled_back_to() -> None:

@@ -87,23 +87,23 @@ def test_only_changes_of_files_are_reported(folder: Path, watched: Watched) -> N
 
 
 def test_watching_survives_a_vanished_file_and_a_full_disk(tmp_path: Path) -> None:
-    said = io.StringIO()
-    console = Console(err=said, interactive=False)
+    stderr = io.StringIO()
+    console = Console(err=stderr, interactive=False)
     with sync.report_errors(console):
         (tmp_path / "gone.py").read_bytes()
     with sync.report_errors(console), Path("/dev/full").open("w") as file:
         file.write("what does not fit")
-    gone, full = [line for line in said.getvalue().splitlines() if line.startswith("error: ")]
-    assert "gone.py" in gone
-    assert "No space left on device" in full
+    vanished, disk_full = [line for line in stderr.getvalue().splitlines() if line.startswith("error: ")]
+    assert "gone.py" in vanished
+    assert "No space left on device" in disk_full
     with pytest.raises(ConnectionResetError), sync.report_errors(console):
         raise ConnectionResetError
 
 
 def test_errors_are_printed_and_do_not_end_the_watch() -> None:
-    said = io.StringIO()
-    with sync.report_errors(Console(err=said, interactive=False)):
+    stderr = io.StringIO()
+    with sync.report_errors(Console(err=stderr, interactive=False)):
         raise InputError("no good", where="a.py:1")
-    assert said.getvalue() == "error: a.py:1: no good\n"
-    with pytest.raises(ZeroDivisionError), sync.report_errors(Console(err=said, interactive=False)):
+    assert stderr.getvalue() == "error: a.py:1: no good\n"
+    with pytest.raises(ZeroDivisionError), sync.report_errors(Console(err=stderr, interactive=False)):
         raise ZeroDivisionError

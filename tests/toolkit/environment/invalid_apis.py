@@ -19,8 +19,8 @@ def of_plan(content: str, key: str, expected: str) -> tuple[str, str, int, str, 
 def of_domain(content: str, key: str, expected: str) -> tuple[str, str, int, str, str]:
     """A domain whose other keys are valid."""
     valid = {"name": "llm.example.com", "certificate_arn": CERTIFICATE}
-    given = dict(item.split(": ", 1) for item in content.split(", "))
-    text = ", ".join(f"{name}: {value}" for name, value in {**valid, **given}.items())
+    changes = dict(item.split(": ", 1) for item in content.split(", "))
+    text = ", ".join(f"{name}: {value}" for name, value in {**valid, **changes}.items())
     return added(f"domain: {{{text}}}", f"domain{key}", expected)
 
 

@@ -54,9 +54,9 @@ def test_time_zones(zone: str, valid: bool) -> None:
 
 
 def test_zones_are_not_checked_without_a_time_zone_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nowhere(key: str) -> zoneinfo.ZoneInfo:
+    def raise_not_found(key: str) -> zoneinfo.ZoneInfo:
         raise zoneinfo.ZoneInfoNotFoundError(key)
 
-    monkeypatch.setattr(zoneinfo, "ZoneInfo", nowhere)
+    monkeypatch.setattr(zoneinfo, "ZoneInfo", raise_not_found)
     monkeypatch.setattr(zoneinfo, "available_timezones", set)
     assert TIMEZONE.check("Europe/Berlin") is None

@@ -48,17 +48,17 @@ def key(definition: str, name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("definition", "name", "shape"), BOUNDS)
 def test_bounds_match_the_service_model(definition: str, name: str, shape: str) -> None:
-    here, there = key(definition, name), service_model()[shape]
-    kind = ("minItems", "maxItems") if here["type"] == "array" else ("minimum", "maximum")
-    assert (here[kind[0]], here[kind[1]]) == (there["min"], there["max"])
+    ours, service_shape = key(definition, name), service_model()[shape]
+    kind = ("minItems", "maxItems") if ours["type"] == "array" else ("minimum", "maximum")
+    assert (ours[kind[0]], ours[kind[1]]) == (service_shape["min"], service_shape["max"])
 
 
 def test_the_rollout_timeout_suits_service_and_provider() -> None:
-    there = service_model()["MaximumExecutionTimeoutInSeconds"]
-    here = key("Canary", "timeout_seconds")
-    assert here["minimum"] == there["min"]
+    service_shape = service_model()["MaximumExecutionTimeoutInSeconds"]
+    ours = key("Canary", "timeout_seconds")
+    assert ours["minimum"] == service_shape["min"]
     # The AWS provider 5.100 validates less than the service allows.
-    assert here["maximum"] == 14400 <= there["max"]
+    assert ours["maximum"] == 14400 <= service_shape["max"]
 
 
 def test_the_number_of_alarms_matches_the_service_model() -> None:
@@ -90,9 +90,9 @@ def test_variables_leave_room_for_those_of_the_toolkit() -> None:
     ],
 )
 def test_accepted_arns_match_the_service_model(definition: str, name: str, shape: str, arn: str) -> None:
-    here = re.search(key(definition, name)["pattern"], arn)
-    assert here is None or re.fullmatch(service_model()[shape]["pattern"], arn)
-    assert bool(here) == (f":{'sns' if shape == 'SnsTopicArn' else 'kms'}:" in arn)
+    match = re.search(key(definition, name)["pattern"], arn)
+    assert match is None or re.fullmatch(service_model()[shape]["pattern"], arn)
+    assert bool(match) == (f":{'sns' if shape == 'SnsTopicArn' else 'kms'}:" in arn)
 
 
 def test_strategies_and_routing_match_the_service_model() -> None:

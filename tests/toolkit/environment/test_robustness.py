@@ -68,7 +68,7 @@ def test_any_value_at_any_key_is_handled(tmp_path: Path, changes: list[tuple[tup
 
 @FAST
 @given(
-    place=st.floats(0, 1),
+    fraction=st.floats(0, 1),
     length=st.integers(0, 20),
     base=st.sampled_from([VALID, EVERYTHING]),
     text=st.text(
@@ -76,9 +76,9 @@ def test_any_value_at_any_key_is_handled(tmp_path: Path, changes: list[tuple[tup
     ),
 )
 def test_any_inserted_text_is_handled(
-    tmp_path: Path, place: float, length: int, base: str, text: str
+    tmp_path: Path, fraction: float, length: int, base: str, text: str
 ) -> None:
-    position = int(place * len(base))
+    position = int(fraction * len(base))
     read(tmp_path, (base[:position] + text + base[position + length :]).encode())
 
 

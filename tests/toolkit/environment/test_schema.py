@@ -107,8 +107,8 @@ def test_every_key_has_a_description() -> None:
     definitions = schema.schema()["$defs"]
     for definition in (schema.schema(), *definitions.values()):
         for key, value in definition["properties"].items():
-            described = value.get("description") or definitions[value["$ref"].split("/")[-1]]["description"]
-            assert described, key
+            description = value.get("description") or definitions[value["$ref"].split("/")[-1]]["description"]
+            assert description, key
 
 
 @pytest.mark.slow

@@ -59,8 +59,8 @@ def test_builtin_rules_have_the_tables_severity_or_the_default(
     evaluator: Callable[..., Evaluator], make_scan: MakeScan
 ) -> None:
     report = evaluator().report(make_scan(raw("CKV_AWS_999"), raw("CKV_AWS_45")), no_location)
-    described, other = report.findings
-    assert (described.rule.id, described.severity, described.rule.remedy) == (
+    builtin, other = report.findings
+    assert (builtin.rule.id, builtin.severity, builtin.rule.remedy) == (
         "CKV_AWS_45",
         Severity.CRITICAL,
         "Remove the secret.",

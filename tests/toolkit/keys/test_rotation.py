@@ -22,11 +22,11 @@ def test_the_old_value_ends_only_when_it_is_ended(make_keys: MakeKeys) -> None:
     keys = make_keys("llm-rotated")
     keys.create("ci")
     old = keys.show("ci")
-    asked: list[str] = []
+    prompts: list[str] = []
     answers = iter([False, True, False, True, True, True, True, True])
 
     def accepted(value: str) -> bool:
-        asked.append(value)
+        prompts.append(value)
         # Both values exist during the rotation.
         assert set(values(keys, "ci")) == {old, value}
         return next(answers)
@@ -35,7 +35,7 @@ def test_the_old_value_ends_only_when_it_is_ended(make_keys: MakeKeys) -> None:
     # Servers that do not know the key yet answer in between: several answers in a row are needed.
     assert next(answers, None) is None
     new = keys.show("ci")
-    assert set(asked) == {new} != {old}
+    assert set(prompts) == {new} != {old}
     assert [(key.name, key.old, key.usage_plan) for key in keys.list()] == [
         ("ci", False, "default"),
         ("ci", True, "default"),

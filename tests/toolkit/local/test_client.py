@@ -70,9 +70,9 @@ def test_status_reports_running_resources(project: Project) -> None:
     assert status.empty
     assert status.endpoints == status.functions == status.apis == status.processes == ()
     aws_clients(cloud)("s3").create_bucket(Bucket="state")
-    later = client.status(project)
-    assert later is not None
-    assert not later.empty
+    status = client.status(project)
+    assert status is not None
+    assert not status.empty
 
 
 def test_a_restart_reuses_the_port(project: Project) -> None:
@@ -202,13 +202,13 @@ def test_an_interrupted_start_leaves_no_cloud(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Python runs this first: the cloud writes its process id, and never listens.
-    hold = f"""
+    script = f"""
 import os, sys, threading
 if "toolkit.local.server" in sys.orig_argv:
     open({str(tmp_path / "pid")!r}, "w").write(f"{{os.getpid()}}.")
     threading.Event().wait()
 """
-    (tmp_path / "sitecustomize.py").write_text(hold)
+    (tmp_path / "sitecustomize.py").write_text(script)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     command = interrupts.start(
         "import sys; from pathlib import Path; from toolkit.local import client; from toolkit.console import "
@@ -220,8 +220,8 @@ if "toolkit.local.server" in sys.orig_argv:
     eventually(interrupts.has(tmp_path / "pid", "."))
     pid = int((tmp_path / "pid").read_text().rstrip("."))
     command.send_signal(signal.SIGINT)
-    said, _ = command.communicate(timeout=HANG_SECONDS)
-    assert "the embedded cloud was not started" in said
+    output, _ = command.communicate(timeout=HANG_SECONDS)
+    assert "the embedded cloud was not started" in output
     assert is_gone(pid)
 
 
@@ -240,10 +240,10 @@ def test_an_outdated_cloud_in_use_is_kept_with_a_warning(
     old = client.ensure_running(project, silent())
     aws_clients(old)("s3").create_bucket(Bucket="state")
     monkeypatch.setattr(client, "code_version", lambda: "newer")
-    said = io.StringIO()
-    assert client.ensure_running(project, Console(io.StringIO(), said, interactive=False)) == old
-    assert "older code" in said.getvalue()
-    assert "toolkit local down" in said.getvalue()
+    stderr = io.StringIO()
+    assert client.ensure_running(project, Console(io.StringIO(), stderr, interactive=False)) == old
+    assert "older code" in stderr.getvalue()
+    assert "toolkit local down" in stderr.getvalue()
 
 
 def test_it_listens_on_loopback_only(project: Project) -> None:
@@ -326,9 +326,9 @@ def test_a_changed_time_scale_restarts_an_empty_cloud(
     assert client.ensure_running(project, silent()) == other
     aws_clients(other)("s3").create_bucket(Bucket="state")
     monkeypatch.setenv(timescale.SETTING, "1")
-    said = io.StringIO()
-    assert client.ensure_running(project, Console(io.StringIO(), said, interactive=False)) == other
-    assert "TOOLKIT_LOCAL_TIME_SCALE=0.5" in said.getvalue()
+    stderr = io.StringIO()
+    assert client.ensure_running(project, Console(io.StringIO(), stderr, interactive=False)) == other
+    assert "TOOLKIT_LOCAL_TIME_SCALE=0.5" in stderr.getvalue()
 
 
 def test_an_invalid_time_scale_prevents_the_start(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,8 +37,8 @@ def create_model(cloud: RunningCloud, name: str, invocation: str, attempt: int) 
 def test_a_retry_gets_the_first_response(cloud: RunningCloud) -> None:
     invocation, name = str(uuid.uuid4()), f"repeated-{uuid.uuid4().hex[:8]}"
     first = create_model(cloud, name, invocation, attempt=1)
-    again = create_model(cloud, name, invocation, attempt=2)
-    assert first == again
+    second = create_model(cloud, name, invocation, attempt=2)
+    assert first == second
     assert first[0] == 200
 
 

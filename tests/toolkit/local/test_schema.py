@@ -103,10 +103,10 @@ def test_invalid_json_is_a_serialization_error(schema: Schema) -> None:
 
 
 def test_maps_and_unicode_patterns_are_checked(schema: Schema) -> None:
-    good = {"ResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:model/m", "Tags": []}
-    assert parse(schema, "AddTags", good | {"Tags": [{"Key": "équipe 1", "Value": "平台"}]})
+    parameters = {"ResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:model/m", "Tags": []}
+    assert parse(schema, "AddTags", parameters | {"Tags": [{"Key": "équipe 1", "Value": "平台"}]})
     with pytest.raises(ApiError, match="pattern"):
-        parse(schema, "AddTags", good | {"Tags": [{"Key": "a;b", "Value": ""}]})
+        parse(schema, "AddTags", parameters | {"Tags": [{"Key": "a;b", "Value": ""}]})
     container = {"Environment": {"9": "x"}, "Image": "i"}
     with pytest.raises(ApiError, match=r"'9' at 'primaryContainer.environment.9'"):
         parse(schema, "CreateModel", {"ModelName": "m", "PrimaryContainer": container})

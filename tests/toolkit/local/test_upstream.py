@@ -88,8 +88,8 @@ def test_an_incomplete_response_is_an_error(response: bytes) -> None:
 
     async def scenario(port: int) -> None:
         with pytest.raises(upstream.UpstreamError):
-            async with upstream.request(port, "GET", "/") as received:
-                await received.read()
+            async with upstream.request(port, "GET", "/") as parsed:
+                await parsed.read()
 
     against(serve, scenario)
 
@@ -133,9 +133,9 @@ def serving(response: bytes) -> Serve:
 )
 def test_responses_without_a_body_end_with_their_head(method: str, response: bytes, status: int) -> None:
     async def scenario(port: int) -> None:
-        async with upstream.request(port, method, "/") as received:
-            assert received.status == status
-            assert await received.read() == b""
+        async with upstream.request(port, method, "/") as parsed:
+            assert parsed.status == status
+            assert await parsed.read() == b""
 
     against(serving(response), scenario)
 

@@ -103,12 +103,12 @@ def test_the_authorizer_has_no_dependencies(tmp_path: Path) -> None:
 def test_an_unchanged_package_is_not_rebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = checkout(tmp_path)
     first = packaging.build(project, quiet())
-    written = first.gateway.path.stat().st_mtime_ns
+    mtime = first.gateway.path.stat().st_mtime_ns
     # Neither pip nor the cache may be needed.
     monkeypatch.setenv("TOOLKIT_CACHE_DIR", str(tmp_path / "empty"))
     monkeypatch.setattr(subprocess, "run", None)
     assert packaging.build(project, quiet()) == first
-    assert first.gateway.path.stat().st_mtime_ns == written
+    assert first.gateway.path.stat().st_mtime_ns == mtime
 
 
 @pytest.mark.parametrize("change", ["source", "removed zip", "tampered zip"])

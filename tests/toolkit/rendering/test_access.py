@@ -66,6 +66,6 @@ def test_a_ci_role_has_subjects_and_complete_policies(project: Project) -> None:
     )
     parts = {name for name in role["policies"] if name.startswith("llm-dev-api-deployer")}
     assert parts >= {"llm-dev-api-deployer", "llm-dev-api-deployer-2"}
-    look = access["ci_roles"]["llm-dev-ci-look"]
-    assert (look["audience"], look["policies"]) == ("https://gitlab.example.com", ["llm-dev-viewer"])
+    viewer = access["ci_roles"]["llm-dev-ci-look"]
+    assert (viewer["audience"], viewer["policies"]) == ("https://gitlab.example.com", ["llm-dev-viewer"])
     assert access["existing_providers"] == ["gitlab.example.com"]

@@ -174,9 +174,9 @@ def test_options_override_hardware_defaults(tmp_path: Path) -> None:
     assert container["environment"]["SM_VLLM_SEED"] == "7"
 
 
-@pytest.mark.parametrize(("given", "name"), [("", "m"), (", model: 'qwen3:8b'", "qwen3:8b")])
-def test_a_running_server(tmp_path: Path, given: str, name: str) -> None:
-    source = f"source: {{server: 'http://127.0.0.1:11434/v1'{given}}}"
+@pytest.mark.parametrize(("url", "name"), [("", "m"), (", model: 'qwen3:8b'", "qwen3:8b")])
+def test_a_running_server(tmp_path: Path, url: str, name: str) -> None:
+    source = f"source: {{server: 'http://127.0.0.1:11434/v1'{url}}}"
     container = variables(
         tmp_path, f"serving: {{engine: llama_cpp}}\n{source}\ninstance_type: ml.c7i.xlarge", target="local"
     )

@@ -33,7 +33,7 @@ def test_no_grants_by_default(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "wanted"),
+    ("more", "expected"),
     [
         ("endpoint: {async: {}}", {"write_s3_uris": [f"{STORE}/m/async/"]}),
         (
@@ -55,12 +55,16 @@ def test_no_grants_by_default(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_grants_of_each_feature(tmp_path: Path, more: str, wanted: dict[str, list[str]]) -> None:
-    assert granted(model(tmp_path, more)) == wanted
+def test_grants_of_each_feature(tmp_path: Path, more: str, expected: dict[str, list[str]]) -> None:
+    assert granted(model(tmp_path, more)) == expected
 
 
 def test_grants_of_several_environments(tmp_path: Path) -> None:
     """An apply of the account stack for one environment must not remove grants of another."""
-    one = model(tmp_path / "one", "endpoint: {async: {}}")
-    two = model(tmp_path / "two", f"kms_key_arn: {KEY}")
-    assert granted(one, two) == granted(two, one) == granted(one) | granted(two)
+    asynchronous = model(tmp_path / "one", "endpoint: {async: {}}")
+    encrypted = model(tmp_path / "two", f"kms_key_arn: {KEY}")
+    assert (
+        granted(asynchronous, encrypted)
+        == granted(encrypted, asynchronous)
+        == granted(asynchronous) | granted(encrypted)
+    )

@@ -29,11 +29,11 @@ def variables(
 
 def test_api_settings_of_a_model(tmp_path: Path) -> None:
     plain = variables(tmp_path / "plain", CPU)
-    nothing = {"max_tokens_default": None, "max_tokens_ceiling": None, "body_bytes": None}
-    assert (plain["dialect"], plain["limits"], plain["fallback"]) == ("openai", nothing, None)
+    unset = {"max_tokens_default": None, "max_tokens_ceiling": None, "body_bytes": None}
+    assert (plain["dialect"], plain["limits"], plain["fallback"]) == ("openai", unset, None)
     tei = CPU.replace("llama_cpp", "tei") + "limits: {body_bytes: 9}\n"
     rendered = variables(tmp_path / "tei", tei)
-    assert (rendered["dialect"], rendered["limits"]) == ("tei", nothing | {"body_bytes": 9})
+    assert (rendered["dialect"], rendered["limits"]) == ("tei", unset | {"body_bytes": 9})
 
 
 def test_a_minimal_model(tmp_path: Path) -> None:
@@ -86,8 +86,8 @@ def test_a_serverless_endpoint(tmp_path: Path) -> None:
     }
     variant = rendered["variants"]["AllTraffic"]
     assert variant["image"].endswith("/llama-cpp:server-sagemaker-cpu-v1.0.1")
-    nothing = ("instance_type", "inference_ami_version", "capacity")
-    assert [variant[key] for key in nothing] == [None] * 3
+    unset = ("instance_type", "inference_ami_version", "capacity")
+    assert [variant[key] for key in unset] == [None] * 3
     assert variant["network_isolation"] is False
     assert variant["model_data_s3_uri"] == f"{STORE}/m/0123/"
     assert rendered["routing"] is None

@@ -88,10 +88,10 @@ def test_terraform_accepts_the_variables_of_both_stacks(
     for stack in ("account", "inference"):
         directory = tmp_path / stack
         directory.mkdir()
-        declared = (checkout / "terraform" / "stacks" / stack / "variables.tf").read_text()
-        names = [line.split('"')[1] for line in declared.splitlines() if line.startswith("variable ")]
+        source = (checkout / "terraform" / "stacks" / stack / "variables.tf").read_text()
+        names = [line.split('"')[1] for line in source.splitlines() if line.startswith("variable ")]
         outputs = "".join(f'output "{name}" {{\n  value = var.{name}\n}}\n' for name in names)
-        (directory / "main.tf").write_text(declared + outputs)
+        (directory / "main.tf").write_text(source + outputs)
         render(environment, inputs, directory)
         applied = terraform("apply", "-auto-approve", "-no-color", f"-var-file={stack}.tfvars", cwd=directory)
         assert applied.returncode == 0, applied.stdout + applied.stderr
@@ -125,9 +125,9 @@ def test_no_module_drops_a_setting_of_a_model(
     for name, (module, arguments) in calls.items():
         folder = tmp_path / module
         folder.mkdir(exist_ok=True)
-        declared = (checkout / "terraform" / "modules" / module / "variables.tf").read_text()
+        source = (checkout / "terraform" / "modules" / module / "variables.tf").read_text()
         values = ", ".join(f"{key} = var.{key}" for key in arguments)
-        (folder / "main.tf").write_text(f'{declared}\noutput "values" {{\n  value = {{ {values} }}\n}}\n')
+        (folder / "main.tf").write_text(f'{source}\noutput "values" {{\n  value = {{ {values} }}\n}}\n')
         settings = "".join(f"  {key} = {literal(value)}\n" for key, value in arguments.items())
         main += f'module "{name}" {{\n  source = "./{module}"\n{settings}}}\n'
         main += f'output "{name}" {{\n  value = module.{name}.values\n}}\n'

@@ -27,10 +27,10 @@ def test_changed_attributes_have_path_old_and_new_value() -> None:
     ]
 
 
-@pytest.mark.parametrize("nothing", [None, "", [], {}])
-def test_empty_and_unset_values_are_equal(nothing: Any) -> None:
-    assert diff({"tags": nothing}, {"tags": None}) == []
-    assert diff({"tags": None}, {"tags": nothing}) == []
+@pytest.mark.parametrize("empty", [None, "", [], {}])
+def test_empty_and_unset_values_are_equal(empty: Any) -> None:
+    assert diff({"tags": empty}, {"tags": None}) == []
+    assert diff({"tags": None}, {"tags": empty}) == []
 
 
 def test_json_in_strings_is_compared_by_content() -> None:

@@ -40,10 +40,10 @@ def test_options_become_environment_variables() -> None:
 
 
 def test_a_model_uses_all_gpus() -> None:
-    one = container_environment(VLLM, served_name="m", options={}, instance=ONE_GPU)
-    four = container_environment(VLLM, served_name="m", options={}, instance=FOUR_GPUS)
-    assert "SM_VLLM_TENSOR_PARALLEL_SIZE" not in one
-    assert four["SM_VLLM_TENSOR_PARALLEL_SIZE"] == "4"
+    one_gpu = container_environment(VLLM, served_name="m", options={}, instance=ONE_GPU)
+    four_gpus = container_environment(VLLM, served_name="m", options={}, instance=FOUR_GPUS)
+    assert "SM_VLLM_TENSOR_PARALLEL_SIZE" not in one_gpu
+    assert four_gpus["SM_VLLM_TENSOR_PARALLEL_SIZE"] == "4"
 
 
 def test_an_engine_without_hub_support_is_an_error() -> None:
@@ -156,6 +156,6 @@ def test_the_cuda_release_of_every_gpu_ami_is_known() -> None:
 
 
 def test_settings_in_the_file_override_the_default_ami() -> None:
-    given = {"max_client_batch_size": 8}
-    environment = container_environment(ENGINES["tei"], served_name="m", options=given, instance=ONE_GPU)
+    options = {"max_client_batch_size": 8}
+    environment = container_environment(ENGINES["tei"], served_name="m", options=options, instance=ONE_GPU)
     assert environment["MAX_CLIENT_BATCH_SIZE"] == "8"

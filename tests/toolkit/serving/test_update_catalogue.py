@@ -41,9 +41,9 @@ def wheel(tmp_path: Path) -> Path:
 
 
 def test_tags_are_composed_as_in_sagemaker_core(wheel: Path) -> None:
-    made = images(wheel)
-    assert made["source"]["images"] == "sagemaker-core 9.9.9"
-    assert made["engines"]["vllm"]["versions"]["0.9.1"] == [
+    catalogue = images(wheel)
+    assert catalogue["source"]["images"] == "sagemaker-core 9.9.9"
+    assert catalogue["engines"]["vllm"]["versions"]["0.9.1"] == [
         {
             "processor": "gpu",
             "architecture": "x86_64",
@@ -52,7 +52,7 @@ def test_tags_are_composed_as_in_sagemaker_core(wheel: Path) -> None:
             "cuda": "13.1",
         }
     ]
-    assert made["registries"]["accounts-1"] == dict(sorted(ACCOUNTS.items()))
+    assert catalogue["registries"]["accounts-1"] == dict(sorted(ACCOUNTS.items()))
 
 
 def test_latest_is_not_a_version(wheel: Path) -> None:

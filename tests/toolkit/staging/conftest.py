@@ -78,10 +78,10 @@ def environment(project: Project, bucket: str) -> Callable[[str], Environment]:
 @pytest.fixture
 def requests(access: AwsAccess) -> Iterator[list[tuple[str, dict[str, Any]]]]:
     """Record name and parameters of each modifying request to S3."""
-    made: list[tuple[str, dict[str, Any]]] = []
+    requests: list[tuple[str, dict[str, Any]]] = []
 
     def note(params: dict[str, Any], model: Any, **_: object) -> None:
-        made.append((model.name, params))
+        requests.append((model.name, params))
 
     events = [
         f"provide-client-params.s3.{operation}"
@@ -89,6 +89,6 @@ def requests(access: AwsAccess) -> Iterator[list[tuple[str, dict[str, Any]]]]:
     ]
     for event in events:
         access.s3.meta.events.register(event, note)
-    yield made
+    yield requests
     for event in events:
         access.s3.meta.events.unregister(event, note)

@@ -52,7 +52,7 @@ def test_a_truncated_cache_entry_is_recomputed(file: Path, cache: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_the_blob_id_equals_that_of_git(file: Path) -> None:
-    named = subprocess.run(
+    output = subprocess.run(
         ["git", "hash-object", "--no-filters", str(file)], check=True, capture_output=True, text=True
     )
-    assert digests.git_blob_id(file) == named.stdout.strip()
+    assert digests.git_blob_id(file) == output.stdout.strip()

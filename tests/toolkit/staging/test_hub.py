@@ -125,11 +125,11 @@ class Stager:
 
     def objects(self) -> dict[str, bytes]:
         """Return the objects of the store by key, without the digest."""
-        found = {}
+        objects = {}
         for item in self.access.s3.list_objects_v2(Bucket=self.bucket).get("Contents", []):
             body = self.access.s3.get_object(Bucket=self.bucket, Key=item["Key"])["Body"].read()
-            found[item["Key"]] = body
-        return found
+            objects[item["Key"]] = body
+        return objects
 
     def files(self) -> dict[str, bytes]:
         """The weights in the store, by their names below the model's prefix."""
@@ -137,8 +137,8 @@ class Stager:
 
     def manifest(self) -> dict[str, Any] | None:
         """The manifest, if there is one."""
-        found = [body for key, body in self.objects().items() if key.startswith("_manifests/m/")]
-        return dict(json.loads(found[0])) if found else None
+        manifests = [body for key, body in self.objects().items() if key.startswith("_manifests/m/")]
+        return dict(json.loads(manifests[0])) if manifests else None
 
 
 @pytest.fixture

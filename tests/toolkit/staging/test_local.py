@@ -42,9 +42,9 @@ def test_a_file_is_used_alone(tmp_path: Path) -> None:
 def test_a_package_s_file_is_found(tmp_path: Path) -> None:
     package, file = "pytest", "METADATA"
     files = LocalFiles.of(PackageSource(package=package, file=file), tmp_path, WHERE)
-    (found,) = files.files()
+    (weight_file,) = files.files()
     version = importlib.metadata.version("pytest")
-    assert f"Version: {version}" in files.fetch(found, direction(), CancelToken()).read_text()
+    assert f"Version: {version}" in files.fetch(weight_file, direction(), CancelToken()).read_text()
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,8 @@ def grant(cloud: CloudProcess) -> Iterator[Grant]:
     enforce(cloud, False)
 
 
-def enforce(cloud: CloudProcess, wanted: bool) -> None:
-    body = json.dumps({"enforce": wanted}).encode()
+def enforce(cloud: CloudProcess, enabled: bool) -> None:
+    body = json.dumps({"enforce": enabled}).encode()
     request = urllib.request.Request(f"{cloud.endpoint_url}/_toolkit/iam", body, method="POST")
     urllib.request.urlopen(request).close()
 
@@ -91,10 +91,10 @@ def test_documented_permissions_are_sufficient(
     grant: Grant, documented: dict[str, Any], model: staging.StagedModel, console: Console, access: AwsAccess
 ) -> None:
     # An upload that was begun has its parts listed.
-    begun = access.s3.create_multipart_upload(
+    upload = access.s3.create_multipart_upload(
         Bucket=model.bucket, Key=f"{model.prefix}large.gguf", ChecksumAlgorithm="SHA256"
     )
-    assert begun["UploadId"]
+    assert upload["UploadId"]
     limited = grant(documented)
     staged = staging.stage(limited, model, console)
     assert staged.uploaded == 2
@@ -123,10 +123,10 @@ def test_every_documented_permission_is_necessary(  # noqa: PLR0917 - fixtures
     access.s3.create_multipart_upload(
         Bucket=model.bucket, Key=f"{model.prefix}large.gguf", ChecksumAlgorithm="SHA256"
     )
-    less = copy.deepcopy(documented)
-    for statement in less["Statement"]:
+    reduced = copy.deepcopy(documented)
+    for statement in reduced["Statement"]:
         statement["Action"] = [name for name in statement["Action"] if name != action]
-    limited = grant(less)
+    limited = grant(reduced)
     with pytest.raises((ClientError, PreflightError)) as raised:
         staging.stage(limited, model, console)
     error = explain(raised.value) or raised.value

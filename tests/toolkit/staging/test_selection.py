@@ -22,8 +22,8 @@ SAFETENSORS = [
 
 
 def test_other_formats_of_the_weights_are_excluded() -> None:
-    wanted = choose("o/m", SAFETENSORS, None, WHERE)
-    assert set(SAFETENSORS) - set(wanted) == {
+    selected = choose("o/m", SAFETENSORS, None, WHERE)
+    assert set(SAFETENSORS) - set(selected) == {
         "onnx/model.onnx",
         "original/consolidated.00.pth",
         "pytorch_model.bin",
@@ -48,7 +48,7 @@ def test_several_gguf_models_require_a_selection() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "wanted"),
+    ("pattern", "expected"),
     [
         ("*.json", ["config.json", "model.safetensors.index.json"]),
         ("tokenizer.model", ["tokenizer.model"]),
@@ -56,8 +56,8 @@ def test_several_gguf_models_require_a_selection() -> None:
         ("*.bin", ["pytorch_model.bin"]),
     ],
 )
-def test_patterns_select_files(pattern: str, wanted: list[str]) -> None:
-    assert choose("o/m", SAFETENSORS, [pattern], WHERE) == wanted
+def test_patterns_select_files(pattern: str, expected: list[str]) -> None:
+    assert choose("o/m", SAFETENSORS, [pattern], WHERE) == expected
 
 
 def test_patterns_without_match_list_the_files() -> None:

@@ -48,20 +48,20 @@ def puts(requests: Requests) -> list[str]:
 def test_files_and_manifest_are_in_the_store(
     access: AwsAccess, bucket: str, console: Console, model: staging.StagedModel
 ) -> None:
-    begun = datetime.now(UTC).replace(microsecond=0)
+    start = datetime.now(UTC).replace(microsecond=0)
     assert staging.upload(access, {"m": model}, console) == 2
 
-    there = objects(access, bucket)
-    assert there[f"{model.prefix}model.gguf"] == b"GGUF" * 1000
-    assert there[f"{model.prefix}tokenizer/vocab.json"] == b"{}"
-    manifest = json.loads(there[f"_manifests/{model.prefix.removesuffix('/')}.json"])
+    uploaded = objects(access, bucket)
+    assert uploaded[f"{model.prefix}model.gguf"] == b"GGUF" * 1000
+    assert uploaded[f"{model.prefix}tokenizer/vocab.json"] == b"{}"
+    manifest = json.loads(uploaded[f"_manifests/{model.prefix.removesuffix('/')}.json"])
     assert manifest["source"] == {"path": "weights/"}
     assert manifest["files"] == [
         {"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for name, content in (("model.gguf", b"GGUF" * 1000), ("tokenizer/vocab.json", b"{}"))
     ]
     assert manifest["staged_by"].startswith("arn:aws:sts::123456789012:")
-    assert begun <= datetime.fromisoformat(manifest["staged_at"]) <= datetime.now(UTC)
+    assert start <= datetime.fromisoformat(manifest["staged_at"]) <= datetime.now(UTC)
 
 
 def test_the_manifest_is_written_last(
@@ -93,8 +93,8 @@ def test_nothing_is_uploaded_twice(
 ) -> None:
     staging.stage(access, model, console)
     requests.clear()
-    again = staging.stage(access, model, console)
-    assert again.uploaded == 0
+    second = staging.stage(access, model, console)
+    assert second.uploaded == 0
     assert requests == []
 
 

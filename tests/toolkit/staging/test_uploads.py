@@ -162,11 +162,11 @@ def test_a_part_with_other_content_is_replaced(
     executor: ThreadPoolExecutor,
     requests: list[tuple[str, dict[str, Any]]],
 ) -> None:
-    begun = access.s3.create_multipart_upload(Bucket=bucket, Key=KEY, ChecksumAlgorithm="SHA256")
+    unfinished = access.s3.create_multipart_upload(Bucket=bucket, Key=KEY, ChecksumAlgorithm="SHA256")
     content = weights.read_bytes()
     for number, part in ((1, content[:PART]), (2, b"x" * PART), (3, content[2 * PART : 2 * PART + 100])):
         access.s3.upload_part(
-            Bucket=bucket, Key=KEY, UploadId=begun["UploadId"], PartNumber=number, Body=part
+            Bucket=bucket, Key=KEY, UploadId=unfinished["UploadId"], PartNumber=number, Body=part
         )
     requests.clear()
 
@@ -181,8 +181,8 @@ def test_uploads_of_other_objects_are_not_touched(
 ) -> None:
     other = access.s3.create_multipart_upload(Bucket=bucket, Key=f"{KEY}.old", ChecksumAlgorithm="SHA256")
     upload(access, bucket, weights, executor).run()
-    begun = access.s3.list_multipart_uploads(Bucket=bucket)["Uploads"]
-    assert [upload["UploadId"] for upload in begun] == [other["UploadId"]]
+    uploads = access.s3.list_multipart_uploads(Bucket=bucket)["Uploads"]
+    assert [upload["UploadId"] for upload in uploads] == [other["UploadId"]]
 
 
 def test_an_upload_of_a_changing_file_is_not_completed(

@@ -127,7 +127,7 @@ def test_the_registry_is_excluded_for_providers_in_mirrors(program: Program, tmp
 
 
 def test_different_settings_use_different_files(program: Program, tmp_path: Path) -> None:
-    one = cli_config.environment(program, plugin_cache=tmp_path / "one")
-    two = cli_config.environment(program, plugin_cache=tmp_path / "two")
-    assert one != two
-    assert one == cli_config.environment(program, plugin_cache=tmp_path / "one")
+    first = cli_config.environment(program, plugin_cache=tmp_path / "one")
+    second = cli_config.environment(program, plugin_cache=tmp_path / "two")
+    assert first != second
+    assert first == cli_config.environment(program, plugin_cache=tmp_path / "one")

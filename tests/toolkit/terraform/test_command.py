@@ -68,7 +68,7 @@ def test_variables_that_change_the_outcome_are_not_inherited(monkeypatch: pytest
 
 
 def test_only_tokens_for_terraform_and_aws_are_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "TF_TOKEN_registry_example_com"}
+    kept = {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "TF_TOKEN_registry_example_com"}
     foreign = {
         "HF_TOKEN",
         "GITHUB_TOKEN",
@@ -77,9 +77,9 @@ def test_only_tokens_for_terraform_and_aws_are_inherited(monkeypatch: pytest.Mon
         "DB_PASSWORD",
         "npm_token",
     }
-    for name in own | foreign:
+    for name in kept | foreign:
         monkeypatch.setenv(name, "x")
-    assert (own | foreign) & set(command.environment()) == own
+    assert (kept | foreign) & set(command.environment()) == kept
 
 
 def test_go_settings_of_the_user_take_precedence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,14 +88,14 @@ def test_init_does_not_depend_on(stack: Path, change: Callable[[Path], None]) ->
 
 
 def test_init_depends_on_program_backend_and_providers(stack: Path) -> None:
-    seen = {
+    fingerprints = {
         fingerprint(stack),
         fingerprint(stack, replace(PROGRAM, version="1.12.0")),
         fingerprint(stack, replace(PROGRAM, argv=("/opt/terraform",))),
         fingerprint(stack, AWS_ENDPOINT_URL="http://127.0.0.1:1"),
         fingerprint(stack, AWS_ENDPOINT_URL="http://127.0.0.1:2"),
     }
-    assert len(seen) == 5
+    assert len(fingerprints) == 5
 
 
 def test_a_provider_deleted_from_the_cache_is_noticed(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ PLACES = {"log": "build/x/apply.log", "unlock": "toolkit unlock --env x"}
 
 
 @pytest.mark.parametrize(
-    ("name", "forced", "said"),
+    ("name", "forced", "message"),
     [
         ("apply", True, "operations in progress may be missing from the state"),
         ("apply", False, "completed changes are in the state"),
@@ -20,9 +20,9 @@ PLACES = {"log": "build/x/apply.log", "unlock": "toolkit unlock --env x"}
         ("init", True, "nothing was changed"),
     ],
 )
-def test_the_error_fits_the_command(name: str, forced: bool, said: str) -> None:
+def test_the_error_fits_the_command(name: str, forced: bool, message: str) -> None:
     error = interrupts.error(name, Outcome(1, interrupted=True, forced=forced, stderr=""), **PLACES)
-    assert said in str(error)
+    assert message in str(error)
     assert error.exit_code == 130
 
 

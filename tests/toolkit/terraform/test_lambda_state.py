@@ -34,9 +34,9 @@ def test_only_the_code_of_the_named_functions_changes() -> None:
         {"mode": "managed", "type": "aws_iam_role", "instances": [{"attributes": {"id": "a"}}]},
         function("b"),
     ]
-    written = write(state(function("a"), *others), "s3://b/k", {"a": CODE})
-    assert written is not None
-    document = json.loads(written)
+    updated = write(state(function("a"), *others), "s3://b/k", {"a": CODE})
+    assert updated is not None
+    document = json.loads(updated)
     assert document["serial"] == 4
     changed, *rest = document["resources"]
     attributes = changed["instances"][0]["attributes"]
@@ -46,9 +46,9 @@ def test_only_the_code_of_the_named_functions_changes() -> None:
 
 
 def test_an_up_to_date_state_is_unchanged() -> None:
-    written = write(state(function("a")), "s3://b/k", {"a": CODE})
-    assert written is not None
-    assert write(written, "s3://b/k", {"a": CODE}) is None
+    updated = write(state(function("a")), "s3://b/k", {"a": CODE})
+    assert updated is not None
+    assert write(updated, "s3://b/k", {"a": CODE}) is None
 
 
 def test_an_unknown_format_is_not_changed() -> None:

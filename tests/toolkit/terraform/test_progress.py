@@ -97,11 +97,11 @@ def test_the_terminal_shows_the_latest_state(activity: Activity, clock: Clock) -
 
 def test_in_a_pipe_each_status_change_is_a_line(activity: Activity) -> None:
     err = io.StringIO()
-    seen = [{}, {"m": "Creating"}, {"m": "Creating"}, {"m": "InService", "n": "Creating"}]
+    phases = [{}, {"m": "Creating"}, {"m": "Creating"}, {"m": "InService", "n": "Creating"}]
     with Console(err=err, interactive=False).progress("terraform apply") as progress:
-        states = iter(seen)
+        states = iter(phases)
         display = Display("apply", progress, activity, lambda: next(states))
-        for _ in seen:
+        for _ in phases:
             display.tick(Interruption())
     assert err.getvalue().splitlines()[1:] == ["m: Creating", "m: InService", "n: Creating"]
 

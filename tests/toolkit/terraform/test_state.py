@@ -76,10 +76,10 @@ def setting(backend: Path, name: str) -> str:
 def objects(cloud: Any, backend: Path) -> dict[str, Any]:
     """Return the objects with the state's prefix: the state, and the lock if it exists."""
     s3, bucket = cloud.client("s3"), setting(backend, "bucket")
-    listed = s3.list_objects_v2(Bucket=bucket, Prefix=setting(backend, "key")).get("Contents", [])
+    objects = s3.list_objects_v2(Bucket=bucket, Prefix=setting(backend, "key")).get("Contents", [])
     return {
         item["Key"].rpartition("/")[2]: json.load(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"])
-        for item in listed
+        for item in objects
     }
 
 
@@ -127,18 +127,18 @@ class TestLock:
     ) -> None:
         workspace = remote(ONE)
         key = setting(backend, "key")
-        dead = {
+        holder = {
             "ID": "0e6a3c5e-0000-4000-8000-000000000001",
             "Who": "ana@laptop",
             "Operation": "OperationTypePlan",
         }
-        dead |= {
+        holder |= {
             "Created": "2026-11-22T10:00:00.5Z",
             "Path": f"{setting(backend, 'bucket')}/{key}",
             "Version": "1.11.4",
         }
         cloud.client("s3").put_object(
-            Bucket=setting(backend, "bucket"), Key=f"{key}.tflock", Body=json.dumps(dead).encode()
+            Bucket=setting(backend, "bucket"), Key=f"{key}.tflock", Body=json.dumps(holder).encode()
         )
         with pytest.raises(StateError, match="locked by ana@laptop since 2026-11-22 10:00:00 UTC") as caught:
             workspace.plan()
@@ -189,8 +189,8 @@ class TestInterruption:
         assert addresses(remaining["demo.tfstate"]) == {"terraform_data.a", "terraform_data.slow"}
 
         (workspace.stack / "main.tf").write_text(ONE)
-        again = workspace.plan()
-        assert {(change.address, change.action) for change in again.changes} == {
+        second = workspace.plan()
+        assert {(change.address, change.action) for change in second.changes} == {
             ("terraform_data.slow", "delete")
         }
 

@@ -26,8 +26,8 @@ def test_outputs_equal_those_of_terraform(stack: Callable[..., Workspace]) -> No
     workspace.apply(workspace.plan())
     state = state_file.parse((workspace.stack / "terraform.tfstate").read_bytes(), "here")
     assert state.outputs == workspace.outputs()
-    shown = workspace.show()["values"]["root_module"]["resources"]
-    assert state.ids == {"terraform_data": {resource["values"]["id"] for resource in shown}}
+    resources = workspace.show()["values"]["root_module"]["resources"]
+    assert state.ids == {"terraform_data": {resource["values"]["id"] for resource in resources}}
     assert len(state.ids["terraform_data"]) == 3
 
 

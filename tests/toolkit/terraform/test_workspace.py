@@ -66,12 +66,12 @@ def test_plan_apply_outputs_destroy(stack: Stack, said: io.StringIO) -> None:
     assert workspace.outputs() == {"words": ["one", "one"]}
     assert re.search(r"^terraform_data\.b: created \(\d+ s\) \[2/2\]$", said.getvalue(), re.MULTILINE)
 
-    again = workspace.plan()
-    assert not again.has_changes and again.summary() == "no changes"
+    second = workspace.plan()
+    assert not second.has_changes and second.summary() == "no changes"
 
-    gone = workspace.plan(destroy=True)
-    assert gone.destroy and gone.counts == Counts(remove=2)
-    workspace.apply(gone)
+    destroy = workspace.plan(destroy=True)
+    assert destroy.destroy and destroy.counts == Counts(remove=2)
+    workspace.apply(destroy)
     assert workspace.outputs() == {}
     assert "values" not in workspace.show()
 
@@ -216,8 +216,10 @@ class TestErrors:
         with pytest.raises(TerraformError) as caught:
             workspace.plan()
         assert "2 errors" in caught.value.message
-        places = [line for line in caught.value.details if line.startswith("terraform/stacks/demo/main.tf:")]
-        assert len(places) == 2
+        locations = [
+            line for line in caught.value.details if line.startswith("terraform/stacks/demo/main.tf:")
+        ]
+        assert len(locations) == 2
 
     def test_an_error_of_an_apply_is_reported(self, stack: Stack, said: io.StringIO) -> None:
         workspace = stack(
@@ -240,9 +242,9 @@ class TestErrors:
             workspace.apply(plan)
 
     def test_validate(self, stack: Stack) -> None:
-        good = stack(TWO)
-        good.init()
-        good.validate()
+        valid = stack(TWO)
+        valid.init()
+        valid.validate()
         with pytest.raises(TerraformError, match="undeclared input variable"):
             stack("output a { value = var.nothing }").validate()
 
@@ -258,29 +260,29 @@ class Terminal(io.StringIO):
 def test_a_terminal_shows_seconds_while_terraform_is_silent(stack: Stack, project: Project) -> None:
     # Terraform itself speaks every ten seconds.
     os.mkfifo(project.root / "pipe")
-    drawn = Terminal()
+    terminal = Terminal()
     workspace = stack(
         'resource "terraform_data" "slow" {\n  provisioner "local-exec" { command = "cat ../../../pipe" }\n}',
-        console=Console(err=drawn, interactive=True),
+        console=Console(err=terminal, interactive=True),
     )
     workspace.init()
     plan = workspace.plan()
-    seen: set[int] = set()
+    seconds: set[int] = set()
 
-    def seconds_that_terraform_says_nothing_at() -> set[int]:
-        found = re.findall(r"creating terraform_data\.slow \((\d+) s\)", drawn.getvalue())
-        seen.update(second for second in map(int, found) if second % 10)
-        return seen
+    def interpolated_seconds() -> set[int]:
+        shown = re.findall(r"creating terraform_data\.slow \((\d+) s\)", terminal.getvalue())
+        seconds.update(second for second in map(int, shown) if second % 10)
+        return seconds
 
     def release_when_seen() -> None:
-        wait_for(seconds_that_terraform_says_nothing_at, "seconds of the toolkit's own")
+        wait_for(interpolated_seconds, "seconds of the toolkit's own")
         (project.root / "pipe").write_text("go on\n")
 
     release = threading.Thread(target=release_when_seen)
     release.start()
     workspace.apply(plan)
     release.join()
-    assert seen
+    assert seconds
 
 
 def test_a_warning_is_shown_once(stack: Stack, said: io.StringIO) -> None:
@@ -328,5 +330,5 @@ def test_an_installed_provider_needs_no_network_next_time(
 
     monkeypatch.setattr(providers, "ADD_ON_ROOTS", ())
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    elsewhere = stack(main, environment=cloud.environment, directory=project.environment_build("b") / "demo")
-    assert elsewhere.init() is True
+    other = stack(main, environment=cloud.environment, directory=project.environment_build("b") / "demo")
+    assert other.init() is True

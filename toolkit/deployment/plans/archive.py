@@ -68,16 +68,16 @@ def load(context: Context, path: Path) -> Prepared:
         StateError: `toolkit plan` did not create it, or it is for another environment.
         StalePlanError: its inputs have changed.
     """
-    where = context.project.relative(path.absolute())
-    manifest, contents = read(path, where)
-    _check_subject(context, manifest, where)
+    location = context.project.relative(path.absolute())
+    manifest, contents = read(path, location)
+    _check_subject(context, manifest, location)
     digests = {function: manifest.package_digest(function) for function in FUNCTIONS}
     built = [Package(package_file(context.project.lambda_build, *item), item[1]) for item in digests.items()]
     packages = {package.path.name: package for package in built}
     rendered = artifacts.render(context, packages)
     workspace = context.workspace(STACK)
     workspace.init()
-    _check_current(context, manifest, compute_fingerprints(context, rendered.staged), where)
+    _check_current(context, manifest, compute_fingerprints(context, rendered.staged), location)
     for name, package in packages.items():
         write_atomic(package.path, contents[PACKAGES + name])
     # The saved bytes, so that the release records what is applied.
@@ -134,7 +134,7 @@ def _rolls_out(review: Review) -> bool:
     return any(change.type == "aws_sagemaker_endpoint_configuration" for change in changes)
 
 
-def _check_subject(context: Context, manifest: Manifest, where: str) -> None:
+def _check_subject(context: Context, manifest: Manifest, location: str) -> None:
     differing = changed_fingerprints(manifest.subject, _subject(context))
     if differing:
         env = manifest.subject.get("environment")
@@ -144,11 +144,11 @@ def _check_subject(context: Context, manifest: Manifest, where: str) -> None:
             else "a different account, region or state"
         )
         raise StateError(
-            f"the plan was created for {other}", where=where, details=differing, remedy=PLAN_AGAIN
+            f"the plan was created for {other}", where=location, details=differing, remedy=PLAN_AGAIN
         )
 
 
-def _check_current(context: Context, manifest: Manifest, now: Mapping[str, str], where: str) -> None:
+def _check_current(context: Context, manifest: Manifest, now: Mapping[str, str], location: str) -> None:
     stale = changed_fingerprints(manifest.inputs, now)
     stale += context.state_changes(manifest.state.lineage, manifest.state.serial)
     descriptions = waiters.wait_until_stable(context, waiters.endpoint_names(context).values())
@@ -157,7 +157,7 @@ def _check_current(context: Context, manifest: Manifest, now: Mapping[str, str],
         planned = json.dumps(manifest.instance_counts)
         stale.append(f"instances: {planned} when planned, {json.dumps(counts)} now")
     if stale:
-        raise StalePlanError(where=where, details=stale)
+        raise StalePlanError(where=location, details=stale)
 
 
 def _variables(context: Context) -> Path:

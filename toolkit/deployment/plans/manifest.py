@@ -77,7 +77,7 @@ class Manifest(_Part):
         )
 
 
-def read(path: Path, where: str) -> tuple[Manifest, dict[str, bytes]]:
+def read(path: Path, location: str) -> tuple[Manifest, dict[str, bytes]]:
     """Read a saved plan and verify the digest of each member.
 
     Args:
@@ -89,8 +89,8 @@ def read(path: Path, where: str) -> tuple[Manifest, dict[str, bytes]]:
         StateError: this version of `toolkit plan` did not create it, or it was changed.
     """
     if not path.is_file():
-        raise InputError("no such plan file", where=where, remedy="create it with `toolkit plan`")
-    foreign = StateError("not a plan file created by `toolkit plan`", where=where, remedy=PLAN_AGAIN)
+        raise InputError("no such plan file", where=location, remedy="create it with `toolkit plan`")
+    foreign = StateError("not a plan file created by `toolkit plan`", where=location, remedy=PLAN_AGAIN)
     if path.stat().st_size > LARGEST_FILE:
         raise foreign
     packed = io.BytesIO(path.read_bytes())
@@ -99,7 +99,7 @@ def read(path: Path, where: str) -> tuple[Manifest, dict[str, bytes]]:
             text = _member(archive, MANIFEST)
             version = json.loads(text)["format"]
             if version != FORMAT:
-                raise _another_version(where)
+                raise _another_version(location)
             manifest = Manifest.model_validate_json(text)
             # Exactly these members, each once, under exactly these names.
             if sorted(archive.namelist()) != sorted([MANIFEST, *manifest.contents]):
@@ -113,13 +113,15 @@ def read(path: Path, where: str) -> tuple[Manifest, dict[str, bytes]]:
         if hashlib.sha256(contents[name]).hexdigest() != sha256
     ]
     if changed:
-        raise StateError(f"the plan file was changed: {', '.join(changed)}", where=where, remedy=PLAN_AGAIN)
+        raise StateError(
+            f"the plan file was changed: {', '.join(changed)}", where=location, remedy=PLAN_AGAIN
+        )
     return manifest, contents
 
 
-def _another_version(where: str) -> StateError:
+def _another_version(location: str) -> StateError:
     return StateError(
-        "the plan was created by another version of the toolkit", where=where, remedy=PLAN_AGAIN
+        "the plan was created by another version of the toolkit", where=location, remedy=PLAN_AGAIN
     )
 
 

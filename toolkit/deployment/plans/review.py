@@ -97,9 +97,9 @@ def start_gate(context: Context) -> Iterator[Future[Gate]]:
 
     checkov is installed on first use, which takes half a minute, also in the background.
     """
-    quiet = Console(err=io.StringIO(), interactive=False)
+    silent_console = Console(err=io.StringIO(), interactive=False)
     with ThreadPoolExecutor(1, thread_name_prefix="policy-gate") as pool:
-        gate = pool.submit(Gate, context.project, quiet, gate_settings(context))
+        gate = pool.submit(Gate, context.project, silent_console, gate_settings(context))
         try:
             yield gate
         finally:

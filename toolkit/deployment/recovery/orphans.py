@@ -131,8 +131,8 @@ class OwnedResources:
     def apis(self, name: str) -> list[str]:
         """All REST APIs of that name, newest first."""
         apis = self._access.apigateway.get_rest_apis(limit=_PAGE)["items"]
-        ours = [api for api in apis if api["name"] == name and self._ours(api.get("tags", {}))]
-        return [api["id"] for api in sorted(ours, key=lambda api: api["createdDate"], reverse=True)]
+        owned = [api for api in apis if api["name"] == name and self._ours(api.get("tags", {}))]
+        return [api["id"] for api in sorted(owned, key=lambda api: api["createdDate"], reverse=True)]
 
     def stage(self, api: str | None, name: str) -> str | None:
         """A stage of an API."""

@@ -114,8 +114,11 @@ def new_fleet_share(endpoint: Description) -> int:
     new: list[Any] = list((endpoint.get("PendingDeploymentSummary") or {}).get("ProductionVariants") or [])
     if "Creating" in _stages(new):
         return 0  # its weights may be set before it has instances
-    mine, others = _sum(new, "CurrentWeight"), _sum(endpoint.get("ProductionVariants", []), "CurrentWeight")
-    return round(100 * mine / (mine + others)) if mine else 0
+    new_weight, old_weight = (
+        _sum(new, "CurrentWeight"),
+        _sum(endpoint.get("ProductionVariants", []), "CurrentWeight"),
+    )
+    return round(100 * new_weight / (new_weight + old_weight)) if new_weight else 0
 
 
 def _stages(variants: Iterable[Any]) -> set[str]:

@@ -68,8 +68,8 @@ def failed_rollouts(
         rollout: what the apply changed.
         message: Terraform's error.
     """
-    named = {name: model for name, model in models.items() if _mentions(message, model.endpoint_name)}
-    return _combined(_differences(context, named, rollout))
+    mentioned = {name: model for name, model in models.items() if _mentions(message, model.endpoint_name)}
+    return _combined(_differences(context, mentioned, rollout))
 
 
 def _mentions(message: str, endpoint: str) -> bool:

@@ -33,11 +33,13 @@ def _keys(api: Api) -> Iterator[Problem]:
 def _models(parts: ValidParts, api: Api) -> Iterator[Problem]:
     # Clients call asynchronous models through S3, not through the API.
     models = {name: model for name, model in parts.models.items() if model.asynchronous is None}
-    known = [alias for name, model in models.items() for alias in (name, *model.aliases)]
+    served_names = [alias for name, model in models.items() for alias in (name, *model.aliases)]
     for name, plan in api.usage_plans.items():
         for index, model in enumerate(plan.models or ()):
-            if model not in known:
-                remedy = did_you_mean(model, known) or f"use a model or alias: {', '.join(known)}"
+            if model not in served_names:
+                remedy = (
+                    did_you_mean(model, served_names) or f"use a model or alias: {', '.join(served_names)}"
+                )
                 path: KeyPath = ("api", "usage_plans", name, "models", index)
                 yield Problem(path, f"unknown model {model}", remedy)
 
@@ -58,10 +60,10 @@ def _domain(parts: ValidParts, api: Api) -> Iterator[Problem]:
         reason = "a private API cannot have a custom domain"
         yield Problem(("api", "domain"), reason, "remove domain, or private")
     region, account = api.domain.certificate_arn.split(":")[3:5]
-    for kind, given, own in (("region", region, parts.region), ("account", account, parts.account_id)):
-        if own is not None and given != own:
-            reason = f"the certificate is in {kind} {given}, but the API is in {own}"
-            remedy = f"request a certificate in {own}"
+    for kind, actual, expected in (("region", region, parts.region), ("account", account, parts.account_id)):
+        if expected is not None and actual != expected:
+            reason = f"the certificate is in {kind} {actual}, but the API is in {expected}"
+            remedy = f"request a certificate in {expected}"
             yield Problem(("api", "domain", "certificate_arn"), reason, remedy)
     if api.domain.base_path in _RESERVED_PATHS:
         reason = f"API Gateway reserves /{api.domain.base_path}"

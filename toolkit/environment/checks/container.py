@@ -98,8 +98,8 @@ def _in_model_store(parts: ValidParts, variant: ResolvedVariant, source: S3Sourc
 def _format(variant: ResolvedVariant, source: PackageSource | PathSource) -> Iterator[Problem]:
     file = source.file if isinstance(source, PackageSource) else source.path
     suffix = PurePosixPath(file).suffix.lower()
-    wanted = _GGUF if variant.engine == "llama_cpp" else _OTHERS
-    if variant.engine == "custom" or suffix in wanted or suffix not in _GGUF + _OTHERS:
+    accepted = _GGUF if variant.engine == "llama_cpp" else _OTHERS
+    if variant.engine == "custom" or suffix in accepted or suffix not in _GGUF + _OTHERS:
         return
     remedy = "use the engine llama_cpp" if suffix in _GGUF else "use a GGUF file or another engine"
     yield Problem(variant.path("serving", "engine"), f"{variant.engine} cannot load {file}", remedy)

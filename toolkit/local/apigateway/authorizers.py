@@ -89,7 +89,7 @@ class Authorizers:
     def _store(self, key: _Key, result: _Result) -> None:
         if len(self._cache) >= _MAX_CACHED:
             now = time.monotonic()
-            self._cache = {k: kept for k, kept in self._cache.items() if kept.expires_at > now}
+            self._cache = {k: entry for k, entry in self._cache.items() if entry.expires_at > now}
             if len(self._cache) >= _MAX_CACHED:
                 self._cache.clear()
         self._cache[key] = result

@@ -186,8 +186,8 @@ def _authorizer(name: str, scheme: Mapping[str, Any]) -> Authorizer | None:
     kind = str(extension.get("type", "")).lower() if extension else ""
     if extension is None or kind not in ("token", "request"):
         return None
-    named = str(extension.get("identitySource") or "").split(",")
-    sources = tuple(source.strip() for source in named if source.strip())
+    expressions = str(extension.get("identitySource") or "").split(",")
+    sources = tuple(source.strip() for source in expressions if source.strip())
     if kind == "token" and not sources:
         sources = (f"method.request.header.{scheme.get('name', 'Authorization')}",)
     return Authorizer(

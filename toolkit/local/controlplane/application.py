@@ -58,12 +58,12 @@ def application() -> ASGIApp:
     moto = DomainDispatcherApplication(create_backend_app)
 
     def ask(environ: Environ) -> Whole:
-        begun: list[tuple[str, list[tuple[str, str]]]] = []
+        responses: list[tuple[str, list[tuple[str, str]]]] = []
         try:
-            body = b"".join(moto(environ, lambda status, headers, *_: begun.append((status, headers))))
+            body = b"".join(moto(environ, lambda status, headers, *_: responses.append((status, headers))))
         except Exception as error:  # noqa: BLE001 any exception of moto becomes an error response
             return _failure(environ, error)
-        return *begun[-1], body
+        return *responses[-1], body
 
     def respond(environ: Any, start_response: Any) -> Iterable[bytes]:
         _complete(environ)

@@ -53,9 +53,9 @@ class FunctionService:
     def status(self) -> Iterable[Item]:
         """Functions and their processes."""
         running = list(self.runner.instances)
-        for listed in models.latest():
-            count = sum(instance.function.arn == listed.arn for instance in running)
-            yield FunctionStatus(listed.name, listed.region, count)
+        for function in models.latest():
+            count = sum(instance.function.arn == function.arn for instance in running)
+            yield FunctionStatus(function.name, function.region, count)
         for instance in running:
             if instance.child is not None and instance.alive:
                 memory = instance.child.memory_bytes()

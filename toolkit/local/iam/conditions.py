@@ -160,13 +160,13 @@ def _arn_like(value: str, template: Template, context: Context) -> bool:
         raise PolicyError(f"{template.text} is not an ARN")
     if value.count(":") < ARN_COLONS:
         return False
-    wanted = template.text.split(":", ARN_COLONS) if "${" not in template.text else None
-    if wanted is None:
+    parts = template.text.split(":", ARN_COLONS) if "${" not in template.text else None
+    if parts is None:
         # A colon in a variable's name does not separate parts.
         return template.matches_arn(value, context)
     actual = value.split(":", ARN_COLONS)
     return all(
-        parse(part, variables=False).matches(text, context) for part, text in zip(wanted, actual, strict=True)
+        parse(part, variables=False).matches(text, context) for part, text in zip(parts, actual, strict=True)
     )
 
 
@@ -179,11 +179,11 @@ def _bool(value: str, template: Template, context: Context) -> bool:
 
 def _binary_equals(value: str, template: Template, context: Context) -> bool:
     try:
-        wanted = base64.b64decode(template.resolve(context) or "", validate=True)
+        expected_bytes = base64.b64decode(template.resolve(context) or "", validate=True)
     except ValueError as error:
         raise PolicyError(f"BinaryEquals takes base64, not {template.text}") from error
     try:
-        return wanted == base64.b64decode(value, validate=True)
+        return expected_bytes == base64.b64decode(value, validate=True)
     except ValueError:
         return False
 

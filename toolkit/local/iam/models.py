@@ -192,13 +192,13 @@ class Tags:
     def _taggable(self, arn: Arn) -> Mapping[str, str] | None:
         """Tags from moto's Resource Groups Tagging API."""
         # Policies and requests write the end of a log group's ARN in several ways.
-        wanted = arn.resource.removesuffix(":log-stream:").removesuffix(":*")
+        log_group = arn.resource.removesuffix(":log-stream:").removesuffix(":*")
         for backend in iter_taggable_backends(self._account, arn.region or DEFAULT_REGION):
             if arn.service != backend.SERVICE_NAMESPACE:
                 continue
             for item in backend.iter_tagged_resources():
                 tagged = Arn.parse(item.arn)
-                if tagged is not None and tagged.resource.removesuffix(":*") == wanted:
+                if tagged is not None and tagged.resource.removesuffix(":*") == log_group:
                     return item.tags
         return None
 

@@ -165,12 +165,12 @@ def parse_policy(document: str, name: str) -> Policy:
 def _statement(item: Any, index: int, variables: bool) -> Statement:
     if not isinstance(item, dict):
         raise PolicyError(f"statement {index} is not an object")
-    where = f"statement {item.get('Sid') or index}"
+    location = f"statement {item.get('Sid') or index}"
     unknown = set(item) - _STATEMENT_ELEMENTS
     if unknown:
-        raise PolicyError(f"{where}: unknown element {', '.join(sorted(unknown))}")
+        raise PolicyError(f"{location}: unknown element {', '.join(sorted(unknown))}")
     if item.get("Effect") not in ("Allow", "Deny"):
-        raise PolicyError(f"{where}: Effect must be Allow or Deny")
+        raise PolicyError(f"{location}: Effect must be Allow or Deny")
     try:
         actions = _names(item, "Action", variables=False)
         if actions is None:
@@ -190,7 +190,7 @@ def _statement(item: Any, index: int, variables: bool) -> Statement:
             conditions=parse_conditions(item.get("Condition", {}), variables=variables),
         )
     except PolicyError as error:
-        raise PolicyError(f"{where}: {error}") from error
+        raise PolicyError(f"{location}: {error}") from error
 
 
 def _names(item: Mapping[str, Any], element: str, *, variables: bool) -> Names | None:

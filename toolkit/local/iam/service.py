@@ -49,12 +49,12 @@ class IamService:
     async def _switch(self, request: Request) -> Response:
         if request.method == "POST":
             try:
-                wanted = (await request.json())["enforce"]
+                enabled = (await request.json())["enforce"]
             except (json.JSONDecodeError, KeyError, TypeError):
-                wanted = None
-            if not isinstance(wanted, bool):
+                enabled = None
+            if not isinstance(enabled, bool):
                 return JSONResponse({"error": 'send {"enforce": true} or {"enforce": false}'}, 400)
-            self._enforcement.enforced = wanted
+            self._enforcement.enforced = enabled
         return JSONResponse({"enforce": self._enforcement.enforced})
 
     async def _decisions(self, request: Request) -> Response:

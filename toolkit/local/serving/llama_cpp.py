@@ -39,11 +39,11 @@ def find_model(environment: Mapping[str, str]) -> Path:
         ModelError: the file does not exist.
     """
     directory = Path(environment["MODEL_DIRECTORY"])
-    named = environment.get("SM_LLAMA_CPP_MODEL")
-    if named:
-        model = directory / named.removeprefix("/opt/ml/model/")
+    file_name = environment.get("SM_LLAMA_CPP_MODEL")
+    if file_name:
+        model = directory / file_name.removeprefix("/opt/ml/model/")
         if not model.is_file():
-            raise ModelError(f"SM_LLAMA_CPP_MODEL: {named} is not among the model's files")
+            raise ModelError(f"SM_LLAMA_CPP_MODEL: {file_name} is not among the model's files")
         return model
     # The projector of a vision model (mmproj) is not a model.
     models = sorted(file for file in directory.rglob("*.gguf") if not file.name.startswith("mmproj"))

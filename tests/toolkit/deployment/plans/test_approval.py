@@ -79,11 +79,11 @@ def test_confirmation_without_a_terminal_needs_yes() -> None:
     approval.confirm(console, "Apply this?", yes=True)
 
 
-@pytest.mark.parametrize(("typed", "agreed"), [("y", True), ("yes", True), ("", False), ("n", False)])
-def test_the_default_answer_is_no(monkeypatch: pytest.MonkeyPatch, typed: str, agreed: bool) -> None:
+@pytest.mark.parametrize(("typed", "approved"), [("y", True), ("yes", True), ("", False), ("n", False)])
+def test_the_default_answer_is_no(monkeypatch: pytest.MonkeyPatch, typed: str, approved: bool) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{typed}\n"))
     console = Console(err=io.StringIO(), interactive=True)
-    if agreed:
+    if approved:
         approval.confirm(console, "Apply this?", yes=False)
         return
     with pytest.raises(InterruptedByUserError):

@@ -34,13 +34,13 @@ def test_successful_plans_raise_no_error() -> None:
 
 def test_a_name_outside_the_folder_deletes_nothing(tmp_path: Path) -> None:
     project = Project(tmp_path / "checkout")
-    elsewhere = tmp_path / "plan.json"
-    elsewhere.write_text("another owner's")
+    foreign_file = tmp_path / "plan.json"
+    foreign_file.write_text("another owner's")
     (project.build / "x").mkdir(parents=True)
     (refused,) = parallel.plan(project, quiet(), ["../.."], 1, 0)
     assert refused.exit_code == 2
     assert "'../..' is not a valid environment name" in refused.error
-    assert elsewhere.read_text() == "another owner's"
+    assert foreign_file.read_text() == "another owner's"
 
 
 def test_the_table_is_last_and_shows_failures_and_destruction() -> None:

@@ -39,9 +39,9 @@ def test_without_a_word_the_gate_forbids_from_high_on(tmp_path: Path) -> None:
 
 
 def test_exceptions_have_their_place_and_their_last_day(tmp_path: Path) -> None:
-    found, lines = settings(tmp_path, POLICY)
-    assert found.fail_at is Severity.MEDIUM
-    assert list(found.exceptions) == [
+    gate_settings, lines = settings(tmp_path, POLICY)
+    assert gate_settings.fail_at is Severity.MEDIUM
+    assert list(gate_settings.exceptions) == [
         PolicyException(
             rule="CKV_LLM_9",
             resource="module.api.*",

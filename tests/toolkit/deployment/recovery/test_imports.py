@@ -24,8 +24,8 @@ ALLOW = {"Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": "*"}
 
 def tags(env: str) -> list[dict[str, str]]:
     """Return the stack's default_tags."""
-    ours = {"managed-by": "terraform", "stack": "inference", "environment": env, "team": "x"}
-    return [{"Key": key, "Value": value} for key, value in ours.items()]
+    tags = {"managed-by": "terraform", "stack": "inference", "environment": env, "team": "x"}
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 Open = Callable[[str], Context]
@@ -87,8 +87,8 @@ def test_existing_resources_that_a_plan_creates_are_imported(
             "module.somewhere.aws_else.this[0]",
         ),
     )
-    written = json.loads(imports.write(resources, tmp_path).read_text())["imports"]
-    assert written == {
+    variables = json.loads(imports.write(resources, tmp_path).read_text())["imports"]
+    assert variables == {
         "aws_sagemaker_model": [{"id": "llm-adopt-m-x-0a", "model": "m.x", "key": "0a"}],
         "aws_iam_role": [{"id": "llm-adopt-gateway", "model": None, "key": "gateway"}],
         "api_log_group": [{"id": "/aws/lambda/llm-adopt-gateway", "model": None, "key": "gateway"}],
@@ -123,8 +123,8 @@ def test_orphans_of_a_destroy_are_listed_and_removed(account: AwsAccess, context
     policy = json.dumps({"Version": "2012-10-17", "Statement": [ALLOW]})
     account.iam.put_role_policy(RoleName="llm-rest-gateway", PolicyName="run", PolicyDocument=policy)
     opened = context("rest")
-    known = {"aws_sagemaker_model": frozenset({"llm-rest-m-x-0b"})}
-    assert [str(orphan) for orphan in cleanup.find(opened, known)] == [
+    state = {"aws_sagemaker_model": frozenset({"llm-rest-m-x-0b"})}
+    assert [str(orphan) for orphan in cleanup.find(opened, state)] == [
         "model llm-rest-m-x-0a",
         "role llm-rest-gateway",
     ]
@@ -164,14 +164,14 @@ def scaled(account: AwsAccess, env: str, variant: str, project: str = "llm") -> 
 
 
 def test_scaling_of_orphaned_endpoints_is_deleted_too(account: AwsAccess, context: Open) -> None:
-    left, known = (scaled(account, "scaled", variant) for variant in ("Left", "Known"))
+    orphan, managed = (scaled(account, "scaled", variant) for variant in ("Left", "Known"))
     neighbours = {
         scaled(account, "scaled-eu", "Other"),
         scaled(account, "scaled", "Other", project="other"),
     }
     opened = context("scaled")
-    resources = cleanup.find(opened, {"aws_appautoscaling_target": frozenset({known})})
-    assert [str(resource) for resource in resources] == [f"scalable target {left}"]
+    resources = cleanup.find(opened, {"aws_appautoscaling_target": frozenset({managed})})
+    assert [str(resource) for resource in resources] == [f"scalable target {orphan}"]
     for _ in range(2):  # as another command may have done meanwhile
         resources[0].remove()
 
@@ -180,7 +180,7 @@ def test_scaling_of_orphaned_endpoints_is_deleted_too(account: AwsAccess, contex
     policies = autoscaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
     actions = autoscaling.describe_scheduled_actions(ServiceNamespace="sagemaker")["ScheduledActions"]
     for rows in (targets, policies, actions):
-        there = {row["ResourceId"] for row in rows if "-scaled-" in row["ResourceId"]}
-        assert there == {known, *neighbours}
-    alarms = account.cloudwatch.describe_alarms(AlarmNamePrefix=f"TargetTracking-{left}")["MetricAlarms"]
+        remaining = {row["ResourceId"] for row in rows if "-scaled-" in row["ResourceId"]}
+        assert remaining == {managed, *neighbours}
+    alarms = account.cloudwatch.describe_alarms(AlarmNamePrefix=f"TargetTracking-{orphan}")["MetricAlarms"]
     assert alarms == []

@@ -71,10 +71,8 @@ def facing(account: AwsAccess, tmp_path: Path) -> Make:
 
 def adopted(facing: Facing, directory: Path) -> dict[str, list[str]]:
     """Return IDs of planned imports, by `import` block."""
-    written = imports.write(imports.find(facing.context, PLAN), directory).read_text()
-    return {
-        kind: [entry["id"] for entry in entries] for kind, entries in json.loads(written)["imports"].items()
-    }
+    text = imports.write(imports.find(facing.context, PLAN), directory).read_text()
+    return {kind: [entry["id"] for entry in entries] for kind, entries in json.loads(text)["imports"].items()}
 
 
 @pytest.mark.parametrize("base_path", ["", "models"])
@@ -117,8 +115,8 @@ def test_orphaned_ingress_is_removed(facing: Make, account: AwsAccess) -> None:
     front.record(front.domain(tags("fd")))
     stage, web_acl = front.mapping(tags("fd")), front.firewall(tags("fd"))
     account.wafv2.associate_web_acl(WebACLArn=web_acl["ARN"], ResourceArn=stage)
-    known = {"aws_api_gateway_domain_name": frozenset({front.name})}
-    assert [str(orphan) for orphan in cleanup.find(of.context, known)] == [
+    state = {"aws_api_gateway_domain_name": frozenset({front.name})}
+    assert [str(orphan) for orphan in cleanup.find(of.context, state)] == [
         f"DNS record {front.zone}_{front.name}_A",
         f"base path mapping {front.name}/models",
         f"web ACL {web_acl['Id']}",

@@ -72,11 +72,11 @@ def test_an_apply_of_the_old_configuration_repairs_the_endpoint(environment: Ope
     lifecycle.deploy(context, nothing)
     assert f"{NAME} is UpdateRollbackFailed: updating all its instances to {stuck.old}" in environment.said
     assert environment.said[-1] == "recorded as release 1"
-    described = endpoints.describe(context.access, NAME)
-    assert described is not None
-    assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("InService", stuck.old)
-    assert described["LastDeploymentConfig"].keys() == {"RollingUpdatePolicy"}
-    (variant,) = described["ProductionVariants"]
+    endpoint = endpoints.describe(context.access, NAME)
+    assert endpoint is not None
+    assert (endpoint["EndpointStatus"], endpoint["EndpointConfigName"]) == ("InService", stuck.old)
+    assert endpoint["LastDeploymentConfig"].keys() == {"RollingUpdatePolicy"}
+    (variant,) = endpoint["ProductionVariants"]
     assert (variant["CurrentInstanceCount"], variant["DesiredInstanceCount"]) == (2, 2)
 
 

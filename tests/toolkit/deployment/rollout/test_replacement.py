@@ -38,10 +38,10 @@ def test_a_plan_that_goes_stale_during_the_lock_changes_nothing(
     with state_lock.held(*lock), pytest.raises(StateError, match="state is locked"):
         delete_before_create(context, plan, [name])
 
-    patient = replace(context, lock_timeout_seconds=int(HANG_SECONDS))
+    waiting_context = replace(context, lock_timeout_seconds=int(HANG_SECONDS))
     with ThreadPoolExecutor() as pool:
         with state_lock.held(*lock):
-            waiting = pool.submit(delete_before_create, patient, plan, [name])
+            waiting = pool.submit(delete_before_create, waiting_context, plan, [name])
             wait_for(
                 lambda: waiting.done() or any("waiting for the lock" in line for line in environment.said)
             )
@@ -58,7 +58,7 @@ def test_a_plan_that_goes_stale_during_the_lock_changes_nothing(
 def _count_up(environment: Opened, by: int = 1) -> None:
     """Store another version of the state, like another apply."""
     context, file = environment.context, environment.context.environment
-    place = {"Bucket": file.state_bucket, "Key": file.state_key}
-    state = json.loads(context.access.s3.get_object(**place)["Body"].read())
+    location = {"Bucket": file.state_bucket, "Key": file.state_key}
+    state = json.loads(context.access.s3.get_object(**location)["Body"].read())
     state["serial"] += by
-    context.access.s3.put_object(**place, Body=json.dumps(state).encode())
+    context.access.s3.put_object(**location, Body=json.dumps(state).encode())

@@ -53,5 +53,5 @@ def test_the_text_has_status_stage_and_traffic_share(description: Any, text: str
 
 
 def test_the_traffic_share_covers_all_variants() -> None:
-    both = [*fleet(3), *fleet(1)]
-    assert status.new_fleet_share(endpoint("Updating", both, [*fleet(1), *fleet(3)])) == 50
+    variants = [*fleet(3), *fleet(1)]
+    assert status.new_fleet_share(endpoint("Updating", variants, [*fleet(1), *fleet(3)])) == 50

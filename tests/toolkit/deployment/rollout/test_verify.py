@@ -55,8 +55,8 @@ def failed(hosting: Hosting) -> DeployedModel:
 
 
 def touching(*models: DeployedModel, since: datetime | None = None) -> Rollout:
-    began = since or datetime(2026, 1, 1, 12, tzinfo=UTC)
-    return Rollout(frozenset(model.endpoint_name for model in models), began)
+    start = since or datetime(2026, 1, 1, 12, tzinfo=UTC)
+    return Rollout(frozenset(model.endpoint_name for model in models), start)
 
 
 def refused(environment: Opened, rollout: Rollout, **models: DeployedModel) -> RolloutError:
@@ -171,11 +171,11 @@ def test_a_failed_endpoint_serves_nothing(environment: Opened, failed: DeployedM
 def test_a_variant_that_fails_to_start_is_named_with_its_log(
     environment: Opened, hosting: Hosting, engine: Engine
 ) -> None:
-    good = hosting.configuration(container=engine.container, VariantName="good", **PATIENT)
+    healthy = hosting.configuration(container=engine.container, VariantName="good", **PATIENT)
     unreachable = {"Environment": {"OPENAI_BASE_URL": "http://192.0.2.1/v1"}}
-    bad = hosting.configuration(container=unreachable, VariantName="bad")
+    broken = hosting.configuration(container=unreachable, VariantName="bad")
     describe = hosting.sagemaker.describe_endpoint_config
-    variants = [describe(EndpointConfigName=name)["ProductionVariants"][0] for name in (good, bad)]
+    variants = [describe(EndpointConfigName=name)["ProductionVariants"][0] for name in (healthy, broken)]
     hosting.sagemaker.create_endpoint_config(EndpointConfigName="good-and-bad", ProductionVariants=variants)
     endpoint = hosting.endpoint("good-and-bad")
     planned = deployed(endpoint, "good-and-bad", ["bad", "good"])
@@ -199,8 +199,8 @@ def test_a_reason_counts_if_this_apply_changed_the_endpoint(
 def test_other_variants_and_a_missing_endpoint(environment: Opened, well: DeployedModel) -> None:
     other = replace(well, variant_names=["w"])
     assert "has the variants ['AllTraffic'], not ['w']" in refused(environment, touching(), m=other).message
-    gone = deployed("gone", "new")
-    assert "endpoint gone does not exist" in refused(environment, touching(), m=gone).message
+    missing = deployed("gone", "new")
+    assert "endpoint gone does not exist" in refused(environment, touching(), m=missing).message
 
 
 def test_all_differing_endpoints_are_reported(
@@ -221,8 +221,8 @@ def test_only_endpoints_in_terraforms_error_are_reported(
     hosting.settled(hosting.endpoint(failed.endpoint_config_name, "llm-x-m"))
     models = {"m": deployed("llm-x-m", failed.endpoint_config_name), "m-2": failed}
     rollout = touching(*models.values())
-    complaint = "waiting for (llm-x-m-2) create: Failed"
-    error = verify.failed_rollouts(environment.context, models, rollout, complaint)
+    message = "waiting for (llm-x-m-2) create: Failed"
+    error = verify.failed_rollouts(environment.context, models, rollout, message)
     assert error is not None
     assert error.where == "models.m-2"
     assert verify.failed_rollouts(environment.context, models, rollout, "another resource") is None

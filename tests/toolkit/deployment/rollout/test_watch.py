@@ -68,11 +68,11 @@ def test_missing_credentials_are_tolerated(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_missing_endpoint_has_no_state(account: AwsAccess) -> None:
-    answered = threading.Semaphore(0)
+    responses = threading.Semaphore(0)
     with heard(account) as requests:
-        requests.then = lambda _: answered.release()
+        requests.then = lambda _: responses.release()
         with watching(account, {"m": "no-such-endpoint"}) as states:
-            assert all(answered.acquire(timeout=HANG_SECONDS) for _ in range(2))
+            assert all(responses.acquire(timeout=HANG_SECONDS) for _ in range(2))
             assert states() == {}
 
 

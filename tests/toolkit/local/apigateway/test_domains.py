@@ -70,8 +70,8 @@ def test_a_custom_domain_reaches_the_api(cloud: CloudProcess, domain: Any) -> No
 def test_the_function_sees_the_base_path(cloud: CloudProcess, domain: Any) -> None:
     mapped(domain, "prod")
     assert get(cloud, "/prod/v1/a").json() == ["/prod/v1/a", "/prod/v1/a", "/v1/{x}"]
-    for elsewhere in ("/v1/a", "/production/v1/a", "/"):
-        response = get(cloud, elsewhere)
+    for path in ("/v1/a", "/production/v1/a", "/"):
+        response = get(cloud, path)
         assert (response.status_code, response.json()) == (403, {"message": "Forbidden"})
 
 

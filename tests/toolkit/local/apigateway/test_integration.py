@@ -22,7 +22,7 @@ def test_the_event_of_a_request(api: Any, function: Any, operation: Any) -> None
         {"paths": {"/v1/things/{thing}": {"post": {**operation(function(ECHO)), "operationId": "makeThing"}}}}
     )
     api.deploy()
-    began = time.time()
+    start = time.time()
     response = api.post(
         "/v1/things/a%2Fb%20c?x=1&x=2&y=%C3%BC&z=",
         content="grüße".encode(),
@@ -43,7 +43,7 @@ def test_the_event_of_a_request(api: Any, function: Any, operation: Any) -> None
     assert event["stageVariables"] is None
     context = event["requestContext"]
     assert context["requestId"] == response.headers["x-amzn-requestid"]
-    assert began - 1 <= context["requestTimeEpoch"] / 1000 <= time.time() + 1
+    assert start - 1 <= context["requestTimeEpoch"] / 1000 <= time.time() + 1
     expected = {
         "accountId": "123456789012",
         "apiId": api.id,
@@ -85,8 +85,8 @@ def test_binary_bodies_both_ways(api: Any, function: Any, operation: Any) -> Non
     )
     api.deploy()
     data = b"\xff\x00\xfe"
-    sent = api.post("/", content=data, headers={"content-type": "image/png", "accept": "image/png"})
-    assert (sent.content, sent.headers["content-type"]) == (data, "image/png")
+    response = api.post("/", content=data, headers={"content-type": "image/png", "accept": "image/png"})
+    assert (response.content, response.headers["content-type"]) == (data, "image/png")
     # As on AWS, clients that do not accept the binary type get the text.
     text = api.post("/", content=data, headers={"content-type": "image/png", "accept": "text/html"})
     assert text.content == base64.b64encode(data)
@@ -151,13 +151,13 @@ def test_a_misconfigured_integration_is_a_500(api: Any, function: Any, operation
             Principal="apigateway.amazonaws.com",
             SourceArn="arn:aws:execute-api:us-east-1:123456789012:other/*",
         )
-    described = operation(f"{arn}-gone" if problem == "no function" else arn)
-    extension = described["x-amazon-apigateway-integration"]
+    definition = operation(f"{arn}-gone" if problem == "no function" else arn)
+    extension = definition["x-amazon-apigateway-integration"]
     if problem == "other type":
         extension["type"] = "aws"
     elif problem == "wrong uri":
         extension["responseTransferMode"] = "STREAM"
-    api.put({"paths": {"/": {"get": described}}})
+    api.put({"paths": {"/": {"get": definition}}})
     api.deploy()
     response = api.get("/")
     assert (response.status_code, response.json()) == (500, {"message": "Internal server error"})

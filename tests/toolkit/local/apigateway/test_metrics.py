@@ -63,16 +63,16 @@ def access_log(api: Any, count: int) -> list[dict[str, str]]:
 
 
 def test_each_request_is_logged(served: Any) -> None:
-    fine, fails, slow = served.get("/fine"), served.get("/fails"), served.get("/slow")
-    assert (fine.status_code, fails.status_code, slow.status_code) == (200, 502, 504)
+    succeeds, fails, slow = served.get("/fine"), served.get("/fails"), served.get("/slow")
+    assert (succeeds.status_code, fails.status_code, slow.status_code) == (200, 502, 504)
     assert slow.json() == {"message": "Endpoint request timed out"}
     missing = served.get("/nowhere")
     lines = {line["id"]: line for line in access_log(served, 4)}
     assert len(lines) == 4
-    line = lines[fine.headers["x-amzn-requestid"]]
+    line = lines[succeeds.headers["x-amzn-requestid"]]
     assert line.pop("latency").isdigit()
     assert line == {
-        "id": fine.headers["x-amzn-requestid"],
+        "id": succeeds.headers["x-amzn-requestid"],
         "status": "200",
         "route": "GET /fine",
         "error": "-",

@@ -14,8 +14,8 @@ from tests.support.patience import wait_for
 
 def test_vpc_endpoints_of_a_private_api_are_updated(cloud: CloudProcess) -> None:
     gateway = cloud.client("apigateway")
-    made = {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-0a"]}
-    api = gateway.create_rest_api(name="private", endpointConfiguration=made)["id"]
+    configuration = {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-0a"]}
+    api = gateway.create_rest_api(name="private", endpointConfiguration=configuration)["id"]
     path = "/endpointConfiguration/vpcEndpointIds"
     operations = [{"op": "add", "path": path, "value": "vpce-0b"}]
     operations += [{"op": "remove", "path": path, "value": "vpce-0a"}]
@@ -35,18 +35,18 @@ def test_stages_have_creation_and_update_dates(api: Any) -> None:
     get = {"responses": {}, "x-amazon-apigateway-integration": {"type": "mock"}}
     api.put({"paths": {"/a": {"get": get}}})
     api.deploy()
-    where = {"restApiId": api.id, "stageName": api.stage}
-    made = api.client.get_stage(**where)
-    assert made["lastUpdatedDate"] == made["createdDate"]
+    location = {"restApiId": api.id, "stageName": api.stage}
+    stage = api.client.get_stage(**location)
+    assert stage["lastUpdatedDate"] == stage["createdDate"]
 
     def changed() -> datetime:
         """The date of an update that happens now; AWS has whole seconds."""
         operation = {"op": "replace", "path": "/description", "value": "other"}
-        updated_at: datetime = api.client.update_stage(**where, patchOperations=[operation])[
+        updated_at: datetime = api.client.update_stage(**location, patchOperations=[operation])[
             "lastUpdatedDate"
         ]
         return updated_at
 
-    wait_for(lambda: changed() > made["lastUpdatedDate"], "a second to pass")
-    now = api.client.get_stage(**where)
-    assert now["lastUpdatedDate"] > now["createdDate"] == made["createdDate"]
+    wait_for(lambda: changed() > stage["lastUpdatedDate"], "a second to pass")
+    now = api.client.get_stage(**location)
+    assert now["lastUpdatedDate"] > now["createdDate"] == stage["createdDate"]

@@ -32,7 +32,7 @@ def runs(api: Any, arn: str) -> int:
 def make(api: Any, function: Any, operation: Any, security: Any) -> Any:
     """An API with a REQUEST authorizer with these settings."""
 
-    def made(**settings: Any) -> Any:
+    def create(**settings: Any) -> Any:
         api.authorizer = function(AUTHORIZER)
         method = {**operation(function(OK)), "security": [{"bearer": []}]}
         paths = {"/a/{x}": {"get": method, "post": method}}
@@ -40,7 +40,7 @@ def make(api: Any, function: Any, operation: Any, security: Any) -> Any:
         api.deploy()
         return api
 
-    return made
+    return create
 
 
 HEADERS = "method.request.header.x-api-key, method.request.querystring.team"
@@ -98,12 +98,12 @@ def test_without_identity_sources_nothing_is_cached(make: Any) -> None:
 def test_a_flush_or_a_deployment_clears_the_cache(make: Any) -> None:
     api = make(identitySource="method.request.header.x-api-key")
 
-    def asked() -> int:
+    def count_runs() -> int:
         assert api.get("/a/1", headers={"x-api-key": "k"}).status_code == 200
         return runs(api, api.authorizer)
 
-    assert [asked(), asked()] == [1, 1]
+    assert [count_runs(), count_runs()] == [1, 1]
     api.client.flush_stage_authorizers_cache(restApiId=api.id, stageName=api.stage)
-    assert [asked(), asked()] == [2, 2]
+    assert [count_runs(), count_runs()] == [2, 2]
     api.deploy()
-    assert asked() == 3
+    assert count_runs() == 3

@@ -103,9 +103,9 @@ def test_the_control_plane_describes_the_api(api: Any, function: Any, operation:
     document = {"paths": {"/": {"get": operation(function(OK)), "parameters": []}}}
     api.put({**document, "x-amazon-apigateway-api-key-source": "AUTHORIZER"})
     api.deploy()
-    known = api.client.get_rest_api(restApiId=api.id)
-    assert known["apiKeySource"] == "AUTHORIZER"
-    assert known["rootResourceId"] in [
+    api_description = api.client.get_rest_api(restApiId=api.id)
+    assert api_description["apiKeySource"] == "AUTHORIZER"
+    assert api_description["rootResourceId"] in [
         item["id"] for item in api.client.get_resources(restApiId=api.id)["items"]
     ]
     (status,) = [item for item in api.cloud.status()["apis"] if item["id"] == api.id]

@@ -43,10 +43,10 @@ def statuses(api: Any, path: str, value: str, count: int) -> list[int]:
 
 def test_each_key_has_its_own_burst(keyed: Any) -> None:
     throttle = {"rateLimit": SELDOM, "burstLimit": 2}
-    _, _, mine = a_key(keyed, throttle=throttle)
+    _, _, key = a_key(keyed, throttle=throttle)
     _, _, yours = a_key(keyed, throttle=throttle)
-    assert statuses(keyed, "/a", mine, 3) == [200, 200, 429]
-    refused = keyed.get("/a", headers={"x-api-key": mine})
+    assert statuses(keyed, "/a", key, 3) == [200, 200, 429]
+    refused = keyed.get("/a", headers={"x-api-key": key})
     assert refused.json() == {"message": "Too Many Requests"}
     assert refused.headers["x-amzn-errortype"] == "TooManyRequestsException"
     assert statuses(keyed, "/a", yours, 1) == [200]

@@ -90,10 +90,10 @@ def test_the_count_follows_the_load(aws: Aws, hosting: Hosting, engine: Engine, 
             "PredefinedMetricType": "SageMakerVariantConcurrentRequestsPerModelHighResolution"
         },
     }
-    enough = threading.Event()
+    scaled_enough = threading.Event()
 
     def hang(handler: Any, _: dict[str, Any]) -> None:
-        enough.wait(HANG_SECONDS)
+        scaled_enough.wait(HANG_SECONDS)
         answer(handler, 200, b"{}")
 
     engine.behaviour = hang
@@ -127,7 +127,7 @@ def test_the_count_follows_the_load(aws: Aws, hosting: Hosting, engine: Engine, 
     assert out["Cause"].startswith("monitor alarm TargetTracking-")
     assert out["Cause"].endswith("in state ALARM triggered policy load")
 
-    enough.set()
+    scaled_enough.set()
     for thread in threads:
         thread.join(HANG_SECONDS)
     assert scaled.done("AlarmLow")["StatusCode"] == "Successful"
@@ -167,8 +167,8 @@ def test_a_users_alarm_triggers_step_scaling(
     ]
     assert [alarm["AlarmName"] for alarm in policy["Alarms"]] == [f"{scaled.endpoint}-queue"]
     cloudwatch.put_metric_data(Namespace=namespace, MetricData=[{"MetricName": "Waiting", "Value": 16}])
-    done = scaled.done("triggered policy queue")
-    assert done["StatusMessage"].startswith("Successfully set desired instance count to 3.")
+    activity = scaled.done("triggered policy queue")
+    assert activity["StatusMessage"].startswith("Successfully set desired instance count to 3.")
     assert scaled.count == 3
 
 
@@ -203,8 +203,8 @@ def test_a_scheduled_action_changes_the_bounds(
         return any(cause in activity["Cause"] for activity in scaled.activities())
 
     eventually(has_begun)
-    done = scaled.done(cause)
-    assert done["Cause"].endswith("minimum capacity was set to 2")
+    activity = scaled.done(cause)
+    assert activity["Cause"].endswith("minimum capacity was set to 2")
     assert scaled.count == 2
     [target] = scaled.scaling.describe_scalable_targets(
         ServiceNamespace="sagemaker", ResourceIds=[scaled.target["ResourceId"]]

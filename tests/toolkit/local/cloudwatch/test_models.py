@@ -34,9 +34,9 @@ def test_statistics(name: str, expected: float | None) -> None:
 
 
 def test_sets_of_values_have_no_percentiles() -> None:
-    known = [Sample(0, 10, count=4, minimum=1, maximum=5), Sample(1, 7)]
+    samples = [Sample(0, 10, count=4, minimum=1, maximum=5), Sample(1, 7)]
     values = {
-        name: statistic(known, name) for name in ("SampleCount", "Average", "Minimum", "Maximum", "p50")
+        name: statistic(samples, name) for name in ("SampleCount", "Average", "Minimum", "Maximum", "p50")
     }
     assert values == {"SampleCount": 5, "Average": 3.4, "Minimum": 1, "Maximum": 7, "p50": None}
 

@@ -69,8 +69,8 @@ def test_statistics_cover_one_metric_with_percentiles(aws: Aws) -> None:
         "MetricDataResults"
     ]
     assert result["Values"] == [1000]
-    listed = cloudwatch.list_metrics(**query, Dimensions=[{"Name": "V"}])["Metrics"]
-    assert [metric["Dimensions"] for metric in listed] == [more]
+    metrics = cloudwatch.list_metrics(**query, Dimensions=[{"Name": "V"}])["Metrics"]
+    assert [metric["Dimensions"] for metric in metrics] == [more]
 
 
 def test_an_alarm_fires_and_recovers_with_a_history(aws: Aws) -> None:
@@ -154,9 +154,9 @@ def test_invocations_publish_sagemakers_metrics(hosting: Hosting, engine: Engine
     endpoint = hosting.endpoint(configuration)
     hosting.settled(endpoint)
     runtime, cloudwatch = hosting.aws("sagemaker-runtime"), hosting.aws("cloudwatch")
-    began = time.perf_counter()
+    start = time.perf_counter()
     runtime.invoke_endpoint(EndpointName=endpoint, Body=PROMPT)
-    elapsed = time.perf_counter() - began
+    elapsed = time.perf_counter() - start
     for status in (400, 500):
         engine.behaviour = lambda handler, _, status=status: answer(handler, status, b"{}")  # type: ignore[misc]
         with pytest.raises(runtime.exceptions.ModelError):
@@ -171,14 +171,14 @@ def test_invocations_publish_sagemakers_metrics(hosting: Hosting, engine: Engine
         )["MetricDataResults"]
         return float(sum(result["Values"]))
 
-    for more in ({}, {"EndpointConfigName": configuration}):
-        assert statistic("Invocations", "Sum", **more) == 3
-        assert statistic("Invocation4XXErrors", "Sum", **more) == 1
-        assert statistic("Invocation5XXErrors", "Sum", **more) == 1
-        assert statistic("Invocation5XXErrors", "SampleCount", **more) == 3
-        assert statistic("InvocationModelErrors", "Sum", **more) == 2
-        assert 0 < statistic("ModelLatency", "Minimum", **more) < elapsed * 1_000_000
-        assert statistic("OverheadLatency", "SampleCount", **more) == 3
+    for dimensions_ in ({}, {"EndpointConfigName": configuration}):
+        assert statistic("Invocations", "Sum", **dimensions_) == 3
+        assert statistic("Invocation4XXErrors", "Sum", **dimensions_) == 1
+        assert statistic("Invocation5XXErrors", "Sum", **dimensions_) == 1
+        assert statistic("Invocation5XXErrors", "SampleCount", **dimensions_) == 3
+        assert statistic("InvocationModelErrors", "Sum", **dimensions_) == 2
+        assert 0 < statistic("ModelLatency", "Minimum", **dimensions_) < elapsed * 1_000_000
+        assert statistic("OverheadLatency", "SampleCount", **dimensions_) == 3
     assert statistic("FirstChunkLatency", "SampleCount") == 0
 
 

@@ -71,15 +71,15 @@ def test_an_associated_web_acl_cannot_be_deleted(aws: Aws, end: str) -> None:
     created = waf.create_web_acl(**acl, DefaultAction={"Allow": {}}, VisibilityConfig=VIEW)["Summary"]
     protected = stage(gateway)
     waf.associate_web_acl(WebACLArn=created["ARN"], ResourceArn=protected)
-    given = {**acl, "Id": created["Id"], "LockToken": created["LockToken"]}
+    parameters = {**acl, "Id": created["Id"], "LockToken": created["LockToken"]}
     with pytest.raises(ClientError, match="WAFAssociatedItemException"):
-        waf.delete_web_acl(**given)
+        waf.delete_web_acl(**parameters)
 
     if end == "disassociated":
         waf.disassociate_web_acl(ResourceArn=protected)
     else:
         gateway.delete_rest_api(restApiId=protected.split("/")[2])
-    waf.delete_web_acl(**given)
+    waf.delete_web_acl(**parameters)
     assert waf.list_web_acls(Scope="REGIONAL")["WebACLs"] == []
 
 

@@ -49,10 +49,10 @@ def test_a_large_object_is_one_file(s3: Any, big: Path, shared_checkout: Project
     before = stored(shared_checkout)
     threshold = 8 * MEGABYTE if kind == "multipart" else 1000 * MEGABYTE
     settings = TransferConfig(multipart_threshold=threshold, max_concurrency=2)
-    used = memory(shared_checkout)
+    memory_used = memory(shared_checkout)
     s3.upload_file(str(big), "objects", "big", Config=settings)
     assert stored(shared_checkout) == sorted([*before, big.stat().st_size])
-    eventually(lambda: memory(shared_checkout) - used < 30 * MEGABYTE)
+    eventually(lambda: memory(shared_checkout) - memory_used < 30 * MEGABYTE)
     assert s3.get_object(Bucket="objects", Key="big")["Body"].read() == big.read_bytes()
     s3.delete_object(Bucket="objects", Key="big")
     eventually(lambda: stored(shared_checkout) == before)
@@ -78,9 +78,9 @@ def test_a_multipart_upload_is_checked(s3: Any) -> None:
         s3.upload_part(**names, PartNumber=number, Body=b"x" * size)["ETag"]
         for number, size in ((1, 1000), (2, 10))
     ]
-    wrong = {"Parts": [{"PartNumber": 1, "ETag": '"0"'}]}
+    parts = {"Parts": [{"PartNumber": 1, "ETag": '"0"'}]}
     with pytest.raises(ClientError, match="InvalidPart"):
-        s3.complete_multipart_upload(**names, MultipartUpload=wrong)
+        s3.complete_multipart_upload(**names, MultipartUpload=parts)
     small = {"Parts": [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(tags, start=1)]}
     with pytest.raises(ClientError, match="EntityTooSmall"):
         s3.complete_multipart_upload(**names, MultipartUpload=small)

@@ -103,8 +103,8 @@ def test_reserved_concurrency(cloud: CloudProcess, tmp_path: Path) -> None:
     ask("d")
     assert responses == [("done", False)] * 3
     assert cloud.statistic("AWS/Lambda", "Throttles", "Sum", FunctionName="reserved") == 1
-    most = cloud.statistic("AWS/Lambda", "ConcurrentExecutions", "Maximum", FunctionName="reserved")
-    assert most == 2
+    maximum = cloud.statistic("AWS/Lambda", "ConcurrentExecutions", "Maximum", FunctionName="reserved")
+    assert maximum == 2
     cloud.functions.put_function_concurrency(FunctionName="reserved", ReservedConcurrentExecutions=0)
     with pytest.raises(ClientError, match="Rate Exceeded"):
         ask("e")

@@ -37,8 +37,8 @@ def enforced(cloud: CloudProcess) -> Iterator[None]:
 
 def role(cloud: CloudProcess, name: str, service: str, *statements: dict[str, Any]) -> str:
     iam = cloud.client("iam")
-    trusting = document(trust({"Service": service}))
-    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusting)["Role"]["Arn"]
+    trust_policy = document(trust({"Service": service}))
+    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust_policy)["Role"]["Arn"]
     iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=document(*statements))
     return arn
 

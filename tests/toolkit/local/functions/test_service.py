@@ -149,8 +149,8 @@ def test_a_time_out_kills_the_process(cloud: CloudProcess) -> None:
 
 
 def test_an_exited_process_is_reported_and_replaced(cloud: CloudProcess) -> None:
-    quitter = "import os\ndef handler(event, context):\n    if event: os._exit(3)\n    return 'fine'\n"
-    cloud.create_function("quitter", {"app.py": quitter})
+    code = "import os\ndef handler(event, context):\n    if event: os._exit(3)\n    return 'fine'\n"
+    cloud.create_function("quitter", {"app.py": code})
     error, _ = invoke(cloud, "quitter", 1)
     assert error["errorType"] == "Runtime.ExitError"
     assert error["errorMessage"].endswith("Runtime exited with error: exit status 3")

@@ -93,9 +93,9 @@ def event(path: str, method: str = "GET", **members: Any) -> dict[str, Any]:
     return {"httpMethod": method, "path": path, "requestContext": context, **members}
 
 
-def stream(cloud: CloudProcess, name: str, sent: Any) -> tuple[dict[str, Any], bytes, dict[str, Any], Any]:
+def stream(cloud: CloudProcess, name: str, payload: Any) -> tuple[dict[str, Any], bytes, dict[str, Any], Any]:
     """Prelude, body, the last event, the response."""
-    response = cloud.functions.invoke_with_response_stream(FunctionName=name, Payload=json.dumps(sent))
+    response = cloud.functions.invoke_with_response_stream(FunctionName=name, Payload=json.dumps(payload))
     *chunks, complete = list(response["EventStream"])
     data = b"".join(chunk["PayloadChunk"]["Payload"] for chunk in chunks)
     prelude, _, body = data.partition(b"\0" * 8)
@@ -104,7 +104,7 @@ def stream(cloud: CloudProcess, name: str, sent: Any) -> tuple[dict[str, Any], b
 
 def test_events_become_requests_and_responses_streams(cloud: CloudProcess) -> None:
     create(cloud, "web")
-    sent = event(
+    request = event(
         "/v1/mödel",
         "POST",
         headers={"Accept": "*/*", "X-Many": "2", "X-Name": "grün", "X-Face": "🙂"},
@@ -114,18 +114,18 @@ def test_events_become_requests_and_responses_streams(cloud: CloudProcess) -> No
         body=base64.b64encode(b"\xe9\x00").decode(),
         isBase64Encoded=True,
     )
-    prelude, body, complete, response = stream(cloud, "web", sent)
+    prelude, body, complete, response = stream(cloud, "web", request)
     assert response["ResponseStreamContentType"] == "application/vnd.awslambda.http-integration-response"
     assert prelude["statusCode"] == 200
     assert prelude["cookies"] == ["a=1", "b=2"]
     assert prelude["headers"]["x-two"] == ["1", "2"]
     assert prelude["headers"]["content-type"] == "text/x"
     assert complete == {}
-    seen = json.loads(body)
-    assert (seen["method"], seen["target"]) == ("POST", "/v1/m%C3%B6del?q=a%26b&q=b%20c")
-    assert seen["body"] == "\xe9\x00"
-    assert seen["port"] != "8080"
-    headers = [tuple(header) for header in seen["headers"]]
+    received = json.loads(body)
+    assert (received["method"], received["target"]) == ("POST", "/v1/m%C3%B6del?q=a%26b&q=b%20c")
+    assert received["body"] == "\xe9\x00"
+    assert received["port"] != "8080"
+    headers = [tuple(header) for header in received["headers"]]
     assert ("x-many", "1") in headers
     assert ("x-many", "2") in headers
     # http.server reads latin-1.
@@ -138,33 +138,35 @@ def test_events_become_requests_and_responses_streams(cloud: CloudProcess) -> No
     assert lambda_context["invoked_function_arn"].endswith(":function:web")
     assert lambda_context["env_config"]["function_name"] == "web"
     assert lambda_context["deadline"] > time.time() * 1000
-    again = json.loads(stream(cloud, "web", event("/again"))[1])
-    assert again["pid"] == seen["pid"]
+    second = json.loads(stream(cloud, "web", event("/again"))[1])
+    assert second["pid"] == received["pid"]
 
 
 def test_clients_cannot_set_the_headers_of_the_adapter(cloud: CloudProcess) -> None:
     create(cloud, "spoofed")
     names = ("X-Amzn-Request-Context", "x-amzn-lambda-context", "X-Amzn-Trace-Id")
-    sent = event("/", headers=dict.fromkeys(names, "{}"), multiValueHeaders={name: ["{}"] for name in names})
-    seen = json.loads(stream(cloud, "spoofed", sent)[1])
+    request = event(
+        "/", headers=dict.fromkeys(names, "{}"), multiValueHeaders={name: ["{}"] for name in names}
+    )
+    received = json.loads(stream(cloud, "spoofed", request)[1])
     for name in names:
-        values = [value for key, value in seen["headers"] if key == name.lower()]
+        values = [value for key, value in received["headers"] if key == name.lower()]
         assert len(values) == 1
         assert values != ["{}"]
 
 
 def test_parts_arrive_while_the_server_writes(cloud: CloudProcess, tmp_path: Path) -> None:
     create(cloud, "streaming")
-    seen = tmp_path / "seen"
+    marker = tmp_path / "seen"
     response = cloud.functions.invoke_with_response_stream(
-        FunctionName="streaming", Payload=json.dumps(event(f"/until?file={seen}"))
+        FunctionName="streaming", Payload=json.dumps(event(f"/until?file={marker}"))
     )
     body = b""
     for item in response["EventStream"]:
         body += item.get("PayloadChunk", {}).get("Payload", b"")
         if body.endswith(b"first"):
             # Only now the server continues.
-            seen.touch()
+            marker.touch()
     assert body.endswith(b"firstlast")
 
 
@@ -207,8 +209,12 @@ def test_a_buffered_function_returns_a_proxy_response(cloud: CloudProcess) -> No
 def test_other_events_use_the_pass_through_path(cloud: CloudProcess) -> None:
     create(cloud, "events")
     _, body, _, _ = stream(cloud, "events", {"Records": [1]})
-    seen = json.loads(body)
-    assert (seen["method"], seen["target"], json.loads(seen["body"])) == ("POST", "/events", {"Records": [1]})
+    received = json.loads(body)
+    assert (received["method"], received["target"], json.loads(received["body"])) == (
+        "POST",
+        "/events",
+        {"Records": [1]},
+    )
 
 
 def test_an_invalid_event_fails_at_once(cloud: CloudProcess) -> None:
@@ -272,9 +278,9 @@ def test_the_real_gateway_package_serves(cloud: CloudProcess, tmp_path: Path) ->
     assert prelude["headers"]["x-request-id"] == "gw-1"
     assert [model["id"] for model in json.loads(body)["data"]] == ["demo"]
     chat = {"model": "demo", "messages": [{"role": "user", "content": "Hi"}]}
-    sent = event(
+    request = event(
         "/v1/chat/completions", "POST", body=json.dumps(chat), headers={"content-type": "application/json"}
     )
-    prelude, body, _, _ = stream(cloud, "gateway", sent)
+    prelude, body, _, _ = stream(cloud, "gateway", request)
     assert (prelude["statusCode"], json.loads(body)["error"]["code"]) == (503, "model_unavailable")
     wait_for(lambda: any('"status": 503' in line for line in cloud.log_lines("gateway")), "its log line")

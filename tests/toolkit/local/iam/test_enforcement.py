@@ -148,8 +148,8 @@ def test_services_can_provide_tags(cloud):
     cloud.enforcement.account.tags.add_source(
         "sagemaker", lambda asked: {"team": "a"} if asked.resource == "endpoint/mine" else None
     )
-    mine = {"StringEquals": {"aws:ResourceTag/team": "a"}}
-    role = cloud.role("exec", LAMBDA, allow("sagemaker:InvokeEndpoint", Condition=mine))
+    condition = {"StringEquals": {"aws:ResourceTag/team": "a"}}
+    role = cloud.role("exec", LAMBDA, allow("sagemaker:InvokeEndpoint", Condition=condition))
     caller = cloud.enforcement.role(role, "s")
 
     assert cloud.enforcement.allowed(caller, "sagemaker:InvokeEndpoint", arn).allowed

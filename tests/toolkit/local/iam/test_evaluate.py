@@ -182,9 +182,9 @@ def test_all_matching_statements_are_reported():
         ),
         boundary=policy(allow("s3:*", Sid="Limit"), name="limit"),
     )
-    used = [(item.kind, item.policy, item.sid, item.effect) for item in decide(policies).used]
+    statements = [(item.kind, item.policy, item.sid, item.effect) for item in decide(policies).used]
 
-    assert used == [
+    assert statements == [
         (IDENTITY, "a", "Some", Effect.ALLOW),
         (IDENTITY, "b", "All", Effect.ALLOW),
         (BOUNDARY, "limit", "Limit", Effect.ALLOW),
@@ -270,6 +270,6 @@ def test_evaluation_is_monotonic(identity, more, action, resource):
 def test_statements_may_be_spread_over_policies(identity, action, resource):
     request = (USER, f"x:{action}", f"arn:aws:x:::{resource}")
     together = decide(Policies(identity=(made_of(identity),)), *request)
-    apart = decide(Policies(identity=tuple(made_of([statement]) for statement in identity)), *request)
+    separate = decide(Policies(identity=tuple(made_of([statement]) for statement in identity)), *request)
 
-    assert replace(together, used=()) == replace(apart, used=())
+    assert replace(together, used=()) == replace(separate, used=())

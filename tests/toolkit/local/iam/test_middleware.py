@@ -69,8 +69,8 @@ def test_inactive_keys_and_deleted_roles_are_rejected(cloud):
     session = cloud.client("sts", user).assume_role(RoleArn=role, RoleSessionName="run")["Credentials"]
     assert cloud.client("iam", session).list_roles()
 
-    forged = {**session, "SessionToken": "forged"}
-    assert code(cloud.client("iam", forged).list_roles) == "InvalidClientTokenId"
+    tampered = {**session, "SessionToken": "forged"}
+    assert code(cloud.client("iam", tampered).list_roles) == "InvalidClientTokenId"
     cloud.client("iam").delete_role_policy(RoleName="power", PolicyName="inline")
     cloud.client("iam").delete_role(RoleName="power")
     assert code(cloud.client("iam", session).list_roles) == "InvalidClientTokenId"
@@ -90,8 +90,8 @@ def test_unmapped_operations_are_denied_with_a_reason(cloud):
 
 
 def test_unsupported_condition_keys_deny_with_a_reason(cloud, bucket):
-    aged = {"NumericLessThan": {"s3:signatureAge": "1000"}}
-    s3 = cloud.client("s3", cloud.user("eve", allow("s3:GetObject"), deny("s3:*", Condition=aged)))
+    age_limit = {"NumericLessThan": {"s3:signatureAge": "1000"}}
+    s3 = cloud.client("s3", cloud.user("eve", allow("s3:GetObject"), deny("s3:*", Condition=age_limit)))
 
     message = denial(s3.get_object, Bucket=BUCKET, Key="public/a")["Error"]["Message"]
     assert "does not support the condition key s3:signatureage of s3:GetObject" in message

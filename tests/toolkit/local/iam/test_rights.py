@@ -48,8 +48,8 @@ def test_groups_and_managed_policies_grant_permissions(cloud, bucket):
     iam.add_user_to_group(GroupName="readers", UserName="reader")
     assert s3.get_object(Bucket=BUCKET, Key="public/a")
     # The default version applies.
-    nothing = document(allow("s3:ListBucket"))
-    iam.create_policy_version(PolicyArn=arn, PolicyDocument=nothing, SetAsDefault=True)
+    only_list = document(allow("s3:ListBucket"))
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=only_list, SetAsDefault=True)
     assert code(s3.get_object, Bucket=BUCKET, Key="public/a") == "AccessDenied"
 
 
@@ -121,8 +121,8 @@ def test_a_policy_can_limit_pass_role_to_a_service(cloud):
 
 
 def test_policies_can_check_resource_tags(cloud):
-    mine = {"StringEquals": {"aws:ResourceTag/team": "${aws:PrincipalTag/team}"}}
-    user = cloud.user("dev", allow("iam:GetRole", Condition=mine), Tags=[{"Key": "team", "Value": "a"}])
+    condition = {"StringEquals": {"aws:ResourceTag/team": "${aws:PrincipalTag/team}"}}
+    user = cloud.user("dev", allow("iam:GetRole", Condition=condition), Tags=[{"Key": "team", "Value": "a"}])
     cloud.role("ours", SAGEMAKER, Tags=[{"Key": "Team", "Value": "a"}])
     cloud.role("theirs", SAGEMAKER, Tags=[{"Key": "team", "Value": "b"}])
     iam = cloud.client("iam", user)
@@ -142,8 +142,8 @@ def test_policies_can_require_tags_of_new_resources(cloud):
     logs.create_log_group(logGroupName="/a", tags={"team": "a"})
     assert code(logs.create_log_group, logGroupName="/b") == "AccessDeniedException"
     assert code(logs.create_log_group, logGroupName="/b", tags={"team": "b"}) == "AccessDeniedException"
-    both = {"team": "a", "more": "x"}
-    assert code(logs.create_log_group, logGroupName="/b", tags=both) == "AccessDeniedException"
+    tags = {"team": "a", "more": "x"}
+    assert code(logs.create_log_group, logGroupName="/b", tags=tags) == "AccessDeniedException"
 
 
 def test_a_bucket_policy_allows_and_denies(cloud, bucket):

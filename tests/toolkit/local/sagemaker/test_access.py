@@ -51,8 +51,8 @@ def test_an_endpoint_reads_weights_with_its_role(hosting: Hosting, engine: Engin
 
     assert "does not exist" in failure()
     name = ROLE.rpartition("/")[2]
-    trusting = document(trust({"Service": "sagemaker.amazonaws.com"}))
-    iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusting)
+    trust_policy = document(trust({"Service": "sagemaker.amazonaws.com"}))
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust_policy)
     listing = allow("s3:ListBucket", "arn:aws:s3:::guarded", Condition={"StringLike": {"s3:prefix": "m/*"}})
     iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=document(listing))
     assert "s3:GetObject" in failure()
@@ -90,8 +90,8 @@ def writer(aws: Aws) -> str:
     """A role that may write one object."""
     aws("s3").create_bucket(Bucket="shelf")
     iam = aws("iam")
-    trusting = document(trust({"Service": "sagemaker.amazonaws.com"}))
-    role = iam.create_role(RoleName="shelf-writer", AssumeRolePolicyDocument=trusting)["Role"]
+    trust_policy = document(trust({"Service": "sagemaker.amazonaws.com"}))
+    role = iam.create_role(RoleName="shelf-writer", AssumeRolePolicyDocument=trust_policy)["Role"]
     policy = document(allow("s3:PutObject", "arn:aws:s3:::shelf/mine"))
     iam.put_role_policy(RoleName="shelf-writer", PolicyName="p", PolicyDocument=policy)
     return str(role["Arn"])
@@ -150,17 +150,17 @@ def test_credentials_require_the_containers_token(
     address = environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
     token = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
     assert get(address, token).json()["RoleArn"] == writer
-    for url, given in ((address, ""), (address, "x"), (f"{address}0", token)):
-        response = get(url, given)
+    for url, authorization in ((address, ""), (address, "x"), (f"{address}0", token)):
+        response = get(url, authorization)
         assert (response.status_code, response.json()["code"]) == (403, "AccessDenied")
 
 
 def test_a_role_must_trust_sagemaker(hosting: Hosting, engine: Engine, aws: Aws, enforced: None) -> None:
-    trusting = document(trust({"Service": "lambda.amazonaws.com"}))
-    role = aws("iam").create_role(RoleName="functions-only", AssumeRolePolicyDocument=trusting)["Role"]
-    described = hosting.settled(endpoint(hosting, engine, "realtime", role["Arn"]))
-    assert described["EndpointStatus"] == "Failed"
-    assert "no role trust policy allows the sts:AssumeRole action" in described["FailureReason"]
+    trust_policy = document(trust({"Service": "lambda.amazonaws.com"}))
+    role = aws("iam").create_role(RoleName="functions-only", AssumeRolePolicyDocument=trust_policy)["Role"]
+    description = hosting.settled(endpoint(hosting, engine, "realtime", role["Arn"]))
+    assert description["EndpointStatus"] == "Failed"
+    assert "no role trust policy allows the sts:AssumeRole action" in description["FailureReason"]
 
 
 @pytest.mark.parametrize(("lifetime", "renewed"), [(12 * 3600, False), (1800, True)])

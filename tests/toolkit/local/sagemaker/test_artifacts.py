@@ -62,8 +62,8 @@ def test_a_prefix_becomes_a_directory(
     assert files == {"a.gguf": b"weights", "sub/b.json": b"{}"}
     # The same content shares one directory.
     before = models(shared_checkout)
-    again = hosting.configuration(container=engine.container | {"ModelDataSource": source})
-    assert hosting.settled(hosting.endpoint(again))["EndpointStatus"] == "InService"
+    configuration = hosting.configuration(container=engine.container | {"ModelDataSource": source})
+    assert hosting.settled(hosting.endpoint(configuration))["EndpointStatus"] == "InService"
     assert models(shared_checkout) == before
 
 

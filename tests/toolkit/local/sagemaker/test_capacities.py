@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 def processes(project: Project, endpoint: str) -> list[int]:
     status = client.status(project)
     assert status is not None
-    return [one.pid for one in status.processes if one.name.startswith(f"{endpoint}/")]
+    return [process.pid for process in status.processes if process.name.startswith(f"{endpoint}/")]
 
 
 def change(hosting: Hosting, endpoint: str, variant: str = "AllTraffic", **members: Any) -> None:
@@ -55,12 +55,12 @@ def test_no_request_fails_while_instances_start_and_stop(
         engine.healthy = True
         variant = only_variant(hosting.settled(endpoint))
         assert (variant["CurrentInstanceCount"], variant["DesiredInstanceCount"]) == (2, 2)
-        both = processes(shared_checkout, endpoint)
-        assert len(both) == 2
-        assert first in both
+        pids = processes(shared_checkout, endpoint)
+        assert len(pids) == 2
+        assert first in pids
         change(hosting, endpoint, DesiredInstanceCount=1)
         assert only_variant(hosting.settled(endpoint))["CurrentInstanceCount"] == 1
-        assert len([pid for pid in both if is_gone(pid)]) == 1
+        assert len([pid for pid in pids if is_gone(pid)]) == 1
     assert running.errors == []
 
 

@@ -119,13 +119,13 @@ def test_an_endpoint_with_a_failed_rollback_can_be_deleted(
 def test_one_failing_variant_fails_the_endpoint(
     hosting: Hosting, engine: Engine, shared_checkout: Project
 ) -> None:
-    good = hosting.configuration(container=engine.container, VariantName="good")
-    bad = hosting.configuration(
+    healthy = hosting.configuration(container=engine.container, VariantName="good")
+    broken = hosting.configuration(
         container={"Environment": {"OPENAI_BASE_URL": "http://192.0.2.1/v1"}}, VariantName="bad"
     )
     describe = hosting.sagemaker.describe_endpoint_config
-    variants = [describe(EndpointConfigName=name)["ProductionVariants"][0] for name in (good, bad)]
-    both = f"{good}-both"
+    variants = [describe(EndpointConfigName=name)["ProductionVariants"][0] for name in (healthy, broken)]
+    both = f"{healthy}-both"
     hosting.sagemaker.create_endpoint_config(EndpointConfigName=both, ProductionVariants=variants)
     endpoint = hosting.endpoint(both)
     description = hosting.settled(endpoint)

@@ -67,10 +67,10 @@ def test_draining_waits_for_requests_with_a_limit(tmp_path: Path) -> None:
 def test_the_users_secrets_are_not_in_the_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "theirs")
-    seen = tmp_path / "environment"
-    code = f"import os; open({str(seen)!r}, 'w').write(repr(dict(os.environ)))"
+    environment_file = tmp_path / "environment"
+    code = f"import os; open({str(environment_file)!r}, 'w').write(repr(dict(os.environ)))"
     with pytest.raises(InstanceError):
         asyncio.run(Instance(program(tmp_path, code, seconds=600)).start())
-    assert "SAGEMAKER_BIND_TO_PORT" in seen.read_text()
-    assert "hf_secret" not in seen.read_text()
-    assert "theirs" not in seen.read_text()
+    assert "SAGEMAKER_BIND_TO_PORT" in environment_file.read_text()
+    assert "hf_secret" not in environment_file.read_text()
+    assert "theirs" not in environment_file.read_text()

@@ -95,8 +95,8 @@ def test_a_model_server_logs_and_exits_with_its_endpoint(
 def test_closing_a_stream_frees_the_model(hosting: Hosting, weights: str) -> None:
     # With context shift, a response can be endless.
     options = {"CTX_SIZE": "256", "CONTEXT_SHIFT": "true", "PARALLEL": "1"}
-    named = {f"SM_LLAMA_CPP_{name}": value for name, value in options.items()}
-    endpoint = hosting.endpoint(hosting.configuration(container=container(weights, **named)))
+    variables = {f"SM_LLAMA_CPP_{name}": value for name, value in options.items()}
+    endpoint = hosting.endpoint(hosting.configuration(container=container(weights, **variables)))
     hosting.settled(endpoint)
     runtime = hosting.aws("sagemaker-runtime")
     body = chat(max_tokens=-1, stream=True, ignore_eos=True)
@@ -105,8 +105,8 @@ def test_closing_a_stream_frees_the_model(hosting: Hosting, weights: str) -> Non
     assert next(iter(streamed["Body"]))["PayloadPart"]["Bytes"]
     streamed["Body"].close()
     # With one slot, the next request has to wait for the first one.
-    whole = runtime.invoke_endpoint(EndpointName=endpoint, Body=chat(max_tokens=1))
-    assert json.loads(whole["Body"].read())["usage"]["completion_tokens"] == 1
+    response = runtime.invoke_endpoint(EndpointName=endpoint, Body=chat(max_tokens=1))
+    assert json.loads(response["Body"].read())["usage"]["completion_tokens"] == 1
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def test_model_servers_exit_with_a_killed_cloud(project: Project, gguf: Path) ->
     psutil.Process(cloud.pid).kill()
     eventually(lambda: all(is_gone(pid) for pid in family))
     # The next cloud starts empty.
-    again = client.ensure_running(project, Console())
-    assert aws_clients(again)("sagemaker").list_endpoints()["Endpoints"] == []
+    restarted = client.ensure_running(project, Console())
+    assert aws_clients(restarted)("sagemaker").list_endpoints()["Endpoints"] == []
     leftovers = list((project.local_cloud / "run").iterdir())
-    assert [directory.name for directory in leftovers] == [again.instance_id]
+    assert [directory.name for directory in leftovers] == [restarted.instance_id]

@@ -318,9 +318,9 @@ def test_a_failed_update_keeps_the_old_configuration_in_service(
 def test_a_failed_endpoint_can_only_be_deleted(hosting: Hosting, engine: Engine) -> None:
     endpoint = hosting.endpoint(hosting.configuration(image="unknown"))
     assert hosting.settled(endpoint)["EndpointStatus"] == "Failed"
-    good = hosting.configuration(container=engine.container)
+    configuration = hosting.configuration(container=engine.container)
     with pytest.raises(ClientError, match="its status is Failed"):
-        hosting.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=good)
+        hosting.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=configuration)
     hosting.delete(endpoint)
 
 

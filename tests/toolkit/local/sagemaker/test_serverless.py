@@ -65,11 +65,11 @@ def test_an_idle_instance_stops_and_restarts(
     eventually(lambda: not processes(cloud, endpoint))
     assert hosting.sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointStatus"] == "InService"
 
-    looked = threading.Event()
+    release = threading.Event()
 
     def parts() -> Iterator[bytes]:
         yield b"one"
-        looked.wait(HANG_SECONDS)
+        release.wait(HANG_SECONDS)
         yield b"two"
 
     engine.behaviour = lambda handler, _: stream(handler, parts())
@@ -78,7 +78,7 @@ def test_an_idle_instance_stops_and_restarts(
     assert next(events) == b"one"
     # The instance keeps running while it has a request.
     assert len(processes(cloud, endpoint)) == 1
-    looked.set()
+    release.set()
     assert list(events) == [b"two"]
     metrics = aws("cloudwatch").list_metrics(Namespace="AWS/SageMaker", MetricName="ModelSetupTime")[
         "Metrics"
@@ -125,12 +125,12 @@ def test_invalid_serverless_requests_are_rejected(aws: Aws, hosting: Hosting, en
     endpoint = serverless(hosting, engine)
     with pytest.raises(ClientError, match="length less than or equal to 4194304"):
         aws("sagemaker-runtime").invoke_endpoint(EndpointName=endpoint, Body=b" " * (4 * 1024 * 1024 + 1))
-    for wrong, message in (
+    for settings, message in (
         ({"MemorySizeInMB": 1500}, "not a multiple of 1024"),
         ({"ProvisionedConcurrency": 3}, "greater than MaxConcurrency 2"),
     ):
         with pytest.raises(ClientError, match=message):
-            serverless(hosting, engine, **wrong)
+            serverless(hosting, engine, **settings)
 
 
 def test_a_request_during_a_stop_starts_an_instance(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,7 @@ def watched(config: dict[str, Any], *alarms: str) -> dict[str, Any]:
 def processes(project: Project, endpoint: str) -> list[int]:
     status = client.status(project)
     assert status is not None
-    return [one.pid for one in status.processes if one.name.startswith(f"{endpoint}/")]
+    return [process.pid for process in status.processes if process.name.startswith(f"{endpoint}/")]
 
 
 class Update:
@@ -266,9 +266,9 @@ def test_a_rolling_update_replaces_instances_in_batches(
     assert running.errors == []
     assert final["EndpointConfigName"] == update.new
     # Together, the fleets have at least the endpoint's instances and at most one batch more.
-    went_through = list(dict.fromkeys((old, new) for _, _, new, old in update.course()))
-    assert went_through == [(2, 0), (2, 1), (1, 1), (1, 2)]
-    assert {counts(description) for description in update.seen} <= {*went_through, (0, 2)}
+    instance_counts = list(dict.fromkeys((old, new) for _, _, new, old in update.course()))
+    assert instance_counts == [(2, 0), (2, 1), (1, 1), (1, 2)]
+    assert {counts(description) for description in update.seen} <= {*instance_counts, (0, 2)}
     assert update.shares() == [0, 0.5, 1]
 
 
@@ -276,11 +276,11 @@ def test_a_rolled_back_rolling_update_restores_its_instances(
     hosting: Hosting, engines: tuple[Engine, Engine], quick_checkout: Project
 ) -> None:
     update = Update(hosting, engines, quick_checkout, count=2)
-    alarm, asked = hosting.alarm("by-hand"), itertools.count()
+    alarm, checks = hosting.alarm("by-hand"), itertools.count()
 
     def only_the_first() -> None:
         """The second new instance does not become healthy."""
-        engines[1].healthy = next(asked) == 0
+        engines[1].healthy = next(checks) == 0
 
     engines[1].asked = only_the_first
     with load(hosting.aws, update.endpoint, plain=2) as running:

@@ -81,10 +81,10 @@ def relaying(serve: Serve, scenario: Callable[[int], Awaitable[None]]) -> None:
 
 def test_parts_of_a_response_are_forwarded_at_once() -> None:
     proceed = asyncio.Event()
-    heads: list[bytes] = []
+    request_heads: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        request_heads.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
         await proceed.wait()
         writer.write(b"3\r\ntwo\r\n0\r\n\r\n")
@@ -98,9 +98,13 @@ def test_parts_of_a_response_are_forwarded_at_once() -> None:
             assert await anext(response.parts) == b"one"
             proceed.set()
             assert [part async for part in response.parts] == [b"two"]
-        assert heads[0].startswith(b"POST /v1/chat/completions HTTP/1.1\r\n")
-        assert b"x-custom: kept" in heads[0].lower()
-        assert heads[0].lower().count(b"content-length") == heads[0].lower().count(b"\r\nhost:") == 1
+        assert request_heads[0].startswith(b"POST /v1/chat/completions HTTP/1.1\r\n")
+        assert b"x-custom: kept" in request_heads[0].lower()
+        assert (
+            request_heads[0].lower().count(b"content-length")
+            == request_heads[0].lower().count(b"\r\nhost:")
+            == 1
+        )
 
     relaying(serve, scenario)
 

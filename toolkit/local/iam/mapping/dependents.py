@@ -134,10 +134,10 @@ def _web_acl(parameters: Mapping[str, Any], _: str, __: Account) -> Iterator[Che
 
 
 def _known(prefix: str, name: str) -> Action:
-    known = action(prefix, name)
-    if known is None:
+    match = action(prefix, name)
+    if match is None:
         raise LookupError(f"the Service Authorization Reference has no {prefix}:{name}")
-    return known
+    return match
 
 
 _SPECIAL = {

@@ -44,9 +44,9 @@ def checks(call: ApiCall, parameters: Mapping[str, Any], account: Account) -> It
 
 
 def _web_acls(parameters: Mapping[str, Any], region: str, account: Account) -> Iterator[str]:
-    named = next((parameters[name] for name in _ARN_PARAMETERS if name in parameters), None)
-    if named is not None:
-        yield str(named)
+    arn = next((parameters[name] for name in _ARN_PARAMETERS if name in parameters), None)
+    if arn is not None:
+        yield str(arn)
     elif "ResourceArn" in parameters:
         protecting = wafv2_backends[account.id][region].get_web_acl_for_resource(parameters["ResourceArn"])
         yield from [protecting.arn] if protecting is not None else []

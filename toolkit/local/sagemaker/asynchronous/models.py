@@ -140,10 +140,10 @@ class AsyncRequest:
 
 
 def _headers(members: Members) -> list[upstream.Header]:
-    named = {
+    headers = {
         "content-type": members.get("ContentType"),
         "accept": members.get("Accept", "*/*"),
         CUSTOM_ATTRIBUTES: members.get("CustomAttributes"),
         "x-amzn-sagemaker-inference-id": members.get("InferenceId"),
     }
-    return [(name, value) for name, value in named.items() if value]
+    return [(name, value) for name, value in headers.items() if value]

@@ -98,22 +98,22 @@ def test_a_failure_is_stored_in_s3_and_notified(asynchronous: Asynchronous) -> N
 
 def test_a_missing_request_body_is_a_failure(asynchronous: Asynchronous) -> None:
     asynchronous.start(S3FailurePath=f"s3://{asynchronous.bucket}/failures")
-    nowhere = f"s3://{asynchronous.bucket}/nothing"
-    failure = asynchronous.read(asynchronous.invoke(InputLocation=nowhere)["FailureLocation"])
-    assert failure["Body"].read().decode() == f"Could not download {nowhere}: there is no such object."
+    missing_object = f"s3://{asynchronous.bucket}/nothing"
+    failure = asynchronous.read(asynchronous.invoke(InputLocation=missing_object)["FailureLocation"])
+    assert failure["Body"].read().decode() == f"Could not download {missing_object}: there is no such object."
     assert asynchronous.engine.requests == []
 
 
 def test_an_instance_has_limited_concurrency(asynchronous: Asynchronous) -> None:
     asynchronous.start(concurrency=2)
     lock, gate = threading.Lock(), threading.Semaphore(0)
-    running, most = 0, 0
+    running, maximum = 0, 0
 
     def counted(handler: Any, _: dict[str, Any]) -> None:
-        nonlocal running, most
+        nonlocal running, maximum
         with lock:
             running += 1
-            most = max(most, running)
+            maximum = max(maximum, running)
         gate.acquire(timeout=HANG_SECONDS)
         with lock:
             running -= 1
@@ -125,7 +125,7 @@ def test_an_instance_has_limited_concurrency(asynchronous: Asynchronous) -> None
     gate.release(5)
     for response in responses:
         asynchronous.read(response["OutputLocation"])
-    assert most == 2
+    assert maximum == 2
 
 
 @pytest.fixture
