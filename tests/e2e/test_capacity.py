@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.checkout import copy_checkout
-from tests.support.cloud import Engine, answer, eventually
+from tests.support.cloud import Engine, eventually, respond
 from tests.support.patience import HANG_SECONDS
 from tests.support.toolkit import Toolkit, local_client
 
@@ -98,7 +98,7 @@ def load(deployment: Deployment, engine: Engine) -> Iterator[None]:
 
     def take_time(handler: Any, _: dict[str, Any]) -> None:
         time.sleep(0.3)  # a busy model
-        answer(handler, 200, b"{}")
+        respond(handler, 200, b"{}")
 
     engine.behaviour = take_time
     runtime = deployment.client("sagemaker-runtime")
@@ -157,7 +157,7 @@ def test_asynchronous_requests_and_responses_are_in_s3(deployment: Deployment, e
         eventually(lambda: s3.list_objects_v2(Bucket=bucket, Prefix=key)["KeyCount"] == 1)
         return bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
-    engine.behaviour = lambda handler, request: answer(handler, 200, json.dumps(request["body"]).encode())
+    engine.behaviour = lambda handler, request: respond(handler, 200, json.dumps(request["body"]).encode())
     response = invoke(b'{"prompt": "one"}')
     assert response["OutputLocation"].startswith(outputs["async_output_s3_uri"])
     assert json.loads(read(response["OutputLocation"]))["prompt"] == "one"

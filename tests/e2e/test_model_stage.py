@@ -44,7 +44,7 @@ models:
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Toolkit]:
+def toolkit(tmp_path: Path) -> Iterator[Toolkit]:
     """A checkout and cloud of this test's own, because everything that is written there is searched."""
     program = Toolkit(copy_checkout(tmp_path / "project"))
     (program.project / "terraform" / "environments" / "hub.yaml").write_text(ENVIRONMENT)
@@ -68,7 +68,7 @@ def hub(weights: bytes) -> Iterator[Hub]:
 
 
 def test_a_gated_model_is_served_and_its_token_is_nowhere(
-    own: Toolkit, hub: Hub, weights: bytes, tmp_path: Path
+    toolkit: Toolkit, hub: Hub, weights: bytes, tmp_path: Path
 ) -> None:
     settings = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": TOKEN}
     settings["TOOLKIT_CACHE_DIR"] = str(cache_dir())
@@ -76,7 +76,7 @@ def test_a_gated_model_is_served_and_its_token_is_nowhere(
     messages = []
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        result = own(*arguments, **settings)
+        result = toolkit(*arguments, **settings)
         messages.append(result.stdout + result.stderr)
         return result
 
@@ -87,7 +87,7 @@ def test_a_gated_model_is_served_and_its_token_is_nowhere(
 
     half = len(weights) // 2
     hub.faults["m.gguf"] = Fault(after=half, held=threading.Event())
-    stopped = _start_and_interrupt(own, hub, settings, half)
+    stopped = _start_and_interrupt(toolkit, hub, settings, half)
     messages.append(stopped.stdout + stopped.stderr)
     assert stopped.returncode == 130, stopped.stderr
     assert "resume with `toolkit model stage --env hub m`" in stopped.stderr
@@ -106,18 +106,18 @@ def test_a_gated_model_is_served_and_its_token_is_nowhere(
     applied = run("apply", "--env", "hub")
     assert applied.returncode == 0, applied.stderr
     assert run("smoke-test", "--env", "hub").returncode == 0
-    outputs = json.loads(own.succeed("outputs", "--env", "hub", "--json"))
+    outputs = json.loads(toolkit.succeed("outputs", "--env", "hub", "--json"))
     _served_in_isolation(outputs, status["uri"])
-    _require_no_token(own, outputs, messages)
+    _require_no_token(toolkit, outputs, messages)
 
 
 def _start_and_interrupt(
-    own: Toolkit, hub: Hub, settings: dict[str, str], half: int
+    toolkit: Toolkit, hub: Hub, settings: dict[str, str], half: int
 ) -> subprocess.CompletedProcess[str]:
     process = subprocess.Popen(
         # As a shell on a terminal starts it: who runs tests in the background hands down signals ignored.
         [sys.executable, "-c", _WITH_CTRL_C, "model", "stage", "--env", "hub", "m"],
-        cwd=own.project,
+        cwd=toolkit.project,
         env=clean_environment(**settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -156,12 +156,12 @@ def _served_in_isolation(outputs: dict[str, Any], uri: str) -> None:
         assert TOKEN not in json.dumps(container)
 
 
-def _require_no_token(own: Toolkit, outputs: dict[str, Any], messages: list[str]) -> None:
+def _require_no_token(toolkit: Toolkit, outputs: dict[str, Any], messages: list[str]) -> None:
     """Search all messages and files for the token."""
     assert [text for text in messages if TOKEN in text] == []
     marker = TOKEN.encode()
     written = [
-        *own.project.rglob("*"),
+        *toolkit.project.rglob("*"),
         *(cache_dir() / "hub").rglob("*"),
         *(cache_dir() / "digests").rglob("*"),
     ]
@@ -183,7 +183,7 @@ def _require_no_token(own: Toolkit, outputs: dict[str, Any], messages: list[str]
     for group in groups:
         assert TOKEN not in json.dumps(logs.filter_log_events(logGroupName=group)["events"])
 
-    cloud = json.loads(own.succeed("local", "status", "--json"))
+    cloud = json.loads(toolkit.succeed("local", "status", "--json"))
     process = psutil.Process(cloud["pid"])
     for running in (process, *process.children(recursive=True)):
         assert TOKEN not in json.dumps(running.environ())

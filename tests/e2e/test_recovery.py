@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toolkit]:
+def toolkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toolkit]:
     """A separate checkout and cloud, because the tests kill commands there."""
     program = Toolkit(copy_checkout(tmp_path_factory.mktemp("cut") / "project"))
     yield program
@@ -30,20 +30,20 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.mark.timeout(900)
-def test_killed_while_creating_and_while_updating(own: Toolkit, engine: Engine) -> None:
-    site = Site(own, "killed")
+def test_killed_while_creating_and_while_updating(toolkit: Toolkit, engine: Engine) -> None:
+    site = Site(toolkit, "killed")
     engine.healthy = False
     site.declare(engine.url)
     site.kill_when(
         lambda: site.status() == "Creating" and site.client("apigateway").get_rest_apis()["items"] != []
     )
-    assert f"list_endpoints: {site.endpoint}" in site.left()
+    assert f"list_endpoints: {site.endpoint}" in site.remaining()
 
     engine.healthy = True
     applied = site.run("apply")
     assert applied.returncode == 0, applied.stderr
     assert f"importing sagemaker endpoint {site.endpoint}" in applied.stderr
-    assert sorted(set(site.left())) == sorted(site.left())  # nothing was created twice
+    assert sorted(set(site.remaining())) == sorted(site.remaining())  # nothing was created twice
     assert "no changes" in site.run("apply").stderr
 
     engine.healthy = False
@@ -52,12 +52,12 @@ def test_killed_while_creating_and_while_updating(own: Toolkit, engine: Engine) 
     destroyed = site.run("destroy", "--yes")
     assert destroyed.returncode == 0, destroyed.stderr
     assert f"{site.endpoint}: Updating" in destroyed.stderr  # destroy waited for it
-    assert site.left() == []
+    assert site.remaining() == []
 
 
 @pytest.mark.timeout(900)
-def test_an_endpoint_that_failed_is_recreated_and_destroyed(own: Toolkit, engine: Engine) -> None:
-    site = Site(own, "failed")
+def test_an_endpoint_that_failed_is_recreated_and_destroyed(toolkit: Toolkit, engine: Engine) -> None:
+    site = Site(toolkit, "failed")
     engine.healthy = False
     site.declare(engine.url, startup=60)
     failed = site.run("apply")
@@ -79,4 +79,4 @@ def test_an_endpoint_that_failed_is_recreated_and_destroyed(own: Toolkit, engine
     assert replaced.returncode == 0, replaced.stderr
     assert site.status() == "InService"
     assert site.run("destroy", "--yes").returncode == 0
-    assert site.left() == []
+    assert site.remaining() == []

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Toolkit]:
+def toolkit(tmp_path: Path) -> Iterator[Toolkit]:
     """A separate checkout and cloud, because the test changes them."""
     program = Toolkit(copy_checkout(tmp_path / "project"))
     # Releases record the commit.
@@ -32,9 +32,9 @@ def _commit(project: Path) -> None:
         subprocess.run(["git", *command], cwd=project, check=True)
 
 
-def served_context_length(own: Toolkit) -> str:
+def served_context_length(toolkit: Toolkit) -> str:
     """The endpoints in SageMaker."""
-    outputs = json.loads(own.succeed("outputs", "--env", "local", "--json"))
+    outputs = json.loads(toolkit.succeed("outputs", "--env", "local", "--json"))
     sagemaker = local_client("sagemaker", outputs)
     endpoint = sagemaker.describe_endpoint(EndpointName="llm-local-smollm2")
     assert endpoint["EndpointStatus"] == "InService"
@@ -43,33 +43,33 @@ def served_context_length(own: Toolkit) -> str:
     return str(model["PrimaryContainer"]["Environment"]["SM_LLAMA_CPP_CTX_SIZE"])
 
 
-def releases(own: Toolkit) -> list[dict[str, Any]]:
-    records: list[dict[str, Any]] = json.loads(own.succeed("releases", "--env", "local", "--json"))
+def releases(toolkit: Toolkit) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = json.loads(toolkit.succeed("releases", "--env", "local", "--json"))
     return records
 
 
 @pytest.mark.timeout(900)
-def test_back_to_a_release_paused_and_resumed(own: Toolkit) -> None:
-    file = own.project / "terraform" / "environments" / "local.yaml"
+def test_back_to_a_release_paused_and_resumed(toolkit: Toolkit) -> None:
+    file = toolkit.project / "terraform" / "environments" / "local.yaml"
     file.write_text(f"{file.read_text()}api: {{access_log: false}}\n")
-    own.succeed("apply", "--env", "local", "--smoke-test")
+    toolkit.succeed("apply", "--env", "local", "--smoke-test")
     file.write_text(file.read_text().replace("ctx_size: 4096", "ctx_size: 2048"))
-    own.succeed("apply", "--env", "local")
-    assert served_context_length(own) == "2048"
+    toolkit.succeed("apply", "--env", "local")
+    assert served_context_length(toolkit) == "2048"
 
     # By now the policies would refuse an API without an access log, and the environment became protected. The
     # first must not stop a rollback, the second must.
     file.write_text(f"{file.read_text()}protected: true\npolicy: {{fail_at: medium}}\n")
-    code = own.project / "terraform" / "modules" / "sagemaker_endpoint" / "main.tf"
+    code = toolkit.project / "terraform" / "modules" / "sagemaker_endpoint" / "main.tf"
     code.write_text(f"{code.read_text()}# Changed.\n")
-    refused = own("rollback", "--env", "local")
+    refused = toolkit("rollback", "--env", "local")
     assert (refused.returncode, "--allow-destroy local" in refused.stderr) == (2, True), refused.stderr
-    assert served_context_length(own) == "2048"
-    gone_back = own("rollback", "--env", "local", "--allow-destroy", "local")
-    assert gone_back.returncode == 0, gone_back.stderr
-    assert "Terraform code differs from release 1" in gone_back.stderr
-    assert served_context_length(own) == "4096"
-    recorded = releases(own)
+    assert served_context_length(toolkit) == "2048"
+    rolled_back = toolkit("rollback", "--env", "local", "--allow-destroy", "local")
+    assert rolled_back.returncode == 0, rolled_back.stderr
+    assert "Terraform code differs from release 1" in rolled_back.stderr
+    assert served_context_length(toolkit) == "4096"
+    recorded = releases(toolkit)
     assert [(release["number"], release["action"]) for release in recorded] == [
         (3, "rollback to 1"),
         (2, "apply"),
@@ -81,13 +81,13 @@ def test_back_to_a_release_paused_and_resumed(own: Toolkit) -> None:
     assert "smollm2" in later
     assert earlier == later
 
-    own.succeed("pause", "--env", "local", "--allow-destroy", "local")
-    cloud = json.loads(own.succeed("local", "status", "--json"))
+    toolkit.succeed("pause", "--env", "local", "--allow-destroy", "local")
+    cloud = json.loads(toolkit.succeed("local", "status", "--json"))
     assert cloud["endpoints"] == []
     assert [process for process in cloud["processes"] if process["kind"] == "model"] == []
-    assert own("pause", "--env", "local").returncode == 2
+    assert toolkit("pause", "--env", "local").returncode == 2
 
-    own.succeed("resume", "--env", "local")
-    assert served_context_length(own) == "4096"
-    own.succeed("smoke-test", "--env", "local")
-    assert own("rollback", "--env", "local", "--to", "99").returncode == 2
+    toolkit.succeed("resume", "--env", "local")
+    assert served_context_length(toolkit) == "4096"
+    toolkit.succeed("smoke-test", "--env", "local")
+    assert toolkit("rollback", "--env", "local", "--to", "99").returncode == 2

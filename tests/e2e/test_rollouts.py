@@ -23,16 +23,16 @@ NOT_HEALTHY = "did not pass the ping health check"
 
 
 @pytest.fixture(scope="module")
-def good() -> Iterator[Engine]:
+def healthy_engine() -> Iterator[Engine]:
     """The server of healthy releases."""
     engine = Engine()
-    engine.behaviour = apiclients.says_its_name
+    engine.behaviour = apiclients.echo_model_name
     yield engine
     engine.stop()
 
 
 @pytest.fixture
-def bad() -> Iterator[Engine]:
+def failing_engine() -> Iterator[Engine]:
     """The server of an unhealthy release."""
     engine = Engine()
     yield engine
@@ -40,11 +40,11 @@ def bad() -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def site(good: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(healthy_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A serving environment whose rollouts start with half of the fleet."""
     toolkit = Toolkit(copy_checkout(tmp_path_factory.mktemp("rollouts") / "project"))
     site = Site(toolkit, "roll")
-    site.declare(good.url, rollout=CANARY)
+    site.declare(healthy_engine.url, rollout=CANARY)
     applied = site.run("apply")
     assert applied.returncode == 0, applied.stderr
     yield site
@@ -79,15 +79,15 @@ def releases(site: Site) -> list[Any]:
 
 
 @pytest.mark.timeout(900)
-def test_a_canary_loses_no_request(site: Site, good: Engine, api: tuple[str, str]) -> None:
-    site.declare(good.url, "second", rollout=CANARY)
+def test_a_canary_loses_no_request(site: Site, healthy_engine: Engine, api: tuple[str, str]) -> None:
+    site.declare(healthy_engine.url, "second", rollout=CANARY)
     before = serving(site)
     with apiclients.clients(8, *api) as traffic:
         applied = site.run("apply")
     assert applied.returncode == 0, applied.stderr
     assert traffic.failures == []
-    assert traffic.answers["first"] > 0
-    assert traffic.answers["second"] > 0
+    assert traffic.responses["first"] > 0
+    assert traffic.responses["second"] > 0
     assert serving(site) != before
     # The phases, with the new fleet's share of the traffic.
     shares = [int(share) for share in re.findall(r"m: Updating.* (\d+) % of the traffic", applied.stderr)]
@@ -98,10 +98,10 @@ def test_a_canary_loses_no_request(site: Site, good: Engine, api: tuple[str, str
 
 @pytest.mark.timeout(900)
 def test_a_model_that_fails_under_traffic_is_rolled_back(
-    site: Site, bad: Engine, good: Engine, api: tuple[str, str]
+    site: Site, failing_engine: Engine, healthy_engine: Engine, api: tuple[str, str]
 ) -> None:
-    bad.behaviour = apiclients.broken
-    site.declare(bad.url, "broken", rollout=CANARY)
+    failing_engine.behaviour = apiclients.broken
+    site.declare(failing_engine.url, "broken", rollout=CANARY)
     before, recorded = serving(site), releases(site)
     with apiclients.clients(8, *api) as traffic:
         applied = site.run("apply")
@@ -118,44 +118,46 @@ def test_a_model_that_fails_under_traffic_is_rolled_back(
 
     # The next plan shows that the declared release is not serving; declaring the serving one changes nothing.
     assert ".aws_sagemaker_endpoint.this[0]" in site.run("plan").stdout
-    site.declare(good.url, declared(site), rollout=CANARY)
+    site.declare(healthy_engine.url, declared(site), rollout=CANARY)
     repaired = site.run("apply")
     assert repaired.returncode == 0, repaired.stderr
     assert serving(site) == before
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("how", ["never answers", "ends at once"])
+@pytest.mark.parametrize("failure", ["never answers", "ends at once"])
 def test_an_unhealthy_release_does_not_affect_clients(
-    site: Site, bad: Engine, api: tuple[str, str], how: str
+    site: Site, failing_engine: Engine, api: tuple[str, str], failure: str
 ) -> None:
-    bad.healthy = False
-    server = bad.url if how == "never answers" else "http://192.0.2.1/v1"
-    site.declare(server, how, startup=60, rollout=CANARY)
+    failing_engine.healthy = False
+    server = failing_engine.url if failure == "never answers" else "http://192.0.2.1/v1"
+    site.declare(server, failure, startup=60, rollout=CANARY)
     before, recorded, name = serving(site), releases(site), declared(site)
     with apiclients.clients(2, *api) as traffic:
         applied = site.run("apply")
     assert applied.returncode == 6, applied.stderr
     assert traffic.failures == []
-    assert set(traffic.answers) == {name}
+    assert set(traffic.responses) == {name}
     assert serving(site) == before
     assert NOT_HEALTHY in applied.stderr
-    if how == "never answers":
+    if failure == "never answers":
         assert "did not answer /ping with 200 within 60 seconds" in applied.stderr
-        assert f"relaying to {bad.url}" in applied.stderr
+        assert f"relaying to {failing_engine.url}" in applied.stderr
     else:
         assert "ended with exit code 1" in applied.stderr
         assert "invalid OPENAI_BASE_URL: 192.0.2.1 is not this machine" in applied.stderr
     # The old fleet's log lines are not shown.
-    assert "relaying to" not in applied.stderr.replace(f"relaying to {bad.url}", "")
+    assert "relaying to" not in applied.stderr.replace(f"relaying to {failing_engine.url}", "")
     assert releases(site) == recorded
 
 
-def test_an_endpoint_with_mixed_configurations_is_repaired(site: Site, bad: Engine, good: Engine) -> None:
-    site.declare(good.url, declared(site), rollout=CANARY)
+def test_an_endpoint_with_mixed_configurations_is_repaired(
+    site: Site, failing_engine: Engine, healthy_engine: Engine
+) -> None:
+    site.declare(healthy_engine.url, declared(site), rollout=CANARY)
     before = serving(site)
     # Two manual updates; the second can neither finish nor roll back.
-    Stuck(Hosting(site.client, site.client("sagemaker")), (good, bad), site.endpoint)
+    Stuck(Hosting(site.client, site.client("sagemaker")), (healthy_engine, failing_engine), site.endpoint)
     applied = site.run("apply")
     assert applied.returncode == 0, applied.stderr
     assert f"warning: endpoint {site.endpoint} is UpdateRollbackFailed" in applied.stderr

@@ -13,26 +13,26 @@ from typing import Any
 
 import httpx
 
-from tests.support.cloud import answer, paced, stream
+from tests.support.cloud import paced, respond, stream
 from tests.support.patience import HANG_SECONDS
 
 # Duration of a short response of a small model; requests of parallel clients overlap most of the time.
-ANSWER_SECONDS = 0.4
+RESPONSE_SECONDS = 0.4
 
 
-def says_its_name(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
+def echo_model_name(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
     """A model that returns its own name, which identifies the release."""
     name = request["body"]["model"]
     head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": name}
     words = [{"delta": {"role": "assistant", "content": name}}, {"delta": {}, "finish_reason": "stop"}]
     chunks = [head | {"choices": [{"index": 0, "finish_reason": None, **word}]} for word in words]
     events = [b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks]
-    stream(handler, paced([*events, b"data: [DONE]\n\n"], ANSWER_SECONDS / 3))
+    stream(handler, paced([*events, b"data: [DONE]\n\n"], RESPONSE_SECONDS / 3))
 
 
 def broken(handler: http.server.BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
     """A model that fails every request."""
-    answer(handler, 500, b'{"error": {"message": "no such tensor"}}')
+    respond(handler, 500, b'{"error": {"message": "no such tensor"}}')
 
 
 @dataclass
@@ -40,37 +40,37 @@ class Load:
     """Results of the clients so far.
 
     Attributes:
-        answers: number of responses by text.
+        responses: number of responses by text.
         failures: all other results.
     """
 
-    answers: dict[str, int] = field(default_factory=dict)
+    responses: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     _end: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def call(self, base_url: str, key: str) -> None:
         """Run one client until the end."""
-        question = {"model": "m", "messages": [{"role": "user", "content": "?"}], "max_tokens": 8}
+        request = {"model": "m", "messages": [{"role": "user", "content": "?"}], "max_tokens": 8}
         headers = {"authorization": f"Bearer {key}"}
         with httpx.Client(base_url=base_url, headers=headers, timeout=HANG_SECONDS) as client:
             while not self._end.is_set():
-                self._note(client, question)
+                self._send(client, request)
 
-    def _note(self, client: httpx.Client, question: dict[str, Any]) -> None:
-        began = time.time()
+    def _send(self, client: httpx.Client, request: dict[str, Any]) -> None:
+        start = time.time()
         try:
-            response = client.post("/chat/completions", json=question)
+            response = client.post("/chat/completions", json=request)
         except httpx.HTTPError as error:
             with self._lock:
-                self.failures.append(f"{began:.1f}: {type(error).__name__}: {error}")
+                self.failures.append(f"{start:.1f}: {type(error).__name__}: {error}")
             return
         with self._lock:
             if response.status_code == 200:
                 text = response.json()["choices"][0]["message"]["content"]
-                self.answers[text] = self.answers.get(text, 0) + 1
+                self.responses[text] = self.responses.get(text, 0) + 1
             else:
-                self.failures.append(f"{began:.1f}: HTTP {response.status_code}: {response.text[:200]}")
+                self.failures.append(f"{start:.1f}: HTTP {response.status_code}: {response.text[:200]}")
 
     def stop(self) -> None:
         """Stop all clients after their current requests."""

@@ -80,7 +80,7 @@ class Asynchronous:
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
         return topic, queue
 
-    def heard(self, queue: str) -> dict[str, Any]:
+    def next_message(self, queue: str) -> dict[str, Any]:
         """Return the next message of a topic."""
         messages: list[Any] = []
 

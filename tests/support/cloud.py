@@ -68,7 +68,7 @@ class Alarm:
     cloudwatch: Any
     name: str
 
-    def set_off(self, reason: str = "by hand") -> None:
+    def trigger(self, reason: str = "by hand") -> None:
         self.cloudwatch.set_alarm_state(AlarmName=self.name, StateValue="ALARM", StateReason=reason)
 
 
@@ -78,7 +78,7 @@ class Hosting:
 
     aws: Aws
     sagemaker: Any
-    made: list[str] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)
 
     def configuration(
         self, *, image: str = LLAMA_IMAGE, container: dict[str, Any] | None = None, **variant: Any
@@ -139,7 +139,7 @@ class Hosting:
     def endpoint(self, configuration: str, name: str | None = None, **members: Any) -> str:
         name = name or f"endpoint-{next(_numbers)}"
         self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=configuration, **members)
-        self.made.append(name)
+        self.created.append(name)
         return name
 
     def settled(self, name: str) -> dict[str, Any]:
@@ -159,7 +159,7 @@ class Hosting:
 
     def delete_all(self) -> None:
         """Delete all endpoints; engines must be healthy, since updating endpoints cannot be deleted."""
-        for name in [endpoint for endpoint in self.made if self.exists(endpoint)]:
+        for name in [endpoint for endpoint in self.created if self.exists(endpoint)]:
             self.settled(name)
             self.delete(name)
 
@@ -189,8 +189,10 @@ class Engine:
 
     def __init__(self) -> None:
         self.healthy = True
-        self.asked: Callable[[], None] = lambda: None  # called before each health check response
-        self.behaviour: Behaviour = lambda handler, _: answer(handler, 200, b'{"ok": true}')
+        self.before_health_check: Callable[[], None] = lambda: (
+            None
+        )  # called before each health check response
+        self.behaviour: Behaviour = lambda handler, _: respond(handler, 200, b'{"ok": true}')
         self.requests: list[dict[str, Any]] = []
         engine = self
 
@@ -198,8 +200,8 @@ class Engine:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                engine.asked()
-                answer(self, 200 if engine.healthy else 503, b"{}")
+                engine.before_health_check()
+                respond(self, 200 if engine.healthy else 503, b"{}")
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
@@ -223,7 +225,7 @@ class Engine:
         self._server.server_close()
 
 
-def answer(handler: http.server.BaseHTTPRequestHandler, status: int, body: bytes) -> None:
+def respond(handler: http.server.BaseHTTPRequestHandler, status: int, body: bytes) -> None:
     handler.send_response(status)
     handler.send_header("content-type", "application/json")
     handler.send_header("content-length", str(len(body)))

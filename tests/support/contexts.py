@@ -43,12 +43,12 @@ class Opened:
     """
 
     context: Context
-    _said: io.StringIO
+    _stderr: io.StringIO
 
     @property
-    def said(self) -> list[str]:
+    def stderr_lines(self) -> list[str]:
         """The lines of standard error."""
-        return self._said.getvalue().splitlines()
+        return self._stderr.getvalue().splitlines()
 
 
 def opened(
@@ -118,38 +118,38 @@ def unchanged(environment: Opened, models: Mapping[str, DeployedModel]) -> Prepa
 
 
 @dataclass
-class Questions:
+class DescribeRequests:
     """The DescribeEndpoint requests of a client.
 
     Attributes:
         names: the endpoints, in order.
-        then: called with each response before the client receives it.
+        on_response: called with each response before the client receives it.
     """
 
     names: list[str] = field(default_factory=list)
-    then: Callable[[Mapping[str, Any]], None] = lambda _: None
+    on_response: Callable[[Mapping[str, Any]], None] = lambda _: None
 
-    def ask(self, params: Mapping[str, Any], **_: Any) -> None:
+    def record(self, params: Mapping[str, Any], **_: Any) -> None:
         """Record a request."""
         self.names.append(params["EndpointName"])
 
-    def answer(self, parsed: Mapping[str, Any], **_: Any) -> None:
+    def respond(self, parsed: Mapping[str, Any], **_: Any) -> None:
         """Pass a response on."""
-        self.then(parsed)
+        self.on_response(parsed)
 
 
 @contextmanager
-def heard(access: AwsAccess) -> Iterator[Questions]:
+def recorded_requests(access: AwsAccess) -> Iterator[DescribeRequests]:
     """Record each DescribeEndpoint of a client, until the block ends."""
-    events, questions = access.sagemaker.meta.events, Questions()
+    events, requests = access.sagemaker.meta.events, DescribeRequests()
     hooks = {
-        "before-parameter-build.sagemaker.DescribeEndpoint": questions.ask,
-        "after-call.sagemaker.DescribeEndpoint": questions.answer,
+        "before-parameter-build.sagemaker.DescribeEndpoint": requests.record,
+        "after-call.sagemaker.DescribeEndpoint": requests.respond,
     }
     for event, hook in hooks.items():
         events.register(event, hook)
     try:
-        yield questions
+        yield requests
     finally:
         for event, hook in hooks.items():
             events.unregister(event, hook)

@@ -15,7 +15,7 @@ from botocore.config import Config
 
 from tests.support import enforcing, proof
 from tests.support.checkout import copy_checkout
-from tests.support.cloud import Engine, answer, paced, stream
+from tests.support.cloud import Engine, paced, respond, stream
 from tests.support.toolkit import Toolkit
 
 ENV, PREFIX, ACCOUNT, REGION = "proof", "llm-proof", "123456789012", "us-east-1"
@@ -105,7 +105,7 @@ class Deployers:
     Attributes:
         zone: id of the hosted zone that the domain is in.
         decisions: IAM decisions of all commands, with their command.
-        left: domains and records that exist after the destroy.
+        remaining: domains and records that exist after the destroy.
         roles: policy documents of the roles of the deployed environment.
     """
 
@@ -114,7 +114,7 @@ class Deployers:
     url: str = ""
     zone: str = ""
     decisions: list[proof.Decision] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
+    remaining: list[str] = field(default_factory=list)
     roles: dict[str, dict[str, Any]] = field(default_factory=dict)
     _keys: dict[str, dict[str, str]] = field(default_factory=dict)
     _last: int = 0
@@ -162,7 +162,7 @@ class Deployers:
         self._keep_roles()
         self._forget("aws_route53_record", "aws_api_gateway_base_path_mapping")
         self.succeed("deployer", "destroy", "--yes")
-        self._look_for_what_is_left()
+        self._find_remaining()
         self.write({DOMAIN + RECORD: ""})
 
     def _change_code(self) -> None:
@@ -187,11 +187,13 @@ class Deployers:
         changed = {**state, "serial": state["serial"] + 1, "resources": resources}
         s3.put_object(**location, Body=json.dumps(changed).encode())
 
-    def _look_for_what_is_left(self) -> None:
+    def _find_remaining(self) -> None:
         domains = self.client("apigateway").get_domain_names()["items"]
         records = self.client("route53").list_resource_record_sets(HostedZoneId=self.zone)
-        self.left = [domain["domainName"] for domain in domains]
-        self.left += [record["Name"] for record in records["ResourceRecordSets"] if record["Type"] == "A"]
+        self.remaining = [domain["domainName"] for domain in domains]
+        self.remaining += [
+            record["Name"] for record in records["ResourceRecordSets"] if record["Type"] == "A"
+        ]
 
     def stop(self) -> None:
         """End the cloud and the engine."""
@@ -295,4 +297,4 @@ def _complete(handler: Any, request: dict[str, Any]) -> None:
     message = {"role": "assistant", "content": "one"}
     choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
     body = {"id": "1", "object": "chat.completion", "choices": choices}
-    answer(handler, 200, json.dumps(body).encode())
+    respond(handler, 200, json.dumps(body).encode())

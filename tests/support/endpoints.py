@@ -91,7 +91,7 @@ class Stack:
         workspace = self.workspace()
         workspace.apply(workspace.plan(destroy=True))
         # The provider does not wait until endpoints are deleted.
-        eventually(lambda: not any(self.left().values()))
+        eventually(lambda: not any(self.remaining().values()))
 
     def environment(self, **further: str) -> dict[str, str]:
         """Return a container's environment."""
@@ -137,7 +137,7 @@ class Stack:
             "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
         }
 
-    def left(self, *names: str) -> dict[str, list[str]]:
+    def remaining(self, *names: str) -> dict[str, list[str]]:
         """Return the resources of these endpoints in the cloud, or of the named ones."""
         names = names or tuple(self.endpoints)
         sagemaker = self.rig.cloud.client("sagemaker")
@@ -158,7 +158,7 @@ def _ours(names: Sequence[str], response: dict[str, Any], key: str) -> list[str]
     return sorted(row[key] for row in rows if any(name in row[key] for name in names))
 
 
-def what(planned: Planned) -> dict[str, str]:
+def planned_actions(planned: Planned) -> dict[str, str]:
     """Return the planned actions for an endpoint's resources, without hashes."""
     return {
         address.partition("].")[2].partition("[")[0]: "+".join(change["actions"])

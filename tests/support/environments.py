@@ -106,7 +106,7 @@ MIXED: dict[str, Settings] = {
         "source": ENGINES["tei"]["source"],
         "endpoint": {"serverless": {"memory_mb": 3072, "max_concurrency": 10, "provisioned_concurrency": 1}},
     },
-    "told": {
+    "subscribed": {
         **ENGINES["custom"],
         "endpoint": {
             "async": {

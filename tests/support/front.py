@@ -82,7 +82,7 @@ class Front:
         )
         return {name: str(value) for name, value in web_acl["Summary"].items()}
 
-    def left(self) -> list[str]:
+    def remaining(self) -> list[str]:
         """Return the names of all existing resources, of any owner."""
         response = self.access.route53.list_resource_record_sets(HostedZoneId=self.zone)
         names = [record["Name"] for record in response["ResourceRecordSets"] if record["Type"] == "A"]

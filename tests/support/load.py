@@ -20,20 +20,20 @@ class Load:
     """Constant load.
 
     Attributes:
-        answers: complete bodies, in order of arrival.
+        responses: complete bodies, in order of arrival.
         errors: failures.
     """
 
     runtime: Any
     endpoint: str
-    answers: list[Any] = field(default_factory=list)
+    responses: list[Any] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
 
     def _work(self, invoke: Any) -> None:
         while not self._over.is_set():
             try:
-                self.answers.append(invoke())
+                self.responses.append(invoke())
             except Exception as error:  # noqa: BLE001 any exception is a client's result
                 self.errors.append(error)
 

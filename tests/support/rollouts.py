@@ -113,7 +113,7 @@ class Site:
         # Like `terraform force-unlock`, after a check that no command is running.
         s3.delete_object(Bucket=bucket, Key=f"{self.env}/inference.tfstate.tflock")
 
-    def left(self) -> list[str]:
+    def remaining(self) -> list[str]:
         """Return all resources with the environment's names, each with its kind."""
         kinds: list[tuple[str, str, str, str]] = [
             ("sagemaker", "list_endpoints", "Endpoints", "EndpointName"),

@@ -51,10 +51,10 @@ class Stuck:
         assert hosting.settled(self.endpoint)["EndpointStatus"] == "InService"
         self._s3.delete_object(Bucket=BUCKET, Key=self._keys[0])
         # By then the first new instance has loaded them.
-        engines[1].asked = lambda: self._s3.delete_object(Bucket=BUCKET, Key=self._keys[1])
+        engines[1].before_health_check = lambda: self._s3.delete_object(Bucket=BUCKET, Key=self._keys[1])
         self.update(self.new)
         assert hosting.settled(self.endpoint)["EndpointStatus"] == "UpdateRollbackFailed"
-        engines[1].asked = lambda: None
+        engines[1].before_health_check = lambda: None
 
     def update(self, configuration: str) -> None:
         """Update the endpoint, instance by instance."""

@@ -96,7 +96,7 @@ PARTS = {
 
 
 @dataclass
-class Inside:
+class PrivateApi:
     """The environment's users and the recorded results.
 
     Attributes:
@@ -216,14 +216,16 @@ def environment(directory: Path) -> Environment:
 
 
 @pytest.fixture(scope="module")
-def inside(rig: Rig, packages: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+def private_api(
+    rig: Rig, packages: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PrivateApi]:
     """The lifecycle, with IAM enforced."""
-    of = environment(tmp_path_factory.mktemp("inside"))
+    file = environment(tmp_path_factory.mktemp("inside"))
     documents = {
-        name: iam.document(Project(ROOT), of, name)[0].content for name in (*iam.NAMES, iam.BOUNDARY)
+        name: iam.document(Project(ROOT), file, name)[0].content for name in (*iam.NAMES, iam.BOUNDARY)
     }
     workspace = rig.workspace(rig.root("inside", MODULE), {"gateway": packages["gateway"]})
-    scenario = Inside(rig, of, documents, workspace)
+    scenario = PrivateApi(rig, file, documents, workspace)
     scenario.create_users()
     enforcing.enforce(rig.cloud.endpoint_url, True)
     try:
@@ -234,19 +236,19 @@ def inside(rig: Rig, packages: dict[str, str], tmp_path_factory: pytest.TempPath
         enforcing.enforce(rig.cloud.endpoint_url, False)
 
 
-def test_the_api_is_private_and_replanning_is_empty(inside: Inside) -> None:
-    assert inside.endpoint == {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-0a1b2c3d"]}
-    assert inside.changes == ()
-    for holder, decisions in inside.decisions.items():
+def test_the_api_is_private_and_replanning_is_empty(private_api: PrivateApi) -> None:
+    assert private_api.endpoint == {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-0a1b2c3d"]}
+    assert private_api.changes == ()
+    for holder, decisions in private_api.decisions.items():
         assert decisions and [decision for decision in decisions if not decision.allowed] == [], holder
 
 
-def test_a_deployer_finds_an_orphaned_firewall(inside: Inside) -> None:
-    assert inside.orphans == [f"{inside.firewall}/llm-inside/REGIONAL", inside.firewall]
+def test_a_deployer_finds_an_orphaned_firewall(private_api: PrivateApi) -> None:
+    assert private_api.orphans == [f"{private_api.firewall}/llm-inside/REGIONAL", private_api.firewall]
 
 
-def test_destroy_deletes_all_resources(inside: Inside) -> None:
-    client = inside.client
+def test_destroy_deletes_all_resources(private_api: PrivateApi) -> None:
+    client = private_api.client
     assert client("wafv2").list_web_acls(Scope="REGIONAL")["WebACLs"] == []
     assert "llm-inside" not in [api["name"] for api in client("apigateway").get_rest_apis()["items"]]
     assert client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/llm-inside")["logGroups"] == []
@@ -254,9 +256,9 @@ def test_destroy_deletes_all_resources(inside: Inside) -> None:
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_every_permission_for_exposure_is_needed(inside: Inside, name: str) -> None:
-    decisions = inside.decisions["viewer"] if name == "viewer" else inside.write_decisions
-    document = inside.documents[name]
+def test_every_permission_for_exposure_is_needed(private_api: PrivateApi, name: str) -> None:
+    decisions = private_api.decisions["viewer"] if name == "viewer" else private_api.write_decisions
+    document = private_api.documents[name]
     assert PARTS[name].keys() <= {statement["Sid"] for statement in document["Statement"]}
     unneeded = [
         str(part)
@@ -270,10 +272,12 @@ def _is_included(part: proof.Part, actions: set[str] | None) -> bool:
     return actions is None or part.what in actions
 
 
-def test_foreign_apis_and_firewalls_are_denied(inside: Inside) -> None:
-    other = inside.client("apigateway").create_rest_api(name="other", tags={"deployment": "llm-other"})["id"]
+def test_foreign_apis_and_firewalls_are_denied(private_api: PrivateApi) -> None:
+    other = private_api.client("apigateway").create_rest_api(name="other", tags={"deployment": "llm-other"})[
+        "id"
+    ]
     stage = f"arn:aws:apigateway:us-east-1::/restapis/{other}/stages/live"
-    waf, gateway = inside.client("wafv2", "deployer"), inside.client("apigateway", "deployer")
+    waf, gateway = private_api.client("wafv2", "deployer"), private_api.client("apigateway", "deployer")
     with pytest.raises(ClientError, match="not authorized to perform: apigateway:SetWebACL"):
         waf.disassociate_web_acl(ResourceArn=stage)
     with pytest.raises(ClientError, match="not authorized to perform: wafv2:DeleteWebACL"):

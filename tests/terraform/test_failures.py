@@ -75,7 +75,7 @@ def scenario(rig: Rig) -> Iterator[Scenario]:
     scenario.stack.declare(ROLLED_BACK)
     scenario.declare_stuck("old")
     scenario.stack.apply()
-    scenario.before = scenario.stack.left()
+    scenario.before = scenario.stack.remaining()
     scenario.serving = {name: scenario.configuration(name) for name in (ROLLED_BACK, STUCK)}
     yield scenario
     scenario.stack.paused = False
@@ -90,12 +90,12 @@ def failed(scenario: Scenario) -> Scenario:
     scenario.stack.declare(ROLLED_BACK, environment=UNHEALTHY)
     scenario.declare_stuck("new")
     scenario.remove("old")()
-    scenario.own.asked = scenario.remove("new")  # after the first new instance has loaded them
+    scenario.own.before_health_check = scenario.remove("new")  # after the first new instance has loaded them
     with pytest.raises(TerraformError) as caught:
         scenario.stack.apply()
-    scenario.own.asked = lambda: None
+    scenario.own.before_health_check = lambda: None
     scenario.error = "\n".join([caught.value.message, *caught.value.details])
-    scenario.failed = scenario.stack.left()
+    scenario.failed = scenario.stack.remaining()
     return scenario
 
 
@@ -113,7 +113,7 @@ def test_pausing_deletes_endpoints_and_resuming_restores_them(scenario: Scenario
     stack.paused = True
     stack.apply()
     # The provider does not wait until endpoints are deleted.
-    eventually(lambda: stack.left() == {**scenario.before, "endpoints": [], "alarms": [], "targets": []})
+    eventually(lambda: stack.remaining() == {**scenario.before, "endpoints": [], "alarms": [], "targets": []})
     assert stack.workspace().outputs()["configurations"] == scenario.serving
     stack.paused = False
     stack.apply()
@@ -146,7 +146,7 @@ def test_reverting_only_deletes_the_failed_resources(failed: Scenario) -> None:
 
 
 def test_the_reverted_endpoint_has_its_old_resources(repaired: Scenario) -> None:
-    assert repaired.stack.left(ROLLED_BACK) == {
+    assert repaired.stack.remaining(ROLLED_BACK) == {
         kind: [name for name in names if ROLLED_BACK in name] for kind, names in repaired.before.items()
     }
     assert repaired.configuration(ROLLED_BACK) == repaired.serving[ROLLED_BACK]
@@ -156,7 +156,7 @@ def test_the_reverted_endpoint_has_its_old_resources(repaired: Scenario) -> None
 def test_an_update_after_a_failed_rollback_succeeds(repaired: Scenario) -> None:
     assert repaired.status(STUCK) == "InService"
     assert repaired.configuration(STUCK) == repaired.stack.workspace().outputs()["configurations"][STUCK]
-    assert [len(repaired.stack.left(STUCK)[kind]) for kind in ("models", "configurations")] == [1, 1]
+    assert [len(repaired.stack.remaining(STUCK)[kind]) for kind in ("models", "configurations")] == [1, 1]
 
 
 def test_failed_updates_and_creations_are_recorded(repaired: Scenario) -> None:
@@ -166,4 +166,4 @@ def test_failed_updates_and_creations_are_recorded(repaired: Scenario) -> None:
     with pytest.raises(TerraformError):
         repaired.stack.apply()
     assert repaired.status(STILLBORN) == "Failed"
-    assert len(repaired.stack.left(ROLLED_BACK, STILLBORN)["models"]) == 3
+    assert len(repaired.stack.remaining(ROLLED_BACK, STILLBORN)["models"]) == 3

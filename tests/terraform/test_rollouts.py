@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.support.cloud import LLAMA_IMAGE, Engine
-from tests.support.endpoints import Stack, only, what
+from tests.support.endpoints import Stack, only, planned_actions
 from tests.support.terraform import Planned, Rig
 from toolkit.report import drift
 
@@ -75,7 +75,7 @@ class Updated:
 
     def __getitem__(self, name: str) -> dict[str, str]:
         """Actions on an endpoint's resources."""
-        return what(self.plans[name])
+        return planned_actions(self.plans[name])
 
 
 @pytest.fixture(scope="module")

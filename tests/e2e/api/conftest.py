@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.support.checkout import copy_checkout
-from tests.support.cloud import Engine, answer, stream
+from tests.support.cloud import Engine, respond, stream
 from tests.support.patience import HANG_SECONDS
 from tests.support.toolkit import Toolkit, local_client
 
@@ -115,14 +115,14 @@ def _deploy(toolkit: Toolkit, engine: Engine) -> Api:
 def _respond(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
     body = request["body"]
     if body["model"] == "broken":
-        answer(handler, 500, b'{"error": {"message": "CUDA error: out of memory at /opt/engine.cc:12"}}')
+        respond(handler, 500, b'{"error": {"message": "CUDA error: out of memory at /opt/engine.cc:12"}}')
     elif request["path"].endswith("/embeddings"):
         # A text, its tokens, or a list of either.
         value = body["input"]
         inputs = value if isinstance(value, list) and not isinstance(value[0], int) else [value]
         vector = {"object": "embedding", "embedding": [0.5, 0.25]}
         vectors = [{**vector, "index": index} for index in range(len(inputs))]
-        answer(handler, 200, json.dumps({"object": "list", "model": "served", "data": vectors}).encode())
+        respond(handler, 200, json.dumps({"object": "list", "model": "served", "data": vectors}).encode())
     elif "prompt" in body:
         stream(handler, events([{"text": word} for word in _words(body["prompt"])], {"text": ""}, "stop"))
     elif body.get("tools"):

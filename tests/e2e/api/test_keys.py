@@ -25,7 +25,7 @@ def guest_key(api: Api) -> str:
 
 
 @pytest.fixture
-def guest(api: Api, guest_key: str) -> openai.OpenAI:
+def guest_client(api: Api, guest_key: str) -> openai.OpenAI:
     return openai.OpenAI(base_url=api.base_url, api_key=guest_key, max_retries=0)
 
 
@@ -44,18 +44,18 @@ def test_keys_are_in_the_usage_plans_of_the_file(api: Api) -> None:
     }
 
 
-def test_a_key_allows_the_models_of_its_usage_plan(api: Api, guest: openai.OpenAI) -> None:
+def test_a_key_allows_the_models_of_its_usage_plan(api: Api, guest_client: openai.OpenAI) -> None:
     # One name of a model allows all of its names.
-    assert {model.id for model in guest.models.list()} == {"echo", "embedder", "vectors"}
-    assert ask(guest, "echo") == "hello "
-    assert guest.embeddings.create(model="embedder", input="hello").data[0].embedding
+    assert {model.id for model in guest_client.models.list()} == {"echo", "embedder", "vectors"}
+    assert ask(guest_client, "echo") == "hello "
+    assert guest_client.embeddings.create(model="embedder", input="hello").data[0].embedding
     unrestricted = openai.OpenAI(base_url=api.base_url, api_key=api.key)
     assert {"smollm2", "echo", "embedder", "broken"} < {model.id for model in unrestricted.models.list()}
 
 
-def test_other_models_are_refused_with_openai_errors(guest: openai.OpenAI) -> None:
+def test_other_models_are_refused_with_openai_errors(guest_client: openai.OpenAI) -> None:
     with pytest.raises(openai.PermissionDeniedError) as refused:
-        ask(guest, "smollm2")
+        ask(guest_client, "smollm2")
     assert refused.value.body == {
         "message": "This API key may not use the model 'smollm2'.",
         "type": "invalid_request_error",
@@ -63,13 +63,13 @@ def test_other_models_are_refused_with_openai_errors(guest: openai.OpenAI) -> No
         "code": "model_not_allowed",
     }
     with pytest.raises(openai.PermissionDeniedError):
-        guest.chat.completions.create(
+        guest_client.chat.completions.create(
             model="smollm2", messages=[{"role": "user", "content": "hello"}], stream=True
         )
     with pytest.raises(openai.PermissionDeniedError):
-        guest.models.retrieve("smollm2")
+        guest_client.models.retrieve("smollm2")
     with pytest.raises(openai.NotFoundError) as missing:
-        ask(guest, "no-such-model")
+        ask(guest_client, "no-such-model")
     assert missing.value.code == "model_not_found"
 
 

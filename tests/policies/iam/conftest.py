@@ -10,7 +10,7 @@ from tests.support.deployers import Deployers
 
 
 @pytest.fixture(scope="session")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployers]:
+def deployers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployers]:
     """A bootstrapped account and its users, without a working environment."""
     deployers = Deployers.bootstrap(tmp_path_factory.mktemp("proof") / "project")
     try:

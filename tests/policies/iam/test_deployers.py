@@ -15,10 +15,10 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def lifecycle(people: Deployers) -> Deployers:
+def lifecycle(deployers: Deployers) -> Deployers:
     """Users after a complete lifecycle of an environment, which is destroyed."""
-    people.live()
-    return people
+    deployers.live()
+    return deployers
 
 
 def test_the_lifecycle_needs_no_further_permissions(lifecycle: Deployers) -> None:
@@ -33,7 +33,7 @@ def test_the_lifecycle_needs_no_further_permissions(lifecycle: Deployers) -> Non
 def test_destroy_leaves_nothing_of_the_domain(lifecycle: Deployers) -> None:
     operations = {decision.operation for decision in lifecycle.decisions if decision.holder == "deployer"}
     assert operations >= {"apigateway:CreateBasePathMapping", "route53:GetChange"}
-    assert lifecycle.left == []
+    assert lifecycle.remaining == []
 
 
 @pytest.mark.parametrize("name", iam.NAMES)

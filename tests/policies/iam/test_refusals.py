@@ -32,15 +32,15 @@ ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action":
 
 
 @pytest.mark.parametrize("name", iam.NAMES)
-def test_printed_and_created_policies_are_equal(people: Deployers, name: str) -> None:
-    people.write()  # the environment file of the bootstrap
-    printed = people.succeed("administrator", "iam", "show", name)
-    assert json.loads(printed) == people.document(name)
+def test_printed_and_created_policies_are_equal(deployers: Deployers, name: str) -> None:
+    deployers.write()  # the environment file of the bootstrap
+    printed = deployers.succeed("administrator", "iam", "show", name)
+    assert json.loads(printed) == deployers.document(name)
 
 
-def test_actions_exist(people: Deployers) -> None:
+def test_actions_exist(deployers: Deployers) -> None:
     for name in (*iam.NAMES, iam.BOUNDARY):
-        for statement in people.document(name)["Statement"]:
+        for statement in deployers.document(name)["Statement"]:
             for action in proof.as_list(statement["Action"]):
                 assert find_action(*action.split(":")) is not None, action
 
@@ -56,10 +56,10 @@ NEAR_VARIANT = {
 
 
 @pytest.fixture(scope="module")
-def others(people: Deployers) -> dict[str, str]:
+def others(deployers: Deployers) -> dict[str, str]:
     """Resources of other environments, created by the administrator; ids by kind."""
     tags = {"deployment": NEAR}
-    sagemaker, gateway = people.client("sagemaker"), people.client("apigateway")
+    sagemaker, gateway = deployers.client("sagemaker"), deployers.client("apigateway")
     for name in (f"{OTHER}-m", f"{NEAR}-m"):
         tag_list = [{"Key": key, "Value": value} for key, value in tags.items()]
         sagemaker.create_model(
@@ -68,17 +68,17 @@ def others(people: Deployers) -> dict[str, str]:
             PrimaryContainer={"Image": f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/m:1"},
             Tags=tag_list,
         )
-    people.client("iam").create_role(
+    deployers.client("iam").create_role(
         RoleName=f"{OTHER}-gateway", AssumeRolePolicyDocument=json.dumps(TRUST), Tags=[]
     )
-    people.client("s3").create_bucket(Bucket="llm-other-bucket")
-    people.client("application-autoscaling").register_scalable_target(
+    deployers.client("s3").create_bucket(Bucket="llm-other-bucket")
+    deployers.client("application-autoscaling").register_scalable_target(
         **NEAR_VARIANT, MinCapacity=1, MaxCapacity=2, Tags=tags
     )
     key = gateway.create_api_key(name=f"{NEAR}/default", enabled=True, tags=tags)["id"]
     api = gateway.create_rest_api(name=NEAR, tags=tags)["id"]
     own = gateway.create_rest_api(name="own", tags={"deployment": PREFIX})["id"]
-    return {"key": key, "api": api, "own": own, "zone": people.zone}
+    return {"key": key, "api": api, "own": own, "zone": deployers.zone}
 
 
 Call = Callable[[Callable[[str], Any], dict[str, str]], object]
@@ -216,11 +216,11 @@ DENIED: dict[str, tuple[Call, str]] = {
 
 @pytest.mark.parametrize("what", DENIED)
 def test_foreign_resources_are_denied_with_awss_message(
-    people: Deployers, others: dict[str, str], what: str
+    deployers: Deployers, others: dict[str, str], what: str
 ) -> None:
     call, action = DENIED[what]
     with pytest.raises(ClientError) as caught:
-        call(lambda service: people.client(service, "deployer"), others)
+        call(lambda service: deployers.client(service, "deployer"), others)
     error = caught.value.response["Error"]
     assert error["Code"] in ("AccessDenied", "AccessDeniedException")
     assert re.fullmatch(
@@ -233,12 +233,12 @@ def test_foreign_resources_are_denied_with_awss_message(
 GITHUB = "token.actions.githubusercontent.com"
 
 
-def _session(people: Deployers, subject: str, audience: str = "sts.amazonaws.com") -> boto3.Session:
+def _session(deployers: Deployers, subject: str, audience: str = "sts.amazonaws.com") -> boto3.Session:
     """A session for a GitHub token."""
     claims = {"iss": f"https://{GITHUB}", "sub": subject, "aud": audience, "exp": time.time() + 600}
     parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode() for part in ({}, claims)]
     sts = boto3.client(
-        "sts", endpoint_url=people.url, region_name=REGION, config=Config(signature_version=UNSIGNED)
+        "sts", endpoint_url=deployers.url, region_name=REGION, config=Config(signature_version=UNSIGNED)
     )
     credentials = sts.assume_role_with_web_identity(
         RoleArn=f"{ROLE}/{PREFIX}-ci-look", RoleSessionName="job", WebIdentityToken=".".join([*parts, "s"])
@@ -250,8 +250,8 @@ def _session(people: Deployers, subject: str, audience: str = "sts.amazonaws.com
 @pytest.mark.parametrize(
     "of", ["ref:refs/heads/main", "ref:refs/heads/release/1.2", "environment:production"]
 )
-def test_ci_jobs_have_only_their_roles_policies(people: Deployers, of: str) -> None:
-    lambda_ = _session(people, f"repo:example/llm:{of}").client("lambda", endpoint_url=people.url)
+def test_ci_jobs_have_only_their_roles_policies(deployers: Deployers, of: str) -> None:
+    lambda_ = _session(deployers, f"repo:example/llm:{of}").client("lambda", endpoint_url=deployers.url)
     with pytest.raises(lambda_.exceptions.ResourceNotFoundException):
         lambda_.get_function(FunctionName=f"{PREFIX}-gateway")
     with pytest.raises(ClientError, match="is not authorized to perform: lambda:DeleteFunction"):
@@ -268,6 +268,6 @@ def test_ci_jobs_have_only_their_roles_policies(people: Deployers, of: str) -> N
         ("repo:example/llm:ref:refs/heads/main", "https://github.com/example"),
     ],
 )
-def test_other_ci_jobs_cannot_assume_the_role(people: Deployers, subject: str, audience: str) -> None:
+def test_other_ci_jobs_cannot_assume_the_role(deployers: Deployers, subject: str, audience: str) -> None:
     with pytest.raises(ClientError, match=r"AccessDenied|Incorrect token audience"):
-        _session(people, subject, audience)
+        _session(deployers, subject, audience)

@@ -55,7 +55,7 @@ def test_no_credentials_and_no_connection_are_not_defects() -> None:
         assert isinstance(explain(error), ToolkitError)
 
 
-def hang_up(server: socket.socket) -> None:
+def reset_connection(server: socket.socket) -> None:
     """Take a request, and close."""
     caller, _ = server.accept()
     with caller:
@@ -64,7 +64,7 @@ def hang_up(server: socket.socket) -> None:
 
 def test_a_connection_lost_midway_is_reported_as_unreachable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=hang_up, args=[server], daemon=True).start()
+        threading.Thread(target=reset_connection, args=[server], daemon=True).start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         no_retries = Config(retries={"total_max_attempts": 1})
         sts = boto3.client(

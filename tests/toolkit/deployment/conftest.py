@@ -56,7 +56,9 @@ def environment(account: AwsAccess, tmp_path: Path) -> Opened:
 
 
 @pytest.fixture
-def nobody(account: AwsAccess, hosting: Hosting, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsAccess]:
+def unprivileged(
+    account: AwsAccess, hosting: Hosting, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[AwsAccess]:
     """Access of a user without permissions; the cloud enforces IAM until the test ends."""
     iam, name = hosting.aws("iam"), f"nobody-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=name)

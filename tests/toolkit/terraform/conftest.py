@@ -25,7 +25,7 @@ USERS_HOME = str(Path.home())
 
 
 @pytest.fixture(autouse=True)
-def nobodys_settings(
+def clean_settings(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """A home without Terraform's settings, and a cache that the tests of one run share."""
@@ -36,15 +36,15 @@ def nobodys_settings(
 
 
 @pytest.fixture
-def said() -> io.StringIO:
+def console_output() -> io.StringIO:
     """The output for the user."""
     return io.StringIO()
 
 
 @pytest.fixture
-def console(said: io.StringIO) -> Console:
+def console(console_output: io.StringIO) -> Console:
     """A console in a pipe."""
-    return Console(out=said, err=said, interactive=False)
+    return Console(out=console_output, err=console_output, interactive=False)
 
 
 @pytest.fixture

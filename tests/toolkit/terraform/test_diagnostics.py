@@ -22,7 +22,7 @@ Terraform acquires a state lock to protect the state from being written
 by multiple users at the same time."""
 
 
-class Here:
+class FakeContext:
     """Where the commands of these tests ran."""
 
     unlock: str | None = None
@@ -39,7 +39,7 @@ def error(summary: str, detail: str = "", **more: object) -> Diagnostic:
 
 
 def apply_error(*diagnostics: Diagnostic, plain: tuple[str, ...] = ()) -> Exception:
-    return error_for("apply", diagnostics, plain, Here(), "build/apply.log")
+    return error_for("apply", diagnostics, plain, FakeContext(), "build/apply.log")
 
 
 @pytest.mark.parametrize(

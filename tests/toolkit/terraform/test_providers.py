@@ -229,7 +229,9 @@ class TestProbe:
             answer.set()
 
 
-def test_concurrent_runs_install_into_the_cache_in_turn(said: io.StringIO, console: Console) -> None:
+def test_concurrent_runs_install_into_the_cache_in_turn(
+    console_output: io.StringIO, console: Console
+) -> None:
     entered, leave, order = threading.Event(), threading.Event(), []
 
     def first() -> None:
@@ -246,7 +248,7 @@ def test_concurrent_runs_install_into_the_cache_in_turn(said: io.StringIO, conso
     threads[0].start()
     entered.wait()
     threads[1].start()
-    while "waiting for another run" not in said.getvalue():
+    while "waiting for another run" not in console_output.getvalue():
         time.sleep(0.01)
     leave.set()
     for thread in threads:

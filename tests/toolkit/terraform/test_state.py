@@ -273,7 +273,7 @@ class TestStateThatCannotBeStored:
 
 
 def test_new_backend_settings_are_used_and_reported(
-    remote: Callable[[str], Workspace], backend: Path, said: io.StringIO
+    remote: Callable[[str], Workspace], backend: Path, console_output: io.StringIO
 ) -> None:
     workspace = remote(ONE)
     workspace.apply(workspace.plan())
@@ -282,6 +282,6 @@ def test_new_backend_settings_are_used_and_reported(
     assert workspace.init() is True
     assert (
         f"the state is now in {bucket}/{key}.other; the state in {bucket}/{key} is unchanged"
-        in said.getvalue()
+        in console_output.getvalue()
     )
     assert workspace.plan().has_changes

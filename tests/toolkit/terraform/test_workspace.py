@@ -49,7 +49,7 @@ def test_a_tainted_resource_can_be_untainted(stack: Stack) -> None:
         workspace.untaint(change.address)
 
 
-def test_plan_apply_outputs_destroy(stack: Stack, said: io.StringIO) -> None:
+def test_plan_apply_outputs_destroy(stack: Stack, console_output: io.StringIO) -> None:
     workspace = stack(TWO)
     workspace.init()
 
@@ -64,7 +64,9 @@ def test_plan_apply_outputs_destroy(stack: Stack, said: io.StringIO) -> None:
 
     assert workspace.apply(plan) == Counts(add=2)
     assert workspace.outputs() == {"words": ["one", "one"]}
-    assert re.search(r"^terraform_data\.b: created \(\d+ s\) \[2/2\]$", said.getvalue(), re.MULTILINE)
+    assert re.search(
+        r"^terraform_data\.b: created \(\d+ s\) \[2/2\]$", console_output.getvalue(), re.MULTILINE
+    )
 
     second = workspace.plan()
     assert not second.has_changes and second.summary() == "no changes"
@@ -76,14 +78,16 @@ def test_plan_apply_outputs_destroy(stack: Stack, said: io.StringIO) -> None:
     assert "values" not in workspace.show()
 
 
-def test_apply_unseen_plans_and_applies_in_one_run(stack: Stack, said: io.StringIO, tmp_path: Path) -> None:
+def test_apply_unseen_plans_and_applies_in_one_run(
+    stack: Stack, console_output: io.StringIO, tmp_path: Path
+) -> None:
     words = tmp_path / "words.tfvars"
     words.write_text('word = "two"')
     workspace = stack(TWO, var_file=words)
     workspace.init()
     assert workspace.apply_unseen() == Counts(add=2)
     assert workspace.outputs() == {"words": ["two", "two"]}
-    assert "terraform_data.b: created (0 s) [2/2]\n" in said.getvalue()
+    assert "terraform_data.b: created (0 s) [2/2]\n" in console_output.getvalue()
     assert workspace.apply_unseen() == Counts()
     words.write_text("word = [")
     with pytest.raises(TerraformError, match="Missing expression"):
@@ -133,7 +137,7 @@ def test_sensitive_outputs_are_returned_but_not_logged(stack: Stack) -> None:
     assert not any("hush-hush" in file.read_text() for file in logs)
 
 
-def test_a_replaced_resource_counts_once(stack: Stack, said: io.StringIO, tmp_path: Path) -> None:
+def test_a_replaced_resource_counts_once(stack: Stack, console_output: io.StringIO, tmp_path: Path) -> None:
     variables = tmp_path / "demo.tfvars"
     variables.write_text('word = "one"\n')
     workspace = stack(TWO, var_file=variables)
@@ -149,7 +153,9 @@ def test_a_replaced_resource_counts_once(stack: Stack, said: io.StringIO, tmp_pa
     }
     workspace.apply(plan)
     assert workspace.outputs() == {"words": ["two", "two"]}
-    finished = [line for line in said.getvalue().splitlines() if line.startswith("terraform_data.")][2:]
+    finished = [
+        line for line in console_output.getvalue().splitlines() if line.startswith("terraform_data.")
+    ][2:]
     assert [re.sub(r" \(.*?\)", "", line) for line in finished] == [
         "terraform_data.b: destroyed [0/2]",
         "terraform_data.a: updated [1/2]",
@@ -221,7 +227,7 @@ class TestErrors:
         ]
         assert len(locations) == 2
 
-    def test_an_error_of_an_apply_is_reported(self, stack: Stack, said: io.StringIO) -> None:
+    def test_an_error_of_an_apply_is_reported(self, stack: Stack, console_output: io.StringIO) -> None:
         workspace = stack(
             'resource "terraform_data" "a" {\n'
             '  provisioner "local-exec" {\n    command = "echo so it goes; exit 3"\n  }\n}'
@@ -229,7 +235,7 @@ class TestErrors:
         workspace.init()
         with pytest.raises(TerraformError) as caught:
             workspace.apply(workspace.plan())
-        assert "terraform_data.a: failed" in said.getvalue()
+        assert "terraform_data.a: failed" in console_output.getvalue()
         assert "so it goes" in str(caught.value)
         assert "exit status 3" in str(caught.value)
 
@@ -285,7 +291,7 @@ def test_a_terminal_shows_seconds_while_terraform_is_silent(stack: Stack, projec
     assert seconds
 
 
-def test_a_warning_is_shown_once(stack: Stack, said: io.StringIO) -> None:
+def test_a_warning_is_shown_once(stack: Stack, console_output: io.StringIO) -> None:
     workspace = stack(
         'resource "terraform_data" "a" { input = 1 }\ncheck "a" {\n  assert {\n'
         '    condition     = terraform_data.a.input == 2\n    error_message = "odd"\n  }\n}'
@@ -293,10 +299,10 @@ def test_a_warning_is_shown_once(stack: Stack, said: io.StringIO) -> None:
     workspace.init()
     plan = workspace.plan()
     workspace.apply(plan)
-    assert said.getvalue().count("Check block assertion failed") == 1
+    assert console_output.getvalue().count("Check block assertion failed") == 1
     assert (
         "warning: terraform/stacks/demo/main.tf:4 (check.a): Check block assertion failed: odd\n"
-        in said.getvalue()
+        in console_output.getvalue()
     )
 
 

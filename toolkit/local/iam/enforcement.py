@@ -17,7 +17,7 @@ from toolkit.local.iam.callers import Caller
 from toolkit.local.iam.evaluate import PolicyKind, Request, Used, Verdict, evaluate
 from toolkit.local.iam.exceptions import PolicyError, UnmappedRequestError
 from toolkit.local.iam.mapping import checks as mapping
-from toolkit.local.iam.mapping.condition_keys import RequestContext, Situation, always_there
+from toolkit.local.iam.mapping.condition_keys import RequestContext, Situation, global_keys
 from toolkit.local.iam.mapping.operations import ApiCall
 from toolkit.local.iam.mapping.reference import Check
 from toolkit.local.iam.mapping.reference import action as find_action
@@ -211,7 +211,7 @@ class Enforcement:
         self, situation: Situation, region: str, known_keys: Mapping[str, tuple[str, ...]]
     ) -> Decision:
         check, caller = situation.check, situation.caller
-        always = always_there(caller, region, check.resource, self.account)
+        always = global_keys(caller, region, check.resource, self.account)
         context = RequestContext(situation, {**always, **known_keys})
         request = Request(caller.principal, check.action.name, check.resource, context)
         try:

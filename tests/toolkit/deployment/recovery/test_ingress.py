@@ -35,11 +35,11 @@ PLAN = Plan(
 )
 
 
-Make = Callable[..., "Facing"]
+MakeIngress = Callable[..., "Ingress"]
 
 
 @dataclass
-class Facing:
+class Ingress:
     """An environment with a domain, a record and a firewall, and a factory for them."""
 
     opened: Opened
@@ -52,10 +52,10 @@ class Facing:
 
 
 @pytest.fixture
-def facing(account: AwsAccess, tmp_path: Path) -> Make:
+def make_ingress(account: AwsAccess, tmp_path: Path) -> MakeIngress:
     """Opens such environments."""
 
-    def make(env: str, base_path: str = "", access: AwsAccess = account) -> Facing:
+    def make(env: str, base_path: str = "", access: AwsAccess = account) -> Ingress:
         front = Front(account, f"llm-{env}", f"{env}.example.com", base_path)
         domain = {
             "name": front.name,
@@ -64,75 +64,77 @@ def facing(account: AwsAccess, tmp_path: Path) -> Make:
             "base_path": base_path,
         }
         further = f"api: {json.dumps({'domain': domain, 'waf': {}})}\n"
-        return Facing(opened(tmp_path / env, access, env=env, further=further), front)
+        return Ingress(opened(tmp_path / env, access, env=env, further=further), front)
 
     return make
 
 
-def adopted(facing: Facing, directory: Path) -> dict[str, list[str]]:
+def adopted(ingress: Ingress, directory: Path) -> dict[str, list[str]]:
     """Return IDs of planned imports, by `import` block."""
-    text = imports.write(imports.find(facing.context, PLAN), directory).read_text()
+    text = imports.write(imports.find(ingress.context, PLAN), directory).read_text()
     return {kind: [entry["id"] for entry in entries] for kind, entries in json.loads(text)["imports"].items()}
 
 
 @pytest.mark.parametrize("base_path", ["", "models"])
-def test_ingress_is_imported_under_terraforms_ids(facing: Make, tmp_path: Path, base_path: str) -> None:
+def test_ingress_is_imported_under_terraforms_ids(
+    make_ingress: MakeIngress, tmp_path: Path, base_path: str
+) -> None:
     env = f"fa{base_path}"
-    of = facing(env, base_path)
-    front = of.front
-    assert adopted(of, tmp_path) == {}
+    ingress = make_ingress(env, base_path)
+    front = ingress.front
+    assert adopted(ingress, tmp_path) == {}
     front.record(front.domain(tags(env)))
     front.mapping(tags(env))
-    assert adopted(of, tmp_path) == {
+    assert adopted(ingress, tmp_path) == {
         "aws_api_gateway_domain_name": [front.name],
         "aws_api_gateway_base_path_mapping": [f"{front.name}/{base_path}"],
         "aws_route53_record": [f"{front.zone}_{front.name}_A"],
     }
     web_acl = front.firewall(tags(env))["Id"]
-    assert adopted(of, tmp_path)["aws_wafv2_web_acl"] == [f"{web_acl}/{front.prefix}/REGIONAL"]
+    assert adopted(ingress, tmp_path)["aws_wafv2_web_acl"] == [f"{web_acl}/{front.prefix}/REGIONAL"]
 
 
-def test_ingress_of_other_owners_is_ignored(facing: Make, tmp_path: Path) -> None:
-    of = facing("fb")
-    of.front.record(of.front.domain(tags("other")))
-    of.front.mapping(tags("other"))
-    of.front.firewall(tags("other"))
-    assert adopted(of, tmp_path) == {}
-    assert cleanup.find(of.context, {}) == []
+def test_ingress_of_other_owners_is_ignored(make_ingress: MakeIngress, tmp_path: Path) -> None:
+    ingress = make_ingress("fb")
+    ingress.front.record(ingress.front.domain(tags("other")))
+    ingress.front.mapping(tags("other"))
+    ingress.front.firewall(tags("other"))
+    assert adopted(ingress, tmp_path) == {}
+    assert cleanup.find(ingress.context, {}) == []
 
 
-def test_a_record_with_another_target_is_ignored(facing: Make, tmp_path: Path) -> None:
-    of = facing("fc")
-    of.front.domain(tags("fc"))
-    of.front.record("d-0a1b2c3d.execute-api.us-east-1.amazonaws.com")
-    assert adopted(of, tmp_path) == {"aws_api_gateway_domain_name": [of.front.name]}
-    assert [orphan.kind for orphan in cleanup.find(of.context, {})] == ["domain name"]
+def test_a_record_with_another_target_is_ignored(make_ingress: MakeIngress, tmp_path: Path) -> None:
+    ingress = make_ingress("fc")
+    ingress.front.domain(tags("fc"))
+    ingress.front.record("d-0a1b2c3d.execute-api.us-east-1.amazonaws.com")
+    assert adopted(ingress, tmp_path) == {"aws_api_gateway_domain_name": [ingress.front.name]}
+    assert [orphan.kind for orphan in cleanup.find(ingress.context, {})] == ["domain name"]
 
 
-def test_orphaned_ingress_is_removed(facing: Make, account: AwsAccess) -> None:
-    of = facing("fd", "models")
-    front = of.front
+def test_orphaned_ingress_is_removed(make_ingress: MakeIngress, account: AwsAccess) -> None:
+    ingress = make_ingress("fd", "models")
+    front = ingress.front
     front.record(front.domain(tags("fd")))
     stage, web_acl = front.mapping(tags("fd")), front.firewall(tags("fd"))
     account.wafv2.associate_web_acl(WebACLArn=web_acl["ARN"], ResourceArn=stage)
     state = {"aws_api_gateway_domain_name": frozenset({front.name})}
-    assert [str(orphan) for orphan in cleanup.find(of.context, state)] == [
+    assert [str(orphan) for orphan in cleanup.find(ingress.context, state)] == [
         f"DNS record {front.zone}_{front.name}_A",
         f"base path mapping {front.name}/models",
         f"web ACL {web_acl['Id']}",
         f"API {stage.split('/')[2]}",
     ]
-    for orphan in cleanup.find(of.context, {}):
+    for orphan in cleanup.find(ingress.context, {}):
         orphan.remove()
-    assert cleanup.find(of.context, {}) == []
-    assert front.left() == []
+    assert cleanup.find(ingress.context, {}) == []
+    assert front.remaining() == []
 
 
-def test_a_web_acl_is_removed_once_it_is_unused(facing: Make, account: AwsAccess) -> None:
+def test_a_web_acl_is_removed_once_it_is_unused(make_ingress: MakeIngress, account: AwsAccess) -> None:
     """Like AWS WAF, which refers to a stage for some time after its deletion."""
-    of, other = facing("fe"), facing("ff")
+    ingress, other = make_ingress("fe"), make_ingress("ff")
     other.front.domain(tags("ff"))
-    stage, web_acl = other.front.mapping(tags("ff")), of.front.firewall(tags("fe"))
+    stage, web_acl = other.front.mapping(tags("ff")), ingress.front.firewall(tags("fe"))
     account.wafv2.associate_web_acl(WebACLArn=web_acl["ARN"], ResourceArn=stage)
     requested = []
 
@@ -144,17 +146,17 @@ def test_a_web_acl_is_removed_once_it_is_unused(facing: Make, account: AwsAccess
     event, events = "before-parameter-build.wafv2.DeleteWebACL", account.wafv2.meta.events
     events.register(event, end_at_the_second)
     try:
-        (orphan,) = cleanup.find(of.context, {})
+        (orphan,) = cleanup.find(ingress.context, {})
         orphan.remove()
     finally:
         events.unregister(event, end_at_the_second)
     assert requested == [web_acl["Id"]] * 2
-    assert of.front.left() == []
+    assert ingress.front.remaining() == []
 
 
-def test_denied_look_ups_do_not_prevent_a_plan(facing: Make, nobody: AwsAccess) -> None:
-    of = facing("fg", access=nobody)
-    assert imports.find(of.context, PLAN) == []
-    assert any("not allowed to call wafv2:ListWebACLs" in line for line in of.opened.said)
+def test_denied_look_ups_do_not_prevent_a_plan(make_ingress: MakeIngress, unprivileged: AwsAccess) -> None:
+    ingress = make_ingress("fg", access=unprivileged)
+    assert imports.find(ingress.context, PLAN) == []
+    assert any("not allowed to call wafv2:ListWebACLs" in line for line in ingress.opened.stderr_lines)
     for address in ADDRESSES[:4]:
-        assert any(f"cannot check whether {address} exists" in line for line in of.opened.said)
+        assert any(f"cannot check whether {address} exists" in line for line in ingress.opened.stderr_lines)

@@ -57,12 +57,12 @@ def test_an_apply_of_the_old_configuration_repairs_the_endpoint(environment: Ope
     assert (model.instances, model.desired_instances) == (1, 2)
     descriptions = waiters.wait_until_stable(context, [NAME])
     repair.warn_failed_rollbacks(context, descriptions)
-    assert f"warning: endpoint {NAME} is UpdateRollbackFailed" in environment.said[-1]
+    assert f"warning: endpoint {NAME} is UpdateRollbackFailed" in environment.stderr_lines[-1]
     assert waiters.instance_counts(context, descriptions) == {"m": {"AllTraffic": 2}}
 
     # An apply does not repeat its own failed update.
     assert repair.reconcile_failed_rollbacks(context, {"m": before}, updated) == updated
-    assert "updating all" not in "".join(environment.said)
+    assert "updating all" not in "".join(environment.stderr_lines)
 
     # In the next apply, Terraform has nothing to do. Without the weights it fails like the update.
     nothing = unchanged(environment, {"m": before})
@@ -70,8 +70,11 @@ def test_an_apply_of_the_old_configuration_repairs_the_endpoint(environment: Ope
         lifecycle.deploy(context, nothing)
     stuck.restore()
     lifecycle.deploy(context, nothing)
-    assert f"{NAME} is UpdateRollbackFailed: updating all its instances to {stuck.old}" in environment.said
-    assert environment.said[-1] == "recorded as release 1"
+    assert (
+        f"{NAME} is UpdateRollbackFailed: updating all its instances to {stuck.old}"
+        in environment.stderr_lines
+    )
+    assert environment.stderr_lines[-1] == "recorded as release 1"
     endpoint = endpoints.describe(context.access, NAME)
     assert endpoint is not None
     assert (endpoint["EndpointStatus"], endpoint["EndpointConfigName"]) == ("InService", stuck.old)
@@ -91,4 +94,4 @@ def test_healthy_and_missing_endpoints_are_not_repaired(
     repair.warn_failed_rollbacks(
         environment.context, waiters.wait_until_stable(environment.context, [endpoint, "gone"])
     )
-    assert environment.said == []
+    assert environment.stderr_lines == []

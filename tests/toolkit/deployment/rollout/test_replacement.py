@@ -43,7 +43,9 @@ def test_a_plan_that_goes_stale_during_the_lock_changes_nothing(
         with state_lock.held(*lock):
             waiting = pool.submit(delete_before_create, waiting_context, plan, [name])
             wait_for(
-                lambda: waiting.done() or any("waiting for the lock" in line for line in environment.said)
+                lambda: (
+                    waiting.done() or any("waiting for the lock" in line for line in environment.stderr_lines)
+                )
             )
             _count_up(environment)
         with pytest.raises(StateError, match="stale"):

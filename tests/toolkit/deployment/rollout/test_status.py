@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.cloud import PATIENT, Engine, Hosting, eventually
-from tests.support.contexts import Opened, deployed, heard, outputs
+from tests.support.contexts import Opened, deployed, outputs, recorded_requests
 from toolkit.deployment.rollout import status
 
 
@@ -61,11 +61,11 @@ def test_status_shows_the_current_state_of_each_endpoint(
     assert "unknown" in (statuses["failed"].failure_reason or "")
     assert (statuses["gone"].status, statuses["gone"].as_planned) == ("Missing", False)
     # Avoids waiting for the end of an hour.
-    alarm.set_off("over")
+    alarm.trigger("over")
 
 
 def test_paused_endpoints_need_no_request(environment: Opened) -> None:
-    with heard(environment.context.access) as requests:
+    with recorded_requests(environment.context.access) as requests:
         (model,) = status.read(environment.context, outputs({"m": deployed("e", "c")}, paused=True)).models
     assert (model.status, model.as_planned) == ("Paused", True)
     assert requests.names == []

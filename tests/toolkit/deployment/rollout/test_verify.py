@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.support.cloud import PATIENT, Engine, Hosting, answer, eventually
-from tests.support.contexts import Opened, deployed, heard, outputs
+from tests.support.cloud import PATIENT, Engine, Hosting, eventually, respond
+from tests.support.contexts import Opened, deployed, outputs, recorded_requests
 from tests.support.load import load
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.outputs import DeployedModel
@@ -25,7 +25,7 @@ CANARY = {
 
 
 @pytest.fixture(scope="module")
-def well(hosting: Hosting, engine: Engine) -> DeployedModel:
+def healthy_model(hosting: Hosting, engine: Engine) -> DeployedModel:
     """A model that serves as planned."""
     configuration = hosting.configuration(container=engine.container, **PATIENT)
     endpoint = hosting.endpoint(configuration)
@@ -65,7 +65,7 @@ def refused(environment: Opened, rollout: Rollout, **models: DeployedModel) -> R
     return caught.value
 
 
-def later(account: AwsAccess) -> datetime:
+def clock_after(account: AwsAccess) -> datetime:
     """Return a time after all earlier events by AWS's clock, which counts whole seconds, sometimes late."""
     now = datetime.now(UTC)
     eventually(lambda: account.now() > now)
@@ -73,25 +73,27 @@ def later(account: AwsAccess) -> datetime:
 
 
 def test_verification_passes_once_the_planned_update_has_ended(
-    environment: Opened, hosting: Hosting, well: DeployedModel, other: Engine
+    environment: Opened, hosting: Hosting, healthy_model: DeployedModel, other: Engine
 ) -> None:
     other.healthy = False
     new = hosting.configuration(container=other.container, **PATIENT)
-    hosting.sagemaker.update_endpoint(EndpointName=well.endpoint_name, EndpointConfigName=new)
-    planned = deployed(well.endpoint_name, new)
-    with heard(environment.context.access) as requests:
-        requests.then = lambda _: setattr(other, "healthy", True)
+    hosting.sagemaker.update_endpoint(EndpointName=healthy_model.endpoint_name, EndpointConfigName=new)
+    planned = deployed(healthy_model.endpoint_name, new)
+    with recorded_requests(environment.context.access) as requests:
+        requests.on_response = lambda _: setattr(other, "healthy", True)
         verify.endpoints(environment.context, outputs({"m": planned}), touching(planned))
     assert len(requests.names) > 1
-    assert f"{well.endpoint_name}: Updating, starting instances" in "\n".join(environment.said)
-    hosting.sagemaker.update_endpoint(
-        EndpointName=well.endpoint_name, EndpointConfigName=well.endpoint_config_name
+    assert f"{healthy_model.endpoint_name}: Updating, starting instances" in "\n".join(
+        environment.stderr_lines
     )
-    hosting.settled(well.endpoint_name)
+    hosting.sagemaker.update_endpoint(
+        EndpointName=healthy_model.endpoint_name, EndpointConfigName=healthy_model.endpoint_config_name
+    )
+    hosting.settled(healthy_model.endpoint_name)
 
 
 def test_a_paused_environment_needs_no_request(environment: Opened) -> None:
-    with heard(environment.context.access) as requests:
+    with recorded_requests(environment.context.access) as requests:
         paused = outputs({"m": deployed("no-such", "new")}, paused=True)
         verify.endpoints(environment.context, paused, Rollout())
     assert requests.names == []
@@ -108,8 +110,8 @@ def test_a_rollback_is_reported_with_reason_alarm_and_log(
     old, new = (hosting.configuration(container=server.container, **PATIENT) for server in (engine, other))
     endpoint = hosting.endpoint(old)
     hosting.settled(endpoint)
-    since = later(account)
-    other.behaviour = lambda handler, _: answer(handler, 500, b"{}")
+    since = clock_after(account)
+    other.behaviour = lambda handler, _: respond(handler, 500, b"{}")
     alarm = hosting.error_alarm(f"{endpoint}-server-errors", endpoint, new)
     with load(hosting.aws, endpoint):
         hosting.sagemaker.update_endpoint(
@@ -143,7 +145,7 @@ def test_a_rollback_is_reported_with_reason_alarm_and_log(
     assert f"relaying to {engine.url}" not in message
 
     # An alarm that fired before the apply does not count.
-    message = str(refused(environment, touching(planned, since=later(account)), m=planned))
+    message = str(refused(environment, touching(planned, since=clock_after(account)), m=planned))
     assert f"alarm {alarm} (" not in message
 
 
@@ -196,18 +198,21 @@ def test_a_reason_counts_if_this_apply_changed_the_endpoint(
     assert "reports a failed update" in refused(environment, touching(reverted), m=reverted).message
 
 
-def test_other_variants_and_a_missing_endpoint(environment: Opened, well: DeployedModel) -> None:
-    other = replace(well, variant_names=["w"])
+def test_other_variants_and_a_missing_endpoint(environment: Opened, healthy_model: DeployedModel) -> None:
+    other = replace(healthy_model, variant_names=["w"])
     assert "has the variants ['AllTraffic'], not ['w']" in refused(environment, touching(), m=other).message
     missing = deployed("gone", "new")
     assert "endpoint gone does not exist" in refused(environment, touching(), m=missing).message
 
 
 def test_all_differing_endpoints_are_reported(
-    environment: Opened, well: DeployedModel, rolled_back: tuple[DeployedModel, str], failed: DeployedModel
+    environment: Opened,
+    healthy_model: DeployedModel,
+    rolled_back: tuple[DeployedModel, str],
+    failed: DeployedModel,
 ) -> None:
     back, old = rolled_back
-    message = str(refused(environment, touching(back, failed), a=back, b=well, c=failed))
+    message = str(refused(environment, touching(back, failed), a=back, b=healthy_model, c=failed))
     assert "2 endpoints do not serve what was planned" in message
     assert f"models.a: endpoint {back.endpoint_name} was rolled back" in message
     assert f"  serves now: {old}" in message

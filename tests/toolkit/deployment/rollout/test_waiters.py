@@ -12,8 +12,8 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.cloud import PATIENT, Engine, Hosting, answer, eventually
-from tests.support.contexts import Opened, heard, opened
+from tests.support.cloud import PATIENT, Engine, Hosting, eventually, respond
+from tests.support.contexts import Opened, opened, recorded_requests
 from tests.support.load import load
 from tests.support.patience import HANG_SECONDS
 from toolkit.aws.access import AwsAccess
@@ -26,7 +26,7 @@ def configuration(hosting: Hosting, engine: Engine) -> str:
 
 
 @pytest.fixture(scope="module")
-def still(hosting: Hosting, configuration: str) -> str:
+def stable_endpoint(hosting: Hosting, configuration: str) -> str:
     """An endpoint in service."""
     name = hosting.endpoint(configuration)
     hosting.settled(name)
@@ -41,19 +41,19 @@ def broken(hosting: Hosting) -> str:
     return name
 
 
-def test_stable_endpoints_need_no_wait(environment: Opened, still: str, broken: str) -> None:
-    with heard(environment.context.access) as requests:
-        descriptions = wait_until_stable(environment.context, [still, broken, "gone"])
+def test_stable_endpoints_need_no_wait(environment: Opened, stable_endpoint: str, broken: str) -> None:
+    with recorded_requests(environment.context.access) as requests:
+        descriptions = wait_until_stable(environment.context, [stable_endpoint, broken, "gone"])
     assert {name: endpoint["EndpointStatus"] for name, endpoint in descriptions.items()} == {
-        still: "InService",
+        stable_endpoint: "InService",
         broken: "Failed",
     }
-    assert requests.names == [still, broken, "gone"]
-    assert environment.said == []
+    assert requests.names == [stable_endpoint, broken, "gone"]
+    assert environment.stderr_lines == []
 
 
 def test_waiting_shows_a_line_for_each_change(
-    environment: Opened, hosting: Hosting, configuration: str, still: str, other: Engine
+    environment: Opened, hosting: Hosting, configuration: str, stable_endpoint: str, other: Engine
 ) -> None:
     name = hosting.endpoint(configuration)
     hosting.settled(name)
@@ -62,15 +62,15 @@ def test_waiting_shows_a_line_for_each_change(
 
     def slow(handler: Any, _: Mapping[str, Any]) -> None:
         finish.wait(HANG_SECONDS)
-        answer(handler, 200, b"{}")
+        respond(handler, 200, b"{}")
 
-    def course(endpoint: Mapping[str, Any]) -> None:
+    def advance(endpoint: Mapping[str, Any]) -> None:
         """Run a step after each reported stage; the new fleet stops after its response."""
         if endpoint["EndpointStatus"] == "RollingBack":
             finish.set()
         elif "Baking" in json.dumps(endpoint.get("PendingDeploymentSummary"), default=str):
             eventually(lambda: bool(other.requests))
-            alarm.set_off()
+            alarm.trigger()
         elif endpoint["EndpointStatus"] == "Updating":
             other.healthy = True
 
@@ -88,18 +88,20 @@ def test_waiting_shows_a_line_for_each_change(
             "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "settle"}]},
         },
     )
-    with load(hosting.aws, name), heard(environment.context.access) as requests:
-        requests.then = lambda endpoint: course(endpoint) if endpoint["EndpointName"] == name else None
-        descriptions = wait_until_stable(environment.context, [still, name])
+    with load(hosting.aws, name), recorded_requests(environment.context.access) as requests:
+        requests.on_response = lambda endpoint: (
+            advance(endpoint) if endpoint["EndpointName"] == name else None
+        )
+        descriptions = wait_until_stable(environment.context, [stable_endpoint, name])
     assert descriptions[name]["EndpointStatus"] == "InService"
     assert descriptions[name]["EndpointConfigName"] == configuration
-    first, *lines = environment.said
+    first, *lines = environment.stderr_lines
     assert first == "waiting for SageMaker …"
     assert [line for line in lines if lines.count(line) > 1] == []
     assert lines[0] == (f"{name}: Updating, starting instances, 0 % of the traffic on the new fleet")
     assert f"{name}: Updating, baking, 50 % of the traffic on the new fleet" in lines
     assert lines[-1].startswith(f"{name}: RollingBack, ")
-    assert requests.names.count(still) == 1
+    assert requests.names.count(stable_endpoint) == 1
 
 
 def test_an_endpoint_deleted_meanwhile_is_omitted(
@@ -113,18 +115,18 @@ def test_an_endpoint_deleted_meanwhile_is_omitted(
     process = psutil.Process(pid)
     process.suspend()  # it stops when it continues
     hosting.sagemaker.delete_endpoint(EndpointName=name)
-    with heard(environment.context.access) as requests:
-        requests.then = lambda _: process.resume() if process.is_running() else None
+    with recorded_requests(environment.context.access) as requests:
+        requests.on_response = lambda _: process.resume() if process.is_running() else None
         assert wait_until_stable(environment.context, [name]) == {}
-    assert f"{name}: Deleting" in environment.said
+    assert f"{name}: Deleting" in environment.stderr_lines
 
 
 def test_denied_access_does_not_count_as_missing(
-    nobody: AwsAccess, tmp_path_factory: pytest.TempPathFactory, still: str
+    unprivileged: AwsAccess, tmp_path_factory: pytest.TempPathFactory, stable_endpoint: str
 ) -> None:
-    environment = opened(tmp_path_factory.mktemp("nobody"), nobody)
+    environment = opened(tmp_path_factory.mktemp("nobody"), unprivileged)
     with pytest.raises(ClientError, match="AccessDenied"):
-        wait_until_stable(environment.context, [still])
+        wait_until_stable(environment.context, [stable_endpoint])
 
 
 def test_an_invalid_name_does_not_count_as_missing(environment: Opened) -> None:
@@ -132,8 +134,13 @@ def test_an_invalid_name_does_not_count_as_missing(environment: Opened) -> None:
         wait_until_stable(environment.context, ["not_a_name"])
 
 
-def test_failed_endpoints_are_listed_by_model(environment: Opened, still: str, broken: str) -> None:
+def test_failed_endpoints_are_listed_by_model(environment: Opened, stable_endpoint: str, broken: str) -> None:
     context = environment.context
-    descriptions = wait_until_stable(context, [still, broken])
+    descriptions = wait_until_stable(context, [stable_endpoint, broken])
     assert failed_models(context, descriptions) == ["m"]
-    assert failed_models(context, {"llm-x-m": descriptions[still], "llm-x-n": descriptions[still]}) == []
+    assert (
+        failed_models(
+            context, {"llm-x-m": descriptions[stable_endpoint], "llm-x-n": descriptions[stable_endpoint]}
+        )
+        == []
+    )

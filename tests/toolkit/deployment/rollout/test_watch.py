@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from tests.support.cloud import PATIENT, Engine, Hosting, eventually
-from tests.support.contexts import heard
+from tests.support.contexts import recorded_requests
 from tests.support.patience import HANG_SECONDS
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.rollout.waiters import Pace
@@ -41,10 +41,12 @@ def test_states_follow_sagemaker_until_the_block_ends(
     assert "rollout watch" not in names()
 
 
-def test_denied_requests_are_shown_and_tolerated(hosting: Hosting, endpoint: str, nobody: AwsAccess) -> None:
-    with watching(nobody, {"m": endpoint}) as states:
+def test_denied_requests_are_shown_and_tolerated(
+    hosting: Hosting, endpoint: str, unprivileged: AwsAccess
+) -> None:
+    with watching(unprivileged, {"m": endpoint}) as states:
         eventually(lambda: states() == {"m": "cannot reach SageMaker (ClientError)"})
-        _allow(hosting, nobody)
+        _allow(hosting, unprivileged)
         eventually(lambda: states() == {"m": "InService"})
 
 
@@ -69,15 +71,15 @@ def test_missing_credentials_are_tolerated(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_missing_endpoint_has_no_state(account: AwsAccess) -> None:
     responses = threading.Semaphore(0)
-    with heard(account) as requests:
-        requests.then = lambda _: responses.release()
+    with recorded_requests(account) as requests:
+        requests.on_response = lambda _: responses.release()
         with watching(account, {"m": "no-such-endpoint"}) as states:
             assert all(responses.acquire(timeout=HANG_SECONDS) for _ in range(2))
             assert states() == {}
 
 
 def test_without_endpoints_nothing_is_polled(account: AwsAccess) -> None:
-    with heard(account) as requests, watching(account, {}) as states:
+    with recorded_requests(account) as requests, watching(account, {}) as states:
         assert states() == {}
         assert "rollout watch" not in names()
     assert requests.names == []

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.asynchronous import Asynchronous
-from tests.support.cloud import PATIENT, Aws, Engine, Hosting, answer, eventually
+from tests.support.cloud import PATIENT, Aws, Engine, Hosting, eventually, respond
 from tests.support.cloudprocess import CloudProcess, running
 from tests.support.patience import HANG_SECONDS
 
@@ -94,7 +94,7 @@ def test_the_count_follows_the_load(aws: Aws, hosting: Hosting, engine: Engine, 
 
     def hang(handler: Any, _: dict[str, Any]) -> None:
         scaled_enough.wait(HANG_SECONDS)
-        answer(handler, 200, b"{}")
+        respond(handler, 200, b"{}")
 
     engine.behaviour = hang
     runtime = aws("sagemaker-runtime")

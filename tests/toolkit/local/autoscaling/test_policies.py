@@ -46,7 +46,7 @@ def test_target_tracking_is_proportional(value: float, capacity: int, expected: 
     assert tracked_capacity({"TargetValue": 2.0}, value)(capacity) == expected
 
 
-class World:
+class Simulation:
     """A variant, and alarms that the test controls."""
 
     def __init__(self) -> None:
@@ -103,23 +103,25 @@ class World:
         return self.capacity
 
 
-def run(scenario: Callable[[World], Any]) -> None:
+def run(scenario: Callable[[Simulation], Any]) -> None:
     async def main() -> None:
-        world = World()
-        await scenario(world)
-        await world.scaler.stop()
+        simulation = Simulation()
+        await scenario(simulation)
+        await simulation.scaler.stop()
 
     asyncio.run(main())
 
 
 def test_in_a_cooldown_only_additional_capacity_is_added() -> None:
-    async def scenario(world: World) -> None:
-        policy = world.tracking("p", ScaleOutCooldown=300_000)
-        assert await world.fire(policy, "AlarmHigh", 3.0) == 3
-        assert await world.fire(policy, "AlarmHigh", 3.0) == 3  # for the two there were, three are right
-        assert await world.fire(policy, "AlarmHigh", 5.0) == 5
-        assert await world.fire(policy, "AlarmHigh", 100.0) == 9  # the target's maximum
-        assert [activity.count for activity in world.scaler.activities.find("sagemaker", None, None)] == [
+    async def scenario(simulation: Simulation) -> None:
+        policy = simulation.tracking("p", ScaleOutCooldown=300_000)
+        assert await simulation.fire(policy, "AlarmHigh", 3.0) == 3
+        assert await simulation.fire(policy, "AlarmHigh", 3.0) == 3  # for the two there were, three are right
+        assert await simulation.fire(policy, "AlarmHigh", 5.0) == 5
+        assert await simulation.fire(policy, "AlarmHigh", 100.0) == 9  # the target's maximum
+        assert [
+            activity.count for activity in simulation.scaler.activities.find("sagemaker", None, None)
+        ] == [
             9,
             5,
             3,
@@ -129,41 +131,41 @@ def test_in_a_cooldown_only_additional_capacity_is_added() -> None:
 
 
 def test_without_a_cooldown_scaling_continues() -> None:
-    async def scenario(world: World) -> None:
-        policy = world.tracking("p", ScaleOutCooldown=0)
-        assert await world.fire(policy, "AlarmHigh", 3.0) == 3
-        assert await world.fire(policy, "AlarmHigh", 3.0) == 5
+    async def scenario(simulation: Simulation) -> None:
+        policy = simulation.tracking("p", ScaleOutCooldown=0)
+        assert await simulation.fire(policy, "AlarmHigh", 3.0) == 3
+        assert await simulation.fire(policy, "AlarmHigh", 3.0) == 5
 
     run(scenario)
 
 
 def test_scale_in_uses_the_highest_datapoint_and_cools_down() -> None:
-    async def scenario(world: World) -> None:
-        world.capacity = 8
-        policy = world.tracking("p", ScaleInCooldown=300_000)
-        assert await world.fire(policy, "AlarmLow", 0.1, 1.0, 0.2) == 4
-        assert await world.fire(policy, "AlarmLow", 0.0) == 4
+    async def scenario(simulation: Simulation) -> None:
+        simulation.capacity = 8
+        policy = simulation.tracking("p", ScaleInCooldown=300_000)
+        assert await simulation.fire(policy, "AlarmLow", 0.1, 1.0, 0.2) == 4
+        assert await simulation.fire(policy, "AlarmLow", 0.0) == 4
 
     run(scenario)
 
 
 def test_all_policies_must_agree_to_scale_in() -> None:
-    async def scenario(world: World) -> None:
-        one = world.tracking("one")
-        world.tracking("two")
-        world.states["two-AlarmLow"] = "OK"
-        assert await world.fire(one, "AlarmLow", 0.0) == 2
-        world.states["two-AlarmLow"] = "ALARM"
-        assert await world.fire(one, "AlarmLow", 0.0) == 1
+    async def scenario(simulation: Simulation) -> None:
+        one = simulation.tracking("one")
+        simulation.tracking("two")
+        simulation.states["two-AlarmLow"] = "OK"
+        assert await simulation.fire(one, "AlarmLow", 0.0) == 2
+        simulation.states["two-AlarmLow"] = "ALARM"
+        assert await simulation.fire(one, "AlarmLow", 0.0) == 1
 
     run(scenario)
 
 
 def test_suspended_scaling_does_nothing() -> None:
-    async def scenario(world: World) -> None:
-        policy = world.tracking("p")
-        world.target.members["SuspendedState"]["DynamicScalingOutSuspended"] = True
-        assert await world.fire(policy, "AlarmHigh", 9.0) == 2
-        assert await world.fire(policy, "AlarmLow", 0.0) == 1
+    async def scenario(simulation: Simulation) -> None:
+        policy = simulation.tracking("p")
+        simulation.target.members["SuspendedState"]["DynamicScalingOutSuspended"] = True
+        assert await simulation.fire(policy, "AlarmHigh", 9.0) == 2
+        assert await simulation.fire(policy, "AlarmLow", 0.0) == 1
 
     run(scenario)

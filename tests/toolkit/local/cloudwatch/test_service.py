@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EventStreamError
 
-from tests.support.cloud import Aws, Engine, Hosting, answer, eventually
+from tests.support.cloud import Aws, Engine, Hosting, eventually, respond
 
 pytestmark = pytest.mark.slow
 
@@ -158,7 +158,7 @@ def test_invocations_publish_sagemakers_metrics(hosting: Hosting, engine: Engine
     runtime.invoke_endpoint(EndpointName=endpoint, Body=PROMPT)
     elapsed = time.perf_counter() - start
     for status in (400, 500):
-        engine.behaviour = lambda handler, _, status=status: answer(handler, status, b"{}")  # type: ignore[misc]
+        engine.behaviour = lambda handler, _, status=status: respond(handler, status, b"{}")  # type: ignore[misc]
         with pytest.raises(runtime.exceptions.ModelError):
             runtime.invoke_endpoint(EndpointName=endpoint, Body=PROMPT)
 

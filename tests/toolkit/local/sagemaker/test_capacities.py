@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.cloud import PATIENT, Engine, Hosting, answer, eventually, is_gone
+from tests.support.cloud import PATIENT, Engine, Hosting, eventually, is_gone, respond
 from tests.support.load import PROMPT, load
 from tests.support.patience import HANG_SECONDS
 from toolkit.local import client
@@ -73,7 +73,7 @@ def test_a_draining_instance_finishes_its_requests(hosting: Hosting, engine: Eng
     def slow(handler: Any, _: dict[str, Any]) -> None:
         started.release()
         finish.wait(HANG_SECONDS)
-        answer(handler, 200, b'{"ok": "late"}')
+        respond(handler, 200, b'{"ok": "late"}')
 
     engine.behaviour = slow
     with load(hosting.aws, endpoint, plain=4) as running:
@@ -96,7 +96,7 @@ def test_a_failed_start_keeps_the_other_instances(
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    engine.healthy, engine.asked = False, kill_the_second
+    engine.healthy, engine.before_health_check = False, kill_the_second
     change(hosting, endpoint, DesiredInstanceCount=2)
     description = hosting.settled(endpoint)
     assert description["EndpointStatus"] == "InService"

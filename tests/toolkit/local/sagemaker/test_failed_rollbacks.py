@@ -10,7 +10,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.cloud import Engine, Hosting, answer, eventually
+from tests.support.cloud import Engine, Hosting, eventually, respond
 from tests.support.load import load
 from tests.support.stuck import Stuck
 from toolkit.local import client
@@ -25,8 +25,8 @@ OLD, NEW = {"fleet": "old"}, {"fleet": "new"}
 def engines() -> Iterator[tuple[Engine, Engine]]:
     """The servers behind the old and the new fleet."""
     old, new = Engine(), Engine()
-    old.behaviour = lambda handler, _: answer(handler, 200, b'{"fleet": "old"}')
-    new.behaviour = lambda handler, _: answer(handler, 200, b'{"fleet": "new"}')
+    old.behaviour = lambda handler, _: respond(handler, 200, b'{"fleet": "old"}')
+    new.behaviour = lambda handler, _: respond(handler, 200, b'{"fleet": "new"}')
     yield old, new
     old.stop()
     new.stop()

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.cloud import LLAMA_IMAGE, ROLE, Aws, Engine, Hosting, answer, eventually, is_gone
+from tests.support.cloud import LLAMA_IMAGE, ROLE, Aws, Engine, Hosting, eventually, is_gone, respond
 from tests.support.patience import HANG_SECONDS
 from toolkit.local import client
 from toolkit.project import Project
@@ -330,7 +330,7 @@ def test_requests_in_progress_survive_an_update(hosting: Hosting, engine: Engine
     def slow(handler: Any, _: dict[str, Any]) -> None:
         started.set()
         finish.wait(HANG_SECONDS)
-        answer(handler, 200, b'{"ok": "late"}')
+        respond(handler, 200, b'{"ok": "late"}')
 
     engine.behaviour = slow
     endpoint = hosting.endpoint(hosting.configuration(container=engine.container))

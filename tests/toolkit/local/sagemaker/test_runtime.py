@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EventStreamError
 
-from tests.support.cloud import ROLE, Engine, Hosting, answer, stream
+from tests.support.cloud import ROLE, Engine, Hosting, respond, stream
 from tests.support.patience import HANG_SECONDS
 
 pytestmark = pytest.mark.slow
@@ -86,7 +86,7 @@ def test_a_model_error_has_the_models_message(
     runtime: Any, endpoint: str, engine: Engine, operation: str, status: int
 ) -> None:
     body = b'{"error": "\\u8fc7\\u957f"}'
-    engine.behaviour = lambda handler, _: answer(handler, status, body)
+    engine.behaviour = lambda handler, _: respond(handler, status, body)
     with pytest.raises(runtime.exceptions.ModelError) as error:
         getattr(runtime, operation)(EndpointName=endpoint, Body=PROMPT)
     response = error.value.response
@@ -197,7 +197,7 @@ def test_requests_run_concurrently(runtime: Any, endpoint: str, engine: Engine) 
 
     def together(handler: Any, request: dict[str, Any]) -> None:
         everybody.wait()
-        answer(handler, 200, json.dumps(request["body"]).encode())
+        respond(handler, 200, json.dumps(request["body"]).encode())
 
     engine.behaviour = together
     results: dict[int, Any] = {}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.cloud import PATIENT, ROLE, Aws, Engine, Hosting, answer, eventually, stream
+from tests.support.cloud import PATIENT, ROLE, Aws, Engine, Hosting, eventually, respond, stream
 from tests.support.cloudprocess import CloudProcess, running
 from tests.support.patience import HANG_SECONDS
 from toolkit.local.sagemaker import serverless as serverless_module
@@ -102,7 +102,7 @@ def test_requests_beyond_max_concurrency_are_throttled(aws: Aws, hosting: Hostin
 
     def hang(handler: Any, _: dict[str, Any]) -> None:
         done.wait(HANG_SECONDS)
-        answer(handler, 200, b"{}")
+        respond(handler, 200, b"{}")
 
     engine.behaviour = hang
     threads = [

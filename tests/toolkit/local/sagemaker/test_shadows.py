@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cloud import Engine, Hosting, answer, eventually
+from tests.support.cloud import Engine, Hosting, eventually, respond
 from tests.support.load import Load
 from tests.support.patience import HANG_SECONDS
 
@@ -49,7 +49,7 @@ def test_a_shadow_gets_copies_and_its_responses_are_dropped(
 
     def slow_and_broken(handler: Any, _: dict[str, Any]) -> None:
         finish.wait(HANG_SECONDS)
-        answer(handler, 500, b'{"who": "shadow"}')
+        respond(handler, 500, b'{"who": "shadow"}')
 
     shadow.behaviour = slow_and_broken
     client = Load(hosting.aws("sagemaker-runtime"), endpoint)

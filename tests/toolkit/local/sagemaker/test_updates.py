@@ -16,11 +16,11 @@ from tests.support.cloud import (
     Aws,
     Engine,
     Hosting,
-    answer,
     aws_clients,
     eventually,
     make_checkout,
     paced,
+    respond,
     stream,
 )
 from tests.support.load import load
@@ -116,9 +116,9 @@ class Update:
         )
         self.endpoint = hosting.endpoint(self.old)
         assert hosting.settled(self.endpoint)["EndpointStatus"] == "InService"
-        self.seen: list[dict[str, Any]] = []
+        self.descriptions: list[dict[str, Any]] = []
 
-    def course(self) -> list[tuple[str, int, int, int]]:
+    def history(self) -> list[tuple[str, int, int, int]]:
         """The log of the update: stage, share of the traffic, new and old instances."""
         line = rf"endpoint {self.endpoint}: (\w+), (\d+) % of the traffic, (\d+) new and (\d+) old"
         matches = re.findall(line, self._log.read_text())
@@ -129,21 +129,21 @@ class Update:
             EndpointName=self.endpoint, EndpointConfigName=new or self.new, DeploymentConfig=config
         )
 
-    def look(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         description: dict[str, Any] = self.hosting.sagemaker.describe_endpoint(EndpointName=self.endpoint)
         del description["ResponseMetadata"]
-        if not self.seen or self.seen[-1] != description:
-            self.seen.append(description)
+        if not self.descriptions or self.descriptions[-1] != description:
+            self.descriptions.append(description)
         return description
 
     def settle(self) -> dict[str, Any]:
-        eventually(lambda: self.look()["EndpointStatus"] in ("InService", "Failed"))
-        return self.seen[-1]
+        eventually(lambda: self.describe()["EndpointStatus"] in ("InService", "Failed"))
+        return self.descriptions[-1]
 
     def shares(self) -> list[float]:
         """The new fleet's shares of the traffic in order; the descriptions match."""
-        shares = list(dict.fromkeys(share / 100 for _, share, _, _ in self.course()))
-        for description in self.seen:
+        shares = list(dict.fromkeys(share / 100 for _, share, _, _ in self.history()))
+        for description in self.descriptions:
             pending = description.get("PendingDeploymentSummary")
             if pending and description["EndpointStatus"] == "Updating":
                 share = pending["ProductionVariants"][0]["CurrentWeight"]
@@ -157,7 +157,7 @@ def test_a_canary_under_load_fails_no_request(
 ) -> None:
     update = Update(hosting, engines, quick_checkout)
     with load(hosting.aws, update.endpoint, plain=4, streaming=4) as running:
-        eventually(lambda: len(running.answers) > 20)
+        eventually(lambda: len(running.responses) > 20)
         # Without bake time the old fleet drains while it has requests.
         config = blue_green("CANARY", percent=25, wait=600)
         engines[1].healthy = False
@@ -166,16 +166,16 @@ def test_a_canary_under_load_fails_no_request(
             hosting.sagemaker.delete_endpoint(EndpointName=update.endpoint)
         engines[1].healthy = True
         final = update.settle()
-        settled, answered_by_old = len(running.answers), len(engines[0].requests)
-        eventually(lambda: len(running.answers) > settled + 20)
+        settled, answered_by_old = len(running.responses), len(engines[0].requests)
+        eventually(lambda: len(running.responses) > settled + 20)
     assert running.errors == []
     assert (final["EndpointStatus"], final["EndpointConfigName"]) == ("InService", update.new)
     assert final["LastDeploymentConfig"] == config
     assert "FailureReason" not in final
     assert update.shares() == [0, 0.25, 1]
-    stages = [stage for stage, _, _, _ in update.course()]
+    stages = [stage for stage, _, _, _ in update.history()]
     assert stages == ["Creating", "ActivatingTraffic", "Baking", "ActivatingTraffic", "Baking"]
-    assert NEW in running.answers
+    assert NEW in running.responses
     assert len(engines[0].requests) == answered_by_old
     assert len(processes(quick_checkout, update.endpoint)) == 1
 
@@ -193,14 +193,14 @@ def test_an_alarm_while_baking_rolls_back(
     hosting: Hosting, engines: tuple[Engine, Engine], quick_checkout: Project
 ) -> None:
     update = Update(hosting, engines, quick_checkout)
-    engines[1].behaviour = lambda handler, _: answer(handler, 500, b"{}")
+    engines[1].behaviour = lambda handler, _: respond(handler, 500, b"{}")
     hosting.error_alarm("server-errors", update.endpoint, update.new)
     with load(hosting.aws, update.endpoint, plain=2) as running:
         update.start(watched(blue_green("CANARY", percent=50, wait=3600), "no-such-alarm", "server-errors"))
         final = update.settle()
         failed = len(engines[1].requests)
-        settled = len(running.answers)
-        eventually(lambda: len(running.answers) > settled + 10)
+        settled = len(running.responses)
+        eventually(lambda: len(running.responses) > settled + 10)
     assert (final["EndpointStatus"], final["EndpointConfigName"]) == ("InService", update.old)
     assert (
         "rolled back because an alarm is in the ALARM state: server-errors (Threshold Crossed"
@@ -211,7 +211,7 @@ def test_an_alarm_while_baking_rolls_back(
     assert len(processes(quick_checkout, update.endpoint)) == 1
     # Only requests to the canary failed, and none after the rollback.
     assert 0 < failed == len(engines[1].requests) == len(running.errors)
-    assert running.answers[-10:] == [OLD] * 10
+    assert running.responses[-10:] == [OLD] * 10
 
 
 def test_an_unhealthy_fleet_gets_no_traffic(
@@ -229,11 +229,11 @@ def test_an_unhealthy_fleet_gets_no_traffic(
     assert "did not pass the ping health check" in final["FailureReason"]
     assert "within 60 seconds" in final["FailureReason"]
     assert running.errors == []
-    assert all(fleet == OLD for fleet in running.answers)
+    assert all(fleet == OLD for fleet in running.responses)
     assert engines[1].requests == []
     assert update.shares() == [0]
     # There was nothing to roll back.
-    assert {description["EndpointStatus"] for description in update.seen} <= {"Updating", "InService"}
+    assert {description["EndpointStatus"] for description in update.descriptions} <= {"Updating", "InService"}
 
 
 def test_an_update_beyond_its_time_limit_rolls_back(
@@ -266,9 +266,9 @@ def test_a_rolling_update_replaces_instances_in_batches(
     assert running.errors == []
     assert final["EndpointConfigName"] == update.new
     # Together, the fleets have at least the endpoint's instances and at most one batch more.
-    instance_counts = list(dict.fromkeys((old, new) for _, _, new, old in update.course()))
+    instance_counts = list(dict.fromkeys((old, new) for _, _, new, old in update.history()))
     assert instance_counts == [(2, 0), (2, 1), (1, 1), (1, 2)]
-    assert {counts(description) for description in update.seen} <= {*instance_counts, (0, 2)}
+    assert {counts(description) for description in update.descriptions} <= {*instance_counts, (0, 2)}
     assert update.shares() == [0, 0.5, 1]
 
 
@@ -282,14 +282,14 @@ def test_a_rolled_back_rolling_update_restores_its_instances(
         """The second new instance does not become healthy."""
         engines[1].healthy = next(checks) == 0
 
-    engines[1].asked = only_the_first
+    engines[1].before_health_check = only_the_first
     with load(hosting.aws, update.endpoint, plain=2) as running:
         update.start(watched(rolling(wait=60), "by-hand"))
-        eventually(lambda: counts(update.look()) == (1, 1))
-        alarm.set_off("seen by a person")
+        eventually(lambda: counts(update.describe()) == (1, 1))
+        alarm.trigger("seen by a person")
         final = update.settle()
     assert running.errors == []
     assert final["EndpointConfigName"] == update.old
     assert final["FailureReason"].endswith("by-hand (seen by a person)")
-    assert "RollingBack" in [description["EndpointStatus"] for description in update.seen]
+    assert "RollingBack" in [description["EndpointStatus"] for description in update.descriptions]
     assert counts(final) == (2, 0)

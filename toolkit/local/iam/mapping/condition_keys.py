@@ -42,7 +42,7 @@ class Situation:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
-def always_there(caller: Caller, region: str, resource: str, account: Account) -> dict[str, Values]:
+def global_keys(caller: Caller, region: str, resource: str, account: Account) -> dict[str, Values]:
     """The condition keys of every request of a caller."""
     principal, now, arn = caller.principal, datetime.now(UTC), Arn.parse(resource)
     keys = {

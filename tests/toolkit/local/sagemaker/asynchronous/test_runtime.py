@@ -17,7 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.asynchronous import PROMPT, Asynchronous
-from tests.support.cloud import Aws, Engine, Hosting, answer, eventually
+from tests.support.cloud import Aws, Engine, Hosting, eventually, respond
 from tests.support.patience import HANG_SECONDS
 from toolkit.local.client import RunningCloud
 
@@ -52,7 +52,7 @@ def test_a_response_is_notified_and_logged(asynchronous: Asynchronous) -> None:
     asynchronous.start(NotificationConfig=notify)
     location = asynchronous.put()
     response = asynchronous.invoke(InputLocation=location, ContentType="application/json", InferenceId="mine")
-    message = asynchronous.heard(queue)
+    message = asynchronous.next_message(queue)
     assert message["invocationStatus"] == "Completed"
     assert message["eventName"] == "InferenceResult"
     assert message["inferenceId"] == "mine"
@@ -86,11 +86,11 @@ def test_a_failure_is_stored_in_s3_and_notified(asynchronous: Asynchronous) -> N
     asynchronous.start(
         S3FailurePath=f"s3://{asynchronous.bucket}/failures", NotificationConfig={"ErrorTopic": topic}
     )
-    asynchronous.engine.behaviour = lambda handler, _: answer(handler, 400, b'{"error": "too long"}')
+    asynchronous.engine.behaviour = lambda handler, _: respond(handler, 400, b'{"error": "too long"}')
     response = asynchronous.invoke()
     failure = asynchronous.read(response["FailureLocation"])
     assert failure["Body"].read() == b'{"error": "too long"}'
-    message = asynchronous.heard(queue)
+    message = asynchronous.next_message(queue)
     assert message["invocationStatus"] == "Failed"
     assert "Received client error (400) from primary" in message["failureReason"]
     assert "responseBody" not in message
@@ -117,7 +117,7 @@ def test_an_instance_has_limited_concurrency(asynchronous: Asynchronous) -> None
         gate.acquire(timeout=HANG_SECONDS)
         with lock:
             running -= 1
-        answer(handler, 200, b"{}")
+        respond(handler, 200, b"{}")
 
     asynchronous.engine.behaviour = counted
     responses = [asynchronous.invoke() for _ in range(5)]
@@ -136,7 +136,7 @@ def hanging(asynchronous: Asynchronous) -> Iterator[threading.Event]:
 
     def hang(handler: Any, _: dict[str, Any]) -> None:
         done.wait(HANG_SECONDS)
-        answer(handler, 200, b"{}")
+        respond(handler, 200, b"{}")
 
     asynchronous.engine.behaviour = hang
     yield done
@@ -171,7 +171,7 @@ def test_a_request_of_a_lost_instance_is_retried(cloud: RunningCloud, asynchrono
                 handler.rfile.read(1)  # until the instance stops
             handler.close_connection = True
             return
-        answer(handler, 200, b'"second"')
+        respond(handler, 200, b'"second"')
 
     asynchronous.engine.behaviour = once
     response = asynchronous.invoke()
