@@ -37,7 +37,7 @@ PYTEST := $(VENV)/bin/pytest --dist loadfile --no-loadscope-reorder
 T ?=
 
 .PHONY: help setup bootstrap plan apply sync logs smoke-test status outputs destroy doctor \
-        test test-fast lint format check generate diagram bench-cli bench-plan bench-gateway lock clean
+        test test-fast lint format check generate provider diagram bench-cli bench-plan bench-gateway lock clean
 
 help: ## list the targets
 	@printf 'Usage: make TARGET [ENV=name] [ARGS=options]    ENV defaults to local\n'
@@ -128,6 +128,9 @@ bench-plan: $(DEV) ## compare toolkit plan, policy check included, with terrafor
 
 bench-gateway: $(DEV) ## compare latency through the API, the SageMaker runtime and the model server
 	$(VENV)/bin/python -m tests.benchmarks.gateway
+
+provider: $(DEV) ## move to the newest AWS provider that terraform/ allows
+	$(VENV)/bin/python -m tests.tools.provider_facts --upgrade
 
 lock: $(DEV) ## update the lock files
 	$(UV) requirements/build.in -o requirements/build.txt

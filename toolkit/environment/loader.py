@@ -19,9 +19,11 @@ from toolkit.environment.model import Model
 from toolkit.environment.problems import MISSING, EnvironmentFileError, KeyPath, Problem, did_you_mean
 from toolkit.errors import InputError
 from toolkit.project import Project
+from toolkit.serving import catalogue
 
 # Part of resource names, build folders and state keys, which also include `account` and `lambda`.
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,14}[a-z0-9])?")
+_LOCKED = re.compile(r'^provider "[^"]+/hashicorp/aws" \{\s+version\s*=\s*"([^"]+)"', re.MULTILINE)
 RESERVED_NAMES = ("account", "lambda")
 
 
@@ -33,6 +35,7 @@ def load(project: Project, name: str) -> Environment:
         EnvironmentFileError: the file has problems, each with line and key.
     """
     check_name(name)
+    _check_provider(project)
     path = project.environment_file(name)
     file = project.relative(path)
     document = parse(_read(project, path, name))
@@ -66,6 +69,19 @@ def check_name(name: str) -> None:
 def names(project: Project) -> list[str]:
     """The environments of a project."""
     return sorted(path.stem for path in project.environments.glob("*.yaml"))
+
+
+def _check_provider(project: Project) -> None:
+    """Check that the catalogue records which values the locked AWS provider accepts."""
+    lock = project.stack("inference") / ".terraform.lock.hcl"
+    locked = _LOCKED.search(lock.read_text(encoding="utf-8")) if lock.is_file() else None
+    recorded = catalogue.provider_version()
+    if locked is not None and locked[1] != recorded:
+        raise InputError(
+            f"the catalogue does not record what AWS provider {locked[1]} accepts, but of {recorded}",
+            where=project.relative(lock),
+            remedy="run `.venv/bin/python -m tests.tools.provider_facts`, and commit the result",
+        )
 
 
 def _read(project: Project, path: Path, name: str) -> str:

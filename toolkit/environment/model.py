@@ -22,8 +22,11 @@ from toolkit.environment.endpoint import (
 )
 from toolkit.environment.problems import KeyPath
 from toolkit.environment.rollout import Rollout, default_rollout
-from toolkit.environment.serving import Serving
-from toolkit.environment.sources import HubSource, PackageSource, PathSource, Source
+from toolkit.environment.serving import CatalogueServing, Serving
+from toolkit.environment.sources import HubSource, PackageSource, PathSource, ServerSource, Source
+from toolkit.serving import catalogue
+from toolkit.serving.catalogue import Image
+from toolkit.serving.engines import ENGINES, inference_ami_version
 
 # Limit of Lambda events and of SageMaker requests.
 _MAX_BODY_BYTES = 6 * 1024 * 1024
@@ -134,6 +137,23 @@ class ResolvedVariant:
         return isinstance(source, PackageSource | PathSource) or (
             isinstance(source, HubSource) and source.staged
         )
+
+    def image(self, region: str) -> Image:
+        """The container image.
+
+        Raises:
+            NotInCatalogueError: AWS publishes no image for this region and instance type.
+        """
+        serving = self.serving
+        if isinstance(serving, CatalogueServing) and serving.image is None:
+            return catalogue.resolve(self.engine, serving.version, region, self.instance_type)
+        return catalogue.own_image(self.engine, str(serving.image), catalogue.hardware(self.instance_type))
+
+    def inference_ami_version(self, image: Image) -> str | None:
+        """The inference AMI; None is the default of SageMaker."""
+        if self.serving.inference_ami_version is not None or isinstance(self.source, ServerSource):
+            return self.serving.inference_ami_version
+        return inference_ami_version(ENGINES[self.engine], image, catalogue.hardware(self.instance_type))
 
     def path(self, *keys: str) -> KeyPath:
         """The key path of a setting in the file."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from toolkit.environment import Environment, HubSource, ResolvedVariant, S3Source, ServerSource
-from toolkit.environment.serving import CustomServing
 from toolkit.serving import catalogue
-from toolkit.serving.catalogue import Image
 from toolkit.serving.engines import (
     ENGINES,
     Hub,
     container_environment,
     forward_compatibility,
-    inference_ami_version,
 )
 
 
@@ -33,8 +30,8 @@ def container_variables(
     if variant.is_staged and weights is None:
         raise ValueError(f"no S3 prefix for the staged weights of {variant.weights}")
     engine = ENGINES[variant.engine]
-    image = _image(environment, variant)
-    ami_version = variant.serving.inference_ami_version or inference_ami_version(engine, image)
+    image = variant.image(environment.region)
+    ami_version = variant.inference_ami_version(image)
     return {
         "image": image.uri,
         "environment": {
@@ -50,13 +47,6 @@ def container_variables(
         "instance_type": variant.instance_type,
         "inference_ami_version": ami_version,
     }
-
-
-def _image(environment: Environment, variant: ResolvedVariant) -> Image:
-    serving = variant.serving
-    if isinstance(serving, CustomServing) or serving.image is not None:
-        return Image(str(serving.image), version="", cuda=None)
-    return catalogue.resolve(serving.engine, serving.version, environment.region, variant.instance_type)
 
 
 def _environment(variant: ResolvedVariant) -> dict[str, str]:

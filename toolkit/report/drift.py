@@ -227,7 +227,7 @@ def _ignore_new_computed(resource: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @cache
 def _read_only() -> dict[str, list[str]]:
-    """Read-only attributes by resource type; `python -m tests.tools.readonly_attributes` generates them."""
+    """Read-only attributes by resource type; `python -m tests.tools.provider_facts` generates them."""
     table = json.loads(Path(__file__).with_name("readonly.json").read_text(encoding="utf-8"))
     return dict(table["attributes"])
 

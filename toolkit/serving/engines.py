@@ -35,6 +35,22 @@ AMI_CUDA: dict[str, tuple[int, int]] = {
 _CUDA_12_AMI = "al2-ami-sagemaker-inference-gpu-3-1"
 _CUDA_13_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"
 
+# First CUDA release that supports a GPU, and so the oldest for its driver and for containers on it, from the
+# release notes of CUDA: Turing 10.0, Ampere 11.0 and 11.1, Ada and Hopper 11.8, Blackwell 12.8 and 12.9.
+GPU_CUDA: dict[str, tuple[int, int]] = {
+    "T4": (10, 0),
+    "A100": (11, 0),
+    "A10G": (11, 1),
+    "L4": (11, 8),
+    "L40S": (11, 8),
+    "H100": (11, 8),
+    "H200": (11, 8),
+    "B200": (12, 8),
+    "RTX PRO 4500": (12, 8),
+    "RTX PRO Server 6000": (12, 8),
+    "B300": (12, 9),
+}
+
 
 class ModelVariables(NamedTuple):
     """The environment variables that select the model to load.
@@ -164,13 +180,18 @@ ENGINES: dict[str, Engine] = {
 }
 
 
-def inference_ami_version(engine: Engine, image: Image) -> str | None:
-    """The inference AMI with an NVIDIA driver for the container; None is the default of SageMaker.
+def inference_ami_version(engine: Engine, image: Image, instance: Instance) -> str | None:
+    """The inference AMI with an NVIDIA driver for container and GPU; None is the default of SageMaker.
 
     Containers with a later CUDA release than the driver of the default crash before they log anything. An
-    engine with CUDA forward compatibility gets the AMI that older AWS providers also accept.
+    engine with CUDA forward compatibility gets the AMI that older AWS providers also accept, unless that
+    driver is older than the GPU.
     """
-    if image.cuda is None or image.cuda <= (12, 2):
+    if image.cuda is None or not instance.gpus:
+        return None
+    if GPU_CUDA[instance.gpu] > AMI_CUDA[_CUDA_12_AMI]:
+        return _CUDA_13_AMI
+    if image.cuda <= (12, 2):
         return None
     if image.cuda < (13, 0) or engine.forward_compatibility is not None:
         return _CUDA_12_AMI

@@ -24,6 +24,13 @@ def serving(content: str, key: str, expected: str) -> tuple[str, str, int, str, 
     return SERVING, f"    serving: {content}\n", 10, f"{MODEL}.serving{key}", expected
 
 
+def on_cpu(content: str, line: int, key: str, expected: str) -> tuple[str, str, int, str, str]:
+    """Another way of serving on CPUs."""
+    instance = "    instance_type: {}\n"
+    replaced = SERVING + SOURCE + instance.format("ml.g6.2xlarge")
+    return replaced, content + instance.format("ml.c7i.xlarge"), line, f"{MODEL}{key}", expected
+
+
 def source(content: str, key: str, expected: str, line: int = 14) -> tuple[str, str, int, str, str]:
     """Another source, in one line."""
     return SOURCE, f"    source: {content}\n", line, f"{MODEL}{key}", expected
@@ -103,6 +110,35 @@ ENGINES = {
         f"{MODEL}.serving.inference_ami_version",
         "requires Neuron accelerators, but ml.g6.2xlarge has none",
     ),
+    "instance type that the provider refuses": (
+        "ml.g6.2xlarge",
+        "ml.p5.4xlarge",
+        17,
+        f"{MODEL}.instance_type",
+        "AWS provider 5.100.0 refuses; move to AWS provider 6.62.0 or later with `make provider`",
+    ),
+    "inference AMI that the provider refuses": (
+        "engine: vllm",
+        "engine: vllm\n      inference_ami_version: al2023-ami-sagemaker-inference-gpu-4-1",
+        12,
+        f"{MODEL}.serving.inference_ami_version",
+        "AWS provider 5.100.0 refuses; move to AWS provider 6.62.0 or later with `make provider`",
+    ),
+    "default inference AMI that the provider refuses": (
+        SERVING + SOURCE,
+        "    serving: {engine: llama_cpp}\n    source: {path: model.gguf}\n",
+        12,
+        f"{MODEL}.instance_type",
+        "(CUDA 13.0) on ml.g6.2xlarge needs the inference AMI al2023-ami-sagemaker-inference-gpu-4-1, which",
+    ),
+    "driver too old for the engine": (
+        SERVING + SOURCE,
+        "    serving: {engine: llama_cpp, inference_ami_version: al2-ami-sagemaker-inference-gpu-3-1}\n"
+        "    source: {path: model.gguf}\n",
+        10,
+        f"{MODEL}.serving.inference_ami_version",
+        "requires CUDA 13.0, but the driver of al2-ami-sagemaker-inference-gpu-3-1 is older",
+    ),
     "unknown version of LMI": serving(
         "{engine: lmi, version: '1.0'}", ".version", "versions in us-east-1: 0.3"
     ),
@@ -138,25 +174,22 @@ WEIGHTS = {
         f"{{hub: a/b, {PINNED}, staged: 'yes'}}", ".source.staged", "without quotes"
     ),
     "GGUF for vLLM": source("{path: weights/model.gguf}", ".serving.engine", "use the engine llama_cpp", 11),
-    "safetensors for llama.cpp": (
-        SERVING + SOURCE,
+    "safetensors for llama.cpp": on_cpu(
         "    serving: {engine: llama_cpp}\n    source: {path: model.safetensors}\n",
         10,
-        f"{MODEL}.serving.engine",
+        ".serving.engine",
         "use a GGUF file",
     ),
-    "GGUF repository without files": (
-        SERVING + SOURCE,
+    "GGUF repository without files": on_cpu(
         f"    serving: {{engine: llama_cpp}}\n    source: {{hub: a/b-GGUF, {PINNED}, staged: true}}\n",
         11,
-        f"{MODEL}.source",
+        ".source",
         'files: ["*Q4_K_M.gguf"]',
     ),
-    "hub for llama.cpp, not staged": (
-        SERVING + SOURCE,
+    "hub for llama.cpp, not staged": on_cpu(
         f"    serving: {{engine: llama_cpp}}\n    source: {{hub: a/b, {PINNED}}}\n",
         11,
-        f"{MODEL}.source.hub",
+        ".source.hub",
         "add staged: true, and run `toolkit model stage`",
     ),
 }

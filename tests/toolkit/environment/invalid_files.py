@@ -331,13 +331,6 @@ CASES = {
         "models.qwen3-8b.serving.engine",
         "use llama_cpp",
     ),
-    "hub for llama.cpp": (
-        "engine: vllm\n      options: {max_model_len: 16384}",
-        "engine: llama_cpp\n",
-        15,
-        "models.qwen3-8b.source.hub",
-        "cannot download models from the Hub",
-    ),
     "alias is a model": (
         "aliases: [chat]",
         "aliases: [chat, tiny]" + TINY,

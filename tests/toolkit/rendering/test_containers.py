@@ -153,7 +153,8 @@ def test_local_weights(tmp_path: Path, source: str) -> None:
 @pytest.mark.parametrize("source", ["source: {path: weights/}\n", STAGED])
 def test_staged_weights_need_a_prefix(tmp_path: Path, source: str) -> None:
     engine = "llama_cpp" if "path" in source else "vllm"
-    model = f"serving: {{engine: {engine}}}\n{source}instance_type: ml.g6.2xlarge"
+    instance_type = "ml.c7i.xlarge" if "path" in source else "ml.g6.2xlarge"
+    model = f"serving: {{engine: {engine}}}\n{source}instance_type: {instance_type}"
     with pytest.raises(ValueError, match="staged weights of m"):
         variables(tmp_path, model)
 
@@ -184,16 +185,25 @@ def test_a_running_server(tmp_path: Path, url: str, name: str) -> None:
     assert container["network_isolation"] is False
 
 
-def test_a_custom_image(tmp_path: Path) -> None:
-    serving = (
-        f"serving: {{engine: vllm, image: '{ECR}/own:1',"
-        " inference_ami_version: al2023-ami-sagemaker-inference-gpu-4-1, environment: {A: b}}"
-    )
+def test_an_own_image_of_an_engine_gets_an_inference_ami(tmp_path: Path) -> None:
+    serving = f"serving: {{engine: vllm, image: '{ECR}/own:1', environment: {{A: b}}}}"
     container = variables(tmp_path, f"{serving}\n{HUB}instance_type: ml.g6.2xlarge")
     assert container["image"] == f"{ECR}/own:1"
-    assert container["inference_ami_version"] == "al2023-ami-sagemaker-inference-gpu-4-1"
-    assert container["environment"]["A"] == "b"
-    assert "VLLM_ENABLE_CUDA_COMPATIBILITY" not in container["environment"]
+    assert container["inference_ami_version"] == AMI
+    assert container["environment"].items() >= ({"A": "b"} | COMPATIBLE).items()
+
+
+def test_the_inference_ami_of_the_file_wins(tmp_path: Path) -> None:
+    ami = "al2-ami-sagemaker-inference-gpu-2-1"
+    serving = f"serving: {{engine: vllm, image: '{ECR}/own:1', inference_ami_version: {ami}}}"
+    container = variables(tmp_path, f"{serving}\n{HUB}instance_type: ml.g6.2xlarge")
+    assert container["inference_ami_version"] == ami
+
+
+def test_requests_that_are_forwarded_need_no_driver(tmp_path: Path) -> None:
+    source = "source: {server: 'http://127.0.0.1:11434/v1'}"
+    model = f"serving: {{engine: llama_cpp}}\n{source}\ninstance_type: ml.g6.xlarge"
+    assert variables(tmp_path, model, target="local")["inference_ami_version"] is None
 
 
 def test_images_are_from_the_registry_of_the_region(tmp_path: Path) -> None:

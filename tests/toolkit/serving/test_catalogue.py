@@ -141,3 +141,23 @@ def test_a_serverless_endpoint_runs_on_a_cpu() -> None:
 
 def test_hardware_of_an_instance_type() -> None:
     assert catalogue.hardware("ml.g6.12xlarge").gpus == 4
+
+
+ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("engine", "image", "cuda"),
+    [
+        ("vllm", "team/vllm:server-sagemaker-cuda-v2.6", (13, 0)),
+        ("lmi", "djl-inference:0.35.0-lmi17.0.0-cu128", (12, 8)),
+        ("vllm", "own:1.0-cu129-sagemaker", (12, 9)),
+        # Unknown: as the newest of AWS.
+        ("tgi", "own:1", (12, 4)),
+        ("llama_cpp", "own@sha256:" + 64 * "0", (13, 0)),
+        ("custom", "own:1.0-cu129", None),
+    ],
+)
+def test_the_cuda_release_of_an_own_image(engine: str, image: str, cuda: tuple[int, int] | None) -> None:
+    assert catalogue.own_image(engine, f"{ECR}/{image}", catalogue.hardware("ml.g6.xlarge")).cuda == cuda
+    assert catalogue.own_image(engine, f"{ECR}/{image}", catalogue.hardware("ml.c7i.xlarge")).cuda is None

@@ -9,6 +9,7 @@ from toolkit.serving.catalogue import Image, resolve
 from toolkit.serving.engines import (
     AMI_CUDA,
     ENGINES,
+    GPU_CUDA,
     Hub,
     OptionValue,
     container_environment,
@@ -122,24 +123,33 @@ def test_a_custom_container_gets_no_variables() -> None:
 def test_lmi_detects_the_driver() -> None:
     image = resolve("lmi", None, "us-east-1", "ml.g6.2xlarge")
     assert image.cuda == (13, 0)
-    assert inference_ami_version(ENGINES["lmi"], image) == "al2-ami-sagemaker-inference-gpu-3-1"
+    assert inference_ami_version(ENGINES["lmi"], image, ONE_GPU) == "al2-ami-sagemaker-inference-gpu-3-1"
     assert forward_compatibility(ENGINES["lmi"], image, "al2-ami-sagemaker-inference-gpu-3-1") == {}
 
 
 @pytest.mark.parametrize(
-    ("engine", "cuda", "ami_version"),
+    ("engine", "cuda", "instance_type", "ami_version"),
     [
-        ("llama_cpp", None, None),
-        ("vllm", (12, 1), None),
-        ("vllm", (12, 9), "al2-ami-sagemaker-inference-gpu-3-1"),
-        ("vllm", (13, 0), "al2-ami-sagemaker-inference-gpu-3-1"),
-        ("llama_cpp", (13, 0), "al2023-ami-sagemaker-inference-gpu-4-1"),
+        ("llama_cpp", None, "ml.g6.2xlarge", None),
+        ("vllm", (12, 1), "ml.g6.2xlarge", None),
+        ("vllm", (12, 9), "ml.g6.2xlarge", "al2-ami-sagemaker-inference-gpu-3-1"),
+        ("vllm", (13, 0), "ml.p5.48xlarge", "al2-ami-sagemaker-inference-gpu-3-1"),
+        ("llama_cpp", (13, 0), "ml.g6.2xlarge", "al2023-ami-sagemaker-inference-gpu-4-1"),
+        # Driver 550 does not know Blackwell.
+        ("vllm", (13, 0), "ml.g7e.2xlarge", "al2023-ami-sagemaker-inference-gpu-4-1"),
+        ("lmi", (12, 9), "ml.p6-b200.48xlarge", "al2023-ami-sagemaker-inference-gpu-4-1"),
+        ("vllm", (13, 0), "ml.c7i.xlarge", None),
     ],
 )
-def test_the_driver_supports_the_cuda_release(
-    engine: str, cuda: tuple[int, int] | None, ami_version: str | None
+def test_the_driver_supports_the_cuda_release_and_the_gpu(
+    engine: str, cuda: tuple[int, int] | None, instance_type: str, ami_version: str | None
 ) -> None:
-    assert inference_ami_version(ENGINES[engine], Image("uri", "1", cuda)) == ami_version
+    instance = catalogue.instances()[instance_type]
+    assert inference_ami_version(ENGINES[engine], Image("uri", "1", cuda), instance) == ami_version
+
+
+def test_the_oldest_cuda_release_of_every_gpu_is_known() -> None:
+    assert set(GPU_CUDA) == {instance.gpu for instance in catalogue.instances().values() if instance.gpu}
 
 
 def test_cuda_13_on_an_older_driver_enables_compatibility() -> None:

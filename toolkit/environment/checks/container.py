@@ -8,12 +8,11 @@ from pathlib import PurePosixPath
 
 from toolkit.environment.environment import ValidParts
 from toolkit.environment.model import ResolvedVariant
-from toolkit.environment.problems import MISSING, Problem
-from toolkit.environment.serving import CustomServing
+from toolkit.environment.problems import MISSING, KeyPath, Problem
 from toolkit.environment.sources import HubSource, PackageSource, PathSource, S3Source, ServerSource
 from toolkit.serving import catalogue
-from toolkit.serving.catalogue import NotInCatalogueError
-from toolkit.serving.engines import ENGINES
+from toolkit.serving.catalogue import Image, NotInCatalogueError
+from toolkit.serving.engines import AMI_CUDA, ENGINES, GPU_CUDA
 
 _HOW_TO_PIN = (
     "set the full commit hash of 40 hexadecimal digits, shown on the model's page under Files and versions,"
@@ -111,14 +110,11 @@ _ECR_IMAGE = re.compile(
 
 
 def _image(parts: ValidParts, variant: ResolvedVariant) -> Iterator[Problem]:
-    serving = variant.serving
-    if isinstance(serving, CustomServing) or serving.image is not None:
+    if variant.serving.image is not None:
         yield from _own_image(parts, variant)
-        return
-    if parts.region is None:
-        return
     try:
-        catalogue.resolve(serving.engine, serving.version, parts.region, variant.instance_type)
+        # The region matters only for images of AWS.
+        image = None if parts.region is None else variant.image(parts.region)
     except NotInCatalogueError as error:
         paths = {
             "region": variant.path("serving", "engine"),
@@ -126,6 +122,52 @@ def _image(parts: ValidParts, variant: ResolvedVariant) -> Iterator[Problem]:
             "instance_type": variant.path(*_hardware_key(variant)),
         }
         yield Problem(paths[error.field], error.reason, error.remedy)
+        return
+    if image is not None and variant.instance_type is not None:
+        yield from _driver(variant, image)
+
+
+def _driver(variant: ResolvedVariant, image: Image) -> Iterator[Problem]:
+    """The CUDA releases of container, driver and GPU must fit, and the provider must accept the AMI."""
+    instance = catalogue.hardware(variant.instance_type)
+    own = variant.serving.inference_ami_version
+    ami_version = variant.inference_ami_version(image)
+    needed = GPU_CUDA.get(instance.gpu, (0, 0))
+    name = variant.serving.image or f"{variant.engine} image {image.version}"
+    about = f"{instance.gpu} GPUs of {variant.instance_type} require CUDA {needed[0]}.{needed[1]}"
+    if image.cuda is not None and image.cuda < needed:
+        reason = f"{about}, but {name} has {image.cuda[0]}.{image.cuda[1]}"
+        yield Problem(variant.path("instance_type"), reason, "use a newer image, or another instance type")
+    elif own is not None and AMI_CUDA.get(own, needed) < needed:
+        reason = f"{about}, but the driver of {own} is older"
+        yield Problem(variant.path("serving", "inference_ami_version"), reason, "remove it")
+    elif (
+        own is not None
+        and image.version
+        and image.cuda is not None
+        and image.cuda[0] > AMI_CUDA.get(own, image.cuda)[0]
+        and ENGINES[variant.engine].forward_compatibility is None
+    ):
+        reason = f"{name} requires CUDA {image.cuda[0]}.{image.cuda[1]}, but the driver of {own} is older"
+        yield Problem(variant.path("serving", "inference_ami_version"), reason, "remove it")
+    elif (
+        ami_version is not None
+        and not catalogue.provider_accepts("inference_ami_version", ami_version)
+        and catalogue.provider_accepts("instance_type", str(variant.instance_type))
+    ):
+        if own is None:
+            cuda = "" if image.cuda is None else f" (CUDA {image.cuda[0]}.{image.cuda[1]})"
+            reason = f"{name}{cuda} on {variant.instance_type} needs the inference AMI {ami_version}"
+            path = variant.path("instance_type")
+        else:
+            reason, path = f"{own} is a newer inference AMI", variant.path("serving", "inference_ami_version")
+        yield _newer_provider(path, reason, "set serving.inference_ami_version to another one")
+
+
+def _newer_provider(path: KeyPath, reason: str, alternative: str) -> Problem:
+    newer = f"move to AWS provider {catalogue.NEWER_PROVIDER} or later with `make provider`"
+    reason = f"{reason}, which AWS provider {catalogue.provider_version()} refuses"
+    return Problem(path, reason, f"{newer}, or {alternative}")
 
 
 def _hardware_key(variant: ResolvedVariant) -> tuple[str, ...]:
@@ -152,6 +194,9 @@ def _own_image(parts: ValidParts, variant: ResolvedVariant) -> Iterator[Problem]
 def _hardware(variant: ResolvedVariant) -> Iterator[Problem]:
     instance_type = variant.instance_type
     instance = catalogue.hardware(instance_type)
+    if instance_type is not None and not catalogue.provider_accepts("instance_type", instance_type):
+        reason = f"{instance_type} is a newer instance type"
+        yield _newer_provider(variant.path("instance_type"), reason, "use another instance type")
     if instance_type is not None and instance_type.startswith("ml.t2."):
         remedy = "use ml.c7i.large or larger"
         yield Problem(variant.path("instance_type"), "ml.t2 does not support automatic scaling", remedy)

@@ -1,0 +1,106 @@
+"""What `validate` accepts, the AWS provider accepts: each engine on each instance type."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.terraform import Rig
+from tests.tools.provider_facts import LOCK
+from toolkit.environment import EnvironmentFileError, load
+from toolkit.project import Project
+from toolkit.rendering.containers import container_variables
+from toolkit.serving import catalogue
+from toolkit.serving.engines import ENGINES
+
+HEAD = 'target: aws\nname: llm\nregion: us-east-1\naccount_id: "123456789012"\nmodels:\n'
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/own:1"
+MODEL = """\
+  {name}:
+    serving: {{engine: {engine}{more}}}
+    source: {{s3: "s3://llm-models-123456789012-us-east-1/m/"}}
+    instance_type: {instance_type}
+"""
+SETTINGS = 'terraform {\n  required_providers {\n    aws = { source = "hashicorp/aws" }\n  }\n}\n'
+RESOURCE = """
+resource "aws_sagemaker_endpoint_configuration" "c{index}" {{
+  production_variants {{
+    model_name            = "m"
+    instance_type         = "{instance_type}"
+    inference_ami_version = {ami}
+  }}
+}}
+"""
+# An instance type and an inference AMI, or None.
+Pair = tuple[str, str | None]
+
+
+def models() -> dict[str, str]:
+    """Each engine on each instance type, and an own image of each on each instance type with GPUs."""
+    texts = {}
+    for engine in ENGINES:
+        for instance_type, instance in catalogue.instances().items():
+            for more in ("", f", image: '{IMAGE}'") if instance.gpus and engine != "custom" else ("",):
+                image = f", image: '{IMAGE}'" if engine == "custom" else more
+                name = f"m{len(texts)}"
+                texts[name] = MODEL.format(name=name, engine=engine, more=image, instance_type=instance_type)
+    return texts
+
+
+def pairs(tmp_path: Path, texts: dict[str, str]) -> tuple[set[Pair], set[str]]:
+    """What valid models deploy, and the instance types that are refused because of the provider."""
+    project = Project(tmp_path)
+    project.environments.mkdir(parents=True)
+    file = project.environment_file("dev")
+    file.write_text(HEAD + "".join(texts.values()))
+    with pytest.raises(EnvironmentFileError) as caught:
+        load(project, "dev")
+    problems = [problem for _, problem in caught.value.problems]
+    refused = {
+        problem.reason.split(" ")[0] for problem in problems if problem.reason.startswith("ml.")
+    } & set(catalogue.instances())
+    invalid = {problem.path[1] for problem in problems}
+    file.write_text(HEAD + "".join(text for name, text in texts.items() if name not in invalid))
+    environment = load(project, "dev")
+    valid = set()
+    for name, model in environment.models.items():
+        rendered = container_variables(environment, model.resolved_variants(name)["AllTraffic"], None)
+        ami = rendered["inference_ami_version"]
+        valid.add((str(rendered["instance_type"]), None if ami is None else str(ami)))
+    return valid, refused
+
+
+def test_the_provider_accepts_exactly_what_validate_accepts(rig: Rig, tmp_path: Path) -> None:
+    valid, refused = pairs(tmp_path, models())
+    # Refused for another reason: without automatic scaling.
+    bursting = {
+        instance_type for instance_type in catalogue.instances() if instance_type.startswith("ml.t2.")
+    }
+    assert {instance_type for instance_type, _ in valid} | refused | bursting == set(catalogue.instances())
+    configurations = [*sorted(valid, key=str), *((instance_type, None) for instance_type in sorted(refused))]
+    folder = rig.root("values", SETTINGS)
+    (folder / "configurations.tf").write_text(
+        "".join(
+            RESOURCE.format(index=index, instance_type=instance_type, ami=json.dumps(ami))
+            for index, (instance_type, ami) in enumerate(configurations)
+        )
+    )
+    shutil.copy(rig.project.root / LOCK, folder)
+    workspace = rig.workspace(folder, {})
+    environment = os.environ | {"TF_DATA_DIR": str(workspace.data_directory)}
+    validate = subprocess.run(
+        [*rig.program.argv, "validate", "-json"],
+        cwd=folder,
+        env=environment,
+        check=False,
+        capture_output=True,
+    )
+    summaries = {
+        each["summary"].rpartition(", got ")[2] for each in json.loads(validate.stdout)["diagnostics"]
+    }
+    assert summaries == refused
