@@ -40,7 +40,7 @@ account:
   lifecycle_rules: false
   ci:
     roles:
-      look:
+      viewer:
         github: {{repository: example/llm, branches: [main, release/*], environments: [production]}}
         policies: [viewer]
 models:

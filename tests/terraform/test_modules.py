@@ -157,7 +157,7 @@ module "pipelines" {
       subjects = ["repo:example/llm:ref:refs/heads/release/*", "repo:example/llm:environment:production"]
       policies = ["viewer"]
     }
-    look = {
+    viewer = {
       issuer   = "gitlab.example.com"
       audience = "https://gitlab.example.com"
       subjects = ["project_path:example/llm:ref_type:branch:ref:main"]
@@ -232,8 +232,8 @@ def test_ci_roles_trust_only_their_repositorys_jobs(planned: Planned) -> None:
     module = "module.pipelines"
     assert planned.addresses(module) == {
         'aws_iam_openid_connect_provider.this["token.actions.githubusercontent.com"]',
-        *(f'aws_iam_role.this["{role}"]' for role in ("deploy", "look")),
-        *(f'aws_iam_role_policy_attachment.this["{role}/viewer"]' for role in ("deploy", "look")),
+        *(f'aws_iam_role.this["{role}"]' for role in ("deploy", "viewer")),
+        *(f'aws_iam_role_policy_attachment.this["{role}/viewer"]' for role in ("deploy", "viewer")),
     }
     trust = planned.policy(f'{module}.aws_iam_role.this["deploy"]', "assume_role_policy")
     provider = "arn:aws:iam::123456789012:oidc-provider"
@@ -251,7 +251,7 @@ def test_ci_roles_trust_only_their_repositorys_jobs(planned: Planned) -> None:
             },
         },
     }
-    trust = planned.policy(f'{module}.aws_iam_role.this["look"]', "assume_role_policy")
+    trust = planned.policy(f'{module}.aws_iam_role.this["viewer"]', "assume_role_policy")
     assert trust["TrustRepositoryJobs"]["Principal"] == {"Federated": f"{provider}/gitlab.example.com"}
     assert trust["TrustRepositoryJobs"]["Condition"] == {
         "StringEquals": {

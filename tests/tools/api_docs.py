@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,8 @@ def _type(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(_type(document, option) for option in schema["anyOf"])
     if schema.get("type") == "array":
-        return f"array of {_type(document, _resolved(document, schema['items']))}s"
+        items = _type(document, _resolved(document, schema["items"]))
+        return "array of " + re.sub(r"^\w+", r"\g<0>s", items)
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     return str(schema.get("type", "any"))

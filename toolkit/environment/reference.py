@@ -85,20 +85,20 @@ def _sections(root: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _below(
-    definition: Mapping[str, Any], place: str, definitions: Mapping[str, Any]
+    definition: Mapping[str, Any], path: str, definitions: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
     """The mappings that a key accepts: their key paths and their names in the schema."""
     if "$ref" in definition:
-        yield place, definition["$ref"].removeprefix("#/$defs/")
+        yield path, definition["$ref"].removeprefix("#/$defs/")
     for alternative in definition.get("oneOf", ()):
-        for _, name in _below(alternative, place, definitions):
-            yield f"{place} ({_which(definitions[name])})", name
+        for _, name in _below(alternative, path, definitions):
+            yield f"{path} ({_which(definitions[name])})", name
     for alternative in definition.get("anyOf", ()):
-        yield from _below(alternative, place, definitions)
+        yield from _below(alternative, path, definitions)
     for values in definition.get("patternProperties", {}).values():
-        yield from _below(values, f"{place}.<name>", definitions)
+        yield from _below(values, f"{path}.<name>", definitions)
     if "items" in definition:
-        yield from _below(definition["items"], f"{place}[]", definitions)
+        yield from _below(definition["items"], f"{path}[]", definitions)
 
 
 def _which(section: Mapping[str, Any]) -> str:
@@ -120,14 +120,20 @@ def _value(definition: Mapping[str, Any]) -> str:
     if "const" in option or "enum" in option:
         return _choices(option)
     if option["type"] == "array":
-        return f"list of {_value(option['items'])}s"
+        return f"list of {_plural(_value(option['items']))}"
     if option["type"] == "object":
         inner = next(iter(option.get("patternProperties", {}).values()), None)
         inner = inner or option.get("additionalProperties") or {}
-        return f"mapping of {_value(inner)}s" if isinstance(inner, dict) and inner else "mapping"
+        return f"mapping of {_plural(_value(inner))}" if isinstance(inner, dict) and inner else "mapping"
     bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = [f"{sign} {option[name]:.12g}" for name, sign in bounds.items() if name in option]
     return " ".join([option["type"], ", ".join(limits)]).strip()
+
+
+def _plural(value: str) -> str:
+    """`string, one of 7` → `strings, each one of 7`; a choice of literals stays."""
+    noun, comma, rest = value.partition(",")
+    return value if noun.startswith("`") else f"{noun}s{', each' if comma else ''}{rest}"
 
 
 def _choices(option: Mapping[str, Any]) -> str:

@@ -241,7 +241,7 @@ def _session(deployers: Deployers, subject: str, audience: str = "sts.amazonaws.
         "sts", endpoint_url=deployers.url, region_name=REGION, config=Config(signature_version=UNSIGNED)
     )
     credentials = sts.assume_role_with_web_identity(
-        RoleArn=f"{ROLE}/{PREFIX}-ci-look", RoleSessionName="job", WebIdentityToken=".".join([*parts, "s"])
+        RoleArn=f"{ROLE}/{PREFIX}-ci-viewer", RoleSessionName="job", WebIdentityToken=".".join([*parts, "s"])
     )["Credentials"]
     keys = (credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"])
     return boto3.Session(*keys, region_name=REGION)

@@ -25,7 +25,7 @@ account:
           environments: [production]
           pull_requests: false
         policies: [sagemaker-deployer, api-deployer]
-      look:
+      viewer:
         gitlab: {project: example/platform/llm, host: gitlab.example.com, branches: [main], tags: [v*]}
         policies: [viewer]
     existing_providers: [gitlab.example.com]

@@ -24,7 +24,7 @@ def weights(project: Project) -> Path:
     return path
 
 
-def look(access: AwsAccess, project: Project, environment: Environment) -> staging.StoredModel:
+def stored(access: AwsAccess, project: Project, environment: Environment) -> staging.StoredModel:
     (model,) = staging.inventory(access, project, environment)
     return model
 
@@ -33,31 +33,31 @@ def test_weights_are_staged_once_complete(
     access: AwsAccess, project: Project, environment: Make, bucket: str, weights: Path
 ) -> None:
     test = environment("{path: model.gguf}")
-    before = look(access, project, test)
+    before = stored(access, project, test)
     assert before.staged is False
     assert before.as_json()["size"] is None
 
     (model,) = staging.locate(project, test).values()
     staging.stage(access, model, Console(err=io.StringIO(), interactive=False))
-    after = look(access, project, test)
+    after = stored(access, project, test)
     assert (after.staged, after.uri, after.source) == (True, model.uri, "path: model.gguf")
     assert after.as_json()["size"] == 4
 
     access.s3.delete_object(Bucket=bucket, Key=f"{model.prefix}model.gguf")
-    assert look(access, project, test).staged is False
+    assert stored(access, project, test).staged is False
 
 
 def test_weights_in_s3_need_no_staging(
     access: AwsAccess, project: Project, environment: Make, bucket: str
 ) -> None:
-    model = look(access, project, environment(f"{{s3: 's3://{bucket}/mine/'}}"))
+    model = stored(access, project, environment(f"{{s3: 's3://{bucket}/mine/'}}"))
     assert (model.staged, model.uri) == (None, f"s3://{bucket}/mine/")
 
 
 def test_missing_local_weights_do_not_hide_others(
     access: AwsAccess, project: Project, environment: Make
 ) -> None:
-    model = look(access, project, environment("{path: nowhere.gguf}"))
+    model = stored(access, project, environment("{path: nowhere.gguf}"))
     assert model.staged is False
     assert model.note is not None
     assert "does not exist" in model.note
@@ -68,4 +68,4 @@ def test_without_a_model_store_nothing_is_staged(
 ) -> None:
     test = environment("{path: model.gguf}")
     access.s3.delete_bucket(Bucket=bucket)
-    assert look(access, project, test).staged is False
+    assert stored(access, project, test).staged is False

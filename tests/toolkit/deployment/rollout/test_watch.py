@@ -55,7 +55,7 @@ def _allow(hosting: Hosting, user: AwsAccess) -> None:
     name = user.sts.get_caller_identity()["Arn"].rpartition("/")[2]
     statement = {"Effect": "Allow", "Action": "sagemaker:DescribeEndpoint", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    hosting.aws("iam").put_user_policy(UserName=name, PolicyName="look", PolicyDocument=document)
+    hosting.aws("iam").put_user_policy(UserName=name, PolicyName="describe", PolicyDocument=document)
 
 
 def test_missing_credentials_are_tolerated(monkeypatch: pytest.MonkeyPatch) -> None:
