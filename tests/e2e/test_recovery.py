@@ -35,7 +35,7 @@ def test_killed_while_creating_and_while_updating(toolkit: Toolkit, engine: Engi
     engine.healthy = False
     site.declare(engine.url)
     site.kill_when(
-        lambda: site.status() == "Creating" and site.client("apigateway").get_rest_apis()["items"] != []
+        lambda: site.status() == "Creating" and f"get_deployments: llm-{site.env}" in site.remaining()
     )
     assert f"list_endpoints: {site.endpoint}" in site.remaining()
 
@@ -52,6 +52,27 @@ def test_killed_while_creating_and_while_updating(toolkit: Toolkit, engine: Engi
     destroyed = site.run("destroy", "--yes")
     assert destroyed.returncode == 0, destroyed.stderr
     assert f"{site.endpoint}: Updating" in destroyed.stderr  # destroy waited for it
+    assert site.remaining() == []
+
+
+@pytest.mark.timeout(900)
+def test_killed_while_creating_and_destroyed(toolkit: Toolkit, engine: Engine) -> None:
+    site = Site(toolkit, "halfway")
+    engine.healthy = False
+    site.declare(engine.url)
+    created = {
+        f"list_dashboards: llm-{site.env}",
+        f"get_deployments: llm-{site.env}",
+        f"list_endpoints: {site.endpoint}",
+        f"describe_alarms: {site.endpoint}-AllTraffic-server-errors",
+    }
+    site.kill_when(lambda: created <= set(site.remaining()))
+    site.forget()
+
+    engine.healthy = True
+    destroyed = site.run("destroy", "--yes")
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert f"to remove, although it is missing in the state: dashboard llm-{site.env}" in destroyed.stderr
     assert site.remaining() == []
 
 

@@ -13,6 +13,7 @@ import psutil
 
 from tests.support.checkout import clean_environment
 from tests.support.cloud import eventually
+from tests.support.inventory import inventory
 from tests.support.toolkit import Toolkit
 from toolkit.local import client
 from toolkit.project import Project
@@ -108,31 +109,21 @@ class Site:
             assert process.poll() is None, process.communicate()[0]
         finally:
             _kill(process)
+        # Like `terraform force-unlock`, after a check that no command is running.
+        self._delete("inference.tfstate.tflock")
+
+    def forget(self) -> None:
+        """Delete the state, as if Terraform, which stores it every 20 s, had stored none yet."""
+        self._delete("inference.tfstate")
+
+    def _delete(self, name: str) -> None:
         s3 = self.client("s3")
         (bucket,) = [item["Name"] for item in s3.list_buckets()["Buckets"] if "state" in item["Name"]]
-        # Like `terraform force-unlock`, after a check that no command is running.
-        s3.delete_object(Bucket=bucket, Key=f"{self.env}/inference.tfstate.tflock")
+        s3.delete_object(Bucket=bucket, Key=f"{self.env}/{name}")
 
     def remaining(self) -> list[str]:
         """Return all resources with the environment's names, each with its kind."""
-        kinds: list[tuple[str, str, str, str]] = [
-            ("sagemaker", "list_endpoints", "Endpoints", "EndpointName"),
-            ("sagemaker", "list_endpoint_configs", "EndpointConfigs", "EndpointConfigName"),
-            ("sagemaker", "list_models", "Models", "ModelName"),
-            ("apigateway", "get_rest_apis", "items", "name"),
-            ("apigateway", "get_usage_plans", "items", "name"),
-            ("apigateway", "get_api_keys", "items", "name"),
-            ("iam", "list_roles", "Roles", "RoleName"),
-            ("lambda", "list_functions", "Functions", "FunctionName"),
-            ("logs", "describe_log_groups", "logGroups", "logGroupName"),
-            ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
-        ]
-        resources = [
-            f"{operation}: {resource[name]}"
-            for service, operation, rows, name in kinds
-            for resource in getattr(self.client(service), operation)()[rows]
-        ]
-        return [resource for resource in resources if f"llm-{self.env}" in resource]
+        return inventory(self.client, f"llm-{self.env}") if self._cloud() else []
 
 
 def _kill(process: subprocess.Popen[str]) -> None:

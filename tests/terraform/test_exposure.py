@@ -179,7 +179,7 @@ class PrivateApi:
             access = AwsAccess("us-east-1", "123456789012", self.rig.cloud.endpoint_url)
             context = Context(self.rig.project, self.environment, access, self.workspace.console, None)
             self.orphans = [orphan.id for orphan in imports.find(context, plan)]
-            self.orphans += [orphan.id for orphan in cleanup._ingress(context, OwnedResources(context))]
+            self.orphans += [orphan.id for orphan in cleanup.web_acl(context, OwnedResources(context))]
 
     def client(self, service: str, holder: str | None = None) -> Any:
         """A boto3 client of a user, or of the administrator."""

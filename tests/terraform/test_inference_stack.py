@@ -255,7 +255,7 @@ def test_domain_record_and_firewall_are_imported_by_id(
         "aws_route53_record.domain": f"{front.zone}_{front.name}_A",
         "aws_wafv2_web_acl.this": f"{web_acl['Id']}/example-dev/REGIONAL",
     }
-    inputs = variables(imports={name.partition(".")[0]: [{"id": id_}] for name, id_ in ids.items()})
+    inputs = variables(imports={f"module.api.{name}": [{"id": id_}] for name, id_ in ids.items()})
     inputs["api"] |= {"domain": {**domain, "hosted_zone_id": front.zone}, "waf": {}}
     try:
         planned = show(rig.workspace(rig.project.stack("inference"), inputs, account.backend))

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Mapping
-from typing import Any
 
 from toolkit.aws import state_bucket
 from toolkit.deployment import artifacts, locks
 from toolkit.deployment.context import Context
-from toolkit.deployment.recovery.orphans import unless_missing
+from toolkit.deployment.recovery import imports
 from toolkit.errors import PreflightError
 from toolkit.terraform import Plan, Workspace
-
-_ADDRESS = re.compile(r'module\.(?P<module>\w+)\.(?P<type>\w+)\.this\["?(?P<key>[^"\]]+)"?\]$')
 
 
 def plan(context: Context) -> Plan:
@@ -23,15 +18,12 @@ def plan(context: Context) -> Plan:
     _ensure_state_bucket(context)
     workspace = _workspace(context)
     planned = workspace.plan()
-    imports = find_imports(context, planned)
-    if not imports:
+    resources = imports.find(context, planned, "account")
+    if not resources:
         return planned
-    for resources in imports.values():
-        for resource in resources:
-            context.console.line(f"importing {resource['id']}: an interrupted apply created it")
-    path = workspace.directory / "imports.tfvars.json"
-    path.write_text(json.dumps({"imports": imports}, indent=2), encoding="utf-8")
-    return workspace.plan(var_files=[path])
+    for line in imports.describe(resources):
+        context.console.line(line)
+    return workspace.plan(var_files=[imports.write(resources, workspace.directory)])
 
 
 def apply(context: Context, plan: Plan) -> None:
@@ -71,72 +63,6 @@ def ensure(context: Context) -> None:
         else:
             apply(context, plan(context))
     marker.write_text(fingerprint)
-
-
-def find_imports(context: Context, plan: Plan) -> dict[str, list[dict[str, str]]]:
-    """Resources that a plan would create and that exist under the stack's names and tags, by `import` block.
-
-    The model store needs no tags: its name contains the account, and S3 confirms its owner.
-    """
-    imports: dict[str, list[dict[str, str]]] = {}
-    for change in plan.changes:
-        match = _ADDRESS.match(change.address)
-        if match is None or change.action != "create":
-            continue
-        block, resource_id = _look_up(context, match["module"], match["type"], match["key"])
-        if resource_id is not None:
-            imports.setdefault(block, []).append({"id": resource_id, "key": match["key"]})
-    return imports
-
-
-def _look_up(context: Context, module: str, kind: str, key: str) -> tuple[str, str | None]:
-    """The `import` block of a resource, and its ID if it exists and is ours."""
-    environment, access = context.environment, context.access
-    prefix = f"arn:{access.partition}:iam::{environment.account_id}"
-    role_name = environment.account.execution_role.name or ""
-    logging_role = f"{environment.project}-{environment.region}-api-logs"
-    store = environment.model_store_bucket
-    lookups: dict[tuple[str, str], tuple[str, Callable[[], str | None]]] = {
-        ("execution_role", "aws_iam_role"): (module, lambda: _role(context, role_name)),
-        ("api_logging", "aws_iam_role"): (module, lambda: _role(context, logging_role)),
-        ("ci_roles", "aws_iam_role"): (module, lambda: _role(context, key)),
-        ("ci_roles", "aws_iam_openid_connect_provider"): (
-            "ci_providers",
-            lambda: _provider(context, f"{prefix}:oidc-provider/{key}"),
-        ),
-        ("deployer_policies", "aws_iam_policy"): (
-            module,
-            lambda: _policy(context, f"{prefix}:policy/{key}"),
-        ),
-        ("model_store", "aws_s3_bucket"): (
-            module,
-            lambda: store if state_bucket.exists(access, store) else None,
-        ),
-    }
-    block, look_up = lookups.get((module, kind), ("", lambda: None))
-    return block, look_up()
-
-
-def _role(context: Context, name: str) -> str | None:
-    tags = unless_missing(lambda: context.access.iam.list_role_tags(RoleName=name)["Tags"])
-    return name if tags is not None and _is_ours(context, tags) else None
-
-
-def _policy(context: Context, arn: str) -> str | None:
-    tags = unless_missing(lambda: context.access.iam.list_policy_tags(PolicyArn=arn)["Tags"])
-    return arn if tags is not None and _is_ours(context, tags) else None
-
-
-def _provider(context: Context, arn: str) -> str | None:
-    get_provider = context.access.iam.get_open_id_connect_provider
-    tags = unless_missing(lambda: get_provider(OpenIDConnectProviderArn=arn).get("Tags", []))
-    return arn if tags is not None and _is_ours(context, tags) else None
-
-
-def _is_ours(context: Context, tags: Any) -> bool:
-    by_key: Mapping[str, str] = {tag["Key"]: tag["Value"] for tag in tags}
-    expected = {"managed-by": "terraform", "stack": "account", "project": context.environment.project}
-    return expected.items() <= by_key.items()
 
 
 def _ensure_state_bucket(context: Context) -> bool:

@@ -23,8 +23,8 @@ from toolkit.deployment.outputs import Outputs, deployed_models
 from toolkit.deployment.plans import approval, archive
 from toolkit.deployment.plans.review import Policies, Review, review, write_reports
 from toolkit.deployment.prepare import ENDPOINT, STACK, Prepared, endpoints_of
-from toolkit.deployment.recovery import cleanup
-from toolkit.deployment.recovery.orphans import INGRESS, Orphan
+from toolkit.deployment.recovery import cleanup, registry
+from toolkit.deployment.recovery.orphans import Orphan
 from toolkit.deployment.rollout import repair, verify, waiters, watch
 from toolkit.deployment.rollout.verify import Rollout
 from toolkit.errors import PreflightError, SmokeTestError, TerraformError
@@ -270,6 +270,8 @@ def deploy(context: Context, prepared: Prepared, smoke_test: SmokeTest | None = 
         packages=prepared.packages,
         smoke_test="passed" if smoke_test else None,
     )
+    if prepared.plan.has_changes:
+        cleanup.remove_superseded_deployments(context)
     return deployed
 
 
@@ -298,11 +300,11 @@ def _tear_down(context: Context, prepared: Prepared) -> int:
     # The toolkit owns the keys, not Terraform; access ends before the API does.
     keys.of(context.access, context.environment).revoke_all()
     # DNS records are identified by their domain, and AWS refuses to delete an API with a mapping.
-    removed = _remove(context, [orphan for orphan in prepared.orphans if orphan.type in INGRESS])
+    removed = _remove(context, [orphan for orphan in prepared.orphans if orphan.type in registry.INGRESS])
     if prepared.plan.has_changes:
         with watch.watching(context.access, endpoints_of(context, prepared.plan)) as phases:
             prepared.workspace.apply(prepared.plan, phases)
-    return prepared.plan.counts.remove + removed + _remove(context, cleanup.find(context, {}))
+    return prepared.plan.counts.remove + removed + _remove(context, registry.find_orphans(context, {}))
 
 
 def _remove(context: Context, orphans: Sequence[Orphan]) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from toolkit.deployment import account, artifacts, releases
 from toolkit.deployment.context import Context
-from toolkit.deployment.recovery import cleanup, imports
+from toolkit.deployment.recovery import imports, registry
 from toolkit.deployment.recovery.orphans import Orphan
 from toolkit.deployment.releases import Release
 from toolkit.deployment.rollout import repair, waiters
@@ -115,7 +115,7 @@ def destroy(context: Context) -> Prepared:
     workspace = context.workspace(STACK)
     workspace.init()
     planned = workspace.plan(destroy=True)
-    return Prepared(workspace, planned, "destroy", orphans=cleanup.find(context, state_ids))
+    return Prepared(workspace, planned, "destroy", orphans=registry.find_orphans(context, state_ids))
 
 
 def plan(  # noqa: PLR0913, PLR0917 - each is a part of the plan

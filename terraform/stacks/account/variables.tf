@@ -89,7 +89,7 @@ variable "api_logging" {
 }
 
 variable "imports" {
-  description = "Existing resources to import: by kind, their ids and their keys in the stack."
+  description = "Existing resources to import: by `resource` block, their ids and their keys in the stack."
   type = map(list(object({
     id  = string
     key = optional(string)

@@ -142,7 +142,7 @@ variable "instance_counts" {
 }
 
 variable "imports" {
-  description = "Existing resources to import: by type, their ids and their keys in the stack."
+  description = "Existing resources to import: by `resource` block, their ids and their keys in the stack."
   type = map(list(object({
     id    = string
     model = optional(string)

@@ -30,7 +30,7 @@ def test_the_lifecycle_needs_no_further_permissions(lifecycle: Deployers) -> Non
     assert all(decision.resource.endswith(".tflock") for decision in denied)
 
 
-def test_destroy_leaves_nothing_of_the_domain(lifecycle: Deployers) -> None:
+def test_destroy_leaves_nothing(lifecycle: Deployers) -> None:
     operations = {decision.operation for decision in lifecycle.decisions if decision.holder == "deployer"}
     assert operations >= {"apigateway:CreateBasePathMapping", "route53:GetChange"}
     assert lifecycle.remaining == []

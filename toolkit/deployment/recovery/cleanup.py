@@ -1,4 +1,4 @@
-"""Find and remove resources that are missing in the state or that a destroy left behind.
+"""Find and remove resources that are missing in the state or that a destroy left behind, kind by kind.
 
 An interrupted apply creates resources that it cannot record, and the provider mistakes SageMaker's refusal to
 delete an endpoint in progress for success.
@@ -7,12 +7,12 @@ delete an endpoint in progress for success.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from toolkit.aws import endpoints
+from toolkit.aws import endpoints as sagemaker_endpoints
 from toolkit.deployment.context import Context
 from toolkit.deployment.recovery.orphans import ALL_PATHS, Orphan, OwnedResources, unless_missing
 from toolkit.deployment.rollout import waiters
@@ -21,114 +21,188 @@ if TYPE_CHECKING:
     from types_boto3_application_autoscaling.literals import ScalableDimensionType
 
 FUNCTIONS = ("gateway", "authorizer")
+# How the description of the API module's deployments begins.
+_DEPLOYMENT = "OpenAPI document "
 # AWS WAF notices the deletion of a stage with a delay.
 _WEB_ACL_IN_USE = "WAFAssociatedItemException"
 _WEB_ACL_SECONDS = 300
 
 
-def find(context: Context, state_ids: Mapping[str, frozenset[str]]) -> list[Orphan]:
-    """Resources under the environment's names and tags, in an order in which they can be removed.
-
-    Args:
-        context: the environment.
-        state_ids: IDs by type of the resources in the state, which are skipped.
-    """
-    resources = OwnedResources(context)
-    finders = (_scaling, _sagemaker, _alarms, _ingress, _api)
-    orphans = [orphan for finder in finders for orphan in finder(context, resources)]
-    return [orphan for orphan in orphans if orphan.id not in state_ids.get(orphan.type, ())]
-
-
-def _scaling(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
+def scalable_targets(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
     """Scalable targets, with their policies, alarms and schedules.
 
     SageMaker deregisters them with their endpoint only if the caller has that permission, and reports nothing
     either way. An orphaned target would scale the next endpoint of that name.
     """
-    autoscaling, start = context.access.autoscaling, f"endpoint/{context.environment.prefix}-"
+    autoscaling, start = context.access.autoscaling, f"endpoint/{resources.prefix}-"
     pages = autoscaling.get_paginator("describe_scalable_targets").paginate(ServiceNamespace="sagemaker")
-    for target in pages.search("ScalableTargets[]"):
-        resource = target["ResourceId"]
+    targets = {target["ResourceId"]: target for target in pages.search("ScalableTargets[]")}
+    for resource in resources.unrecorded("aws_appautoscaling_target", targets):
+        target = targets[resource]
         if resource.startswith(start) and resources.scalable_target(resource, target["ScalableTargetARN"]):
             remove = _deregister(context, resource, target["ScalableDimension"])
             yield Orphan("scalable target", "aws_appautoscaling_target", resource, remove)
 
 
-def _sagemaker(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
-    sagemaker, start = context.access.sagemaker, f"{context.environment.prefix}-"
-    pages = sagemaker.get_paginator("list_endpoints").paginate(NameContains=start).search("Endpoints[]")
-    for name in [endpoint["EndpointName"] for endpoint in pages]:
+def endpoints(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
+    """SageMaker endpoints."""
+    start = f"{resources.prefix}-"
+    pages = context.access.sagemaker.get_paginator("list_endpoints").paginate(NameContains=start)
+    names = [endpoint["EndpointName"] for endpoint in pages.search("Endpoints[]")]
+    for name in resources.unrecorded("aws_sagemaker_endpoint", names):
         if name.startswith(start) and resources.endpoint(name):
             yield Orphan("endpoint", "aws_sagemaker_endpoint", name, _endpoint_remover(context, name))
-    configurations = sagemaker.get_paginator("list_endpoint_configs").paginate(NameContains=start)
-    for name in [item["EndpointConfigName"] for item in configurations.search("EndpointConfigs[]")]:
+
+
+def endpoint_configurations(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
+    """SageMaker endpoint configurations."""
+    sagemaker, start = context.access.sagemaker, f"{resources.prefix}-"
+    pages = sagemaker.get_paginator("list_endpoint_configs").paginate(NameContains=start)
+    names = [configuration["EndpointConfigName"] for configuration in pages.search("EndpointConfigs[]")]
+    for name in resources.unrecorded("aws_sagemaker_endpoint_configuration", names):
         if name.startswith(start) and resources.configuration(name):
             kind = "endpoint configuration"
             remove = _call(lambda name: sagemaker.delete_endpoint_config(EndpointConfigName=name), name)
             yield Orphan(kind, "aws_sagemaker_endpoint_configuration", name, remove)
-    models = sagemaker.get_paginator("list_models").paginate(NameContains=start).search("Models[]")
-    for name in [model["ModelName"] for model in models]:
+
+
+def models(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
+    """SageMaker models."""
+    sagemaker, start = context.access.sagemaker, f"{resources.prefix}-"
+    pages = sagemaker.get_paginator("list_models").paginate(NameContains=start)
+    names = [model["ModelName"] for model in pages.search("Models[]")]
+    for name in resources.unrecorded("aws_sagemaker_model", names):
         if name.startswith(start) and resources.model(name):
             remove = _call(lambda name: sagemaker.delete_model(ModelName=name), name)
             yield Orphan("model", "aws_sagemaker_model", name, remove)
 
 
-def _alarms(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
-    cloudwatch, start = context.access.cloudwatch, f"{context.environment.prefix}-"
+def alarms(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
+    """CloudWatch alarms."""
+    cloudwatch, start = context.access.cloudwatch, f"{resources.prefix}-"
     pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=start)
-    for alarm in pages.search("MetricAlarms[]"):
-        name = alarm["AlarmName"]
-        if resources.alarm(name, alarm["AlarmArn"]):
+    arns = {alarm["AlarmName"]: alarm["AlarmArn"] for alarm in pages.search("MetricAlarms[]")}
+    for name in resources.unrecorded("aws_cloudwatch_metric_alarm", arns):
+        if resources.alarm(name, arns[name]):
             remove = _call(lambda name: cloudwatch.delete_alarms(AlarmNames=[name]), name)
             yield Orphan("alarm", "aws_cloudwatch_metric_alarm", name, remove)
 
 
-def _ingress(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
-    """The domain and the web ACL that the environment file names."""
-    api = context.environment.api
-    if api.domain is not None and resources.domain(api.domain.name):
-        yield from _domain(context, resources, api.domain.name, api.domain.hosted_zone_id)
-    if api.waf is not None and (web_acl := resources.firewall(context.environment.prefix)):
+def dashboard(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
+    """The CloudWatch dashboard."""
+    delete = context.access.cloudwatch.delete_dashboards
+    for name in resources.unrecorded("aws_cloudwatch_dashboard", [resources.prefix]):
+        if resources.dashboard(name):
+            remove = _call(lambda name: delete(DashboardNames=[name]), name)
+            yield Orphan("dashboard", "aws_cloudwatch_dashboard", name, remove)
+
+
+def domain(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
+    """The domain that the environment file names, after its record and mappings.
+
+    The record is identified by its target, and the mappings would block the deletion of the API.
+    """
+    settings, gateway = context.environment.api.domain, context.access.apigateway
+    if settings is None or not resources.domain(settings.name):
+        return
+    name, zone = settings.name, settings.hosted_zone_id
+    if zone is not None and (record := resources.record(zone, name)):
+        remove_record = _record_remover(context, resources, zone, name)
+        yield Orphan("DNS record", "aws_route53_record", record, remove_record)
+    pages = gateway.get_paginator("get_base_path_mappings").paginate(domainName=name)
+    for path in [mapping["basePath"] for page in pages for mapping in page.get("items", [])]:
+        mapping_id = f"{name}/{'' if path == ALL_PATHS else path}"
+        remove_mapping = _mapping_remover(context, name, path)
+        yield Orphan("base path mapping", "aws_api_gateway_base_path_mapping", mapping_id, remove_mapping)
+    remove = _call(lambda name: gateway.delete_domain_name(domainName=name), name)
+    yield Orphan("domain name", "aws_api_gateway_domain_name", name, remove)
+
+
+def web_acl(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
+    """The web ACL, if the environment file has one."""
+    if context.environment.api.waf is not None and (web_acl := resources.firewall(resources.prefix)):
         remove = _web_acl_remover(context, resources, web_acl)
         yield Orphan("web ACL", "aws_wafv2_web_acl", web_acl, remove)
 
 
-def _domain(context: Context, resources: OwnedResources, name: str, zone: str | None) -> Iterator[Orphan]:
-    """First the record, which is identified by its target, and the mappings, which would block the API."""
-    gateway = context.access.apigateway
-    if zone is not None and (record := resources.record(zone, name)):
-        remove = _record_remover(context, resources, zone, name)
-        yield Orphan("DNS record", "aws_route53_record", record, remove)
-    pages = gateway.get_paginator("get_base_path_mappings").paginate(domainName=name)
-    for path in [mapping["basePath"] for page in pages for mapping in page.get("items", [])]:
-        mapping_id = f"{name}/{'' if path == ALL_PATHS else path}"
-        delete = _mapping_remover(context, name, path)
-        yield Orphan("base path mapping", "aws_api_gateway_base_path_mapping", mapping_id, delete)
-    delete = _call(lambda name: gateway.delete_domain_name(domainName=name), name)
-    yield Orphan("domain name", "aws_api_gateway_domain_name", name, delete)
-
-
-def _api(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
-    access, prefix = context.access, context.environment.prefix
-    gateway = access.apigateway
-    for api in resources.apis(prefix):
-        remove = _call(lambda api: gateway.delete_rest_api(restApiId=api), api)
+def apis(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
+    """REST APIs."""
+    delete = context.access.apigateway.delete_rest_api
+    for api in resources.apis(resources.prefix):
+        remove = _call(lambda api: delete(restApiId=api), api)
         yield Orphan("API", "aws_api_gateway_rest_api", api, remove)
+
+
+def usage_plans(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
+    """Usage plans."""
+    delete = context.access.apigateway.delete_usage_plan
     for plan in resources.usage_plans():
-        remove = _call(lambda plan: gateway.delete_usage_plan(usagePlanId=plan), plan)
+        remove = _call(lambda plan: delete(usagePlanId=plan), plan)
         yield Orphan("usage plan", "aws_api_gateway_usage_plan", plan, remove)
-    for name in (f"{prefix}-{function}" for function in FUNCTIONS):
+
+
+def functions(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
+    """Lambda functions."""
+    delete = context.access.lambda_.delete_function
+    names = [f"{resources.prefix}-{function}" for function in FUNCTIONS]
+    for name in resources.unrecorded("aws_lambda_function", names):
         if resources.function(name):
-            remove = _call(lambda name: access.lambda_.delete_function(FunctionName=name), name)
+            remove = _call(lambda name: delete(FunctionName=name), name)
             yield Orphan("function", "aws_lambda_function", name, remove)
+
+
+def roles(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
+    """Execution roles of the functions."""
+    names = [f"{resources.prefix}-{function}" for function in FUNCTIONS]
+    for name in resources.unrecorded("aws_iam_role", names):
         if resources.role(name):
             yield Orphan("role", "aws_iam_role", name, _role_remover(context, name))
-    groups = [f"/aws/lambda/{prefix}-{function}" for function in FUNCTIONS]
-    groups += [f"/aws/sagemaker/Endpoints/{name}" for name in waiters.endpoint_names(context).values()]
-    for group in [*groups, f"/aws/apigateway/{prefix}"]:
-        if resources.log_group(group):
-            remove = _call(lambda group: access.logs.delete_log_group(logGroupName=group), group)
-            yield Orphan("log group", "aws_cloudwatch_log_group", group, remove)
+
+
+def api_log_groups(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
+    """Log groups of the functions and of the API."""
+    groups = [f"/aws/lambda/{resources.prefix}-{function}" for function in FUNCTIONS]
+    groups.append(f"/aws/apigateway/{resources.prefix}")
+    yield from _log_groups(context, [group for group in groups if resources.log_group(group)])
+
+
+def endpoint_log_groups(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
+    """Log groups of endpoints; those of models that the environment file no longer has need our tags."""
+    start = "/aws/sagemaker/Endpoints/"
+    groups = [f"{start}{name}" for name in waiters.endpoint_names(context).values()]
+    named = [group for group in groups if resources.log_group(group)]
+    others = resources.log_groups(f"{start}{resources.prefix}-")
+    yield from _log_groups(context, dict.fromkeys([*named, *others]))
+
+
+def _log_groups(context: Context, names: Iterable[str]) -> Iterator[Orphan]:
+    delete = context.access.logs.delete_log_group
+    for name in names:
+        remove = _call(lambda name: delete(logGroupName=name), name)
+        yield Orphan("log group", "aws_cloudwatch_log_group", name, remove)
+
+
+def remove_superseded_deployments(context: Context) -> None:
+    """Delete deployments of the API that an interrupted apply left behind, and that no stage serves.
+
+    They have no name that a second creation could collide with, so the next apply creates another one.
+    """
+    gateway, recorded = context.access.apigateway, context.state.ids
+    current = recorded.get("aws_api_gateway_deployment", frozenset())
+    for api in recorded.get("aws_api_gateway_rest_api", ()):
+        pages = gateway.get_paginator("get_deployments").paginate(restApiId=api)
+        deployments = [item for page in pages for item in page["items"] if item["id"] not in current]
+        ours = [item["id"] for item in deployments if item.get("description", "").startswith(_DEPLOYMENT)]
+        served = _served_deployments(context, api) if ours else set()
+        for deployment in [deployment for deployment in ours if deployment not in served]:
+            gateway.delete_deployment(restApiId=api, deploymentId=deployment)
+            context.console.line(f"removed API deployment {deployment}, which an interrupted apply created")
+
+
+def _served_deployments(context: Context, api: str) -> set[str]:
+    stages = context.access.apigateway.get_stages(restApiId=api)["item"]
+    served = {stage["deploymentId"] for stage in stages}
+    return served | {stage["canarySettings"]["deploymentId"] for stage in stages if "canarySettings" in stage}
 
 
 def _call(remove: Callable[[str], object], name: str) -> Callable[[], object]:
@@ -148,7 +222,7 @@ def _endpoint_remover(context: Context, name: str) -> Callable[[], None]:
             context.access.sagemaker.delete_endpoint(EndpointName=name)
             pace = waiters.pace(context.access)
             with context.console.progress(f"deleting {name}"):
-                while endpoints.describe(context.access, name) is not None:
+                while sagemaker_endpoints.describe(context.access, name) is not None:
                     # Until then its configuration and its model are in use.
                     time.sleep(pace.next(changed=False))
 

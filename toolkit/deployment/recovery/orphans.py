@@ -1,4 +1,4 @@
-"""An environment's resources in AWS, found by name and by the tags of its stack, independent of the state.
+"""A stack's resources in AWS, found by name and by the tags of the stack, independent of the state.
 
 An interrupted apply (kill -9, a lost machine) leaves resources that are missing in its state. Terraform
 would create them again, and fail because the names are taken or create a second API next to the first.
@@ -6,13 +6,13 @@ would create them again, and fail because the names are taken or create a second
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from botocore.exceptions import ClientError
 
-from toolkit.aws import endpoints
+from toolkit.aws import endpoints, state_bucket
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.context import Context
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types_boto3_wafv2.type_defs import WebACLSummaryTypeDef
 
 T = TypeVar("T")
+Stack = Literal["inference", "account"]
 
 # Error codes for a missing resource; SageMaker has no code for that.
 _MISSING = {
@@ -29,18 +30,10 @@ _MISSING = {
     "NoSuchHostedZone",
     "NotFoundException",
     "ObjectNotFoundException",
+    "ResourceNotFound",
     "ResourceNotFoundException",
     "WAFNonexistentItemException",
 }
-# Resources in front of an API.
-INGRESS = frozenset(
-    {
-        "aws_api_gateway_base_path_mapping",
-        "aws_api_gateway_domain_name",
-        "aws_route53_record",
-        "aws_wafv2_web_acl",
-    }
-)
 # Largest page of API Gateway and of AWS WAF.
 _PAGE = 500
 _WAF_PAGE = 100
@@ -68,20 +61,41 @@ class Orphan:
         return f"{self.kind} {self.id}"
 
 
+def ownership_tags(context: Context, stack: Stack) -> dict[str, str]:
+    """The default tags that tell a stack's resources from those of other owners."""
+    environment = context.environment
+    owner = {"environment": environment.name} if stack == "inference" else {"project": environment.project}
+    return {"managed-by": "terraform", "stack": stack, **owner}
+
+
 class OwnedResources:
-    """Looks up an environment's resources; methods return an import ID, or None if it is missing or not ours.
+    """Looks up a stack's resources; methods return an import ID, or None if it is missing or not ours.
 
     A resource without the stack's tags has another owner: it is left alone, and Terraform reports that the
     name is taken. Log groups need no tags, since services create them.
+
+    Args:
+        context: the environment.
+        recorded: IDs of the resources in the state, by type.
+        stack: the stack that owns the resources.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(
+        self,
+        context: Context,
+        recorded: Mapping[str, frozenset[str]] | None = None,
+        stack: Stack = "inference",
+    ) -> None:
+        self.environment = context.environment
+        self.prefix = context.environment.prefix
         self._access: AwsAccess = context.access
-        self._tags = {
-            "managed-by": "terraform",
-            "stack": "inference",
-            "environment": context.environment.name,
-        }
+        self._recorded = recorded or {}
+        self._tags = ownership_tags(context, stack)
+
+    def unrecorded(self, resource_type: str, ids: Iterable[str]) -> list[str]:
+        """Those of a type's IDs that the state does not contain."""
+        known = self._recorded.get(resource_type, frozenset())
+        return [resource_id for resource_id in ids if resource_id not in known]
 
     def model(self, name: str) -> str | None:
         """A SageMaker model."""
@@ -109,6 +123,22 @@ class OwnedResources:
         role = unless_missing(lambda: self._access.iam.get_role(RoleName=name)["Role"])
         return name if role is not None and self._ours(_pairs(role.get("Tags", []))) else None
 
+    def policy(self, name: str) -> str | None:
+        """A managed IAM policy."""
+        arn, list_tags = self._iam_arn(f"policy/{name}"), self._access.iam.list_policy_tags
+        tags = unless_missing(lambda: list_tags(PolicyArn=arn)["Tags"])
+        return arn if tags is not None and self._ours(_pairs(tags)) else None
+
+    def identity_provider(self, host: str) -> str | None:
+        """An OpenID Connect provider."""
+        arn, get = self._iam_arn(f"oidc-provider/{host}"), self._access.iam.get_open_id_connect_provider
+        provider = unless_missing(lambda: get(OpenIDConnectProviderArn=arn))
+        return arn if provider is not None and self._ours(_pairs(provider.get("Tags", []))) else None
+
+    def bucket(self, name: str) -> str | None:
+        """A bucket; it needs no tags: its name contains the account, and S3 confirms its owner."""
+        return name if state_bucket.exists(self._access, name) else None
+
     def function(self, name: str) -> str | None:
         """A Lambda function."""
         function = unless_missing(lambda: self._access.lambda_.get_function(FunctionName=name))
@@ -123,6 +153,27 @@ class OwnedResources:
         """A log group."""
         groups = self._access.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
         return name if name in [group["logGroupName"] for group in groups] else None
+
+    def log_groups(self, start: str) -> list[str]:
+        """Log groups with our tags whose names begin with a text."""
+        logs = self._access.logs
+        pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=start)
+        # Tagging takes the ARN without the suffix that IAM policies need.
+        groups = {
+            group["logGroupName"]: group["arn"].removesuffix(":*") for group in pages.search("logGroups[]")
+        }
+        names = self.unrecorded("aws_cloudwatch_log_group", groups)
+        return [
+            name
+            for name in names
+            if self._ours(logs.list_tags_for_resource(resourceArn=groups[name])["tags"])
+        ]
+
+    def dashboard(self, name: str) -> str | None:
+        """A dashboard; the provider sets no tags, so it is ours if it shows our function's metrics."""
+        get = self._access.cloudwatch.get_dashboard
+        dashboard = unless_missing(lambda: get(DashboardName=name))
+        return name if dashboard is not None and f'"{name}-gateway"' in dashboard["DashboardBody"] else None
 
     def api(self, name: str) -> str | None:
         """A REST API; the newest if several have that name."""
@@ -197,6 +248,9 @@ class OwnedResources:
         """A CloudWatch alarm."""
         tags = self._access.cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"]
         return name if self._ours(_pairs(tags)) else None
+
+    def _iam_arn(self, resource: str) -> str:
+        return f"arn:{self._access.partition}:iam::{self.environment.account_id}:{resource}"
 
     def _domain(self, name: str) -> DomainNameResponseTypeDef | None:
         get = self._access.apigateway.get_domain_name

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from tests.support.contexts import opened
+from toolkit.aws import state_bucket
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.context import Context
-from toolkit.deployment.recovery import cleanup, imports
+from toolkit.deployment.recovery import cleanup, imports, registry
 from toolkit.terraform import Change, Counts, Plan
 
 ROLE = "arn:aws:iam::123456789012:role/HuggingfaceExecuteRole"
@@ -87,15 +88,17 @@ def test_existing_resources_that_a_plan_creates_are_imported(
             "module.somewhere.aws_else.this[0]",
         ),
     )
-    variables = json.loads(imports.write(resources, tmp_path).read_text())["imports"]
-    assert variables == {
-        "aws_sagemaker_model": [{"id": "llm-adopt-m-x-0a", "model": "m.x", "key": "0a"}],
-        "aws_iam_role": [{"id": "llm-adopt-gateway", "model": None, "key": "gateway"}],
-        "api_log_group": [{"id": "/aws/lambda/llm-adopt-gateway", "model": None, "key": "gateway"}],
-        "aws_api_gateway_rest_api": [{"id": api, "model": None, "key": "0"}],
-        "aws_api_gateway_usage_plan": [
-            {"id": plans["llm-adopt"], "model": None, "key": "default"},
-            {"id": plans["llm-adopt-partner-a"], "model": None, "key": "partner-a"},
+    written = json.loads(imports.write(resources, tmp_path).read_text())["imports"]
+    assert written == {
+        "module.endpoint.aws_sagemaker_model.this": [{"id": "llm-adopt-m-x-0a", "model": "m.x", "key": "0a"}],
+        "module.api.aws_iam_role.function": [{"id": "llm-adopt-gateway", "key": "gateway"}],
+        "module.api.aws_cloudwatch_log_group.this": [
+            {"id": "/aws/lambda/llm-adopt-gateway", "key": "gateway"}
+        ],
+        "module.api.aws_api_gateway_rest_api.this": [{"id": api, "key": "0"}],
+        "module.api.aws_api_gateway_usage_plan.this": [
+            {"id": plans["llm-adopt"], "key": "default"},
+            {"id": plans["llm-adopt-partner-a"], "key": "partner-a"},
         ],
     }
     assert "importing sagemaker model llm-adopt-m-x-0a" in imports.describe(resources)[0]
@@ -107,7 +110,7 @@ def test_resources_of_other_owners_are_ignored(account: AwsAccess, context: Open
     model(account, name, env)
     address = MODEL.format(name.rpartition("-")[2])
     assert imports.find(context("mine"), plan(address)) == []
-    assert cleanup.find(context("mine"), {}) == []
+    assert registry.find_orphans(context("mine"), {}) == []
 
 
 def test_resources_in_the_state_are_not_looked_up(account: AwsAccess, context: Open) -> None:
@@ -123,15 +126,30 @@ def test_orphans_of_a_destroy_are_listed_and_removed(account: AwsAccess, context
     policy = json.dumps({"Version": "2012-10-17", "Statement": [ALLOW]})
     account.iam.put_role_policy(RoleName="llm-rest-gateway", PolicyName="run", PolicyDocument=policy)
     opened = context("rest")
-    state = {"aws_sagemaker_model": frozenset({"llm-rest-m-x-0b"})}
-    assert [str(orphan) for orphan in cleanup.find(opened, state)] == [
+    known = {"aws_sagemaker_model": frozenset({"llm-rest-m-x-0b"})}
+    for name in ("llm-rest", "llm-rest-eu"):
+        body = json.dumps({"widgets": [{"properties": {"metrics": [["N", "F", f"{name}-gateway"]]}}]})
+        account.cloudwatch.put_dashboard(DashboardName=name, DashboardBody=body)
+    labels = {tag["Key"]: tag["Value"] for tag in tags("rest")}
+    # Of a model that the environment file no longer has, and of another environment.
+    account.logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/llm-rest-removed", tags=labels)
+    account.logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/llm-rest-eu-m")
+    assert [str(orphan) for orphan in registry.find_orphans(opened, known)] == [
         "model llm-rest-m-x-0a",
+        "dashboard llm-rest",
         "role llm-rest-gateway",
+        "log group /aws/sagemaker/Endpoints/llm-rest-removed",
     ]
-    for orphan in cleanup.find(opened, {}):
+    for orphan in registry.find_orphans(opened, {}):
         orphan.remove()
-    assert cleanup.find(opened, {}) == []
+    assert registry.find_orphans(opened, {}) == []
     assert account.sagemaker.describe_model(ModelName="llm-rest-eu-m-x-0a")
+    assert account.cloudwatch.get_dashboard(DashboardName="llm-rest-eu")
+
+
+def test_a_dashboard_of_another_owner_is_ignored(account: AwsAccess, context: Open) -> None:
+    account.cloudwatch.put_dashboard(DashboardName="llm-board", DashboardBody=json.dumps({"widgets": []}))
+    assert registry.find_orphans(context("board"), {}) == []
 
 
 def scaled(account: AwsAccess, env: str, variant: str, project: str = "llm") -> str:
@@ -170,7 +188,7 @@ def test_scaling_of_orphaned_endpoints_is_deleted_too(account: AwsAccess, contex
         scaled(account, "scaled", "Other", project="other"),
     }
     opened = context("scaled")
-    resources = cleanup.find(opened, {"aws_appautoscaling_target": frozenset({managed})})
+    resources = registry.find_orphans(opened, {"aws_appautoscaling_target": frozenset({managed})})
     assert [str(resource) for resource in resources] == [f"scalable target {orphan}"]
     for _ in range(2):  # as another command may have done meanwhile
         resources[0].remove()
@@ -184,3 +202,47 @@ def test_scaling_of_orphaned_endpoints_is_deleted_too(account: AwsAccess, contex
         assert remaining == {managed, *neighbours}
     alarms = account.cloudwatch.describe_alarms(AlarmNamePrefix=f"TargetTracking-{orphan}")["MetricAlarms"]
     assert alarms == []
+
+
+def deployment(account: AwsAccess, api: str, description: str, **stage: str) -> str:
+    created = account.apigateway.create_deployment(restApiId=api, description=description, **stage)  # type: ignore[arg-type]
+    return created["id"]
+
+
+def test_api_deployments_that_no_stage_serves_are_deleted(account: AwsAccess, context: Open) -> None:
+    gateway, opened = account.apigateway, context("superseded")
+    api = gateway.create_rest_api(name="llm-superseded")["id"]
+    root = gateway.get_resources(restApiId=api)["items"][0]["id"]
+    gateway.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="NONE")
+    gateway.put_integration(restApiId=api, resourceId=root, httpMethod="GET", type="MOCK")
+    kept = {
+        deployment(account, api, "OpenAPI document 0a", stageName="live"),
+        deployment(account, api, "by hand"),
+    }
+    recorded = deployment(account, api, "OpenAPI document 0b")
+    superseded = deployment(account, api, "OpenAPI document 0a")
+    ids = {"aws_api_gateway_rest_api": [api], "aws_api_gateway_deployment": [recorded]}
+    store(account, opened, ids)
+
+    cleanup.remove_superseded_deployments(opened)
+    there = {item["id"] for item in gateway.get_deployments(restApiId=api)["items"]}
+    assert there == {*kept, recorded}
+    assert superseded not in there
+
+
+def store(account: AwsAccess, opened: Context, ids: dict[str, list[str]]) -> None:
+    """Store a state with these resources."""
+    resources = [
+        {
+            "mode": "managed",
+            "type": kind,
+            "name": "this",
+            "instances": [{"attributes": {"id": id_}} for id_ in of_kind],
+        }
+        for kind, of_kind in ids.items()
+    ]
+    state = {"version": 4, "lineage": "x", "serial": 1, "outputs": {}, "resources": resources}
+    environment = opened.environment
+    state_bucket.ensure(account, environment.state_bucket)
+    content = json.dumps(state).encode()
+    state_bucket.write(account, environment.state_bucket, environment.state_key, content)

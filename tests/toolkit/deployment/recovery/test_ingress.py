@@ -14,7 +14,7 @@ from tests.support.contexts import Opened, opened
 from tests.support.front import CERTIFICATE, Front, tags
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.context import Context
-from toolkit.deployment.recovery import cleanup, imports
+from toolkit.deployment.recovery import imports, registry
 from toolkit.terraform import Change, Counts, Plan
 
 pytestmark = pytest.mark.slow
@@ -72,7 +72,10 @@ def make_ingress(account: AwsAccess, tmp_path: Path) -> MakeIngress:
 def adopted(ingress: Ingress, directory: Path) -> dict[str, list[str]]:
     """Return IDs of planned imports, by `import` block."""
     text = imports.write(imports.find(ingress.context, PLAN), directory).read_text()
-    return {kind: [entry["id"] for entry in entries] for kind, entries in json.loads(text)["imports"].items()}
+    return {
+        block.split(".")[-2]: [entry["id"] for entry in entries]
+        for block, entries in json.loads(text)["imports"].items()
+    }
 
 
 @pytest.mark.parametrize("base_path", ["", "models"])
@@ -100,7 +103,7 @@ def test_ingress_of_other_owners_is_ignored(make_ingress: MakeIngress, tmp_path:
     ingress.front.mapping(tags("other"))
     ingress.front.firewall(tags("other"))
     assert adopted(ingress, tmp_path) == {}
-    assert cleanup.find(ingress.context, {}) == []
+    assert registry.find_orphans(ingress.context, {}) == []
 
 
 def test_a_record_with_another_target_is_ignored(make_ingress: MakeIngress, tmp_path: Path) -> None:
@@ -108,7 +111,7 @@ def test_a_record_with_another_target_is_ignored(make_ingress: MakeIngress, tmp_
     ingress.front.domain(tags("fc"))
     ingress.front.record("d-0a1b2c3d.execute-api.us-east-1.amazonaws.com")
     assert adopted(ingress, tmp_path) == {"aws_api_gateway_domain_name": [ingress.front.name]}
-    assert [orphan.kind for orphan in cleanup.find(ingress.context, {})] == ["domain name"]
+    assert [orphan.kind for orphan in registry.find_orphans(ingress.context, {})] == ["domain name"]
 
 
 def test_orphaned_ingress_is_removed(make_ingress: MakeIngress, account: AwsAccess) -> None:
@@ -118,15 +121,15 @@ def test_orphaned_ingress_is_removed(make_ingress: MakeIngress, account: AwsAcce
     stage, web_acl = front.mapping(tags("fd")), front.firewall(tags("fd"))
     account.wafv2.associate_web_acl(WebACLArn=web_acl["ARN"], ResourceArn=stage)
     state = {"aws_api_gateway_domain_name": frozenset({front.name})}
-    assert [str(orphan) for orphan in cleanup.find(ingress.context, state)] == [
+    assert [str(orphan) for orphan in registry.find_orphans(ingress.context, state)] == [
         f"DNS record {front.zone}_{front.name}_A",
         f"base path mapping {front.name}/models",
         f"web ACL {web_acl['Id']}",
         f"API {stage.split('/')[2]}",
     ]
-    for orphan in cleanup.find(ingress.context, {}):
+    for orphan in registry.find_orphans(ingress.context, {}):
         orphan.remove()
-    assert cleanup.find(ingress.context, {}) == []
+    assert registry.find_orphans(ingress.context, {}) == []
     assert front.remaining() == []
 
 
@@ -146,7 +149,7 @@ def test_a_web_acl_is_removed_once_it_is_unused(make_ingress: MakeIngress, accou
     event, events = "before-parameter-build.wafv2.DeleteWebACL", account.wafv2.meta.events
     events.register(event, end_at_the_second)
     try:
-        (orphan,) = cleanup.find(ingress.context, {})
+        (orphan,) = registry.find_orphans(ingress.context, {})
         orphan.remove()
     finally:
         events.unregister(event, end_at_the_second)
