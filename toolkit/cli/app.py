@@ -26,6 +26,7 @@ from toolkit.cli import (
     render,
     rollback,
     smoke_test,
+    state,
     status,
     sync,
     unlock,
@@ -85,3 +86,4 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(local.app, name="local")
 app.add_typer(model.app, name="model")
 app.add_typer(policy.app, name="policy")
+app.add_typer(state.app, name="state")

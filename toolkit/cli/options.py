@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -42,4 +42,7 @@ AllowDestroy = Annotated[
         metavar="ENV",
         help="Allow destroying or replacing stateful resources of this environment.",
     ),
+]
+Stack = Annotated[
+    Literal["inference", "account"], typer.Option("--stack", help="Stack that the state belongs to.")
 ]

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-import typer
-
-from toolkit.cli.options import Env, Yes
-
-Stack = Annotated[
-    Literal["inference", "account"], typer.Option("--stack", help="Stack whose state is locked.")
-]
+from toolkit.cli.options import Env, Stack, Yes
 
 
 def unlock(env: Env, stack: Stack = "inference", yes: Yes = False) -> None:

@@ -8,7 +8,7 @@ import json
 from toolkit.aws import state_bucket
 from toolkit.deployment import artifacts, locks
 from toolkit.deployment.context import Context
-from toolkit.deployment.recovery import imports
+from toolkit.deployment.recovery import imports, unstored_state
 from toolkit.errors import PreflightError
 from toolkit.terraform import Plan, Workspace
 
@@ -16,6 +16,7 @@ from toolkit.terraform import Plan, Workspace
 def plan(context: Context) -> Plan:
     """Create the state bucket if it is missing, and plan the account stack."""
     _ensure_state_bucket(context)
+    unstored_state.require_stored(context, "account")
     workspace = _workspace(context)
     planned = workspace.plan()
     resources = imports.find(context, planned, "account")

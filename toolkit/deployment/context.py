@@ -97,6 +97,7 @@ class Context:
 
     def workspace(self, stack: str) -> Workspace:
         """Terraform's working directory for one of the environment's stacks, `account` or `inference`."""
+        of_stack = f"--env {self.environment.name}" + ("" if stack == "inference" else f" --stack {stack}")
         return Workspace(
             program=self.program,
             project=self.project,
@@ -107,8 +108,8 @@ class Context:
             environment=self.access.process_environment(),
             console=self.console,
             lock_timeout_seconds=self.lock_timeout_seconds,
-            unlock=f"toolkit unlock --env {self.environment.name}"
-            + ("" if stack == "inference" else f" --stack {stack}"),
+            unlock=f"toolkit unlock {of_stack}",
+            push=f"toolkit state push {of_stack}",
         )
 
 

@@ -23,7 +23,7 @@ from toolkit.deployment.outputs import Outputs, deployed_models
 from toolkit.deployment.plans import approval, archive
 from toolkit.deployment.plans.review import Policies, Review, review, write_reports
 from toolkit.deployment.prepare import ENDPOINT, STACK, Prepared, endpoints_of
-from toolkit.deployment.recovery import cleanup, registry
+from toolkit.deployment.recovery import cleanup, registry, unstored_state
 from toolkit.deployment.recovery.orphans import Orphan
 from toolkit.deployment.rollout import repair, verify, waiters, watch
 from toolkit.deployment.rollout.verify import Rollout
@@ -190,6 +190,7 @@ def drift(env: str, console: Console, lock_timeout: int = 0) -> Drift:
     if not context.state.lineage:
         raise PreflightError(f"environment {env} is not deployed", remedy=f"make apply ENV={env}")
     with locks.exclusive(context):
+        unstored_state.require_stored(context)
         artifacts.write(context)
         workspace = context.workspace(STACK)
         workspace.init()

@@ -74,7 +74,7 @@ def is_busy(context: Context) -> bool:
 
 def read(context: Context, stack: str) -> LockInfo | None:
     """The lock on a stack's state; None if it is not locked."""
-    return state_lock.read(context.access, *_location(context, stack))
+    return state_lock.read(context.access, *location(context, stack))
 
 
 def explain(context: Context, stack: str, lock: LockInfo) -> list[str]:
@@ -83,7 +83,7 @@ def explain(context: Context, stack: str, lock: LockInfo) -> list[str]:
     Raises:
         StateError: a command on this machine holds it.
     """
-    bucket, key = _location(context, stack)
+    bucket, key = location(context, stack)
     address = f"s3://{bucket}/{key}{state_lock.SUFFIX}"
     if not lock.id:
         return [f"{address} is not a Terraform lock; its owner is unknown"]
@@ -110,7 +110,7 @@ def clear(context: Context, stack: str, lock: LockInfo) -> None:
         TerraformError: the lock is gone.
     """
     if not lock.id:
-        state_lock.remove_unreadable(context.access, *_location(context, stack))
+        state_lock.remove_unreadable(context.access, *location(context, stack))
         return
     artifacts.write(context)
     workspace = context.workspace(stack)
@@ -118,7 +118,8 @@ def clear(context: Context, stack: str, lock: LockInfo) -> None:
     workspace.force_unlock(lock.id)
 
 
-def _location(context: Context, stack: str) -> tuple[str, str]:
+def location(context: Context, stack: str) -> tuple[str, str]:
+    """Bucket and key of a stack's state."""
     keys = {"inference": context.environment.state_key, "account": "account/terraform.tfstate"}
     return context.environment.state_bucket, keys[stack]
 

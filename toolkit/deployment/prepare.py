@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from toolkit.deployment import account, artifacts, releases
 from toolkit.deployment.context import Context
-from toolkit.deployment.recovery import imports, registry
+from toolkit.deployment.recovery import imports, registry, unstored_state
 from toolkit.deployment.recovery.orphans import Orphan
 from toolkit.deployment.releases import Release
 from toolkit.deployment.rollout import repair, waiters
@@ -108,6 +108,7 @@ def destroy(context: Context) -> Prepared:
     """Plan to destroy the stack, including resources missing in its state."""
     account.ensure(context)
     artifacts.write(context)
+    unstored_state.require_stored(context)
     state_ids = context.state.ids
     # SageMaker does not delete an endpoint in progress, and Terraform would not notice.
     endpoints = {*waiters.endpoint_names(context).values(), *state_ids.get(ENDPOINT, ())}
@@ -136,6 +137,7 @@ def plan(  # noqa: PLR0913, PLR0917 - each is a part of the plan
         packages: the Lambda packages that the plan refers to, by file name.
         failed: models whose endpoints must be replaced, since SageMaker can only delete them.
     """
+    unstored_state.require_stored(context)
     # Terraform would not name the address of a damaged state.
     _ = context.state
     workspace = context.workspace(STACK)

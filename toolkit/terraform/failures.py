@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from toolkit.errors import TerraformError, ToolkitError
 from toolkit.iam import denials
 from toolkit.iam.denials import Denial
 from toolkit.project import Project
-from toolkit.terraform import diagnostics, interrupts, providers
+from toolkit.terraform import diagnostics, interrupts, providers, unstored_state
 from toolkit.terraform.process import Outcome
 from toolkit.terraform.transcript import Transcript
 
@@ -23,9 +21,8 @@ _INSTALLATION_FAILURES = (
     "Failed to install provider",
     "Invalid provider registry host",
 )
-# Terraform writes the state here, in its working directory, if the backend rejects it.
-ERRORED_STATE = "errored.tfstate"
-_NAMES_ERRORED_STATE = "Failed to persist state to backend"
+# Terraform's advice for a state that it printed, and why it printed it.
+_ADVICE = {"Failed to create local state file", "Failed to persist state to backend"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +36,7 @@ class ErrorContext:
         program: command line of Terraform.
         variables: environment variables for running Terraform by hand; no secrets.
         unlock: the command that removes an abandoned lock; None for `terraform force-unlock`.
+        push: the command that stores the state in a file; None for `terraform state push`.
     """
 
     project: Project
@@ -47,6 +45,7 @@ class ErrorContext:
     program: Sequence[str]
     variables: Mapping[str, str]
     unlock: str | None = None
+    push: str | None = None
 
     def relative(self, file: str) -> str:
         """Convert a file name reported by Terraform to one relative to the project."""
@@ -72,9 +71,10 @@ def error_for(
         context: where it ran.
         tried: the provider sources searched, one line each.
     """
-    rescued = _rescue_state(transcript, context)
-    if rescued:
-        return _state_not_stored(rescued, transcript, context)
+    if transcript.state is not None:
+        return _state_not_stored(
+            unstored_state.save(transcript.state, context.directory), transcript, context
+        )
     log = context.project.relative(context.directory / f"{name}.log")
     if outcome.interrupted:
         unlock = context.unlock or context.by_hand("force-unlock")
@@ -124,33 +124,15 @@ def _provider_error(error: ToolkitError, tried: Sequence[str]) -> TerraformError
     )
 
 
-def _rescue_state(transcript: Transcript, context: ErrorContext) -> Path | None:
-    """Move a state that the backend rejected out of the stack folder, which all environments share."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    safe = context.directory / f"errored-{stamp}.tfstate"
-    errored = context.stack / ERRORED_STATE
-    if errored.is_file():
-        errored.replace(safe)
-    elif transcript.state is not None:
-        safe.touch(mode=0o600)
-        safe.write_text(json.dumps(transcript.state))
-    else:
-        return None
-    return safe
-
-
-def _state_not_stored(rescued: Path, transcript: Transcript, context: ErrorContext) -> TerraformError:
+def _state_not_stored(saved: Path, transcript: Transcript, context: ErrorContext) -> TerraformError:
     errors = [
-        item
-        for item in transcript.diagnostics
-        if item.severity == "error" and item.summary != _NAMES_ERRORED_STATE
+        item for item in transcript.diagnostics if item.severity == "error" and item.summary not in _ADVICE
     ]
+    file = context.project.relative(saved)
+    push = f"{context.push} {file}" if context.push else context.by_hand("state", "push", str(saved))
     return TerraformError(
         "cannot write the state to its bucket; it was saved on this machine instead",
-        where=context.project.relative(rescued),
+        where=file,
         details=[line for error in errors for line in (error.headline(), *error.paragraphs()[:1])],
-        remedy=(
-            "before any other command, once the state bucket is reachable, run: "
-            f"{context.by_hand('state', 'push', str(rescued))}"
-        ),
+        remedy=f"before any other command, once the state bucket is reachable, run: {push}",
     )

@@ -10,9 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.console import Console
-from toolkit.errors import InterruptedByUserError, TerraformError
+from toolkit.errors import InterruptedByUserError, StateError, TerraformError
 from toolkit.project import Project
-from toolkit.terraform import cli_config, command, diagnostics, failures, init_cache, process, providers
+from toolkit.terraform import (
+    cli_config,
+    command,
+    diagnostics,
+    failures,
+    init_cache,
+    process,
+    providers,
+    unstored_state,
+)
 from toolkit.terraform.plan import Plan
 from toolkit.terraform.program import Program
 from toolkit.terraform.progress import Activity, Display, Watch
@@ -36,6 +45,7 @@ class Workspace:
         backend_file: backend settings; None initializes without a backend.
         lock_timeout_seconds: how long to wait for another run's state lock.
         unlock: the command that removes an abandoned lock; by default `terraform force-unlock`.
+        push: the command that stores the state in a file; by default `terraform state push`.
     """
 
     program: Program
@@ -48,6 +58,7 @@ class Workspace:
     backend_file: Path | None = None
     lock_timeout_seconds: int = 0
     unlock: str | None = None
+    push: str | None = None
     _warned: set[str] = field(default_factory=set, init=False, repr=False)
     _outputs: dict[str, Any] | None = field(default=None, init=False, repr=False)
 
@@ -207,6 +218,24 @@ class Workspace:
         if result.returncode != 0:
             raise TerraformError(f"cannot untaint {address}", details=failures.unboxed(result.stderr))
 
+    def push_state(self, path: Path) -> None:
+        """Store the state in a file.
+
+        Raises:
+            StateError: its lineage or serial does not fit the stored state.
+            TerraformError: the state cannot be written.
+        """
+        line = command.build(self.program, "state push", str(path), flags=("no_color",), **self._waiting)
+        result = process.capture(process.Invocation(line, self.stack, self._environment()))
+        if result.returncode == 0:
+            return
+        details = failures.unboxed(result.stderr)
+        if any(
+            "cannot import state" in text or "cannot overwrite existing state" in text for text in details
+        ):
+            raise StateError(f"cannot push {path}: it does not continue the stored state", details=details)
+        raise TerraformError(f"cannot push {path}", details=details)
+
     @property
     def _waiting(self) -> dict[str, str]:
         return {"lock_timeout": f"{self.lock_timeout_seconds}s"} if self.lock_timeout_seconds else {}
@@ -223,6 +252,12 @@ class Workspace:
 
     def _apply(self, name: str, line: Sequence[str], watch: Watch = dict) -> Counts:
         self._outputs = None
+        moved = unstored_state.reserve(self.stack, self.project.build)
+        if moved is not None:
+            self.console.warning(
+                f"moved errored.tfstate, which an earlier run of Terraform left in {self.stack}, to "
+                f"{self.project.relative(moved)}: `toolkit state push` stores it in its environment"
+            )
         transcript, _ = self._stream(name, line, watch=watch)
         # Saves the caller a `terraform output`, one or two seconds.
         self._outputs = transcript.outputs
@@ -299,5 +334,5 @@ class Workspace:
         variables = {"TF_DATA_DIR": str(self.data_directory), **endpoints}
         program = ("terraform",) if self.program.origin == "PATH" else self.program.argv
         return failures.ErrorContext(
-            self.project, self.stack, self.directory, program, variables, self.unlock
+            self.project, self.stack, self.directory, program, variables, self.unlock, self.push
         )

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from tests.support.interrupts import has, start, wait_for
 from tests.support.patience import HANG_SECONDS
 from toolkit.errors import StateError, TerraformError
-from toolkit.terraform import Workspace
+from toolkit.terraform import Workspace, unstored_state
 
 Stack = Callable[..., Workspace]
 
@@ -46,7 +47,7 @@ project = Project(pathlib.Path(settings["root"]))
 console = Console(interactive=False)
 workspace = Workspace(
     program=discover(project, console), project=project, console=console, environment=settings["environment"],
-    stack=project.stack("demo"), directory=project.environment_build("test") / "demo",
+    stack=project.stack("demo"), directory=project.environment_build(settings["env"]) / "demo",
     backend_file=pathlib.Path(settings["backend"]),
 )
 try:
@@ -87,11 +88,14 @@ def addresses(state: dict[str, Any]) -> set[str]:
     return {f"{resource['type']}.{resource['name']}" for resource in state["resources"]}
 
 
-def apply_elsewhere(workspace: Workspace, cloud: Any, backend: Path) -> subprocess.Popen[str]:
+def apply_elsewhere(
+    workspace: Workspace, cloud: Any, backend: Path, env: str = "test"
+) -> subprocess.Popen[str]:
     root = workspace.project.root
-    os.mkfifo(root / "pipe")
-    settings = {"root": str(root), "backend": str(backend), "environment": cloud.environment}
-    return start(APPLY, json.dumps(settings))
+    pipe = root / ("pipe" if env == "test" else f"pipe-{env}")
+    os.mkfifo(pipe)
+    settings = {"root": str(root), "backend": str(backend), "env": env}
+    return start(APPLY, json.dumps({**settings, "environment": {**cloud.environment, "PIPE": str(pipe)}}))
 
 
 def log(workspace: Workspace, running: subprocess.Popen[str]) -> Path:
@@ -253,7 +257,7 @@ class TestStateThatCannotBeStored:
         stdout, _ = running.communicate(timeout=HANG_SECONDS)
 
         assert running.returncode == 5
-        assert not (workspace.stack / "errored.tfstate").exists()
+        assert not (workspace.stack / "errored.tfstate").is_file()
         (saved,) = workspace.directory.glob("errored-*.tfstate")
         assert addresses(json.loads(saved.read_text())) >= {"terraform_data.a", "terraform_data.slow"}
         assert str(workspace.project.relative(saved)) in stdout
@@ -263,6 +267,89 @@ class TestStateThatCannotBeStored:
         environment = {**os.environ, **cloud.environment}
         subprocess.run(command, shell=True, check=True, cwd=workspace.project.root, env=environment)  # noqa: S602
         assert not workspace.plan().has_changes
+
+    def test_two_environments_keep_their_own_states(
+        self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
+    ) -> None:
+        workspace = remote(SLOW.replace("cat ../../../pipe", 'cat \\"$PIPE\\"'))
+        other = replace(
+            workspace,
+            directory=workspace.project.environment_build("other") / "demo",
+            backend_file=backend.with_name("other.tfbackend"),
+        )
+        assert other.backend_file
+        key = setting(backend, "key")
+        other.backend_file.write_text(backend.read_text().replace(key, f"{key}.other"))
+        other.init()
+        runs = {
+            "test": (workspace, apply_elsewhere(workspace, cloud, backend)),
+            "other": (other, apply_elsewhere(other, cloud, other.backend_file, "other")),
+        }
+        for run, process in runs.values():
+            wait_for(has(log(run, process), "provision_start"), "the slow resource")
+        self.delete_bucket(cloud, backend)
+        slow = {}
+        for env, (run, process) in runs.items():
+            pipe = run.project.root / ("pipe" if env == "test" else "pipe-other")
+            pipe.write_text("continue\n")
+            assert process.wait(HANG_SECONDS) == 5
+            (saved,) = run.directory.glob("errored-*.tfstate")
+            output = (run.directory / "apply.log").read_text()
+            (slow[env],) = re.findall(
+                r"terraform_data.slow: Creation complete after \d+s \[id=([^\]]+)", output
+            )
+            assert slow[env] in saved.read_text()
+        assert slow["test"] != slow["other"]
+
+    def test_the_state_of_an_earlier_run_is_not_claimed(
+        self, remote: Callable[[str], Workspace], console_output: io.StringIO
+    ) -> None:
+        failing = 'provisioner "local-exec" { command = "echo not this; exit 1" }'
+        workspace = remote(f'{ONE}resource "terraform_data" "b" {{\n  {failing}\n}}\n')
+        (workspace.stack / "errored.tfstate").write_text("the state of another environment")
+        with pytest.raises(TerraformError, match="not this") as caught:
+            workspace.apply(workspace.plan())
+        assert "state push" not in str(caught.value)
+        assert list(workspace.directory.glob("errored*")) == []
+        (moved,) = workspace.project.build.glob("errored-demo-*.tfstate")
+        assert moved.read_text() == "the state of another environment"
+        assert workspace.project.relative(moved) in console_output.getvalue()
+
+    def test_the_state_of_a_killed_toolkits_terraform_is_found(
+        self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
+    ) -> None:
+        workspace = remote(SLOW)
+        running = apply_elsewhere(workspace, cloud, backend)
+        output = log(workspace, running)
+        wait_for(has(output, "provision_start"), "the slow resource")
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+        self.delete_bucket(cloud, backend)
+        (workspace.project.root / "pipe").write_text("continue\n")
+        wait_for(has(output, "Failed to persist state"), "the unstored state")
+        (saved,) = unstored_state.find(workspace.directory)
+        assert "terraform_data.slow" in addresses(json.loads(saved.read_text()))
+        assert not output.exists()
+
+    def test_a_pushed_state_must_continue_the_stored_one(
+        self, remote: Callable[[str], Workspace], cloud: Any, backend: Path, tmp_path: Path
+    ) -> None:
+        workspace = remote(ONE)
+        workspace.apply(workspace.plan())
+        stored, file = objects(cloud, backend)["demo.tfstate"], tmp_path / "pushed.tfstate"
+        refused = (
+            {"lineage": "0e6a3c5e-0000-4000-8000-000000000001"},
+            {"serial": stored["serial"], "resources": []},
+            {"serial": stored["serial"] - 1},
+        )
+        for change in refused:
+            file.write_text(json.dumps({**stored, **change}))
+            with pytest.raises(StateError, match="does not continue the stored state"):
+                workspace.push_state(file)
+        assert objects(cloud, backend)["demo.tfstate"] == stored
+        file.write_text(json.dumps({**stored, "serial": stored["serial"] + 1, "resources": []}))
+        workspace.push_state(file)
+        assert objects(cloud, backend)["demo.tfstate"]["resources"] == []
 
     @staticmethod
     def delete_bucket(cloud: Any, backend: Path) -> None:

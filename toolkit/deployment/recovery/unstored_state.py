@@ -1,0 +1,99 @@
+"""Store a state that Terraform could not write to the state bucket, where it belongs and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from toolkit.aws import state_bucket
+from toolkit.deployment import artifacts, locks
+from toolkit.deployment.context import Context
+from toolkit.deployment.recovery.orphans import Stack, ownership_tags
+from toolkit.errors import InputError, StateError
+from toolkit.terraform import state_file, unstored_state
+
+
+def require_stored(context: Context, stack: Stack = "inference") -> None:
+    """Return unless the stored state lacks what an earlier command did and could not store.
+
+    Raises:
+        StateError: a file in the build folder continues the stored state.
+    """
+    workspace = context.workspace(stack)
+    files = unstored_state.find(workspace.directory)
+    if not files:
+        return
+    stored = _stored(context, stack)
+    for path in reversed(files):
+        state = state_file.document(path.read_bytes(), str(path))
+        if stored is not None and _refusal(state, stored) is None:
+            raise StateError(
+                "the state bucket lacks the state of an earlier command, which could not store it",
+                where=context.project.relative(path),
+                remedy=f"store it: {workspace.push} {context.project.relative(path)}; "
+                "or delete the file, to import what it contains instead",
+            )
+
+
+def push(context: Context, stack: Stack, path: Path) -> None:
+    """Store the state in a file, and delete the file; the environment must be locked.
+
+    Raises:
+        InputError: the file does not exist, or is the state of another environment or stack.
+        StateError: its lineage or serial does not fit the stored state.
+        TerraformError: the file is not a state, or the state cannot be written.
+    """
+    if not path.is_file():
+        raise InputError("cannot push the state: no such file", where=str(path))
+    state, where = state_file.document(path.read_bytes(), str(path)), context.project.relative(path)
+    expected = ownership_tags(context, stack)
+    for tags in _tags(state):
+        if not expected.items() <= tags.items():
+            owner = ", ".join(f"{name} {tags[name]}" for name in expected if name in tags)
+            raise InputError(
+                "cannot push the state: it belongs to another environment or stack",
+                where=where,
+                details=[f"its resources are tagged: {owner}"],
+                remedy="select its owner with --env and --stack",
+            )
+    stored = _stored(context, stack)
+    refusal = _refusal(state, stored) if stored is not None else None
+    if refusal is not None:
+        raise StateError(
+            f"cannot push the state: {refusal}",
+            where=where,
+            remedy="keep the stored state and plan again: the plan imports resources that are missing in it",
+        )
+    if stack == "inference":
+        artifacts.write(context)
+    else:
+        artifacts.render_account(context)
+    workspace = context.workspace(stack)
+    workspace.init()
+    workspace.push_state(path)
+    path.unlink()
+
+
+def _stored(context: Context, stack: Stack) -> dict[str, Any] | None:
+    bucket, key = locks.location(context, stack)
+    content = state_bucket.read(context.access, bucket, key)
+    return None if content is None else state_file.document(content, f"s3://{bucket}/{key}")
+
+
+def _refusal(state: Mapping[str, Any], stored: Mapping[str, Any]) -> str | None:
+    """Why a state does not continue the stored one; Terraform accepts any over an empty one."""
+    if state["lineage"] != stored["lineage"]:
+        return f"its lineage {state['lineage']} is not that of the stored state, {stored['lineage']}"
+    if state["serial"] <= stored["serial"]:
+        return f"its serial {state['serial']} is not newer than that of the stored state, {stored['serial']}"
+    return None
+
+
+def _tags(state: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Tags of the resources that a stack's default tags mark as its own."""
+    for resource in state["resources"]:
+        for instance in resource.get("instances", ()):
+            tags = (instance.get("attributes") or {}).get("tags_all") or {}
+            if resource.get("mode") == "managed" and "managed-by" in tags:
+                yield tags
