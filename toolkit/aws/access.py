@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError
 
 from toolkit.errors import InputError, PreflightError
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
     from botocore.credentials import Credentials
     from types_boto3_apigateway.client import APIGatewayClient
     from types_boto3_application_autoscaling.client import ApplicationAutoScalingClient
@@ -74,6 +76,9 @@ _NO_PROFILES = {
 }
 
 
+# Attempts of each request that AWS throttles, or that fails on the way.
+MAX_ATTEMPTS = 6
+
 _CREATION = threading.Lock()
 
 
@@ -84,7 +89,28 @@ class _Session(boto3.Session):
 
         def client(self, *args: Any, **kwargs: Any) -> Any:
             with _CREATION:
-                return super().client(*args, **kwargs)
+                client = super().client(*args, **kwargs)
+            _reject_incomplete_responses(client)
+            return client
+
+
+def _reject_incomplete_responses(client: Any) -> None:
+    """Let botocore repeat a request whose response ends early; it would parse the part that has arrived.
+
+    It asks urllib3 not to compare the length (botocore.httpsession: `enforce_content_length=False`), and has no
+    public way to its connection.
+    """
+    session = client._endpoint.http_session
+
+    def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        response: AWSResponse = session.send(request)
+        length = response.headers.get("Content-Length")
+        has_body = request.method != "HEAD" and not request.stream_output
+        if has_body and length is not None and len(response.content) < int(length):
+            raise ConnectionClosedError(endpoint_url=request.url)
+        return response
+
+    client.meta.events.register_last("before-send", send)
 
 
 @dataclass(frozen=True)
@@ -167,7 +193,7 @@ class AwsAccess:
 
     @property
     def _options(self) -> dict[str, Any]:
-        retries: dict[str, Any] = {"retries": {"mode": "standard", "max_attempts": 5}}
+        retries: dict[str, Any] = {"retries": {"mode": "standard", "total_max_attempts": MAX_ATTEMPTS}}
         if self.endpoint_url is None:
             return {"config": Config(**retries)}
         # Never use a proxy for a loopback address.

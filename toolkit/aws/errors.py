@@ -13,6 +13,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
+from botocore.parsers import ResponseParserError
 
 from toolkit.errors import PreflightError, ToolkitError
 from toolkit.iam import denials
@@ -42,10 +43,19 @@ def explain(error: BaseException) -> ToolkitError | None:
         return PreflightError(f"no AWS credentials: {error}", remedy="set AWS_PROFILE, or log in to AWS")
     if isinstance(error, UnauthorizedSSOTokenError | TokenRetrievalError):
         return PreflightError(f"the AWS session has expired: {error}", remedy="run `aws sso login`")
+    return _without_response(error)
+
+
+def _without_response(error: BaseException) -> ToolkitError | None:
     # No connection, or an aborted one.
     if isinstance(error, ConnectionError | HTTPClientError):
         return PreflightError(
             str(error), remedy="check the network; for a local environment, run `toolkit local status`"
+        )
+    if isinstance(error, ResponseParserError):
+        return PreflightError(
+            f"cannot read the response, which is not from AWS: {error}",
+            remedy="check AWS_ENDPOINT_URL, and that no proxy or login page of the network responds",
         )
     if isinstance(error, BotoCoreError):
         return PreflightError(f"cannot send a request to AWS: {error}")

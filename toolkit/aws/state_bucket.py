@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from toolkit.aws import bodies
 from toolkit.aws.access import AwsAccess
 
 if TYPE_CHECKING:
@@ -33,13 +34,13 @@ def read(access: AwsAccess, bucket: str, key: str) -> bytes | None:
     Raises:
         botocore.exceptions.ClientError: access is denied.
     """
+    get_object = access.s3.get_object
     try:
-        response = access.s3.get_object(Bucket=bucket, Key=key, ExpectedBucketOwner=access.account_id)
+        return bodies.read(lambda: get_object(Bucket=bucket, Key=key, ExpectedBucketOwner=access.account_id))
     except ClientError as error:
         if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket"):
             return None
         raise
-    return response["Body"].read()
 
 
 def write(access: AwsAccess, bucket: str, key: str, content: bytes) -> None:

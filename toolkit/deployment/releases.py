@@ -17,6 +17,7 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 from pydantic import TypeAdapter
 
+from toolkit.aws import bodies
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs
@@ -159,7 +160,7 @@ class Releases:
             path = directory / name
             if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
                 continue
-            content = self.access.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            content = self._object(key)
             if hashlib.sha256(content).hexdigest() != sha256:
                 raise StateError(
                     f"the package {name} of release {release.number} was changed after it was stored",
@@ -202,7 +203,7 @@ class Releases:
             yield from (item["Key"] for item in page.get("Contents", []) if _NUMBERED.search(item["Key"]))
 
     def _read(self, key: str) -> Release:
-        content = self.access.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        content = self._object(key)
         try:
             return Release.from_json(content.decode())
         except (ValueError, TypeError, AttributeError):
@@ -211,6 +212,9 @@ class Releases:
                 where=f"s3://{self.bucket}/{key}",
                 remedy=_RESTORE,
             ) from None
+
+    def _object(self, key: str) -> bytes:
+        return bodies.read(lambda: self.access.s3.get_object(Bucket=self.bucket, Key=key))
 
     def _key(self, number: int) -> str:
         return f"{self.env}/releases/{number:06d}.json"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 
@@ -14,6 +16,40 @@ from toolkit.keys.store import DEFAULT_KEY, Keys
 # SageMaker ends a non-streaming invocation at 60 s; the API allows more.
 TIMEOUT_SECONDS = 120.0
 _PROBE_SECONDS = 10.0
+# Repetitions of a request that got no response, or that the API asks to repeat.
+_RETRIES = 4
+_FIRST_DELAY_SECONDS = 0.2
+_LONGEST_RETRY_AFTER_SECONDS = 10
+_OVERLOADED = (429, 503)
+
+
+class RetryingClient(httpx.Client):
+    """Repeats requests without side effects, as SDKs do, until a response begins.
+
+    A response that breaks off later is a defect of the deployment, which a smoke test must find.
+    """
+
+    def send(self, request: httpx.Request, *, stream: bool = False, **settings: Any) -> httpx.Response:
+        """Send a request, at most `_RETRIES` times again."""
+        for retry in range(_RETRIES):
+            delay = _FIRST_DELAY_SECONDS * 2**retry
+            try:
+                response = super().send(request, stream=True, **settings)
+            except (httpx.NetworkError, httpx.RemoteProtocolError):
+                time.sleep(delay)
+                continue
+            seconds = response.headers.get("retry-after", "")
+            if response.status_code not in _OVERLOADED or not seconds.isdecimal():
+                break
+            if int(seconds) > _LONGEST_RETRY_AFTER_SECONDS:
+                break
+            response.close()
+            time.sleep(max(int(seconds), delay))
+        else:
+            response = super().send(request, stream=True, **settings)
+        if not stream:
+            response.read()
+        return response
 
 
 def open_api(keys: Keys, environment: Environment, base_url: str) -> httpx.Client:
@@ -33,7 +69,7 @@ def accepts(access: AwsAccess, base_url: str) -> Callable[[str], bool]:
     def probe(value: str) -> bool:
         # An environment may read only one of the headers.
         headers = {"Authorization": f"Bearer {value}", "x-api-key": value}
-        with _client(access, base_url, headers=headers, timeout=_PROBE_SECONDS) as api:
+        with _client(access, base_url, httpx.Client, headers=headers, timeout=_PROBE_SECONDS) as api:
             try:
                 # A throttled key is a valid key.
                 return api.get("models").status_code in (200, 429)
@@ -46,16 +82,9 @@ def accepts(access: AwsAccess, base_url: str) -> Callable[[str], bool]:
 def _client(
     access: AwsAccess,
     base_url: str,
-    *,
-    headers: dict[str, str] | None = None,
-    auth: httpx.Auth | None = None,
-    timeout: float = TIMEOUT_SECONDS,
+    kind: type[httpx.Client] = RetryingClient,
+    **settings: Any,
 ) -> httpx.Client:
     # A proxy cannot reach a loopback address.
-    return httpx.Client(
-        base_url=base_url + "/",
-        headers=headers,
-        auth=auth,
-        timeout=timeout,
-        trust_env=access.endpoint_url is None,
-    )
+    trust_env = access.endpoint_url is None
+    return kind(base_url=base_url + "/", trust_env=trust_env, **{"timeout": TIMEOUT_SECONDS, **settings})

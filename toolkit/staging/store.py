@@ -10,6 +10,7 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from toolkit.aws import bodies
 from toolkit.aws.access import AwsAccess
 from toolkit.errors import PreflightError
 from toolkit.staging import digests, uploads
@@ -65,12 +66,13 @@ class ModelStore:
         Raises:
             botocore.exceptions.ClientError: the bucket does not exist or is not readable.
         """
+        model, get_object = self.model, self.access.s3.get_object
         try:
-            response = self.access.s3.get_object(Bucket=self.model.bucket, Key=self.model.manifest_key)
+            content = bodies.read(lambda: get_object(Bucket=model.bucket, Key=model.manifest_key))
         except self.access.s3.exceptions.NoSuchKey:
             return None
         try:
-            manifest = Manifest.from_json(response["Body"].read().decode())
+            manifest = Manifest.from_json(content.decode())
         except ValueError:
             return None
         sizes = self._sizes()

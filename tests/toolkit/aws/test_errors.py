@@ -9,6 +9,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
+from botocore.parsers import ResponseParserError
 
 from toolkit.aws.access import AwsAccess
 from toolkit.aws.errors import explain
@@ -55,16 +56,25 @@ def test_no_credentials_and_no_connection_are_not_defects() -> None:
         assert isinstance(explain(error), ToolkitError)
 
 
-def reset_connection(server: socket.socket) -> None:
-    """Take a request, and close."""
+def respond_once(server: socket.socket, response: bytes) -> None:
+    """Take a request, respond, and close."""
     caller, _ = server.accept()
     with caller:
         caller.recv(65536)
+        caller.sendall(response)
 
 
-def test_a_connection_lost_midway_is_reported_as_unreachable() -> None:
+HTML = b"HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n<html>Log in<p>"
+
+
+@pytest.mark.parametrize(
+    ("response", "remedy"),
+    [(b"", "toolkit local status"), (HTML, "proxy")],
+    ids=["no response", "not of AWS"],
+)
+def test_a_connection_that_leads_nowhere_is_reported(response: bytes, remedy: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=reset_connection, args=[server], daemon=True).start()
+        threading.Thread(target=respond_once, args=[server, response], daemon=True).start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         no_retries = Config(retries={"total_max_attempts": 1})
         sts = boto3.client(
@@ -75,11 +85,11 @@ def test_a_connection_lost_midway_is_reported_as_unreachable() -> None:
             aws_secret_access_key="b",
             config=no_retries,
         )
-        with pytest.raises(BotoCoreError) as raised:
+        with pytest.raises((BotoCoreError, ResponseParserError)) as raised:
             sts.get_caller_identity()
     error = explain(raised.value)
     assert isinstance(error, PreflightError)
-    assert "toolkit local status" in (error.remedy or "")
+    assert remedy in (error.remedy or "")
 
 
 def test_other_errors_are_not_converted() -> None:

@@ -1,0 +1,78 @@
+"""The client of the API repeats requests that got no response, and only those."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from toolkit.keys.client import RetryingClient
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngood"
+RESET, CLOSED = b"reset", b""
+CUT = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngo"
+
+
+def busy(status: int, retry_after: str | None) -> bytes:
+    header = f"retry-after: {retry_after}\r\n" if retry_after else ""
+    return f"HTTP/1.1 {status} Busy\r\n{header}content-length: 0\r\nconnection: close\r\n\r\n".encode()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., str]]:
+    """Start a server that gives one response to each connection; returns its address."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*responses: bytes) -> str:
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+
+            def run() -> None:
+                for response in responses:
+                    client, _ = listener.accept()
+                    with client:
+                        client.recv(65536)
+                        if response == RESET:
+                            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                        else:
+                            client.sendall(response)
+
+            threading.Thread(target=run, daemon=True).start()
+            return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+        yield start
+
+
+@pytest.mark.parametrize(
+    "failure", [RESET, CLOSED, busy(503, "0"), busy(429, "0")], ids=["reset", "closed", "503", "429"]
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_requests_without_a_response_are_repeated(
+    serve: Callable[..., str], failure: bytes, stream: bool
+) -> None:
+    with RetryingClient(trust_env=False) as client:
+        request = client.build_request("POST", serve(failure, failure, OK), content=b"question")
+        response = client.send(request, stream=stream)
+        assert (response.status_code, response.read()) == (200, b"good")
+
+
+@pytest.mark.parametrize(
+    "refused", [busy(503, None), busy(429, "3600"), busy(500, "0")], ids=["503", "long", "500"]
+)
+def test_other_errors_are_returned_at_once(serve: Callable[..., str], refused: bytes) -> None:
+    with RetryingClient(trust_env=False) as client:
+        assert client.get(serve(refused, OK)).is_error
+
+
+def test_a_response_that_breaks_off_is_an_error(serve: Callable[..., str]) -> None:
+    with RetryingClient(trust_env=False) as client, pytest.raises(httpx.RemoteProtocolError):
+        client.get(serve(CUT, OK))
+
+
+def test_retries_end(serve: Callable[..., str]) -> None:
+    with RetryingClient(trust_env=False) as client, pytest.raises((httpx.ReadError, httpx.ConnectError)):
+        client.get(serve(*[RESET] * 5))

@@ -1,0 +1,31 @@
+"""Bodies that botocore streams, such as S3 objects.
+
+botocore retries a request until the headers of the response have arrived. If the connection breaks later, the
+body is incomplete.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.exceptions import HTTPClientError, IncompleteReadError
+
+from toolkit.aws.access import MAX_ATTEMPTS
+
+_FIRST_DELAY_SECONDS = 0.1
+
+
+def read(request: Callable[[], Mapping[str, Any]]) -> bytes:
+    """The whole body of a response to a request that only reads, which is repeated if the connection breaks.
+
+    Raises:
+        botocore.exceptions.BotoCoreError: it broke every time.
+    """
+    for attempt in range(1, MAX_ATTEMPTS):
+        try:
+            return bytes(request()["Body"].read())
+        except (HTTPClientError, IncompleteReadError):
+            time.sleep(_FIRST_DELAY_SECONDS * 2 ** (attempt - 1))
+    return bytes(request()["Body"].read())
