@@ -97,8 +97,8 @@ class _Session(boto3.Session):
 def _reject_incomplete_responses(client: Any) -> None:
     """Let botocore repeat a request whose response ends early; it would parse the part that has arrived.
 
-    It asks urllib3 not to compare the length (botocore.httpsession: `enforce_content_length=False`), and has no
-    public way to its connection.
+    It asks urllib3 not to compare the length (botocore.httpsession: `enforce_content_length=False`), and its
+    connection is not public.
     """
     session = client._endpoint.http_session
 
