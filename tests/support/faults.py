@@ -51,6 +51,7 @@ class Fault(StrEnum):
 
     THROTTLE = "throttle"  # the service's own error for too many requests
     SERVER_ERROR = "server-error"  # 500 or 503 in the service's format
+    DENIED = "denied"  # the service's own error for missing permissions, which no client retries
     SLOW = "slow"  # the response takes seconds
     RESET_BEFORE = "reset-before"  # the connection breaks before the request is executed
     RESET_INSIDE = "reset-inside"  # the connection breaks in the middle of the response
@@ -298,7 +299,7 @@ class _Connection:
         self._observe(request, "before")
         if fault is Fault.RESET_BEFORE:
             raise _BrokenError
-        if fault in (Fault.THROTTLE, Fault.SERVER_ERROR):
+        if fault in MESSAGES:
             self._respond(head, *error(fault, request, dict(head.headers)))
             return
         if fault is Fault.SLOW:
@@ -391,27 +392,36 @@ def _operation(head: h11.Request, headers: Mapping[str, str], body: bytes) -> tu
 # sagemaker/latest/APIReference/CommonErrors.html.
 _ERRORS: dict[str, dict[Fault, list[tuple[int, str]]]] = {
     "s3": {
+        Fault.DENIED: [(403, "AccessDenied")],
         Fault.THROTTLE: [(503, "SlowDown")],
         Fault.SERVER_ERROR: [(500, "InternalError"), (503, "ServiceUnavailable")],
     },
     "apigateway": {
+        Fault.DENIED: [(403, "AccessDeniedException")],
         Fault.THROTTLE: [(429, "TooManyRequestsException")],
         Fault.SERVER_ERROR: [(503, "ServiceUnavailableException")],
     },
     "lambda": {
+        Fault.DENIED: [(403, "AccessDeniedException")],
         Fault.THROTTLE: [(429, "TooManyRequestsException")],
         Fault.SERVER_ERROR: [(500, "ServiceException"), (503, "ServiceUnavailable")],
     },
     "query": {
+        Fault.DENIED: [(403, "AccessDenied")],
         Fault.THROTTLE: [(400, "Throttling")],
         Fault.SERVER_ERROR: [(500, "InternalFailure"), (503, "ServiceUnavailable")],
     },
     "json": {
+        Fault.DENIED: [(400, "AccessDeniedException")],
         Fault.THROTTLE: [(400, "ThrottlingException")],
         Fault.SERVER_ERROR: [(500, "InternalFailure"), (503, "ServiceUnavailable")],
     },
 }
-MESSAGES = {Fault.THROTTLE: "Rate exceeded", Fault.SERVER_ERROR: "We encountered an internal error."}
+MESSAGES = {
+    Fault.THROTTLE: "Rate exceeded",
+    Fault.SERVER_ERROR: "We encountered an internal error.",
+    Fault.DENIED: "not authorized",
+}
 
 
 def error(

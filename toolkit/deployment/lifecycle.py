@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -31,6 +32,8 @@ from toolkit.errors import PreflightError, SmokeTestError, TerraformError
 from toolkit.report import Summary, text
 from toolkit.report.drift import Drift, changes, dated, utc
 
+# The provider's error after CreateEndpoint or UpdateEndpoint succeeded.
+_STOPPED_WAITING = re.compile(r"waiting for SageMaker AI Endpoint \([\w-]+\) (create|update): ")
 # Raises SmokeTestError if the deployed environment does not serve.
 SmokeTest = Callable[[Context, Outputs], None]
 
@@ -283,18 +286,38 @@ def _apply(context: Context, prepared: Prepared) -> Rollout:
     replaced = endpoints_of(context, prepared.plan, "replace").values()
     repair.delete_before_create(context, prepared.plan, sorted(replaced))
     rollout = Rollout(frozenset(names.values()), context.access.now())
-    try:
-        with watch.watching(context.access, names) as phases:
-            prepared.workspace.apply(prepared.plan, phases)
-    except TerraformError as error:
-        # SageMaker and the containers' logs know more about a failed endpoint.
-        models = deployed_models(context.reload_state().outputs)
-        failed = verify.failed_rollouts(context, models, rollout, str(error))
-        if failed is None:
-            raise
-        raise failed from error
+    while prepared.plan.has_changes:
+        try:
+            with watch.watching(context.access, names) as phases:
+                prepared.workspace.apply(prepared.plan, phases)
+        except TerraformError as error:
+            prepared = _rest(context, prepared, rollout, error)
+        else:
+            break
     context.reload_state()
     return rollout
+
+
+def _rest(context: Context, prepared: Prepared, rollout: Rollout, error: TerraformError) -> Prepared:
+    """What is left of a plan after Terraform stopped waiting for endpoints that are as planned by now.
+
+    The provider waits 60 minutes, but SageMaker may take hours (terraform-provider-aws#39040).
+
+    Raises:
+        RolloutError: an endpoint is not as planned. SageMaker and the containers' logs know more about it.
+        TerraformError: Terraform failed for another reason.
+    """
+    models = deployed_models(context.reload_state().outputs)
+    failed = verify.failed_rollouts(context, models, rollout, str(error))
+    if failed is not None:
+        raise failed from error
+    if not _STOPPED_WAITING.search(str(error)):
+        raise error
+    context.console.line("Terraform stopped waiting for SageMaker, which has finished: planning the rest")
+    rest = prepare.rest(context, prepared)
+    if rest is None or endpoints_of(context, rest.plan):
+        raise error
+    return rest
 
 
 def _tear_down(context: Context, prepared: Prepared) -> int:

@@ -34,7 +34,7 @@ class Prepared:
         action: the action that its release records: "apply", "rollback to 3", …
         staged: weights to upload before the apply.
         packages: the Lambda packages that the plan refers to, by file name.
-        instance_counts: instances at the time of the plan, by model and variant.
+        runtime: the variables that the build folder does not contain.
         failed: addresses of Failed endpoints, which the plan replaces.
         orphans: resources missing in the state that a destroy removes.
     """
@@ -44,7 +44,7 @@ class Prepared:
     action: str
     staged: Mapping[str, StagedModel] = field(default_factory=dict)
     packages: Mapping[str, Package] = field(default_factory=dict)
-    instance_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    runtime: RuntimeVariables = field(default_factory=RuntimeVariables)
     failed: Sequence[str] = ()
     orphans: Sequence[Orphan] = ()
 
@@ -143,7 +143,7 @@ def plan(  # noqa: PLR0913, PLR0917 - each is a part of the plan
     workspace = context.workspace(STACK)
     workspace.init()
     runtime_file = runtime.write(context.build)
-    replace = [f'module.endpoint["{model}"].{ENDPOINT}.this[0]' for model in failed]
+    replace = endpoint_addresses(failed)
     planned = workspace.plan(var_files=[runtime_file], replace=replace)
     if imports.untaint(context, workspace, planned):
         context.reload_state()
@@ -154,7 +154,25 @@ def plan(  # noqa: PLR0913, PLR0917 - each is a part of the plan
             context.console.line(line)
         imports_file = imports.write(resources, workspace.directory)
         planned = workspace.plan(var_files=[runtime_file, imports_file], replace=replace)
-    return Prepared(workspace, planned, action, staged, packages, runtime.instance_counts, replace)
+    return Prepared(workspace, planned, action, staged, packages, runtime, replace)
+
+
+def rest(context: Context, prepared: Prepared) -> Prepared | None:
+    """Plan what an apply has left of its plan; None if that is more than the plan."""
+    left = plan(context, prepared.action, prepared.runtime, prepared.staged, prepared.packages)
+    planned = {change.address: change.action for change in prepared.plan.changes}
+    # The first half of a replacement may be done.
+    halves = {"replace": ("replace", "create", "delete")}
+    for change in left.plan.changes:
+        action = planned.get(change.address, "")
+        if change.action not in halves.get(action, (action,)):
+            return None
+    return left
+
+
+def endpoint_addresses(models: Iterable[str]) -> list[str]:
+    """The addresses of the models' endpoints in Terraform."""
+    return [f'module.endpoint["{model}"].{ENDPOINT}.this[0]' for model in models]
 
 
 def endpoints_of(context: Context, plan: Plan, action: str | None = None) -> dict[str, str]:

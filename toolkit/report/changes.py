@@ -24,13 +24,15 @@ ACTIONS = {
 }
 # Not one of Terraform's reasons: a deposed object, whose replacement already exists.
 DEPOSED = "deposed"
-# The resource is tainted, or the toolkit requested a replacement because its endpoint failed.
-_FAILED = ("replace_because_tainted", "replace_by_request", DEPOSED)
+# The resource is tainted, or the toolkit requested a replacement because its endpoint failed. A tainted
+# endpoint may serve: the toolkit untaints it if the credentials may write the state.
+_TAINTED = "replace_because_tainted"
+_FAILED = (_TAINTED, "replace_by_request", DEPOSED)
 # Sentences by Terraform's `action_reason`.
 _REASONS = {
     DEPOSED: "its replacement exists; an interrupted or failed apply left it behind",
     replacements.REASON: "it is immutable: a new version is created, then the old one is deleted",
-    "replace_because_tainted": "its creation did not complete",
+    _TAINTED: "its creation did not complete",
     "replace_by_request": "it failed and cannot be repaired",
     "replace_by_triggers": "a resource it depends on is replaced",
     "delete_because_no_resource_config": "it is no longer in the code",
@@ -133,7 +135,7 @@ def change_of(resource: Mapping[str, Any]) -> Change:
         differences=changed,
         values=after or before,
         new_version=reason == replacements.REASON,
-        failed=reason in _FAILED,
+        failed=reason in _FAILED and (reason, resource["type"]) != (_TAINTED, "aws_sagemaker_endpoint"),
     )
 
 

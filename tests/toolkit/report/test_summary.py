@@ -98,13 +98,17 @@ def test_an_endpoint_replaced_under_a_new_name_breaks_clients() -> None:
     assert change.reason == "name cannot be updated in place"
 
 
-@pytest.mark.parametrize("reason", ["replace_because_tainted", "replace_by_request"])
-def test_replacing_a_failed_endpoint_is_not_destructive(reason: str) -> None:
+def test_replacing_a_failed_endpoint_is_not_destructive() -> None:
     values = {"name": "llm-dev-qwen3"}
-    assert (
-        summary(resource(ENDPOINT, "delete+create", values, values, action_reason=reason)).destructive_changes
-        == ()
-    )
+    failed = resource(ENDPOINT, "delete+create", values, values, action_reason="replace_by_request")
+    assert summary(failed).destructive_changes == ()
+
+
+def test_replacing_a_tainted_endpoint_is_destructive() -> None:
+    values = {"name": "llm-dev-qwen3"}
+    tainted = resource(ENDPOINT, "delete+create", values, values, action_reason="replace_because_tainted")
+    ((sentence, _),) = summary(tainted).destructive_changes
+    assert "llm-dev-qwen3 stops serving" in sentence
 
 
 def test_deleting_a_deposed_object_is_not_destructive() -> None:

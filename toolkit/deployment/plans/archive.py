@@ -30,11 +30,12 @@ from toolkit.deployment.plans.manifest import (
     read,
 )
 from toolkit.deployment.plans.review import Review
-from toolkit.deployment.prepare import STACK, Prepared
+from toolkit.deployment.prepare import STACK, Prepared, endpoint_addresses
 from toolkit.deployment.rollout import waiters
 from toolkit.errors import PLAN_AGAIN, StalePlanError, StateError
 from toolkit.files import write_atomic
 from toolkit.packaging import FUNCTIONS, Package, package_file
+from toolkit.rendering import RuntimeVariables
 from toolkit.staging import StagedModel
 from toolkit.terraform import Plan
 
@@ -77,7 +78,7 @@ def load(context: Context, path: Path) -> Prepared:
     rendered = artifacts.render(context, packages)
     workspace = context.workspace(STACK)
     workspace.init()
-    _check_current(context, manifest, compute_fingerprints(context, rendered.staged), location)
+    failed = _check_current(context, manifest, compute_fingerprints(context, rendered.staged), location)
     for name, package in packages.items():
         write_atomic(package.path, contents[PACKAGES + name])
     # The saved bytes, so that the release records what is applied.
@@ -92,7 +93,15 @@ def load(context: Context, path: Path) -> Prepared:
         changes=tuple(manifest.changes),
         drift=(),
     )
-    return Prepared(workspace, plan, manifest.action, rendered.staged, packages)
+    return Prepared(
+        workspace,
+        plan,
+        manifest.action,
+        rendered.staged,
+        packages,
+        RuntimeVariables(manifest.instance_counts),
+        endpoint_addresses(failed),
+    )
 
 
 def _manifest(context: Context, review: Review, contents: Mapping[str, bytes]) -> Manifest:
@@ -107,7 +116,7 @@ def _manifest(context: Context, review: Review, contents: Mapping[str, bytes]) -
         has_changes=prepared.plan.has_changes,
         counts=prepared.plan.counts,
         changes=list(prepared.plan.changes),
-        instance_counts={model: dict(counts) for model, counts in prepared.instance_counts.items()},
+        instance_counts={model: dict(counts) for model, counts in prepared.runtime.instance_counts.items()},
         rolls_out=_rolls_out(review),
         state=StateVersion(lineage=lineage, serial=serial),
         inputs=compute_fingerprints(context, prepared.staged),
@@ -148,7 +157,8 @@ def _check_subject(context: Context, manifest: Manifest, location: str) -> None:
         )
 
 
-def _check_current(context: Context, manifest: Manifest, now: Mapping[str, str], location: str) -> None:
+def _check_current(context: Context, manifest: Manifest, now: Mapping[str, str], location: str) -> list[str]:
+    """Check that nothing has changed since the plan; returns the models whose endpoints are Failed."""
     stale = changed_fingerprints(manifest.inputs, now)
     stale += context.state_changes(manifest.state.lineage, manifest.state.serial)
     descriptions = waiters.wait_until_stable(context, waiters.endpoint_names(context).values())
@@ -158,6 +168,7 @@ def _check_current(context: Context, manifest: Manifest, now: Mapping[str, str],
         stale.append(f"instances: {planned} when planned, {json.dumps(counts)} now")
     if stale:
         raise StalePlanError(where=location, details=stale)
+    return waiters.failed_models(context, descriptions)
 
 
 def _variables(context: Context) -> Path:

@@ -18,9 +18,15 @@ from toolkit.deployment.recovery.registry import Address, Recovery
 from toolkit.errors import TerraformError
 from toolkit.terraform import Change, Plan, Workspace
 
-# SageMaker creates these at once or not at all, and names them after their content: recreating one of the
-# same name is refused by every apply, until it is untainted.
-_ATOMIC = ("aws_sagemaker_model", "aws_sagemaker_endpoint_configuration")
+# SageMaker creates models and configurations at once or not at all, and names them after their content:
+# recreating one of the same name is refused by every apply, until it is untainted. Endpoints finish their
+# creation without Terraform, also after the provider has stopped waiting; if one Failed, the toolkit requests
+# its replacement.
+_FINISHED_BY_SAGEMAKER = (
+    "aws_sagemaker_model",
+    "aws_sagemaker_endpoint_configuration",
+    "aws_sagemaker_endpoint",
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,8 @@ def spuriously_tainted(plan: Plan) -> list[str]:
     return [
         change.address
         for change in plan.changes
-        if (change.action, change.reason) == ("replace", "tainted") and change.resource_type in _ATOMIC
+        if (change.action, change.reason) == ("replace", "tainted")
+        and change.resource_type in _FINISHED_BY_SAGEMAKER
     ]
 
 

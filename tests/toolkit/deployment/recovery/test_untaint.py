@@ -8,14 +8,15 @@ from toolkit.deployment.recovery import imports
 from toolkit.terraform import Change, Counts, Plan
 
 
-def test_only_tainted_atomic_resources_are_spurious() -> None:
+def test_resources_that_sagemaker_finishes_are_spuriously_tainted() -> None:
     model = 'module.endpoint["m"].aws_sagemaker_model.this["0e5fed2e"]'
     changes = (
         Change(model, "replace", "aws_sagemaker_model", "tainted"),
         Change("b", "replace", "aws_sagemaker_endpoint_configuration", "cannot_update"),
         Change("c", "create", "aws_sagemaker_model", "tainted"),
-        # SageMaker may have finished this one in any state.
+        # It may serve, and requests would fail until its replacement does.
         Change("d", "replace", "aws_sagemaker_endpoint", "tainted"),
+        Change("e", "replace", "aws_lambda_function", "tainted"),
     )
     plan = Plan(Path("plan"), has_changes=True, destroy=False, counts=Counts(), changes=changes, drift=())
-    assert imports.spuriously_tainted(plan) == [model]
+    assert imports.spuriously_tainted(plan) == [model, "d"]
