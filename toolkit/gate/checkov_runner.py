@@ -71,6 +71,8 @@ def main(rules_directory: Path) -> None:
     logging.getLogger().addHandler(problems)
     # Otherwise checkov treats values that are known only after the apply as unset.
     os.environ["EVAL_TF_PLAN_AFTER_UNKNOWN"] = "True"
+    # Otherwise it reads plans as YAML, which is slow and replaces values like `${file(x.yaml)}` by files.
+    os.environ["CHECKOV_MAX_IAC_FILE_SIZE"] = "0"
     from checkov.terraform import plan_runner  # type: ignore[import-not-found]  # noqa: F401
 
     # Otherwise checkov keeps every debug message in memory.

@@ -74,6 +74,20 @@ def test_checkov_sees_no_credentials_and_none_of_its_settings(monkeypatch: pytes
     assert "the user's" not in environment.values()
 
 
+def test_values_of_a_plan_do_not_include_files() -> None:
+    group = {
+        "name": "one",
+        "type": "aws_security_group",
+        "address": "aws_security_group.one",
+        "mode": "managed",
+    }
+    values = {"ingress": [], "names": ["${file(missing.yaml)}"]}
+    planned = {"root_module": {"resources": [{**group, "values": values}]}}
+    scanner = Scanner(Project(ROOT), quiet())
+    scan = scanner.plan({"terraform_version": "1.11.4", "planned_values": planned})
+    assert (scan.resources, scan.unreadable) == (1, ())
+
+
 def test_a_killed_process_is_an_error() -> None:
     before = scanners()
     scanner = Scanner(Project(ROOT), quiet())
