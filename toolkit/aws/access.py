@@ -1,6 +1,6 @@
-"""Access to an account: typed boto3 clients, and the environment of Terraform's processes.
+"""Access to an account: typed clients, and the environment of Terraform's processes.
 
-The AWS provider, the S3 backend and boto3 all read `AWS_ENDPOINT_URL`. Only this module knows whether a
+The AWS provider, the S3 backend and botocore all read `AWS_ENDPOINT_URL`. Only this module knows whether a
 deployment is local.
 """
 
@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import boto3
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
+from botocore.session import Session
 
 from toolkit.errors import InputError, PreflightError
 
@@ -78,20 +77,13 @@ _NO_PROFILES = {
 
 # Attempts of each request that AWS throttles, or that fails on the way.
 MAX_ATTEMPTS = 6
-
+# Threads may share a client, but not create several at a time.
 _CREATION = threading.Lock()
 
 
-class _Session(boto3.Session):
-    """A session that several threads may ask for clients; boto3 only lets them share a client."""
-
-    if not TYPE_CHECKING:  # the stubs type each service's client
-
-        def client(self, *args: Any, **kwargs: Any) -> Any:
-            with _CREATION:
-                client = super().client(*args, **kwargs)
-            _reject_incomplete_responses(client)
-            return client
+def _client(service: str) -> Any:
+    """A client, created when it is first used."""
+    return cached_property(lambda access: access._create_client(service))
 
 
 def _reject_incomplete_responses(client: Any) -> None:
@@ -126,6 +118,19 @@ class AwsAccess:
     region: str
     account_id: str
     endpoint_url: str | None = None
+
+    apigateway: ClassVar[cached_property[APIGatewayClient]] = _client("apigateway")
+    autoscaling: ClassVar[cached_property[ApplicationAutoScalingClient]] = _client("application-autoscaling")
+    cloudwatch: ClassVar[cached_property[CloudWatchClient]] = _client("cloudwatch")
+    iam: ClassVar[cached_property[IAMClient]] = _client("iam")
+    lambda_: ClassVar[cached_property[LambdaClient]] = _client("lambda")
+    logs: ClassVar[cached_property[CloudWatchLogsClient]] = _client("logs")
+    route53: ClassVar[cached_property[Route53Client]] = _client("route53")
+    s3: ClassVar[cached_property[S3Client]] = _client("s3")
+    sagemaker: ClassVar[cached_property[SageMakerClient]] = _client("sagemaker")
+    sagemaker_runtime: ClassVar[cached_property[SageMakerRuntimeClient]] = _client("sagemaker-runtime")
+    sts: ClassVar[cached_property[STSClient]] = _client("sts")
+    wafv2: ClassVar[cached_property[WAFV2Client]] = _client("wafv2")
 
     @property
     def is_local_root(self) -> bool:
@@ -165,15 +170,28 @@ class AwsAccess:
         headers = self.sts.get_caller_identity()["ResponseMetadata"]["HTTPHeaders"]
         return parsedate_to_datetime(headers["date"])
 
+    # botocore rather than boto3, whose import takes longer and adds only resources and transfers.
     @cached_property
-    def _session(self) -> _Session:
+    def _session(self) -> Session:
         if self.endpoint_url is None:
-            return _Session(region_name=self.region)
-        return _Session(
-            **{name.lower(): value for name, value in local_credentials().items()},
-            region_name=self.region,
-            botocore_session=botocore.session.Session(session_vars=_NO_PROFILES),
-        )
+            session = Session()
+        else:
+            session = Session(session_vars=_NO_PROFILES)
+            session.set_credentials(*local_credentials().values())
+        session.set_config_variable("region", self.region)
+        return session
+
+    def _create_client(self, service: str) -> Any:
+        options: dict[str, Any] = {"retries": {"mode": "standard", "total_max_attempts": MAX_ATTEMPTS}}
+        if self.endpoint_url is not None:
+            # Never use a proxy for a loopback address.
+            options["proxies"] = {}
+        with _CREATION:
+            client = self._session.create_client(
+                service, endpoint_url=self.endpoint_url, config=Config(**options)
+            )
+        _reject_incomplete_responses(client)
+        return client
 
     def credentials(self) -> Credentials:
         """The credentials that requests are signed with.
@@ -190,71 +208,3 @@ class AwsAccess:
     def partition(self) -> str:
         """The region's partition, "aws", "aws-cn", …"""
         return self._session.get_partition_for_region(self.region)
-
-    @property
-    def _options(self) -> dict[str, Any]:
-        retries: dict[str, Any] = {"retries": {"mode": "standard", "total_max_attempts": MAX_ATTEMPTS}}
-        if self.endpoint_url is None:
-            return {"config": Config(**retries)}
-        # Never use a proxy for a loopback address.
-        return {"endpoint_url": self.endpoint_url, "config": Config(proxies={}, **retries)}
-
-    @cached_property
-    def sts(self) -> STSClient:
-        """Security Token Service."""
-        return self._session.client("sts", **self._options)
-
-    @cached_property
-    def s3(self) -> S3Client:
-        """Simple Storage Service."""
-        return self._session.client("s3", **self._options)
-
-    @cached_property
-    def sagemaker(self) -> SageMakerClient:
-        """SageMaker's control plane."""
-        return self._session.client("sagemaker", **self._options)
-
-    @cached_property
-    def sagemaker_runtime(self) -> SageMakerRuntimeClient:
-        """SageMaker's invocations."""
-        return self._session.client("sagemaker-runtime", **self._options)
-
-    @cached_property
-    def autoscaling(self) -> ApplicationAutoScalingClient:
-        """Application Auto Scaling."""
-        return self._session.client("application-autoscaling", **self._options)
-
-    @cached_property
-    def apigateway(self) -> APIGatewayClient:
-        """API Gateway's control plane (REST APIs, keys, usage plans)."""
-        return self._session.client("apigateway", **self._options)
-
-    @cached_property
-    def lambda_(self) -> LambdaClient:
-        """Lambda's control plane."""
-        return self._session.client("lambda", **self._options)
-
-    @cached_property
-    def iam(self) -> IAMClient:
-        """Identity and Access Management."""
-        return self._session.client("iam", **self._options)
-
-    @cached_property
-    def cloudwatch(self) -> CloudWatchClient:
-        """CloudWatch: alarms and metrics."""
-        return self._session.client("cloudwatch", **self._options)
-
-    @cached_property
-    def logs(self) -> CloudWatchLogsClient:
-        """CloudWatch Logs."""
-        return self._session.client("logs", **self._options)
-
-    @cached_property
-    def route53(self) -> Route53Client:
-        """Route 53: hosted zones and their records, a global service."""
-        return self._session.client("route53", **self._options)
-
-    @cached_property
-    def wafv2(self) -> WAFV2Client:
-        """AWS WAF: web ACLs."""
-        return self._session.client("wafv2", **self._options)

@@ -60,8 +60,8 @@ def rotate(
     ] = False,
 ) -> None:
     """Give a key a new value, and print it once the API accepts it; the old one is valid until revoked."""
-    from toolkit.keys import accepts
     from toolkit.keys import rotate as rotate_key
+    from toolkit.keys.client import accepts
 
     console, keys, outputs = _open(env)
     with console.progress(f"waiting until the API accepts the new value of {name}"):

@@ -15,6 +15,7 @@ from toolkit.aws.access import AwsAccess
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
 from toolkit.errors import SmokeTestError
+from toolkit.keys.client import open_api
 
 # Temperature 0: the result must not depend on chance.
 PROMPT = {
@@ -61,7 +62,7 @@ def run(context: Context, outputs: Outputs) -> Iterator[Check]:
     """
     access, environment = context.access, context.environment
     api_keys = keys.of(access, environment, outputs.usage_plan_ids)
-    with keys.open_api(api_keys, environment, outputs.api_base_url) as api:
+    with open_api(api_keys, environment, outputs.api_base_url) as api:
         for name, model in outputs.models.items():
             for step, action in _steps(access, api, name, model).items():
                 check = _timed(name, step, action)

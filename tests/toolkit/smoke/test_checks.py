@@ -57,7 +57,7 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Callable[...
     """Run the checks of one model, or of several, by endpoint type."""
     client = httpx.Client(transport=httpx.MockTransport(deployment.api), base_url="http://api/v1")
     monkeypatch.setattr(checks.keys, "of", lambda *_: None)
-    monkeypatch.setattr(checks.keys, "open_api", lambda *_: client)
+    monkeypatch.setattr(checks, "open_api", lambda *_: client)
     access = SimpleNamespace(sagemaker=deployment, sagemaker_runtime=deployment)
     context = cast(Context, SimpleNamespace(access=access, environment=None))
 
