@@ -13,5 +13,5 @@ def render(env: Env) -> None:
 
     console = Console()
     context = offline_context(env, console)
-    for path in artifacts.write(context).paths:
+    for path in artifacts.write_all(context):
         console.data(context.project.relative(path))

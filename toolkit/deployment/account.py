@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 from toolkit.aws import state_bucket
 from toolkit.deployment import artifacts, locks
@@ -14,7 +15,7 @@ from toolkit.terraform import Plan, Workspace
 
 
 def plan(context: Context) -> Plan:
-    """Create the state bucket if it is missing, and plan the account stack."""
+    """Create the state bucket if it is missing, and plan the account stack with its rendered variables."""
     _ensure_state_bucket(context)
     unstored_state.require_stored(context, "account")
     workspace = _workspace(context)
@@ -51,9 +52,8 @@ def ensure(context: Context) -> None:
                 remedy=f"an administrator of the account runs `make bootstrap ENV={environment.name}` once",
             )
         return
-    artifacts.render_account(context)
     marker = context.build / "account.applied"
-    fingerprint = _fingerprint(context)
+    fingerprint = _fingerprint(context, artifacts.write_account(context))
     if marker.is_file() and marker.read_text() == fingerprint:
         return
     # Commands on other environments of this checkout may bootstrap it at the same time.
@@ -76,18 +76,16 @@ def _ensure_state_bucket(context: Context) -> bool:
 
 
 def _workspace(context: Context) -> Workspace:
-    """The account stack with its variables, initialized."""
-    artifacts.render_account(context)
+    """The account stack, initialized."""
     workspace = context.workspace("account")
     workspace.init()
     return workspace
 
 
-def _fingerprint(context: Context) -> str:
+def _fingerprint(context: Context, variables: Path) -> str:
     """Digest of the account stack's sources and of the embedded cloud's present run."""
     project = context.project
-    sources = [context.build / "account.tfvars", context.build / "account.tfbackend"]
-    sources += sorted(project.stack("account").glob("*.tf"))
+    sources = [variables, *sorted(project.stack("account").glob("*.tf"))]
     sources += sorted((project.root / "terraform" / "modules").rglob("*.tf"))
     contents = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sources}
     return hashlib.sha256(json.dumps([context.cloud_instance, contents]).encode()).hexdigest()

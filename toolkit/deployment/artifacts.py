@@ -19,16 +19,16 @@ class Artifacts:
     Attributes:
         staged: the weights that the variables refer to.
         packages: the Lambda packages that the variables refer to, by file name.
-        paths: the rendered files.
+        variables: the rendered file.
     """
 
     staged: dict[str, StagedModel]
     packages: dict[str, packaging.Package]
-    paths: list[Path]
+    variables: Path
 
 
 def write(context: Context) -> Artifacts:
-    """Build the Lambda packages and render all variables; uploads nothing.
+    """Build the Lambda packages and render the inference stack's variables; uploads nothing.
 
     Raises:
         InputError: weights that the environment file names do not exist.
@@ -42,7 +42,7 @@ def render(
     context: Context,
     packages: Mapping[str, packaging.Package],
 ) -> Artifacts:
-    """Render all variables for existing Lambda packages.
+    """Render the inference stack's variables for existing Lambda packages.
 
     Args:
         context: the environment.
@@ -57,17 +57,25 @@ def render(
         model_data_s3_uris={name: model.uri for name, model in staged.items()},
         gateway_package=gateway,
         authorizer_package=authorizer,
-        neighbours=context.neighbours,
-        documents=context.policy_documents,
     )
-    return Artifacts(
-        staged, dict(packages), rendering.render(context.environment, inputs, context.build).paths
-    )
+    variables = rendering.render(context.environment, inputs, context.build)
+    return Artifacts(staged, dict(packages), variables)
 
 
-def render_account(context: Context) -> None:
-    """Render the variables of the account stack alone."""
-    rendering.render_account(context.environment, context.build, context.neighbours, context.policy_documents)
+def write_account(context: Context) -> Path:
+    """Render the account stack's variables; returns their file."""
+    environments = [context.environment, *context.neighbours]
+    return rendering.render_account(environments, context.policy_documents, context.build)
+
+
+def write_all(context: Context) -> list[Path]:
+    """Render variables and backend settings of both stacks; returns the rendered files."""
+    variables = {"account": write_account(context), "inference": write(context).variables}
+    return [
+        file
+        for stack, path in variables.items()
+        for file in (path, rendering.render_backend(context.environment, stack, context.build))
+    ]
 
 
 def package_path(context: Context, package: packaging.Package) -> str:

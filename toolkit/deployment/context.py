@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from toolkit import iam
+from toolkit import iam, rendering
 from toolkit.aws import state_bucket
 from toolkit.aws.access import AwsAccess
 from toolkit.console import Console
@@ -98,13 +98,14 @@ class Context:
     def workspace(self, stack: str) -> Workspace:
         """Terraform's working directory for one of the environment's stacks, `account` or `inference`."""
         of_stack = f"--env {self.environment.name}" + ("" if stack == "inference" else f" --stack {stack}")
+        backend_file = rendering.render_backend(self.environment, stack, self.build)
         return Workspace(
             program=self.program,
             project=self.project,
             stack=self.project.stack(stack),
             directory=self.build / stack,
             var_file=self.build / f"{stack}.tfvars",
-            backend_file=self.build / f"{stack}.tfbackend",
+            backend_file=backend_file,
             environment=self.access.process_environment(),
             console=self.console,
             lock_timeout_seconds=self.lock_timeout_seconds,

@@ -19,7 +19,6 @@ from pathlib import Path
 
 from toolkit.aws import state_lock
 from toolkit.console import Console
-from toolkit.deployment import artifacts
 from toolkit.deployment.context import Context
 from toolkit.errors import StateError
 from toolkit.lock_info import LockInfo
@@ -112,7 +111,6 @@ def clear(context: Context, stack: str, lock: LockInfo) -> None:
     if not lock.id:
         state_lock.remove_unreadable(context.access, *location(context, stack))
         return
-    artifacts.write(context)
     workspace = context.workspace(stack)
     workspace.init()
     workspace.force_unlock(lock.id)
@@ -120,8 +118,7 @@ def clear(context: Context, stack: str, lock: LockInfo) -> None:
 
 def location(context: Context, stack: str) -> tuple[str, str]:
     """Bucket and key of a stack's state."""
-    keys = {"inference": context.environment.state_key, "account": "account/terraform.tfstate"}
-    return context.environment.state_bucket, keys[stack]
+    return context.environment.state_bucket, context.environment.state_keys[stack]
 
 
 @contextmanager

@@ -154,7 +154,12 @@ class Environment(ConfigModel):
     @property
     def state_key(self) -> str:
         """Key of the state of the inference stack in that bucket."""
-        return f"{self.name}/inference.tfstate"
+        return self.state_keys["inference"]
+
+    @property
+    def state_keys(self) -> dict[str, str]:
+        """Keys of the states in that bucket, by stack."""
+        return {"account": "account/terraform.tfstate", "inference": f"{self.name}/inference.tfstate"}
 
     @property
     def model_store_bucket(self) -> str:

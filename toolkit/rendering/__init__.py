@@ -15,7 +15,7 @@ from toolkit.rendering.models import model_variables
 from toolkit.rendering.runtime import RuntimeVariables
 from toolkit.rendering.templates import render_template
 
-__all__ = ["RenderInputs", "Rendered", "RuntimeVariables", "render", "render_account"]
+__all__ = ["RenderInputs", "RuntimeVariables", "render", "render_account", "render_backend"]
 
 
 @dataclass(frozen=True)
@@ -26,66 +26,49 @@ class RenderInputs:
         model_data_s3_uris: S3 prefixes of the staged weights, by `ResolvedVariant.weights`.
         gateway_package: path of the zip file of the gateway function, relative to the folder of the stack.
         authorizer_package: path of the zip file of the authorizer function, likewise.
-        neighbours: other environments with the same account stack, whose role runs their models too.
-        documents: IAM policies of the environment and its neighbours.
     """
 
     model_data_s3_uris: Mapping[str, str]
     gateway_package: str
     authorizer_package: str
-    neighbours: Sequence[Environment] = ()
-    documents: Sequence[Document] = ()
 
 
-@dataclass(frozen=True)
-class Rendered:
-    """The rendered files.
+def render(environment: Environment, inputs: RenderInputs, directory: Path) -> Path:
+    """Write the inference stack's variables to `directory`; returns their file.
 
-    Attributes:
-        paths: all files.
-        changed: files with new content.
+    Equal inputs give equal bytes, and an unchanged file is not written.
     """
-
-    paths: list[Path]
-    changed: list[Path]
-
-
-def render(environment: Environment, inputs: RenderInputs, directory: Path) -> Rendered:
-    """Write variables and backend settings of both stacks to `directory`.
-
-    Equal inputs give equal bytes, and unchanged files are not written.
-    """
-    account = render_account(environment, directory, inputs.neighbours, inputs.documents)
     variables = {
         "environment": environment,
         "models": _models(environment, inputs),
         "api": _api(environment, inputs),
     }
-    inference = _write(directory, "inference", variables)
-    return Rendered(account.paths + inference.paths, account.changed + inference.changed)
+    return _write(directory / "inference.tfvars", "inference.tfvars", variables)
 
 
 def render_account(
-    environment: Environment,
-    directory: Path,
-    neighbours: Sequence[Environment] = (),
-    documents: Sequence[Document] = (),
-) -> Rendered:
-    """Write variables and backend settings of the account stack to `directory`.
+    environments: Sequence[Environment], documents: Sequence[Document], directory: Path
+) -> Path:
+    """Write the account stack's variables to `directory`; returns their file.
 
     Args:
-        environment: the environment.
-        directory: output directory.
-        neighbours: other environments with the same account stack.
+        environments: the environment, then the others with the same account stack, whose models its role
+            runs too.
         documents: IAM policies of all these environments.
+        directory: output directory.
     """
-    environments = [environment, *neighbours]
     variables = {
-        "environment": environment,
+        "environment": environments[0],
         "grants": role_grants(environments),
         "access": account_access(environments, documents),
     }
-    return _write(directory, "account", variables)
+    return _write(directory / "account.tfvars", "account.tfvars", variables)
+
+
+def render_backend(environment: Environment, stack: str, directory: Path) -> Path:
+    """Write a stack's backend settings to `directory`; returns their file."""
+    variables = {"environment": environment, "key": environment.state_keys[stack]}
+    return _write(directory / f"{stack}.tfbackend", "tfbackend", variables)
 
 
 def _models(environment: Environment, inputs: RenderInputs) -> dict[str, object]:
@@ -120,14 +103,9 @@ def _dumped(section: ConfigModel | None) -> dict[str, object] | None:
     return None if section is None else section.model_dump()
 
 
-def _write(directory: Path, stack: str, variables: Mapping[str, object]) -> Rendered:
-    directory.mkdir(parents=True, exist_ok=True)
-    rendered = Rendered([], [])
-    for name in (f"{stack}.tfvars", f"{stack}.tfbackend"):
-        path = directory / name
-        content = render_template(name, variables).encode()
-        if not path.is_file() or path.read_bytes() != content:
-            path.write_bytes(content)
-            rendered.changed.append(path)
-        rendered.paths.append(path)
-    return rendered
+def _write(path: Path, template: str, variables: Mapping[str, object]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = render_template(template, variables).encode()
+    if not path.is_file() or path.read_bytes() != content:
+        path.write_bytes(content)
+    return path

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.support.contexts import opened
+from toolkit.aws.access import AwsAccess
 from toolkit.deployment import prepare, releases
 from toolkit.deployment.releases import Release
 from toolkit.errors import InputError
@@ -50,3 +53,10 @@ def test_only_a_paused_release_is_resumed(monkeypatch: pytest.MonkeyPatch) -> No
     latest(monkeypatch, SECOND)
     with pytest.raises(InputError, match="not paused"):
         prepare.resume(CONTEXT)
+
+
+def test_a_fresh_checkout_has_the_backend_settings_for_a_rollback(tmp_path: Path) -> None:
+    context = opened(tmp_path, AwsAccess("us-east-1", "123456789012")).context
+    backend = context.workspace(prepare.STACK).backend_file
+    assert backend is not None
+    assert '"x/inference.tfstate"' in backend.read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,14 +14,13 @@ import pytest
 from tests.toolkit.environment.everything import EVERYTHING
 from toolkit.environment import Environment, load
 from toolkit.project import Project
-from toolkit.rendering import Rendered, RenderInputs, render, render_account
+from toolkit.rendering import RenderInputs, render, render_account, render_backend
 from toolkit.rendering.hcl import literal
 from toolkit.rendering.models import model_variables
 
 STAGED = ("smollm2", "qwen3-8b", "big", "small", "embeddings", "canary")
 URIS = {name: f"s3://store/{name}/0123/" for name in STAGED}
 INPUTS = RenderInputs(URIS, "../gateway.zip", "../authorizer.zip")
-NAMES = ["account.tfvars", "account.tfbackend", "inference.tfvars", "inference.tfbackend"]
 # Characters that need escaping in HCL.
 DESCRIPTION = 'Say "hello" for ${5}:\n\t%{ if true } 中文 \\ $${x} $$${y} 100%%{z} é'
 
@@ -35,34 +35,35 @@ def environment(request: pytest.FixtureRequest, checkout: Path, tmp_path: Path) 
     return load(project, "everything")
 
 
-def contents(rendered: Rendered) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in rendered.paths}
+def render_all(environment: Environment, inputs: RenderInputs, directory: Path) -> dict[str, Path]:
+    """The rendered files by name."""
+    files = [render_account([environment], [], directory), render(environment, inputs, directory)]
+    files += [render_backend(environment, stack, directory) for stack in ("account", "inference")]
+    return {file.name: file for file in files}
 
 
 def test_the_same_input_gives_the_same_bytes(environment: Environment, tmp_path: Path) -> None:
-    first = render(environment, INPUTS, tmp_path / "one" / "deeper")
-    second = render(environment, INPUTS, tmp_path / "two")
-    assert list(contents(first)) == NAMES
-    assert contents(first) == contents(second)
+    first = render_all(environment, INPUTS, tmp_path / "one" / "deeper")
+    second = render_all(environment, INPUTS, tmp_path / "two")
+    assert sorted(first) == ["account.tfbackend", "account.tfvars", "inference.tfbackend", "inference.tfvars"]
+    for name, file in first.items():
+        assert file.read_bytes() == second[name].read_bytes()
 
 
 def test_unchanged_files_are_not_written(environment: Environment, tmp_path: Path) -> None:
-    render(environment, INPUTS, tmp_path)
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    assert render(environment, INPUTS, tmp_path).changed == []
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+    files = render_all(environment, INPUTS, tmp_path).values()
+    for file in files:
+        os.utime(file, ns=(1, 1))
     (tmp_path / "inference.tfvars").write_text("edited")
-    assert render(environment, INPUTS, tmp_path).changed == [tmp_path / "inference.tfvars"]
-
-
-def test_the_account_stack_can_be_rendered_alone(environment: Environment, tmp_path: Path) -> None:
-    assert [path.name for path in render_account(environment, tmp_path).paths] == NAMES[:2]
+    render_all(environment, INPUTS, tmp_path)
+    assert [file.name for file in files if file.stat().st_mtime_ns != 1] == ["inference.tfvars"]
+    assert "edited" not in (tmp_path / "inference.tfvars").read_text()
 
 
 def test_the_output_is_formatted_as_by_terraform_fmt(
     environment: Environment, tmp_path: Path, terraform: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    for path in render(environment, INPUTS, tmp_path).paths:
+    for path in render_all(environment, INPUTS, tmp_path).values():
         text = path.read_text()
         assert terraform("fmt", "-", cwd=tmp_path, stdin=text).stdout == text
 
@@ -71,7 +72,7 @@ def test_any_description_round_trips_through_terraform(
     tmp_path: Path, checkout: Path, arrives: Callable[[str], Any]
 ) -> None:
     environment = load(Project(checkout), "local").model_copy(update={"description": DESCRIPTION})
-    variables = (render(environment, INPUTS, tmp_path).paths[2]).read_text()
+    variables = render(environment, INPUTS, tmp_path).read_text()
     line = next(line for line in variables.splitlines() if line.startswith("description"))
     assert arrives(line.replace("description", "value", 1)) == DESCRIPTION
 
@@ -92,7 +93,7 @@ def test_terraform_accepts_the_variables_of_both_stacks(
         names = [line.split('"')[1] for line in source.splitlines() if line.startswith("variable ")]
         outputs = "".join(f'output "{name}" {{\n  value = var.{name}\n}}\n' for name in names)
         (directory / "main.tf").write_text(source + outputs)
-        render(environment, inputs, directory)
+        render_all(environment, inputs, directory)
         applied = terraform("apply", "-auto-approve", "-no-color", f"-var-file={stack}.tfvars", cwd=directory)
         assert applied.returncode == 0, applied.stdout + applied.stderr
         assert "undeclared" not in applied.stdout + applied.stderr
@@ -153,9 +154,9 @@ def lost(sent: object, received: object, path: str) -> Iterator[str]:
 
 
 def test_the_state_key_contains_the_environment(environment: Environment, tmp_path: Path) -> None:
-    files = contents(render(environment, INPUTS, tmp_path))
-    assert b'key          = "account/terraform.tfstate"' in files["account.tfbackend"]
-    assert f'key          = "{environment.name}/inference.tfstate"'.encode() in files["inference.tfbackend"]
-    for name in ("account.tfbackend", "inference.tfbackend"):
-        assert f'bucket       = "{environment.state_bucket}"'.encode() in files[name]
-        assert b"use_lockfile = true" in files[name]
+    keys = {"account": "account/terraform.tfstate", "inference": f"{environment.name}/inference.tfstate"}
+    for stack, key in keys.items():
+        settings = render_backend(environment, stack, tmp_path).read_text()
+        assert f'key          = "{key}"' in settings
+        assert f'bucket       = "{environment.state_bucket}"' in settings
+        assert "use_lockfile = true" in settings

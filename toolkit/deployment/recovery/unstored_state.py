@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.aws import state_bucket
-from toolkit.deployment import artifacts, locks
+from toolkit.deployment import locks
 from toolkit.deployment.context import Context
 from toolkit.deployment.recovery.orphans import Stack, ownership_tags
 from toolkit.errors import InputError, StateError
@@ -65,10 +65,6 @@ def push(context: Context, stack: Stack, path: Path) -> None:
             where=where,
             remedy="keep the stored state and plan again: the plan imports resources that are missing in it",
         )
-    if stack == "inference":
-        artifacts.write(context)
-    else:
-        artifacts.render_account(context)
     workspace = context.workspace(stack)
     workspace.init()
     workspace.push_state(path)
