@@ -22,7 +22,7 @@ from gateway.errors import (
 
 _SERVICE: Final = "sagemaker-runtime"
 _CONNECT_SECONDS: Final = 5
-# Without data. Just below API Gateway's limit of 5 minutes, so that the client gets the reason.
+# Time without data, just below API Gateway's limit of 5 minutes, so that the client gets the reason.
 _READ_SECONDS: Final = 290
 _CONNECTIONS: Final = 50
 _CHUNK_BYTES: Final = 64 * 1024

@@ -64,7 +64,7 @@ class ModelResponse:
 
     Attributes:
         model: name of the model that responds.
-        fallback: why that is not the model which the client named; None if it is.
+        fallback: why another model than the requested one responds; None if it does not.
         usage: the token counts, once the engine has reported them.
         first_token_at: `time.monotonic()` of the first chunk with content.
     """
@@ -95,7 +95,7 @@ class ModelResponse:
 
         Raises:
             ApiError: the endpoint, the model or the connection failed. If no model has capacity, the error is
-                that of the model which the client named.
+                that of the requested model.
         """
         try:
             yield from self._invoke(self._request)

@@ -142,7 +142,7 @@ class RequestRecord:
 
     @property
     def fallback(self) -> str | None:
-        """Why that is not the model which the client named, if so."""
+        """Why another model than the requested one responds, if one does."""
         return None if self.response is None else self.response.fallback
 
     @property

@@ -1,6 +1,6 @@
-"""HTTP responses made from a model's response; slow ones show signs of life meanwhile.
+"""HTTP responses from a model's response, kept alive while the model is slow.
 
-API Gateway cuts a connection on which nothing is sent after 5 minutes, many proxies after one.
+API Gateway closes a connection after 5 minutes without data, many proxies after one.
 """
 
 from __future__ import annotations
@@ -186,8 +186,8 @@ class EventStream(_SlowResponse):
 class PaddedJson(_SlowResponse):
     """One JSON document that the model has not finished, preceded by white space, which JSON allows.
 
-    The status is sent before the outcome is known. If the model then fails, the connection is cut, so that no
-    client mistakes it for a success.
+    The status is sent before the outcome is known. If the model then fails, the connection is closed, so that
+    no client mistakes it for a success.
     """
 
     def __init__(

@@ -50,7 +50,7 @@ class Settings:
     Attributes:
         models: by name and alias, in the order of the variable.
         port: TCP port to listen on.
-        keepalive_seconds: interval of the signs of life that a waiting client gets.
+        keepalive_seconds: time without data after which a waiting client gets a comment or white space.
         log_content: whether prompts and responses are logged.
         function_name: name of the Lambda function, a dimension of its metrics.
         key_models: own names of the models that a key may use, by the key's name; `*` is for keys that are

@@ -26,7 +26,7 @@ from toolkit.project import cache_dir
 pytestmark = pytest.mark.e2e
 
 MEBIBYTE = 1024 * 1024
-# Not written down here: this file is in the checkout that is searched.
+# Generated, because this file is in the checkout that the test searches.
 TOKEN = f"hf_{secrets.token_hex(16)}"
 REPOSITORY = "Owner/Gated-Model"
 # New in each run, so that no run resumes the cached files of a killed one.
@@ -45,7 +45,7 @@ models:
 
 @pytest.fixture
 def toolkit(tmp_path: Path) -> Iterator[Toolkit]:
-    """A checkout and cloud of this test's own, because everything that is written there is searched."""
+    """A separate checkout and cloud, because the test searches everything written there."""
     program = Toolkit(copy_checkout(tmp_path / "project"))
     (program.project / "terraform" / "environments" / "hub.yaml").write_text(ENVIRONMENT)
     yield program
@@ -72,7 +72,7 @@ def test_a_gated_model_is_served_and_its_token_is_nowhere(
 ) -> None:
     settings = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": TOKEN}
     settings["TOOLKIT_CACHE_DIR"] = str(cache_dir())
-    settings["HF_HUB_DOWNLOAD_TIMEOUT"] = str(int(HANG_SECONDS))  # the hub holds back for as long as it is to
+    settings["HF_HUB_DOWNLOAD_TIMEOUT"] = str(int(HANG_SECONDS))  # longer than any pause of the hub
     messages = []
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -115,7 +115,7 @@ def _start_and_interrupt(
     toolkit: Toolkit, hub: Hub, settings: dict[str, str], half: int
 ) -> subprocess.CompletedProcess[str]:
     process = subprocess.Popen(
-        # As a shell on a terminal starts it: who runs tests in the background hands down signals ignored.
+        # Like a shell on a terminal: tests in the background inherit ignored signals.
         [sys.executable, "-c", _WITH_CTRL_C, "model", "stage", "--env", "hub", "m"],
         cwd=toolkit.project,
         env=clean_environment(**settings),

@@ -33,7 +33,7 @@ def _commit(project: Path) -> None:
 
 
 def served_context_length(toolkit: Toolkit) -> str:
-    """The endpoints in SageMaker."""
+    """The context length of the model that is in service."""
     outputs = json.loads(toolkit.succeed("outputs", "--env", "local", "--json"))
     sagemaker = local_client("sagemaker", outputs)
     endpoint = sagemaker.describe_endpoint(EndpointName="llm-local-smollm2")
@@ -57,8 +57,8 @@ def test_back_to_a_release_paused_and_resumed(toolkit: Toolkit) -> None:
     toolkit.succeed("apply", "--env", "local")
     assert served_context_length(toolkit) == "2048"
 
-    # By now the policies would refuse an API without an access log, and the environment became protected. The
-    # first must not stop a rollback, the second must.
+    # The policies now forbid an API without an access log, which must not block a rollback. The environment
+    # is now protected, which must.
     file.write_text(f"{file.read_text()}protected: true\npolicy: {{fail_at: medium}}\n")
     code = toolkit.project / "terraform" / "modules" / "sagemaker_endpoint" / "main.tf"
     code.write_text(f"{code.read_text()}# Changed.\n")
@@ -76,7 +76,7 @@ def test_back_to_a_release_paused_and_resumed(toolkit: Toolkit) -> None:
         (1, "apply"),
     ]
     assert recorded[2]["smoke_test"] == "passed"
-    # All but the instance counts, which are those of the moment.
+    # Instance counts may differ.
     earlier, later = (release["variables"].partition("instance_counts")[0] for release in recorded[::2])
     assert "smollm2" in later
     assert earlier == later

@@ -1,4 +1,4 @@
-"""Environments whose model is a server of the test, and applies that are killed."""
+"""An environment whose model is a server of the test, and commands that are killed."""
 
 from __future__ import annotations
 

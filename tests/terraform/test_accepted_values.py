@@ -1,4 +1,4 @@
-"""What `validate` accepts, the AWS provider accepts: each engine on each instance type."""
+"""The AWS provider accepts everything that `validate` accepts: each engine on each instance type."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def models() -> dict[str, str]:
 
 
 def pairs(tmp_path: Path, texts: dict[str, str]) -> tuple[set[Pair], set[str]]:
-    """What valid models deploy, and the instance types that are refused because of the provider."""
+    """Instance types and AMIs of valid models, and the instance types that the provider does not support."""
     project = Project(tmp_path)
     project.environments.mkdir(parents=True)
     file = project.environment_file("dev")

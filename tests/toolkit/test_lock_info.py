@@ -1,4 +1,4 @@
-"""Lock objects, whatever is in them."""
+"""Lock objects with any content."""
 
 from __future__ import annotations
 

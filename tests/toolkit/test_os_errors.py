@@ -1,4 +1,4 @@
-"""A machine that refuses to keep files."""
+"""Errors of the file system: permissions, full disks, files in place of folders."""
 
 from __future__ import annotations
 

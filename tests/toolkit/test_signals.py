@@ -16,7 +16,7 @@ from tests.support.checkout import ROOT, clean_environment
 from tests.support.interrupts import start
 from tests.support.patience import HANG_SECONDS
 
-# The program itself, with a command that holds something while it waits, and releases it once `go` is read.
+# The program, with a command that holds a resource until the file `go` exists.
 HOLDING = """
 import signal
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_parallel_plans_end_with_the_command_that_started_them(tmp_path: Path) -
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        # Each asks who it is, and waits for an answer.
+        # Each requests its identity and waits for the response.
         connections = [silent.accept()[0] for _ in range(2)]
         for connection in connections:
             assert connection.recv(4)

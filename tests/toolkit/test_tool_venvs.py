@@ -1,4 +1,4 @@
-"""Tool environments: installed once from a lock file, never half."""
+"""Tool environments: installed once from a lock file, never partially."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 
 def wheel(directory: Path, version: str) -> str:
-    """A tiny wheel made on the spot; returns its line in a lock file."""
+    """Create a tiny wheel; returns its line in a lock file."""
     import hashlib
     import zipfile
 

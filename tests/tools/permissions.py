@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.support import needed
+from tests.support import permission_usage
 from tests.support.checkout import ROOT
 from tests.support.deployers import Deployers
 from toolkit import iam
@@ -49,16 +49,16 @@ def _record() -> None:
         deployers = Deployers.bootstrap(Path(folder) / "project")
         try:
             deployers.live()
-            recorded = {name: needed.commands_by_statement(deployers, name) for name in iam.NAMES}
+            recorded = {name: permission_usage.commands_by_statement(deployers, name) for name in iam.NAMES}
         finally:
             deployers.stop()
-    needed.FILE.write_text(json.dumps(recorded, indent=2) + "\n", encoding="utf-8")
+    permission_usage.FILE.write_text(json.dumps(recorded, indent=2) + "\n", encoding="utf-8")
 
 
 def _lines() -> Iterator[str]:
     project = Project(ROOT)
     environment = load(project, EXAMPLE)
-    recorded = needed.stored()
+    recorded = permission_usage.stored()
     for name in iam.NAMES:
         (document,) = iam.document(project, environment, name)
         description = DESCRIPTIONS[name].format(prefix="the environment")

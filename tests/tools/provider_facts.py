@@ -31,7 +31,7 @@ STACKS = ("account", "inference")
 LOCK = Path("terraform") / "stacks" / "inference" / ".terraform.lock.hcl"
 COMMAND = f"`.venv/bin/python -m {__name__}`"
 PLATFORMS = ("linux_amd64", "linux_arm64", "darwin_amd64", "darwin_arm64", "windows_amd64")
-# Arguments whose values the provider compares with a list of its own.
+# Arguments whose values the provider validates against a list.
 ENUMERATED = ("inference_ami_version", "instance_type", "routing_strategy")
 # The provider lists the values that it accepts when it refuses one.
 MODULE = """\

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.policies.iam.exceptions import EXCEPTIONS
-from tests.support.needed import stored
+from tests.support.permission_usage import stored
 from tests.tools import permissions as tool
 from toolkit import iam
 

@@ -30,7 +30,7 @@ def apply(
     smoke_test: SmokeTest = False,
     lock_timeout: LockTimeout = 0,
 ) -> None:
-    """Deploy an environment, and verify that it serves what was planned."""
+    """Deploy an environment, and verify that the planned configuration is serving."""
     from toolkit import smoke
     from toolkit.console import Console
     from toolkit.deployment import lifecycle
@@ -63,7 +63,7 @@ def _usage(result: Result) -> list[str]:
 
 
 def _program(context: Context) -> str:
-    """How the user can start this program: by name if it is on PATH, otherwise as it was started."""
+    """The command that starts this program: its name if it is on PATH, otherwise as it was started."""
     import shutil
     import sys
 

@@ -6,7 +6,7 @@ from toolkit.cli.options import Env, LockTimeout, Yes
 
 
 def bootstrap(env: Env, yes: Yes = False, lock_timeout: LockTimeout = 0) -> None:
-    """Prepare an account: state bucket, model store, execution role. Once, by an administrator."""
+    """Prepare an account: state bucket, model store, execution role. Run once, by an administrator."""
     from toolkit.console import Console
     from toolkit.deployment import account, artifacts, locks
     from toolkit.deployment.context import open_context

@@ -78,7 +78,7 @@ def _describe(cloud: CloudStatus) -> list[str]:
     memory = cloud.memory_bytes + cloud.children_memory_bytes
     lines = [
         f"the embedded cloud runs at {cloud.endpoint_url} (process {cloud.pid}, "
-        f"up {cloud.uptime_seconds:.0f} s, {_mebibytes(memory)} with all it runs)",
+        f"up {cloud.uptime_seconds:.0f} s, {_mebibytes(memory)} with all its processes)",
         f"  time scale {cloud.time_scale:g}: a minute of waiting on AWS is {60 * cloud.time_scale:g} s here",
     ]
     for endpoint in cloud.endpoints:

@@ -143,7 +143,7 @@ def destroy(env: str, console: Console, consent: Consent, lock_timeout: int = 0)
         prepared = prepare.destroy(context)
         console.line(prepared.plan.summary())
         for orphan in prepared.orphans:
-            console.line(f"to remove, although it is missing in the state: {orphan}")
+            console.line(f"to delete, although missing in the state: {orphan}")
         if prepared.has_changes:
             account = context.access.account_id
             approval.confirm(console, f"Destroy {env} in account {account}?", yes=consent.yes)
@@ -334,5 +334,5 @@ def _tear_down(context: Context, prepared: Prepared) -> int:
 def _remove(context: Context, orphans: Sequence[Orphan]) -> int:
     for orphan in orphans:
         orphan.remove()
-        context.console.line(f"removed {orphan}, which was missing in the state")
+        context.console.line(f"deleted {orphan}, which was missing in the state")
     return len(orphans)

@@ -88,17 +88,17 @@ def explain(context: Context, stack: str, lock: LockInfo) -> list[str]:
         return [f"{address} is not a Terraform lock; its owner is unknown"]
     lines = [str(lock), f"lock {lock.id} in {address}"]
     if not lock.is_of_this_machine:
-        return [*lines, "the holder is another machine: make sure that nothing runs there any more"]
+        return [*lines, "a command on another machine holds it: make sure that it no longer runs"]
     if is_busy(context):
         raise StateError(
             "cannot clear the lock: its command, or the Terraform it started, still runs on this machine",
             where=address,
-            remedy="wait until it has finished: --lock-timeout 10m waits",
+            remedy="wait until it has finished; commands with --lock-timeout 10m wait for it",
         )
     return [
         *lines,
-        "the holder is this machine, and no command of this checkout runs: the command was killed, unless "
-        "another checkout works on the environment",
+        "a command on this machine took it, and no command of this checkout is running: it was killed, "
+        "unless it belongs to another checkout",
     ]
 
 

@@ -78,7 +78,7 @@ def _check_provider(project: Project) -> None:
     recorded = catalogue.provider_version()
     if locked is not None and locked[1] != recorded:
         raise InputError(
-            f"the catalogue does not record what AWS provider {locked[1]} accepts, but of {recorded}",
+            f"the catalogue describes AWS provider {recorded}, but the lock file selects {locked[1]}",
             where=project.relative(lock),
             remedy="run `.venv/bin/python -m tests.tools.provider_facts`, and commit the result",
         )

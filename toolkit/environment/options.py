@@ -18,8 +18,8 @@ _PUBLIC_TOKENS = {"BOS", "EOS", "MASK", "PAD", "SEP", "STOP", "UNK"}
 _SECRET_VALUE = re.compile(r"\bhf_[A-Za-z0-9]{30,}|\bA(KIA|SIA)[A-Z0-9]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY")
 
 _NO_SECRETS = (
-    "remove it: Terraform would store it in the state and SageMaker return it to readers; stage weights that"
-    " need a token, and the container runs without one"
+    "remove it: Terraform would store it in the state, and SageMaker would show it to readers; to use "
+    "weights that need a token, stage them"
 )
 _TOOLKIT_SETS = "remove it; the toolkit derives it from the name and the source of the model"
 _MAX_VALUE = 1024  # SageMaker's limit

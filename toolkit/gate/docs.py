@@ -103,10 +103,10 @@ def _gate() -> Iterator[str]:
 
 def _builtin(names: dict[str, str], project: Project) -> Iterator[str]:
     table, default = rules.read_builtin(project)
-    yield "## Built-in rules of checkov"
+    yield "## Built-in rules of Checkov"
     yield ""
-    yield "`policies/builtin.yaml` sets severity and remedy of these rules; checkov has them only online."
-    yield f"Other built-in rules run, too, with severity {default}."
+    yield "`policies/builtin.yaml` assigns severity and remedy, which Checkov itself publishes only online."
+    yield f"All other built-in rules have severity {default}."
     yield ""
     yield "| rule | severity | requirement | remedy |"
     yield "|---|---|---|---|"

@@ -31,7 +31,7 @@ _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _REPLACES: Final = "replaces"
 # The description, which the console shows too.
 _DECLARED: Final = "Declared in the environment file"
-_BY_HAND: Final = "Made with toolkit keys create"
+_BY_HAND: Final = "Created with toolkit keys create"
 _ALPHABET: Final = string.ascii_letters + string.digits
 # 238 bits.
 _LENGTH: Final = 40

@@ -39,7 +39,7 @@ async def _ask_many(api: Api, requests: int) -> int:
 
 
 async def _ask_in_turn(client: openai.AsyncOpenAI, numbers: Iterator[int]) -> int:
-    """Send one request per number, one by one; returns the number of responses."""
+    """Send a request for each number in turn; returns the number of responses."""
     responses = 0
     for number in numbers:
         words = [f"{number}-{uuid.uuid4()}" for _ in range(WORDS)]

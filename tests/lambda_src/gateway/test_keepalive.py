@@ -1,4 +1,4 @@
-"""Signs of life for clients that wait for a slow model."""
+"""Keep-alives for clients that wait for a slow model."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.policies.iam.exceptions import EXCEPTIONS, stale, unexplained
-from tests.support import needed, proof
+from tests.support import permission_usage, proof
 from tests.support.deployers import ACCOUNT, ENV, HOLDERS, PREFIX, Deployers
 from toolkit import iam
 
@@ -38,7 +38,7 @@ def test_destroy_leaves_nothing(lifecycle: Deployers) -> None:
 
 @pytest.mark.parametrize("name", iam.NAMES)
 def test_every_statement_action_and_resource_is_needed(lifecycle: Deployers, name: str) -> None:
-    unneeded = needed.superfluous(lifecycle, name)
+    unneeded = permission_usage.superfluous(lifecycle, name)
     for part, reason in EXCEPTIONS.items():
         if part.startswith(f"{name} "):
             print(f"{part}: {reason}")  # noqa: T201 - lists the exceptions
@@ -47,11 +47,11 @@ def test_every_statement_action_and_resource_is_needed(lifecycle: Deployers, nam
 
 
 def test_the_reference_page_matches_the_record(lifecycle: Deployers) -> None:
-    assert needed.stored().keys() == set(iam.NAMES)
+    assert permission_usage.stored().keys() == set(iam.NAMES)
     for name in iam.NAMES:
-        assert set(needed.stored()[name]) == set(needed.commands_by_statement(lifecycle, name)), (
-            needed.COMMAND
-        )
+        assert set(permission_usage.stored()[name]) == set(
+            permission_usage.commands_by_statement(lifecycle, name)
+        ), permission_usage.COMMAND
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_no_credentials_and_no_connection_are_not_defects() -> None:
 
 
 def respond_once(server: socket.socket, response: bytes) -> None:
-    """Take a request, respond, and close."""
+    """Accept a request, respond, and close the connection."""
     caller, _ = server.accept()
     with caller:
         caller.recv(65536)

@@ -64,7 +64,7 @@ def watched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
 
 
 def put(path: Path, text: str) -> None:
-    """In one step, so that it is one change whenever one looks."""
+    """Write a file in one step, so that it is one change at any moment."""
     aside = path.parents[1] / "aside"
     aside.write_text(text)
     aside.rename(path)

@@ -1,4 +1,4 @@
-"""What the locked AWS provider accepts."""
+"""Values that the locked AWS provider accepts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_blackwell_needs_newer_drivers_and_images(
 ) -> None:
     reported = problems(tmp_path, serving, instance_type)
     assert any(expected in problem for problem in reported), reported
-    # The provider refuses these instance types, which is one problem of its own.
+    # The provider refuses these instance types, which is a separate problem.
     assert sum("refuses" in problem for problem in reported) == 1
 
 
@@ -71,7 +71,9 @@ def test_another_provider_needs_its_facts_first(tmp_path: Path, checkout: Path) 
     lock.write_text(content)
     assert load(project, "dev").name == "dev"
     lock.write_text(content.replace('"5.100.0"', '"6.62.0"'))
-    with pytest.raises(InputError, match=r"AWS provider 6\.62\.0 accepts, but of 5\.100\.0") as caught:
+    with pytest.raises(
+        InputError, match=r"describes AWS provider 5\.100\.0, but the lock file selects 6\.62\.0"
+    ) as caught:
         load(project, "dev")
     assert str(LOCK) in str(caught.value.where)
     assert "tests.tools.provider_facts" in caught.value.remedy

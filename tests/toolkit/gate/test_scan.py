@@ -1,4 +1,4 @@
-"""Life of the checkov process."""
+"""Lifecycle of the Checkov process."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ MakeKeys = Callable[..., Keys]
 
 @pytest.fixture
 def make_keys(account: AwsAccess) -> MakeKeys:
-    """Makes the keys of an environment whose usage plans exist."""
+    """Creates the keys of an environment whose usage plans exist."""
 
     def make(
         prefix: str, declared: Mapping[str, str] | None = None, plans: tuple[str, ...] = ("default", "batch")

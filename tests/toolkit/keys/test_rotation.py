@@ -32,7 +32,7 @@ def test_the_old_value_ends_only_when_it_is_ended(make_keys: MakeKeys) -> None:
         return next(answers)
 
     rotate(keys, "ci", accepted)
-    # Servers that do not know the key yet answer in between: several answers in a row are needed.
+    # Some servers do not know the key yet, so several accepted responses in a row are needed.
     assert next(answers, None) is None
     new = keys.show("ci")
     assert set(prompts) == {new} != {old}

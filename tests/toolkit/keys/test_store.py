@@ -52,7 +52,7 @@ def test_keys_of_other_environments_are_ignored(make_keys: MakeKeys) -> None:
     dev, dev_b = make_keys("llm-dev"), make_keys("llm-dev-b")
     dev.create("default")
     dev_b.create("default")
-    # A key is seen even if the usage plans are gone.
+    # A key is listed even without usage plans.
     assert replace(dev, usage_plan_ids={}).revoke_all() == 1
     assert [key.name for key in dev_b.list()] == ["default"]
 

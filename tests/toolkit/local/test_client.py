@@ -133,7 +133,7 @@ def test_a_dead_clouds_port_is_not_queried(project: Project) -> None:
     with socket.create_server(("127.0.0.1", port)) as other:
         other.setblocking(False)
         assert client.find(project) is None
-        # It got no request.
+        # It received no request.
         with pytest.raises(BlockingIOError):
             other.accept()
 

@@ -7,7 +7,7 @@ from toolkit.local.server import listen
 
 
 def test_accepted_connections_have_no_delay() -> None:
-    """Nagle's algorithm would hold back the second write of a response for 40 ms."""
+    """Nagle's algorithm would delay the second write of a response for 40 ms."""
     option: asyncio.Queue[int] = asyncio.Queue()
 
     async def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -88,7 +88,7 @@ def test_the_package_runs_on_the_bare_runtime(tmp_path: Path) -> None:
     assert not [name for name in names if name.endswith((".pyc", ".so", "RECORD", "INSTALLER"))]
     assert {mode for name, mode in modes.items() if name != "run.sh"} == {0o644}
     assert modes["run.sh"] == 0o755
-    # Every import of the web part is answered from the zip: -I -S leaves it nothing else.
+    # With -I -S, Python can import only from the zip.
     task = str(tmp_path / "task")
     code = f"import sys; sys.path.insert(0, {task!r}); import gateway.app, uvicorn.protocols.http.h11_impl"
     subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)

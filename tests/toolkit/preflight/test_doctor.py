@@ -1,4 +1,4 @@
-"""A look at a machine on which not all is well."""
+"""Checks of a machine with problems."""
 
 from __future__ import annotations
 

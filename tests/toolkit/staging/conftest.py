@@ -43,7 +43,7 @@ def access(cloud: CloudProcess) -> AwsAccess:
 
 @pytest.fixture
 def bucket(access: AwsAccess) -> str:
-    """A bucket of the test's own."""
+    """A bucket for one test."""
     name = f"models-{next(_numbers)}"
     access.s3.create_bucket(Bucket=name)
     return name

@@ -37,7 +37,7 @@ def test_a_renamed_file_is_not_read_again(file: Path) -> None:
     before = digests.sha256(file)
     renamed = file.rename(file.with_name("renamed"))
     stat = renamed.stat()
-    # Only who does not read it again can be taken in by this.
+    # Only a cached digest can miss this change.
     renamed.write_bytes(b"CONTENT")
     os.utime(renamed, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert digests.sha256(renamed) == before

@@ -1,4 +1,4 @@
-"""Weights of this machine."""
+"""Local weights."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def grant(cloud: CloudProcess) -> Iterator[Grant]:
         access = AwsAccess("us-east-1", "123456789012", cloud.endpoint_url)
         session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="us-east-1")
         for service in ("s3", "sts"):
-            # In place of clients with the credentials that may do everything.
+            # Replaces the clients of the root user.
             access.__dict__[service] = session.client(service, endpoint_url=cloud.endpoint_url)  # type: ignore[call-overload]
         enforce(cloud, True)
         return access
@@ -90,7 +90,7 @@ def console() -> Console:
 def test_documented_permissions_are_sufficient(
     grant: Grant, documented: dict[str, Any], model: staging.StagedModel, console: Console, access: AwsAccess
 ) -> None:
-    # An upload that was begun has its parts listed.
+    # A resumed upload lists its parts.
     upload = access.s3.create_multipart_upload(
         Bucket=model.bucket, Key=f"{model.prefix}large.gguf", ChecksumAlgorithm="SHA256"
     )

@@ -1,4 +1,4 @@
-"""Which files of a repository are taken."""
+"""Selection of a repository's files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights of this machine into the model store."""
+"""Uploads of local weights to the model store."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from toolkit.staging import digests, uploads
 from toolkit.staging.cancellation import Cancelled, CancelToken
 from toolkit.staging.progress import Direction
 
-# S3 takes no smaller ones, except for the last.
+# S3's minimum, except for the last part.
 PART = 5 * 1024 * 1024
 KEY = "m/0123456789abcdef/weights.gguf"
 
@@ -32,13 +32,13 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    """A file of four parts, of which none is like another."""
+    """A file of four different parts."""
     return make_file(tmp_path / "weights.gguf", 3 * PART + 1000)
 
 
 @pytest.fixture
 def executor() -> Iterator[ThreadPoolExecutor]:
-    """One part after the other, so that tests can say how many are sent."""
+    """One part at a time, so that tests control how many are sent."""
     with ThreadPoolExecutor(1) as executor:
         yield executor
 

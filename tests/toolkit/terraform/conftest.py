@@ -58,13 +58,13 @@ def project(tmp_path: Path, checkout: Path) -> Project:
 
 @pytest.fixture
 def program(project: Project) -> Program:
-    """The Terraform that this machine has."""
+    """This machine's Terraform."""
     return discover(project, Console(err=io.StringIO(), interactive=False))
 
 
 @pytest.fixture
 def stack(project: Project, program: Program, console: Console) -> Stack:
-    """Makes a stack from the text of its main.tf, and the workspace of an environment on it."""
+    """Creates a stack from the text of its main.tf, and the workspace of an environment on it."""
 
     def make(main: str, **settings: Any) -> Workspace:
         folder = project.stack("demo")
@@ -85,11 +85,11 @@ def stack(project: Project, program: Program, console: Console) -> Stack:
 
 
 class Gate:
-    """Lets requests through to a WSGI application, except that it can hold back the storing of state.
+    """Passes requests to a WSGI application; while closed, writes of state wait.
 
     Attributes:
-        arrived: a state has come and waits.
-        opened: nothing waits any more.
+        arrived: set when a write waits.
+        opened: set while writes pass.
     """
 
     def __init__(self, application: Any) -> None:
@@ -106,7 +106,7 @@ class Gate:
 
     @contextmanager
     def closed(self) -> Iterator[None]:
-        """Hold states back until the block ends."""
+        """Let writes of state wait until the block ends."""
         self.arrived.clear()
         self.opened.clear()
         try:
@@ -120,8 +120,8 @@ class Cloud:
     """A moto server.
 
     Attributes:
-        environment: what leads Terraform to it.
-        gate: what every request passes.
+        environment: variables that point Terraform to it.
+        gate: receives every request.
     """
 
     environment: dict[str, str]
@@ -142,7 +142,7 @@ class Cloud:
 
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[Cloud]:
-    """AWS as far as Terraform's state needs it."""
+    """The part of AWS that Terraform's state needs."""
     from moto.server import DomainDispatcherApplication, create_backend_app
 
     gate = Gate(DomainDispatcherApplication(create_backend_app))

@@ -1,4 +1,4 @@
-"""Errors are short, complete and say where."""
+"""Errors are short and complete, and name their location."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ by multiple users at the same time."""
 
 
 class FakeContext:
-    """Where the commands of these tests ran."""
+    """The location of these tests' commands."""
 
     unlock: str | None = None
 

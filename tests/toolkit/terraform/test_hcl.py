@@ -1,4 +1,4 @@
-"""HCL text is cut where Terraform would cut it."""
+"""HCL text is split into blocks and attributes as Terraform does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A program is run to its end, whatever happens to the one who waits for it."""
+"""A program runs to its end, whatever happens to the process that waits for it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ while not (folder / "end").exists():
 (folder / "ended").touch()
 """
 
-# Runs the program above the way a Terraform command is run, and says how it ended.
+# Runs the program above like a Terraform command, and prints its outcome.
 RUNNER = """
 import os, pathlib, sys
 from toolkit.terraform import process

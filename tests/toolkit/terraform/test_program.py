@@ -1,4 +1,4 @@
-"""Which program is used, and what is said when none can be."""
+"""Discovery of a Terraform program, and the errors if there is none."""
 
 from __future__ import annotations
 

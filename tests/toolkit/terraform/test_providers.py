@@ -143,7 +143,7 @@ def test_a_missing_provider_is_an_error_that_lists_sources(
     stack: Callable[..., Workspace], tmp_path: Path, no_add_ons: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package(no_add_ons / "stale", version="4.0.0")
-    # So that the test needs no network and is right where there is one.
+    # The test must pass with and without a network.
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     workspace = stack(NEEDS_AWS.replace('"hashicorp/aws"', '"hashicorp/aws", version = ">= 5"'))
     with pytest.raises(TerraformError) as caught:

@@ -35,7 +35,7 @@ resource "terraform_data" "never" { depends_on = [terraform_data.slow] }
 """
 )
 
-# A command of the toolkit as far as it matters here: plan, apply, and the error's exit code.
+# A reduced command of the toolkit: plan, apply, and the exit code of an error.
 APPLY = """
 import json, pathlib, sys
 from toolkit.console import Console

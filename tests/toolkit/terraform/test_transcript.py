@@ -1,4 +1,4 @@
-"""Terraform's JSON lines, and lines that are none."""
+"""Terraform's output: JSON lines and others."""
 
 from __future__ import annotations
 

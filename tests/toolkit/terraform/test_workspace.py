@@ -1,4 +1,4 @@
-"""Terraform for real, on stacks that need no provider."""
+"""Real Terraform, on stacks without a provider."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ class TestErrors:
 
 
 class Terminal(io.StringIO):
-    """Takes what is drawn on a terminal."""
+    """A terminal that records its output."""
 
     def isatty(self) -> bool:
         return True
@@ -264,7 +264,7 @@ class Terminal(io.StringIO):
 
 @pytest.mark.slow
 def test_a_terminal_shows_seconds_while_terraform_is_silent(stack: Stack, project: Project) -> None:
-    # Terraform itself speaks every ten seconds.
+    # Terraform itself reports progress every ten seconds.
     os.mkfifo(project.root / "pipe")
     terminal = Terminal()
     workspace = stack(

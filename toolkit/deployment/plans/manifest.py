@@ -82,7 +82,7 @@ def read(path: Path, location: str) -> tuple[Manifest, dict[str, bytes]]:
 
     Args:
         path: the plan file.
-        where: the same file, for messages.
+        location: the same file, for messages.
 
     Raises:
         InputError: there is no such file.

@@ -48,9 +48,9 @@ class Planned:
         """The result in one line."""
         result = self.data["summary"] if self.data else "no plan"
         destructive = len(self.data["dangers"]) if self.data else 0
-        danger = f", {destructive} DANGER{'' if destructive == 1 else 'S'}" if destructive else ""
+        warning = f", {destructive} DESTRUCTIVE" if destructive else ""
         failed = f" (exit {self.exit_code})" if self.exit_code else ""
-        return f"{result}{danger}{failed}"
+        return f"{result}{warning}{failed}"
 
 
 def plan(

@@ -116,7 +116,7 @@ def _look_up(context: Context, owned: OwnedResources, recovery: Recovery, change
     except ClientError as error:
         if not recovery.ingress or error.response["Error"]["Code"] not in DENIED:
             raise
-        # IAM policies cover it only after the next bootstrap; AWS gives out none of these names twice.
+        # IAM policies cover it only after the next bootstrap; AWS assigns each of these names only once.
         context.console.warning(f"cannot check whether {change.address} exists: {explain(error)}")
         return None
     return Import(address, resource_id) if resource_id else None

@@ -1,4 +1,4 @@
-"""Checks of the section `api`, and of the rest of the file against it."""
+"""Checks of the section `api`, and of keys that refer to it."""
 
 from __future__ import annotations
 

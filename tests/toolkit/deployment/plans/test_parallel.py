@@ -46,7 +46,7 @@ def test_a_name_outside_the_folder_deletes_nothing(tmp_path: Path) -> None:
 def test_the_table_is_last_and_shows_failures_and_destruction() -> None:
     text = parallel.as_text([planned("a", dangers=2), planned("longer", 5)])
     assert "longer: no plan\nerror: why" in text
-    assert text.endswith("a       1 to add, 2 DANGERS\nlonger  no plan (exit 5)")
+    assert text.endswith("a       1 to add, 2 DESTRUCTIVE\nlonger  no plan (exit 5)")
 
 
 def test_a_comment_has_all_tables_and_the_plans_that_fit(tmp_path: Path) -> None:

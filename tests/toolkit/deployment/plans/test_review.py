@@ -1,4 +1,4 @@
-"""The environment file's word on policies reaches the gate, with the lines where it stands."""
+"""The gate receives the environment file's policy settings, with their lines."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class Api:
 
 @pytest.fixture
 def api(cloud: CloudProcess) -> Api:
-    """An API without a document."""
+    """An empty API: no document is imported yet."""
     return Api(cloud, cloud.client("apigateway").create_rest_api(name="test")["id"])
 
 

@@ -199,7 +199,7 @@ def test_a_scheduled_action_changes_the_bounds(
     def has_begun() -> bool:
         nonlocal end
         if datetime.now(ZoneInfo(zone)) > end:
-            end = party()  # on a busy machine its moment had passed before it was known
+            end = party()  # on a busy machine, its time may pass before it is registered
         return any(cause in activity["Cause"] for activity in scaled.activities())
 
     eventually(has_begun)

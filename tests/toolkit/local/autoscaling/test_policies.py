@@ -55,7 +55,7 @@ class Simulation:
         self.states: dict[str, str] = {}
         operations = {"DescribeEndpoint": self._describe, "UpdateEndpointWeightsAndCapacities": self._update}
         self.scaler = Scaler("us-east-1", Variants(operations))
-        self.policies = Policies(self.scaler, self)  # type: ignore[arg-type] all that is asked of Metrics
+        self.policies = Policies(self.scaler, self)  # type: ignore[arg-type] the used part of Metrics
         self.target = Targets("us-east-1").register(
             {
                 "ServiceNamespace": "sagemaker",
@@ -116,7 +116,9 @@ def test_in_a_cooldown_only_additional_capacity_is_added() -> None:
     async def scenario(simulation: Simulation) -> None:
         policy = simulation.tracking("p", ScaleOutCooldown=300_000)
         assert await simulation.fire(policy, "AlarmHigh", 3.0) == 3
-        assert await simulation.fire(policy, "AlarmHigh", 3.0) == 3  # for the two there were, three are right
+        assert (
+            await simulation.fire(policy, "AlarmHigh", 3.0) == 3
+        )  # the metric still describes two instances
         assert await simulation.fire(policy, "AlarmHigh", 5.0) == 5
         assert await simulation.fire(policy, "AlarmHigh", 100.0) == 9  # the target's maximum
         assert [

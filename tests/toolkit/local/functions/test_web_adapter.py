@@ -94,7 +94,7 @@ def event(path: str, method: str = "GET", **members: Any) -> dict[str, Any]:
 
 
 def stream(cloud: CloudProcess, name: str, payload: Any) -> tuple[dict[str, Any], bytes, dict[str, Any], Any]:
-    """Prelude, body, the last event, the response."""
+    """Invoke a function; returns the prelude, the body, the last event and the response."""
     response = cloud.functions.invoke_with_response_stream(FunctionName=name, Payload=json.dumps(payload))
     *chunks, complete = list(response["EventStream"])
     data = b"".join(chunk["PayloadChunk"]["Payload"] for chunk in chunks)

@@ -83,7 +83,7 @@ TABLE = [
     ("ForAllValues:StringNotEquals", ["webserver"], ["db", "webserver"], False),
     ("ForAnyValue:StringLike", ["env*"], ["environment"], True),
     ("ForAnyValue:StringEqualsIfExists", ["environment"], None, True),
-    # AWS does not mind the case of operators.
+    # Operators are case-insensitive.
     ("stringequals", "a", "a", True),
     ("forAnyValue:stringLIKE", "a*", ["ab"], True),
 ]

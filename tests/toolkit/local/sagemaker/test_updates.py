@@ -102,7 +102,7 @@ class Update:
     """An endpoint on its old configuration, and its update to a new one.
 
     Attributes:
-        seen: the different descriptions, in order; short ones may be missing.
+        descriptions: the distinct descriptions, in order; short-lived ones may be missing.
     """
 
     def __init__(
