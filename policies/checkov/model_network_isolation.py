@@ -22,6 +22,10 @@ class ModelNetworkIsolation(Rule):
             return None
         if enabled(isolation) or not all(map(staged, containers(conf))):
             return []
+        # SageMaker does not support isolation there, nor any weights but archives.
+        tags = value(conf, "tags")
+        if isinstance(tags, dict) and value(tags, "endpoint-type") == "serverless":
+            return []
         return ["enable_network_isolation is not true"]
 
 

@@ -155,5 +155,7 @@ def _models(engine: str) -> Iterator[tuple[str, Settings]]:
     to_zero = {"endpoint": {"async": {}}, "capacity": {"max": 3}}
     yield "async-to-zero", {**common, **to_zero}
     if engine in ON_CPUS:
-        without_hardware = {key: value for key, value in ENGINES[engine].items() if key != "instance_type"}
-        yield "serverless", {**without_hardware, "endpoint": {"serverless": {"memory_mb": 6144}}}
+        serverless = {key: value for key, value in ENGINES[engine].items() if key != "instance_type"}
+        if engine == "llama-cpp":
+            serverless["source"] = {"s3": f"{STORE}/smollm2/model.tar.gz"}
+        yield "serverless", {**serverless, "endpoint": {"serverless": {"memory_mb": 6144}}}

@@ -191,6 +191,12 @@ DEPENDENT: list[Case] = [
     (
         "sagemaker_endpoint",
         ENDPOINT,
+        {**serverless(), **variant(instance_type=None, model_data_s3_uri="s3://weights/m/")},
+        "must be a .tar.gz",
+    ),
+    (
+        "sagemaker_endpoint",
+        ENDPOINT,
         {**serverless(), **variant(instance_type=None, network_isolation=True)},
         "set endpoint.type to realtime",
     ),

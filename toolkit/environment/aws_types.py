@@ -30,6 +30,13 @@ S3Prefix = Annotated[
         "use an S3 prefix such as s3://bucket/folder/, with a slash at the end",
     ),
 ]
+S3Weights = Annotated[
+    str,
+    matching(
+        r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([^\x00]*/|[^\x00]+\.tar\.gz)?",
+        "use an S3 prefix such as s3://bucket/folder/, with a slash at the end, or an archive .tar.gz",
+    ),
+]
 SubnetId = Annotated[str, matching(r"subnet-[0-9a-f]{8,17}", "use a subnet id such as subnet-0a1b2c3d")]
 SecurityGroupId = Annotated[
     str, matching(r"sg-[0-9a-f]{8,17}", "use a security group id such as sg-0a1b2c3d")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from toolkit.environment.aws_types import S3Prefix
+from toolkit.environment.aws_types import S3Weights
 from toolkit.environment.base import ConfigModel, matching
 
 FilePattern = Annotated[
@@ -42,8 +42,13 @@ class PathSource(ConfigModel):
 class S3Source(ConfigModel):
     """Weights that are in S3 already."""
 
-    s3: S3Prefix = Field(examples=["s3://llm-models-123456789012-us-east-1/qwen3-8b/"])
-    """S3 prefix of the files, in the model store."""
+    s3: S3Weights = Field(examples=["s3://llm-models-123456789012-us-east-1/qwen3-8b/"])
+    """S3 prefix of the files in the model store, or a `.tar.gz` of them, which SageMaker unpacks."""
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether it is one archive, the only form that serverless endpoints support."""
+        return self.s3.endswith(".tar.gz")
 
 
 # Branches and tags do not match it.

@@ -6,13 +6,18 @@ resource "aws_sagemaker_model" "this" {
   name                     = "${var.name}-${each.key}"
   execution_role_arn       = each.value.execution_role_arn
   enable_network_isolation = each.value.network_isolation
+  # For the policies: serverless endpoints do not support network isolation.
+  tags = local.serverless ? { endpoint-type = "serverless" } : null
 
   primary_container {
     image       = each.value.image
     environment = each.value.environment
 
+    # Serverless endpoints support archives only, other endpoints both.
+    model_data_url = try(endswith(each.value.model_data_s3_uri, ".tar.gz"), false) ? each.value.model_data_s3_uri : null
+
     dynamic "model_data_source" {
-      for_each = each.value.model_data_s3_uri[*]
+      for_each = [for uri in each.value.model_data_s3_uri[*] : uri if !endswith(uri, ".tar.gz")]
       content {
         s3_data_source {
           s3_uri           = model_data_source.value

@@ -92,7 +92,7 @@ variable "variants" {
     Production variants by name:
     - `weight`: share of the requests, relative to the other variants' weights.
     - `image`, `environment`: the container. Variables are readable, so do not put secrets there.
-    - `model_data_s3_uri`: S3 prefix of uncompressed weights, mounted at `/opt/ml/model`; null if the container downloads them.
+    - `model_data_s3_uri`: weights in S3, mounted at `/opt/ml/model`: a prefix of uncompressed files, or a `.tar.gz`, as serverless endpoints require; null if the container downloads them.
     - `network_isolation`: run the container without network access.
     - `download_timeout_seconds`, `startup_timeout_seconds`: time limits for downloading the weights and for starting the container.
     - `instance_type`: required, except for serverless endpoints, to which this and the following settings do not apply.
@@ -149,9 +149,9 @@ variable "variants" {
 
   validation {
     condition = alltrue([
-      for variant in values(var.variants) : variant.model_data_s3_uri == null || can(regex("^s3://[^/]+/.*/$", variant.model_data_s3_uri))
+      for variant in values(var.variants) : variant.model_data_s3_uri == null || can(regex("^s3://[^/]+/(.*/|.+\\.tar\\.gz)$", variant.model_data_s3_uri))
     ])
-    error_message = "variants.*.model_data_s3_uri must be a prefix of uncompressed files and end in \"/\", such as s3://bucket/models/name/."
+    error_message = "variants.*.model_data_s3_uri must be a prefix of uncompressed files and end in \"/\", such as s3://bucket/models/name/, or a .tar.gz."
   }
 
   validation {
@@ -177,6 +177,13 @@ variable "variants" {
   validation {
     condition     = var.endpoint.type != "serverless" || !anytrue([for variant in values(var.variants) : variant.network_isolation])
     error_message = "variants.*.network_isolation is not supported on serverless endpoints: remove it, or set endpoint.type to realtime."
+  }
+
+  validation {
+    condition = var.endpoint.type != "serverless" || alltrue([
+      for variant in values(var.variants) : endswith(coalesce(variant.model_data_s3_uri, ".tar.gz"), ".tar.gz")
+    ])
+    error_message = "variants.*.model_data_s3_uri of a serverless endpoint must be a .tar.gz: SageMaker does not mount uncompressed weights there."
   }
 
   validation {

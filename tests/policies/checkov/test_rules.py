@@ -32,7 +32,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         [f"{CONFIGURATION}.fail_key"],
     ),
     "CKV_LLM_2": (
-        [f"{MODEL}.pass_isolated", f"{MODEL}.pass_fetches"],
+        [f"{MODEL}.pass_isolated", f"{MODEL}.pass_fetches", f"{MODEL}.pass_serverless"],
         [f"{MODEL}.fail_staged", f"{MODEL}.fail_archive"],
     ),
     "CKV_LLM_3": (

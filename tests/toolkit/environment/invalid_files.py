@@ -312,7 +312,7 @@ CASES = {
     ),
     "S3 file": (
         "hub: Qwen/Qwen3-8B\n      revision: b968826d9c46dd6066d109eabc6255188de91218",
-        "s3: s3://llm-models-123456789012-us-east-1/model.tar.gz",
+        "s3: s3://llm-models-123456789012-us-east-1/model.gguf",
         15,
         "models.qwen3-8b.source.s3",
         "with a slash at the end",

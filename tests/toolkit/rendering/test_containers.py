@@ -87,7 +87,8 @@ def test_containers_of_engines_on_instances(
     ],
 )
 def test_containers_of_serverless_engines(tmp_path: Path, engine: str, repository: str | None) -> None:
-    model = f"serving: {{engine: {engine}}}\n{S3}endpoint: {{serverless: {{}}}}"
+    archive = S3.replace("/m/", "/m/model.tar.gz")
+    model = f"serving: {{engine: {engine}}}\n{archive}endpoint: {{serverless: {{}}}}"
     if repository is None:
         with pytest.raises(EnvironmentFileError, match="does not run serverless"):
             variables(tmp_path, model)
@@ -95,6 +96,7 @@ def test_containers_of_serverless_engines(tmp_path: Path, engine: str, repositor
     rendered = variables(tmp_path, model)
     assert repository in rendered["image"]
     assert (rendered["instance_type"], rendered["inference_ami_version"]) == (None, None)
+    assert rendered["model_data_s3_uri"] == "s3://llm-models-123456789012-us-east-1/m/model.tar.gz"
     assert rendered["network_isolation"] is False
 
 

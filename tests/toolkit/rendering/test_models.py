@@ -12,7 +12,8 @@ from toolkit.rendering.models import model_variables
 
 STORE = "s3://llm-models-123456789012-us-east-1"
 CPU = "serving: {engine: llama_cpp}\nsource: {path: weights/}\ninstance_type: ml.c7i.xlarge\n"
-SERVERLESS = "serving: {engine: llama_cpp}\nsource: {path: weights/}\n"
+ARCHIVE = "s3://llm-models-123456789012-us-east-1/m/model.tar.gz"
+SERVERLESS = f"serving: {{engine: llama_cpp}}\nsource: {{s3: '{ARCHIVE}'}}\n"
 ALARM = {"server_error_percent": 5, "model_error_percent": None, "latency_ms": None, "extra": ()}
 NO_ALARM = ALARM | {"server_error_percent": None}
 
@@ -89,7 +90,7 @@ def test_a_serverless_endpoint(tmp_path: Path) -> None:
     unset = ("instance_type", "inference_ami_version", "capacity")
     assert [variant[key] for key in unset] == [None] * 3
     assert variant["network_isolation"] is False
-    assert variant["model_data_s3_uri"] == f"{STORE}/m/0123/"
+    assert variant["model_data_s3_uri"] == ARCHIVE
     assert rendered["routing"] is None
     assert rendered["rollout"] is None
 

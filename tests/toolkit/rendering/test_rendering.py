@@ -18,7 +18,7 @@ from toolkit.rendering import RenderInputs, render, render_account, render_backe
 from toolkit.rendering.hcl import literal
 from toolkit.rendering.models import model_variables
 
-STAGED = ("smollm2", "qwen3-8b", "big", "small", "embeddings", "canary")
+STAGED = ("smollm2", "qwen3-8b", "big", "slow", "embeddings", "canary")
 URIS = {name: f"s3://store/{name}/0123/" for name in STAGED}
 INPUTS = RenderInputs(URIS, "../gateway.zip", "../authorizer.zip")
 # Characters that need escaping in HCL.

@@ -18,13 +18,17 @@ _HOW_TO_PIN = (
     "set the full commit hash of 40 hexadecimal digits, shown on the model's page under Files and versions,"
     " or allow_unpinned: true to load a branch or tag, whose weights can change"
 )
+_FOR_SERVERLESS = (
+    "use an archive such as source: {s3: s3://…/model.tar.gz}, an image that contains them, a hub model that"
+    " the engine downloads, or a realtime endpoint"
+)
 # File formats that llama.cpp reads, and those that the other engines read.
 _GGUF, _OTHERS = (".gguf",), (".safetensors", ".bin", ".pt", ".pth")
 
 
 def check(parts: ValidParts, variant: ResolvedVariant, *, serverless: bool) -> Iterator[Problem]:
     """Check the weights, the image and the hardware of one variant."""
-    yield from _weights(parts, variant)
+    yield from _weights(parts, variant, serverless=serverless)
     if serverless:
         if variant.instance_type is not None:
             remedy = "remove it, or make the endpoint realtime"
@@ -37,7 +41,7 @@ def check(parts: ValidParts, variant: ResolvedVariant, *, serverless: bool) -> I
     yield from _hardware(variant)
 
 
-def _weights(parts: ValidParts, variant: ResolvedVariant) -> Iterator[Problem]:
+def _weights(parts: ValidParts, variant: ResolvedVariant, *, serverless: bool) -> Iterator[Problem]:
     source = variant.source
     if source is None:
         if variant.engine != "custom":
@@ -46,6 +50,11 @@ def _weights(parts: ValidParts, variant: ResolvedVariant) -> Iterator[Problem]:
         return
     if isinstance(source, ServerSource):
         yield from _server(parts, variant)
+        return
+    if serverless and (variant.is_staged or (isinstance(source, S3Source) and not source.is_archive)):
+        # ContainerDefinition.ModelDataSource in SageMaker's API reference.
+        reason = "a serverless endpoint cannot mount weights from the model store"
+        yield Problem(variant.path("source"), reason, _FOR_SERVERLESS)
         return
     if parts.target == "local" and variant.engine != "llama_cpp":
         reason = f"the embedded cloud cannot run {variant.engine}"

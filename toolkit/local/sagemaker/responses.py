@@ -101,8 +101,9 @@ class Definitions:
         if "ModelName" not in variant:
             message = f"ModelName is required for production variant {variant['VariantName']}."
             raise ApiError("ValidationException", message)
-        self.models[region].get(variant["ModelName"])
+        model = self.models[region].get(variant["ModelName"])
         if "ServerlessConfig" in variant:
+            _check_weights(model)
             _check_serverless(variant["ServerlessConfig"])
         else:
             for member in ("InstanceType", "InitialInstanceCount"):
@@ -148,6 +149,14 @@ class Definitions:
         collection.add(resource)
         self._tags.add(resource.arn, request.get("Tags", []))
         return resource
+
+
+def _check_weights(model: Resource) -> None:
+    # API reference, ContainerDefinition: ModelDataSource cannot be used with serverless endpoints.
+    containers = [model.definition.get("PrimaryContainer", {}), *model.definition.get("Containers", [])]
+    if any("ModelDataSource" in container for container in containers):
+        message = f"Model {model.name} uses ModelDataSource, which serverless endpoints do not support."
+        raise ApiError("ValidationException", message)
 
 
 def _check_serverless(config: Members) -> None:

@@ -152,3 +152,14 @@ def test_a_request_during_a_stop_starts_an_instance(monkeypatch: pytest.MonkeyPa
 
     asyncio.run(scenario())
     assert calls == [("begin", 0), ("end", 0), ("begin", 1), ("end", 1)]
+
+
+def test_uncompressed_weights_are_refused(hosting: Hosting, engine: Engine) -> None:
+    name = f"uncompressed-{uuid.uuid4().hex[:8]}"
+    source = {"S3Uri": "s3://weights/m/", "S3DataType": "S3Prefix", "CompressionType": "None"}
+    container = {"Image": "any", **engine.container, "ModelDataSource": {"S3DataSource": source}}
+    hosting.sagemaker.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=container)
+    config = {"MemorySizeInMB": 2048, "MaxConcurrency": 2}
+    variant = {"VariantName": "AllTraffic", "ModelName": name, "ServerlessConfig": config}
+    with pytest.raises(ClientError, match="uses ModelDataSource, which serverless endpoints do not support"):
+        hosting.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
