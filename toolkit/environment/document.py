@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scanner import Scanner, ScannerError
 
 from toolkit.environment.problems import KeyPath, Problem
 
@@ -54,27 +55,46 @@ def parse(text: str) -> Document:
     """
     document = Document()
     yaml = YAML(typ="safe", pure=True)
+    yaml.Scanner = _Scanner
     yaml.composer.warn_double_anchors = False  # anchors may be redefined
     try:
         root = yaml.compose(text)
+        if root is not None:
+            document.data = _Builder(document).value(root, ())
+    except _TooLargeError as error:
+        reason = f"more than {MAX_VALUES} values"
+        document.problems = [(error.line, Problem((), reason, "use fewer aliases, or several environments"))]
     except MarkedYAMLError as error:
         document.problems.append(_syntax_problem(error))
-        return document
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         reason = f"character U+{error.character:04X} is not allowed in YAML"
         problem = Problem((), reason, 'remove it, or escape it inside "double quotes"')
         document.problems.append((line, problem))
-        return document
     except YAMLError as error:
         document.problems.append((1, Problem((), f"not valid YAML: {error}", "correct it")))
-        return document
     except RecursionError:
-        document.problems.append((1, Problem((), "lists or mappings are nested too deep", "flatten them")))
-        return document
-    if root is not None:
-        document.data = _Builder(document).value(root, ())
+        document.problems = [(1, Problem((), "lists or mappings are nested too deep", "flatten them"))]
     return document
+
+
+class _Scanner(Scanner):
+    """Reports an escape of no character, such as U+110000, with its line."""
+
+    def fetch_more_tokens(self) -> Any:
+        try:
+            return super().fetch_more_tokens()
+        except (ValueError, OverflowError):
+            reason = "found an escape or a number without meaning"
+            raise ScannerError(None, None, reason, self.reader.get_mark()) from None
+
+
+class _TooLargeError(Exception):
+    """The file has too many values, or its aliases expand to too many."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__()
+        self.line = line
 
 
 def _syntax_problem(error: MarkedYAMLError) -> tuple[int, Problem]:
@@ -98,14 +118,9 @@ class _Builder:
 
     def value(self, node: Node, path: KeyPath) -> Any:
         self._document.lines.setdefault(path, node.start_mark.line + 1)
-        self._values += 1
-        if node in self._open or self._values > MAX_VALUES:
-            if node in self._open:
-                self._problem(
-                    node, path, "an alias refers to its own parent", "replace the alias with the value"
-                )
-            elif self._values == MAX_VALUES + 1:
-                self._problem(node, path, f"more than {MAX_VALUES} values", "use fewer aliases")
+        self._count(node)
+        if node in self._open:
+            self._problem(node, path, "an alias refers to its own parent", "replace the alias with the value")
             return None
         self._open.append(node)
         try:
@@ -117,6 +132,11 @@ class _Builder:
         finally:
             self._open.pop()
 
+    def _count(self, node: Node) -> None:
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise _TooLargeError(node.start_mark.line + 1)
+
     def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
         first_lines: dict[str, int] = {}
@@ -125,7 +145,7 @@ class _Builder:
             if not isinstance(key_node, ScalarNode):
                 self._problem(key_node, path, "a list or mapping cannot be a key", "use a string")
                 continue
-            key = _characters(key_node.value)
+            key = self._text(key_node, path)
             key_path = (*path, key)
             if key in mapping:
                 reason = f"the key is already in line {first_lines[key]}"
@@ -149,6 +169,7 @@ class _Builder:
                 continue
             sources = value_node.value if isinstance(value_node, SequenceNode) else [value_node]
             for source in sources:
+                self._count(key_node)
                 if not isinstance(source, MappingNode) or source in self._open:
                     self._problem(
                         key_node, path, "<< requires a mapping", "use an alias, such as `<<: *anchor`"
@@ -156,12 +177,13 @@ class _Builder:
                     continue
                 self._open.append(source)
                 for key, value in _entries(source):
-                    yield _characters(str(key.value)), value
+                    self._count(key)
+                    yield self._text(key, path), value
                 yield from self._merged(source, path)
                 self._open.pop()
 
     def _scalar(self, node: ScalarNode, path: KeyPath) -> Any:
-        text = _characters(node.value)
+        text = self._text(node, path)
         self._document.sources[path] = text
         kind = node.tag.removeprefix(TAG) if node.tag else ""
         convert = _SCALARS.get(kind)
@@ -172,8 +194,17 @@ class _Builder:
         try:
             return convert(text)
         except ValueError:
-            self._problem(node, path, f"{text} is not a number", "correct it, or quote it")
+            self._problem(node, path, f"{text[:40]} is not a number", "correct it, or quote it")
             return None
+
+    def _text(self, node: Node, path: KeyPath) -> str:
+        """The text of a scalar in Unicode NFC; two escaped surrogates become the character they encode."""
+        try:
+            joined = str(node.value).encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            self._problem(node, path, "an escape is half of a character", "write the character itself")
+            return ""
+        return unicodedata.normalize("NFC", joined)
 
     def _problem(self, node: Node, path: KeyPath, reason: str, remedy: str) -> None:
         self._document.problems.append((node.start_mark.line + 1, Problem(path, reason, remedy)))
@@ -181,15 +212,6 @@ class _Builder:
 
 def _entries(node: MappingNode) -> Iterator[tuple[Node, Node]]:
     return ((key, value) for key, value in node.value if key.tag != TAG + "merge")
-
-
-def _characters(text: str) -> str:
-    """The text in Unicode NFC; a surrogate pair such as `\\uD83D\\uDE00` becomes one character.
-
-    A lone surrogate becomes U+FFFD.
-    """
-    joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return unicodedata.normalize("NFC", joined)
 
 
 def _null(_text: str) -> None:

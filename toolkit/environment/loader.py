@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from toolkit import documents
 from toolkit.environment import validation_errors
 from toolkit.environment.account import Account
 from toolkit.environment.api import Api
@@ -21,6 +21,8 @@ from toolkit.errors import InputError
 from toolkit.project import Project
 from toolkit.serving import catalogue
 
+# Of an environment file; that of a hundred models has 100 kB.
+MAX_BYTES = 2**19
 # Part of resource names, build folders and state keys, which also include `account` and `lambda`.
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,14}[a-z0-9])?")
 _LOCKED = re.compile(r'^provider "[^"]+/hashicorp/aws" \{\s+version\s*=\s*"([^"]+)"', re.MULTILINE)
@@ -36,15 +38,23 @@ def load(project: Project, name: str) -> Environment:
     """
     check_name(name)
     _check_provider(project)
-    path = project.environment_file(name)
-    file = project.relative(path)
-    document = parse(_read(project, path, name))
+    file = project.relative(project.environment_file(name))
+    document = read(project, name)
     if document.data is None and not document.problems:
         raise InputError(
             "the file is empty",
             where=f"{file}:1",
             remedy=f"remove {file}, then create it with `toolkit init NAME`",
         )
+    return validate(document, name, file)
+
+
+def validate(document: Document, name: str, file: str) -> Environment:
+    """Check the content of an environment file.
+
+    Raises:
+        EnvironmentFileError: it has problems.
+    """
     environment, problems = _validate(document, name, file)
     if problems or environment is None:
         raise EnvironmentFileError(file, problems)
@@ -74,7 +84,8 @@ def names(project: Project) -> list[str]:
 def _check_provider(project: Project) -> None:
     """Check that the catalogue records which values the locked AWS provider accepts."""
     lock = project.stack("inference") / ".terraform.lock.hcl"
-    locked = _LOCKED.search(lock.read_text(encoding="utf-8")) if lock.is_file() else None
+    content = lock.read_text(encoding="utf-8", errors="replace") if lock.is_file() else ""
+    locked = _LOCKED.search(content)
     recorded = catalogue.provider_version()
     if locked is not None and locked[1] != recorded:
         raise InputError(
@@ -84,10 +95,16 @@ def _check_provider(project: Project) -> None:
         )
 
 
-def _read(project: Project, path: Path, name: str) -> str:
+def read(project: Project, name: str) -> Document:
+    """Read an environment file, without checking it.
+
+    Raises:
+        InputError: it does not exist, or cannot be read.
+    """
+    path = project.environment_file(name)
     file = project.relative(path)
     try:
-        content = path.read_bytes()
+        content = documents.load(path)
     except FileNotFoundError:
         existing = names(project)
         hint = did_you_mean(name, existing)
@@ -104,14 +121,13 @@ def _read(project: Project, path: Path, name: str) -> str:
             remedy="make it a readable file",
         ) from error
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        return parse(documents.decode(content, MAX_BYTES))
+    except documents.DamagedError as damage:
         raise InputError(
-            f"byte 0x{content[error.start]:02X} is not UTF-8",
-            where=f"{file}:{line}",
-            remedy="save the file as UTF-8",
-        ) from error
+            f"cannot read the environment file: {damage.reason}",
+            where=f"{file}:{damage.line or 1}",
+            remedy="save the file as UTF-8" if damage.line else "use several environments",
+        ) from None
 
 
 def _validate(
@@ -189,7 +205,7 @@ def neighbours(project: Project, environment: Environment) -> list[Environment]:
 
 def _shares(project: Project, name: str, environment: Environment) -> bool:
     """Whether a file, which may have problems if it is for another account, has the same state bucket."""
-    data = parse(project.environment_file(name).read_text(encoding="utf-8")).data
+    data = read(project, name).data
     account_id, region = _at(data, "account_id") or LOCAL_ACCOUNT_ID, _at(data, "region")
     bucket = _at(data, "account", "state", "bucket")
     return _at(data, "target") == environment.target and environment.state_bucket == (

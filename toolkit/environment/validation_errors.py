@@ -6,6 +6,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from pydantic import Tag
@@ -19,6 +20,8 @@ from toolkit.environment.model import Model
 from toolkit.environment.problems import MISSING, KeyPath, Problem, closest, did_you_mean
 from toolkit.environment.sources import KINDS
 
+# More are not read; each takes time, because known keys are compared with it.
+MAX_PROBLEMS = 200
 # Keys of a model whose mapping is selected by the value of a key in it.
 CHOSEN_BY = {"serving": "engine", "rollout": "strategy"}
 
@@ -125,7 +128,7 @@ def problems(errors: Iterable[ErrorDetails], document: Document) -> list[Problem
     # pydantic also reports a list with invalid items as too short.
     return [
         _problem(error, document)
-        for error in errors
+        for error in islice(errors, MAX_PROBLEMS)
         if error["type"] != "too_short" or len(error["input"]) < error["ctx"]["min_length"]
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from toolkit.console import Console
 from toolkit.deployment import releases
 from toolkit.deployment.context import Context
 from toolkit.deployment.prepare import Prepared
-from toolkit.environment import document
+from toolkit.environment.loader import read
 from toolkit.gate import Gate, GateSettings, PolicyException, Severity
 from toolkit.report import Subject, Summary, data, html, markdown, summarize, text
 
@@ -54,7 +54,7 @@ def review(
         prepare: creates the plan.
         policies: when to check: always, if there are changes, or never, as for a release that passed before.
     """
-    planned: dict[str, Any] = {}
+    planned: Mapping[str, Any] = {}
     report = None
     with ExitStack() as stack:
         # checkov takes seconds to start, so it starts while Terraform plans, or, if a plan without changes
@@ -112,7 +112,7 @@ def gate_settings(context: Context) -> GateSettings:
     policy, file = context.environment.policy, context.environment.file
     if not policy.exceptions:
         return GateSettings(Severity.parse(policy.fail_at))
-    source = document.parse((context.project.root / file).read_text(encoding="utf-8"))
+    source = read(context.project, context.environment.name)
     exceptions = [
         PolicyException(
             rule=exception.rule,

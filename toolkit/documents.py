@@ -1,0 +1,133 @@
+"""Read documents from outside the process: files, objects in S3, and the output of other programs.
+
+Each has a declared type. A document that does not fit it is refused with the place of the damage. So no
+other code checks types, or meets a value that it does not expect.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, Never, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from toolkit.errors import ToolkitError
+
+# Far above any real document: the state of a hundred models has about 10 MB.
+MAX_BYTES = 64 * 2**20
+# For types whose instances are stored again: keeps members that the type does not declare.
+OPEN = ConfigDict(extra="allow")
+
+T = TypeVar("T")
+
+
+class DamagedError(ValueError):
+    """A document is not what it should be.
+
+    Attributes:
+        reason: what is wrong; begins with the path of the key if that is known.
+        line: the line, counted from 1, if it is known.
+    """
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        super().__init__(reason if line is None else f"line {line}: {reason}")
+        self.reason = reason
+        self.line = line
+
+
+def read(content: bytes | str, kind: type[T], error: ToolkitError) -> T:
+    """Parse a document, or fail with an error for the user.
+
+    Args:
+        content: the document, JSON.
+        kind: its type; JSON's types are never converted.
+        error: raised with the place of the damage as its first detail.
+    """
+    try:
+        return parse(content, kind)
+    except DamagedError as damage:
+        error.details = (str(damage), *error.details)
+        raise error from None
+
+
+def parse(content: bytes | str, kind: type[T]) -> T:
+    """Parse a document.
+
+    Raises:
+        DamagedError: it is not JSON of this type.
+    """
+    text = decode(content) if isinstance(content, bytes) else content
+    try:
+        # Unlike pydantic, this reports repeated keys and numbers that are not JSON.
+        json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+        document: T = _adapter(kind).validate_json(text, strict=True)
+    except json.JSONDecodeError as error:
+        raise DamagedError(f"not JSON: {error.msg}", error.lineno) from None
+    except ValidationError as error:
+        raise _damage(error) from None
+    except RecursionError:
+        raise DamagedError("lists or objects are nested too deep") from None
+    except ValueError as error:
+        raise DamagedError(str(error)) from None
+    return document
+
+
+def decode(content: bytes, limit: int = MAX_BYTES) -> str:
+    """The text of a document, without a byte order mark.
+
+    Raises:
+        DamagedError: it is not UTF-8, or too large.
+    """
+    if len(content) > limit:
+        raise DamagedError(f"larger than {limit // 2**10} KiB")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DamagedError(f"byte 0x{content[error.start]:02X} is not UTF-8", line) from None
+
+
+def load(path: Path) -> bytes:
+    """The content of a file, at most one byte more than is accepted."""
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
+
+
+def _damage(error: ValidationError) -> DamagedError:
+    first, *others = error.errors(include_url=False, include_context=False, include_input=False)
+    if first["type"] == "json_invalid":
+        message, _, position = first["msg"].removeprefix("Invalid JSON: ").rpartition(" at line ")
+        return DamagedError(f"not JSON: {message}", int(position.partition(" ")[0]))
+    place = dotted(first["loc"])
+    message = first["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    more = f" (and {len(others)} more)" if others else ""
+    return DamagedError(f"{place}: {message}{more}" if place else f"{message}{more}")
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """A key path as text: `resources[0].instances`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise DamagedError(f"{next(key for key in keys if keys.count(key) > 1)}: occurs twice in an object")
+    return members
+
+
+def _refuse(constant: str) -> Never:
+    raise DamagedError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if abs(number) != float("inf") else _refuse(f"{text[:20]}, which is too large,")
