@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit import documents
+
 # Terraform and OpenTofu identify locks by UUIDs.
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+# Longer texts are not Terraform's.
+_MAX_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,11 @@ class LockInfo:
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> LockInfo:
         """Read the fields ID, Who, Operation and Created; fields of other types count as missing."""
-        texts = {name: value for name, value in fields.items() if value and isinstance(value, str)}
+        texts = {
+            name: value[:_MAX_CHARACTERS]
+            for name, value in fields.items()
+            if value and isinstance(value, str)
+        }
         identifier = texts.get("ID", "")
         return cls(
             id=identifier if _UUID.fullmatch(identifier) else "",
@@ -45,10 +52,9 @@ class LockInfo:
     def from_json(cls, content: bytes) -> LockInfo:
         """Read a lock object; its ID is empty if the content is not a lock."""
         try:
-            fields = json.loads(content)
-        except (ValueError, RecursionError):
-            fields = None
-        return cls.from_fields(fields if isinstance(fields, dict) else {})
+            return cls.from_fields(documents.parse(content, dict[str, Any]))
+        except documents.DamagedError:
+            return cls.from_fields({})
 
     def __str__(self) -> str:
         return f"locked by {self.who} since {self.created} ({self.operation})"

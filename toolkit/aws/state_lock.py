@@ -32,11 +32,15 @@ def read(access: AwsAccess, bucket: str, key: str) -> LockInfo | None:
     return None if content is None else LockInfo.from_json(content)
 
 
-def remove_unreadable(access: AwsAccess, bucket: str, key: str) -> None:
-    """Remove a lock object that Terraform cannot read; a valid lock in its place stays."""
-    lock = read(access, bucket, key)
-    if lock is not None and not lock.id:
-        access.s3.delete_object(Bucket=bucket, Key=key + SUFFIX)
+def remove(access: AwsAccess, bucket: str, key: str, lock: LockInfo) -> bool:
+    """Remove a lock as `terraform force-unlock` does, but whatever is in it; returns whether it was there.
+
+    Terraform cannot read a lock with a member of another type. A lock acquired since stays.
+    """
+    if read(access, bucket, key) != lock:
+        return False
+    access.s3.delete_object(Bucket=bucket, Key=key + SUFFIX)
+    return True
 
 
 @contextmanager

@@ -14,9 +14,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import Field
+
+from toolkit import documents
 from toolkit.aws import state_lock
 from toolkit.console import Console
 from toolkit.deployment.context import Context
@@ -27,6 +32,15 @@ from toolkit.processes import is_alive
 POLL_SECONDS = 0.2
 # Applying the account stack takes less than a minute on an idle machine.
 ACCOUNT_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class _Holder:
+    """The command that holds a file lock, as recorded in the file."""
+
+    pid: Annotated[int, Field(gt=0, lt=2**31)]
+    command: str
+    since: str
 
 
 @contextmanager
@@ -106,14 +120,15 @@ def clear(context: Context, stack: str, lock: LockInfo) -> None:
     """Clear a state lock; a lock acquired since stays.
 
     Raises:
-        TerraformError: the lock is gone.
+        StateError: the lock is gone.
     """
-    if not lock.id:
-        state_lock.remove_unreadable(context.access, *location(context, stack))
-        return
-    workspace = context.workspace(stack)
-    workspace.init()
-    workspace.force_unlock(lock.id)
+    bucket, key = location(context, stack)
+    if not state_lock.remove(context.access, bucket, key, lock):
+        raise StateError(
+            "cannot clear the lock: it was released or replaced meanwhile",
+            where=f"s3://{bucket}/{key}{state_lock.SUFFIX}",
+            remedy="run the command again",
+        )
 
 
 def location(context: Context, stack: str) -> tuple[str, str]:
@@ -160,20 +175,16 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def _write_holder(descriptor: int) -> None:
-    holder = {
-        "pid": os.getpid(),
-        "command": " ".join(["toolkit", *sys.argv[1:2]]),
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    holder = _Holder(os.getpid(), " ".join(["toolkit", *sys.argv[1:2]]), now)
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+    os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
 
 
 def _holder(path: Path) -> str:
     try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
-        pid, command, since = int(holder["pid"]), holder["command"], holder["since"]
-    except (OSError, ValueError, KeyError, TypeError):  # just locked, and not written yet
+        holder = documents.parse(documents.load(path), _Holder)
+    except (OSError, documents.DamagedError):  # just locked, and not written yet
         return "another command"
-    killed = "" if is_alive(pid) else ", which was killed; its Terraform is still finishing"
-    return f"`{command}` (process {pid}) since {since}{killed}"
+    killed = "" if is_alive(holder.pid) else ", which was killed; its Terraform is still finishing"
+    return f"`{holder.command}` (process {holder.pid}) since {holder.since}{killed}"
