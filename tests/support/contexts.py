@@ -18,7 +18,7 @@ from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
 from toolkit.deployment.prepare import STACK, Prepared
 from toolkit.environment import load
-from toolkit.terraform import Counts, Plan, state_file
+from toolkit.terraform import Counts, Plan
 
 ENVIRONMENT = """\
 target: local
@@ -97,10 +97,11 @@ def unchanged(environment: Opened, models: Mapping[str, DeployedModel]) -> Prepa
         "functions": {},
         "log_groups": {},
         "api_id": "none",
+        "api_invoke_url": "none",
         "api_stage": file.api.stage,
     }
     state = {
-        "version": state_file.FORMAT,
+        "version": 4,
         "lineage": "test",
         "serial": 1,
         "outputs": {name: {"value": value} for name, value in values.items()},

@@ -12,20 +12,29 @@ from typing import Any
 
 from botocore.exceptions import HTTPClientError, IncompleteReadError
 
+from toolkit import documents
 from toolkit.aws.access import MAX_ATTEMPTS
 
 _FIRST_DELAY_SECONDS = 0.1
 
 
 def read(request: Callable[[], Mapping[str, Any]]) -> bytes:
-    """The whole body of a response to a request that only reads, which is repeated if the connection breaks.
+    """The body of a response to a request that only reads, which is repeated if the connection breaks.
+
+    Bodies that no reader accepts are cut off above `documents.MAX_BYTES`.
 
     Raises:
         botocore.exceptions.BotoCoreError: it broke every time.
     """
     for attempt in range(1, MAX_ATTEMPTS):
         try:
-            return bytes(request()["Body"].read())
+            return _content(request())
         except (HTTPClientError, IncompleteReadError):
             time.sleep(_FIRST_DELAY_SECONDS * 2 ** (attempt - 1))
-    return bytes(request()["Body"].read())
+    return _content(request())
+
+
+def _content(response: Mapping[str, Any]) -> bytes:
+    too_large = response["ContentLength"] > documents.MAX_BYTES
+    # With a size, botocore does not check that the body is complete.
+    return bytes(response["Body"].read(documents.MAX_BYTES + 1 if too_large else None))

@@ -54,7 +54,7 @@ def ensure(context: Context) -> None:
         return
     marker = context.build / "account.applied"
     fingerprint = _fingerprint(context, artifacts.write_account(context))
-    if marker.is_file() and marker.read_text() == fingerprint:
+    if marker.is_file() and marker.read_bytes() == fingerprint.encode():
         return
     # Commands on other environments of this checkout may bootstrap it at the same time.
     with locks.account(context):

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from typing_extensions import TypedDict
+
+from toolkit import documents
 from toolkit.aws.logs import LogEvent, LogReader
 from toolkit.deployment import outputs
 from toolkit.deployment.context import Context
@@ -15,6 +18,23 @@ from toolkit.durations import parse_seconds
 from toolkit.errors import InputError
 
 _MODEL = "model/"
+
+
+class _Metric(TypedDict):
+    Name: str
+
+
+class _Directive(TypedDict):
+    Dimensions: list[list[str]]
+    Metrics: list[_Metric]
+
+
+class _Metadata(TypedDict):
+    CloudWatchMetrics: list[_Directive]
+
+
+class _WithMetrics(TypedDict):
+    _aws: _Metadata
 
 
 def reader(context: Context, name: str | None, since: str) -> LogReader:
@@ -58,7 +78,7 @@ def as_line(event: LogEvent, width: int) -> str:
     source = f"{event.source:<{width}}  " if width else ""
     fields = _object(event.message)
     # A request may contain control characters, which must not reach the terminal.
-    text = _readable(fields) if fields is not None else event.message
+    text = _readable(fields, _only_for_metrics(event.message)) if fields is not None else event.message
     return f"{clock}  {source}{_printable(text)}"
 
 
@@ -70,31 +90,30 @@ def _object(message: str) -> dict[str, Any] | None:
     if not message.startswith("{"):
         return None
     try:
-        parsed = json.loads(message)
-    except ValueError:
+        return documents.parse(message, dict[str, Any])
+    except documents.DamagedError:
         return None
-    return parsed if isinstance(parsed, dict) else None
 
 
-def _readable(fields: Mapping[str, Any]) -> str:
+def _readable(fields: Mapping[str, Any], hidden: set[str]) -> str:
     is_request = {"method", "status"} <= fields.keys()
     first = ["method", "path", "status"] if is_request else ["message"]
     level = str(fields.get("level", "INFO"))
     words = [] if level == "INFO" else [level]
     words += [str(fields[name]) for name in first if name in fields]
-    hidden = {*first, "level", "message", *_of_metrics(fields)}
+    hidden |= {*first, "level", "message"}
     words += [f"{name}={_value(value)}" for name, value in fields.items() if name not in hidden]
     return " ".join(words)
 
 
-def _of_metrics(fields: Mapping[str, Any]) -> set[str]:
+def _only_for_metrics(message: str) -> set[str]:
     """Fields that only CloudWatch metrics need (embedded metric format)."""
-    names = {"_aws"}
-    directives = fields["_aws"].get("CloudWatchMetrics") if isinstance(fields.get("_aws"), dict) else None
-    for directive in directives or []:
-        names |= {name for dimensions in directive["Dimensions"] for name in dimensions}
-        names |= {metric["Name"] for metric in directive["Metrics"]}
-    return names
+    try:
+        directives = documents.parse(message, _WithMetrics)["_aws"]["CloudWatchMetrics"]
+    except documents.DamagedError:
+        return {"_aws"}
+    dimensions = {name for directive in directives for names in directive["Dimensions"] for name in names}
+    return {"_aws"} | dimensions | {item["Name"] for directive in directives for item in directive["Metrics"]}
 
 
 def _value(value: object) -> str:

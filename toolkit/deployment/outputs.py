@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from toolkit import documents
 from toolkit.deployment.context import Context
 from toolkit.errors import PreflightError
 
@@ -33,6 +35,22 @@ class DeployedModel:
     instance_types: dict[str, str | None]
     alarm_names: list[str]
     async_output_s3_uri: str | None = None
+
+
+@dataclass(frozen=True)
+class _StackOutputs:
+    """The stack's outputs in the state."""
+
+    region: str
+    models: dict[str, DeployedModel]
+    api_id: str
+    api_stage: str
+    api_invoke_url: str
+    functions: dict[str, str]
+    log_groups: dict[str, str]
+    usage_plan_ids: dict[str, str]
+    paused: bool
+    api_domain_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,41 +92,37 @@ def read(context: Context) -> Outputs:
     Raises:
         PreflightError: it is not deployed, its last apply was incomplete, or another version applied it.
     """
-    raw = context.state.outputs
-    name = context.environment.name
+    raw, name = context.state.outputs, context.environment.name
     if not raw.get("models"):
         raise PreflightError(f"environment {name} is not deployed", remedy=f"make apply ENV={name}")
-    try:
-        return _outputs(context, raw)
-    except (KeyError, TypeError) as error:
-        raise PreflightError(
-            f"environment {name} is not fully deployed: its outputs lack {error}",
-            remedy=f"complete the last apply: make apply ENV={name}",
-        ) from error
-
-
-def _outputs(context: Context, raw: Mapping[str, Any]) -> Outputs:
+    error = PreflightError(
+        f"environment {name} is not fully deployed", remedy=f"complete the last apply: make apply ENV={name}"
+    )
+    stack = documents.read(json.dumps(raw), _StackOutputs, error)
     return Outputs(
-        environment=context.environment.name,
-        region=raw["region"],
+        environment=name,
+        region=stack.region,
         account_id=context.environment.account_id,
-        api_base_url=_base_url(context, raw),
+        api_base_url=_base_url(context, stack),
         aws_endpoint_url=context.access.endpoint_url,
-        models=deployed_models(raw),
-        functions=raw["functions"],
-        log_groups=raw["log_groups"],
-        usage_plan_ids=raw["usage_plan_ids"],
-        paused=raw["paused"],
+        models=dict(sorted(stack.models.items())),
+        functions=stack.functions,
+        log_groups=stack.log_groups,
+        usage_plan_ids=stack.usage_plan_ids,
+        paused=stack.paused,
     )
 
 
 def deployed_models(raw: Mapping[str, Any]) -> dict[str, DeployedModel]:
-    """The models among Terraform's outputs: as planned, even after a failed apply."""
-    return {name: DeployedModel(**values) for name, values in sorted(raw.get("models", {}).items())}
+    """The models among Terraform's outputs: as planned, even after a failed apply; empty if damaged."""
+    try:
+        return documents.parse(json.dumps(raw.get("models", {})), dict[str, DeployedModel])
+    except documents.DamagedError:
+        return {}
 
 
-def _base_url(context: Context, raw: Mapping[str, Any]) -> str:
+def _base_url(context: Context, stack: _StackOutputs) -> str:
     if context.access.endpoint_url is None:
-        return f"{raw.get('api_domain_url') or raw['api_invoke_url']}/v1"
+        return f"{stack.api_domain_url or stack.api_invoke_url}/v1"
     # Terraform only knows the stage's address on AWS.
-    return f"{context.access.endpoint_url}/_aws/execute-api/{raw['api_id']}/{raw['api_stage']}/v1"
+    return f"{context.access.endpoint_url}/_aws/execute-api/{stack.api_id}/{stack.api_stage}/v1"

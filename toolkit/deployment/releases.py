@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from botocore.exceptions import ClientError
-from pydantic import TypeAdapter
 
+from toolkit import documents
 from toolkit.aws import bodies
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.context import Context
@@ -72,13 +72,27 @@ class Release:
         return json.dumps(asdict(self), indent=2, sort_keys=True, ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> Release:
+    def from_json(cls, text: bytes | str, where: str) -> Release:
         """Read the stored form; unknown fields, of later versions, are ignored.
 
+        Args:
+            text: the record.
+            where: its address, which ends with its number.
+
         Raises:
-            ValueError: a field is missing or has another type.
+            StateError: it is damaged, or of another number.
         """
-        return TypeAdapter(cls).validate_json(text)
+        number = _number(where)
+        error = StateError(
+            f"cannot read release {number}: its record was changed after it was stored",
+            where=where,
+            remedy=_RESTORE,
+        )
+        release = documents.read(text, cls, error)
+        if release.number != number:
+            error.details = (f"number: is {release.number}",)
+            raise error
+        return release
 
 
 @dataclass(frozen=True)
@@ -203,15 +217,7 @@ class Releases:
             yield from (item["Key"] for item in page.get("Contents", []) if _NUMBERED.search(item["Key"]))
 
     def _read(self, key: str) -> Release:
-        content = self._object(key)
-        try:
-            return Release.from_json(content.decode())
-        except (ValueError, TypeError, AttributeError):
-            raise StateError(
-                f"cannot read release {_number(key)}: its record was changed after it was stored",
-                where=f"s3://{self.bucket}/{key}",
-                remedy=_RESTORE,
-            ) from None
+        return Release.from_json(self._object(key), f"s3://{self.bucket}/{key}")
 
     def _object(self, key: str) -> bytes:
         return bodies.read(lambda: self.access.s3.get_object(Bucket=self.bucket, Key=key))

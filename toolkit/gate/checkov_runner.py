@@ -217,7 +217,7 @@ def _respond(request: dict[str, Any], rules: list[dict[str, Any]], problems: Pro
         ],
         "unreadable": sorted(map(str, report.parsing_errors)),
         "resources": len(report.resources),
-        "problems": problems.messages,
+        "problems": [[problem["rule"], problem["message"]] for problem in problems.messages],
     }
 
 

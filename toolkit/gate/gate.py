@@ -58,11 +58,8 @@ class Gate:
             stack: directory of the root module, to report files and lines and to honour skip comments.
 
         Raises:
-            InputError: the document is not a plan.
             ToolkitError: the scan failed.
         """
-        if not plan_document.is_plan(document):
-            raise InputError("not a plan in Terraform's JSON format", remedy=plan_document.REMEDY)
         planned = PlanSources(document, stack, self._sources) if stack else None
         scan = self._scanner.plan(plan_document.resolve_references(document))
         return self._evaluate(scan, lambda raw: planned.block(raw.resource) if planned else None)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import copy
-import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from toolkit import documents
 from toolkit.errors import InputError
+from toolkit.terraform.plan_json import PlanDocument
 
-# Every plan has these members; among Terraform's JSON formats, only plans have both.
-REQUIRED_MEMBERS = {"planned_values", "terraform_version"}
 REMEDY = "create one from a saved Terraform plan: `terraform show -json PLAN > plan.json`"
 _TOOLKIT_REMEDY = (
     "`toolkit plan` has already checked it: see the findings in its plan.json; `apply --plan` checks it again"
 )
 
 
-def read(path: Path) -> dict[str, Any] | None:
+def read(path: Path) -> PlanDocument | None:
     """Read a plan; None if the path is a directory.
 
     Raises:
@@ -28,30 +27,17 @@ def read(path: Path) -> dict[str, Any] | None:
     if path.is_dir():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = documents.load(path)
     except FileNotFoundError:
         raise InputError("no such file or directory", where=str(path)) from None
-    except ValueError:
-        raise InputError(
-            "neither a directory nor a plan in JSON",
-            where=str(path),
-            remedy=_TOOLKIT_REMEDY if _is_toolkit_plan(path) else REMEDY,
-        ) from None
-    if not is_plan(content):
-        raise InputError(
-            "not a plan in Terraform's JSON format",
-            where=str(path),
-            remedy=_TOOLKIT_REMEDY if _is_toolkit_summary(content) else REMEDY,
-        )
-    return dict(content)
+    is_archive = content.startswith(b"PK")
+    kind = "neither a directory nor a plan in JSON" if is_archive else "not a plan in Terraform's JSON format"
+    is_ours = _is_toolkit_plan(path) if is_archive else _is_toolkit_summary(content)
+    error = InputError(kind, where=str(path), remedy=_TOOLKIT_REMEDY if is_ours else REMEDY)
+    return documents.read(content, PlanDocument, error)
 
 
-def is_plan(document: Any) -> bool:
-    """Whether a document is the output of `terraform show -json` for a plan."""
-    return isinstance(document, Mapping) and document.keys() >= REQUIRED_MEMBERS
-
-
-def resolve_references(document: Mapping[str, Any]) -> dict[str, Any]:
+def resolve_references(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the plan with references to module variables replaced by what the caller passes.
 
     checkov connects resources by the references in their expressions, but does not follow variables: it
@@ -73,8 +59,11 @@ def _is_toolkit_plan(path: Path) -> bool:
         return False
 
 
-def _is_toolkit_summary(document: Any) -> bool:
-    return isinstance(document, Mapping) and {"dangers", "parts", "policy"} <= document.keys()
+def _is_toolkit_summary(content: bytes) -> bool:
+    try:
+        return {"dangers", "parts", "policy"} <= documents.parse(content, dict[str, Any]).keys()
+    except documents.DamagedError:
+        return False
 
 
 def _resolve_module(module: dict[str, Any], inputs: Mapping[str, list[str]]) -> None:
@@ -99,7 +88,9 @@ def _resolve_module(module: dict[str, Any], inputs: Mapping[str, list[str]]) -> 
 def _resolve(node: Any, inputs: Mapping[str, list[str]]) -> None:
     for expression in _expressions(node):
         expression["references"] = [
-            resolved for reference in expression["references"] for resolved in _targets(reference, inputs)
+            resolved
+            for reference in expression["references"]
+            for resolved in _targets(str(reference), inputs)
         ]
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+from pydantic import BeforeValidator
+
+from toolkit import documents
+from toolkit.environment.document import parse as parse_yaml
+from toolkit.environment.problems import EnvironmentFileError
 from toolkit.errors import InputError
 from toolkit.project import Project
 
@@ -38,6 +44,16 @@ class Severity(IntEnum):
             ) from None
 
 
+def _by_name(text: object) -> Severity:
+    try:
+        return Severity.parse(str(text))
+    except InputError as error:
+        raise ValueError(error.message) from None
+
+
+SeverityName = Annotated[Severity, BeforeValidator(_by_name)]
+
+
 @dataclass(frozen=True)
 class Rule:
     """A policy rule.
@@ -55,26 +71,12 @@ class Rule:
 
     id: str
     name: str
-    severity: Severity
+    severity: SeverityName
     reason: str
     remedy: str
     resources: tuple[str, ...] = ()
     replaces: tuple[str, ...] = ()
     file: Path | None = None
-
-    @classmethod
-    def parse(cls, description: Mapping[str, Any]) -> Rule:
-        """Parse a description from checkov_runner.py."""
-        return cls(
-            id=description["id"],
-            name=description["name"],
-            severity=Severity.parse(description["severity"]),
-            reason=description["reason"],
-            remedy=description["remedy"],
-            resources=tuple(description["resources"]),
-            replaces=tuple(description["replaces"]),
-            file=Path(description["file"]),
-        )
 
 
 EXPIRED_EXCEPTION = Rule(
@@ -98,8 +100,14 @@ GATE_RULES = (EXPIRED_EXCEPTION, UNREADABLE_FILE)
 class Builtin:
     """Severity and remedy of one of checkov's built-in rules."""
 
-    severity: Severity
+    severity: SeverityName
     remedy: str
+
+
+@dataclass(frozen=True)
+class _BuiltinRules:
+    default: SeverityName
+    rules: dict[str, Builtin]
 
 
 class Rulebook:
@@ -141,12 +149,18 @@ def directory(project: Project) -> Path:
 
 
 def read_builtin(project: Project) -> tuple[dict[str, Builtin], Severity]:
-    """Read policies/builtin.yaml: checkov's described rules, and the severity of all others."""
-    from ruamel.yaml import YAML
+    """Read policies/builtin.yaml: checkov's described rules, and the severity of all others.
 
-    content = YAML(typ="safe").load(project.root / "policies" / "builtin.yaml")
-    table = {
-        rule_id: Builtin(Severity.parse(entry["severity"]), entry["remedy"])
-        for rule_id, entry in content["rules"].items()
-    }
-    return table, Severity.parse(content["default"])
+    Raises:
+        InputError: it is damaged.
+    """
+    file = project.root / "policies" / "builtin.yaml"
+    source = parse_yaml(file.read_text(encoding="utf-8"))
+    where = project.relative(file)
+    if source.problems:
+        raise EnvironmentFileError(where, source.problems)
+    error = InputError(
+        "cannot read the severities of checkov's rules", where=where, remedy="correct the file"
+    )
+    builtin = documents.read(json.dumps(source.data), _BuiltinRules, error)
+    return builtin.rules, builtin.default

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit import tool_venvs
+from toolkit import documents, tool_venvs
 from toolkit.console import Console
 from toolkit.errors import ToolkitError
 from toolkit.gate import rules
@@ -70,6 +70,12 @@ class Scan:
     problems: tuple[tuple[str | None, str], ...]
 
 
+@dataclass(frozen=True)
+class _Catalogue:
+    rules: tuple[Rule, ...]
+    names: dict[str, str]
+
+
 class Scanner:
     """A checkov process, for one scan.
 
@@ -107,7 +113,7 @@ class Scanner:
         Raises:
             ToolkitError: checkov failed.
         """
-        return _parse(self._request({"plan": document}))
+        return documents.read(self._request({"plan": document}), Scan, _unreadable())
 
     def directory(self, path: Path) -> Scan:
         """Scan the Terraform code in a directory, recursively.
@@ -115,7 +121,7 @@ class Scanner:
         Raises:
             ToolkitError: checkov failed.
         """
-        return _parse(self._request({"directory": str(path.resolve())}))
+        return documents.read(self._request({"directory": str(path.resolve())}), Scan, _unreadable())
 
     def catalogue(self) -> tuple[tuple[Rule, ...], dict[str, str]]:
         """The project's rules, and the names of all rules by id.
@@ -123,8 +129,8 @@ class Scanner:
         Raises:
             ToolkitError: checkov failed.
         """
-        response = self._request({})
-        return tuple(map(Rule.parse, response["rules"])), dict(response["names"])
+        catalogue = documents.read(self._request({}), _Catalogue, _unreadable())
+        return catalogue.rules, catalogue.names
 
     def close(self) -> None:
         """End the process."""
@@ -134,7 +140,7 @@ class Scanner:
         # Drain and close the pipes.
         self._process.communicate()
 
-    def _request(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _request(self, request: Mapping[str, Any]) -> str:
         try:
             response, log = self._process.communicate(json.dumps(request) + "\n", timeout=DEADLINE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -146,26 +152,8 @@ class Scanner:
                 details=log.strip().splitlines()[-8:],
                 remedy="fix the rule in policies/checkov if it is the cause; otherwise report this as a bug",
             )
-        return dict(json.loads(response))
+        return response
 
 
-def _parse(response: Mapping[str, Any]) -> Scan:
-    return Scan(
-        checkov=response["checkov"],
-        rules=tuple(map(Rule.parse, response["rules"])),
-        findings=tuple(
-            RawFinding(
-                rule=finding["rule"],
-                name=finding["name"],
-                resource=finding["resource"],
-                details=tuple(finding["details"]),
-                file=Path(finding["file"]),
-                lines=(finding["lines"][0], finding["lines"][1]),
-            )
-            for finding in response["findings"]
-        ),
-        passed=tuple((rule, resource) for rule, resource in response["passed"]),
-        unreadable=tuple(map(Path, response["unreadable"])),
-        resources=response["resources"],
-        problems=tuple((problem["rule"], problem["message"]) for problem in response["problems"]),
-    )
+def _unreadable() -> ToolkitError:
+    return ToolkitError("cannot read the answer of the policy scanner", remedy="report this as a bug")

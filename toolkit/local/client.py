@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import os
 import shutil
 import signal
@@ -18,6 +17,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from toolkit import documents
 from toolkit.console import Console
 from toolkit.errors import InterruptedByUserError, PreflightError
 from toolkit.local import timescale
@@ -134,13 +134,14 @@ def _responds(record: Record) -> bool:
     if not is_alive(record.pid):
         return False
     try:
-        return _get(record, "/_toolkit/health").get("instance_id") == record.instance_id
+        health = documents.parse(_get(record, "/_toolkit/health"), dict[str, object])
+        return health.get("instance_id") == record.instance_id
     except TimeoutError:
         # Starting another cloud would lose everything deployed in this one.
         if _is_process(record):
             raise _silent(record) from None
         return False
-    except (OSError, http.client.HTTPException, ValueError):
+    except (OSError, http.client.HTTPException, documents.DamagedError):
         return False
 
 
@@ -163,18 +164,17 @@ def _silent(record: Record) -> PreflightError:
     )
 
 
-def _get(record: Record, path: str) -> dict[str, object]:
+def _get(record: Record, path: str) -> bytes:
     connection = http.client.HTTPConnection("127.0.0.1", record.port, timeout=RESPONSE_SECONDS)
     with contextlib.closing(connection):
         connection.request("GET", path)
-        content = json.loads(connection.getresponse().read())
-        return content if isinstance(content, dict) else {}
+        return connection.getresponse().read(documents.MAX_BYTES + 1)
 
 
 def _status(record: Record) -> CloudStatus:
     try:
-        return CloudStatus.from_json(_get(record, "/_toolkit/status"))
-    except (OSError, http.client.HTTPException) as error:
+        return documents.parse(_get(record, "/_toolkit/status"), CloudStatus)
+    except (OSError, http.client.HTTPException, documents.DamagedError) as error:
         raise _silent(record) from error
 
 

@@ -7,7 +7,11 @@ import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import Field
+
+from toolkit import documents
 from toolkit.files import write_atomic
 from toolkit.project import Project
 
@@ -23,8 +27,8 @@ class Record:
         time_scale: see `toolkit.local.timescale`.
     """
 
-    port: int
-    pid: int
+    port: Annotated[int, Field(gt=0, lt=2**16)]
+    pid: Annotated[int, Field(gt=0, lt=2**31)]
     instance_id: str
     code_version: str
     time_scale: float
@@ -63,10 +67,10 @@ class Folder:
     def read(self) -> Record | None:
         """The record of the last cloud, which may have stopped; None if there is none."""
         try:
-            return Record(**json.loads(self._record.read_text()))
+            return documents.parse(documents.load(self._record), Record)
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError):
+        except documents.DamagedError:
             # Another version of the toolkit wrote it.
             return None
 

@@ -5,7 +5,7 @@ Imports the standard library only: the client must not load the cloud's dependen
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -102,17 +102,6 @@ class CloudStatus:
     def to_json(self) -> dict[str, Any]:
         """The body of `/_toolkit/status`."""
         return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> CloudStatus:
-        """Parse the result of `to_json`."""
-        return cls(
-            **{name: value for name, value in data.items() if name not in _LISTS},
-            endpoints=tuple(EndpointStatus(**item) for item in data["endpoints"]),
-            functions=tuple(FunctionStatus(**item) for item in data["functions"]),
-            apis=tuple(ApiStatus(**{**item, "stages": tuple(item["stages"])}) for item in data["apis"]),
-            processes=tuple(ProcessStatus(**item) for item in data["processes"]),
-        )
 
 
 _LISTS = ("endpoints", "functions", "apis", "processes")

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import StringConstraints
+
+from toolkit import documents
 from toolkit.console import Console
 from toolkit.errors import InputError
 from toolkit.packaging import archive
@@ -28,6 +32,14 @@ class Package:
 
     path: Path
     sha256: str
+
+
+@dataclass(frozen=True)
+class _BuildRecord:
+    """Digest of a package's inputs, and the package's own."""
+
+    inputs: str
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 def build_package(
@@ -64,7 +76,7 @@ def build_package(
     archive.write(fresh, files, executable=frozenset({START_SCRIPT}))
     package = _package(build_record, hashlib.sha256(fresh.read_bytes()).hexdigest())
     fresh.replace(package.path)
-    build_record.write_text(json.dumps({"inputs": inputs, "sha256": package.sha256}))
+    build_record.write_text(json.dumps(asdict(_BuildRecord(inputs, package.sha256))))
     return package
 
 
@@ -105,9 +117,9 @@ def package_name(function: str, sha256: str) -> str:
 def _up_to_date(build_record: Path, inputs: str) -> Package | None:
     """The package that a build record describes, if it was built from `inputs` and is unchanged."""
     try:
-        recorded = json.loads(build_record.read_text())
-        package = _package(build_record, recorded["sha256"])
+        recorded = documents.parse(documents.load(build_record), _BuildRecord)
+        package = _package(build_record, recorded.sha256)
         sha256 = hashlib.sha256(package.path.read_bytes()).hexdigest()
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, documents.DamagedError):
         return None
-    return package if recorded == {"inputs": inputs, "sha256": sha256} else None
+    return package if recorded == _BuildRecord(inputs, sha256) else None

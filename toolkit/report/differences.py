@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit import documents
+
 SENSITIVE = "(sensitive)"
 UNKNOWN = "(known after apply)"
 # Longer values are truncated; Terraform shows them in full.
@@ -97,8 +99,8 @@ class _Side:
         if not isinstance(self.value, str) or not self.value.startswith(("{", "[")):
             return self
         try:
-            return _Side(json.loads(self.value), self.sensitive, self.unknown)
-        except ValueError:
+            return _Side(documents.parse(self.value, object), self.sensitive, self.unknown)
+        except documents.DamagedError:
             return self
 
     def text(self) -> str | None:

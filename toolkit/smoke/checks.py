@@ -6,11 +6,13 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import Field
 
-from toolkit import keys
+from toolkit import documents, keys
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
@@ -27,6 +29,35 @@ PROMPT = {
 
 class _CheckFailedError(Exception):
     """A failed check; the message is shown to the user."""
+
+
+@dataclass(frozen=True)
+class _Message:
+    content: str | None = None
+
+
+@dataclass(frozen=True)
+class _Choice:
+    message: _Message
+
+
+@dataclass(frozen=True)
+class _Completion:
+    """A chat completion, as far as it is checked."""
+
+    choices: Annotated[tuple[_Choice, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class _Error:
+    message: str = "no message"
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """An event of a stream: an error, or a part of the completion."""
+
+    error: _Error | None = None
 
 
 @dataclass(frozen=True)
@@ -169,21 +200,22 @@ def _expect_success(response: httpx.Response) -> None:
 
 def _expect_chunk(data: str) -> None:
     try:
-        chunk = json.loads(data)
-    except ValueError:
-        raise _CheckFailedError(f"an event is not JSON: {data[:200]}") from None
-    if "error" in chunk:
-        raise _CheckFailedError(f"error in the stream: {chunk['error'].get('message', data[:200])}")
+        error = documents.parse(data, _Chunk).error
+    except documents.DamagedError as damage:
+        raise _CheckFailedError(f"an event is not a completion chunk: {damage}: {data[:200]}") from None
+    if error is not None:
+        raise _CheckFailedError(f"error in the stream: {error.message}")
 
 
 def _content(body: bytes) -> str:
     try:
-        content = json.loads(body)["choices"][0]["message"]["content"]
-    except (ValueError, LookupError, TypeError):
-        raise _CheckFailedError(f"not a chat completion: {body[:200].decode(errors='replace')}") from None
+        content = documents.parse(body, _Completion).choices[0].message.content
+    except documents.DamagedError as damage:
+        start = body[:200].decode(errors="replace")
+        raise _CheckFailedError(f"not a chat completion: {damage}: {start}") from None
     if not content:
         raise _CheckFailedError("the response is empty")
-    return str(content)
+    return content
 
 
 def _quoted(text: str) -> str:

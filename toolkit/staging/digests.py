@@ -18,7 +18,7 @@ def sha256(path: Path) -> str:
     identity = f"{stat.st_dev} {stat.st_ino} {stat.st_size} {stat.st_mtime_ns}"
     cached = cache_dir() / "digests" / hashlib.sha256(identity.encode()).hexdigest()
     if cached.is_file():
-        digest = cached.read_text()
+        digest = cached.read_text(encoding="utf-8", errors="replace")
         # Another process may be writing it.
         if _SHA256.fullmatch(digest):
             return digest

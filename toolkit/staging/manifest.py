@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from toolkit import documents
+
 
 @dataclass(frozen=True)
 class StoredFile:
@@ -54,18 +56,10 @@ class Manifest:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> Manifest:
+    def from_json(cls, text: bytes | str) -> Manifest:
         """Parse the output of `to_json`; unknown members are ignored.
 
         Raises:
-            ValueError: the text is not a manifest.
+            DamagedError: the text is not a manifest.
         """
-        try:
-            data = json.loads(text)
-            fields = {name: data[name] for name in cls.__dataclass_fields__}
-            fields["files"] = tuple(
-                StoredFile(item["name"], item["size"], item["sha256"]) for item in data["files"]
-            )
-            return cls(**fields)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not a manifest: {error!r}") from error
+        return documents.parse(text, cls)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from toolkit import documents
 from toolkit.aws import bodies
 from toolkit.aws.access import AwsAccess
 from toolkit.errors import PreflightError
@@ -72,9 +73,9 @@ class ModelStore:
         except self.access.s3.exceptions.NoSuchKey:
             return None
         try:
-            manifest = Manifest.from_json(content.decode())
-        except ValueError:
-            return None
+            manifest = Manifest.from_json(content)
+        except documents.DamagedError:
+            return None  # staged again
         sizes = self._sizes()
         complete = all(sizes.get(file.name) == file.size for file in manifest.files)
         return manifest if complete else None

@@ -14,7 +14,7 @@
 
     state_file.parse(content, where).outputs    # outputs from a state file, without Terraform
 
-    workspace.show(plan)                 # Terraform's JSON of a plan or, without one, of the state
+    workspace.show(plan)                 # Terraform's JSON of a plan
     workspace.validate()                 # after init; works without a backend_file
     program.describe(), program.as_dict()    # for people and for --json
 

@@ -12,7 +12,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from typing_extensions import TypedDict
+
+from toolkit import documents
+from toolkit.errors import InputError
 from toolkit.files import write_atomic
 from toolkit.project import cache_dir, home_dir
 from toolkit.terraform import hcl
@@ -63,9 +68,11 @@ def read_user_config(program: Program) -> UserConfig:
     keywords: set[str] = set()
     digest = hashlib.sha256()
     for file in files:
-        text = file.read_text(encoding="utf-8", errors="replace")
-        digest.update(text.encode())
-        for statement in _from_json(text) if text.lstrip().startswith("{") else hcl.statements(text):
+        content = documents.load(file)
+        digest.update(content)
+        is_json = content.lstrip().startswith(b"{")
+        text = content.decode(errors="replace")
+        for statement in _from_json(content, file) if is_json else hcl.statements(text):
             keywords.add(statement.keyword)
             if statement.keyword == "credentials":
                 tokens.update(_token(statement))
@@ -105,22 +112,33 @@ def _named_file() -> Path | None:
     return Path(file).absolute() if file else None
 
 
-def _from_json(text: str) -> list[hcl.Statement]:
-    """Statements of a JSON configuration file; nested settings become HCL blocks."""
-    try:
-        settings = json.loads(text)
-    except ValueError:
-        return []
+class _Settings(TypedDict, total=False):
+    """A configuration file in JSON."""
+
+    __pydantic_config__ = documents.OPEN  # type: ignore[misc]
+
+    credentials: dict[str, dict[str, Any]]
+    host: dict[str, dict[str, Any]]
+    credentials_helper: dict[str, dict[str, Any]]
+
+
+def _from_json(content: bytes, file: Path) -> list[hcl.Statement]:
+    """Statements of a JSON configuration file; labelled settings become HCL blocks."""
+    error = InputError(
+        "cannot read Terraform's CLI configuration",
+        where=str(file),
+        remedy="correct it as described in https://developer.hashicorp.com/terraform/cli/config/config-file",
+    )
+    settings: Mapping[str, Any] = documents.read(content, _Settings, error)
     parsed = []
     for keyword, value in settings.items():
-        blocks = value.items() if isinstance(value, dict) and keyword != "provider_installation" else None
-        for label, body in blocks or [(None, value)]:
-            if label is None:
-                parsed.append(_attribute(keyword, body))
-            else:
-                inside = "\n".join(_attribute(key, item).text for key, item in body.items())
-                text_ = f'{keyword} "{label}" {{\n{inside}\n}}'
-                parsed.append(hcl.Statement(keyword, (label,), text_, inside, is_block=True))
+        if keyword not in _Settings.__annotations__:
+            parsed.append(_attribute(keyword, value))
+            continue
+        for label, body in value.items():
+            inside = "\n".join(_attribute(key, item).text for key, item in body.items())
+            text = f"{keyword} {json.dumps(label)} {{\n{inside}\n}}"
+            parsed.append(hcl.Statement(keyword, (label,), text, inside, is_block=True))
     return parsed
 
 

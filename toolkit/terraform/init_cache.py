@@ -6,13 +6,27 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from typing_extensions import TypedDict
+
+from toolkit import documents
 from toolkit.terraform import hcl
 from toolkit.terraform.program import Program
 
 # In Terraform's data directory, so that both are deleted together.
 RECORD = "toolkit-init"
 _RESOURCES = ("resource", "data", "ephemeral")
+
+
+class _Backend(TypedDict):
+    config: dict[str, Any]
+
+
+class _Initialized(TypedDict):
+    """Terraform's record of the last `init`."""
+
+    backend: _Backend
 
 
 def fingerprint(
@@ -27,10 +41,10 @@ def fingerprint(
         environment: variables that select the backend and the provider sources.
     """
     parts: list[str] = [*program.argv, program.version, str(backend_file)]
-    parts += [backend_file.read_text()] if backend_file else []
+    parts += [_digest(backend_file)] if backend_file else []
     parts += [f"{name}={value}" for name, value in sorted(environment.items())]
     lock = stack / ".terraform.lock.hcl"
-    parts.append(lock.read_text() if lock.is_file() else "")
+    parts.append(_digest(lock) if lock.is_file() else "")
     for module in _modules(stack):
         parts += _requirements(module)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -39,7 +53,7 @@ def fingerprint(
 def is_current(data_directory: Path, fingerprint: str) -> bool:
     """Whether the last `init` had the same inputs and its provider packages still exist."""
     record = data_directory / RECORD
-    if not record.is_file() or record.read_text() != fingerprint:
+    if not record.is_file() or record.read_bytes() != fingerprint.encode():
         return False
     # Packages are links into a cache or mirror, which may have been deleted.
     packages = (data_directory / "providers").glob("*/*/*/*/*")
@@ -60,10 +74,15 @@ def forget(data_directory: Path) -> None:
 def state_location(data_directory: Path) -> str | None:
     """State location of the last `init`, "bucket/key" for S3; None if unknown."""
     try:
-        config = json.loads((data_directory / "terraform.tfstate").read_text())["backend"]["config"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        record = documents.parse(documents.load(data_directory / "terraform.tfstate"), _Initialized)
+    except (FileNotFoundError, documents.DamagedError):
         return None
+    config = record["backend"]["config"]
     return "/".join(str(config[name]) for name in ("bucket", "path", "key") if config.get(name)) or None
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _modules(stack: Path) -> Iterator[Path]:
@@ -103,5 +122,5 @@ def _requirements(folder: Path) -> list[str]:
             # A resource type implies a provider requirement by its prefix.
             prefixes.add(statement.labels[0].split("_")[0])
     parts += sorted(prefixes)
-    parts += [file.read_text() for file in sorted(folder.glob("*.tf.json"))]
+    parts += [_digest(file) for file in sorted(folder.glob("*.tf.json"))]
     return parts

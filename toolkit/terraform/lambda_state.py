@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from toolkit.terraform import state_file
 
@@ -59,8 +60,8 @@ def write(content: bytes, where: str, functions: Mapping[str, FunctionCode]) -> 
         if (resource["mode"], resource["type"]) != ("managed", "aws_lambda_function"):
             continue
         for instance in resource["instances"]:
-            attributes = instance["attributes"]
-            code = functions.get(attributes["function_name"])
+            attributes: Any = instance.get("attributes") or {}
+            code = functions.get(attributes.get("function_name"))
             if code is not None and not code.attributes().items() <= attributes.items():
                 attributes.update(code.attributes())
                 changed = True

@@ -5,8 +5,9 @@ Newer versions add types and members, so no other member is assumed.
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+from toolkit import documents
 
 Event = dict[str, Any]
 
@@ -16,10 +17,10 @@ def parse(line: str) -> Event | None:
     if not line.startswith("{"):
         return None
     try:
-        event = json.loads(line)
-    except ValueError:
+        event = documents.parse(line, dict[str, Any])
+    except documents.DamagedError:
         return None
-    return event if isinstance(event.get("type"), str) else None
+    return event if word(event, "type") else None
 
 
 def member(event: Event, name: str) -> Event:

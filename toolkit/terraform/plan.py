@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit import documents
 from toolkit.terraform.transcript import Change, Counts
+
+
+@dataclass(frozen=True)
+class _Version:
+    """The version of a state; a plan for a new state has none."""
+
+    lineage: str = ""
+    serial: int = 0
 
 
 @dataclass(frozen=True)
@@ -33,8 +41,8 @@ class Plan:
     def state_version(self) -> tuple[str, int]:
         """Lineage and serial of the state it is based on."""
         with zipfile.ZipFile(self.path) as archive:
-            state = json.loads(archive.read("tfstate"))
-        return state.get("lineage", ""), state.get("serial", 0)
+            state = documents.parse(archive.read("tfstate"), _Version)
+        return state.lineage, state.serial
 
     def summary(self) -> str:
         """One line in Terraform's wording."""

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit import tool_venvs
+from toolkit import documents, tool_venvs
 from toolkit.console import Console
 from toolkit.errors import PreflightError
 from toolkit.files import write_atomic
@@ -175,8 +175,8 @@ def _run_version(argv: tuple[str, ...], directory: Path) -> str:
 
 def _read_cache(file: Path) -> dict[str, str]:
     try:
-        return dict(json.loads(file.read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
+        return documents.parse(documents.load(file), dict[str, str])
+    except (FileNotFoundError, documents.DamagedError):
         return {}
 
 

@@ -6,15 +6,63 @@ Terraform 1.x and OpenTofu 1.x write the same format.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from toolkit import documents
 from toolkit.errors import TerraformError
 
-FORMAT = 4
-_MEMBERS = {"serial", "lineage", "outputs", "resources"}
+
+class Attributes(TypedDict, total=False):
+    """The attributes of an instance; these are of the AWS provider."""
+
+    __pydantic_config__ = documents.OPEN  # type: ignore[misc]
+
+    id: str | None
+    tags_all: dict[str, str] | None
+    function_name: str | None
+
+
+class Instance(TypedDict, total=False):
+    """An instance of a resource; those of old providers have no `attributes`."""
+
+    __pydantic_config__ = documents.OPEN  # type: ignore[misc]
+
+    attributes: Attributes | None
+
+
+class Resource(TypedDict):
+    """A resource or data source."""
+
+    __pydantic_config__ = documents.OPEN  # type: ignore[misc]
+
+    mode: str
+    type: str
+    instances: list[Instance]
+
+
+class Output(TypedDict):
+    """A value of the root module."""
+
+    __pydantic_config__ = documents.OPEN  # type: ignore[misc]
+
+    value: Any
+
+
+class Document(TypedDict):
+    """The content of a state file."""
+
+    __pydantic_config__ = documents.OPEN  # type: ignore[misc]
+
+    version: Literal[4]
+    serial: Annotated[int, Field(ge=0, lt=2**64)]
+    lineage: str
+    outputs: dict[str, Output]
+    resources: list[Resource]
 
 
 @dataclass(frozen=True)
@@ -34,7 +82,7 @@ class State:
     serial: int = 0
 
 
-def document(content: bytes, where: str) -> dict[str, Any]:
+def document(content: bytes, where: str) -> Document:
     """Parse a state file, without interpreting it.
 
     Args:
@@ -42,20 +90,15 @@ def document(content: bytes, where: str) -> dict[str, Any]:
         where: its address, for messages.
 
     Raises:
-        TerraformError: its format is not supported.
+        TerraformError: it is damaged, or its format is not supported.
     """
-    try:
-        state = json.loads(content)
-    except ValueError:
-        state = None
-    if not isinstance(state, dict) or state.get("version") != FORMAT or not state.keys() >= _MEMBERS:
-        raise TerraformError(
-            f"cannot read the state: its format is not version {FORMAT}",
-            where=where,
-            remedy="if it is damaged, restore an earlier version from the bucket; encrypted states "
-            "and those of other programs are not supported",
-        )
-    return state
+    error = TerraformError(
+        "cannot read the state: its format is not version 4",
+        where=where,
+        remedy="if it is damaged, restore an earlier version from the bucket; encrypted states "
+        "and those of other programs are not supported",
+    )
+    return documents.read(content, Document, error)
 
 
 def parse(content: bytes, where: str) -> State:
@@ -66,14 +109,14 @@ def parse(content: bytes, where: str) -> State:
         where: its address, for messages.
 
     Raises:
-        TerraformError: its format is not supported.
+        TerraformError: it is damaged, or its format is not supported.
     """
     state = document(content, where)
     ids: dict[str, set[str]] = {}
     for resource in state["resources"]:
         if resource["mode"] == "managed":
-            type_ids = ids.setdefault(resource["type"], set())
-            type_ids |= {str(instance["attributes"].get("id")) for instance in resource["instances"]}
+            attributes = [instance.get("attributes") or {} for instance in resource["instances"]]
+            ids.setdefault(resource["type"], set()).update(str(item.get("id")) for item in attributes)
     return State(
         outputs={name: output["value"] for name, output in state["outputs"].items()},
         ids={kind: frozenset(type_ids) for kind, type_ids in ids.items()},

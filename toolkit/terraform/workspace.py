@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from typing_extensions import TypedDict
+
+from toolkit import documents
 from toolkit.console import Console
 from toolkit.errors import InterruptedByUserError, StateError, TerraformError
 from toolkit.project import Project
@@ -23,11 +25,21 @@ from toolkit.terraform import (
     unstored_state,
 )
 from toolkit.terraform.plan import Plan
+from toolkit.terraform.plan_json import PlanDocument
 from toolkit.terraform.program import Program
 from toolkit.terraform.progress import Activity, Display, Watch
+from toolkit.terraform.state_file import Output
 from toolkit.terraform.transcript import Counts, Transcript
 
 _NO_CHANGES, _CHANGES = 0, 2
+T = TypeVar("T")
+
+
+class _Validation(TypedDict):
+    """The output of `terraform validate -json`."""
+
+    valid: bool
+    diagnostics: list[dict[str, Any]]
 
 
 @dataclass
@@ -175,12 +187,13 @@ class Workspace:
     def outputs(self) -> dict[str, Any]:
         """Values of the stack's outputs, including sensitive ones; empty before the first apply."""
         if self._outputs is None:
-            self._outputs = {name: output["value"] for name, output in self._json("output").items()}
+            outputs = self._json("output", kind=dict[str, Output])
+            self._outputs = {name: output["value"] for name, output in outputs.items()}
         return dict(self._outputs)
 
-    def show(self, plan: Plan | None = None) -> dict[str, Any]:
-        """Terraform's JSON description of a plan, or of the state (with sensitive values in clear text)."""
-        return self._json("show", *([str(plan.path)] if plan else []))
+    def show(self, plan: Plan) -> PlanDocument:
+        """Terraform's JSON description of a plan, with sensitive values in clear text."""
+        return self._json("show", str(plan.path), kind=PlanDocument)
 
     def validate(self) -> None:
         """Check the stack's code.
@@ -188,24 +201,10 @@ class Workspace:
         Raises:
             TerraformError: it is invalid.
         """
-        result = self._json("validate", good=(0, 1))
+        result = self._json("validate", kind=_Validation, good=(0, 1))
         parsed = [diagnostics.Diagnostic.from_json(item) for item in result["diagnostics"]]
         if not result["valid"]:
             raise diagnostics.error_for("validate", parsed, [], self._error_context, "")
-
-    def force_unlock(self, lock_id: str) -> None:
-        """Release an abandoned lock on the state.
-
-        Args:
-            lock_id: its ID; a different lock is not released.
-
-        Raises:
-            TerraformError: there is no such lock.
-        """
-        line = command.build(self.program, "force-unlock", lock_id, flags=("force", "no_color"))
-        result = process.capture(process.Invocation(line, self.stack, self._environment()))
-        if result.returncode != 0:
-            raise TerraformError("cannot release the state lock", details=failures.unboxed(result.stderr))
 
     def untaint(self, address: str) -> None:
         """Untaint a resource, so that Terraform does not replace it.
@@ -240,7 +239,7 @@ class Workspace:
     def _waiting(self) -> dict[str, str]:
         return {"lock_timeout": f"{self.lock_timeout_seconds}s"} if self.lock_timeout_seconds else {}
 
-    def _json(self, name: str, *arguments: str, good: Sequence[int] = (0,)) -> dict[str, Any]:
+    def _json(self, name: str, *arguments: str, kind: type[T], good: Sequence[int] = (0,)) -> T:
         line = command.build(self.program, name, *arguments, flags=("json", "no-color"))
         try:
             result = process.capture(process.Invocation(line, self.stack, self._environment()))
@@ -248,7 +247,8 @@ class Workspace:
             raise InterruptedByUserError(f"terraform {name} was interrupted; nothing was changed") from None
         if result.returncode not in good:
             raise TerraformError(f"terraform {name} failed", details=failures.unboxed(result.stderr))
-        return dict(json.loads(result.stdout))
+        error = TerraformError(f"cannot read the output of terraform {name}", where=self.program.location)
+        return documents.read(result.stdout, kind, error)
 
     def _apply(self, name: str, line: Sequence[str], watch: Watch = dict) -> Counts:
         self._outputs = None

@@ -120,7 +120,7 @@ def test_a_package_changed_in_the_bucket_is_rejected(account: AwsAccess, tmp_pat
 def test_fields_of_later_versions_are_ignored() -> None:
     release = release_of(b"x")
     document = release.to_json().replace('"action"', '"from_the_future": 1,\n"action"')
-    assert Release.from_json(document) == release
+    assert Release.from_json(document, "s3://b/dev/releases/000000.json") == release
 
 
 @pytest.mark.parametrize("name", ["../evil.zip", "/evil.zip", "gateway.zip", "gateway-000000000000.zip"])

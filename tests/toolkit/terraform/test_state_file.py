@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def test_outputs_equal_those_of_terraform(stack: Callable[..., Workspace]) -> No
     workspace.apply(workspace.plan())
     state = state_file.parse((workspace.stack / "terraform.tfstate").read_bytes(), "here")
     assert state.outputs == workspace.outputs()
-    resources = workspace.show()["values"]["root_module"]["resources"]
+    resources = workspace._json("show", kind=dict[str, Any])["values"]["root_module"]["resources"]
     assert state.ids == {"terraform_data": {resource["values"]["id"] for resource in resources}}
     assert len(state.ids["terraform_data"]) == 3
 

@@ -75,7 +75,7 @@ def test_plan_apply_outputs_destroy(stack: Stack, console_output: io.StringIO) -
     assert destroy.destroy and destroy.counts == Counts(remove=2)
     workspace.apply(destroy)
     assert workspace.outputs() == {}
-    assert "values" not in workspace.show()
+    assert "values" not in workspace._json("show", kind=dict[str, object])
 
 
 def test_apply_unseen_plans_and_applies_in_one_run(

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import stat
 import zipfile
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from toolkit import documents
 from toolkit.errors import PLAN_AGAIN, InputError, StateError
 from toolkit.packaging import FUNCTIONS, package_name
 from toolkit.terraform import Change, Counts
@@ -39,6 +39,12 @@ class StateVersion(_Part):
 
     lineage: str
     serial: Count
+
+
+class _Versioned(BaseModel):
+    """What every version of the format has."""
+
+    format: int
 
 
 class Manifest(_Part):
@@ -97,10 +103,13 @@ def read(path: Path, location: str) -> tuple[Manifest, dict[str, bytes]]:
     try:
         with zipfile.ZipFile(packed) as archive:
             text = _member(archive, MANIFEST)
-            version = json.loads(text)["format"]
-            if version != FORMAT:
-                raise _another_version(location)
-            manifest = Manifest.model_validate_json(text)
+            if documents.read(text, _Versioned, foreign).format != FORMAT:
+                raise StateError(
+                    "the plan was created by another version of the toolkit",
+                    where=location,
+                    remedy=PLAN_AGAIN,
+                )
+            manifest = documents.read(text, Manifest, foreign)
             # Exactly these members, each once, under exactly these names.
             if sorted(archive.namelist()) != sorted([MANIFEST, *manifest.contents]):
                 raise foreign
@@ -119,23 +128,8 @@ def read(path: Path, location: str) -> tuple[Manifest, dict[str, bytes]]:
     return manifest, contents
 
 
-def _another_version(location: str) -> StateError:
-    return StateError(
-        "the plan was created by another version of the toolkit", where=location, remedy=PLAN_AGAIN
-    )
-
-
 # Raised by zip files that are truncated, changed or not ours.
-_DAMAGED = (
-    zipfile.BadZipFile,
-    ValidationError,
-    EOFError,
-    RuntimeError,
-    KeyError,
-    ValueError,
-    TypeError,
-    RecursionError,
-)
+_DAMAGED = (zipfile.BadZipFile, EOFError, RuntimeError, KeyError, ValueError)
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:

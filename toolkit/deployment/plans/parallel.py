@@ -5,7 +5,6 @@ Each process handles Ctrl-C itself: it asks Terraform to stop, and waits for it.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import threading
@@ -15,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import TypedDict
+
+from toolkit import documents
 from toolkit.console import Console, Progress
 from toolkit.environment import check_name
 from toolkit.errors import InputError, ToolkitError
@@ -23,6 +25,15 @@ from toolkit.report import markdown
 
 # Environments of one account share its account stack, whose state only one plan may lock at a time.
 LOCK_TIMEOUT_SECONDS = 600
+
+
+class PlanData(TypedDict):
+    """A plan for programs, as far as this module uses it."""
+
+    __pydantic_config__ = documents.OPEN  # type: ignore[misc]
+
+    summary: str
+    dangers: list[Any]
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,7 @@ class Planned:
     exit_code: int
     text: str
     error: str
-    data: dict[str, Any] | None
+    data: PlanData | None
 
     @property
     def headline(self) -> str:
@@ -163,8 +174,11 @@ def _error(lines: Sequence[str]) -> str:
     return "".join(lines[starts[-1] :] if starts else lines[-5:])
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+def _read(path: Path) -> PlanData | None:
+    try:
+        return documents.parse(documents.load(path), PlanData)
+    except (FileNotFoundError, documents.DamagedError):
+        return None  # planning failed
 
 
 class _Running:

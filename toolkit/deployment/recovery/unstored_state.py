@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from toolkit import documents
 from toolkit.aws import state_bucket
 from toolkit.deployment import locks
 from toolkit.deployment.context import Context
 from toolkit.deployment.recovery.orphans import Stack, ownership_tags
 from toolkit.errors import InputError, StateError
 from toolkit.terraform import state_file, unstored_state
+from toolkit.terraform.state_file import Document
 
 
 def require_stored(context: Context, stack: Stack = "inference") -> None:
@@ -26,7 +27,7 @@ def require_stored(context: Context, stack: Stack = "inference") -> None:
         return
     stored = _stored(context, stack)
     for path in reversed(files):
-        state = state_file.document(path.read_bytes(), str(path))
+        state = state_file.document(documents.load(path), str(path))
         if stored is not None and _refusal(state, stored) is None:
             raise StateError(
                 "the state bucket lacks the state of an earlier command, which could not store it",
@@ -46,7 +47,7 @@ def push(context: Context, stack: Stack, path: Path) -> None:
     """
     if not path.is_file():
         raise InputError("cannot push the state: no such file", where=str(path))
-    state, where = state_file.document(path.read_bytes(), str(path)), context.project.relative(path)
+    state, where = state_file.document(documents.load(path), str(path)), context.project.relative(path)
     expected = ownership_tags(context, stack)
     for tags in _tags(state):
         if not expected.items() <= tags.items():
@@ -71,13 +72,13 @@ def push(context: Context, stack: Stack, path: Path) -> None:
     path.unlink()
 
 
-def _stored(context: Context, stack: Stack) -> dict[str, Any] | None:
+def _stored(context: Context, stack: Stack) -> Document | None:
     bucket, key = locks.location(context, stack)
     content = state_bucket.read(context.access, bucket, key)
     return None if content is None else state_file.document(content, f"s3://{bucket}/{key}")
 
 
-def _refusal(state: Mapping[str, Any], stored: Mapping[str, Any]) -> str | None:
+def _refusal(state: Document, stored: Document) -> str | None:
     """Why a state does not continue the stored one; Terraform accepts any over an empty one."""
     if state["lineage"] != stored["lineage"]:
         return f"its lineage {state['lineage']} is not that of the stored state, {stored['lineage']}"
@@ -86,10 +87,10 @@ def _refusal(state: Mapping[str, Any], stored: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _tags(state: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+def _tags(state: Document) -> Iterator[dict[str, str]]:
     """Tags of the resources that a stack's default tags mark as its own."""
     for resource in state["resources"]:
-        for instance in resource.get("instances", ()):
+        for instance in resource["instances"]:
             tags = (instance.get("attributes") or {}).get("tags_all") or {}
-            if resource.get("mode") == "managed" and "managed-by" in tags:
+            if resource["mode"] == "managed" and "managed-by" in tags:
                 yield tags

@@ -6,15 +6,15 @@ The provider reports success after SageMaker has rolled a deployment back (terra
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from toolkit import documents
 from toolkit.aws import logs
 from toolkit.aws.access import AwsAccess
 from toolkit.aws.endpoints import STUCK
@@ -31,6 +31,19 @@ if TYPE_CHECKING:
 LOG_LINES = 15
 # Limit of DescribeAlarms.
 _ALARMS_PER_REQUEST = 100
+
+
+@dataclass(frozen=True)
+class _AlarmState:
+    stateValue: str = ""  # noqa: N815 - CloudWatch's name
+    stateReason: str = ""  # noqa: N815 - CloudWatch's name
+
+
+@dataclass(frozen=True)
+class _HistoryData:
+    """An item of an alarm's history, as far as this module uses it."""
+
+    newState: _AlarmState = field(default_factory=_AlarmState)  # noqa: N815 - CloudWatch's name
 
 
 @dataclass(frozen=True)
@@ -183,9 +196,12 @@ def _fired(access: AwsAccess, alarm: MetricAlarmTypeDef, since: datetime | None)
         AlarmName=name, HistoryItemType="StateUpdate", StartDate=since, ScanBy="TimestampDescending"
     )
     for item in history["AlarmHistoryItems"]:
-        state: dict[str, Any] = json.loads(item["HistoryData"]).get("newState", {})
-        if state.get("stateValue") == "ALARM":
-            return [_alarm_line(alarm, item["Timestamp"], state.get("stateReason", ""))]
+        try:
+            state = documents.parse(item["HistoryData"], _HistoryData).newState
+        except documents.DamagedError:
+            continue  # the history only explains; other items may be readable
+        if state.stateValue == "ALARM":
+            return [_alarm_line(alarm, item["Timestamp"], state.stateReason)]
     return []
 
 

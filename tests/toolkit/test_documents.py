@@ -1,0 +1,368 @@
+"""Documents from outside, damaged in every way: each is read, or refused with its place and an exit code."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import hypothesis
+import pytest
+
+from tests.support.damage import damaged
+from tests.toolkit.deployment.plans.test_archive import CONTENTS, described
+from tests.toolkit.deployment.test_release_store import release_of
+from toolkit import documents
+from toolkit.aws.logs import LogEvent
+from toolkit.deployment import locks, logs, outputs
+from toolkit.deployment.plans import manifest, parallel
+from toolkit.deployment.releases import Release
+from toolkit.deployment.rollout import verify
+from toolkit.documents import DamagedError
+from toolkit.errors import PreflightError, ToolkitError
+from toolkit.gate import plan_document
+from toolkit.gate.scan import Scan
+from toolkit.gate.sources import PlanSources, Sources
+from toolkit.local.state import Folder, Record
+from toolkit.local.status import CloudStatus
+from toolkit.lock_info import LockInfo
+from toolkit.packaging import package
+from toolkit.report import Subject, summarize
+from toolkit.smoke import checks
+from toolkit.staging.manifest import Manifest, StoredFile
+from toolkit.terraform import cli_config, init_cache, lambda_state, program, state_file
+from toolkit.terraform.lambda_state import FunctionCode
+from toolkit.terraform.plan import Plan
+from toolkit.terraform.state_file import State
+from toolkit.terraform.transcript import Counts, Transcript
+
+SHA256 = "5" * 64
+STATE = {
+    "version": 4,
+    "terraform_version": "1.11.4",
+    "serial": 7,
+    "lineage": "0e6a3c5e-0000-4000-8000-000000000001",
+    "outputs": {"models": {"value": {"a": {"endpoint_name": "a"}}, "type": ["object", {}]}},
+    "resources": [
+        {
+            "mode": "managed",
+            "type": "aws_lambda_function",
+            "name": "gateway",
+            "provider": 'provider["registry.terraform.io/hashicorp/aws"]',
+            "instances": [{"schema_version": 0, "attributes": {"id": "f", "function_name": "f"}}],
+        }
+    ],
+    "check_results": None,
+}
+OUTPUTS = {
+    "region": "us-east-1",
+    "models": {
+        "a": {
+            "endpoint_name": "llm-dev-a",
+            "endpoint_type": "realtime",
+            "endpoint_config_name": "llm-dev-a-0123",
+            "variant_names": ["AllTraffic"],
+            "model_names": {"AllTraffic": "llm-dev-a-1"},
+            "instance_types": {"AllTraffic": None},
+            "alarm_names": [],
+        }
+    },
+    "api_id": "abc",
+    "api_stage": "live",
+    "api_invoke_url": "https://abc.example/live",
+    "functions": {"gateway": "f"},
+    "log_groups": {"gateway": "/aws/lambda/f"},
+    "usage_plan_ids": {"default": "p"},
+    "paused": False,
+}
+LOCK = {
+    "ID": "8c58637e-e1c3-59fc-261f-041ffcbf371c",
+    "Operation": "OperationTypeApply",
+    "Info": "",
+    "Who": "ana@laptop",
+    "Version": "1.11.4",
+    "Created": "2026-11-30T08:07:37Z",
+    "Path": "bucket/key",
+}
+RESOURCE = {
+    "address": 'module.endpoint["a"].aws_s3_bucket.this[0]',
+    "mode": "managed",
+    "type": "aws_s3_bucket",
+    "name": "this",
+    "values": {"bucket": "b", "policy": '{"Statement": []}'},
+}
+CHANGE = {
+    **RESOURCE,
+    "change": {
+        "actions": ["update"],
+        "before": {"bucket": "a", "policy": '{"Statement": []}'},
+        "after": {"bucket": "b", "policy": '{"Statement": [1]}'},
+        "after_unknown": {"arn": True},
+        "before_sensitive": {},
+        "after_sensitive": {},
+        "replace_paths": [["bucket"]],
+    },
+}
+EXPRESSIONS = {"bucket": {"references": ["var.bucket"]}, "rule": [{"days": {"constant_value": 1}}]}
+PLAN = {
+    "format_version": "1.2",
+    "terraform_version": "1.11.4",
+    "planned_values": {"root_module": {"child_modules": [{"resources": [RESOURCE]}]}},
+    "prior_state": {"values": {"root_module": {"resources": [RESOURCE]}}},
+    "resource_changes": [CHANGE],
+    "resource_drift": [CHANGE],
+    "output_changes": {"a": {"actions": ["update"]}},
+    "configuration": {
+        "root_module": {
+            "resources": [{"address": "aws_s3_bucket.a", "expressions": EXPRESSIONS}],
+            "module_calls": {
+                "endpoint": {
+                    "source": "../modules/endpoint",
+                    "expressions": EXPRESSIONS,
+                    "module": {"resources": [{"address": "aws_s3_bucket.this", "expressions": EXPRESSIONS}]},
+                }
+            },
+        }
+    },
+}
+RULE = {
+    "id": "CKV_LLM_1",
+    "name": "n",
+    "severity": "high",
+    "reason": "r",
+    "remedy": "r",
+    "resources": ["aws_s3_bucket"],
+    "replaces": [],
+    "file": "/rules/a.py",
+}
+SCAN = {
+    "checkov": "3.2.1",
+    "rules": [RULE],
+    "findings": [
+        {"rule": "CKV_1", "name": "n", "resource": "a.b", "file": "/a.tf", "lines": [0, 0], "details": ["d"]}
+    ],
+    "passed": [["CKV_LLM_1", "a.b"]],
+    "unreadable": [],
+    "resources": 1,
+    "problems": [[None, "m"]],
+}
+STATUS = CloudStatus("http://127.0.0.1:1", "i", 1, 0.5, 1.0, 1, "c", 1.0, empty=True)
+METRICS = {
+    "message": "m",
+    "level": "ERROR",
+    "_aws": {"CloudWatchMetrics": [{"Dimensions": [["Model"]], "Metrics": [{"Name": "Tokens"}]}]},
+    "Model": "a",
+    "Tokens": 3,
+}
+CLI_CONFIG = {
+    "credentials": {"app.terraform.io": {"token": "t"}},
+    "plugin_cache_dir": "/cache",
+    "provider_installation": {"direct": {"exclude": ["a"]}},
+}
+# Errors of readers whose callers skip the document, show it as it is, or report the failed check.
+HANDLED = (DamagedError, checks._CheckFailedError)
+
+
+def read_outputs(directory: Path, content: bytes) -> None:
+    """Outputs arrive in a state, which is read first."""
+    state = state_file.parse(
+        b'{"version": 4, "serial": 1, "lineage": "", "resources": [], "outputs": '
+        b'{"all": {"value": ' + content + b"}}}",
+        "state",
+    )
+    values = state.outputs["all"]
+    context: Any = SimpleNamespace(
+        state=State(outputs=values if isinstance(values, dict) else {}),
+        environment=SimpleNamespace(name="dev", account_id="1"),
+        access=SimpleNamespace(endpoint_url=None),
+    )
+    outputs.read(context)
+    outputs.deployed_models(context.state.outputs)
+
+
+def read_state(directory: Path, content: bytes) -> None:
+    state_file.parse(content, "s3://bucket/key")
+    code = FunctionCode("f.zip", "digest", 1, "now")
+    written = lambda_state.write(content, "s3://bucket/key", {"f": code})
+    if written is not None:
+        state_file.parse(written, "s3://bucket/key")
+
+
+def read_plan_archive(directory: Path, content: bytes) -> None:
+    with zipfile.ZipFile(directory / "plan", "w") as archive:
+        archive.writestr(manifest.MANIFEST, content)
+        for name, member in CONTENTS.items():
+            archive.writestr(name, member)
+    manifest.read(directory / "plan", "plan")
+
+
+def read_plan(directory: Path, content: bytes) -> None:
+    """As `toolkit policy check` and the report use it."""
+    file = directory / "plan.json"
+    file.write_bytes(content)
+    plan = plan_document.read(file)
+    assert plan is not None
+    plan_document.resolve_references(plan)
+    PlanSources(plan, directory, Sources()).block(RESOURCE["address"])
+    summarize(plan, Subject("dev", "1", "r"), "1 to add", has_changes=True)
+
+
+def read_cli_config(directory: Path, content: bytes) -> None:
+    file = directory / "terraform.rc"
+    file.write_bytes(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TF_CLI_CONFIG_FILE", str(file))
+        cli_config.read_user_config(program.Program(("terraform",), "Terraform", "1.11.4", "linux", "PATH"))
+
+
+def at(name: str, reader: Callable[[Path], object]) -> Callable[[Path, bytes], None]:
+    """A reader of a file below a directory."""
+
+    def read(directory: Path, content: bytes) -> None:
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        reader(directory)
+
+    return read
+
+
+def read_state_version(directory: Path, content: bytes) -> None:
+    with zipfile.ZipFile(directory / "plan.tfplan", "w") as archive:
+        archive.writestr("tfstate", content)
+    Plan(directory / "plan.tfplan", True, False, Counts(), (), ()).state_version()
+
+
+def of(kind: type[object]) -> Callable[[Path, bytes], None]:
+    return lambda _, content: documents.parse(content, kind) and None
+
+
+def text(content: bytes) -> str:
+    return content.decode(errors="replace")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A document and its reader.
+
+    Attributes:
+        valid: a document that it accepts.
+        read: reads one, with a directory for files.
+        fatal: whether damage may be an error; otherwise the reader has a default.
+    """
+
+    valid: Any
+    read: Callable[[Path, bytes], Any]
+    fatal: bool = True
+
+
+STORED = Manifest("a", "s3://b/a/", {"hub": "o/a"}, "5" * 40, (StoredFile("f", 1, SHA256),), "now", "arn")
+READERS = {
+    "state": Reader(STATE, read_state),
+    "outputs of a state": Reader(OUTPUTS, read_outputs),
+    "output of terraform output": Reader(STATE["outputs"], of(dict[str, state_file.Output])),
+    "message of Terraform": Reader(
+        {"type": "planned_change", "change": {"resource": {"addr": "a.b"}, "action": "create"}},
+        lambda _, content: Transcript().feed(text(content)),
+        fatal=False,
+    ),
+    "lock": Reader(LOCK, lambda _, content: str(LockInfo.from_json(content)), fatal=False),
+    "holder of a file lock": Reader(
+        {"pid": 2**22 + 1, "command": "toolkit apply", "since": "now"},
+        at("lock", lambda directory: locks._holder(directory / "lock")),
+        fatal=False,
+    ),
+    "manifest of a saved plan": Reader(described(CONTENTS), read_plan_archive),
+    "state in Terraform's plan": Reader({"lineage": "l", "serial": 1}, read_state_version),
+    "plan in JSON": Reader(PLAN, read_plan),
+    "plan of another process": Reader(
+        {"summary": "1 to add", "dangers": []},
+        at("plan.json", lambda directory: parallel._read(directory / "plan.json")),
+        fatal=False,
+    ),
+    "release": Reader(
+        asdict(release_of(b"zip")),
+        lambda _, content: Release.from_json(content, "s3://b/dev/releases/000000.json"),
+    ),
+    "manifest of staged weights": Reader(asdict(STORED), lambda _, content: Manifest.from_json(content).size),
+    "output of checkov": Reader(SCAN, of(Scan)),
+    "Terraform's CLI configuration": Reader(CLI_CONFIG, read_cli_config),
+    "record of the embedded cloud": Reader(
+        asdict(Record(4711, 2**22 + 1, "i", "c", 1.0)),
+        at("cloud.json", lambda directory: Folder(directory).read()),
+        fatal=False,
+    ),
+    "status of the embedded cloud": Reader(STATUS.to_json(), of(CloudStatus)),
+    "versions of Terraform programs": Reader(
+        {"terraform|1|2": "Terraform v1.11.4"},
+        at("versions.json", lambda directory: program._read_cache(directory / "versions.json")),
+        fatal=False,
+    ),
+    "record of terraform init": Reader(
+        {"backend": {"config": {"bucket": "b", "key": "k"}}},
+        at("terraform.tfstate", init_cache.state_location),
+        fatal=False,
+    ),
+    "record of a built package": Reader(
+        {"inputs": "i", "sha256": SHA256},
+        at("gateway.json", lambda directory: package._up_to_date(directory / "gateway.json", "i")),
+        fatal=False,
+    ),
+    "history of an alarm": Reader(
+        {"version": "1.0", "newState": {"stateValue": "ALARM", "stateReason": "r"}}, of(verify._HistoryData)
+    ),
+    "completion": Reader(
+        {"choices": [{"index": 0, "message": {"role": "assistant", "content": "one"}}]},
+        lambda _, content: checks._content(content),
+    ),
+    "chunk of a stream": Reader(
+        {"error": {"message": "m", "type": "server_error"}},
+        lambda _, content: checks._expect_chunk(text(content)),
+    ),
+    "line of a log": Reader(
+        METRICS,
+        lambda _, content: (
+            logs.as_line(LogEvent("gateway", 0, text(content)), 9).encode(),
+            json.loads(logs.as_json(LogEvent("gateway", 0, text(content)))),
+        ),
+        fatal=False,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_valid_document_is_read(tmp_path: Path, name: str) -> None:
+    if name == "chunk of a stream":
+        with pytest.raises(checks._CheckFailedError, match="error in the stream: m"):
+            READERS[name].read(tmp_path, json.dumps(READERS[name].valid).encode())
+    else:
+        READERS[name].read(tmp_path, json.dumps(READERS[name].valid).encode())
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_damaged_document_is_read_or_refused_with_its_place(
+    tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
+    reader = READERS[name]
+    directory = tmp_path_factory.mktemp("damaged")
+
+    @hypothesis.settings(max_examples=2 * hypothesis.settings.default.max_examples)
+    @hypothesis.given(content=damaged(reader.valid))
+    def check(content: bytes) -> None:
+        try:
+            reader.read(directory, content)
+        except HANDLED as damage:
+            assert reader.fatal and str(damage)
+        except ToolkitError as error:
+            assert reader.fatal
+            # Incomplete outputs are not damage: the environment has to be applied.
+            assert error.exit_code == (4 if isinstance(error, PreflightError) else error.exit_code)
+            assert error.exit_code in (2, 4, 5, 9)
+            assert error.where or isinstance(error, PreflightError)
+            assert error.remedy or error.exit_code == 5
+
+    check()
