@@ -68,7 +68,7 @@ def _applies(toolkit: Toolkit) -> None:
 def _bare_terraform(project: Path, region: str, endpoint_url: str) -> Callable[[str], None]:
     program = discover(Project(project), Console())
     build = project / "build" / "local"
-    access = AwsAccess(region=region, account_id="123456789012", endpoint_url=endpoint_url)
+    access = AwsAccess(region, "123456789012", endpoint_url, Toolkit(project).cloud.root_key)
     changes = access.process_environment()
     environment = {**clean_environment(), **{name: value for name, value in changes.items() if value}}
     environment["TF_DATA_DIR"] = str(build / "inference" / "terraform-data")

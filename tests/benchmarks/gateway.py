@@ -29,7 +29,7 @@ import httpx
 import psutil
 
 from tests.support.checkout import copy_checkout
-from tests.support.toolkit import Toolkit, local_client
+from tests.support.toolkit import Toolkit
 from toolkit.local.children import reserved_port
 
 ROUNDS = int(os.environ.get("ROUNDS", "30"))
@@ -97,7 +97,7 @@ def _answers(toolkit: Toolkit) -> dict[str, list[Timing]]:
     with httpx.Client(timeout=60, limits=limits) as client:
         requests: dict[str, Callable[[], Iterable[bytes]]] = {
             "API": lambda: _http(client, f"{outputs['api_base_url']}/chat/completions", key),
-            "runtime": _runtime(outputs),
+            "runtime": _runtime(toolkit, outputs),
             "model server": lambda: _http(client, f"{model_server}/v1/chat/completions"),
         }
         # Not measured: the first response starts the function and fills the model's prompt cache.
@@ -120,8 +120,8 @@ def _http(client: httpx.Client, url: str, key: str | None = None) -> Iterator[by
         yield from response.iter_raw()
 
 
-def _runtime(outputs: dict[str, Any]) -> Callable[[], Iterable[bytes]]:
-    client = local_client("sagemaker-runtime", outputs)
+def _runtime(toolkit: Toolkit, outputs: dict[str, Any]) -> Callable[[], Iterable[bytes]]:
+    client = toolkit.client("sagemaker-runtime")
     endpoint = outputs["models"][MODEL]["endpoint_name"]
 
     def ask() -> Iterator[bytes]:

@@ -68,7 +68,7 @@ class ByHand:
         self._terraform = program.argv
         self._checkov = tool_venvs.ensure(project, "checkov", console).python
         self._build = project.environment_build(env)
-        access = AwsAccess(region=region, account_id="123456789012", endpoint_url=endpoint_url)
+        access = AwsAccess(region, "123456789012", endpoint_url, Toolkit(project.root).cloud.root_key)
         changes = {name: value for name, value in access.process_environment().items() if value}
         # The toolkit's provider sources, so that the benchmark works without the registry.
         sources = providers.find(program, project.stack("inference"), cli_config.read_user_config(program))

@@ -15,7 +15,7 @@ import pytest
 from tests.support.checkout import copy_checkout
 from tests.support.cloud import Engine, eventually, respond
 from tests.support.patience import HANG_SECONDS
-from tests.support.toolkit import Toolkit, local_client
+from tests.support.toolkit import Toolkit
 
 pytestmark = pytest.mark.e2e
 
@@ -55,7 +55,7 @@ class Deployment:
 
     def client(self, service: str) -> Any:
         if service not in self.clients:
-            self.clients[service] = local_client(service, self.outputs)
+            self.clients[service] = self.toolkit.client(service)
         return self.clients[service]
 
     def endpoint(self, model: str) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -20,7 +19,7 @@ from tests.support import hub as hubs
 from tests.support.checkout import clean_environment, copy_checkout
 from tests.support.hub import Fault, Hub, Repository
 from tests.support.patience import HANG_SECONDS, wait_for
-from tests.support.toolkit import Toolkit, local_client
+from tests.support.toolkit import Toolkit
 from toolkit.project import cache_dir
 
 pytestmark = pytest.mark.e2e
@@ -106,9 +105,8 @@ def test_a_gated_model_is_served_and_its_token_is_nowhere(
     applied = run("apply", "--env", "hub")
     assert applied.returncode == 0, applied.stderr
     assert run("smoke-test", "--env", "hub").returncode == 0
-    outputs = json.loads(toolkit.succeed("outputs", "--env", "hub", "--json"))
-    _served_in_isolation(outputs, status["uri"])
-    _require_no_token(toolkit, outputs, messages)
+    _served_in_isolation(toolkit, status["uri"])
+    _require_no_token(toolkit, messages)
 
 
 def _start_and_interrupt(
@@ -146,8 +144,8 @@ runpy.run_module("toolkit", run_name="__main__")
 """
 
 
-def _served_in_isolation(outputs: dict[str, Any], uri: str) -> None:
-    sagemaker = local_client("sagemaker", outputs)
+def _served_in_isolation(toolkit: Toolkit, uri: str) -> None:
+    sagemaker = toolkit.client("sagemaker")
     for item in sagemaker.list_models()["Models"]:
         model = sagemaker.describe_model(ModelName=item["ModelName"])
         assert model["EnableNetworkIsolation"] is True
@@ -156,7 +154,7 @@ def _served_in_isolation(outputs: dict[str, Any], uri: str) -> None:
         assert TOKEN not in json.dumps(container)
 
 
-def _require_no_token(toolkit: Toolkit, outputs: dict[str, Any], messages: list[str]) -> None:
+def _require_no_token(toolkit: Toolkit, messages: list[str]) -> None:
     """Search all messages and files for the token."""
     assert [text for text in messages if TOKEN in text] == []
     marker = TOKEN.encode()
@@ -168,7 +166,7 @@ def _require_no_token(toolkit: Toolkit, outputs: dict[str, Any], messages: list[
     files = [path for path in written if path.is_file() and not path.is_symlink()]
     assert [path for path in files if marker in path.read_bytes()] == []
 
-    s3 = local_client("s3", outputs)
+    s3 = toolkit.client("s3")
     buckets = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
     assert buckets
     for bucket in buckets:
@@ -177,7 +175,7 @@ def _require_no_token(toolkit: Toolkit, outputs: dict[str, Any], messages: list[
             assert TOKEN not in json.dumps(stored["Metadata"])
             assert marker not in stored["Body"].read(), version["Key"]
 
-    logs = local_client("logs", outputs)
+    logs = toolkit.client("logs")
     groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
     assert groups
     for group in groups:

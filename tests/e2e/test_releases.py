@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.checkout import copy_checkout
-from tests.support.toolkit import Toolkit, local_client
+from tests.support.toolkit import Toolkit
 
 pytestmark = pytest.mark.e2e
 
@@ -34,8 +34,7 @@ def _commit(project: Path) -> None:
 
 def served_context_length(toolkit: Toolkit) -> str:
     """The context length of the model that is in service."""
-    outputs = json.loads(toolkit.succeed("outputs", "--env", "local", "--json"))
-    sagemaker = local_client("sagemaker", outputs)
+    sagemaker = toolkit.client("sagemaker")
     endpoint = sagemaker.describe_endpoint(EndpointName="llm-local-smollm2")
     assert endpoint["EndpointStatus"] == "InService"
     configuration = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])

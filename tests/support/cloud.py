@@ -9,13 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psutil
-from botocore.config import Config
 
+from tests.support.access import root_client
 from tests.support.patience import HANG_SECONDS, wait_for
 from toolkit.aws.access import AwsAccess
 from toolkit.local.client import RunningCloud
@@ -41,17 +41,7 @@ def is_gone(pid: int) -> bool:
 
 
 def aws_clients(cloud: RunningCloud | AwsAccess) -> Aws:
-    def make(service: str, region: str = "us-east-1", **settings: Any) -> Any:
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            region_name=region,
-            endpoint_url=cloud.endpoint_url,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-            config=Config(**{"retries": {"max_attempts": 0}, "read_timeout": HANG_SECONDS, **settings}),
-        )
-
-    return make
+    return partial(root_client, cloud, retries={"max_attempts": 0}, read_timeout=HANG_SECONDS)
 
 
 # For short time scales: on a busy machine, a container can need longer than the scaled default.

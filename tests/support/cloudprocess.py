@@ -7,7 +7,6 @@ import io
 import json
 import subprocess
 import sys
-import urllib.request
 import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -17,12 +16,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
+from tests.support.access import call, root_client
 from tests.support.checkout import ROOT, clean_environment
 from tests.support.iam import document, trust
 from tests.support.patience import HANG_SECONDS, wait_for
+from toolkit.aws.access import AwsAccess
+from toolkit.local.signature import ROOT_ACCESS_KEY
+from toolkit.local.state import Folder
 
 ROLE = "arn:aws:iam::123456789012:role/function"
 # For functions of tests that are not about timeouts: long enough for a busy machine.
@@ -36,20 +36,22 @@ class CloudProcess:
     Attributes:
         endpoint_url: its address.
         log: its output.
+        root_key: id and secret of the root user's access key.
     """
 
     endpoint_url: str
     log: Path
+    root_key: tuple[str, str] = ("", "")
+
+    @property
+    def access(self) -> AwsAccess:
+        """The program's access as the root user."""
+        return AwsAccess("us-east-1", "123456789012", self.endpoint_url, self.root_key)
 
     def client(self, service: str, region: str = "us-east-1") -> Any:
         """Return a boto3 client without retries."""
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.endpoint_url,
-            region_name=region,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-            config=Config(retries={"total_max_attempts": 1}, read_timeout=HANG_SECONDS),
+        return root_client(
+            self, service, region, retries={"total_max_attempts": 1}, read_timeout=HANG_SECONDS
         )
 
     @cached_property
@@ -76,8 +78,7 @@ class CloudProcess:
 
     def status(self) -> dict[str, Any]:
         """Return the status that the cloud reports."""
-        with urllib.request.urlopen(f"{self.endpoint_url}/_toolkit/status") as response:
-            return dict(json.load(response))
+        return dict(call(self, "/_toolkit/status"))
 
     def log_lines(self, function: str) -> list[str]:
         """Return all lines of a function's log group, in order within each stream."""
@@ -133,7 +134,8 @@ def running(directory: Path, **environment: str) -> Iterator[CloudProcess]:
             stderr=output,
         )
     try:
-        yield CloudProcess(_address(directory, process, log), log)
+        address = _address(directory, process, log)
+        yield CloudProcess(address, log, (ROOT_ACCESS_KEY, Folder(directory).read_secret()))
     finally:
         process.terminate()
         process.wait(HANG_SECONDS)

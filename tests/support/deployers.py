@@ -14,6 +14,7 @@ import boto3
 from botocore.config import Config
 
 from tests.support import enforcing, proof
+from tests.support.access import enforce_iam
 from tests.support.checkout import copy_checkout
 from tests.support.cloud import Engine, paced, respond, stream
 from tests.support.inventory import inventory
@@ -266,13 +267,14 @@ class Deployers:
 
     def client(self, service: str, user: str = "administrator") -> Any:
         """Return a boto3 client of one of the users."""
-        keys = self._keys.get(user, {})
+        if user not in self._keys:
+            return self.toolkit.client(service)
         return boto3.client(
             service,  # type: ignore[call-overload]
             endpoint_url=self.url,
             region_name=REGION,
-            aws_access_key_id=keys.get("TOOLKIT_LOCAL_ACCESS_KEY_ID", "local"),
-            aws_secret_access_key=keys.get("TOOLKIT_LOCAL_SECRET_ACCESS_KEY", "local"),
+            aws_access_key_id=self._keys[user]["TOOLKIT_LOCAL_ACCESS_KEY_ID"],
+            aws_secret_access_key=self._keys[user]["TOOLKIT_LOCAL_SECRET_ACCESS_KEY"],
             config=Config(retries={"total_max_attempts": 1}),
         )
 
@@ -285,10 +287,10 @@ class Deployers:
 
     def enforce(self, enabled: bool) -> None:
         """Switch the enforcement of policies on or off."""
-        enforcing.enforce(self.url, enabled)
+        enforce_iam(self.toolkit.cloud, enabled)
 
     def _collect(self, user: str, command: str) -> None:
-        decisions, self._last = enforcing.decided(self.url, lambda _: (user, command), self._last)
+        decisions, self._last = enforcing.decided(self.toolkit.cloud, lambda _: (user, command), self._last)
         self.decisions += decisions
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -22,10 +23,11 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 """
 
 
-def start(script: str, *arguments: str) -> subprocess.Popen[str]:
+def start(script: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """Run Python code in its own process and process group, like a shell on a terminal."""
     return subprocess.Popen(
         [sys.executable, "-c", _AS_ON_A_TERMINAL + script, *arguments],
+        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -6,13 +6,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tests.support.checkout import copy_checkout
 from tests.support.cloud import Engine
-from tests.support.toolkit import Toolkit, local_client
+from tests.support.toolkit import Toolkit
 
 ENVIRONMENT = """\
 target: local
@@ -51,11 +50,7 @@ class Lab:
 
     def aws(self, service: str) -> Any:
         """Return a boto3 client of the lab's cloud."""
-        return local_client(service, {"aws_endpoint_url": self._endpoint_url, "region": "us-east-1"})
-
-    @cached_property
-    def _endpoint_url(self) -> str:
-        return str(json.loads(self.toolkit.succeed("local", "status", "--json"))["endpoint_url"])
+        return self.toolkit.client(service)
 
     @property
     def bucket(self) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 import psutil
 
 from tests.support.checkout import clean_environment
@@ -80,13 +79,7 @@ class Site:
         """Return a boto3 client of the running embedded cloud."""
         cloud = self._cloud()
         if (service, cloud) not in self._clients:  # creating a client costs more than a request
-            self._clients[service, cloud] = boto3.client(
-                service,  # type: ignore[call-overload]
-                endpoint_url=cloud,
-                region_name="us-east-1",
-                aws_access_key_id="local",
-                aws_secret_access_key="local",
-            )
+            self._clients[service, cloud] = self.toolkit.client(service)
         return self._clients[service, cloud]
 
     def status(self) -> str | None:

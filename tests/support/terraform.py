@@ -98,11 +98,7 @@ class Rig:
             project=self.project,
             stack=stack,
             directory=directory,
-            environment={
-                "AWS_ENDPOINT_URL": self.cloud.endpoint_url,
-                "AWS_ACCESS_KEY_ID": "local",
-                "AWS_SECRET_ACCESS_KEY": "local",
-            },
+            environment=self.cloud.access.process_environment(),
             console=Console(err=io.StringIO(), interactive=False),
             var_file=var_file,
             backend_file=backend_file,

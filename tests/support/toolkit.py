@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
-
+from tests.support.access import root_client
 from tests.support.checkout import clean_environment
+from toolkit.local import client
+from toolkit.local.client import RunningCloud
+from toolkit.project import Project
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,21 @@ class Toolkit:
         assert result.returncode == 0, f"toolkit {' '.join(arguments)}:\n{result.stdout}\n{result.stderr}"
         return result.stdout
 
+    @property
+    def cloud(self) -> RunningCloud:
+        """The checkout's embedded cloud."""
+        cloud = client.find(Project(self.project))
+        assert cloud is not None
+        return cloud
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of the checkout's embedded cloud."""
+        return root_client(self.cloud, service)
+
     def state(self, stack: str) -> str:
         """Return Terraform's stored state of one of the local environment's stacks."""
-        outputs = json.loads(self.succeed("outputs", "--env", "local", "--json"))
         key = {"account": "account/terraform.tfstate", "inference": "local/inference.tfstate"}[stack]
-        s3 = local_client("s3", outputs)
+        s3 = self.client("s3")
         (bucket,) = [item["Name"] for item in s3.list_buckets()["Buckets"] if "state" in item["Name"]]
         return str(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode())
 
@@ -55,14 +66,3 @@ class Deployed:
     first_apply: subprocess.CompletedProcess[str]
     outputs: dict[str, Any]
     api_key: str
-
-
-def local_client(service: str, outputs: dict[str, Any]) -> Any:
-    """Return a boto3 client of the embedded cloud."""
-    return boto3.client(
-        service,  # type: ignore[call-overload]
-        endpoint_url=outputs["aws_endpoint_url"],
-        region_name=outputs["region"],
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-    )

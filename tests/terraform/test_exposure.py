@@ -13,10 +13,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support import enforcing, proof
+from tests.support.access import enforce_iam
 from tests.support.checkout import ROOT
 from tests.support.terraform import Rig
 from toolkit import iam
-from toolkit.aws.access import LOCAL_SETTINGS, AwsAccess
+from toolkit.aws.access import LOCAL_SETTINGS
 from toolkit.deployment.context import Context
 from toolkit.deployment.recovery import cleanup, imports
 from toolkit.deployment.recovery.orphans import OwnedResources
@@ -176,14 +177,16 @@ class PrivateApi:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(LOCAL_SETTINGS["AWS_ACCESS_KEY_ID"], keys["AccessKeyId"])
             patch.setenv(LOCAL_SETTINGS["AWS_SECRET_ACCESS_KEY"], keys["SecretAccessKey"])
-            access = AwsAccess("us-east-1", "123456789012", self.rig.cloud.endpoint_url)
+            access = self.rig.cloud.access
             context = Context(self.rig.project, self.environment, access, self.workspace.console, None)
             self.orphans = [orphan.id for orphan in imports.find(context, plan)]
             self.orphans += [orphan.id for orphan in cleanup.web_acl(context, OwnedResources(context))]
 
     def client(self, service: str, holder: str | None = None) -> Any:
         """A boto3 client of a user, or of the administrator."""
-        keys = self._keys[holder] if holder else {"AccessKeyId": "local", "SecretAccessKey": "local"}
+        if holder is None:
+            return self.rig.cloud.client(service)
+        keys = self._keys[holder]
         return boto3.client(
             service,  # type: ignore[call-overload]
             endpoint_url=self.rig.cloud.endpoint_url,
@@ -194,9 +197,7 @@ class PrivateApi:
 
     def collect(self) -> None:
         """Group IAM's decisions by user."""
-        decisions, _ = enforcing.decided(
-            self.rig.cloud.endpoint_url, lambda decision: (holder_of(decision), "")
-        )
+        decisions, _ = enforcing.decided(self.rig.cloud, lambda decision: (holder_of(decision), ""))
         self.decisions = {
             name: [decision for decision in decisions if decision.holder == name] for name in HOLDERS
         }
@@ -227,13 +228,13 @@ def private_api(
     workspace = rig.workspace(rig.root("inside", MODULE), {"gateway": packages["gateway"]})
     scenario = PrivateApi(rig, file, documents, workspace)
     scenario.create_users()
-    enforcing.enforce(rig.cloud.endpoint_url, True)
+    enforce_iam(rig.cloud, True)
     try:
         scenario.run()
         scenario.collect()
         yield scenario
     finally:
-        enforcing.enforce(rig.cloud.endpoint_url, False)
+        enforce_iam(rig.cloud, False)
 
 
 def test_the_api_is_private_and_replanning_is_empty(private_api: PrivateApi) -> None:

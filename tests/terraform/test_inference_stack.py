@@ -10,7 +10,6 @@ import pytest
 
 from tests.support.front import CERTIFICATE, Front
 from tests.support.terraform import Account, Planned, Rig, show
-from toolkit.aws.access import AwsAccess
 from toolkit.errors import TerraformError
 
 pytestmark = pytest.mark.slow
@@ -247,7 +246,7 @@ def test_domain_record_and_firewall_are_imported_by_id(
     rig: Rig, account: Account, variables: Callable[..., Variables]
 ) -> None:
     """Orphans of an interrupted apply."""
-    access = AwsAccess("us-east-1", "123456789012", rig.cloud.endpoint_url)
+    access = rig.cloud.access
     front = Front(access, "example-dev", "import.example.com", "models")
     target, web_acl = front.domain(TAGS), front.firewall(TAGS)
     front.mapping(TAGS)

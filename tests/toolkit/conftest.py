@@ -17,5 +17,5 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsAccess]:
     """Access to the embedded cloud's account."""
     project = make_checkout(tmp_path_factory.mktemp("account") / "checkout")
     cloud = client.ensure_running(project, Console())
-    yield AwsAccess("us-east-1", "123456789012", endpoint_url=cloud.endpoint_url)
+    yield AwsAccess("us-east-1", "123456789012", cloud.endpoint_url, cloud.root_key)
     client.stop(project, Console())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 # In the embedded cloud, commands run as the account's root unless these variables name a user or session.
 # They are not AWS's own variables, so that real credentials never reach the embedded cloud.
-LOCAL_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 LOCAL_SETTINGS = {
     "AWS_ACCESS_KEY_ID": "TOOLKIT_LOCAL_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY": "TOOLKIT_LOCAL_SECRET_ACCESS_KEY",
@@ -46,8 +45,11 @@ LOCAL_SETTINGS = {
 }
 
 
-def local_credentials() -> dict[str, str]:
-    """Credentials for the embedded cloud, as AWS's environment variables.
+_KEY = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+
+def _named_credentials() -> dict[str, str]:
+    """Credentials of a user or session of the embedded cloud, as AWS's variables; empty for the root user.
 
     Raises:
         InputError: only one of key and secret is set.
@@ -55,9 +57,7 @@ def local_credentials() -> dict[str, str]:
     credentials = {
         name: os.environ[setting] for name, setting in LOCAL_SETTINGS.items() if os.environ.get(setting)
     }
-    if not credentials:
-        return dict(LOCAL_CREDENTIALS)
-    missing = [LOCAL_SETTINGS[name] for name in LOCAL_CREDENTIALS if name not in credentials]
+    missing = [LOCAL_SETTINGS[name] for name in _KEY if credentials and name not in credentials]
     if missing:
         raise InputError(
             f"incomplete credentials: {missing[0]} is not set",
@@ -113,11 +113,13 @@ class AwsAccess:
         region: AWS region.
         account_id: the environment's account, twelve digits.
         endpoint_url: address of the embedded cloud; None for AWS.
+        root_key: id and secret of the access key of the embedded cloud's root user.
     """
 
     region: str
     account_id: str
     endpoint_url: str | None = None
+    root_key: tuple[str, str] = field(default=("", ""), repr=False)
 
     apigateway: ClassVar[cached_property[APIGatewayClient]] = _client("apigateway")
     autoscaling: ClassVar[cached_property[ApplicationAutoScalingClient]] = _client("application-autoscaling")
@@ -135,7 +137,10 @@ class AwsAccess:
     @property
     def is_local_root(self) -> bool:
         """Whether commands run as the root of the embedded cloud's account, with all permissions."""
-        return self.endpoint_url is not None and local_credentials() == LOCAL_CREDENTIALS
+        return self.endpoint_url is not None and not _named_credentials()
+
+    def _local_credentials(self) -> dict[str, str]:
+        return _named_credentials() or dict(zip(_KEY, self.root_key, strict=True))
 
     def process_environment(self) -> dict[str, str | None]:
         """Environment variables that give a process this access; None removes a variable."""
@@ -143,7 +148,7 @@ class AwsAccess:
         if self.endpoint_url is not None:
             # No profile or session of the user may redirect a process away from the embedded cloud.
             changes |= {name: None for name in os.environ if name.startswith("AWS_")}
-            changes |= local_credentials()
+            changes |= self._local_credentials()
             changes["AWS_ENDPOINT_URL"] = self.endpoint_url
             changes["AWS_EC2_METADATA_DISABLED"] = "true"
             changes["AWS_CONFIG_FILE"] = changes["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
@@ -177,7 +182,7 @@ class AwsAccess:
             session = Session()
         else:
             session = Session(session_vars=_NO_PROFILES)
-            session.set_credentials(*local_credentials().values())
+            session.set_credentials(*self._local_credentials().values())
         session.set_config_variable("region", self.region)
         return session
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,6 +62,35 @@ def status(as_json: Json = False) -> None:
     else:
         for line in _describe(cloud):
             console.data(line)
+
+
+@app.command("env")
+def env() -> None:
+    """Print the shell commands that point the AWS CLI and SDKs to the embedded cloud.
+
+    Use them with `eval "$(toolkit local env)"`. They name the file with the secret, not the secret.
+    """
+    from toolkit.console import Console
+    from toolkit.errors import PreflightError
+    from toolkit.local import client
+    from toolkit.project import Project
+
+    project = Project.find()
+    cloud = client.find(project)
+    if cloud is None:
+        raise PreflightError("the embedded cloud is not running", remedy="toolkit local up")
+    settings = {
+        "AWS_ENDPOINT_URL": cloud.endpoint_url,
+        "AWS_SHARED_CREDENTIALS_FILE": str(client.credentials_file(project)),
+        "AWS_CONFIG_FILE": os.devnull,
+    }
+    console = Console()
+    # Each of these takes precedence over the file.
+    console.data("unset AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ROLE_ARN")
+    for name, value in settings.items():
+        console.data(f"export {name}={shlex.quote(value)}")
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        console.data(f'export {name}="${{{name}:-us-east-1}}"')
 
 
 @app.command("logs")

@@ -158,7 +158,5 @@ def open_context(name: str, console: Console, *, start_cloud: bool = False, lock
             f"environment {name} is not deployed: the embedded cloud is not running",
             remedy=f"make apply ENV={name}",
         )
-    access = AwsAccess(
-        region=environment.region, account_id=environment.account_id, endpoint_url=cloud.endpoint_url
-    )
+    access = AwsAccess(environment.region, environment.account_id, cloud.endpoint_url, cloud.root_key)
     return Context(project, environment, access, console, cloud.instance_id, lock_timeout)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import re
 import uuid
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -15,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Route, request_response
 from starlette.types import Receive, Scope, Send
 
-from toolkit.local.service import DEFAULT_REGION
+from toolkit.local.signature import Signature
 
 _log = logging.getLogger(__name__)
 
@@ -28,10 +26,6 @@ BASE_PATH = "toolkit.base_path"
 # Of a request or a response, as the service model names them.
 Members = dict[str, Any]
 Handler = Callable[[Request], Awaitable[Response]]
-
-_SCOPE = re.compile(
-    r"Credential=(?P<key>[^/,]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request", re.ASCII
-)
 
 
 class ApiError(Exception):
@@ -66,29 +60,6 @@ def json_response(members: Members) -> Response:
     return JSONResponse(members, media_type=JSON, headers={"x-amzn-requestid": str(uuid.uuid4())})
 
 
-@dataclass(frozen=True)
-class Signature:
-    """A request's SigV4 signature, not verified.
-
-    Attributes:
-        access_key: the caller's access key id; empty if the request is unsigned.
-        region: default region if unsigned.
-        service: the signing name, such as `sagemaker` for both SageMaker and its runtime.
-    """
-
-    access_key: str
-    region: str
-    service: str
-
-    @classmethod
-    def of(cls, headers: Headers) -> Signature:
-        """Parse the Authorization header."""
-        match = _SCOPE.search(headers.get("authorization", ""))
-        if match is None:
-            return cls("", DEFAULT_REGION, "")
-        return cls(match["key"], match["region"], match["service"].lower())
-
-
 class SignedRoute(Route):
     """A path of one AWS service's REST API. It does not match requests signed for another service."""
 
@@ -98,7 +69,7 @@ class SignedRoute(Route):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, child_scope = super().matches(scope)
-        if match is Match.FULL and Signature.of(Headers(scope=scope)).service == self._service:
+        if match is Match.FULL and Signature.of(scope).service == self._service:
             return match, child_scope
         # Not "method not allowed": moto may support it.
         return Match.NONE, {}

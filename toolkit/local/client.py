@@ -14,22 +14,34 @@ import subprocess
 import sys
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from toolkit import documents
 from toolkit.console import Console
 from toolkit.errors import InterruptedByUserError, PreflightError
 from toolkit.local import timescale
+from toolkit.local.signature import ROOT_ACCESS_KEY, sign
 from toolkit.local.state import Folder, Record, code_version
 from toolkit.local.status import CloudStatus
 from toolkit.processes import environment_without_secrets, is_alive
 from toolkit.project import Project
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from filelock import BaseFileLock
 
-__all__ = ["CloudStatus", "RunningCloud", "ensure_running", "find", "log_tail", "status", "stop"]
+__all__ = [
+    "CloudStatus",
+    "RunningCloud",
+    "credentials_file",
+    "ensure_running",
+    "find",
+    "log_tail",
+    "status",
+    "stop",
+]
 
 # A start takes a second or two. If it fails, the process exits and the client notices at once.
 START_SECONDS = 180.0
@@ -49,11 +61,13 @@ class RunningCloud:
     Attributes:
         endpoint_url: the value for `AWS_ENDPOINT_URL`.
         instance_id: random, new at each start; all state of the cloud belongs to one instance.
+        root_key: id and secret of the root user's key; the secret is new at each start.
     """
 
     endpoint_url: str
     pid: int
     instance_id: str
+    root_key: tuple[str, str] = field(repr=False)
 
 
 def ensure_running(project: Project, console: Console) -> RunningCloud:
@@ -71,10 +85,10 @@ def ensure_running(project: Project, console: Console) -> RunningCloud:
         with _lock(folder):
             record = _find(folder)
             if record is not None and _is_outdated(record):
-                record = _replace_outdated(record, console)
+                record = _replace_outdated(folder, record, console)
             if record is None:
                 record = _start(folder, console)
-    return _running(record)
+    return _running(folder, record)
 
 
 def find(project: Project) -> RunningCloud | None:
@@ -83,8 +97,9 @@ def find(project: Project) -> RunningCloud | None:
     Raises:
         PreflightError: it is running but does not respond.
     """
-    record = _find(Folder.of(project))
-    return _running(record) if record else None
+    folder = Folder.of(project)
+    record = _find(folder)
+    return _running(folder, record) if record else None
 
 
 def stop(project: Project, console: Console) -> bool:
@@ -111,8 +126,14 @@ def status(project: Project) -> CloudStatus | None:
     Raises:
         PreflightError: it is running but does not respond.
     """
-    record = _find(Folder.of(project))
-    return _status(record) if record else None
+    folder = Folder.of(project)
+    record = _find(folder)
+    return _status(folder, record) if record else None
+
+
+def credentials_file(project: Project) -> Path:
+    """The file with the running cloud's access key, in the format of AWS's credentials files."""
+    return Folder.of(project).credentials
 
 
 def log_tail(project: Project, lines: int) -> list[str]:
@@ -120,8 +141,20 @@ def log_tail(project: Project, lines: int) -> list[str]:
     return _log_tail(Folder.of(project), lines)
 
 
-def _running(record: Record) -> RunningCloud:
-    return RunningCloud(record.endpoint_url, record.pid, record.instance_id)
+def _running(folder: Folder, record: Record) -> RunningCloud:
+    root_key = (ROOT_ACCESS_KEY, _secret(folder))
+    return RunningCloud(record.endpoint_url, record.pid, record.instance_id, root_key)
+
+
+def _secret(folder: Folder) -> str:
+    secret = folder.read_secret()
+    if not secret:
+        raise PreflightError(
+            "cannot read the access key of the embedded cloud: the file is missing or empty",
+            where=str(folder.credentials),
+            remedy="run `toolkit local down`, then apply again",
+        )
+    return secret
 
 
 def _find(folder: Folder) -> Record | None:
@@ -164,16 +197,18 @@ def _silent(record: Record) -> PreflightError:
     )
 
 
-def _get(record: Record, path: str) -> bytes:
+def _get(record: Record, path: str, secret: str = "") -> bytes:
     connection = http.client.HTTPConnection("127.0.0.1", record.port, timeout=RESPONSE_SECONDS)
     with contextlib.closing(connection):
-        connection.request("GET", path)
+        headers = sign(secret, "GET", f"{record.endpoint_url}{path}") if secret else {}
+        connection.request("GET", path, headers=headers)
         return connection.getresponse().read(documents.MAX_BYTES + 1)
 
 
-def _status(record: Record) -> CloudStatus:
+def _status(folder: Folder, record: Record) -> CloudStatus:
+    secret = _secret(folder)
     try:
-        return documents.parse(_get(record, "/_toolkit/status"), CloudStatus)
+        return documents.parse(_get(record, "/_toolkit/status", secret), CloudStatus)
     except (OSError, http.client.HTTPException, documents.DamagedError) as error:
         raise _silent(record) from error
 
@@ -182,13 +217,13 @@ def _is_outdated(record: Record) -> bool:
     return record.code_version != code_version() or timescale.setting() not in (None, record.time_scale)
 
 
-def _replace_outdated(record: Record, console: Console) -> Record | None:
+def _replace_outdated(folder: Folder, record: Record, console: Console) -> Record | None:
     """Stop an outdated cloud, unless something is deployed in it: then the user decides."""
     if record.code_version != code_version():
         difference = "runs older code than this command"
     else:
         difference = f"was started with {timescale.SETTING}={record.time_scale:g}"
-    if _status(record).empty:
+    if _status(folder, record).empty:
         console.line(f"the embedded cloud {difference} and is empty: restarting it")
         _stop(record, console)
         return None
@@ -202,7 +237,7 @@ def _replace_outdated(record: Record, console: Console) -> Record | None:
 def _lock(folder: Folder) -> BaseFileLock:
     from filelock import FileLock
 
-    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.make_private()
     return FileLock(folder.lock)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from toolkit.local.service import ACCOUNT_ID, DEFAULT_REGION
+from toolkit.local.service import ACCOUNT_ID
+from toolkit.local.signature import DEFAULT_REGION
 
 # Log streams are kept in memory.
 MAX_EVENTS_PER_STREAM = 20_000

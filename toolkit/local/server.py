@@ -22,6 +22,7 @@ import asyncio
 import gc
 import logging
 import os
+import secrets
 import shutil
 import socket
 import tempfile
@@ -46,6 +47,7 @@ from toolkit.local.autoscaling.service import AutoScalingService
 from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.controlplane import application, s3
 from toolkit.local.functions.service import FunctionService
+from toolkit.local.iam.authentication import HEALTH, AuthenticationMiddleware
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.iam.middleware import EnforceIamMiddleware
 from toolkit.local.iam.service import IamService, is_enforced
@@ -86,28 +88,31 @@ class Server:
 
     Attributes:
         code_version: of the loaded code.
+        secret: of the root user's access key.
     """
 
     cloud: Cloud
     code_version: str
+    secret: str = field(repr=False)
     started_at: float = field(default_factory=time.time)
     _enforcement: Enforcement = field(init=False)
     _services: list[Service] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._enforcement = Enforcement(enforced=is_enforced())
+        self._enforcement = Enforcement(enforced=is_enforced(), root_secret=self.secret)
         self._services = services(self.cloud, self._enforcement)
 
     def app(self) -> Starlette:
         """The ASGI application."""
         own = [
-            Route("/_toolkit/health", self._health),
+            Route(HEALTH, self._health),
             Route("/_toolkit/status", self._status),
         ]
         routes: list[BaseRoute] = [*own, *(route for part in self._services for route in part.routes())]
         middleware = [
             Middleware(CustomDomainMiddleware),
             Middleware(guard.LoopbackOnlyMiddleware),
+            Middleware(AuthenticationMiddleware, account=self._enforcement.account),
             Middleware(RetryCacheMiddleware),
             Middleware(EnforceIamMiddleware, enforcement=self._enforcement),
         ]
@@ -205,6 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     guard.configure_logging(folder.log)
     guard.refuse_outgoing_connections()
     last = folder.read()
+    secret = secrets.token_urlsafe(30)
+    folder.write_secret(secret)
     listener = listen(last.port if last else None)
     record = state.Record(
         listener.getsockname()[1],
@@ -214,12 +221,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         timescale.scale(),
     )
     directory = _fresh_directory(folder.path / "run", options.instance_id)
-    server = Server(Cloud(directory, record.endpoint_url, record.instance_id), record.code_version)
+    server = Server(Cloud(directory, record.endpoint_url, record.instance_id), record.code_version, secret)
     config = uvicorn.Config(
         server.app(),
         log_config=None,
         access_log=False,
         lifespan="on",
+        ws="none",
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )

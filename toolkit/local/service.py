@@ -9,13 +9,10 @@ from typing import Protocol
 
 from starlette.routing import BaseRoute
 
+from toolkit.local.signature import DEFAULT_REGION
 from toolkit.local.status import Item
 
 ACCOUNT_ID = "123456789012"
-DEFAULT_REGION = "us-east-1"
-# The account's root user, for the user who runs the cloud. Functions and containers get their roles'
-# credentials.
-ACCESS_KEY = SECRET_KEY = "local"  # noqa: S105
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Annotated
 from pydantic import Field
 
 from toolkit import documents
+from toolkit.errors import PreflightError
 from toolkit.files import write_atomic
+from toolkit.local.signature import ROOT_ACCESS_KEY
 from toolkit.project import Project
 
 
@@ -59,6 +62,38 @@ class Folder:
     def lock(self) -> Path:
         """Locked while a command starts or stops the cloud."""
         return self.path / "lock"
+
+    @property
+    def credentials(self) -> Path:
+        """The access key of the running cloud's root user, in the format of AWS's credentials files."""
+        return self.path / "credentials"
+
+    def make_private(self) -> None:
+        """Create the folder if it does not exist; only its owner may enter it.
+
+        Raises:
+            PreflightError: it belongs to another user, who could read and replace its files.
+        """
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.path.stat().st_uid != os.getuid():
+            raise PreflightError(
+                "the folder of the embedded cloud belongs to another user",
+                where=str(self.path),
+                remedy="delete it, or work in another checkout",
+            )
+        self.path.chmod(0o700)
+
+    def write_secret(self, secret: str) -> None:
+        """Keep the secret of the root user's access key, readable by its owner only."""
+        content = f"[default]\naws_access_key_id = {ROOT_ACCESS_KEY}\naws_secret_access_key = {secret}\n"
+        write_atomic(self.credentials, content, mode=0o600)
+
+    def read_secret(self) -> str:
+        """The secret of the last cloud; empty if it left none."""
+        try:
+            return self.credentials.read_text().rpartition("=")[2].strip()
+        except FileNotFoundError:
+            return ""
 
     @property
     def _record(self) -> Path:

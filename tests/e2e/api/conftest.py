@@ -14,7 +14,7 @@ import pytest
 from tests.support.checkout import copy_checkout
 from tests.support.cloud import Engine, respond, stream
 from tests.support.patience import HANG_SECONDS
-from tests.support.toolkit import Toolkit, local_client
+from tests.support.toolkit import Toolkit
 
 ENVIRONMENT = """
 target: local
@@ -102,7 +102,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 def _deploy(toolkit: Toolkit, engine: Engine) -> Api:
     toolkit.succeed("apply", "--env", "clients", "--yes")
     outputs = json.loads(toolkit.succeed("outputs", "--env", "clients", "--json"))
-    sagemaker = local_client("sagemaker", outputs)
+    sagemaker = toolkit.client("sagemaker")
     sagemaker.delete_endpoint(EndpointName=outputs["models"]["gone"]["endpoint_name"])
     keys = [
         toolkit.succeed("keys", "show", name, "--env", "clients").strip() for name in ("default", "spent")

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from tests.support.clock import stay_in_one_day
-from tests.support.toolkit import Deployed, local_client
+from tests.support.toolkit import Deployed
 
 pytestmark = pytest.mark.e2e
 
@@ -21,7 +21,7 @@ Client = Callable[..., openai.OpenAI]
 @pytest.fixture
 def client(deployed: Deployed) -> Iterator[Client]:
     """Creates clients, each with its own key and usage plan."""
-    api = local_client("apigateway", deployed.outputs)
+    api = deployed.toolkit.client("apigateway")
     _, _, path = deployed.outputs["api_base_url"].partition("/execute-api/")
     api_id, stage, _ = path.split("/")
     created: list[tuple[str, str]] = []

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from tests.support.patience import HANG_SECONDS
-from tests.support.toolkit import Deployed, local_client
+from tests.support.toolkit import Deployed
 
 pytestmark = pytest.mark.e2e
 
@@ -102,7 +102,7 @@ def test_requests_without_a_key_are_refused(deployed: Deployed) -> None:
 
 
 def _gateway_invocations(deployed: Deployed) -> int:
-    logs = local_client("logs", deployed.outputs)
+    logs = deployed.toolkit.client("logs")
     group = deployed.outputs["log_groups"]["gateway"]
     return sum(
         event["message"].startswith("START ")

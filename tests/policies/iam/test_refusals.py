@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import time
@@ -17,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from tests.support import proof
 from tests.support.deployers import ACCOUNT, PREFIX, REGION, Deployers
+from tests.support.iam import oidc_token
 from toolkit import iam
 from toolkit.local.iam.mapping.reference import action as find_action
 
@@ -236,12 +236,12 @@ GITHUB = "token.actions.githubusercontent.com"
 def _session(deployers: Deployers, subject: str, audience: str = "sts.amazonaws.com") -> boto3.Session:
     """A session for a GitHub token."""
     claims = {"iss": f"https://{GITHUB}", "sub": subject, "aud": audience, "exp": time.time() + 600}
-    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode() for part in ({}, claims)]
+    token = oidc_token(claims, deployers.toolkit.cloud.root_key[1])
     sts = boto3.client(
         "sts", endpoint_url=deployers.url, region_name=REGION, config=Config(signature_version=UNSIGNED)
     )
     credentials = sts.assume_role_with_web_identity(
-        RoleArn=f"{ROLE}/{PREFIX}-ci-viewer", RoleSessionName="job", WebIdentityToken=".".join([*parts, "s"])
+        RoleArn=f"{ROLE}/{PREFIX}-ci-viewer", RoleSessionName="job", WebIdentityToken=token
     )["Credentials"]
     keys = (credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"])
     return boto3.Session(*keys, region_name=REGION)

@@ -7,7 +7,7 @@ import pytest
 from toolkit.aws.access import AwsAccess
 from toolkit.errors import InputError
 
-LOCAL = AwsAccess("eu-west-1", "123456789012", endpoint_url="http://127.0.0.1:4566")
+LOCAL = AwsAccess("eu-west-1", "123456789012", "http://127.0.0.1:4566", ("local", "secret"))
 AWS = AwsAccess("eu-west-1", "123456789012")
 
 
@@ -32,7 +32,8 @@ def test_a_users_credentials_never_reach_the_embedded_cloud(monkeypatch: pytest.
     assert environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
     assert environment["AWS_REGION"] == "eu-west-1"
     frozen = LOCAL._session.get_credentials().get_frozen_credentials()  # type: ignore[union-attr]
-    assert (frozen.access_key, frozen.token) == ("local", None)
+    assert (frozen.access_key, frozen.secret_key, frozen.token) == ("local", "secret", None)
+    assert "secret" not in repr(LOCAL)
 
 
 def test_on_aws_settings_of_the_user_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +51,7 @@ def test_the_embedded_cloud_accepts_other_identities(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TOOLKIT_LOCAL_ACCESS_KEY_ID", "AKIAANN")
     monkeypatch.setenv("TOOLKIT_LOCAL_SECRET_ACCESS_KEY", "anns")
     monkeypatch.setenv("TOOLKIT_LOCAL_SESSION_TOKEN", "session")
-    access = AwsAccess("eu-west-1", "123456789012", endpoint_url="http://127.0.0.1:4566")
+    access = AwsAccess("eu-west-1", "123456789012", "http://127.0.0.1:4566", ("local", "secret"))
     environment = access.process_environment()
     expected = {
         "AWS_ACCESS_KEY_ID": "AKIAANN",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from dataclasses import replace
 
 import boto3
 import pytest
@@ -98,7 +99,7 @@ def test_other_errors_are_not_converted() -> None:
 
 @pytest.mark.slow
 def test_credentials_of_another_account_are_refused(account: AwsAccess) -> None:
-    other = AwsAccess(account.region, "999999999999", endpoint_url=account.endpoint_url)
+    other = replace(account, account_id="999999999999")
     with pytest.raises(PreflightError) as caught:
         other.check_account()
     assert "123456789012" in str(caught.value)

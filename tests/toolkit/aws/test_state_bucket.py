@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from toolkit.aws import state_bucket
@@ -19,7 +21,7 @@ def test_the_bucket_is_created_once_without_public_access(account: AwsAccess) ->
 
 
 def test_outside_us_east_1_the_bucket_is_in_its_region(account: AwsAccess) -> None:
-    access = AwsAccess("eu-central-1", account.account_id, endpoint_url=account.endpoint_url)
+    access = replace(account, region="eu-central-1")
     assert state_bucket.ensure(access, "statebucket-abroad")
     location = access.s3.get_bucket_location(Bucket="statebucket-abroad")
     assert location["LocationConstraint"] == "eu-central-1"

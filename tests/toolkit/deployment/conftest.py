@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.support.access import enforce_iam
 from tests.support.cloud import Engine, Hosting, aws_clients
 from tests.support.contexts import Opened, opened
 from toolkit.aws.access import LOCAL_SETTINGS, AwsAccess
@@ -65,13 +65,6 @@ def unprivileged(
     key = iam.create_access_key(UserName=name)["AccessKey"]
     monkeypatch.setenv(LOCAL_SETTINGS["AWS_ACCESS_KEY_ID"], key["AccessKeyId"])
     monkeypatch.setenv(LOCAL_SETTINGS["AWS_SECRET_ACCESS_KEY"], key["SecretAccessKey"])
-    enforce(account, True)
-    yield AwsAccess(account.region, account.account_id, account.endpoint_url)
-    enforce(account, False)
-
-
-def enforce(account: AwsAccess, enabled: bool) -> None:
-    """Switch the enforcement of IAM on or off; the root user may always do everything."""
-    body = json.dumps({"enforce": enabled}).encode()
-    with urllib.request.urlopen(f"{account.endpoint_url}/_toolkit/iam", body) as response:
-        assert json.load(response) == {"enforce": enabled}
+    enforce_iam(account, True)
+    yield replace(account)
+    enforce_iam(account, False)

@@ -5,33 +5,36 @@ from __future__ import annotations
 import http.client
 import json
 import uuid
+from typing import Any
 from urllib.parse import urlsplit
 
+from tests.support.access import signed
 from toolkit.local.client import RunningCloud
 
-SCOPE = "20261122/us-east-1/sagemaker/aws4_request"
-SIGNED = f"AWS4-HMAC-SHA256 Credential=local/{SCOPE}, SignedHeaders=host, Signature=0"
+
+def post(cloud: RunningCloud, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, dict[str, str]]:
+    connection = http.client.HTTPConnection(urlsplit(cloud.endpoint_url).netloc)
+    text = json.dumps(body)
+    connection.request("POST", "/", text, signed(cloud, "sagemaker", "/", text, **headers))
+    response = connection.getresponse()
+    content = json.loads(response.read() or "{}")
+    connection.close()
+    return response.status, content
 
 
 def create_model(cloud: RunningCloud, name: str, invocation: str, attempt: int) -> tuple[int, dict[str, str]]:
-    connection = http.client.HTTPConnection(urlsplit(cloud.endpoint_url).netloc)
     body = {
         "ModelName": name,
         "ExecutionRoleArn": "arn:aws:iam::123456789012:role/x",
         "PrimaryContainer": {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/llama-cpp:1"},
     }
     headers = {
-        "Authorization": SIGNED,
         "Content-Type": "application/x-amz-json-1.1",
         "X-Amz-Target": "SageMaker.CreateModel",
         "amz-sdk-invocation-id": invocation,
         "amz-sdk-request": f"attempt={attempt}; max=25",
     }
-    connection.request("POST", "/", json.dumps(body), headers)
-    response = connection.getresponse()
-    content = json.loads(response.read())
-    connection.close()
-    return response.status, content
+    return post(cloud, body, headers)
 
 
 def test_a_retry_gets_the_first_response(cloud: RunningCloud) -> None:
@@ -56,9 +59,5 @@ def test_failures_are_not_cached(cloud: RunningCloud) -> None:
     other = str(uuid.uuid4())
     assert create_model(cloud, name, other, attempt=1)[0] == 200
     assert create_model(cloud, name, invocation, attempt=1)[0] == 400
-    delete = http.client.HTTPConnection(urlsplit(cloud.endpoint_url).netloc)
-    headers = {"Authorization": SIGNED, "X-Amz-Target": "SageMaker.DeleteModel"}
-    delete.request("POST", "/", json.dumps({"ModelName": name}), headers)
-    assert delete.getresponse().status == 200
-    delete.close()
+    assert post(cloud, {"ModelName": name}, {"X-Amz-Target": "SageMaker.DeleteModel"})[0] == 200
     assert create_model(cloud, name, invocation, attempt=2)[0] == 200

@@ -38,7 +38,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
 
 @pytest.fixture(scope="session")
 def access(cloud: CloudProcess) -> AwsAccess:
-    return AwsAccess(region="us-east-1", account_id="123456789012", endpoint_url=cloud.endpoint_url)
+    return cloud.access
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from tests.support import hub as hubs
+from tests.support.access import root_settings
 from tests.support.checkout import ROOT, clean_environment
 from tests.support.hub import Fault, Hub, Repository
 from tests.support.interrupts import wait_for
@@ -102,7 +103,7 @@ class Stager:
             env=clean_environment(
                 TOOLKIT_PROJECT=str(self.project),
                 TOOLKIT_CACHE_DIR=str(self.cache),
-                **(self.settings | environment),
+                **(root_settings(self.access) | self.settings | environment),
             ),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -8,8 +8,8 @@ import io
 import itertools
 import json
 import re
-import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.access import enforce_iam
 from tests.support.cloudprocess import CloudProcess
 from toolkit import staging
 from toolkit.aws.access import AwsAccess
@@ -51,22 +52,16 @@ def grant(cloud: CloudProcess) -> Iterator[Grant]:
         iam.create_user(UserName=name)
         iam.put_user_policy(UserName=name, PolicyName="stage", PolicyDocument=json.dumps(policy))
         key = iam.create_access_key(UserName=name)["AccessKey"]
-        access = AwsAccess("us-east-1", "123456789012", cloud.endpoint_url)
+        access = cloud.access
         session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="us-east-1")
         for service in ("s3", "sts"):
             # Replaces the clients of the root user.
             access.__dict__[service] = session.client(service, endpoint_url=cloud.endpoint_url)  # type: ignore[call-overload]
-        enforce(cloud, True)
+        enforce_iam(cloud, True)
         return access
 
     yield make
-    enforce(cloud, False)
-
-
-def enforce(cloud: CloudProcess, enabled: bool) -> None:
-    body = json.dumps({"enforce": enabled}).encode()
-    request = urllib.request.Request(f"{cloud.endpoint_url}/_toolkit/iam", body, method="POST")
-    urllib.request.urlopen(request).close()
+    enforce_iam(cloud, False)
 
 
 @pytest.fixture
@@ -146,7 +141,7 @@ def test_a_missing_model_store_has_a_remedy(
 def test_a_bucket_of_another_account_is_refused(
     cloud: CloudProcess, access: AwsAccess, model: staging.StagedModel, console: Console
 ) -> None:
-    other = AwsAccess("us-east-1", "999999999999", cloud.endpoint_url)
+    other = replace(cloud.access, account_id="999999999999")
     with pytest.raises(PreflightError, match="not of account 999999999999"):
         staging.stage(other, model, console)
     assert "Contents" not in access.s3.list_objects_v2(Bucket=model.bucket)

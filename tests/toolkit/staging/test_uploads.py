@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from tests.support import interrupts
+from tests.support.access import root_settings
 from toolkit.aws.access import AwsAccess
 from toolkit.errors import InputError
 from toolkit.staging import digests, uploads
@@ -143,7 +144,9 @@ def test_the_upload_of_a_killed_process_resumes(
     executor: ThreadPoolExecutor,
     requests: list[tuple[str, dict[str, Any]]],
 ) -> None:
-    process = interrupts.start(KILLED, str(access.endpoint_url), bucket, KEY, str(weights))
+    process = interrupts.start(
+        KILLED, str(access.endpoint_url), bucket, KEY, str(weights), **root_settings(access)
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "holding\n"
     process.kill()

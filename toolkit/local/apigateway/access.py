@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials as Keys
 from moto.awslambda.models import lambda_backends
-from moto.sts.models import sts_backends
-from starlette.datastructures import Headers
 
 from toolkit.local.apigateway.api_request import ApiRequest, Caller
 from toolkit.local.apigateway.exceptions import GatewayError, Refusal, misconfigured
 from toolkit.local.functions.models import Function
-from toolkit.local.iam.callers import caller
+from toolkit.local.iam import callers
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.iam.exceptions import AuthenticationError
-from toolkit.local.iam.models import PARTITION
-from toolkit.local.iam.principals import Credentials
-from toolkit.local.service import ACCESS_KEY, ACCOUNT_ID, SECRET_KEY
+from toolkit.local.service import ACCOUNT_ID
+from toolkit.local.signature import Signature, SignedRequest
 
-_AUTHORIZATION = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=(?P<credential>[^,\s]+),\s*SignedHeaders=(?P<headers>[^,\s]+),\s*"
-    r"Signature=(?P<signature>[0-9a-f]{64})",
-    re.ASCII,
-)
 _SERVICE = "execute-api"
-
-
-@dataclass(frozen=True)
-class _Signature:
-    credentials: Credentials
-    headers: tuple[str, ...]
-    signature: str
 
 
 class IamAuthorization:
@@ -54,66 +35,31 @@ class IamAuthorization:
         """
         if request.method is None or not request.method.needs_signature:
             return
-        signature = _read(request)
+        signature = Signature.of({"headers": request.headers.raw})
+        if not signature.access_key:
+            raise GatewayError(Refusal.MISSING_AUTHENTICATION_TOKEN, "Missing Authentication Token")
+        if signature.service != _SERVICE:
+            message = f"Credential should be scoped to correct service: '{_SERVICE}'."
+            raise GatewayError(Refusal.INVALID_SIGNATURE, message)
+        account = self._enforcement.account
         try:
-            signer = caller(signature.credentials, self._enforcement.account)
+            callers.verify(signature, account, _signed_request(request))
+            signer = callers.caller(signature, account)
         except AuthenticationError as error:
             expired = error.code == "ExpiredToken"
             raise GatewayError(
                 Refusal.EXPIRED_TOKEN if expired else Refusal.INVALID_SIGNATURE, error.message
             ) from error
-        if not hmac.compare_digest(self._expected(request, signature), signature.signature):
-            raise GatewayError(
-                Refusal.INVALID_SIGNATURE,
-                "The request signature we calculated does not match the signature you provided. Check your "
-                "AWS Secret Access Key and signing method. Consult the service documentation for details.",
-            )
         decision = self._enforcement.allowed(signer, f"{_SERVICE}:Invoke", request.method_arn)
         if not decision.allowed:
             raise GatewayError(Refusal.ACCESS_DENIED, decision.message)
-        request.caller = Caller(signature.credentials.access_key, signer.principal.arn, signer.principal.id)
-
-    def _expected(self, request: ApiRequest, signature: _Signature) -> str:
-        keys = Keys(signature.credentials.access_key, self._secret(signature.credentials.access_key))
-        aws_request = AWSRequest(
-            method=request.http_method,
-            url=request.url,
-            headers={name: request.headers.get(name, "") for name in signature.headers},
-            data=request.body,
-        )
-        aws_request.context["timestamp"] = request.headers.get("x-amz-date", "")
-        signer = SigV4Auth(keys, _SERVICE, signature.credentials.region)
-        text = signer.string_to_sign(aws_request, signer.canonical_request(aws_request))
-        return str(signer.signature(text, aws_request))
-
-    def _secret(self, access_key: str) -> str:
-        if access_key == ACCESS_KEY:
-            return SECRET_KEY
-        session = sts_backends[ACCOUNT_ID][PARTITION].get_assumed_role_from_access_key(access_key)
-        if session is not None:
-            return str(session.secret_access_key)
-        users = list(self._enforcement.account.iam.users.values())
-        keys = [key for user in users for key in user.access_keys if key.access_key_id == access_key]
-        return str(keys[0].secret_access_key)
+        request.caller = Caller(signature.access_key, signer.principal.arn, signer.principal.id)
 
 
-def _read(request: ApiRequest) -> _Signature:
-    match = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
-    if match is None:
-        raise GatewayError(Refusal.MISSING_AUTHENTICATION_TOKEN, "Missing Authentication Token")
-    headers = Headers({"authorization": f"Credential={match['credential']}"})
-    scope = {
-        "type": "http",
-        "headers": [
-            *headers.raw,
-            (b"x-amz-security-token", request.headers.get("x-amz-security-token", "").encode()),
-        ],
-    }
-    credentials = Credentials.of(scope)
-    if credentials.service != _SERVICE or not request.headers.get("x-amz-date"):
-        message = f"Credential should be scoped to correct service: '{_SERVICE}'."
-        raise GatewayError(Refusal.INVALID_SIGNATURE, message)
-    return _Signature(credentials, tuple(match["headers"].split(";")), match["signature"])
+def _signed_request(request: ApiRequest) -> SignedRequest:
+    _, _, target = request.url.partition("://")[2].partition("/")
+    body_hash = hashlib.sha256(request.body).hexdigest()
+    return SignedRequest(request.http_method, f"/{target}", request.headers.raw, body_hash)
 
 
 _PRINCIPAL = "apigateway.amazonaws.com"

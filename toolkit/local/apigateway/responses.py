@@ -15,8 +15,9 @@ from starlette.routing import BaseRoute
 from toolkit.local.apigateway.authorizers import Authorizers
 from toolkit.local.apigateway.models import holder_of
 from toolkit.local.apigateway.usage_plans import Quotas
-from toolkit.local.awsapi import ApiError, Handler, Signature, SignedRoute
+from toolkit.local.awsapi import ApiError, Handler, SignedRoute
 from toolkit.local.service import ACCOUNT_ID
+from toolkit.local.signature import Signature
 
 _ARN = re.compile(r"arn:[^:]+:apigateway:(?P<region>[^:]+)::(?P<path>/.+)")
 # Patch path of UpdateDomainName → moto's attribute.
@@ -113,7 +114,7 @@ class ControlPlane:
 
 
 def _backend(request: Request) -> APIGatewayBackend:
-    return apigateway_backends[ACCOUNT_ID][Signature.of(request.headers).region]
+    return apigateway_backends[ACCOUNT_ID][Signature.of(request.scope).region]
 
 
 def _plan(request: Request) -> UsagePlan:

@@ -14,9 +14,10 @@ from toolkit.local.autoscaling.capacity import DIMENSION, Variants
 from toolkit.local.autoscaling.lifecycle import Region
 from toolkit.local.autoscaling.models import key_of
 from toolkit.local.autoscaling.responses import OPERATIONS
-from toolkit.local.awsapi import ApiError, Members, Signature, TargetRoute, json_response
+from toolkit.local.awsapi import ApiError, Members, TargetRoute, json_response
 from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.schema import Schema
+from toolkit.local.signature import Signature
 from toolkit.local.status import Item
 
 _POLICY_ARNS = "arn:aws:autoscaling:"
@@ -78,5 +79,5 @@ class AutoScalingService:
     async def _handle(self, request: Request) -> Response:
         operation = request.path_params["operation"]
         members = self._schema.parse(operation, await request.body())
-        response = OPERATIONS[operation](self._region(Signature.of(request.headers).region), members)
+        response = OPERATIONS[operation](self._region(Signature.of(request.scope).region), members)
         return json_response(response)

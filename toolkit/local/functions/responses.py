@@ -12,12 +12,13 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute
 
 from toolkit.local import eventstream
-from toolkit.local.awsapi import ApiError, Signature, SignedRoute
+from toolkit.local.awsapi import ApiError, SignedRoute
 from toolkit.local.functions.asynchronous import AsyncInvocations
 from toolkit.local.functions.exceptions import FunctionError, FunctionNotFoundError, RefusedError
 from toolkit.local.functions.invocation import MAX_EVENT_BYTES, MAX_RESPONSE_BYTES, ResponseStream
 from toolkit.local.functions.models import Function, find
 from toolkit.local.functions.runtime import Runner
+from toolkit.local.signature import Signature
 
 _CHUNK = eventstream.Event.blob("PayloadChunk")
 _COMPLETE = eventstream.Event(
@@ -96,7 +97,7 @@ async def _target_and_event(request: Request) -> tuple[Function, bytes]:
     except ValueError as error:
         message = f"Could not parse request body into json: {error}"
         raise ApiError("InvalidRequestContentException", message, Type="User") from error
-    region = Signature.of(request.headers).region
+    region = Signature.of(request.scope).region
     try:
         target = find(region, request.path_params["name"], request.query_params.get("Qualifier"))
     except FunctionNotFoundError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import time
 from collections.abc import Mapping
@@ -18,8 +19,8 @@ from toolkit.local.iam.exceptions import AuthenticationError
 from toolkit.local.iam.mapping.reference import Action
 from toolkit.local.iam.models import PARTITION, Account
 from toolkit.local.iam.policy import parse_policy
-from toolkit.local.iam.principals import Credentials, Principal, PrincipalKind
-from toolkit.local.service import ACCESS_KEY
+from toolkit.local.iam.principals import Principal, PrincipalKind
+from toolkit.local.signature import ROOT_ACCESS_KEY, Signature, SignedRequest
 
 
 @dataclass(frozen=True)
@@ -38,30 +39,72 @@ class Caller:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def caller(credentials: Credentials, account: Account) -> Caller:
-    """The signer of a request.
+@dataclass(frozen=True)
+class Signer:
+    """The holder of an access key: a user, a role session, or without both the root user."""
+
+    secret: str = field(repr=False)
+    user: User | None = None
+    role: Role | None = None
+    session: AssumedRole | None = None
+
+
+def signer(signature: Signature, account: Account) -> Signer:
+    """The holder of the access key of a signature, which is not verified.
 
     Raises:
-        AuthenticationError: the credentials are unknown or expired.
+        AuthenticationError: the key is unknown or expired.
     """
-    if not credentials.access_key:
-        return Caller(Principal.anonymous())
-    if credentials.access_key == ACCESS_KEY:
-        return Caller(Principal.root(account.id))
+    if signature.access_key == ROOT_ACCESS_KEY:
+        return Signer(account.root_secret)
     for user in list(account.iam.users.values()):
         for key in user.access_keys:
-            if key.access_key_id == credentials.access_key and key.status == "Active":
-                principal = Principal(PrincipalKind.USER, user.arn, account.id, user.name, user.id)
-                return Caller(principal, user, tags=account.tags.of(user.arn))
-    session = sts_backends[account.id][PARTITION].get_assumed_role_from_access_key(credentials.access_key)
+            if key.access_key_id == signature.access_key and key.status == "Active":
+                return Signer(key.secret_access_key, user)
+    session = sts_backends[account.id][PARTITION].get_assumed_role_from_access_key(signature.access_key)
     role = account.role(session.role_arn) if session is not None else None
-    if session is None or role is None or session.session_token != credentials.session_token:
+    if session is None or role is None or session.session_token != signature.session_token:
         raise AuthenticationError(
             "InvalidClientTokenId", "The security token included in the request is invalid."
         )
     if session.expiration < utcnow():
         raise AuthenticationError("ExpiredToken", "The security token included in the request is expired")
-    return of_role(role, session.session_name, account, session)
+    return Signer(session.secret_access_key, None, role, session)
+
+
+def verify(signature: Signature, account: Account, request: SignedRequest) -> None:
+    """Verify the signature of a request.
+
+    Raises:
+        AuthenticationError: the access key is unknown, or the signature expired or has another secret.
+    """
+    secret = signer(signature, account).secret
+    reason = signature.not_current(time.time())
+    if not reason and not signature.matches(request, secret):
+        reason = (
+            "The request signature we calculated does not match the signature you provided. Check your AWS "
+            "Secret Access Key and signing method. Consult the service documentation for details."
+        )
+    if reason:
+        raise AuthenticationError("SignatureDoesNotMatch", reason)
+
+
+def caller(signature: Signature, account: Account) -> Caller:
+    """The signer of a request, with its policies and tags.
+
+    Raises:
+        AuthenticationError: the credentials are unknown or expired.
+    """
+    if not signature.access_key:
+        return Caller(Principal.anonymous())
+    found = signer(signature, account)
+    if found.user is not None:
+        user = found.user
+        principal = Principal(PrincipalKind.USER, user.arn, account.id, user.name, user.id)
+        return Caller(principal, user, tags=account.tags.of(user.arn))
+    if found.role is not None and found.session is not None:
+        return of_role(found.role, found.session.session_name, account, found.session)
+    return Caller(Principal.root(account.id))
 
 
 def of_role(role: Role, session_name: str, account: Account, session: AssumedRole | None = None) -> Caller:
@@ -106,44 +149,55 @@ def web_identity_caller(
 ) -> tuple[Caller, dict[str, tuple[str, ...]]]:
     """The holder of an OIDC token, and the condition keys from its claims.
 
-    The signature is not verified, which would take a request to the provider.
-
     Raises:
-        AuthenticationError: the account has no such provider, or the token has another audience or expired.
+        AuthenticationError: the account has no such provider, or the token is invalid, expired or for another
+            audience.
     """
-    claims = _claims(token)
-    issuer = str(claims.get("iss", "")).partition("://")[2]
+    content = claims(token, account)
+    issuer = str(content.get("iss", "")).partition("://")[2]
     provider = next((item for item in account.iam.open_id_providers.values() if item.url == issuer), None)
     if provider is None:
         raise AuthenticationError(
             "InvalidIdentityToken", f"No OpenIDConnect provider found in your account for https://{issuer}"
         )
-    audiences = _texts(claims.get("azp") or claims.get("aud"))
+    audiences = _texts(content.get("azp") or content.get("aud"))
     if not set(audiences) & set(provider.client_id_list):
         raise AuthenticationError("InvalidIdentityToken", "Incorrect token audience")
-    if float(claims.get("exp", 0)) < time.time():
+    if float(content.get("exp", 0)) < time.time():
         raise AuthenticationError(
             "ExpiredTokenException", "Token expired: current date/time must be before exp"
         )
     keys = {
         f"{issuer}:{name}": _texts(value)
-        for name, value in claims.items()
+        for name, value in content.items()
         if name in _CLAIMS or action.has_key(f"{issuer}:{name}")
     }
     return Caller(Principal.federated(provider.arn)), {**keys, f"{issuer}:aud": audiences}
 
 
-def _claims(token: str) -> Mapping[str, Any]:
+def claims(token: str, account: Account) -> Mapping[str, Any]:
+    """The claims of an OIDC token.
+
+    Providers cannot be asked for their public keys without a network, so the cloud's root user is every
+    provider: tokens are signed with its secret (HS256).
+
+    Raises:
+        AuthenticationError: it is not a token, or signed by somebody else.
+    """
+    signed, _, signature = token.rpartition(".")
+    expected = base64.urlsafe_b64encode(hmac.digest(account.root_secret.encode(), signed.encode(), "sha256"))
+    if not hmac.compare_digest(expected.rstrip(b"="), signature.rstrip("=").encode()):
+        raise AuthenticationError("InvalidIdentityToken", "The ID Token provided is not a valid JWT.")
     try:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        payload = signed.split(".")[1]
+        content = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     except (IndexError, ValueError) as error:
         raise AuthenticationError(
             "InvalidIdentityToken", "The ID Token provided is not a valid JWT."
         ) from error
-    if not isinstance(claims, dict):
+    if not isinstance(content, dict):
         raise AuthenticationError("InvalidIdentityToken", "The ID Token provided is not a valid JWT.")
-    return claims
+    return content
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -22,8 +22,9 @@ from toolkit.local.iam.mapping.operations import ApiCall
 from toolkit.local.iam.mapping.reference import Check
 from toolkit.local.iam.mapping.reference import action as find_action
 from toolkit.local.iam.models import PARTITION, Account, keep_user_boundaries
-from toolkit.local.iam.principals import Credentials, Principal
-from toolkit.local.service import ACCOUNT_ID, DEFAULT_REGION
+from toolkit.local.iam.principals import Principal
+from toolkit.local.service import ACCOUNT_ID
+from toolkit.local.signature import DEFAULT_REGION, Signature
 
 # AWS's maximum; services renew credentials before they expire.
 SESSION_SECONDS = 12 * 3600
@@ -73,9 +74,9 @@ class Enforcement:
         log: decisions while enforced.
     """
 
-    def __init__(self, *, enforced: bool = False) -> None:
+    def __init__(self, *, enforced: bool = False, root_secret: str = "") -> None:
         self.enforced = enforced
-        self.account = Account(ACCOUNT_ID)
+        self.account = Account(ACCOUNT_ID, root_secret)
         self.log = DecisionLog()
         keep_user_boundaries()
 
@@ -92,7 +93,7 @@ class Enforcement:
         Raises:
             AuthenticationError: the credentials are invalid.
         """
-        caller = callers.caller(call.credentials, self.account)
+        caller = callers.caller(call.signature, self.account)
         operation = f"{call.prefix}:{call.operation}"
         if operation == "sts:GetCallerIdentity":
             # AWS allows it regardless of policies.
@@ -110,7 +111,7 @@ class Enforcement:
         # Evaluate all checks, so that the log shows everything that a request needs.
         decisions = [
             self._decide(
-                Situation(check, caller, self.account, call, parameters), call.credentials.region, known_keys
+                Situation(check, caller, self.account, call, parameters), call.signature.region, known_keys
             )
             for check in checks
         ]
@@ -122,8 +123,8 @@ class Enforcement:
         Raises:
             AuthenticationError: the credentials are invalid.
         """
-        caller = callers.caller(Credentials.of(scope), self.account)
-        operation = Credentials.of(scope).service or "unknown"
+        caller = callers.caller(Signature.of(scope), self.account)
+        operation = Signature.of(scope).service or "unknown"
         return self._record(_unmapped(caller, operation, error))
 
     def allowed(

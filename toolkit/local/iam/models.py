@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from toolkit.local.apigateway.models import holder_of
 from toolkit.local.iam.evaluate import PolicyKind
 from toolkit.local.iam.patterns import Arn
 from toolkit.local.iam.policy import Policy, parse_policy
-from toolkit.local.service import DEFAULT_REGION
+from toolkit.local.signature import DEFAULT_REGION
 
 PARTITION = "aws"
 
@@ -47,11 +48,13 @@ class Account:
     Attributes:
         id: twelve digits.
         tags: of all resources.
+        root_secret: of the root user's access key.
         scalable_target: finds scalable targets, whose ARNs have ids that no request contains.
     """
 
-    def __init__(self, account_id: str) -> None:
+    def __init__(self, account_id: str, root_secret: str = "") -> None:
         self.id = account_id
+        self.root_secret = root_secret or secrets.token_urlsafe(30)
         self.tags = Tags(account_id)
         self.scalable_target: TargetFinder = lambda _, __: None
 

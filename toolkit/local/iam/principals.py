@@ -1,16 +1,9 @@
-"""Principals, and the credentials in a request."""
+"""Principals."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import Enum
-from urllib.parse import parse_qs
-
-from starlette.datastructures import Headers
-from starlette.types import Scope
-
-from toolkit.local.service import DEFAULT_REGION
 
 
 class PrincipalKind(Enum):
@@ -63,44 +56,3 @@ class Principal:
     def anonymous(cls) -> Principal:
         """The sender of an unsigned request."""
         return cls(PrincipalKind.ANONYMOUS, "anonymous")
-
-
-_SCOPE = re.compile(r"(?P<key>[^/=,\s]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """The credentials that sign a request. The signature is not verified.
-
-    Attributes:
-        access_key: empty if the request is unsigned.
-        session_token: empty for a user's key.
-        region: the signing region.
-        service: the signing name, such as `monitoring` for CloudWatch; empty if unsigned.
-        presigned: whether they are in a presigned URL.
-    """
-
-    access_key: str = ""
-    session_token: str = ""
-    region: str = DEFAULT_REGION
-    service: str = ""
-    presigned: bool = False
-
-    @classmethod
-    def of(cls, scope: Scope) -> Credentials:
-        """Parse the Authorization header, or the query string of a presigned URL."""
-        headers = Headers(scope=scope)
-        presigned = "authorization" not in headers
-        query: dict[str, list[str]] = {}
-        if presigned:
-            query = parse_qs(bytes(scope["query_string"]).decode("latin1"))
-        text = query.get("X-Amz-Credential", [""])[0] if presigned else headers["authorization"]
-        match = _SCOPE.search(text)
-        if match is None:
-            return cls()
-        token = (
-            query.get("X-Amz-Security-Token", [""])[0]
-            if presigned
-            else headers.get("x-amz-security-token", "")
-        )
-        return cls(match["key"], token, match["region"], match["service"].lower(), presigned)

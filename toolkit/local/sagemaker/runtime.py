@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from toolkit.local import eventstream, upstream
-from toolkit.local.awsapi import ApiError, Signature
+from toolkit.local.awsapi import ApiError
 from toolkit.local.sagemaker.asynchronous.models import settings_of
 from toolkit.local.sagemaker.deployment import Destination
 from toolkit.local.sagemaker.exceptions import body_too_large
@@ -21,6 +21,7 @@ from toolkit.local.sagemaker.fleet import Variant
 from toolkit.local.sagemaker.invocation import CUSTOM_ATTRIBUTES, Invocation
 from toolkit.local.sagemaker.responses import Endpoints
 from toolkit.local.service import ACCOUNT_ID
+from toolkit.local.signature import Signature
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class Runtime:
 
     async def _prepare(self, request: Request, accept: str) -> Router:
         """Read a request and return its router."""
-        region = Signature.of(request.headers).region
+        region = Signature.of(request.scope).region
         name = request.path_params["name"]
         target = request.headers.get("x-amzn-sagemaker-target-variant")
         self._choose(region, name, target)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from toolkit.local.awsapi import Signature, SignedRoute, TargetRoute, json_response
+from toolkit.local.awsapi import SignedRoute, TargetRoute, json_response
 from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.sagemaker.asynchronous.runtime import AsyncInference
@@ -20,6 +20,7 @@ from toolkit.local.sagemaker.runtime import Runtime
 from toolkit.local.sagemaker.serverless import stop_idle_instances
 from toolkit.local.schema import Schema
 from toolkit.local.service import Cloud
+from toolkit.local.signature import Signature
 from toolkit.local.status import EndpointStatus, Item, ProcessStatus
 
 
@@ -85,5 +86,5 @@ class SageMakerService:
     async def _handle(self, request: Request) -> Response:
         operation = request.path_params["operation"]
         members = self._schema.parse(operation, await request.body())
-        response = self._operations[operation](Signature.of(request.headers).region, members)
+        response = self._operations[operation](Signature.of(request.scope).region, members)
         return json_response(response)

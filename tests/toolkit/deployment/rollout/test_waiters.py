@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from collections.abc import Mapping
 from threading import Event
 from typing import Any
@@ -12,6 +11,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.access import call
 from tests.support.cloud import PATIENT, Engine, Hosting, eventually, respond
 from tests.support.contexts import Opened, opened, recorded_requests
 from tests.support.load import load
@@ -109,8 +109,7 @@ def test_an_endpoint_deleted_meanwhile_is_omitted(
 ) -> None:
     name = hosting.endpoint(configuration)
     hosting.settled(name)
-    with urllib.request.urlopen(f"{account.endpoint_url}/_toolkit/status") as status:
-        running = json.load(status)["processes"]
+    running = call(account, "/_toolkit/status")["processes"]
     (pid,) = [server["pid"] for server in running if server["name"].startswith(f"{name}/")]
     process = psutil.Process(pid)
     process.suspend()  # it stops when it continues

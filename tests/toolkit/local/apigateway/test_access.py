@@ -12,6 +12,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from tests.support.access import enforce_iam
 from tests.support.iam import allow, document
 from tests.support.patience import HANG_SECONDS
 from toolkit.local.apigateway.access import decide
@@ -28,7 +29,6 @@ SCHEME = {
     "in": "header",
     "x-amazon-apigateway-authtype": "awsSigv4",
 }
-LOCAL = Credentials("local", "local")
 
 
 @pytest.fixture
@@ -38,6 +38,10 @@ def signed(api: Any, function: Any, operation: Any) -> Any:
     api.put({"paths": paths, "components": {"securitySchemes": {"iam": SCHEME}}})
     api.deploy()
     return api
+
+
+def root(api: Any) -> Credentials:
+    return Credentials(*api.cloud.root_key)
 
 
 def post(
@@ -55,7 +59,7 @@ def post(
 
 
 def test_signed_requests_are_admitted(signed: Any) -> None:
-    response = post(signed, "/a/1%20%2F?x=%C3%BC&b=2&b=1", LOCAL, b'{"a": "\xc3\xbc"}')
+    response = post(signed, "/a/1%20%2F?x=%C3%BC&b=2&b=1", root(signed), b'{"a": "\xc3\xbc"}')
     assert (response.status_code, response.json()) == (200, ["arn:aws:iam::123456789012:root", '{"a": "ü"}'])
 
 
@@ -65,8 +69,8 @@ def test_invalid_signatures_are_rejected(signed: Any) -> None:
     refusals = [
         post(signed, "/b", Credentials("local", "wrong")),
         post(signed, "/b", Credentials("AKIAUNKNOWN", "local")),
-        post(signed, "/b", LOCAL, service="s3"),
-        post(signed, "/b", LOCAL, **{"content-type": "text/plain"}),
+        post(signed, "/b", root(signed), service="s3"),
+        post(signed, "/b", root(signed), **{"content-type": "text/plain"}),
     ]
     assert [response.status_code for response in refusals] == [403] * 4
     assert {response.headers["x-amzn-errortype"] for response in refusals} == {"InvalidSignatureException"}
@@ -74,10 +78,9 @@ def test_invalid_signatures_are_rejected(signed: Any) -> None:
 
 @pytest.fixture
 def enforced(signed: Any) -> Iterator[None]:
-    switch = f"{signed.cloud.endpoint_url}/_toolkit/iam"
-    httpx.post(switch, json={"enforce": True}, timeout=HANG_SECONDS).raise_for_status()
+    enforce_iam(signed.cloud, True)
     yield
-    httpx.post(switch, json={"enforce": False}, timeout=HANG_SECONDS).raise_for_status()
+    enforce_iam(signed.cloud, False)
 
 
 def test_iam_policies_apply_while_enforced(signed: Any, enforced: None) -> None:

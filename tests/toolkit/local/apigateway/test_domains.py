@@ -78,7 +78,7 @@ def test_the_function_sees_the_base_path(cloud: CloudProcess, domain: Any) -> No
 def test_signatures_for_the_domain_are_valid(cloud: CloudProcess, domain: Any) -> None:
     mapped(domain, "prod")
     request = AWSRequest("GET", f"http://{NAME}/prod/signed?a=1", {"host": NAME})
-    SigV4Auth(Credentials("local", "local"), "execute-api", "us-east-1").add_auth(request)
+    SigV4Auth(Credentials(*cloud.root_key), "execute-api", "us-east-1").add_auth(request)
     assert get(cloud, "/prod/signed?a=1", **dict(request.headers.items())).json()[0] == "/prod/signed"
     assert get(cloud, "/prod/signed?a=2", **dict(request.headers.items())).status_code == 403
 

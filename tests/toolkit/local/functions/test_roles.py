@@ -6,13 +6,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.access import enforce_iam
 from tests.support.cloudprocess import CloudProcess
 from tests.support.iam import allow, document, trust
-from tests.support.patience import HANG_SECONDS
 
 PUT = """
 import boto3
@@ -29,10 +28,9 @@ def handler(event, context):
 
 @pytest.fixture
 def enforced(cloud: CloudProcess) -> Iterator[None]:
-    switch = f"{cloud.endpoint_url}/_toolkit/iam"
-    httpx.post(switch, json={"enforce": True}, timeout=HANG_SECONDS).raise_for_status()
+    enforce_iam(cloud, True)
     yield
-    httpx.post(switch, json={"enforce": False}, timeout=HANG_SECONDS).raise_for_status()
+    enforce_iam(cloud, False)
 
 
 def role(cloud: CloudProcess, name: str, service: str, *statements: dict[str, Any]) -> str:

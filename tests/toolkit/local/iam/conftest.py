@@ -20,6 +20,7 @@ from starlette.middleware import Middleware
 from tests.support.iam import ACCOUNT, allow, document, trust
 from tests.support.patience import HANG_SECONDS, wait_for
 from toolkit.local.controlplane import application
+from toolkit.local.iam.authentication import AuthenticationMiddleware
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.iam.mapping.checks import checks
 from toolkit.local.iam.mapping.operations import identify, is_form
@@ -27,6 +28,7 @@ from toolkit.local.iam.mapping.reference import Check
 from toolkit.local.iam.middleware import EnforceIamMiddleware
 from toolkit.local.iam.models import Account
 from toolkit.local.iam.service import IamService
+from toolkit.local.signature import ROOT_ACCESS_KEY
 
 REGION = "us-east-1"
 BUCKET = "models"
@@ -39,14 +41,15 @@ class Cloud:
     """Helpers for the running server."""
 
     def __init__(self, url: str, enforcement: Enforcement) -> None:
-        self.url = url
+        self.url = self.endpoint_url = url
         self.enforcement = enforcement
+        self.root_key = (ROOT_ACCESS_KEY, enforcement.account.root_secret)
 
     def client(
         self, service: str, credentials: dict[str, str] | None = None, config: Config | None = None
     ) -> Any:
         """A boto3 client of the root user, or with keys from CreateAccessKey or AssumeRole."""
-        keys = credentials or {"AccessKeyId": "local", "SecretAccessKey": "local"}
+        keys = credentials or dict(zip(("AccessKeyId", "SecretAccessKey"), self.root_key, strict=True))
         return SESSION.client(
             service,
             endpoint_url=self.url,
@@ -82,9 +85,11 @@ class Cloud:
 def front() -> Iterator[Cloud]:
     enforcement = Enforcement()
     service = IamService(enforcement)
-    app = Starlette(
-        routes=list(service.routes()), middleware=[Middleware(EnforceIamMiddleware, enforcement=enforcement)]
-    )
+    middleware = [
+        Middleware(AuthenticationMiddleware, account=enforcement.account),
+        Middleware(EnforceIamMiddleware, enforcement=enforcement),
+    ]
+    app = Starlette(routes=list(service.routes()), middleware=middleware)
     app.router.redirect_slashes = False
     app.router.default = application.application()
     listener = socket.socket()

@@ -9,11 +9,12 @@ from moto.sts.models import sts_backends
 from tests.support.iam import ACCOUNT, allow
 from toolkit.local.iam.callers import caller
 from toolkit.local.iam.exceptions import AuthenticationError
-from toolkit.local.iam.principals import Credentials, PrincipalKind
+from toolkit.local.iam.principals import PrincipalKind
+from toolkit.local.signature import Signature
 
 
 def test_the_local_access_key_is_the_root_user(cloud):
-    signer = caller(Credentials("local"), cloud.enforcement.account)
+    signer = caller(Signature("local"), cloud.enforcement.account)
 
     assert (signer.principal.kind, signer.principal.arn) == (
         PrincipalKind.ROOT,
@@ -22,7 +23,7 @@ def test_the_local_access_key_is_the_root_user(cloud):
 
 
 def test_unsigned_requests_are_anonymous(cloud):
-    assert caller(Credentials(), cloud.enforcement.account).principal.kind is PrincipalKind.ANONYMOUS
+    assert caller(Signature(), cloud.enforcement.account).principal.kind is PrincipalKind.ANONYMOUS
 
 
 def test_a_session_has_its_role(cloud):
@@ -30,7 +31,7 @@ def test_a_session_has_its_role(cloud):
     role = cloud.role("ci", {"AWS": ACCOUNT}, Path="/build/", Tags=[{"Key": "team", "Value": "a"}])
     keys = cloud.client("sts", user).assume_role(RoleArn=role, RoleSessionName="run")["Credentials"]
 
-    signer = caller(Credentials(keys["AccessKeyId"], keys["SessionToken"]), cloud.enforcement.account)
+    signer = caller(Signature(keys["AccessKeyId"], keys["SessionToken"]), cloud.enforcement.account)
 
     assert signer.principal.arn == f"arn:aws:sts::{ACCOUNT}:assumed-role/ci/run"
     assert signer.principal.role_arn == role == f"arn:aws:iam::{ACCOUNT}:role/build/ci"
@@ -50,4 +51,4 @@ def test_sessions_expire(cloud):
     with pytest.raises(ClientError, match="ExpiredToken"):
         iam.list_roles()
     with pytest.raises(AuthenticationError, match="expired"):
-        caller(Credentials(keys["AccessKeyId"], keys["SessionToken"]), cloud.enforcement.account)
+        caller(Signature(keys["AccessKeyId"], keys["SessionToken"]), cloud.enforcement.account)

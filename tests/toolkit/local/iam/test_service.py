@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import urllib.error
 import urllib.request
 
@@ -11,6 +10,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests.support.access import call
 from tests.support.cloud import aws_clients
 from tests.support.iam import ACCOUNT, allow
 from tests.toolkit.local.iam.conftest import BUCKET, READ_PUBLIC, code
@@ -51,32 +51,24 @@ def test_iam_can_be_enforced_from_the_start(project, monkeypatch):
         sagemaker.list_endpoints()
 
 
-def http(cloud, path, method="GET", body=None):
-    request = urllib.request.Request(
-        f"{cloud.url}{path}", method=method, data=json.dumps(body).encode() if body is not None else None
-    )
-    with urllib.request.urlopen(request) as response:
-        return json.loads(response.read() or "null")
-
-
 def test_it_is_switched_over_http(cloud):
-    assert http(cloud, "/_toolkit/iam") == {"enforce": True}
-    assert http(cloud, "/_toolkit/iam", "POST", {"enforce": False}) == {"enforce": False}
+    assert call(cloud, "/_toolkit/iam") == {"enforce": True}
+    assert call(cloud, "/_toolkit/iam", {"enforce": False}) == {"enforce": False}
     assert not cloud.enforcement.enforced
     with pytest.raises(urllib.error.HTTPError, match="400"):
-        http(cloud, "/_toolkit/iam", "POST", {"enforce": "yes"})
+        call(cloud, "/_toolkit/iam", {"enforce": "yes"})
 
 
 def test_decisions_list_requests_and_matching_statements(cloud, bucket):
     user = cloud.user("reader", allow("s3:List*", Sid="List"), READ_PUBLIC)
-    http(cloud, "/_toolkit/iam/decisions", "DELETE")
+    call(cloud, "/_toolkit/iam/decisions", method="DELETE")
     s3 = cloud.client("s3", user)
     s3.get_object(Bucket=BUCKET, Key="public/a")
     code(s3.delete_object, Bucket=BUCKET, Key="public/a")
     bucket.list_objects_v2(Bucket=BUCKET)
 
     arn = f"arn:aws:iam::{ACCOUNT}:user/reader"
-    allowed, denied = http(cloud, f"/_toolkit/iam/decisions?principal={arn}")["decisions"]
+    allowed, denied = call(cloud, f"/_toolkit/iam/decisions?principal={arn}")["decisions"]
 
     assert (allowed["operation"], allowed["action"], allowed["resource"], allowed["allowed"]) == (
         "s3:GetObject", "s3:GetObject", "arn:aws:s3:::models/public/a", True,
@@ -92,5 +84,5 @@ def test_decisions_list_requests_and_matching_statements(cloud, bucket):
     ]
     assert allowed["context"]["aws:username"] == ["reader"]
     assert (denied["action"], denied["allowed"], denied["statements"]) == ("s3:DeleteObject", False, [])
-    later = http(cloud, f"/_toolkit/iam/decisions?after={denied['number']}")["decisions"]
+    later = call(cloud, f"/_toolkit/iam/decisions?after={denied['number']}")["decisions"]
     assert [item["principal"] for item in later] == [f"arn:aws:iam::{ACCOUNT}:root"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.access import enforce_iam
 from tests.support.cloudprocess import CloudProcess, running
 from tests.support.iam import allow, document
 
@@ -24,10 +23,7 @@ Client = Callable[[str], Any]
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
     """A cloud that enforces IAM."""
     with running(tmp_path_factory.mktemp("enforcing")) as process:
-        body = json.dumps({"enforce": True}).encode()
-        urllib.request.urlopen(
-            urllib.request.Request(f"{process.endpoint_url}/_toolkit/iam", body, method="POST")
-        ).close()
+        enforce_iam(process, True)
         yield process
 
 

@@ -15,6 +15,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from tests.support.access import call, enforce_iam
 from tests.support.cloud import PATIENT, ROLE, Aws, Engine, Hosting
 from tests.support.iam import allow, document, trust
 from tests.support.patience import HANG_SECONDS
@@ -34,10 +35,9 @@ WEIGHTS = {
 
 @pytest.fixture
 def enforced(cloud: RunningCloud) -> Iterator[None]:
-    switch = f"{cloud.endpoint_url}/_toolkit/iam"
-    httpx.post(switch, json={"enforce": True}, timeout=HANG_SECONDS).raise_for_status()
+    enforce_iam(cloud, True)
     yield
-    httpx.post(switch, json={"enforce": False}, timeout=HANG_SECONDS).raise_for_status()
+    enforce_iam(cloud, False)
 
 
 def test_an_endpoint_reads_weights_with_its_role(hosting: Hosting, engine: Engine, enforced: None) -> None:
@@ -120,7 +120,7 @@ def get(url: str, authorization: str = "") -> httpx.Response:
 
 def container_environment(cloud: RunningCloud, endpoint: str) -> dict[str, str]:
     """The environment of the running model server."""
-    processes = get(f"{cloud.endpoint_url}/_toolkit/status").json()["processes"]
+    processes = call(cloud, "/_toolkit/status")["processes"]
     [pid] = [item["pid"] for item in processes if item["name"].startswith(f"{endpoint}/")]
     return psutil.Process(pid).environ()
 

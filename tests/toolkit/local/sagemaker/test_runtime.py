@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EventStreamError
 
+from tests.support.access import signed
 from tests.support.cloud import ROLE, Engine, Hosting, respond, stream
 from tests.support.patience import HANG_SECONDS
 
@@ -152,9 +153,8 @@ def test_a_disconnected_client_stops_the_work(endpoint: str, engine: Engine, clo
 
     engine.behaviour = endless
     connection = http.client.HTTPConnection(cloud.endpoint_url.removeprefix("http://"))
-    scope = "Credential=local/20260101/us-east-1/sagemaker/aws4_request"
-    headers = {"Authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"}
-    connection.request("POST", f"/endpoints/{endpoint}/{path}", body=PROMPT, headers=headers)
+    target = f"/endpoints/{endpoint}/{path}"
+    connection.request("POST", target, body=PROMPT, headers=signed(cloud, "sagemaker", target, PROMPT))
     assert started.wait(HANG_SECONDS)
     connection.close()
     assert disconnected.wait(HANG_SECONDS)

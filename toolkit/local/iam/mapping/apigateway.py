@@ -23,7 +23,7 @@ def checks(call: ApiCall, parameters: Mapping[str, Any], body: bytes) -> Iterato
     Raises:
         UnmappedRequestError: the HTTP method is not an action.
     """
-    region, path, method = call.credentials.region, call.path.rstrip("/"), call.method
+    region, path, method = call.signature.region, call.path.rstrip("/"), call.method
     if path.startswith(_TAGS_PATH):
         tagged = unquote(path.removeprefix(_TAGS_PATH))
         yield _check(method, region, _TAGS_PATH + quote(tagged, safe=""))

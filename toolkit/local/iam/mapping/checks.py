@@ -58,7 +58,7 @@ def _own(call: ApiCall, parameters: Mapping[str, Any], body: bytes, account: Acc
         needed = action(call.prefix, name)
         if needed is None:
             raise UnmappedRequestError(f"unknown action for {call.prefix}:{call.operation}")
-        for resource in arns.of_action(needed, parameters, call.credentials.region, account):
+        for resource in arns.of_action(needed, parameters, call.signature.region, account):
             yield Check(needed, resource)
 
 

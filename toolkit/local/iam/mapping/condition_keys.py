@@ -154,7 +154,7 @@ def _record_names(situation: Situation) -> Values | None:
 
 
 def _authentication(situation: Situation) -> Values | None:
-    presigned = situation.call is not None and situation.call.credentials.presigned
+    presigned = situation.call is not None and situation.call.signature.presigned
     return ("REST-QUERY-STRING" if presigned else "REST-HEADER",)
 
 

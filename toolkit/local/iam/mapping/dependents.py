@@ -45,7 +45,7 @@ def checks(
     yield from _tagging(call, parameters, resources)
     special = _SPECIAL.get((call.prefix, call.operation))
     if special is not None:
-        yield from special(parameters, call.credentials.region, account)
+        yield from special(parameters, call.signature.region, account)
 
 
 def _passed_roles(

@@ -23,7 +23,7 @@ from starlette.types import Scope
 from werkzeug.exceptions import NotFound
 
 from toolkit.local.iam.exceptions import UnmappedRequestError
-from toolkit.local.iam.principals import Credentials
+from toolkit.local.signature import Signature
 
 # Signing name → botocore's services that use it, and the prefix of their actions.
 _SERVICES: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -68,7 +68,7 @@ class ApiCall:
     prefix: str
     protocol: str
     operation: str
-    credentials: Credentials
+    signature: Signature
     model: OperationModel
     _request: Request
     _uri: Mapping[str, Any]
@@ -138,8 +138,8 @@ def identify(scope: Scope, form: bytes = b"") -> ApiCall:
         UnmappedRequestError: the operation or its service is unknown.
     """
     headers = Headers(scope=scope)
-    credentials = Credentials.of(scope)
-    signed_for = credentials.service or _unsigned_service(headers, form)
+    signature = Signature.of(scope)
+    signed_for = signature.service or _unsigned_service(headers, form)
     services, prefix = _SERVICES.get(signed_for, ((), ""))
     request = _request(scope, form)
     for service in services:
@@ -152,14 +152,14 @@ def identify(scope: Scope, form: bytes = b"") -> ApiCall:
         if "x-amz-target" in headers and protocol != "json":
             # Signed for one service, sent to another.
             continue
-        return ApiCall(prefix, protocol, model.name, credentials, model, request, uri)
+        return ApiCall(prefix, protocol, model.name, signature, model, request, uri)
     target = headers.get("x-amz-target") or f"{scope['method']} {scope['path']}"
     raise UnmappedRequestError(f"unknown operation {target} of {signed_for or 'an unknown service'}")
 
 
 def is_form(scope: Scope) -> bool:
     """Whether the body is a form with the operation's name, unlike an S3 object of that type."""
-    is_object = Credentials.of(scope).service == "s3"
+    is_object = Signature.of(scope).service == "s3"
     return not is_object and Headers(scope=scope).get("content-type", "").startswith(_FORM)
 
 

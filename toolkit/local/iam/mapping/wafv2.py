@@ -32,7 +32,7 @@ def checks(call: ApiCall, parameters: Mapping[str, Any], account: Account) -> It
         raise UnmappedRequestError(f"{call.operation} of AWS WAF is not supported here")
     if not kinds:
         yield Check(needed, "*")
-    region = call.credentials.region
+    region = call.signature.region
     if "webacl" in kinds:
         for web_acl in _web_acls(parameters, region, account):
             yield Check(needed, web_acl)

@@ -8,7 +8,7 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from toolkit.local.awsapi import ApiError, Members, Signature
+from toolkit.local.awsapi import ApiError, Members
 from toolkit.local.sagemaker.asynchronous.metrics import report_backlog, report_request
 from toolkit.local.sagemaker.asynchronous.models import MAX_INLINE_BYTES, AsyncRequest, settings_of
 from toolkit.local.sagemaker.asynchronous.queue import Queue
@@ -16,6 +16,7 @@ from toolkit.local.sagemaker.models import Endpoint
 from toolkit.local.sagemaker.responses import Endpoints
 from toolkit.local.schema import Schema
 from toolkit.local.service import ACCOUNT_ID
+from toolkit.local.signature import Signature
 from toolkit.local.timescale import scaled
 
 # SageMaker publishes backlogs once a minute.
@@ -47,7 +48,7 @@ class AsyncInference:
 
     async def invoke(self, request: Request) -> Response:
         """`POST /endpoints/{name}/async-invocations`: queue the request and return its output location."""
-        region, name = Signature.of(request.headers).region, request.path_params["name"]
+        region, name = Signature.of(request.scope).region, request.path_params["name"]
         members = self._members(request)
         endpoint = self._endpoints.find(region, name)
         if endpoint is None or not endpoint.traffic.shares:

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import threading
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.access import call
 from tests.support.asynchronous import PROMPT, Asynchronous
 from tests.support.cloud import Aws, Engine, Hosting, eventually, respond
 from tests.support.patience import HANG_SECONDS
@@ -176,8 +176,7 @@ def test_a_request_of_a_lost_instance_is_retried(cloud: RunningCloud, asynchrono
     asynchronous.engine.behaviour = once
     response = asynchronous.invoke()
     assert first.wait(HANG_SECONDS)
-    with urllib.request.urlopen(f"{cloud.endpoint_url}/_toolkit/status") as status:
-        processes = json.load(status)["processes"]
+    processes = call(cloud, "/_toolkit/status")["processes"]
     [pid] = [item["pid"] for item in processes if item["name"].startswith(f"{asynchronous.endpoint}/")]
     os.kill(pid, signal.SIGKILL)
     assert asynchronous.read(response["OutputLocation"])["Body"].read() == b'"second"'

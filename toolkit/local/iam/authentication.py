@@ -1,0 +1,151 @@
+"""Authenticates every request: the embedded cloud refuses callers without a secret, as AWS does.
+
+Another user of this machine can reach the port, and whoever creates a function runs code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from toolkit.local.awsapi import EXECUTE_API
+from toolkit.local.iam import callers
+from toolkit.local.iam.exceptions import AuthenticationError, UnmappedRequestError
+from toolkit.local.iam.mapping import operations
+from toolkit.local.iam.mapping.operations import ApiCall
+from toolkit.local.iam.models import Account
+from toolkit.local.iam.refusals import not_authenticated
+from toolkit.local.signature import OWN_SERVICE, ROOT_ACCESS_KEY, Signature, SignedRequest
+
+# Deployed APIs have API keys and authorizers; containers send a token of their own for their credentials.
+_OPEN = (f"{EXECUTE_API}/", "/_toolkit/container-credentials/")
+HEALTH = "/_toolkit/health"
+# Hashing larger bodies would block the event loop.
+_LARGE_BYTES = 256 * 1024
+# An OIDC token has a few KB.
+_MAX_UNSIGNED_BYTES = 64 * 1024
+
+
+class AuthenticationMiddleware:
+    """ASGI middleware that verifies the signature of every request to an AWS API, and to the cloud's own."""
+
+    def __init__(self, app: ASGIApp, account: Account) -> None:
+        self._app = app
+        self._account = account
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(_OPEN) or scope["path"] == HEALTH:
+            await self._app(scope, receive, send)
+            return
+        body = Body(receive)
+        try:
+            await self._authenticate(Signature.of(scope), scope, body)
+        except ClientDisconnect:
+            return
+        except AuthenticationError as error:
+            form = await body.read() if _is_small_form(scope) else b""
+            # The first request to a service loads its model, which would block the event loop.
+            refusal = await asyncio.to_thread(_refusal, error, scope, form)
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, body.replay, send)
+
+    async def _authenticate(self, signature: Signature, scope: Scope, body: Body) -> None:
+        if not signature.access_key:
+            await self._check_unsigned(scope, body)
+            return
+        # An unknown access key first, before the body is read.
+        callers.signer(signature, self._account)
+        # Objects can have gigabytes, and their hash is signed.
+        body_hash = None if signature.service == "s3" else await _digest(await body.read())
+        request = SignedRequest(scope["method"], _target(scope), scope["headers"], body_hash)
+        callers.verify(signature, self._account, request)
+        if scope["path"].startswith("/_toolkit/") and (
+            signature.access_key != ROOT_ACCESS_KEY or signature.service != OWN_SERVICE
+        ):
+            raise AuthenticationError("AccessDenied", "Only the root user controls the embedded cloud.")
+
+    async def _check_unsigned(self, scope: Scope, body: Body) -> None:
+        """Admit what AWS takes unsigned: OIDC tokens for a role, and reads of objects that may be public."""
+        is_bare = "x-amz-target" not in Headers(scope=scope) and not scope["path"].startswith("/_")
+        if is_bare and scope["method"] in ("GET", "HEAD"):
+            # `EnforceIamMiddleware` authorizes the anonymous caller.
+            call = await asyncio.to_thread(_identify, scope, b"")
+            if call is not None and call.prefix == "s3":
+                return
+        elif is_bare and scope["path"] == "/" and not scope["query_string"] and _is_small_form(scope):
+            form = parse_qs((await body.read()).decode("latin1"), keep_blank_values=True)
+            tokens = form.get("WebIdentityToken", [])
+            if form.get("Action") == ["AssumeRoleWithWebIdentity"] and len(tokens) == 1:
+                callers.claims(tokens[0], self._account)
+                return
+        raise AuthenticationError("MissingAuthenticationToken", "Request is missing Authentication Token")
+
+
+def _is_small_form(scope: Scope) -> bool:
+    length = Headers(scope=scope).get("content-length", "")
+    is_small = length.isdecimal() and int(length) <= _MAX_UNSIGNED_BYTES
+    return is_small and operations.is_form(scope)
+
+
+def _target(scope: Scope) -> str:
+    path = bytes(scope["raw_path"]).decode("latin1")
+    query = bytes(scope["query_string"]).decode("latin1")
+    return f"{path}?{query}"
+
+
+async def _digest(content: bytes) -> str:
+    if len(content) > _LARGE_BYTES:
+        return (await asyncio.to_thread(hashlib.sha256, content)).hexdigest()
+    return hashlib.sha256(content).hexdigest()
+
+
+def _refusal(error: AuthenticationError, scope: Scope, form: bytes) -> Response:
+    return not_authenticated(error, scope, _identify(scope, form))
+
+
+def _identify(scope: Scope, form: bytes) -> ApiCall | None:
+    try:
+        return operations.identify(scope, form)
+    except UnmappedRequestError:
+        return None
+
+
+class Body:
+    """A request's body, which can be read here and replayed to the application."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._read: bytes | None = None
+        self._replayed = False
+
+    async def read(self) -> bytes:
+        """The whole body.
+
+        Raises:
+            ClientDisconnect: the client disconnected.
+        """
+        if self._read is None:
+            chunks = []
+            more = True
+            while more:
+                message = await self._receive()
+                if message["type"] != "http.request":
+                    raise ClientDisconnect
+                chunks.append(message.get("body", b""))
+                more = message.get("more_body", False)
+            self._read = b"".join(chunks)
+        return self._read
+
+    async def replay(self) -> Message:
+        """The application's `receive`."""
+        if self._read is None or self._replayed:
+            return await self._receive()
+        self._replayed = True
+        return {"type": "http.request", "body": self._read, "more_body": False}

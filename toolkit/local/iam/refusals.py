@@ -1,0 +1,101 @@
+"""Responses to denied requests and invalid credentials, in the format of each protocol."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from xml.sax.saxutils import escape
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
+
+from toolkit.local.iam.enforcement import Decision
+from toolkit.local.iam.exceptions import AuthenticationError
+from toolkit.local.iam.mapping.operations import ApiCall, is_form
+
+_DENIED = "AccessDenied"
+# Code → its name in a protocol or service.
+_CODES: Mapping[str, Mapping[str, str]] = {
+    _DENIED: {
+        "ec2": "UnauthorizedOperation",
+        "json": "AccessDeniedException",
+        "rest-json": "AccessDeniedException",
+        "sns": "AuthorizationError",
+    },
+    "ExpiredToken": {
+        "ec2": "RequestExpired",
+        "json": "ExpiredTokenException",
+        "rest-json": "ExpiredTokenException",
+    },
+    "InvalidClientTokenId": {
+        "ec2": "AuthFailure",
+        "json": "UnrecognizedClientException",
+        "rest-json": "UnrecognizedClientException",
+        "s3": "InvalidAccessKeyId",
+    },
+    "MissingAuthenticationToken": {
+        "json": "MissingAuthenticationTokenException",
+        "rest-json": "MissingAuthenticationTokenException",
+        "rest-xml": _DENIED,
+    },
+    "SignatureDoesNotMatch": {
+        "ec2": "AuthFailure",
+        "json": "InvalidSignatureException",
+        "rest-json": "InvalidSignatureException",
+    },
+}
+# Of denials, 403 otherwise. Invalid credentials are a 403 for every protocol ("Common Errors" of each
+# service's API reference: InvalidClientTokenId, UnrecognizedClientException, …).
+_STATUSES: Mapping[str, int] = {"json": 400}
+_QUERY = '<ErrorResponse xmlns="http://webservices.amazon.com/"><Error><Type>Sender</Type>{error}</Error>{id}</ErrorResponse>'
+_EC2 = "<Response><Errors><Error>{error}</Error></Errors>{id}</Response>"
+_S3 = "<Error>{error}{id}</Error>"
+
+
+def access_denied(decision: Decision, scope: Scope, call: ApiCall | None) -> Response:
+    """The response to a request that is not allowed.
+
+    Args:
+        call: None for an unknown operation.
+    """
+    message = decision.message
+    if call is not None and call.protocol == "ec2":
+        message = f"You are not authorized to perform this operation. {message}"
+    protocol = call.protocol if call is not None else _guess(scope)
+    return _error(_DENIED, message, scope, call, _STATUSES.get(protocol, 403))
+
+
+def not_authenticated(error: AuthenticationError, scope: Scope, call: ApiCall | None) -> Response:
+    """The response to a request with invalid credentials."""
+    return _error(error.code, error.message, scope, call, 403)
+
+
+def _error(code: str, message: str, scope: Scope, call: ApiCall | None, status: int) -> Response:
+    protocol = call.protocol if call is not None else _guess(scope)
+    service = call.prefix if call is not None else ""
+    names = _CODES.get(code, {})
+    query_code = code
+    code = names.get(service) or names.get(protocol) or code
+    request_id = str(uuid.uuid4())
+    if protocol in ("json", "rest-json"):
+        headers = {"x-amzn-errortype": code, "x-amzn-requestid": request_id}
+        if call is not None and "awsQueryCompatible" in call.model.service_model.metadata:
+            headers["x-amzn-query-error"] = f"{query_code};Sender"
+        content = {"__type": code, "message": message, "Message": message}
+        return JSONResponse(content, status, headers, media_type="application/x-amz-json-1.1")
+    if scope["method"] == "HEAD":
+        return Response(status_code=status)
+    template = {"rest-xml": _S3, "ec2": _EC2}.get(protocol, _QUERY)
+    error = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
+    body = template.format(error=error, id=f"<RequestId>{request_id}</RequestId>")
+    return Response(body, status, media_type="application/xml")
+
+
+def _guess(scope: Scope) -> str:
+    headers = Headers(scope=scope)
+    if "x-amz-target" in headers:
+        return "json"
+    if is_form(scope):
+        return "query"
+    return "rest-json" if "json" in headers.get("content-type", "") else "rest-xml"
