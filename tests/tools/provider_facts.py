@@ -79,7 +79,7 @@ def _read_only(schema: dict[str, Any]) -> list[str]:
     )
 
 
-def _terraform(rig: Rig, *command: str) -> dict[str, Any]:
+def run_json(rig: Rig, *command: str) -> dict[str, Any]:
     """Run a command that prints JSON on a module that uses the provider."""
     folder = rig.root("facts", MODULE)
     shutil.copy(ROOT / LOCK, folder)
@@ -111,8 +111,8 @@ def main(arguments: list[str]) -> int:
         # Reading schemas and validating need only the provider.
         no_cloud = CloudProcess("http://127.0.0.1:1", Path(os.devnull))
         rig = Rig(project, find_program(project), no_cloud)
-        (schemas,) = _terraform(rig, "providers", "schema", "-json")["provider_schemas"].values()
-        values = accepted(_terraform(rig, "validate", "-json")["diagnostics"])
+        (schemas,) = run_json(rig, "providers", "schema", "-json")["provider_schemas"].values()
+        values = accepted(run_json(rig, "validate", "-json")["diagnostics"])
     attributes = {kind: _read_only(schemas["resource_schemas"][kind]) for kind in sorted(types())}
     READ_ONLY.write_text(json.dumps({"provider": version(), "attributes": attributes}, indent=2) + "\n")
     assert set(values) == set(ENUMERATED)
