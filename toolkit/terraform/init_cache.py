@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,8 @@ def fingerprint(
     parts += [f"{name}={value}" for name, value in sorted(environment.items())]
     lock = stack / ".terraform.lock.hcl"
     parts.append(_digest(lock) if lock.is_file() else "")
-    for module in _modules(stack):
-        parts += _requirements(module)
+    for folder, statements in _modules(stack):
+        parts += _requirements(folder, statements)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -85,8 +85,8 @@ def _digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _modules(stack: Path) -> Iterator[Path]:
-    """The root module and its local modules, transitively, each once."""
+def _modules(stack: Path) -> Iterator[tuple[Path, list[hcl.Statement]]]:
+    """The root module and its local modules, transitively, each once, with their statements."""
     visited: set[Path] = set()
     waiting = [stack.resolve()]
     while waiting:
@@ -94,23 +94,20 @@ def _modules(stack: Path) -> Iterator[Path]:
         if folder in visited:
             continue
         visited.add(folder)
-        yield folder
-        for call in (block for block in _statements(folder) if block.keyword == "module"):
+        texts = [file.read_text(encoding="utf-8", errors="replace") for file in sorted(folder.glob("*.tf"))]
+        statements = [statement for text in texts for statement in hcl.statements(text)]
+        yield folder, statements
+        for call in (block for block in statements if block.keyword == "module"):
             source = next((child.string() for child in call.children() if child.keyword == "source"), None)
             if source and source.startswith(("./", "../")):
                 waiting.append((folder / source).resolve())
 
 
-def _statements(folder: Path) -> Iterator[hcl.Statement]:
-    for file in sorted(folder.glob("*.tf")):
-        yield from hcl.statements(file.read_text(encoding="utf-8", errors="replace"))
-
-
-def _requirements(folder: Path) -> list[str]:
+def _requirements(folder: Path, statements: Iterable[hcl.Statement]) -> list[str]:
     """A module's statements on providers, backend and modules: the inputs of `init`."""
     parts = [str(folder)]
     prefixes = set()
-    for statement in _statements(folder):
+    for statement in statements:
         if statement.keyword == "terraform":
             parts.append(statement.text)
         elif statement.keyword == "module":
