@@ -84,6 +84,6 @@ def test_only_tokens_for_terraform_and_aws_are_inherited(monkeypatch: pytest.Mon
 
 def test_go_settings_of_the_user_take_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GOGC", raising=False)
-    assert command.environment()["GOGC"] == "200"
+    assert command.environment()["GOGC"] == "400"
     monkeypatch.setenv("GOGC", "50")
     assert command.environment()["GOGC"] == "50"
