@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from toolkit.deployment import account, artifacts, releases
@@ -18,6 +19,7 @@ from toolkit.packaging import Package
 from toolkit.rendering import RuntimeVariables
 from toolkit.staging import StagedModel
 from toolkit.terraform import Plan, Workspace
+from toolkit.terraform.plan_json import PlanDocument
 
 STACK = "inference"
 ENDPOINT = "aws_sagemaker_endpoint"
@@ -37,6 +39,7 @@ class Prepared:
         runtime: the variables that the build folder does not contain.
         failed: addresses of Failed endpoints, which the plan replaces.
         orphans: resources missing in the state that a destroy removes.
+        shown: Terraform's description of the plan, if it was requested already.
     """
 
     workspace: Workspace
@@ -47,6 +50,11 @@ class Prepared:
     runtime: RuntimeVariables = field(default_factory=RuntimeVariables)
     failed: Sequence[str] = ()
     orphans: Sequence[Orphan] = ()
+    shown: Future[PlanDocument] | None = None
+
+    def show(self) -> PlanDocument:
+        """Terraform's description of the plan."""
+        return self.workspace.show(self.plan) if self.shown is None else self.shown.result()
 
     @property
     def has_changes(self) -> bool:
@@ -148,13 +156,17 @@ def plan(  # noqa: PLR0913, PLR0917 - each is a part of the plan
     if imports.untaint(context, workspace, planned):
         context.reload_state()
         planned = workspace.plan(var_files=[runtime_file], replace=replace)
+    # Describing the plan takes as long as the look-ups, a request for each new resource.
+    creates = any(change.action == "create" for change in planned.changes)
+    shown = workspace.show_in_background(planned) if creates else None
     resources = imports.find(context, planned)
     if resources:
+        shown = None
         for line in imports.describe(resources):
             context.console.line(line)
         imports_file = imports.write(resources, workspace.directory)
         planned = workspace.plan(var_files=[runtime_file, imports_file], replace=replace)
-    return Prepared(workspace, planned, action, staged, packages, runtime, replace)
+    return Prepared(workspace, planned, action, staged, packages, runtime, replace, shown=shown)
 
 
 def rest(context: Context, prepared: Prepared) -> Prepared | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -194,6 +195,13 @@ class Workspace:
     def show(self, plan: Plan) -> PlanDocument:
         """Terraform's JSON description of a plan, with sensitive values in clear text."""
         return self._json("show", str(plan.path), kind=PlanDocument)
+
+    def show_in_background(self, plan: Plan) -> Future[PlanDocument]:
+        """Start describing a plan."""
+        pool = ThreadPoolExecutor(1, thread_name_prefix="terraform-show")
+        described = pool.submit(self.show, plan)
+        pool.shutdown(wait=False)
+        return described
 
     def validate(self) -> None:
         """Check the stack's code.

@@ -65,7 +65,7 @@ def review(
         if prepared.plan.has_changes or policies == "always":
             if policies == "changes" and gate is None:
                 gate = stack.enter_context(start_gate(context))
-            planned = prepared.workspace.show(prepared.plan)
+            planned = prepared.show()
             if gate is not None:
                 # Only the installation, on first use, takes longer than a plan.
                 title = "checking policies" + ("" if gate.done() else " (installing checkov, once)")

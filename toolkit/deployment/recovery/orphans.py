@@ -6,6 +6,7 @@ would create them again, and fail because the names are taken or create a second
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -91,6 +92,8 @@ class OwnedResources:
         self._access: AwsAccess = context.access
         self._recorded = recorded or {}
         self._tags = ownership_tags(context, stack)
+        self._log_groups: dict[str, frozenset[str]] = {}
+        self._listing = threading.Lock()
 
     def unrecorded(self, resource_type: str, ids: Iterable[str]) -> list[str]:
         """Those of a type's IDs that the state does not contain."""
@@ -151,8 +154,15 @@ class OwnedResources:
 
     def log_group(self, name: str) -> str | None:
         """A log group."""
-        groups = self._access.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-        return name if name in [group["logGroupName"] for group in groups] else None
+        start = name.partition(self.prefix)[0] + self.prefix
+        with self._listing:
+            # One request for all models.
+            if start not in self._log_groups:
+                pages = self._access.logs.get_paginator("describe_log_groups").paginate(
+                    logGroupNamePrefix=start
+                )
+                self._log_groups[start] = frozenset(pages.search("logGroups[].logGroupName"))
+        return name if name in self._log_groups[start] else None
 
     def log_groups(self, start: str) -> list[str]:
         """Log groups with our tags whose names begin with a text."""

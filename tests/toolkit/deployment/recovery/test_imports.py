@@ -246,3 +246,16 @@ def store(account: AwsAccess, opened: Context, ids: dict[str, list[str]]) -> Non
     state_bucket.ensure(account, environment.state_bucket)
     content = json.dumps(state).encode()
     state_bucket.write(account, environment.state_bucket, environment.state_key, content)
+
+
+def test_log_groups_of_many_models_take_one_request(account: AwsAccess, context: Open) -> None:
+    for number in range(60):  # more than a page
+        account.logs.create_log_group(logGroupName=f"/aws/sagemaker/Endpoints/llm-many-m{number}")
+    requests: list[str] = []
+    count = lambda model, **_: requests.append(model.name)  # noqa: E731 - a handler
+    account.logs.meta.events.register("before-call", count)
+    block = 'module.endpoint["{}"].aws_cloudwatch_log_group.this[0]'
+    resources = imports.find(context("many"), plan(*(block.format(f"m{number}") for number in range(50, 70))))
+    account.logs.meta.events.unregister("before-call", count)
+    assert [resource.id[-3:] for resource in resources] == [f"m{number}" for number in range(50, 60)]
+    assert requests == ["DescribeLogGroups"] * 2
