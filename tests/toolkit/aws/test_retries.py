@@ -39,7 +39,7 @@ def first(number: int, fault: Fault) -> Callable[[AwsRequest], Fault | None]:
     return lambda request: fault if request.number <= number else None
 
 
-@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.SLOW])
+@pytest.mark.parametrize("fault", [*faults.RESETS, Fault.THROTTLE, Fault.SERVER_ERROR])
 def test_an_object_is_read_in_spite_of_faults(proxy: Proxy, distant: AwsAccess, fault: Fault) -> None:
     proxy.begin(first(2, fault))
     assert state_bucket.read(distant, "distant", "state") == CONTENT
