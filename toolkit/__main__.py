@@ -58,7 +58,7 @@ def _explain(error: Exception) -> ToolkitError | None:
         explained = os_errors.explain(error)
         if explained is not None:
             return explained
-    # If botocore is not imported, it raised nothing.
+    # If boto3 is not imported, it raised nothing.
     if "botocore.exceptions" not in sys.modules:
         return None
     from toolkit.aws.errors import explain

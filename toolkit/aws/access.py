@@ -1,6 +1,6 @@
-"""Access to an account: typed clients, and the environment of Terraform's processes.
+"""Access to an account: typed boto3 clients, and the environment of Terraform's processes.
 
-The AWS provider, the S3 backend and botocore all read `AWS_ENDPOINT_URL`. Only this module knows whether a
+The AWS provider, the S3 backend and boto3 all read `AWS_ENDPOINT_URL`. Only this module knows whether a
 deployment is local.
 """
 
@@ -14,9 +14,10 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
-from botocore.session import Session
 
 from toolkit.errors import InputError, PreflightError
 
@@ -175,26 +176,23 @@ class AwsAccess:
         headers = self.sts.get_caller_identity()["ResponseMetadata"]["HTTPHeaders"]
         return parsedate_to_datetime(headers["date"])
 
-    # botocore rather than boto3, whose import takes longer and adds only resources and transfers.
     @cached_property
-    def _session(self) -> Session:
+    def _session(self) -> boto3.Session:
         if self.endpoint_url is None:
-            session = Session()
-        else:
-            session = Session(session_vars=_NO_PROFILES)
-            session.set_credentials(*self._local_credentials().values())
-        session.set_config_variable("region", self.region)
-        return session
+            return boto3.Session(region_name=self.region)
+        return boto3.Session(
+            **{name.lower(): value for name, value in self._local_credentials().items()},
+            region_name=self.region,
+            botocore_session=botocore.session.Session(session_vars=_NO_PROFILES),
+        )
 
-    def _create_client(self, service: str) -> Any:
+    def _create_client(self, service: Any) -> Any:
         options: dict[str, Any] = {"retries": {"mode": "standard", "total_max_attempts": MAX_ATTEMPTS}}
         if self.endpoint_url is not None:
             # Never use a proxy for a loopback address.
             options["proxies"] = {}
         with _CREATION:
-            client = self._session.create_client(
-                service, endpoint_url=self.endpoint_url, config=Config(**options)
-            )
+            client = self._session.client(service, endpoint_url=self.endpoint_url, config=Config(**options))
         _reject_incomplete_responses(client)
         return client
 

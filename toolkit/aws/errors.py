@@ -1,4 +1,4 @@
-"""Convert botocore's errors to the toolkit's errors, with remedies."""
+"""Convert boto3's errors to the toolkit's errors, with remedies."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SKEWED_WORDS = ("Signature expired", "Signature not yet current")
 
 
 def explain(error: BaseException) -> ToolkitError | None:
-    """Convert an error from botocore; None for other errors."""
+    """Convert an error from boto3; None for other errors."""
     if isinstance(error, ClientError):
         return _refused(error)
     if isinstance(error, NoCredentialsError | PartialCredentialsError | ProfileNotFound):
