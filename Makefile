@@ -36,8 +36,15 @@ PYTEST := $(VENV)/bin/pytest --dist loadfile --no-loadscope-reorder
 # One test file, folder or test: make test T=tests/test_links.py
 T ?=
 
+# make chaos: number of rounds and of sites that play them at the same time; the seed repeats a run, the number
+# of a round repeats that one alone.
+ROUNDS ?= 15
+JOBS ?= 1
+SEED ?=
+ROUND ?= 0
+
 .PHONY: help setup bootstrap plan apply sync logs smoke-test status outputs destroy doctor \
-        test test-fast lint format check generate provider diagram bench-cli bench-plan bench-gateway lock clean
+        test test-fast chaos lint format check generate provider diagram bench-cli bench-plan bench-gateway lock clean
 
 help: ## list the targets
 	@printf 'Usage: make TARGET [ENV=name] [ARGS=options]    ENV defaults to local\n'
@@ -106,6 +113,9 @@ test: lint ## run linters and all tests, or those of one path (T=tests/toolkit/c
 endif
 
 check: test ## run what CI runs
+
+chaos: $(DEV) ## kill commands, inject faults and fill disks at random (ROUNDS=60 JOBS=2 SEED=s, ROUND=n)
+	$(VENV)/bin/python -m tests.chaos --rounds $(ROUNDS) --jobs $(JOBS) --seed '$(SEED)' --round $(ROUND)
 
 generate: $(DEV) ## regenerate the JSON schema and the generated documentation
 	$(VENV)/bin/python -m toolkit.environment.schema
