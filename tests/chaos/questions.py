@@ -141,8 +141,8 @@ class Cloud:
                 kind = resource["type"]
                 if resource["mode"] != "managed" or kind in PARTS:
                     continue
-                assert kind in IDENTITY, f"chaos cannot find resources of type {kind}: add it to IDENTITY"
                 for instance in resource["instances"]:
+                    assert kind in IDENTITY, f"chaos cannot find resources of type {kind}: add it to IDENTITY"
                     yield kind, " ".join(instance["attributes"][name] for name in IDENTITY[kind])
 
     def versions(self) -> Iterator[tuple[str, str, str]]:

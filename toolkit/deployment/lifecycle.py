@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -255,6 +256,7 @@ def deploy(context: Context, prepared: Prepared, smoke_test: SmokeTest | None = 
         TerraformError: Terraform failed.
         RolloutError: SageMaker does not serve the planned configuration.
     """
+    began = time.monotonic()
     staging.upload(context.access, prepared.staged, context.console)
     digest = hashlib.sha256(prepared.plan.path.read_bytes()).hexdigest()
     rollout = _apply(context, prepared) if prepared.plan.has_changes else Rollout()
@@ -274,8 +276,9 @@ def deploy(context: Context, prepared: Prepared, smoke_test: SmokeTest | None = 
         packages=prepared.packages,
         smoke_test="passed" if smoke_test else None,
     )
-    if prepared.plan.has_changes:
-        cleanup.remove_superseded_deployments(context)
+    # A saved plan without changes has locked nothing.
+    if prepared.action == "apply" and (prepared.plan.has_changes or prepared.began is not None):
+        cleanup.remove_superseded(context, time.monotonic() - (prepared.began or began))
     return deployed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ class Prepared:
         failed: addresses of Failed endpoints, which the plan replaces.
         orphans: resources missing in the state that a destroy removes.
         shown: Terraform's description of the plan, if it was requested already.
+        began: `time.monotonic()` before the plan locked the state; None for a saved plan.
     """
 
     workspace: Workspace
@@ -51,6 +53,7 @@ class Prepared:
     failed: Sequence[str] = ()
     orphans: Sequence[Orphan] = ()
     shown: Future[PlanDocument] | None = None
+    began: float | None = None
 
     def show(self) -> PlanDocument:
         """Terraform's description of the plan."""
@@ -145,6 +148,7 @@ def plan(  # noqa: PLR0913, PLR0917 - each is a part of the plan
         packages: the Lambda packages that the plan refers to, by file name.
         failed: models whose endpoints must be replaced, since SageMaker can only delete them.
     """
+    began = time.monotonic()
     unstored_state.require_stored(context)
     # Terraform would not name the address of a damaged state.
     _ = context.state
@@ -159,14 +163,14 @@ def plan(  # noqa: PLR0913, PLR0917 - each is a part of the plan
     # Describing the plan takes as long as the look-ups, a request for each new resource.
     creates = any(change.action == "create" for change in planned.changes)
     shown = workspace.show_in_background(planned) if creates else None
-    resources = imports.find(context, planned)
+    resources = imports.find(context, planned, recorded=context.state.ids)
     if resources:
         shown = None
         for line in imports.describe(resources):
             context.console.line(line)
         imports_file = imports.write(resources, workspace.directory)
         planned = workspace.plan(var_files=[runtime_file, imports_file], replace=replace)
-    return Prepared(workspace, planned, action, staged, packages, runtime, replace, shown=shown)
+    return Prepared(workspace, planned, action, staged, packages, runtime, replace, shown=shown, began=began)
 
 
 def rest(context: Context, prepared: Prepared) -> Prepared | None:

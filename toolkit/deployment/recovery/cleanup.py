@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from toolkit.aws import endpoints as sagemaker_endpoints
+from toolkit.aws.concurrent import map_concurrently
 from toolkit.deployment.context import Context
 from toolkit.deployment.recovery.orphans import ALL_PATHS, Orphan, OwnedResources, unless_missing
 from toolkit.deployment.rollout import waiters
 
 if TYPE_CHECKING:
+    from types_boto3_apigateway.type_defs import PatchOperationTypeDef
     from types_boto3_application_autoscaling.literals import ScalableDimensionType
 
 FUNCTIONS = ("gateway", "authorizer")
+CONFIGURATION, MODEL = "aws_sagemaker_endpoint_configuration", "aws_sagemaker_model"
+API, USAGE_PLAN = "aws_api_gateway_rest_api", "aws_api_gateway_usage_plan"
 # How the description of the API module's deployments begins.
 _DEPLOYMENT = "OpenAPI document "
 # AWS WAF notices the deletion of a stage with a delay.
@@ -58,23 +63,22 @@ def endpoint_configurations(context: Context, resources: OwnedResources) -> Iter
     """SageMaker endpoint configurations."""
     sagemaker, start = context.access.sagemaker, f"{resources.prefix}-"
     pages = sagemaker.get_paginator("list_endpoint_configs").paginate(NameContains=start)
-    names = [configuration["EndpointConfigName"] for configuration in pages.search("EndpointConfigs[]")]
-    for name in resources.unrecorded("aws_sagemaker_endpoint_configuration", names):
+    created = {item["EndpointConfigName"]: item["CreationTime"] for item in pages.search("EndpointConfigs[]")}
+    for name in resources.unrecorded(CONFIGURATION, created):
         if name.startswith(start) and resources.configuration(name):
-            kind = "endpoint configuration"
             remove = _call(lambda name: sagemaker.delete_endpoint_config(EndpointConfigName=name), name)
-            yield Orphan(kind, "aws_sagemaker_endpoint_configuration", name, remove)
+            yield Orphan("endpoint configuration", CONFIGURATION, name, remove, created[name])
 
 
 def models(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
     """SageMaker models."""
     sagemaker, start = context.access.sagemaker, f"{resources.prefix}-"
     pages = sagemaker.get_paginator("list_models").paginate(NameContains=start)
-    names = [model["ModelName"] for model in pages.search("Models[]")]
-    for name in resources.unrecorded("aws_sagemaker_model", names):
+    created = {model["ModelName"]: model["CreationTime"] for model in pages.search("Models[]")}
+    for name in resources.unrecorded(MODEL, created):
         if name.startswith(start) and resources.model(name):
             remove = _call(lambda name: sagemaker.delete_model(ModelName=name), name)
-            yield Orphan("model", "aws_sagemaker_model", name, remove)
+            yield Orphan("model", MODEL, name, remove, created[name])
 
 
 def alarms(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
@@ -128,17 +132,15 @@ def web_acl(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
 def apis(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
     """REST APIs."""
     delete = context.access.apigateway.delete_rest_api
-    for api in resources.apis(resources.prefix):
+    for api, created in resources.apis(resources.prefix).items():
         remove = _call(lambda api: delete(restApiId=api), api)
-        yield Orphan("API", "aws_api_gateway_rest_api", api, remove)
+        yield Orphan("API", API, api, remove, created)
 
 
 def usage_plans(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
     """Usage plans."""
-    delete = context.access.apigateway.delete_usage_plan
     for plan in resources.usage_plans():
-        remove = _call(lambda plan: delete(usagePlanId=plan), plan)
-        yield Orphan("usage plan", "aws_api_gateway_usage_plan", plan, remove)
+        yield Orphan("usage plan", USAGE_PLAN, plan, _usage_plan_remover(context, plan))
 
 
 def functions(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
@@ -182,6 +184,55 @@ def _log_groups(context: Context, names: Iterable[str]) -> Iterator[Orphan]:
         yield Orphan("log group", "aws_cloudwatch_log_group", name, remove)
 
 
+def remove_superseded(context: Context, seconds: float) -> None:
+    """Delete what an interrupted apply left behind, no later one imports, and nothing uses.
+
+    Later plans know neither models and endpoint configurations of other content, nor the second API or usage
+    plan of a creation whose response was lost.
+
+    Args:
+        context: the environment, whose apply has succeeded.
+        seconds: since before the apply locked the state. An apply elsewhere, which can only have begun since
+            then, may be creating what is younger.
+    """
+    resources = OwnedResources(context, context.state.ids)
+    finders = (endpoint_configurations, models, apis, usage_plans)
+    found = map_concurrently(lambda finder: list(finder(context, resources)), finders)
+    orphans = [orphan for of_kind in found for orphan in of_kind]
+    orphans = [orphan for orphan in orphans if resources.unrecorded(orphan.type, [orphan.id])]
+    if orphans:
+        # The clock of AWS, which shows no fractions of a second.
+        latest = context.access.now() - timedelta(seconds=seconds + 1)
+        served = _served(context)
+        for orphan in orphans:
+            young = orphan.created is not None and orphan.created >= latest
+            if not young and orphan.id not in served and not _is_used(context, orphan):
+                orphan.remove()
+                context.console.line(f"deleted {orphan}, which an interrupted apply created")
+    remove_superseded_deployments(context)
+
+
+def _served(context: Context) -> set[str]:
+    """Endpoint configurations and models of the environment's endpoints, also after a rolled back update."""
+    sagemaker, start = context.access.sagemaker, f"{context.environment.prefix}-"
+    pages = sagemaker.get_paginator("list_endpoints").paginate(NameContains=start)
+    served = set()
+    for name in pages.search("Endpoints[].EndpointName"):
+        configuration = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
+        description = sagemaker.describe_endpoint_config(EndpointConfigName=configuration)
+        variants = description["ProductionVariants"] + description.get("ShadowProductionVariants", [])
+        served |= {configuration, *(variant.get("ModelName", "") for variant in variants)}
+    return served
+
+
+def _is_used(context: Context, orphan: Orphan) -> bool:
+    """Whether an API may have clients, or a usage plan keys."""
+    gateway = context.access.apigateway
+    if orphan.type == API:
+        return bool(gateway.get_stages(restApiId=orphan.id)["item"])
+    return orphan.type == USAGE_PLAN and bool(gateway.get_usage_plan_keys(usagePlanId=orphan.id)["items"])
+
+
 def remove_superseded_deployments(context: Context) -> None:
     """Delete deployments of the API that an interrupted apply left behind, and that no stage serves.
 
@@ -196,7 +247,7 @@ def remove_superseded_deployments(context: Context) -> None:
         served = _served_deployments(context, api) if ours else set()
         for deployment in [deployment for deployment in ours if deployment not in served]:
             gateway.delete_deployment(restApiId=api, deploymentId=deployment)
-            context.console.line(f"removed API deployment {deployment}, which an interrupted apply created")
+            context.console.line(f"deleted API deployment {deployment}, which an interrupted apply created")
 
 
 def _served_deployments(context: Context, api: str) -> set[str]:
@@ -238,6 +289,21 @@ def _role_remover(context: Context, name: str) -> Callable[[], None]:
         for attached in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
             iam.detach_role_policy(RoleName=name, PolicyArn=attached["PolicyArn"])
         unless_missing(lambda: iam.delete_role(RoleName=name))
+
+    return remove
+
+
+def _usage_plan_remover(context: Context, plan: str) -> Callable[[], None]:
+    gateway = context.access.apigateway
+
+    def remove() -> None:
+        # AWS refuses to delete a plan with stages.
+        stages = gateway.get_usage_plan(usagePlanId=plan).get("apiStages", [])
+        for stage in stages:
+            place = f"{stage['apiId']}:{stage['stage']}"
+            operation: PatchOperationTypeDef = {"op": "remove", "path": "/apiStages", "value": place}
+            gateway.update_usage_plan(usagePlanId=plan, patchOperations=[operation])
+        gateway.delete_usage_plan(usagePlanId=plan)
 
     return remove
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,12 +70,23 @@ def untaint(context: Context, workspace: Workspace, plan: Plan) -> bool:
     return bool(addresses)
 
 
-def find(context: Context, plan: Plan, stack: Stack = "inference") -> list[Import]:
+def find(
+    context: Context,
+    plan: Plan,
+    stack: Stack = "inference",
+    recorded: Mapping[str, frozenset[str]] | None = None,
+) -> list[Import]:
     """Resources that a plan would create and that exist under the stack's names and tags.
 
     One look-up per creation, several at a time; none for a plan without creations.
+
+    Args:
+        context: the environment.
+        plan: the plan.
+        stack: the planned stack.
+        recorded: IDs by type of the resources in the state, to which parts of them belong.
     """
-    recoveries, owned = registry.STACKS[stack], OwnedResources(context, stack=stack)
+    recoveries, owned = registry.STACKS[stack], OwnedResources(context, recorded, stack)
     created = [change for change in plan.changes if change.action == "create"]
     known = [
         (recovery, change)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from botocore.exceptions import ClientError
@@ -51,12 +52,14 @@ class Orphan:
         type: its Terraform type.
         id: its Terraform import ID.
         remove: deletes it.
+        created: when it was created, where AWS says so.
     """
 
     kind: str
     type: str
     id: str
     remove: Callable[[], object]
+    created: datetime | None = None
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
@@ -186,14 +189,18 @@ class OwnedResources:
         return name if dashboard is not None and f'"{name}-gateway"' in dashboard["DashboardBody"] else None
 
     def api(self, name: str) -> str | None:
-        """A REST API; the newest if several have that name."""
-        return next(iter(self.apis(name)), None)
+        """A REST API; of several with that name the state's, else the newest."""
+        apis = list(self.apis(name))
+        # AWS executes a creation again if its response was lost.
+        recorded = set(apis) - set(self.unrecorded("aws_api_gateway_rest_api", apis))
+        return next(iter([*recorded, *apis]), None)
 
-    def apis(self, name: str) -> list[str]:
-        """All REST APIs of that name, newest first."""
+    def apis(self, name: str) -> dict[str, datetime]:
+        """All REST APIs of that name with their creation, newest first."""
         apis = self._access.apigateway.get_rest_apis(limit=_PAGE)["items"]
         owned = [api for api in apis if api["name"] == name and self._ours(api.get("tags", {}))]
-        return [api["id"] for api in sorted(owned, key=lambda api: api["createdDate"], reverse=True)]
+        owned.sort(key=lambda api: api["createdDate"], reverse=True)
+        return {api["id"]: api["createdDate"] for api in owned}
 
     def stage(self, api: str | None, name: str) -> str | None:
         """A stage of an API."""

@@ -149,7 +149,7 @@ INFERENCE: Mapping[str, Recovery] = {
         lambda owned, _: owned.api(owned.prefix), cleanup.apis
     ),
     "module.api.aws_api_gateway_deployment.this": Recovery(
-        "an apply ends with `remove_superseded_deployments`, since an imported one is always replaced",
+        "an apply ends with `remove_superseded`, since an imported one is always replaced",
         _with("API"),
     ),
     "module.api.aws_api_gateway_stage.this": Recovery(

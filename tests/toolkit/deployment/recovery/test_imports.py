@@ -259,3 +259,101 @@ def test_log_groups_of_many_models_take_one_request(account: AwsAccess, context:
     account.logs.meta.events.unregister("before-call", count)
     assert [resource.id[-3:] for resource in resources] == [f"m{number}" for number in range(50, 60)]
     assert requests == ["DescribeLogGroups"] * 2
+
+
+def served_api(account: AwsAccess, env: str) -> str:
+    """Create an API of the environment with a stage."""
+    gateway = account.apigateway
+    owned = {tag["Key"]: tag["Value"] for tag in tags(env)}
+    api = gateway.create_rest_api(name=f"llm-{env}", tags=owned)["id"]
+    root = gateway.get_resources(restApiId=api)["items"][0]["id"]
+    gateway.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="NONE")
+    gateway.put_integration(restApiId=api, resourceId=root, httpMethod="GET", type="MOCK")
+    deployment(account, api, "OpenAPI document 0a", stageName="live")
+    return api
+
+
+def test_a_stage_is_that_of_the_api_in_the_state(account: AwsAccess, context: Open) -> None:
+    # AWS executed CreateRestApi twice, because the response was lost.
+    apis = [served_api(account, "twice") for _ in range(3)]
+    for api in apis:
+        recorded = {"aws_api_gateway_rest_api": frozenset([api])}
+        planned = plan("module.api.aws_api_gateway_stage.this[0]")
+        resources = imports.find(context("twice"), planned, recorded=recorded)
+        assert [resource.id for resource in resources] == [f"{api}/live"]
+
+
+def test_what_no_later_apply_imports_is_deleted(account: AwsAccess, context: Open) -> None:
+    env = "later"
+    gateway, sagemaker, environment = account.apigateway, account.sagemaker, context(env)
+    recorded, orphan, serving, foreign = (f"llm-{env}-m-{key}" for key in ("0a", "0b", "0c", "0d"))
+    for name in (recorded, orphan, serving, foreign):
+        owner = None if name == foreign else env
+        model(account, name, owner)
+        sagemaker.create_endpoint_config(
+            EndpointConfigName=name,
+            ProductionVariants=[
+                {
+                    "VariantName": "AllTraffic",
+                    "ModelName": name,
+                    "InstanceType": "ml.c7i.xlarge",
+                    "InitialInstanceCount": 1,
+                }
+            ],
+            Tags=tags(env) if owner else [],  # type: ignore[arg-type]
+        )
+    # As after an update that SageMaker has rolled back.
+    sagemaker.create_endpoint(EndpointName=f"llm-{env}-m", EndpointConfigName=serving)
+    labels: Any = {tag["Key"]: tag["Value"] for tag in tags(env)}
+    bare = gateway.create_rest_api(name=f"llm-{env}", tags=labels)["id"]
+    apis = [served_api(account, env) for _ in range(2)]
+    plans = []
+    for api in (apis[0], apis[0], apis[1]):
+        stage: Any = {"apiId": api, "stage": "live"}
+        plans.append(gateway.create_usage_plan(name=f"llm-{env}", apiStages=[stage], tags=labels)["id"])
+    key = gateway.create_api_key(name=f"{env}-key", enabled=True)["id"]
+    gateway.create_usage_plan_key(usagePlanId=plans[2], keyId=key, keyType="API_KEY")
+    store(
+        account,
+        environment,
+        {
+            "aws_sagemaker_model": [recorded],
+            "aws_sagemaker_endpoint_configuration": [recorded],
+            "aws_sagemaker_endpoint": [f"llm-{env}-m"],
+            "aws_api_gateway_rest_api": [apis[0]],
+            "aws_api_gateway_usage_plan": [plans[0]],
+        },
+    )
+
+    def existing() -> dict[str, set[str]]:
+        start = f"llm-{env}"
+        return {
+            "models": {
+                item["ModelName"]
+                for item in sagemaker.list_models(NameContains=start, MaxResults=100)["Models"]
+            },
+            "configurations": {
+                item["EndpointConfigName"]
+                for item in sagemaker.list_endpoint_configs(NameContains=start)["EndpointConfigs"]
+            },
+            "apis": {
+                item["id"] for item in gateway.get_rest_apis(limit=500)["items"] if item["name"] == start
+            },
+            "plans": {
+                item["id"] for item in gateway.get_usage_plans(limit=500)["items"] if item["name"] == start
+            },
+        }
+
+    before = existing()
+    assert bare in before["apis"]
+    # An apply elsewhere may be creating what is younger than this one. Usage plans have no date.
+    cleanup.remove_superseded(environment, seconds=3600)
+    assert existing() == before | {"plans": {plans[0], plans[2]}}
+
+    cleanup.remove_superseded(environment, seconds=-60)
+    assert existing() == {
+        "models": {recorded, serving, foreign},
+        "configurations": {recorded, serving, foreign},
+        "apis": set(apis),
+        "plans": {plans[0], plans[2]},
+    }
