@@ -1,4 +1,4 @@
-"""Convert file errors of the operating system to the toolkit's errors."""
+"""Convert file errors of the operating system, also those of other programs, to the toolkit's errors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from toolkit.errors import PreflightError
+from toolkit.errors import InputError, PreflightError
 from toolkit.project import cache_dir
 
 # Problems of the machine, not defects: permissions, disk space, open files.
@@ -25,18 +25,18 @@ _MACHINE = {
 # A file is in a folder's place; for an existing folder, the error is a defect.
 _NOT_A_FOLDER = {errno.ENOTDIR, errno.EEXIST}
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# Python, Go and the C library report these in the same words, except for upper case.
+_REPORTED = {os.strerror(code).lower(): code for code in (*_DISK_FULL, errno.EROFS)}
 
 
 def explain(error: OSError) -> PreflightError | None:
     """Convert an error about a file; None for other errors."""
-    if error.errno not in _MACHINE | _NOT_A_FOLDER:
-        return None
     file_name = error.filename2 or error.filename
     # Errors about a full disk do not name the file.
     path = (
         Path(os.fsdecode(file_name)) if isinstance(file_name, str | bytes | os.PathLike) else _fullest(error)
     )
-    if path is None:
+    if path is None or (error.errno not in _MACHINE | _NOT_A_FOLDER and not _is_cached(path)):
         return None
     problem = error.strerror
     if error.errno in _NOT_A_FOLDER:
@@ -44,21 +44,51 @@ def explain(error: OSError) -> PreflightError | None:
         if path is None:
             return None
         problem = "a file is in place of a folder"
-    if path.is_relative_to(cache_dir()) or cache_dir().is_relative_to(path):
+    return _error(str(problem), path)
+
+
+def in_output(output: str, path: Path) -> PreflightError | None:
+    """The error for a program that failed because it could not write; None if it failed for other reasons.
+
+    Args:
+        output: what it printed.
+        path: the folder that it writes to.
+    """
+    lowered = output.lower()
+    codes = [code for text, code in _REPORTED.items() if text in lowered]
+    return _error(os.strerror(codes[0]), path) if codes else None
+
+
+def _error(problem: str, path: Path) -> PreflightError:
+    if _is_cached(path):
         return PreflightError(
             f"cannot use the cache: {problem}",
             where=str(path),
             remedy="set TOOLKIT_CACHE_DIR to a writable folder on a disk with free space",
         )
-    return PreflightError(f"{problem}", where=str(path), remedy="check its permissions and free disk space")
+    return PreflightError(problem, where=str(path), remedy="check its permissions and free disk space")
+
+
+def _is_cached(path: Path) -> bool:
+    """Whether a file or folder is in the cache, or above it; file systems refuse it for many reasons."""
+    cache = _cache()
+    return cache is not None and (path.is_relative_to(cache) or cache.is_relative_to(path))
+
+
+def _cache() -> Path | None:
+    try:
+        return cache_dir()
+    except InputError:
+        return None
 
 
 def _fullest(error: OSError) -> Path | None:
     """The folder with the least free space among those the toolkit writes to."""
     if error.errno not in _DISK_FULL:
         return None
-    folders = [Path.cwd(), cache_dir(), Path(os.environ.get("TMPDIR") or "/tmp")]  # noqa: S108 - not written to
-    return min(map(_existing, folders), key=lambda folder: shutil.disk_usage(folder).free)
+    folders = [Path.cwd(), _cache(), Path(os.environ.get("TMPDIR") or "/tmp")]  # noqa: S108 - not written to
+    existing = [_existing(folder) for folder in folders if folder is not None]
+    return min(existing, key=lambda folder: shutil.disk_usage(folder).free)
 
 
 def _existing(path: Path) -> Path:

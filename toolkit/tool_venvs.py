@@ -16,6 +16,7 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit import os_errors
 from toolkit.console import Console
 from toolkit.errors import PreflightError
 from toolkit.files import exclusive_lock
@@ -80,11 +81,24 @@ def _install(directory: Path, lock: Path, name: str) -> None:
     # that name, so programs are started as `python -m`.
     partial = directory.with_name(f"{directory.name}.{os.getpid()}.partial")
     try:
-        venv.create(partial, with_pip=True, symlinks=True)
+        _create(partial)
         _pip_install(partial / "bin" / "python", lock, name)
         partial.rename(directory)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _create(directory: Path) -> None:
+    try:
+        venv.create(directory, with_pip=True, symlinks=True)
+    except subprocess.CalledProcessError as error:
+        output = (error.output or b"").decode(errors="replace")
+        raise os_errors.in_output(output, directory.parent) or PreflightError(
+            "cannot create a virtual environment",
+            where=str(directory.parent),
+            details=output.strip().splitlines()[-8:],
+            remedy="check that this Python has the module ensurepip (Debian: python3-venv)",
+        ) from None
 
 
 def _pip_install(python: Path, lock: Path, name: str) -> None:
@@ -96,7 +110,7 @@ def _pip_install(python: Path, lock: Path, name: str) -> None:
         command.append("--no-compile")
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        raise PreflightError(
+        raise os_errors.in_output(result.stderr, python.parents[2]) or PreflightError(
             f"cannot install {name}",
             where=str(lock),
             details=result.stderr.strip().splitlines()[-8:],

@@ -11,6 +11,7 @@ import typer
 
 from toolkit.cli import iam
 from toolkit.cli.options import Env, Json
+from toolkit.files import naming
 
 if TYPE_CHECKING:
     from toolkit.gate import Report
@@ -84,8 +85,12 @@ def _write(report: Report, sarif: Path | None, junit: Path | None) -> None:
         from toolkit.gate import sarif as sarif_format
 
         version = importlib.metadata.version("sagemaker-llm-toolkit")
-        sarif.write_text(json.dumps(sarif_format.render(report, version), indent=2) + "\n", encoding="utf-8")
+        content = json.dumps(sarif_format.render(report, version), indent=2) + "\n"
+        # Not atomic: it may be a pipe.
+        with naming(sarif):
+            sarif.write_text(content, encoding="utf-8")
     if junit:
         from toolkit.gate import junit as junit_format
 
-        junit.write_text(junit_format.render(report), encoding="utf-8")
+        with naming(junit):
+            junit.write_text(junit_format.render(report), encoding="utf-8")

@@ -11,6 +11,7 @@ from toolkit.deployment import artifacts, locks
 from toolkit.deployment.context import Context
 from toolkit.deployment.recovery import imports, unstored_state
 from toolkit.errors import PreflightError
+from toolkit.files import write_atomic
 from toolkit.terraform import Plan, Workspace
 
 
@@ -63,7 +64,7 @@ def ensure(context: Context) -> None:
             _workspace(context).apply_unseen()
         else:
             apply(context, plan(context))
-    marker.write_text(fingerprint)
+    write_atomic(marker, fingerprint)
 
 
 def _ensure_state_bucket(context: Context) -> bool:

@@ -26,6 +26,7 @@ from toolkit.aws import state_lock
 from toolkit.console import Console
 from toolkit.deployment.context import Context
 from toolkit.errors import StateError
+from toolkit.files import naming
 from toolkit.lock_info import LockInfo
 from toolkit.processes import is_alive
 
@@ -142,7 +143,8 @@ def _locked(path: Path, timeout: float, console: Console) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _acquire(descriptor, path, timeout, console)
-        _write_holder(descriptor)
+        with naming(path):
+            _write_holder(descriptor)
         os.set_inheritable(descriptor, True)
         yield
     finally:

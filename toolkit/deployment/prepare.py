@@ -16,6 +16,7 @@ from toolkit.deployment.releases import Release
 from toolkit.deployment.rollout import repair, waiters
 from toolkit.environment import emulator_limits, endpoint_name
 from toolkit.errors import InputError
+from toolkit.files import write_atomic
 from toolkit.packaging import Package
 from toolkit.rendering import RuntimeVariables
 from toolkit.staging import StagedModel
@@ -214,7 +215,7 @@ def _release(context: Context, release: Release, action: str, *, paused: bool = 
     # The recorded variables, with the fleet that autoscaling has chosen since.
     descriptions = waiters.wait_until_stable(context, waiters.endpoint_names(context).values())
     counts = waiters.instance_counts(context, descriptions)
-    (context.build / f"{STACK}.tfvars").write_text(release.variables, encoding="utf-8")
+    write_atomic(context.build / f"{STACK}.tfvars", release.variables)
     files = {name: Package(packages / name, sha256) for name, sha256 in release.packages.items()}
     failed = [] if paused else waiters.failed_models(context, descriptions)
     return plan(context, action, RuntimeVariables(counts, paused), staged={}, packages=files, failed=failed)

@@ -22,6 +22,7 @@ from toolkit.aws.access import AwsAccess
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs
 from toolkit.errors import InputError, StateError
+from toolkit.files import write_atomic
 from toolkit.packaging import FUNCTIONS, Package, package_name
 
 # HTTP statuses of a conditional write to an existing key: try the next number.
@@ -181,7 +182,7 @@ class Releases:
                     where=f"s3://{self.bucket}/{key}",
                     remedy=_RESTORE,
                 )
-            path.write_bytes(content)
+            write_atomic(path, content)
 
     def _create(self, release: Release) -> bool:
         try:

@@ -12,6 +12,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from toolkit.environment.environment import LOCAL_ACCOUNT_ID
 from toolkit.environment.loader import check_name
 from toolkit.errors import InputError
+from toolkit.files import naming
 from toolkit.project import Project
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -63,7 +64,7 @@ def create(project: Project, env: str, target: str) -> Path:
     path = project.environment_file(env)
     content = text(env, target)
     try:
-        with path.open("x", encoding="utf-8") as file:
+        with naming(path), path.open("x", encoding="utf-8") as file:
             _write(file, content, path)
     except FileExistsError:
         raise InputError(

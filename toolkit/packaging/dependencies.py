@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit import os_errors
 from toolkit.console import Console
 from toolkit.errors import PreflightError
 from toolkit.project import cache_dir
@@ -62,7 +63,7 @@ class Dependencies:
             with console.progress("downloading the gateway's dependencies (once)"):
                 result = subprocess.run(command, capture_output=True, text=True, check=False)
             if result.returncode != 0:
-                raise PreflightError(
+                raise os_errors.in_output(result.stderr, directory.parent) or PreflightError(
                     "cannot install the dependencies of a Lambda function",
                     where=str(self.lock),
                     details=result.stderr.strip().splitlines()[-8:],

@@ -14,6 +14,7 @@ from pydantic import StringConstraints
 from toolkit import documents
 from toolkit.console import Console
 from toolkit.errors import InputError
+from toolkit.files import write_atomic
 from toolkit.packaging import archive
 from toolkit.packaging.dependencies import Dependencies
 
@@ -76,7 +77,7 @@ def build_package(
     archive.write(fresh, files, executable=frozenset({START_SCRIPT}))
     package = _package(build_record, hashlib.sha256(fresh.read_bytes()).hexdigest())
     fresh.replace(package.path)
-    build_record.write_text(json.dumps(asdict(_BuildRecord(inputs, package.sha256))))
+    write_atomic(build_record, json.dumps(asdict(_BuildRecord(inputs, package.sha256))))
     return package
 
 

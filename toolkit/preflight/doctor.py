@@ -16,6 +16,7 @@ from toolkit.aws.errors import explain
 from toolkit.console import Console
 from toolkit.environment import load
 from toolkit.errors import PreflightError, ToolkitError
+from toolkit.files import naming
 from toolkit.project import Project, cache_dir
 from toolkit.staging.progress import size_text
 from toolkit.terraform import cli_config, discover, providers
@@ -89,7 +90,7 @@ def _cache() -> str:
     directory = cache_dir()
     directory.mkdir(parents=True, exist_ok=True)
     # Checks that files can be written.
-    with tempfile.TemporaryFile(dir=directory) as file:
+    with naming(directory), tempfile.TemporaryFile(dir=directory) as file:
         file.write(b"x" * 4096)
     return f"{directory}, {size_text(shutil.disk_usage(directory).free)} free"
 

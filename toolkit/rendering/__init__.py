@@ -8,6 +8,7 @@ from pathlib import Path
 
 from toolkit.environment import Environment
 from toolkit.environment.base import ConfigModel
+from toolkit.files import write_atomic
 from toolkit.iam import Document
 from toolkit.rendering.access import account_access
 from toolkit.rendering.grants import role_grants
@@ -104,8 +105,7 @@ def _dumped(section: ConfigModel | None) -> dict[str, object] | None:
 
 
 def _write(path: Path, template: str, variables: Mapping[str, object]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = render_template(template, variables).encode()
     if not path.is_file() or path.read_bytes() != content:
-        path.write_bytes(content)
+        write_atomic(path, content)
     return path

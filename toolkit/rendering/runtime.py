@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from toolkit.files import write_atomic
+
 
 @dataclass(frozen=True)
 class RuntimeVariables:
@@ -26,5 +28,5 @@ class RuntimeVariables:
     def write(self, directory: Path) -> Path:
         """Write `runtime.tfvars.json` to `directory`; returns its path."""
         path = directory / "runtime.tfvars.json"
-        path.write_text(json.dumps(asdict(self), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        write_atomic(path, json.dumps(asdict(self), indent=2, sort_keys=True) + "\n")
         return path

@@ -6,6 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
+from toolkit.files import write_atomic
 from toolkit.project import cache_dir
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -24,8 +25,7 @@ def sha256(path: Path) -> str:
             return digest
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    cached.parent.mkdir(parents=True, exist_ok=True)
-    cached.write_text(digest)
+    write_atomic(cached, digest)
     return digest
 
 

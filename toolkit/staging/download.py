@@ -10,6 +10,7 @@ from huggingface_hub import constants, get_session, hf_raise_for_status
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # documented there
 
+from toolkit.files import naming
 from toolkit.staging.cancellation import CancelToken
 from toolkit.staging.progress import Direction
 
@@ -57,7 +58,7 @@ def _append(url: str, path: Path, offset: int, direction: Direction, cancel: Can
         resumed = response.status_code == HTTPStatus.PARTIAL_CONTENT
         if not resumed:
             direction.skipped(-offset)
-        with path.open("ab" if resumed else "wb") as file:
+        with naming(path), path.open("ab" if resumed else "wb") as file:
             for chunk in response.iter_bytes(_CHUNK_BYTES):
                 cancel.check()
                 file.write(chunk)

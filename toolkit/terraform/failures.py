@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit import os_errors
 from toolkit.errors import TerraformError, ToolkitError
 from toolkit.iam import denials
 from toolkit.iam.denials import Denial
@@ -90,9 +91,21 @@ def error_for(
     )
     if denied and isinstance(error, TerraformError) and is_plain:
         error = _denied(error, denied, context.project)
+    problem = os_errors.in_output("\n".join([error.message, *error.details]), context.directory)
+    if problem is not None:
+        error.remedy = f"free disk space in {problem.where}, and run the same command again"
     if name in interrupts.CHANGES_SOMETHING and error.remedy is None:
         error.remedy = "completed changes are in the state: fix the cause and run the same command again"
     return error
+
+
+def incomplete_output(name: str, context: ErrorContext) -> TerraformError:
+    """The error for a command that succeeded, but whose output is cut off, as on a full disk."""
+    return TerraformError(
+        f"the output of terraform {name} is incomplete",
+        where=context.project.relative(context.directory / f"{name}.log"),
+        remedy=f"free disk space in {context.directory}, and run the same command again",
+    )
 
 
 def unboxed(text: str) -> list[str]:

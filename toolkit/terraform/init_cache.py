@@ -11,6 +11,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from toolkit import documents
+from toolkit.files import write_atomic
 from toolkit.terraform import hcl
 from toolkit.terraform.program import Program
 
@@ -62,8 +63,7 @@ def is_current(data_directory: Path, fingerprint: str) -> bool:
 
 def remember(data_directory: Path, current: str) -> None:
     """Record a successful `init`."""
-    data_directory.mkdir(parents=True, exist_ok=True)  # absent without providers and backend
-    (data_directory / RECORD).write_text(current)
+    write_atomic(data_directory / RECORD, current)
 
 
 def forget(data_directory: Path) -> None:

@@ -12,6 +12,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+from toolkit.files import write_atomic
 from toolkit.terraform.messages import Event
 from toolkit.terraform.transcript import Transcript
 
@@ -52,8 +53,7 @@ def save(state: Event, directory: Path) -> Path:
         directory: the build folder of the stack and environment.
     """
     path = directory / f"errored-{_stamp()}.tfstate"
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(state), encoding="utf-8")
+    write_atomic(path, json.dumps(state), mode=0o600)
     return path
 
 

@@ -33,6 +33,8 @@ from toolkit.terraform.state_file import Output
 from toolkit.terraform.transcript import Counts, Transcript
 
 _NO_CHANGES, _CHANGES = 0, 2
+# Commands whose output ends with the numbers of changes.
+_SUMMARIZED = ("plan", "apply", "destroy")
 T = TypeVar("T")
 
 
@@ -304,6 +306,9 @@ class Workspace:
         self._warn(transcript)
         if outcome.interrupted or outcome.returncode not in good:
             raise failures.error_for(name, transcript, outcome, self._error_context, tried)
+        if name in _SUMMARIZED and transcript.counts is None:
+            # Terraform ignores that it cannot write its output.
+            raise failures.incomplete_output(name, self._error_context)
         return transcript, outcome
 
     def _warn(self, transcript: Transcript) -> None:

@@ -16,6 +16,7 @@ from toolkit.deployment import releases
 from toolkit.deployment.context import Context
 from toolkit.deployment.prepare import Prepared
 from toolkit.environment.loader import read
+from toolkit.files import write_atomic
 from toolkit.gate import Gate, GateSettings, PolicyException, Severity
 from toolkit.report import Subject, Summary, data, html, markdown, summarize, text
 
@@ -88,7 +89,7 @@ def review(
 def write_reports(summary: Summary, plan: Path) -> None:
     """Write the summary in every format next to a plan file."""
     for name, suffix in _FILES.items():
-        plan.with_suffix(suffix).write_text(FORMATS[name](summary) + "\n", encoding="utf-8")
+        write_atomic(plan.with_suffix(suffix), FORMATS[name](summary) + "\n")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from toolkit.deployment.recovery import registry
 from toolkit.deployment.recovery.orphans import OwnedResources, Stack
 from toolkit.deployment.recovery.registry import Address, Recovery
 from toolkit.errors import TerraformError
+from toolkit.files import write_atomic
 from toolkit.terraform import Change, Plan, Workspace
 
 # SageMaker creates models and configurations at once or not at all, and names them after their content:
@@ -114,7 +115,7 @@ def write(imports: Iterable[Import], directory: Path) -> Path:
         entry = {"id": resource.id} | {name: key for name, key in keys.items() if key is not None}
         blocks.setdefault(resource.address.block, []).append(entry)
     path = directory / "imports.tfvars.json"
-    path.write_text(json.dumps({"imports": blocks}, indent=2), encoding="utf-8")
+    write_atomic(path, json.dumps({"imports": blocks}, indent=2))
     return path
 
 
