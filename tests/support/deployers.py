@@ -205,7 +205,9 @@ class Deployers:
     def _find_remaining(self) -> None:
         domains = self.client("apigateway").get_domain_names()["items"]
         records = self.client("route53").list_resource_record_sets(HostedZoneId=self.zone)
-        self.remaining = inventory(self.client, PREFIX)
+        # The account stack's CI roles have the environment's prefix, too.
+        roles = [f"list_roles: {PREFIX}-ci-viewer"]
+        self.remaining = [name for name in inventory(self.client, PREFIX) if name not in roles]
         self.remaining += [domain["domainName"] for domain in domains]
         self.remaining += [
             record["Name"] for record in records["ResourceRecordSets"] if record["Type"] == "A"
