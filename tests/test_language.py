@@ -1,4 +1,4 @@
-"""Help texts, messages and Terraform descriptions use plain English.
+"""Help texts, messages, docstrings, documentation and names use plain English and name their subject.
 
 A failure shows the file, the line, the phrase, and what to write instead.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,6 +44,38 @@ REWRITES = {
     r"\bfrom which on\b": "lowest, first",
     r"\b(for ever|at work)\b": "permanently; running",
     r"\b(takes?|taken) up\b(?! to)": "resume",
+}
+# Names that describe a thing instead of naming it → nouns.
+VAGUE_NAMES = {
+    "answer": "response, reply; or the verb: respond, confirm",
+    "answers": "responses",
+    "asked": "prompts, requests, checks",
+    "bad": "broken, invalid; or its fault",
+    "begun": "start, unfinished, upload",
+    "described": "endpoint, description, manifest",
+    "each": "the noun: statement, connection, future",
+    "elsewhere": "other_directory, target, regions",
+    "everybody": "the noun: barrier, users",
+    "found": "the noun: endpoint, orphans, match",
+    "given": "value, options, url, reason",
+    "gone": "missing, deleted, destroyed",
+    "good": "valid, healthy",
+    "here": "location, key_path, available",
+    "known": "the noun: regions, names, state",
+    "left": "remaining, orphans, endpoints",
+    "listed": "response, names, objects",
+    "looked": "the event: checked, polled",
+    "lost": "missing, connection_lost",
+    "made": "the noun: engines, requests, created",
+    "mine": "own_key, condition, tags",
+    "nobody": "unprivileged, anonymous",
+    "nowhere": "missing_object, no_cloud",
+    "said": "stderr, output, message",
+    "seen": "received, fingerprints, states",
+    "spoke": "responded",
+    "there": "remaining, uploaded, the noun",
+    "told": "notified, reported",
+    "written": "variables, files, text",
 }
 _PATTERNS = {re.compile(pattern, re.IGNORECASE): rewrite for pattern, rewrite in REWRITES.items()}
 SHORTEST_SENTENCE = 3  # words
@@ -81,6 +115,32 @@ def messages(file: Path) -> Iterator[Text]:
             continue
         if len(text.split()) >= SHORTEST_SENTENCE:
             yield Text(file, node.lineno, text)
+
+
+def comments(file: Path) -> Iterator[Text]:
+    """Comments and docstrings; a line of an `Attributes:` or `Raises:` section is part of its docstring."""
+    source = file.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(source)):
+        if (
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Constant)
+            and isinstance(node.value.value, str)
+        ):
+            yield Text(file, node.lineno, node.value.value)
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield Text(file, token.start[0], token.string.lstrip("# "))
+
+
+def bound_names(file: Path) -> Iterator[tuple[str, int]]:
+    """Names of variables, parameters, functions and classes, with their lines."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.id if isinstance(node, ast.Name) else node.attr, node.lineno
+        elif isinstance(node, ast.arg):
+            yield node.arg, node.lineno
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name, node.lineno
 
 
 def terraform_texts(file: Path) -> Iterator[Text]:
@@ -124,6 +184,38 @@ def test_messages_are_plain(folder: str) -> None:
     files = sorted((ROOT / folder).rglob("*.py"))
     assert files
     faults = [fault for file in files for text in messages(file) for fault in text.faults]
+    assert not faults, report(faults)
+
+
+@pytest.mark.parametrize("folder", ["toolkit", "lambda_src", "policies", "tests"])
+def test_comments_and_docstrings_are_plain(folder: str) -> None:
+    files = [file for file in sorted((ROOT / folder).rglob("*.py")) if file != Path(__file__)]
+    assert files
+    faults = [fault for file in files for text in comments(file) for fault in text.faults]
+    assert not faults, report(faults)
+
+
+@pytest.mark.parametrize("folder", ["toolkit", "lambda_src", "policies", "tests"])
+def test_names_say_what_a_thing_is(folder: str) -> None:
+    faults = [
+        f"{file.relative_to(ROOT)}:{line}: {name}\n    name it: {VAGUE_NAMES[name]}"
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        for name, line in bound_names(file)
+        if name in VAGUE_NAMES
+    ]
+    assert not faults, f"{len(faults)} names to replace:\n" + "\n".join(faults)
+
+
+def test_documentation_is_plain() -> None:
+    files = [
+        file for file in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("t*/**/*.md")])
+    ]
+    faults = [
+        fault
+        for file in files
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1)
+        for fault in Text(file, number, line).faults
+    ]
     assert not faults, report(faults)
 
 

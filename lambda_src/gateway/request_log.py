@@ -116,14 +116,14 @@ class RequestRecord:
         members = _object(context)
         identity, authorizer = (members.get(name) for name in ("identity", "authorizer"))
         api_key_id = _text(identity, "apiKeyId")
-        named = api_key_id or _text(identity, "userArn")
+        caller_id = api_key_id or _text(identity, "userArn")
         return cls(
             request_id=_text(members, "requestId") or str(uuid.uuid4()),
             method=scope["method"],
             path=scope["path"],
             trace=Headers(scope=scope).get("x-amzn-trace-id"),
             api_key_id=api_key_id,
-            key_name=_text(authorizer, "keyName") or ("" if named else None),
+            key_name=_text(authorizer, "keyName") or ("" if caller_id else None),
         )
 
     def start(self, response: ModelResponse, body: dict[str, Any], *, stream: bool | None = None) -> None:

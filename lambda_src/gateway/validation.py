@@ -52,14 +52,14 @@ def _check_messages(messages: object) -> None:
     if not isinstance(messages, list) or not messages:
         raise invalid("messages", "an array of at least one message", messages)
     for index, message in enumerate(messages):
-        where = f"messages[{index}]"
+        location = f"messages[{index}]"
         if not isinstance(message, dict):
-            raise invalid(where, "an object with 'role' and 'content'", message)
+            raise invalid(location, "an object with 'role' and 'content'", message)
         if not isinstance(message.get("role"), str) or not message["role"]:
-            raise invalid(f"{where}.role", "a role such as 'user'", message.get("role"))
+            raise invalid(f"{location}.role", "a role such as 'user'", message.get("role"))
         content = message.get("content")
         if content is not None and not isinstance(content, str | list):
-            raise invalid(f"{where}.content", "a string or an array of content parts", content)
+            raise invalid(f"{location}.content", "a string or an array of content parts", content)
 
 
 def _check_text(name: str, value: object) -> None:

@@ -74,7 +74,7 @@ def main() -> None:
         _keep_a_processor_free(toolkit)
         try:
             toolkit.succeed("apply", "--env", "local")
-            _report_answers(_answers(toolkit))
+            _report_timings(_timings(toolkit))
             _report_cold_starts(_cold_starts(toolkit, Path(directory)))
         finally:
             toolkit.succeed("local", "down")
@@ -88,7 +88,7 @@ def _keep_a_processor_free(toolkit: Toolkit) -> None:
     file.write_text(text)
 
 
-def _answers(toolkit: Toolkit) -> dict[str, list[Timing]]:
+def _timings(toolkit: Toolkit) -> dict[str, list[Timing]]:
     outputs = json.loads(toolkit.succeed("outputs", "--env", "local", "--json"))
     key = toolkit.succeed("keys", "show", "default", "--env", "local").strip()
     model_server = _model_server(toolkit)
@@ -173,7 +173,7 @@ def _deltas(parts: Iterable[bytes]) -> Iterator[str | None]:
                     yield choice["delta"].get("content")
 
 
-def _report_answers(timings: dict[str, list[Timing]]) -> None:
+def _report_timings(timings: dict[str, list[Timing]]) -> None:
     print(f"{ROUNDS} answers of up to {QUESTION['max_tokens']} tokens each, p50 (p95):")
     for name, samples in timings.items():
         first = _figures([timing.first_token * 1000 for timing in samples])
@@ -222,14 +222,14 @@ def _cold_start(package: Path, target: Path, environment: dict[str, str]) -> flo
         ["/bin/sh", target / "run.sh"], cwd=target, env=settings, stdout=subprocess.DEVNULL
     )
     try:
-        _wait_for_answer(f"http://127.0.0.1:{port}/v1/models", process)
+        _wait_for_response(f"http://127.0.0.1:{port}/v1/models", process)
         return time.perf_counter() - started
     finally:
         process.terminate()
         process.wait()
 
 
-def _wait_for_answer(url: str, process: subprocess.Popen[bytes]) -> None:
+def _wait_for_response(url: str, process: subprocess.Popen[bytes]) -> None:
     with httpx.Client() as client:
         while True:
             try:

@@ -155,15 +155,15 @@ def test_an_outage_outlasts_retries_and_ends(proxy: Proxy, own: CloudProcess) ->
 
 
 def test_requests_are_named_and_can_be_held(proxy: Proxy, own: CloudProcess) -> None:
-    seen: list[str] = []
+    operations: list[str] = []
 
     def observe(request: AwsRequest, moment: str) -> None:
         exists = "held" in models(own)
-        seen.append(f"{moment}: {request.sender} {request.operation} {request.changes} {exists}")
+        operations.append(f"{moment}: {request.sender} {request.operation} {request.changes} {exists}")
 
     proxy.begin(observe=observe)
     create_model(through(proxy, own, "sagemaker"), "held")
-    assert seen == [
+    assert operations == [
         "before: toolkit SageMaker.CreateModel True False",
         "after: toolkit SageMaker.CreateModel True True",
     ]

@@ -116,7 +116,7 @@ def test_an_apply_killed_at_any_point_can_be_applied_again(lab: Lab) -> None:
             (unlock,) = re.findall(r"toolkit (unlock [^\n]+)", refused.stderr)
             unlocked = lab.toolkit(*unlock.split(), "--yes")
             assert unlocked.returncode == 0, unlocked.stderr
-            assert "no command of this checkout runs" in unlocked.stderr
+            assert "no command of this checkout is running" in unlocked.stderr
         else:
             clear_locks(lab)
     assert refused_once

@@ -62,7 +62,7 @@ def weights() -> bytes:
 def hub(weights: bytes) -> Iterator[Hub]:
     with hubs.running() as hub:
         hub.repositories[REPOSITORY] = Repository({"m.gguf": weights}, {"m.gguf"}, COMMIT, gated=True)
-        hub.known = hub.admitted = {TOKEN}
+        hub.tokens = hub.admitted = {TOKEN}
         yield hub
 
 
@@ -158,12 +158,12 @@ def _require_no_token(toolkit: Toolkit, messages: list[str]) -> None:
     """Search all messages and files for the token."""
     assert [text for text in messages if TOKEN in text] == []
     marker = TOKEN.encode()
-    written = [
+    paths = [
         *toolkit.project.rglob("*"),
         *(cache_dir() / "hub").rglob("*"),
         *(cache_dir() / "digests").rglob("*"),
     ]
-    files = [path for path in written if path.is_file() and not path.is_symlink()]
+    files = [path for path in paths if path.is_file() and not path.is_symlink()]
     assert [path for path in files if marker in path.read_bytes()] == []
 
     s3 = toolkit.client("s3")

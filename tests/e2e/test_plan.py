@@ -31,8 +31,8 @@ LOCK = {
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """An environment applied from the saved plan `first.plan`."""
     with opened(tmp_path_factory.mktemp("lab")) as lab:
-        shown = json.loads(lab.toolkit.succeed("plan", "--env", "local", "--json"))
-        assert {part["part"] for part in shown["parts"]} == {"API", "model echo", "observability"}
+        plan = json.loads(lab.toolkit.succeed("plan", "--env", "local", "--json"))
+        assert {part["part"] for part in plan["parts"]} == {"API", "model echo", "observability"}
         shutil.copy(lab.build / "plan", lab.toolkit.project / "first.plan")
         lab.toolkit.succeed("apply", "--env", "local", "--plan", "build/local/plan")
         yield lab

@@ -72,7 +72,7 @@ def test_killed_while_creating_and_destroyed(toolkit: Toolkit, engine: Engine) -
     engine.healthy = True
     destroyed = site.run("destroy", "--yes")
     assert destroyed.returncode == 0, destroyed.stderr
-    assert f"to remove, although it is missing in the state: dashboard llm-{site.env}" in destroyed.stderr
+    assert f"to delete, although missing in the state: dashboard llm-{site.env}" in destroyed.stderr
     assert site.remaining() == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,61 @@ import pytest
 from tests.support.checkout import copy_checkout
 from tests.support.toolkit import Toolkit
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
-@pytest.fixture
-def toolkit(tmp_path: Path) -> Iterator[Toolkit]:
-    """A separate checkout and cloud, because the test changes them."""
-    program = Toolkit(copy_checkout(tmp_path / "project"))
+@dataclass
+class Scenario:
+    """An environment that was rolled back, paused and resumed, and the results.
+
+    Attributes:
+        refused: the rollback without consent, and the context length afterwards.
+        rolled_back: the rollback with consent, and the context length afterwards.
+        releases: the releases after the rollback, newest first.
+        paused: status of the cloud while the environment was paused.
+        paused_again: a second pause.
+        resumed: the context length after the resume.
+    """
+
+    toolkit: Toolkit
+    refused: tuple[subprocess.CompletedProcess[str], str]
+    rolled_back: tuple[subprocess.CompletedProcess[str], str]
+    releases: list[dict[str, Any]]
+    paused: dict[str, Any]
+    paused_again: subprocess.CompletedProcess[str]
+    resumed: str
+
+
+@pytest.fixture(scope="module")
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
+    """A separate checkout and cloud, because rollbacks and pauses change them."""
+    toolkit = Toolkit(copy_checkout(tmp_path_factory.mktemp("releases") / "project"))
     # Releases record the commit.
-    _commit(program.project)
-    yield program
-    program.succeed("local", "down")
+    _commit(toolkit.project)
+    yield _run(toolkit)
+    toolkit.succeed("local", "down")
+
+
+def _run(toolkit: Toolkit) -> Scenario:
+    file = toolkit.project / "terraform" / "environments" / "local.yaml"
+    file.write_text(f"{file.read_text()}api: {{access_log: false}}\n")
+    toolkit.succeed("apply", "--env", "local", "--smoke-test")
+    file.write_text(file.read_text().replace("ctx_size: 4096", "ctx_size: 2048"))
+    toolkit.succeed("apply", "--env", "local")
+    # The policies now forbid an API without an access log, which must not block a rollback. The environment
+    # is now protected, which must.
+    file.write_text(f"{file.read_text()}protected: true\npolicy: {{fail_at: medium}}\n")
+    code = toolkit.project / "terraform" / "modules" / "sagemaker_endpoint" / "main.tf"
+    code.write_text(f"{code.read_text()}# Changed.\n")
+    refused = toolkit("rollback", "--env", "local"), served_context_length(toolkit)
+    rolled_back = toolkit("rollback", "--env", "local", "--allow-destroy", "local")
+    after_rollback, recorded = served_context_length(toolkit), releases(toolkit)
+    toolkit.succeed("pause", "--env", "local", "--allow-destroy", "local")
+    paused = json.loads(toolkit.succeed("local", "status", "--json"))
+    paused_again = toolkit("pause", "--env", "local")
+    toolkit.succeed("resume", "--env", "local")
+    resumed = served_context_length(toolkit)
+    return Scenario(toolkit, refused, (rolled_back, after_rollback), recorded, paused, paused_again, resumed)
 
 
 def _commit(project: Path) -> None:
@@ -47,46 +92,43 @@ def releases(toolkit: Toolkit) -> list[dict[str, Any]]:
     return records
 
 
-@pytest.mark.timeout(900)
-def test_back_to_a_release_paused_and_resumed(toolkit: Toolkit) -> None:
-    file = toolkit.project / "terraform" / "environments" / "local.yaml"
-    file.write_text(f"{file.read_text()}api: {{access_log: false}}\n")
-    toolkit.succeed("apply", "--env", "local", "--smoke-test")
-    file.write_text(file.read_text().replace("ctx_size: 4096", "ctx_size: 2048"))
-    toolkit.succeed("apply", "--env", "local")
-    assert served_context_length(toolkit) == "2048"
+def test_a_protected_environment_is_not_rolled_back_without_consent(scenario: Scenario) -> None:
+    refused, context_length = scenario.refused
+    assert refused.returncode == 2, refused.stderr
+    assert "--allow-destroy local" in refused.stderr
+    assert context_length == "2048"
 
-    # The policies now forbid an API without an access log, which must not block a rollback. The environment
-    # is now protected, which must.
-    file.write_text(f"{file.read_text()}protected: true\npolicy: {{fail_at: medium}}\n")
-    code = toolkit.project / "terraform" / "modules" / "sagemaker_endpoint" / "main.tf"
-    code.write_text(f"{code.read_text()}# Changed.\n")
-    refused = toolkit("rollback", "--env", "local")
-    assert (refused.returncode, "--allow-destroy local" in refused.stderr) == (2, True), refused.stderr
-    assert served_context_length(toolkit) == "2048"
-    rolled_back = toolkit("rollback", "--env", "local", "--allow-destroy", "local")
+
+def test_a_rollback_restores_the_release_despite_the_policies(scenario: Scenario) -> None:
+    rolled_back, context_length = scenario.rolled_back
     assert rolled_back.returncode == 0, rolled_back.stderr
     assert "Terraform code differs from release 1" in rolled_back.stderr
-    assert served_context_length(toolkit) == "4096"
-    recorded = releases(toolkit)
-    assert [(release["number"], release["action"]) for release in recorded] == [
-        (3, "rollback to 1"),
-        (2, "apply"),
-        (1, "apply"),
-    ]
-    assert recorded[2]["smoke_test"] == "passed"
+    assert context_length == "4096"
+
+
+def test_every_apply_is_recorded(scenario: Scenario) -> None:
+    actions = [(release["number"], release["action"]) for release in scenario.releases]
+    assert actions == [(3, "rollback to 1"), (2, "apply"), (1, "apply")]
+    assert scenario.releases[2]["smoke_test"] == "passed"
+
+
+def test_a_rollback_records_the_variables_of_its_release(scenario: Scenario) -> None:
     # Instance counts may differ.
-    earlier, later = (release["variables"].partition("instance_counts")[0] for release in recorded[::2])
-    assert "smollm2" in later
-    assert earlier == later
+    last, first = (release["variables"].partition("instance_counts")[0] for release in scenario.releases[::2])
+    assert "smollm2" in first
+    assert last == first
 
-    toolkit.succeed("pause", "--env", "local", "--allow-destroy", "local")
-    cloud = json.loads(toolkit.succeed("local", "status", "--json"))
-    assert cloud["endpoints"] == []
-    assert [process for process in cloud["processes"] if process["kind"] == "model"] == []
-    assert toolkit("pause", "--env", "local").returncode == 2
 
-    toolkit.succeed("resume", "--env", "local")
-    assert served_context_length(toolkit) == "4096"
-    toolkit.succeed("smoke-test", "--env", "local")
-    assert toolkit("rollback", "--env", "local", "--to", "99").returncode == 2
+def test_a_paused_environment_has_no_endpoints(scenario: Scenario) -> None:
+    assert scenario.paused["endpoints"] == []
+    assert [process for process in scenario.paused["processes"] if process["kind"] == "model"] == []
+    assert scenario.paused_again.returncode == 2
+
+
+def test_a_resumed_environment_serves_its_release(scenario: Scenario) -> None:
+    assert scenario.resumed == "4096"
+    scenario.toolkit.succeed("smoke-test", "--env", "local")
+
+
+def test_an_unknown_release_is_refused(scenario: Scenario) -> None:
+    assert scenario.toolkit("rollback", "--env", "local", "--to", "99").returncode == 2

@@ -36,8 +36,8 @@ _NOBODYS = (*_SETTINGS, *_LOOKS)
 def clean_environment(**extra: str) -> dict[str, str]:
     """Return the process environment of a user who has configured nothing for this project."""
     dropped = (*_NOBODYS, "TOOLKIT_", "TF_", "VIRTUAL_ENV", "PYTEST_", "PYTHONPATH", "MAKE", "MFLAGS")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-    return kept | extra
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    return environment | extra
 
 
 def forget_settings() -> None:

@@ -86,7 +86,7 @@ class Hub:
     Attributes:
         url: value of HF_ENDPOINT.
         repositories: by `owner/name`.
-        known: valid tokens.
+        tokens: valid tokens.
         admitted: valid tokens that may read gated and private repositories.
         faults: by file name.
         requests: all so far.
@@ -96,7 +96,7 @@ class Hub:
     url: str = ""
     cdn_url: str = ""
     repositories: dict[str, Repository] = field(default_factory=dict)
-    known: set[str] = field(default_factory=set)
+    tokens: set[str] = field(default_factory=set)
     admitted: set[str] = field(default_factory=set)
     faults: dict[str, Fault] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
@@ -202,10 +202,10 @@ class _Handler(BaseHTTPRequestHandler):
             "private": repository.private,
             "siblings": siblings,
         }
-        self._answer(path, 200, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        self._respond(path, 200, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
     def _repository(self, path: str, name: str, revision: str) -> Repository | None:
-        if self.token is not None and self.token not in self.hub.known:
+        if self.token is not None and self.token not in self.hub.tokens:
             self._refuse(path, 401, None, "Invalid credentials in Authorization header")
             return None
         repository = self.hub.repositories.get(name)
@@ -238,7 +238,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers["X-Linked-Etag"] = f'"{hashlib.sha256(content).hexdigest()}"'
             headers["X-Linked-Size"] = str(len(content))
             headers["Location"] = f"{self.hub.cdn_url}/{name}/{file}?signature=of-this-hour"
-            self._answer(path, 302, b"", headers)
+            self._respond(path, 302, b"", headers)
         else:
             self._serve_content(path, file, content, headers | {"ETag": f'"{git_blob_id(content)}"'})
 
@@ -287,7 +287,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         self.hub.requests.append(Request(self.host, path, self.token, begin, sent))
 
-    def _answer(self, path: str, status: int, body: bytes, headers: dict[str, str]) -> None:
+    def _respond(self, path: str, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
         for key, value in (headers | {"Content-Length": str(len(body))}).items():
             self.send_header(key, value)
@@ -298,4 +298,4 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"Content-Type": "application/json", "X-Error-Message": message}
         if code is not None:
             headers["X-Error-Code"] = code
-        self._answer(path, status, json.dumps({"error": message}).encode(), headers)
+        self._respond(path, status, json.dumps({"error": message}).encode(), headers)

@@ -46,7 +46,7 @@ def stored(file: Path = FILE) -> Needed:
 
 
 def _decisions(deployers: Deployers, name: str) -> list[Decision]:
-    holder = next(holder for holder, held in HOLDERS.items() if held[-1] == name or name in held)
+    holder = next(holder for holder, policies in HOLDERS.items() if policies[-1] == name or name in policies)
     holder = "viewer" if name == "viewer" else holder
     return [
         decision

@@ -100,7 +100,6 @@ def test_the_provider_accepts_exactly_what_validate_accepts(rig: Rig, tmp_path: 
         check=False,
         capture_output=True,
     )
-    summaries = {
-        each["summary"].rpartition(", got ")[2] for each in json.loads(validate.stdout)["diagnostics"]
-    }
+    diagnostics = json.loads(validate.stdout)["diagnostics"]
+    summaries = {diagnostic["summary"].rpartition(", got ")[2] for diagnostic in diagnostics}
     assert summaries == refused

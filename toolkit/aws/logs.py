@@ -108,7 +108,7 @@ class LogReader:
                 yield event
         start = max(self._starts[source], newest - OVERLAP_MILLISECONDS)
         self._starts[source] = start
-        self._timestamps[source] = {name: when for name, when in timestamps.items() if when >= start}
+        self._timestamps[source] = {name: moment for name, moment in timestamps.items() if moment >= start}
 
     def _all_since(self, source: str, start: int) -> Iterator[tuple[str, LogEvent]]:
         pages = self._access.logs.get_paginator("filter_log_events").paginate(

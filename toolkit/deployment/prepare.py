@@ -176,15 +176,15 @@ def plan(  # noqa: PLR0913, PLR0917 - each is a part of the plan
 
 def rest(context: Context, prepared: Prepared) -> Prepared | None:
     """Plan what an apply has left of its plan; None if that is more than the plan."""
-    left = plan(context, prepared.action, prepared.runtime, prepared.staged, prepared.packages)
+    replanned = plan(context, prepared.action, prepared.runtime, prepared.staged, prepared.packages)
     planned = {change.address: change.action for change in prepared.plan.changes}
     # The first half of a replacement may be done.
     halves = {"replace": ("replace", "create", "delete")}
-    for change in left.plan.changes:
+    for change in replanned.plan.changes:
         action = planned.get(change.address, "")
         if change.action not in halves.get(action, (action,)):
             return None
-    return left
+    return replanned
 
 
 def endpoint_addresses(models: Iterable[str]) -> list[str]:

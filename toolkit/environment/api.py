@@ -105,14 +105,14 @@ def _check_origin(value: str) -> Invalid | None:
         return None
     try:
         url = urlsplit(value)
-        whole = url.hostname and url.port != 0 and value == f"{url.scheme}://{url.netloc}"
+        is_origin = url.hostname and url.port != 0 and value == f"{url.scheme}://{url.netloc}"
     except ValueError:
-        whole = False
+        is_origin = False
     # Part of a header and of a quoted string.
     plain = value.isascii() and value.isprintable() and not set("'\"@\\ ") & set(value)
     return (
         None
-        if whole and plain and url.scheme in ("http", "https")
+        if is_origin and plain and url.scheme in ("http", "https")
         else Invalid(f"{value!r} is not an origin", remedy)
     )
 

@@ -105,7 +105,7 @@ class Options(ConfigModel):
 
     model_config = ConfigDict(extra="allow")
 
-    def given(self) -> dict[str, OptionValue]:
+    def explicit(self) -> dict[str, OptionValue]:
         """The options that the file sets."""
         return self.model_dump(exclude_none=True)
 

@@ -65,16 +65,16 @@ def dotted(path: KeyPath) -> str:
     return text
 
 
-def closest(given: object, known: Iterable[str]) -> list[str]:
-    """The known names that are most similar to `given`, best first."""
-    text = str(given).lower()
-    ratios = {name: difflib.SequenceMatcher(None, text, name.lower()).ratio() for name in known}
+def closest(value: object, candidates: Iterable[str]) -> list[str]:
+    """The known names that are most similar to `value`, best first."""
+    text = str(value).lower()
+    ratios = {name: difflib.SequenceMatcher(None, text, name.lower()).ratio() for name in candidates}
     best = max(ratios.values(), default=0)
     near = [name for name, ratio in ratios.items() if ratio >= max(0.6, best - 0.02)]
     return sorted(near, key=lambda name: (-ratios[name], name))[:3]
 
 
-def did_you_mean(given: object, known: Iterable[str]) -> str | None:
-    """`did you mean …?`, if a known name is similar to `given`."""
-    near = closest(given, known)
+def did_you_mean(value: object, candidates: Iterable[str]) -> str | None:
+    """`did you mean …?`, if a known name is similar to `value`."""
+    near = closest(value, candidates)
     return f"did you mean {' or '.join(near)}?" if near else None

@@ -63,7 +63,7 @@ class CatalogueServing(BaseServing):
 
     def flags(self) -> dict[str, OptionValue]:
         """The options that the file sets."""
-        return self.options.given()
+        return self.options.explicit()
 
     @model_validator(mode="after")
     def _one_image(self) -> Self:

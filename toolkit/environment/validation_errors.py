@@ -111,14 +111,14 @@ class _Error:
     Attributes:
         location: location in the types.
         path: path of the key in the file.
-        given: value.
+        value: the invalid value.
         context: details from pydantic.
         source: text of the value in the file.
     """
 
     location: tuple[int | str, ...]
     path: KeyPath
-    given: Any
+    value: Any
     context: Mapping[str, Any]
     source: str
 
@@ -165,15 +165,15 @@ def _unknown_key(error: _Error) -> Problem:
 
 def _wrong_type(expected: str) -> Callable[[_Error], Problem]:
     def explain(error: _Error) -> Problem:
-        given, source = error.given, error.source
-        if given is None:
+        value, source = error.value, error.source
+        if value is None:
             return Problem(error.path, "is empty", f"use {expected}")
-        if expected == "a string" and isinstance(given, int | float):
-            return Problem(error.path, f"{source} is {_kind(given)}, not a string", f'quote it: "{source}"')
-        reason = f"{source} is {_kind(given)}, not {expected}".strip()
-        if isinstance(given, str) and expected in ("a whole number", "a number"):
+        if expected == "a string" and isinstance(value, int | float):
+            return Problem(error.path, f"{source} is {_kind(value)}, not a string", f'quote it: "{source}"')
+        reason = f"{source} is {_kind(value)}, not {expected}".strip()
+        if isinstance(value, str) and expected in ("a whole number", "a number"):
             return Problem(error.path, reason, f"use {expected} without quotes")
-        if isinstance(given, str) and expected == "true or false":
+        if isinstance(value, str) and expected == "true or false":
             return Problem(error.path, reason, "use true or false, without quotes")
         return Problem(error.path, reason, f"use {expected}")
 
@@ -191,14 +191,14 @@ def _out_of_range(limit: str, words: str) -> Callable[[_Error], Problem]:
 
 def _no_choice(error: _Error) -> Problem:
     expected = error.context["expected"]
-    hint = did_you_mean(error.given, _words(expected)) if isinstance(error.given, str) else None
+    hint = did_you_mean(error.value, _words(expected)) if isinstance(error.value, str) else None
     remedy = _join(hint, f"use {expected}")
     return Problem(error.path, f"{error.source} is not supported", remedy)
 
 
 def _too_long(error: _Error) -> Problem:
-    unit = "characters" if isinstance(error.given, str) else "entries"
-    return Problem(error.path, f"has {len(error.given)} {unit}", f"use at most {error.context['max_length']}")
+    unit = "characters" if isinstance(error.value, str) else "entries"
+    return Problem(error.path, f"has {len(error.value)} {unit}", f"use at most {error.context['max_length']}")
 
 
 def _too_short(error: _Error) -> Problem:
@@ -207,16 +207,16 @@ def _too_short(error: _Error) -> Problem:
 
 def _no_alternative(error: _Error) -> Problem:
     """The mapping matches none of the alternatives, or several."""
-    if not isinstance(error.given, Mapping):
+    if not isinstance(error.value, Mapping):
         return _wrong_type("a mapping")(error)
     by = CHOSEN_BY.get(str(error.path[-1]))
     if by is not None:
         return Problem((*error.path, by), MISSING, f"add one of {', '.join(tags(error.path[-1]))}")
     kinds = _KINDS[str(error.path[-1])]
-    present = [kind for kind in kinds if kind in error.given]
+    present = [kind for kind in kinds if kind in error.value]
     if present:
         return Problem(error.path, f"{' and '.join(present)} exclude each other", "keep one of them")
-    hints = (did_you_mean(key, kinds) for key in error.given)
+    hints = (did_you_mean(key, kinds) for key in error.value)
     remedy = _join(*hints, f"set exactly one of {', '.join(kinds)}")
     return Problem(error.path, "sets none of the alternatives", remedy)
 

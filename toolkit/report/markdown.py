@@ -91,13 +91,13 @@ def _truncate(sections: Sequence[Section], room: int) -> str:
     rendered = []
     for section, frame in zip(sections, empty, strict=True):
         diff = section[2]
-        whole, kept = _details(section, diff), len(diff)
-        while len(whole.encode()) - len(frame.encode()) > room and kept:
-            kept = kept * 9 // 10
-            whole = _details(section, diff[:kept], len(diff) - kept)
+        details, line_count = _details(section, diff), len(diff)
+        while len(details.encode()) - len(frame.encode()) > room and line_count:
+            line_count = line_count * 9 // 10
+            details = _details(section, diff[:line_count], len(diff) - line_count)
         # Without any line, the note alone may still be too long.
-        fits = len(whole.encode()) - len(frame.encode()) <= room
-        rendered.append(whole if fits else frame)
+        fits = len(details.encode()) - len(frame.encode()) <= room
+        rendered.append(details if fits else frame)
         room -= len(rendered[-1].encode()) - len(frame.encode())
     return "".join(rendered)
 

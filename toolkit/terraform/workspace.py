@@ -301,8 +301,8 @@ class Workspace:
                 on_line=on_line,
                 on_tick=display.tick,
             )
-        for kept in (output, output.with_suffix(".stderr")):
-            kept.replace(self.directory / f"{name}{kept.suffix}")
+        for file in (output, output.with_suffix(".stderr")):
+            file.replace(self.directory / f"{name}{file.suffix}")
         self._warn(transcript)
         if outcome.interrupted or outcome.returncode not in good:
             raise failures.error_for(name, transcript, outcome, self._error_context, tried)

@@ -120,11 +120,11 @@ def test_the_documented_table_is_current(outcomes: dict[str, Outcomes], pytestco
     if pytestconfig.getoption("--record"):
         PAGE.write_text(recorded)
     assert page == recorded or pytestconfig.getoption("--record"), (
-        f"record it with: pytest {_here()} --record"
+        f"record it with: pytest {_file()} --record"
     )
 
 
-def _here() -> Path:
+def _file() -> Path:
     return Path(__file__).relative_to(programs.SOURCES.parents[1])
 
 

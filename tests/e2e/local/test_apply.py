@@ -30,9 +30,9 @@ def test_the_first_apply_prints_a_working_curl_command(deployed: Deployed) -> No
 
 
 def test_a_second_apply_changes_nothing(deployed: Deployed) -> None:
-    again = deployed.toolkit("apply", "--env", "local")
-    assert again.returncode == 0, again.stderr
-    assert "no changes" in again.stderr.lower()
+    second = deployed.toolkit("apply", "--env", "local")
+    assert second.returncode == 0, second.stderr
+    assert "no changes" in second.stderr.lower()
 
 
 def test_outputs_have_what_programs_need(deployed: Deployed) -> None:

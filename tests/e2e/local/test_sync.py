@@ -82,8 +82,8 @@ def test_sync_loses_no_request_and_leaves_an_empty_plan(deployed: Deployed, sour
     planned = deployed.toolkit("plan", "--env", "local")
     assert planned.returncode == 0, planned.stderr
     assert "no changes" in planned.stdout + planned.stderr
-    again = deployed.toolkit("sync", "--env", "local")
-    assert "up to date" in again.stderr
+    second = deployed.toolkit("sync", "--env", "local")
+    assert "up to date" in second.stderr
 
 
 def test_watching_continues_after_errors(deployed: Deployed, source: Path, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def endpoints(environment: pytest.MonkeyPatch, engine: Any) -> Endpoints:
 
 
 def test_interrupt_ends_a_blocked_read(endpoints: Endpoints, engine: Any) -> None:
-    silent, spoke = threading.Event(), threading.Event()
+    silent, responded = threading.Event(), threading.Event()
     engine.respond(b"one", lambda: silent.wait(HANG_SECONDS), b"two")
     invocation = endpoints.invoke(CALL)
     outcome: list[object] = []
@@ -46,13 +46,13 @@ def test_interrupt_ends_a_blocked_read(endpoints: Endpoints, engine: Any) -> Non
         try:
             for part in invocation:
                 outcome.append(part)
-                spoke.set()
+                responded.set()
         except ApiError as error:
             outcome.append(error)
 
     reader = threading.Thread(target=read)
     reader.start()
-    assert spoke.wait(HANG_SECONDS)
+    assert responded.wait(HANG_SECONDS)
     invocation.interrupt()
     reader.join(HANG_SECONDS)
     assert not reader.is_alive(), "still reads, though the model says nothing"

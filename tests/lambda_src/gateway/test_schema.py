@@ -130,7 +130,7 @@ LIMITED = Model("m", "m", max_tokens_default=10, max_tokens_ceiling=20, body_byt
 
 
 @pytest.mark.parametrize(
-    ("options", "sent"),
+    ("options", "expected"),
     [
         ({}, {"max_tokens": 10}),
         ({"max_tokens": 20}, {"max_tokens": 20}),
@@ -138,11 +138,11 @@ LIMITED = Model("m", "m", max_tokens_default=10, max_tokens_ceiling=20, body_byt
         ({"max_completion_tokens": 5}, {"max_completion_tokens": 5, "max_tokens": 5}),
     ],
 )
-def test_lengths_within_the_limits(options: dict[str, Any], sent: dict[str, int]) -> None:
+def test_lengths_within_the_limits(options: dict[str, Any], expected: dict[str, int]) -> None:
     body = json.loads(
         parse(model="m", messages=MESSAGES, **options).limited(LIMITED).engine_body(stream=False)
     )
-    assert {key: value for key, value in body.items() if "max" in key} == sent
+    assert {key: value for key, value in body.items() if "max" in key} == expected
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "n_predict", "max_new_tokens"])

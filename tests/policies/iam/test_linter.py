@@ -38,14 +38,14 @@ def test_the_policies_have_no_findings(documents: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "issue"),
+    ("right", "mistake", "issue"),
     [
         ("sagemaker:CreateModel", "sagemaker:MakeModel", "UNKNOWN_ACTION"),
         ("iam:PassedToService", "iam:PassedTo", "UNKNOWN_CONDITION_FOR_ACTION"),
         ("arn:aws:iam::123456789012:role/HuggingfaceExecuteRole", "arn:aws:s3:::b", "RESOURCE_MISMATCH"),
     ],
 )
-def test_the_linter_finds_a_mistake(documents: dict[str, str], right: str, wrong: str, issue: str) -> None:
-    document = documents["sagemaker-deployer"].replace(right, wrong)
+def test_the_linter_finds_a_mistake(documents: dict[str, str], right: str, mistake: str, issue: str) -> None:
+    document = documents["sagemaker-deployer"].replace(right, mistake)
     assert json.loads(document)
     assert issue in {actual for _, actual, _ in findings(document)}

@@ -214,11 +214,11 @@ DENIED: dict[str, tuple[Call, str]] = {
 }
 
 
-@pytest.mark.parametrize("what", DENIED)
+@pytest.mark.parametrize("case", DENIED)
 def test_foreign_resources_are_denied_with_awss_message(
-    deployers: Deployers, others: dict[str, str], what: str
+    deployers: Deployers, others: dict[str, str], case: str
 ) -> None:
-    call, action = DENIED[what]
+    call, action = DENIED[case]
     with pytest.raises(ClientError) as caught:
         call(lambda service: deployers.client(service, "deployer"), others)
     error = caught.value.response["Error"]

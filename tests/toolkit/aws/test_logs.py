@@ -18,7 +18,7 @@ def put(account: AwsAccess, group: str, stream: str, *events: tuple[int, str]) -
     account.logs.put_log_events(
         logGroupName=group,
         logStreamName=stream,
-        logEvents=[{"timestamp": when, "message": text} for when, text in events],
+        logEvents=[{"timestamp": timestamp, "message": text} for timestamp, text in events],
     )
 
 

@@ -112,7 +112,7 @@ def test_a_closed_pipe_exits_like_sigpipe(checkout: Path) -> None:
 
 def test_characters_that_the_terminal_lacks_are_escaped(checkout: Path) -> None:
     program = "from toolkit.__main__ import _configure_stdio; _configure_stdio(); print('\\u2192')"
-    shown = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", program],
         cwd=checkout,
         env=clean_environment(PYTHONIOENCODING="ascii"),
@@ -120,7 +120,7 @@ def test_characters_that_the_terminal_lacks_are_escaped(checkout: Path) -> None:
         text=True,
         check=True,
     )
-    assert shown.stdout == "\\u2192\n"
+    assert output.stdout == "\\u2192\n"
 
 
 def test_an_unknown_environment_names_those_that_exist(checkout: Path) -> None:

@@ -23,17 +23,17 @@ def test_the_old_value_ends_only_when_it_is_ended(make_keys: MakeKeys) -> None:
     keys.create("ci")
     old = keys.show("ci")
     prompts: list[str] = []
-    answers = iter([False, True, False, True, True, True, True, True])
+    acceptances = iter([False, True, False, True, True, True, True, True])
 
     def accepted(value: str) -> bool:
         prompts.append(value)
         # Both values exist during the rotation.
         assert set(values(keys, "ci")) == {old, value}
-        return next(answers)
+        return next(acceptances)
 
     rotate(keys, "ci", accepted)
     # Some servers do not know the key yet, so several accepted responses in a row are needed.
-    assert next(answers, None) is None
+    assert next(acceptances, None) is None
     new = keys.show("ci")
     assert set(prompts) == {new} != {old}
     assert [(key.name, key.old, key.usage_plan) for key in keys.list()] == [

@@ -138,15 +138,15 @@ def test_no_module_drops_a_setting_of_a_model(
         assert completed.returncode == 0, completed.stdout + completed.stderr
     outputs = json.loads(terraform("output", "-json", cwd=tmp_path).stdout)
     for name, (_, arguments) in calls.items():
-        assert list(lost(arguments, outputs[name]["value"], name)) == []
+        assert list(differences(arguments, outputs[name]["value"], name)) == []
 
 
-def lost(sent: object, received: object, path: str) -> Iterator[str]:
+def differences(sent: object, received: object, path: str) -> Iterator[str]:
     """Settings that Terraform changed, or dropped because a type does not have them."""
     if isinstance(sent, dict) and isinstance(received, dict):
         for key, value in sent.items():
             if key in received:
-                yield from lost(value, received[key], f"{path}.{key}")
+                yield from differences(value, received[key], f"{path}.{key}")
             else:
                 yield f"{path}.{key}"
     elif sent is not None and (list(sent) if isinstance(sent, tuple) else sent) != received:

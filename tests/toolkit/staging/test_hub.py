@@ -74,7 +74,7 @@ def hub() -> Iterator[Hub]:
     with hubs.running() as hub:
         files = {"config.json": CONFIG, "model.gguf": WEIGHTS, "original/weights.bin": b"not wanted"}
         hub.repositories[REPOSITORY] = Repository(files, lfs={"model.gguf", "original/weights.bin"})
-        hub.known = {TOKEN, "hf_nobody"}
+        hub.tokens = {TOKEN, "hf_nobody"}
         hub.admitted = {TOKEN}
         yield hub
 

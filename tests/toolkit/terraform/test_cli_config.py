@@ -28,7 +28,7 @@ host "registry.example-team.com" {
 OWN_SOURCES = "provider_installation {\n  direct {}\n}\n"
 
 
-def written(environment: dict[str, str]) -> str:
+def config_text(environment: dict[str, str]) -> str:
     return Path(environment["TF_CLI_CONFIG_FILE"]).read_text()
 
 
@@ -58,7 +58,7 @@ def test_user_settings_are_copied_and_valid_for_terraform(program: Program, home
     (home / ".terraform.d" / "more.tfrc").write_text("disable_checkpoint_signature = true\n")
     mirrors = [Mirror(home, ("registry.terraform.io/hashicorp/aws",), "test")]
     environment = cli_config.environment(program, mirrors, home / "another cache")
-    text = written(environment)
+    text = config_text(environment)
     for kept in (
         'plugin_cache_dir   = "$HOME/plugins"',
         "disable_checkpoint = true",
@@ -91,23 +91,23 @@ def test_a_json_configuration_is_equivalent(
     monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(file))
     environment = cli_config.environment(program)
     assert environment["TF_TOKEN_a_example"] == "hush-hush"
-    assert "disable_checkpoint = true" in written(environment) and "https://127.0.0.1:1/" in written(
+    assert "disable_checkpoint = true" in config_text(environment) and "https://127.0.0.1:1/" in config_text(
         environment
     )
     assert warnings(program, environment) == ""
 
 
-@pytest.mark.parametrize("where", ["named", "home"])
+@pytest.mark.parametrize("location", ["named", "home"])
 def test_a_provider_installation_is_used_unchanged(
-    where: str, program: Program, home: Path, monkeypatch: pytest.MonkeyPatch
+    location: str, program: Program, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = home / (".terraformrc" if where == "home" else "mine.tfrc")
+    file = home / (".terraformrc" if location == "home" else "mine.tfrc")
     file.write_text(OWN_SOURCES)
-    if where == "named":
+    if location == "named":
         monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(file))
     cache = home / "cache"
     environment = cli_config.environment(program, plugin_cache=cache)
-    assert environment.get("TF_CLI_CONFIG_FILE") == (str(file) if where == "named" else None)
+    assert environment.get("TF_CLI_CONFIG_FILE") == (str(file) if location == "named" else None)
     assert environment["TF_PLUGIN_CACHE_DIR"] == str(cache) and cache.is_dir()
 
 
@@ -121,7 +121,7 @@ def test_a_missing_configuration_file_is_not_an_error(
 
 def test_the_registry_is_excluded_for_providers_in_mirrors(program: Program, tmp_path: Path) -> None:
     aws = "registry.terraform.io/hashicorp/aws"
-    text = written(cli_config.environment(program, [Mirror(tmp_path, (aws,), "test")]))
+    text = config_text(cli_config.environment(program, [Mirror(tmp_path, (aws,), "test")]))
     assert f'filesystem_mirror {{\n    path = "{tmp_path}"\n    include = ["{aws}"]\n  }}' in text
     assert f'direct {{\n    exclude = ["{aws}"]\n  }}' in text
 

@@ -166,13 +166,13 @@ def test_works_in_a_thread(tmp_path: Path) -> None:
 
 
 def test_signal_handlers_are_restored(tmp_path: Path) -> None:
-    def mine(*_: object) -> None:
+    def handler(*_: object) -> None:
         pass
 
-    former = signal.signal(signal.SIGINT, mine)
+    former = signal.signal(signal.SIGINT, handler)
     try:
         run("print()", tmp_path)
-        assert signal.getsignal(signal.SIGINT) is mine
+        assert signal.getsignal(signal.SIGINT) is handler
     finally:
         signal.signal(signal.SIGINT, former)
 

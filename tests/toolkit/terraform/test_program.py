@@ -73,7 +73,7 @@ def test_the_setting_takes_precedence(
 
 
 @pytest.fixture
-def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def set_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Set TOOLKIT_TERRAFORM to a file in a folder of unusable programs."""
     old_and_new(tmp_path)
     (tmp_path / "text").write_text("not a program")
@@ -94,9 +94,9 @@ def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], No
     ],
 )
 def test_an_unusable_setting_is_an_error_with_a_remedy(
-    name: str, problem: str, named: Callable[[str], None], project: Project, console: Console
+    name: str, problem: str, set_program: Callable[[str], None], project: Project, console: Console
 ) -> None:
-    named(name)
+    set_program(name)
     with pytest.raises(PreflightError) as caught:
         discover(project, console)
     assert caught.value.message.startswith(f"TOOLKIT_TERRAFORM={os.environ['TOOLKIT_TERRAFORM']} {problem}")

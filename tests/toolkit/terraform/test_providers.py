@@ -216,17 +216,17 @@ class TestProbe:
     def test_a_silent_resolver_costs_little(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.undo()
         monkeypatch.setattr(providers, "PROBE_SECONDS", 0.2)
-        answer = threading.Event()
+        respond = threading.Event()
 
         def resolve(*_: object, **__: object) -> None:
-            answer.wait()
+            respond.wait()
             raise OSError("no answer")
 
         monkeypatch.setattr(socket, "getaddrinfo", resolve)
         try:
             assert providers.registry_problem("registry.example") == "no response within 0.2 s"
         finally:
-            answer.set()
+            respond.set()
 
 
 def test_concurrent_runs_install_into_the_cache_in_turn(

@@ -54,22 +54,22 @@ def require_allowed(
     environment = context.environment
     name = environment.name
     _check_name(name, allow_destroy)
-    lost = [
+    stateful = [
         change
         for change in summary.changes
         if change.address not in failed
         if (change.loses_state and change.type not in intended) or (environment.protected and change.removes)
     ]
-    if not lost or allow_destroy is not None:
+    if not stateful or allow_destroy is not None:
         return
     subject = f"{name} is protected, and this" if environment.protected else "this"
-    count = f"{len(lost)} resource{'' if len(lost) == 1 else 's'}"
+    count = f"{len(stateful)} resource{'' if len(stateful) == 1 else 's'}"
     sentences = {change.address: sentence for sentence, change in summary.destructive_changes}
     raise InputError(
         f"{subject} destroys or replaces {count}; nothing was changed",
         details=[
             sentences.get(change.address, f"{change.kind} {change.old_name or change.name}")
-            for change in lost
+            for change in stateful
         ],
         remedy=f"to allow it, pass --allow-destroy {name}",
     )

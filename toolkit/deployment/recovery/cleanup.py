@@ -172,9 +172,9 @@ def endpoint_log_groups(context: Context, resources: OwnedResources) -> Iterator
     """Log groups of endpoints; those of models that the environment file no longer has need our tags."""
     start = "/aws/sagemaker/Endpoints/"
     groups = [f"{start}{name}" for name in waiters.endpoint_names(context).values()]
-    named = [group for group in groups if resources.log_group(group)]
+    existing = [group for group in groups if resources.log_group(group)]
     others = resources.log_groups(f"{start}{resources.prefix}-")
-    yield from _log_groups(context, dict.fromkeys([*named, *others]))
+    yield from _log_groups(context, dict.fromkeys([*existing, *others]))
 
 
 def _log_groups(context: Context, names: Iterable[str]) -> Iterator[Orphan]:

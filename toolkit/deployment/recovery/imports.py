@@ -89,12 +89,12 @@ def find(
     """
     recoveries, owned = registry.STACKS[stack], OwnedResources(context, recorded, stack)
     created = [change for change in plan.changes if change.action == "create"]
-    known = [
+    supported = [
         (recovery, change)
         for change in created
         if (recovery := recoveries.get(Address.parse(change.address).block)) is not None
     ]
-    imports = map_concurrently(lambda pair: _look_up(context, owned, *pair), known)
+    imports = map_concurrently(lambda pair: _look_up(context, owned, *pair), supported)
     return [resource for resource in imports if resource is not None]
 
 

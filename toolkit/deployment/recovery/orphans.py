@@ -100,8 +100,8 @@ class OwnedResources:
 
     def unrecorded(self, resource_type: str, ids: Iterable[str]) -> list[str]:
         """Those of a type's IDs that the state does not contain."""
-        known = self._recorded.get(resource_type, frozenset())
-        return [resource_id for resource_id in ids if resource_id not in known]
+        recorded_ids = self._recorded.get(resource_type, frozenset())
+        return [resource_id for resource_id in ids if resource_id not in recorded_ids]
 
     def model(self, name: str) -> str | None:
         """A SageMaker model."""

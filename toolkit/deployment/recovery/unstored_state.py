@@ -47,14 +47,14 @@ def push(context: Context, stack: Stack, path: Path) -> None:
     """
     if not path.is_file():
         raise InputError("cannot push the state: no such file", where=str(path))
-    state, where = state_file.document(documents.load(path), str(path)), context.project.relative(path)
+    state, location = state_file.document(documents.load(path), str(path)), context.project.relative(path)
     expected = ownership_tags(context, stack)
     for tags in _tags(state):
         if not expected.items() <= tags.items():
             owner = ", ".join(f"{name} {tags[name]}" for name in expected if name in tags)
             raise InputError(
                 "cannot push the state: it belongs to another environment or stack",
-                where=where,
+                where=location,
                 details=[f"its resources are tagged: {owner}"],
                 remedy="select its owner with --env and --stack",
             )
@@ -63,7 +63,7 @@ def push(context: Context, stack: Stack, path: Path) -> None:
     if refusal is not None:
         raise StateError(
             f"cannot push the state: {refusal}",
-            where=where,
+            where=location,
             remedy="keep the stored state and plan again: the plan imports resources that are missing in it",
         )
     workspace = context.workspace(stack)

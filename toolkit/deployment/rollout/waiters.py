@@ -62,17 +62,17 @@ def wait_until_stable(context: Context, names: Iterable[str]) -> dict[str, Descr
     if not _in_progress(stable):
         return stable
     polling = pace(context.access)
-    shown: dict[str, str] = {}
+    reported: dict[str, str] = {}
     with context.console.progress("waiting for SageMaker") as progress:
         while moving := _in_progress(stable):
             phases = {name: status.phase(stable[name]) for name in moving}
             for name, phase in phases.items():
-                if shown.get(name) != phase:
+                if reported.get(name) != phase:
                     progress.change(f"{name}: {phase}")
             progress.update("; ".join(f"{name}: {phase}" for name, phase in phases.items()))
             # SageMaker has no event to wait for.
-            time.sleep(polling.next(changed=phases != shown))
-            shown = phases
+            time.sleep(polling.next(changed=phases != reported))
+            reported = phases
             stable = {name: endpoint for name, endpoint in stable.items() if name not in moving}
             stable |= describe(context, moving)
     return stable

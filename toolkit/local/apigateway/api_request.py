@@ -121,7 +121,7 @@ class ApiRequest:
         error_type, error = outcome.error or (None, None)
         integration = outcome.integration_seconds
         latency = None if integration is None else round(integration * 1000)
-        when = time.gmtime(self.started_at)
+        started = time.gmtime(self.started_at)
         values: dict[str, object] = {
             "requestId": self.request_id,
             "extendedRequestId": self.extended_request_id,
@@ -130,7 +130,7 @@ class ApiRequest:
             "path": self.sent_path,
             "httpMethod": self.http_method,
             "protocol": "HTTP/1.1",
-            "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", when),
+            "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", started),
             "requestTimeEpoch": int(self.started_at * 1000),
             "accountId": ACCOUNT_ID,
             "domainName": self.headers.get("host", ""),

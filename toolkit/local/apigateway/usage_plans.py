@@ -100,7 +100,7 @@ class Quotas:
         """Requests that remain at the end of a day."""
         begin = period_start(str(plan.quota["period"]), day)
         days = self._used[plan.id, key_id]
-        used = sum(count for when, count in days.items() if begin <= when <= day)
+        used = sum(count for counted_on, count in days.items() if begin <= counted_on <= day)
         in_first_period = created_on(plan) >= begin
         offset = int(plan.quota.get("offset") or 0) if in_first_period else 0
         granted = self._granted.get((plan.id, key_id, begin), 0)

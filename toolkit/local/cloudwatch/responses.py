@@ -88,8 +88,8 @@ def _patch_samples(stores: Stores) -> None:
 
 
 def _samples(datum: Members) -> Iterator[Sample]:
-    when = datum.get("Timestamp")
-    now, unit = _seconds(when) if when else time.time(), datum.get("Unit")
+    timestamp = datum.get("Timestamp")
+    now, unit = _seconds(timestamp) if timestamp else time.time(), datum.get("Unit")
     if datum.get("Values"):
         counts = datum.get("Counts") or [1] * len(datum["Values"])
         for value, count in zip(datum["Values"], counts, strict=True):
@@ -158,7 +158,7 @@ def _series(store: Store, query: Members, start: float, end: float, scan_by: str
     if scan_by == "TimestampDescending":
         points.reverse()
     label = f"{metric.name} {stat['Stat']}"
-    return _result(query, label, [when for when, _ in points], [value for _, value in points])
+    return _result(query, label, [time for time, _ in points], [value for _, value in points])
 
 
 def _result(query: Members, label: str, times: Sequence[datetime], values: Sequence[Any]) -> Members:
@@ -171,17 +171,17 @@ def _result(query: Members, label: str, times: Sequence[datetime], values: Seque
     }
 
 
-def _seconds(when: datetime) -> float:
+def _seconds(moment: datetime) -> float:
     # moto's naive times are UTC.
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _patch_alarms(on_change: OnChange, on_transition: OnTransition) -> None:
     put_alarm, delete_alarms = CloudWatchBackend.put_metric_alarm, CloudWatchBackend.delete_alarms
 
-    def put_metric_alarm(self: Any, name: str, *arguments: Any, **named: Any) -> Alarm:
+    def put_metric_alarm(self: Any, name: str, *arguments: Any, **keywords: Any) -> Alarm:
         old = self.alarms.get(name)
-        alarm = put_alarm(self, name, *arguments, **named)
+        alarm = put_alarm(self, name, *arguments, **keywords)
         if old is None:
             alarm.state_value = INSUFFICIENT_DATA
             _record(alarm, "ConfigurationUpdate", f'Alarm "{name}" created', {"type": "Create"})

@@ -243,10 +243,10 @@ def _check_owners() -> None:
 
 
 def _with_owner(authorize: Callable[..., None]) -> Callable[..., None]:
-    def checked(self: Any, *arguments: Any, **named: Any) -> None:
+    def checked(self: Any, *arguments: Any, **keywords: Any) -> None:
         if self.headers.get(OWNER_HEADER, self.current_account) != self.current_account:
             raise S3AccessDeniedError
-        authorize(self, *arguments, **named)
+        authorize(self, *arguments, **keywords)
 
     return checked
 

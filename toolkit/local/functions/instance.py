@@ -159,9 +159,9 @@ class Instance(abc.ABC):
         """The error for a process that exited."""
         self.usable = False
         code = self.child.returncode if self.child else None
-        how = f"signal: {-code}" if code is not None and code < 0 else f"exit status {code}"
+        cause = f"signal: {-code}" if code is not None and code < 0 else f"exit status {code}"
         request = f"RequestId: {invocation.request_id} " if invocation else ""
-        return FunctionError("Runtime.ExitError", f"{request}Error: Runtime exited with error: {how}")
+        return FunctionError("Runtime.ExitError", f"{request}Error: Runtime exited with error: {cause}")
 
     async def stop(self) -> None:
         """Stop the process at once; Lambda stops idle instances without notice, too."""

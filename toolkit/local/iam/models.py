@@ -209,8 +209,8 @@ class Tags:
         iam = iam_backends[self._account][arn.partition]
         holders: list[Any] = [*iam.get_roles(), *iam.users.values(), *iam.managed_policies.values()]
         for holder in holders:
-            held = Arn.parse(holder.arn)
-            if held is not None and held.resource == arn.resource:
+            holder_arn = Arn.parse(holder.arn)
+            if holder_arn is not None and holder_arn.resource == arn.resource:
                 # A list for roles and users, a dictionary of the same items for policies.
                 tags = holder.tags or []
                 items = tags.values() if isinstance(tags, dict) else tags

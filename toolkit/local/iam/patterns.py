@@ -191,6 +191,6 @@ def _arn_glob(parts: tuple[_Part, ...]) -> re.Pattern[str]:
             colons += part.text.count(":")
             continue
         ends_part = following is None or following.text.startswith(":")
-        anything = colons >= ARN_COLONS or (part.kind is _Kind.MANY and ends_part)
-        pattern += ("." if anything else "[^:]") + ("*" if part.kind is _Kind.MANY else "")
+        is_unbounded = colons >= ARN_COLONS or (part.kind is _Kind.MANY and ends_part)
+        pattern += ("." if is_unbounded else "[^:]") + ("*" if part.kind is _Kind.MANY else "")
     return re.compile(pattern, re.DOTALL)

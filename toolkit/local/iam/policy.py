@@ -91,10 +91,10 @@ class Statement:
 
     def reach(self, principal: Principal) -> Reach:
         """How this statement of a resource policy names the caller."""
-        named = max((_reach(kind, name, principal) for kind, name in self._named()), default=Reach.NONE)
+        reach = max((_reach(kind, name, principal) for kind, name in self._named()), default=Reach.NONE)
         if not self.not_principals:
-            return named
-        return Reach.NONE if named else Reach.ROLE
+            return reach
+        return Reach.NONE if reach else Reach.ROLE
 
     def _named(self) -> list[tuple[str, str]]:
         return [(kind, name) for kind, names in (self.principals or {}).items() for name in names]
@@ -115,8 +115,8 @@ def _reach_in_account(name: str, principal: Principal) -> Reach:
         return Reach.ACCOUNT
     if principal.role_arn and name == principal.role_arn:
         return Reach.ROLE
-    named = principal.kind in (PrincipalKind.USER, PrincipalKind.SESSION) and name == principal.arn
-    return Reach.DIRECT if named else Reach.NONE
+    is_named = principal.kind in (PrincipalKind.USER, PrincipalKind.SESSION) and name == principal.arn
+    return Reach.DIRECT if is_named else Reach.NONE
 
 
 _NAMED_KINDS = {"Service": PrincipalKind.SERVICE, "Federated": PrincipalKind.FEDERATED}

@@ -43,7 +43,7 @@ def materialize(container: Mapping[str, Any], directory: Path, require: Require)
         uri, compressed, prefix = None, False, False
     files = _find(uri, prefix) if uri else {}
     if uri:
-        _check_access(uri, files.values(), require, listed=prefix)
+        _check_access(uri, files.values(), require, is_prefix=prefix)
     target = directory / _digest(files, compressed)
     if not target.is_dir():
         _fill(target, files, compressed)
@@ -69,11 +69,11 @@ def _find(uri: str, prefix: bool) -> dict[str, s3.FileKey]:
     return files
 
 
-def _check_access(uri: str, files: Iterable[s3.FileKey], require: Require, *, listed: bool) -> None:
+def _check_access(uri: str, files: Iterable[s3.FileKey], require: Require, *, is_prefix: bool) -> None:
     parts = urlsplit(uri)
     bucket = f"arn:aws:s3:::{parts.netloc}"
     try:
-        if listed:
+        if is_prefix:
             require("s3:ListBucket", bucket, {"s3:prefix": parts.path.removeprefix("/")})
         for object_ in files:
             require("s3:GetObject", f"{bucket}/{object_.name}", {})

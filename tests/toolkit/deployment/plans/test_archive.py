@@ -33,7 +33,7 @@ CONTENTS = {
 }
 
 
-def described(contents: dict[str, bytes]) -> dict[str, Any]:
+def manifest_of(contents: dict[str, bytes]) -> dict[str, Any]:
     """The manifest of these contents."""
     return {
         "format": manifest.FORMAT,
@@ -58,7 +58,7 @@ def write(
     members = list(members)
     contents = {name if isinstance(name, str) else name.filename: content for name, content in members}
     with zipfile.ZipFile(path, "w") as file:
-        file.writestr(manifest.MANIFEST, text if text is not None else json.dumps(described(contents)))
+        file.writestr(manifest.MANIFEST, text if text is not None else json.dumps(manifest_of(contents)))
         for name, content in members:
             file.writestr(name, content)
     return path
@@ -115,7 +115,7 @@ def test_a_plan_with_an_unknown_member_is_refused(tmp_path: Path, name: str) -> 
 
 def test_a_member_that_the_manifest_omits_is_refused(tmp_path: Path) -> None:
     members = [*CONTENTS.items(), ("packages/x.zip", b"evil")]
-    assert not is_accepted(write(tmp_path / "plan", members, json.dumps(described(CONTENTS))))
+    assert not is_accepted(write(tmp_path / "plan", members, json.dumps(manifest_of(CONTENTS))))
 
 
 @pytest.mark.parametrize("name", CONTENTS)
@@ -172,11 +172,11 @@ JSON = strategies.recursive(
 )
 
 
-@hypothesis.given(member=strategies.sampled_from(sorted(described(CONTENTS))), value=JSON)
+@hypothesis.given(member=strategies.sampled_from(sorted(manifest_of(CONTENTS))), value=JSON)
 def test_a_wrongly_typed_manifest_is_refused(
     tmp_path_factory: pytest.TempPathFactory, member: str, value: Any
 ) -> None:
-    text = json.dumps({**described(CONTENTS), member: value})
+    text = json.dumps({**manifest_of(CONTENTS), member: value})
     path = write(tmp_path_factory.mktemp("plan") / "plan", CONTENTS.items(), text)
     try:
         accepted, _ = manifest.read(path, "plan")

@@ -88,8 +88,8 @@ def test_existing_resources_that_a_plan_creates_are_imported(
             "module.somewhere.aws_else.this[0]",
         ),
     )
-    written = json.loads(imports.write(resources, tmp_path).read_text())["imports"]
-    assert written == {
+    variables = json.loads(imports.write(resources, tmp_path).read_text())["imports"]
+    assert variables == {
         "module.endpoint.aws_sagemaker_model.this": [{"id": "llm-adopt-m-x-0a", "model": "m.x", "key": "0a"}],
         "module.api.aws_iam_role.function": [{"id": "llm-adopt-gateway", "key": "gateway"}],
         "module.api.aws_cloudwatch_log_group.this": [
@@ -126,7 +126,7 @@ def test_orphans_of_a_destroy_are_listed_and_removed(account: AwsAccess, context
     policy = json.dumps({"Version": "2012-10-17", "Statement": [ALLOW]})
     account.iam.put_role_policy(RoleName="llm-rest-gateway", PolicyName="run", PolicyDocument=policy)
     opened = context("rest")
-    known = {"aws_sagemaker_model": frozenset({"llm-rest-m-x-0b"})}
+    state = {"aws_sagemaker_model": frozenset({"llm-rest-m-x-0b"})}
     for name in ("llm-rest", "llm-rest-eu"):
         body = json.dumps({"widgets": [{"properties": {"metrics": [["N", "F", f"{name}-gateway"]]}}]})
         account.cloudwatch.put_dashboard(DashboardName=name, DashboardBody=body)
@@ -134,7 +134,7 @@ def test_orphans_of_a_destroy_are_listed_and_removed(account: AwsAccess, context
     # Of a model that the environment file no longer has, and of another environment.
     account.logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/llm-rest-removed", tags=labels)
     account.logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/llm-rest-eu-m")
-    assert [str(orphan) for orphan in registry.find_orphans(opened, known)] == [
+    assert [str(orphan) for orphan in registry.find_orphans(opened, state)] == [
         "model llm-rest-m-x-0a",
         "dashboard llm-rest",
         "role llm-rest-gateway",
@@ -225,9 +225,9 @@ def test_api_deployments_that_no_stage_serves_are_deleted(account: AwsAccess, co
     store(account, opened, ids)
 
     cleanup.remove_superseded_deployments(opened)
-    there = {item["id"] for item in gateway.get_deployments(restApiId=api)["items"]}
-    assert there == {*kept, recorded}
-    assert superseded not in there
+    remaining = {item["id"] for item in gateway.get_deployments(restApiId=api)["items"]}
+    assert remaining == {*kept, recorded}
+    assert superseded not in remaining
 
 
 def store(account: AwsAccess, opened: Context, ids: dict[str, list[str]]) -> None:

@@ -39,7 +39,7 @@ def context(account: AwsAccess, tmp_path: Path) -> Context:
     return context
 
 
-def kept(context: Context, content: dict[str, Any]) -> Path:
+def keep(context: Context, content: dict[str, Any]) -> Path:
     """The file that an apply which could not store this state leaves."""
     folder = context.build / "inference"
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def kept(context: Context, content: dict[str, Any]) -> Path:
 def test_a_state_that_does_not_fit_is_not_pushed(
     context: Context, content: dict[str, Any], error: type[Exception], message: str
 ) -> None:
-    path = kept(context, content)
+    path = keep(context, content)
     with pytest.raises(error, match=message):
         unstored_state.push(context, "inference", path)
     assert json.loads(path.read_text()) == content
@@ -72,7 +72,7 @@ def test_another_environments_first_state_is_not_pushed_either(context: Context,
     """Terraform accepts any state while none is stored."""
     account.s3.delete_object(Bucket=context.environment.state_bucket, Key=context.environment.state_key)
     with pytest.raises(InputError, match="it belongs to another environment"):
-        unstored_state.push(context, "inference", kept(context, state(env="prod")))
+        unstored_state.push(context, "inference", keep(context, state(env="prod")))
 
 
 def test_a_missing_file_is_reported(context: Context, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_missing_file_is_reported(context: Context, tmp_path: Path) -> None:
 
 
 def test_an_unstored_state_must_be_pushed_first(context: Context) -> None:
-    path = kept(context, state())
+    path = keep(context, state())
     with pytest.raises(StateError) as caught:
         unstored_state.require_stored(context)
     file = context.project.relative(path)
@@ -90,5 +90,5 @@ def test_an_unstored_state_must_be_pushed_first(context: Context) -> None:
 
 @pytest.mark.parametrize("outdated", [{"serial": 2}, {"lineage": "of a deleted environment"}])
 def test_states_that_cannot_be_pushed_block_nothing(context: Context, outdated: dict[str, Any]) -> None:
-    kept(context, state(**outdated))
+    keep(context, state(**outdated))
     unstored_state.require_stored(context)

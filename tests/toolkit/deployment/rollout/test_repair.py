@@ -22,37 +22,41 @@ NAME = "llm-stuck-m"
 
 @pytest.fixture
 def environment(account: AwsAccess, tmp_path: Path) -> Opened:
-    """A separate environment, because the test applies it."""
+    """A separate environment, because a test applies it."""
     return opened(tmp_path, account, env="stuck")
 
 
+@pytest.fixture(scope="module")
+def stuck(hosting: Hosting, engines: list[Engine]) -> Stuck:
+    """The endpoint of the model `m`, which the last test repairs."""
+    pair = Engine(), Engine()
+    engines.extend(pair)
+    return Stuck(hosting, pair, NAME)
+
+
 @pytest.fixture
-def stuck(hosting: Hosting, engine: Engine, other: Engine) -> Stuck:
-    """The endpoint of the model `m`."""
-    return Stuck(hosting, (engine, other), NAME)
+def old(stuck: Stuck) -> DeployedModel:
+    """The model as it was before the update."""
+    return deployed(NAME, stuck.old)
 
 
-def refused(environment: Opened, model: DeployedModel, rollout: Rollout) -> RolloutError:
+def test_the_failed_update_is_reported(environment: Opened, stuck: Stuck) -> None:
+    updated = Rollout(frozenset({NAME}), environment.context.access.now())
     with pytest.raises(RolloutError) as caught:
-        verify.endpoints(environment.context, outputs({"m": model}), rollout)
-    return caught.value
+        verify.endpoints(environment.context, outputs({"m": deployed(NAME, stuck.new)}), updated)
+    assert caught.value.exit_code == 6
+    assert f"endpoint {NAME} is UpdateRollbackFailed" in caught.value.message
+    for text in (
+        "The old fleet could not be restored",
+        f"serves now: a mix of {stuck.old} and the configuration of its last update",
+        "apply again",
+    ):
+        assert text in str(caught.value)
 
 
-def test_an_apply_of_the_old_configuration_repairs_the_endpoint(environment: Opened, stuck: Stuck) -> None:
+def test_status_and_plans_warn_about_it(environment: Opened, old: DeployedModel) -> None:
     context = environment.context
-    updated = Rollout(frozenset({NAME}), context.access.now())
-
-    # The output of the apply that started the update.
-    failed = refused(environment, deployed(NAME, stuck.new), updated)
-    assert failed.exit_code == 6
-    assert f"endpoint {NAME} is UpdateRollbackFailed" in failed.message
-    assert "The old fleet could not be restored" in str(failed)
-    assert f"serves now: a mix of {stuck.old} and the configuration of its last update" in str(failed)
-    assert "apply again" in str(failed)
-
-    # The status afterwards, also with the previous declaration.
-    before = deployed(NAME, stuck.old)
-    (model,) = status.read(context, outputs({"m": before})).models
+    (model,) = status.read(context, outputs({"m": old})).models
     assert (model.status, model.as_planned) == ("UpdateRollbackFailed", False)
     assert (model.instances, model.desired_instances) == (1, 2)
     descriptions = waiters.wait_until_stable(context, [NAME])
@@ -60,16 +64,23 @@ def test_an_apply_of_the_old_configuration_repairs_the_endpoint(environment: Ope
     assert f"warning: endpoint {NAME} is UpdateRollbackFailed" in environment.stderr_lines[-1]
     assert waiters.instance_counts(context, descriptions) == {"m": {"AllTraffic": 2}}
 
-    # An apply does not repeat its own failed update.
-    assert repair.reconcile_failed_rollbacks(context, {"m": before}, updated) == updated
-    assert "updating all" not in "".join(environment.stderr_lines)
 
-    # In the next apply, Terraform has nothing to do. Without the weights it fails like the update.
-    nothing = unchanged(environment, {"m": before})
+def test_an_apply_does_not_repeat_its_own_failed_update(environment: Opened, old: DeployedModel) -> None:
+    updated = Rollout(frozenset({NAME}), environment.context.access.now())
+    assert repair.reconcile_failed_rollbacks(environment.context, {"m": old}, updated) == updated
+    assert environment.stderr_lines == []
+
+
+def test_an_apply_of_the_old_configuration_repairs_the_endpoint(
+    environment: Opened, stuck: Stuck, old: DeployedModel
+) -> None:
+    context = environment.context
+    # Terraform has nothing to do. Without the weights, the apply fails like the update.
+    empty_plan = unchanged(environment, {"m": old})
     with pytest.raises(RolloutError, match="is UpdateRollbackFailed"):
-        lifecycle.deploy(context, nothing)
+        lifecycle.deploy(context, empty_plan)
     stuck.restore()
-    lifecycle.deploy(context, nothing)
+    lifecycle.deploy(context, empty_plan)
     assert (
         f"{NAME} is UpdateRollbackFailed: updating all its instances to {stuck.old}"
         in environment.stderr_lines

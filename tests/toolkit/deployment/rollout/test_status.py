@@ -14,10 +14,10 @@ def test_status_shows_the_current_state_of_each_endpoint(
         hosting.configuration(container=other.container, InitialInstanceCount=count, **PATIENT)
         for count in (1, 2, 1)
     )
-    shifting, scaling, still = (hosting.endpoint(name) for name in (first, second, third))
+    shifting, scaling, stable = (hosting.endpoint(name) for name in (first, second, third))
     never = hosting.configuration(image="unknown")
     failed = hosting.endpoint(never)
-    for name in (shifting, scaling, still, failed):
+    for name in (shifting, scaling, stable, failed):
         hosting.settled(name)
     alarm = hosting.alarm("status")
     routing = {
@@ -36,7 +36,7 @@ def test_status_shows_the_current_state_of_each_endpoint(
     models = {
         "shifting": deployed(shifting, third),
         "scaling": deployed(scaling, second),
-        "still": deployed(still, third),
+        "still": deployed(stable, third),
         "failed": deployed(failed, never),
         "gone": deployed("gone", "planned"),
     }

@@ -157,18 +157,18 @@ def test_the_authorizer_names_the_api_key(keyed: Any) -> None:
         assert not [line for line in keyed.cloud.log_lines(arn.rpartition(":")[2]) if value in line]
 
 
-@pytest.mark.parametrize("wrong", ["unknown", "disabled", "in no plan", "of another api", "deleted"])
-def test_an_invalid_key_invokes_no_function(keyed: Any, wrong: str) -> None:
+@pytest.mark.parametrize("problem", ["unknown", "disabled", "in no plan", "of another api", "deleted"])
+def test_an_invalid_key_invokes_no_function(keyed: Any, problem: str) -> None:
     value = "a-key-that-nobody-made-0123456789"
-    if wrong == "disabled":
+    if problem == "disabled":
         _, value = keyed.key(enabled=False)
-    elif wrong == "in no plan":
+    elif problem == "in no plan":
         _, value = keyed.key(in_plan=False)
-    elif wrong == "of another api":
+    elif problem == "of another api":
         keyed.stage = "other"
         _, value = keyed.key()
         keyed.stage = "live"
-    elif wrong == "deleted":
+    elif problem == "deleted":
         key_id, value = keyed.key()
         assert keyed.get("/", headers=bearer(value)).status_code == 200
         keyed.client.delete_api_key(apiKey=key_id)

@@ -17,18 +17,22 @@ from tests.support.patience import HANG_SECONDS
 ECHO = "import json\ndef handler(event, context): return {'statusCode': 201, 'body': json.dumps(event)}\n"
 
 
-def test_the_event_of_a_request(api: Any, function: Any, operation: Any) -> None:
-    api.put(
-        {"paths": {"/v1/things/{thing}": {"post": {**operation(function(ECHO)), "operationId": "makeThing"}}}}
-    )
+@pytest.fixture
+def response(api: Any, function: Any, operation: Any) -> httpx.Response:
+    """The response of an integration that returns its event."""
+    method = {**operation(function(ECHO)), "operationId": "makeThing"}
+    api.put({"paths": {"/v1/things/{thing}": {"post": method}}})
     api.deploy()
-    start = time.time()
-    response = api.post(
+    response: httpx.Response = api.post(
         "/v1/things/a%2Fb%20c?x=1&x=2&y=%C3%BC&z=",
         content="grüße".encode(),
         headers=[("content-type", "text/plain"), ("x-many", "1"), ("x-many", "2")],
     )
     assert response.status_code == 201
+    return response
+
+
+def test_the_event_contains_the_request(response: httpx.Response) -> None:
     assert response.headers["content-type"] == "application/json"
     event = response.json()
     assert (event["resource"], event["path"]) == ("/v1/things/{thing}", "/v1/things/a/b c")
@@ -39,11 +43,13 @@ def test_the_event_of_a_request(api: Any, function: Any, operation: Any) -> None
     assert event["headers"]["x-many"] == "2"
     assert event["multiValueHeaders"]["x-many"] == ["1", "2"]
     assert event["headers"]["X-Forwarded-For"] == "127.0.0.1"
-    assert (event["body"], event["isBase64Encoded"]) == ("grüße", False)
-    assert event["stageVariables"] is None
-    context = event["requestContext"]
+    assert (event["body"], event["isBase64Encoded"], event["stageVariables"]) == ("grüße", False, None)
+
+
+def test_the_event_contains_the_request_context(api: Any, response: httpx.Response) -> None:
+    context = response.json()["requestContext"]
     assert context["requestId"] == response.headers["x-amzn-requestid"]
-    assert start - 1 <= context["requestTimeEpoch"] / 1000 <= time.time() + 1
+    assert 0 <= time.time() - context["requestTimeEpoch"] / 1000 + 1 <= HANG_SECONDS
     expected = {
         "accountId": "123456789012",
         "apiId": api.id,

@@ -82,8 +82,8 @@ def test_a_stages_throttle_covers_all_clients(keyed: Any) -> None:
             {"op": "replace", "path": f"/*/*/throttling/{name}", "value": value} for name, value in limits
         ],
     )
-    (_, _, mine), (_, _, yours) = a_key(keyed), a_key(keyed)
-    assert statuses(keyed, "/a", mine, 1) + statuses(keyed, "/a", yours, 2) == [200, 200, 429]
+    (_, _, key), (_, _, other_key) = a_key(keyed), a_key(keyed)
+    assert statuses(keyed, "/a", key, 1) + statuses(keyed, "/a", other_key, 2) == [200, 200, 429]
 
 
 def test_a_quota_is_exhausted_and_extended(keyed: Any) -> None:

@@ -178,7 +178,7 @@ def test_a_scheduled_action_changes_the_bounds(
     scaled = Scaled(aws, hosting, realtime, 1, 4)
     zone = "Asia/Shanghai"
 
-    def party() -> datetime:
+    def schedule_once() -> datetime:
         """Schedule the action; return its end."""
         soon = datetime.now(ZoneInfo(zone)) + timedelta(seconds=2)
         scaled.scaling.put_scheduled_action(
@@ -194,12 +194,12 @@ def test_a_scheduled_action_changes_the_bounds(
         scaled.scaling.put_scheduled_action(
             ScheduledActionName="wrong", Schedule="cron(0 8 * * *)", **scaled.target
         )
-    cause, end = "scheduled action name party was triggered", party()
+    cause, end = "scheduled action name party was triggered", schedule_once()
 
     def has_begun() -> bool:
         nonlocal end
         if datetime.now(ZoneInfo(zone)) > end:
-            end = party()  # on a busy machine, its time may pass before it is registered
+            end = schedule_once()  # on a busy machine, its time may pass before it is registered
         return any(cause in activity["Cause"] for activity in scaled.activities())
 
     eventually(has_begun)

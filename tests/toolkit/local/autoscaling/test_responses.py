@@ -25,7 +25,7 @@ def scaling(aws: Aws) -> Any:
     return aws("application-autoscaling")
 
 
-def described(scaling: Any, name: str) -> list[Any]:
+def describe(scaling: Any, name: str) -> list[Any]:
     resource = variant(name)["ResourceId"]
     response = scaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=[resource])
     targets: list[Any] = response["ScalableTargets"]
@@ -34,19 +34,19 @@ def described(scaling: Any, name: str) -> list[Any]:
 
 def test_a_target_is_registered_updated_and_deregistered(scaling: Any) -> None:
     arn = scaling.register_scalable_target(**variant("a"), MinCapacity=1, MaxCapacity=4)["ScalableTargetARN"]
-    [target] = described(scaling, "a")
+    [target] = describe(scaling, "a")
     assert target["ScalableTargetARN"] == arn
     assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 4)
     assert target["SuspendedState"]["ScheduledScalingSuspended"] is False
     scaling.register_scalable_target(
         **variant("a"), MaxCapacity=2, SuspendedState={"ScheduledScalingSuspended": True}
     )
-    [target] = described(scaling, "a")
+    [target] = describe(scaling, "a")
     assert target["ScalableTargetARN"] == arn
     assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 2)
     assert target["SuspendedState"]["ScheduledScalingSuspended"] is True
     scaling.deregister_scalable_target(**variant("a"))
-    assert described(scaling, "a") == []
+    assert describe(scaling, "a") == []
     with pytest.raises(ClientError, match="ObjectNotFoundException"):
         scaling.deregister_scalable_target(**variant("a"))
 
@@ -55,7 +55,7 @@ def test_a_target_is_registered_updated_and_deregistered(scaling: Any) -> None:
 def test_invalid_bounds_are_rejected(scaling: Any, bounds: dict[str, int]) -> None:
     with pytest.raises(ClientError, match="ValidationException"):
         scaling.register_scalable_target(**variant("wrong"), **bounds)
-    assert described(scaling, "wrong") == []
+    assert describe(scaling, "wrong") == []
 
 
 def test_tags_are_added_and_changed(scaling: Any) -> None:

@@ -54,23 +54,28 @@ def state(cloudwatch: Any, name: str) -> Any:
 
 def test_statistics_cover_one_metric_with_percentiles(aws: Aws) -> None:
     cloudwatch = aws("cloudwatch")
-    few, more = dimensions(E="llm"), dimensions(E="llm", V="primary")
-    data = [{"MetricName": "latency", "Values": [10, 20], "Counts": [9, 1], "Dimensions": few}]
-    data += [{"MetricName": "latency", "Value": 1000, "Dimensions": more, "Unit": "Microseconds"}]
+    by_endpoint, by_variant = dimensions(E="llm"), dimensions(E="llm", V="primary")
+    data = [{"MetricName": "latency", "Values": [10, 20], "Counts": [9, 1], "Dimensions": by_endpoint}]
+    data += [{"MetricName": "latency", "Value": 1000, "Dimensions": by_variant, "Unit": "Microseconds"}]
     cloudwatch.put_metric_data(Namespace="Test/Statistics", MetricData=data)
     query = {"Namespace": "Test/Statistics", "MetricName": "latency"}
     points = cloudwatch.get_metric_statistics(
-        **query, **window(), Dimensions=few, Period=3600, Statistics=["Sum"], ExtendedStatistics=["p50"]
+        **query,
+        **window(),
+        Dimensions=by_endpoint,
+        Period=3600,
+        Statistics=["Sum"],
+        ExtendedStatistics=["p50"],
     )["Datapoints"]
     assert sum(point["Sum"] for point in points) == 110
     assert points[-1]["ExtendedStatistics"] == {"p50": 10}
-    stat = {"Metric": query | {"Dimensions": more[::-1]}, "Period": 3600, "Stat": "p90"}
+    stat = {"Metric": query | {"Dimensions": by_variant[::-1]}, "Period": 3600, "Stat": "p90"}
     [result] = cloudwatch.get_metric_data(MetricDataQueries=[{"Id": "a", "MetricStat": stat}], **window())[
         "MetricDataResults"
     ]
     assert result["Values"] == [1000]
     metrics = cloudwatch.list_metrics(**query, Dimensions=[{"Name": "V"}])["Metrics"]
-    assert [metric["Dimensions"] for metric in metrics] == [more]
+    assert [metric["Dimensions"] for metric in metrics] == [by_variant]
 
 
 def test_an_alarm_fires_and_recovers_with_a_history(aws: Aws) -> None:

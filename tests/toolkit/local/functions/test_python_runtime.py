@@ -101,10 +101,10 @@ def run(runtime: ToolVenv, directory: Path, handler: str, *events: Any, code: st
 def test_responses_equal_those_of_awslambdaric(runtimes: Any, tmp_path: Path, handler: str) -> None:
     events = [{"a": "ü🙂"}, None, [1]]
     ours, aws = (run(runtimes[name], tmp_path, handler, *events) for name in ("ours", "aws"))
-    for mine, theirs in zip(ours, aws, strict=True):
-        if isinstance(theirs, dict) and "errorMessage" in theirs:
-            assert mine["errorType"] in ("KeyError", "Runtime.MarshalError")
-        assert mine == theirs
+    for our_response, aws_response in zip(ours, aws, strict=True):
+        if isinstance(aws_response, dict) and "errorMessage" in aws_response:
+            assert our_response["errorType"] in ("KeyError", "Runtime.MarshalError")
+        assert our_response == aws_response
 
 
 @pytest.mark.parametrize(

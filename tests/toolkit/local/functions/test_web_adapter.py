@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,29 @@ def stream(cloud: CloudProcess, name: str, payload: Any) -> tuple[dict[str, Any]
     return json.loads(prelude or "{}"), body, complete["InvokeComplete"], response
 
 
-def test_events_become_requests_and_responses_streams(cloud: CloudProcess) -> None:
+@dataclass(frozen=True)
+class Exchange:
+    """A request to a web function, and its response.
+
+    Attributes:
+        prelude: status and headers of the response.
+        received: the request as the web server received it.
+        complete: the last event.
+        response: of Lambda's API.
+    """
+
+    prelude: dict[str, Any]
+    received: dict[str, Any]
+    complete: dict[str, Any]
+    response: Any
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        return [(name, value) for name, value in self.received["headers"]]
+
+
+@pytest.fixture(scope="module")
+def exchange(cloud: CloudProcess) -> Exchange:
     create(cloud, "web")
     request = event(
         "/v1/mödel",
@@ -115,31 +138,47 @@ def test_events_become_requests_and_responses_streams(cloud: CloudProcess) -> No
         isBase64Encoded=True,
     )
     prelude, body, complete, response = stream(cloud, "web", request)
-    assert response["ResponseStreamContentType"] == "application/vnd.awslambda.http-integration-response"
-    assert prelude["statusCode"] == 200
-    assert prelude["cookies"] == ["a=1", "b=2"]
-    assert prelude["headers"]["x-two"] == ["1", "2"]
-    assert prelude["headers"]["content-type"] == "text/x"
-    assert complete == {}
-    received = json.loads(body)
+    return Exchange(prelude, json.loads(body), complete, response)
+
+
+def test_responses_become_streams(exchange: Exchange) -> None:
+    media_type = "application/vnd.awslambda.http-integration-response"
+    assert exchange.response["ResponseStreamContentType"] == media_type
+    assert exchange.prelude["statusCode"] == 200
+    assert exchange.prelude["cookies"] == ["a=1", "b=2"]
+    assert exchange.prelude["headers"]["x-two"] == ["1", "2"]
+    assert exchange.prelude["headers"]["content-type"] == "text/x"
+    assert exchange.complete == {}
+
+
+def test_events_become_requests(exchange: Exchange) -> None:
+    received = exchange.received
     assert (received["method"], received["target"]) == ("POST", "/v1/m%C3%B6del?q=a%26b&q=b%20c")
     assert received["body"] == "\xe9\x00"
     assert received["port"] != "8080"
-    headers = [tuple(header) for header in received["headers"]]
-    assert ("x-many", "1") in headers
-    assert ("x-many", "2") in headers
+
+
+def test_all_values_of_headers_reach_the_server(exchange: Exchange) -> None:
     # http.server reads latin-1.
-    assert ("x-name", "grün") in headers
-    assert ("x-face", "🙂".encode().decode("latin1")) in headers
-    context = json.loads(dict(headers)["x-amzn-request-context"])
+    expected = [("x-many", "1"), ("x-many", "2"), ("x-name", "grün")]
+    expected.append(("x-face", "🙂".encode().decode("latin1")))
+    assert set(expected) <= set(exchange.headers)
+
+
+def test_the_server_receives_both_contexts(exchange: Exchange) -> None:
+    context = json.loads(dict(exchange.headers)["x-amzn-request-context"])
     assert (context["requestId"], context["identity"]["apiKeyId"]) == ("gw-1", "k")
-    lambda_context = json.loads(dict(headers)["x-amzn-lambda-context"])
-    assert lambda_context["request_id"] == response["ResponseMetadata"]["RequestId"]
+    lambda_context = json.loads(dict(exchange.headers)["x-amzn-lambda-context"])
+    assert lambda_context["request_id"] == exchange.response["ResponseMetadata"]["RequestId"]
     assert lambda_context["invoked_function_arn"].endswith(":function:web")
     assert lambda_context["env_config"]["function_name"] == "web"
-    assert lambda_context["deadline"] > time.time() * 1000
-    second = json.loads(stream(cloud, "web", event("/again"))[1])
-    assert second["pid"] == received["pid"]
+
+
+def test_the_process_is_reused_with_a_new_deadline(cloud: CloudProcess, exchange: Exchange) -> None:
+    before = time.time() * 1000
+    received = json.loads(stream(cloud, "web", event("/again"))[1])
+    assert received["pid"] == exchange.received["pid"]
+    assert json.loads(dict(received["headers"])["x-amzn-lambda-context"])["deadline"] > before
 
 
 def test_clients_cannot_set_the_headers_of_the_adapter(cloud: CloudProcess) -> None:

@@ -146,7 +146,7 @@ def test_unknown_actions_raise(cloud):
 def test_services_can_provide_tags(cloud):
     arn = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:endpoint/mine"
     cloud.enforcement.account.tags.add_source(
-        "sagemaker", lambda asked: {"team": "a"} if asked.resource == "endpoint/mine" else None
+        "sagemaker", lambda request: {"team": "a"} if request.resource == "endpoint/mine" else None
     )
     condition = {"StringEquals": {"aws:ResourceTag/team": "a"}}
     role = cloud.role("exec", LAMBDA, allow("sagemaker:InvokeEndpoint", Condition=condition))

@@ -135,10 +135,10 @@ def test_compressed_bodies_are_parsed(cloud):
     user = cloud.user("agent", allow("cloudwatch:PutMetricData", Condition=condition))
     cloudwatch = cloud.client("cloudwatch", user)
     # Large enough for boto3 to compress it.
-    many = [{"MetricName": f"metric-{number}", "Value": 1.0} for number in range(500)]
+    metrics = [{"MetricName": f"metric-{number}", "Value": 1.0} for number in range(500)]
 
-    cloudwatch.put_metric_data(Namespace="mine", MetricData=many)
-    assert code(cloudwatch.put_metric_data, Namespace="other", MetricData=many) == "AccessDenied"
+    cloudwatch.put_metric_data(Namespace="mine", MetricData=metrics)
+    assert code(cloudwatch.put_metric_data, Namespace="other", MetricData=metrics) == "AccessDenied"
 
 
 def test_irrelevant_bodies_are_not_buffered(capture):

@@ -105,7 +105,7 @@ def test_an_invalid_policy_is_an_error_with_its_name(content):
 
 
 @pytest.mark.parametrize(
-    ("principal", "who", "reach"),
+    ("principal", "caller", "reach"),
     [
         ("*", USER, Reach.ROLE),
         ({"AWS": "*"}, SESSION, Reach.ROLE),
@@ -127,12 +127,12 @@ def test_an_invalid_policy_is_an_error_with_its_name(content):
         ({"CanonicalUser": "*"}, USER, Reach.NONE),
     ],
 )
-def test_principals(principal, who, reach):
+def test_principals(principal, caller, reach):
     (statement,) = policy(
         {"Effect": "Allow", "Principal": principal, "Action": "s3:*", "Resource": "*"}
     ).statements
 
-    assert statement.reach(who) is reach
+    assert statement.reach(caller) is reach
 
 
 def test_not_principal():

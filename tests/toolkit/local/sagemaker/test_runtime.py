@@ -193,10 +193,10 @@ def test_variants_share_the_traffic_by_weight(hosting: Hosting, runtime: Any, en
 
 
 def test_requests_run_concurrently(runtime: Any, endpoint: str, engine: Engine) -> None:
-    everybody = threading.Barrier(8, timeout=HANG_SECONDS)
+    barrier = threading.Barrier(8, timeout=HANG_SECONDS)
 
     def together(handler: Any, request: dict[str, Any]) -> None:
-        everybody.wait()
+        barrier.wait()
         respond(handler, 200, json.dumps(request["body"]).encode())
 
     engine.behaviour = together

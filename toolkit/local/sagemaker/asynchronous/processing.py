@@ -144,8 +144,9 @@ class Processing:
                 report.response = await invocation.read(instance)
         except ApiError as error:
             # TimeoutError is an OSError, too, but the instance still runs.
-            lost = isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, TimeoutError)
-            if lost or error.code == "ServiceUnavailable":
+            cause = error.__cause__
+            connection_lost = isinstance(cause, OSError) and not isinstance(cause, TimeoutError)
+            if connection_lost or error.code == "ServiceUnavailable":
                 raise InstanceLostError(error.message) from error
             report.fail("InvocationFailures", error.message)
             report.status = error.members["OriginalStatusCode"] or None

@@ -49,8 +49,8 @@ def context(capture):
         request_parameters = call.parameters(content)
         check = checks(call, request_parameters, content, account)[nth]
         caller = Caller(Principal.root(ACCOUNT), tags={"team": "a"})
-        known = condition_keys.global_keys(caller, "us-east-1", check.resource, account)
-        return RequestContext(Situation(check, caller, account, call, request_parameters), known)
+        keys = condition_keys.global_keys(caller, "us-east-1", check.resource, account)
+        return RequestContext(Situation(check, caller, account, call, request_parameters), keys)
 
     return of
 
