@@ -11,6 +11,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,15 +98,19 @@ class Text(NamedTuple):
                 yield f"{location}: {match[0]!r} in {context!r}\n    write: {rewrite}"
 
 
+@cache
+def syntax(file: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+
+
 def messages(file: Path) -> Iterator[Text]:
     """String literals of at least three words, but for docstrings; f-strings whole, with … for values."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
     skipped = {
         id(node.value)
-        for node in ast.walk(tree)
+        for node in syntax(file)
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
-    for node in ast.walk(tree):
+    for node in syntax(file):
         if isinstance(node, ast.JoinedStr):
             skipped |= {id(part) for part in node.values}
             text = "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
@@ -118,23 +123,19 @@ def messages(file: Path) -> Iterator[Text]:
 
 
 def comments(file: Path) -> Iterator[Text]:
-    """Comments and docstrings; a line of an `Attributes:` or `Raises:` section is part of its docstring."""
-    source = file.read_text(encoding="utf-8")
-    for node in ast.walk(ast.parse(source)):
-        if (
-            isinstance(node, ast.Expr)
-            and isinstance(node.value, ast.Constant)
-            and isinstance(node.value.value, str)
-        ):
-            yield Text(file, node.lineno, node.value.value)
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+    """Comments and docstrings."""
+    for node in syntax(file):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str(text))):
+                yield Text(file, node.lineno, text)
+    for token in tokenize.generate_tokens(io.StringIO(file.read_text(encoding="utf-8")).readline):
         if token.type == tokenize.COMMENT:
             yield Text(file, token.start[0], token.string.lstrip("# "))
 
 
 def bound_names(file: Path) -> Iterator[tuple[str, int]]:
     """Names of variables, parameters, functions and classes, with their lines."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in syntax(file):
         if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
             yield node.id if isinstance(node, ast.Name) else node.attr, node.lineno
         elif isinstance(node, ast.arg):
@@ -207,9 +208,7 @@ def test_names_say_what_a_thing_is(folder: str) -> None:
 
 
 def test_documentation_is_plain() -> None:
-    files = [
-        file for file in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("t*/**/*.md")])
-    ]
+    files = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("t*/**/*.md")])
     faults = [
         fault
         for file in files

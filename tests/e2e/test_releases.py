@@ -92,7 +92,7 @@ def releases(toolkit: Toolkit) -> list[dict[str, Any]]:
     return records
 
 
-def test_a_protected_environment_is_not_rolled_back_without_consent(scenario: Scenario) -> None:
+def test_a_protected_environment_needs_consent_for_a_rollback(scenario: Scenario) -> None:
     refused, context_length = scenario.refused
     assert refused.returncode == 2, refused.stderr
     assert "--allow-destroy local" in refused.stderr

@@ -38,7 +38,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 _SCOPE = re.compile(r"Credential=[^/,]+/\d{8}/[^/]+/(?P<service>[^/]+)/aws4_request", re.ASCII)
 _ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
-# The name after these is made up by AWS, and another one in each run.
+# AWS generates the name after these, so it differs between runs.
 _GENERATED = re.compile(r"/(restapis|resources|deployments|authorizers|usageplans|apikeys|keys)/[^/]+")
 _READING = ("Describe", "Get", "List", "Head", "Batch", "Filter")
 _BLOCK_BYTES = 64 * 1024
@@ -47,7 +47,7 @@ _LINGER = struct.pack("ii", 1, 0)
 
 
 class Fault(StrEnum):
-    """What goes wrong with a request."""
+    """A fault of a request."""
 
     THROTTLE = "throttle"  # the service's own error for too many requests
     SERVER_ERROR = "server-error"  # 500 or 503 in the service's format
@@ -265,7 +265,7 @@ class _Connection:
                     return
                 self._http.start_next_cycle()
         except (_BrokenError, OSError, http.client.HTTPException, h11.ProtocolError):
-            # What clients see of a broken connection; the next command starts a new one.
+            # Clients see a broken connection; the next command starts a new one.
             self._reset()
 
     def _event(self) -> Any:

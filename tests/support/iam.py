@@ -43,18 +43,18 @@ class Keys:
     """Return a request's condition keys; unknown ones have no value."""
 
     def __init__(
-        self, given: Mapping[str, str | Sequence[str]] | None = None, unknown: Sequence[str] = ()
+        self, values: Mapping[str, str | Sequence[str]] | None = None, unknown: Sequence[str] = ()
     ) -> None:
-        self._given = {
+        self._values = {
             name.lower(): (value,) if isinstance(value, str) else tuple(value)
-            for name, value in (given or {}).items()
+            for name, value in (values or {}).items()
         }
         self._unknown = unknown
 
     def values(self, key: str) -> tuple[str, ...] | None:
         if key in self._unknown:
             raise PolicyError(f"{key} is not known")
-        return self._given.get(key.lower())
+        return self._values.get(key.lower())
 
 
 def oidc_token(claims: Mapping[str, Any], secret: str) -> str:

@@ -1,4 +1,4 @@
-"""What the cloud itself lists of an environment, independent of the toolkit's own search for orphans."""
+"""Resources of an environment as the cloud lists them, independent of the toolkit's search for orphans."""
 
 from __future__ import annotations
 

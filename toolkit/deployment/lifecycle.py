@@ -302,7 +302,7 @@ def _apply(context: Context, prepared: Prepared) -> Rollout:
 
 
 def _rest(context: Context, prepared: Prepared, rollout: Rollout, error: TerraformError) -> Prepared:
-    """What is left of a plan after Terraform stopped waiting for endpoints that are as planned by now.
+    """The rest of a plan, after Terraform stopped waiting for endpoints that are as planned by now.
 
     The provider waits 60 minutes, but SageMaker may take hours (terraform-provider-aws#39040).
 

@@ -21,8 +21,8 @@ RUNNER = Path(__file__).with_name("checkov_runner.py")
 # A scan takes about a second.
 DEADLINE_SECONDS = 300.0
 NICENESS = 19
-# All that checkov gets of the environment: it runs Python rules from a checkout, which need no credentials,
-# and variables of its own may disable rules.
+# Variables that checkov inherits: rules from a checkout are Python code and need no credentials, and
+# checkov's variables could disable rules.
 _INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TMPDIR", "TZ")
 
 

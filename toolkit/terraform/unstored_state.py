@@ -1,8 +1,8 @@
 """A state that Terraform could not store in its bucket, kept with the run that created it.
 
 Terraform writes such a state to `errored.tfstate` in the stack's folder, which all environments share: two
-runs would overwrite each other's, and a later run could take it for its own. No option changes the place.
-While a folder has that name, Terraform prints the state instead, into the log of its own run.
+runs would overwrite each other's, and a later run could use the wrong one. No option changes the path.
+While a folder has that name, Terraform prints the state to the log of the run instead.
 """
 
 from __future__ import annotations

@@ -140,11 +140,13 @@ class Workspace:
         options = {"input": False, "out": path, "var_file": files, "replace": list(replace), **self._waiting}
         line = command.build(self.program, "plan", flags=flags, **options)
         try:
-            transcript, outcome = self._stream("plan", line, good=(_NO_CHANGES, _CHANGES))
+            transcript, outcome = self._stream("plan", line, accepted_codes=(_NO_CHANGES, _CHANGES))
         except diagnostics.LockDeniedError:
             # Credentials with read access can plan, and cannot block others by a lock.
             self.console.warning("no permission to lock the state; planning without a lock")
-            transcript, outcome = self._stream("plan", [*line, "-lock=false"], good=(_NO_CHANGES, _CHANGES))
+            transcript, outcome = self._stream(
+                "plan", [*line, "-lock=false"], accepted_codes=(_NO_CHANGES, _CHANGES)
+            )
         return Plan(
             path=path,
             has_changes=outcome.returncode == _CHANGES,
@@ -211,7 +213,7 @@ class Workspace:
         Raises:
             TerraformError: it is invalid.
         """
-        result = self._json("validate", kind=_Validation, good=(0, 1))
+        result = self._json("validate", kind=_Validation, accepted_codes=(0, 1))
         parsed = [diagnostics.Diagnostic.from_json(item) for item in result["diagnostics"]]
         if not result["valid"]:
             raise diagnostics.error_for("validate", parsed, [], self._error_context, "")
@@ -249,13 +251,13 @@ class Workspace:
     def _waiting(self) -> dict[str, str]:
         return {"lock_timeout": f"{self.lock_timeout_seconds}s"} if self.lock_timeout_seconds else {}
 
-    def _json(self, name: str, *arguments: str, kind: type[T], good: Sequence[int] = (0,)) -> T:
+    def _json(self, name: str, *arguments: str, kind: type[T], accepted_codes: Sequence[int] = (0,)) -> T:
         line = command.build(self.program, name, *arguments, flags=("json", "no-color"))
         try:
             result = process.capture(process.Invocation(line, self.stack, self._environment()))
         except KeyboardInterrupt:
             raise InterruptedByUserError(f"terraform {name} was interrupted; nothing was changed") from None
-        if result.returncode not in good:
+        if result.returncode not in accepted_codes:
             raise TerraformError(f"terraform {name} failed", details=failures.unboxed(result.stderr))
         error = TerraformError(f"cannot read the output of terraform {name}", where=self.program.location)
         return documents.read(result.stdout, kind, error)
@@ -278,7 +280,7 @@ class Workspace:
         name: str,
         line: Sequence[str],
         *,
-        good: Sequence[int] = (0,),
+        accepted_codes: Sequence[int] = (0,),
         settings: Mapping[str, str] | None = None,
         tried: Sequence[str] = (),
         watch: Watch = dict,
@@ -304,7 +306,7 @@ class Workspace:
         for file in (output, output.with_suffix(".stderr")):
             file.replace(self.directory / f"{name}{file.suffix}")
         self._warn(transcript)
-        if outcome.interrupted or outcome.returncode not in good:
+        if outcome.interrupted or outcome.returncode not in accepted_codes:
             raise failures.error_for(name, transcript, outcome, self._error_context, tried)
         if name in _SUMMARIZED and transcript.counts is None:
             # Terraform ignores that it cannot write its output.

@@ -55,7 +55,7 @@ def test_only_a_paused_release_is_resumed(monkeypatch: pytest.MonkeyPatch) -> No
         prepare.resume(CONTEXT)
 
 
-def test_a_fresh_checkout_has_the_backend_settings_for_a_rollback(tmp_path: Path) -> None:
+def test_a_fresh_checkout_has_backend_settings_for_a_rollback(tmp_path: Path) -> None:
     context = opened(tmp_path, AwsAccess("us-east-1", "123456789012")).context
     backend = context.workspace(prepare.STACK).backend_file
     assert backend is not None

@@ -1,4 +1,4 @@
-"""Store a state that Terraform could not write to the state bucket, where it belongs and nowhere else."""
+"""Store a state that Terraform could not write, in the state bucket that it belongs to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A state that an apply could not store is pushed to where it belongs, and to nowhere else."""
+"""A state that an apply could not store is pushed only to the bucket that it belongs to."""
 
 from __future__ import annotations
 

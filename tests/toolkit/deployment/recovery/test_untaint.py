@@ -8,7 +8,7 @@ from toolkit.deployment.recovery import imports
 from toolkit.terraform import Change, Counts, Plan
 
 
-def test_what_sagemaker_finishes_is_spuriously_tainted() -> None:
+def test_atomic_resources_are_spuriously_tainted() -> None:
     model = 'module.endpoint["m"].aws_sagemaker_model.this["0e5fed2e"]'
     changes = (
         Change(model, "replace", "aws_sagemaker_model", "tainted"),
