@@ -39,7 +39,7 @@ REWRITES = {
     r"\b(is|are|was|were|be) made\b": "create",
     r"\b(see|sees|seen) to\b": "ensure, check",
     r"\bnowhere\b": "not found",
-    r"\bcut off\b": "interrupt",
+    r"\bcut off\b": "interrupt; truncate",
     r"\b(came|come|comes) upon\b": "find, interrupt",
     r"\blastingly\b": "sustained",
     r"\bfrom which on\b": "lowest, first",

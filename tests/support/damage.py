@@ -103,7 +103,7 @@ def damaged(draw: st.DrawFn, valid: Any) -> bytes:
 
 @st.composite
 def damaged_bytes(draw: st.DrawFn, content: bytes) -> bytes:
-    """Return content that is cut off, has other bytes in one place, or is unchanged."""
+    """Return content that is truncated, has other bytes in one place, or is unchanged."""
     place = draw(st.integers(0, len(content)))
     match draw(st.sampled_from(["none", "cut", "insert", "replace", "flip", "twice"])):
         case "cut":

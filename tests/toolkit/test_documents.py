@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 
 from tests.support.damage import damaged
-from tests.toolkit.deployment.plans.test_archive import CONTENTS, described
+from tests.toolkit.deployment.plans.test_archive import CONTENTS, manifest_of
 from tests.toolkit.deployment.test_release_store import release_of
 from toolkit import documents
 from toolkit.aws.logs import LogEvent
@@ -187,9 +187,9 @@ def read_outputs(directory: Path, content: bytes) -> None:
 def read_state(directory: Path, content: bytes) -> None:
     state_file.parse(content, "s3://bucket/key")
     code = FunctionCode("f.zip", "digest", 1, "now")
-    written = lambda_state.write(content, "s3://bucket/key", {"f": code})
-    if written is not None:
-        state_file.parse(written, "s3://bucket/key")
+    updated = lambda_state.write(content, "s3://bucket/key", {"f": code})
+    if updated is not None:
+        state_file.parse(updated, "s3://bucket/key")
 
 
 def read_plan_archive(directory: Path, content: bytes) -> None:
@@ -276,7 +276,7 @@ READERS = {
         at("lock", lambda directory: locks._holder(directory / "lock")),
         fatal=False,
     ),
-    "manifest of a saved plan": Reader(described(CONTENTS), read_plan_archive),
+    "manifest of a saved plan": Reader(manifest_of(CONTENTS), read_plan_archive),
     "state in Terraform's plan": Reader({"lineage": "l", "serial": 1}, read_state_version),
     "plan in JSON": Reader(PLAN, read_plan),
     "plan of another process": Reader(

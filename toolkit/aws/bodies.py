@@ -21,7 +21,7 @@ _FIRST_DELAY_SECONDS = 0.1
 def read(request: Callable[[], Mapping[str, Any]]) -> bytes:
     """The body of a response to a request that only reads, which is repeated if the connection breaks.
 
-    Bodies that no reader accepts are cut off above `documents.MAX_BYTES`.
+    Bodies that no reader accepts are truncated at `documents.MAX_BYTES`.
 
     Raises:
         botocore.exceptions.BotoCoreError: it broke every time.

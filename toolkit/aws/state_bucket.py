@@ -29,7 +29,7 @@ def exists(access: AwsAccess, bucket: str) -> bool:
 
 
 def read(access: AwsAccess, bucket: str, key: str) -> bytes | None:
-    """Read an object; None if it or the bucket does not exist. It is cut off above `documents.MAX_BYTES`.
+    """Read an object; None if it or the bucket does not exist. It is truncated at `documents.MAX_BYTES`.
 
     Raises:
         botocore.exceptions.ClientError: access is denied.

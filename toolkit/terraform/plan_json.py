@@ -1,6 +1,6 @@
 """The type of a plan in Terraform's JSON format, the output of `terraform show -json`.
 
-Only members that the toolkit or checkov uses are declared. A plan from a file may be edited or cut off.
+Only members that the toolkit or checkov uses are declared. A plan from a file may be edited or truncated.
 https://developer.hashicorp.com/terraform/internals/json-format
 """
 

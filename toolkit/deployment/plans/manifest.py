@@ -42,7 +42,7 @@ class StateVersion(_Part):
 
 
 class _Versioned(BaseModel):
-    """What every version of the format has."""
+    """The part that every version of the format has."""
 
     format: int
 
