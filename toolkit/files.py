@@ -45,7 +45,7 @@ def write_atomic(path: Path, content: bytes | str, *, mode: int = 0o666) -> None
         mode: permissions of the file, further restricted by the umask.
     """
     with atomic_path(path) as partial:
-        # Never a file, or the target of a link, that somebody else put there.
+        # Never an existing file, or the target of a link, which another user may have created.
         partial.unlink(missing_ok=True)
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "wb") as file:

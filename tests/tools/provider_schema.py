@@ -133,19 +133,19 @@ def newer(wheel: Path) -> tuple[str, dict[str, Schema]]:
         with tarfile.open(fileobj=io.BytesIO(archive.read(name))) as bindings:
             types = json.load(bindings.extractfile("package/.jsii"))["types"]  # type: ignore[arg-type]
     schemas: dict[str, Schema] = {}
-    found = ""
+    version = ""
     link = re.compile(r"Represents a \{@link \S+/aws/([\d.]+)/docs/(resources|data-sources)/\w+ (\w+)\}")
     for bindings_class in types.values():
         match = link.match(bindings_class.get("docs", {}).get("summary", ""))
         if match:
-            found = match[1]
+            version = match[1]
             kind = "resource" if match[2] == "resources" else "data"
             schemas[f"{kind} {match[3].removeprefix('data_')}"] = _of_bindings(types, bindings_class)
-    return found, schemas
+    return version, schemas
 
 
 def _of_bindings(types: Mapping[str, Any], bindings_class: Mapping[str, Any]) -> Schema:
-    described: dict[str, str] = {}
+    descriptions: dict[str, str] = {}
     required: set[str] = set()
 
     def read(name: str, prefix: str, parents: tuple[str, ...]) -> None:
@@ -157,9 +157,9 @@ def _of_bindings(types: Mapping[str, Any], bindings_class: Mapping[str, Any]) ->
             path, kind = prefix + argument[1], _bindings_type(member["type"])
             nested = re.search(r"@\S+", kind)
             if nested and " block." in text:
-                described[path] = "blocks" if kind.startswith("list of ") else "block"
+                descriptions[path] = "blocks" if kind.startswith("list of ") else "block"
             else:
-                described[path] = re.sub(r"@\S+", "object", kind)
+                descriptions[path] = re.sub(r"@\S+", "object", kind)
             required.update([path] if not member.get("optional") else [])
             # Statements of a firewall contain statements.
             if nested and nested[0][1:] not in parents:
@@ -168,7 +168,7 @@ def _of_bindings(types: Mapping[str, Any], bindings_class: Mapping[str, Any]) ->
     read(bindings_class["initializer"]["parameters"][2]["type"]["fqn"], "", ())
     getters = {re.sub(r"([A-Z])", r"_\1", member["name"]).lower() for member in bindings_class["properties"]}
     # Bindings do not contain deprecations.
-    return {"types": described, "required": required, "deprecated": set(), "attributes": getters}
+    return {"types": descriptions, "required": required, "deprecated": set(), "attributes": getters}
 
 
 def _bindings_type(kind: Mapping[str, Any]) -> str:

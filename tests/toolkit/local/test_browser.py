@@ -128,14 +128,14 @@ class EvilServer:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 if self.path.startswith("/page"):
-                    self.answer(200, "text/html", PAGE.encode())
+                    self.respond(200, "text/html", PAGE.encode())
                 else:
                     self.rebind()
 
             def do_POST(self) -> None:
                 if self.path == "/results":
                     evil.results = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                    self.answer(200, "text/plain", b"")
+                    self.respond(200, "text/plain", b"")
                 else:
                     self.rebind()
 
@@ -152,9 +152,9 @@ class EvilServer:
                     connection.putheader(name, value)
                 connection.endheaders(body)
                 response = connection.getresponse()
-                self.answer(response.status, response.headers.get("content-type", ""), response.read())
+                self.respond(response.status, response.headers.get("content-type", ""), response.read())
 
-            def answer(self, status: int, kind: str, body: bytes) -> None:
+            def respond(self, status: int, kind: str, body: bytes) -> None:
                 self.send_response(status)
                 self.send_header("content-type", kind)
                 self.send_header("content-length", str(len(body)))

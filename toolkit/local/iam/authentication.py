@@ -1,6 +1,6 @@
 """Authenticates every request: the embedded cloud refuses callers without a secret, as AWS does.
 
-Another user of this machine can reach the port, and whoever creates a function runs code.
+Another user of this machine can reach the port, and creating a function runs code.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from toolkit.local.iam.models import Account
 from toolkit.local.iam.refusals import not_authenticated
 from toolkit.local.signature import OWN_SERVICE, ROOT_ACCESS_KEY, Signature, SignedRequest
 
-# Deployed APIs have API keys and authorizers; containers send a token of their own for their credentials.
+# Deployed APIs have API keys and authorizers; containers send a token for their credentials.
 _OPEN = (f"{EXECUTE_API}/", "/_toolkit/container-credentials/")
 HEALTH = "/_toolkit/health"
 # Hashing larger bodies would block the event loop.

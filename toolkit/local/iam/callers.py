@@ -97,13 +97,13 @@ def caller(signature: Signature, account: Account) -> Caller:
     """
     if not signature.access_key:
         return Caller(Principal.anonymous())
-    found = signer(signature, account)
-    if found.user is not None:
-        user = found.user
+    signed_by = signer(signature, account)
+    if signed_by.user is not None:
+        user = signed_by.user
         principal = Principal(PrincipalKind.USER, user.arn, account.id, user.name, user.id)
         return Caller(principal, user, tags=account.tags.of(user.arn))
-    if found.role is not None and found.session is not None:
-        return of_role(found.role, found.session.session_name, account, found.session)
+    if signed_by.role is not None and signed_by.session is not None:
+        return of_role(signed_by.role, signed_by.session.session_name, account, signed_by.session)
     return Caller(Principal.root(account.id))
 
 
@@ -178,11 +178,11 @@ def web_identity_caller(
 def claims(token: str, account: Account) -> Mapping[str, Any]:
     """The claims of an OIDC token.
 
-    Providers cannot be asked for their public keys without a network, so the cloud's root user is every
+    The public keys of a provider cannot be fetched without a network, so the cloud's root user is every
     provider: tokens are signed with its secret (HS256).
 
     Raises:
-        AuthenticationError: it is not a token, or signed by somebody else.
+        AuthenticationError: it is not a token, or has another signature.
     """
     signed, _, signature = token.rpartition(".")
     expected = base64.urlsafe_b64encode(hmac.digest(account.root_secret.encode(), signed.encode(), "sha256"))
