@@ -66,7 +66,6 @@ VAGUE_NAMES = {
     "left": "remaining, orphans, endpoints",
     "listed": "response, names, objects",
     "looked": "the event: checked, polled",
-    "lost": "missing, connection_lost",
     "made": "the noun: engines, requests, created",
     "mine": "own_key, condition, tags",
     "nobody": "unprivileged, anonymous",

@@ -65,7 +65,7 @@ def parts(chosen: Sequence[Round], number: int) -> list[list[Round]]:
 
 @dataclass
 class Run:
-    """All rounds, each part on a site of its own.
+    """All rounds, each part on a separate site.
 
     Attributes:
         parts: of the rounds.

@@ -1,6 +1,6 @@
 """A small file system that fills up, mounted where only the commands of a round see it.
 
-The mount is in a user and mount namespace of its own, so that it needs no privileges and never outlives its
+The mount is in a separate user and mount namespace, so that it needs no privileges and never outlives its
 holder. Where the kernel or a container forbids that, the rounds with a full disk are not possible.
 """
 

@@ -140,7 +140,7 @@ def trouble(site: Site, current: Round, outcome: Outcome) -> None:
         outcome.codes.append(result.code)
         if result.code != 0:
             break
-    # What a killed command left running ends by itself.
+    # Child processes of a killed command end by themselves.
     wait_for(lambda: not site.processes(), "the processes of a killed command")
     outcome.journal = list(site.proxy.journal)
     if current.moment:

@@ -26,7 +26,7 @@ NO_CHANGES = "no changes"
 
 # An existing resource: Terraform type, and the attributes that identify it.
 Resource = tuple[str, str]
-# Types that are not resources of their own in the API, and are read with another one.
+# Types that the API does not list separately; they are read with another resource.
 PARTS = {
     "terraform_data",
     "aws_api_gateway_account",
@@ -68,7 +68,7 @@ def documented_codes() -> set[int]:
 
 @dataclass(frozen=True)
 class Kept:
-    """What no fault and no kill may lose.
+    """Objects, keys and log events that no fault and no kill may lose.
 
     Attributes:
         versions: of all objects in all buckets, states, releases and weights among them.
@@ -82,7 +82,7 @@ class Kept:
 
 
 class Cloud:
-    """The embedded cloud, asked directly.
+    """The embedded cloud, queried directly.
 
     Args:
         client: returns a boto3 client of a service.
@@ -168,7 +168,7 @@ class Cloud:
         return [row["Key"] for row in rows if row["Key"].endswith(LOCK)]
 
     def kept(self) -> Kept:
-        """What must not be lost."""
+        """The objects, keys and log events that must not be lost."""
         keys = self.pages("apigateway", "get_api_keys", "items", includeValues=True)
         groups = [row["logGroupName"] for row in self.pages("logs", "describe_log_groups", "logGroups")]
         return Kept(
@@ -205,12 +205,12 @@ _LISTED = [
 
 def orphans(cloud: Cloud) -> list[str]:
     """Differences between the cloud and the states: resources of one that are missing in the other."""
-    existing, known = sorted(cloud.resources()), sorted(cloud.in_states())
+    existing, recorded = sorted(cloud.resources()), sorted(cloud.in_states())
     # Twice the same name is an orphan too.
     twice = {resource for resource in existing if existing.count(resource) > 1}
     return (
-        [f"orphaned: {kind} {name}" for kind, name in sorted({*existing} - {*known})]
-        + [f"in the state only: {kind} {name}" for kind, name in sorted({*known} - {*existing})]
+        [f"orphaned: {kind} {name}" for kind, name in sorted({*existing} - {*recorded})]
+        + [f"in the state only: {kind} {name}" for kind, name in sorted({*recorded} - {*existing})]
         + [f"twice: {kind} {name}" for kind, name in sorted(twice)]
     )
 
@@ -230,7 +230,7 @@ def unused_keys(cloud: Cloud) -> list[str]:
 
 
 def lost(before: Kept, after: Kept, *, destroyed: bool) -> list[str]:
-    """What is gone. A destroy ends API keys and log groups; states, releases and weights stay."""
+    """Missing objects, keys and log events. A destroy deletes API keys and log groups, but no objects."""
     missing = [f"lost: s3://{'/'.join(version[:2])}" for version in sorted(before.versions - after.versions)]
     if destroyed:
         return missing
@@ -246,16 +246,16 @@ def lost(before: Kept, after: Kept, *, destroyed: bool) -> list[str]:
 
 def undocumented(results: Iterable[Result], codes: Collection[int]) -> list[str]:
     """Exit codes that are not in the documentation, and tracebacks."""
-    answers = []
+    faults = []
     for result in results:
         if result.code not in codes and not (result.killed and result.code < 0):
-            answers.append(f"exit code {result.code} of toolkit {' '.join(result.arguments)}")
-        answers += [
+            faults.append(f"exit code {result.code} of toolkit {' '.join(result.arguments)}")
+        faults += [
             f"{trace!r} in the output of toolkit {' '.join(result.arguments)}"
             for trace in TRACES
             if trace in result.output
         ]
-    return answers
+    return faults
 
 
 def converge(run: Callable[..., Result], commands: Iterable[tuple[str, ...]]) -> list[str]:

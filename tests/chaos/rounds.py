@@ -112,7 +112,7 @@ class Round:
 
     @property
     def end(self) -> str:
-        """What is deployed afterwards."""
+        """The state of the environment after the round."""
         if self.kind == "kill cloud":
             return "new"
         if self.command == "model stage":
@@ -131,8 +131,8 @@ class Round:
             "free": f"{self.free:,} bytes" if self.kind.startswith("full") and not self.stream else "",
             "stream": self.stream,
         }
-        told = "; ".join(f"{value}" for value in details.values() if value)
-        return f"{self.kind} during {self.command} ({self.start}), then {self.converge}: {told}"
+        description = "; ".join(f"{value}" for value in details.values() if value)
+        return f"{self.kind} during {self.command} ({self.start}), then {self.converge}: {description}"
 
     @property
     def repeat(self) -> str:

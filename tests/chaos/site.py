@@ -148,7 +148,7 @@ class Site:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What commands find the cloud by."""
+        """The record by which commands find the cloud."""
         return dict(json.loads((self.project / "build" / ".cloud" / "cloud.json").read_text()))
 
     @property
@@ -239,7 +239,7 @@ class Site:
 
 @contextlib.contextmanager
 def _taking_nothing(full: str) -> Iterator[int]:
-    """A descriptor for an output: of a full disk, or of a pipe that nobody reads."""
+    """A descriptor for an output: of a full disk, or of a pipe without a reader."""
     if full == "pipe":
         readable, descriptor = os.pipe()
         os.close(readable)
@@ -260,7 +260,7 @@ from toolkit.local import server
 server.RetryCacheMiddleware = lambda app: app
 sys.exit(server.main())
 """
-# Signals as on a terminal: whoever runs tests in the background hands down ignored ones.
+# Signals as on a terminal: tests in the background inherit ignored ones.
 _PROGRAM = """
 import os, runpy, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -53,11 +53,11 @@ def test_an_orphan_of_each_kind_is_found(cloud: Cloud) -> None:
     cloud.client("cloudwatch").put_dashboard(DashboardName="left", DashboardBody='{"widgets": []}')
     trust = {"Version": "2012-10-17", "Statement": []}
     iam.create_role(RoleName="left", AssumeRolePolicyDocument=json.dumps(trust))
-    found = questions.orphans(cloud)
-    assert f"orphaned: aws_api_gateway_rest_api {api}" in found
-    assert f"orphaned: aws_api_gateway_deployment {api} {deployment}" in found
-    assert "orphaned: aws_cloudwatch_dashboard left" in found
-    assert "orphaned: aws_iam_role left" in found
+    orphans = questions.orphans(cloud)
+    assert f"orphaned: aws_api_gateway_rest_api {api}" in orphans
+    assert f"orphaned: aws_api_gateway_deployment {api} {deployment}" in orphans
+    assert "orphaned: aws_cloudwatch_dashboard left" in orphans
+    assert "orphaned: aws_iam_role left" in orphans
     gateway.delete_rest_api(restApiId=api)
     cloud.client("cloudwatch").delete_dashboards(DashboardNames=["left"])
     iam.delete_role(RoleName="left")
@@ -80,8 +80,8 @@ def test_a_resource_that_only_the_state_knows_is_found(cloud: Cloud) -> None:
 def test_a_key_without_a_plan_is_found(cloud: Cloud) -> None:
     gateway = cloud.client("apigateway")
     keys = [gateway.create_api_key(name="default", enabled=True)["id"] for _ in range(2)]
-    found = questions.unused_keys(cloud)
-    assert found == ["API key without usage plan: default"] * 2 + ["API key twice: default"]
+    unused = questions.unused_keys(cloud)
+    assert unused == ["API key without usage plan: default"] * 2 + ["API key twice: default"]
     for key in keys:
         gateway.delete_api_key(apiKey=key)
 
@@ -116,11 +116,11 @@ def test_only_documented_exit_codes_are_good() -> None:
     codes = questions.documented_codes()
     assert {0, 5, 9, 130, 141} <= codes
     assert 1 not in codes
-    good = [Result(["apply"], 5, "error: …"), Result(["apply"], -9, "", killed=True)]
-    assert questions.undocumented(good, codes) == []
+    accepted = [Result(["apply"], 5, "error: …"), Result(["apply"], -9, "", killed=True)]
+    assert questions.undocumented(accepted, codes) == []
     trace = "Traceback (most recent call last):\n"
-    bad = [Result(["apply"], 1, trace), Result(["plan"], -9, "")]
-    assert questions.undocumented(bad, codes) == [
+    rejected = [Result(["apply"], 1, trace), Result(["plan"], -9, "")]
+    assert questions.undocumented(rejected, codes) == [
         "exit code 1 of toolkit apply",
         "'Traceback (most recent call last)' in the output of toolkit apply",
         "exit code -9 of toolkit plan",
@@ -150,7 +150,7 @@ def test_a_seed_decides_the_rounds() -> None:
     assert once == again
     assert list(islice(plan("t"), 60)) != once
     # Each kind comes equally often, and each round starts where the last one ended.
-    assert {kind: [each.kind for each in once].count(kind) for kind in KINDS} == dict.fromkeys(KINDS, 4)
+    assert {kind: [current.kind for current in once].count(kind) for kind in KINDS} == dict.fromkeys(KINDS, 4)
     assert [current.start for current in once[1:]] == [current.end for current in once[:-1]]
     assert {current.command for current in once} > {"apply", "destroy", "rollback", "pause", "model stage"}
     assert once[6].repeat == "make chaos SEED=s ROUND=7"

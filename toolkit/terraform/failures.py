@@ -100,7 +100,7 @@ def error_for(
 
 
 def incomplete_output(name: str, context: ErrorContext) -> TerraformError:
-    """The error for a command that succeeded, but whose output is cut off, as on a full disk."""
+    """The error for a command that succeeded, but whose output is truncated, as on a full disk."""
     return TerraformError(
         f"the output of terraform {name} is incomplete",
         where=context.project.relative(context.directory / f"{name}.log"),

@@ -197,8 +197,8 @@ def remove_superseded(context: Context, seconds: float) -> None:
     """
     resources = OwnedResources(context, context.state.ids)
     finders = (endpoint_configurations, models, apis, usage_plans)
-    found = map_concurrently(lambda finder: list(finder(context, resources)), finders)
-    orphans = [orphan for of_kind in found for orphan in of_kind]
+    results = map_concurrently(lambda finder: list(finder(context, resources)), finders)
+    orphans = [orphan for of_kind in results for orphan in of_kind]
     orphans = [orphan for orphan in orphans if resources.unrecorded(orphan.type, [orphan.id])]
     if orphans:
         # The clock of AWS, which shows no fractions of a second.
