@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import TracebackType
 
 from toolkit import signals
 from toolkit.console import printable
@@ -40,7 +41,15 @@ def _configure_stdio() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
+def _print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print the traceback of a bug; like any message, it must not control the terminal."""
+    import traceback
+
+    sys.stderr.write(printable("".join(traceback.format_exception(kind, error, trace))))
+
+
 def _exit_with_error(error: Exception) -> None:
+    sys.excepthook = _print_traceback
     explained = error if isinstance(error, ToolkitError) else _explain(error)
     if explained is None:
         # A bug: a report needs the whole traceback.

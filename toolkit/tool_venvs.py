@@ -20,6 +20,7 @@ from toolkit import os_errors
 from toolkit.console import Console
 from toolkit.errors import PreflightError
 from toolkit.files import exclusive_lock
+from toolkit.processes import environment_without_secrets
 from toolkit.project import Project, cache_dir
 
 
@@ -108,7 +109,8 @@ def _pip_install(python: Path, lock: Path, name: str) -> None:
     if not sys.dont_write_bytecode:
         # Python compiles modules on import; most are never imported.
         command.append("--no-compile")
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = environment_without_secrets("PIP_")
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise os_errors.in_output(result.stderr, python.parents[2]) or PreflightError(
             f"cannot install {name}",

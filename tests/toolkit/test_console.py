@@ -37,7 +37,10 @@ HARMLESS = "mallory\ufffd]0;owned\ufffd\ufffd2J\ufffd\ufffdend"
 
 
 @pytest.mark.parametrize("interactive", [False, True])
-def test_control_characters_do_not_reach_a_terminal(interactive: bool) -> None:
+def test_control_characters_do_not_reach_a_terminal(
+    interactive: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     out, err = Terminal(), Terminal()
     console = Console(out, err, interactive=interactive)
     console.data(HOSTILE)
@@ -46,6 +49,7 @@ def test_control_characters_do_not_reach_a_terminal(interactive: bool) -> None:
     with console.progress(HOSTILE) as progress:
         progress.update(HOSTILE)
         progress.line(HOSTILE)
+    assert not console.confirm(HOSTILE)
     assert not {"\x9b", "\x07", "\u202e"} & set(err.getvalue())
 
 

@@ -24,6 +24,7 @@ from toolkit.deployment.outputs import Outputs
 from toolkit.errors import InputError, StateError
 from toolkit.files import write_atomic
 from toolkit.packaging import FUNCTIONS, Package, package_name
+from toolkit.processes import environment_without_secrets
 
 # HTTP statuses of a conditional write to an existing key: try the next number.
 _TAKEN = (409, 412)
@@ -313,7 +314,11 @@ def _git(root: Path, *arguments: str) -> str | None:
 def _run_git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
     try:
         return subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
+            ["git", "-C", str(root), *arguments],
+            env=environment_without_secrets(),
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except FileNotFoundError:  # git is not installed
         return None

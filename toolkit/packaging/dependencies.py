@@ -13,6 +13,7 @@ from pathlib import Path
 from toolkit import os_errors
 from toolkit.console import Console
 from toolkit.errors import PreflightError
+from toolkit.processes import environment_without_secrets
 from toolkit.project import cache_dir
 
 # Pure Python for Lambda's version, independent of the Python and machine that build the package.
@@ -61,7 +62,8 @@ class Dependencies:
         command += ["--target", str(partial), "--requirement", str(self.lock)]
         try:
             with console.progress("downloading the gateway's dependencies (once)"):
-                result = subprocess.run(command, capture_output=True, text=True, check=False)
+                environment = environment_without_secrets("PIP_")
+                result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             if result.returncode != 0:
                 raise os_errors.in_output(result.stderr, directory.parent) or PreflightError(
                     "cannot install the dependencies of a Lambda function",

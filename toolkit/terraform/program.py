@@ -15,6 +15,7 @@ from toolkit import documents, tool_venvs
 from toolkit.console import Console
 from toolkit.errors import PreflightError
 from toolkit.files import write_atomic
+from toolkit.processes import environment_without_secrets
 from toolkit.project import Project, cache_dir
 
 # Terraform and OpenTofu both added S3 lock files (`use_lockfile`) in 1.10.
@@ -154,7 +155,8 @@ def _banner(argv: tuple[str, ...], directory: Path) -> str:
 
 def _run_version(argv: tuple[str, ...], directory: Path) -> str:
     # Plain text: OpenTofu's JSON does not contain its name.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("TF_")}
+    inherited = environment_without_secrets().items()
+    environment = {key: value for key, value in inherited if not key.startswith(("AWS_", "TF_"))}
     environment["CHECKPOINT_DISABLE"] = "1"
     try:
         result = subprocess.run(

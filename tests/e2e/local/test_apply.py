@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.checkout import clean_environment
@@ -65,9 +67,30 @@ def test_keys_are_in_neither_state_nor_files(deployed: Deployed) -> None:
     state = deployed.toolkit.state("inference")
     assert "aws_api_gateway_usage_plan" in state
     assert deployed.api_key not in state
-    files_with_key = [
-        path
-        for path in (project / "build").rglob("*")
-        if path.is_file() and deployed.api_key.encode() in path.read_bytes()
-    ]
-    assert files_with_key == []
+    assert files_with(deployed.api_key, project / "build") == []
+
+
+def test_the_secret_of_the_cloud_is_in_its_file_only(deployed: Deployed) -> None:
+    """Not in plans, variables, backend settings, releases or logs, nor in anything that the cloud stores."""
+    toolkit = deployed.toolkit
+    toolkit.succeed("plan", "--env", "local")
+    secret = toolkit.cloud.root_key[1]
+    assert files_with(secret, toolkit.project) == [toolkit.project / "build" / ".cloud" / "credentials"]
+    s3, logs = toolkit.client("s3"), toolkit.client("logs")
+    for bucket in s3.list_buckets()["Buckets"]:
+        for item in s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", []):
+            stored = s3.get_object(Bucket=bucket["Name"], Key=item["Key"])["Body"].read()
+            assert secret.encode() not in stored, item["Key"]
+    for group in logs.describe_log_groups()["logGroups"]:
+        events = logs.filter_log_events(logGroupName=group["logGroupName"])["events"]
+        assert secret not in json.dumps(events)
+    commands = [" ".join(process.cmdline()) for process in psutil.Process(toolkit.cloud.pid).children(True)]
+    assert commands and not [command for command in commands if secret in command]
+    environments = [process.environ() for process in psutil.Process(toolkit.cloud.pid).children(True)]
+    assert not [each for each in environments if secret in each.values()]
+
+
+def files_with(text: str, folder: Path) -> list[Path]:
+    """The files that contain a text."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return [path for path in files if text.encode() in path.read_bytes()]

@@ -146,3 +146,22 @@ def test_destroy_in_a_pipe_needs_yes(checkout: Path) -> None:
     assert result.returncode == 4
     assert "credentials" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "traceback"), [("ValueError", ""), ("InputError", ""), ("InputError", "1")]
+)
+def test_errors_do_not_control_the_terminal(checkout: Path, error: str, traceback: str) -> None:
+    program = "from toolkit.__main__ import _exit_with_error; from toolkit.errors import InputError; "
+    program += f"_exit_with_error({error}('\\x1b]0;owned\\x07'))"
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=checkout,
+        env=clean_environment(TOOLKIT_TRACEBACK=traceback),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "\ufffd]0;owned\ufffd" in result.stderr
+    assert ("Traceback" in result.stderr) is (error == "ValueError" or bool(traceback))
+    assert not {"\x1b", "\x07"} & set(result.stderr)

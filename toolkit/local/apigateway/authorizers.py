@@ -128,7 +128,8 @@ def _value(request: ApiRequest, source: str) -> str | None:
     kind, _, name = source.removeprefix("method.request.").partition(".")
     match kind:
         case "header":
-            return request.headers.get(name)
+            # The last, as in the event: no other one may choose the cached result.
+            return next(reversed(request.headers.getlist(name)), None)
         case "querystring":
             return QueryParams(request.query).get(name)
         case "stageVariables":

@@ -180,7 +180,11 @@ def _context_headers(
 
 
 def _target(event: dict[str, Any], base_path: str) -> str:
-    path = (event.get("path") or "").removeprefix(base_path) or "/"
+    path = event.get("path") or ""
+    # Repeatedly: the adapter's trim_start_matches.
+    while base_path and path.startswith(base_path):
+        path = path.removeprefix(base_path)
+    path = path or "/"
     path = quote(path, safe="/%:@!$&'()*+,;=~-._")
     query = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
     return f"{path}?{urlencode(query, doseq=True, quote_via=quote)}" if query else path

@@ -73,6 +73,19 @@ def test_a_result_is_cached_by_identity_sources(make: Any) -> None:
     assert runs(api, api.authorizer) == 3
 
 
+def test_a_doubled_header_does_not_choose_a_cached_result(make: Any) -> None:
+    api = make(identitySource="method.request.header.x-api-key")
+
+    def principal(*keys: str) -> str:
+        return str(api.get("/a/1", headers=[("x-api-key", key) for key in keys]).json()["principalId"])
+
+    assert principal("mine") == "mine"
+    # The result for "theirs" must not be stored for "mine", or read from there.
+    assert principal("mine", "theirs") == "theirs"
+    assert principal("other", "mine") == "mine"
+    assert principal("other") == "other"
+
+
 def test_a_cached_result_applies_to_other_methods(make: Any) -> None:
     api = make(identitySource="method.request.header.x-api-key")
     assert api.get("/a/1", headers={"x-api-key": "k"}).status_code == 200

@@ -223,11 +223,13 @@ def test_a_domains_base_path_is_removed(cloud: CloudProcess) -> None:
     variables = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap", "AWS_LWA_READINESS_CHECK_PATH": "/ready"}
     variables |= {"AWS_LWA_INVOKE_MODE": "response_stream", "AWS_LWA_REMOVE_BASE_PATH": "/prod"}
     create(cloud, "based", Environment={"Variables": variables})
-    targets = {path: stream(cloud, "based", event(path))[1] for path in ("/prod/v1/m", "/v1/prod", "/prod")}
+    paths = ("/prod/v1/m", "/v1/prod", "/prod", "/prod/prod/v1/m")
+    targets = {path: stream(cloud, "based", event(path))[1] for path in paths}
     assert {path: json.loads(body)["target"] for path, body in targets.items()} == {
         "/prod/v1/m": "/v1/m",
         "/v1/prod": "/v1/prod",
         "/prod": "/",
+        "/prod/prod/v1/m": "/v1/m",
     }
 
 
