@@ -17,10 +17,13 @@ from typing import Any
 import psutil
 
 from tests.support import faults
+from tests.support.access import root_client
 from tests.support.checkout import clean_environment, copy_checkout
 from tests.support.cloud import Engine
 from tests.support.faults import Proxy
 from tests.support.patience import wait_for
+from toolkit.local.signature import ROOT_ACCESS_KEY
+from toolkit.local.state import Folder
 from toolkit.project import cache_dir
 
 ENV = "local"
@@ -157,9 +160,14 @@ class Site:
         port = self.record["port"]
         return f"http://127.0.0.1:{self.proxy.upstream if port == self.proxy.port else port}"
 
+    @property
+    def root_key(self) -> tuple[str, str]:
+        """The access key of the running cloud's root user."""
+        return ROOT_ACCESS_KEY, Folder(self.project / "build" / ".cloud").read_secret()
+
     def client(self, service: str) -> Any:
         """Return a boto3 client of the cloud itself."""
-        return client(self.endpoint_url, service)
+        return root_client(self, service)
 
     def kill_cloud(self) -> None:
         """Kill the cloud's process; its supervisors end the others."""
@@ -268,19 +276,6 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 sys.path.insert(0, os.getcwd())
 runpy.run_module("toolkit", run_name="__main__", alter_sys=True)
 """
-
-
-def client(endpoint_url: str, service: str) -> Any:
-    """Return a boto3 client of the embedded cloud."""
-    import boto3
-
-    return boto3.client(
-        service,  # type: ignore[call-overload]
-        endpoint_url=endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-    )
 
 
 @contextlib.contextmanager
