@@ -7,12 +7,14 @@ its own address, because runtimes accept no path in AWS_LAMBDA_RUNTIME_API.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, Final
 
 import h11
+import psutil
 
 from toolkit.local import children
 from toolkit.local.children import Child
@@ -51,6 +53,7 @@ class HandlerInstance(Instance):
             )
         except OSError as error:
             raise FunctionError("Runtime.InvalidEntrypoint", f"Error: {error}") from error
+        self._api.runtime.set_result(self._child.pid)
         self._exited = asyncio.create_task(self._child.wait())
         ready = asyncio.create_task(self._api.ready.wait())
         await asyncio.wait({ready, self._exited}, return_when=asyncio.FIRST_COMPLETED)
@@ -103,11 +106,13 @@ class RuntimeApi:
     Attributes:
         ready: set when the runtime requests its first invocation, which ends the init phase.
         init_error: the error that it reported instead.
+        runtime: the runtime's process id, once it is started.
     """
 
     def __init__(self) -> None:
         self.ready = asyncio.Event()
         self.init_error: FunctionError | None = None
+        self.runtime: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._offers: asyncio.Queue[Invocation] = asyncio.Queue()
         self._outcome: asyncio.Future[bytes] | None = None
         self._current = ""
@@ -147,7 +152,10 @@ class RuntimeApi:
         assert task is not None  # noqa: S101 - asyncio runs this in a task
         self._connections.add(task)
         try:
-            await self._serve(reader, writer)
+            # Any user of this machine can reach the port; events contain the callers' API keys.
+            address = writer.get_extra_info("peername")
+            if await asyncio.to_thread(_is_connected, await asyncio.shield(self.runtime), address):
+                await self._serve(reader, writer)
         except (ConnectionError, h11.RemoteProtocolError) as error:
             _log.debug("a runtime disconnected: %s", error)
         finally:
@@ -196,6 +204,17 @@ class RuntimeApi:
             self._outcome.set_result(outcome)
         else:
             self._outcome.set_exception(outcome)
+
+
+def _is_connected(pid: int, address: tuple[str, int]) -> bool:
+    """Whether the process or one of its descendants has a connection from this address."""
+    with contextlib.suppress(psutil.Error):
+        runtime = psutil.Process(pid)
+        for process in (runtime, *runtime.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                if address in [tuple(connection.laddr) for connection in process.net_connections("tcp4")]:
+                    return True
+    return False
 
 
 def _request(invocation: Invocation) -> Response:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import threading
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.cloudprocess import TIMEOUT_SECONDS, CloudProcess, zipped
 from tests.support.interrupts import wait_for
+from tests.support.patience import HANG_SECONDS
 
 ECHO = """
 import os, sys
@@ -269,3 +272,25 @@ def test_a_streamed_invocation_of_a_plain_handler(cloud: CloudProcess) -> None:
 def test_an_unknown_function(cloud: CloudProcess) -> None:
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         invoke(cloud, "nobody")
+
+
+def test_other_processes_cannot_fetch_invocations(cloud: CloudProcess) -> None:
+    """Any user of this machine can reach the Runtime API, and events contain API keys."""
+    cloud.create_function("private", {"app.py": "def handler(event, context):\n    return event\n"})
+
+    def invoke(event: str) -> Any:
+        return json.load(cloud.functions.invoke(FunctionName="private", Payload=json.dumps(event))["Payload"])
+
+    assert invoke("first") == "first"
+    [pid] = [item["pid"] for item in cloud.status()["processes"] if item["name"] == "private"]
+    address = psutil.Process(pid).environ()["AWS_LAMBDA_RUNTIME_API"]
+    for method, path in (
+        ("GET", "invocation/next"),
+        ("POST", "invocation/x/response"),
+        ("POST", "init/error"),
+    ):
+        stranger = http.client.HTTPConnection(address, timeout=HANG_SECONDS)
+        with pytest.raises((http.client.HTTPException, ConnectionError)):
+            stranger.request(method, f"/2018-06-01/runtime/{path}", "{}")
+            stranger.getresponse()
+    assert invoke("second") == "second"
