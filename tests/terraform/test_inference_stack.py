@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.front import CERTIFICATE, Front
 from tests.support.terraform import Account, Planned, Rig, show
+from toolkit.deployment.recovery import cleanup
 from toolkit.errors import TerraformError
 
 pytestmark = pytest.mark.slow
@@ -110,6 +111,27 @@ def test_names_follow_the_prefix(planned: Planned) -> None:
     assert planned.values(endpoint.format("smollm2.grown"))["name"] == "example-dev-smollm2-grown"
     roles = [planned.values(a)["name"] for a in planned.changes if ".aws_iam_role." in a]
     assert sorted(roles) == ["example-dev-authorizer", "example-dev-gateway"]
+
+
+def test_a_destroy_knows_all_names_that_are_not_listed(planned: Planned) -> None:
+    """A new key of a `for_each` needs a name that recovery looks for, where AWS cannot list by prefix."""
+    functions = {f"example-dev-{function}" for function in cleanup.FUNCTIONS}
+    known = {
+        ("module.api.aws_iam_role.", "name"): functions,
+        ("module.api.aws_lambda_function.", "function_name"): functions,
+        ("module.observability.aws_cloudwatch_dashboard.", "dashboard_name"): {"example-dev"},
+        ("module.api.aws_cloudwatch_log_group.", "name"): {
+            "/aws/apigateway/example-dev",
+            *(f"/aws/lambda/{function}" for function in functions),
+        },
+    }
+    for (block, attribute), names in known.items():
+        created = {planned.values(a)[attribute] for a in planned.changes if a.startswith(block)}
+        assert created == names, "extend toolkit/deployment/recovery/cleanup.py"
+    for address in planned.changes:
+        if ".aws_sagemaker_" in address or ".aws_cloudwatch_metric_alarm." in address:
+            values = planned.values(address)
+            assert values.get("alarm_name", values.get("name")).startswith("example-dev-")
 
 
 def test_models_use_the_account_stacks_execution_role(planned: Planned) -> None:
