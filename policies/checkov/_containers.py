@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _rule import Conf, blocks, value
+from _rule import Conf, blocks, unknown, value
 
 MODEL = "aws_sagemaker_model"
 
@@ -22,4 +22,6 @@ def environment(block: Conf) -> dict[str, str]:
 
 def staged(container: Conf) -> bool:
     """Whether SageMaker downloads the weights, so that the container does not have to."""
-    return bool(value(container, "model_data_url") or blocks(container, "model_data_source"))
+    url = value(container, "model_data_url")
+    # In a plan, checkov replaces null by the expression.
+    return bool((url and not unknown(url)) or blocks(container, "model_data_source"))
