@@ -33,6 +33,7 @@ def create_app(models: Models, settings: Settings) -> ASGIApp:
             ApiError: _api_error,
             HTTPException: _http_error,
             ClientDisconnect: _client_disconnect,
+            RecursionError: _too_deep,
             Exception: _internal_error,
         },
     )
@@ -73,6 +74,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
         message = f"The path {path} does not support {request.method}."
         return await _api_error(request, MethodNotAllowedError(message))
     return await _api_error(request, InvalidRequestError(error.detail))
+
+
+async def _too_deep(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    return await _api_error(request, InvalidRequestError("The request body is nested too deeply."))
 
 
 async def _client_disconnect(request: Request, error: Exception) -> Response:  # noqa: ARG001

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.engine_errors import engine_error
-from gateway.errors import ModelError
+from gateway.errors import InvalidRequestError, ModelError
 from gateway.framing import DONE, Document
 
 Chunk = dict[str, Any]
@@ -20,6 +20,7 @@ class Shape:
     """The differences between chat completions and plain ones.
 
     Attributes:
+        request: the request's schema in the contract.
         input: the request's member that holds the prompt.
         id_prefix: prefix of response ids.
         chunk: `object` of a chunk.
@@ -27,6 +28,7 @@ class Shape:
         choice: converts an engine's choice to OpenAI's.
     """
 
+    request: str
     input: str
     id_prefix: str
     chunk: str
@@ -126,8 +128,60 @@ def _text(choice: dict[str, Any]) -> dict[str, Any]:
     return {"text": text}
 
 
-CHAT: Final = Shape("messages", "chatcmpl-", "chat.completion.chunk", "chat.completion", _delta)
-TEXT: Final = Shape("prompt", "cmpl-", "text_completion", "text_completion", _text)
+CHAT: Final = Shape(
+    "ChatCompletionRequest", "messages", "chatcmpl-", "chat.completion.chunk", "chat.completion", _delta
+)
+TEXT: Final = Shape("CompletionRequest", "prompt", "cmpl-", "text_completion", "text_completion", _text)
+
+
+def with_total_usage(chunks: Iterable[Chunk], choices: int) -> Iterator[Chunk]:
+    """Chunks with one total of token counts at the end; llama.cpp counts each choice on its own.
+
+    Args:
+        chunks: the response's.
+        choices: number of choices per prompt, each of which counts the prompt.
+    """
+    counts: list[dict[str, Any]] = []
+    last: Chunk = {}
+    for chunk in chunks:
+        counts += [chunk["usage"]] if chunk["usage"] else []
+        last = {**chunk, "usage": None}
+        if chunk["choices"]:
+            yield last
+    if counts:
+        prompt = sum(count.get("prompt_tokens", 0) for count in counts) // choices
+        completion = sum(count.get("completion_tokens", 0) for count in counts)
+        total = {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+        }
+        yield {**last, "choices": [], "usage": {**counts[-1], **total}}
+
+
+def with_tool_call(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """Chunks of a response that must call a tool, from the first call on.
+
+    Raises:
+        InvalidRequestError: the model does not call one; llama.cpp ignores tools if the chat template does.
+    """
+    called: set[int] = set()
+    held: list[Chunk] = []
+    for chunk in chunks:
+        held.append(chunk)
+        for choice in chunk["choices"]:
+            if choice["delta"].get("tool_calls"):
+                called.add(choice["index"])
+            elif choice["finish_reason"] is not None and choice["index"] not in called:
+                raise InvalidRequestError(
+                    "The model did not call a tool, although 'tool_choice' requires it: it may not support "
+                    "tools, or the maximum number of tokens is too small.",
+                    param="tool_choice",
+                )
+        if called:
+            yield from held
+            held = []
+    yield from held
 
 
 def has_content(chunk: Chunk) -> bool:

@@ -77,7 +77,7 @@ def _finished(choice: dict[str, Any]) -> dict[str, Any]:
 
 
 def _message(members: dict[str, Any]) -> dict[str, Any]:
-    message = {"role": "assistant", "content": None, **members}
+    message = {"role": "assistant", "content": None if members.get("tool_calls") else "", **members}
     if "tool_calls" in message:
         calls = [call for _, call in sorted(message.pop("tool_calls").items())]
         if calls:

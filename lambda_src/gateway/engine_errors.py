@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.errors import (
@@ -26,9 +27,28 @@ _CONTEXT: Final = re.compile(
 # Addresses, paths, ARNs and tracebacks reveal internals.
 _INTERNAL: Final = re.compile(r"arn:aws|https?://|(^|[\s'\"=(])/\w+/|Traceback|\.py\b|\d+\.\d+\.\d+\.\d+")
 _MAX_MESSAGE_CHARACTERS: Final = 1000
-_INVALID: Final = ("badrequesterror", "invalid_request_error", "validation")
-_BY_STATUS: Final = {
+_INVALID: Final = (
+    *("badrequesterror", "invalid_request_error", "validation", "tokenizer", "empty"),
+    *("template_error", "missing_template_variable", "tool_error"),
+)
+# Mistakes of the client that engines report as their own failure: llama.cpp answers 500 to what it cannot
+# parse or does not support, LMI 424 to what it cannot parse, and streams of Text Generation Inference have no
+# status.
+_REJECTED: Final = re.compile(
+    r"^(failed to parse (messages|tools|grammar)|input parsing failed|input validation error|template error"
+    r"|tool error|missing (template|tool|'role')|unknown (?!error)|unsupported (tool|content)|expected '"
+    r"|cannot (use|have|continue|specify|set)|invalid (url|tool)|failed to (download|load) image"
+    r"|\[json\.exception\.(type_error|out_of_range))|input is not supported|requires --",
+    re.IGNORECASE,
+)
+_OVERLOADED: Final = re.compile(r"overloaded|queue is full|too many requests", re.IGNORECASE)
+# LMI passes vLLM's error on as the text of a Python object.
+_ERROR_INFO: Final = re.compile(
+    r"ErrorInfo\(message=(['\"])(.*)\1, type='(\w+)', param=.*code=(\d{3})\)", re.DOTALL
+)
+_BY_STATUS: Final[dict[int, Callable[..., ApiError]]] = {
     408: ModelTimeoutError,
+    413: RequestTooLargeError,
     429: RateLimitError,
     503: ModelUnavailableError,
     504: ModelTimeoutError,
@@ -47,19 +67,19 @@ def engine_error(error: Any, status: int | None = None) -> ApiError:
         kind, message = str(error.get("type") or error.get("error_type") or ""), str(error.get("message", ""))
         code = error.get("code")
         status = status or (code if isinstance(code, int) else None)
+    if info := _ERROR_INFO.search(message):
+        message, kind, status = info[2], info[3], int(info[4])
     # A message may quote the prompt, so only its type is logged.
     cause = f"engine: status {status}, type {kind or 'unknown'}"
     if _CONTEXT.search(f"{kind} {message}"):
         return ContextLengthExceededError(_public(message), cause=cause)
-    if status in (400, 422) or kind.lower() in _INVALID:
-        return InvalidRequestError(_public(message), cause=cause)
     if status == 501:
         # llama.cpp sends it for embeddings of a model that was not started for them.
         return InvalidRequestError("The model does not support this operation.", param="model", cause=cause)
-    if status == 413:
-        return RequestTooLargeError(cause=cause)
-    if kind.lower() == "overloaded":
-        return RateLimitError(cause=cause)
+    if status in (400, 422) or kind.lower() in _INVALID or _REJECTED.search(message):
+        return InvalidRequestError(_public(message), cause=cause)
+    if kind.lower() == "overloaded" or _OVERLOADED.search(message):
+        status = 429
     return _BY_STATUS.get(status or 500, ModelError)(cause=cause)
 
 

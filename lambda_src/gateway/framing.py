@@ -34,9 +34,10 @@ def documents(parts: Iterable[bytes]) -> Iterator[Document | None]:
     for line in _lines(parts):
         field, _, value = line.partition(b":")
         if not line.strip():
-            if data:
+            # llama.cpp begins the responses to several prompts with `null`.
+            if data and data != [b"null"]:
                 yield _decode(b"\n".join(data))
-                data = []
+            data = []
         elif field in _DATA_FIELDS:
             data.append(value.removeprefix(b" "))
         elif field not in _OTHER_FIELDS:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from gateway.chunks import Chunk
@@ -79,7 +79,7 @@ async def whole_response(
             # Models rarely fail after the first token, and until then no client has waited long.
             if response.first_token_at is not None:
                 return PaddedJson(response, document, idle_seconds, record)
-    return JSONResponse(document.result(), headers=_headers(response))
+    return Response(encode(document.result()), headers=_headers(response), media_type="application/json")
 
 
 def _headers(response: ModelResponse) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Clients' requests in OpenAI's shape.
 
-The gateway validates only what it needs itself. All other members, known or not, go to the engine, which
-validates them.
+Members that the contract describes are checked. All others go to the engine, which validates them.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from gateway import validation
+from gateway import capabilities, validation
 from gateway.chunks import Shape
 from gateway.errors import InvalidRequestError, RequestTooLargeError
 from gateway.settings import Model
@@ -28,7 +27,7 @@ class GenerationRequest:
         model: the model's name or alias, as the client wrote it.
         stream: whether the client wants chunks as they arrive.
         include_usage: whether a streaming client wants token counts.
-        body: the whole request.
+        body: the whole request, without null members.
         size: of its JSON, in bytes.
     """
 
@@ -46,13 +45,26 @@ class GenerationRequest:
         Raises:
             InvalidRequestError: it is not valid; `param` names the member.
         """
-        document = validation.json_object(body)
-        model = validation.model(document)
-        validation.check_input(document, shape.input)
-        for name in _MAX_TOKENS:
-            validation.check_count(name, document.get(name))
-        stream = validation.stream(document)
-        return cls(shape, model, stream, validation.include_usage(document), document, len(body))
+        document = validation.parse(body, shape.request, shape.input)
+        if shape.input == "messages":
+            validation.check_tools(document)
+        stream, include_usage = bool(document.get("stream")), validation.include_usage(document)
+        return cls(shape, document["model"], stream, include_usage, document, len(body))
+
+    @property
+    def choices(self) -> int:
+        """Number of choices per prompt."""
+        return int(self.body.get("n", 1))
+
+    @property
+    def has_several_choices(self) -> bool:
+        """Whether the response has several choices: for one prompt, or for several."""
+        return self.choices > 1 or isinstance(self.body.get("prompt"), list)
+
+    @property
+    def must_call_tool(self) -> bool:
+        """Whether the response must be a tool call."""
+        return self.body.get("tool_choice", "auto") not in ("auto", "none")
 
     def limited(self, model: Model, *, clamp: bool = False) -> GenerationRequest:
         """The request within a model's limits.
@@ -62,10 +74,12 @@ class GenerationRequest:
             clamp: lower values above the ceiling instead of refusing them.
 
         Raises:
-            InvalidRequestError: it asks for a longer response than the model allows.
+            InvalidRequestError: it asks for a longer response than the model allows, or for something that
+                its engine does not do.
             RequestTooLargeError: it is larger than the model accepts.
         """
         check_size(self.size, model)
+        capabilities.check(self.body, model.dialect, media=model.media)
         ceiling = model.max_tokens_ceiling
         limits = {name: self.body[name] for name in _MAX_TOKENS if self.body.get(name) is not None}
         for name, value in limits.items():
@@ -83,20 +97,38 @@ class GenerationRequest:
             limits.setdefault("max_tokens", limits["max_completion_tokens"])
         return replace(self, body={**self.body, **limits})
 
-    def engine_body(self, *, stream: bool) -> bytes:
+    def engine_body(self, dialect: str, *, stream: bool) -> bytes:
         """The request to the engine, with token counts whenever it streams.
 
         It leaves out the model's name: the endpoint serves one model, and engines reject names other than
         their own.
 
         Args:
+            dialect: of the engine: see `Model.dialect`.
             stream: whether the engine streams, regardless of what the client wants.
         """
         body = {key: value for key, value in self.body.items() if key not in ("model", "stream_options")}
         body["stream"] = stream
         if stream:
             body["stream_options"] = {**(self.body.get("stream_options") or {}), "include_usage": True}
+        if dialect == "tgi":
+            body.update(_for_tgi(body))
         return encode(body)
+
+
+def _for_tgi(body: dict[str, Any]) -> dict[str, Any]:
+    """The members that Text Generation Inference expects in another form."""
+    members: dict[str, Any] = {}
+    if isinstance(body.get("stop"), str):
+        members["stop"] = [body["stop"]]
+    match body.get("response_format"):
+        case {"type": "text"}:
+            members["response_format"] = None
+        case {"type": "json_object", **extra}:
+            members["response_format"] = {"type": "json_object", "value": {"type": "object"}, **extra}
+        case {"type": "json_schema", "json_schema": {"schema": schema}}:
+            members["response_format"] = {"type": "json_object", "value": schema}
+    return members
 
 
 @dataclass(frozen=True)
@@ -124,14 +156,10 @@ class EmbeddingRequest:
         Raises:
             InvalidRequestError: it is not valid; `param` names the member.
         """
-        document = validation.json_object(body)
-        model = validation.model(document)
-        validation.check_input(document, "input")
-        encoding = document.get("encoding_format")
-        if encoding not in (None, "float", "base64"):
-            raise validation.invalid("encoding_format", "'float' or 'base64'", encoding)
+        document = validation.parse(body, "EmbeddingRequest", "input")
         count = len(_inputs(document["input"]))
-        return cls(model, count, encoding == "base64", document, len(body))
+        as_base64 = document.get("encoding_format") == "base64"
+        return cls(document["model"], count, as_base64, document, len(body))
 
     def engine_body(self, dialect: str) -> bytes:
         """The request to the engine.
@@ -154,7 +182,11 @@ def _inputs(value: Any) -> list[Any]:
 
 def encode(document: dict[str, Any]) -> bytes:
     """A document as compact JSON."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        # An engine may split a character between tokens; escapes can express the halves.
+        return json.dumps(document, separators=(",", ":")).encode()
 
 
 def check_size(size: int, model: Model) -> None:

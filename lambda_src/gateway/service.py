@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from gateway.chunks import Identity, chunks
+from gateway import capabilities
+from gateway.chunks import Chunk, Identity, chunks, with_tool_call, with_total_usage
 from gateway.embeddings import embeddings
 from gateway.endpoints import Endpoints
 from gateway.errors import InvalidRequestError, ModelNotAllowedError, ModelNotFoundError
@@ -71,8 +72,18 @@ class Models:
             if model.dialect == "tei":
                 raise InvalidRequestError(f"The model {name!r} creates embeddings, not text.", param="model")
             identity = Identity(f"{request.shape.id_prefix}{caller.request_id}", name, created)
-            body = request.limited(model, clamp=clamp).engine_body(stream=not model.serverless)
-            return ModelRequest(model, body, lambda parts: chunks(documents(parts), identity, request.shape))
+            per_choice = model.dialect == "llama_cpp"
+            # As a whole response, llama.cpp's has the token counts of the first choice only.
+            stream = not model.serverless or (per_choice and request.has_several_choices)
+            body = request.limited(model, clamp=clamp).engine_body(model.dialect, stream=stream)
+
+            def read(parts: Iterable[bytes]) -> Iterator[Chunk]:
+                response = chunks(documents(parts), identity, request.shape)
+                if per_choice:
+                    response = with_total_usage(response, request.choices)
+                return with_tool_call(response) if request.must_call_tool else response
+
+            return ModelRequest(model, body, read)
 
         return self._respond(request.model, build, caller, request.shape.input)
 
@@ -87,6 +98,7 @@ class Models:
 
         def build(model: Model, name: str, _: bool) -> ModelRequest:
             check_size(request.size, model)
+            capabilities.check(request.body, model.dialect, media=model.media)
             body = request.engine_body(model.dialect)
             return ModelRequest(model, body, lambda parts: embeddings(parts, request, name))
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 MAX_BODY_BYTES: Final = 6 * 1024 * 1024
 # SageMaker's limit for serverless endpoints.
 _SERVERLESS_BODY_BYTES: Final = 4 * 1024 * 1024
-DIALECTS: Final = ("openai", "tei")
+DIALECTS: Final = ("openai", "llama_cpp", "tgi", "tei")
 
 
 class SettingsError(Exception):
@@ -26,7 +26,9 @@ class Model:
         name: its own name, not an alias.
         endpoint: the SageMaker endpoint.
         serverless: whether the endpoint is serverless and cannot stream.
-        dialect: its container's API: `openai`, or Text Embeddings Inference's own (`tei`).
+        dialect: its container's API: `openai`; `llama_cpp` and `tgi`, which ignore some of OpenAI's members;
+            or Text Embeddings Inference's own (`tei`).
+        media: whether it takes images, audio and video.
         max_tokens_default: length of a response in tokens, unless the client sets one.
         max_tokens_ceiling: the longest response that a client may request, in tokens.
         body_bytes: size of the largest request.
@@ -37,6 +39,7 @@ class Model:
     endpoint: str
     serverless: bool = False
     dialect: str = "openai"
+    media: bool = True
     max_tokens_default: int | None = None
     max_tokens_ceiling: int | None = None
     body_bytes: int = MAX_BODY_BYTES

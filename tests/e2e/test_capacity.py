@@ -84,7 +84,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iter
     applied = program("apply", "--env", "local", TOOLKIT_LOCAL_TIME_SCALE=TIME_SCALE)
     assert applied.returncode == 0, applied.stdout + applied.stderr
     yield Deployment(program, json.loads(program.succeed("outputs", "--env", "local", "--json")))
-    program.succeed("local", "down")
+    program.stop_cloud()
 
 
 def write(project: Path, text: str) -> None:

@@ -48,7 +48,7 @@ def toolkit(tmp_path: Path) -> Iterator[Toolkit]:
     program = Toolkit(copy_checkout(tmp_path / "project"))
     (program.project / "terraform" / "environments" / "hub.yaml").write_text(ENVIRONMENT)
     yield program
-    program.succeed("local", "down")
+    program.stop_cloud()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def toolkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toolkit]:
     """A separate checkout and cloud, because the tests kill commands there."""
     program = Toolkit(copy_checkout(tmp_path_factory.mktemp("cut") / "project"))
     yield program
-    program.succeed("local", "down")
+    program.stop_cloud()
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     # Releases record the commit.
     _commit(toolkit.project)
     yield _run(toolkit)
-    toolkit.succeed("local", "down")
+    toolkit.stop_cloud()
 
 
 def _run(toolkit: Toolkit) -> Scenario:

@@ -48,7 +48,7 @@ def site(healthy_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> It
     applied = site.run("apply")
     assert applied.returncode == 0, applied.stderr
     yield site
-    toolkit.succeed("local", "down")
+    toolkit.stop_cloud()
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from typing import Any
 
 from tests.support.access import call, root_client
 from tests.support.checkout import ROOT, clean_environment
+from tests.support.cloudlog import assert_no_unhandled_exceptions
 from tests.support.iam import document, trust
 from tests.support.patience import HANG_SECONDS, wait_for
 from toolkit.aws.access import AwsAccess
@@ -139,6 +140,7 @@ def running(directory: Path, **environment: str) -> Iterator[CloudProcess]:
     finally:
         process.terminate()
         process.wait(HANG_SECONDS)
+        assert_no_unhandled_exceptions(log)
 
 
 def _address(directory: Path, process: subprocess.Popen[bytes], log: Path) -> str:

@@ -71,5 +71,5 @@ def opened(directory: Path) -> Iterator[Lab]:
     try:
         yield lab
     finally:
-        lab.toolkit.succeed("local", "down")
+        lab.toolkit.stop_cloud()
         lab.engine.stop()

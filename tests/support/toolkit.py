@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.support.access import root_client
 from tests.support.checkout import clean_environment
+from tests.support.cloudlog import assert_no_unhandled_exceptions
 from toolkit.local import client
 from toolkit.local.client import RunningCloud
 from toolkit.project import Project
@@ -49,6 +50,11 @@ class Toolkit:
     def client(self, service: str) -> Any:
         """Return a boto3 client of the checkout's embedded cloud."""
         return root_client(self.cloud, service)
+
+    def stop_cloud(self) -> None:
+        """Stop the embedded cloud, whose log must not have an unhandled exception."""
+        self.succeed("local", "down")
+        assert_no_unhandled_exceptions(self.project / "build" / ".cloud" / "cloud.log")
 
     def state(self, stack: str) -> str:
         """Return Terraform's stored state of one of the local environment's stacks."""

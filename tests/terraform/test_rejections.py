@@ -158,7 +158,7 @@ INDEPENDENT: list[Case] = [
     ("inference_api", API, gateway(memory_mb=64), "from 128 to 10240"),
     ("inference_api", API, {"stage": "live/1"}, "letters, digits, hyphens and underscores"),
     ("inference_api", API, {"throttle": {"rate_per_second": 0}}, "all requests are rejected"),
-    ("inference_api", API, served(dialect="bedrock"), "openai or tei"),
+    ("inference_api", API, served(dialect="bedrock"), "openai, llama_cpp, tgi or tei"),
     ("inference_api", API, served(fallback="n"), "must be one of the models: m"),
     ("inference_api", API, gateway(keepalive_seconds=0), "from 1 to 240"),
     ("inference_api", API, {"auth": "none"}, "keys or iam"),

@@ -1,4 +1,5 @@
-"""Publishes the API's contract: docs/reference/openapi.json for programs, api-reference.md for people.
+"""Publishes the API's contract: docs/reference/openapi.json for programs, api-reference.md for people, and
+lambda_src/gateway/contract.json for the gateway, which checks requests against it.
 
 python -m tests.tools.api_docs           # write
 python -m tests.tools.api_docs --check   # fail if one of them is stale
@@ -39,10 +40,31 @@ def pages(root: Path = ROOT) -> dict[Path, str]:
     """Return the up-to-date files."""
     document = contract()
     folder = root / "docs" / "reference"
+    requests = json.dumps(_request_schemas(document), separators=(",", ":"), sort_keys=True) + "\n"
     return {
+        root / "lambda_src" / "gateway" / "contract.json": requests,
         folder / "openapi.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
         folder / "api-reference.md": "\n".join([HEAD, *_page(document)]),
     }
+
+
+def _request_schemas(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The schemas of requests, and those that they refer to, without descriptions."""
+    schemas = document["components"]["schemas"]
+    found: dict[str, Any] = {}
+    names = [name for name in schemas if name.endswith("Request")]
+    for name in names:
+        if name not in found:
+            found[name] = _without_descriptions(schemas[name])
+            names += re.findall(r"#/components/schemas/(\w+)", json.dumps(found[name]))
+    return found
+
+
+def _without_descriptions(value: Any) -> Any:
+    if isinstance(value, dict):
+        described = isinstance(value.get("description"), str)
+        return {k: _without_descriptions(v) for k, v in value.items() if k != "description" or not described}
+    return [_without_descriptions(item) for item in value] if isinstance(value, list) else value
 
 
 def _page(document: Mapping[str, Any]) -> Iterator[str]:
@@ -102,6 +124,7 @@ def _resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping
 
 
 def _type(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    schema = _resolved(document, schema)
     if "anyOf" in schema:
         return " or ".join(_type(document, option) for option in schema["anyOf"])
     if schema.get("type") == "array":

@@ -46,6 +46,7 @@ from toolkit.local.apigateway.service import ApiGatewayService
 from toolkit.local.autoscaling.service import AutoScalingService
 from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.controlplane import application, s3
+from toolkit.local.disconnects import DisconnectMiddleware
 from toolkit.local.functions.service import FunctionService
 from toolkit.local.iam.authentication import HEALTH, AuthenticationMiddleware
 from toolkit.local.iam.enforcement import Enforcement
@@ -110,6 +111,7 @@ class Server:
         ]
         routes: list[BaseRoute] = [*own, *(route for part in self._services for route in part.routes())]
         middleware = [
+            Middleware(DisconnectMiddleware),
             Middleware(CustomDomainMiddleware),
             Middleware(guard.LoopbackOnlyMiddleware),
             Middleware(AuthenticationMiddleware, account=self._enforcement.account),

@@ -84,7 +84,9 @@ def build_package(
 def _source_files(source: Path, sources: Mapping[str, bytes]) -> dict[str, bytes]:
     prefix = f"{source.name}/"
     files = {
-        name: content for name, content in sources.items() if name.startswith(prefix) and name.endswith(".py")
+        name: content
+        for name, content in sources.items()
+        if name.startswith(prefix) and name.endswith((".py", ".json"))
     }
     if not files:
         raise InputError("cannot build a Lambda package: no Python source", where=str(source))

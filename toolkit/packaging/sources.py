@@ -10,7 +10,7 @@ from pathlib import Path
 from toolkit.errors import InputError
 
 # Code, start scripts and lock files; not bytecode, nor the temporary files of editors.
-_SUFFIXES = frozenset({".py", ".sh", ".txt"})
+_SUFFIXES = frozenset({".py", ".sh", ".txt", ".json"})
 
 
 def read(folder: Path, settle_seconds: float = 0.0) -> dict[str, bytes]:

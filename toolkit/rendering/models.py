@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from toolkit.environment import Environment, Model, ResolvedVariant
 from toolkit.environment.capacity import Capacity
 from toolkit.environment.rollout import AllAtOnce, Rolling, Rollout
+from toolkit.environment.sources import ServerSource
 from toolkit.rendering import s3_uris
 from toolkit.rendering.containers import container_variables
 from toolkit.serving.engines import ENGINES
@@ -35,7 +36,8 @@ def model_variables(
     shadow = model.resolved_shadow(name)
     return {
         "aliases": list(model.aliases),
-        "dialect": ENGINES[model.serving.engine].dialect,
+        "dialect": _dialect(model),
+        "media": _takes_media(model),
         "limits": model.limits.model_dump(),
         "fallback": model.fallback,
         "endpoint": _endpoint(environment, name),
@@ -54,6 +56,16 @@ def model_variables(
         "vpc": model.vpc.model_dump() if model.vpc is not None else None,
         "data_capture": _data_capture(environment, name),
     }
+
+
+def _dialect(model: Model) -> str:
+    # A server on this machine may be any engine.
+    return "openai" if isinstance(model.source, ServerSource) else ENGINES[model.serving.engine].dialect
+
+
+def _takes_media(model: Model) -> bool:
+    # llama.cpp needs a projector for images; of the other engines only the weights say it.
+    return _dialect(model) != "llama_cpp" or "mmproj" in model.serving.flags()
 
 
 def _endpoint(environment: Environment, name: str) -> dict[str, object]:

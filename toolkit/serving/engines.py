@@ -84,7 +84,7 @@ class Engine:
         name: name in the environment file and the catalogue.
         prefix: prefix of the environment variables that become flags.
         task: task of its models.
-        dialect: API of its container.
+        dialect: API of its container: OpenAI's, of which `llama_cpp` and `tgi` ignore members, or its own.
         served_name: option for the name of the model in the server; None if requests may use any name.
         parallelism: option for the number of GPUs; None if the engine detects it.
         model: variables that select the model; None if the engine can only load mounted weights.
@@ -98,7 +98,7 @@ class Engine:
     name: str
     prefix: str
     task: Literal["chat", "embeddings"] = "chat"
-    dialect: Literal["openai", "tei"] = "openai"
+    dialect: Literal["openai", "llama_cpp", "tgi", "tei"] = "openai"
     served_name: str | None = None
     parallelism: str | None = None
     model: ModelVariables | None = None
@@ -132,6 +132,7 @@ ENGINES: dict[str, Engine] = {
         Engine(
             "llama_cpp",
             prefix="SM_LLAMA_CPP_",
+            dialect="llama_cpp",
             served_name="alias",
             reserved=frozenset({"model", "model_dir", "host", "port", "hf_repo", "hf_file", "model_url"}),
         ),
@@ -159,6 +160,7 @@ ENGINES: dict[str, Engine] = {
         Engine(
             "tgi",
             prefix="",
+            dialect="tgi",
             parallelism="num_shard",
             model=_HUGGING_FACE,
             variables={"num_shard": "SM_NUM_GPUS"},

@@ -16,6 +16,7 @@ locals {
         aliases    = length(model.aliases) > 0 ? model.aliases : null
         serverless = model.serverless ? true : null
         dialect    = model.dialect != "openai" ? model.dialect : null
+        media      = model.media ? null : false
         fallback   = model.fallback
       }) : key => value if value != null
     }

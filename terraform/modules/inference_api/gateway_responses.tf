@@ -6,7 +6,8 @@ locals {
     iam  = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "The request is not signed, or its URL or method is unknown." }
   }
 
-  # LiteLLM recognizes wrong keys by OpenAI's message, "Incorrect API key provided".
+  # LiteLLM recognizes wrong keys by OpenAI's message, "Incorrect API key provided". Bodies of more than 10 MB get 413
+  # with plain text from API Gateway, which cannot be changed: REQUEST_TOO_LARGE is for events that Lambda refuses.
   gateway_errors = {
     UNAUTHORIZED                   = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "No API key, or neither as 'Authorization: Bearer KEY' nor as 'x-api-key: KEY'." }
     INVALID_API_KEY                = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "Incorrect API key provided." }
@@ -16,7 +17,7 @@ locals {
     INVALID_SIGNATURE              = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "The request's signature is wrong." }
     MISSING_AUTHENTICATION_TOKEN   = local.missing_token[var.auth]
     RESOURCE_NOT_FOUND             = { status = "404", type = "invalid_request_error", code = "unknown_url", message = "Unknown request URL or method." }
-    REQUEST_TOO_LARGE              = { status = "413", type = "invalid_request_error", code = "request_too_large", message = "The request is larger than 10 MB." }
+    REQUEST_TOO_LARGE              = { status = "413", type = "invalid_request_error", code = "request_too_large", message = "The request is larger than AWS Lambda accepts: 6 MiB of JSON, in which each quotation mark, backslash and line break of the body counts twice." }
     THROTTLED                      = { status = "429", type = "rate_limit_error", code = "rate_limit_exceeded", message = "Too many requests. Try again in a moment." }
     QUOTA_EXCEEDED                 = { status = "429", type = "insufficient_quota", code = "insufficient_quota", message = "The quota of this API key is used up." }
     AUTHORIZER_FAILURE             = { status = "500", type = "server_error", code = "authorizer_failure", message = "The API key could not be checked." }

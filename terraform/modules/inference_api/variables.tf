@@ -41,7 +41,8 @@ variable "models" {
     Models by OpenAI model name:
     - `endpoint_name`: SageMaker endpoint; `serverless`: whether it is serverless.
     - `aliases`: alternative names.
-    - `dialect`: API of the container: `openai`, or `tei` for Text Embeddings Inference.
+    - `dialect`: API of the container: `openai`; `llama_cpp` or `tgi`, which ignore some fields, so that the gateway refuses them; or `tei` for Text Embeddings Inference.
+    - `media`: whether the model takes images, audio and video.
     - `limits`: `max_tokens_default` and `max_tokens_ceiling` of a response, `body_bytes` of a request; null selects the limits of the engine and of SageMaker.
     - `fallback`: model that serves a request if this one has no capacity.
   EOT
@@ -50,6 +51,7 @@ variable "models" {
     serverless    = optional(bool, false)
     aliases       = optional(list(string), [])
     dialect       = optional(string, "openai")
+    media         = optional(bool, true)
     limits = optional(object({
       max_tokens_default = optional(number)
       max_tokens_ceiling = optional(number)
@@ -60,8 +62,8 @@ variable "models" {
   nullable = false
 
   validation {
-    condition     = alltrue([for model in var.models : contains(["openai", "tei"], model.dialect)])
-    error_message = "models.*.dialect must be openai or tei."
+    condition     = alltrue([for model in var.models : contains(["openai", "llama_cpp", "tgi", "tei"], model.dialect)])
+    error_message = "models.*.dialect must be openai, llama_cpp, tgi or tei."
   }
 
   validation {

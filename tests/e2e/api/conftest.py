@@ -95,7 +95,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     try:
         yield _deploy(toolkit, engine)
     finally:
-        toolkit.succeed("local", "down")
+        toolkit.stop_cloud()
         engine.stop()
 
 

@@ -16,7 +16,7 @@ def toolkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toolkit]:
     """The program in a fresh checkout; its embedded cloud is stopped at the end."""
     program = Toolkit(copy_checkout(tmp_path_factory.mktemp("project")))
     yield program
-    program.succeed("local", "down")
+    program.stop_cloud()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 from starlette.testclient import TestClient
 
+from tests.support.gateway import CHAT, RESPONSE
 from tests.support.patience import HANG_SECONDS
 
 CONTEXT = {"requestId": "api-gateway-7", "identity": {"apiKeyId": "key-1", "sourceIp": "127.0.0.1"}}
@@ -86,13 +87,25 @@ def test_internal_errors_are_500_and_logged_with_frames(capsys: Any) -> None:
 
     models = {"demo": Model("demo", "demo")}
     http = TestClient(create_app(Models(models, Broken()), Settings(models)), raise_server_exceptions=False)
-    response = http.post("/v1/chat/completions", json={"model": "demo", "messages": [{"role": "user"}]})
+    response = http.post(
+        "/v1/chat/completions", json={"model": "demo", "messages": [{"role": "user", "content": "Hi"}]}
+    )
     assert response.status_code == 500
     assert response.json()["error"]["code"] == "internal_error"
     line = json.loads(capsys.readouterr().out)
     assert (line["error"], line["status"], line["level"]) == ("ZeroDivisionError", 500, "ERROR")
     assert "test_app.py" in line["frames"][-1]
     assert "quotes" not in json.dumps(line)
+
+
+def test_bodies_that_are_nested_too_deeply_are_refused(client: httpx.Client, engine: Any) -> None:
+    engine.respond(*RESPONSE)
+    statuses = []
+    for depth in (100, *range(900, 1000, 10), 100_000):
+        body = json.dumps(CHAT)[:-1] + ', "x": ' + "[" * depth + "]" * depth + "}"
+        statuses.append(client.post("/v1/chat/completions", content=body).status_code)
+    assert set(statuses) == {200, 400}
+    assert statuses == sorted(statuses)
 
 
 def test_content_is_logged_if_enabled(start_gateway: Any, engine: Any) -> None:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.chunks import CHAT, TEXT, Identity, Shape, chunks
+import pytest
+from gateway.chunks import CHAT, TEXT, Identity, Shape, chunks, with_tool_call, with_total_usage
 from gateway.completion import completion
+from gateway.errors import InvalidRequestError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,6 +82,36 @@ def test_reasoning_is_kept() -> None:
         choice({"reasoning_content": "h"}), choice({"reasoning_content": "m"}), choice({}, "stop")
     )
     assert whole["choices"][0]["message"]["reasoning_content"] == "hm"
+
+
+def test_an_empty_response_is_an_empty_text() -> None:
+    whole = assembled(choice({"role": "assistant", "content": None}), choice({}, "stop"))
+    assert whole["choices"][0]["message"] == {"role": "assistant", "content": ""}
+
+
+def test_token_counts_of_all_choices_are_added() -> None:
+    def counts(completion: int) -> dict[str, Any]:
+        usage = {"prompt_tokens": 5, "completion_tokens": completion, "total_tokens": 5 + completion}
+        return {"choices": [], "usage": usage}
+
+    documents = (choice({"content": "a"}, "stop"), counts(2), choice({"content": "b"}, "length"), counts(3))
+    identity = Identity("chatcmpl-1", "demo", 1)
+    *streamed, last = with_total_usage(chunks(documents, identity, CHAT), 2)
+    assert [chunk["usage"] for chunk in streamed] == [None, None]
+    assert last["choices"] == []
+    assert last["usage"] == {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
+
+
+def test_a_required_tool_call_that_does_not_come_is_an_error() -> None:
+    call = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    called = [choice({"reasoning_content": "h"}), choice({"tool_calls": [call]}), choice({}, "tool_calls")]
+    identity = Identity("chatcmpl-1", "demo", 1)
+    assert len(list(with_tool_call(chunks(called, identity, CHAT)))) == 3
+    ignored = [choice({"content": "Hello"}), choice({}, "stop")]
+    response = with_tool_call(chunks(ignored, identity, CHAT))
+    with pytest.raises(InvalidRequestError) as caught:
+        next(response)
+    assert caught.value.param == "tool_choice"
 
 
 @given(st.text(), st.lists(st.integers(0, 50)))

@@ -52,6 +52,17 @@ LLAMA_NO_EMBEDDINGS = {
         "type": "not_supported_error",
     }
 }
+# Of a stream, which has no status of its own.
+TGI_STREAM = {"error": {"message": "Input validation error: `top_k` must be", "http_status_code": 422}}
+TGI_FAILED = {"error": {"message": "Request failed during generation: x", "http_status_code": 422}}
+TGI_STREAM_BUSY = {"error": {"message": "Model is overloaded", "http_status_code": 422}}
+LLAMA_PARSE = "Failed to parse messages: [json.exception.type_error.302] type must be string, but is null"
+LLAMA_IMAGE = "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"
+# The model's output, not the request.
+LLAMA_OUTPUT = "Failed to parse input at pos 12"
+LMI_INPUT = "Input parsing failed: 1 validation error for ChatCompletionRequest"
+LMI_VLLM = "error=ErrorInfo(message='top_p must be in (0, 1]', type='BadRequestError', param=None, code=400)"
+LMI_DEAD = "error=ErrorInfo(message='engine died', type='InternalServerError', param=None, code=500)"
 TGI_BUSY = {"error": "Model is overloaded", "error_type": "overloaded"}
 
 
@@ -76,10 +87,22 @@ TGI_BUSY = {"error": "Model is overloaded", "error_type": "overloaded"}
         (LLAMA_BATCH, 500, ContextLengthExceededError),
         (LLAMA_NO_EMBEDDINGS, 501, InvalidRequestError),
         ({"error": {"message": "CUDA out of memory"}}, 500, ModelError),
+        ({"error": {"message": LLAMA_PARSE, "type": "server_error"}}, 500, InvalidRequestError),
+        ({"error": {"message": LLAMA_IMAGE, "type": "server_error"}}, 500, InvalidRequestError),
+        ({"error": {"message": LLAMA_OUTPUT, "type": "server_error"}}, 500, ModelError),
+        ({"error": {"message": "Compute error.", "type": "server_error"}}, 500, ModelError),
+        ({"error": {"message": "unknown error", "type": "server_error"}}, 500, ModelError),
+        (TGI_STREAM, None, InvalidRequestError),
+        (TGI_FAILED, None, ModelError),
+        (TGI_STREAM_BUSY, None, RateLimitError),
+        ({"error": "Request failed during generation", "error_type": "generation"}, 424, ModelError),
+        ({"error": LMI_INPUT, "code": 424}, 424, InvalidRequestError),
+        ({"error": LMI_VLLM, "code": 500}, 500, InvalidRequestError),
+        ({"error": LMI_DEAD, "code": 500}, 500, ModelError),
         ([1], 500, ModelError),
     ],
 )
-def test_engine_responses_become_errors(response: object, status: int, kind: type[ApiError]) -> None:
+def test_engine_responses_become_errors(response: object, status: int | None, kind: type[ApiError]) -> None:
     error = engine_response_error(json.dumps(response), status)
     assert type(error) is kind
 

@@ -13,6 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
+TOOL = {"type": "function", "function": {"name": "weather"}}
+CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+SURROGATE = "emoji \ud83d"
 
 
 def parse(**document: Any) -> GenerationRequest:
@@ -39,6 +42,50 @@ def parse(**document: Any) -> GenerationRequest:
         ({"model": "m", "messages": MESSAGES, "stream": 1}, "stream"),
         ({"model": "m", "messages": MESSAGES, "stream_options": {}}, "stream_options"),
         ({"model": "m", "messages": MESSAGES, "stream": True, "stream_options": 1}, "stream_options"),
+        ({"model": "m", "messages": [{"role": "user"}]}, "messages[0].content"),
+        ({"model": "m", "messages": [{"role": "user", "content": None}]}, "messages[0].content"),
+        ({"model": "m", "messages": [{"role": "bogus", "content": "Hi"}]}, "messages[0].role"),
+        ({"model": "m", "messages": [{"role": "user", "content": "Hi", "name": 1}]}, "messages[0].name"),
+        ({"model": "m", "messages": [{"role": "user", "content": ["Hi"]}]}, "messages[0].content[0]"),
+        (
+            {"model": "m", "messages": [{"role": "user", "content": [{"type": "text"}]}]},
+            "messages[0].content[0].text",
+        ),
+        (
+            {"model": "m", "messages": [{"role": "user", "content": [{"type": "x"}]}]},
+            "messages[0].content[0].type",
+        ),
+        ({"model": "m", "messages": [{"role": "tool", "content": "Hi"}]}, "messages[0].tool_call_id"),
+        (
+            {"model": "m", "messages": [{"role": "assistant", "tool_calls": [{**CALL, "id": None}]}]},
+            "messages[0].tool_calls[0].id",
+        ),
+        ({"model": "m", "messages": MESSAGES, "tools": [{"type": "custom"}]}, "tools[0].type"),
+        ({"model": "m", "messages": MESSAGES, "tools": [{"type": "function"}]}, "tools[0].function"),
+        ({"model": "m", "messages": MESSAGES, "tools": [TOOL], "tool_choice": "x"}, "tool_choice"),
+        ({"model": "m", "messages": MESSAGES, "tool_choice": "required"}, "tool_choice"),
+        (
+            {
+                "model": "m",
+                "messages": MESSAGES,
+                "tools": [TOOL],
+                "tool_choice": {"type": "function", "function": {"name": "time"}},
+            },
+            "tool_choice",
+        ),
+        ({"model": "m", "messages": MESSAGES, "n": 2**63}, "n"),
+        ({"model": "m", "messages": MESSAGES, "n": 0}, "n"),
+        ({"model": "m", "messages": MESSAGES, "n": True}, "n"),
+        ({"model": "m", "messages": MESSAGES, "temperature": "hot"}, "temperature"),
+        ({"model": "m", "messages": MESSAGES, "stop": [None]}, "stop[0]"),
+        ({"model": "m", "messages": MESSAGES, "logit_bias": {"1": "x"}}, "logit_bias.1"),
+        ({"model": "m", "messages": MESSAGES, "top_logprobs": 1}, "top_logprobs"),
+        ({"model": "m", "messages": MESSAGES, "response_format": "json"}, "response_format"),
+        ({"model": "m", "messages": MESSAGES, "response_format": {"type": "x"}}, "response_format.type"),
+        ({"model": "m", "messages": [{"role": "user", "content": SURROGATE}]}, "messages[0].content"),
+        ({"model": "m", "messages": MESSAGES, "stop": ["a", SURROGATE]}, "stop[1]"),
+        ({"model": "m", "messages": MESSAGES, "metadata": {"a": SURROGATE}}, "metadata.a"),
+        ({"model": "m", "messages": MESSAGES, "\ud83d": 1}, "\\ud83d"),
     ],
 )
 def test_errors_name_the_invalid_parameter(document: dict[str, Any], param: str) -> None:
@@ -46,6 +93,145 @@ def test_errors_name_the_invalid_parameter(document: dict[str, Any], param: str)
         parse(**document)
     assert caught.value.param == param
     assert param in caught.value.message
+    assert caught.value.message.isascii()
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (0, "'n' is 0: it must be an integer of at least 1 and of at most 128."),
+        ("2", "'n' is '2': it must be an integer of at least 1 and of at most 128."),
+        (2**63, "'n' is 9223372036854775808: it must be an integer of at least 1 and of at most 128."),
+    ],
+)
+def test_errors_name_values_as_the_client_sent_them(value: Any, message: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        parse(model="m", messages=MESSAGES, n=value)
+    assert caught.value.message == message
+
+
+@pytest.mark.parametrize("value", [SURROGATE, ["Hi", SURROGATE]])
+def test_unpaired_surrogates_in_prompts_are_refused(value: Any) -> None:
+    for parse_body, param in (
+        (partial(GenerationRequest.parse, shape=TEXT), "prompt"),
+        (EmbeddingRequest.parse, "input"),
+    ):
+        with pytest.raises(InvalidRequestError, match="unpaired surrogate") as caught:
+            parse_body(json.dumps({"model": "m", param: value}).encode())
+        assert caught.value.param == (param if isinstance(value, str) else f"{param}[1]")
+
+
+def test_pairs_of_surrogates_are_characters() -> None:
+    assert b"\\ud83d\\ude42" in json.dumps({"content": "🙂"}).encode()
+    request = parse(model="m", messages=[{"role": "user", "content": "🙂"}])
+    assert request.body["messages"][0]["content"] == "🙂"
+
+
+def test_null_members_are_absent_members() -> None:
+    message = {"role": "user", "content": "Hi", "name": None, "audio": None}
+    called = {"role": "assistant", "content": None, "refusal": None, "tool_calls": [CALL]}
+    function = {"name": "weather", "description": None, "parameters": {"default": None}, "strict": None}
+    request = parse(
+        model="m",
+        messages=[message, called],
+        tools=[{"type": "function", "function": function}],
+        stop=None,
+        unknown=None,
+        chat_template_kwargs={"x": None},
+    )
+    assert json.loads(request.engine_body("openai", stream=False)) == {
+        "messages": [*MESSAGES, {"role": "assistant", "tool_calls": [CALL]}],
+        "tools": [{"type": "function", "function": {"name": "weather", "parameters": {"default": None}}}],
+        # What the contract does not describe, such as JSON Schema, may need its null.
+        "chat_template_kwargs": {"x": None},
+        "stream": False,
+    }
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity"])
+def test_numbers_that_json_cannot_express_are_refused(number: str) -> None:
+    with pytest.raises(InvalidRequestError):
+        GenerationRequest.parse(f'{{"model": "m", "prompt": "Hi", "x": {number}}}'.encode(), TEXT)
+
+
+def schema_format(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+
+
+SCHEMA = {"type": "object", "properties": {"multipleOf": {"type": "integer", "minimum": 1}}}
+IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "members", "param"),
+    [
+        ("openai", {"functions": [{"name": "f"}]}, "functions"),
+        ("openai", {"best_of": 2}, "best_of"),
+        ("openai", {"modalities": ["audio"]}, "modalities"),
+        ("llama_cpp", {"suffix": "x"}, "suffix"),
+        ("llama_cpp", {"echo": True}, "echo"),
+        ("tgi", {"echo": True}, "echo"),
+        ("tgi", {"n": 2}, "n"),
+        (
+            "llama_cpp",
+            {"response_format": schema_format({"type": "object", "properties": {"a": {"not": {}}}})},
+            "response_format.json_schema.schema.properties.a.not",
+        ),
+        (
+            "llama_cpp",
+            {"response_format": schema_format({"anyOf": [{"type": "string", "pattern": "a"}]})},
+            "response_format.json_schema.schema.anyOf[0].pattern",
+        ),
+        (
+            "llama_cpp",
+            {"response_format": schema_format({"type": "number", "maximum": 1})},
+            "response_format.json_schema.schema.maximum",
+        ),
+        ("llama_cpp", {"messages": [{"role": "user", "content": [IMAGE]}]}, "messages[0].content[0]"),
+    ],
+)
+def test_members_that_the_engine_would_ignore_are_refused(
+    dialect: str, members: dict[str, Any], param: str
+) -> None:
+    request = parse(**{"model": "m", "messages": MESSAGES, **members})
+    with pytest.raises(InvalidRequestError) as caught:
+        request.limited(Model("m", "m", dialect=dialect, media=dialect != "llama_cpp"))
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"echo": False, "suffix": "", "n": 1, "best_of": 1, "functions": [], "modalities": ["text"]},
+        {"response_format": schema_format(SCHEMA)},
+        {"response_format": schema_format({"type": "string", "pattern": "^a$", "format": "date"})},
+        {"response_format": schema_format({"enum": [{"not": 1}]})},
+    ],
+)
+@pytest.mark.parametrize("dialect", ["openai", "llama_cpp", "tgi"])
+def test_members_that_ask_for_nothing_special_are_accepted(dialect: str, members: dict[str, Any]) -> None:
+    parse(model="m", messages=MESSAGES, **members).limited(Model("m", "m", dialect=dialect, media=False))
+
+
+@pytest.mark.parametrize(
+    ("response_format", "sent"),
+    [
+        (schema_format(SCHEMA), {"type": "json_object", "value": SCHEMA}),
+        ({"type": "json_object"}, {"type": "json_object", "value": {"type": "object"}}),
+        ({"type": "regex", "value": "a+"}, None),
+    ],
+)
+def test_response_formats_of_text_generation_inference(response_format: Any, sent: Any) -> None:
+    if sent is None:
+        with pytest.raises(InvalidRequestError):
+            parse(model="m", messages=MESSAGES, response_format=response_format)
+        return
+    body = json.loads(
+        parse(model="m", messages=MESSAGES, stop="x", response_format=response_format).engine_body(
+            "tgi", stream=True
+        )
+    )
+    assert (body["response_format"], body["stop"]) == (sent, ["x"])
 
 
 @pytest.mark.parametrize(
@@ -64,12 +250,12 @@ def test_any_body_is_refused_cleanly(body: bytes) -> None:
 
 
 def test_engines_always_stream_and_count_tokens() -> None:
-    request = parse(model="m", messages=MESSAGES, temperature=0.5, tools=[{"type": "function"}])
+    request = parse(model="m", messages=MESSAGES, temperature=0.5, tools=[TOOL])
     assert (request.stream, request.include_usage) == (False, False)
-    assert json.loads(request.engine_body(stream=True)) == {
+    assert json.loads(request.engine_body("openai", stream=True)) == {
         "messages": MESSAGES,
         "temperature": 0.5,
-        "tools": [{"type": "function"}],
+        "tools": [TOOL],
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -80,7 +266,10 @@ def test_client_stream_options_are_kept() -> None:
         model="m", messages=MESSAGES, stream=True, stream_options={"x": 1, "include_usage": False}
     )
     assert (request.stream, request.include_usage) == (True, False)
-    assert json.loads(request.engine_body(stream=True))["stream_options"] == {"x": 1, "include_usage": True}
+    assert json.loads(request.engine_body("openai", stream=True))["stream_options"] == {
+        "x": 1,
+        "include_usage": True,
+    }
 
 
 INPUTS = [
@@ -95,7 +284,7 @@ WRONG_INPUTS = [None, "", [], 7, {}, [None], ["Hi", 1], [[]], [[1], "Hi"], [True
 @pytest.mark.parametrize("value", [value for value, _ in INPUTS])
 def test_all_kinds_of_prompts(value: Any) -> None:
     request = GenerationRequest.parse(json.dumps({"model": "m", "prompt": value}).encode(), TEXT)
-    assert json.loads(request.engine_body(stream=False)) == {"prompt": value, "stream": False}
+    assert json.loads(request.engine_body("openai", stream=False)) == {"prompt": value, "stream": False}
 
 
 @pytest.mark.parametrize(("value", "count"), INPUTS)
@@ -140,7 +329,7 @@ LIMITED = Model("m", "m", max_tokens_default=10, max_tokens_ceiling=20, body_byt
 )
 def test_lengths_within_the_limits(options: dict[str, Any], expected: dict[str, int]) -> None:
     body = json.loads(
-        parse(model="m", messages=MESSAGES, **options).limited(LIMITED).engine_body(stream=False)
+        parse(model="m", messages=MESSAGES, **options).limited(LIMITED).engine_body("openai", stream=False)
     )
     assert {key: value for key, value in body.items() if "max" in key} == expected
 

@@ -38,7 +38,7 @@ def toolkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toolkit]:
     (project / "weights" / "model.gguf").write_bytes(b"GGUF")
     program = Toolkit(project)
     yield program
-    program.succeed("local", "down")
+    program.stop_cloud()
 
 
 @pytest.mark.parametrize("arguments", [(), ("own", "--all")])

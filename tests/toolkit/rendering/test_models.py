@@ -31,10 +31,19 @@ def variables(
 def test_api_settings_of_a_model(tmp_path: Path) -> None:
     plain = variables(tmp_path / "plain", CPU)
     unset = {"max_tokens_default": None, "max_tokens_ceiling": None, "body_bytes": None}
-    assert (plain["dialect"], plain["limits"], plain["fallback"]) == ("openai", unset, None)
+    assert (plain["dialect"], plain["limits"], plain["fallback"]) == ("llama_cpp", unset, None)
     tei = CPU.replace("llama_cpp", "tei") + "limits: {body_bytes: 9}\n"
     rendered = variables(tmp_path / "tei", tei)
     assert (rendered["dialect"], rendered["limits"]) == ("tei", unset | {"body_bytes": 9})
+
+
+def test_the_gateway_knows_which_models_take_images(tmp_path: Path) -> None:
+    """llama.cpp answers 500 to an image for a model without a projector."""
+    assert variables(tmp_path / "text", CPU)["media"] is False
+    projector = CPU.replace("llama_cpp", "llama_cpp, options: {mmproj: /opt/ml/model/mmproj.gguf}")
+    assert variables(tmp_path / "vision", projector)["media"] is True
+    gpu = CPU.replace("llama_cpp", "vllm").replace("c7i.xlarge", "g6.2xlarge")
+    assert variables(tmp_path / "vllm", gpu)["media"] is True
 
 
 def test_a_minimal_model(tmp_path: Path) -> None:

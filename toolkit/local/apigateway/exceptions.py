@@ -18,7 +18,8 @@ class Refusal(Enum):
     INVALID_SIGNATURE = (403, "InvalidSignatureException")
     MISSING_AUTHENTICATION_TOKEN = (403, "MissingAuthenticationTokenException")
     QUOTA_EXCEEDED = (429, "LimitExceededException")
-    REQUEST_TOO_LARGE = (413, "RequestTooLargeException")
+    # The type as recorded in koki-develop/lgtm-generator#10.
+    REQUEST_TOO_LARGE = (413, "BadRequestException")
     THROTTLED = (429, "TooManyRequestsException")
     UNAUTHORIZED = (401, "UnauthorizedException")
     # A failed Lambda function has no own type, and keeps the status 502.

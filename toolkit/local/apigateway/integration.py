@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import re
 import time
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from typing import Any, Final
 from starlette.background import BackgroundTask
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Send
 
 from toolkit.local.apigateway.access import require_permission
 from toolkit.local.apigateway.api_request import ApiRequest
@@ -24,6 +26,8 @@ from toolkit.local.functions.exceptions import TIMED_OUT, FunctionError, Functio
 from toolkit.local.functions.invocation import MAX_EVENT_BYTES, ResponseStream
 from toolkit.local.functions.models import Function
 from toolkit.local.functions.runtime import Runner
+
+_log = logging.getLogger(__name__)
 
 _PRELUDE_END: Final = b"\0" * 8
 _MAX_PRELUDE_BYTES: Final = 16 * 1024
@@ -141,11 +145,21 @@ async def _streamed(request: ApiRequest, stream: ResponseStream, integration: In
     parts = stream.parts()
     deadline = asyncio.get_running_loop().time() + _STREAM_SECONDS
     prelude, rest = await asyncio.wait_for(_prelude(parts), integration.timeout_seconds)
-    response = StreamingResponse(
+    response = _FunctionStream(
         _body(rest, parts, deadline), _status(prelude, 200), background=BackgroundTask(stream.cancel)
     )
     response.raw_headers = _headers(request, prelude).raw
     return response
+
+
+class _FunctionStream(StreamingResponse):
+    """A response whose status is sent: a failure of the function can only cut the connection."""
+
+    async def stream_response(self, send: Send) -> None:
+        try:
+            await super().stream_response(send)
+        except (FunctionError, TimeoutError) as error:
+            _log.warning("the stream of a function was cut: %s", error or "it took too long")
 
 
 async def _prelude(parts: AsyncIterator[bytes]) -> tuple[dict[str, Any], bytes]:
@@ -167,7 +181,6 @@ async def _prelude(parts: AsyncIterator[bytes]) -> tuple[dict[str, Any], bytes]:
 
 
 async def _body(rest: bytes, parts: AsyncIterator[bytes], deadline: float) -> AsyncIterator[bytes]:
-    # The status is sent: from here on an error can only close the connection.
     if rest:
         yield rest
     while True:

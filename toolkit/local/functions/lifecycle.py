@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 
 from toolkit.local.functions.instance import Instance
@@ -11,6 +13,9 @@ from toolkit.local.functions.models import Function
 
 # Lambda keeps idle instances for some minutes.
 IDLE_SECONDS = 300.0
+# Instances of a function that start at once: they share the processors, so more of them would only be ready
+# later, all at the same time, instead of serving one request after the other.
+MAX_STARTS = max(2, os.cpu_count() or 1)
 
 
 class Instances:
@@ -28,16 +33,27 @@ class Instances:
         self._idle_seconds = idle_seconds
         self._all: set[Instance] = set()
         self._idle: dict[str, list[Instance]] = {}
+        self._starting: Counter[str] = Counter()
+        self._changed = asyncio.Condition()
 
     def __iter__(self) -> Iterator[Instance]:
         return iter(list(self._all))
 
     async def acquire(self, function: Function) -> Instance:
-        """Take an idle instance, or start one.
+        """Take an idle instance, or start one; a request that waits for a start takes whatever is idle first.
 
         Raises:
             FunctionError: a new instance does not start.
         """
+        arn = function.arn
+        while (instance := await self._take(function)) is None:
+            if self._starting[arn] < MAX_STARTS:
+                return await self._start(function)
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._idle.get(arn) or self._starting[arn] < MAX_STARTS)
+        return instance
+
+    async def _take(self, function: Function) -> Instance | None:
         idle = self._idle.setdefault(function.arn, [])
         while idle:
             # The most recently used one, so that superfluous ones stay idle.
@@ -45,20 +61,33 @@ class Instances:
             if instance.fits(function):
                 return instance
             await self._end(instance)
-        instance = await self._create(function)
-        self._all.add(instance)
+        return None
+
+    async def _start(self, function: Function) -> Instance:
+        self._starting[function.arn] += 1
         try:
-            await instance.start()
-        except BaseException:
-            self._all.discard(instance)
-            raise
-        return instance
+            instance = await self._create(function)
+            self._all.add(instance)
+            try:
+                await instance.start()
+            except BaseException:
+                self._all.discard(instance)
+                raise
+            return instance
+        finally:
+            self._starting[function.arn] -= 1
+            await self._notify()
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
 
     async def release(self, instance: Instance) -> None:
         """Return an instance to the pool."""
         if instance.usable and instance.alive:
             instance.idle_since = time.monotonic()
             self._idle.setdefault(instance.function.arn, []).append(instance)
+            await self._notify()
         else:
             await self._end(instance)
 

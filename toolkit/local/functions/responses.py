@@ -91,7 +91,8 @@ async def _target_and_event(request: Request) -> tuple[Function, bytes]:
     event = await request.body()
     if len(event) > MAX_EVENT_BYTES:
         message = f"Request must be smaller than {MAX_EVENT_BYTES} bytes for the InvokeFunction operation"
-        raise ApiError("RequestTooLargeException", message, status=413, Type="User")
+        # As in zaccharles.medium.com/deep-dive-lambdas-request-payload-size-limit-2-2-6350c1ae5577.
+        raise ApiError("RequestEntityTooLargeException", message, status=413, Type="User")
     try:
         json.loads(event or b"{}")
     except ValueError as error:

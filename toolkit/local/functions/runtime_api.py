@@ -158,6 +158,9 @@ class RuntimeApi:
                 await self._serve(reader, writer)
         except (ConnectionError, h11.RemoteProtocolError) as error:
             _log.debug("a runtime disconnected: %s", error)
+        except asyncio.CancelledError:
+            # By `close`. asyncio's streams in Python 3.11 report a cancelled connection as an exception.
+            return
         finally:
             self._connections.discard(task)
             writer.transport.abort()

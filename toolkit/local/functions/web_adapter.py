@@ -98,6 +98,8 @@ class WebInstance(Instance):
                 yield _prelude(response) + PRELUDE_END
                 async for part in response.parts:
                     yield part
+        except ValueError as error:
+            raise FunctionError("Runtime.UnmarshalError", f"cannot convert the event: {error}") from error
         except OSError as error:
             if await self._ended_within(_DEATH_SECONDS):
                 raise self.exit_error(invocation) from error

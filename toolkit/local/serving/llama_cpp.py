@@ -23,6 +23,7 @@ _CACHE_RAM_MIB = 256
 _SPIN_COUNT = "500"
 # llama-server's "auto": four parallel requests, each of which may use the whole context.
 _PARALLEL_AUTO = -1
+_AUTO_SLOTS = 4
 
 
 class ModelError(Exception):
@@ -92,10 +93,13 @@ class _Engine:
         import xllamacpp
 
         self._server = xllamacpp.Server(params)
+        slots = params.n_parallel if params.n_parallel > 0 else _AUTO_SLOTS
         port = urlsplit(self._server.listening_address).port
         if port is None:
             raise RuntimeError("llama.cpp's server has no listening port")
-        self.upstream = relay.Upstream("127.0.0.1", port, prefix="/v1", health="/health")
+        self.upstream = relay.Upstream(
+            "127.0.0.1", port, prefix="/v1", health="/health", admission=relay.Admission(slots)
+        )
 
 
 async def _serve(environment: Mapping[str, str]) -> None:

@@ -17,6 +17,11 @@ from typing import cast
 import httptools
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
+# How long a request waits for the server. SageMaker cuts responses that do not begin within 60 seconds, so a
+# request that waits longer would probably fail after the server has worked for it.
+WAIT_SECONDS = 20.0
+# Requests that wait, per request that the server processes at once.
+QUEUE_FACTOR = 8
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,48 @@ class Rejection:
     message: str
 
 
+class OverloadedError(Exception):
+    """Too many requests wait, or this one waited too long."""
+
+
+class Admission:
+    """Bounds the requests that a server without a bound processes and queues.
+
+    Args:
+        slots: requests that it processes at once.
+        seconds: how long a request waits for a slot.
+    """
+
+    def __init__(self, slots: int, seconds: float = WAIT_SECONDS) -> None:
+        self._slots = asyncio.Semaphore(slots)
+        self._queue = asyncio.Semaphore(slots * (1 + QUEUE_FACTOR))
+        self._seconds = seconds
+
+    async def enter(self) -> None:
+        """Wait for a slot; `leave` must follow.
+
+        Raises:
+            OverloadedError: there will be none soon.
+        """
+        if self._queue.locked():
+            raise OverloadedError
+        await self._queue.acquire()
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._slots.acquire()
+        except TimeoutError:
+            self._queue.release()
+            raise OverloadedError from None
+        except BaseException:
+            self._queue.release()
+            raise
+
+    def leave(self) -> None:
+        """Release the slot."""
+        self._slots.release()
+        self._queue.release()
+
+
 @dataclass(frozen=True)
 class Upstream:
     """The server behind the proxy.
@@ -47,6 +94,7 @@ class Upstream:
         prefix: the path of its OpenAI API, such as `/v1`.
         health: the path that returns 200 when the server is ready.
         model: the model's name on the server; None if it serves one model under any name.
+        admission: bounds the invocations; None if the server does that itself.
     """
 
     host: str
@@ -54,6 +102,7 @@ class Upstream:
     prefix: str
     health: str
     model: str | None = None
+    admission: Admission | None = None
 
     def translate(self, request: ContainerRequest) -> ContainerRequest | Rejection:
         """Translate a request to the container into one to the server."""
@@ -69,7 +118,7 @@ class Upstream:
     def _translate_invocation(self, request: ContainerRequest) -> ContainerRequest | Rejection:
         try:
             payload = json.loads(request.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return Rejection(400, f"the request is not JSON: {error}")
         operation = _operation(payload)
         if operation is None:
@@ -119,7 +168,9 @@ class _ClientConnection(asyncio.Protocol):
         self._body = bytearray()
         self._complete = False
         self._server: asyncio.Transport | None = None
+        self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._ended = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -129,6 +180,8 @@ class _ClientConnection(asyncio.Protocol):
         if self._server is not None:
             # The client disconnected: closing the connection makes the server stop its work.
             self._server.abort()
+        elif self._task is not None:
+            self._task.cancel()
 
     def pause_writing(self) -> None:
         if self._server is not None:
@@ -173,16 +226,37 @@ class _ClientConnection(asyncio.Protocol):
         if isinstance(translated, Rejection):
             self._reject(translated)
             return
+        admission = upstream.admission if request.method == "POST" else None
+        if admission is None:
+            await self._connect(translated, upstream)
+            return
+        try:
+            await admission.enter()
+        except OverloadedError:
+            self._reject(Rejection(429, "the model is overloaded"))
+            return
+        try:
+            await self._connect(translated, upstream)
+            await self._ended.wait()
+        finally:
+            admission.leave()
+
+    async def _connect(self, request: ContainerRequest, upstream: Upstream) -> None:
         loop = asyncio.get_running_loop()
         try:
             self._server, _ = await loop.create_connection(
-                lambda: _ServerConnection(self, _encode(translated, upstream)), upstream.host, upstream.port
+                lambda: _ServerConnection(self, _encode(request, upstream)), upstream.host, upstream.port
             )
         except OSError as error:
+            self.end()
             self._reject(Rejection(502, f"{upstream.host}:{upstream.port} does not respond: {error}"))
             return
         if self._closed:
             self._server.abort()
+
+    def end(self) -> None:
+        """Note that the server has finished."""
+        self._ended.set()
 
     def _reject(self, rejection: Rejection) -> None:
         self._complete = True
@@ -209,6 +283,7 @@ class _ServerConnection(asyncio.Protocol):
         self._client.transport.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._client.end()
         if exc is not None:
             _reset(self._client.transport)
         else:

@@ -9,7 +9,7 @@ import time
 from typing import Any, cast
 
 from toolkit.local.functions.instance import Instance
-from toolkit.local.functions.lifecycle import Instances
+from toolkit.local.functions.lifecycle import MAX_STARTS, Instances
 from toolkit.local.functions.models import Function
 
 FUNCTION = Function(
@@ -53,6 +53,40 @@ def test_an_update_during_a_start_retires_the_instance() -> None:
         assert new.function == CHANGED
         assert not old.alive
         assert list(instances) == [new]
+
+    asyncio.run(scenario())
+
+
+def test_a_waiting_request_takes_the_first_idle_instance() -> None:
+    started: list[asyncio.Event] = []
+
+    class Slow(Stub):
+        async def start(self) -> None:
+            started.append(asyncio.Event())
+            await started[-1].wait()
+
+    async def create(function: Function) -> Instance:
+        return cast(Instance, Slow(function))
+
+    async def scenario() -> None:
+        instances = Instances(create)
+        requests = [asyncio.create_task(instances.acquire(FUNCTION)) for _ in range(MAX_STARTS + 2)]
+        while len(started) < MAX_STARTS:
+            await asyncio.sleep(0)
+        # No more starts than the machine has processors for.
+        started[0].set()
+        first = await requests[0]
+        while len(started) < MAX_STARTS + 1:
+            await asyncio.sleep(0)
+        await instances.release(first)
+        done, _ = await asyncio.wait(requests[1:], return_when=asyncio.FIRST_COMPLETED)
+        assert [task.result() for task in done] == [first]
+        for event in started:
+            event.set()
+        while len(started) < MAX_STARTS + 2 and not all(task.done() for task in requests):
+            await asyncio.sleep(0)
+        await asyncio.gather(*requests)
+        assert len(started) == MAX_STARTS + 1
 
     asyncio.run(scenario())
 

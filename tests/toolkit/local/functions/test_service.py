@@ -247,7 +247,7 @@ def test_oversized_requests_and_responses(cloud: CloudProcess) -> None:
     cloud.create_function("large", {"app.py": "def handler(event, context): return 'x' * 7_000_000"})
     error, response = invoke(cloud, "large")
     assert (response["FunctionError"], error["errorType"]) == ("Unhandled", "Function.ResponseSizeTooLarge")
-    with pytest.raises(ClientError, match="RequestTooLargeException"):
+    with pytest.raises(ClientError, match="RequestEntityTooLargeException"):
         invoke(cloud, "large", "x" * 7_000_000)
     with pytest.raises(ClientError, match="InvalidRequestContent"):
         cloud.functions.invoke(FunctionName="large", Payload=b"{")

@@ -261,7 +261,7 @@ def test_other_events_use_the_pass_through_path(cloud: CloudProcess) -> None:
 def test_an_invalid_event_fails_at_once(cloud: CloudProcess) -> None:
     create(cloud, "illegal")
     complete = stream(cloud, "illegal", event("/x", headers={"x-two": "lines\r\nx-smuggled: yes"}))[2]
-    assert complete["ErrorCode"] == "ServiceException"
+    assert complete["ErrorCode"] == "Runtime.UnmarshalError"
     assert stream(cloud, "illegal", event("/x"))[0]["statusCode"] == 200
 
 

@@ -65,18 +65,85 @@ def test_invalid_container_requests_are_rejected(request_: relay.ContainerReques
     assert rejection.status == status
 
 
-def relaying(serve: Serve, scenario: Callable[[int], Awaitable[None]]) -> None:
+def relaying(
+    serve: Serve,
+    scenario: Callable[[int], Awaitable[None]],
+    admission: Callable[[], relay.Admission | None] = lambda: None,
+) -> None:
     """Run `scenario` with the port of a relay before a server that handles each connection with `serve`."""
 
     async def main() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        target_server = relay.Upstream("127.0.0.1", port, "/v1", "/health")
+        target_server = relay.Upstream("127.0.0.1", port, "/v1", "/health", admission=admission())
         proxy = await relay.serve(0, lambda: target_server)
         async with server, proxy, asyncio.timeout(HANG_SECONDS):
             await scenario(proxy.sockets[0].getsockname()[1])
 
     asyncio.run(main())
+
+
+class Held:
+    """A server that responds once `proceed` is set, and counts the requests that it has at once."""
+
+    def __init__(self) -> None:
+        self.running = self.most = 0
+        self.proceed = asyncio.Event()
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        self.running += 1
+        self.most = max(self.most, self.running)
+        await self.proceed.wait()
+        self.running -= 1
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        writer.close()
+
+
+async def statuses(port: int, count: int) -> list[int]:
+    async def invoke() -> int:
+        body = json.dumps({"messages": []}).encode()
+        async with upstream.request(port, "POST", "/invocations", body=body) as response:
+            await response.read()
+            return response.status
+
+    return await asyncio.gather(*(invoke() for _ in range(count)))
+
+
+def test_requests_beyond_the_queue_are_refused_at_once() -> None:
+    async def scenario() -> None:
+        admission = relay.Admission(2, HANG_SECONDS)
+        await admission.enter()
+        await admission.enter()
+        waiting = [asyncio.create_task(admission.enter()) for _ in range(2 * relay.QUEUE_FACTOR)]
+        await asyncio.sleep(0)
+        with pytest.raises(relay.OverloadedError):
+            await admission.enter()
+        # A client that gives up leaves its place to another.
+        waiting[0].cancel()
+        await asyncio.wait(waiting[:1])
+        waiting[0] = asyncio.create_task(admission.enter())
+        for task in (*waiting[1:], waiting[0]):
+            admission.leave()
+            await task
+
+    asyncio.run(scenario())
+
+
+def test_requests_that_wait_too_long_are_refused() -> None:
+    server = Held()
+
+    async def scenario(port: int) -> None:
+        first = asyncio.create_task(statuses(port, 1))
+        while not server.running:
+            await asyncio.sleep(0)
+        assert await statuses(port, 3) == [429] * 3
+        server.proceed.set()
+        assert await first == [200]
+        # The slots of the others are free again.
+        assert await statuses(port, 3) == [200] * 3
+
+    relaying(server, scenario, lambda: relay.Admission(1, 0.05))
 
 
 def test_parts_of_a_response_are_forwarded_at_once() -> None:

@@ -1,0 +1,133 @@
+"""Members of OpenAI's requests that an engine would ignore: the gateway refuses them instead.
+
+Taken from the engines' sources and tried with llama.cpp. vLLM, and LMI which contains it, refuse what they do
+not support themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from gateway.errors import InvalidRequestError
+
+# By dialect (`gateway.settings.Model.dialect`), the members and why they are refused; "*" is for all engines.
+IGNORED: Final[Mapping[str, Mapping[str, str]]] = {
+    "*": {
+        "functions": "use 'tools'",
+        "function_call": "use 'tool_choice'",
+        "best_of": "use 'n'",
+        "audio": "the model responds with text",
+        "modalities": "the model responds with text",
+        "web_search_options": "the model does not search",
+    },
+    "llama_cpp": {
+        "suffix": "the engine continues the prompt only",
+        "echo": "the engine returns the continuation only",
+        "dimensions": "the model has one length of vectors",
+    },
+    "tgi": {
+        "echo": "the engine returns the continuation only",
+        "n": "the engine returns one choice",
+        "best_of": "the engine returns one choice",
+        "logit_bias": "the engine has no biases",
+        "parallel_tool_calls": "the engine returns one call",
+    },
+}
+# Values that ask for nothing, so that ignoring them is right.
+_DEFAULTS: Final[Mapping[str, tuple[Any, ...]]] = {
+    "n": (1,),
+    "best_of": (1,),
+    "echo": (False,),
+    "suffix": ("",),
+    "functions": ([],),
+    "function_call": ("auto", "none"),
+    "modalities": (["text"],),
+    "logit_bias": ({},),
+    "parallel_tool_calls": (False,),
+}
+# Keywords that llama.cpp does not turn into a grammar (its `json-schema-to-grammar.cpp`).
+_UNENFORCED: Final = frozenset(
+    {
+        *("not", "if", "then", "else", "multipleOf", "uniqueItems", "minProperties", "maxProperties"),
+        *("patternProperties", "propertyNames", "contains", "minContains", "maxContains"),
+        *("dependentRequired", "dependentSchemas", "unevaluatedProperties", "unevaluatedItems"),
+    }
+)
+_BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_FORMATS: Final = ("date", "time", "date-time", "uuid")
+_MEDIA: Final = ("image_url", "input_audio", "video_url")
+
+
+def check(document: Mapping[str, Any], dialect: str, *, media: bool) -> None:
+    """Refuse what the engine would ignore.
+
+    Args:
+        document: a request that conforms to the contract.
+        dialect: of the engine.
+        media: whether the model takes images, audio and video.
+
+    Raises:
+        InvalidRequestError: the engine does not support one of its members, which `param` names.
+    """
+    for members in (IGNORED["*"], IGNORED.get(dialect, {})):
+        for name, reason in members.items():
+            value = document.get(name)
+            if value is not None and value not in _DEFAULTS.get(name, ()):
+                raise InvalidRequestError(f"'{name}' is not supported: {reason}.", param=name)
+    if not media:
+        _refuse_media(document)
+    if dialect == "llama_cpp":
+        for where, schema in _schemas(document):
+            _refuse_unenforced(schema, where)
+
+
+def _refuse_media(document: Mapping[str, Any]) -> None:
+    for index, message in enumerate(document.get("messages") or ()):
+        content = message.get("content")
+        for place, part in enumerate(content if isinstance(content, list) else ()):
+            if part["type"] in _MEDIA:
+                where = f"messages[{index}].content[{place}]"
+                raise InvalidRequestError(
+                    f"'{where}' is of type {part['type']!r}, but this model takes text only.", param=where
+                )
+
+
+def _schemas(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The schemas that the response must follow."""
+    response_format = document.get("response_format") or {}
+    if "json_schema" in response_format:
+        yield "response_format.json_schema.schema", response_format["json_schema"]["schema"]
+    for index, tool in enumerate(document.get("tools") or ()):
+        if tool["function"].get("strict"):
+            yield f"tools[{index}].function.parameters", tool["function"].get("parameters")
+
+
+def _refuse_unenforced(schema: Any, where: str) -> None:
+    if isinstance(schema, list):
+        for index, item in enumerate(schema):
+            _refuse_unenforced(item, f"{where}[{index}]")
+    if not isinstance(schema, dict):
+        return
+    for name, value in schema.items():
+        place = f"{where}.{name}"
+        if _is_unenforced(name, value, schema):
+            raise InvalidRequestError(f"'{place}' cannot be enforced by this model's engine.", param=place)
+        # Names of properties and definitions are not keywords, and values are not schemas.
+        if name in ("properties", "$defs", "definitions") and isinstance(value, dict):
+            for key, member in value.items():
+                _refuse_unenforced(member, f"{place}.{key}")
+        elif name not in ("const", "enum", "default", "examples"):
+            _refuse_unenforced(value, place)
+
+
+def _is_unenforced(name: str, value: Any, schema: Mapping[str, Any]) -> bool:
+    if name in _BOUNDS:
+        return schema.get("type") != "integer"
+    if name == "pattern":
+        # Other patterns, and groups such as `(?=`, allow any text.
+        return not isinstance(value, str) or re.fullmatch(r"\^(?!.*\(\?).*\$", value, re.DOTALL) is None
+    if name == "format":
+        return value not in _FORMATS
+    return name in _UNENFORCED

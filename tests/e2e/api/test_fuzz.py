@@ -1,0 +1,98 @@
+"""Requests that are almost valid, damaged or given up: the API refuses them, and nothing behind it fails.
+
+FUZZ_EXAMPLES=5000 searches longer, with other examples on each run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.e2e.api.conftest import Api
+from tests.support.cloudlog import assert_no_unhandled_exceptions
+from tests.support.mutations import CHATS, COMPLETIONS, EMBEDDINGS, damaged, encoded, mutations
+from tests.support.patience import HANG_SECONDS
+
+pytestmark = pytest.mark.e2e
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
+STEADY = "FUZZ_EXAMPLES" not in os.environ
+# The embeddings model does not generate text, and the other one has no embeddings: both are mistakes, too.
+MODELS = ("smollm2", "smollm2", "embedder")
+OPERATIONS = {"chat/completions": CHATS, "completions": COMPLETIONS, "embeddings": EMBEDDINGS}
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> tuple[str, bytes]:
+    """An operation, and a body for it."""
+    operation = draw(st.sampled_from(tuple(OPERATIONS)))
+    body = draw(mutations(OPERATIONS[operation]))
+    if operation != "embeddings":
+        # Short responses, whatever became of the other limits; llama.cpp prefers this one.
+        body["n_predict"] = 3
+    content = encoded({"model": draw(st.sampled_from(MODELS)), **body})
+    return operation, draw(damaged(content)) if draw(st.integers(0, 9)) == 0 else content
+
+
+@pytest.fixture(scope="module")
+def client(api: Api) -> Iterator[httpx.Client]:
+    headers = {"authorization": f"Bearer {api.key}", "content-type": "application/json"}
+    with httpx.Client(base_url=api.base_url, headers=headers, timeout=HANG_SECONDS) as client:
+        yield client
+
+
+@settings(max_examples=EXAMPLES, derandomize=STEADY)
+@given(request=requests())
+def test_no_request_makes_the_server_fail(client: httpx.Client, request: tuple[str, bytes]) -> None:
+    operation, body = request
+    response = client.post(f"/{operation}", content=body)
+    assert response.status_code in (200, 400, 404), response.text
+    if response.headers["content-type"].startswith("text/event-stream"):
+        *events, done = [event.removeprefix("data: ") for event in response.text.split("\n\n") if event]
+        assert done == "[DONE]", done
+        assert all("error" not in json.loads(event) for event in events if not event.startswith(":"))
+    elif response.status_code == 200:
+        assert response.json()["object"] in ("chat.completion", "text_completion", "list")
+    else:
+        error = response.json()["error"]
+        assert set(error) == {"message", "type", "param", "code"}
+        assert error["type"] == "invalid_request_error"
+
+
+@settings(max_examples=max(20, EXAMPLES // 10), derandomize=STEADY)
+@given(
+    sent=st.sampled_from((0.1, 0.5, 0.8, 0.95, 1, 1, 1, 1, 1)),
+    received=st.integers(0, 4),
+    stream=st.booleans(),
+    abort=st.booleans(),
+)
+def test_clients_may_disconnect_at_any_moment(
+    api: Api, sent: float, received: int, stream: bool, abort: bool
+) -> None:
+    url = urlsplit(api.base_url)
+    message = {"role": "user", "content": "Tell a story."}
+    body = encoded({"model": "smollm2", "messages": [message], "max_tokens": 60, "stream": stream})
+    head = f"POST {url.path}/chat/completions HTTP/1.1\r\nHost: {url.netloc}\r\nx-api-key: {api.key}\r\n"
+    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    with socket.create_connection((url.hostname, url.port), HANG_SECONDS) as connection:
+        connection.sendall(request[: int(len(request) * sent)])
+        for _ in range(received if sent == 1 else 0):
+            connection.recv(400)
+        if abort:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def test_nothing_behind_the_api_raised_an_exception(api: Api, client: httpx.Client) -> None:
+    """After the requests above; the end of the session checks the log again."""
+    body = {"model": "smollm2", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
+    assert client.post("/chat/completions", json=body).status_code == 200
+    assert_no_unhandled_exceptions(api.toolkit.project / "build" / ".cloud" / "cloud.log")

@@ -1,0 +1,181 @@
+"""Request bodies that are almost valid: valid ones with random changes."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from hypothesis import strategies as st
+
+Body = dict[str, Any]
+Path = tuple[str | int, ...]
+
+_TOOL = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "The weather of a city.",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}},
+            "required": ["city"],
+            "additionalProperties": False,
+        },
+        "strict": True,
+    },
+}
+_CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
+_HELLO = {"role": "user", "content": "Say hello."}
+_PIXEL = "data:image/png;base64,iVBORw0KGgo="
+_SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+
+CHATS: tuple[Body, ...] = (
+    {"messages": [_HELLO]},
+    {"messages": [{"role": "system", "content": "Be brief."}, {**_HELLO, "name": "ann"}], "user": "u1"},
+    {
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "Say hello."}]}],
+        "stop": ["\n", "."],
+    },
+    {"messages": [_HELLO], "n": 2, "temperature": 0.5, "top_p": 0.9, "seed": 7, "stop": "\n"},
+    {"messages": [_HELLO], "logprobs": True, "top_logprobs": 2, "logit_bias": {"50": -1}},
+    {"messages": [_HELLO], "presence_penalty": 0.1, "frequency_penalty": 0.1, "metadata": {"a": "b"}},
+    {"messages": [_HELLO], "tools": [_TOOL], "tool_choice": "auto", "parallel_tool_calls": False},
+    {
+        "messages": [_HELLO],
+        "tools": [_TOOL],
+        "tool_choice": {"type": "function", "function": {"name": "weather"}},
+    },
+    {
+        "messages": [
+            _HELLO,
+            {"role": "assistant", "content": None, "tool_calls": [_CALL]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "rain"},
+        ],
+        "tools": [_TOOL],
+    },
+    {"messages": [_HELLO], "response_format": {"type": "json_object"}},
+    {
+        "messages": [_HELLO],
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "x", "schema": _SCHEMA, "strict": True},
+        },
+    },
+    {
+        "messages": [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "What is it?"},
+                    {"type": "image_url", "image_url": {"url": _PIXEL}},
+                ],
+            }
+        ]
+    },
+    {"messages": [_HELLO], "stream": True, "stream_options": {"include_usage": True}},
+    {"messages": [_HELLO], "max_completion_tokens": 3, "reasoning_effort": "low"},
+)
+COMPLETIONS: tuple[Body, ...] = (
+    {"prompt": "Once upon a"},
+    {"prompt": ["Once upon a", "The end of"], "n": 2, "stop": ["\n"]},
+    {"prompt": [1, 2, 3], "logprobs": 2, "echo": False},
+    {"prompt": [[1, 2], [3]], "stream": True, "suffix": None, "best_of": 1},
+    {"prompt": "Once", "temperature": 0, "seed": 1, "logit_bias": {"50": 1}, "user": "u1"},
+)
+EMBEDDINGS: tuple[Body, ...] = (
+    {"input": "a text"},
+    {"input": ["a text", "another"], "encoding_format": "base64", "user": "u1"},
+    {"input": [1, 2, 3], "encoding_format": "float"},
+    {"input": [[1, 2], [3]], "dimensions": None},
+)
+VALUES: tuple[Any, ...] = (
+    *(None, True, False, 0, 1, -1, 3, 0.5, 1e308, -1e308, 2**31, 2**63, -(2**63), 10**40),
+    *("", " ", "x", "auto", "required", "function", "user", "\0", "\ud83d", "a\udc00", "🙂", "x" * 5000),
+    *([], {}, [None], [[]], [{}], {"": None}, {"type": None}, {"\ud83d": 1}, {"type": "x"}, ["a", 1]),
+)
+MEMBERS = (
+    "name",
+    "type",
+    "id",
+    "content",
+    "role",
+    "text",
+    "function",
+    "stop",
+    "n",
+    "echo",
+    "input",
+    "\ud83d",
+)
+
+
+def paths(value: Any, path: Path = ()) -> Iterator[Path]:
+    """The path of each value in a document, except the document itself."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*path, key)
+        yield from paths(item, (*path, key))
+
+
+@st.composite
+def mutations(draw: st.DrawFn, bodies: tuple[Body, ...]) -> Body:
+    """One of `bodies` after one to three changes."""
+    body = copy.deepcopy(draw(st.sampled_from(bodies)))
+    for _ in range(draw(st.integers(1, 3))):
+        _change(draw, body)
+    return body
+
+
+def _change(draw: st.DrawFn, body: Body) -> None:
+    places = list(paths(body))
+    if not places:
+        return
+    *parents, key = draw(st.sampled_from(places))
+    parent: Any = body
+    for name in parents:
+        parent = parent[name]
+    match draw(st.sampled_from(("replace", "replace", "swap", "remove", "add", "wrap", "repeat"))):
+        case "replace":
+            parent[key] = copy.deepcopy(draw(st.sampled_from(VALUES)))
+        case "swap":
+            other: Any = body
+            for name in draw(st.sampled_from(places)):
+                other = other[name]
+            parent[key] = copy.deepcopy(other)
+        case "remove":
+            del parent[key]
+        case "add" if isinstance(parent, dict):
+            parent[draw(st.sampled_from(MEMBERS))] = copy.deepcopy(draw(st.sampled_from(VALUES)))
+        case "wrap":
+            parent[key] = [parent[key]]
+        case _:
+            parent[key] = [copy.deepcopy(parent[key]) for _ in range(3)]
+
+
+def encoded(body: Body) -> bytes:
+    """A body as JSON; unpaired surrogates become escapes, as in JavaScript's `JSON.stringify`."""
+    return json.dumps(body).encode()
+
+
+@st.composite
+def damaged(draw: st.DrawFn, content: bytes) -> bytes:
+    """Bytes that are hardly JSON any more."""
+    place = draw(st.integers(0, len(content)))
+    return draw(
+        st.sampled_from(
+            (
+                content[:place],
+                content[:place] + b"\xff" + content[place:],
+                content[:place] + b"\0" + content[place:],
+                b"\xef\xbb\xbf" + content,
+                content + content,
+                content.replace(b'"n_predict": 3', b'"n_predict": 1e999'),
+                content.replace(b'"n_predict": 3', b'"n_predict": 3, "x": ' + b"[" * 980 + b"]" * 980),
+                content.replace(b'"n_predict": 3', b'"n_predict": 3, "x": ' + b"[" * 5000 + b"]" * 5000),
+                json.dumps(content.decode("latin1")).encode(),
+                b"",
+            )
+        )
+    )
