@@ -1,8 +1,9 @@
-"""The log of the embedded cloud."""
+"""Logs of the embedded cloud and of what runs in it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 # What asyncio, uvicorn and Python print for exceptions that nothing handles.
@@ -11,6 +12,10 @@ _UNHANDLED = re.compile(r"Traceback \(most recent call last\)|Exception in |was 
 
 def assert_no_unhandled_exceptions(log: Path) -> None:
     """Fail if a cloud logged an exception that it did not handle."""
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    found = [index for index, line in enumerate(lines) if _UNHANDLED.search(line)]
-    assert not found, "\n".join([f"{log} has unhandled exceptions:", *lines[found[0] : found[0] + 60]])
+    assert_handled(log.read_text(errors="replace").splitlines() if log.exists() else [], str(log))
+
+
+def assert_handled(lines: Sequence[str], source: str) -> None:
+    """Fail if one of the lines of a log reports an exception that nothing handled."""
+    places = [index for index, line in enumerate(lines) if _UNHANDLED.search(line)]
+    assert not places, "\n".join([f"{source} has unhandled exceptions:", *lines[places[0] : places[0] + 60]])

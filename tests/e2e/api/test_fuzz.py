@@ -18,9 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.e2e.api.conftest import Api
-from tests.support.cloudlog import assert_no_unhandled_exceptions
+from tests.support.cloudlog import assert_handled, assert_no_unhandled_exceptions
 from tests.support.mutations import CHATS, COMPLETIONS, EMBEDDINGS, damaged, encoded, mutations
 from tests.support.patience import HANG_SECONDS
+from tests.support.toolkit import local_client
 
 pytestmark = pytest.mark.e2e
 
@@ -96,3 +97,8 @@ def test_nothing_behind_the_api_raised_an_exception(api: Api, client: httpx.Clie
     body = {"model": "smollm2", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
     assert client.post("/chat/completions", json=body).status_code == 200
     assert_no_unhandled_exceptions(api.toolkit.project / "build" / ".cloud" / "cloud.log")
+    logs = local_client("logs", api.outputs).get_paginator("filter_log_events")
+    group = "/aws/lambda/llm-clients-gateway"
+    events = [event for page in logs.paginate(logGroupName=group) for event in page["events"]]
+    assert events
+    assert_handled([event["message"] for event in events], group)

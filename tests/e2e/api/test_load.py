@@ -1,10 +1,11 @@
-"""Many concurrent clients: no stream is lost or mixed up, and memory does not grow."""
+"""Many concurrent clients: no stream is lost, mixed up or cut, and memory does not grow."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 
 import openai
@@ -18,6 +19,8 @@ pytestmark = pytest.mark.e2e
 CLIENTS = 64
 REQUESTS = 1000
 WORDS = 12
+# More than the model processes and queues (4 and 32).
+AT_ONCE = 44
 
 
 def test_a_thousand_streams_of_64_clients_are_complete(api: Api) -> None:
@@ -29,6 +32,31 @@ def test_a_thousand_streams_of_64_clients_are_complete(api: Api) -> None:
     grown = {pid: memory - before[pid] for pid, memory in _memory(api).items() if pid in before}
     assert grown
     assert max(grown.values()) < 16 * 1024 * 1024
+
+
+def test_streams_are_complete_or_refused_at_the_start(api: Api) -> None:
+    """The model's own queue has no limit, and its last streams would be cut when the first part is due."""
+    outcomes = asyncio.run(_stream_all_at_once(api))
+    assert sum(outcomes.values()) == AT_ONCE
+    assert set(outcomes) <= {"complete", "rate_limit_exceeded", "model_unavailable"}
+    assert outcomes["complete"] >= 4
+
+
+async def _stream_all_at_once(api: Api) -> Counter[str]:
+    async with openai.AsyncOpenAI(base_url=api.base_url, api_key=api.key, max_retries=0) as client:
+        return Counter(await asyncio.gather(*(_stream(client) for _ in range(AT_ONCE))))
+
+
+async def _stream(client: openai.AsyncOpenAI) -> str:
+    try:
+        stream = await client.chat.completions.create(
+            model="smollm2", messages=[{"role": "user", "content": "Count."}], max_tokens=8, stream=True
+        )
+    except openai.APIStatusError as refused:
+        return str(refused.code)
+    # From here on a failure is an exception of the client.
+    reasons = [choice.finish_reason async for chunk in stream for choice in chunk.choices]
+    return "complete" if reasons[-1] else "cut"
 
 
 async def _ask_many(api: Api, requests: int) -> int:

@@ -83,7 +83,7 @@ def test_the_package_runs_on_the_bare_runtime(tmp_path: Path) -> None:
         names = set(archive.namelist())
         modes = {entry.filename: entry.external_attr >> 16 & 0o777 for entry in archive.infolist()}
         archive.extractall(tmp_path / "task")
-    assert {"run.sh", "gateway/__main__.py", "starlette/applications.py", "uvicorn/server.py"} <= names
+    assert {"run.sh", "gateway/__main__.py", "gateway/contract.json", "uvicorn/server.py"} <= names
     assert not [name for name in names if name.startswith(("bin/", "toolkit/", "boto", "requirements"))]
     assert not [name for name in names if name.endswith((".pyc", ".so", "RECORD", "INSTALLER"))]
     assert {mode for name, mode in modes.items() if name != "run.sh"} == {0o644}
