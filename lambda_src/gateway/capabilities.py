@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from gateway.errors import InvalidRequestError
+from gateway.settings import Model
 
 # By dialect (`gateway.settings.Model.dialect`), the members and why they are refused; "*" is for all engines.
 IGNORED: Final[Mapping[str, Mapping[str, str]]] = {
@@ -60,25 +61,26 @@ _FORMATS: Final = ("date", "time", "date-time", "uuid")
 _MEDIA: Final = ("image_url", "input_audio", "video_url")
 
 
-def check(document: Mapping[str, Any], dialect: str, *, media: bool) -> None:
+def check(document: Mapping[str, Any], model: Model) -> None:
     """Refuse what the engine would ignore.
 
     Args:
         document: a request that conforms to the contract.
-        dialect: of the engine.
-        media: whether the model takes images, audio and video.
+        model: the model that it is for.
 
     Raises:
         InvalidRequestError: the engine does not support one of its members, which `param` names.
     """
-    for members in (IGNORED["*"], IGNORED.get(dialect, {})):
+    for members in (IGNORED["*"], IGNORED.get(model.dialect, {})):
         for name, reason in members.items():
             value = document.get(name)
             if value is not None and value not in _DEFAULTS.get(name, ()):
                 raise InvalidRequestError(f"'{name}' is not supported: {reason}.", param=name)
-    if not media:
+    if "media" in model.unsupported:
         _refuse_media(document)
-    if dialect == "llama_cpp":
+    if "embeddings" in model.unsupported and "input" in document:
+        raise InvalidRequestError("The model generates text, not embeddings.", param="model")
+    if model.dialect == "llama_cpp":
         for where, schema in _schemas(document):
             _refuse_unenforced(schema, where)
 

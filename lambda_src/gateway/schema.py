@@ -79,7 +79,7 @@ class GenerationRequest:
             RequestTooLargeError: it is larger than the model accepts.
         """
         check_size(self.size, model)
-        capabilities.check(self.body, model.dialect, media=model.media)
+        capabilities.check(self.body, model)
         ceiling = model.max_tokens_ceiling
         limits = {name: self.body[name] for name in _MAX_TOKENS if self.body.get(name) is not None}
         for name, value in limits.items():

@@ -98,7 +98,7 @@ class Models:
 
         def build(model: Model, name: str, _: bool) -> ModelRequest:
             check_size(request.size, model)
-            capabilities.check(request.body, model.dialect, media=model.media)
+            capabilities.check(request.body, model)
             body = request.engine_body(model.dialect)
             return ModelRequest(model, body, lambda parts: embeddings(parts, request, name))
 

@@ -37,7 +37,7 @@ def model_variables(
     return {
         "aliases": list(model.aliases),
         "dialect": _dialect(model),
-        "media": _takes_media(model),
+        "unsupported": _unsupported(model),
         "limits": model.limits.model_dump(),
         "fallback": model.fallback,
         "endpoint": _endpoint(environment, name),
@@ -63,9 +63,12 @@ def _dialect(model: Model) -> str:
     return "openai" if isinstance(model.source, ServerSource) else ENGINES[model.serving.engine].dialect
 
 
-def _takes_media(model: Model) -> bool:
-    # llama.cpp needs a projector for images; of the other engines only the weights say it.
-    return _dialect(model) != "llama_cpp" or "mmproj" in model.serving.flags()
+def _unsupported(model: Model) -> list[str]:
+    # llama.cpp answers 5xx to requests that its options do not allow; the other engines refuse them.
+    if _dialect(model) != "llama_cpp":
+        return []
+    needed = {"media": ("mmproj",), "embeddings": ("embeddings", "embedding", "reranking", "rerank")}
+    return [task for task, options in needed.items() if not any(map(model.serving.flags().get, options))]
 
 
 def _endpoint(environment: Environment, name: str) -> dict[str, object]:

@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import httpx
@@ -92,8 +93,10 @@ def test_clients_may_disconnect_at_any_moment(
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def test_nothing_behind_the_api_raised_an_exception(api: Api, client: httpx.Client) -> None:
+def test_nothing_behind_the_api_failed(api: Api, client: httpx.Client) -> None:
     """After the requests above; the end of the session checks the log again."""
+    for model in set(MODELS):
+        assert _server_errors(api, model) == 0
     body = {"model": "smollm2", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
     assert client.post("/chat/completions", json=body).status_code == 200
     assert_no_unhandled_exceptions(api.toolkit.project / "build" / ".cloud" / "cloud.log")
@@ -102,3 +105,20 @@ def test_nothing_behind_the_api_raised_an_exception(api: Api, client: httpx.Clie
     events = [event for page in logs.paginate(logGroupName=group) for event in page["events"]]
     assert events
     assert_handled([event["message"] for event in events], group)
+
+
+def _server_errors(api: Api, model: str) -> float:
+    """The metric of the alarms that roll releases back."""
+    statistics = local_client("cloudwatch", api.outputs).get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName="Invocation5XXErrors",
+        Dimensions=[
+            {"Name": "EndpointName", "Value": api.outputs["models"][model]["endpoint_name"]},
+            {"Name": "VariantName", "Value": "AllTraffic"},
+        ],
+        StartTime=datetime.now(UTC) - timedelta(hours=3),
+        EndTime=datetime.now(UTC) + timedelta(minutes=1),
+        Period=3600,
+        Statistics=["Sum"],
+    )
+    return sum(point["Sum"] for point in statistics["Datapoints"])

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from gateway import capabilities
 from gateway.chunks import CHAT, TEXT
 from gateway.errors import InvalidRequestError, RequestTooLargeError
 from gateway.schema import EmbeddingRequest, GenerationRequest
@@ -195,8 +196,16 @@ def test_members_that_the_engine_would_ignore_are_refused(
 ) -> None:
     request = parse(**{"model": "m", "messages": MESSAGES, **members})
     with pytest.raises(InvalidRequestError) as caught:
-        request.limited(Model("m", "m", dialect=dialect, media=dialect != "llama_cpp"))
+        request.limited(Model("m", "m", dialect=dialect, unsupported=["media"]))
     assert caught.value.param == param
+
+
+def test_embeddings_of_a_model_without_them_are_refused() -> None:
+    request = EmbeddingRequest.parse(b'{"model": "m", "input": "Hi"}')
+    capabilities.check(request.body, Model("m", "m"))
+    with pytest.raises(InvalidRequestError) as caught:
+        capabilities.check(request.body, Model("m", "m", unsupported=["embeddings"]))
+    assert caught.value.param == "model"
 
 
 @pytest.mark.parametrize(
@@ -210,7 +219,9 @@ def test_members_that_the_engine_would_ignore_are_refused(
 )
 @pytest.mark.parametrize("dialect", ["openai", "llama_cpp", "tgi"])
 def test_members_that_ask_for_nothing_special_are_accepted(dialect: str, members: dict[str, Any]) -> None:
-    parse(model="m", messages=MESSAGES, **members).limited(Model("m", "m", dialect=dialect, media=False))
+    parse(model="m", messages=MESSAGES, **members).limited(
+        Model("m", "m", dialect=dialect, unsupported=["media"])
+    )
 
 
 @pytest.mark.parametrize(

@@ -37,13 +37,15 @@ def test_api_settings_of_a_model(tmp_path: Path) -> None:
     assert (rendered["dialect"], rendered["limits"]) == ("tei", unset | {"body_bytes": 9})
 
 
-def test_the_gateway_knows_which_models_take_images(tmp_path: Path) -> None:
-    """llama.cpp answers 500 to an image for a model without a projector."""
-    assert variables(tmp_path / "text", CPU)["media"] is False
+def test_the_gateway_knows_what_a_model_does_not_do(tmp_path: Path) -> None:
+    """llama.cpp answers 5xx to images without a projector, and to a request for embeddings without the option."""
+    assert variables(tmp_path / "text", CPU)["unsupported"] == ["media", "embeddings"]
     projector = CPU.replace("llama_cpp", "llama_cpp, options: {mmproj: /opt/ml/model/mmproj.gguf}")
-    assert variables(tmp_path / "vision", projector)["media"] is True
+    assert variables(tmp_path / "vision", projector)["unsupported"] == ["embeddings"]
+    vectors = CPU.replace("llama_cpp", "llama_cpp, options: {embeddings: true}")
+    assert variables(tmp_path / "vectors", vectors)["unsupported"] == ["media"]
     gpu = CPU.replace("llama_cpp", "vllm").replace("c7i.xlarge", "g6.2xlarge")
-    assert variables(tmp_path / "vllm", gpu)["media"] is True
+    assert variables(tmp_path / "vllm", gpu)["unsupported"] == []
 
 
 def test_a_minimal_model(tmp_path: Path) -> None:
