@@ -22,7 +22,6 @@ from tests.e2e.api.conftest import Api
 from tests.support.cloudlog import assert_handled, assert_no_unhandled_exceptions
 from tests.support.mutations import CHATS, COMPLETIONS, EMBEDDINGS, damaged, encoded, mutations
 from tests.support.patience import HANG_SECONDS
-from tests.support.toolkit import local_client
 
 pytestmark = pytest.mark.e2e
 
@@ -100,7 +99,7 @@ def test_nothing_behind_the_api_failed(api: Api, client: httpx.Client) -> None:
     body = {"model": "smollm2", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
     assert client.post("/chat/completions", json=body).status_code == 200
     assert_no_unhandled_exceptions(api.toolkit.project / "build" / ".cloud" / "cloud.log")
-    logs = local_client("logs", api.outputs).get_paginator("filter_log_events")
+    logs = api.toolkit.client("logs").get_paginator("filter_log_events")
     group = "/aws/lambda/llm-clients-gateway"
     events = [event for page in logs.paginate(logGroupName=group) for event in page["events"]]
     assert events
@@ -109,7 +108,7 @@ def test_nothing_behind_the_api_failed(api: Api, client: httpx.Client) -> None:
 
 def _server_errors(api: Api, model: str) -> float:
     """The metric of the alarms that roll releases back."""
-    statistics = local_client("cloudwatch", api.outputs).get_metric_statistics(
+    statistics = api.toolkit.client("cloudwatch").get_metric_statistics(
         Namespace="AWS/SageMaker",
         MetricName="Invocation5XXErrors",
         Dimensions=[

@@ -38,7 +38,7 @@ def test_api_settings_of_a_model(tmp_path: Path) -> None:
 
 
 def test_the_gateway_knows_what_a_model_does_not_do(tmp_path: Path) -> None:
-    """llama.cpp answers 5xx to images without a projector, and to a request for embeddings without the option."""
+    """llama.cpp answers 5xx to images without a projector and to embeddings without the option."""
     assert variables(tmp_path / "text", CPU)["unsupported"] == ["media", "embeddings"]
     projector = CPU.replace("llama_cpp", "llama_cpp, options: {mmproj: /opt/ml/model/mmproj.gguf}")
     assert variables(tmp_path / "vision", projector)["unsupported"] == ["embeddings"]
