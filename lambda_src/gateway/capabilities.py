@@ -81,18 +81,19 @@ def check(document: Mapping[str, Any], model: Model) -> None:
     if "embeddings" in model.unsupported and "input" in document:
         raise InvalidRequestError("The model generates text, not embeddings.", param="model")
     if model.dialect == "llama_cpp":
-        for where, schema in _schemas(document):
-            _refuse_unenforced(schema, where)
+        for location, schema in _schemas(document):
+            _refuse_unenforced(schema, location)
 
 
 def _refuse_media(document: Mapping[str, Any]) -> None:
     for index, message in enumerate(document.get("messages") or ()):
         content = message.get("content")
-        for place, part in enumerate(content if isinstance(content, list) else ()):
+        for position, part in enumerate(content if isinstance(content, list) else ()):
             if part["type"] in _MEDIA:
-                where = f"messages[{index}].content[{place}]"
+                location = f"messages[{index}].content[{position}]"
                 raise InvalidRequestError(
-                    f"'{where}' is of type {part['type']!r}, but this model takes text only.", param=where
+                    f"'{location}' is of type {part['type']!r}, but this model takes text only.",
+                    param=location,
                 )
 
 
@@ -106,22 +107,22 @@ def _schemas(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield f"tools[{index}].function.parameters", tool["function"].get("parameters")
 
 
-def _refuse_unenforced(schema: Any, where: str) -> None:
+def _refuse_unenforced(schema: Any, location: str) -> None:
     if isinstance(schema, list):
         for index, item in enumerate(schema):
-            _refuse_unenforced(item, f"{where}[{index}]")
+            _refuse_unenforced(item, f"{location}[{index}]")
     if not isinstance(schema, dict):
         return
     for name, value in schema.items():
-        place = f"{where}.{name}"
+        path = f"{location}.{name}"
         if _is_unenforced(name, value, schema):
-            raise InvalidRequestError(f"'{place}' cannot be enforced by this model's engine.", param=place)
+            raise InvalidRequestError(f"'{path}' cannot be enforced by this model's engine.", param=path)
         # Names of properties and definitions are not keywords, and values are not schemas.
         if name in ("properties", "$defs", "definitions") and isinstance(value, dict):
             for key, member in value.items():
-                _refuse_unenforced(member, f"{place}.{key}")
+                _refuse_unenforced(member, f"{path}.{key}")
         elif name not in ("const", "enum", "default", "examples"):
-            _refuse_unenforced(value, place)
+            _refuse_unenforced(value, path)
 
 
 def _is_unenforced(name: str, value: Any, schema: Mapping[str, Any]) -> bool:

@@ -50,7 +50,7 @@ def conforming(value: Any, schema: str, location: str = "") -> Any:
     Args:
         value: a JSON value.
         schema: name of its schema in the contract.
-        location: its place in the request.
+        location: its path in the request.
 
     Raises:
         InvalidRequestError: it does not conform; `param` names the member.
@@ -66,7 +66,9 @@ def _conforming(value: Any, schema: Schema, location: str) -> Any:
         return _any_conforming(value, schema, location)
     _check(value, schema, location)
     if isinstance(value, list) and "items" in schema:
-        return [_conforming(item, schema["items"], f"{location}[{index}]") for index, item in enumerate(value)]
+        return [
+            _conforming(item, schema["items"], f"{location}[{index}]") for index, item in enumerate(value)
+        ]
     if isinstance(value, dict) and "properties" in schema:
         return dict(_members(value, schema, location))
     if isinstance(value, dict) and "additionalProperties" in schema:
@@ -99,7 +101,7 @@ def _discriminated(value: Any, schema: Schema, location: str) -> Schema:
 
 def _any_conforming(value: Any, schema: Schema, location: str) -> Any:
     alternatives = [_resolved(alternative) for alternative in schema["anyOf"]]
-    candidates = [each for each in alternatives if _is(value, each["type"])]
+    candidates = [candidate for candidate in alternatives if _is(value, candidate["type"])]
     if len(candidates) == 1:
         return _conforming(value, candidates[0], location)
     for candidate in candidates:

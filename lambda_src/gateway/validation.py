@@ -57,14 +57,14 @@ def _refuse_surrogates(document: dict[str, Any]) -> None:
         try:
             text.encode()
         except UnicodeEncodeError:
-            name_path = location.encode("ascii", "backslashreplace").decode()
+            path = location.encode("ascii", "backslashreplace").decode()
             raise InvalidRequestError(
-                f"'{name_path}' has an unpaired surrogate: it must be valid Unicode.", param=name_path
+                f"'{path}' has an unpaired surrogate: it must be valid Unicode.", param=path
             ) from None
 
 
 def _texts(value: Any, location: str) -> Iterator[tuple[str, str]]:
-    """All strings of a document, the names of members included, with their places."""
+    """All strings of a document, the names of members included, with their paths."""
     if isinstance(value, str):
         yield location, value
     elif isinstance(value, list):
@@ -72,9 +72,9 @@ def _texts(value: Any, location: str) -> Iterator[tuple[str, str]]:
             yield from _texts(item, f"{location}[{index}]")
     elif isinstance(value, dict):
         for name, member in value.items():
-            name_path = f"{location}.{name}" if location else name
-            yield name_path, name
-            yield from _texts(member, name_path)
+            path = f"{location}.{name}" if location else name
+            yield path, name
+            yield from _texts(member, path)
 
 
 def include_usage(document: dict[str, Any]) -> bool:

@@ -17,5 +17,7 @@ def assert_no_unhandled_exceptions(log: Path) -> None:
 
 def assert_handled(lines: Sequence[str], source: str) -> None:
     """Fail if one of the lines of a log reports an exception that nothing handled."""
-    places = [index for index, line in enumerate(lines) if _UNHANDLED.search(line)]
-    assert not places, "\n".join([f"{source} has unhandled exceptions:", *lines[places[0] : places[0] + 60]])
+    matches = [index for index, line in enumerate(lines) if _UNHANDLED.search(line)]
+    assert not matches, "\n".join(
+        [f"{source} has unhandled exceptions:", *lines[matches[0] : matches[0] + 60]]
+    )

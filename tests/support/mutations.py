@@ -129,10 +129,10 @@ def mutations(draw: st.DrawFn, bodies: tuple[Body, ...]) -> Body:
 
 
 def _change(draw: st.DrawFn, body: Body) -> None:
-    places = list(paths(body))
-    if not places:
+    locations = list(paths(body))
+    if not locations:
         return
-    *parents, key = draw(st.sampled_from(places))
+    *parents, key = draw(st.sampled_from(locations))
     parent: Any = body
     for name in parents:
         parent = parent[name]
@@ -141,7 +141,7 @@ def _change(draw: st.DrawFn, body: Body) -> None:
             parent[key] = copy.deepcopy(draw(st.sampled_from(VALUES)))
         case "swap":
             other: Any = body
-            for name in draw(st.sampled_from(places)):
+            for name in draw(st.sampled_from(locations)):
                 other = other[name]
             parent[key] = copy.deepcopy(other)
         case "remove":
@@ -162,13 +162,13 @@ def encoded(body: Body) -> bytes:
 @st.composite
 def damaged(draw: st.DrawFn, content: bytes) -> bytes:
     """Bytes that are hardly JSON any more."""
-    place = draw(st.integers(0, len(content)))
+    position = draw(st.integers(0, len(content)))
     return draw(
         st.sampled_from(
             (
-                content[:place],
-                content[:place] + b"\xff" + content[place:],
-                content[:place] + b"\0" + content[place:],
+                content[:position],
+                content[:position] + b"\xff" + content[position:],
+                content[:position] + b"\0" + content[position:],
                 b"\xef\xbb\xbf" + content,
                 content + content,
                 content.replace(b'"n_predict": 3', b'"n_predict": 1e999'),

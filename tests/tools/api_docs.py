@@ -51,13 +51,13 @@ def pages(root: Path = ROOT) -> dict[Path, str]:
 def _request_schemas(document: Mapping[str, Any]) -> dict[str, Any]:
     """The schemas of requests, and those that they refer to, without descriptions."""
     schemas = document["components"]["schemas"]
-    found: dict[str, Any] = {}
+    schemas_by_name: dict[str, Any] = {}
     names = [name for name in schemas if name.endswith("Request")]
     for name in names:
-        if name not in found:
-            found[name] = _without_descriptions(schemas[name])
-            names += re.findall(r"#/components/schemas/(\w+)", json.dumps(found[name]))
-    return found
+        if name not in schemas_by_name:
+            schemas_by_name[name] = _without_descriptions(schemas[name])
+            names += re.findall(r"#/components/schemas/(\w+)", json.dumps(schemas_by_name[name]))
+    return schemas_by_name
 
 
 def _without_descriptions(value: Any) -> Any:
