@@ -134,7 +134,7 @@ def _resolved(schema: Schema) -> Schema:
 
 
 def _expected(schema: Schema) -> str:
-    """What a value must be, as in "it must be …"."""
+    """The end of a sentence about a value: it must be …"""
     schema = _resolved(schema)
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(map(_expected, schema["anyOf"])))

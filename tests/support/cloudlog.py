@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-# What asyncio, uvicorn and Python print for exceptions that nothing handles.
+# Printed by asyncio, uvicorn and Python for exceptions that nothing handles.
 _UNHANDLED = re.compile(r"Traceback \(most recent call last\)|Exception in |was never (retrieved|awaited)")
 
 

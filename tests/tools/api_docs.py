@@ -62,8 +62,9 @@ def _request_schemas(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without_descriptions(value: Any) -> Any:
     if isinstance(value, dict):
-        described = isinstance(value.get("description"), str)
-        return {k: _without_descriptions(v) for k, v in value.items() if k != "description" or not described}
+        # A property can have that name, too.
+        text = isinstance(value.get("description"), str)
+        return {k: _without_descriptions(v) for k, v in value.items() if k != "description" or not text}
     return [_without_descriptions(item) for item in value] if isinstance(value, list) else value
 
 

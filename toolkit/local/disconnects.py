@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class DisconnectMiddleware:
-    """Ends such requests; nobody waits for a response, and the log needs no error."""
+    """Ends such requests without an error in the log."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

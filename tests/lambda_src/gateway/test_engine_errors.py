@@ -52,7 +52,7 @@ LLAMA_NO_EMBEDDINGS = {
         "type": "not_supported_error",
     }
 }
-# Of a stream, which has no status of its own.
+# Events of a stream, which have no status.
 TGI_STREAM = {"error": {"message": "Input validation error: `top_k` must be", "http_status_code": 422}}
 TGI_FAILED = {"error": {"message": "Request failed during generation: x", "http_status_code": 422}}
 TGI_STREAM_BUSY = {"error": {"message": "Model is overloaded", "http_status_code": 422}}

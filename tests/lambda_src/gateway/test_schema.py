@@ -143,7 +143,7 @@ def test_null_members_are_absent_members() -> None:
     assert json.loads(request.engine_body("openai", stream=False)) == {
         "messages": [*MESSAGES, {"role": "assistant", "tool_calls": [CALL]}],
         "tools": [{"type": "function", "function": {"name": "weather", "parameters": {"default": None}}}],
-        # What the contract does not describe, such as JSON Schema, may need its null.
+        # Members that the contract does not describe, such as those of JSON Schema, may need their null.
         "chat_template_kwargs": {"x": None},
         "stream": False,
     }
