@@ -6,10 +6,10 @@ from checkov.common.models.enums import CheckCategories
 
 from _rule import Conf, Rule, blocks, value
 
-# Families with local NVMe storage, which hardware encrypts; SageMaker rejects a key for them. Most have a "d"
-# after the generation, the listed ones do not.
+# Families with local NVMe storage, which hardware encrypts, and a key does not (API reference, KmsKeyId of
+# CreateEndpointConfig). Most have a "d" after the generation, the listed ones do not.
 _LOCAL_STORAGE = re.compile(
-    r"^ml\.([a-z]+\d+[a-z]*d[a-z]*|g5|g6|g6e|gr6|p5|p5e|p5en|p6[a-z0-9-]*|trn\d[a-z]*)\."
+    r"^ml\.([a-z]+\d+[a-z]*d[a-z]*|g5|g6|g6e|gr6|g7|g7e|p5|p5e|p5en|p6[a-z0-9-]*|trn\d[a-z]*)\."
 )
 
 

@@ -56,6 +56,17 @@ module "rolling" {
   }
 }
 
+module "volume" {
+  source = "../../modules/sagemaker_endpoint"
+
+  name               = "volume"
+  execution_role_arn = "arn:aws:iam::123456789012:role/HuggingfaceExecuteRole"
+
+  variants = {
+    AllTraffic = { image = "i", instance_type = "ml.c7i.large", volume_size_gb = 100 }
+  }
+}
+
 module "serverless" {
   source = "../../modules/sagemaker_endpoint"
 
@@ -303,6 +314,15 @@ def test_an_asynchronous_endpoint_scales_to_zero_and_back(planned: Planned) -> N
     # SageMaker publishes metrics of the queue per endpoint, not per variant.
     assert alarm["dimensions"] == {"EndpointName": "example-dev-batch"}
     assert metric["dimensions"] == [{"name": "EndpointName", "value": "example-dev-batch"}]
+
+
+def test_a_volume_is_part_of_the_configuration(planned: Planned) -> None:
+    configuration = only(planned, "module.volume", "aws_sagemaker_endpoint_configuration")
+    assert configuration["production_variants"][0]["volume_size_in_gb"] == 100
+    # Without one, the name stays what it was before the setting existed.
+    assert (
+        only(planned, "module.rolling", "aws_sagemaker_endpoint_configuration")["name"] == "rolling-5eafd4e5"
+    )
 
 
 def test_a_serverless_endpoint_has_no_instances(planned: Planned) -> None:

@@ -49,7 +49,7 @@ def render(
         packages: the gateway's package and the authorizer's, in this order, by file name.
 
     Raises:
-        InputError: weights that the environment file names do not exist.
+        InputError: weights that the environment file names do not exist, or do not fit on an instance.
     """
     staged = staging.locate(context.project, context.environment)
     gateway, authorizer = (package_path(context, package) for package in packages.values())
@@ -57,6 +57,11 @@ def render(
         model_data_s3_uris={name: model.uri for name, model in staged.items()},
         gateway_package=gateway,
         authorizer_package=authorizer,
+        weights_bytes={
+            name: sum(file.size for file in model.origin.files())
+            for name, model in staged.items()
+            if not model.origin.remote
+        },
     )
     variables = rendering.render(context.environment, inputs, context.build)
     return Artifacts(staged, dict(packages), variables)

@@ -201,6 +201,9 @@ class Model(ConfigModel):
     """Endpoint type: `realtime`, `serverless: {…}` or `async: {…}`."""
     instance_type: InstanceType | None = Field(default=None, examples=["ml.g6.2xlarge"])
     """SageMaker instance type; required except for serverless endpoints."""
+    volume_size_gb: int | None = Field(default=None, ge=1, le=512, examples=[100])
+    """Size of the storage volume for the weights, on instances without local NVMe disks. By default 30 GB, or
+    more for larger weights if their size is known (`package` and `path`)."""
     capacity: Capacity = Capacity()
     """Number of instances of the model."""
     startup_timeout_seconds: Timeout = 600

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from toolkit.environment.base import Checked, ConfigModel, Invalid
+from toolkit.environment.base import Checked, ConfigModel, Invalid, matching
 from toolkit.serving.engines import ENGINES, OptionValue
 
 _SECRET_WORDS = {"SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "CREDENTIALS", "APIKEY"}
@@ -97,6 +97,10 @@ VALUE = Checked(_check_value, {"maxLength": _MAX_VALUE})
 OPTION = Checked(_check_option, {"type": ["string", "number", "boolean"]})
 
 
+_GGUF_FILE = matching(
+    r"(?!/)[^\x00-\x1f\\]{1,255}\.gguf",
+    "use the name of a *.gguf file among the weights, without /opt/ml/model/",
+)
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 
 
@@ -118,6 +122,9 @@ class LlamaCppOptions(Options):
 
     __pydantic_extra__: dict[Annotated[str, option_name("llama_cpp")], Annotated[Any, OPTION]]
 
+    model: Annotated[str, _GGUF_FILE] | None = Field(default=None, examples=["Qwen3-8B-Q4_K_M.gguf"])
+    """GGUF file to serve, among the weights. Required if there are several, such as the parts of one model
+    (name the first) or a projector (`mmproj`)."""
     ctx_size: int | None = Field(default=None, ge=0, examples=[4096])
     """Context length in tokens, shared by all slots; 0 is the context length of the training."""
     parallel: int | None = Field(default=None, ge=1, examples=[2])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.environment import Environment
@@ -27,11 +27,13 @@ class RenderInputs:
         model_data_s3_uris: S3 prefixes of the staged weights, by `ResolvedVariant.weights`.
         gateway_package: path of the zip file of the gateway function, relative to the folder of the stack.
         authorizer_package: path of the zip file of the authorizer function, likewise.
+        weights_bytes: known sizes of the staged weights, by `ResolvedVariant.weights`.
     """
 
     model_data_s3_uris: Mapping[str, str]
     gateway_package: str
     authorizer_package: str
+    weights_bytes: Mapping[str, int] = field(default_factory=dict)
 
 
 def render(environment: Environment, inputs: RenderInputs, directory: Path) -> Path:
@@ -74,7 +76,8 @@ def render_backend(environment: Environment, stack: str, directory: Path) -> Pat
 
 def _models(environment: Environment, inputs: RenderInputs) -> dict[str, object]:
     return {
-        name: model_variables(environment, name, inputs.model_data_s3_uris) for name in environment.models
+        name: model_variables(environment, name, inputs.model_data_s3_uris, inputs.weights_bytes)
+        for name in environment.models
     }
 
 

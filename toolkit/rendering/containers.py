@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from toolkit.environment import Environment, HubSource, ResolvedVariant, S3Source, ServerSource
+from toolkit.errors import InputError
 from toolkit.serving import catalogue
 from toolkit.serving.engines import (
     ENGINES,
@@ -11,9 +14,16 @@ from toolkit.serving.engines import (
     forward_compatibility,
 )
 
+# ProductionVariant.VolumeSizeInGB in botocore, and SageMaker's default on instances without local disks.
+MAX_VOLUME_GB = 512
+DEFAULT_VOLUME_GB = 30
+
 
 def container_variables(
-    environment: Environment, variant: ResolvedVariant, staged_uri: str | None
+    environment: Environment,
+    variant: ResolvedVariant,
+    staged_uri: str | None,
+    weights_bytes: int | None = None,
 ) -> dict[str, object]:
     """The container settings of one variant of the variable `models` of `stacks/inference`.
 
@@ -21,9 +31,11 @@ def container_variables(
         environment: the environment.
         variant: the variant.
         staged_uri: S3 prefix of the staged weights.
+        weights_bytes: their size, if it is known.
 
     Raises:
         ValueError: the prefix of staged weights is missing.
+        InputError: the weights do not fit on the instance.
     """
     model = environment.models[variant.model]
     weights = variant.source.s3 if isinstance(variant.source, S3Source) else staged_uri
@@ -46,7 +58,28 @@ def container_variables(
         "download_timeout_seconds": model.download_timeout_seconds or model.startup_timeout_seconds,
         "instance_type": variant.instance_type,
         "inference_ami_version": ami_version,
+        "volume_size_gb": _volume_size(environment, variant, weights_bytes),
     }
+
+
+def _volume_size(environment: Environment, variant: ResolvedVariant, weights_bytes: int | None) -> int | None:
+    """Size of the volume for the weights; None is SageMaker's default, or local disks."""
+    if variant.instance_type is None:
+        return None
+    disk = catalogue.hardware(variant.instance_type).disk_gb
+    configured = None if disk else environment.models[variant.model].volume_size_gb
+    size = math.ceil((weights_bytes or 0) / 2**30)
+    space = disk or configured or MAX_VOLUME_GB
+    if size > space:
+        raise InputError(
+            f"the weights have {size} GB, but {variant.instance_type} has room for {space} GB",
+            where=f"{environment.file}: {'.'.join(map(str, variant.path('instance_type')))}",
+            remedy="raise volume_size_gb" if configured else "use an instance type with larger local disks",
+        )
+    needed = size + max(10, size // 10)
+    if disk or configured or needed <= DEFAULT_VOLUME_GB:
+        return configured
+    return min(needed, MAX_VOLUME_GB)
 
 
 def _environment(variant: ResolvedVariant) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from toolkit.environment import Environment, Model, ResolvedVariant
 from toolkit.environment.capacity import Capacity
@@ -17,6 +18,7 @@ def model_variables(
     environment: Environment,
     name: str,
     staged_uris: Mapping[str, str],
+    weights_bytes: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, object]:
     """One entry of the variable `models` of `stacks/inference`.
 
@@ -24,14 +26,17 @@ def model_variables(
         environment: the environment.
         name: the model.
         staged_uris: S3 prefixes of the staged weights, by `ResolvedVariant.weights`.
+        weights_bytes: known sizes of the staged weights, likewise.
 
     Raises:
         ValueError: the prefix of staged weights is missing.
+        InputError: weights do not fit on an instance.
     """
     model = environment.models[name]
 
     def container(variant: ResolvedVariant) -> dict[str, object]:
-        return container_variables(environment, variant, staged_uris.get(variant.weights))
+        name = variant.weights
+        return container_variables(environment, variant, staged_uris.get(name), weights_bytes.get(name))
 
     shadow = model.resolved_shadow(name)
     return {

@@ -27,6 +27,7 @@ class Instance:
         gpu: GPU model, such as `L4`.
         gpu_memory_mib: total memory of the GPUs in MiB.
         neuron: whether it has AWS Inferentia or Trainium accelerators.
+        disk_gb: size of its local NVMe disks; 0 if it has none.
     """
 
     vcpus: int
@@ -36,6 +37,7 @@ class Instance:
     gpu: str = ""
     gpu_memory_mib: int = 0
     neuron: bool = False
+    disk_gb: int = 0
 
     @property
     def processor(self) -> Literal["cpu", "gpu", "neuron"]:

@@ -93,6 +93,9 @@ class Engine:
             release; None if it cannot.
         defaults: options whose default in the engine is too small for OpenAI clients.
         reserved: other options that the container contract fixes.
+        startup_files: files that would change how the container starts if they were among the weights: they
+            run third-party code, install packages without a network, or override variables. Not staged.
+        mounted: environment variables that switch these files off among mounted weights.
     """
 
     name: str
@@ -106,6 +109,8 @@ class Engine:
     forward_compatibility: Mapping[str, str] | None = None
     defaults: Mapping[str, OptionValue] = field(default_factory=dict)
     reserved: frozenset[str] = frozenset()
+    startup_files: frozenset[str] = frozenset()
+    mounted: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def reserved_options(self) -> frozenset[str]:
@@ -134,7 +139,7 @@ ENGINES: dict[str, Engine] = {
             prefix="SM_LLAMA_CPP_",
             dialect="llama_cpp",
             served_name="alias",
-            reserved=frozenset({"model", "model_dir", "host", "port", "hf_repo", "hf_file", "model_url"}),
+            reserved=frozenset({"model_dir", "host", "port", "hf_repo", "hf_file", "model_url"}),
         ),
         Engine(
             "vllm",
@@ -144,6 +149,10 @@ ENGINES: dict[str, Engine] = {
             model=ModelVariables("SM_VLLM_MODEL", "SM_VLLM_REVISION"),
             forward_compatibility={"VLLM_ENABLE_CUDA_COMPATIBILITY": "1"},
             reserved=frozenset({"model", "revision", "host", "port"}),
+            # aws/model-hosting-container-standards: docs/sagemaker/06_dependency_installation.md and
+            # 02_customize_handlers.md. A script that does not exist is skipped.
+            startup_files=frozenset({"model.py", "requirements.txt"}),
+            mounted={"STANDARD_AUTO_INSTALL_REQ": "false", "CUSTOM_SCRIPT_FILENAME": "none"},
         ),
         Engine(
             "lmi",
@@ -156,6 +165,8 @@ ENGINES: dict[str, Engine] = {
             # The entry point of the container detects the driver.
             forward_compatibility={},
             reserved=frozenset({"model_id", "revision"}),
+            # deepjavalibrary/djl-serving: serving/docs/modes.md; serving.properties precedes variables.
+            startup_files=frozenset({"model.py", "requirements.txt", "serving.properties"}),
         ),
         Engine(
             "tgi",
@@ -222,7 +233,10 @@ def container_environment(
         flags[engine.served_name] = served_name
     if engine.parallelism is not None and instance.gpus > 1:
         flags[engine.parallelism] = instance.gpus
-    environment = {engine.variable(option): _text(value) for option, value in {**flags, **options}.items()}
+    flags |= options
+    if engine.name == "llama_cpp" and "model" in flags:
+        flags["model"] = f"{MODEL_DIRECTORY}/{flags['model']}"
+    environment = {engine.variable(option): _text(value) for option, value in flags.items()}
     return environment | _model_variables(engine, hub)
 
 
@@ -236,7 +250,7 @@ def forward_compatibility(engine: Engine, image: Image, ami_version: str | None)
 
 def _model_variables(engine: Engine, hub: Hub | None) -> dict[str, str]:
     if hub is None:
-        return {} if engine.model is None else {engine.model.model: MODEL_DIRECTORY}
+        return {} if engine.model is None else {engine.model.model: MODEL_DIRECTORY, **engine.mounted}
     if engine.model is None:
         raise ValueError(f"{engine.name} cannot download models from the Hub")
     revision = {} if hub.revision is None else {engine.model.revision: hub.revision}

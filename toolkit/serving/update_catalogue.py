@@ -163,6 +163,8 @@ def _instance(facts: Mapping[str, Any]) -> dict[str, Any]:
         instance["gpu_memory_mib"] = facts["GpuInfo"]["TotalGpuMemoryInMiB"]
     if "NeuronInfo" in facts or "InferenceAcceleratorInfo" in facts:
         instance["neuron"] = True
+    if "InstanceStorageInfo" in facts:
+        instance["disk_gb"] = facts["InstanceStorageInfo"]["TotalSizeInGB"]
     return instance
 
 

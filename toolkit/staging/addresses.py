@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
 
 from toolkit.environment import Environment, HubSource, PackageSource, PathSource, ResolvedVariant
 from toolkit.project import Project
+from toolkit.serving.engines import ENGINES
+from toolkit.staging import selection
 from toolkit.staging.hub import HubRepository
 from toolkit.staging.local import LocalFiles
 from toolkit.staging.weights import Origin
@@ -87,14 +90,17 @@ def locate_one(project: Project, environment: Environment, variant: ResolvedVari
     """
     source = variant.source
     location = f"{environment.file}: {'.'.join(map(str, variant.path('source')))}"
+    model = variant.serving.flags().get("model") if variant.engine == "llama_cpp" else None
+    owner = f"{environment.file}: {'.'.join(map(str, variant.path('serving')[:-1]))}"
+    select = partial(selection.for_engine, ENGINES[variant.engine], model, owner)
     origin: Origin
     if isinstance(source, PackageSource | PathSource):
-        origin = files = LocalFiles.of(source, project.root, location)
+        origin = files = LocalFiles.of(source, project.root, location, select)
         content: object = dict(files.digests)
     elif isinstance(source, HubSource) and source.staged:
         # The environment file's validation requires a pinned revision.
         assert source.revision is not None  # noqa: S101
-        origin = HubRepository(source.hub, source.revision, source.files, location)
+        origin = HubRepository(source.hub, source.revision, source.files, location, select)
         patterns = None if source.files is None else sorted(source.files)
         content = {"hub": source.hub, "revision": source.revision, "files": patterns}
     else:

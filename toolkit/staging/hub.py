@@ -18,7 +18,7 @@ from toolkit.errors import PreflightError
 from toolkit.project import cache_dir
 from toolkit.staging.cancellation import CancelToken
 from toolkit.staging.progress import Direction, size_text
-from toolkit.staging.weights import WeightFile
+from toolkit.staging.weights import Select, WeightFile
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling
@@ -34,13 +34,22 @@ class HubRepository:
         revision: the commit.
         patterns: file name patterns; None selects by default rules.
         where: the source in the environment file.
+        select: selects files by their names, of those that match.
     """
 
-    def __init__(self, name: str, revision: str, patterns: Sequence[str] | None, where: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        revision: str,
+        patterns: Sequence[str] | None,
+        where: str,
+        select: Select = list,
+    ) -> None:
         self._name = name
         self._wanted_revision = revision
         self._patterns = patterns
         self._where = where
+        self._select = select
         self._commit: str | None = None
 
     @property
@@ -71,7 +80,8 @@ class HubRepository:
         self._commit = info.sha
         siblings = {sibling.rfilename: sibling for sibling in info.siblings or []}
         selected = selection.choose(self._name, list(siblings), self._patterns, f"{self._where}.files")
-        return [self._weight_file(siblings[name]) for name in selected]
+        files = {name: self._weight_file(siblings[name]) for name in selected}
+        return [files[name] for name in self._select(files)]
 
     def fetch(self, file: WeightFile, direction: Direction, cancel: CancelToken) -> Path:
         """Provide a file: from huggingface_hub's cache, from an earlier attempt, or by download.

@@ -12,7 +12,7 @@ from toolkit.errors import InputError
 from toolkit.staging import digests
 from toolkit.staging.cancellation import CancelToken
 from toolkit.staging.progress import Direction
-from toolkit.staging.weights import WeightFile
+from toolkit.staging.weights import Select, WeightFile
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,16 @@ class LocalFiles:
     digests: Mapping[str, str]
 
     @classmethod
-    def of(cls, source: PackageSource | PathSource, root: Path, where: str) -> LocalFiles:
+    def of(
+        cls, source: PackageSource | PathSource, root: Path, where: str, select: Select = list
+    ) -> LocalFiles:
         """Find and hash the files of a source.
 
         Args:
             source: the source in the environment file.
             root: base of relative paths.
             where: the source in the environment file.
+            select: selects files by their names.
 
         Raises:
             InputError: the package or path does not exist.
@@ -44,6 +47,7 @@ class LocalFiles:
             paths = {path.name: path}
         else:
             paths = _files_of_path(root / source.path, where)
+        paths = {name: paths[name] for name in select(paths)}
         return cls(paths, {name: digests.sha256(path) for name, path in paths.items()})
 
     @property

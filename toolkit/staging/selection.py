@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from toolkit.errors import InputError
+from toolkit.serving.engines import Engine
 
 # Other formats of the same weights, unused if there are safetensors.
 _OTHER_FORMS = re.compile(r".*\.(bin|ckpt|gguf|h5|msgpack|onnx|onnx_data|ot|pt|pth|tflite)")
@@ -39,6 +40,37 @@ def choose(repository: str, names: Sequence[str], patterns: Sequence[str] | None
             remedy="correct the patterns",
         )
     return selected
+
+
+def for_engine(engine: Engine, model: object, where: str, names: Iterable[str]) -> list[str]:
+    """The names of the files that an engine can start with.
+
+    Args:
+        engine: its files that change how it starts are left out.
+        model: the option that names the GGUF file to serve.
+        where: the variant in the environment file.
+        names: all selected files.
+
+    Raises:
+        InputError: it is not clear which GGUF file llama.cpp serves. Its container takes the first that
+            `find -maxdepth 2` lists, in no certain order (aws/deep-learning-containers,
+            scripts/docker/llama_cpp/sagemaker_entrypoint.sh).
+    """
+    kept = [name for name in names if name not in engine.startup_files]
+    ggufs = sorted(name for name in kept if name.endswith(".gguf"))
+    option = f"{where}.serving.options.model"
+    if model is not None and model not in kept:
+        reason, remedy = f"the weights contain no {model}", "name one of the files"
+        raise InputError(reason, where=option, details=_shown(ggufs), remedy=remedy)
+    if (
+        engine.name == "llama_cpp"
+        and model is None
+        and (len(ggufs) > 1 or any(name.count("/") > 1 for name in ggufs))
+    ):
+        reason = "llama.cpp needs the name of the GGUF file to serve"
+        remedy = "set the option to the model, or to its first part"
+        raise InputError(reason, where=option, details=_shown(ggufs), remedy=remedy)
+    return kept
 
 
 def _by_default(repository: str, names: list[str], where: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +35,10 @@ class WeightFile:
         if self.sha256 is not None:
             return digests.sha256(path) == self.sha256
         return digests.git_blob_id(path) == self.git_blob_id
+
+
+# Selects files by their names.
+Select = Callable[[Iterable[str]], Sequence[str]]
 
 
 class Origin(Protocol):

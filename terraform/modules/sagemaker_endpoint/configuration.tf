@@ -9,7 +9,7 @@ locals {
 }
 
 resource "aws_sagemaker_endpoint_configuration" "this" {
-  #checkov:skip=CKV_AWS_98:instances with local NVMe storage do not support a key; kms_key_arn sets one for others
+  #checkov:skip=CKV_AWS_98:a key does not encrypt local NVMe storage; kms_key_arn sets one for other instances
 
   for_each = toset(local.count == 1 ? [local.configuration_key] : [])
 
@@ -26,6 +26,7 @@ resource "aws_sagemaker_endpoint_configuration" "this" {
       instance_type          = variant.value.instance_type
       initial_instance_count = local.serverless ? null : local.initial_instance_counts[variant.key]
       inference_ami_version  = variant.value.inference_ami_version
+      volume_size_in_gb      = variant.value.volume_size_gb
 
       # SageMaker limits two phases separately: the download of the weights, and the start until /ping succeeds.
       model_data_download_timeout_in_seconds            = local.serverless ? null : variant.value.download_timeout_seconds
@@ -60,6 +61,7 @@ resource "aws_sagemaker_endpoint_configuration" "this" {
       instance_type          = shadow.value.instance_type
       initial_instance_count = shadow.value.instance_count
       inference_ami_version  = shadow.value.inference_ami_version
+      volume_size_in_gb      = shadow.value.volume_size_gb
 
       model_data_download_timeout_in_seconds            = shadow.value.download_timeout_seconds
       container_startup_health_check_timeout_in_seconds = shadow.value.startup_timeout_seconds

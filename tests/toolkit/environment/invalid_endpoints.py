@@ -248,6 +248,13 @@ KINDS = {
         "source",
         "cannot mount weights from the model store; use an archive such as source: {s3: s3://…/model.tar.gz}",
     ),
+    "volume next to local disks": (
+        "    capacity: {min: 1, max: 4}\n",
+        "    capacity: {min: 1, max: 4}\n    volume_size_gb: 100\n",
+        19,
+        f"{MODEL}.volume_size_gb",
+        "ml.g6.2xlarge stores the weights on its own disks of 450 GB; remove it",
+    ),
     "serverless capacity": with_model(
         SERVERLESS + "    capacity: {max: 2}\n", 24, "capacity", "up to serverless.max_concurrency"
     ),

@@ -25,6 +25,7 @@ BOUNDS = [
     ("AllAtOnce", "bake_seconds", "TerminationWaitInSeconds"),
     ("Model", "startup_timeout_seconds", "ProductionVariantContainerStartupHealthCheckTimeoutInSeconds"),
     ("Model", "download_timeout_seconds", "ProductionVariantModelDataDownloadTimeoutInSeconds"),
+    ("Model", "volume_size_gb", "ProductionVariantVolumeSizeInGB"),
     ("Vpc", "subnet_ids", "Subnets"),
     ("Vpc", "security_group_ids", "VpcSecurityGroupIds"),
 ]

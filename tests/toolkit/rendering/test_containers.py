@@ -9,7 +9,9 @@ import pytest
 
 from tests.toolkit.rendering.conftest import environment
 from toolkit.environment import EnvironmentFileError
+from toolkit.errors import InputError
 from toolkit.rendering.containers import container_variables
+from toolkit.serving.engines import ENGINES
 
 COMMIT = "b968826d9c46dd6066d109eabc6255188de91218"
 HUB = f"source: {{hub: Qwen/Qwen3-8B, revision: {COMMIT}}}\n"
@@ -22,9 +24,11 @@ COMPATIBLE = {"VLLM_ENABLE_CUDA_COMPATIBILITY": "1"}
 MOUNTED = "/opt/ml/model"
 
 
-def variables(tmp_path: Path, model: str, uri: str | None = None, **kwargs: str) -> dict[str, Any]:
+def variables(
+    tmp_path: Path, model: str, uri: str | None = None, size: int | None = None, **kwargs: str
+) -> dict[str, Any]:
     loaded = environment(tmp_path, model, **kwargs)
-    return container_variables(loaded, loaded.models["m"].resolved_variants("m")["AllTraffic"], uri)
+    return container_variables(loaded, loaded.models["m"].resolved_variants("m")["AllTraffic"], uri, size)
 
 
 TEI = {"SERVED_MODEL_NAME": "m", "MAX_CLIENT_BATCH_SIZE": "2048", "PAYLOAD_LIMIT": "6291456"}
@@ -36,6 +40,7 @@ ON_INSTANCES: list[tuple[str, str, str, str | None, dict[str, str]]] = [
         "/vllm:",
         AMI,
         COMPATIBLE
+        | ENGINES["vllm"].mounted
         | {"SM_VLLM_MODEL": MOUNTED, "SM_VLLM_SERVED_MODEL_NAME": "m", "SM_VLLM_TENSOR_PARALLEL_SIZE": "4"},
     ),
     (
@@ -213,3 +218,41 @@ def test_images_are_from_the_registry_of_the_region(tmp_path: Path) -> None:
         tmp_path, f"serving: {{engine: vllm}}\n{HUB}instance_type: ml.g5.xlarge", region="cn-north-1"
     )
     assert container["image"].startswith("727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn/vllm:")
+
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "more", "size", "volume"),
+    [
+        ("ml.c7i.4xlarge", "", None, None),
+        ("ml.c7i.4xlarge", "", 20 * GIB, None),
+        ("ml.c7i.4xlarge", "", 20 * GIB + 1, 31),
+        ("ml.c7i.4xlarge", "", 500 * GIB, 512),
+        ("ml.c7i.4xlarge", "\nvolume_size_gb: 50", 40 * GIB, 50),
+        # Local disks.
+        ("ml.g5.xlarge", "", 200 * GIB, None),
+    ],
+)
+def test_the_volume_has_room_for_the_weights(
+    tmp_path: Path, instance_type: str, more: str, size: int | None, volume: int | None
+) -> None:
+    model = f"serving: {{engine: tei}}\nsource: {{path: weights/}}\ninstance_type: {instance_type}{more}"
+    assert variables(tmp_path, model, URI, size)["volume_size_gb"] == volume
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "more", "size", "message"),
+    [
+        ("ml.c7i.4xlarge", "", 513 * GIB, "the weights have 513 GB, but ml.c7i.4xlarge has room for 512 GB"),
+        ("ml.c7i.4xlarge", "\nvolume_size_gb: 50", 51 * GIB, "has room for 50 GB"),
+        ("ml.g5.xlarge", "", 251 * GIB, "ml.g5.xlarge has room for 250 GB"),
+    ],
+)
+def test_weights_that_cannot_fit_are_refused(
+    tmp_path: Path, instance_type: str, more: str, size: int, message: str
+) -> None:
+    model = f"serving: {{engine: tei}}\nsource: {{path: weights/}}\ninstance_type: {instance_type}{more}"
+    with pytest.raises(InputError, match=message):
+        variables(tmp_path, model, URI, size)

@@ -62,6 +62,7 @@ def test_a_minimal_model(tmp_path: Path) -> None:
         "download_timeout_seconds": 600,
         "instance_type": "ml.c7i.xlarge",
         "inference_ami_version": None,
+        "volume_size_gb": None,
         "capacity": {
             "min": 1,
             "max": 1,

@@ -57,7 +57,7 @@ def test_an_engine_without_hub_support_is_an_error() -> None:
     [
         (
             "vllm",
-            {"SM_VLLM_MODEL": "/opt/ml/model"},
+            {"SM_VLLM_MODEL": "/opt/ml/model", **VLLM.mounted},
             {"SM_VLLM_MODEL": "a/b", "SM_VLLM_REVISION": "c"},
             {"SM_VLLM_SERVED_MODEL_NAME": "m"},
         ),
@@ -84,7 +84,8 @@ def test_variables_that_select_the_model(
 
     assert environment(None) == mounted | name
     assert environment(Hub("a/b", "c")) == from_the_hub | name
-    assert environment(Hub("a/b", None)) == dict.fromkeys(mounted, "a/b") | name
+    (variable, *_) = mounted
+    assert environment(Hub("a/b", None)) == {variable: "a/b"} | name
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,17 @@ def test_variables_of_options_of_each_engine() -> None:
         "tgi", max_input_tokens=100, num_shard=1, trust_remote_code=False
     )
     assert ("AUTO_TRUNCATE", "true") in environment("tei", auto_truncate=True)
+
+
+def test_the_gguf_file_is_below_the_mounted_weights() -> None:
+    environment = container_environment(LLAMA_CPP, served_name="m", options={"model": "a.gguf"}, instance=CPU)
+    assert environment["SM_LLAMA_CPP_MODEL"] == "/opt/ml/model/a.gguf"
+
+
+def test_mounted_weights_cannot_change_how_vllm_starts() -> None:
+    environment = container_environment(VLLM, served_name="m", options={}, instance=ONE_GPU)
+    assert environment["STANDARD_AUTO_INSTALL_REQ"] == "false"
+    assert environment["CUSTOM_SCRIPT_FILENAME"] != "model.py"
 
 
 def test_a_custom_container_gets_no_variables() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from toolkit.errors import InputError
-from toolkit.staging.selection import choose
+from toolkit.serving.engines import ENGINES
+from toolkit.staging.selection import choose, for_engine
 
 WHERE = "test.yaml: models.m.source.files"
 SAFETENSORS = [
@@ -69,3 +70,29 @@ def test_patterns_without_match_list_the_files() -> None:
 def test_an_empty_repository_is_an_error() -> None:
     with pytest.raises(InputError, match="no files"):
         choose("o/m", [], None, WHERE)
+
+
+@pytest.mark.parametrize("engine", ["vllm", "lmi"])
+def test_files_that_change_how_a_container_starts_are_left_out(engine: str) -> None:
+    names = ["config.json", "model.py", "modeling_x.py", "requirements.txt", "sub/model.py"]
+    kept = for_engine(ENGINES[engine], None, WHERE, names)
+    assert kept == ["config.json", "modeling_x.py", "sub/model.py"]
+    assert for_engine(ENGINES["custom"], None, WHERE, names) == names
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["m.gguf", "mmproj-m.gguf"],
+        ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"],
+        ["too/deep/m.gguf"],
+    ],
+)
+def test_llama_cpp_needs_the_name_of_one_gguf_file(names: list[str]) -> None:
+    with pytest.raises(InputError, match="name of the GGUF file") as caught:
+        for_engine(ENGINES["llama_cpp"], None, WHERE, names)
+    assert caught.value.where == f"{WHERE}.serving.options.model"
+    assert caught.value.details == tuple(names)
+    assert for_engine(ENGINES["llama_cpp"], names[0], WHERE, names) == names
+    with pytest.raises(InputError, match=r"contain no other\.gguf"):
+        for_engine(ENGINES["llama_cpp"], "other.gguf", WHERE, names)

@@ -15,9 +15,11 @@ from toolkit.environment.environment import ValidParts
 from toolkit.environment.model import SHADOW, Model
 from toolkit.environment.problems import KeyPath, Problem, did_you_mean
 from toolkit.environment.rollout import MAX_ALARMS, METRICS_EVERY_SECONDS, AllAtOnce, Rolling, Rollout
+from toolkit.serving import catalogue
 from toolkit.serving.engines import ENGINES
 
 _NOT_SERVERLESS = {
+    "volume_size_gb": "it has ephemeral storage only",
     "capacity": "it scales up to serverless.max_concurrency",
     "variants": "it has one variant",
     "shadow": "it has no shadow variants",
@@ -41,10 +43,20 @@ def check(parts: ValidParts, name: str, model: Model) -> Iterator[Problem]:
         yield from _shadow(path, model)
         yield from _asynchronous(path, model)
         yield from _schedules(name, model)
+        yield from _volume(name, model)
         yield from _resources(parts, path, model)
         yield from _rollout(name, model)
     yield from _task(name, model)
     yield from _api_use(parts, name, model)
+
+
+def _volume(name: str, model: Model) -> Iterator[Problem]:
+    """Instances with local disks have no other volume (sagemaker-python-sdk: `volume_size_supported`)."""
+    types = [variant.instance_type for variant in model.all_resolved(name)]
+    disks = [catalogue.hardware(instance_type).disk_gb for instance_type in types]
+    if model.volume_size_gb is not None and all(disks):
+        reason = f"{types[0]} stores the weights on its own disks of {disks[0]} GB"
+        yield Problem(("models", name, "volume_size_gb"), reason, "remove it")
 
 
 def _task(name: str, model: Model) -> Iterator[Problem]:

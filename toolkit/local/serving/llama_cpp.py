@@ -34,10 +34,11 @@ def find_model(environment: Mapping[str, str]) -> Path:
     """The GGUF file to serve.
 
     `SM_LLAMA_CPP_MODEL` names it, relative to the model directory or as a path in the container. By default
-    it is the first file by name, which is also the right one of a split model.
+    it is the only file: of several, AWS's container takes the first that `find -maxdepth 2` lists, in no
+    certain order.
 
     Raises:
-        ModelError: the file does not exist.
+        ModelError: the file does not exist, or there are several.
     """
     directory = Path(environment["MODEL_DIRECTORY"])
     file_name = environment.get("SM_LLAMA_CPP_MODEL")
@@ -46,10 +47,11 @@ def find_model(environment: Mapping[str, str]) -> Path:
         if not model.is_file():
             raise ModelError(f"SM_LLAMA_CPP_MODEL: {file_name} is not among the model's files")
         return model
-    # The projector of a vision model (mmproj) is not a model.
-    models = sorted(file for file in directory.rglob("*.gguf") if not file.name.startswith("mmproj"))
+    models = [*directory.glob("*.gguf"), *directory.glob("*/*.gguf")]
     if not models:
         raise ModelError("no *.gguf file among the model's files")
+    if len(models) > 1:
+        raise ModelError(f"SM_LLAMA_CPP_MODEL must name one of the {len(models)} *.gguf files")
     return models[0]
 
 

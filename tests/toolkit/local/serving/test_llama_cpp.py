@@ -18,9 +18,11 @@ def directory(tmp_path: Path, *files: str) -> dict[str, str]:
     return {"MODEL_DIRECTORY": str(tmp_path)}
 
 
-def test_the_first_gguf_is_the_model(tmp_path: Path) -> None:
-    files = ("b-00002-of-00002.gguf", "b-00001-of-00002.gguf", "README.md", "a/mmproj-a.gguf")
-    assert find_model(directory(tmp_path, *files)) == tmp_path / "b-00001-of-00002.gguf"
+def test_the_only_gguf_is_the_model(tmp_path: Path) -> None:
+    assert find_model(directory(tmp_path, "README.md", "a/b.gguf")) == tmp_path / "a" / "b.gguf"
+    for other in ("b-00002-of-00002.gguf", "a/mmproj-a.gguf"):
+        with pytest.raises(ModelError, match=r"must name one of the \d \*\.gguf files"):
+            find_model(directory(tmp_path, other))
 
 
 @pytest.mark.parametrize("name", ["sub/b.gguf", "/opt/ml/model/sub/b.gguf"])
