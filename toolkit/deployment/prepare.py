@@ -56,9 +56,9 @@ class Prepared:
     shown: Future[PlanDocument] | None = None
     began: float | None = None
 
-    def show(self) -> PlanDocument:
-        """Terraform's description of the plan."""
-        return self.workspace.show(self.plan) if self.shown is None else self.shown.result()
+    def describe(self) -> Future[PlanDocument]:
+        """Terraform's description of the plan, requested now if it was not yet."""
+        return self.shown or self.workspace.show_in_background(self.plan)
 
     @property
     def has_changes(self) -> bool:

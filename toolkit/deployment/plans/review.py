@@ -16,6 +16,7 @@ from toolkit.deployment import releases
 from toolkit.deployment.context import Context
 from toolkit.deployment.prepare import Prepared
 from toolkit.environment.loader import read
+from toolkit.errors import InterruptedByUserError
 from toolkit.files import write_atomic
 from toolkit.gate import Gate, GateSettings, PolicyException, Severity
 from toolkit.report import Subject, Summary, data, html, markdown, summarize, text
@@ -63,17 +64,23 @@ def review(
         early = policies == "always" or (policies == "changes" and not context.state.outputs)
         gate = stack.enter_context(start_gate(context)) if early else None
         prepared = prepare(context)
+        description = None
         if prepared.plan.has_changes or policies == "always":
+            description = prepared.describe()
             if policies == "changes" and gate is None:
                 gate = stack.enter_context(start_gate(context))
-            planned = prepared.show()
+        commit, uncommitted = releases.checkout_commit(context.project.root)
+        if description is not None:
+            try:
+                planned = description.result()
+            except KeyboardInterrupt:
+                raise InterruptedByUserError("terraform show was interrupted; nothing was changed") from None
             if gate is not None:
                 # Only the installation, on first use, takes longer than a plan.
                 title = "checking policies" + ("" if gate.done() else " (installing checkov, once)")
                 with context.console.progress(title):
                     report = gate.result().check_plan(planned, prepared.workspace.stack)
     environment = context.environment
-    commit, uncommitted = releases.checkout_commit(context.project.root)
     subject = Subject(
         environment=environment.name,
         account_id=environment.account_id,
