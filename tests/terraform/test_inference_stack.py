@@ -116,7 +116,7 @@ def test_names_follow_the_prefix(planned: Planned) -> None:
 def test_a_destroy_knows_all_names_that_are_not_listed(planned: Planned) -> None:
     """A new key of a `for_each` needs a name that recovery looks for, where AWS cannot list by prefix."""
     functions = {f"example-dev-{function}" for function in cleanup.FUNCTIONS}
-    known = {
+    expected = {
         ("module.api.aws_iam_role.", "name"): functions,
         ("module.api.aws_lambda_function.", "function_name"): functions,
         ("module.observability.aws_cloudwatch_dashboard.", "dashboard_name"): {"example-dev"},
@@ -125,7 +125,7 @@ def test_a_destroy_knows_all_names_that_are_not_listed(planned: Planned) -> None
             *(f"/aws/lambda/{function}" for function in functions),
         },
     }
-    for (block, attribute), names in known.items():
+    for (block, attribute), names in expected.items():
         created = {planned.values(a)[attribute] for a in planned.changes if a.startswith(block)}
         assert created == names, "extend toolkit/deployment/recovery/cleanup.py"
     for address in planned.changes:

@@ -1,4 +1,4 @@
-"""What child processes inherit."""
+"""Environments that child processes inherit."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def starts_without_environment(file: Path) -> list[int]:
     ]
 
 
-def test_every_child_gets_an_environment_of_its_own(checkout: Path) -> None:
+def test_every_child_gets_its_own_environment(checkout: Path) -> None:
     files = {file.relative_to(checkout).as_posix(): file for file in checkout.glob("toolkit/**/*.py")}
     assert set(files) >= OURSELVES
-    found = {name: starts_without_environment(file) for name, file in files.items()}
-    assert {name for name, lines in found.items() if lines} == OURSELVES
+    lines_by_file = {name: starts_without_environment(file) for name, file in files.items()}
+    assert {name for name, lines in lines_by_file.items() if lines} == OURSELVES
 
 
 def test_secrets_are_not_inherited(monkeypatch: pytest.MonkeyPatch) -> None:

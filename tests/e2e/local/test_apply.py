@@ -87,7 +87,7 @@ def test_the_secret_of_the_cloud_is_in_its_file_only(deployed: Deployed) -> None
     commands = [" ".join(process.cmdline()) for process in psutil.Process(toolkit.cloud.pid).children(True)]
     assert commands and not [command for command in commands if secret in command]
     environments = [process.environ() for process in psutil.Process(toolkit.cloud.pid).children(True)]
-    assert not [each for each in environments if secret in each.values()]
+    assert not [environment for environment in environments if secret in environment.values()]
 
 
 def files_with(text: str, folder: Path) -> list[Path]:

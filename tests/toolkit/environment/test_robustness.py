@@ -119,8 +119,9 @@ def check(data: Any, directory: Path) -> None:
         return
     weights = {name: f"s3://weights/{name}/" for name in variants_with_weights(environment)}
     documents = iam.documents(Project(ROOT), [environment])
-    inputs = rendering.RenderInputs(weights, "../gateway.zip", "../authorizer.zip", documents=documents)
+    inputs = rendering.RenderInputs(weights, "../gateway.zip", "../authorizer.zip")
     rendering.render(environment, inputs, directory)
+    rendering.render_account([environment], documents, directory)
 
 
 def test_every_key_of_the_example_is_a_key_of_the_types() -> None:
