@@ -6,8 +6,11 @@ other code checks types, or meets a value that it does not expect.
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable, Iterable
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Never, TypeVar
@@ -88,6 +91,22 @@ def decode(content: bytes, limit: int = MAX_BYTES) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DamagedError(f"byte 0x{content[error.start]:02X} is not UTF-8", line) from None
+
+
+@contextmanager
+def archive(content: bytes) -> Iterator[zipfile.ZipFile]:
+    """Open a zip file.
+
+    Raises:
+        DamagedError: it is not a zip file, or what the block reads of it is damaged.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as opened:
+            yield opened
+    except DamagedError:
+        raise
+    except (zipfile.BadZipFile, EOFError, RuntimeError, LookupError, ValueError, OSError) as error:
+        raise DamagedError(f"not a zip file, or damaged: {error}") from None
 
 
 def load(path: Path) -> bytes:

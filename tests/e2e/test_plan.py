@@ -144,9 +144,33 @@ def test_a_lock_names_its_holder_and_can_be_cleared(lab: Lab) -> None:
     result = lab.toolkit("unlock", "--env", "local")
     assert result.returncode == 2
     assert "another machine" in result.stderr
-    lab.toolkit.succeed("unlock", "--env", "local", "--yes")
-    assert key not in [item["Key"] for item in s3.list_objects_v2(Bucket=lab.bucket)["Contents"]]
+    for damaged in (LOCK, {**LOCK, "Who": [7]}, {**LOCK, "Created": "x" * 10**6}):
+        s3.put_object(Bucket=lab.bucket, Key=key, Body=json.dumps(damaged).encode())
+        lab.toolkit.succeed("unlock", "--env", "local", "--yes")
+        assert key not in [item["Key"] for item in s3.list_objects_v2(Bucket=lab.bucket)["Contents"]]
     assert "is not locked" in lab.toolkit("unlock", "--env", "local").stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code", "key", "place"),
+    [
+        ("outputs", 5, STATE_KEY, "resources: should be a valid array"),
+        ("status", 5, STATE_KEY, "outputs: should be an object"),
+        ("releases", 9, "local/releases/000001.json", "packages: should be an object"),
+    ],
+)
+def test_a_damaged_object_is_reported_with_its_place(
+    lab: Lab, command: str, exit_code: int, key: str, place: str
+) -> None:
+    s3, member = lab.aws("s3"), place.partition(":")[0]
+    whole = s3.get_object(Bucket=lab.bucket, Key=key)["Body"].read()
+    s3.put_object(Bucket=lab.bucket, Key=key, Body=json.dumps({**json.loads(whole), member: None}).encode())
+    result = lab.toolkit(command, "--env", "local")
+    s3.put_object(Bucket=lab.bucket, Key=key, Body=whole)
+    assert result.returncode == exit_code, result.stderr
+    assert f"s3://{lab.bucket}/{key}: " in result.stderr
+    assert place in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_environments_are_planned_in_parallel(lab: Lab) -> None:

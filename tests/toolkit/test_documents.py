@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -13,7 +15,8 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.support.damage import damaged
+from tests.support.checkout import ROOT
+from tests.support.damage import damaged, damaged_bytes
 from tests.toolkit.deployment.plans.test_archive import CONTENTS, manifest_of
 from tests.toolkit.deployment.test_release_store import release_of
 from toolkit import documents
@@ -23,7 +26,7 @@ from toolkit.deployment.plans import manifest, parallel
 from toolkit.deployment.releases import Release
 from toolkit.deployment.rollout import verify
 from toolkit.documents import DamagedError
-from toolkit.errors import PreflightError, ToolkitError
+from toolkit.errors import PreflightError, TerraformError, ToolkitError
 from toolkit.gate import plan_document
 from toolkit.gate.scan import Scan
 from toolkit.gate.sources import PlanSources, Sources
@@ -31,8 +34,10 @@ from toolkit.local.state import Folder, Record
 from toolkit.local.status import CloudStatus
 from toolkit.lock_info import LockInfo
 from toolkit.packaging import package
+from toolkit.packaging.difference import difference
 from toolkit.report import Subject, summarize
 from toolkit.smoke import checks
+from toolkit.staging.hub import _Listing
 from toolkit.staging.manifest import Manifest, StoredFile
 from toolkit.terraform import cli_config, init_cache, lambda_state, program, state_file
 from toolkit.terraform.lambda_state import FunctionCode
@@ -41,6 +46,22 @@ from toolkit.terraform.state_file import State
 from toolkit.terraform.transcript import Counts, Transcript
 
 SHA256 = "5" * 64
+PARSING = re.compile(
+    r"json\.loads?\(|TypeAdapter\(|\.model_validate|yaml\.safe_load|YAML\(|ZipFile\(|tarfile\.open|ConfigParser|tomllib"
+)
+# Modules that parse themselves, and why.
+PARSERS = {
+    "documents.py": "the reader",
+    "environment/document.py": "YAML with lines",
+    "environment/loader.py": "the types of environment files",
+    "gate/checkov_runner.py": "runs in the virtual environment of checkov",
+    "iam/documents.py": "renders its own templates",
+    "packaging/archive.py": "writes",
+    "deployment/plans/archive.py": "writes",
+    "report/drift.py": "data of the package",
+    "serving/catalogue.py": "data of the package",
+    "serving/update_catalogue.py": "a tool of developers",
+}
 STATE = {
     "version": 4,
     "terraform_version": "1.11.4",
@@ -245,6 +266,15 @@ def text(content: bytes) -> str:
     return content.decode(errors="replace")
 
 
+def packed(content: bytes) -> bytes:
+    """A zip file with a member `tfstate`."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("tfstate", content)
+        archive.writestr("\u00e9.py", "pass")
+    return file.getvalue()
+
+
 @dataclass(frozen=True)
 class Reader:
     """A document and its reader.
@@ -290,6 +320,16 @@ READERS = {
     ),
     "manifest of staged weights": Reader(asdict(STORED), lambda _, content: Manifest.from_json(content).size),
     "output of checkov": Reader(SCAN, of(Scan)),
+    "listing of the hub": Reader(
+        {
+            "sha": "5" * 40,
+            "siblings": [
+                {"rfilename": "a", "size": 1, "blobId": "6" * 40},
+                {"rfilename": "b", "size": 1, "blobId": "6" * 40, "lfs": {"sha256": SHA256, "size": 1}},
+            ],
+        },
+        of(_Listing),
+    ),
     "Terraform's CLI configuration": Reader(CLI_CONFIG, read_cli_config),
     "record of the embedded cloud": Reader(
         asdict(Record(4711, 2**22 + 1, "i", "c", 1.0)),
@@ -334,6 +374,15 @@ READERS = {
 }
 
 
+def test_other_modules_do_not_parse_documents() -> None:
+    """Except for requests to the embedded cloud, which it answers with the errors of AWS."""
+    modules = {
+        file.relative_to(ROOT / "toolkit").as_posix(): file for file in (ROOT / "toolkit").rglob("*.py")
+    }
+    parsers = {name for name, file in modules.items() if PARSING.search(file.read_text(encoding="utf-8"))}
+    assert {name for name in parsers if not name.startswith("local/")} == PARSERS.keys()
+
+
 @pytest.mark.parametrize("name", READERS)
 def test_a_valid_document_is_read(tmp_path: Path, name: str) -> None:
     if name == "chunk of a stream":
@@ -366,3 +415,56 @@ def test_a_damaged_document_is_read_or_refused_with_its_place(
             assert error.remedy or error.exit_code == 5
 
     check()
+
+
+@hypothesis.settings(max_examples=4 * hypothesis.settings.default.max_examples)
+@hypothesis.given(content=damaged_bytes(packed(b'{"lineage": "l", "serial": 1}')))
+def test_a_damaged_archive_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    file, whole = (tmp_path_factory.getbasetemp() / name for name in ("damaged.zip", "whole.zip"))
+    file.write_bytes(content)
+    whole.write_bytes(packed(b""))
+    difference(file, whole)
+    plan_document._is_toolkit_plan(content)
+    try:
+        assert Plan(file, True, False, Counts(), (), ()).state_version() in [("l", 1), ("", 0), ("", 1)]
+    except TerraformError as error:
+        assert error.details and error.where == str(file)
+
+
+def test_too_large_a_document_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "endless"
+    file.symlink_to("/dev/zero")
+    content = documents.load(file)
+    assert len(content) == documents.MAX_BYTES + 1
+    with pytest.raises(DamagedError, match="larger than 65536 KiB"):
+        documents.parse(content, dict[str, Any])
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'{"version": 4, "version": 4}', "version: occurs twice in an object"),
+        (b'{"version": NaN}', "NaN is not JSON"),
+        (b'{"serial": 1e999}', "1e999, which is too large, is not JSON"),
+        (b'{"serial": ' + b"1" * 5000 + b"}", "Exceeds the limit"),
+        (b'{\n"version": 4,\n}', "line 3: not JSON"),
+        (b'{\n"lineage": "\\ud800"}', "line 2: not JSON"),
+        (b'{"version": 4}\x00', "line 1: not JSON"),
+        (b"\xff", "line 1: byte 0xFF is not UTF-8"),
+        ('{"version": 4}'.encode("utf-16"), "line 1: byte 0xFF is not UTF-8"),
+        (b"[" * 100_000, "nested too deep"),
+        (b"[" * 500 + b"]" * 500, "recursion limit exceeded"),
+        (json.dumps({**STATE, "resources": None}).encode(), "resources: should be a valid array"),
+        (json.dumps({**STATE, "serial": "7"}).encode(), "serial: should be a valid integer"),
+        (json.dumps({**STATE, "serial": 2**64}).encode(), "serial: should be less than"),
+        (json.dumps({**STATE, "outputs": {"a": 1}}).encode(), "outputs.a: should be an object"),
+    ],
+)
+def test_the_place_of_the_damage_is_shown(content: bytes, reason: str) -> None:
+    with pytest.raises(TerraformError) as caught:
+        state_file.parse(content, "s3://bucket/key")
+    assert caught.value.exit_code == 5
+    assert caught.value.where == "s3://bucket/key"
+    assert reason in caught.value.details[0]

@@ -22,6 +22,8 @@ from toolkit.environment.problems import KeyPath, Problem
 TAG = "tag:yaml.org,2002:"
 # Far above any real file, and far below the size to which nested aliases can expand.
 MAX_VALUES = 20_000
+# Above it, JSON and Terraform round integers.
+MAX_NUMBER = 2**53
 
 
 @dataclass
@@ -192,10 +194,14 @@ class _Builder:
             self._problem(node, path, reason, "remove the tag")
             return None
         try:
-            return convert(text)
+            value = convert(text)
         except ValueError:
             self._problem(node, path, f"{text[:40]} is not a number", "correct it, or quote it")
             return None
+        if isinstance(value, int | float) and abs(value) > MAX_NUMBER:
+            self._problem(node, path, f"{text[:40]} is too large", f"use a number up to {MAX_NUMBER}")
+            return None
+        return value
 
     def _text(self, node: Node, path: KeyPath) -> str:
         """The text of a scalar in Unicode NFC; two escaped surrogates become the character they encode."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ def read(path: Path) -> PlanDocument | None:
         raise InputError("no such file or directory", where=str(path)) from None
     is_archive = content.startswith(b"PK")
     kind = "neither a directory nor a plan in JSON" if is_archive else "not a plan in Terraform's JSON format"
-    is_ours = _is_toolkit_plan(path) if is_archive else _is_toolkit_summary(content)
+    is_ours = _is_toolkit_plan(content) if is_archive else _is_toolkit_summary(content)
     error = InputError(kind, where=str(path), remedy=_TOOLKIT_REMEDY if is_ours else REMEDY)
     return documents.read(content, PlanDocument, error)
 
@@ -51,11 +50,11 @@ def resolve_references(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**document, "configuration": configuration}
 
 
-def _is_toolkit_plan(path: Path) -> bool:
+def _is_toolkit_plan(content: bytes) -> bool:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with documents.archive(content) as archive:
             return {"manifest.json", "terraform.tfplan"} <= set(archive.namelist())
-    except zipfile.BadZipFile:
+    except documents.DamagedError:
         return False
 
 

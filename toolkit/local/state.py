@@ -91,7 +91,7 @@ class Folder:
     def read_secret(self) -> str:
         """The secret of the last cloud; empty if it left none."""
         try:
-            return self.credentials.read_text().rpartition("=")[2].strip()
+            return self.credentials.read_text(encoding="utf-8", errors="replace").rpartition("=")[2].strip()
         except FileNotFoundError:
             return ""
 

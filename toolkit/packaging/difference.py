@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from toolkit import documents
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,12 @@ class Difference:
         return ", ".join(names[:limit] + more)
 
 
-def difference(old: Path, new: Path) -> Difference:
-    """Compare two zip files by their contents."""
-    before, after = _contents(old), _contents(new)
+def difference(old: Path, new: Path) -> Difference | None:
+    """Compare two zip files by their contents; None if one is damaged."""
+    try:
+        before, after = _contents(old), _contents(new)
+    except documents.DamagedError:
+        return None
     changed = tuple(sorted(name for name in before.keys() & after.keys() if before[name] != after[name]))
     return Difference(
         changed=changed,
@@ -43,5 +47,5 @@ def difference(old: Path, new: Path) -> Difference:
 
 
 def _contents(path: Path) -> dict[str, tuple[int, int]]:
-    with zipfile.ZipFile(path) as archive:
+    with documents.archive(path.read_bytes()) as archive:
         return {entry.filename: (entry.CRC, entry.file_size) for entry in archive.infolist()}

@@ -9,21 +9,49 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import shutil
+import urllib.parse
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import Annotated
 
+from pydantic import Field, StringConstraints
+
+from toolkit import documents
 from toolkit.errors import PreflightError
 from toolkit.project import cache_dir
 from toolkit.staging.cancellation import CancelToken
 from toolkit.staging.progress import Direction, size_text
 from toolkit.staging.weights import Select, WeightFile
 
-if TYPE_CHECKING:
-    from huggingface_hub.hf_api import RepoSibling
-
 _LISTING_SECONDS = 30
+
+
+_Size = Annotated[int, Field(ge=0)]
+_Sha1 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+
+
+@dataclass(frozen=True)
+class _Lfs:
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    size: _Size
+
+
+@dataclass(frozen=True)
+class _Sibling:
+    rfilename: str
+    size: _Size | None = None
+    blobId: _Sha1 | None = None  # noqa: N815 - the hub's name
+    lfs: _Lfs | None = None
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """The hub's description of a model, as far as it is used."""
+
+    sha: _Sha1
+    siblings: tuple[_Sibling, ...] = ()
 
 
 class HubRepository:
@@ -69,16 +97,12 @@ class HubRepository:
             InputError: the repository, revision or file does not exist.
             PreflightError: the hub denies access or is unreachable.
         """
-        from huggingface_hub import HfApi
-
         from toolkit.staging import selection
 
         with self._explained():
-            info = HfApi().model_info(
-                self._name, revision=self._wanted_revision, files_metadata=True, timeout=_LISTING_SECONDS
-            )
-        self._commit = info.sha
-        siblings = {sibling.rfilename: sibling for sibling in info.siblings or []}
+            listing = self._listing()
+        self._commit = listing.sha
+        siblings = {sibling.rfilename: sibling for sibling in listing.siblings}
         selected = selection.choose(self._name, list(siblings), self._patterns, f"{self._where}.files")
         files = {name: self._weight_file(siblings[name]) for name in selected}
         return [files[name] for name in self._select(files)]
@@ -118,15 +142,37 @@ class HubRepository:
 
         return explained(self._name, self._wanted_revision, self._where)
 
-    def _weight_file(self, sibling: RepoSibling) -> WeightFile:
+    def _listing(self) -> _Listing:
+        """The answer to the request of `HfApi.model_info`, which does not check it."""
+        from huggingface_hub import constants, get_session, hf_raise_for_status
+        from huggingface_hub.utils import (  # type: ignore[attr-defined]  # documented there
+            build_hf_headers,
+            validate_repo_id,
+        )
+
+        validate_repo_id(self._name)
+        revision = urllib.parse.quote(self._wanted_revision, safe="")
+        response = get_session().get(
+            f"{constants.ENDPOINT}/api/models/{self._name}/revision/{revision}",
+            params={"blobs": True},
+            headers=build_hf_headers(),
+            timeout=_LISTING_SECONDS,
+        )
+        hf_raise_for_status(response)
+        error = PreflightError(
+            "not a Hugging Face hub", where=constants.ENDPOINT, remedy="check the network and HF_ENDPOINT"
+        )
+        return documents.read(response.content, _Listing, error)
+
+    def _weight_file(self, sibling: _Sibling) -> WeightFile:
         name, lfs = sibling.rfilename, sibling.lfs
         if PurePosixPath(name).is_absolute() or not {"", ".", ".."}.isdisjoint(name.split("/")):
             raise PreflightError(f"cannot stage {self._name}: unsafe file name {name!r}", where=self._where)
         if lfs is not None:
             return WeightFile(name, lfs.size, lfs.sha256)
-        if sibling.size is None or sibling.blob_id is None:
+        if sibling.size is None or sibling.blobId is None:
             raise PreflightError(f"cannot stage {self._name}: the hub lists {name} without size or digest")
-        return WeightFile(name, sibling.size, None, sibling.blob_id)
+        return WeightFile(name, sibling.size, None, sibling.blobId)
 
     def _download(self, file: WeightFile, partial: Path, direction: Direction, cancel: CancelToken) -> None:
         from huggingface_hub import hf_hub_url

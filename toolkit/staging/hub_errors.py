@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -48,10 +47,6 @@ def explained(repository: str, revision: str, where: str) -> Iterator[None]:
         ) from error
     except HFValidationError as error:
         raise InputError(f"invalid Hugging Face repository name: {error}", where=where) from error
-    except json.JSONDecodeError as error:
-        raise PreflightError(
-            "not a Hugging Face hub", where=constants.ENDPOINT, remedy="check the network and HF_ENDPOINT"
-        ) from error
     except httpx2.RequestError as error:
         raise PreflightError(
             f"cannot reach the hub: {error or type(error).__name__}",

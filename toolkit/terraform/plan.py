@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit import documents
+from toolkit.errors import TerraformError
 from toolkit.terraform.transcript import Change, Counts
 
 
@@ -39,9 +39,18 @@ class Plan:
     drift: tuple[Change, ...]
 
     def state_version(self) -> tuple[str, int]:
-        """Lineage and serial of the state it is based on."""
-        with zipfile.ZipFile(self.path) as archive:
-            state = documents.parse(archive.read("tfstate"), _Version)
+        """Lineage and serial of the state it is based on.
+
+        Raises:
+            TerraformError: the plan file is damaged.
+        """
+        error = TerraformError("cannot read Terraform's plan", where=str(self.path), remedy="plan again")
+        try:
+            with documents.archive(self.path.read_bytes()) as archive:
+                state = documents.read(archive.read("tfstate"), _Version, error)
+        except documents.DamagedError as damage:
+            error.details = (str(damage),)
+            raise error from None
         return state.lineage, state.serial
 
     def summary(self) -> str:

@@ -165,3 +165,27 @@ def test_errors_do_not_control_the_terminal(checkout: Path, error: str, tracebac
     assert "\ufffd]0;owned\ufffd" in result.stderr
     assert ("Traceback" in result.stderr) is (error == "ValueError" or bool(traceback))
     assert not {"\x1b", "\x07"} & set(result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "reason"),
+    [
+        (b'target: local\na: "\\U00110000"\n', ":2: ", "an escape or a number without meaning"),
+        (b"target: local\nname: \xff\n", ":2: ", "byte 0xFF is not UTF-8"),
+        (b"a: &a [*a]\n", ":1: ", "an alias refers to its own parent"),
+        (b"[" * 5000, ":1: ", "nested too deep"),
+        (b"a: 1\n" * 200_000, ":1: ", "larger than 512 KiB"),
+    ],
+)
+def test_a_damaged_environment_file_is_an_error(
+    tmp_path: Path, content: bytes, place: str, reason: str
+) -> None:
+    file = tmp_path / "terraform" / "environments" / "dev.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    result = run("validate", "--env", "dev", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ")
+    assert f"terraform/environments/dev.yaml{place}" in result.stderr
+    assert reason in result.stderr
+    assert "Traceback" not in result.stderr

@@ -62,6 +62,11 @@ def test_fail_at_decides_which_findings_fail(tmp_path: Path) -> None:
         ("list.json", b"[]", "not a plan in Terraform's JSON"),
         ("state.json", b'{"version": 4}', "not a plan in Terraform's JSON"),
         (
+            "damaged.json",
+            b'{"terraform_version": "1.11.4", "planned_values": {"root_module": {"resources": null}}}',
+            "planned_values.root_module.resources: should be a valid array",
+        ),
+        (
             "plan.json",
             b'{"dangers": [], "parts": [], "policy": null}',
             "already checked it",

@@ -20,7 +20,7 @@ from tests.toolkit.environment.everything import EVERYTHING
 from tests.toolkit.environment.invalid_files import VALID
 from toolkit import iam, rendering
 from toolkit.environment import Environment, load, validation_errors
-from toolkit.environment.document import Document, parse
+from toolkit.environment.document import MAX_NUMBER, Document, parse
 from toolkit.environment.loader import validate
 from toolkit.errors import InputError
 from toolkit.project import Project
@@ -55,6 +55,8 @@ def plain(value: Any) -> Any:
     """A value as YAML gives it."""
     if isinstance(value, list):
         return tuple(map(plain, value))
+    if isinstance(value, int | float) and abs(value) > MAX_NUMBER:
+        return MAX_NUMBER
     return {key: plain(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
@@ -118,10 +120,11 @@ def check(data: Any, directory: Path) -> None:
         assert error.exit_code == 2
         return
     weights = {name: f"s3://weights/{name}/" for name in variants_with_weights(environment)}
-    documents = iam.documents(Project(ROOT), [environment])
     inputs = rendering.RenderInputs(weights, "../gateway.zip", "../authorizer.zip")
     rendering.render(environment, inputs, directory)
+    documents = iam.documents(Project(ROOT), [environment])
     rendering.render_account([environment], documents, directory)
+    rendering.render_backend(environment, "inference", directory)
 
 
 def test_every_key_of_the_example_is_a_key_of_the_types() -> None:
@@ -223,6 +226,8 @@ MERGES = "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for 
         (VALID.encode("utf-16").decode("latin-1"), 1, ""),
         ("\ufeff" + VALID, None, ""),
         (VALID.replace("burst: 5", "burst: " + "1" * 5000), 21, "is not a number"),
+        (VALID.replace("burst: 5", "burst: " + "1" * 400), 21, "is too large"),
+        (VALID.replace("burst: 5", "burst: 1e999"), 21, "is too large"),
         (VALID.replace("burst: 5", "burst: .inf"), 21, "is not a number"),
         (VALID.replace("burst: 5", "burst: 0o5"), None, ""),
         (VALID.replace("name: llm", "name: 2026-11-30"), 2, "is not valid here"),

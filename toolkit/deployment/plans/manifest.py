@@ -7,7 +7,6 @@ and its members are those of the format.
 from __future__ import annotations
 
 import hashlib
-import io
 import stat
 import zipfile
 from pathlib import Path
@@ -99,9 +98,9 @@ def read(path: Path, location: str) -> tuple[Manifest, dict[str, bytes]]:
     foreign = StateError("not a plan file created by `toolkit plan`", where=location, remedy=PLAN_AGAIN)
     if path.stat().st_size > LARGEST_FILE:
         raise foreign
-    packed = io.BytesIO(path.read_bytes())
+    packed = path.read_bytes()
     try:
-        with zipfile.ZipFile(packed) as archive:
+        with documents.archive(packed) as archive:
             text = _member(archive, MANIFEST)
             if documents.read(text, _Versioned, foreign).format != FORMAT:
                 raise StateError(
@@ -114,7 +113,9 @@ def read(path: Path, location: str) -> tuple[Manifest, dict[str, bytes]]:
             if sorted(archive.namelist()) != sorted([MANIFEST, *manifest.contents]):
                 raise foreign
             contents = {name: _member(archive, name) for name in manifest.contents}
-    except _DAMAGED:
+            documents.decode(contents[VARIABLES])
+    except documents.DamagedError as damage:
+        foreign.details = (str(damage),)
         raise foreign from None
     changed = [
         name
@@ -128,17 +129,13 @@ def read(path: Path, location: str) -> tuple[Manifest, dict[str, bytes]]:
     return manifest, contents
 
 
-# Raised by zip files that are truncated, changed or not ours.
-_DAMAGED = (zipfile.BadZipFile, EOFError, RuntimeError, KeyError, ValueError)
-
-
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """A member's content; raises ValueError unless it is a stored, regular file of acceptable size.
+    """A member's content; raises DamagedError unless it is a stored, regular file of acceptable size.
 
     `save` stores members without compression. So no member is larger than the file, whatever its header says.
     """
     info = archive.getinfo(name)
     is_file = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
     if not is_file or info.compress_type != zipfile.ZIP_STORED or info.file_size > LARGEST_MEMBER:
-        raise ValueError("not a stored file, or too large")
+        raise documents.DamagedError(f"{name}: not a stored file, or too large")
     return archive.read(info)
