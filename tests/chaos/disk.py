@@ -23,9 +23,9 @@ class Disk:
     """A mounted file system.
 
     Attributes:
-        prefix: of commands that see it.
-        folder: where they see it.
-        view: where all other processes see it.
+        prefix: runs a command that sees the file system.
+        folder: its path for such a command.
+        view: its path for all other processes.
     """
 
     prefix: Sequence[str]

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.e2e
 
 
 class Impatience:
-    """The provider's waiting for an endpoint fails, and only then does the endpoint's container start."""
+    """The endpoint's container starts only after the provider has given up waiting."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

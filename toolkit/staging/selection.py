@@ -46,7 +46,7 @@ def for_engine(engine: Engine, model: object, where: str, names: Iterable[str]) 
     """The names of the files that an engine can start with.
 
     Args:
-        engine: its files that change how it starts are left out.
+        engine: files that change how this engine starts are excluded.
         model: the option that names the GGUF file to serve.
         where: the variant in the environment file.
         names: all selected files.

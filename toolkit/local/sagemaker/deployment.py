@@ -181,7 +181,7 @@ class _TimeLimit:
     """The remaining execution time of a deployment. Waits count as on AWS, work counts in real time.
 
     Args:
-        limit: seconds on AWS.
+        limit: maximum duration, in seconds on AWS.
     """
 
     def __init__(self, limit: float) -> None:
