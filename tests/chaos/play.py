@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import random
 import shutil
 import signal
@@ -18,15 +17,14 @@ import psutil
 from tests.chaos import disk, questions
 from tests.chaos.questions import NO_CHANGES, Cloud, Kept
 from tests.chaos.rounds import Round
-from tests.chaos.site import ENV, REPOSITORY, STAGED, HangingError, Result, Site
+from tests.chaos.site import COMMIT, ENV, REPOSITORY, STAGED, HangingError, Result, Site, furnish_cache
 from tests.support import hub as hubs
 from tests.support.faults import AwsRequest, Chooser, Entry, Outage, Rate, no_faults
 from tests.support.hub import Repository
 from tests.support.patience import wait_for
-from toolkit.project import cache_dir
 
 LOCAL = ("--env", ENV)
-FILE = "m.gguf"
+FILE, WEIGHTS = "m.gguf", random.Random(0).randbytes(3 * 1024 * 1024)  # noqa: S311
 
 
 @dataclass
@@ -80,6 +78,9 @@ def play(site: Site, current: Round) -> Outcome:
 def prepare(site: Site, current: Round) -> None:
     """Bring the site to the state in which the round starts."""
     site.proxy.begin()
+    if current.command == "model stage":
+        shutil.rmtree(site.cache / "hub", ignore_errors=True)
+        Cloud(site.client).empty(questions.STORE)
     if current.start == "any":
         site.declare(current.content)
         for key in Cloud(site.client).locks():
@@ -252,24 +253,11 @@ def ask(site: Site, current: Round, before: Kept) -> list[str]:
     failures += [f"still running: {' '.join(process.cmdline()[:3])}" for process in site.processes()]
     if current.command == "model stage":
         staged = {key for bucket, key, _ in cloud.versions() if bucket == questions.STORE}
-        stored = [
-            cloud.client("s3").get_object(Bucket=questions.STORE, Key=key)["Body"].read()
-            for key in staged
-            if key.endswith(FILE)
-        ]
-        if weights(current) not in stored:
+        s3, files = cloud.client("s3"), [key for key in staged if key.endswith(FILE)]
+        stored = [s3.get_object(Bucket=questions.STORE, Key=key)["Body"].read() for key in files]
+        if stored != [WEIGHTS]:
             failures.append(f"the weights are not in the model store: {sorted(staged)}")
     return failures
-
-
-def commit(current: Round) -> str:
-    """The revision that the round stages."""
-    return hashlib.sha1(f"{current.seed} {current.number}".encode()).hexdigest()  # noqa: S324
-
-
-def weights(current: Round) -> bytes:
-    """The file that the round stages."""
-    return random.Random(commit(current)).randbytes(3 * 1024 * 1024)  # noqa: S311
 
 
 @contextlib.contextmanager
@@ -277,9 +265,8 @@ def _hub(site: Site, current: Round) -> Iterator[None]:
     if current.command != "model stage":
         yield
         return
-    site.declare_staged(commit(current))
     with hubs.running() as hub:
-        hub.repositories[REPOSITORY] = Repository({FILE: weights(current)}, {FILE}, commit(current))
+        hub.repositories[REPOSITORY] = Repository({FILE: WEIGHTS}, {FILE}, COMMIT)
         site.environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(site.folder / "hf")}
         yield
 
@@ -290,16 +277,11 @@ def _disk(site: Site, current: Round) -> Iterator[Callable[[], None]]:
     if current.kind not in ("full cache", "full working folder"):
         yield lambda: None
         return
-    if current.kind == "full cache":
-        folder = site.folder / "cache"
-    else:
-        folder = site.project / "build" / (STAGED if current.command == "model stage" else ENV)
+    build = site.project / "build" / (STAGED if current.command == "model stage" else ENV)
+    folder = site.cache if current.kind == "full cache" else build
     with disk.mounted(folder, site.project) as small:
         if current.kind == "full cache":
-            for name in ("tools", "lambda", "terraform"):
-                # Installed already, and only read.
-                (small.view / name).symlink_to(cache_dir() / name)
-            site.environment["TOOLKIT_CACHE_DIR"] = str(folder)
+            furnish_cache(small.view)
         else:
             shutil.copytree(folder, small.view, symlinks=True, dirs_exist_ok=True)
         small.fill(current.free)

@@ -152,6 +152,12 @@ class Cloud:
             for version in self.pages("s3", "list_object_versions", "Versions", Bucket=name):
                 yield name, version["Key"], version["VersionId"]
 
+    def empty(self, bucket: str) -> None:
+        """Delete all objects of a bucket, with their versions, if it exists."""
+        for name, key, version in list(self.versions()):
+            if name == bucket:
+                self.client("s3").delete_object(Bucket=name, Key=key, VersionId=version)
+
     def released(self) -> set[str]:
         """The different releases: their variables, without the instance counts of the moment."""
         keys = {key for _, key, _ in self.versions() if "/releases/" in key}

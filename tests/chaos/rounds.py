@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tests.support.faults import Fault
 
@@ -103,12 +103,11 @@ class Round:
     length: int = 0
     free: int = 0
     stream: str = ""
-    further: dict[str, str] = field(default_factory=dict)
 
     @property
     def content(self) -> str:
         """The version of the model that this round deploys."""
-        return f"round-{self.number}"
+        return "any" if self.start == "any" else f"round-{self.number}"
 
     @property
     def end(self) -> str:

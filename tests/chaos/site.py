@@ -28,7 +28,7 @@ from toolkit.project import cache_dir
 
 ENV = "local"
 STAGED = "stage"
-REPOSITORY = "Owner/Chaos-Model"
+REPOSITORY, COMMIT = "Owner/Chaos-Model", "c0ffee" + 34 * "0"
 ENVIRONMENT = """\
 target: local
 name: llm
@@ -102,15 +102,17 @@ class Site:
         """The folder of the environment's generated files."""
         return self.project / "build" / ENV
 
+    @property
+    def cache(self) -> Path:
+        """The user's cache."""
+        return self.folder / "cache"
+
     def declare(self, content: str) -> None:
         """Write the environment file; other content is another version of the model."""
-        self._write(ENV, f'{{server: "{self.engine.url}", model: "{content}"}}')
+        self.write(ENV, f'{{server: "{self.engine.url}", model: "{content}"}}')
 
-    def declare_staged(self, commit: str) -> None:
-        """Write the file of the environment whose weights are staged, and which is never deployed."""
-        self._write(STAGED, f'{{hub: {REPOSITORY}, revision: "{commit}", staged: true, files: ["*.gguf"]}}')
-
-    def _write(self, env: str, source: str) -> None:
+    def write(self, env: str, source: str) -> None:
+        """Write the file of an environment with one model."""
         file = self.project / "terraform" / "environments" / f"{env}.yaml"
         file.write_text(ENVIRONMENT.format(source=source))
 
@@ -180,7 +182,7 @@ class Site:
         return subprocess.Popen(
             [*self.prefix, sys.executable, "-c", _PROGRAM, *arguments],
             cwd=self.project,
-            env=clean_environment(**{"TOOLKIT_CACHE_DIR": str(cache_dir()), **self.environment}),
+            env=clean_environment(**{"TOOLKIT_CACHE_DIR": str(self.cache), **self.environment}),
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
@@ -278,6 +280,13 @@ runpy.run_module("toolkit", run_name="__main__", alter_sys=True)
 """
 
 
+def furnish_cache(folder: Path) -> None:
+    """Create a cache with the tools of this machine's cache, which take minutes to install."""
+    folder.mkdir(exist_ok=True)
+    for name in ("tools", "lambda", "terraform"):
+        (folder / name).symlink_to(cache_dir() / name)
+
+
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[Site]:
     """Yield a site with an empty cloud, and stop it at the end."""
@@ -288,7 +297,9 @@ def opened(folder: Path) -> Iterator[Site]:
         site = Site(folder, proxy, engine)
         try:
             site.declare("first")
-            site.declare_staged("0" * 40)
+            # Its weights are staged, and it is never deployed.
+            site.write(STAGED, f'{{hub: {REPOSITORY}, revision: {COMMIT}, staged: true, files: ["*.gguf"]}}')
+            furnish_cache(site.cache)
             site.start_cloud()
             yield site
         finally:

@@ -63,6 +63,6 @@ def test_the_environment_recovers(site: Site, current: Round) -> None:
     if current.kind in ("full cache", "full working folder") and not disk.is_possible():
         pytest.skip("this machine allows no mount namespaces")
     outcome = play(site, current)
-    assert outcome.failures == [], "\n".join(map(str, outcome.results))
-    # Only a command that fails has met the trouble: staging retries, and reads are repeated.
-    assert outcome.reached, "\n".join(map(str, outcome.journal))
+    story = "\n".join(map(str, [*outcome.results, *outcome.journal]))
+    assert outcome.failures == [], story
+    assert outcome.reached, story

@@ -197,7 +197,7 @@ class Proxy:
         record = json.loads((cloud / "cloud.json").read_text())
         self.upstream = int(record["port"])
         folder = checkout / "build" / ".cloud"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for file in cloud.iterdir():
             # Whatever else a command needs to find the cloud, such as a secret.
             if file.is_file() and file.name != "lock" and ".log" not in file.name:
@@ -208,7 +208,7 @@ class Proxy:
         """Return a signed request with its numbers; None for others."""
         headers = {name.lower().decode(): value.decode("latin1") for name, value in head.headers}
         match = _SCOPE.search(headers.get("authorization", ""))
-        if match is None:
+        if match is None or head.target.startswith(b"/_toolkit/"):
             return None
         service, sender = match["service"].lower(), _sender(headers.get("user-agent", ""))
         operation, changes = _operation(head, headers, body)
@@ -371,7 +371,7 @@ class _Connection:
 def _sender(user_agent: str) -> str:
     if "terraform-provider-aws" in user_agent:
         return "provider"
-    return "toolkit" if "Boto3" in user_agent else "terraform"
+    return "toolkit" if "botocore/" in user_agent.lower() else "terraform"
 
 
 def _operation(head: h11.Request, headers: Mapping[str, str], body: bytes) -> tuple[str, bool]:
