@@ -85,12 +85,13 @@ def env() -> None:
         "AWS_CONFIG_FILE": os.devnull,
     }
     console = Console()
-    # Each of these takes precedence over the file.
-    console.data("unset AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ROLE_ARN")
+    # Profiles, keys and addresses of services would take precedence.
+    for name in sorted(name for name in os.environ if name.startswith("AWS_") and name not in settings):
+        console.data(f"unset {shlex.quote(name)}")
     for name, value in settings.items():
         console.data(f"export {name}={shlex.quote(value)}")
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        console.data(f'export {name}="${{{name}:-us-east-1}}"')
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    console.data(f"export AWS_REGION={shlex.quote(region)} AWS_DEFAULT_REGION={shlex.quote(region)}")
 
 
 @app.command("logs")
