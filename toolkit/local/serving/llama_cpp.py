@@ -72,6 +72,8 @@ def parameters(environment: Mapping[str, str]) -> Any:
     params.n_parallel = _PARALLEL_AUTO
     params.cache_ram_mib = _CACHE_RAM_MIB
     params.ui = False
+    # It shows prompts, to any user of this machine who finds the port.
+    params.endpoint_slots = False
     llama_options.apply(params, llama_options.from_environment(environment))
     # llama.cpp's listener, on any free port, is behind the relay.
     params.hostnames = ["127.0.0.1"]

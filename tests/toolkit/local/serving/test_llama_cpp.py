@@ -75,3 +75,9 @@ def test_a_failing_server_writes_its_whole_log(tmp_path: Path) -> None:
     with os.fdopen(readable, "rb") as log:
         assert b"failed to load model" in log.read()
     assert server.wait() == 1
+
+
+def test_other_callers_prompts_are_not_shown(tmp_path: Path) -> None:
+    environment = directory(tmp_path, "a.gguf")
+    assert not parameters(environment).endpoint_slots
+    assert parameters(environment | {"SM_LLAMA_CPP_SLOTS": "true"}).endpoint_slots
