@@ -1,14 +1,16 @@
-"""Settings that protect an API on AWS but that the embedded cloud does not enforce."""
+"""Settings without effect: the embedded cloud does not enforce them, or their time has passed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from toolkit.environment.environment import Environment
 
 
 def warnings(environment: Environment) -> Iterator[str]:
-    """A warning for each setting that the environment uses and the embedded cloud does not enforce."""
+    """A warning for each setting that the environment uses and that has no effect."""
+    yield from _past_schedules(environment)
     api = environment.api
     if not environment.is_local:
         return
@@ -21,3 +23,17 @@ def warnings(environment: Environment) -> Iterator[str]:
             "api.domain: the embedded cloud checks no certificate and serves no TLS; send plain HTTP "
             f"requests with `Host: {api.domain.name}`"
         )
+
+
+def _past_schedules(environment: Environment) -> Iterator[str]:
+    import zoneinfo
+
+    for name, model in environment.models.items():
+        for variant in model.resolved_variants(name).values():
+            for schedule in variant.capacity.schedules:
+                if schedule.at is None:
+                    continue
+                at = datetime.fromisoformat(schedule.at).replace(tzinfo=zoneinfo.ZoneInfo(schedule.timezone))
+                if at <= datetime.now(UTC):
+                    path = ".".join(map(str, variant.path("capacity", "schedules")))
+                    yield f"{path}: the time of {schedule.name} has passed ({schedule.at}); remove it"

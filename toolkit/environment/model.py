@@ -217,8 +217,11 @@ class Model(ConfigModel):
     rollout: Rollout | None = None
     """Rollout strategy of new releases. By default a canary with an alarm if the model always has at least
     two instances, otherwise all at once."""
-    routing: Literal["least_outstanding_requests", "random"] = "least_outstanding_requests"
-    """Routing of requests to instances: to the one with the fewest requests in progress, or at random."""
+    routing: Literal["least_outstanding_requests", "random", "kv_aware", "prefix_aware"] = (
+        "least_outstanding_requests"
+    )
+    """Routing of requests to instances: to the one with the fewest requests in progress, at random, or to one
+    that has the start of the prompt in its cache, which depends on the AWS provider."""
     kms_key_arn: KmsKeyArn | None = None
     """KMS key of the storage volumes of instances; local NVMe disks are encrypted with their own keys."""
     vpc: Vpc | None = None

@@ -175,6 +175,8 @@ ENGINES: dict[str, Engine] = {
             parallelism="num_shard",
             model=_HUGGING_FACE,
             variables={"num_shard": "SM_NUM_GPUS"},
+            # The limit of SageMaker; the default is 2 MB (text-generation-launcher --help).
+            defaults={"payload_limit": 6291456},
             reserved=_LAUNCHER_OPTIONS,
         ),
         Engine(

@@ -309,14 +309,14 @@ variable "rollout" {
 }
 
 variable "routing" {
-  description = "Routing strategy of a real-time endpoint: `least_outstanding_requests` or `random`."
+  description = "Routing strategy of a real-time endpoint: `least_outstanding_requests`, `random`, or with AWS providers that accept it `kv_aware`."
   type        = string
   default     = "least_outstanding_requests"
   nullable    = false
 
   validation {
-    condition     = contains(["least_outstanding_requests", "random"], var.routing)
-    error_message = "routing must be least_outstanding_requests or random."
+    condition     = contains(["least_outstanding_requests", "random", "kv_aware"], var.routing)
+    error_message = "routing must be least_outstanding_requests, random or kv_aware."
   }
 }
 

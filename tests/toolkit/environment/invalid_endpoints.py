@@ -248,6 +248,20 @@ KINDS = {
         "source",
         "cannot mount weights from the model store; use an archive such as source: {s3: s3://…/model.tar.gz}",
     ),
+    "routing that the provider refuses": (
+        "    capacity: {min: 1, max: 4}\n",
+        "    capacity: {min: 1, max: 4}\n    routing: kv_aware\n",
+        19,
+        f"{MODEL}.routing",
+        "AWS provider 5.100.0 refuses kv_aware; use least_outstanding_requests, or a provider later",
+    ),
+    "routing with settings that no provider has": (
+        "    capacity: {min: 1, max: 4}\n",
+        "    capacity: {min: 1, max: 4}\n    routing: prefix_aware\n",
+        19,
+        f"{MODEL}.routing",
+        "no AWS provider up to 6.62.0 can set the prefix length that prefix_aware requires",
+    ),
     "volume next to local disks": (
         "    capacity: {min: 1, max: 4}\n",
         "    capacity: {min: 1, max: 4}\n    volume_size_gb: 100\n",
@@ -385,7 +399,7 @@ SURROUNDINGS = {
         "data_capture.s3_uri",
         "the only bucket that the execution role may write",
     ),
-    "routing": added("routing: round_robin", "routing", "'least_outstanding_requests' or 'random'"),
+    "routing": added("routing: round_robin", "routing", "'least_outstanding_requests', 'random'"),
     "download timeout": added("download_timeout_seconds: 30", "download_timeout_seconds", "at least 60"),
 }
 CASES = ROLLOUTS | API | CAPACITY | KINDS | VARIANTS | SURROUNDINGS

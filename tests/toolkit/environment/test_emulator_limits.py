@@ -39,3 +39,21 @@ def test_aws_environments_have_no_warnings(tmp_path: Path) -> None:
     assert "\napi:\n" in text
     project.environment_file("dev").write_text(text.replace("\napi:\n", "\napi:\n  waf: {}\n"))
     assert list(emulator_limits.warnings(load(project, "dev"))) == []
+
+
+def test_schedules_in_the_past_are_reported(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.environments.mkdir(parents=True)
+    text = (ROOT / "terraform" / "environments" / "local.yaml").read_text()
+    lines = [
+        "    capacity:",
+        "      max: 2",
+        "      schedules:",
+        '        - {name: old, at: "2024-12-24T18:00:00", timezone: Asia/Shanghai, max: 2}',
+        '        - {name: new, at: "2124-12-24T18:00:00", max: 2}',
+        '        - {name: daily, cron: "0 8 ? * * *", max: 2}',
+    ]
+    (line,) = [line for line in text.splitlines() if line.startswith("    instance_type:")]
+    project.environment_file("local").write_text(text.replace(line, "\n".join([line, *lines])))
+    (warning,) = emulator_limits.warnings(load(project, "local"))
+    assert "the time of old has passed (2024-12-24T18:00:00); remove it" in warning

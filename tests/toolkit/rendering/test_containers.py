@@ -55,7 +55,7 @@ ON_INSTANCES: list[tuple[str, str, str, str | None, dict[str, str]]] = [
         "ml.g6.12xlarge",
         "/huggingface-pytorch-tgi-inference:",
         AMI,
-        {"HF_MODEL_ID": MOUNTED, "SM_NUM_GPUS": "4"},
+        {"HF_MODEL_ID": MOUNTED, "SM_NUM_GPUS": "4", "PAYLOAD_LIMIT": "6291456"},
     ),
     ("tei", "ml.g6.xlarge", "/tei:", None, {"HF_MODEL_ID": MOUNTED, **TEI}),
     ("tei", "ml.c7i.xlarge", "/tei-cpu:", None, {"HF_MODEL_ID": MOUNTED, **TEI}),
@@ -118,7 +118,7 @@ def test_containers_of_serverless_engines(tmp_path: Path, engine: str, repositor
             },
         ),
         ("lmi", {"HF_MODEL_ID": "Qwen/Qwen3-8B", "HF_REVISION": COMMIT, "OPTION_SERVED_MODEL_NAME": "m"}),
-        ("tgi", {"HF_MODEL_ID": "Qwen/Qwen3-8B", "HF_MODEL_REVISION": COMMIT}),
+        ("tgi", {"HF_MODEL_ID": "Qwen/Qwen3-8B", "HF_MODEL_REVISION": COMMIT, "PAYLOAD_LIMIT": "6291456"}),
         ("tei", {"HF_MODEL_ID": "Qwen/Qwen3-8B", "HF_MODEL_REVISION": COMMIT, **TEI}),
     ],
 )

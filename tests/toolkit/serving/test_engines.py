@@ -17,6 +17,7 @@ from toolkit.serving.engines import (
     inference_ami_version,
 )
 
+TGI = {"PAYLOAD_LIMIT": "6291456"}
 LLAMA_CPP, VLLM = ENGINES["llama_cpp"], ENGINES["vllm"]
 ONE_GPU, FOUR_GPUS = catalogue.instances()["ml.g6.2xlarge"], catalogue.instances()["ml.g6.12xlarge"]
 CPU = catalogue.instances()["ml.c7i.xlarge"]
@@ -67,7 +68,7 @@ def test_an_engine_without_hub_support_is_an_error() -> None:
             {"HF_MODEL_ID": "a/b", "HF_REVISION": "c"},
             {"OPTION_SERVED_MODEL_NAME": "m"},
         ),
-        ("tgi", {"HF_MODEL_ID": "/opt/ml/model"}, {"HF_MODEL_ID": "a/b", "HF_MODEL_REVISION": "c"}, {}),
+        ("tgi", {"HF_MODEL_ID": "/opt/ml/model"}, {"HF_MODEL_ID": "a/b", "HF_MODEL_REVISION": "c"}, TGI),
         (
             "tei",
             {"HF_MODEL_ID": "/opt/ml/model"},

@@ -44,6 +44,7 @@ def check(parts: ValidParts, name: str, model: Model) -> Iterator[Problem]:
         yield from _asynchronous(path, model)
         yield from _schedules(name, model)
         yield from _volume(name, model)
+        yield from _routing(name, model)
         yield from _resources(parts, path, model)
         yield from _rollout(name, model)
     yield from _task(name, model)
@@ -57,6 +58,18 @@ def _volume(name: str, model: Model) -> Iterator[Problem]:
     if model.volume_size_gb is not None and all(disks):
         reason = f"{types[0]} stores the weights on its own disks of {disks[0]} GB"
         yield Problem(("models", name, "volume_size_gb"), reason, "remove it")
+
+
+def _routing(name: str, model: Model) -> Iterator[Problem]:
+    path, newest = ("models", name, "routing"), catalogue.NEWER_PROVIDER
+    if model.routing == "prefix_aware":
+        # PrefixAwareRoutingConfig is required (API reference), and in the schema of no provider.
+        reason = f"no AWS provider up to {newest} can set the prefix length that prefix_aware requires"
+        yield Problem(path, reason, "use least_outstanding_requests or random")
+    elif not catalogue.provider_accepts("routing_strategy", model.routing.upper()):
+        reason = f"AWS provider {catalogue.provider_version()} refuses {model.routing}"
+        remedy = f"use least_outstanding_requests, or a provider later than {newest} (`make provider`)"
+        yield Problem(path, reason, remedy)
 
 
 def _task(name: str, model: Model) -> Iterator[Problem]:

@@ -32,6 +32,13 @@ _log = logging.getLogger(__name__)
 # Takes the region and the checked request; returns the response's members.
 Operation = Callable[[str, Members], Members]
 
+# Defaults of MetricsConfig for configurations created after 17 June 2026 (developer guide, "Getting started
+# with detailed observability", and API reference).
+_METRICS = {
+    "EnableEnhancedMetrics": False,
+    "EnableDetailedObservability": True,
+    "MetricPublishFrequencyInSeconds": 60,
+}
 _IN_PROGRESS = ("Creating", "Updating", "RollingBack", "Deleting")
 
 
@@ -101,6 +108,12 @@ class Definitions:
         if "ModelName" not in variant:
             message = f"ModelName is required for production variant {variant['VariantName']}."
             raise ApiError("ValidationException", message)
+        routing = variant.get("RoutingConfig", {})
+        prefix = routing.get("PrefixAwareRoutingConfig", {})
+        # API reference, PrefixAwareRoutingConfig.
+        if routing.get("RoutingStrategy") == "PREFIX_AWARE" and len(prefix) < 2:
+            message = "PrefixLength and ConcurrencyThreshold are required for RoutingStrategy PREFIX_AWARE."
+            raise ApiError("ValidationException", message)
         model = self.models[region].get(variant["ModelName"])
         if "ServerlessConfig" in variant:
             _check_weights(model)
@@ -115,7 +128,13 @@ class Definitions:
     def _describe_configuration(self, region: str, request: Members) -> Members:
         configuration = self.configurations[region].get(request["EndpointConfigName"])
         identity = {"EndpointConfigArn": configuration.arn, "CreationTime": configuration.created}
-        return {"EnableNetworkIsolation": False, **configuration.definition, **identity}
+        metrics = {**_METRICS, **configuration.definition.get("MetricsConfig", {})}
+        return {
+            "EnableNetworkIsolation": False,
+            **configuration.definition,
+            "MetricsConfig": metrics,
+            **identity,
+        }
 
     def _delete_configuration(self, region: str, request: Members) -> Members:
         self._tags.forget(self.configurations[region].remove(request["EndpointConfigName"]).arn)

@@ -92,6 +92,8 @@ def test_a_configuration_is_described_as_created(sagemaker: Any, hosting: Hostin
         "ContainerStartupHealthCheckTimeoutInSeconds": 300,
     }
     assert "DataCaptureConfig" not in description
+    # On since 17 June 2026.
+    assert description["MetricsConfig"]["EnableDetailedObservability"] is True
     assert description["EndpointConfigArn"].endswith(f":endpoint-config/{name}")
 
 
@@ -107,6 +109,10 @@ def test_a_configuration_is_described_as_created(sagemaker: Any, hosting: Hostin
             "Member must satisfy enum value set",
         ),
         ([{"VariantName": "v", "ModelName": "for-variants"}], "InstanceType is required"),
+        (
+            [{"VariantName": "v", "ModelName": "m", "RoutingConfig": {"RoutingStrategy": "PREFIX_AWARE"}}],
+            "PrefixLength and ConcurrencyThreshold are required",
+        ),
         ([{"VariantName": "v"}], "ModelName is required"),
         ([{"VariantName": "v"}, {"VariantName": "v"}], "Duplicate production variant names"),
     ],
