@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import json
 import os
 import subprocess
 import sys
@@ -33,8 +34,8 @@ def container() -> Iterator[int]:
     environment = os.environ | {
         "MODEL_DIRECTORY": str(model.parent),
         "SAGEMAKER_BIND_TO_PORT": str(port),
-        "SM_LLAMA_CPP_CTX_SIZE": "512",
-        "SM_LLAMA_CPP_PARALLEL": "1",
+        "SM_LLAMA_CPP_CTX_SIZE": "1024",
+        "SM_LLAMA_CPP_PARALLEL": "2",
         "SM_LLAMA_CPP_EMBEDDINGS": "true",
         "SM_LLAMA_CPP_POOLING": "mean",
     }
@@ -87,6 +88,68 @@ def test_a_completion(client: openai.OpenAI) -> None:
     assert whole.object == "text_completion"
     chunks = list(client.completions.create(**request, stream=True))
     assert "".join(chunk.choices[0].text for chunk in chunks) == whole.choices[0].text != ""
+
+
+@pytest.mark.parametrize("prompts", [["Once upon a", "The end of the"], [[1, 2, 3], [4]]])
+def test_several_prompts_and_choices(client: openai.OpenAI, prompts: Any) -> None:
+    """A choice for each, streamed or not, and token counts of all of them."""
+    settings: Any = {"model": "llama", "max_tokens": 3, "extra_body": {"ignore_eos": True}}
+    request: Any = {"prompt": prompts, "n": 2, **settings}
+    whole = client.completions.create(**request)
+    assert [choice.index for choice in whole.choices] == [0, 1, 2, 3]
+    single = [client.completions.create(prompt=prompt, **settings).usage for prompt in prompts]
+    assert whole.usage.prompt_tokens == sum(usage.prompt_tokens for usage in single)
+    assert whole.usage.completion_tokens == 4 * 3
+    *chunks, last = client.completions.create(**request, stream=True, stream_options={"include_usage": True})
+    finished = [choice.index for chunk in chunks for choice in chunk.choices if choice.finish_reason]
+    assert sorted(finished) == [0, 1, 2, 3]
+    assert (last.choices, last.usage.total_tokens) == ([], whole.usage.total_tokens)
+
+
+def test_token_counts_of_several_choices_of_a_chat(client: openai.OpenAI, gateway: Any) -> None:
+    request: Any = {"model": "llama", "messages": MESSAGES, "extra_body": {"ignore_eos": True}}
+    one = client.chat.completions.create(**request, max_tokens=3).usage
+    response = client.chat.completions.with_raw_response.create(**request, max_tokens=3, n=2)
+    usage = response.parse().usage
+    assert (usage.prompt_tokens, usage.completion_tokens) == (one.prompt_tokens, 2 * one.completion_tokens)
+    line = gateway.log_line(response.headers["x-request-id"])
+    assert (line["OutputTokens"], line["completion_tokens"]) == (usage.completion_tokens,) * 2
+
+
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("members", "param"),
+    [
+        # The chat template of this model has no tools, so llama.cpp ignores them.
+        ({"tools": [TOOL], "tool_choice": "required"}, "tool_choice"),
+        ({"messages": [{"role": "user", "content": [IMAGE]}]}, "messages[0].content[0]"),
+        ({"messages": [{"role": "user", "content": "emoji \ud83d"}]}, "messages[0].content"),
+    ],
+)
+def test_requests_beyond_the_engine_are_refused(
+    client: openai.OpenAI, gateway: Any, members: Any, param: str, stream: bool
+) -> None:
+    body = {"model": "llama", "messages": MESSAGES, "max_tokens": 4, "stream": stream, **members}
+    response = httpx.post(
+        f"{gateway.address}/v1/chat/completions", content=json.dumps(body), timeout=HANG_SECONDS
+    )
+    assert (response.status_code, response.json()["error"]["param"]) == (400, param)
+
+
+def test_null_members_do_not_reach_the_engine(client: openai.OpenAI) -> None:
+    message: Any = {"role": "user", "content": "Hi", "name": None}
+    tool: Any = {"type": "function", "function": {"name": "weather", "description": None}}
+    response = client.chat.completions.create(model="llama", messages=[message], tools=[tool], max_tokens=1)
+    assert response.choices[0].finish_reason == "length"
+
+
+def test_an_empty_response_has_an_empty_text(client: openai.OpenAI) -> None:
+    response = client.chat.completions.create(model="llama", messages=MESSAGES, stop=[""], max_tokens=4)
+    assert response.choices[0].message.content == ""
 
 
 def test_embeddings(client: openai.OpenAI) -> None:
