@@ -101,7 +101,7 @@ def test_internal_errors_are_500_and_logged_with_frames(capsys: Any) -> None:
 def test_bodies_that_are_nested_too_deeply_are_refused(client: httpx.Client, engine: Any) -> None:
     engine.respond(*RESPONSE)
     statuses = []
-    for depth in (100, *range(900, 1000, 10), 100_000):
+    for depth in (100, *range(930, 1000), 100_000):
         body = json.dumps(CHAT)[:-1] + ', "x": ' + "[" * depth + "]" * depth + "}"
         statuses.append(client.post("/v1/chat/completions", content=body).status_code)
     assert set(statuses) == {200, 400}
