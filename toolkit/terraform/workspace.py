@@ -236,7 +236,9 @@ class Workspace:
             StateError: its lineage or serial does not fit the stored state.
             TerraformError: the state cannot be written.
         """
-        line = command.build(self.program, "state push", str(path), flags=("no_color",), **self._waiting)
+        line = command.build(
+            self.program, "state push", str(path.resolve()), flags=("no_color",), **self._waiting
+        )
         result = process.capture(process.Invocation(line, self.stack, self._environment()))
         if result.returncode == 0:
             return

@@ -332,7 +332,12 @@ class TestStateThatCannotBeStored:
         assert not output.exists()
 
     def test_a_pushed_state_must_continue_the_stored_one(
-        self, remote: Callable[[str], Workspace], cloud: Any, backend: Path, tmp_path: Path
+        self,
+        remote: Callable[[str], Workspace],
+        cloud: Any,
+        backend: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         workspace = remote(ONE)
         workspace.apply(workspace.plan())
@@ -348,7 +353,9 @@ class TestStateThatCannotBeStored:
                 workspace.push_state(file)
         assert objects(cloud, backend)["demo.tfstate"] == stored
         file.write_text(json.dumps({**stored, "serial": stored["serial"] + 1, "resources": []}))
-        workspace.push_state(file)
+        # Errors name files relative to the working directory.
+        monkeypatch.chdir(tmp_path)
+        workspace.push_state(Path(file.name))
         assert objects(cloud, backend)["demo.tfstate"]["resources"] == []
 
     @staticmethod
