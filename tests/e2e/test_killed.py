@@ -139,6 +139,19 @@ def test_an_apply_completes_after_kills_at_any_point(lab: Lab) -> None:
     assert json.loads(lab.toolkit.succeed("releases", "--env", "local", "--json"))[0]["number"] == 1
 
 
+def test_a_state_that_was_not_stored_is_pushed_as_advised(lab: Lab) -> None:
+    lab.toolkit.succeed("apply", "--env", "local")
+    newer = {**lab.state(), "serial": lab.state()["serial"] + 1}
+    file = lab.build / "inference" / "errored-20261130T093600Z.tfstate"
+    file.write_text(json.dumps(newer))
+    refused = lab.toolkit("drift", "--env", "local")
+    assert refused.returncode == 9, refused.stderr
+    (push,) = re.findall(r"toolkit (state push [^;]+);", refused.stderr)
+    lab.toolkit.succeed(*push.split())
+    assert lab.state()["serial"] >= newer["serial"]
+    assert not file.exists()
+
+
 def test_a_killed_cloud_ends_its_processes_and_is_restored(lab: Lab) -> None:
     lab.toolkit.succeed("apply", "--env", "local")
     # Starts the functions.
