@@ -1,4 +1,4 @@
-"""Random kills, faults and full disks, and the same questions after each.
+"""Random kills, faults and full disks, and the same invariants after each.
 
     make chaos [ROUNDS=n] [SEED=s] [ROUND=n]
 
@@ -22,8 +22,8 @@ from itertools import islice
 from pathlib import Path
 
 from tests.chaos import disk
+from tests.chaos.invariants import STATES, Cloud
 from tests.chaos.play import Outcome, play
-from tests.chaos.questions import STATES, Cloud
 from tests.chaos.rounds import KINDS, Round, plan
 from tests.chaos.site import Site, opened
 from tests.support.checkout import ROOT, forget_settings

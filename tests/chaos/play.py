@@ -1,4 +1,4 @@
-"""Play a round: cause the trouble, let a user's next command follow, and ask the questions."""
+"""Play a round: inject the fault, run the user's next command, and check the invariants."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from tests.chaos import disk, questions
-from tests.chaos.questions import NO_CHANGES, Cloud, Kept
+from tests.chaos import disk, invariants
+from tests.chaos.invariants import NO_CHANGES, Cloud, Snapshot
 from tests.chaos.rounds import Round
 from tests.chaos.site import COMMIT, ENV, REPOSITORY, STAGED, HangingError, Result, Site, furnish_cache
 from tests.support import hub as hubs
@@ -33,7 +33,7 @@ class Outcome:
 
     Attributes:
         round: what was planned.
-        failures: answers to the questions that should not be; empty for a good round.
+        failures: violated invariants; empty for a successful round.
         reached: whether the trouble happened: the moment came, a fault was injected, a write failed.
         codes: exit codes of the troubled commands.
         seconds: how long it took.
@@ -56,21 +56,23 @@ def play(site: Site, current: Round) -> Outcome:
     site.results = outcome.results
     try:
         prepare(site, current)
-        before = Kept(frozenset(), {}, {}) if current.kind == "kill cloud" else Cloud(site.client).kept()
+        before = (
+            Snapshot(frozenset(), {}, {}) if current.kind == "kill cloud" else Cloud(site.client).snapshot()
+        )
         del site.results[:]
         with _hub(site, current), _disk(site, current) as release:
             trouble(site, current, outcome)
             release()
             outcome.failures += follow(site, current)
         if current.converge != "later":
-            outcome.failures += ask(site, current, before)
+            outcome.failures += check(site, current, before)
     except HangingError as error:
         outcome.failures.append(str(error))
     finally:
         site.proxy.begin()
         site.prefix = ()
         site.environment.clear()
-    outcome.failures += questions.undocumented(site.results, questions.documented_codes())
+    outcome.failures += invariants.undocumented(site.results, invariants.documented_codes())
     outcome.seconds = time.monotonic() - began
     return outcome
 
@@ -80,7 +82,7 @@ def prepare(site: Site, current: Round) -> None:
     site.proxy.begin()
     if current.command == "model stage":
         shutil.rmtree(site.cache / "hub", ignore_errors=True)
-        Cloud(site.client).empty(questions.STORE)
+        Cloud(site.client).empty(invariants.STORE)
     if current.start == "any":
         site.declare(current.content)
         for key in Cloud(site.client).locks():
@@ -93,11 +95,11 @@ def prepare(site: Site, current: Round) -> None:
         site.declare(current.content)
         return
     cloud = Cloud(site.client)
-    deployed = bool(cloud.state(questions.STATES[1]).get("resources"))
+    deployed = bool(cloud.state(invariants.STATES[1]).get("resources"))
     if current.start == "empty":
         if deployed:
             _must(site, "destroy", *LOCAL, "--yes")
-        elif not cloud.state(questions.STATES[0]):
+        elif not cloud.state(invariants.STATES[0]):
             _must(site, "bootstrap", *LOCAL, "--yes")
     else:
         releases = cloud.released()
@@ -216,16 +218,16 @@ def follow(site: Site, current: Round) -> list[str]:
     if current.converge == "later":
         return []
     if current.command == "model stage":
-        return questions.converge(site.run, arguments_of(current.command))
+        return invariants.converge(site.run, arguments_of(current.command))
     # With its cloud, the environment is gone.
     if "destroy" in (current.converge, current.command) and current.kind != "kill cloud":
-        return questions.converge(site.run, [("destroy", *LOCAL, "--yes")])
+        return invariants.converge(site.run, [("destroy", *LOCAL, "--yes")])
     failures: list[str] = []
     if current.converge == "again" and current.kind != "kill cloud":
         failures += _repeat(site, current)
-    failures += questions.converge(site.run, [("apply", *LOCAL)])
+    failures += invariants.converge(site.run, [("apply", *LOCAL)])
     if NO_CHANGES not in site.results[-1].output:
-        failures += questions.converge(site.run, [("apply", *LOCAL)])
+        failures += invariants.converge(site.run, [("apply", *LOCAL)])
     if NO_CHANGES not in site.results[-1].output:
         failures.append("a further apply still changes something")
     return failures
@@ -234,7 +236,7 @@ def follow(site: Site, current: Round) -> list[str]:
 def _repeat(site: Site, current: Round) -> list[str]:
     """Run the same command again; it may already be done."""
     for arguments in arguments_of(current.command):
-        failures = questions.converge(site.run, [arguments])
+        failures = invariants.converge(site.run, [arguments])
         output = site.results[-1].output
         if failures and any(done in output for done in ("already paused", "is not paused", "no release yet")):
             return []
@@ -243,18 +245,18 @@ def _repeat(site: Site, current: Round) -> list[str]:
     return []
 
 
-def ask(site: Site, current: Round, before: Kept) -> list[str]:
-    """Ask the cloud and the state bucket."""
+def check(site: Site, current: Round, before: Snapshot) -> list[str]:
+    """Violated invariants of the cloud and the state bucket."""
     cloud = Cloud(site.client)
     destroyed = current.end == "empty"
-    failures = questions.orphans(cloud) + questions.unused_keys(cloud)
-    failures += questions.lost(before, cloud.kept(), destroyed=destroyed)
+    failures = invariants.orphans(cloud) + invariants.unused_keys(cloud)
+    failures += invariants.lost(before, cloud.snapshot(), destroyed=destroyed)
     failures += [f"still locked: {key}" for key in cloud.locks()]
     failures += [f"still running: {' '.join(process.cmdline()[:3])}" for process in site.processes()]
     if current.command == "model stage":
-        staged = {key for bucket, key, _ in cloud.versions() if bucket == questions.STORE}
+        staged = {key for bucket, key, _ in cloud.versions() if bucket == invariants.STORE}
         s3, files = cloud.client("s3"), [key for key in staged if key.endswith(FILE)]
-        stored = [s3.get_object(Bucket=questions.STORE, Key=key)["Body"].read() for key in files]
+        stored = [s3.get_object(Bucket=invariants.STORE, Key=key)["Body"].read() for key in files]
         if stored != [WEIGHTS]:
             failures.append(f"the weights are not in the model store: {sorted(staged)}")
     return failures

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from tests.support.checkout import clean_environment
+from tests.support.interrupts import kill_children
 from tests.support.lab import Lab, opened
 from tests.support.patience import HANG_SECONDS
 
@@ -75,10 +76,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 def kill_after(lab: Lab, steps: int) -> None:
     """Kill an apply with its child processes after a number of finished resources."""
     process, _ = begin(lab, steps)
-    children = psutil.Process(process.pid).children(recursive=True)
-    # Except the cloud, which the apply may have restarted on a busy machine.
-    for child in [child for child in children if "toolkit.local.server" not in child.cmdline()]:
-        child.kill()
+    kill_children(process)
     kill(process)
 
 

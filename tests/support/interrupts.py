@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,10 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 from tests.support.checkout import clean_environment
 from tests.support.patience import HANG_SECONDS, wait_for
 
-__all__ = ["has", "interrupted", "start", "start_toolkit", "wait_for"]
+__all__ = ["has", "interrupted", "kill_children", "start", "start_toolkit", "wait_for"]
 
 # Tests in the background of a shell or under nohup inherit ignored signals.
 _AS_ON_A_TERMINAL = """
@@ -56,6 +59,15 @@ def interrupted(process: subprocess.Popen[str]) -> int:
         return process.wait(HANG_SECONDS)
     finally:
         process.kill()
+
+
+def kill_children(process: subprocess.Popen[str]) -> None:
+    """Kill Terraform and the providers of a command, but not the cloud, which outlives commands."""
+    for child in psutil.Process(process.pid).children(recursive=True):
+        # A child may have ended in the meantime.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "toolkit.local.server" not in " ".join(child.cmdline()):
+                child.kill()
 
 
 def has(file: Path, text: str) -> Callable[[], bool]:

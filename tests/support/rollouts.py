@@ -8,10 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import psutil
-
 from tests.support.checkout import clean_environment
 from tests.support.cloud import eventually
+from tests.support.interrupts import kill_children
 from tests.support.inventory import inventory
 from tests.support.toolkit import Toolkit
 from toolkit.local import client
@@ -120,10 +119,7 @@ class Site:
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
-    """Kill a command with Terraform and its providers, but not the cloud, which outlives commands."""
     if process.poll() is None:
-        children = psutil.Process(process.pid).children(recursive=True)
-        for child in [child for child in children if "toolkit.local.server" not in " ".join(child.cmdline())]:
-            child.kill()
+        kill_children(process)
         process.kill()
     process.communicate()

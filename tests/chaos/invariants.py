@@ -1,6 +1,6 @@
-"""The questions after each round, answered by the cloud and the state bucket, not by the toolkit.
+"""Invariants after each round, checked in the cloud and the state bucket, independent of the toolkit.
 
-Converged? Nothing orphaned? Nothing lost? Exit codes documented, and no traceback?
+Commands converge, nothing is orphaned or lost, exit codes are documented, and there is no traceback.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def documented_codes() -> set[int]:
 
 
 @dataclass(frozen=True)
-class Kept:
+class Snapshot:
     """Objects, keys and log events that no fault and no kill may lose.
 
     Attributes:
@@ -173,11 +173,11 @@ class Cloud:
             return []
         return [row["Key"] for row in rows if row["Key"].endswith(LOCK)]
 
-    def kept(self) -> Kept:
+    def snapshot(self) -> Snapshot:
         """The objects, keys and log events that must not be lost."""
         keys = self.pages("apigateway", "get_api_keys", "items", includeValues=True)
         groups = [row["logGroupName"] for row in self.pages("logs", "describe_log_groups", "logGroups")]
-        return Kept(
+        return Snapshot(
             frozenset(version for version in self.versions() if not version[1].endswith(LOCK)),
             {key["name"]: key["value"] for key in keys},
             {
@@ -235,7 +235,7 @@ def unused_keys(cloud: Cloud) -> list[str]:
     ]
 
 
-def lost(before: Kept, after: Kept, *, destroyed: bool) -> list[str]:
+def lost(before: Snapshot, after: Snapshot, *, destroyed: bool) -> list[str]:
     """Missing objects, keys and log events. A destroy deletes API keys and log groups, but no objects."""
     missing = [f"lost: s3://{'/'.join(version[:2])}" for version in sorted(before.versions - after.versions)]
     if destroyed:

@@ -1,4 +1,4 @@
-"""The questions of a chaos run find what they ask for."""
+"""Each violated invariant of a chaos run is reported."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from itertools import islice
 
 import pytest
 
-from tests.chaos import questions
-from tests.chaos.questions import STATE_BUCKET, STATES, Cloud, Kept
+from tests.chaos import invariants
+from tests.chaos.invariants import STATE_BUCKET, STATES, Cloud, Snapshot
 from tests.chaos.rounds import KINDS, plan
 from tests.chaos.site import Result
 from tests.support import cloudprocess
@@ -18,7 +18,7 @@ from tests.support import cloudprocess
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A cloud with one log group, which is in the state, as is the bucket itself."""
-    with cloudprocess.running(tmp_path_factory.mktemp("questions") / "cloud") as process:
+    with cloudprocess.running(tmp_path_factory.mktemp("invariants") / "cloud") as process:
         cloud = Cloud(process.client)
         s3 = cloud.client("s3")
         s3.create_bucket(Bucket=STATE_BUCKET)
@@ -39,7 +39,7 @@ def write_state(cloud: Cloud, **resources: dict[str, str]) -> None:
 
 @pytest.mark.slow
 def test_resources_of_the_state_alone_are_good(cloud: Cloud) -> None:
-    assert questions.orphans(cloud) == []
+    assert invariants.orphans(cloud) == []
 
 
 @pytest.mark.slow
@@ -53,7 +53,7 @@ def test_an_orphan_of_each_kind_is_found(cloud: Cloud) -> None:
     cloud.client("cloudwatch").put_dashboard(DashboardName="left", DashboardBody='{"widgets": []}')
     trust = {"Version": "2012-10-17", "Statement": []}
     iam.create_role(RoleName="left", AssumeRolePolicyDocument=json.dumps(trust))
-    orphans = questions.orphans(cloud)
+    orphans = invariants.orphans(cloud)
     assert f"orphaned: aws_api_gateway_rest_api {api}" in orphans
     assert f"orphaned: aws_api_gateway_deployment {api} {deployment}" in orphans
     assert "orphaned: aws_cloudwatch_dashboard left" in orphans
@@ -61,17 +61,17 @@ def test_an_orphan_of_each_kind_is_found(cloud: Cloud) -> None:
     gateway.delete_rest_api(restApiId=api)
     cloud.client("cloudwatch").delete_dashboards(DashboardNames=["left"])
     iam.delete_role(RoleName="left")
-    assert questions.orphans(cloud) == []
+    assert invariants.orphans(cloud) == []
 
 
 @pytest.mark.slow
 def test_a_resource_that_only_the_state_knows_is_found(cloud: Cloud) -> None:
     stored = cloud.state(STATES[1])
     write_state(cloud, aws_sagemaker_model={"name": "gone"})
-    assert "in the state only: aws_sagemaker_model gone" in questions.orphans(cloud)
+    assert "in the state only: aws_sagemaker_model gone" in invariants.orphans(cloud)
     write_state(cloud, aws_new_service_thing={"id": "1"})
     with pytest.raises(AssertionError, match="aws_new_service_thing"):
-        questions.orphans(cloud)
+        invariants.orphans(cloud)
     body = json.dumps(stored).encode()
     cloud.client("s3").put_object(Bucket=STATE_BUCKET, Key=STATES[1], Body=body)
 
@@ -80,7 +80,7 @@ def test_a_resource_that_only_the_state_knows_is_found(cloud: Cloud) -> None:
 def test_a_key_without_a_plan_is_found(cloud: Cloud) -> None:
     gateway = cloud.client("apigateway")
     keys = [gateway.create_api_key(name="default", enabled=True)["id"] for _ in range(2)]
-    unused = questions.unused_keys(cloud)
+    unused = invariants.unused_keys(cloud)
     assert unused == ["API key without usage plan: default"] * 2 + ["API key twice: default"]
     for key in keys:
         gateway.delete_api_key(apiKey=key)
@@ -92,35 +92,35 @@ def test_what_disappears_is_lost_and_locks_are_seen(cloud: Cloud) -> None:
     for body in (b"one", b"two"):
         s3.put_object(Bucket=STATE_BUCKET, Key="local/releases/000001.json", Body=body)
     s3.put_object(Bucket=STATE_BUCKET, Key=f"{STATES[1]}.tflock", Body=b"{}")
-    before = cloud.kept()
+    before = cloud.snapshot()
     assert cloud.locks() == [f"{STATES[1]}.tflock"]
     s3.delete_object(Bucket=STATE_BUCKET, Key=f"{STATES[1]}.tflock")
-    assert questions.lost(before, cloud.kept(), destroyed=False) == []
+    assert invariants.lost(before, cloud.snapshot(), destroyed=False) == []
     oldest = s3.list_object_versions(Bucket=STATE_BUCKET, Prefix="local/releases/")["Versions"][-1]
     s3.delete_object(Bucket=STATE_BUCKET, Key=oldest["Key"], VersionId=oldest["VersionId"])
     expected = [f"lost: s3://{STATE_BUCKET}/local/releases/000001.json"]
-    assert questions.lost(before, cloud.kept(), destroyed=True) == expected
+    assert invariants.lost(before, cloud.snapshot(), destroyed=True) == expected
 
 
 def test_changed_keys_and_missing_log_events_are_lost() -> None:
-    before = Kept(frozenset(), {"default": "1"}, {"group": 2})
-    after = Kept(frozenset(), {"default": "2"}, {"group": 1})
-    assert questions.lost(before, after, destroyed=False) == [
+    before = Snapshot(frozenset(), {"default": "1"}, {"group": 2})
+    after = Snapshot(frozenset(), {"default": "2"}, {"group": 1})
+    assert invariants.lost(before, after, destroyed=False) == [
         "lost: API key default",
         "lost: log events of group",
     ]
-    assert questions.lost(before, after, destroyed=True) == []
+    assert invariants.lost(before, after, destroyed=True) == []
 
 
 def test_only_documented_exit_codes_are_good() -> None:
-    codes = questions.documented_codes()
+    codes = invariants.documented_codes()
     assert {0, 5, 9, 130, 141} <= codes
     assert 1 not in codes
     accepted = [Result(["apply"], 5, "error: …"), Result(["apply"], -9, "", killed=True)]
-    assert questions.undocumented(accepted, codes) == []
+    assert invariants.undocumented(accepted, codes) == []
     trace = "Traceback (most recent call last):\n"
     rejected = [Result(["apply"], 1, trace), Result(["plan"], -9, "")]
-    assert questions.undocumented(rejected, codes) == [
+    assert invariants.undocumented(rejected, codes) == [
         "exit code 1 of toolkit apply",
         "'Traceback (most recent call last)' in the output of toolkit apply",
         "exit code -9 of toolkit plan",
@@ -136,12 +136,12 @@ def test_a_lock_is_cleared_as_the_error_says() -> None:
         remedy = "  → toolkit unlock --env local --stack account\n" if locked else ""
         return Result(arguments, 9 if locked else 0, remedy)
 
-    assert questions.converge(run, [("apply",)]) == []
+    assert invariants.converge(run, [("apply",)]) == []
     assert ran == ["apply", "unlock --env local --stack account --yes", "apply"]
 
 
 def test_a_command_that_fails_again_did_not_converge() -> None:
-    failures = questions.converge(lambda *arguments: Result(arguments, 5, ""), [("apply",), ("plan",)])
+    failures = invariants.converge(lambda *arguments: Result(arguments, 5, ""), [("apply",), ("plan",)])
     assert failures == ["did not converge: toolkit apply ended with 5"]
 
 
