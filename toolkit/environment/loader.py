@@ -38,8 +38,11 @@ def load(project: Project, name: str) -> Environment:
     """
     check_name(name)
     _check_provider(project)
+    return _load(project, name, read(project, name))
+
+
+def _load(project: Project, name: str, document: Document) -> Environment:
     file = project.relative(project.environment_file(name))
-    document = read(project, name)
     if document.data is None and not document.problems:
         raise InputError(
             "the file is empty",
@@ -199,13 +202,15 @@ def neighbours(project: Project, environment: Environment) -> list[Environment]:
     Raises:
         EnvironmentFileError: one of them has problems.
     """
-    others = [name for name in names(project) if name != environment.name]
-    return [load(project, name) for name in others if _shares(project, name, environment)]
+    documents = {name: read(project, name) for name in names(project) if name != environment.name}
+    shared = {name: document for name, document in documents.items() if _shares(document.data, environment)}
+    for name in shared:
+        check_name(name)
+    return [_load(project, name, document) for name, document in shared.items()]
 
 
-def _shares(project: Project, name: str, environment: Environment) -> bool:
+def _shares(data: Any, environment: Environment) -> bool:
     """Whether a file, which may have problems if it is for another account, has the same state bucket."""
-    data = read(project, name).data
     account_id, region = _at(data, "account_id") or LOCAL_ACCOUNT_ID, _at(data, "region")
     bucket = _at(data, "account", "state", "bucket")
     return _at(data, "target") == environment.target and environment.state_bucket == (
