@@ -374,6 +374,12 @@ READERS = {
 }
 
 
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all examples share."""
+    return tmp_path_factory.mktemp("documents")
+
+
 def test_other_modules_do_not_parse_documents() -> None:
     """Except for requests to the embedded cloud, which it answers with the errors of AWS."""
     modules = {
@@ -393,11 +399,8 @@ def test_a_valid_document_is_read(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_a_damaged_document_is_read_or_refused_with_its_place(
-    tmp_path_factory: pytest.TempPathFactory, name: str
-) -> None:
+def test_a_damaged_document_is_read_or_refused_with_its_place(directory: Path, name: str) -> None:
     reader = READERS[name]
-    directory = tmp_path_factory.mktemp("damaged")
 
     @hypothesis.settings(max_examples=2 * hypothesis.settings.default.max_examples)
     @hypothesis.given(content=damaged(reader.valid))

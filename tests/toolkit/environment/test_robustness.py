@@ -133,8 +133,7 @@ def test_every_key_of_the_example_is_a_key_of_the_types() -> None:
 
 
 @pytest.mark.parametrize("section", sorted({path[0] for path in KEYS}, key=str))
-def test_any_value_of_any_key_is_handled(tmp_path_factory: pytest.TempPathFactory, section: str) -> None:
-    directory = tmp_path_factory.mktemp("rendered")
+def test_any_value_of_any_key_is_handled(directory: Path, section: str) -> None:
     names = [path for path in KEYS if path[0] == section]
     examples = hypothesis.settings.default.max_examples // 5 * min(len(names), 60)
 
@@ -191,6 +190,12 @@ def files(draw: st.DrawFn) -> bytes:
     return content[:place] + draw(YAML_TOKENS) + content[place + draw(st.sampled_from([0, 0, 1, 9])) :]
 
 
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all examples share."""
+    return tmp_path_factory.mktemp("project")
+
+
 def read(directory: Path, content: bytes) -> None:
     project = Project(directory)
     project.environments.mkdir(parents=True, exist_ok=True)
@@ -204,8 +209,8 @@ def read(directory: Path, content: bytes) -> None:
 
 @hypothesis.settings(max_examples=4 * hypothesis.settings.default.max_examples)
 @given(content=files() | st.binary(min_size=1, max_size=60))
-def test_any_file_is_handled(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    read(tmp_path_factory.getbasetemp(), content)
+def test_any_file_is_handled(directory: Path, content: bytes) -> None:
+    read(directory, content)
 
 
 ALIASES = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
