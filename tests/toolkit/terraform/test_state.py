@@ -89,13 +89,13 @@ def addresses(state: dict[str, Any]) -> set[str]:
 
 
 def apply_elsewhere(
-    workspace: Workspace, cloud: Any, backend: Path, env: str = "test"
+    workspace: Workspace, cloud: Any, backend: Path, env: str = "test", script: str = APPLY
 ) -> subprocess.Popen[str]:
     root = workspace.project.root
     pipe = root / ("pipe" if env == "test" else f"pipe-{env}")
     os.mkfifo(pipe)
     settings = {"root": str(root), "backend": str(backend), "env": env}
-    return start(APPLY, json.dumps({**settings, "environment": {**cloud.environment, "PIPE": str(pipe)}}))
+    return start(script, json.dumps({**settings, "environment": {**cloud.environment, "PIPE": str(pipe)}}))
 
 
 def log(workspace: Workspace, running: subprocess.Popen[str]) -> Path:
@@ -364,6 +364,22 @@ class TestStateThatCannotBeStored:
         for item in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
             s3.delete_object(Bucket=bucket, Key=item["Key"])
         s3.delete_bucket(Bucket=bucket)
+
+
+def test_an_apply_whose_output_is_cut_off_is_an_error(
+    remote: Callable[[str], Workspace], cloud: Any, backend: Path
+) -> None:
+    """Terraform ignores that the disk is full, here that its output is too large, and exits 0."""
+    workspace = remote(ONE)
+    limit = "import resource\n    resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))"
+    limited = f"plan = workspace.plan()\n    {limit}\n    workspace.apply(plan)"
+    script = APPLY.replace("workspace.apply(workspace.plan())", limited)
+    running = apply_elsewhere(workspace, cloud, backend, script=script)
+    output, _ = running.communicate(timeout=HANG_SECONDS)
+    assert running.returncode == 5, output
+    assert "the output of terraform apply is incomplete" in output
+    assert f"free disk space in {workspace.directory}" in output
+    assert not workspace.plan().has_changes
 
 
 def test_new_backend_settings_are_used_and_reported(
