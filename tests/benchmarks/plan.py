@@ -5,13 +5,15 @@
 First, a deployed environment is planned without changes. `script` runs `terraform init`, `plan -out`,
 `show -json` and checkov's command line with the same rules; `bare` runs only `plan -out` and `show -json`.
 Then environments with several new models are planned, and the slope per model is printed. All contenders use
-the same embedded cloud and take turns; ratios are of medians.
+the same embedded cloud and take turns; ratios are of medians. Processor time includes work that overlaps, but
+not the embedded cloud's; unlike elapsed time, it is comparable on a busy machine.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -19,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -115,7 +118,7 @@ class ByHand:
 
 def _print_slope(toolkit: Toolkit, region: str, endpoint_url: str) -> None:
     """Plan environments with several new models, and print the least-squares slope of both contenders."""
-    seconds: dict[str, list[float]] = {"toolkit": [], "bare": []}
+    times: dict[str, list[Time]] = {"toolkit": [], "bare": []}
     for count in MODELS:
         name = f"models{count}"
         document = yaml.safe_load((toolkit.project / "terraform/environments/local.yaml").read_text())
@@ -126,30 +129,55 @@ def _print_slope(toolkit: Toolkit, region: str, endpoint_url: str) -> None:
         # Once before, so that neither time includes `terraform init`.
         toolkit.succeed("plan", "--env", name)
         by_hand = ByHand(Project(toolkit.project), name, region, endpoint_url)
-        seconds["toolkit"].append(_seconds(lambda: toolkit.succeed("plan", "--env", name)))  # noqa: B023
-        seconds["bare"].append(_seconds(by_hand.plan))
-        print(f"{count} models: toolkit {seconds['toolkit'][-1]:.2f} s, bare {seconds['bare'][-1]:.2f} s")
-    if len(MODELS) > 1:
-        slopes = {name: statistics.linear_regression(MODELS, times).slope for name, times in seconds.items()}
-        print(", ".join(f"{name} {slope:.3f} s per model" for name, slope in slopes.items()))
+        times["toolkit"].append(_time(lambda: toolkit.succeed("plan", "--env", name)))  # noqa: B023
+        times["bare"].append(_time(by_hand.plan))
+        for kind in Time._fields:
+            last = {who: getattr(measured[-1], kind) for who, measured in times.items()}
+            print(f"{count} models, {kind} time: {_listed(last)}", flush=True)
+    for kind in Time._fields if len(MODELS) > 1 else ():
+        slopes = {
+            who: statistics.linear_regression(MODELS, [getattr(time, kind) for time in measured]).slope
+            for who, measured in times.items()
+        }
+        print(f"per model, {kind} time: {_listed(slopes)}")
 
 
-def _seconds(run: Callable[[], object]) -> float:
-    started = time.perf_counter()
+class Time(NamedTuple):
+    """Seconds of a run."""
+
+    elapsed: float
+    processor: float
+
+
+def _time(run: Callable[[], object]) -> Time:
+    started, before = time.perf_counter(), _processor_seconds()
     run()
-    return time.perf_counter() - started
+    return Time(time.perf_counter() - started, _processor_seconds() - before)
+
+
+def _processor_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _compare(commands: dict[str, Callable[[], object]]) -> None:
-    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    times: dict[str, list[Time]] = {name: [] for name in commands}
     for number in range(ROUNDS):
         for name, run in commands.items():
             print(f"round {number + 1} of {ROUNDS}: {name}", file=sys.stderr)
-            seconds[name].append(_seconds(run))
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    print(", ".join(f"{name} {median:.2f} s" for name, median in medians.items()))
-    for name, aim in AIMS.items():
-        print(f"toolkit plan / {name}: {medians['toolkit'] / medians[name]:.2f} (aim ≤ {aim})")
+            times[name].append(_time(run))
+    for kind in Time._fields:
+        medians = {
+            name: statistics.median(getattr(time, kind) for time in measured)
+            for name, measured in times.items()
+        }
+        print(f"{kind} time: {_listed(medians)}")
+        for name, aim in AIMS.items():
+            print(f"toolkit plan / {name}: {medians['toolkit'] / medians[name]:.2f} (aim ≤ {aim})")
+
+
+def _listed(seconds: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.3f} s" for name, value in seconds.items())
 
 
 if __name__ == "__main__":
