@@ -44,7 +44,9 @@ class BaseServing(ConfigModel):
     image: ImageUri | None = None
     """URI of a container image with the same contract, instead of the AWS image."""
     inference_ami_version: AmiVersion | None = None
-    """Inference AMI of the instances; by default the one that the CUDA release of the container requires."""
+    """Inference AMI of the instances; by default the one that the CUDA release of the container and the GPUs
+    require. An own image is assumed to have the CUDA release in its tag (`-cu130`), or that of the AWS image.
+    For `engine: custom`, the default is SageMaker's, with an old driver on some GPUs."""
 
     def flags(self) -> dict[str, OptionValue]:
         """The options that the file sets."""
