@@ -22,7 +22,7 @@ MAX_LOG_BYTES = 5_000_000
 class LoopbackOnlyMiddleware:
     """ASGI middleware that refuses requests from web pages, except to deployed APIs.
 
-    The cloud checks no secrets, and creating a function runs code. A page can reach 127.0.0.1, but it can
+    A page has no access key either, but deployed APIs may ask for none. It can reach 127.0.0.1, but it can
     neither omit the Origin header of such a request nor, after DNS rebinding, forge the Host header.
     """
 

@@ -45,16 +45,27 @@ class AuthenticationMiddleware:
             return
         body = Body(receive)
         try:
-            await self._authenticate(Signature.of(scope), scope, body)
+            refusal = await self._refusal(scope, body)
         except ClientDisconnect:
             return
+        if refusal is not None:
+            await refusal(scope, receive, send)
+        else:
+            await self._app(scope, body.replay, send)
+
+    async def _refusal(self, scope: Scope, body: Body) -> Response | None:
+        """The response to a request that is not authentic; None if it is."""
+        signature = Signature.of(scope)
+        try:
+            await self._authenticate(signature, scope, body)
         except AuthenticationError as error:
+            if not signature.access_key:
+                # Its service could be any: finding it would load the models of all.
+                return not_authenticated(error, scope, None)
             form = await body.read() if _is_small_form(scope) else b""
             # The first request to a service loads its model, which would block the event loop.
-            refusal = await asyncio.to_thread(_refusal, error, scope, form)
-            await refusal(scope, receive, send)
-            return
-        await self._app(scope, body.replay, send)
+            return not_authenticated(error, scope, await asyncio.to_thread(_identify, scope, form))
+        return None
 
     async def _authenticate(self, signature: Signature, scope: Scope, body: Body) -> None:
         if not signature.access_key:
@@ -104,10 +115,6 @@ async def _digest(content: bytes) -> str:
     if len(content) > _LARGE_BYTES:
         return (await asyncio.to_thread(hashlib.sha256, content)).hexdigest()
     return hashlib.sha256(content).hexdigest()
-
-
-def _refusal(error: AuthenticationError, scope: Scope, form: bytes) -> Response:
-    return not_authenticated(error, scope, _identify(scope, form))
 
 
 def _identify(scope: Scope, form: bytes) -> ApiCall | None:
