@@ -83,6 +83,14 @@ def without(value: Any, path: Path) -> Any:
     return copy
 
 
+def variations(document: Any) -> Iterator[Any]:
+    """Return copies of a document in which one member is missing or has a value of another type."""
+    for path in paths(document):
+        yield without(document, path)
+        for value in (None, True, 7, -1, "x", [], {}, [None], {"x": None}):
+            yield changed(document, path, value)
+
+
 def duplicated(text: bytes) -> bytes:
     """Return a JSON object that repeats its first member."""
     return b'{"' + text[2:].partition(b'"')[0] + b'": null, ' + text[1:]

@@ -16,7 +16,7 @@ import hypothesis
 import pytest
 
 from tests.support.checkout import ROOT
-from tests.support.damage import damaged, damaged_bytes
+from tests.support.damage import damaged, damaged_bytes, variations
 from tests.toolkit.deployment.plans.test_archive import CONTENTS, manifest_of
 from tests.toolkit.deployment.test_release_store import release_of
 from toolkit import documents
@@ -26,7 +26,7 @@ from toolkit.deployment.plans import manifest, parallel
 from toolkit.deployment.releases import Release
 from toolkit.deployment.rollout import verify
 from toolkit.documents import DamagedError
-from toolkit.errors import PreflightError, TerraformError, ToolkitError
+from toolkit.errors import PreflightError, StateError, TerraformError, ToolkitError
 from toolkit.gate import plan_document
 from toolkit.gate.scan import Scan
 from toolkit.gate.sources import PlanSources, Sources
@@ -398,24 +398,33 @@ def test_a_valid_document_is_read(tmp_path: Path, name: str) -> None:
         READERS[name].read(tmp_path, json.dumps(READERS[name].valid).encode())
 
 
+def handle(reader: Reader, directory: Path, content: bytes) -> None:
+    """Read a document, or require an error with its place and a documented exit code."""
+    try:
+        reader.read(directory, content)
+    except HANDLED as damage:
+        assert reader.fatal and str(damage)
+    except PreflightError as error:
+        # Incomplete outputs are not damage: the environment has to be applied.
+        assert reader.read is read_outputs and error.remedy
+    except ToolkitError as error:
+        assert reader.fatal
+        assert error.exit_code in (2, 5, 9)
+        assert error.where
+        assert error.remedy or error.exit_code == 5
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_member_may_be_missing_or_of_another_type(directory: Path, name: str) -> None:
+    for document in variations(READERS[name].valid):
+        handle(READERS[name], directory, json.dumps(document).encode())
+
+
 @pytest.mark.parametrize("name", READERS)
 def test_a_damaged_document_is_read_or_refused_with_its_place(directory: Path, name: str) -> None:
-    reader = READERS[name]
-
-    @hypothesis.settings(max_examples=2 * hypothesis.settings.default.max_examples)
-    @hypothesis.given(content=damaged(reader.valid))
+    @hypothesis.given(content=damaged(READERS[name].valid))
     def check(content: bytes) -> None:
-        try:
-            reader.read(directory, content)
-        except HANDLED as damage:
-            assert reader.fatal and str(damage)
-        except ToolkitError as error:
-            assert reader.fatal
-            # Incomplete outputs are not damage: the environment has to be applied.
-            assert error.exit_code == (4 if isinstance(error, PreflightError) else error.exit_code)
-            assert error.exit_code in (2, 4, 5, 9)
-            assert error.where or isinstance(error, PreflightError)
-            assert error.remedy or error.exit_code == 5
+        handle(READERS[name], directory, content)
 
     check()
 
@@ -471,3 +480,15 @@ def test_the_place_of_the_damage_is_shown(content: bytes, reason: str) -> None:
     assert caught.value.exit_code == 5
     assert caught.value.where == "s3://bucket/key"
     assert reason in caught.value.details[0]
+
+
+def test_a_release_under_another_number_is_refused() -> None:
+    with pytest.raises(StateError, match="cannot read release 2") as caught:
+        Release.from_json(release_of(b"zip", number=1).to_json(), "s3://b/dev/releases/000002.json")
+    assert caught.value.details == ("number: is 1",)
+
+
+@pytest.mark.parametrize("sha", ["../../etc", "", "main", 5])
+def test_the_commit_of_the_hub_cannot_name_another_folder(sha: object) -> None:
+    with pytest.raises(DamagedError, match="sha: "):
+        documents.parse(json.dumps({"sha": sha}), _Listing)
