@@ -18,6 +18,7 @@ _SDK_NOISE = re.compile(
 )
 _LOCK_FIELD = re.compile(r"^\s*(ID|Path|Operation|Who|Created):[ \t]*(\S.*?)\s*$", re.MULTILINE)
 _LOCK_SUMMARY = "Error acquiring the state lock"
+_UNLOCK_SUMMARY = "Error releasing the state lock"
 # A diagnostic that only announces the others.
 _PREAMBLE = "Terraform encountered problems during initialisation"
 _STALE_SUMMARIES = ("Saved plan is stale", "Saved plan does not match the given state")
@@ -135,6 +136,13 @@ def error_for(
             f"terraform {command} failed without an error diagnostic",
             details=[*plain][-12:],
             remedy=f"see its full output in {log}",
+        )
+    if all(error.summary == _UNLOCK_SUMMARY for error in errors):
+        unlock = context.unlock or context.by_hand("force-unlock")
+        return TerraformError(
+            "cannot release the state lock",
+            details=errors[0].paragraphs()[:1],
+            remedy=f"clear it, and run the same command again: {unlock}",
         )
     if len(errors) == 1:
         only = errors[0]

@@ -14,6 +14,8 @@ from tests.support import faults
 from tests.support.faults import AwsRequest, Fault, Proxy
 from toolkit.aws import state_bucket
 from toolkit.aws.access import MAX_ATTEMPTS, AwsAccess
+from toolkit.deployment.releases import Releases
+from toolkit.keys import Keys
 
 pytestmark = pytest.mark.slow
 CONTENT = b"a state" * 1000
@@ -44,6 +46,19 @@ def test_an_object_is_read_in_spite_of_faults(proxy: Proxy, distant: AwsAccess, 
     proxy.begin(first(2, fault))
     assert state_bucket.read(distant, "distant", "state") == CONTENT
     assert [entry.fault for entry in proxy.journal] == [fault, fault, None]
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET_INSIDE, Fault.LOST_RESPONSE, Fault.THROTTLE])
+def test_releases_and_keys_are_read_in_spite_of_faults(
+    account: AwsAccess, proxy: Proxy, distant: AwsAccess, fault: Fault
+) -> None:
+    account.apigateway.create_api_key(name=f"llm-{fault}/default", enabled=True)
+    releases = Releases(distant, "distant", "env")
+    keys = Keys(distant, f"llm-{fault}", {}, {}, {})
+    proxy.begin(lambda request: fault if request.occurrence == 1 else None)
+    assert releases.list() == []
+    assert [key.name for key in keys.list()] == ["default"]
+    assert [entry.fault for entry in proxy.journal].count(fault) > 1
 
 
 def test_retries_end(proxy: Proxy, distant: AwsAccess) -> None:

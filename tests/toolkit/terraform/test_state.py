@@ -8,13 +8,15 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support import faults
+from tests.support.faults import AwsRequest, Fault, Proxy
 from tests.support.interrupts import has, start, wait_for
 from tests.support.patience import HANG_SECONDS
 from toolkit.errors import StateError, TerraformError
@@ -380,6 +382,45 @@ def test_an_apply_whose_output_is_cut_off_is_an_error(
     assert "the output of terraform apply is incomplete" in output
     assert f"free disk space in {workspace.directory}" in output
     assert not workspace.plan().has_changes
+
+
+def break_first_read(suffix: str, fault: Fault) -> Callable[[AwsRequest], Fault | None]:
+    """Fail the first request that reads an object."""
+
+    def choose(request: AwsRequest) -> Fault | None:
+        method, _, target = request.operation.partition(" ")
+        reads = method == "GET" and target.partition("?")[0].endswith(suffix)
+        return fault if reads and request.occurrence == 1 else None
+
+    return choose
+
+
+@pytest.fixture
+def distant(remote: Callable[[str], Workspace], cloud: Any) -> Iterator[tuple[Workspace, Proxy]]:
+    """An applied stack, and a proxy in front of its state."""
+    workspace = remote(ONE)
+    workspace.apply(workspace.plan())
+    with faults.running() as proxy:
+        proxy.upstream = int(cloud.environment["AWS_ENDPOINT_URL"].rpartition(":")[2])
+        url = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{proxy.port}"}
+        yield replace(workspace, environment={**cloud.environment, **url}), proxy
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET_INSIDE, Fault.SERVER_ERROR])
+def test_the_state_is_read_in_spite_of_faults(distant: tuple[Workspace, Proxy], fault: Fault) -> None:
+    """Terraform repeats what `drift` reads, also if a response breaks off."""
+    workspace, proxy = distant
+    proxy.begin(break_first_read(".tfstate", fault))
+    assert not workspace.plan(refresh_only=True).drift
+    assert fault in [entry.fault for entry in proxy.journal]
+
+
+def test_a_lock_that_was_not_released_has_a_remedy(distant: tuple[Workspace, Proxy]) -> None:
+    workspace, proxy = distant
+    proxy.begin(break_first_read(".tflock", Fault.RESET_INSIDE))
+    with pytest.raises(TerraformError, match="cannot release the state lock") as caught:
+        replace(workspace, unlock="toolkit unlock --env test").plan(refresh_only=True)
+    assert str(caught.value.remedy).endswith("toolkit unlock --env test")
 
 
 def test_new_backend_settings_are_used_and_reported(
