@@ -69,7 +69,7 @@ def test_no_request_makes_the_server_fail(client: httpx.Client, request: tuple[s
         assert error["type"] == "invalid_request_error"
 
 
-@settings(max_examples=max(20, EXAMPLES // 10), derandomize=STEADY)
+@settings(max_examples=EXAMPLES // 20, derandomize=STEADY)
 @given(
     sent=st.sampled_from((0.1, 0.5, 0.8, 0.95, 1, 1, 1, 1, 1)),
     received=st.integers(0, 4),
@@ -81,7 +81,7 @@ def test_clients_may_disconnect_at_any_moment(
 ) -> None:
     url = urlsplit(api.base_url)
     message = {"role": "user", "content": "Tell a story."}
-    body = encoded({"model": "smollm2", "messages": [message], "max_tokens": 60, "stream": stream})
+    body = encoded({"model": "smollm2", "messages": [message], "max_tokens": 16, "stream": stream})
     head = f"POST {url.path}/chat/completions HTTP/1.1\r\nHost: {url.netloc}\r\nx-api-key: {api.key}\r\n"
     request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
     with socket.create_connection((url.hostname, url.port), HANG_SECONDS) as connection:
