@@ -75,6 +75,7 @@ VAGUE_NAMES = {
     "spoke": "responded",
     "there": "remaining, uploaded, the noun",
     "told": "notified, reported",
+    "wanted": "expected, enabled, selected",
     "written": "variables, files, text",
 }
 _PATTERNS = {re.compile(pattern, re.IGNORECASE): rewrite for pattern, rewrite in REWRITES.items()}

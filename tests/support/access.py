@@ -74,6 +74,6 @@ def call(cloud: Cloud, path: str, content: Any = None, method: str = "") -> Any:
         return json.loads(response.read() or "null")
 
 
-def enforce_iam(cloud: Cloud, wanted: bool) -> None:
+def enforce_iam(cloud: Cloud, enabled: bool) -> None:
     """Switch the enforcement of policies on or off; the root user may always do everything."""
-    assert call(cloud, "/_toolkit/iam", {"enforce": wanted}) == {"enforce": wanted}
+    assert call(cloud, "/_toolkit/iam", {"enforce": enabled}) == {"enforce": enabled}

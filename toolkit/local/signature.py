@@ -212,8 +212,8 @@ def _matched(match: re.Match[str], token: str, sent_at: str, headers: str, value
 
 
 def _values(headers: RawHeaders, name: str) -> list[str]:
-    wanted = name.encode("latin1")
-    return [value.decode("latin1") for header, value in headers if header == wanted]
+    raw_name = name.encode("latin1")
+    return [value.decode("latin1") for header, value in headers if header == raw_name]
 
 
 def _canonical_path(path: str, service: str) -> str:
