@@ -11,7 +11,8 @@ from tests.support import permission_usage, proof
 from tests.support.deployers import ACCOUNT, ENV, HOLDERS, PREFIX, Deployers
 from toolkit import iam
 
-pytestmark = pytest.mark.e2e
+# On a busy machine, the lifecycle takes more than ten minutes.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
