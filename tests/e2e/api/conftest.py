@@ -33,6 +33,8 @@ models:
     source: *weights
     instance_type: ml.c7i.xlarge
     aliases: [vectors]
+    # It generates text, too, but no useful end of it.
+    limits: {{max_tokens_default: 8}}
   # Repeats the prompt, or calls the first tool of the request.
   echo: &relay
     serving: {{engine: llama_cpp}}

@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.api.conftest import Api
 from tests.support.checkout import ROOT, clean_environment
+from tests.support.patience import HANG_SECONDS
 from toolkit import tool_venvs
 from toolkit.console import Console
 from toolkit.project import Project
@@ -38,14 +39,8 @@ def test_the_api_conforms_to_its_contract(api: Api, tmp_path: Path) -> None:
     command += ["--url", api.base_url.removesuffix("/v1"), "--header", f"Authorization: Bearer {api.key}"]
     command += ["--checks", ",".join(CHECKS)]
     # The phase "coverage" sends 1,600 requests for these schemas; `test_fuzz` sends invalid ones.
-    command += [
-        "--phases",
-        "fuzzing,stateful",
-        "--max-examples",
-        EXAMPLES,
-        "--generation-deterministic",
-        "--no-color",
-    ]
+    command += ["--phases", "fuzzing,stateful", "--request-timeout", str(HANG_SECONDS)]
+    command += ["--max-examples", EXAMPLES, "--generation-deterministic", "--no-color"]
     result = subprocess.run(
         command,
         cwd=tmp_path,
@@ -53,6 +48,6 @@ def test_the_api_conforms_to_its_contract(api: Api, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=2 * HANG_SECONDS,
     )
     assert result.returncode == 0, result.stdout[-8000:] + result.stderr[-2000:]
