@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +40,7 @@ models:
     instance_type: ml.c7i.xlarge
 """
 # A command that hangs is a finding, not a reason to wait for hours.
-COMMAND_SECONDS = 900.0
+COMMAND_SECONDS = 1800.0
 # Retries of a command wait for the Terraform that a killed command left running.
 WAITING = ("--lock-timeout", "10m")
 
@@ -81,6 +80,7 @@ class Site:
         results: of the commands since `begin`.
         prefix: starts each command, for example in another mount namespace.
         environment: more environment variables of each command.
+        left: the processes of a killed cloud.
     """
 
     folder: Path
@@ -89,6 +89,7 @@ class Site:
     results: list[Result] = field(default_factory=list)
     prefix: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    left: list[psutil.Process] = field(default_factory=list)
     _clouds: int = 0
     _cloud: subprocess.Popen[bytes] | None = None
 
@@ -173,7 +174,9 @@ class Site:
 
     def kill_cloud(self) -> None:
         """Kill the cloud's process; its supervisors end the others."""
-        os.kill(self.record["pid"], signal.SIGKILL)
+        process = psutil.Process(self.record["pid"])
+        self.left = process.children(recursive=True)
+        process.kill()
         if self._cloud is not None:
             self._cloud.wait()
 
@@ -235,14 +238,16 @@ class Site:
     def processes(self) -> list[psutil.Process]:
         """Return the running commands of the checkout with their children, without the cloud's processes."""
         clouds = {self.record["pid"]} | ({self._cloud.pid} if self._cloud else set())
-        processes = []
+        processes = [process for process in self.left if process.is_running()]
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 # Most processes are elsewhere: the rest costs more to find out.
                 if not Path(process.cwd()).is_relative_to(self.project):
                     continue
                 family = {process.pid, *(parent.pid for parent in process.parents())}
-                if not family & clouds and process.status() != psutil.STATUS_ZOMBIE:
+                # The guards of the cloud's supervisors have no parent.
+                of_cloud = family & clouds or any("supervisor.py" in word for word in process.cmdline())
+                if not of_cloud and process.status() != psutil.STATUS_ZOMBIE:
                     processes.append(process)
         return processes
 

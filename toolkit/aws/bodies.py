@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import HTTPClientError, IncompleteReadError
+from urllib3.exceptions import HTTPError
 
 from toolkit import documents
 from toolkit.aws.access import MAX_ATTEMPTS
@@ -24,12 +25,13 @@ def read(request: Callable[[], Mapping[str, Any]]) -> bytes:
     Bodies that no reader accepts are truncated at `documents.MAX_BYTES`.
 
     Raises:
-        botocore.exceptions.BotoCoreError: it broke every time.
+        botocore.exceptions.BotoCoreError, urllib3.exceptions.HTTPError: it broke every time.
     """
     for attempt in range(1, MAX_ATTEMPTS):
         try:
             return _content(request())
-        except (HTTPClientError, IncompleteReadError):
+        # botocore passes urllib3's errors on if the body of an error response is incomplete.
+        except (HTTPClientError, IncompleteReadError, HTTPError):
             time.sleep(_FIRST_DELAY_SECONDS * 2 ** (attempt - 1))
     return _content(request())
 

@@ -14,6 +14,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
 
 from toolkit.errors import PreflightError, ToolkitError
 from toolkit.iam import denials
@@ -30,6 +31,7 @@ WRONG = {
     "InvalidToken",
     "SignatureDoesNotMatch",
 }
+THROTTLED = {"Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown"}
 SKEWED = {"RequestExpired", "RequestTimeTooSkewed"}
 # Messages of clock skew among those of other wrong signatures.
 _SKEWED_WORDS = ("Signature expired", "Signature not yet current")
@@ -48,7 +50,7 @@ def explain(error: BaseException) -> ToolkitError | None:
 
 def _without_response(error: BaseException) -> ToolkitError | None:
     # No connection, or an aborted one.
-    if isinstance(error, ConnectionError | HTTPClientError):
+    if isinstance(error, ConnectionError | HTTPClientError | HTTPError):
         return PreflightError(
             str(error), remedy="check the network; for a local environment, run `toolkit local status`"
         )
@@ -72,16 +74,18 @@ def _refused(error: ClientError) -> ToolkitError:
         return PreflightError(
             message, remedy="correct this machine's clock: AWS rejects requests that are minutes off"
         )
-    if code in WRONG:
-        return PreflightError(
-            message, remedy="correct the access key and its secret, or select others with AWS_PROFILE"
-        )
-    if code in EXPIRED:
-        return PreflightError(message, remedy="renew the credentials (`aws sso login`, or a new key)")
-    if code == "NoSuchBucket":
-        return PreflightError(
-            message, remedy="ask an administrator to run `toolkit bootstrap` once for the account"
-        )
+    temporary = (
+        error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500 or code in THROTTLED
+    )
+    remedies = {
+        "correct the access key and its secret, or select others with AWS_PROFILE": code in WRONG,
+        "renew the credentials (`aws sso login`, or a new key)": code in EXPIRED,
+        "ask an administrator to run `toolkit bootstrap` once for the account": code == "NoSuchBucket",
+        "run the same command again in a few minutes": temporary,
+    }
+    for remedy, applies in remedies.items():
+        if applies:
+            return PreflightError(message, remedy=remedy)
     return ToolkitError(message)
 
 

@@ -14,7 +14,9 @@ from tests.support import faults
 from tests.support.faults import AwsRequest, Fault, Proxy
 from toolkit.aws import state_bucket
 from toolkit.aws.access import MAX_ATTEMPTS, AwsAccess
+from toolkit.aws.errors import explain
 from toolkit.deployment.releases import Releases
+from toolkit.errors import PreflightError
 from toolkit.keys import Keys
 
 pytestmark = pytest.mark.slow
@@ -59,6 +61,19 @@ def test_releases_and_keys_are_read_in_spite_of_faults(
     assert releases.list() == []
     assert [key.name for key in keys.list()] == ["default"]
     assert [entry.fault for entry in proxy.journal].count(fault) > 1
+
+
+@pytest.mark.parametrize("fault", [*faults.RESETS, Fault.THROTTLE, Fault.SERVER_ERROR])
+def test_a_missing_object_is_missing_in_spite_of_faults(
+    proxy: Proxy, distant: AwsAccess, fault: Fault
+) -> None:
+    proxy.begin(first(2, fault))
+    assert state_bucket.read(distant, "distant", "missing") is None
+    # botocore does not retry an error response whose body is incomplete.
+    proxy.begin(first(100, fault))
+    with pytest.raises(Exception) as raised:
+        state_bucket.read(distant, "distant", "missing")
+    assert isinstance(explain(raised.value), PreflightError)
 
 
 def test_retries_end(proxy: Proxy, distant: AwsAccess) -> None:
