@@ -27,6 +27,10 @@ def change(sender: str, number: int, phase: str = "after") -> Moment:
     return Moment(sender, True, number, phase)
 
 
+def failing(first: int, length: int, fault: Fault) -> dict[str, object]:
+    return {"faults": (fault,), "services": ("s3",), "first": first, "length": length}
+
+
 # An apply that is killed and continued three times, and converges at the end; then all that staging meets.
 ROUNDS = [
     drawn(1, "kill provider", **LATER, moment=change("provider", 30)),
@@ -34,12 +38,13 @@ ROUNDS = [
     drawn(3, "kill tree", **LATER | {"converge": "apply"}, moment=change("provider", 5)),
     drawn(4, "kill command", **STAGE, moment=change("toolkit", 1, "before")),
     drawn(5, "interrupt", **STAGE, moment=change("toolkit", 1), signals=("TERM",)),
-    drawn(6, "throttling", **STAGE, faults=(Fault.THROTTLE,), rate=0.3),
-    drawn(7, "server errors", **STAGE, faults=(Fault.SERVER_ERROR,), rate=0.3),
-    drawn(8, "resets", **STAGE, faults=(Fault.RESET_BEFORE, Fault.RESET_INSIDE), rate=0.3),
-    drawn(9, "lost responses", **STAGE, faults=(Fault.LOST_RESPONSE,), rate=0.3),
-    drawn(10, "slow responses", **STAGE, faults=(Fault.SLOW,), rate=0.1),
-    drawn(11, "outage", **STAGE, faults=(Fault.SERVER_ERROR,), services=("s3",), first=3, length=8),
+    # Staging sends a handful of requests: a rate could miss all of them.
+    drawn(6, "throttling", **STAGE, **failing(2, 2, Fault.THROTTLE)),
+    drawn(7, "server errors", **STAGE, **failing(3, 2, Fault.SERVER_ERROR)),
+    drawn(8, "resets", **STAGE, **failing(2, 3, Fault.RESET_INSIDE)),
+    drawn(9, "lost responses", **STAGE, **failing(4, 2, Fault.LOST_RESPONSE)),
+    drawn(10, "slow responses", **STAGE, **failing(1, 1, Fault.SLOW)),
+    drawn(11, "outage", **STAGE, **failing(3, 8, Fault.SERVER_ERROR)),
     drawn(12, "full cache", **STAGE, free=1024 * 1024),
     drawn(13, "full working folder", **STAGE, free=0),
     drawn(14, "full output", **STAGE, stream="stderr"),
