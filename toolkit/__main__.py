@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import os
@@ -57,7 +58,9 @@ def _exit_with_error(error: Exception) -> None:
     if explained is None:
         # A bug: a report needs the whole traceback.
         raise error
-    print(printable(f"error: {explained}"), file=sys.stderr)  # noqa: T201 - there may be no console
+    # On a full disk, the exit code is all that is left.
+    with contextlib.suppress(OSError):
+        print(printable(f"error: {explained}"), file=sys.stderr)  # noqa: T201 - there may be no console
     if os.environ.get("TOOLKIT_TRACEBACK"):
         raise error
     sys.exit(explained.exit_code)

@@ -80,7 +80,7 @@ class Site:
         results: of the commands since `begin`.
         prefix: starts each command, for example in another mount namespace.
         environment: more environment variables of each command.
-        left: the processes of a killed cloud.
+        remaining: the processes of a killed cloud.
     """
 
     folder: Path
@@ -89,7 +89,7 @@ class Site:
     results: list[Result] = field(default_factory=list)
     prefix: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict)
-    left: list[psutil.Process] = field(default_factory=list)
+    remaining: list[psutil.Process] = field(default_factory=list)
     _clouds: int = 0
     _cloud: subprocess.Popen[bytes] | None = None
 
@@ -175,7 +175,7 @@ class Site:
     def kill_cloud(self) -> None:
         """Kill the cloud's process; its supervisors end the others."""
         process = psutil.Process(self.record["pid"])
-        self.left = process.children(recursive=True)
+        self.remaining = process.children(recursive=True)
         process.kill()
         if self._cloud is not None:
             self._cloud.wait()
@@ -238,7 +238,7 @@ class Site:
     def processes(self) -> list[psutil.Process]:
         """Return the running commands of the checkout with their children, without the cloud's processes."""
         clouds = {self.record["pid"]} | ({self._cloud.pid} if self._cloud else set())
-        processes = [process for process in self.left if process.is_running()]
+        processes = [process for process in self.remaining if process.is_running()]
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 # Most processes are elsewhere: the rest costs more to find out.

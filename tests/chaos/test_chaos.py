@@ -46,7 +46,7 @@ ROUNDS = [
     drawn(10, "slow responses", **STAGE, **failing(1, 1, Fault.SLOW)),
     drawn(11, "outage", **STAGE, **failing(3, 8, Fault.SERVER_ERROR)),
     drawn(12, "full cache", **STAGE, free=1024 * 1024),
-    drawn(13, "full working folder", **STAGE, free=0),
+    drawn(13, "full working folder", **LATER | {"converge": "apply"}, free=0),
     drawn(14, "full output", **STAGE, stream="stderr"),
     drawn(15, "kill cloud", **STAGE, moment=change("toolkit", 1)),
 ]

@@ -189,3 +189,15 @@ def test_a_damaged_environment_file_is_an_error(
     assert f"terraform/environments/dev.yaml{place}" in result.stderr
     assert reason in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_full_disk_does_not_change_the_exit_code() -> None:
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "toolkit", "status", "--env", "missing"],
+            cwd=ROOT,
+            env=clean_environment(),
+            stderr=full,
+            check=False,
+        )
+    assert result.returncode == 2
