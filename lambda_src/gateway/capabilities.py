@@ -76,11 +76,11 @@ def check(document: Mapping[str, Any], model: Model) -> None:
             value = document.get(name)
             if value is not None and value not in _DEFAULTS.get(name, ()):
                 raise InvalidRequestError(f"'{name}' is not supported: {reason}.", param=name)
-    if "media" in model.unsupported:
-        _refuse_media(document)
-    if "embeddings" in model.unsupported and "input" in document:
-        raise InvalidRequestError("The model generates text, not embeddings.", param="model")
     if model.dialect == "llama_cpp":
+        if "media" not in model.capabilities:
+            _refuse_media(document)
+        if "embeddings" not in model.capabilities and "input" in document:
+            raise InvalidRequestError("The model generates text, not embeddings.", param="model")
         for location, schema in _schemas(document):
             _refuse_unenforced(schema, location)
 

@@ -42,7 +42,7 @@ def model_variables(
     return {
         "aliases": list(model.aliases),
         "dialect": _dialect(model),
-        "unsupported": _unsupported(model),
+        "capabilities": _capabilities(model),
         "limits": model.limits.model_dump(),
         "fallback": model.fallback,
         "endpoint": _endpoint(environment, name),
@@ -68,12 +68,12 @@ def _dialect(model: Model) -> str:
     return "openai" if isinstance(model.source, ServerSource) else ENGINES[model.serving.engine].dialect
 
 
-def _unsupported(model: Model) -> list[str]:
+def _capabilities(model: Model) -> list[str]:
     # llama.cpp answers 5xx to requests that its options do not allow; the other engines refuse them.
     if _dialect(model) != "llama_cpp":
         return []
     needed = {"media": ("mmproj",), "embeddings": ("embeddings", "embedding", "reranking", "rerank")}
-    return [task for task, options in needed.items() if not any(map(model.serving.flags().get, options))]
+    return [task for task, options in needed.items() if any(map(model.serving.flags().get, options))]
 
 
 def _endpoint(environment: Environment, name: str) -> dict[str, object]:

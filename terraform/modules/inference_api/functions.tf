@@ -12,12 +12,12 @@ locals {
   gateway_models = jsonencode({
     for name, model in var.models : name => {
       for key, value in merge(model.limits, {
-        endpoint    = model.endpoint_name
-        aliases     = length(model.aliases) > 0 ? model.aliases : null
-        serverless  = model.serverless ? true : null
-        dialect     = model.dialect != "openai" ? model.dialect : null
-        unsupported = length(model.unsupported) > 0 ? model.unsupported : null
-        fallback    = model.fallback
+        endpoint     = model.endpoint_name
+        aliases      = length(model.aliases) > 0 ? model.aliases : null
+        serverless   = model.serverless ? true : null
+        dialect      = model.dialect != "openai" ? model.dialect : null
+        capabilities = length(model.capabilities) > 0 ? model.capabilities : null
+        fallback     = model.fallback
       }) : key => value if value != null
     }
   })

@@ -69,7 +69,7 @@ module "api" {
       serverless    = local.endpoint_types[name] == "serverless"
       aliases       = try(model.aliases, null)
       dialect       = try(model.dialect, null)
-      unsupported   = try(model.unsupported, null)
+      capabilities  = try(model.capabilities, null)
       limits        = try(model.limits, null)
       fallback      = try(model.fallback, null)
     } if local.endpoint_types[name] != "async"

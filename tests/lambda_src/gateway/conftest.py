@@ -34,7 +34,7 @@ MODELS: dict[str, dict[str, object]] = {
         "fallback": "vectors",
     },
     "small": {"endpoint": "small", "serverless": True},
-    "llama": {"endpoint": "demo", "dialect": "llama_cpp", "unsupported": ["media", "embeddings"]},
+    "llama": {"endpoint": "demo", "dialect": "llama_cpp"},
     "vectors": {"endpoint": "vectors", "dialect": "tei"},
 }
 GATEWAY = Path(__file__).parents[3] / "lambda_src" / "gateway"

@@ -196,15 +196,16 @@ def test_members_that_the_engine_would_ignore_are_refused(
 ) -> None:
     request = parse(**{"model": "m", "messages": MESSAGES, **members})
     with pytest.raises(InvalidRequestError) as caught:
-        request.limited(Model("m", "m", dialect=dialect, unsupported=["media"]))
+        request.limited(Model("m", "m", dialect=dialect))
     assert caught.value.param == param
 
 
 def test_embeddings_of_a_model_without_them_are_refused() -> None:
     request = EmbeddingRequest.parse(b'{"model": "m", "input": "Hi"}')
     capabilities.check(request.body, Model("m", "m"))
+    capabilities.check(request.body, Model("m", "m", dialect="llama_cpp", capabilities=["embeddings"]))
     with pytest.raises(InvalidRequestError) as caught:
-        capabilities.check(request.body, Model("m", "m", unsupported=["embeddings"]))
+        capabilities.check(request.body, Model("m", "m", dialect="llama_cpp"))
     assert caught.value.param == "model"
 
 
@@ -219,9 +220,7 @@ def test_embeddings_of_a_model_without_them_are_refused() -> None:
 )
 @pytest.mark.parametrize("dialect", ["openai", "llama_cpp", "tgi"])
 def test_members_that_ask_for_nothing_special_are_accepted(dialect: str, members: dict[str, Any]) -> None:
-    parse(model="m", messages=MESSAGES, **members).limited(
-        Model("m", "m", dialect=dialect, unsupported=["media"])
-    )
+    parse(model="m", messages=MESSAGES, **members).limited(Model("m", "m", dialect=dialect))
 
 
 @pytest.mark.parametrize(
