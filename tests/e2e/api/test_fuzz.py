@@ -83,7 +83,8 @@ def test_clients_may_disconnect_at_any_moment(
     message = {"role": "user", "content": "Tell a story."}
     body = encoded({"model": "smollm2", "messages": [message], "max_tokens": 16, "stream": stream})
     head = f"POST {url.path}/chat/completions HTTP/1.1\r\nHost: {url.netloc}\r\nx-api-key: {api.key}\r\n"
-    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    # Without a kept connection, reading ends with the response.
+    request = f"{head}Connection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
     with socket.create_connection((url.hostname, url.port), HANG_SECONDS) as connection:
         connection.sendall(request[: int(len(request) * sent)])
         for _ in range(received if sent == 1 else 0):
