@@ -43,7 +43,8 @@ def explain(error: OSError) -> PreflightError | None:
         path = _blocking_file(path)
         if path is None:
             return None
-        problem = "a file is in place of a folder"
+        kind = "a broken link" if path.is_symlink() and not path.exists() else "a file"
+        problem = f"{kind} is in place of a folder"
     return _error(str(problem), path)
 
 
@@ -98,5 +99,5 @@ def _existing(path: Path) -> Path:
 
 def _blocking_file(path: Path) -> Path | None:
     """The path or its nearest existing parent, if that is not a folder."""
-    existing = _existing(path)
+    existing = next(candidate for candidate in (path, *path.parents) if os.path.lexists(candidate))
     return None if existing.is_dir() else existing

@@ -289,7 +289,9 @@ def furnish_cache(folder: Path) -> None:
     """Create a cache with the tools of this machine's cache, which take minutes to install."""
     folder.mkdir(exist_ok=True)
     for name in ("tools", "lambda", "terraform"):
-        (folder / name).symlink_to(cache_dir() / name)
+        shared = cache_dir() / name
+        shared.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(shared)
 
 
 @contextlib.contextmanager

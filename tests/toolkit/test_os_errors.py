@@ -73,3 +73,13 @@ def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
 )
 def test_defects_are_not_converted(error: OSError) -> None:
     assert os_errors.explain(error) is None
+
+
+def test_a_broken_link_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    link = tmp_path / "build"
+    link.symlink_to(tmp_path / "missing")
+    with pytest.raises(FileExistsError) as raised:
+        link.mkdir(exist_ok=True)
+    error = os_errors.explain(raised.value)
+    assert error is not None
+    assert (error.where, error.message) == (str(link), "a broken link is in place of a folder")
