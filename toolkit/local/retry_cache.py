@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from toolkit.local.awsapi import EXECUTE_API
+
 # Clients retry within seconds, in which there are fewer other requests.
 _REMEMBERED = 512
 # Responses to changes are small; larger ones are not cached.
@@ -83,5 +85,8 @@ class RetryCacheMiddleware:
 def _invocation(scope: Scope) -> str | None:
     """The invocation id of a request that changes something; None for other requests."""
     if scope["type"] != "http" or scope["method"] in _READING:
+        return None
+    # Callers of deployed APIs are not authenticated yet, and could read each other's responses.
+    if scope["path"].startswith(f"{EXECUTE_API}/"):
         return None
     return Headers(scope=scope).get("amz-sdk-invocation-id")

@@ -37,8 +37,8 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
 
 from toolkit.local import guard, state, timescale
 from toolkit.local.apigateway.domains import CustomDomainMiddleware
@@ -110,6 +110,8 @@ class Server:
             Route("/_toolkit/status", self._status),
         ]
         routes: list[BaseRoute] = [*own, *(route for part in self._services for route in part.routes())]
+        # Never moto's, which would take other paths for objects of a bucket.
+        routes.append(Mount("/_toolkit", PlainTextResponse("no such path\n", status_code=404)))
         middleware = [
             Middleware(DisconnectMiddleware),
             Middleware(CustomDomainMiddleware),

@@ -192,6 +192,8 @@ def _presigned(query: str) -> Signature:
         value("X-Amz-SignedHeaders"),
         value("X-Amz-Signature"),
     )
+    if not all(map(str.isascii, (query, signature.value, *signature.headers))):
+        return Signature()
     # At most a week (docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html).
     seconds = value("X-Amz-Expires")
     expires = min(int(seconds), 604_800) if re.fullmatch(r"\d{1,6}", seconds, re.ASCII) else 0

@@ -102,6 +102,10 @@ UNSIGNED = [
     ("POST", "/_toolkit/iam", {}, "MissingAuthenticationToken"),
     ("GET", "/_toolkit/iam/decisions", {}, "AccessDenied"),
     ("GET", "/_aws/execute-api", {}, "AccessDenied"),
+    ("GET", "/_toolkit/container-credentials/", {}, "AccessDenied"),
+    ("GET", "/_toolkit/container-credentials/a/b", {"host": "bucket.localhost"}, "AccessDenied"),
+    ("GET", "/_toolkit/container-credentials/a/%0Ab", {"host": "bucket.localhost"}, "AccessDenied"),
+    ("GET", "/_aws/execute-api/a/b/%0Ax", {}, "AccessDenied"),
 ]
 
 

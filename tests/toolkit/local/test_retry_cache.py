@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import uuid
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
 from tests.support.access import signed
 from toolkit.local.client import RunningCloud
+from toolkit.local.retry_cache import RetryCacheMiddleware
 
 
 def post(cloud: RunningCloud, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, dict[str, str]]:
@@ -61,3 +71,27 @@ def test_failures_are_not_cached(cloud: RunningCloud) -> None:
     assert create_model(cloud, name, invocation, attempt=1)[0] == 400
     assert post(cloud, {"ModelName": name}, {"X-Amz-Target": "SageMaker.DeleteModel"})[0] == 200
     assert create_model(cloud, name, invocation, attempt=2)[0] == 200
+
+
+@pytest.mark.parametrize(("path", "count"), [("/_aws/execute-api/api/stage/x", 2), ("/restapis", 1)])
+def test_responses_of_deployed_apis_are_not_cached(path: str, count: int) -> None:
+    """Another caller, whose key is not checked yet, may send the same header."""
+    calls: list[str] = []
+
+    async def respond(request: Request) -> PlainTextResponse:
+        calls.append(request.url.path)
+        return PlainTextResponse("for the first caller only")
+
+    app = Starlette(
+        routes=[Route("/{path:path}", respond, methods=["POST"])],
+        middleware=[Middleware(RetryCacheMiddleware)],
+    )
+
+    async def send() -> None:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://cloud") as client:
+            for _ in range(2):
+                await client.post(path, headers={"amz-sdk-invocation-id": "1"})
+
+    asyncio.run(send())
+    assert len(calls) == count

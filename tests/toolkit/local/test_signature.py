@@ -139,3 +139,20 @@ def test_the_clients_own_requests_are_valid() -> None:
     request = SignedRequest("POST", "/_toolkit/iam/decisions?after=1", raw, hashlib.sha256(b"{}").hexdigest())
     assert (signature.service, signature.not_current(time.time())) == (OWN_SERVICE, "")
     assert signature.matches(request, SECRET)
+
+
+@pytest.mark.parametrize("damage", ["X-Amz-Signature=%C3%A9", "X-Amz-SignedHeaders=host;%E2%82%AC"])
+def test_presigned_urls_with_other_characters_are_unsigned(damage: str) -> None:
+    signature, _ = sent(SigV4QueryAuth(Credentials("key", SECRET), "s3", "us-east-1"), "http://h/b/k")
+    parameters = {
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+        "X-Amz-Credential": "key/20261130/us-east-1/s3/aws4_request",
+        "X-Amz-Date": "20261130T000000Z",
+        "X-Amz-SignedHeaders": "host",
+        "X-Amz-Signature": signature.value,
+    }
+    query = "&".join(f"{name}={quote(value)}" for name, value in parameters.items())
+    assert Signature.of({"headers": [], "query_string": query.encode()}).access_key == "key"
+    name = damage.partition("=")[0]
+    damaged = "&".join(damage if part.startswith(name) else part for part in query.split("&"))
+    assert Signature.of({"headers": [], "query_string": damaged.encode()}).access_key == ""

@@ -153,8 +153,8 @@ class RuntimeApi:
         self._connections.add(task)
         try:
             # Any user of this machine can reach the port; events contain the callers' API keys.
-            address = writer.get_extra_info("peername")
-            if await asyncio.to_thread(_is_connected, await asyncio.shield(self.runtime), address):
+            ends = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
+            if await asyncio.to_thread(_is_connected, await asyncio.shield(self.runtime), ends):
                 await self._serve(reader, writer)
         except (ConnectionError, h11.RemoteProtocolError) as error:
             _log.debug("a runtime disconnected: %s", error)
@@ -209,13 +209,14 @@ class RuntimeApi:
             self._outcome.set_exception(outcome)
 
 
-def _is_connected(pid: int, address: tuple[str, int]) -> bool:
-    """Whether the process or one of its descendants has a connection from this address."""
+def _is_connected(pid: int, ends: tuple[tuple[str, int], tuple[str, int]]) -> bool:
+    """Whether the process or one of its descendants has the connection between these addresses."""
     with contextlib.suppress(psutil.Error):
         runtime = psutil.Process(pid)
         for process in (runtime, *runtime.children(recursive=True)):
             with contextlib.suppress(psutil.Error):
-                if address in [tuple(connection.laddr) for connection in process.net_connections("tcp4")]:
+                connections = process.net_connections("tcp4")
+                if ends in [(tuple(one.laddr), tuple(one.raddr)) for one in connections]:
                     return True
     return False
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from botocore.exceptions import ClientError
 from tests.support.cloudprocess import TIMEOUT_SECONDS, CloudProcess, zipped
 from tests.support.interrupts import wait_for
 from tests.support.patience import HANG_SECONDS
+from toolkit.local.functions.runtime_api import _is_connected
 
 ECHO = """
 import os, sys
@@ -294,3 +297,15 @@ def test_other_processes_cannot_fetch_invocations(cloud: CloudProcess) -> None:
             stranger.request(method, f"/2018-06-01/runtime/{path}", "{}")
             stranger.getresponse()
     assert invoke("second") == "second"
+
+
+def test_a_process_is_known_by_both_ends_of_its_connection() -> None:
+    """Another user's connection to another port may have the same local port."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_server(("127.0.0.1", 0)) as other,
+        socket.create_connection(server.getsockname()) as connection,
+    ):
+        local = connection.getsockname()
+        assert _is_connected(os.getpid(), (local, server.getsockname()))
+        assert not _is_connected(os.getpid(), (local, other.getsockname()))
