@@ -19,16 +19,18 @@ def require_stored(context: Context, stack: Stack = "inference") -> None:
     """Return unless the stored state lacks what an earlier command did and could not store.
 
     Raises:
-        StateError: a file in the build folder continues the stored state.
+        StateError: a file in the build folder continues the stored state, or is the first one.
     """
     workspace = context.workspace(stack)
     files = unstored_state.find(workspace.directory)
     if not files:
         return
     stored = _stored(context, stack)
+    # An embedded cloud without a state is a new one: the resources are lost, too.
+    is_first = stored is None and not context.environment.is_local
     for path in reversed(files):
         state = state_file.document(documents.load(path), str(path))
-        if stored is not None and _refusal(state, stored) is None:
+        if is_first or (stored is not None and _refusal(state, stored) is None):
             raise StateError(
                 "the state bucket lacks the state of an earlier command, which could not store it",
                 where=context.project.relative(path),

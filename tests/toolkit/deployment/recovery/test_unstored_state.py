@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,17 @@ def test_an_unstored_state_must_be_pushed_first(context: Context) -> None:
         unstored_state.require_stored(context)
     file = context.project.relative(path)
     assert f"toolkit state push --env unstored {file};" in str(caught.value.remedy)
+
+
+def test_an_unstored_first_state_must_be_pushed_too(context: Context, account: AwsAccess) -> None:
+    account.s3.delete_object(Bucket=context.environment.state_bucket, Key=context.environment.state_key)
+    path = keep(context, state())
+    # A new embedded cloud has lost the resources, too.
+    unstored_state.require_stored(context)
+    on_aws = replace(context, environment=context.environment.model_copy(update={"target": "aws"}))
+    with pytest.raises(StateError, match="lacks the state of an earlier command") as caught:
+        unstored_state.require_stored(on_aws)
+    assert caught.value.where == context.project.relative(path)
 
 
 @pytest.mark.parametrize("outdated", [{"serial": 2}, {"lineage": "of a deleted environment"}])
