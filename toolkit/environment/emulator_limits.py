@@ -33,7 +33,10 @@ def _past_schedules(environment: Environment) -> Iterator[str]:
             for schedule in variant.capacity.schedules:
                 if schedule.at is None:
                     continue
-                at = datetime.fromisoformat(schedule.at).replace(tzinfo=zoneinfo.ZoneInfo(schedule.timezone))
-                if at <= datetime.now(UTC):
+                try:
+                    zone = zoneinfo.ZoneInfo(schedule.timezone)
+                except zoneinfo.ZoneInfoNotFoundError:  # the machine has no time zone database
+                    continue
+                if datetime.fromisoformat(schedule.at).replace(tzinfo=zone) <= datetime.now(UTC):
                     path = ".".join(map(str, variant.path("capacity", "schedules")))
                     yield f"{path}: the time of {schedule.name} has passed ({schedule.at}); remove it"

@@ -93,7 +93,9 @@ def error_for(
         error = _denied(error, denied, context.project)
     problem = os_errors.in_output("\n".join([error.message, *error.details]), context.directory)
     if problem is not None:
-        error.remedy = f"free disk space in {problem.where}, and run the same command again"
+        error.remedy = (
+            f"check permissions and free disk space of {problem.where}, and run the same command again"
+        )
     if name in interrupts.CHANGES_SOMETHING and error.remedy is None:
         error.remedy = "completed changes are in the state: fix the cause and run the same command again"
     return error

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.checkout import ROOT
+from tests.support.checkout import ROOT, clean_environment
 from toolkit.environment import emulator_limits, load
 from toolkit.project import Project
 
@@ -41,7 +43,9 @@ def test_aws_environments_have_no_warnings(tmp_path: Path) -> None:
     assert list(emulator_limits.warnings(load(project, "dev"))) == []
 
 
-def test_schedules_in_the_past_are_reported(tmp_path: Path) -> None:
+@pytest.fixture
+def scheduled(tmp_path: Path) -> Project:
+    """A project whose schedule `old` has passed."""
     project = Project(tmp_path)
     project.environments.mkdir(parents=True)
     text = (ROOT / "terraform" / "environments" / "local.yaml").read_text()
@@ -55,5 +59,16 @@ def test_schedules_in_the_past_are_reported(tmp_path: Path) -> None:
     ]
     (line,) = [line for line in text.splitlines() if line.startswith("    instance_type:")]
     project.environment_file("local").write_text(text.replace(line, "\n".join([line, *lines])))
-    (warning,) = emulator_limits.warnings(load(project, "local"))
+    return project
+
+
+def test_schedules_in_the_past_are_reported(scheduled: Project) -> None:
+    (warning,) = emulator_limits.warnings(load(scheduled, "local"))
     assert "the time of old has passed (2024-12-24T18:00:00); remove it" in warning
+
+
+def test_a_machine_without_time_zones_is_accepted(scheduled: Project) -> None:
+    command = [sys.executable, "-m", "toolkit", "validate", "--env", "local"]
+    environment = clean_environment(TOOLKIT_PROJECT=str(scheduled.root), PYTHONTZPATH="")
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

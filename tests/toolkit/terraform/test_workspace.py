@@ -239,6 +239,16 @@ class TestErrors:
         assert "so it goes" in str(caught.value)
         assert "exit status 3" in str(caught.value)
 
+    def test_a_read_only_file_system_is_not_taken_for_a_full_one(self, stack: Stack) -> None:
+        command = "echo open state: read-only file system; exit 1"
+        workspace = stack(
+            f'resource "terraform_data" "a" {{\n  provisioner "local-exec" {{ command = "{command}" }}\n}}'
+        )
+        workspace.init()
+        with pytest.raises(TerraformError) as caught:
+            workspace.apply(workspace.plan())
+        assert f"check permissions and free disk space of {workspace.directory}" in str(caught.value.remedy)
+
     def test_a_missing_plan_is_explained(self, stack: Stack) -> None:
         workspace = stack(TWO)
         workspace.init()
