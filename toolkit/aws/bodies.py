@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import HTTPClientError, IncompleteReadError
@@ -28,11 +29,13 @@ def read(request: Callable[[], Mapping[str, Any]]) -> bytes:
         botocore.exceptions.BotoCoreError, urllib3.exceptions.HTTPError: it broke every time.
     """
     for attempt in range(1, MAX_ATTEMPTS):
-        try:
-            return _content(request())
-        # botocore passes urllib3's errors on if the body of an error response is incomplete.
-        except (HTTPClientError, IncompleteReadError, HTTPError):
-            time.sleep(_FIRST_DELAY_SECONDS * 2 ** (attempt - 1))
+        # botocore has retried the errors of a request, except urllib3's, which it passes on if the body of an
+        # error response is incomplete.
+        with suppress(HTTPError):
+            response = request()
+            with suppress(HTTPClientError, IncompleteReadError):
+                return _content(response)
+        time.sleep(_FIRST_DELAY_SECONDS * 2 ** (attempt - 1))
     return _content(request())
 
 

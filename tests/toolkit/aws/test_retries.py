@@ -76,8 +76,9 @@ def test_a_missing_object_is_missing_in_spite_of_faults(
     assert isinstance(explain(raised.value), PreflightError)
 
 
-def test_retries_end(proxy: Proxy, distant: AwsAccess) -> None:
-    proxy.begin(first(100, Fault.RESET_INSIDE))
+@pytest.mark.parametrize("fault", faults.RESETS)
+def test_retries_end(proxy: Proxy, distant: AwsAccess, fault: Fault) -> None:
+    proxy.begin(first(100, fault))
     with pytest.raises(HTTPClientError):
         state_bucket.read(distant, "distant", "state")
     assert len(proxy.journal) == MAX_ATTEMPTS
