@@ -33,7 +33,6 @@ IGNORED: Final[Mapping[str, Mapping[str, str]]] = {
         "n": "the engine returns one choice",
         "best_of": "the engine returns one choice",
         "logit_bias": "the engine has no biases",
-        "parallel_tool_calls": "the engine returns one call",
     },
 }
 # Values that ask for nothing, so that ignoring them is right.
@@ -46,7 +45,6 @@ _DEFAULTS: Final[Mapping[str, tuple[Any, ...]]] = {
     "function_call": ("auto", "none"),
     "modalities": (["text"],),
     "logit_bias": ({},),
-    "parallel_tool_calls": (False,),
 }
 # Keywords that llama.cpp does not turn into a grammar (its `json-schema-to-grammar.cpp`).
 _UNENFORCED: Final = frozenset(
@@ -71,17 +69,17 @@ def check(document: Mapping[str, Any], model: Model) -> None:
     Raises:
         InvalidRequestError: the engine does not support one of its members, which `param` names.
     """
-    for members in (IGNORED["*"], IGNORED.get(model.dialect, {})):
-        for name, reason in members.items():
-            value = document.get(name)
-            if value is not None and value not in _DEFAULTS.get(name, ()):
-                raise InvalidRequestError(f"'{name}' is not supported: {reason}.", param=name)
+    for name, reason in {**IGNORED["*"], **IGNORED.get(model.dialect, {})}.items():
+        value = document.get(name)
+        if value is not None and value not in _DEFAULTS.get(name, ()):
+            raise InvalidRequestError(f"'{name}' is not supported: {reason}.", param=name)
     if model.dialect == "llama_cpp":
         if "media" not in model.capabilities:
             _refuse_media(document)
         if "embeddings" not in model.capabilities and "input" in document:
             raise InvalidRequestError("The model generates text, not embeddings.", param="model")
-        for location, schema in _schemas(document):
+        # The contract describes `response_format` and `tools` only in chats.
+        for location, schema in _schemas(document) if "messages" in document else ():
             _refuse_unenforced(schema, location)
 
 
@@ -100,7 +98,7 @@ def _refuse_media(document: Mapping[str, Any]) -> None:
 def _schemas(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The schemas that the response must follow."""
     response_format = document.get("response_format") or {}
-    if "json_schema" in response_format:
+    if response_format.get("type") == "json_schema":
         yield "response_format.json_schema.schema", response_format["json_schema"]["schema"]
     for index, tool in enumerate(document.get("tools") or ()):
         if tool["function"].get("strict"):

@@ -25,7 +25,7 @@ _CONTEXT: Final = re.compile(
     re.IGNORECASE,
 )
 # Addresses, paths, ARNs and tracebacks reveal internals.
-_INTERNAL: Final = re.compile(r"arn:aws|https?://|(^|[\s'\"=(])/\w+/|Traceback|\.py\b|\d+\.\d+\.\d+\.\d+")
+_INTERNAL: Final = re.compile(r"arn:aws|https?://|(^|[\s'\"=(])/\w+/|Traceback|\.py\b|\d\.\d+\.\d+\.\d")
 _MAX_MESSAGE_CHARACTERS: Final = 1000
 _INVALID: Final = (
     *("badrequesterror", "invalid_request_error", "validation", "tokenizer", "empty"),
@@ -42,9 +42,10 @@ _REJECTED: Final = re.compile(
     re.IGNORECASE,
 )
 _OVERLOADED: Final = re.compile(r"overloaded|queue is full|too many requests", re.IGNORECASE)
-# LMI passes vLLM's error on as the text of a Python object.
+# LMI passes vLLM's error on as the text of a Python object. A message may quote a long prompt, so the pattern
+# takes linear time: it is tried at one position, and its last part does not extend over a comma.
 _ERROR_INFO: Final = re.compile(
-    r"ErrorInfo\(message=(['\"])(.*)\1, type='(\w+)', param=.*code=(\d{3})\)", re.DOTALL
+    r"ErrorInfo\(message=(['\"])(.*)\1, type='(\w+)', param=[^,]*, code=(\d{3})\)", re.DOTALL
 )
 _BY_STATUS: Final[dict[int, Callable[..., ApiError]]] = {
     408: ModelTimeoutError,
@@ -67,7 +68,7 @@ def engine_error(error: Any, status: int | None = None) -> ApiError:
         kind, message = str(error.get("type") or error.get("error_type") or ""), str(error.get("message", ""))
         code = error.get("code")
         status = status or (code if isinstance(code, int) else None)
-    if info := _ERROR_INFO.search(message):
+    if info := _ERROR_INFO.match(message, message.find("ErrorInfo(")):
         message, kind, status = info[2], info[3], int(info[4])
     # A message may quote the prompt, so only its type is logged.
     cause = f"engine: status {status}, type {kind or 'unknown'}"

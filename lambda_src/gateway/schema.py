@@ -48,6 +48,7 @@ class GenerationRequest:
         document = validation.parse(body, shape.request, shape.input)
         if shape.input == "messages":
             validation.check_tools(document)
+            validation.add_empty_content(document)
         stream, include_usage = bool(document.get("stream")), validation.include_usage(document)
         return cls(shape, document["model"], stream, include_usage, document, len(body))
 
@@ -64,7 +65,7 @@ class GenerationRequest:
     @property
     def must_call_tool(self) -> bool:
         """Whether the response must be a tool call."""
-        return self.body.get("tool_choice", "auto") not in ("auto", "none")
+        return self.shape.input == "messages" and self.body.get("tool_choice", "auto") not in ("auto", "none")
 
     def limited(self, model: Model, *, clamp: bool = False) -> GenerationRequest:
         """The request within a model's limits.

@@ -87,6 +87,13 @@ def include_usage(document: dict[str, Any]) -> bool:
     return bool(options.get("include_usage"))
 
 
+def add_empty_content(document: dict[str, Any]) -> None:
+    """Add the contents that were null: llama.cpp refuses messages with neither content nor tool calls."""
+    for message in document["messages"]:
+        if message["role"] in ("assistant", "function") and not message.get("tool_calls"):
+            message.setdefault("content", "")
+
+
 def check_tools(document: dict[str, Any]) -> None:
     """Check that the tool which the model must call exists."""
     names = [tool["function"]["name"] for tool in document.get("tools") or ()]

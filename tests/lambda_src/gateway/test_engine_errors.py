@@ -100,6 +100,9 @@ TGI_BUSY = {"error": "Model is overloaded", "error_type": "overloaded"}
         ({"error": LMI_VLLM, "code": 500}, 500, InvalidRequestError),
         ({"error": LMI_DEAD, "code": 500}, 500, ModelError),
         ([1], 500, ModelError),
+        # A pattern that takes more than linear time would not end.
+        ({"error": "ErrorInfo(message='" * 20_000 + "', type='x', param=" * 20_000}, 500, ModelError),
+        ({"error": "1" * 1_000_000}, 400, InvalidRequestError),
     ],
 )
 def test_engine_responses_become_errors(response: object, status: int | None, kind: type[ApiError]) -> None:

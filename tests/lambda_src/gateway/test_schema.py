@@ -149,6 +149,38 @@ def test_null_members_are_absent_members() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "assistant", "content": None},
+        {"role": "assistant", "refusal": "No."},
+        {"role": "assistant", "content": None, "tool_calls": []},
+        {"role": "function", "content": None, "name": "weather"},
+    ],
+)
+def test_null_contents_become_empty(message: dict[str, Any]) -> None:
+    """llama.cpp refuses messages that have neither content nor tool calls."""
+    request = parse(model="m", messages=[*MESSAGES, message])
+    assert request.body["messages"][1] == {**message, "content": ""}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        *({"tools": [1]}, {"tools": "x"}, {"response_format": "json_schema"}, {"tool_choice": "required"}),
+        {"response_format": {"type": "json_schema"}},
+    ],
+)
+@pytest.mark.parametrize("dialect", ["openai", "llama_cpp", "tgi"])
+def test_members_of_chats_are_unknown_elsewhere(dialect: str, members: dict[str, Any]) -> None:
+    """The engine validates members that the contract does not describe."""
+    completion = GenerationRequest.parse(json.dumps({"model": "m", "prompt": "Hi", **members}).encode(), TEXT)
+    completion.limited(Model("m", "m", dialect=dialect)).engine_body(dialect, stream=True)
+    assert not completion.must_call_tool
+    embedding = EmbeddingRequest.parse(json.dumps({"model": "m", "input": "Hi", **members}).encode())
+    capabilities.check(embedding.body, Model("m", "m", dialect=dialect, capabilities=["embeddings"]))
+
+
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity"])
 def test_numbers_that_json_cannot_express_are_refused(number: str) -> None:
     with pytest.raises(InvalidRequestError):
@@ -200,6 +232,13 @@ def test_members_that_the_engine_would_ignore_are_refused(
     assert caught.value.param == param
 
 
+def test_reasons_of_the_engine_precede_those_of_all_engines() -> None:
+    for dialect, reason in (("openai", "use 'n'"), ("tgi", "the engine returns one choice")):
+        request = parse(model="m", messages=MESSAGES, best_of=2)
+        with pytest.raises(InvalidRequestError, match=reason):
+            request.limited(Model("m", "m", dialect=dialect))
+
+
 def test_embeddings_of_a_model_without_them_are_refused() -> None:
     request = EmbeddingRequest.parse(b'{"model": "m", "input": "Hi"}')
     capabilities.check(request.body, Model("m", "m"))
@@ -216,6 +255,8 @@ def test_embeddings_of_a_model_without_them_are_refused() -> None:
         {"response_format": schema_format(SCHEMA)},
         {"response_format": schema_format({"type": "string", "pattern": "^a$", "format": "date"})},
         {"response_format": schema_format({"enum": [{"not": 1}]})},
+        {"response_format": {"type": "text", "json_schema": 1}},
+        {"tools": [TOOL], "parallel_tool_calls": True},
     ],
 )
 @pytest.mark.parametrize("dialect", ["openai", "llama_cpp", "tgi"])
