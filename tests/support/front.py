@@ -16,7 +16,8 @@ Tags = Mapping[str, str]
 
 def tags(env: str) -> dict[str, str]:
     """Return the ownership tags among the stack's default_tags."""
-    return {"managed-by": "terraform", "stack": "inference", "environment": env}
+    owner = {"environment": env, "deployment": f"llm-{env}"}
+    return {"managed-by": "terraform", "stack": "inference", **owner}
 
 
 @dataclass

@@ -68,7 +68,11 @@ class Orphan:
 def ownership_tags(context: Context, stack: Stack) -> dict[str, str]:
     """The default tags that tell a stack's resources from those of other owners."""
     environment = context.environment
-    owner = {"environment": environment.name} if stack == "inference" else {"project": environment.project}
+    if stack == "account":
+        owner = {"project": environment.project}
+    else:
+        # Projects that share an account may name their environments alike; their prefixes differ.
+        owner = {"environment": environment.name, "deployment": environment.prefix}
     return {"managed-by": "terraform", "stack": stack, **owner}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import front
 from tests.support.contexts import opened
 from toolkit.aws import state_bucket
 from toolkit.aws.access import AwsAccess
@@ -25,8 +26,7 @@ ALLOW = {"Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": "*"}
 
 def tags(env: str) -> list[dict[str, str]]:
     """Return the stack's default_tags."""
-    tags = {"managed-by": "terraform", "stack": "inference", "environment": env, "team": "x"}
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
+    return [{"Key": key, "Value": value} for key, value in {**front.tags(env), "team": "x"}.items()]
 
 
 Open = Callable[[str], Context]

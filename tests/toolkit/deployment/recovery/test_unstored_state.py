@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.contexts import opened
+from tests.support.front import tags
 from toolkit.aws import state_bucket
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.context import Context
@@ -21,8 +22,7 @@ LINEAGE = "5b042977-70d9-1fc6-9f7d-93b41f852ded"
 
 def state(env: str = "unstored", stack: str = "inference", **members: Any) -> dict[str, Any]:
     """A state with one tagged resource, as the AWS provider writes it."""
-    tags = {"managed-by": "terraform", "stack": stack, "environment": env, "team": "x"}
-    attributes = {"id": "llm-x-gateway", "tags_all": tags}
+    attributes = {"id": "llm-x-gateway", "tags_all": {**tags(env), "stack": stack, "team": "x"}}
     role = {"mode": "managed", "type": "aws_iam_role", "name": "a", "instances": [{"attributes": attributes}]}
     untagged = {"mode": "managed", "type": "terraform_data", "name": "b", "instances": [{"attributes": {}}]}
     resources = {"outputs": {}, "resources": [role, untagged]}
