@@ -16,8 +16,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from toolkit import keys, staging
 from toolkit.aws.concurrent import map_concurrently
+from toolkit.aws.errors import explain
 from toolkit.console import Console
 from toolkit.deployment import artifacts, locks, outputs, prepare, releases
 from toolkit.deployment.context import Context, open_context
@@ -278,8 +281,17 @@ def deploy(context: Context, prepared: Prepared, smoke_test: SmokeTest | None = 
     )
     # A saved plan without changes has locked nothing.
     if prepared.action == "apply" and (prepared.plan.has_changes or prepared.began is not None):
-        cleanup.remove_superseded(context, time.monotonic() - (prepared.began or began))
+        _clean_up(context, time.monotonic() - (prepared.began or began))
     return deployed
+
+
+def _clean_up(context: Context, seconds: float) -> None:
+    """Delete what interrupted applies left; the apply before has succeeded, even if this fails."""
+    try:
+        cleanup.remove_superseded(context, seconds)
+    except (BotoCoreError, ClientError) as error:
+        context.console.warning(f"cannot delete what an interrupted apply left: {explain(error)}")
+        context.console.line("the next apply tries again")
 
 
 def _apply(context: Context, prepared: Prepared) -> Rollout:

@@ -217,12 +217,25 @@ def _served(context: Context) -> set[str]:
     sagemaker, start = context.access.sagemaker, f"{context.environment.prefix}-"
     pages = sagemaker.get_paginator("list_endpoints").paginate(NameContains=start)
     served = set()
-    for name in pages.search("Endpoints[].EndpointName"):
-        configuration = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
-        description = sagemaker.describe_endpoint_config(EndpointConfigName=configuration)
-        variants = description["ProductionVariants"] + description.get("ShadowProductionVariants", [])
-        served |= {configuration, *(variant.get("ModelName", "") for variant in variants)}
+    # Other projects' names may contain the prefix; deployers may not describe their endpoints.
+    for name in [name for name in pages.search("Endpoints[].EndpointName") if name.startswith(start)]:
+        endpoint = sagemaker_endpoints.describe(context.access, name)
+        if endpoint is not None:
+            configuration = endpoint["EndpointConfigName"]
+            served |= {configuration, *_models_of(context, configuration)}
     return served
+
+
+def _models_of(context: Context, configuration: str) -> set[str]:
+    """The models of an endpoint configuration; none if it was deleted."""
+    try:
+        description = context.access.sagemaker.describe_endpoint_config(EndpointConfigName=configuration)
+    except ClientError as error:
+        if sagemaker_endpoints.is_missing(error):
+            return set()
+        raise
+    variants = description["ProductionVariants"] + description.get("ShadowProductionVariants", [])
+    return {variant.get("ModelName", "") for variant in variants}
 
 
 def _is_used(context: Context, orphan: Orphan) -> bool:

@@ -1,12 +1,21 @@
-"""The clean-up after an apply: what it may delete."""
+"""The clean-up after an apply: what it may delete, and what its failure means."""
 
 from __future__ import annotations
 
+import json
+import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from tests.support.contexts import opened
+import pytest
+
+from tests.support.cloud import Engine, Hosting
+from tests.support.contexts import deployed, opened, recorded_requests, unchanged
 from tests.support.front import tags
 from toolkit.aws.access import AwsAccess
+from toolkit.deployment import lifecycle, releases
+from toolkit.deployment.outputs import DeployedModel
 from toolkit.deployment.recovery import cleanup, registry
 
 
@@ -26,3 +35,51 @@ def test_usage_plans_of_another_project_stay(account: AwsAccess, tmp_path: Path)
     assert [orphan.id for orphan in registry.find_orphans(context, {})] == [owned]
     cleanup.remove_superseded(context, seconds=0)
     assert usage_plans(account) & {owned, foreign} == {foreign}
+
+
+def test_only_endpoints_of_the_environment_are_described(
+    account: AwsAccess, hosting: Hosting, engine: Engine, tmp_path: Path
+) -> None:
+    """Deployers may not describe those of the project `my-llm`, and configurations can be deleted."""
+    context = opened(tmp_path, account, env="alike").context
+    names = ["llm-alike-m", "my-llm-alike-m"]
+    for name in names:
+        configuration = hosting.configuration(container=engine.container)
+        hosting.endpoint(configuration, name)
+        hosting.settled(name)
+    serving = account.sagemaker.describe_endpoint(EndpointName="llm-alike-m")["EndpointConfigName"]
+    account.sagemaker.delete_endpoint_config(EndpointConfigName=serving)
+    orphan = usage_plan(account, "alike")
+    with recorded_requests(account) as requests:
+        cleanup.remove_superseded(context, seconds=0)
+    assert requests.names == ["llm-alike-m"]
+    assert orphan not in usage_plans(account)
+
+
+@pytest.fixture
+def serving(hosting: Hosting, engine: Engine) -> DeployedModel:
+    """A model in service; once the cloud enforces IAM, its role would have to exist."""
+    configuration = hosting.configuration(container=engine.container)
+    endpoint = hosting.endpoint(configuration, "llm-unclean-m")
+    hosting.settled(endpoint)
+    return deployed(endpoint, configuration)
+
+
+def test_a_failed_clean_up_does_not_fail_the_apply(
+    hosting: Hosting, serving: DeployedModel, unprivileged: AwsAccess, tmp_path: Path
+) -> None:
+    user = unprivileged.sts.get_caller_identity()["Arn"].rpartition("/")[2]
+    allow: dict[str, Any] = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    statements = [allow, {**allow, "Effect": "Deny", "Action": "sagemaker:ListModels"}]
+    document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    hosting.aws("iam").put_user_policy(UserName=user, PolicyName="most", PolicyDocument=document)
+    environment = opened(tmp_path, unprivileged, env="unclean")
+    prepared = replace(unchanged(environment, {"m": serving}), began=time.monotonic())
+    lifecycle.deploy(environment.context, prepared)
+    latest = releases.of(environment.context).latest()
+    assert latest is not None
+    assert latest.number == 1
+    text = "\n".join(environment.stderr_lines)
+    assert "warning: cannot delete what an interrupted apply left: " in text
+    assert "sagemaker:ListModels" in text
+    assert environment.stderr_lines[-1] == "the next apply tries again"
