@@ -46,14 +46,17 @@ _DEFAULTS: Final[Mapping[str, tuple[Any, ...]]] = {
     "modalities": (["text"],),
     "logit_bias": ({},),
 }
-# Keywords that llama.cpp does not turn into a grammar (its `json-schema-to-grammar.cpp`).
-_UNENFORCED: Final = frozenset(
-    {
-        *("not", "if", "then", "else", "multipleOf", "uniqueItems", "minProperties", "maxProperties"),
-        *("patternProperties", "propertyNames", "contains", "minContains", "maxContains"),
-        *("dependentRequired", "dependentSchemas", "unevaluatedProperties", "unevaluatedItems"),
-    }
-)
+# Keywords that llama.cpp does not turn into a grammar (its `json-schema-to-grammar.cpp`), with the values
+# that ask for nothing.
+_UNENFORCED: Final[Mapping[str, tuple[Any, ...]]] = {
+    **dict.fromkeys(("if", "then", "else", "multipleOf", "contains", "maxContains", "maxProperties"), ()),
+    "not": (False,),
+    "uniqueItems": (False,),
+    "minProperties": (0,),
+    "minContains": (0, 1),
+    **dict.fromkeys(("patternProperties", "dependentRequired", "dependentSchemas"), ({},)),
+    **dict.fromkeys(("propertyNames", "unevaluatedProperties", "unevaluatedItems"), ({}, True)),
+}
 _BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _FORMATS: Final = ("date", "time", "date-time", "uuid")
 _MEDIA: Final = ("image_url", "input_audio", "video_url")
@@ -96,9 +99,9 @@ def _refuse_media(document: Mapping[str, Any]) -> None:
 
 
 def _schemas(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The schemas that the response must follow."""
+    """The schemas that the response must follow: `strict` requires it."""
     response_format = document.get("response_format") or {}
-    if response_format.get("type") == "json_schema":
+    if response_format.get("type") == "json_schema" and response_format["json_schema"].get("strict"):
         yield "response_format.json_schema.schema", response_format["json_schema"]["schema"]
     for index, tool in enumerate(document.get("tools") or ()):
         if tool["function"].get("strict"):
@@ -124,11 +127,15 @@ def _refuse_unenforced(schema: Any, location: str) -> None:
 
 
 def _is_unenforced(name: str, value: Any, schema: Mapping[str, Any]) -> bool:
+    if value is None:
+        return False
     if name in _BOUNDS:
-        return schema.get("type") != "integer"
+        # Bounds do not apply to other types, and each type of a list has its own rule in the grammar.
+        kinds = schema["type"] if isinstance(schema.get("type"), list) else [schema.get("type", "number")]
+        return "number" in kinds
     if name == "pattern":
         # Other patterns, and groups such as `(?=`, allow any text.
         return not isinstance(value, str) or re.fullmatch(r"\^(?!.*\(\?).*\$", value, re.DOTALL) is None
     if name == "format":
         return value not in _FORMATS
-    return name in _UNENFORCED
+    return name in _UNENFORCED and value not in _UNENFORCED[name]

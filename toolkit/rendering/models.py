@@ -72,8 +72,17 @@ def _capabilities(model: Model) -> list[str]:
     # llama.cpp answers 5xx to requests that its options do not allow; the other engines refuse them.
     if _dialect(model) != "llama_cpp":
         return []
-    needed = {"media": ("mmproj",), "embeddings": ("embeddings", "embedding", "reranking", "rerank")}
-    return [task for task, options in needed.items() if any(map(model.serving.flags().get, options))]
+    options = {name for name, value in model.serving.flags().items() if value}
+    variables = {
+        name.removeprefix("LLAMA_ARG_").lower()
+        for name, value in model.serving.environment.items()
+        if name.startswith("LLAMA_ARG_") and value not in ("", "0", "false", "off", "disabled")
+    }
+    needed = {
+        "media": {"mmproj", "mmproj_url"},
+        "embeddings": {"embeddings", "embedding", "reranking", "rerank"},
+    }
+    return [task for task, names in needed.items() if names & (options | variables)]
 
 
 def _endpoint(environment: Environment, name: str) -> dict[str, object]:

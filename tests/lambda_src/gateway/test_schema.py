@@ -187,8 +187,8 @@ def test_numbers_that_json_cannot_express_are_refused(number: str) -> None:
         GenerationRequest.parse(f'{{"model": "m", "prompt": "Hi", "x": {number}}}'.encode(), TEXT)
 
 
-def schema_format(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+def schema_format(schema: dict[str, Any], *, strict: bool = True) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "x", "schema": schema, "strict": strict}}
 
 
 SCHEMA = {"type": "object", "properties": {"multipleOf": {"type": "integer", "minimum": 1}}}
@@ -230,6 +230,34 @@ def test_members_that_the_engine_would_ignore_are_refused(
     with pytest.raises(InvalidRequestError) as caught:
         request.limited(Model("m", "m", dialect=dialect))
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("schema", "refused"),
+    [
+        ({"type": ["integer", "null"], "minimum": 0}, None),
+        ({"type": "string", "minimum": 0}, None),
+        ({"type": "number", "minimum": None}, None),
+        ({"type": "array", "uniqueItems": False, "minContains": 0, "unevaluatedItems": True}, None),
+        ({"type": "object", "minProperties": 0, "patternProperties": {}, "not": False}, None),
+        ({"minimum": 0}, "minimum"),
+        ({"type": ["integer", "number"], "maximum": 0}, "maximum"),
+        ({"type": "array", "uniqueItems": True}, "uniqueItems"),
+        # These two forbid all other members.
+        ({"type": "object", "unevaluatedProperties": False}, "unevaluatedProperties"),
+        ({"type": "object", "maxProperties": 0}, "maxProperties"),
+    ],
+)
+def test_strict_schemas_must_be_enforceable(schema: dict[str, Any], refused: str | None) -> None:
+    model = Model("m", "m", dialect="llama_cpp")
+    parse(model="m", messages=MESSAGES, response_format=schema_format(schema, strict=False)).limited(model)
+    request = parse(model="m", messages=MESSAGES, response_format=schema_format(schema))
+    if refused is None:
+        request.limited(model)
+        return
+    with pytest.raises(InvalidRequestError) as caught:
+        request.limited(model)
+    assert caught.value.param == f"response_format.json_schema.schema.{refused}"
 
 
 def test_reasons_of_the_engine_precede_those_of_all_engines() -> None:

@@ -43,10 +43,22 @@ def test_the_gateway_knows_what_a_model_does_besides_text(tmp_path: Path) -> Non
     A plain model takes no room in the function's variables, which Lambda limits to 4 KB.
     """
     assert variables(tmp_path / "text", CPU)["capabilities"] == []
-    projector = CPU.replace("llama_cpp", "llama_cpp, options: {mmproj: /opt/ml/model/mmproj.gguf}")
-    assert variables(tmp_path / "vision", projector)["capabilities"] == ["media"]
-    vectors = CPU.replace("llama_cpp", "llama_cpp, options: {embeddings: true}")
-    assert variables(tmp_path / "vectors", vectors)["capabilities"] == ["embeddings"]
+    for index, (settings, capabilities) in enumerate(
+        (
+            ("options: {mmproj: /opt/ml/model/mmproj.gguf}", ["media"]),
+            ("options: {mmproj_url: 'https://example.com/mmproj.gguf'}", ["media"]),
+            ("environment: {LLAMA_ARG_MMPROJ: /opt/ml/model/mmproj.gguf}", ["media"]),
+            ("environment: {LLAMA_ARG_MMPROJ_URL: 'https://example.com/mmproj.gguf'}", ["media"]),
+            ("options: {embeddings: true}", ["embeddings"]),
+            ("options: {embeddings: false}", []),
+            ("environment: {LLAMA_ARG_EMBEDDINGS: '1'}", ["embeddings"]),
+            ("environment: {LLAMA_ARG_EMBEDDINGS: '0'}", []),
+            ("options: {embeddings: false}, environment: {LLAMA_ARG_EMBEDDINGS: 'on'}", ["embeddings"]),
+            ("options: {embeddings: true}, environment: {LLAMA_ARG_EMBEDDINGS: '0'}", ["embeddings"]),
+        )
+    ):
+        serving = CPU.replace("llama_cpp", f"llama_cpp, {settings}")
+        assert variables(tmp_path / str(index), serving)["capabilities"] == capabilities
     gpu = CPU.replace("llama_cpp", "vllm").replace("c7i.xlarge", "g6.2xlarge")
     assert variables(tmp_path / "vllm", gpu)["capabilities"] == []
 
