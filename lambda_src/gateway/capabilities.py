@@ -59,7 +59,7 @@ _UNENFORCED: Final[Mapping[str, tuple[Any, ...]]] = {
 }
 _BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _FORMATS: Final = ("date", "time", "date-time", "uuid")
-_MEDIA: Final = ("image_url", "input_audio", "video_url")
+_MEDIA: Final = ("image_url", "input_audio", "audio_url", "video_url")
 
 
 def check(document: Mapping[str, Any], model: Model) -> None:
@@ -82,8 +82,10 @@ def check(document: Mapping[str, Any], model: Model) -> None:
         if "embeddings" not in model.capabilities and "input" in document:
             raise InvalidRequestError("The model generates text, not embeddings.", param="model")
         # The contract describes `response_format` and `tools` only in chats.
-        for location, schema in _schemas(document) if "messages" in document else ():
-            _refuse_unenforced(schema, location)
+        if "messages" in document:
+            _refuse_other_formats(document)
+            for location, schema in _schemas(document):
+                _refuse_unenforced(schema, location)
 
 
 def _refuse_media(document: Mapping[str, Any]) -> None:
@@ -96,6 +98,15 @@ def _refuse_media(document: Mapping[str, Any]) -> None:
                     f"'{location}' is of type {part['type']!r}, but this model takes text only.",
                     param=location,
                 )
+
+
+def _refuse_other_formats(document: Mapping[str, Any]) -> None:
+    kind = (document.get("response_format") or {}).get("type")
+    if kind not in (None, "text", "json_object", "json_schema"):
+        raise InvalidRequestError(
+            f"'response_format.type' is {kind!r}, which this model's engine does not support.",
+            param="response_format.type",
+        )
 
 
 def _schemas(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

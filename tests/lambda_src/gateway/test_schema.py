@@ -193,6 +193,8 @@ def schema_format(schema: dict[str, Any], *, strict: bool = True) -> dict[str, A
 
 SCHEMA = {"type": "object", "properties": {"multipleOf": {"type": "integer", "minimum": 1}}}
 IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}}
+AUDIO = {"type": "audio_url", "audio_url": {"url": "https://example.com/cat.wav"}}
+TAGS = {"type": "structural_tag", "structures": [], "triggers": ["<tool"]}
 
 
 @pytest.mark.parametrize(
@@ -221,6 +223,9 @@ IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"
             "response_format.json_schema.schema.maximum",
         ),
         ("llama_cpp", {"messages": [{"role": "user", "content": [IMAGE]}]}, "messages[0].content[0]"),
+        ("llama_cpp", {"messages": [{"role": "user", "content": [AUDIO]}]}, "messages[0].content[0]"),
+        ("llama_cpp", {"response_format": {"type": "regex", "value": "a+"}}, "response_format.type"),
+        ("llama_cpp", {"response_format": TAGS}, "response_format.type"),
     ],
 )
 def test_members_that_the_engine_would_ignore_are_refused(
@@ -267,6 +272,15 @@ def test_reasons_of_the_engine_precede_those_of_all_engines() -> None:
             request.limited(Model("m", "m", dialect=dialect))
 
 
+def test_parts_and_formats_of_vllm_are_passed_on() -> None:
+    messages = [{"role": "user", "content": [AUDIO]}]
+    request = parse(model="m", messages=messages, response_format=TAGS).limited(
+        Model("m", "m", dialect="openai")
+    )
+    body = json.loads(request.engine_body("openai", stream=True))
+    assert (body["messages"], body["response_format"]) == (messages, TAGS)
+
+
 def test_embeddings_of_a_model_without_them_are_refused() -> None:
     request = EmbeddingRequest.parse(b'{"model": "m", "input": "Hi"}')
     capabilities.check(request.body, Model("m", "m"))
@@ -297,14 +311,11 @@ def test_members_that_ask_for_nothing_special_are_accepted(dialect: str, members
     [
         (schema_format(SCHEMA), {"type": "json_object", "value": SCHEMA}),
         ({"type": "json_object"}, {"type": "json_object", "value": {"type": "object"}}),
-        ({"type": "regex", "value": "a+"}, None),
+        ({"type": "regex", "value": "a+"}, {"type": "regex", "value": "a+"}),
+        ({"type": "json", "value": SCHEMA}, {"type": "json", "value": SCHEMA}),
     ],
 )
 def test_response_formats_of_text_generation_inference(response_format: Any, sent: Any) -> None:
-    if sent is None:
-        with pytest.raises(InvalidRequestError):
-            parse(model="m", messages=MESSAGES, response_format=response_format)
-        return
     body = json.loads(
         parse(model="m", messages=MESSAGES, stop="x", response_format=response_format).engine_body(
             "tgi", stream=True
