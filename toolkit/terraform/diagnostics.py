@@ -161,11 +161,11 @@ def _state_error(error: Diagnostic, context: CommandContext) -> ToolkitError | N
     if error.summary == _LOCK_SUMMARY:
         if "PutObject" in error.detail and "AccessDenied" in error.detail:
             return LockDeniedError(error.headline(), details=error.paragraphs())
-        return _lock_error(error.detail, context)
+        return lock_error(error.detail, context)
     return None
 
 
-def _lock_error(detail: str, context: CommandContext) -> StateError | None:
+def lock_error(detail: str, context: CommandContext) -> StateError | None:
     """The error for a lock held by another run; None for other reasons (missing bucket, no permission)."""
     fields = dict(_LOCK_FIELD.findall(detail))
     lock = LockInfo.from_fields(fields)

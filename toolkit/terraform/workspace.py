@@ -222,32 +222,40 @@ class Workspace:
         """Untaint a resource, so that Terraform does not replace it.
 
         Raises:
+            StateError: another run holds the state lock.
             TerraformError: it is not tainted, or the state cannot be written.
         """
-        line = command.build(self.program, "untaint", address, flags=("no_color",), **self._waiting)
-        result = process.capture(process.Invocation(line, self.stack, self._environment()))
-        if result.returncode != 0:
-            raise TerraformError(f"cannot untaint {address}", details=failures.unboxed(result.stderr))
+        details = self._change_state("untaint", address)
+        if details is not None:
+            raise TerraformError(f"cannot untaint {address}", details=details)
 
     def push_state(self, path: Path) -> None:
         """Store the state in a file.
 
         Raises:
-            StateError: its lineage or serial does not fit the stored state.
+            StateError: another run holds the state lock, or lineage or serial do not fit the stored state.
             TerraformError: the state cannot be written.
         """
-        line = command.build(
-            self.program, "state push", str(path.resolve()), flags=("no_color",), **self._waiting
-        )
-        result = process.capture(process.Invocation(line, self.stack, self._environment()))
-        if result.returncode == 0:
+        details = self._change_state("state push", str(path.resolve()))
+        if details is None:
             return
-        details = failures.unboxed(result.stderr)
         if any(
             "cannot import state" in text or "cannot overwrite existing state" in text for text in details
         ):
             raise StateError(f"cannot push {path}: it does not continue the stored state", details=details)
         raise TerraformError(f"cannot push {path}", details=details)
+
+    def _change_state(self, name: str, argument: str) -> list[str] | None:
+        """Run a command that changes only the state; returns Terraform's errors, or None if it succeeded."""
+        line = command.build(self.program, name, argument, flags=("no_color",), **self._waiting)
+        result = process.capture(process.Invocation(line, self.stack, self._environment()))
+        if result.returncode == 0:
+            return None
+        details = failures.unboxed(result.stderr)
+        locked = diagnostics.lock_error("\n".join(details), self._error_context)
+        if locked is not None:
+            raise locked
+        return details
 
     @property
     def _waiting(self) -> dict[str, str]:

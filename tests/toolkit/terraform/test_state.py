@@ -104,6 +104,24 @@ def log(workspace: Workspace, running: subprocess.Popen[str]) -> Path:
     return workspace.directory / f"apply.{running.pid}.log"
 
 
+def lock_by_hand(cloud: Any, backend: Path) -> None:
+    """Leave the lock of a plan on another machine."""
+    key = setting(backend, "key")
+    holder = {
+        "ID": "0e6a3c5e-0000-4000-8000-000000000001",
+        "Who": "ana@laptop",
+        "Operation": "OperationTypePlan",
+    }
+    holder |= {
+        "Created": "2026-11-22T10:00:00.5Z",
+        "Path": f"{setting(backend, 'bucket')}/{key}",
+        "Version": "1.11.4",
+    }
+    cloud.client("s3").put_object(
+        Bucket=setting(backend, "bucket"), Key=f"{key}.tflock", Body=json.dumps(holder).encode()
+    )
+
+
 class TestLock:
     def test_a_held_lock_names_holder_time_and_remedy(
         self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
@@ -132,20 +150,7 @@ class TestLock:
         self, remote: Callable[[str], Workspace], cloud: Any, backend: Path
     ) -> None:
         workspace = remote(ONE)
-        key = setting(backend, "key")
-        holder = {
-            "ID": "0e6a3c5e-0000-4000-8000-000000000001",
-            "Who": "ana@laptop",
-            "Operation": "OperationTypePlan",
-        }
-        holder |= {
-            "Created": "2026-11-22T10:00:00.5Z",
-            "Path": f"{setting(backend, 'bucket')}/{key}",
-            "Version": "1.11.4",
-        }
-        cloud.client("s3").put_object(
-            Bucket=setting(backend, "bucket"), Key=f"{key}.tflock", Body=json.dumps(holder).encode()
-        )
+        lock_by_hand(cloud, backend)
         with pytest.raises(StateError, match="locked by ana@laptop since 2026-11-22 10:00:00 UTC") as caught:
             workspace.plan()
         command = str(caught.value.remedy).rpartition("release its lock: ")[2]
@@ -359,6 +364,24 @@ class TestStateThatCannotBeStored:
         monkeypatch.chdir(tmp_path)
         workspace.push_state(Path(file.name))
         assert objects(cloud, backend)["demo.tfstate"]["resources"] == []
+
+    def test_a_push_past_a_lock_is_refused_with_a_remedy(
+        self, remote: Callable[[str], Workspace], cloud: Any, backend: Path, tmp_path: Path
+    ) -> None:
+        workspace = remote(ONE)
+        workspace.apply(workspace.plan())
+        stored, file = objects(cloud, backend)["demo.tfstate"], tmp_path / "pushed.tfstate"
+        file.write_text(json.dumps({**stored, "serial": stored["serial"] + 1}))
+        lock_by_hand(cloud, backend)
+        for change in (
+            lambda: workspace.push_state(file),
+            lambda: workspace.untaint("terraform_data.a"),
+        ):
+            with pytest.raises(
+                StateError, match="locked by ana@laptop since 2026-11-22 10:00:00 UTC"
+            ) as caught:
+                change()
+            assert "force-unlock 0e6a3c5e" in str(caught.value.remedy)
 
     @staticmethod
     def delete_bucket(cloud: Any, backend: Path) -> None:
