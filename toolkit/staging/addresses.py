@@ -65,8 +65,12 @@ class StagedModel:
 def variants_with_weights(environment: Environment) -> dict[str, ResolvedVariant]:
     """The variants with distinct weights, by the name of the weights: `model` or `model/variant`."""
     variants = [variant for name, model in environment.models.items() for variant in model.all_resolved(name)]
-    # Variants without a source share the model's weights; any of them represents the model.
-    return {variant.weights: variant for variant in variants}
+    # Variants without a source share the model's weights; the one that excludes most files represents it.
+    strictest = {
+        variant.weights: variant
+        for variant in sorted(variants, key=lambda variant: len(ENGINES[variant.engine].startup_files))
+    }
+    return {variant.weights: strictest[variant.weights] for variant in variants}
 
 
 def locate(project: Project, environment: Environment) -> dict[str, StagedModel]:
@@ -92,17 +96,21 @@ def locate_one(project: Project, environment: Environment, variant: ResolvedVari
     location = f"{environment.file}: {'.'.join(map(str, variant.path('source')))}"
     model = variant.serving.flags().get("model") if variant.engine == "llama_cpp" else None
     owner = f"{environment.file}: {'.'.join(map(str, variant.path('serving')[:-1]))}"
-    select = partial(selection.for_engine, ENGINES[variant.engine], model, owner)
+    engine = ENGINES[variant.engine]
+    select = partial(selection.for_engine, engine, model, owner)
     origin: Origin
     if isinstance(source, PackageSource | PathSource):
         origin = files = LocalFiles.of(source, project.root, location, select)
-        content: object = dict(files.digests)
+        content: dict[str, object] = dict(files.digests)
     elif isinstance(source, HubSource) and source.staged:
         # The environment file's validation requires a pinned revision.
         assert source.revision is not None  # noqa: S101
         origin = HubRepository(source.hub, source.revision, source.files, location, select)
         patterns = None if source.files is None else sorted(source.files)
         content = {"hub": source.hub, "revision": source.revision, "files": patterns}
+        if engine.startup_files and not engine.mounted:
+            # These files cannot be switched off, so weights that were staged with them must not be mounted.
+            content["without"] = sorted(engine.startup_files)
     else:
         return None
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from toolkit import staging
-from toolkit.environment import Environment
+from toolkit.environment import Environment, load
 from toolkit.errors import InputError
 from toolkit.project import Project
 
@@ -81,6 +81,23 @@ def test_addresses_of_hub_weights_need_no_network(
     }
     # The order of patterns means nothing.
     assert len(addresses) == 3
+
+
+def test_hub_weights_of_lmi_have_another_address(project: Project, environment: Make) -> None:
+    environment(hub())
+    file = project.environment_file("test")
+    text = file.read_text().replace("ml.c7i.xlarge", "ml.g6.2xlarge")
+    text = text.replace("target: local", 'target: aws\naccount_id: "123456789012"')
+
+    def of(engine: str, variants: str = "") -> str:
+        file.write_text(text.replace("engine: llama_cpp", f"engine: {engine}") + variants)
+        return address(project, load(project, "test"))
+
+    assert of("vllm") == of("tgi")
+    assert of("lmi") != of("vllm")
+    # A variant shares the weights, whatever the order.
+    variants = "    variants:\n      {}: {{weight: 1, serving: {{engine: lmi}}}}\n      {}: {{weight: 1}}\n"
+    assert of("vllm", variants.format("a", "b")) == of("vllm", variants.format("b", "a")) == of("lmi")
 
 
 def test_variants_with_their_own_weights_have_their_own_uri(
