@@ -21,4 +21,4 @@ def destroy(
         return
     console.line(f"{env} is destroyed: {count} resources, and its API keys")
     if context.environment.is_local:
-        console.line("the embedded cloud still runs, empty: `toolkit local down` stops it")
+        console.line("the embedded cloud keeps the account's role and buckets: `toolkit local down` ends it")

@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -155,7 +155,7 @@ def _acquire(descriptor: int, path: Path, timeout: float, console: Console) -> N
     if _try_lock(descriptor):
         return
     deadline = time.monotonic() + timeout
-    with console.progress(f"waiting for {_holder(path)}"):
+    with console.progress(f"waiting for {_holder(path)}") if timeout > 0 else nullcontext():
         while time.monotonic() < deadline:
             if _try_lock(descriptor):
                 return

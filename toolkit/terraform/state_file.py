@@ -93,7 +93,7 @@ def document(content: bytes, where: str) -> Document:
         TerraformError: it is damaged, or its format is not supported.
     """
     error = TerraformError(
-        "cannot read the state: its format is not version 4",
+        "cannot read the state: it is damaged, or its format is not version 4",
         where=where,
         remedy="if it is damaged, restore an earlier version from the bucket; encrypted states "
         "and those of other programs are not supported",
