@@ -33,13 +33,13 @@ SERVICES = ("s3", "iam", "lambda", "apigateway", "sagemaker", "logs", "monitorin
 _REQUESTS: dict[str, dict[str, tuple[int, int]]] = {
     "bootstrap and apply": {"provider": (200, 53), "toolkit": (79, 7), "terraform": (35, 8)},
     "apply": {"provider": (65, 6), "toolkit": (38, 1), "terraform": (17, 5)},
-    "create": {"provider": (110, 29), "toolkit": (60, 5), "terraform": (20, 5)},
+    "create": {"provider": (80, 29), "toolkit": (60, 5), "terraform": (17, 5)},
     "plan and apply": {"provider": (65, 6), "toolkit": (38, 1), "terraform": (17, 5)},
     "rollback": {"provider": (65, 6), "toolkit": (41, 1), "terraform": (17, 5)},
     "pause": {"provider": (53, 3), "toolkit": (33, 1), "terraform": (17, 5)},
     "resume": {"provider": (54, 3), "toolkit": (38, 1), "terraform": (17, 5)},
     "destroy": {"provider": (82, 25), "toolkit": (72, 1), "terraform": (17, 5)},
-    "model stage": {"toolkit": (12, 3)},
+    "model stage": {"toolkit": (6, 2)},
 }
 
 
@@ -173,18 +173,20 @@ def _draw(chance: random.Random, number: int, seed: str, kind: str, start: str) 
             "signals": (first, *([first] if chance.random() < 0.3 else [])),
         }
     elif kind in FAULTS:
-        slow = kind == "slow responses"
+        # Staging sends a handful of requests, to S3.
+        several = command != "model stage"
+        rates = [0.3, 0.5] if not several else [0.03] if kind == "slow responses" else [0.05, 0.1, 0.2]
         drawn = {
             "faults": tuple(FAULTS[kind]),
-            "rate": 0.03 if slow else chance.choice([0.05, 0.1, 0.2]),
-            "services": tuple(chance.sample(SERVICES, 2)) if chance.random() < 0.3 else (),
+            "rate": chance.choice(rates),
+            "services": tuple(chance.sample(SERVICES, 2)) if several and chance.random() < 0.3 else (),
         }
     elif kind == "outage":
         service = "s3" if command == "model stage" else chance.choice(SERVICES)
         drawn = {
             "faults": (chance.choice([Fault.THROTTLE, Fault.SERVER_ERROR, Fault.RESET_BEFORE]),),
             "services": (service,),
-            "first": chance.randint(1, 12 if service == "s3" else 8),
+            "first": chance.randint(1, 4),
             "length": chance.randint(5, 8),
         }
     elif kind == "full output":
