@@ -21,7 +21,6 @@ from tests.chaos.site import COMMIT, ENV, REPOSITORY, STAGED, HangingError, Resu
 from tests.support import hub as hubs
 from tests.support.faults import AwsRequest, Chooser, Entry, Outage, Rate, no_faults
 from tests.support.hub import Repository
-from tests.support.patience import wait_for
 
 LOCAL = ("--env", ENV)
 FILE, WEIGHTS = "m.gguf", random.Random(0).randbytes(3 * 1024 * 1024)  # noqa: S311
@@ -144,7 +143,7 @@ def trouble(site: Site, current: Round, outcome: Outcome) -> None:
         if result.code != 0:
             break
     # Child processes of a killed command end by themselves.
-    wait_for(lambda: not site.processes(), "the processes of a killed command")
+    site.wait_for_processes()
     outcome.journal = list(site.proxy.journal)
     if current.moment:
         outcome.reached = striker.struck

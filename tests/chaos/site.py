@@ -228,6 +228,16 @@ class Site:
         self.results.append(result)
         return result
 
+    def wait_for_processes(self) -> None:
+        """Wait until no command and no Terraform of the checkout runs; the next round would meet them."""
+        try:
+            wait_for(lambda: not self.processes())
+        except AssertionError:
+            names = [process.name() for process in self.processes()]
+            for process in self.processes():
+                process.kill()
+            raise HangingError(f"still running after a kill: {', '.join(names)}") from None
+
     def abort(self) -> None:
         """Kill what runs, and let every further command fail."""
         self.prefix = ("false",)

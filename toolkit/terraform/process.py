@@ -16,7 +16,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -151,12 +151,25 @@ def run(
             if child.poll() is None:
                 interruption.request()
                 child.wait()
+            if child.returncode < 0:
+                _kill_group(child.pid)
     return Outcome(
         child.returncode,
         interruption.requested,
         interruption.forced,
         errors.read_text(encoding="utf-8", errors="replace"),
     )
+
+
+def _kill_group(leader: int) -> None:
+    """Kill what a killed Terraform started.
+
+    A provider does not notice that Terraform is gone: if it writes nothing, it keeps running and holds the
+    inherited lock.
+    """
+    # The group may be empty; macOS reports "not permitted" if only zombies remain.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 def _follow(

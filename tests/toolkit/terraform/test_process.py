@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cloud import is_gone
 from tests.support.interrupts import has, start, wait_for
 from tests.support.patience import HANG_SECONDS
 from toolkit.terraform import process
@@ -134,6 +135,19 @@ def test_the_program_survives_a_killed_reader(tmp_path: Path) -> None:
     wait_for(lambda: (tmp_path / "out.log").stat().st_size > size, "further output")
     (tmp_path / "end").touch()
     wait_for((tmp_path / "ended").exists, "the program's own end")
+
+
+def test_a_killed_program_leaves_no_processes(tmp_path: Path) -> None:
+    # As the provider of a Terraform that the system killed for its memory.
+    code = """
+import os, signal, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+print(child.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    lines, outcome = run(code, tmp_path)
+    assert outcome.returncode == -signal.SIGKILL
+    wait_for(lambda: is_gone(int(lines[0])), "the end of its child")
 
 
 def test_an_error_of_the_reader_interrupts_and_waits(tmp_path: Path) -> None:
