@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from itertools import islice
@@ -90,16 +90,14 @@ class Run:
                     signal.signal(number, signal.SIG_IGN)
                 print("interrupted: ending the commands and their clouds", flush=True)
                 self._stopping = True
-                for site in self._sites:
+                for site in list(self._sites):
                     site.abort()
         return self._stopping
 
     def _part(self, part: Sequence[Round]) -> None:
         with tempfile.TemporaryDirectory(prefix="chaos-") as folder, opened(Path(folder)) as site:
             self._sites.append(site)
-            for current in part:
-                if self._stopping:
-                    return
+            for current in self._unless_stopping(part):
                 if skipped := _impossible(current):
                     print(f"{current.number:3} {current}: not possible here: {skipped}", flush=True)
                     continue
@@ -111,6 +109,13 @@ class Run:
                 if outcome.failures:
                     # The next rounds must not suffer from it.
                     site.start_cloud()
+            self._sites.remove(site)
+
+    def _unless_stopping(self, part: Sequence[Round]) -> Iterator[Round]:
+        for current in part:
+            if self._stopping:
+                return
+            yield current
 
     def table(self, seed: str) -> str:
         """Return the counts by kind."""

@@ -192,6 +192,8 @@ class _Striker:
         number = getattr(signal, f"SIG{name}")
         if self._round.kind == "kill cloud":
             self._site.kill_cloud()
+            # The provider would repeat its requests for a quarter of an hour.
+            self._process.send_signal(signal.SIGINT)
             return
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
             root = psutil.Process(self._process.pid)
