@@ -335,6 +335,16 @@ def test_a_serverless_endpoint_has_no_instances(planned: Planned) -> None:
     assert only(planned, "module.serverless", "aws_sagemaker_endpoint")["deployment_config"] == []
 
 
+def test_serverless_and_other_endpoints_share_no_model(planned: Planned) -> None:
+    """Otherwise a change of the type removes a tag, which the policies do not permit."""
+    models = {
+        name: only(planned, f"module.{name}", "aws_sagemaker_model") for name in ("serverless", "rolling")
+    }
+    assert models["serverless"]["primary_container"] == models["rolling"]["primary_container"]
+    keys = {model["name"].removeprefix(f"{name}-") for name, model in models.items()}
+    assert len(keys) == 2
+
+
 def test_a_paused_endpoint_keeps_resources_without_cost(planned: Planned) -> None:
     assert kinds(planned, "module.paused") == [
         "aws_cloudwatch_log_group.this",

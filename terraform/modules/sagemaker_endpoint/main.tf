@@ -19,7 +19,9 @@ locals {
       vpc                = var.vpc
     }
   }
-  model_keys = { for variant, content in local.model_content : variant => substr(sha256(jsonencode(content)), 0, 8) }
+  # Models of serverless endpoints have a tag, which deployers may not remove.
+  tagged     = local.serverless ? { endpoint_type = "serverless" } : {}
+  model_keys = { for variant, content in local.model_content : variant => substr(sha256(jsonencode(merge(content, local.tagged))), 0, 8) }
   # Variants with the same content share a model.
   models = {
     for key, contents in { for variant, key in local.model_keys : key => local.model_content[variant]... if var.enabled } :
