@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from toolkit.aws import endpoints as sagemaker_endpoints
+from toolkit.aws import state_lock
 from toolkit.aws.concurrent import map_concurrently
+from toolkit.deployment import locks
 from toolkit.deployment.context import Context
 from toolkit.deployment.recovery.orphans import ALL_PATHS, Orphan, OwnedResources, unless_missing
 from toolkit.deployment.rollout import waiters
+from toolkit.errors import StateError
 
 if TYPE_CHECKING:
     from types_boto3_apigateway.type_defs import PatchOperationTypeDef
@@ -188,13 +192,26 @@ def remove_superseded(context: Context, seconds: float) -> None:
     """Delete what an interrupted apply left behind, no later one imports, and nothing uses.
 
     Later plans know neither models and endpoint configurations of other content, nor the second API or usage
-    plan of a creation whose response was lost.
+    plan of a creation whose response was lost. Does nothing while the state is locked: an apply elsewhere has
+    begun, and cleans up at its end.
 
     Args:
         context: the environment, whose apply has succeeded.
-        seconds: since before the apply locked the state. An apply elsewhere, which can only have begun since
-            then, may be creating what is younger.
+        seconds: since before the apply locked the state. What is younger stays: an apply elsewhere whose lock
+            was cleared, which can only have begun since then, may be creating it.
     """
+    bucket, key = locks.location(context, "inference")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(state_lock.held(context.access, bucket, key, "clean-up"))
+        except StateError:
+            return
+        # Another apply may have finished since this one, and recorded what it created.
+        context.reload_state()
+        _remove_superseded(context, seconds)
+
+
+def _remove_superseded(context: Context, seconds: float) -> None:
     resources = OwnedResources(context, context.state.ids)
     finders = (endpoint_configurations, models, apis, usage_plans)
     results = map_concurrently(lambda finder: list(finder(context, resources)), finders)

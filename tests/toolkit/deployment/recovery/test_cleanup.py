@@ -13,10 +13,19 @@ import pytest
 from tests.support.cloud import Engine, Hosting
 from tests.support.contexts import deployed, opened, recorded_requests, unchanged
 from tests.support.front import tags
+from toolkit.aws import state_bucket, state_lock
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment import lifecycle, releases
+from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel
 from toolkit.deployment.recovery import cleanup, registry
+
+
+def bootstrapped(account: AwsAccess, directory: Path, env: str) -> Context:
+    """Open an environment with a state bucket."""
+    context = opened(directory, account, env=env).context
+    state_bucket.ensure(account, context.environment.state_bucket)
+    return context
 
 
 def usage_plan(account: AwsAccess, env: str, **labels: str) -> str:
@@ -30,18 +39,40 @@ def usage_plans(account: AwsAccess) -> set[str]:
 
 def test_usage_plans_of_another_project_stay(account: AwsAccess, tmp_path: Path) -> None:
     """Two projects of an account may each have an environment `shared`."""
-    context = opened(tmp_path, account, env="shared").context
+    context = bootstrapped(account, tmp_path, "shared")
     owned, foreign = usage_plan(account, "shared"), usage_plan(account, "shared", deployment="chat-shared")
     assert [orphan.id for orphan in registry.find_orphans(context, {})] == [owned]
     cleanup.remove_superseded(context, seconds=0)
     assert usage_plans(account) & {owned, foreign} == {foreign}
 
 
+def test_what_an_apply_elsewhere_creates_stays(account: AwsAccess, tmp_path: Path) -> None:
+    environment = opened(tmp_path, account, env="elsewhere")
+    context = environment.context
+    unchanged(environment, {})
+    assert context.state.ids == {}
+    # The other apply records its plan and leaves another one behind.
+    recorded, orphan = usage_plan(account, "elsewhere"), usage_plan(account, "elsewhere")
+    bucket, key = context.environment.state_bucket, context.environment.state_key
+    state = json.loads(account.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    instance = {"attributes": {"id": recorded}}
+    state["resources"] = [
+        {"mode": "managed", "type": cleanup.USAGE_PLAN, "name": "this", "instances": [instance]}
+    ]
+    with state_lock.held(account, bucket, key, "apply"):
+        cleanup.remove_superseded(context, seconds=0)
+        assert {recorded, orphan} <= usage_plans(account)
+        account.s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(state))
+    cleanup.remove_superseded(context, seconds=0)
+    assert usage_plans(account) & {recorded, orphan} == {recorded}
+    assert state_lock.read(account, bucket, key) is None
+
+
 def test_only_endpoints_of_the_environment_are_described(
     account: AwsAccess, hosting: Hosting, engine: Engine, tmp_path: Path
 ) -> None:
     """Deployers may not describe those of the project `my-llm`, and configurations can be deleted."""
-    context = opened(tmp_path, account, env="alike").context
+    context = bootstrapped(account, tmp_path, "alike")
     names = ["llm-alike-m", "my-llm-alike-m"]
     for name in names:
         configuration = hosting.configuration(container=engine.container)
