@@ -150,7 +150,7 @@ INDEPENDENT: list[Case] = [
     ("sagemaker_endpoint", ENDPOINT, rollout("canary", percent=60), "at most half of a fleet"),
     ("sagemaker_endpoint", ENDPOINT, rollout("linear", percent=None), "10 to 50 for linear"),
     ("sagemaker_endpoint", ENDPOINT, rollout("canary", bake_seconds=4000), "from 0 to 3600"),
-    ("sagemaker_endpoint", ENDPOINT, {"routing": "round_robin"}, "least_outstanding_requests or random"),
+    ("sagemaker_endpoint", ENDPOINT, {"routing": "round_robin"}, "random or kv_aware"),
     ("inference_api", API, {"name": "n" * 54}, "shorten"),
     ("inference_api", API, served(aliases=["m"]), "rename one of m, m"),
     ("inference_api", API, gateway(architecture="arm"), "arm64 or x86_64"),
