@@ -107,9 +107,6 @@ MEMBERS = (
     "n",
     "echo",
     "input",
-    "tools",
-    "tool_choice",
-    "response_format",
     "\ud83d",
 )
 
