@@ -26,7 +26,7 @@ from toolkit.local.signature import OWN_SERVICE, ROOT_ACCESS_KEY, Signature, Sig
 
 # Deployed APIs have API keys and authorizers; containers send a token for their credentials.
 # Exactly the paths that have routes: everything else could reach moto unsigned.
-_OPEN = re.compile(rf"{EXECUTE_API}/[^\n]*|/_toolkit/container-credentials/[0-9a-f]+")
+OPEN = re.compile(rf"{EXECUTE_API}/[^\n]*|/_toolkit/container-credentials/[0-9a-f]+")
 HEALTH = "/_toolkit/health"
 # Hashing larger bodies would block the event loop.
 _LARGE_BYTES = 256 * 1024
@@ -42,7 +42,7 @@ class AuthenticationMiddleware:
         self._account = account
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _OPEN.fullmatch(scope["path"]) or scope["path"] == HEALTH:
+        if scope["type"] != "http" or OPEN.fullmatch(scope["path"]) or scope["path"] == HEALTH:
             await self._app(scope, receive, send)
             return
         body = Body(receive)

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from toolkit.local.iam.authentication import Body
+from toolkit.local.iam.authentication import OPEN, Body
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.iam.exceptions import AuthenticationError, UnmappedRequestError
 from toolkit.local.iam.mapping import operations
@@ -18,8 +18,6 @@ from toolkit.local.iam.mapping.operations import ApiCall
 from toolkit.local.iam.refusals import access_denied, not_authenticated
 from toolkit.local.signature import Signature
 
-# Not AWS APIs: the cloud's own, and deployed APIs, which have API keys and authorizers.
-_OPEN = ("/_toolkit/", "/_aws/execute-api/")
 # Parsing larger bodies would block the event loop.
 _LARGE_BYTES = 256 * 1024
 
@@ -50,7 +48,9 @@ class EnforceIamMiddleware:
             await self._app(scope, body.replay, send)
 
     def _decides(self, scope: Scope) -> bool:
-        if scope["type"] != "http" or scope["path"].startswith(_OPEN):
+        # Not AWS APIs: the cloud's own, and deployed APIs, which have API keys and authorizers.
+        path = scope.get("path", "")
+        if scope["type"] != "http" or path.startswith("/_toolkit/") or OPEN.fullmatch(path):
             return False
         # Anonymous callers have the permissions of resource policies only, even while IAM is not enforced.
         return self._enforcement.enforced or not Signature.of(scope).access_key

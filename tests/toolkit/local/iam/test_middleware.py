@@ -165,6 +165,26 @@ def test_irrelevant_bodies_are_not_buffered(capture):
     assert events == ["application", "receive", "receive", "receive", "receive", "response"]
 
 
+@pytest.mark.parametrize(("key", "reaches"), [("execute-api/a/b", True), ("execute-api/a\nb", False)])
+def test_only_routes_of_deployed_apis_are_exempt(capture, key, reaches):
+    """A path with a line break matches no route, and moto would take it for an object."""
+    reached = []
+
+    async def application(scope, _, send):
+        reached.append(scope["path"])
+
+    async def receive():
+        return {"type": "http.request", "body": b""}
+
+    async def send(_):
+        pass
+
+    scope, _ = capture("s3", "get_object", Bucket="_aws", Key=key)
+    asyncio.run(EnforceIamMiddleware(application, Enforcement(enforced=True))(scope, receive, send))
+
+    assert bool(reached) is reaches
+
+
 def test_nothing_is_denied_or_logged_unless_enforced(cloud):
     user = cloud.user("nobody")
     cloud.enforcement.log.clear()
