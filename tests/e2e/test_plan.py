@@ -206,7 +206,8 @@ def test_of_two_concurrent_applies_one_waits_or_fails(lab: Lab) -> None:
     ended = [(process.communicate()[0], process.returncode) for process in running]
     assert {code for _, code in ended} <= {0, 9}, ended
     assert 0 in [code for _, code in ended]
-    assert all("in use on this machine: `toolkit apply`" in output for output, code in ended if code == 9)
+    refused = [output for output, code in ended if code == 9]
+    assert all("in use on this machine: `toolkit apply`" in output for output in refused), refused
     after = lab.state()
     assert after["lineage"] == before["lineage"]
     assert after["serial"] > before["serial"]

@@ -31,6 +31,8 @@ from toolkit.lock_info import LockInfo
 from toolkit.processes import is_alive
 
 POLL_SECONDS = 0.2
+# A command names itself in the file right after it has locked it; on a busy machine, not at once.
+RECORD_SECONDS = 2.0
 # Applying the account stack takes less than a minute on an idle machine.
 ACCOUNT_SECONDS = 600.0
 
@@ -155,14 +157,21 @@ def _acquire(descriptor: int, path: Path, timeout: float, console: Console) -> N
     if _try_lock(descriptor):
         return
     deadline = time.monotonic() + timeout
-    with console.progress(f"waiting for {_holder(path)}") if timeout > 0 else nullcontext():
+    with console.progress(f"waiting for {_describe(_read_holder(path))}") if timeout > 0 else nullcontext():
         while time.monotonic() < deadline:
             if _try_lock(descriptor):
                 return
             # flock either polls or waits without a time-out.
             time.sleep(POLL_SECONDS)
+    recorded = time.monotonic() + RECORD_SECONDS
+    while not (holder := _read_holder(path)) or not is_alive(holder.pid):
+        if _try_lock(descriptor):
+            return
+        if time.monotonic() > recorded:
+            break
+        time.sleep(POLL_SECONDS)
     raise StateError(
-        f"the environment is in use on this machine: {_holder(path)}",
+        f"the environment is in use on this machine: {_describe(holder)}",
         where=str(path),
         remedy="wait until it has finished, or let this command wait: --lock-timeout 10m",
     )
@@ -183,10 +192,15 @@ def _write_holder(descriptor: int) -> None:
     os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
 
 
-def _holder(path: Path) -> str:
+def _read_holder(path: Path) -> _Holder | None:
     try:
-        holder = documents.parse(documents.load(path), _Holder)
+        return documents.parse(documents.load(path), _Holder)
     except (OSError, documents.DamagedError):  # just locked, and not written yet
+        return None
+
+
+def _describe(holder: _Holder | None) -> str:
+    if holder is None:
         return "another command"
     killed = "" if is_alive(holder.pid) else ", which was killed; its Terraform is still finishing"
     return f"`{holder.command}` (process {holder.pid}) since {holder.since}{killed}"

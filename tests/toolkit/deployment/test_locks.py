@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,10 +111,25 @@ def test_one_command_at_a_time_changes_the_account(tmp_path: Path, monkeypatch: 
     assert free.is_set()
 
 
-def test_a_lock_without_holder_belongs_to_another_command(tmp_path: Path, holder: Holder) -> None:
+def test_a_lock_without_holder_belongs_to_another_command(
+    tmp_path: Path, holder: Holder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "RECORD_SECONDS", 0)
     for note in ("", "[]", "{}", '{"pid": "x", "command": "a", "since": "b"}'):
         locks.lock_file(context(tmp_path)).write_text(note)
         assert "in use on this machine: another command" in refusal(context(tmp_path))
+
+
+@pytest.mark.parametrize("before", ["", '{"pid": 2147483647, "command": "toolkit plan", "since": "then"}'])
+def test_a_holder_that_has_just_locked_is_named(
+    tmp_path: Path, holder: Holder, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    file = locks.lock_file(context(tmp_path))
+    record = file.read_text()
+    file.write_text(before)
+    monkeypatch.setattr(locks, "RECORD_SECONDS", HANG_SECONDS)
+    monkeypatch.setattr(time, "sleep", lambda _: file.write_text(record))
+    assert f"`toolkit apply` (process {holder.process.pid}) since" in refusal(context(tmp_path))
 
 
 def test_the_lock_lasts_as_long_as_a_killed_commands_terraform(tmp_path: Path, holder: Holder) -> None:
