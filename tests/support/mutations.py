@@ -107,6 +107,9 @@ MEMBERS = (
     "n",
     "echo",
     "input",
+    "tools",
+    "tool_choice",
+    "response_format",
     "\ud83d",
 )
 

@@ -1,4 +1,4 @@
-"""Settings without effect: the embedded cloud does not enforce them, or their time has passed."""
+"""Settings that are valid but hardly intended: without effect, or with one that surprises."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from toolkit.environment.environment import Environment
 
 
 def warnings(environment: Environment) -> Iterator[str]:
-    """A warning for each setting that the environment uses and that has no effect."""
+    """A warning for each such setting of the environment."""
     yield from _past_schedules(environment)
+    yield from _small_batches(environment)
     api = environment.api
     if not environment.is_local:
         return
@@ -40,3 +41,19 @@ def _past_schedules(environment: Environment) -> Iterator[str]:
                 if datetime.fromisoformat(schedule.at).replace(tzinfo=zone) <= datetime.now(UTC):
                     path = ".".join(map(str, variant.path("capacity", "schedules")))
                     yield f"{path}: the time of {schedule.name} has passed ({schedule.at}); remove it"
+
+
+def _small_batches(environment: Environment) -> Iterator[str]:
+    """llama.cpp processes an embedding's input in one batch, and answers 500 to a longer one.
+
+    Its `tools/server/server-context.cpp`: "input is too large to process". `ubatch_size` is 512 by default and
+    at most `batch_size`.
+    """
+    for name, model in environment.models.items():
+        options = model.serving.flags()
+        if "embeddings" in model.serving.capabilities() and not options.get("ubatch_size"):
+            yield (
+                f"models.{name}.serving.options: llama.cpp rejects embedding inputs of more than 512 tokens, and "
+                "SageMaker counts each as a server error of the model; set batch_size and ubatch_size to the "
+                "longest input in tokens"
+            )

@@ -52,6 +52,10 @@ class BaseServing(ConfigModel):
         """The options that the file sets."""
         return {}
 
+    def capabilities(self) -> list[str]:
+        """What the model does besides text, for engines that answer 5xx if it does not."""
+        return []
+
 
 class CatalogueServing(BaseServing):
     """An engine with images published by AWS."""
@@ -86,6 +90,20 @@ class LlamaCppServing(CatalogueServing):
         Annotated[str, variable_name("llama_cpp", LlamaCppOptions.model_fields)], Annotated[str, VALUE]
     ] = Field(default={}, max_length=MAX_VARIABLES)
     """Additional environment variables of the container, without secrets."""
+
+    def capabilities(self) -> list[str]:
+        """`media` in messages, and `embeddings`, if the file enables them."""
+        options = {name for name, value in self.flags().items() if value}
+        variables = {
+            name.removeprefix("LLAMA_ARG_").lower()
+            for name, value in self.environment.items()
+            if name.startswith("LLAMA_ARG_") and value not in ("", "0", "false", "off", "disabled")
+        }
+        needed = {
+            "media": {"mmproj", "mmproj_url"},
+            "embeddings": {"embeddings", "embedding", "reranking", "rerank"},
+        }
+        return [task for task, names in needed.items() if names & (options | variables)]
 
 
 class VllmServing(CatalogueServing):

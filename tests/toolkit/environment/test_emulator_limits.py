@@ -72,3 +72,25 @@ def test_a_machine_without_time_zones_is_accepted(scheduled: Project) -> None:
     environment = clean_environment(TOOLKIT_PROJECT=str(scheduled.root), PYTHONTZPATH="")
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        ("embeddings: true", 1),
+        ("embeddings: true, batch_size: 2048, ubatch_size: 2048", 0),
+        ("parallel: 2", 0),
+    ],
+)
+def test_batches_that_are_too_small_for_embeddings_are_reported(
+    tmp_path: Path, options: str, count: int
+) -> None:
+    project = Project(tmp_path)
+    project.environments.mkdir(parents=True)
+    text = (ROOT / "terraform" / "environments" / "local.yaml").read_text()
+    before = "      options:\n        ctx_size: 4096\n"
+    assert text.count(before) == 1
+    project.environment_file("local").write_text(text.replace(before, f"      options: {{{options}}}\n"))
+    warnings = list(emulator_limits.warnings(load(project, "local")))
+    assert len(warnings) == count
+    assert all("set batch_size and ubatch_size" in text for text in warnings)
