@@ -46,14 +46,14 @@ def _past_schedules(environment: Environment) -> Iterator[str]:
 def _small_batches(environment: Environment) -> Iterator[str]:
     """llama.cpp processes an embedding's input in one batch, and answers 500 to a longer one.
 
-    Its `tools/server/server-context.cpp`: "input is too large to process". `ubatch_size` is 512 by default and
-    at most `batch_size`.
+    Its `tools/server/server-context.cpp`: "input is too large to process". `ubatch_size` is 512 by default,
+    and at most `batch_size`.
     """
     for name, model in environment.models.items():
         options = model.serving.flags()
         if "embeddings" in model.serving.capabilities() and not options.get("ubatch_size"):
             yield (
-                f"models.{name}.serving.options: llama.cpp rejects embedding inputs of more than 512 tokens, and "
-                "SageMaker counts each as a server error of the model; set batch_size and ubatch_size to the "
-                "longest input in tokens"
+                f"models.{name}.serving.options: llama.cpp rejects embedding inputs of more than 512 tokens, "
+                "and SageMaker counts each as a server error of the model; set batch_size and ubatch_size to "
+                "the longest input in tokens"
             )
