@@ -16,9 +16,17 @@ pytestmark = pytest.mark.e2e
 BLOCK = re.compile(r"^```sh(?P<aws> aws)?\n(?P<commands>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def blocks(*, aws: bool) -> list[str]:
-    text = (ROOT / "README.md").read_text()
+README = "README.md"
+WORKSHOP = "docs/how-to/workshop.zh-CN.md"
+
+
+def blocks(page: str, *, aws: bool) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
     return [match["commands"] for match in BLOCK.finditer(text) if bool(match["aws"]) is aws]
+
+
+def lines(blocks: list[str]) -> set[str]:
+    return {line for block in blocks for line in block.splitlines()}
 
 
 @pytest.mark.timeout(900)
@@ -27,7 +35,7 @@ def test_a_newcomer_follows_the_readme(tmp_path: Path) -> None:
     environment = clean_environment(TOOLKIT_CACHE_DIR=str(tmp_path / "cache"))
     # Show what remains between `make destroy` and `local down`.
     marker = "echo AFTER-DESTROY; .venv/bin/toolkit local status --json; echo END\n"
-    script = "".join(blocks(aws=False)).replace(
+    script = "".join(blocks(README, aws=False)).replace(
         "make destroy ENV=local\n", f"make destroy ENV=local\n{marker}"
     )
     try:
@@ -57,11 +65,19 @@ def test_a_newcomer_follows_the_readme(tmp_path: Path) -> None:
     assert not (project / ".venv").exists()
 
 
-def test_commands_for_aws_exist(checkout: Path) -> None:
-    commands = [line for block in blocks(aws=True) for line in block.splitlines()]
+@pytest.mark.parametrize("page", [README, WORKSHOP])
+def test_commands_for_aws_exist(checkout: Path, page: str) -> None:
+    commands = lines(blocks(page, aws=True))
     assert commands
     for command in commands:
         words = command.split()
         check = ["make", "--dry-run", *words[1:]] if words[0] == "make" else [*words[:2], "--help"]
         result = subprocess.run(check, cwd=checkout, capture_output=True, text=True, check=False)
         assert result.returncode == 0, f"{command}: {result.stderr}"
+
+
+def test_the_workshop_page_has_the_commands_of_the_readme() -> None:
+    """Which the first test runs; only the question to the model is another one."""
+    questions = {line for line in lines(blocks(WORKSHOP, aws=False)) if line.startswith("  -d ")}
+    assert len(questions) == 1
+    assert lines(blocks(WORKSHOP, aws=False)) - questions <= lines(blocks(README, aws=False))

@@ -53,7 +53,7 @@ class BaseServing(ConfigModel):
         return {}
 
     def capabilities(self) -> list[str]:
-        """What the model does besides text, for engines that answer 5xx if it does not."""
+        """The tasks of the model besides text, for engines that answer 5xx to the others."""
         return []
 
 
