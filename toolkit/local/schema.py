@@ -1,187 +1,187 @@
 """Validation of requests against AWS's service models, with AWS's error messages.
 
 botocore ships the models, but clients check little of them: lengths, patterns and enumerations are left to
-the service.
+the service. The messages are as LocalStack recorded them on AWS (localstack/localstack, `*.snapshot.json`).
 """
 
 from __future__ import annotations
 
 import functools
-import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from botocore.loaders import Loader
-from botocore.model import ListShape, MapShape, ServiceModel, Shape, StringShape, StructureShape
+from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
 from toolkit.local.awsapi import ApiError
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "long": (int,),
-    "float": (int, float),
-    "double": (int, float),
-    "timestamp": (int, float),
-    "boolean": (bool,),
-    "list": (list,),
-    "map": (dict,),
-    "structure": (dict,),
+# JSON type → shape types that accept it, and how AWS names a value of it.
+_JSON_TYPES: Mapping[type, tuple[frozenset[str], str]] = {
+    str: (frozenset({"string", "blob", "timestamp", "character"}), "STRING_VALUE"),
+    int: (frozenset({"integer", "long", "float", "double", "timestamp"}), "NUMBER_VALUE"),
+    float: (frozenset({"float", "double", "timestamp"}), "DECIMAL_VALUE"),
+    list: (frozenset({"list"}), "Start of list found where not expected"),
+    dict: (frozenset({"map", "structure"}), "Start of structure or map found where not expected"),
 }
 
-
-# AWS's patterns are written for Java; Python's `re` lacks Unicode categories and surrogate pairs.
+# AWS's patterns are written for Java; Python's `re` lacks Unicode categories and surrogate pairs. A negated
+# class stands for categories that it lacks.
 _JAVA = {
+    r"\p{L}\p{M}\p{Z}\p{S}\p{N}\p{P}": r"\s\S",
+    r"\p{L}\p{M}\p{S}\p{N}\p{P}": r"\S",
+    r"\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}": r"\s\S",
+    r"\p{L}\p{M}\p{Z}\p{N}\p{P}": r"\s\S",
     r"\p{L}": r"\w",
     r"\p{N}": r"\d",
     r"\p{Z}": r"\s",
+    r"\p{Alnum}": "a-zA-Z0-9",
     r"[\p{Print}]": r"[\x20-\x7e]",
     r"\p{Print}": r"[\x20-\x7e]",
     r"\p{ASCII}": r"[\x00-\x7f]",
     r"\z": r"\Z",
     r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010FFFF",
+    r"[\w-_]": r"[\w\-_]",
+    r")${1,": r"){1,",
 }
 
 
 @functools.cache
 def compiled(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern of the service model."""
+    """Compile a pattern of a service model."""
     for java, python in _JAVA.items():
         pattern = pattern.replace(java, python)
     return re.compile(pattern)
 
 
-class Schema:
-    """The inputs of some operations of a service.
+def check_types(shape: Shape, value: object) -> None:
+    """Check the types of a JSON value; unknown members are ignored.
 
-    Args:
-        service: botocore's service name.
-        operations: the rest of the model is discarded.
+    Raises:
+        ApiError: SerializationException.
     """
-
-    def __init__(self, service: str, operations: Collection[str]) -> None:
-        # A shared loader would cache the whole model, with thousands of shapes.
-        model: dict[str, Any] = Loader().load_service_model(service, "service-2")
-        self._inputs = {
-            operation: ServiceModel(reduced(model, operation)).operation_model(operation).input_shape
-            for operation in operations
-        }
-
-    def parse(self, operation: str, body: bytes) -> dict[str, Any]:
-        """Parse and validate the body of a request; like AWS, ignore unknown members.
-
-        Raises:
-            ApiError: SerializationException or ValidationException.
-        """
-        try:
-            request = json.loads(body or b"{}")
-        except ValueError as error:
-            raise ApiError("SerializationException", str(error)) from error
-        members: dict[str, Any] = request
-        return self.check(operation, members)
-
-    def check(
-        self, operation: str, members: dict[str, Any], error: str = "ValidationException"
-    ) -> dict[str, Any]:
-        """Validate the members of a request.
-
-        Args:
-            operation: the operation's name.
-            members: by name.
-            error: the service's code for the error.
-
-        Raises:
-            ApiError: SerializationException or `error`.
-        """
-        shape = self._inputs[operation]
-        if shape is None:
-            return {}
-        violations = list(_violations(shape, members, ""))
-        if violations:
-            count = len(violations)
-            noun = "error" if count == 1 else "errors"
-            message = f"{count} validation {noun} detected: {'; '.join(violations)}"
-            raise ApiError(error, message)
-        return members
-
-
-def reduced(model: dict[str, Any], operation: str) -> dict[str, Any]:
-    """Reduce a service model to one operation and the shapes of its input."""
-    definition = model["operations"][operation]
-    needed: dict[str, Any] = {}
-    pending = [definition["input"]["shape"]] if "input" in definition else []
-    while pending:
-        name = pending.pop()
-        if name not in needed:
-            needed[name] = model["shapes"][name]
-            pending += _referenced(needed[name])
-    reduced_operation = {key: definition[key] for key in ("name", "http", "input") if key in definition}
-    return {"metadata": model["metadata"], "operations": {operation: reduced_operation}, "shapes": needed}
-
-
-def _referenced(shape: dict[str, Any]) -> list[str]:
-    references = [shape[role] for role in ("member", "key", "value") if role in shape]
-    references += shape.get("members", {}).values()
-    return [reference["shape"] for reference in references]
-
-
-def _violations(shape: Shape, value: object, path: str) -> Iterator[str]:
+    if value is None or getattr(shape, "is_document_type", False):
+        return
     _check_type(shape, value)
     if isinstance(shape, StructureShape) and isinstance(value, dict):
-        yield from _structure_violations(shape, value, path)
+        for name, member in shape.members.items():
+            check_types(member, value.get(member.serialization.get("name", name)))
     elif isinstance(shape, ListShape) and isinstance(value, list):
-        yield from _range_violations(shape, value, path, "length", len(value))
-        for number, item in enumerate(value, start=1):
-            yield from _violations(shape.member, item, f"{path}.{number}.member")
+        for item in value:
+            check_types(shape.member, item)
     elif isinstance(shape, MapShape) and isinstance(value, dict):
-        yield from _range_violations(shape, value, path, "length", len(value))
-        for key, item in value.items():
-            yield from _violations(shape.key, key, f"{path}.{key}")
-            yield from _violations(shape.value, item, f"{path}.{key}.member")
-    elif isinstance(shape, StringShape) and isinstance(value, str):
-        yield from _string_violations(shape, value, path)
-    elif isinstance(value, int | float) and not isinstance(value, bool) and shape.type_name != "timestamp":
-        yield from _range_violations(shape, value, path, "value", value)
+        for item in value.values():
+            check_types(shape.value, item)
 
 
 def _check_type(shape: Shape, value: object) -> None:
-    expected = _TYPES.get(shape.type_name)
-    # In Python a boolean is an integer, in JSON it is not a number.
-    confused = isinstance(value, bool) and shape.type_name != "boolean"
-    if expected is not None and (confused or not isinstance(value, expected)):
-        kind = type(value).__name__.upper()
-        raise ApiError("SerializationException", f"{kind}_VALUE can not be converted to {shape.type_name}")
+    expected = shape.type_name
+    if isinstance(value, bool):
+        # In Python a boolean is an integer, in JSON it is not a number.
+        accepted, found = frozenset({"boolean"}), f"{value}_VALUE".upper()
+    else:
+        accepted, found = _JSON_TYPES[type(value)]
+    if expected in accepted:
+        return
+    if expected in ("list", "map", "structure"):
+        message = f"Expected {'list' if expected == 'list' else 'structure or map'} or null"
+    else:
+        article = "an" if expected.startswith("i") else "a"
+        message = f"{found} can not be converted to {article} {expected.title()}" if "_" in found else found
+    raise ApiError("SerializationException", message)
 
 
-def _structure_violations(shape: StructureShape, value: dict[str, Any], path: str) -> Iterator[str]:
+def violations(
+    shape: Shape, value: object, path: str = "", *, is_secret: bool = False
+) -> Iterator[tuple[str, str]]:
+    """The members that violate a constraint, each with AWS's message.
+
+    Args:
+        shape: of the service model.
+        value: as moto parses it; absent members may be None.
+        path: of the value in the request, such as `tags.1.member`.
+        is_secret: whether the messages omit values.
+    """
+    is_secret = is_secret or bool(shape.metadata.get("sensitive"))
+    if isinstance(shape, StructureShape) and isinstance(value, dict):
+        yield from _of_structure(shape, value, path, is_secret)
+        return
+    failed = list(_failed(shape, value))
+    # Structures in lists and maps have their own paths, and scalars that of the list or map.
+    items: list[tuple[str, Shape, object]] = []
+    if isinstance(shape, ListShape) and isinstance(value, list):
+        failed += _of_scalars("Member", shape.member, value)
+        items = [(f"{path}.{n}.member", shape.member, item) for n, item in enumerate(value, start=1)]
+    elif isinstance(shape, MapShape) and isinstance(value, dict):
+        failed += _of_scalars("Map keys", shape.key, value)
+        failed += _of_scalars("Map value", shape.value, value.values())
+        items = [(f"{path}.{key}.member", shape.value, item) for key, item in value.items()]
+    for item_path, member, item in items:
+        if not _is_scalar(member):
+            yield from violations(member, item, item_path, is_secret=is_secret)
+    text = "Value" if is_secret else f"Value '{_java(value)}'"
+    for constraint in failed:
+        yield path, _message(text, path, constraint)
+
+
+def _of_structure(
+    shape: StructureShape, value: Mapping[str, Any], path: str, is_secret: bool
+) -> Iterator[tuple[str, str]]:
     for name, member in shape.members.items():
         member_path = f"{path}.{_camel(name)}" if path else _camel(name)
-        if value.get(name) is not None:
-            yield from _violations(member, value[name], member_path)
+        item = value.get(name)
+        # moto cannot tell an absent list in a query string from an empty one.
+        if item is not None and not (item == [] and member.serialization.get("location") == "querystring"):
+            yield from violations(member, item, member_path, is_secret=is_secret)
         elif name in shape.required_members:
-            yield f"Value null at '{member_path}' failed to satisfy constraint: Member must not be null"
+            yield member_path, _message("Value null", member_path, "Member must not be null")
 
 
-def _string_violations(shape: StringShape, value: str, path: str) -> Iterator[str]:
-    if shape.enum and value not in shape.enum:
-        yield _violation(value, path, f"satisfy enum value set: [{', '.join(shape.enum)}]")
-    yield from _range_violations(shape, value, path, "length", len(value))
-    pattern = shape.metadata.get("pattern")
-    if pattern and not compiled(pattern).fullmatch(value):
-        yield _violation(value, path, f"satisfy regular expression pattern: {pattern}")
+def _is_scalar(shape: Shape) -> bool:
+    return shape.type_name not in ("list", "map", "structure")
 
 
-def _range_violations(shape: Shape, value: object, path: str, what: str, size: float) -> Iterator[str]:
-    minimum, maximum = shape.metadata.get("min"), shape.metadata.get("max")
-    if minimum is not None and size < minimum:
-        yield _violation(value, path, f"have {what} greater than or equal to {minimum}")
-    if maximum is not None and size > maximum:
-        yield _violation(value, path, f"have {what} less than or equal to {maximum}")
+def _of_scalars(role: str, shape: Shape, items: Iterable[object]) -> list[str]:
+    """AWS names all constraints of the items, whichever one an item violates."""
+    if not _is_scalar(shape) or not any(any(_failed(shape, item)) for item in items):
+        return []
+    return [f"{role} must satisfy constraint: [{', '.join(text for text, _ in _constraints(shape, None))}]"]
 
 
-def _violation(value: object, path: str, constraint: str) -> str:
-    return f"Value '{value}' at '{path}' failed to satisfy constraint: Member must {constraint}"
+def _failed(shape: Shape, value: object) -> Iterator[str]:
+    return (text for text, is_met in _constraints(shape, value) if not is_met)
+
+
+def _constraints(shape: Shape, value: Any) -> Iterator[tuple[str, bool]]:
+    """The constraints of a shape, and whether the value meets each; None meets all."""
+    if isinstance(shape, StringShape) and shape.enum:
+        text = f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"
+        yield text, value is None or value in shape.enum
+    metadata = shape.metadata
+    is_number = shape.type_name in ("integer", "long", "float", "double")
+    if not is_number and shape.type_name not in ("string", "list", "map"):
+        return
+    size = value if is_number or value is None else len(value)
+    noun = "value" if is_number else "length"
+    if (maximum := metadata.get("max")) is not None:
+        yield f"Member must have {noun} less than or equal to {maximum}", size is None or size <= maximum
+    if (minimum := metadata.get("min")) is not None:
+        yield f"Member must have {noun} greater than or equal to {minimum}", size is None or size >= minimum
+    if pattern := metadata.get("pattern"):
+        is_met = value is None or compiled(pattern).fullmatch(value) is not None
+        yield f"Member must satisfy regular expression pattern: {pattern}", is_met
+
+
+def _message(value: str, path: str, constraint: str) -> str:
+    return f"{value} at '{path}' failed to satisfy constraint: {constraint}"
+
+
+def _java(value: object) -> str:
+    """A value as Java prints it."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_java, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}={_java(item)}' for key, item in value.items())}}}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _camel(name: str) -> str:

@@ -56,6 +56,7 @@ from toolkit.local.retry_cache import RetryCacheMiddleware
 from toolkit.local.sagemaker.service import SageMakerService
 from toolkit.local.service import Cloud, Service
 from toolkit.local.status import CloudStatus, by_kind
+from toolkit.local.validation import ValidationMiddleware
 
 _log = logging.getLogger(__name__)
 
@@ -119,6 +120,7 @@ class Server:
             Middleware(AuthenticationMiddleware, account=self._enforcement.account),
             Middleware(RetryCacheMiddleware),
             Middleware(EnforceIamMiddleware, enforcement=self._enforcement),
+            Middleware(ValidationMiddleware),
         ]
         app = Starlette(routes=routes, lifespan=self._lifespan, middleware=middleware)
         app.router.redirect_slashes = False

@@ -1,19 +1,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.loaders import Loader
 
-from toolkit.local.autoscaling.service import AutoScalingService
+from tests.support.constraints import Captured, capture
 from toolkit.local.awsapi import ApiError
-from toolkit.local.cloudwatch.service import Metrics
-from toolkit.local.iam.enforcement import Enforcement
-from toolkit.local.sagemaker.service import SageMakerService
-from toolkit.local.schema import Schema, compiled, reduced
-from toolkit.local.service import Cloud
+from toolkit.local.iam.mapping.operations import identify
+from toolkit.local.schema import compiled
+from toolkit.local.validation import parse as parse_call
 
 VARIANT = {
     "VariantName": "AllTraffic",
@@ -23,26 +19,34 @@ VARIANT = {
 }
 
 
-@pytest.fixture(scope="module")
-def schema() -> Schema:
-    return Schema("sagemaker", ["CreateEndpointConfig", "CreateModel", "AddTags", "ListEndpoints"])
+def sent(operation: str, content: bytes) -> Captured:
+    """A request to SageMaker."""
+    scope, _ = capture("sagemaker", "list_endpoints", {})
+    target = (b"x-amz-target", f"SageMaker.{operation}".encode())
+    headers = [header for header in scope["headers"] if header[0] != b"x-amz-target"]
+    return {**scope, "headers": [*headers, target]}, content
 
 
-def parse(schema: Schema, operation: str, request: object) -> dict[str, Any]:
-    return schema.parse(operation, json.dumps(request).encode())
+def parse(operation: str, request: object) -> dict[str, Any]:
+    scope, body = sent(operation, json.dumps(request).encode())
+    return parse_call(identify(scope), body)
 
 
 def configuration(**variant: object) -> dict[str, Any]:
     return {"EndpointConfigName": "c", "ProductionVariants": [VARIANT | variant]}
 
 
-def test_a_valid_request_is_returned_unchanged(schema: Schema) -> None:
+def test_a_valid_request_is_returned_unchanged() -> None:
     request = configuration(InitialVariantWeight=0.5, InferenceAmiVersion="al2-ami-sagemaker-inference-gpu-2")
-    assert parse(schema, "CreateEndpointConfig", request) == request
+    assert parse("CreateEndpointConfig", request) == request
 
 
-def test_unknown_members_are_ignored(schema: Schema) -> None:
-    assert parse(schema, "CreateModel", {"ModelName": "m", "Colour": "blue"})["ModelName"] == "m"
+def test_null_is_absent() -> None:
+    assert parse("CreateModel", {"ModelName": "m", "Tags": None}) == {"ModelName": "m"}
+
+
+def test_unknown_members_are_ignored() -> None:
+    assert parse("CreateModel", {"ModelName": "m", "Colour": "blue"})["ModelName"] == "m"
 
 
 @pytest.mark.parametrize(
@@ -73,10 +77,11 @@ def test_unknown_members_are_ignored(schema: Schema) -> None:
         ({}, "2 validation errors detected: "),
     ],
 )
-def test_violations_have_the_messages_of_aws(schema: Schema, request_: dict[str, Any], message: str) -> None:
+def test_violations_have_the_messages_of_aws(request_: dict[str, Any], message: str) -> None:
     with pytest.raises(ApiError) as refusal:
-        parse(schema, "CreateEndpointConfig", request_)
-    assert refusal.value.code == "ValidationException"
+        parse("CreateEndpointConfig", request_)
+    # The query protocol's name; refusals.py has those of the other protocols.
+    assert refusal.value.code == "ValidationError"
     assert message in refusal.value.message
 
 
@@ -91,46 +96,44 @@ def test_violations_have_the_messages_of_aws(schema: Schema, request_: dict[str,
         configuration(EnableSSMAccess=1),
     ],
 )
-def test_wrong_types_are_serialization_errors(schema: Schema, request_: object) -> None:
+def test_wrong_types_are_serialization_errors(request_: object) -> None:
     with pytest.raises(ApiError) as refusal:
-        parse(schema, "CreateEndpointConfig", request_)
+        parse("CreateEndpointConfig", request_)
     assert refusal.value.code == "SerializationException"
 
 
-def test_invalid_json_is_a_serialization_error(schema: Schema) -> None:
+def test_invalid_json_is_a_serialization_error() -> None:
     with pytest.raises(ApiError, match="SerializationException"):
-        schema.parse("AddTags", b"{")
+        parse_call(identify(sent("AddTags", b"")[0]), b"{")
 
 
-def test_maps_and_unicode_patterns_are_checked(schema: Schema) -> None:
+def test_maps_and_unicode_patterns_are_checked() -> None:
     parameters = {"ResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:model/m", "Tags": []}
-    assert parse(schema, "AddTags", parameters | {"Tags": [{"Key": "équipe 1", "Value": "平台"}]})
+    assert parse("AddTags", parameters | {"Tags": [{"Key": "équipe 1", "Value": "平台"}]})
     with pytest.raises(ApiError, match="pattern"):
-        parse(schema, "AddTags", parameters | {"Tags": [{"Key": "a;b", "Value": ""}]})
+        parse("AddTags", parameters | {"Tags": [{"Key": "a;b", "Value": ""}]})
     container = {"Environment": {"9": "x"}, "Image": "i"}
-    with pytest.raises(ApiError, match=r"'9' at 'primaryContainer.environment.9'"):
-        parse(schema, "CreateModel", {"ModelName": "m", "PrimaryContainer": container})
+    # As recorded for Lambda's `routingConfig.additionalVersionWeights`.
+    with pytest.raises(ApiError, match=r"'{9=x}' at 'primaryContainer.environment' failed .*: Map keys must"):
+        parse("CreateModel", {"ModelName": "m", "PrimaryContainer": container})
 
 
-def service_operations() -> dict[str, set[str]]:
-    """The operations that the cloud implements, by botocore's service name."""
-    cloud = Cloud(Path("unused"), "http://127.0.0.1:1", "id")
-    services = {
-        "sagemaker": SageMakerService(cloud, Enforcement(), Metrics()),
-        "application-autoscaling": AutoScalingService({}, Metrics()),
-    }
-    own = {
-        name: {operation for route in service.routes() for operation in getattr(route, "operations", ())}
-        for name, service in services.items()
-    }
-    return own | {"sagemaker-runtime": {"InvokeEndpointAsync"}}
+def test_scalars_in_lists_are_reported_with_the_list() -> None:
+    # As recorded for Lambda's `vpcConfig.subnetIds`.
+    network = {"SecurityGroupIds": ["sg-1"], "Subnets": ["a b"]}
+    message = r"'\[a b\]' at 'vpcConfig.subnets' failed .*: Member must satisfy constraint: \[Member"
+    with pytest.raises(ApiError, match=message):
+        parse("CreateModel", {"ModelName": "m", "VpcConfig": network})
 
 
-@pytest.mark.parametrize(("service", "operations"), service_operations().items())
-def test_every_pattern_in_use_can_be_compiled(service: str, operations: set[str]) -> None:
-    model = Loader().load_service_model(service, "service-2")
-    assert operations
-    for operation in operations:
-        shapes = reduced(model, operation)["shapes"].values()
-        for pattern in {shape["pattern"] for shape in shapes if "pattern" in shape}:
-            compiled(pattern)
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"[\p{L}\p{M}\p{Z}\p{S}\p{N}\p{P}]*", "größer 1 €"),
+        (r"[\w-_]*", "a-b"),
+        (r"([\p{L}\p{Z}\p{N}_.:\/=+\-@]*)${1,128}", "key"),
+        (r"arn:[\p{Alnum}\-]+:x", "arn:aws-cn:x"),
+    ],
+)
+def test_patterns_are_translated_from_java(pattern: str, text: str) -> None:
+    assert compiled(pattern).fullmatch(text)

@@ -16,9 +16,9 @@ from toolkit.local.autoscaling.models import key_of
 from toolkit.local.autoscaling.responses import OPERATIONS
 from toolkit.local.awsapi import ApiError, Members, TargetRoute, json_response
 from toolkit.local.cloudwatch.service import Metrics
-from toolkit.local.schema import Schema
 from toolkit.local.signature import Signature
 from toolkit.local.status import Item
+from toolkit.local.validation import members_of
 
 _POLICY_ARNS = "arn:aws:autoscaling:"
 
@@ -35,7 +35,6 @@ class AutoScalingService:
         self._variants = Variants(operations)
         self._metrics = metrics
         self._regions: dict[str, Region] = {}
-        self._schema = Schema("application-autoscaling", OPERATIONS)
 
     def is_registered(self, region: str, resource_id: str) -> bool:
         """Whether a variant's instance count is a scalable target."""
@@ -78,6 +77,6 @@ class AutoScalingService:
 
     async def _handle(self, request: Request) -> Response:
         operation = request.path_params["operation"]
-        members = self._schema.parse(operation, await request.body())
-        response = OPERATIONS[operation](self._region(Signature.of(request.scope).region), members)
+        region = self._region(Signature.of(request.scope).region)
+        response = OPERATIONS[operation](region, members_of(request))
         return json_response(response)

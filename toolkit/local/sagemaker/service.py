@@ -18,10 +18,10 @@ from toolkit.local.sagemaker.models import Tags
 from toolkit.local.sagemaker.responses import Definitions, Endpoints, Operation
 from toolkit.local.sagemaker.runtime import Runtime
 from toolkit.local.sagemaker.serverless import stop_idle_instances
-from toolkit.local.schema import Schema
 from toolkit.local.service import Cloud
 from toolkit.local.signature import Signature
 from toolkit.local.status import EndpointStatus, Item, ProcessStatus
+from toolkit.local.validation import members_of
 
 
 class SageMakerService:
@@ -38,7 +38,6 @@ class SageMakerService:
             **definitions.operations(),
             **self.endpoints.operations(),
         }
-        self._schema = Schema("sagemaker", self._operations)
         self._tasks: list[asyncio.Task[None]] = []
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -85,6 +84,5 @@ class SageMakerService:
 
     async def _handle(self, request: Request) -> Response:
         operation = request.path_params["operation"]
-        members = self._schema.parse(operation, await request.body())
-        response = self._operations[operation](Signature.of(request.scope).region, members)
+        response = self._operations[operation](Signature.of(request.scope).region, members_of(request))
         return json_response(response)

@@ -200,7 +200,7 @@ def test_updates_start_new_processes(cloud: CloudProcess) -> None:
         lines = [
             "import os",
             "def handler(*_):",
-            f"    return [{response}, os.environ.get('X'), os.getpid()]",
+            f"    return [{response}, os.environ.get('XY'), os.getpid()]",
         ]
         return {"app.py": "\n".join(lines)}
 
@@ -209,7 +209,7 @@ def test_updates_start_new_processes(cloud: CloudProcess) -> None:
     cloud.functions.update_function_code(FunctionName="changing", ZipFile=zipped(code(2)))
     second, _ = invoke(cloud, "changing")
     cloud.functions.update_function_configuration(
-        FunctionName="changing", Environment={"Variables": {"X": "y"}}
+        FunctionName="changing", Environment={"Variables": {"XY": "y"}}
     )
     third, _ = invoke(cloud, "changing")
     assert [first[:2], second[:2], third[:2]] == [[1, None], [2, None], [2, "y"]]

@@ -6,7 +6,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import boto3
 import pytest
@@ -17,6 +16,8 @@ from moto.core.base_backend import BackendDict
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
+from tests.support import constraints
+from tests.support.constraints import Captured
 from tests.support.iam import ACCOUNT, allow, document, trust
 from tests.support.patience import HANG_SECONDS, wait_for
 from toolkit.local.controlplane import application
@@ -135,56 +136,10 @@ def code(call: Callable[..., Any], *arguments: Any, **parameters: Any) -> Any:
     return denial(call, *arguments, **parameters)["Error"]["Code"]
 
 
-class _CapturedError(Exception):
-    pass
-
-
-Captured = tuple[dict[str, Any], bytes]
-
-
 @pytest.fixture
 def capture() -> Callable[..., Captured]:
     """Returns the HTTP request of a boto3 call, as an ASGI scope and body, without sending it."""
-
-    def call(service: str, operation: str, **parameters: Any) -> Captured:
-        client = SESSION.client(
-            service,
-            endpoint_url="http://127.0.0.1:5000",
-            region_name=REGION,
-            aws_access_key_id="AKIAEXAMPLE",
-            aws_secret_access_key="secret",
-        )
-        sent = []
-
-        def take(request: Any, **_: Any) -> None:
-            sent.append(request)
-            raise _CapturedError
-
-        client.meta.events.register("before-send", take)
-        with pytest.raises(_CapturedError):
-            getattr(client, operation)(**parameters)
-        return as_scope(sent[0])
-
-    return call
-
-
-def as_scope(request: Any) -> Captured:
-    """An ASGI scope and the body of a request that botocore has prepared."""
-    url = urlsplit(request.url)
-    body = request.body.read() if hasattr(request.body, "read") else request.body or b""
-    headers = [
-        (name.lower().encode(), value if isinstance(value, bytes) else str(value).encode())
-        for name, value in request.headers.items()
-    ]
-    scope = {
-        "type": "http",
-        "method": request.method,
-        "path": unquote(url.path),
-        "raw_path": url.path.encode(),
-        "query_string": url.query.encode(),
-        "headers": [*headers, (b"host", url.netloc.encode())],
-    }
-    return scope, body.encode() if isinstance(body, str) else body
+    return lambda service, operation, **parameters: constraints.capture(service, operation, parameters)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from botocore.loaders import create_loader
+from botocore.utils import parse_timestamp
 from moto.core.model import OperationModel
 from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
 from moto.core.request import Request, determine_request_protocol
@@ -48,11 +49,8 @@ _SERVICES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "wafv2": (("wafv2",), "wafv2"),
 }
 _FORM = "application/x-www-form-urlencoded"
-# Large bodies without condition keys.
-_BODY_DOES_NOT_MATTER = {
-    "lambda": {"UpdateFunctionCode", "Invoke", "InvokeAsync", "InvokeWithResponseStream"}
-}
-_S3_BODY_MATTERS = {"DeleteObjects", "CreateBucket"}
+# Types of a body without members.
+_CONTENT = ("blob", "string")
 
 
 @dataclass(frozen=True)
@@ -88,17 +86,17 @@ class ApiCall:
         return self._request.raw_path
 
     @property
-    def needs_body(self) -> bool:
-        """Whether the body may contain values of condition keys."""
-        if self.prefix == "s3":
-            return self.operation in _S3_BODY_MATTERS
-        if self.operation in _BODY_DOES_NOT_MATTER.get(self.prefix, ()):
-            return False
-        if self.prefix == "apigateway":
-            return True
+    def has_blob_payload(self) -> bool:
+        """Whether the body is content rather than members, such as an S3 object."""
         shape = self.model.input_shape
         payload = shape.serialization.get("payload") if shape is not None else None
-        return shape is not None and (payload is None or shape.members[payload].type_name != "blob")
+        return shape is not None and payload in shape.members and shape.members[payload].type_name in _CONTENT
+
+    @property
+    def needs_body(self) -> bool:
+        """Whether the body has members, or values of condition keys."""
+        # The policy of a private API is in its OpenAPI document.
+        return self.prefix == "apigateway" or not self.has_blob_payload
 
     def parameters(self, body: bytes) -> dict[str, Any]:
         """The parameters of the operation.
@@ -109,7 +107,7 @@ class ApiCall:
         Raises:
             UnmappedRequestError: the body cannot be parsed.
         """
-        parser = PROTOCOL_PARSERS[self.protocol](self.model)
+        parser = PROTOCOL_PARSERS[self.protocol](self.model, _checked_timestamp, _keep)
         try:
             parsed: dict[str, Any] = parser.parse(
                 {
@@ -125,6 +123,15 @@ class ApiCall:
         except (RequestParserError, ValueError, TypeError, AttributeError, OSError, EOFError) as error:
             raise UnmappedRequestError(f"cannot parse the body of {self.operation}: {error}") from error
         return parsed
+
+
+def _checked_timestamp(value: Any) -> Any:
+    parse_timestamp(value)
+    return value
+
+
+def _keep(value: Any) -> Any:
+    return value
 
 
 def identify(scope: Scope, form: bytes = b"") -> ApiCall:

@@ -8,33 +8,19 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from toolkit.local.awsapi import ApiError, Members
+from toolkit.local.awsapi import ApiError
 from toolkit.local.sagemaker.asynchronous.metrics import report_backlog, report_request
 from toolkit.local.sagemaker.asynchronous.models import MAX_INLINE_BYTES, AsyncRequest, settings_of
 from toolkit.local.sagemaker.asynchronous.queue import Queue
 from toolkit.local.sagemaker.models import Endpoint
 from toolkit.local.sagemaker.responses import Endpoints
-from toolkit.local.schema import Schema
 from toolkit.local.service import ACCOUNT_ID
 from toolkit.local.signature import Signature
 from toolkit.local.timescale import scaled
+from toolkit.local.validation import members_of
 
 # SageMaker publishes backlogs once a minute.
 _REPORT_SECONDS = 60.0
-_OPERATION = "InvokeEndpointAsync"
-# The operation's members that are headers, without their common prefix.
-_HEADERS = {
-    "ContentType": "content-type",
-    "Accept": "accept",
-    "CustomAttributes": "custom-attributes",
-    "InferenceId": "inference-id",
-    "InputLocation": "inputlocation",
-    "S3OutputPathExtension": "s3outputpathextension",
-    "Filename": "filename",
-    "RequestTTLSeconds": "requestttlseconds",
-    "InvocationTimeoutSeconds": "invocationtimeoutseconds",
-}
-_NUMBERS = ("RequestTTLSeconds", "InvocationTimeoutSeconds")
 
 
 class AsyncInference:
@@ -44,12 +30,10 @@ class AsyncInference:
         self._endpoints = endpoints
         self._queues: dict[str, Queue] = {}
         self._reporter: asyncio.Task[None] | None = None
-        self._schema = Schema("sagemaker-runtime", [_OPERATION])
 
     async def invoke(self, request: Request) -> Response:
         """`POST /endpoints/{name}/async-invocations`: queue the request and return its output location."""
         region, name = Signature.of(request.scope).region, request.path_params["name"]
-        members = self._members(request)
         endpoint = self._endpoints.find(region, name)
         if endpoint is None or not endpoint.traffic.shares:
             raise ApiError("ValidationError", f"Endpoint {name} of account {ACCOUNT_ID} not found.")
@@ -57,7 +41,7 @@ class AsyncInference:
         if settings is None:
             message = f"Endpoint {name} of account {ACCOUNT_ID} is not asynchronous: use InvokeEndpoint."
             raise ApiError("ValidationError", message)
-        async_request = AsyncRequest.of(members, await _body(request), settings)
+        async_request = AsyncRequest.of(members_of(request), await _body(request), settings)
         self._queue(endpoint).put(async_request)
         headers = {"x-amzn-sagemaker-outputlocation": async_request.output_uri}
         if async_request.failure_uri:
@@ -92,19 +76,6 @@ class AsyncInference:
             if id(queue.endpoint) not in endpoints:
                 del self._queues[arn]
                 await queue.stop()
-
-    def _members(self, request: Request) -> Members:
-        headers = {
-            member: request.headers[f"x-amzn-sagemaker-{header}"]
-            for member, header in _HEADERS.items()
-            if f"x-amzn-sagemaker-{header}" in request.headers
-        }
-        members: Members = {
-            member: int(value) if member in _NUMBERS and value.isdecimal() else value
-            for member, value in headers.items()
-        }
-        members["EndpointName"] = request.path_params["name"]
-        return self._schema.check(_OPERATION, members, error="ValidationError")
 
     def _queue(self, endpoint: Endpoint) -> Queue:
         queue = self._queues.get(endpoint.arn)

@@ -79,7 +79,6 @@ def test_irrelevant_large_bodies_are_not_parsed(capture):
     for service, operation, parameters in [
         ("s3", "put_object", {**OBJECT, "Body": b"x"}),
         ("s3", "upload_part", {**OBJECT, "PartNumber": 1, "UploadId": "u", "Body": b"x"}),
-        ("lambda", "update_function_code", {"FunctionName": "f", "ZipFile": b"x"}),
         ("lambda", "invoke", {"FunctionName": "f", "Payload": b"x"}),
         ("sagemaker-runtime", "invoke_endpoint", {"EndpointName": "e", "Body": b"{}"}),
     ]:
