@@ -66,7 +66,8 @@ def ensure(project: Project, name: str, console: Console) -> ToolVenv:
     directory = cache_dir() / "tools" / f"{name}-{digest}"
     if directory.is_dir():
         return ToolVenv(directory)
-    lock_file = cache_dir() / f"{directory.name}.lock"
+    # Next to the environment, because caches can share this folder through a link.
+    lock_file = directory.with_name(f"{directory.name}.lock")
     waiting = f"waiting for another run that installs {directory.name} …"
     with exclusive_lock(lock_file, lambda: console.line(waiting)):
         # Another run may have installed it meanwhile.
@@ -77,7 +78,6 @@ def ensure(project: Project, name: str, console: Console) -> ToolVenv:
 
 
 def _install(directory: Path, lock: Path, name: str) -> None:
-    directory.parent.mkdir(parents=True, exist_ok=True)
     # Installed under a temporary name, so that an interrupted installation is never used. Scripts contain
     # that name, so programs are started as `python -m`.
     partial = directory.with_name(f"{directory.name}.{os.getpid()}.partial")

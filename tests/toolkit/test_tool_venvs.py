@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.checkout import ROOT
 from toolkit import tool_venvs
 from toolkit.console import Console
 from toolkit.errors import PreflightError
@@ -72,6 +74,37 @@ def test_installed_once_and_again_when_the_lock_changes(
     assert versions == ["1.0\n", "2.0\n"]
 
 
+ENSURE = """
+import sys
+from pathlib import Path
+from toolkit import tool_venvs
+from toolkit.console import Console
+from toolkit.project import Project
+print(tool_venvs.ensure(Project(Path(sys.argv[1])), "greeting", Console()).path.name)
+"""
+
+
+@pytest.mark.slow
+def test_caches_that_share_the_folder_install_once(project: Project, tmp_path: Path) -> None:
+    (project.root / "requirements" / "greeting.txt").write_text(wheel(tmp_path, "1.0"))
+    (tmp_path / "shared").mkdir()
+    running = []
+    for name in ("a", "b", "c"):
+        cache = tmp_path / name
+        cache.mkdir()
+        (cache / "tools").symlink_to(tmp_path / "shared")
+        environment = {**os.environ, "TOOLKIT_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-c", ENSURE, str(project.root)]
+        running.append(
+            subprocess.Popen(
+                command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+        )
+    results = [process.communicate() for process in running]
+    assert len({output for output, _ in results}) == 1, results
+    assert "".join(errors for _, errors in results).count("installing greeting") == 1
+
+
 @pytest.mark.slow
 def test_a_failed_installation_is_removed(project: Project, tmp_path: Path) -> None:
     line = wheel(tmp_path, "1.0")
@@ -80,4 +113,4 @@ def test_a_failed_installation_is_removed(project: Project, tmp_path: Path) -> N
         tool_venvs.ensure(project, "greeting", Console(err=io.StringIO()))
     assert "greeting" in str(caught.value)
     assert "hash" in str(caught.value).lower()
-    assert list((tmp_path / "cache" / "tools").iterdir()) == []
+    assert [path for path in (tmp_path / "cache" / "tools").iterdir() if path.suffix != ".lock"] == []
