@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 # AWS counts from Sunday = 1.
 _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _EXAMPLE = '"0 8 ? * MON-FRI *" is 8:00 on weekdays'
 
 
@@ -63,7 +64,7 @@ class _Field:
         """The number of a value; None if it is not one of the field."""
         if text in self.words:
             return self.words.index(text) + self.lowest
-        number = int(text) if text.isascii() and text.isdigit() else self.lowest - 1
+        number = int(text) if _NUMBER.fullmatch(text) else self.lowest - 1
         return number if self.lowest <= number <= self.highest else None
 
     def _parse_item(self, item: str, text: str) -> range:
@@ -71,7 +72,7 @@ class _Field:
         span, slash, step = item.partition("/")
         ends = ["*"] if span == "*" else span.split("-", 1)
         numbers = [self.lowest if end == "*" else self.number(end) for end in ends]
-        if None in numbers or (slash and not (step.isascii() and step.isdigit() and int(step) > 0)):
+        if None in numbers or (slash and not (_NUMBER.fullmatch(step) and int(step) > 0)):
             words = f" or {self.words[0]} to {self.words[-1]}" if self.words else ""
             remedy = f"use {self.lowest} to {self.highest}{words}, with * , - and /"
             raise CronError(f"{text!r} is not valid in the field {self.name}", remedy)

@@ -6,8 +6,10 @@ import re
 
 from toolkit.errors import InputError
 
-_DURATION = re.compile(r"(\d+)([smhd]?)", re.ASCII)
+_DURATION = re.compile(r"(\d{1,9})([smhd]?)", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+# Ten years; Terraform's durations end at 292.
+_LONGEST_SECONDS = 3650 * 86400
 
 
 def parse_seconds(text: str, option: str, *, unit_required: bool = True) -> int:
@@ -22,6 +24,7 @@ def parse_seconds(text: str, option: str, *, unit_required: bool = True) -> int:
         InputError: not a duration.
     """
     match = _DURATION.fullmatch(text)
-    if match is None or (unit_required and not match[2]):
-        raise InputError(f"invalid duration {text!r}", where=option, remedy="use 90s, 10m, 2h or 1d")
-    return int(match[1]) * _SECONDS[match[2]]
+    seconds = int(match[1]) * _SECONDS[match[2]] if match and (match[2] or not unit_required) else None
+    if seconds is None or seconds > _LONGEST_SECONDS:
+        raise InputError(f"invalid duration {text[:40]!r}", where=option, remedy="use 90s, 10m, 2h or 1d")
+    return seconds

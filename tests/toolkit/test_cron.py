@@ -88,6 +88,8 @@ def test_an_expression_matches_its_minutes(text: str, due: str, not_due: str) ->
         "1, 8 ? * * *",
         "-1 8 ? * * *",
         "٣ 8 ? * * *",
+        "1" * 6000 + " 8 ? * * *",
+        "*/" + "1" * 6000 + " 8 ? * * *",
         "",
     ],
 )
