@@ -14,6 +14,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.iam.models import IAMBackend, ManagedPolicy, Role, User, iam_backends
 from moto.iam.responses import IamResponse
 from moto.s3.models import s3_backends
+from moto.sts.models import STSBackend
 from moto.wafv2.models import wafv2_backends
 
 from toolkit.local.apigateway.models import holder_of
@@ -244,6 +245,25 @@ def keep_user_boundaries() -> None:
     responses.create_user = _creating(responses.create_user)
     responses.put_user_permissions_boundary = _put
     responses.delete_user_permissions_boundary = _delete
+
+
+def identify_root() -> None:
+    """Make moto report the root user as AWS does, instead of its default user. Idempotent.
+
+    The IDs are those of the table "Principal key values" in the IAM user guide.
+    """
+    backend: Any = STSBackend
+    identity_of = backend.get_caller_identity
+
+    def get_caller_identity(self: STSBackend, access_key_id: str, region: str) -> tuple[str, str, str]:
+        user_id, arn, account = identity_of(self, access_key_id, region)
+        # Requests are authenticated by now, and only the root user is unknown to moto.
+        is_root = arn.endswith(":user/moto")
+        return (
+            (account, f"arn:{PARTITION}:iam::{account}:root", account) if is_root else (user_id, arn, account)
+        )
+
+    backend.get_caller_identity = get_caller_identity
 
 
 def _creating(create_user: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:

@@ -15,7 +15,8 @@ VIEW = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": True, "Metr
 
 def test_one_endpoint_serves_all_regions_and_services(aws: Aws) -> None:
     identity = aws("sts").get_caller_identity()
-    assert identity["Account"] == "123456789012"
+    assert (identity["Account"], identity["UserId"]) == ("123456789012", "123456789012")
+    assert identity["Arn"] == "arn:aws:iam::123456789012:root"
     aws("iam").create_role(RoleName="one", AssumeRolePolicyDocument="{}")
     assert aws("iam", region="eu-west-1").get_role(RoleName="one")["Role"]["RoleName"] == "one"
     aws("logs", region="eu-west-1").create_log_group(logGroupName="/there")
