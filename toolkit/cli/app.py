@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperArgument, TyperOption
 
 from toolkit.cli import (
     apply,
@@ -32,6 +33,15 @@ from toolkit.cli import (
     unlock,
     validate,
 )
+
+
+def _choices(parameter: TyperArgument | TyperOption, _ctx: Any) -> str | None:
+    """The type of a parameter in help texts: its metavar says more than `<str>`, and a flag has no value."""
+    choices = parameter.type_descriptor.choices or ()
+    return "|".join(getattr(choice, "value", choice) for choice in choices) or None
+
+
+TyperArgument.display_type = TyperOption.display_type = _choices  # type: ignore[method-assign, assignment]
 
 app = typer.Typer(
     name="toolkit",

@@ -13,7 +13,8 @@ from toolkit.cli.options import Json
 
 def doctor(
     env: Annotated[
-        str | None, typer.Option("--env", "-e", envvar="TOOLKIT_ENV", help="Also check this environment.")
+        str | None,
+        typer.Option("--env", "-e", envvar="TOOLKIT_ENV", metavar="ENV", help="Also check this environment."),
     ] = None,
     as_json: Json = False,
 ) -> None:

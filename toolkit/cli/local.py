@@ -95,7 +95,9 @@ def env() -> None:
 
 
 @app.command("logs")
-def logs(lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Number of lines.")] = 50) -> None:
+def logs(
+    lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", min=1, help="Number of lines.")] = 50,
+) -> None:
     """Print the end of the embedded cloud's own log."""
     from toolkit.console import Console
     from toolkit.local import client

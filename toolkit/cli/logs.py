@@ -10,10 +10,12 @@ from toolkit.cli.options import Env
 
 Source = Annotated[
     str | None,
-    typer.Argument(help="gateway, authorizer or a model; default: all.", show_default=False),
+    typer.Argument(
+        metavar="SOURCE", help="gateway, authorizer or a model; default: all.", show_default=False
+    ),
 ]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Follow new lines, until Ctrl-C.")]
-Since = Annotated[str, typer.Option("--since", help="How far back: 90s, 10m, 2h, 1d.")]
+Since = Annotated[str, typer.Option("--since", metavar="TIME", help="How far back: 90s, 10m, 2h, 1d.")]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object per line, with unchanged messages.")
 ]

@@ -14,7 +14,9 @@ def outputs(
     env: Env,
     name: Annotated[
         str | None,
-        typer.Argument(help="Print only this output, for example api_base_url.", show_default=False),
+        typer.Argument(
+            metavar="OUTPUT", help="Print only this output, for example api_base_url.", show_default=False
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

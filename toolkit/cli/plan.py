@@ -23,7 +23,9 @@ Envs = Annotated[
     ),
 ]
 All = Annotated[bool, typer.Option("--all", help="Plan all environments in parallel.")]
-Parallel = Annotated[int, typer.Option("--parallel", min=1, help="Number of environments planned at a time.")]
+Parallel = Annotated[
+    int, typer.Option("--parallel", metavar="N", min=1, help="Number of environments planned at a time.")
+]
 Html = Annotated[bool, typer.Option("--html", help="Print one self-contained HTML page.")]
 
 

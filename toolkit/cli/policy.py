@@ -22,15 +22,28 @@ app = typer.Typer(help="Check plans and Terraform code against policies.", no_ar
 @app.command("check")
 def check(
     path: Annotated[
-        Path, typer.Argument(help="Plan in JSON, or a directory of Terraform code.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="PATH", help="Plan in JSON, or a directory of Terraform code.", show_default=False
+        ),
     ],
-    fail_at: Annotated[str, typer.Option("--fail-at", help="Lowest severity that fails the check.")] = "high",
+    fail_at: Annotated[
+        str, typer.Option("--fail-at", metavar="SEVERITY", help="Lowest severity that fails the check.")
+    ] = "high",
     source: Annotated[
         Path | None,
-        typer.Option("--source", help="Directory of the stack that was planned, to report files and lines."),
+        typer.Option(
+            "--source",
+            metavar="FOLDER",
+            help="Directory of the stack that was planned, to report files and lines.",
+        ),
     ] = None,
-    sarif: Annotated[Path | None, typer.Option("--sarif", help="Also write SARIF to this file.")] = None,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Also write JUnit XML to this file.")] = None,
+    sarif: Annotated[
+        Path | None, typer.Option("--sarif", metavar="FILE", help="Also write SARIF to this file.")
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Also write JUnit XML to this file.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check a plan or Terraform code against the policies. Exits 3 on violations."""
@@ -50,7 +63,9 @@ def check(
 
 
 @app.command("iam", hidden=True)
-def show_iam(env: Env, name: Annotated[str | None, typer.Argument(show_default=False)] = None) -> None:
+def show_iam(
+    env: Env, name: Annotated[str | None, typer.Argument(metavar="POLICY", show_default=False)] = None
+) -> None:
     """Deprecated: use `toolkit iam show`."""
     from toolkit.console import Console
 

@@ -14,12 +14,19 @@ app = typer.Typer(help="Repair the stored Terraform state.", no_args_is_help=Tru
 
 @app.command("push")
 def push(
-    file: Annotated[Path, typer.Argument(help="State that an apply could not store.", show_default=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="State that an apply could not store, or an earlier version.",
+            show_default=False,
+        ),
+    ],
     env: Env,
     stack: Stack = "inference",
     lock_timeout: LockTimeout = 0,
 ) -> None:
-    """Store the state of an apply that could not write it to the state bucket."""
+    """Store a state that an apply could not store, or an earlier version in place of a damaged one."""
     from toolkit.console import Console
     from toolkit.deployment import locks
     from toolkit.deployment.context import open_context
