@@ -10,6 +10,7 @@ import signal
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from toolkit import signals
 from toolkit.console import printable
@@ -35,6 +36,22 @@ def main() -> None:
         _exit_with_error(error)
 
 
+class _StandardOutput(io.FileIO):
+    """Names itself in errors, so that a full disk is not sought among the folders of the toolkit."""
+
+    failed = False
+
+    def write(self, data: Any) -> int:
+        if self.failed:  # Python writes the rest at exit, and would replace the exit code
+            return len(data)
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.failed = True
+            error.filename = "standard output"
+            raise
+
+
 def _configure_stdio() -> None:
     """Make sure that there are streams, and that no character fails a command in progress."""
     for name in ("stdout", "stderr"):
@@ -42,7 +59,12 @@ def _configure_stdio() -> None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until the end
     # As Python does for standard error: escape characters that the terminal cannot show.
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_StandardOutput(sys.stdout.fileno(), "w", closefd=False)),
+            encoding=sys.stdout.encoding,
+            errors="backslashreplace",
+            line_buffering=sys.stdout.line_buffering,
+        )
 
 
 def _print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

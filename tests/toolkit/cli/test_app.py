@@ -6,12 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from tests.support.checkout import ROOT, clean_environment
+from toolkit.cli.app import app
 
 HEAVY = ("boto3", "botocore", "jinja2", "moto", "httpx")
 
@@ -33,6 +37,26 @@ def test_help_lists_the_commands(checkout: Path) -> None:
     assert result.returncode == 0
     for command in ("init", "validate", "bootstrap", "plan", "apply", "destroy", "status", "outputs", "keys"):
         assert command in result.stdout
+
+
+def all_commands(command: Any) -> Iterator[Any]:
+    yield command
+    for inner in getattr(command, "commands", {}).values():
+        yield from all_commands(inner)
+
+
+def test_help_names_values_by_what_they_are() -> None:
+    for command in all_commands(typer.main.get_command(app)):
+        with command.make_context("toolkit", [], resilient_parsing=True) as context:
+            shown = [parameter.display_type_rich(context) for parameter in command.params]
+            unnamed = [
+                parameter.name
+                for parameter in command.params
+                if not getattr(parameter, "is_flag", False)
+                and not (parameter.metavar or parameter.type_descriptor.choices)
+            ]
+        assert unnamed == [], command.name
+        assert not [text for text in shown if text and "<" in text], command.name
 
 
 def test_the_version_is_printed(checkout: Path) -> None:
@@ -189,6 +213,24 @@ def test_a_damaged_environment_file_is_an_error(
     assert f"terraform/environments/dev.yaml{place}" in result.stderr
     assert reason in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["--help", "iam show --env dev"])
+def test_output_that_cannot_be_written_is_named(command: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "toolkit", *command.split()],
+            cwd=ROOT,
+            env=clean_environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == 4
+    assert result.stderr.endswith(
+        "error: standard output: No space left on device\n  → check its permissions and free disk space\n"
+    )
 
 
 def test_a_full_disk_does_not_change_the_exit_code() -> None:
