@@ -182,7 +182,7 @@ def lock_error(detail: str, context: CommandContext) -> StateError | None:
         where=fields.get("Path"),
         details=[f"lock ID {lock.id}"],
         remedy=(
-            "wait for that run to end (--lock-timeout 10m); only if it is certainly dead, release its lock: "
+            "wait for that run to end (--lock-timeout 10m); only if it is certainly dead, clear its lock: "
             f"{context.unlock or context.by_hand('force-unlock', lock.id)}"
         ),
     )

@@ -153,7 +153,7 @@ class TestLock:
         lock_by_hand(cloud, backend)
         with pytest.raises(StateError, match="locked by ana@laptop since 2026-11-22 10:00:00 UTC") as caught:
             workspace.plan()
-        command = str(caught.value.remedy).rpartition("release its lock: ")[2]
+        command = str(caught.value.remedy).rpartition("clear its lock: ")[2]
         command = command.replace("force-unlock", "force-unlock -force")  # it asks for confirmation
         environment = {**os.environ, **cloud.environment}
         subprocess.run(command, shell=True, check=True, cwd=workspace.project.root, env=environment)  # noqa: S602
