@@ -21,6 +21,8 @@ from toolkit.errors import ToolkitError
 
 # Far above any real document: the state of a hundred models has about 10 MB.
 MAX_BYTES = 64 * 2**20
+# Python converts up to 4,300, and reports more in its own terms.
+MAX_DIGITS = 1000
 # For types whose instances are stored again: keeps members that the type does not declare.
 OPEN = ConfigDict(extra="allow")
 
@@ -33,12 +35,14 @@ class DamagedError(ValueError):
     Attributes:
         reason: what is wrong; begins with the path of the key if that is known.
         line: the line, counted from 1, if it is known.
+        incomplete: whether members are only missing or null.
     """
 
-    def __init__(self, reason: str, line: int | None = None) -> None:
+    def __init__(self, reason: str, line: int | None = None, *, incomplete: bool = False) -> None:
         super().__init__(reason if line is None else f"line {line}: {reason}")
         self.reason = reason
         self.line = line
+        self.incomplete = incomplete
 
 
 def read(content: bytes | str, kind: type[T], error: ToolkitError) -> T:
@@ -65,7 +69,13 @@ def parse(content: bytes | str, kind: type[T]) -> T:
     text = decode(content) if isinstance(content, bytes) else content
     try:
         # Unlike pydantic, this reports repeated keys and numbers that are not JSON.
-        json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+        json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse,
+            parse_float=_finite,
+            parse_int=_integer,
+        )
         document: T = _adapter(kind).validate_json(text, strict=True)
     except json.JSONDecodeError as error:
         raise DamagedError(f"not JSON: {error.msg}", error.lineno) from None
@@ -109,6 +119,15 @@ def archive(content: bytes) -> Iterator[zipfile.ZipFile]:
         raise DamagedError(f"not a zip file, or damaged: {error}") from None
 
 
+@contextmanager
+def member(name: str) -> Iterator[None]:
+    """Name the member of an archive in the damage that the block finds."""
+    try:
+        yield
+    except DamagedError as damage:
+        raise DamagedError(f"{name}: {damage}") from None
+
+
 def load(path: Path) -> bytes:
     """The content of a file, at most one byte more than is accepted."""
     with path.open("rb") as file:
@@ -119,14 +138,16 @@ _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
 def _damage(error: ValidationError) -> DamagedError:
-    first, *others = error.errors(include_url=False, include_context=False, include_input=False)
+    errors = error.errors(include_url=False, include_context=False)
+    first, *others = errors
     if first["type"] == "json_invalid":
         message, _, position = first["msg"].removeprefix("Invalid JSON: ").rpartition(" at line ")
         return DamagedError(f"not JSON: {message}", int(position.partition(" ")[0]))
     place = dotted(first["loc"])
     message = first["msg"].removeprefix("Input ").removeprefix("Value error, ")
     more = f" (and {len(others)} more)" if others else ""
-    return DamagedError(f"{place}: {message}{more}" if place else f"{message}{more}")
+    incomplete = all(item["type"] == "missing" or item["input"] is None for item in errors)
+    return DamagedError(f"{place}: {message}{more}" if place else f"{message}{more}", incomplete=incomplete)
 
 
 def dotted(path: Iterable[str | int]) -> str:
@@ -149,4 +170,12 @@ def _refuse(constant: str) -> Never:
 
 def _finite(text: str) -> float:
     number = float(text)
-    return number if abs(number) != float("inf") else _refuse(f"{text[:20]}, which is too large,")
+    return number if abs(number) != float("inf") else _too_large(text)
+
+
+def _integer(text: str) -> int:
+    return int(text) if len(text) <= MAX_DIGITS else _too_large(text)
+
+
+def _too_large(number: str) -> Never:
+    raise DamagedError(f"the number {number[:20]}{'…' * (len(number) > 20)} is too large")

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from toolkit.errors import InputError
+
 # The system does not name the file if a write fails, unlike if opening it fails.
 _WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
@@ -21,6 +23,23 @@ def naming(path: Path) -> Iterator[None]:
         if error.filename is None and error.errno in _WRITING:
             error.filename = str(path)
         raise
+
+
+def require_file(path: Path, purpose: str, where: str, remedy: str | None = None) -> None:
+    """Require that a path from the user is a file.
+
+    Args:
+        path: the path.
+        purpose: what cannot be done without it, such as "read the plan".
+        where: the path, for the message.
+        remedy: how to get such a file.
+
+    Raises:
+        InputError: it does not exist, or is something else.
+    """
+    if not path.is_file():
+        reason = "this is a folder" if path.is_dir() else "not a file" if path.exists() else "no such file"
+        raise InputError(f"cannot {purpose}: {reason}", where=where, remedy=remedy)
 
 
 @contextmanager

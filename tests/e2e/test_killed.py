@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.checkout import clean_environment
 from tests.support.interrupts import kill_children
-from tests.support.lab import Lab, opened
+from tests.support.lab import STATE_KEY, Lab, opened
 from tests.support.patience import HANG_SECONDS
 
 pytestmark = pytest.mark.e2e
@@ -148,6 +148,31 @@ def test_a_state_that_was_not_stored_is_pushed_as_advised(lab: Lab) -> None:
     lab.toolkit.succeed(*push.split())
     assert lab.state()["serial"] >= newer["serial"]
     assert not file.exists()
+
+
+def test_damaged_objects_are_restored_as_documented(lab: Lab) -> None:
+    lab.toolkit.succeed("apply", "--env", "local")
+    s3, whole = lab.aws("s3"), lab.state()
+    bucket, release = lab.bucket, "local/releases/000001.json"
+    s3.put_object(Bucket=bucket, Key=STATE_KEY, Body=json.dumps(whole).encode()[:2000])
+    damaged = lab.toolkit("outputs", "--env", "local")
+    assert damaged.returncode == 5
+    assert f"s3://{bucket}/{STATE_KEY}" in damaged.stderr
+    assert "(docs/how-to/restore.md)" in damaged.stderr
+
+    _, earlier, *_ = s3.list_object_versions(Bucket=bucket, Prefix=STATE_KEY)["Versions"]
+    file = lab.build / "earlier.tfstate"
+    s3.download_file(bucket, STATE_KEY, str(file), ExtraArgs={"VersionId": earlier["VersionId"]})
+    lab.toolkit.succeed("state", "push", "--env", "local", str(file))
+    assert lab.state() == whole
+    assert "no changes" in lab.toolkit.succeed("plan", "--env", "local")
+
+    s3.put_object(Bucket=bucket, Key=release, Body=b"{")
+    assert lab.toolkit("releases", "--env", "local").returncode == 9
+    _, earlier = s3.list_object_versions(Bucket=bucket, Prefix=release)["Versions"]
+    source = {"Bucket": bucket, "Key": release, "VersionId": earlier["VersionId"]}
+    s3.copy_object(Bucket=bucket, Key=release, CopySource=source)
+    assert "arn:aws:iam::123456789012:root" in lab.toolkit.succeed("releases", "--env", "local")
 
 
 def test_a_killed_cloud_ends_its_processes_and_is_restored(lab: Lab) -> None:

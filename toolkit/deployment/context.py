@@ -48,6 +48,11 @@ class Context:
         """Folder of the environment's generated files."""
         return self.project.environment_build(self.environment.name)
 
+    @property
+    def state_uri(self) -> str:
+        """Address of the inference stack's state."""
+        return f"s3://{self.environment.state_bucket}/{self.environment.state_key}"
+
     @cached_property
     def program(self) -> Program:
         """Terraform, found or downloaded."""
@@ -79,9 +84,8 @@ class Context:
             TerraformError: the state is damaged.
         """
         environment = self.environment
-        bucket, key = environment.state_bucket, environment.state_key
-        content = state_bucket.read(self.access, bucket, key)
-        return State() if content is None else state_file.parse(content, f"s3://{bucket}/{key}")
+        content = state_bucket.read(self.access, environment.state_bucket, environment.state_key)
+        return State() if content is None else state_file.parse(content, self.state_uri)
 
     def reload_state(self) -> State:
         """The state as it is now; needed after Terraform or another command may have changed it."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from toolkit import documents
 from toolkit.deployment.context import Context
-from toolkit.errors import PreflightError
+from toolkit.errors import PreflightError, ToolkitError
+from toolkit.terraform import state_file
 
 
 @dataclass(frozen=True)
@@ -91,14 +92,21 @@ def read(context: Context) -> Outputs:
 
     Raises:
         PreflightError: it is not deployed, its last apply was incomplete, or another version applied it.
+        TerraformError: the state is damaged.
     """
     raw, name = context.state.outputs, context.environment.name
-    if not raw.get("models"):
+    if raw.get("models") in (None, {}):
         raise PreflightError(f"environment {name} is not deployed", remedy=f"make apply ENV={name}")
-    error = PreflightError(
-        f"environment {name} is not fully deployed", remedy=f"complete the last apply: make apply ENV={name}"
-    )
-    stack = documents.read(json.dumps(raw), _StackOutputs, error)
+    try:
+        stack = documents.parse(json.dumps(raw), _StackOutputs)
+    except documents.DamagedError as damage:
+        # Terraform stores outputs that an incomplete apply leaves unknown as null, or not at all.
+        error: ToolkitError = state_file.damaged(context.state_uri)
+        if damage.incomplete:
+            remedy = f"complete the last apply: make apply ENV={name}"
+            error = PreflightError(f"environment {name} is not fully deployed", remedy=remedy)
+        error.details = (f"outputs: {damage}",)
+        raise error from None
     return Outputs(
         environment=name,
         region=stack.region,

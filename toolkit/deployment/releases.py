@@ -29,7 +29,7 @@ from toolkit.processes import environment_without_secrets
 # HTTP statuses of a conditional write to an existing key: try the next number.
 _TAKEN = (409, 412)
 _NUMBERED = re.compile(r"/(\d+)\.json$", re.ASCII)
-_RESTORE = "restore the object's earlier version; the bucket keeps versions"
+_RESTORE = "restore the object's earlier version (docs/how-to/restore.md)"
 # The code that a release's variables are applied with.
 _CODE = ("terraform/stacks", "terraform/modules")
 

@@ -17,6 +17,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.scanner import Scanner, ScannerError
 
+from toolkit.documents import MAX_DIGITS
 from toolkit.environment.problems import KeyPath, Problem
 
 TAG = "tag:yaml.org,2002:"
@@ -236,7 +237,8 @@ def _integer(text: str) -> int:
     digits = text.replace("_", "").lower()
     unsigned = digits.lstrip("+-")
     base = {"0x": 16, "0o": 8, "0b": 2}.get(unsigned[:2], 10)
-    return int(digits, base)
+    # The beginning of a longer number is too large, too.
+    return int(digits[:MAX_DIGITS], base)
 
 
 _SCALARS: dict[str, Callable[[str], Any]] = {

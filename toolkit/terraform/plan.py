@@ -46,8 +46,8 @@ class Plan:
         """
         error = TerraformError("cannot read Terraform's plan", where=str(self.path), remedy="plan again")
         try:
-            with documents.archive(self.path.read_bytes()) as archive:
-                state = documents.read(archive.read("tfstate"), _Version, error)
+            with documents.archive(self.path.read_bytes()) as archive, documents.member("tfstate"):
+                state = documents.parse(archive.read("tfstate"), _Version)
         except documents.DamagedError as damage:
             error.details = (str(damage),)
             raise error from None

@@ -92,13 +92,17 @@ def document(content: bytes, where: str) -> Document:
     Raises:
         TerraformError: it is damaged, or its format is not supported.
     """
-    error = TerraformError(
+    return documents.read(content, Document, damaged(where))
+
+
+def damaged(where: str) -> TerraformError:
+    """The error for a state that cannot be read."""
+    return TerraformError(
         "cannot read the state: it is damaged, or its format is not version 4",
         where=where,
-        remedy="if it is damaged, restore an earlier version from the bucket; encrypted states "
-        "and those of other programs are not supported",
+        remedy="if it is damaged, restore an earlier version with `toolkit state push` "
+        "(docs/how-to/restore.md); encrypted states and those of other programs are not supported",
     )
-    return documents.read(content, Document, error)
 
 
 def parse(content: bytes, where: str) -> State:

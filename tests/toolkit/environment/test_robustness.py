@@ -231,7 +231,7 @@ MERGES = "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for 
         ("a: " + "x" * 2**19, 1, "larger than 512 KiB"),
         (VALID.encode("utf-16").decode("latin-1"), 1, ""),
         ("\ufeff" + VALID, None, ""),
-        (VALID.replace("burst: 5", "burst: " + "1" * 5000), 21, "is not a number"),
+        (VALID.replace("burst: 5", "burst: " + "1" * 5000), 21, "is too large"),
         (VALID.replace("burst: 5", "burst: " + "1" * 400), 21, "is too large"),
         (VALID.replace("burst: 5", "burst: 1e999"), 21, "is too large"),
         (VALID.replace("burst: 5", "burst: .inf"), 21, "is not a number"),

@@ -65,8 +65,8 @@ def load(context: Context, path: Path) -> Prepared:
     """Load a saved plan to apply it exactly.
 
     Raises:
-        InputError: there is no such file.
-        StateError: `toolkit plan` did not create it, or it is for another environment.
+        InputError: there is no such file, or `toolkit plan` did not create it.
+        StateError: it is for another environment, or of another version of the toolkit.
         StalePlanError: its inputs have changed.
     """
     location = context.project.relative(path.absolute())
@@ -132,7 +132,7 @@ def _subject(context: Context) -> dict[str, str]:
         "account": environment.account_id,
         "region": environment.region,
         "prefix": environment.prefix,
-        "state": f"s3://{environment.state_bucket}/{environment.state_key}",
+        "state": context.state_uri,
         "embedded cloud": context.cloud_instance or "none",
     }
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from toolkit import documents
 from toolkit.errors import PLAN_AGAIN, InputError, StateError
+from toolkit.files import require_file
 from toolkit.packaging import FUNCTIONS, package_name
 from toolkit.terraform import Change, Counts
 
@@ -51,9 +52,9 @@ class Manifest(_Part):
 
     format: Literal[1]
     subject: dict[str, str]
-    created_at: str
+    created_at: Annotated[str, StringConstraints(pattern=r"^\d{4}(-\d\d){2}T\d\d(:\d\d){2}\+00:00$")]
     uncommitted: bool
-    action: Annotated[str, StringConstraints(max_length=200)]
+    action: Annotated[str, StringConstraints(pattern="^apply$")]
     has_changes: bool
     counts: Counts
     changes: list[Change]
@@ -90,30 +91,31 @@ def read(path: Path, location: str) -> tuple[Manifest, dict[str, bytes]]:
         location: the same file, for messages.
 
     Raises:
-        InputError: there is no such file.
-        StateError: this version of `toolkit plan` did not create it, or it was changed.
+        InputError: there is no such file, `toolkit plan` did not create it, or it was changed.
+        StateError: another version of the toolkit created it.
     """
-    if not path.is_file():
-        raise InputError("no such plan file", where=location, remedy="create it with `toolkit plan`")
-    foreign = StateError("not a plan file created by `toolkit plan`", where=location, remedy=PLAN_AGAIN)
+    require_file(path, "read the plan", location, "create it with `toolkit plan`")
+    foreign = InputError("not a plan file created by `toolkit plan`", where=location, remedy=PLAN_AGAIN)
     if path.stat().st_size > LARGEST_FILE:
         raise foreign
     packed = path.read_bytes()
     try:
         with documents.archive(packed) as archive:
             text = _member(archive, MANIFEST)
-            if documents.read(text, _Versioned, foreign).format != FORMAT:
-                raise StateError(
-                    "the plan was created by another version of the toolkit",
-                    where=location,
-                    remedy=PLAN_AGAIN,
-                )
-            manifest = documents.read(text, Manifest, foreign)
+            with documents.member(MANIFEST):
+                if documents.parse(text, _Versioned).format != FORMAT:
+                    raise StateError(
+                        "the plan was created by another version of the toolkit",
+                        where=location,
+                        remedy=PLAN_AGAIN,
+                    )
+                manifest = documents.parse(text, Manifest)
             # Exactly these members, each once, under exactly these names.
             if sorted(archive.namelist()) != sorted([MANIFEST, *manifest.contents]):
                 raise foreign
             contents = {name: _member(archive, name) for name in manifest.contents}
-            documents.decode(contents[VARIABLES])
+            with documents.member(VARIABLES):
+                documents.decode(contents[VARIABLES])
     except documents.DamagedError as damage:
         foreign.details = (str(damage),)
         raise foreign from None
@@ -123,7 +125,7 @@ def read(path: Path, location: str) -> tuple[Manifest, dict[str, bytes]]:
         if hashlib.sha256(contents[name]).hexdigest() != sha256
     ]
     if changed:
-        raise StateError(
+        raise InputError(
             f"the plan file was changed: {', '.join(changed)}", where=location, remedy=PLAN_AGAIN
         )
     return manifest, contents

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from toolkit import documents
-from toolkit.aws import state_bucket
+from toolkit.aws import state_bucket, state_lock
 from toolkit.deployment import locks
 from toolkit.deployment.context import Context
 from toolkit.deployment.recovery.orphans import Stack, ownership_tags
-from toolkit.errors import InputError, StateError
+from toolkit.errors import InputError, StateError, TerraformError
+from toolkit.files import require_file
 from toolkit.terraform import state_file, unstored_state
 from toolkit.terraform.state_file import Document
 
@@ -29,7 +30,7 @@ def require_stored(context: Context, stack: Stack = "inference") -> None:
     # An embedded cloud without a state is a new one: the resources are lost, too.
     is_first = stored is None and not context.environment.is_local
     for path in reversed(files):
-        state = state_file.document(documents.load(path), str(path))
+        state = _read(path, context, "delete it; the next plan imports what the stored state lacks")
         if is_first or (stored is not None and _refusal(state, stored) is None):
             raise StateError(
                 "the state bucket lacks the state of an earlier command, which could not store it",
@@ -42,14 +43,16 @@ def require_stored(context: Context, stack: Stack = "inference") -> None:
 def push(context: Context, stack: Stack, path: Path) -> None:
     """Store the state in a file, and delete the file; the environment must be locked.
 
+    The file stays if it replaces a damaged state.
+
     Raises:
-        InputError: the file does not exist, or is the state of another environment or stack.
+        InputError: the file is not a state, or is that of another environment or stack.
         StateError: its lineage or serial does not fit the stored state.
-        TerraformError: the file is not a state, or the state cannot be written.
+        TerraformError: the state cannot be written.
     """
-    if not path.is_file():
-        raise InputError("cannot push the state: no such file", where=str(path))
-    state, location = state_file.document(documents.load(path), str(path)), context.project.relative(path)
+    location = context.project.relative(path.absolute())
+    require_file(path, "push the state", location)
+    state = _read(path, context, "name a file that an apply kept, or an earlier version of the stored state")
     expected = ownership_tags(context, stack)
     for tags in _tags(state):
         if not expected.items() <= tags.items():
@@ -60,7 +63,11 @@ def push(context: Context, stack: Stack, path: Path) -> None:
                 details=[f"its resources are tagged: {owner}"],
                 remedy="select its owner with --env and --stack",
             )
-    stored = _stored(context, stack)
+    try:
+        stored = _stored(context, stack)
+    except TerraformError:
+        _replace(context, stack, path)
+        return
     refusal = _refusal(state, stored) if stored is not None else None
     if refusal is not None:
         raise StateError(
@@ -72,6 +79,21 @@ def push(context: Context, stack: Stack, path: Path) -> None:
     workspace.init()
     workspace.push_state(path)
     path.unlink()
+
+
+def _read(path: Path, context: Context, remedy: str) -> Document:
+    location = context.project.relative(path.absolute())
+    error = InputError("cannot read the file: it is not a Terraform state", where=location, remedy=remedy)
+    return documents.read(documents.load(path), Document, error)
+
+
+def _replace(context: Context, stack: Stack, path: Path) -> None:
+    """Replace a damaged state, which Terraform refuses to do."""
+    bucket, key = locks.location(context, stack)
+    timeout = context.lock_timeout_seconds
+    with state_lock.held(context.access, bucket, key, "state push", context.console, timeout):
+        state_bucket.write(context.access, bucket, key, path.read_bytes())
+    context.console.warning(f"replaced the damaged state s3://{bucket}/{key}; the bucket keeps its versions")
 
 
 def _stored(context: Context, stack: Stack) -> Document | None:

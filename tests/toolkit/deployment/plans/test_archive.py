@@ -15,7 +15,7 @@ import pytest
 from hypothesis import strategies
 
 from toolkit.deployment.plans import manifest
-from toolkit.errors import StateError
+from toolkit.errors import InputError, StateError
 from toolkit.packaging import package_name
 
 
@@ -73,7 +73,8 @@ def is_accepted(path: Path) -> bool:
     """Whether a plan is read as it was saved; False if it is refused."""
     try:
         _, contents = manifest.read(path, "build/dev/plan")
-    except StateError:
+    except InputError as error:
+        assert error.exit_code == 2
         return False
     assert contents == CONTENTS
     return True
@@ -163,6 +164,39 @@ def test_a_plan_of_another_version_has_its_own_error(tmp_path: Path) -> None:
         manifest.read(path, "plan")
 
 
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("created_at", "yesterday"),
+        ("created_at", "2026-11-30T00:00:00"),
+        ("created_at", ""),
+        ("action", "rollback to 3"),
+        ("state", {"lineage": "", "serial": -1}),
+        ("counts", {"add": "1"}),
+    ],
+)
+def test_damage_in_the_manifest_is_named(tmp_path: Path, member: str, value: Any) -> None:
+    text = json.dumps({**manifest_of(CONTENTS), member: value})
+    with pytest.raises(InputError, match="not a plan file") as caught:
+        manifest.read(write(tmp_path / "plan", CONTENTS.items(), text), "plan")
+    assert caught.value.details[0].startswith(f"manifest.json: {member}")
+
+
+def test_variables_that_are_not_text_are_named(tmp_path: Path) -> None:
+    contents = {**CONTENTS, manifest.VARIABLES: b"name = 1\n\xff"}
+    with pytest.raises(InputError) as caught:
+        manifest.read(write(tmp_path / "plan", contents.items()), "plan")
+    assert caught.value.details == ("inference.tfvars: line 2: byte 0xFF is not UTF-8",)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"), [(".", "this is a folder"), ("missing", "no such file"), ("/dev/null", "not a file")]
+)
+def test_a_path_that_is_not_a_file_is_described(tmp_path: Path, path: str, reason: str) -> None:
+    with pytest.raises(InputError, match=f"cannot read the plan: {reason}"):
+        manifest.read(tmp_path / path, "plan")
+
+
 JSON = strategies.recursive(
     strategies.none() | strategies.booleans() | strategies.integers() | strategies.text(max_size=5),
     lambda inner: (
@@ -180,6 +214,10 @@ def test_a_wrongly_typed_manifest_is_refused(
     path = write(tmp_path_factory.mktemp("plan") / "plan", CONTENTS.items(), text)
     try:
         accepted, _ = manifest.read(path, "plan")
-    except StateError:
+    except InputError as error:
+        assert error.details[0].startswith("manifest.json: ")
+        return
+    except StateError as error:
+        assert (member, error.message) == ("format", "the plan was created by another version of the toolkit")
         return
     assert accepted.model_dump(mode="json")[member] == value

@@ -11,11 +11,11 @@ import pytest
 
 from tests.support.contexts import opened
 from tests.support.front import tags
-from toolkit.aws import state_bucket
+from toolkit.aws import state_bucket, state_lock
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.context import Context
 from toolkit.deployment.recovery import unstored_state
-from toolkit.errors import InputError, StateError
+from toolkit.errors import InputError, StateError, TerraformError
 
 LINEAGE = "5b042977-70d9-1fc6-9f7d-93b41f852ded"
 
@@ -76,9 +76,51 @@ def test_another_environments_first_state_is_not_pushed_either(context: Context,
         unstored_state.push(context, "inference", keep(context, state(env="prod")))
 
 
-def test_a_missing_file_is_reported(context: Context, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file"):
-        unstored_state.push(context, "inference", tmp_path / "errored.tfstate")
+@pytest.mark.parametrize(
+    ("path", "reason"), [(".", "this is a folder"), ("missing", "no such file"), ("/dev/null", "not a file")]
+)
+def test_a_path_that_is_not_a_file_is_described(
+    context: Context, tmp_path: Path, path: str, reason: str
+) -> None:
+    with pytest.raises(InputError, match=f"cannot push the state: {reason}"):
+        unstored_state.push(context, "inference", tmp_path / path)
+
+
+@pytest.mark.parametrize("content", ["", "PK\x03\x04", "[]", '{"version": 3}', json.dumps(state())[:-9]])
+def test_a_file_that_is_not_a_state_is_a_mistake_of_the_user(context: Context, content: str) -> None:
+    path = keep(context, state())
+    path.write_text(content)
+    for use in (unstored_state.require_stored, lambda of: unstored_state.push(of, "inference", path)):
+        with pytest.raises(InputError, match="it is not a Terraform state") as caught:
+            use(context)
+        assert (caught.value.exit_code, caught.value.where) == (2, context.project.relative(path))
+        assert caught.value.details and caught.value.remedy
+    assert context.reload_state().serial == 2
+
+
+def test_an_earlier_version_replaces_a_damaged_state(context: Context, account: AwsAccess) -> None:
+    bucket, key = context.environment.state_bucket, context.environment.state_key
+    account.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    state_bucket.write(account, bucket, key, json.dumps(state(serial=7)).encode())
+    state_bucket.write(account, bucket, key, json.dumps(state(serial=8)).encode()[:100])
+    with pytest.raises(TerraformError, match="cannot read the state"):
+        context.reload_state()
+    versions = account.s3.list_object_versions(Bucket=bucket, Prefix=key)["Versions"]
+    earlier = account.s3.get_object(Bucket=bucket, Key=key, VersionId=versions[1]["VersionId"])["Body"]
+    path = context.build / "earlier.tfstate"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(earlier.read())
+
+    with pytest.raises(InputError, match="it belongs to another environment"):
+        unstored_state.push(context, "inference", keep(context, state(env="prod")))
+    with state_lock.held(account, bucket, key, "apply"), pytest.raises(StateError, match="state is locked"):
+        unstored_state.push(context, "inference", path)
+    unstored_state.push(context, "inference", path)
+    assert context.reload_state().serial == 7
+    assert path.is_file()
+    # Now it is not damaged.
+    with pytest.raises(StateError, match="is not newer"):
+        unstored_state.push(context, "inference", path)
 
 
 def test_an_unstored_state_must_be_pushed_first(context: Context) -> None:
