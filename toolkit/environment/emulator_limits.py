@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from toolkit.documents import dotted
 from toolkit.environment.environment import Environment
+from toolkit.environment.model import ResolvedVariant
+from toolkit.serving import catalogue
+from toolkit.serving.engines import AMI_CUDA, GPU_CUDA
 
 
 def warnings(environment: Environment) -> Iterator[str]:
@@ -14,6 +18,7 @@ def warnings(environment: Environment) -> Iterator[str]:
     yield from _small_batches(environment)
     api = environment.api
     if not environment.is_local:
+        yield from _default_drivers(environment)
         return
     if api.waf is not None:
         yield "api.waf: the embedded cloud stores the firewall but does not apply its rules"
@@ -29,18 +34,17 @@ def warnings(environment: Environment) -> Iterator[str]:
 def _past_schedules(environment: Environment) -> Iterator[str]:
     import zoneinfo
 
-    for name, model in environment.models.items():
-        for variant in model.resolved_variants(name).values():
-            for schedule in variant.capacity.schedules:
-                if schedule.at is None:
-                    continue
-                try:
-                    zone = zoneinfo.ZoneInfo(schedule.timezone)
-                except zoneinfo.ZoneInfoNotFoundError:  # the machine has no time zone database
-                    continue
-                if datetime.fromisoformat(schedule.at).replace(tzinfo=zone) <= datetime.now(UTC):
-                    path = ".".join(map(str, variant.path("capacity", "schedules")))
-                    yield f"{path}: the time of {schedule.name} has passed ({schedule.at}); remove it"
+    for variant in _variants(environment):
+        for schedule in variant.capacity.schedules:
+            if schedule.at is None:
+                continue
+            try:
+                zone = zoneinfo.ZoneInfo(schedule.timezone)
+            except zoneinfo.ZoneInfoNotFoundError:  # the machine has no time zone database
+                continue
+            if datetime.fromisoformat(schedule.at).replace(tzinfo=zone) <= datetime.now(UTC):
+                path = dotted(variant.path("capacity", "schedules"))
+                yield f"{path}: the time of {schedule.name} has passed ({schedule.at}); remove it"
 
 
 def _small_batches(environment: Environment) -> Iterator[str]:
@@ -57,3 +61,30 @@ def _small_batches(environment: Environment) -> Iterator[str]:
                 "and SageMaker counts each as a server error of the model; set batch_size and ubatch_size to "
                 "the longest input in tokens"
             )
+
+
+def _default_drivers(environment: Environment) -> Iterator[str]:
+    """An own server needs an inference AMI with a driver for its CUDA release, which only its author knows.
+
+    Reports of the default driver: NVIDIA/nim-deploy#104, aws/deep-learning-containers#4990.
+    """
+    for variant in _variants(environment):
+        gpu = catalogue.hardware(variant.instance_type).gpu
+        if variant.engine != "custom" or not gpu or variant.serving.inference_ami_version:
+            continue
+        amis = [
+            f"{ami} (CUDA {major}.{minor})"
+            for ami, (major, minor) in AMI_CUDA.items()
+            if (major, minor) >= GPU_CUDA[gpu]
+        ]
+        path = dotted(variant.path("serving", "inference_ami_version"))
+        yield (
+            f"{path}: the default of SageMaker can have an NVIDIA driver as old as 470 (CUDA 11.4), on which "
+            "newer images fail before they log anything; set it by the CUDA release of the image: "
+            f"{', '.join(amis)}"
+        )
+
+
+def _variants(environment: Environment) -> Iterator[ResolvedVariant]:
+    for name, model in environment.models.items():
+        yield from model.resolved_variants(name).values()

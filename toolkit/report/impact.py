@@ -47,7 +47,10 @@ def _consequences(change: Change, changes: Sequence[Change]) -> Iterator[str]:
 
 def _endpoint(change: Change, changes: Sequence[Change]) -> Iterator[str]:
     if change.action == "create":
-        yield f"new endpoint {change.name} starts{_fleet(changes)}; charges start"
+        fleet = _fleet(changes)
+        # MetricsConfig.EnableDetailedObservability is on by default, and the provider cannot switch it off.
+        costs = "" if "serverless" in fleet else " for its instances and their detailed metrics in CloudWatch"
+        yield f"new endpoint {change.name} starts{fleet}; charges start{costs}"
     elif change.action == "replace":
         yield f"endpoint {change.name} is deleted and recreated{_fleet(changes)}: downtime until it is up"
     elif change.action == "destroy":

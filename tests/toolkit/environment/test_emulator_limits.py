@@ -11,6 +11,7 @@ import pytest
 from tests.support.checkout import ROOT, clean_environment
 from toolkit.environment import emulator_limits, load
 from toolkit.project import Project
+from toolkit.serving import catalogue
 
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/a"
 
@@ -94,3 +95,38 @@ def test_batches_that_are_too_small_for_embeddings_are_reported(
     warnings = list(emulator_limits.warnings(load(project, "local")))
     assert len(warnings) == count
     assert all("set batch_size and ubatch_size" in text for text in warnings)
+
+
+@pytest.mark.parametrize(
+    ("serving", "instance_type", "amis"),
+    [
+        ("", "ml.g5.xlarge", 4),
+        ("", "ml.g6.xlarge", 4),
+        ("", "ml.p6-b200.48xlarge", 1),
+        ("", "ml.c7i.xlarge", 0),
+        (", inference_ami_version: al2-ami-sagemaker-inference-gpu-2", "ml.g5.xlarge", 0),
+    ],
+)
+def test_an_own_server_on_the_default_driver_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serving: str, instance_type: str, amis: int
+) -> None:
+    monkeypatch.setattr(catalogue, "provider_accepts", lambda *_: True)
+    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/server:1"
+    project = Project(tmp_path)
+    project.environments.mkdir(parents=True)
+    project.environment_file("own").write_text(f"""
+target: aws
+name: llm
+region: us-east-1
+account_id: "123456789012"
+models:
+  m:
+    serving: {{engine: custom, image: "{image}"{serving}}}
+    variants:
+      v: {{instance_type: {instance_type}}}
+""")
+    warnings = list(emulator_limits.warnings(load(project, "own")))
+    assert len(warnings) == bool(amis)
+    for warning in warnings:
+        assert warning.startswith("models.m.serving.inference_ami_version: ")
+        assert warning.count("al2") == amis

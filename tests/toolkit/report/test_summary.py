@@ -58,6 +58,26 @@ def test_an_endpoint_update_describes_its_rollout(deployment: dict[str, object],
     assert says in sentence
 
 
+@pytest.mark.parametrize(
+    ("variant", "says"),
+    [
+        (
+            {"instance_type": "ml.g6.2xlarge", "initial_instance_count": 2},
+            "with 2 ml.g6.2xlarge; charges start for its instances and their detailed metrics in CloudWatch",
+        ),
+        ({"serverless_config": [{}]}, "starts, serverless; charges start"),
+    ],
+)
+def test_a_new_endpoint_describes_its_charges(variant: dict[str, object], says: str) -> None:
+    configuration = 'module.endpoint["qwen3"].aws_sagemaker_endpoint_configuration.this["0"]'
+    changes = [
+        resource(ENDPOINT, "create", None, {"name": "llm-dev-qwen3"}),
+        resource(configuration, "create", None, {"production_variants": [variant]}),
+    ]
+    (part,) = summary(*changes).parts
+    assert part.consequences[0].endswith(says)
+
+
 def test_an_endpoint_update_is_not_destructive() -> None:
     assert summary(updated()).destructive_changes == ()
 
