@@ -23,5 +23,5 @@ def environment(block: Conf) -> dict[str, str]:
 def staged(container: Conf) -> bool:
     """Whether SageMaker downloads the weights, so that the container does not have to."""
     url = value(container, "model_data_url")
-    # In a plan, checkov replaces null by the expression.
+    # In source code, the expression of a module's optional variable may be null.
     return bool((url and not unknown(url)) or blocks(container, "model_data_source"))

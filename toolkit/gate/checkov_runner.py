@@ -22,7 +22,8 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -46,20 +47,38 @@ _SMALL_PLAN = {
     "configuration": {"root_module": {"resources": []}},
 }
 _BROKEN_RULE = re.compile(r"Failed to run check (\S+) on ")
+_NOT_LOADED = re.compile(r"Cannot load external check '(\S+)' from |Custom policy |Failed to parse check id ")
 
 
 class Problems(logging.Handler):
     """Collects what checkov only logs: rules that failed to load or failed on a resource."""
 
     def __init__(self) -> None:
-        super().__init__(logging.ERROR)
+        super().__init__(logging.WARNING)
         self.messages: list[dict[str, str | None]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the first line of a message."""
         message = record.getMessage().splitlines()[0]
-        broken = _BROKEN_RULE.match(message)
-        self.messages.append({"rule": broken[1] if broken else None, "message": message})
+        not_loaded = _NOT_LOADED.match(message)
+        if not_loaded and not_loaded[1] and record.exc_info and record.exc_info[1]:
+            message = _cannot_import(f"{not_loaded[1]}.py", record.exc_info[1])
+        if not_loaded or record.levelno >= logging.ERROR:
+            broken = _BROKEN_RULE.match(message)
+            self.add(message, broken[1] if broken else None)
+
+    def add(self, message: str, rule: str | None = None) -> None:
+        """Record a problem."""
+        self.messages.append({"rule": rule, "message": message})
+
+
+def _cannot_import(name: str, error: BaseException) -> str:
+    """The reason, with the line in the rule's file."""
+    if isinstance(error, SyntaxError):
+        return f"cannot load {Path(error.filename or name).name}:{error.lineno}: {error.msg}"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename).name == name]
+    return f"cannot load {name}:{lines[-1] if lines else 1}: {error}"
 
 
 def main(rules_directory: Path) -> None:
@@ -73,8 +92,9 @@ def main(rules_directory: Path) -> None:
     os.environ["EVAL_TF_PLAN_AFTER_UNKNOWN"] = "True"
     # Otherwise it reads plans as YAML, which is slow and replaces values like `${file(x.yaml)}` by files.
     os.environ["CHECKOV_MAX_IAC_FILE_SIZE"] = "0"
-    from checkov.terraform import plan_runner  # type: ignore[import-not-found]  # noqa: F401
+    from checkov.terraform import plan_parser, plan_runner  # type: ignore[import-not-found]  # noqa: F401
 
+    plan_parser._add_references = _keeping_nulls(plan_parser._add_references)
     # Otherwise checkov keeps every debug message in memory.
     logging.disable(logging.INFO)
     rules = _load(rules_directory, problems)
@@ -91,6 +111,19 @@ def main(rules_directory: Path) -> None:
         os._exit(0)
 
 
+def _keeping_nulls(add_references: Callable[..., None]) -> Callable[..., None]:
+    """Keep known nulls: checkov replaces them by a reference in their expression, as if they were unknown.
+
+    Terraform omits unknown arguments from planned values (`omitUnknowns` in command/jsonplan/values.go).
+    """
+
+    def add(obj: dict[str, Any], conf: dict[str, Any], return_resource: dict[str, Any]) -> None:
+        add_references(obj=obj, conf=conf, return_resource=return_resource)
+        return_resource.update({name: [None] for name in conf if name in obj and obj[name] is None})
+
+    return add
+
+
 def _warm_up() -> None:
     """Scan a tiny plan: checkov imports many of its modules only on the first scan."""
     _scan({"plan": _SMALL_PLAN}, [])
@@ -105,6 +138,7 @@ def _claim_stdout() -> TextIO:
 
 def _load(directory: Path, problems: Problems) -> list[dict[str, Any]]:
     """Load and describe the project's rules; a file without a rule is a problem."""
+    import yaml  # type: ignore[import-untyped]
     from checkov.common.checks_infra.registry import (  # type: ignore[import-not-found]
         get_graph_checks_registry,
     )
@@ -115,14 +149,19 @@ def _load(directory: Path, problems: Problems) -> list[dict[str, Any]]:
     files = _rule_files(directory)
     get_graph_checks_registry("terraform").load_checks()
     resource_registry.load_external_checks(str(directory))
-    get_graph_checks_registry("terraform").load_external_checks(str(directory))
+    try:
+        get_graph_checks_registry("terraform").load_external_checks(str(directory))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        problems.add(f"cannot load {Path(mark.name).name}:{mark.line + 1}: {error.problem}")
+        return []
     in_python, in_yaml = _checks()
     descriptions = [_python_rule(check) for check in in_python if _file_of(check) in files]
     descriptions += [_yaml_rule(check) for check in in_yaml if Path(check.check_path) in files]
     # A rule for resources and data sources is registered twice.
     rules = {(rule["id"], rule["file"]): rule for rule in descriptions}
     _report_silent_failures(files, list(rules.values()), problems)
-    return sorted(rules.values(), key=_order)
+    return sorted((rule for rule in rules.values() if rule["severity"]), key=_order)
 
 
 def _checks() -> tuple[list[Any], list[Any]]:
@@ -153,19 +192,24 @@ def _file_of(check: Any) -> Path:
 
 
 def _report_silent_failures(files: set[Path], rules: list[dict[str, Any]], problems: Problems) -> None:
-    """Report files without a rule and duplicate ids, both of which checkov ignores silently."""
+    """Report what checkov ignores silently: files without a rule, missing severities, duplicate ids."""
+    reported = " ".join(str(problem["message"]) for problem in problems.messages)
     for file in sorted(files - {Path(rule["file"]) for rule in rules}):
-        problems.messages.append({"rule": file.stem, "message": f"checkov cannot load {file.name}"})
+        if file.name not in reported:
+            problems.add(f"cannot load {file.name}: it contains no rule, or its id exists", file.stem)
+    for rule in rules:
+        if not rule["severity"]:
+            problems.add(f"cannot load {Path(rule['file']).name}: {rule['id']} has no severity")
     ids = [rule["id"] for rule in rules]
     for rule_id in sorted({rule_id for rule_id in ids if ids.count(rule_id) > 1}):
-        problems.messages.append({"rule": rule_id, "message": f"several rules have the id {rule_id}"})
+        problems.add(f"several rules have the id {rule_id}", rule_id)
 
 
 def _python_rule(check: Any) -> dict[str, Any]:
     return {
         "id": check.id,
         "name": check.name,
-        "severity": str(check.severity),
+        "severity": str(check.severity or ""),
         "reason": getattr(check, "reason", ""),
         "remedy": check.guideline or "",
         "resources": list(check.supported_entities),
@@ -175,14 +219,14 @@ def _python_rule(check: Any) -> dict[str, Any]:
 
 
 def _yaml_rule(check: Any) -> dict[str, Any]:
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     file = Path(check.check_path)
     metadata = yaml.safe_load(file.read_text(encoding="utf-8"))["metadata"]
     return {
         "id": check.id,
         "name": check.name,
-        "severity": str(check.severity),
+        "severity": str(check.severity or ""),
         "reason": metadata.get("reason", ""),
         "remedy": check.guideline or "",
         "resources": sorted(check.resource_types),

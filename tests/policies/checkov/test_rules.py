@@ -20,6 +20,15 @@ STAGE = "aws_api_gateway_stage"
 HTTP_STAGE = "aws_apigatewayv2_stage"
 POLICY = "aws_iam_role_policy"
 DOCUMENT = "data.aws_iam_policy_document"
+# Resources with arguments that are null through an expression.
+NULLS = (
+    NULL_KEY := f'{CONFIGURATION}.fail_null_key["new"]',
+    NULL_ISOLATION := f'{MODEL}.fail_null_isolation["new"]',
+    NULL_METHOD := 'aws_api_gateway_method.fail_null_key["new"]',
+    NULL_ROUTE := 'aws_apigatewayv2_route.fail_null_authorization["new"]',
+    NULL_LIMIT := f'{HTTP_STAGE}.fail_null_limit["new"]',
+    NULL_RETENTION := 'aws_cloudwatch_log_group.fail_null_retention["new"]',
+)
 
 # Passing and failing resources by rule.
 CASES: dict[str, tuple[list[str], list[str]]] = {
@@ -29,7 +38,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
             f"{CONFIGURATION}.pass_local_storage",
             f"{CONFIGURATION}.pass_serverless",
         ],
-        [f"{CONFIGURATION}.fail_key"],
+        [f"{CONFIGURATION}.fail_key", NULL_KEY],
     ),
     "CKV_LLM_2": (
         [
@@ -38,7 +47,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
             f"{MODEL}.pass_serverless",
             f'{MODEL}.pass_without_weights["model"]',
         ],
-        [f"{MODEL}.fail_staged", f"{MODEL}.fail_archive"],
+        [f"{MODEL}.fail_staged", f"{MODEL}.fail_archive", NULL_ISOLATION],
     ),
     "CKV_LLM_3": (
         [f"{MODEL}.pass_catalogue", f"{MODEL}.pass_own_account"],
@@ -52,10 +61,10 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         [f"{ENDPOINT}.pass_alarms"],
         [f"{ENDPOINT}.fail_all_at_once", f"{ENDPOINT}.fail_unwatched_canary"],
     ),
-    "CKV_LLM_6": ([f"{CONFIGURATION}.pass_maximum"], [f"{CONFIGURATION}.fail_maximum"]),
+    "CKV_LLM_6": ([f"{CONFIGURATION}.pass_maximum"], [f"{CONFIGURATION}.fail_maximum", NULL_KEY]),
     "CKV_LLM_7": (
         [f"{CONFIGURATION}.pass_capture", f"{CONFIGURATION}.pass_capture_off"],
-        [f"{CONFIGURATION}.fail_capture"],
+        [f"{CONFIGURATION}.fail_capture", NULL_KEY],
     ),
     "CKV_LLM_8": (
         [
@@ -71,10 +80,12 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
             "aws_api_gateway_rest_api.fail_undeclared",
             "aws_api_gateway_method.fail_open",
             "aws_apigatewayv2_route.fail_open",
+            NULL_METHOD,
+            NULL_ROUTE,
         ],
     ),
     "CKV_LLM_9": ([f"{STAGE}.pass_log"], [f"{STAGE}.fail_log", f"{HTTP_STAGE}.fail_log"]),
-    "CKV_LLM_10": ([f"{HTTP_STAGE}.pass_throttled"], [f"{HTTP_STAGE}.fail_no_limit"]),
+    "CKV_LLM_10": ([f"{HTTP_STAGE}.pass_throttled"], [f"{HTTP_STAGE}.fail_no_limit", NULL_LIMIT]),
     "CKV_LLM_11": (["aws_lambda_function_url.pass_iam"], ["aws_lambda_function_url.fail_open"]),
     "CKV_LLM_12": (
         [f"{POLICY}.pass_actions", f"{DOCUMENT}.pass_document"],
@@ -101,7 +112,10 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         ["aws_iam_role_policy_attachment.pass_own_policy"],
         ["aws_iam_role_policy_attachment.fail_full_access"],
     ),
-    "CKV_LLM_16": (["aws_cloudwatch_log_group.pass_retention"], ["aws_cloudwatch_log_group.fail_retention"]),
+    "CKV_LLM_16": (
+        ["aws_cloudwatch_log_group.pass_retention"],
+        ["aws_cloudwatch_log_group.fail_retention", NULL_RETENTION],
+    ),
     "CKV_LLM_17": (
         [f"{MODEL}.pass_variables", "aws_lambda_function.pass_variables"],
         [f"{MODEL}.fail_name", "aws_lambda_function.fail_value"],
@@ -116,8 +130,9 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         [f'module.fleet["fail"].{ENDPOINT}.this', f"{ENDPOINT}.pass_alarms"],
     ),
 }
-# Known only in plans: results of Terraform functions, and instances of a module.
+# Known only in plans: results of Terraform functions and expressions, and instances of a module.
 ONLY_IN_PLANS = {
+    *NULLS,
     "aws_api_gateway_rest_api.fail_undeclared",
     "aws_lambda_function.fail_value",
     f'module.fleet["pass"].{ENDPOINT}.this',

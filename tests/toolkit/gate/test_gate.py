@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -31,10 +32,18 @@ def locations(report: Report, rule: str) -> dict[str, str]:
 def test_findings_of_a_plan_have_file_and_line(report: Report) -> None:
     fixtures = "tests/policies/checkov/fixtures"
     assert locations(report, "CKV_LLM_16") == {
-        "aws_cloudwatch_log_group.fail_retention": f"{fixtures}/log_group_retention.tf:11"
+        "aws_cloudwatch_log_group.fail_retention": f"{fixtures}/log_group_retention.tf:11",
+        'aws_cloudwatch_log_group.fail_null_retention["new"]': f"{fixtures}/unset.tf:51",
     }
     fleet = locations(report, "CKV2_LLM_2")
     assert fleet['module.fleet["fail"].aws_sagemaker_endpoint.this'] == f"{fixtures}/fleet/main.tf:9"
+
+
+def test_a_null_argument_is_a_violation_in_the_first_plan(report: Report) -> None:
+    strict = dataclasses.replace(report, fail_at=Severity.MEDIUM)
+    unset = 'aws_sagemaker_endpoint_configuration.fail_null_key["new"]'
+    violations = {finding.rule.id for finding in strict.violations if finding.resource == unset}
+    assert violations >= {"CKV_LLM_1", "CKV_LLM_6", "CKV_LLM_7"}
 
 
 def test_a_skip_comment_with_a_reason_accepts_a_finding(report: Report) -> None:
@@ -84,9 +93,11 @@ def test_a_users_checkov_settings_disable_no_rule(
 def test_source_code_is_checked_with_lines_and_comments() -> None:
     with Gate(Project(ROOT), quiet(), GateSettings(fail_at=Severity.MEDIUM)) as gate:
         report = gate.check_directory(FIXTURES)
-    assert list(locations(report, "CKV_LLM_16").values()) == [
-        "tests/policies/checkov/fixtures/log_group_retention.tf:11"
-    ]
+    fixtures = "tests/policies/checkov/fixtures"
+    assert set(locations(report, "CKV_LLM_16").values()) == {
+        f"{fixtures}/log_group_retention.tf:11",
+        f"{fixtures}/unset.tf:51",
+    }
     assert [finding.resource for finding in report.accepted] == ["aws_cloudwatch_log_group.skipped"]
 
 
@@ -128,19 +139,32 @@ def test_broken_rules_fail_the_check(project: Project, monkeypatch: pytest.Monke
     (directory / "broken_syntax.py").write_text("def\n")
     (directory / "broken_raises.py").write_text(RAISES)
     (directory / "broken_metadata.yaml").write_text("metadata: {id: CKV2_LLM_9}\n")
+    without_severity = (directory / "function_url_auth.py").read_text().replace('severity = "CRITICAL"', "")
+    (directory / "no_severity.py").write_text(without_severity.replace("CKV_LLM_11", "CKV_LLM_98"))
+    without_severity = (directory / "endpoint_autoscaling.yaml").read_text().replace("severity: MEDIUM", "")
+    (directory / "no_severity.yaml").write_text(without_severity.replace("CKV2_LLM_2", "CKV2_LLM_98"))
     shutil.copy(directory / "endpoint_autoscaling.yaml", directory / "twice_yaml.yaml")
     shutil.copy(directory / "function_url_auth.py", directory / "twice_python.py")
     with Gate(project, quiet(), GateSettings()) as gate, pytest.raises(ToolkitError) as caught:
         gate.check_plan(fixtures_plan())
     error = str(caught.value)
     for problem in (
-        "cannot load broken_syntax.py",
+        "cannot load broken_syntax.py:1: invalid syntax",
+        "cannot load no_severity.py:22: 'FunctionUrlAuth' object has no attribute 'severity'",
+        "cannot load no_severity.yaml: CKV2_LLM_98 has no severity",
         "Failed to run check CKV_LLM_99",
-        "cannot load broken_metadata.yaml",
+        "broken_metadata.yaml is missing required fields metadata.name",
         "_autoscaling.yaml" if "endpoint_autoscaling.yaml" in error else "twice_yaml.yaml",
         "several rules have the id CKV_LLM_11",
     ):
         assert problem in error
+
+
+def test_a_syntax_error_in_yaml_is_reported_with_its_line(project: Project) -> None:
+    (project.root / "policies" / "checkov" / "broken.yaml").write_text("metadata:\n  name: [x\n  id: y\n")
+    with Gate(project, quiet(), GateSettings()) as gate, pytest.raises(ToolkitError) as caught:
+        gate.check_plan(fixtures_plan())
+    assert caught.value.details == ("cannot load broken.yaml:3: expected ',' or ']', but got ':'",)
 
 
 def test_rules_without_the_package_file_fail_the_check(project: Project) -> None:
