@@ -1,15 +1,18 @@
 locals {
   waf_count = var.enabled && var.waf != null ? 1 : 0
 
-  # These match request bodies with markup, code, addresses or long texts, which are common in prompts.
+  # All rules that inspect request bodies: prompts with code, commands, markup, addresses or long texts match them.
+  # Source: docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-list.html. AWS WAF silently ignores
+  # names of rules that a group does not have (API reference of RuleActionOverride), so spell them carefully.
   counted_rules = {
     AWSManagedRulesCommonRuleSet = [
       "SizeRestrictions_BODY", "CrossSiteScripting_BODY", "EC2MetaDataSSRF_BODY", "GenericLFI_BODY", "GenericRFI_BODY",
       # Scripts may not send a user agent.
       "NoUserAgent_HEADER",
     ]
-    AWSManagedRulesKnownBadInputsRuleSet = ["Log4JRCE_BODY", "JavaDeserializationRCE_BODY"]
+    AWSManagedRulesKnownBadInputsRuleSet = ["JavaDeserializationRCE_BODY", "Log4JRCE_BODY", "ReactJSRCE_BODY"]
     AWSManagedRulesSQLiRuleSet           = ["SQLi_BODY", "SQLiExtendedPatterns_BODY"]
+    AWSManagedRulesUnixRuleSet           = ["UNIXShellCommandsVariables_BODY"]
   }
 }
 
