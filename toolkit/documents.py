@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Never, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from toolkit.errors import ToolkitError
 
@@ -23,10 +24,14 @@ from toolkit.errors import ToolkitError
 MAX_BYTES = 64 * 2**20
 # Python converts up to 4,300, and reports more in its own terms.
 MAX_DIGITS = 1000
-# For types whose instances are stored again: keeps members that the type does not declare.
-OPEN = ConfigDict(extra="allow")
 
 T = TypeVar("T")
+
+
+class OpenDict(TypedDict):
+    """For types whose instances are stored again: keeps members that the type does not declare."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 
 
 class DamagedError(ValueError):

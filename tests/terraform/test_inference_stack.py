@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.front import CERTIFICATE, Front
 from tests.support.terraform import Account, Planned, Rig, show
-from toolkit.deployment.recovery import cleanup
+from toolkit import packaging
 from toolkit.errors import TerraformError
 
 pytestmark = pytest.mark.slow
@@ -115,7 +115,7 @@ def test_names_follow_the_prefix(planned: Planned) -> None:
 
 def test_a_destroy_knows_all_names_that_are_not_listed(planned: Planned) -> None:
     """A new key of a `for_each` needs a name that recovery looks for, where AWS cannot list by prefix."""
-    functions = {f"example-dev-{function}" for function in cleanup.FUNCTIONS}
+    functions = {f"example-dev-{function}" for function in packaging.FUNCTIONS}
     expected = {
         ("module.api.aws_iam_role.", "name"): functions,
         ("module.api.aws_lambda_function.", "function_name"): functions,

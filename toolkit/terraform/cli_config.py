@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from typing_extensions import TypedDict
-
 from toolkit import documents
 from toolkit.errors import InputError
 from toolkit.files import write_atomic
@@ -112,10 +110,8 @@ def _named_file() -> Path | None:
     return Path(file).absolute() if file else None
 
 
-class _Settings(TypedDict, total=False):
+class _Settings(documents.OpenDict, total=False):
     """A configuration file in JSON."""
-
-    __pydantic_config__ = documents.OPEN  # type: ignore[misc]
 
     credentials: dict[str, dict[str, Any]]
     host: dict[str, dict[str, Any]]

@@ -8,50 +8,38 @@ from __future__ import annotations
 
 from typing import Any, NotRequired
 
-from typing_extensions import TypedDict
-
-from toolkit.documents import OPEN
+from toolkit.documents import OpenDict
 
 
-class ConfiguredResource(TypedDict, total=False):
+class ConfiguredResource(OpenDict, total=False):
     """A resource in the configuration."""
-
-    __pydantic_config__ = OPEN  # type: ignore[misc]
 
     expressions: dict[str, Any]
 
 
-class ModuleCall(TypedDict, total=False):
+class ModuleCall(OpenDict, total=False):
     """A call of a module, with the arguments that it passes."""
-
-    __pydantic_config__ = OPEN  # type: ignore[misc]
 
     source: str
     expressions: dict[str, Any]
     module: ConfiguredModule
 
 
-class ConfiguredModule(TypedDict, total=False):
+class ConfiguredModule(OpenDict, total=False):
     """A module in the configuration."""
-
-    __pydantic_config__ = OPEN  # type: ignore[misc]
 
     resources: list[ConfiguredResource]
     module_calls: dict[str, ModuleCall]
 
 
-class Configuration(TypedDict, total=False):
+class Configuration(OpenDict, total=False):
     """The configuration."""
-
-    __pydantic_config__ = OPEN  # type: ignore[misc]
 
     root_module: ConfiguredModule
 
 
-class Resource(TypedDict):
+class Resource(OpenDict):
     """A resource with its values."""
-
-    __pydantic_config__ = OPEN  # type: ignore[misc]
 
     address: str
     mode: str
@@ -60,35 +48,27 @@ class Resource(TypedDict):
     values: NotRequired[dict[str, Any]]
 
 
-class Module(TypedDict, total=False):
+class Module(OpenDict, total=False):
     """A module with its values."""
-
-    __pydantic_config__ = OPEN  # type: ignore[misc]
 
     resources: list[Resource]
     child_modules: list[Module]
 
 
-class Values(TypedDict, total=False):
+class Values(OpenDict, total=False):
     """Values of all resources, planned or in a state."""
-
-    __pydantic_config__ = OPEN  # type: ignore[misc]
 
     root_module: Module
 
 
-class PriorState(TypedDict, total=False):
+class PriorState(OpenDict, total=False):
     """The state that the plan starts from."""
-
-    __pydantic_config__ = OPEN  # type: ignore[misc]
 
     values: Values
 
 
-class Change(TypedDict):
+class Change(OpenDict):
     """A change of a resource."""
-
-    __pydantic_config__ = OPEN  # type: ignore[misc]
 
     actions: list[str]
     before: NotRequired[dict[str, Any] | None]
@@ -96,10 +76,8 @@ class Change(TypedDict):
     replace_paths: NotRequired[list[list[str | int]] | None]
 
 
-class ResourceChange(TypedDict):
+class ResourceChange(OpenDict):
     """A resource and its change."""
-
-    __pydantic_config__ = OPEN  # type: ignore[misc]
 
     address: str
     mode: str
@@ -110,18 +88,14 @@ class ResourceChange(TypedDict):
     action_reason: NotRequired[str]
 
 
-class OutputChange(TypedDict):
+class OutputChange(OpenDict):
     """A change of an output."""
-
-    __pydantic_config__ = OPEN  # type: ignore[misc]
 
     actions: list[str]
 
 
-class PlanDocument(TypedDict):
+class PlanDocument(OpenDict):
     """A plan. Among Terraform's JSON formats, only plans have both required members."""
-
-    __pydantic_config__ = OPEN  # type: ignore[misc]
 
     terraform_version: str
     planned_values: Values

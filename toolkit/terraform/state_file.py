@@ -11,52 +11,41 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from typing_extensions import TypedDict
 
 from toolkit import documents
 from toolkit.errors import TerraformError
 
 
-class Attributes(TypedDict, total=False):
+class Attributes(documents.OpenDict, total=False):
     """The attributes of an instance; these are of the AWS provider."""
-
-    __pydantic_config__ = documents.OPEN  # type: ignore[misc]
 
     id: str | None
     tags_all: dict[str, str] | None
     function_name: str | None
 
 
-class Instance(TypedDict, total=False):
+class Instance(documents.OpenDict, total=False):
     """An instance of a resource; those of old providers have no `attributes`."""
-
-    __pydantic_config__ = documents.OPEN  # type: ignore[misc]
 
     attributes: Attributes | None
 
 
-class Resource(TypedDict):
+class Resource(documents.OpenDict):
     """A resource or data source."""
-
-    __pydantic_config__ = documents.OPEN  # type: ignore[misc]
 
     mode: str
     type: str
     instances: list[Instance]
 
 
-class Output(TypedDict):
+class Output(documents.OpenDict):
     """A value of the root module."""
-
-    __pydantic_config__ = documents.OPEN  # type: ignore[misc]
 
     value: Any
 
 
-class Document(TypedDict):
+class Document(documents.OpenDict):
     """The content of a state file."""
-
-    __pydantic_config__ = documents.OPEN  # type: ignore[misc]
 
     version: Literal[4]
     serial: Annotated[int, Field(ge=0, lt=2**64)]
@@ -119,8 +108,9 @@ def parse(content: bytes, where: str) -> State:
     ids: dict[str, set[str]] = {}
     for resource in state["resources"]:
         if resource["mode"] == "managed":
-            attributes = [instance.get("attributes") or {} for instance in resource["instances"]]
-            ids.setdefault(resource["type"], set()).update(str(item.get("id")) for item in attributes)
+            items = [instance.get("attributes") for instance in resource["instances"]]
+            item_ids = [str(item.get("id") if item else None) for item in items]
+            ids.setdefault(resource["type"], set()).update(item_ids)
     return State(
         outputs={name: output["value"] for name, output in state["outputs"].items()},
         ids={kind: frozenset(type_ids) for kind, type_ids in ids.items()},

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from typing_extensions import TypedDict
-
 from toolkit import documents
 from toolkit.console import Console, Progress
 from toolkit.environment import check_name
@@ -27,10 +25,8 @@ from toolkit.report import markdown
 LOCK_TIMEOUT_SECONDS = 600
 
 
-class PlanData(TypedDict):
+class PlanData(documents.OpenDict):
     """A plan for programs, as far as this module uses it."""
-
-    __pydantic_config__ = documents.OPEN  # type: ignore[misc]
 
     summary: str
     dangers: list[Any]

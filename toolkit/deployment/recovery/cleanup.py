@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -22,12 +23,12 @@ from toolkit.deployment.context import Context
 from toolkit.deployment.recovery.orphans import ALL_PATHS, Orphan, OwnedResources, unless_missing
 from toolkit.deployment.rollout import waiters
 from toolkit.errors import StateError
+from toolkit.packaging import FUNCTIONS
 
 if TYPE_CHECKING:
     from types_boto3_apigateway.type_defs import PatchOperationTypeDef
     from types_boto3_application_autoscaling.literals import ScalableDimensionType
 
-FUNCTIONS = ("gateway", "authorizer")
 CONFIGURATION, MODEL = "aws_sagemaker_endpoint_configuration", "aws_sagemaker_model"
 API, USAGE_PLAN = "aws_api_gateway_rest_api", "aws_api_gateway_usage_plan"
 # How the description of the API module's deployments begins.
@@ -70,7 +71,7 @@ def endpoint_configurations(context: Context, resources: OwnedResources) -> Iter
     created = {item["EndpointConfigName"]: item["CreationTime"] for item in pages.search("EndpointConfigs[]")}
     for name in resources.unrecorded(CONFIGURATION, created):
         if name.startswith(start) and resources.configuration(name):
-            remove = _call(lambda name: sagemaker.delete_endpoint_config(EndpointConfigName=name), name)
+            remove = partial(sagemaker.delete_endpoint_config, EndpointConfigName=name)
             yield Orphan("endpoint configuration", CONFIGURATION, name, remove, created[name])
 
 
@@ -81,8 +82,7 @@ def models(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
     created = {model["ModelName"]: model["CreationTime"] for model in pages.search("Models[]")}
     for name in resources.unrecorded(MODEL, created):
         if name.startswith(start) and resources.model(name):
-            remove = _call(lambda name: sagemaker.delete_model(ModelName=name), name)
-            yield Orphan("model", MODEL, name, remove, created[name])
+            yield Orphan("model", MODEL, name, partial(sagemaker.delete_model, ModelName=name), created[name])
 
 
 def alarms(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
@@ -92,7 +92,7 @@ def alarms(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
     arns = {alarm["AlarmName"]: alarm["AlarmArn"] for alarm in pages.search("MetricAlarms[]")}
     for name in resources.unrecorded("aws_cloudwatch_metric_alarm", arns):
         if resources.alarm(name, arns[name]):
-            remove = _call(lambda name: cloudwatch.delete_alarms(AlarmNames=[name]), name)
+            remove = partial(cloudwatch.delete_alarms, AlarmNames=[name])
             yield Orphan("alarm", "aws_cloudwatch_metric_alarm", name, remove)
 
 
@@ -101,7 +101,7 @@ def dashboard(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
     delete = context.access.cloudwatch.delete_dashboards
     for name in resources.unrecorded("aws_cloudwatch_dashboard", [resources.prefix]):
         if resources.dashboard(name):
-            remove = _call(lambda name: delete(DashboardNames=[name]), name)
+            remove = partial(delete, DashboardNames=[name])
             yield Orphan("dashboard", "aws_cloudwatch_dashboard", name, remove)
 
 
@@ -120,9 +120,9 @@ def domain(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
     pages = gateway.get_paginator("get_base_path_mappings").paginate(domainName=name)
     for path in [mapping["basePath"] for page in pages for mapping in page.get("items", [])]:
         mapping_id = f"{name}/{'' if path == ALL_PATHS else path}"
-        remove_mapping = _mapping_remover(context, name, path)
+        remove_mapping = partial(gateway.delete_base_path_mapping, domainName=name, basePath=path)
         yield Orphan("base path mapping", "aws_api_gateway_base_path_mapping", mapping_id, remove_mapping)
-    remove = _call(lambda name: gateway.delete_domain_name(domainName=name), name)
+    remove = partial(gateway.delete_domain_name, domainName=name)
     yield Orphan("domain name", "aws_api_gateway_domain_name", name, remove)
 
 
@@ -137,8 +137,7 @@ def apis(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
     """REST APIs."""
     delete = context.access.apigateway.delete_rest_api
     for api, created in resources.apis(resources.prefix).items():
-        remove = _call(lambda api: delete(restApiId=api), api)
-        yield Orphan("API", API, api, remove, created)
+        yield Orphan("API", API, api, partial(delete, restApiId=api), created)
 
 
 def usage_plans(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
@@ -153,8 +152,7 @@ def functions(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
     names = [f"{resources.prefix}-{function}" for function in FUNCTIONS]
     for name in resources.unrecorded("aws_lambda_function", names):
         if resources.function(name):
-            remove = _call(lambda name: delete(FunctionName=name), name)
-            yield Orphan("function", "aws_lambda_function", name, remove)
+            yield Orphan("function", "aws_lambda_function", name, partial(delete, FunctionName=name))
 
 
 def roles(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
@@ -184,8 +182,7 @@ def endpoint_log_groups(context: Context, resources: OwnedResources) -> Iterator
 def _log_groups(context: Context, names: Iterable[str]) -> Iterator[Orphan]:
     delete = context.access.logs.delete_log_group
     for name in names:
-        remove = _call(lambda name: delete(logGroupName=name), name)
-        yield Orphan("log group", "aws_cloudwatch_log_group", name, remove)
+        yield Orphan("log group", "aws_cloudwatch_log_group", name, partial(delete, logGroupName=name))
 
 
 def remove_superseded(context: Context, seconds: float) -> None:
@@ -286,10 +283,6 @@ def _served_deployments(context: Context, api: str) -> set[str]:
     return served | {stage["canarySettings"]["deploymentId"] for stage in stages if "canarySettings" in stage}
 
 
-def _call(remove: Callable[[str], object], name: str) -> Callable[[], object]:
-    return lambda: remove(name)
-
-
 def _deregister(context: Context, resource: str, dimension: ScalableDimensionType) -> Callable[[], object]:
     deregister = context.access.autoscaling.deregister_scalable_target
     return lambda: unless_missing(
@@ -348,11 +341,6 @@ def _record_remover(context: Context, resources: OwnedResources, zone: str, name
             )
 
     return remove
-
-
-def _mapping_remover(context: Context, domain: str, path: str) -> Callable[[], object]:
-    delete = context.access.apigateway.delete_base_path_mapping
-    return lambda: delete(domainName=domain, basePath=path)
 
 
 def _web_acl_remover(context: Context, resources: OwnedResources, web_acl: str) -> Callable[[], None]:

@@ -115,6 +115,7 @@ def _tags(state: Document) -> Iterator[dict[str, str]]:
     """Tags of the resources that a stack's default tags mark as its own."""
     for resource in state["resources"]:
         for instance in resource["instances"]:
-            tags = (instance.get("attributes") or {}).get("tags_all") or {}
+            attributes = instance.get("attributes")
+            tags = (attributes and attributes.get("tags_all")) or {}
             if resource["mode"] == "managed" and "managed-by" in tags:
                 yield tags
