@@ -18,12 +18,13 @@ data "aws_iam_policy_document" "function" {
     resources = ["arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:${local.log_groups[each.key]}:*"]
   }
 
-  # InvokeEndpoint also grants response streams.
+  # The Service Authorization Reference has an action for response streams; the API reference of
+  # InvokeEndpointWithResponseStream names only InvokeEndpoint.
   dynamic "statement" {
     for_each = each.key == "gateway" && length(local.endpoint_arns) > 0 ? [local.endpoint_arns] : []
     content {
       sid       = "InvokeEndpoints"
-      actions   = ["sagemaker:InvokeEndpoint"]
+      actions   = ["sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointWithResponseStream"]
       resources = statement.value
     }
   }

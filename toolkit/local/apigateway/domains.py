@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from toolkit.local.apigateway.gateway_responses import forbidden
 from toolkit.local.awsapi import BASE_PATH, EXECUTE_API
 from toolkit.local.service import ACCOUNT_ID
+from toolkit.local.service_roles import API_GATEWAY
 
 _NO_BASE_PATH = "(none)"
 
@@ -66,6 +67,7 @@ def extend() -> None:
         if domain_name in self.domain_names:
             raise BadRequestException("The domain name you provided already exists.")
         self.base_path_mappings[domain_name] = {}
+        API_GATEWAY.create()
         return create_domain_name(self, domain_name, *args, **kwargs)
 
     APIGatewayBackend.create_domain_name = create_once  # type: ignore[method-assign]

@@ -5,45 +5,21 @@ Each returns the response's members, or raises `ApiError`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
-
-from moto.iam.models import iam_backends
 
 from toolkit.local.autoscaling.lifecycle import Region
 from toolkit.local.autoscaling.models import key_of, remove
 from toolkit.local.autoscaling.policies import alarms_of, delete_alarms, put_alarms
 from toolkit.local.autoscaling.schedules import Schedule, ScheduleError
 from toolkit.local.awsapi import ApiError, Members
-from toolkit.local.service import ACCOUNT_ID
-
-SERVICE_ROLE = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
-SERVICE_PRINCIPAL = "sagemaker.application-autoscaling.amazonaws.com"
+from toolkit.local.service_roles import AUTO_SCALING
 
 
 def _register(region: Region, request: Members) -> Members:
     target = region.register(request)
     if request["ServiceNamespace"] == "sagemaker":
-        _create_service_role()
+        AUTO_SCALING.create()
     return {"ScalableTargetARN": target.arn}
-
-
-def _create_service_role() -> None:
-    """Create the service-linked role with the account's first target, as AWS does."""
-    iam = iam_backends[ACCOUNT_ID]["aws"]
-    if any(role.name == SERVICE_ROLE for role in iam.get_roles()):
-        return
-    statement = {"Effect": "Allow", "Principal": {"Service": SERVICE_PRINCIPAL}, "Action": "sts:AssumeRole"}
-    iam.create_role(
-        SERVICE_ROLE,
-        json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
-        f"/aws-service-role/{SERVICE_PRINCIPAL}/",
-        permissions_boundary=None,
-        description="",
-        tags=[],
-        max_session_duration="3600",
-        linked_service=SERVICE_PRINCIPAL,
-    )
 
 
 def _describe_targets(region: Region, request: Members) -> Members:

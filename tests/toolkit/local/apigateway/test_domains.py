@@ -121,6 +121,11 @@ def test_unsupported_updates_are_rejected(domain: Any, name: str, path: str, cod
     assert caught.value.response["Error"]["Code"] == code
 
 
+def test_the_first_domain_creates_the_service_linked_role(cloud: CloudProcess, domain: Any) -> None:
+    role = cloud.client("iam").get_role(RoleName="AWSServiceRoleForAPIGateway")["Role"]
+    assert role["Path"] == "/aws-service-role/ops.apigateway.amazonaws.com/"
+
+
 def test_domains_are_unique_and_deleted_with_their_mappings(cloud: CloudProcess, domain: Any) -> None:
     mapped(domain)
     with pytest.raises(ClientError, match="The domain name you provided already exists"):

@@ -18,7 +18,6 @@ _ACTIONS: Mapping[str, Mapping[str, str]] = {
         "Invoke": "InvokeFunction",
         "InvokeWithResponseStream": "InvokeFunction",
     },
-    "sagemaker": {"InvokeEndpointWithResponseStream": "InvokeEndpoint"},
     "sns": {"PublishBatch": "Publish"},
 }
 # Parameters that affect permissions in ways that are not supported.

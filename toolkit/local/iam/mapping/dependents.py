@@ -10,6 +10,7 @@ from toolkit.local.iam.mapping import arns
 from toolkit.local.iam.mapping.operations import ApiCall
 from toolkit.local.iam.mapping.reference import Action, Check, action
 from toolkit.local.iam.models import PARTITION, Account
+from toolkit.local.service_roles import API_GATEWAY, AUTO_SCALING, ServiceLinkedRole
 
 _ROLE_ARN = re.compile(r"arn:[^:\s\"']+:iam::\d{12}:role/[\w+=,.@/-]+")
 # Parameters whose role ARN names a principal, without passing the role.
@@ -100,11 +101,26 @@ def _scalable_target(parameters: Mapping[str, Any], region: str, account: Accoun
         needed = _known("sagemaker", name)
         for resource in arns.of_action(needed, endpoint, region, account):
             yield Check(needed, resource)
-    service = "sagemaker.application-autoscaling.amazonaws.com"
-    role = f"aws-service-role/{service}/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
-    arn = f"arn:{PARTITION}:iam::{account.id}:role/{role}"
-    if "RoleARN" not in parameters and account.role(arn) is None:
-        yield Check(_known("iam", "CreateServiceLinkedRole"), arn, {"iam:AWSServiceName": (service,)})
+    if "RoleARN" not in parameters:
+        yield from _service_linked_role(AUTO_SCALING, account)
+
+
+def _domain_name(_: Mapping[str, Any], __: str, account: Account) -> Iterator[Check]:
+    yield from _service_linked_role(API_GATEWAY, account)
+
+
+def _service_linked_role(role: ServiceLinkedRole, account: Account) -> Iterator[Check]:
+    """The account's first use of a service creates its role with the permissions of the caller."""
+    arn = f"arn:{PARTITION}:iam::{account.id}:role{role.path}{role.name}"
+    if account.role(arn) is None:
+        yield Check(_known("iam", "CreateServiceLinkedRole"), arn, {"iam:AWSServiceName": (role.service,)})
+
+
+def _response_stream(parameters: Mapping[str, Any], region: str, account: Account) -> Iterator[Check]:
+    """AWS's API reference names InvokeEndpoint, its authorization reference the operation's own action."""
+    needed = _known("sagemaker", "InvokeEndpoint")
+    for resource in arns.of_action(needed, parameters, region, account):
+        yield Check(needed, resource)
 
 
 def _alarms(*names: str) -> Any:
@@ -141,11 +157,13 @@ def _known(prefix: str, name: str) -> Action:
 
 
 _SPECIAL = {
+    ("apigateway", "CreateDomainName"): _domain_name,
     ("application-autoscaling", "RegisterScalableTarget"): _scalable_target,
     ("application-autoscaling", "PutScalingPolicy"): _alarms("DescribeAlarms", "PutMetricAlarm"),
     ("application-autoscaling", "DeleteScalingPolicy"): _alarms("DeleteAlarms"),
     ("lambda", "CreateFunction"): _layers,
     ("lambda", "UpdateFunctionConfiguration"): _layers,
+    ("sagemaker", "InvokeEndpointWithResponseStream"): _response_stream,
     ("wafv2", "AssociateWebACL"): _web_acl,
     ("wafv2", "DisassociateWebACL"): _web_acl,
 }

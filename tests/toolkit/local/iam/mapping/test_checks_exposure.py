@@ -13,6 +13,9 @@ GATEWAY = "arn:aws:apigateway:us-east-1::"
 STAGE = f"{GATEWAY}/restapis/x/stages/live"
 WEB_ACL = f"arn:aws:wafv2:{R}:regional/webacl/acl/1234"
 NEW_ACL = f"arn:aws:wafv2:{R}:regional/webacl/acl/*"
+API_GATEWAY_ROLE = (
+    f"arn:aws:iam::{A}:role/aws-service-role/ops.apigateway.amazonaws.com/AWSServiceRoleForAPIGateway"
+)
 ZONE = "arn:aws:route53:::hostedzone/Z1"
 VIEW = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": True, "MetricName": "m"}
 ACL = {"Name": "acl", "Scope": "REGIONAL", "DefaultAction": {"Allow": {}}, "VisibilityConfig": VIEW}
@@ -94,6 +97,7 @@ TABLE: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
                 "apigateway:PUT",
                 f"{GATEWAY}/tags/arn%3Aaws%3Aapigateway%3Aus-east-1%3A%3A%2Fdomainnames%2F*",
             ),
+            ("iam:CreateServiceLinkedRole", API_GATEWAY_ROLE),
         ],
     ),
     (

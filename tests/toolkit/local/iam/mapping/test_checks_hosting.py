@@ -151,7 +151,10 @@ TABLE: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         "sagemaker-runtime",
         "invoke_endpoint_with_response_stream",
         {"EndpointName": "e", "Body": b"{}"},
-        [("sagemaker:InvokeEndpoint", f"arn:aws:sagemaker:{R}:endpoint/e")],
+        [
+            ("sagemaker:InvokeEndpointWithResponseStream", f"arn:aws:sagemaker:{R}:endpoint/e"),
+            ("sagemaker:InvokeEndpoint", f"arn:aws:sagemaker:{R}:endpoint/e"),
+        ],
     ),
     # Scaling changes endpoint and alarms with the caller's permissions.
     (

@@ -10,6 +10,7 @@ from botocore import xform_name
 from moto.core.base_backend import BackendDict
 
 from tests.support.iam import ACCOUNT
+from toolkit.local.iam.mapping import reference
 from toolkit.local.iam.mapping.checks import checks
 from toolkit.local.iam.mapping.operations import identify, is_form
 from toolkit.local.iam.models import Account
@@ -49,6 +50,9 @@ def test_operations_map_to_their_actions(capture, operation, action):
     needed = checks(call, call.parameters(content), content, Account(ACCOUNT))
 
     assert (f"{call.prefix}:{call.operation}", needed[0].action.name) == (operation, action)
+    # Another action replaces the operation's only where AWS's reference has none of its name.
+    own = reference.action(prefix, name)
+    assert own is None or needed[0].action == own
     # An action with resource types has an ARN of such a type.
     if any(kind.required for kind in needed[0].action.resource_types):
         assert needed[0].resource.startswith("arn:aws:")
