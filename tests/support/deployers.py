@@ -42,6 +42,9 @@ account:
   lifecycle_rules: false
   ci:
     roles:
+      plan:
+        github: {{repository: example@123456/llm@456789, pull_requests: true}}
+        policies: [planner]
       viewer:
         github: {{repository: example/llm, branches: [main, release/*], environments: [production]}}
         policies: [viewer]
@@ -107,6 +110,7 @@ FORGOTTEN = (
 # The policies of each user.
 HOLDERS = {
     "deployer": ("sagemaker-deployer", "api-deployer"),
+    "planner": ("planner",),
     "viewer": ("viewer",),
     "operator": ("viewer", "operator"),
 }
@@ -158,8 +162,10 @@ class Deployers:
         self._collect("nobody", "")  # earlier requests belong to no command
         self.write({RECORD: ""})
         self.succeed("deployer", "apply", "--yes")
-        for command in ("status", "outputs", "releases", "logs", "plan", "smoke-test"):
+        self.succeed("planner", "plan")
+        for command in ("status", "outputs", "releases", "logs", "smoke-test"):
             self.succeed("viewer", command)
+        self.refuse("planner", "keys", "show", "default")
         self.succeed("viewer", "model", "list")
         self.succeed("operator", "keys", "create", "second")
         self.succeed("operator", "keys", "rotate", "second", "--end-old")
@@ -173,7 +179,7 @@ class Deployers:
             self.succeed("operator", command, "--yes")
         self.write({"team: platform": "team: models"})
         self.succeed("deployer", "apply", "--yes")
-        self.succeed("viewer", "drift")
+        self.succeed("planner", "drift")
         self._keep_roles()
         self._forget(*FORGOTTEN)
         self.succeed("deployer", "destroy", "--yes")
@@ -206,7 +212,7 @@ class Deployers:
         domains = self.client("apigateway").get_domain_names()["items"]
         records = self.client("route53").list_resource_record_sets(HostedZoneId=self.zone)
         # The account stack's CI roles have the environment's prefix, too.
-        roles = [f"list_roles: {PREFIX}-ci-viewer"]
+        roles = [f"list_roles: {PREFIX}-ci-{role}" for role in ("plan", "viewer")]
         self.remaining = [name for name in inventory(self.client, PREFIX) if name not in roles]
         self.remaining += [domain["domainName"] for domain in domains]
         self.remaining += [
@@ -266,6 +272,12 @@ class Deployers:
         result = self.run(user, command, *arguments, "--env", ENV)
         assert result.returncode == 0, f"{user}: toolkit {command}\n{result.stdout}\n{result.stderr}"
         return result.stdout
+
+    def refuse(self, user: str, command: str, *arguments: str) -> None:
+        """Run a command that IAM must deny before it prints anything."""
+        result = self.run(user, command, *arguments, "--env", ENV)
+        assert f"user/{user} is not allowed to call" in result.stderr, result.stderr
+        assert (result.returncode != 0, result.stdout) == (True, "")
 
     def client(self, service: str, user: str = "administrator") -> Any:
         """Return a boto3 client of one of the users."""

@@ -18,7 +18,7 @@ Needed = dict[str, dict[str, list[str]]]
 
 
 def superfluous(deployers: Deployers, name: str) -> list[str]:
-    """Return the parts of a policy whose removal denies none of its holders' requests."""
+    """Return the parts of a policy whose removal changes the decision on none of its holders' requests."""
     decisions = _decisions(deployers, name)
     parts = proof.superfluous(name, deployers.document(name), combined_policies(deployers, name), decisions)
     return [str(part) for part in parts]
@@ -30,12 +30,12 @@ def combined_policies(deployers: Deployers, name: str) -> list[Document]:
 
 
 def commands_by_statement(deployers: Deployers, name: str) -> dict[str, list[str]]:
-    """Return the commands that need each statement of a policy."""
+    """Return the commands that each statement of a policy allows, or denies."""
     commands: dict[str, list[str]] = {}
     decisions = _decisions(deployers, name)
     for statement in deployers.document(name)["Statement"]:
         alone = {"Version": "2012-10-17", "Statement": [statement]}
-        needing = {decision.command for decision in decisions if proof.allows([alone], decision)}
+        needing = {decision.command for decision in decisions if proof.decides(alone, decision)}
         commands[statement["Sid"]] = sorted(needing)
     return commands
 
@@ -46,10 +46,11 @@ def stored(file: Path = FILE) -> Needed:
 
 
 def _decisions(deployers: Deployers, name: str) -> list[Decision]:
-    holder = next(holder for holder, policies in HOLDERS.items() if policies[-1] == name or name in policies)
-    holder = "viewer" if name == "viewer" else holder
+    holder = next(holder for holder, policies in HOLDERS.items() if name in policies)
+    # A viewer can do all that a planner does.
+    holders = {"planner", "viewer"} if name == "viewer" else {holder}
     return [
         decision
         for decision in deployers.decisions
-        if decision.holder == holder and decision.principal.endswith(f":user/{holder}")
+        if decision.holder in holders and decision.principal.endswith(f":user/{decision.holder}")
     ]

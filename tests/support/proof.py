@@ -20,7 +20,7 @@ class Decision:
     """One decision of `/_toolkit/iam/decisions`.
 
     Attributes:
-        holder: the user of the command: `deployer`, `viewer` or `operator`.
+        holder: the user of the command: `deployer`, `planner`, `viewer` or `operator`.
         command: the command, such as `apply`.
     """
 
@@ -71,6 +71,15 @@ def allows(documents: Iterable[Document], decision: Decision) -> bool:
     return evaluate(decision.request, Policies(identity=tuple(map(_parsed, documents)))).allowed
 
 
+def decides(document: Document, decision: Decision) -> bool:
+    """Whether a policy with one statement allows the request, or denies it."""
+    statement = document["Statement"][0]
+    if statement["Effect"] == "Allow":
+        return allows([document], decision)
+    anything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    return not allows([{**document, "Statement": [anything, statement]}], decision)
+
+
 def smaller(policy: str, document: Document) -> Iterator[tuple[Part, Document]]:
     """Yield the policy without each statement, each action and each resource."""
     for index, statement in enumerate(document["Statement"]):
@@ -88,7 +97,7 @@ def smaller(policy: str, document: Document) -> Iterator[tuple[Part, Document]]:
 def superfluous(
     policy: str, document: Document, others: Sequence[Document], decisions: Iterable[Decision]
 ) -> list[Part]:
-    """Return the parts of a policy whose removal denies no recorded request.
+    """Return the parts of a policy whose removal neither denies an allowed request nor allows a denied one.
 
     Args:
         policy: its name.
@@ -96,12 +105,15 @@ def superfluous(
         others: the holders' other policies.
         decisions: the recorded decisions.
     """
-    needed = [decision for decision in _distinct(decisions) if allows([document, *others], decision)]
+    distinct = _distinct(decisions)
+    needed = [decision for decision in distinct if allows([document, *others], decision)]
     needed = [decision for decision in needed if not allows(others, decision)] if others else needed
+    refused = [decision for decision in distinct if not allows([document, *others], decision)]
     return [
         part
         for part, less in smaller(policy, document)
         if all(allows([less, *others], decision) for decision in needed)
+        and not any(allows([less, *others], decision) for decision in refused)
     ]
 
 

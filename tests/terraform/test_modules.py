@@ -154,7 +154,10 @@ module "pipelines" {
     deploy = {
       issuer   = "token.actions.githubusercontent.com"
       audience = "sts.amazonaws.com"
-      subjects = ["repo:example/llm:ref:refs/heads/release/*", "repo:example/llm:environment:production"]
+      subjects = [
+        "repo:example/llm:ref:refs/heads/release/*",
+        "repo:example@123456/llm@456789:environment:production",
+      ]
       policies = ["viewer"]
     }
     viewer = {
@@ -246,7 +249,7 @@ def test_ci_roles_trust_only_their_repositorys_jobs(planned: Planned) -> None:
             "StringLike": {
                 "token.actions.githubusercontent.com:sub": [
                     "repo:example/llm:ref:refs/heads/release/*",
-                    "repo:example/llm:environment:production",
+                    "repo:example@123456/llm@456789:environment:production",
                 ]
             },
         },
@@ -489,7 +492,7 @@ def test_functions_have_only_the_needed_permissions(planned: Planned) -> None:
         "WriteOwnLog": own_log("gateway"),
         "InvokeEndpoints": {
             "Effect": "Allow",
-            "Action": ["sagemaker:InvokeEndpoint"],
+            "Action": ["sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointWithResponseStream"],
             "Resource": ["arn:aws:sagemaker:us-east-1:123456789012:endpoint/example-dev-qwen3-8b"],
         },
     }

@@ -70,6 +70,7 @@ def _lines() -> Iterator[str]:
                 f"`{action}`" for action in ([actions] if isinstance(actions, str) else actions)
             )
             commands = ", ".join(recorded[name].get(statement["Sid"], [])) or "not covered by the tests"
+            commands = f"denies {commands}" if statement["Effect"] == "Deny" else commands
             yield f"| {statement['Sid']} | {action_list} | {commands} |"
 
 

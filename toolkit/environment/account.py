@@ -21,17 +21,25 @@ RoleSuffix = Annotated[
     ),
 ]
 Host = Annotated[str, matching(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "use a host name, without https://")]
-PolicyName = Literal["sagemaker-deployer", "api-deployer", "viewer", "operator"]
+PolicyName = Literal["sagemaker-deployer", "api-deployer", "planner", "viewer", "operator"]
 GITHUB_HOST = "token.actions.githubusercontent.com"
 
 
 class GitHub(ConfigModel):
     """GitHub Actions jobs. A job with a GitHub environment matches by that environment, not by its branch."""
 
-    repository: Annotated[str, matching(r"[A-Za-z0-9-]+/[\w.-]+", "use owner/name, without https://")] = (
-        Field(examples=["example/llm-deployments"])
-    )
-    """Repository, as `owner/name`."""
+    # Source of the ids: docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims
+    repository: Annotated[
+        str,
+        matching(
+            r"[A-Za-z0-9-]+/[\w.-]+|[A-Za-z0-9-]+@\d+/[\w.-]+@\d+",
+            "use owner/name or owner@id/name@id, without https://",
+        ),
+    ] = Field(examples=["example/llm-deployments"])
+    """Repository, as `owner/name`, or as `owner@id/name@id` if the subjects of its tokens contain the ids, as
+    those of repositories created, renamed or transferred after 15 July 2026 do.
+    `gh api repos/OWNER/NAME/actions/oidc/customization/sub` prints the start of the subjects as
+    `sub_claim_prefix`."""
     branches: tuple[GitRef, ...] = ()
     """Branches whose jobs may assume the role; `*` matches any characters."""
     tags: tuple[GitRef, ...] = ()
@@ -43,7 +51,7 @@ class GitHub(ConfigModel):
     """GitHub environments whose jobs may assume the role, after the protection rules of the environment."""
     pull_requests: bool = False
     """Whether jobs of pull requests may assume the role. Anyone who can open one then runs code with it, so
-    only the policy `viewer` is allowed."""
+    only the policy `planner` is allowed, which reads no API key and no log."""
 
     @property
     def host(self) -> str:
@@ -126,9 +134,12 @@ class Pipeline(ConfigModel):
         if not self.issuer.subjects:
             reason = "no job may assume the role"
             raise Invalid(reason, "add branches, tags or environments, such as `branches: [main]`").error()
-        if self.github is not None and self.github.pull_requests and set(self.policies) != {"viewer"}:
-            reason = "pull_requests would give code from any pull request more than viewer"
-            raise Invalid(reason, "add another role for pull requests, with `policies: [viewer]`").error()
+        if self.github is not None and self.github.pull_requests and set(self.policies) != {"planner"}:
+            reason = "pull_requests would give code from any pull request more than planner"
+            raise Invalid(reason, "add another role for pull requests, with `policies: [planner]`").error()
+        if "planner" in self.policies and len(set(self.policies)) > 1:
+            reason = "planner denies access to API keys, also to the other policies"
+            raise Invalid(reason, "remove planner; the other policies can plan, too").error()
         if "operator" in self.policies and "viewer" not in self.policies:
             raise Invalid("operator requires viewer", "add viewer to policies").error()
         return self

@@ -14,6 +14,7 @@ _DENIAL = re.compile(
     r"User: (?P<who>\S+) is not authorized to perform: (?P<action>[\w-]+:\w+)"
     r"(?: on resource: \"?(?P<resource>[^\s\"]+)\"?)?(?P<reason>[^\n]*)"
 )
+_INCLUDE = re.compile(r'{% include "([^"]+)" %}')
 _ACTION = re.compile(r'"([a-z0-9-]+:[A-Za-z*]+)"')
 
 
@@ -86,7 +87,9 @@ def granted_by(project: Project, action: str) -> list[str]:
 
 def _granted_actions(project: Project) -> Mapping[str, list[str]]:
     templates = project.root / "policies" / "iam"
-    return {
-        name: _ACTION.findall((templates / f"{name}.json.jinja").read_text(encoding="utf-8"))
-        for name in NAMES
-    }
+
+    def source(file: str) -> str:
+        text = (templates / file).read_text(encoding="utf-8")
+        return _INCLUDE.sub(lambda match: source(match[1]), text)
+
+    return {name: _ACTION.findall(source(f"{name}.json.jinja")) for name in NAMES}

@@ -109,6 +109,7 @@ def _functions(prefix: str, arns: Arns) -> dict[str, Any]:
         "boundary": arns.iam(f"policy/{prefix}-function-boundary"),
         # The ARN of a log group has no suffix for tagging, and ":*" for all other actions.
         "function_logs": [arns.of("logs", f"{group}{end}") for group in groups for end in ("", ":*")],
+        "function_log_groups": [arns.of("logs", group) for group in groups],
         "function_log_streams": [arns.of("logs", f"{group}:*") for group in groups],
         "web_adapter": adapter,
     }

@@ -31,8 +31,9 @@ resource "aws_iam_role" "this" {
   name               = each.key
   description        = "Jobs of ${join(", ", distinct([for subject in each.value.subjects : split(":", subject)[1]]))} at ${each.value.issuer}"
   assume_role_policy = data.aws_iam_policy_document.trust[each.key].json
-  # An apply waits for endpoints; an expired session would interrupt it.
-  max_session_duration = 7200
+  # An apply waits for endpoints, and a rollout can take four hours; an expired session would interrupt it. Jobs of
+  # GitHub's runners last six hours at most.
+  max_session_duration = 21600
 
   depends_on = [aws_iam_openid_connect_provider.this]
 }

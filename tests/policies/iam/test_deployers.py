@@ -26,9 +26,12 @@ def test_the_lifecycle_needs_no_further_permissions(lifecycle: Deployers) -> Non
     denied = [
         decision for decision in lifecycle.decisions if not decision.allowed and decision.holder in HOLDERS
     ]
-    # A viewer's plan tries to lock the state.
-    assert {(decision.holder, decision.operation) for decision in denied} <= {("viewer", "s3:PutObject")}
-    assert all(decision.resource.endswith(".tflock") for decision in denied)
+    # A planner's plan tries to lock the state.
+    refused = {("planner", "s3:PutObject"), ("planner", "apigateway:GetUsagePlanKeys")}
+    assert {(decision.holder, decision.operation) for decision in denied} == refused
+    assert all(
+        decision.resource.endswith(".tflock") for decision in denied if decision.action == "s3:PutObject"
+    )
 
 
 def test_destroy_leaves_nothing(lifecycle: Deployers) -> None:
@@ -88,8 +91,18 @@ def test_a_command_fails_without_a_needed_statement(
         assert policy in failed.stderr.split("→")[1]
 
 
-def test_a_viewer_has_only_read_access(lifecycle: Deployers) -> None:
+def test_a_viewer_can_do_what_a_planner_does(lifecycle: Deployers) -> None:
     viewer = [lifecycle.document("viewer")]
+    planning = [decision for decision in lifecycle.decisions if decision.holder == "planner"]
+    assert {decision.command for decision in planning if decision.allowed} == {"plan", "drift", "keys"}
+    for decision in planning:
+        if decision.allowed:
+            assert proof.allows(viewer, decision), decision
+
+
+@pytest.mark.parametrize("name", ["planner", "viewer"])
+def test_planners_and_viewers_have_only_read_access(lifecycle: Deployers, name: str) -> None:
+    documents = [lifecycle.document(name)]
     changes = {
         (decision.action, decision.resource)
         for decision in lifecycle.decisions
@@ -99,7 +112,7 @@ def test_a_viewer_has_only_read_access(lifecycle: Deployers) -> None:
     allowed = [
         (decision.action, decision.resource)
         for decision in lifecycle.decisions
-        if not _only_reads(decision.action) and proof.allows(viewer, decision)
+        if not _only_reads(decision.action) and proof.allows(documents, decision)
     ]
     assert allowed == []
 
@@ -120,10 +133,11 @@ def test_functions_only_invoke_their_endpoints(lifecycle: Deployers) -> None:
     name = f"{PREFIX}-gateway"
     role, boundary = lifecycle.roles[name], lifecycle.document(iam.BOUNDARY)
     decisions = _used(lifecycle, name)
-    assert {decision.action for decision in decisions} >= {"sagemaker:InvokeEndpoint"}
+    invoking = {"sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointWithResponseStream"}
+    assert {decision.action for decision in decisions} >= invoking
     assert all(decision.allowed for decision in decisions)
     for decision in lifecycle.decisions:
-        if decision.action != "sagemaker:InvokeEndpoint" and decision not in decisions:
+        if decision.action not in invoking and decision not in decisions:
             assert not proof.allows([role], decision), decision
             # The boundary limits the role even with all permissions.
             assert not proof.allows([boundary], decision), decision

@@ -78,7 +78,12 @@ def others(deployers: Deployers) -> dict[str, str]:
     key = gateway.create_api_key(name=f"{NEAR}/default", enabled=True, tags=tags)["id"]
     api = gateway.create_rest_api(name=NEAR, tags=tags)["id"]
     own = gateway.create_rest_api(name="own", tags={"deployment": PREFIX})["id"]
-    return {"key": key, "api": api, "own": own, "zone": deployers.zone}
+    ids = {"key": key, "api": api, "own": own, "zone": deployers.zone}
+    own_tags = {"deployment": PREFIX}
+    ids["own_key"] = gateway.create_api_key(name=f"{PREFIX}/default", enabled=True, tags=own_tags)["id"]
+    ids["own_plan"] = gateway.create_usage_plan(name=PREFIX, tags=own_tags)["id"]
+    gateway.create_usage_plan_key(usagePlanId=ids["own_plan"], keyId=ids["own_key"], keyType="API_KEY")
+    return ids
 
 
 Call = Callable[[Callable[[str], Any], dict[str, str]], object]
@@ -233,7 +238,9 @@ def test_foreign_resources_are_denied_with_awss_message(
 GITHUB = "token.actions.githubusercontent.com"
 
 
-def _session(deployers: Deployers, subject: str, audience: str = "sts.amazonaws.com") -> boto3.Session:
+def _session(
+    deployers: Deployers, subject: str, audience: str = "sts.amazonaws.com", role: str = "viewer"
+) -> boto3.Session:
     """A session for a GitHub token."""
     claims = {"iss": f"https://{GITHUB}", "sub": subject, "aud": audience, "exp": time.time() + 600}
     token = oidc_token(claims, deployers.toolkit.cloud.root_key[1])
@@ -241,7 +248,7 @@ def _session(deployers: Deployers, subject: str, audience: str = "sts.amazonaws.
         "sts", endpoint_url=deployers.url, region_name=REGION, config=Config(signature_version=UNSIGNED)
     )
     credentials = sts.assume_role_with_web_identity(
-        RoleArn=f"{ROLE}/{PREFIX}-ci-viewer", RoleSessionName="job", WebIdentityToken=token
+        RoleArn=f"{ROLE}/{PREFIX}-ci-{role}", RoleSessionName="job", WebIdentityToken=token
     )["Credentials"]
     keys = (credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"])
     return boto3.Session(*keys, region_name=REGION)
@@ -256,6 +263,65 @@ def test_ci_jobs_have_only_their_roles_policies(deployers: Deployers, of: str) -
         lambda_.get_function(FunctionName=f"{PREFIX}-gateway")
     with pytest.raises(ClientError, match="is not authorized to perform: lambda:DeleteFunction"):
         lambda_.delete_function(FunctionName=f"{PREFIX}-gateway")
+
+
+LOG = {"logGroupName": f"/aws/lambda/{PREFIX}-gateway"}
+SECRET: dict[str, tuple[Call, str]] = {
+    "values of all keys": (
+        lambda client, _: client("apigateway").get_api_keys(includeValues=True),
+        "apigateway:GET",
+    ),
+    "the value of a key": (
+        lambda client, ids: client("apigateway").get_api_key(apiKey=ids["own_key"], includeValue=True),
+        "apigateway:GET",
+    ),
+    "values of a usage plan": (
+        lambda client, ids: client("apigateway").get_usage_plan_keys(usagePlanId=ids["own_plan"]),
+        "apigateway:GET",
+    ),
+    "one value of a usage plan": (
+        lambda client, ids: client("apigateway").get_usage_plan_key(
+            usagePlanId=ids["own_plan"], keyId=ids["own_key"]
+        ),
+        "apigateway:GET",
+    ),
+    "log events": (
+        lambda client, _: client("logs").filter_log_events(**LOG),
+        "logs:FilterLogEvents",
+    ),
+    "a log stream": (
+        lambda client, _: client("logs").get_log_events(**LOG, logStreamName="s"),
+        "logs:GetLogEvents",
+    ),
+    "captured prompts": (
+        lambda client, _: client("s3").get_object(Bucket=f"llm-models-{ACCOUNT}-{REGION}", Key="k"),
+        "s3:GetObject",
+    ),
+    "responses of a model": (
+        lambda client, _: client("sagemaker-runtime").invoke_endpoint_with_response_stream(
+            EndpointName=f"{PREFIX}-chat", Body=b"{}"
+        ),
+        "sagemaker:InvokeEndpointWithResponseStream",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def pull_request(deployers: Deployers) -> boto3.Session:
+    """A session of a pull request's job, in a repository whose tokens contain ids."""
+    return _session(deployers, "repo:example@123456/llm@456789:pull_request", role="plan")
+
+
+@pytest.mark.parametrize("case", SECRET)
+def test_pull_requests_read_no_keys_logs_and_prompts(
+    deployers: Deployers, others: dict[str, str], pull_request: boto3.Session, case: str
+) -> None:
+    call, action = SECRET[case]
+    # The denial is specific: the job can read the usage plan.
+    gateway = pull_request.client("apigateway", endpoint_url=deployers.url)
+    assert gateway.get_usage_plan(usagePlanId=others["own_plan"])["name"] == PREFIX
+    with pytest.raises(ClientError, match=f"is not authorized to perform: {action}"):
+        call(lambda service: pull_request.client(service, endpoint_url=deployers.url), others)
 
 
 @pytest.mark.parametrize(

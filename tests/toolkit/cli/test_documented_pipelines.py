@@ -70,5 +70,25 @@ def test_roles_are_read() -> None:
     assert len(roles) == 4
 
 
+def test_each_job_assumes_a_declared_role() -> None:
+    """Jobs that run code of pull requests only plan; sessions of an apply outlast long rollouts."""
+    declared, github = BLOCKS[0]["account"]["ci"]["roles"], BLOCKS[1]
+    steps = {
+        job: step["with"]
+        for job, content in github["jobs"].items()
+        for step in content["steps"]
+        if "role-to-assume" in step.get("with", {})
+    }
+    roles = {job: declared[step["role-to-assume"].rpartition("-ci-")[2]] for job, step in steps.items()}
+    assert {job: role["policies"] for job, role in roles.items() if role["github"].get("pull_requests")} == {
+        "plan": ["planner"],
+        "drift": ["planner"],
+    }
+    module = (ROOT / "terraform" / "modules" / "ci_roles" / "role.tf").read_text()
+    (longest,) = re.findall(r"max_session_duration = (\d+)", module)
+    # Without this setting, the action asks for an hour.
+    assert 3600 < steps["apply"]["role-duration-seconds"] <= int(longest)
+
+
 def test_the_comment_is_found_by_its_marker() -> None:
     assert marker("$ENV") in PAGE.replace('\\"', '"')

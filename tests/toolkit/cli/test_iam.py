@@ -22,6 +22,7 @@ def test_without_a_name_all_policies_are_listed() -> None:
     assert [line.split()[0] for line in result.stdout.splitlines()] == [
         "sagemaker-deployer",
         "api-deployer",
+        "planner",
         "viewer",
         "operator",
         "function-boundary",

@@ -25,6 +25,9 @@ account:
           environments: [production]
           pull_requests: false
         policies: [sagemaker-deployer, api-deployer]
+      plan:
+        github: {repository: example@123456/llm@456789, branches: [main], pull_requests: true}
+        policies: [planner]
       viewer:
         gitlab: {project: example/platform/llm, host: gitlab.example.com, branches: [main], tags: [v*]}
         policies: [viewer]

@@ -45,5 +45,14 @@ CASES = {
         "",
         "code from any pull request",
     ),
+    "pull requests that read keys and logs": role(
+        "github: {repository: example/llm, pull_requests: true}, policies: [viewer]", "", "more than planner"
+    ),
+    "planner with another policy": role(f"{GITHUB}, policies: [planner, viewer]", "", "remove planner"),
+    "a repository with one id": role(
+        "github: {repository: example@1/llm, branches: [main]}, policies: [viewer]",
+        ".github.repository",
+        "owner@id/name@id",
+    ),
     "operator without viewer": role(f"{GITHUB}, policies: [operator]", "", "add viewer"),
 }

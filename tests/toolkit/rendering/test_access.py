@@ -44,7 +44,9 @@ def test_each_environment_has_its_own_roles(project: Project) -> None:
     policies, roles = access["policies"], access["ci_roles"]
     assert isinstance(policies, dict) and isinstance(roles, dict)
     assert {"llm-dev-viewer", "llm-prod-viewer"} <= set(policies)
-    assert set(roles) == {f"llm-{env}-ci-{role}" for env in ("dev", "prod") for role in ("deploy", "viewer")}
+    assert set(roles) == {
+        f"llm-{env}-ci-{role}" for env in ("dev", "prod") for role in ("deploy", "plan", "viewer")
+    }
 
 
 def test_a_ci_role_has_subjects_and_complete_policies(project: Project) -> None:
@@ -66,6 +68,11 @@ def test_a_ci_role_has_subjects_and_complete_policies(project: Project) -> None:
     )
     parts = {name for name in role["policies"] if name.startswith("llm-dev-api-deployer")}
     assert parts >= {"llm-dev-api-deployer", "llm-dev-api-deployer-2"}
+    plan = access["ci_roles"]["llm-dev-ci-plan"]
+    assert (plan["policies"], plan["subjects"]) == (
+        ["llm-dev-planner"],
+        ["repo:example@123456/llm@456789:ref:refs/heads/main", "repo:example@123456/llm@456789:pull_request"],
+    )
     viewer = access["ci_roles"]["llm-dev-ci-viewer"]
     assert (viewer["audience"], viewer["policies"]) == ("https://gitlab.example.com", ["llm-dev-viewer"])
     assert access["existing_providers"] == ["gitlab.example.com"]
