@@ -91,7 +91,7 @@ def test_a_foreign_plan_is_refused(lab: Lab) -> None:
 def test_files_other_than_plans_are_refused(lab: Lab, content: bytes) -> None:
     (lab.toolkit.project / "strange.plan").write_bytes(content)
     assert "not a plan file created by `toolkit plan`" in refused(
-        lab, 9, "apply", "--env", "local", "--plan", "strange.plan"
+        lab, 2, "apply", "--env", "local", "--plan", "strange.plan"
     )
 
 
