@@ -44,12 +44,12 @@ SEED ?=
 ROUND ?= 0
 
 .PHONY: help setup bootstrap plan apply sync logs smoke-test status outputs destroy doctor \
-        test test-fast chaos lint format check generate provider diagram bench-cli bench-plan bench-gateway lock clean
+        test test-fast chaos lint format check generate provider diagram bench-cli bench-plan bench-gateway bench-gateway-peers lock clean
 
 help: ## list the targets
 	@printf 'Usage: make TARGET [ENV=name] [ARGS=options]    ENV defaults to local\n'
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  %-15s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / { printf "  %-20s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##@ Deploy
 
@@ -138,6 +138,9 @@ bench-plan: $(DEV) ## compare toolkit plan, policy check included, with terrafor
 
 bench-gateway: $(DEV) ## compare latency through the API, the SageMaker runtime and the model server
 	$(VENV)/bin/python -m tests.benchmarks.gateway
+
+bench-gateway-peers: $(DEV) ## compare the gateway function with other gateways
+	$(VENV)/bin/python -m tests.benchmarks.gateway_peers
 
 provider: $(DEV) ## move to the newest AWS provider that terraform/ allows
 	$(VENV)/bin/python -m tests.tools.provider_facts --upgrade

@@ -19,8 +19,6 @@ def main() -> int:
     """
     # Imports create no garbage, and the search for it takes a fifth of a cold start.
     gc.disable()
-    # Early: it creates its client in a thread while the imports below run.
-    endpoints = Endpoints()
     _skip_command_line()
     from uvicorn.config import Config
     from uvicorn.server import Server
@@ -30,6 +28,7 @@ def main() -> int:
 
     try:
         settings = Settings.from_environment(os.environ)
+        endpoints = Endpoints(os.environ)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -48,8 +47,6 @@ def main() -> int:
         timeout_keep_alive=60,
     )
     config.load()  # its imports belong to the start, too
-    # Lambda waits for readiness before the first request, so the client's creation does not delay a request.
-    endpoints.wait_until_ready()
     gc.freeze()
     gc.enable()
     Server(config).run()

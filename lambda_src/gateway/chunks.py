@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +11,8 @@ from gateway.errors import InvalidRequestError, ModelError
 from gateway.framing import DONE, Document
 
 Chunk = dict[str, Any]
+# Members that all chunks of one response share, the first in each.
+SHARED: Final = ("id", "object", "created", "model")
 # Other members are dropped: timings, token ids and the like, which differ between engines.
 _KEPT: Final = ("system_fingerprint", "service_tier")
 
@@ -51,28 +53,49 @@ class Identity:
     created: int
 
 
-def chunks(documents: Iterable[Document | None], identity: Identity, shape: Shape) -> Iterator[Chunk]:
-    """Chunks of a response, as they arrive.
+class Chunks:
+    """An engine's objects → chunks of one response.
 
-    Raises:
-        ApiError: the engine reports an error, or the response ends before it is finished.
+    Args:
+        identity: the members that they share.
+        shape: chat completions or plain ones.
     """
-    done = False
-    unfinished: set[int] = set()
-    started = False
-    for document in documents:
+
+    def __init__(self, identity: Identity, shape: Shape) -> None:
+        self._identity = identity
+        self._shape = shape
+        self._done = False
+        self._started = False
+        self._unfinished: set[int] = set()
+
+    def feed(self, document: Document | None) -> tuple[Chunk, ...]:
+        """The chunk of an object.
+
+        Raises:
+            ApiError: the engine reports an error.
+        """
         if document is DONE:
-            done = True
-            continue
-        chunk = _chunk(document, identity, shape)
+            self._done = True
+            return ()
+        chunk = _chunk(document, self._identity, self._shape)
         for choice in chunk["choices"]:
-            started = True
-            unfinished.add(choice["index"])
-            if choice["finish_reason"] is not None:
-                unfinished.discard(choice["index"])
-        yield chunk
-    if not started or (unfinished and not done):
-        raise ModelError("The model's response ended early.", cause=f"finished: {done}, open: {unfinished}")
+            self._started = True
+            if choice["finish_reason"] is None:
+                self._unfinished.add(choice["index"])
+            else:
+                self._unfinished.discard(choice["index"])
+        return (chunk,)
+
+    def end(self) -> tuple[Chunk, ...]:
+        """Nothing.
+
+        Raises:
+            ModelError: the response is not finished.
+        """
+        if not self._started or (self._unfinished and not self._done):
+            cause = f"finished: {self._done}, open: {self._unfinished}"
+            raise ModelError("The model's response ended early.", cause=cause)
+        return ()
 
 
 def _chunk(document: Document, identity: Identity, shape: Shape) -> Chunk:
@@ -134,54 +157,69 @@ CHAT: Final = Shape(
 TEXT: Final = Shape("CompletionRequest", "prompt", "cmpl-", "text_completion", "text_completion", _text)
 
 
-def with_total_usage(chunks: Iterable[Chunk], choices: int) -> Iterator[Chunk]:
-    """Chunks with one total of token counts at the end; llama.cpp counts each choice on its own.
+class TotalUsage:
+    """Chunks → chunks with one total of token counts at the end; llama.cpp counts each choice on its own.
 
     Args:
-        chunks: the response's.
         choices: number of choices per prompt, each of which counts the prompt.
     """
-    counts: list[dict[str, Any]] = []
-    last: Chunk = {}
-    for chunk in chunks:
-        counts += [chunk["usage"]] if chunk["usage"] else []
-        last = {**chunk, "usage": None}
-        if chunk["choices"]:
-            yield last
-    if counts:
-        prompt = sum(count.get("prompt_tokens", 0) for count in counts) // choices
-        completion = sum(count.get("completion_tokens", 0) for count in counts)
+
+    def __init__(self, choices: int) -> None:
+        self._choices = choices
+        self._counts: list[dict[str, Any]] = []
+        self._last: Chunk = {}
+
+    def feed(self, chunk: Chunk) -> tuple[Chunk, ...]:
+        """The chunk without its counts, unless it has only counts."""
+        if chunk["usage"]:
+            self._counts.append(chunk["usage"])
+        self._last = {**chunk, "usage": None}
+        return (self._last,) if chunk["choices"] else ()
+
+    def end(self) -> tuple[Chunk, ...]:
+        """The chunk with the total, if there were counts."""
+        if not self._counts:
+            return ()
+        prompt = sum(count.get("prompt_tokens", 0) for count in self._counts) // self._choices
+        completion = sum(count.get("completion_tokens", 0) for count in self._counts)
         total = {
             "prompt_tokens": prompt,
             "completion_tokens": completion,
             "total_tokens": prompt + completion,
         }
-        yield {**last, "choices": [], "usage": {**counts[-1], **total}}
+        return ({**self._last, "choices": [], "usage": {**self._counts[-1], **total}},)
 
 
-def with_tool_call(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-    """Chunks of a response that must call a tool, from the first call on.
+class RequiredToolCall:
+    """Chunks of a response that must call a tool → the same, from the first call on."""
 
-    Raises:
-        InvalidRequestError: the model does not call one; llama.cpp ignores tools if the chat template does.
-    """
-    called: set[int] = set()
-    held: list[Chunk] = []
-    for chunk in chunks:
-        held.append(chunk)
+    def __init__(self) -> None:
+        self._called: set[int] = set()
+        self._held: list[Chunk] = []
+
+    def feed(self, chunk: Chunk) -> list[Chunk]:
+        """The chunks that need not be held back any longer.
+
+        Raises:
+            InvalidRequestError: the model does not call a tool; llama.cpp ignores tools if the chat template
+                does.
+        """
+        self._held.append(chunk)
         for choice in chunk["choices"]:
             if choice["delta"].get("tool_calls"):
-                called.add(choice["index"])
-            elif choice["finish_reason"] is not None and choice["index"] not in called:
+                self._called.add(choice["index"])
+            elif choice["finish_reason"] is not None and choice["index"] not in self._called:
                 raise InvalidRequestError(
                     "The model did not call a tool, although 'tool_choice' requires it: it may not support "
                     "tools, or the maximum number of tokens is too small.",
                     param="tool_choice",
                 )
-        if called:
-            yield from held
-            held = []
-    yield from held
+        return self.end() if self._called else []
+
+    def end(self) -> list[Chunk]:
+        """The chunks held back."""
+        held, self._held = self._held, []
+        return held
 
 
 def has_content(chunk: Chunk) -> bool:

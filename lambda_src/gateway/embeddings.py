@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gateway.engine_errors import engine_error
@@ -13,31 +12,45 @@ from gateway.errors import ModelError
 from gateway.schema import EmbeddingRequest
 
 
-def embeddings(parts: Iterable[bytes], request: EmbeddingRequest, model: str) -> Iterator[dict[str, Any]]:
-    """The response to `request`, as the only item.
+class Embeddings:
+    """Bytes of an engine's response, split anywhere → the response to `request`.
 
     Args:
-        parts: the engine's response, split anywhere.
         request: the client's request.
         model: the model's name as the client wrote it.
-
-    Raises:
-        ApiError: the engine reports an error, or its response does not match the request.
     """
-    document = _decode(b"".join(parts))
-    vectors, usage = _parse_openai(document) if isinstance(document, dict) else (document, None)
-    if not isinstance(vectors, list) or len(vectors) != request.count:
-        raise ModelError(cause=f"response does not have {request.count} vectors")
-    yield {
-        "object": "list",
-        "data": [
-            {"object": "embedding", "index": index, "embedding": _encode(vector, request.base64)}
-            for index, vector in enumerate(vectors)
-        ],
-        "model": model,
-        # Text Embeddings Inference sends token counts in headers, which SageMaker drops.
-        "usage": usage,
-    }
+
+    def __init__(self, request: EmbeddingRequest, model: str) -> None:
+        self._request = request
+        self._model = model
+        self._parts: list[bytes] = []
+
+    def feed(self, part: bytes) -> tuple[dict[str, Any], ...]:
+        """Nothing: a part of an array cannot be converted."""
+        self._parts.append(part)
+        return ()
+
+    def end(self) -> tuple[dict[str, Any], ...]:
+        """The response, as the only item.
+
+        Raises:
+            ApiError: the engine reports an error, or its response does not match the request.
+        """
+        document = _decode(b"".join(self._parts))
+        vectors, usage = _parse_openai(document) if isinstance(document, dict) else (document, None)
+        if not isinstance(vectors, list) or len(vectors) != self._request.count:
+            raise ModelError(cause=f"response does not have {self._request.count} vectors")
+        response = {
+            "object": "list",
+            "data": [
+                {"object": "embedding", "index": index, "embedding": _encode(vector, self._request.base64)}
+                for index, vector in enumerate(vectors)
+            ],
+            "model": self._model,
+            # Text Embeddings Inference sends token counts in headers, which SageMaker drops.
+            "usage": usage,
+        }
+        return (response,)
 
 
 def _decode(data: bytes) -> Any:

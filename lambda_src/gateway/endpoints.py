@@ -1,13 +1,20 @@
-"""SageMaker's runtime: one call, whose response is read as it arrives."""
+"""SageMaker's runtime: one call, whose response is read as it arrives.
+
+Without botocore's client, which takes more processor time than all the rest of the gateway (ADR 26).
+"""
 
 from __future__ import annotations
 
+import json
 import re
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
+from math import inf
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from gateway.engine_errors import engine_response_error
 from gateway.errors import (
@@ -19,14 +26,25 @@ from gateway.errors import (
     RateLimitError,
     RequestTooLargeError,
 )
+from gateway.eventstream import Decoder, EventStreamError
+from gateway.http_client import ConnectError, HttpClient, HttpError, Response, SilenceError
+from gateway.settings import SettingsError
+from gateway.signing import CredentialsError, CredentialSource, Signer
 
-_SERVICE: Final = "sagemaker-runtime"
-_CONNECT_SECONDS: Final = 5
-# Time without data, just below API Gateway's limit of 5 minutes, so that the client gets the reason.
-_READ_SECONDS: Final = 290
-_CONNECTIONS: Final = 50
-_CHUNK_BYTES: Final = 64 * 1024
+_MAX_ERROR_BYTES: Final = 1024 * 1024
+_MAX_TEXT_BYTES: Final = 1000
 _INFERENCE_ID_CHARACTERS: Final = 64
+# Line breaks would end a header.
+_UNPRINTABLE: Final = re.compile(r"[^\x21-\x7e]+")
+# DNS suffixes of AWS's partitions by the beginning of their regions' names, as in botocore's partitions.json.
+_DNS_SUFFIXES: Final = {
+    "cn-": "amazonaws.com.cn",
+    "eusc-": "amazonaws.eu",
+    "us-iso-": "c2s.ic.gov",
+    "us-isob-": "sc2s.sgov.gov",
+    "eu-isoe-": "cloud.adc-e.uk",
+    "us-isof-": "csp.hci.ic.gov",
+}
 # SageMaker's error codes; services differ in whether names end in Exception.
 _THROTTLED: Final = ("ThrottlingException", "Throttling", "TooManyRequestsException")
 _INVALID: Final = ("ValidationError", "ValidationException")
@@ -63,131 +81,190 @@ class Call:
 class Endpoints:
     """Client for the account's endpoints.
 
-    botocore's client is created in a thread, because that takes as long as importing the web framework.
+    Args:
+        environ: environment variables, which configure it as they configure botocore.
+
+    Raises:
+        SettingsError: one of them is missing or invalid.
     """
 
-    def __init__(self) -> None:
-        # The header of the thread's current call: botocore has no parameter for it.
-        self._trace = threading.local()
-        executor = ThreadPoolExecutor(max_workers=1)
-        self._client = executor.submit(_runtime_client, self._add_trace)
-        executor.shutdown(wait=False)
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+        if not region:
+            raise SettingsError("AWS_REGION is missing")
+        url = urlsplit(runtime_url(environ, region))
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise SettingsError("AWS_ENDPOINT_URL must be a URL that begins with http:// or https://")
+        tls = tls_context(environ) if url.scheme == "https" else None
+        port = url.port or (443 if tls else 80)
+        self._client = HttpClient(url.hostname, port, tls)
+        self._path = url.path.rstrip("/")
+        self._host = url.hostname if port == (443 if tls else 80) else f"{url.hostname}:{port}"
+        self._signer = Signer(region, "sagemaker")
+        self._credentials = CredentialSource()
 
-    def wait_until_ready(self) -> None:
-        """Wait for the client; raises what its creation raised, e.g. for a missing region."""
-        self._client.result()
-
-    def invoke(self, call: Call) -> Invocation:
-        """Invoke an endpoint; returns when its response begins.
+    async def invoke(self, call: Call) -> Invocation:
+        """Invoke an endpoint; returns before its response begins.
 
         Raises:
-            ApiError: it does not exist, is not in service, is overloaded, or rejected the request.
+            ApiError: SageMaker cannot be called.
         """
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        client = self._client.result()
-        operation = client.invoke_endpoint_with_response_stream if call.streamed else client.invoke_endpoint
-        self._trace.header = call.trace
         try:
-            response = operation(
-                EndpointName=call.endpoint,
-                ContentType="application/json",
-                InferenceId=call.request_id[:_INFERENCE_ID_CHARACTERS],
-                Body=call.body,
-            )
-        except ClientError as error:
-            raise _api_error(error.response) from error
-        except BotoCoreError as error:
+            return Invocation(await self._client.send(await self._request(call)), streamed=call.streamed)
+        except (HttpError, CredentialsError, ssl.SSLError) as error:
             raise _connection_error(error) from error
-        return Invocation(response["Body"], streamed=call.streamed)
 
-    def _add_trace(self, params: dict[str, Any], **_: object) -> None:
-        trace = getattr(self._trace, "header", None)
-        if trace:
-            params["headers"]["X-Amzn-Trace-Id"] = trace
+    async def _request(self, call: Call) -> bytes:
+        operation = "invocations-response-stream" if call.streamed else "invocations"
+        path = f"{self._path}/endpoints/{call.endpoint}/{operation}"
+        headers = {
+            "content-type": "application/json",
+            "host": self._host,
+            "x-amzn-sagemaker-inference-id": _printable(call.request_id)[:_INFERENCE_ID_CHARACTERS],
+        }
+        signed = self._signer.sign(path, headers, call.body, await self._credentials.get())
+        if call.trace:
+            signed["x-amzn-trace-id"] = _printable(call.trace)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
+        head = f"POST {path} HTTP/1.1\r\n{lines}content-length: {len(call.body)}\r\n\r\n"
+        return head.encode() + call.body
 
 
 class Invocation:
     """The bytes of one response.
 
     Args:
-        body: botocore's event stream, or its body of a whole response.
-        streamed: whether it is the former.
+        response: SageMaker's.
+        streamed: whether it is an event stream.
     """
 
-    def __init__(self, body: Any, *, streamed: bool) -> None:
-        self._body = body
-        self._streamed = streamed
+    def __init__(self, response: Response, *, streamed: bool) -> None:
+        self._response = response
+        self._decoder = Decoder() if streamed else None
+        self._error: ApiError | None = None
 
-    def __iter__(self) -> Iterator[bytes]:
-        """Parts as they arrive, split anywhere.
+    async def read(self, seconds: float = inf) -> bytes | None:
+        """The bytes that have arrived; empty at the end, None if none arrive in time.
 
         Raises:
-            ApiError: the model or the connection failed.
+            ApiError: the endpoint does not exist, is not in service, is overloaded, or rejected the request;
+                or the model or the connection failed.
         """
-        from botocore.eventstream import ParserError
-        from botocore.exceptions import BotoCoreError, EventStreamError
-        from urllib3.exceptions import HTTPError
-
         try:
-            if self._streamed:
-                for event in self._body:
-                    if "PayloadPart" in event:
-                        yield event["PayloadPart"]["Bytes"]
-            else:
-                yield from self._body.iter_chunks(_CHUNK_BYTES)
-        except EventStreamError as error:
-            raise _api_error(error.response) from error
-        except (BotoCoreError, HTTPError, ParserError) as error:
+            return await self._read(seconds)
+        except HttpError as error:
             raise _connection_error(error) from error
-        finally:
-            self._body.close()
 
-    def interrupt(self) -> None:
-        """Abort a read in another thread, so that the model stops.
+    async def _read(self, seconds: float) -> bytes | None:
+        if not await self._response.head(seconds):
+            return None
+        if self._response.status >= 300:
+            raise response_error(self._response.status, self._response.headers, await self._error_body())
+        while self._error is None:
+            data = await self._response.read(seconds)
+            if not data or self._decoder is None:
+                if data == b"" and self._decoder is not None and self._decoder.pending:
+                    raise _connection_error(EventStreamError("incomplete message"))
+                return data
+            payload = self._payload(data)
+            if payload:
+                return payload
+        self.close()
+        raise self._error
 
-        Closing would wait for that read; shutting down the socket does not. botocore has no public way to
-        the socket, and older urllib3 none at all: there, the read ends at the model's next token.
-        """
-        shutdown = getattr(getattr(self._body, "_raw_stream", None), "shutdown", None)
-        if shutdown is not None:
-            try:
-                shutdown()
-            except (ValueError, RuntimeError, OSError):
-                # The response has just ended, and its connection returned to the pool.
-                return
+    def _payload(self, data: bytes) -> bytes:
+        assert self._decoder is not None  # noqa: S101 - the response is an event stream
+        parts: list[bytes] = []
+        try:
+            for headers, payload in self._decoder.feed(data):
+                if headers.get(":message-type") != "event":
+                    self._error = _stream_error(headers, payload)
+                    break
+                if headers.get(":event-type") == "PayloadPart":
+                    parts.append(payload)
+        except EventStreamError as error:
+            self._error = _connection_error(error)
+        return b"".join(parts)
+
+    async def _error_body(self) -> bytes:
+        body = b""
+        while part := await self._response.read():
+            body += part
+            if len(body) > _MAX_ERROR_BYTES:
+                self.close()
+                break
+        return body
+
+    def close(self) -> None:
+        """Stop the model, unless it has finished."""
+        self._response.close()
 
 
-def _runtime_client(before_call: Any) -> Any:
-    # botocore rather than boto3, which also loads its resources and S3's transfer manager.
-    from botocore.config import Config
-    from botocore.loaders import Loader
-    from botocore.session import Session
-
-    class OneService(Loader):
-        def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002
-            """Spare botocore reading the files of all 400 services to see that this one exists."""
-            return [_SERVICE]
-
-    session = Session()
-    session.register_component("data_loader", OneService())
-    config = Config(
-        connect_timeout=_CONNECT_SECONDS,
-        read_timeout=_READ_SECONDS,
-        max_pool_connections=_CONNECTIONS,
-        # A retry would make the model work twice; clients retry after 429 and 503.
-        retries={"total_max_attempts": 1, "mode": "standard"},
-    )
-    client = session.create_client(_SERVICE, config=config)
-    client.meta.events.register(f"before-call.{_SERVICE}", before_call)
-    return client
+def runtime_url(environ: Mapping[str, str], region: str) -> str:
+    """SageMaker's runtime, or what the environment names in its place."""
+    if environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() != "true":
+        for name in ("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", "AWS_ENDPOINT_URL"):
+            if environ.get(name):
+                return environ[name]
+    suffixes = [suffix for prefix, suffix in _DNS_SUFFIXES.items() if region.startswith(prefix)]
+    return f"https://runtime.sagemaker.{region}.{suffixes[0] if suffixes else 'amazonaws.com'}"
 
 
-def _api_error(response: Any) -> ApiError:
-    error = response.get("Error", {})
-    code, message = str(error.get("Code", "")), str(error.get("Message", ""))
+def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """A context that verifies SageMaker's certificate by the configured authorities, or by botocore's."""
+    file = environ.get("AWS_CA_BUNDLE") or environ.get("REQUESTS_CA_BUNDLE")
+    if not file:
+        botocore = find_spec("botocore")
+        folders = botocore.submodule_search_locations if botocore is not None else None
+        file = str(Path(folders[0]) / "cacert.pem") if folders else None
+    try:
+        # Not `create_default_context`: since Python 3.13 it refuses certificates that botocore accepts.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.set_alpn_protocols(["http/1.1"])
+        if file:
+            context.load_verify_locations(file)
+        else:
+            context.load_default_certs()
+    except OSError as error:
+        raise SettingsError(f"cannot read the certificates of {file}: {error}") from error
+    return context
+
+
+def _printable(text: str) -> str:
+    return _UNPRINTABLE.sub("_", text)
+
+
+def response_error(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
+    """The error that SageMaker responded with."""
+    members: Any
+    try:
+        members = json.loads(body) if body else {}
+    except (ValueError, RecursionError):
+        # A page of a proxy.
+        members = {"message": body[:_MAX_TEXT_BYTES].decode(errors="replace")}
+    if not isinstance(members, dict):
+        members = {}
+    named = (members.get(name) for name in ("code", "Code", "__type"))
+    code = next(filter(None, (headers.get("x-amzn-errortype"), *named)), status)
+    # Some services add a URL or a namespace to the code.
+    return _api_error(str(code).partition(":")[0].rpartition("#")[2], members)
+
+
+def _stream_error(headers: Mapping[str, str], payload: bytes) -> ApiError:
+    if headers.get(":message-type") == "error":
+        code, message = (headers.get(name, "") for name in (":error-code", ":error-message"))
+        return _api_error(code, {"message": message})
+    try:
+        members = json.loads(payload)
+    except (ValueError, RecursionError):
+        members = None
+    return _api_error(headers.get(":exception-type", ""), members if isinstance(members, dict) else {})
+
+
+def _api_error(code: str, members: Mapping[str, Any]) -> ApiError:
+    message = str(members.get("message") or members.get("Message") or "")
     if code in ("ModelError", *_STREAM_BROKEN):
-        return _model_error(response, code, message)
+        return _model_error(code, message, members)
     if code in _THROTTLED:
         return RateLimitError(cause=code)
     if code in _INVALID and "'body'" in message:
@@ -199,33 +276,22 @@ def _api_error(response: Any) -> ApiError:
     return InternalError(cause=f"{code}: {message}")
 
 
-def _model_error(response: Any, code: str, message: str) -> ApiError:
-    status = response.get("OriginalStatusCode")
-    # In a stream botocore drops the error code, so only SageMaker's message distinguishes them.
-    if _TIMED_OUT.search(message) or response.get("ErrorCode") == "ModelInvocationTimeExceeded":
+def _model_error(code: str, message: str, members: Mapping[str, Any]) -> ApiError:
+    status = members.get("OriginalStatusCode")
+    if _TIMED_OUT.search(message) or members.get("ErrorCode") == "ModelInvocationTimeExceeded":
         return ModelTimeoutError(cause=f"{code}: status {status}")
     if code in _STREAM_BROKEN:
         return ModelError("The model failed in the middle of its response.", cause=code)
-    return engine_response_error(str(response.get("OriginalMessage", "")), status)
+    original = members.get("OriginalMessage")
+    return engine_response_error(str(original or ""), status if isinstance(status, int) else None)
 
 
 def _connection_error(error: Exception) -> ApiError:
-    from botocore.eventstream import ParserError
-    from botocore.exceptions import (
-        ConnectTimeoutError,
-        EndpointConnectionError,
-        HTTPClientError,
-        ReadTimeoutError,
-        ResponseStreamingError,
-    )
-    from urllib3.exceptions import HTTPError
-    from urllib3.exceptions import ReadTimeoutError as StreamTimeoutError
-
-    cause = type(error).__name__
-    if isinstance(error, EndpointConnectionError | ConnectTimeoutError):
+    cause = f"{type(error).__name__}: {error}"
+    if isinstance(error, ConnectError):
         return ModelUnavailableError(cause=cause)
-    if isinstance(error, ReadTimeoutError | StreamTimeoutError):
+    if isinstance(error, SilenceError):
         return ModelTimeoutError(cause=cause)
-    if isinstance(error, HTTPClientError | HTTPError | ParserError | ResponseStreamingError):
+    if isinstance(error, HttpError | EventStreamError):
         return ModelError("The connection to the model was lost.", cause=cause)
     return InternalError(cause=cause)

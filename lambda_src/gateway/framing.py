@@ -6,7 +6,7 @@ SageMaker splits the response anywhere, even inside a character.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from gateway.errors import ModelError
@@ -20,48 +20,57 @@ _DATA_FIELDS: Final = (b"data", b"error")
 _OTHER_FIELDS: Final = (b"event", b"id", b"retry", b"")
 
 
-def documents(parts: Iterable[bytes]) -> Iterator[Document | None]:
-    """The JSON objects of a response, and `DONE` where the engine marks its end.
+class Documents:
+    """Bytes of a response, split anywhere → its JSON objects, and `DONE` where the engine marks its end."""
 
-    Args:
-        parts: the response's bytes, split anywhere.
+    def __init__(self) -> None:
+        # Parts of a line, fields of an event, and lines of an object without an event.
+        self._line: list[bytes] = []
+        self._data: list[bytes] = []
+        self._text: list[bytes] = []
 
-    Raises:
-        ModelError: the response is not JSON, or ends inside an object.
-    """
-    data: list[bytes] = []
-    text: list[bytes] = []
-    for line in _lines(parts):
+    def feed(self, part: bytes) -> Iterator[Document | None]:
+        """The objects that `part` completes.
+
+        Raises:
+            ModelError: the response is not JSON.
+        """
+        *lines, rest = part.split(b"\n")
+        if lines and self._line:
+            lines[0] = b"".join([*self._line, lines[0]])
+            self._line = []
+        if rest:
+            self._line.append(rest)
+        for line in lines:
+            yield from self._add(line)
+
+    def end(self) -> Iterator[Document | None]:
+        """The objects that the end of the response completes.
+
+        Raises:
+            ModelError: the response ends inside an object.
+        """
+        if self._line:
+            yield from self._add(b"".join(self._line))
+        for rest in (self._data, self._text):
+            if rest:
+                yield _decode(b"\n".join(rest))
+
+    def _add(self, line: bytes) -> tuple[Document | None, ...]:
         field, _, value = line.partition(b":")
         if not line.strip():
+            data, self._data = self._data, []
             # llama.cpp begins the responses to several prompts with `null`.
-            if data and data != [b"null"]:
-                yield _decode(b"\n".join(data))
-            data = []
-        elif field in _DATA_FIELDS:
-            data.append(value.removeprefix(b" "))
+            return (_decode(b"\n".join(data)),) if data and data != [b"null"] else ()
+        if field in _DATA_FIELDS:
+            self._data.append(value.removeprefix(b" "))
         elif field not in _OTHER_FIELDS:
-            text.append(line)
+            self._text.append(line)
             # An object may span lines; it can only be complete where a bracket closes.
-            if line.rstrip().endswith(b"}") and (document := _try_decode(b"\n".join(text))) is not None:
-                yield document
-                text = []
-    for rest in (data, text):
-        if rest:
-            yield _decode(b"\n".join(rest))
-
-
-def _lines(parts: Iterable[bytes]) -> Iterator[bytes]:
-    pending: list[bytes] = []
-    for part in parts:
-        *complete, rest = part.split(b"\n")
-        for line in complete:
-            yield b"".join([*pending, line])
-            pending = []
-        if rest:
-            pending.append(rest)
-    if pending:
-        yield b"".join(pending)
+            if line.rstrip().endswith(b"}") and (document := _try_decode(b"\n".join(self._text))) is not None:
+                self._text = []
+                return (document,)
+        return ()
 
 
 def _decode(data: bytes) -> Document | None:
@@ -75,7 +84,8 @@ def _decode(data: bytes) -> Document | None:
 
 def _try_decode(data: bytes) -> Document | None:
     try:
-        document = json.loads(data)
+        # Decoded here: `json.loads` would search for the encoding of each object.
+        document = json.loads(str(data, "utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None

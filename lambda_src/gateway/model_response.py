@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Final
 
 from gateway.chunks import has_content
 from gateway.endpoints import Call, Endpoints, Invocation
 from gateway.errors import (
+    ApiError,
     ContextLengthExceededError,
     InvalidRequestError,
     ModelUnavailableError,
     RateLimitError,
 )
+from gateway.pipeline import Stage
 from gateway.settings import Model
 
 _NO_CAPACITY: Final = (ModelUnavailableError, RateLimitError)
@@ -44,16 +47,16 @@ class ModelRequest:
     Attributes:
         model: the model.
         body: the JSON for its endpoint.
-        read: turns the endpoint's bytes into chunks, or into the one document.
+        reader: creates what turns the endpoint's bytes into chunks, or into the one document.
     """
 
     model: Model
     body: bytes
-    read: Callable[[Iterable[bytes]], Iterator[dict[str, Any]]]
+    reader: Callable[[], Stage]
 
 
 class ModelResponse:
-    """A model's response, chunk by chunk. Iterated once, in one thread; closed from any.
+    """A model's response, chunk by chunk. Iterated once, while another task may close it.
 
     Args:
         endpoints: the client for SageMaker's runtime.
@@ -67,6 +70,7 @@ class ModelResponse:
         fallback: why another model than the requested one responds; None if it does not.
         usage: the token counts, once the engine has reported them.
         first_token_at: `time.monotonic()` of the first chunk with content.
+        closed: whether the client has disconnected, so that no chunk is of use.
     """
 
     def __init__(
@@ -83,35 +87,46 @@ class ModelResponse:
         self._caller = caller
         self._param = param
         self._invocation: Invocation | None = None
-        self._closed = threading.Event()
         self._started = False
+        self.closed = False
         self.model = request.model.name
         self.fallback: str | None = None
         self.usage: dict[str, Any] | None = None
         self.first_token_at: float | None = None
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Chunks as they arrive from the first model that has capacity.
+    async def batches(
+        self, seconds: float = inf, *, steady: bool = False
+    ) -> AsyncGenerator[list[dict[str, Any]] | None, None]:
+        """Chunks as they arrive from the first model that has capacity: those that arrived together, at once.
+
+        Args:
+            seconds: yields None each time no chunk has arrived for this long.
+            steady: yields None at this interval whether chunks arrive or not.
 
         Raises:
             ApiError: the endpoint, the model or the connection failed. If no model has capacity, the error is
                 that of the requested model.
         """
-        try:
-            yield from self._invoke(self._request)
-        except _NO_CAPACITY as error:
-            fallback = None if self._started else self._fallback_request()
-            if fallback is None:
-                raise
-            self.model, self.fallback = fallback.model.name, f"{type(error).__name__}: {error.cause}"
+        request, first_error = self._request, None
+        while True:
             try:
-                yield from self._invoke(fallback)
-            except _NO_CAPACITY as fallback_error:
-                self.model, self.fallback = self._request.model.name, None
-                raise error from fallback_error
+                async with aclosing(self._invoke(request, seconds, steady)) as batches:
+                    async for batch in batches:
+                        yield batch
+            except _NO_CAPACITY as error:
+                if first_error is not None:
+                    self.model, self.fallback = self._request.model.name, None
+                    raise first_error from error
+                fallback = None if self._started else self._fallback_request()
+                if fallback is None:
+                    raise
+                request, first_error = fallback, error
+                self.model, self.fallback = fallback.model.name, f"{type(error).__name__}: {error.cause}"
+            else:
+                return
 
     def _fallback_request(self) -> ModelRequest | None:
-        if self._fallback is None or self._closed.is_set():
+        if self._fallback is None or self.closed:
             return None
         try:
             return self._fallback()
@@ -119,33 +134,56 @@ class ModelResponse:
             # That model does not accept the request: it is too large, or of another kind.
             return None
 
-    def _invoke(self, request: ModelRequest) -> Iterator[dict[str, Any]]:
-        caller = self._caller
-        model = request.model
+    async def _invoke(
+        self, request: ModelRequest, seconds: float, steady: bool
+    ) -> AsyncGenerator[list[dict[str, Any]] | None, None]:
+        model, caller = request.model, self._caller
         call = Call(model.endpoint, request.body, not model.serverless, caller.request_id, caller.trace)
+        due = time.monotonic() + seconds
         try:
-            self._invocation = self._endpoints.invoke(call)
-            for chunk in request.read(self._parts(self._invocation)):
-                self._started = True
-                self.usage = chunk["usage"] or self.usage
-                if self.first_token_at is None and "choices" in chunk and has_content(chunk):
-                    self.first_token_at = time.monotonic()
-                yield chunk
+            reader = request.reader()
+            self._invocation = await self._endpoints.invoke(call)
+            data: bytes | None = None
+            while data != b"" and not self.closed:
+                data = await self._invocation.read(max(0, due - time.monotonic()))
+                batch, error = self._read(reader.end() if data == b"" else reader.feed(data or b""))
+                if batch:
+                    yield batch
+                if error is not None:
+                    raise error
+                now = time.monotonic()
+                if batch and not steady:
+                    due = now + seconds
+                elif now >= due:
+                    yield None
+                    due = now + seconds
         except ContextLengthExceededError as error:
             error.param = self._param
             raise
+        except ApiError:
+            if not self.closed:
+                raise
+        finally:
+            if self._invocation is not None:
+                self._invocation.close()
 
-    def _parts(self, invocation: Invocation) -> Iterator[bytes]:
-        if self._closed.is_set():
-            # `close` came before there was an invocation to interrupt.
-            invocation.interrupt()
-        for part in invocation:
-            if self._closed.is_set():
-                return
-            yield part
+    def _read(self, new: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], ApiError | None]:
+        """Chunks, and the error that follows them."""
+        batch: list[dict[str, Any]] = []
+        try:
+            for chunk in new:
+                batch.append(chunk)
+                self.usage = chunk["usage"] or self.usage
+                if self.first_token_at is None and "choices" in chunk and has_content(chunk):
+                    self.first_token_at = time.monotonic()
+        except ApiError as error:
+            return batch, error
+        finally:
+            self._started = self._started or bool(batch)
+        return batch, None
 
     def close(self) -> None:
         """Stop the model, unless it has finished."""
-        self._closed.set()
+        self.closed = True
         if self._invocation is not None:
-            self._invocation.interrupt()
+            self._invocation.close()

@@ -130,10 +130,10 @@ class RequestRecord:
         """Record that a model is asked to respond to `body`."""
         self.response, self.body, self.stream = response, body, stream
 
-    def add_chunk(self, chunk: dict[str, Any]) -> None:
-        """Keep a chunk of the response, if content is to be logged."""
+    def add_chunks(self, chunks: list[dict[str, Any]]) -> None:
+        """Keep chunks of the response, if content is to be logged."""
         if self.content is not None:
-            self.content.append(chunk)
+            self.content += chunks
 
     @property
     def model(self) -> str | None:

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final, TypeVar
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from gateway.chunks import Chunk
+from gateway.chunks import SHARED, Chunk
 from gateway.errors import ApiError, InternalError
 from gateway.model_response import ModelResponse
 from gateway.request_log import RequestRecord
 from gateway.schema import encode
-from gateway.threads import iterate
 
-T = TypeVar("T")
+Assemble = Callable[[list[Chunk]], dict[str, Any]]
 FALLBACK_HEADER: Final = "x-fallback-model"
 _KEEPALIVE: Final = b": keep-alive\n\n"
 
@@ -39,18 +39,14 @@ async def stream_response(request: Request, response: ModelResponse, *, include_
         ApiError: the model failed before its first chunk.
         ClientDisconnect: the client disconnected.
     """
-    chunks = iterate(response, request.app.state.settings.keepalive_seconds)
-    async with _DisconnectWatch(request, response) as watch:
-        first = asyncio.ensure_future(anext(chunks))
-        await watch.wait(first, None)
-    return EventStream(response, first.result(), chunks, request.state.record, include_usage)
+    delivery = _Delivery(request, response)
+    async with delivery.ended_on_error():
+        first = await anext(delivery.batches, None)
+        delivery.check()
+    return EventStream(delivery, first, include_usage)
 
 
-async def whole_response(
-    request: Request,
-    response: ModelResponse,
-    assemble: Callable[[list[dict[str, Any]]], dict[str, Any]],
-) -> Response:
+async def whole_response(request: Request, response: ModelResponse, assemble: Assemble) -> Response:
     """A model's response as one JSON document.
 
     Args:
@@ -62,125 +58,137 @@ async def whole_response(
         ApiError: the model failed before its first token.
         ClientDisconnect: the client disconnected.
     """
-    record: RequestRecord = request.state.record
-    idle_seconds = request.app.state.settings.keepalive_seconds
-
-    async def collect() -> dict[str, Any]:
-        chunks = []
-        async for chunk in iterate(response, idle_seconds):
-            if chunk is not None:
-                record.add_chunk(chunk)
-                chunks.append(chunk)
-        return assemble(chunks)
-
-    document = asyncio.ensure_future(collect())
-    async with _DisconnectWatch(request, response) as watch:
-        while not await watch.wait(document, idle_seconds):
-            # Models rarely fail after the first token, and until then no client has waited long.
-            if response.first_token_at is not None:
-                return PaddedJson(response, document, idle_seconds, record)
-    return Response(encode(document.result()), headers=_headers(response), media_type="application/json")
+    delivery = _Delivery(request, response, steady=True)
+    chunks: list[Chunk] = []
+    async with delivery.ended_on_error():
+        async for batch in delivery.batches:
+            if batch is not None:
+                delivery.record.add_chunks(batch)
+                chunks += batch
+            elif response.first_token_at is not None:
+                # Models rarely fail after the first token, and until then no client has waited long.
+                return PaddedJson(delivery, chunks, assemble)
+        delivery.check()
+    await delivery.end()
+    return Response(encode(assemble(chunks)), headers=_headers(response), media_type="application/json")
 
 
 def _headers(response: ModelResponse) -> dict[str, str]:
     return {FALLBACK_HEADER: response.model} if response.fallback is not None else {}
 
 
-class _DisconnectWatch:
-    """Stops the model if the client disconnects while the gateway waits for it."""
+class _Delivery:
+    """A model's response on its way to the client: if the client disconnects, the model is stopped.
 
-    def __init__(self, request: Request, response: ModelResponse) -> None:
-        self._request = request
-        self._response = response
+    Args:
+        request: the client's request.
+        response: the model's response, not yet started.
+        steady: see `ModelResponse.batches`.
 
-    async def __aenter__(self) -> _DisconnectWatch:
-        self._disconnected = asyncio.ensure_future(_disconnect(self._request.receive))
-        return self
+    Attributes:
+        response: the model's response.
+        batches: its chunks.
+        record: gets the chunks and the error.
+    """
 
-    async def __aexit__(self, *_: object) -> None:
-        self._disconnected.cancel()
+    def __init__(self, request: Request, response: ModelResponse, *, steady: bool = False) -> None:
+        self.response = response
+        self.batches = response.batches(request.app.state.settings.keepalive_seconds, steady=steady)
+        self.record: RequestRecord = request.state.record
+        self._watch = asyncio.ensure_future(self._close_on_disconnect(request.receive))
 
-    async def wait(self, work: asyncio.Future[T], seconds: float | None) -> bool:
-        """Whether `work` is done after at most `seconds`.
+    async def _close_on_disconnect(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            continue
+        self.response.close()
 
-        Raises:
-            ClientDisconnect: the client disconnected first.
-        """
-        futures: set[asyncio.Future[Any]] = {work, self._disconnected}
-        await asyncio.wait(futures, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        if self._disconnected.done() and not work.done():
-            work.cancel()
-            self._response.close()
+    def check(self) -> None:
+        """Raise ClientDisconnect if the client has disconnected."""
+        if self.response.closed:
             raise ClientDisconnect
-        return work.done()
 
+    @asynccontextmanager
+    async def ended_on_error(self) -> AsyncIterator[None]:
+        """End the delivery if the context raises an error."""
+        try:
+            yield
+        except BaseException:
+            await self.end()
+            raise
 
-async def _disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        continue
+    async def end(self) -> None:
+        """Stop watching the client, and the model unless it has finished."""
+        self._watch.cancel()
+        self.response.close()
+        await self.batches.aclose()
 
 
 class _SlowResponse(StreamingResponse):
     """Stops the model when the response ends, including when the client disconnects."""
 
-    def __init__(self, response: ModelResponse, content: AsyncIterator[bytes], media_type: str) -> None:
-        self._response = response
-        headers = {"cache-control": "no-cache", **_headers(response)}
+    def __init__(self, delivery: _Delivery, content: AsyncIterator[bytes], media_type: str) -> None:
+        self._delivery = delivery
+        headers = {"cache-control": "no-cache", **_headers(delivery.response)}
         super().__init__(content, media_type=media_type, headers=headers)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         try:
-            await super().__call__(scope, receive, send)
+            # Not Starlette's `__call__`: it would watch for the disconnect, too.
+            with suppress(ClientDisconnect):
+                await self.stream_response(send)
         finally:
-            self._response.close()
+            await self._delivery.end()
 
 
 class EventStream(_SlowResponse):
     """Server-sent events.
 
     Args:
-        response: the source of the chunks.
-        first: the first chunk; None if there is none yet.
-        chunks: the other chunks; None each time none came for the keep-alive time.
-        record: gets the chunks and the error.
+        delivery: the source of the chunks.
+        first: the first chunks; None if there are none yet.
         include_usage: whether the client asked for token counts.
     """
 
-    def __init__(
-        self,
-        response: ModelResponse,
-        first: Chunk | None,
-        chunks: AsyncIterator[Chunk | None],
-        record: RequestRecord,
-        include_usage: bool,
-    ) -> None:
-        self._chunks = chunks
-        self._record = record
+    def __init__(self, delivery: _Delivery, first: list[Chunk] | None, include_usage: bool) -> None:
         self._include_usage = include_usage
-        super().__init__(response, self._events(first), "text/event-stream")
+        self._head = b""
+        super().__init__(delivery, self._parts(first), "text/event-stream")
 
-    async def _events(self, first: Chunk | None) -> AsyncIterator[bytes]:
+    async def _parts(self, first: list[Chunk] | None) -> AsyncIterator[bytes]:
         try:
-            yield self._event(first)
-            async for chunk in self._chunks:
-                yield self._event(chunk)
+            yield self._events(first)
+            async for batch in self._delivery.batches:
+                if events := self._events(batch):
+                    yield events
+            self._delivery.check()
+        except ClientDisconnect:
+            raise
         except ApiError as error:
-            self._record.error = error
+            self._delivery.record.error = error
             yield _event(error.body())
         except Exception as error:  # noqa: BLE001 - the status is sent; only an event can report it now
-            self._record.error = error
+            self._delivery.record.error = error
             yield _event(InternalError().body())
         else:
             yield b"data: [DONE]\n\n"
 
-    def _event(self, chunk: Chunk | None) -> bytes:
-        if chunk is None:
+    def _events(self, batch: list[Chunk] | None) -> bytes:
+        """Chunks that arrived together leave together."""
+        if batch is None:
             return _KEEPALIVE
-        self._record.add_chunk(chunk)
-        if self._include_usage:
-            return _event(chunk)
-        # A chunk with nothing but token counts is not sent.
-        return _event({key: chunk[key] for key in chunk if key != "usage"}) if chunk["choices"] else b""
+        self._delivery.record.add_chunks(batch)
+        return b"".join(map(self._chunk_event, batch))
+
+    def _chunk_event(self, chunk: Chunk) -> bytes:
+        if not self._include_usage and not chunk["choices"]:
+            # A chunk with nothing but token counts is not sent.
+            return b""
+        if not self._head:
+            self._head = b"data: " + encode({name: chunk[name] for name in SHARED})[:-1] + b","
+        rest = {name: value for name, value in chunk.items() if name not in SHARED}
+        if not self._include_usage:
+            del rest["usage"]
+        return self._head + encode(rest)[1:] + b"\n\n"
 
 
 class PaddedJson(_SlowResponse):
@@ -188,31 +196,32 @@ class PaddedJson(_SlowResponse):
 
     The status is sent before the outcome is known. If the model then fails, the connection is closed, so that
     no client mistakes it for a success.
+
+    Args:
+        delivery: the source of the other chunks.
+        chunks: those that have arrived.
+        assemble: makes the document from all chunks.
     """
 
-    def __init__(
-        self,
-        response: ModelResponse,
-        document: asyncio.Future[dict[str, Any]],
-        idle_seconds: float,
-        record: RequestRecord,
-    ) -> None:
-        self._document = document
-        self._idle_seconds = idle_seconds
-        self._record = record
-        super().__init__(response, self._padded(), "application/json")
+    def __init__(self, delivery: _Delivery, chunks: list[Chunk], assemble: Assemble) -> None:
+        self._chunks = chunks
+        self._assemble = assemble
+        super().__init__(delivery, self._padded(), "application/json")
 
     async def _padded(self) -> AsyncIterator[bytes]:
         try:
-            while not self._document.done():
-                yield b" "
-                await asyncio.wait({self._document}, timeout=self._idle_seconds)
-            yield encode(self._document.result())
+            yield b" "
+            async for batch in self._delivery.batches:
+                if batch is None:
+                    yield b" "
+                else:
+                    self._delivery.record.add_chunks(batch)
+                    self._chunks += batch
+            self._delivery.check()
+            yield encode(self._assemble(self._chunks))
         except ApiError as error:
-            self._record.error = error
+            self._delivery.record.error = error
             raise
-        finally:
-            self._document.cancel()
 
 
 def _event(document: dict[str, Any]) -> bytes:

@@ -16,6 +16,9 @@ from gateway.settings import Model
 
 # Length of a response in tokens: OpenAI's two names, llama.cpp's and Text Generation Inference's.
 _MAX_TOKENS: Final = ("max_completion_tokens", "max_tokens", "n_predict", "max_new_tokens")
+# Created once: `json.dumps` would create one per chunk.
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_ESCAPED: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -184,10 +187,10 @@ def _inputs(value: Any) -> list[Any]:
 def encode(document: dict[str, Any]) -> bytes:
     """A document as compact JSON."""
     try:
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        return _COMPACT.encode(document).encode()
     except UnicodeEncodeError:
         # An engine may split a character between tokens; escapes can express the halves.
-        return json.dumps(document, separators=(",", ":")).encode()
+        return _ESCAPED.encode(document).encode()
 
 
 def check_size(size: int, model: Model) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from gateway import capabilities
-from gateway.chunks import Chunk, Identity, chunks, with_tool_call, with_total_usage
-from gateway.embeddings import embeddings
+from gateway.chunks import Chunks, Identity, RequiredToolCall, TotalUsage
+from gateway.embeddings import Embeddings
 from gateway.endpoints import Endpoints
 from gateway.errors import InvalidRequestError, ModelNotAllowedError, ModelNotFoundError
-from gateway.framing import documents
+from gateway.framing import Documents
 from gateway.model_response import Caller, ModelRequest, ModelResponse
+from gateway.pipeline import Pipeline, Stage
 from gateway.schema import EmbeddingRequest, GenerationRequest, check_size
 from gateway.settings import Model
 
@@ -77,13 +78,15 @@ class Models:
             stream = not model.serverless or (per_choice and request.has_several_choices)
             body = request.limited(model, clamp=clamp).engine_body(model.dialect, stream=stream)
 
-            def read(parts: Iterable[bytes]) -> Iterator[Chunk]:
-                response = chunks(documents(parts), identity, request.shape)
+            def reader() -> Stage:
+                stages: list[Stage] = [Documents(), Chunks(identity, request.shape)]
                 if per_choice:
-                    response = with_total_usage(response, request.choices)
-                return with_tool_call(response) if request.must_call_tool else response
+                    stages.append(TotalUsage(request.choices))
+                if request.must_call_tool:
+                    stages.append(RequiredToolCall())
+                return Pipeline(*stages)
 
-            return ModelRequest(model, body, read)
+            return ModelRequest(model, body, reader)
 
         return self._respond(request.model, build, caller, request.shape.input)
 
@@ -100,7 +103,7 @@ class Models:
             check_size(request.size, model)
             capabilities.check(request.body, model)
             body = request.engine_body(model.dialect)
-            return ModelRequest(model, body, lambda parts: embeddings(parts, request, name))
+            return ModelRequest(model, body, partial(Embeddings, request, name))
 
         return self._respond(request.model, build, caller, "input")
 

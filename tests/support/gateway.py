@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import httpx
+from gateway.pipeline import Stage
 
 CHAT = {"model": "demo", "messages": [{"role": "user", "content": "a prompt that must not be logged"}]}
 USAGE = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
@@ -33,3 +35,15 @@ def events(response: httpx.Response) -> list[Any]:
     """The events of a stream; the last is not JSON."""
     lines = [line.removeprefix("data: ") for line in response.text.split("\n\n") if line]
     return [line if line == "[DONE]" else json.loads(line) for line in lines]
+
+
+def stream(stage: Stage, items: Iterable[Any]) -> Iterator[Any]:
+    """The results of a stage for `items`, as they arrive, and for their end."""
+    for item in items:
+        yield from stage.feed(item)
+    yield from stage.end()
+
+
+def read(stage: Stage, items: Iterable[Any]) -> list[Any]:
+    """All results of a stage for `items`."""
+    return list(stream(stage, items))

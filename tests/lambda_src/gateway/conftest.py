@@ -63,6 +63,7 @@ class Engine:
         error: the response of `failing` endpoints: HTTP status, error code, further members.
         failing: endpoints that respond with `error`.
         containers: ports of containers that respond instead, by endpoint.
+        before_response: called before the head of a response.
         cut: whether the connection is closed after the steps, without an end.
         bodies: bodies of the requests.
         paths: paths of the requests.
@@ -76,6 +77,7 @@ class Engine:
     error: tuple[int, str, dict[str, object]] | None = None
     failing: tuple[str, ...] = ("demo",)
     containers: dict[str, int] = field(default_factory=dict)
+    before_response: Callable[[], object] = lambda: None
     cut: bool = False
     bodies: list[dict[str, object]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
@@ -92,6 +94,7 @@ class Engine:
     def reset(self) -> None:
         self.steps, self.failure, self.error, self.failing, self.cut = (), None, None, ("demo",), False
         self.bodies, self.paths, self.headers, self.containers = [], [], [], {}
+        self.before_response = lambda: None
         self.disconnected.clear()
 
 
@@ -106,6 +109,7 @@ class _Runtime(BaseHTTPRequestHandler):
         engine.paths.append(self.path)
         engine.headers.append({name.lower(): value for name, value in self.headers.items()})
         _, _, endpoint, operation = self.path.split("/")
+        engine.before_response()
         if engine.error is not None and endpoint in engine.failing:
             self._fail(*engine.error)
             return

@@ -3,8 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from gateway.chunks import CHAT, TEXT, Identity, chunks, has_content
+from gateway.chunks import CHAT, TEXT, Chunks, Identity, has_content
 from gateway.errors import ApiError, ContextLengthExceededError, ModelError
+
+from tests.support.gateway import read
 
 IDENTITY = Identity("chatcmpl-1", "demo", 1700000000)
 
@@ -22,7 +24,7 @@ def test_chunks_have_openai_members_and_the_client_model_name() -> None:
         "timings": {"predicted_ms": 3},
         "system_fingerprint": "b1",
     }
-    (chunk,) = chunks([document], IDENTITY, CHAT)
+    (chunk,) = read(Chunks(IDENTITY, CHAT), [document])
     assert chunk == {
         "id": "chatcmpl-1",
         "object": "chat.completion.chunk",
@@ -42,7 +44,7 @@ def test_a_whole_message_becomes_a_chunk() -> None:
         "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
         "usage": {"total_tokens": 3},
     }
-    (chunk,) = chunks([document], IDENTITY, CHAT)
+    (chunk,) = read(Chunks(IDENTITY, CHAT), [document])
     delta = chunk["choices"][0]["delta"]
     assert [call["index"] for call in delta["tool_calls"]] == [0, 1]
     assert chunk["usage"] == {"total_tokens": 3}
@@ -61,7 +63,7 @@ def test_a_whole_message_becomes_a_chunk() -> None:
 )
 def test_engine_errors_are_raised(documents: list[Any], kind: type[ApiError]) -> None:
     with pytest.raises(kind):
-        list(chunks([delta_document({"content": "Hel"}), *documents], IDENTITY, CHAT))
+        read(Chunks(IDENTITY, CHAT), [delta_document({"content": "Hel"}), *documents])
 
 
 @pytest.mark.parametrize(
@@ -76,18 +78,17 @@ def test_engine_errors_are_raised(documents: list[Any], kind: type[ApiError]) ->
 )
 def test_a_truncated_stream_is_a_model_error(documents: list[Any]) -> None:
     with pytest.raises(ModelError):
-        list(chunks(documents, IDENTITY, CHAT))
+        read(Chunks(IDENTITY, CHAT), documents)
 
 
 def test_done_ends_a_stream_without_finish_reason() -> None:
-    assert len(list(chunks([delta_document({"content": "Hi"}), None], IDENTITY, CHAT))) == 1
+    assert len(read(Chunks(IDENTITY, CHAT), [delta_document({"content": "Hi"}), None])) == 1
 
 
 def test_a_role_is_not_content() -> None:
-    role, text = chunks(
+    role, text = read(
+        Chunks(IDENTITY, CHAT),
         [delta_document({"role": "assistant", "content": ""}), delta_document({"content": "x"}, "stop")],
-        IDENTITY,
-        CHAT,
     )
     assert not has_content(role)
     assert has_content(text)
@@ -98,9 +99,9 @@ def test_plain_completions_have_text() -> None:
         "choices": [{"index": 0, "text": "Hi", "finish_reason": "length"}],
         "usage": {"total_tokens": 1},
     }
-    (chunk,) = chunks([document], IDENTITY, TEXT)
+    (chunk,) = read(Chunks(IDENTITY, TEXT), [document])
     assert chunk["object"] == "text_completion"
     assert chunk["choices"] == [{"index": 0, "text": "Hi", "logprobs": None, "finish_reason": "length"}]
     assert has_content(chunk)
     with pytest.raises(ModelError):
-        list(chunks([delta_document({"content": "Hi"}, "stop")], IDENTITY, TEXT))
+        read(Chunks(IDENTITY, TEXT), [delta_document({"content": "Hi"}, "stop")])

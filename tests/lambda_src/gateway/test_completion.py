@@ -3,15 +3,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from gateway.chunks import CHAT, TEXT, Identity, Shape, chunks, with_tool_call, with_total_usage
+from gateway.chunks import CHAT, TEXT, Chunks, Identity, RequiredToolCall, Shape, TotalUsage
 from gateway.completion import completion
 from gateway.errors import InvalidRequestError
+from gateway.pipeline import Pipeline
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.gateway import read, stream
+
 
 def assembled(*documents: dict[str, Any], shape: Shape = CHAT) -> dict[str, Any]:
-    return completion(chunks(documents, Identity("chatcmpl-1", "demo", 1), shape), shape)
+    return completion(read(Chunks(Identity("chatcmpl-1", "demo", 1), shape), documents), shape)
 
 
 def choice(delta: dict[str, Any], finish: str | None = None, **more: Any) -> dict[str, Any]:
@@ -96,7 +99,7 @@ def test_token_counts_of_all_choices_are_added() -> None:
 
     documents = (choice({"content": "a"}, "stop"), counts(2), choice({"content": "b"}, "length"), counts(3))
     identity = Identity("chatcmpl-1", "demo", 1)
-    *streamed, last = with_total_usage(chunks(documents, identity, CHAT), 2)
+    *streamed, last = read(Pipeline(Chunks(identity, CHAT), TotalUsage(2)), documents)
     assert [chunk["usage"] for chunk in streamed] == [None, None]
     assert last["choices"] == []
     assert last["usage"] == {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
@@ -106,9 +109,9 @@ def test_a_required_tool_call_that_does_not_come_is_an_error() -> None:
     call = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     called = [choice({"reasoning_content": "h"}), choice({"tool_calls": [call]}), choice({}, "tool_calls")]
     identity = Identity("chatcmpl-1", "demo", 1)
-    assert len(list(with_tool_call(chunks(called, identity, CHAT)))) == 3
+    assert len(read(Pipeline(Chunks(identity, CHAT), RequiredToolCall()), called)) == 3
     ignored = [choice({"content": "Hello"}), choice({}, "stop")]
-    response = with_tool_call(chunks(ignored, identity, CHAT))
+    response = stream(Pipeline(Chunks(identity, CHAT), RequiredToolCall()), ignored)
     with pytest.raises(InvalidRequestError) as caught:
         next(response)
     assert caught.value.param == "tool_choice"

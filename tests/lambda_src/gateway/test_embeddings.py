@@ -8,11 +8,13 @@ import struct
 from typing import Any
 
 import pytest
-from gateway.embeddings import embeddings
+from gateway.embeddings import Embeddings
 from gateway.errors import ApiError, ModelError
 from gateway.schema import EmbeddingRequest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.support.gateway import read
 
 VECTORS = [[0.5, -1.25], [2.0, 0.0]]
 USAGE = {"prompt_tokens": 4, "total_tokens": 4}
@@ -34,7 +36,7 @@ def openai(vectors: list[Any]) -> dict[str, Any]:
 
 
 def convert(document: Any, request: EmbeddingRequest) -> dict[str, Any]:
-    (response,) = embeddings([json.dumps(document).encode()], request, "m")
+    (response,) = read(Embeddings(request, "m"), [json.dumps(document).encode()])
     return response
 
 
@@ -78,7 +80,7 @@ def test_malformed_vectors_are_model_errors(vector: Any, encoding: str) -> None:
 
 def test_truncated_json_is_a_model_error() -> None:
     with pytest.raises(ModelError):
-        list(embeddings([b'{"data": ['], request(None), "m"))
+        read(Embeddings(request(None), "m"), [b'{"data": ['])
 
 
 def test_engine_errors_are_passed_on() -> None:
@@ -92,4 +94,4 @@ def test_responses_split_anywhere_give_the_same_vectors(places: list[int]) -> No
     data = json.dumps(openai(VECTORS)).encode()
     at = sorted({min(place, len(data)) for place in places})
     parts = [data[a:b] for a, b in zip([0, *at], [*at, len(data)], strict=True)]
-    assert list(embeddings(parts, request(None), "m")) == [convert(openai(VECTORS), request(None))]
+    assert read(Embeddings(request(None), "m"), parts) == [convert(openai(VECTORS), request(None))]

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from gateway.errors import ModelError
-from gateway.framing import documents
+from gateway.framing import Documents
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.support.gateway import read, stream
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -43,21 +45,21 @@ cuts = st.lists(st.integers(0, 400), max_size=40)
 def test_events_split_anywhere_give_the_same_objects(
     values: list[dict[str, Any]], end: str, at: list[int]
 ) -> None:
-    assert list(documents(cut(as_sse(values, end), at))) == [*values, None]
+    assert read(Documents(), cut(as_sse(values, end), at)) == [*values, None]
 
 
 @given(st.lists(objects, max_size=4), st.sampled_from([None, 2]), cuts)
 def test_json_lines_split_anywhere_give_the_same_objects(
     values: list[dict[str, Any]], indent: int | None, at: list[int]
 ) -> None:
-    assert list(documents(cut(as_lines(values, indent), at))) == values
+    assert read(Documents(), cut(as_lines(values, indent), at)) == values
 
 
 @given(objects)
 def test_single_bytes_without_a_final_newline(value: dict[str, Any]) -> None:
     data = json.dumps(value, ensure_ascii=False).encode()
-    assert list(documents(bytes([byte]) for byte in data)) == [value]
-    assert list(documents(bytes([byte]) for byte in b"data: " + data)) == [value]
+    assert read(Documents(), (bytes([byte]) for byte in data)) == [value]
+    assert read(Documents(), (bytes([byte]) for byte in b"data: " + data)) == [value]
 
 
 def test_objects_are_yielded_once_complete() -> None:
@@ -69,18 +71,18 @@ def test_objects_are_yielded_once_complete() -> None:
             yield f'data: {{"n": {number}}}\n'.encode()
             yield b"\n"
 
-    for document in documents(parts()):
+    for document in stream(Documents(), parts()):
         assert document is not None
         parsed_parts.append(document["n"])
     assert parsed_parts == [0, 1, 2]
 
 
 def test_multiline_data_is_one_object() -> None:
-    assert list(documents([b'data: {"a":\ndata:1}\n\n'])) == [{"a": 1}]
+    assert read(Documents(), [b'data: {"a":\ndata:1}\n\n']) == [{"a": 1}]
 
 
 def test_errors_in_a_separate_field() -> None:
-    assert list(documents([b'error: {"message": "no"}\n\n'])) == [{"message": "no"}]
+    assert read(Documents(), [b'error: {"message": "no"}\n\n']) == [{"message": "no"}]
 
 
 @pytest.mark.parametrize(
@@ -97,4 +99,4 @@ def test_errors_in_a_separate_field() -> None:
 )
 def test_incomplete_json_is_a_model_error(response: bytes) -> None:
     with pytest.raises(ModelError):
-        list(documents([response]))
+        read(Documents(), [response])

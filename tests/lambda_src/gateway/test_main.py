@@ -29,7 +29,7 @@ def test_unused_libraries_are_not_imported(start_gateway: Any) -> None:
     gateway = start_gateway({"GATEWAY_MODELS": "{}", "PYTHONPROFILEIMPORTTIME": "1"})
     gateway.wait_until_ready()
     loaded = {line.rpartition("|")[2].strip() for line in gateway.log.read_text().splitlines()}
-    assert {"uvicorn.server", "starlette.routing", "botocore.session"} <= loaded
-    # For command lines, boto3's resources, S3 and other event loops.
-    unneeded = {"click", "uvicorn.main", "boto3", "s3transfer", "httptools", "websockets", "uvloop"}
+    assert {"uvicorn.server", "starlette.routing", "gateway.endpoints"} <= loaded
+    # For command lines, all of AWS and other event loops.
+    unneeded = {"click", "uvicorn.main", "boto3", "botocore", "httptools", "websockets", "uvloop"}
     assert loaded & unneeded == set()

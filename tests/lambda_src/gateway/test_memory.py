@@ -24,15 +24,18 @@ CHUNK = {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "
 
 
 class Invocation:
-    def __iter__(self) -> Iterator[bytes]:
-        yield f"data: {json.dumps(CHUNK)}\n\n".encode()
+    def __init__(self) -> None:
+        self._parts = [f"data: {json.dumps(CHUNK)}\n\n".encode(), b""]
 
-    def interrupt(self) -> None:
+    async def read(self, seconds: float) -> bytes:  # noqa: ARG002
+        return self._parts.pop(0)
+
+    def close(self) -> None:
         pass
 
 
 class Endpoints:
-    def invoke(self, call: Any) -> Invocation:
+    async def invoke(self, call: Any) -> Invocation:
         if call.endpoint == "full":
             raise ModelUnavailableError(cause="no capacity")
         return Invocation()
@@ -67,5 +70,5 @@ def test_requests_leave_no_objects(model: str, stream: bool) -> None:
             "/v1/chat/completions",
             json={"model": model, "messages": [{"role": "user", "content": "Hi"}], "stream": stream},
         )
-    # A request's thread may end a moment after the response.
+    # A request's task may end a moment after the response.
     wait_for(lambda: alive() == {}, "the end of all objects of the requests")

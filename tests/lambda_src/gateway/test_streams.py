@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
-from gateway.chunks import CHAT, TEXT, Identity, Shape, chunks
+from gateway.chunks import CHAT, TEXT, Chunks, Identity, Shape
 from gateway.completion import completion
 from gateway.errors import ApiError
-from gateway.framing import documents
+from gateway.framing import Documents
+from gateway.pipeline import Pipeline
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.support.gateway import stream
 
 IDENTITY = Identity("id", "demo", 1)
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
@@ -71,7 +74,7 @@ def outcome(parts: Iterable[bytes], shape: Shape) -> list[Any]:
     """Chunks, then the error if there is one."""
     events: list[Any] = []
     try:
-        for chunk in chunks(documents(parts), IDENTITY, shape):
+        for chunk in stream(Pipeline(Documents(), Chunks(IDENTITY, shape)), parts):
             events.append(chunk)
     except ApiError as error:
         events.append(error.body())
