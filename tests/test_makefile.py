@@ -47,3 +47,19 @@ def test_help_lists_all_documented_targets() -> None:
     targets = re.findall(r"^([a-z-]+):.* ## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert targets
     assert [target for target in targets if f"\n  {target} " not in output] == []
+
+
+def test_make_replaces_the_exit_code_as_documented() -> None:
+    drift = "TOOLKIT=sh -c 'exit 8' --"
+    result = subprocess.run(
+        ["make", "status", "SETUP=", drift],
+        cwd=ROOT,
+        env=clean_environment(LC_ALL="C"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert result.stderr.endswith("Error 8\n")
+    reference = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    assert "every target that fails exits 2" in reference
