@@ -31,6 +31,7 @@ PARTS = {
     "terraform_data",
     "aws_api_gateway_account",
     "aws_api_gateway_method_settings",
+    "aws_api_gateway_rest_api_policy",
     "aws_lambda_permission",
     "aws_s3_bucket_lifecycle_configuration",
     "aws_s3_bucket_ownership_controls",

@@ -9,6 +9,7 @@ _DISPLAY_NAMES = {
     "aws_api_gateway_domain_name": "API domain name",
     "aws_api_gateway_method_settings": "API throttling",
     "aws_api_gateway_rest_api": "API",
+    "aws_api_gateway_rest_api_policy": "resource policy of the API",
     "aws_api_gateway_stage": "API stage",
     "aws_api_gateway_usage_plan": "usage plan",
     "aws_appautoscaling_policy": "scaling policy",

@@ -2,12 +2,19 @@ resource "aws_api_gateway_rest_api" "this" {
   count = local.count
 
   name        = var.name
-  description = var.description
+  description = local.description
   body        = local.openapi
+
+  # Every optional and computed argument that depends on a variable is explicit. The provider keeps the previous value
+  # of an absent or empty one, and restores it after each import of the document (its rest_api.go, finalizeDiff of the
+  # plugin SDK).
+  api_key_source = var.auth == "keys" ? "AUTHORIZER" : "HEADER"
+  policy         = local.policy
 
   endpoint_configuration {
     types            = [var.private == null ? "REGIONAL" : "PRIVATE"]
     vpc_endpoint_ids = try(var.private.vpc_endpoint_ids, null)
+    ip_address_type  = var.private == null ? "ipv4" : "dualstack"
   }
 
   lifecycle {
@@ -21,10 +28,12 @@ resource "aws_api_gateway_deployment" "this" {
   rest_api_id = aws_api_gateway_rest_api.this[0].id
   description = "OpenAPI document ${substr(sha256(local.openapi), 0, 8)}"
 
-  # A deployment is a snapshot: without this trigger, changes of the document would not be deployed.
+  # A deployment is a snapshot: without this trigger, changes of document and policy would not be deployed.
   triggers = {
-    body = sha256(local.openapi)
+    body = sha256(local.policy == null ? local.openapi : "${local.openapi}${local.policy}")
   }
+
+  depends_on = [aws_api_gateway_rest_api_policy.this]
 
   lifecycle {
     create_before_destroy = true

@@ -32,8 +32,9 @@ locals {
   retry_after = { THROTTLED = "1" }
 
   # Without these headers, browsers hide the error from the page. The responses contain nothing secret.
+  allow_origin = try(length(var.cors.allow_origins), 0) == 1 ? "'${var.cors.allow_origins[0]}'" : "'*'"
   cors_headers = var.cors == null ? {} : {
-    "gatewayresponse.header.Access-Control-Allow-Origin"   = length(var.cors.allow_origins) == 1 ? "'${var.cors.allow_origins[0]}'" : "'*'"
+    "gatewayresponse.header.Access-Control-Allow-Origin"   = local.allow_origin
     "gatewayresponse.header.Access-Control-Expose-Headers" = "'x-request-id,retry-after'"
   }
 

@@ -5,6 +5,9 @@ locals {
   key_count = var.enabled && var.auth == "keys" ? 1 : 0
   partition = data.aws_partition.current.partition
 
+  # Not empty: the provider would keep the previous one.
+  description = coalesce(var.description, "OpenAI-compatible inference API")
+
   endpoint_arns = [
     for model in var.models :
     "arn:${local.partition}:sagemaker:${var.region}:${var.account_id}:endpoint/${model.endpoint_name}"

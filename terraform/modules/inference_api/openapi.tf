@@ -13,6 +13,20 @@ locals {
     timeoutInMillis      = var.gateway.timeout_seconds * 1000
   }
 
+  # API Gateway itself answers health checks: strangers must not occupy the function.
+  health_integration = {
+    type                = "mock"
+    passthroughBehavior = "when_no_templates"
+    requestTemplates    = { "application/json" = jsonencode({ statusCode = 200 }) }
+    responses = {
+      default = merge(
+        { statusCode = "200", responseTemplates = { "application/json" = jsonencode({ status = "ok" }) } },
+        var.cors == null ? {} : { responseParameters = { "method.response.header.Access-Control-Allow-Origin" = local.allow_origin } },
+      )
+    }
+  }
+  health_headers = var.cors == null ? {} : { headers = { Access-Control-Allow-Origin = { schema = { type = "string" } } } }
+
   security = {
     keys = [{ authorizer = [], key = [] }]
     iam  = [{ sigv4 = [] }]
@@ -24,9 +38,14 @@ locals {
         {
           operationId                     = operation.operationId
           summary                         = operation.summary
-          x-amazon-apigateway-integration = local.integration
-          responses                       = { for status, response in operation.responses : status => { description = local.meanings["${path} ${method} ${status}"] } }
-          security                        = try(length(operation.security), 1) == 0 ? [] : local.security[var.auth]
+          x-amazon-apigateway-integration = try({ "/healthz" = local.health_integration }[path], local.integration)
+          responses = {
+            for status, response in operation.responses : status => merge(
+              { description = local.meanings["${path} ${method} ${status}"] },
+              path == "/healthz" && status == "200" ? local.health_headers : {},
+            )
+          }
+          security = try(length(operation.security), 1) == 0 ? [] : local.security[var.auth]
         },
         contains(keys(operation), "parameters") ? {
           parameters = [for parameter in operation.parameters : { name = parameter.name, in = parameter.in, required = parameter.required, schema = { type = "string" } }]
@@ -91,7 +110,7 @@ locals {
   openapi = jsonencode(merge(
     {
       openapi    = local.contract.openapi
-      info       = { title = var.name, description = var.description, version = local.contract.info.version }
+      info       = { title = var.name, description = local.description, version = local.contract.info.version }
       paths      = { for path, methods in local.operations : path => merge(methods, lookup(local.preflights, path, {})) }
       components = { securitySchemes = local.security_schemes[var.auth] }
 
@@ -99,22 +118,5 @@ locals {
     },
     # The authorizer passes the key to API Gateway, whose usage plans throttle and count requests.
     var.auth == "keys" ? { x-amazon-apigateway-api-key-source = "AUTHORIZER" } : {},
-    # Part of the document, because a changed policy takes effect only with a new deployment.
-    var.private == null ? {} : { x-amazon-apigateway-policy = local.private_policy },
   ))
-
-  private_policy = {
-    Version = "2012-10-17"
-    Statement = [
-      { Sid = "CallFromAnywhere", Effect = "Allow", Principal = "*", Action = "execute-api:Invoke", Resource = "execute-api:/*" },
-      {
-        Sid       = "ButOnlyThroughTheseEndpoints"
-        Effect    = "Deny"
-        Principal = "*"
-        Action    = "execute-api:Invoke"
-        Resource  = "execute-api:/*"
-        Condition = { StringNotEquals = { "aws:SourceVpce" = try(var.private.vpc_endpoint_ids, []) } }
-      },
-    ]
-  }
 }

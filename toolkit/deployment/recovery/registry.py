@@ -148,6 +148,7 @@ INFERENCE: Mapping[str, Recovery] = {
     "module.api.aws_api_gateway_rest_api.this": Recovery(
         lambda owned, _: owned.api(owned.prefix), cleanup.apis
     ),
+    "module.api.aws_api_gateway_rest_api_policy.this": Recovery(_REPEATABLE, _with("API")),
     "module.api.aws_api_gateway_deployment.this": Recovery(
         "an apply ends with `remove_superseded`, since an imported one is always replaced",
         _with("API"),

@@ -3,6 +3,7 @@
 service            the service: assembles the parts
 responses          operations that moto lacks
 models             REST APIs, stages and tags: moto's models, extended
+rest_apis          settings of REST APIs: creation, imports, patches
 exceptions         errors, each with a type of gateway response
 runtime            a request to a deployed API, check by check
 api_request        one such request, and its `$context` variables

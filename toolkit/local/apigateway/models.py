@@ -15,13 +15,13 @@ from typing import Any, Final
 from moto.apigateway.exceptions import BadRequestException
 from moto.apigateway.models import APIGatewayBackend, Deployment, RestAPI, Stage, apigateway_backends
 
+from toolkit.local.apigateway import rest_apis
 from toolkit.local.apigateway.openapi import ANY, INTEGRATION, METHODS, Definition
 from toolkit.local.service import ACCOUNT_ID
 
 _DOCUMENT = "toolkit_document"
 _DEFINITION = "toolkit_definition"
 _CREATED, _UPDATED = "toolkit_created", "toolkit_updated"
-_VPC_ENDPOINTS: Final = "/endpointConfiguration/vpcEndpointIds"
 _TAGGED: Final = re.compile(
     r"/(?P<kind>restapis|usageplans|apikeys|domainnames)/(?P<id>[^/]+)(?:/stages/(?P<stage>[^/]+))?"
 )
@@ -76,9 +76,9 @@ class DeployedStage:
 
 def extend() -> None:
     """Extend moto in this process."""
+    rest_apis.extend()
     _keep_documents()
     _keep_stage_dates()
-    _update_vpc_endpoints()
     # Meant for intercepting `requests` in one process, which the cloud does not do.
     RestAPI.update_integration_mocks = lambda *_: None  # type: ignore[method-assign]
 
@@ -97,7 +97,7 @@ def _keep_documents() -> None:
         api = put_rest_api(self, function_id, _for_moto(api_doc), fail_on_warnings, mode)
         previous = getattr(api, _DOCUMENT, {}) if mode == "merge" else {}
         setattr(api, _DOCUMENT, _merged(previous, api_doc))
-        api.api_key_source = Definition(api_doc).api_key_source
+        rest_apis.apply_import(api, api_doc, overwrite=mode == "overwrite")
         api.root_resource_id = api.default.id
         return api
 
@@ -110,8 +110,7 @@ def _keep_documents() -> None:
     ) -> Deployment:
         api = self.get_rest_api(function_id)
         document = getattr(api, _DOCUMENT, {})
-        is_private = "PRIVATE" in api.endpoint_configuration.get("types", [])
-        if is_private and not api.policy and "x-amazon-apigateway-policy" not in document:
+        if api.endpoint_configuration["types"] == ["PRIVATE"] and not api.policy:
             raise BadRequestException("Private REST API doesn't have a resource policy attached to it")
         deployment = create_deployment(self, function_id, name, description, stage_variables)
         setattr(deployment, _DEFINITION, Definition(document))
@@ -143,25 +142,6 @@ def _keep_stage_dates() -> None:
     Stage.__init__ = create  # type: ignore[method-assign]
     Stage.apply_operations = update  # type: ignore[method-assign]
     Stage.to_json = describe  # type: ignore[method-assign]
-
-
-def _update_vpc_endpoints() -> None:
-    """Apply patches of a private API's VPC endpoints, which moto ignores.
-
-    Callers are not checked: this machine has no VPC.
-    """
-    apply_patch_operations = RestAPI.apply_patch_operations
-
-    def apply_all(self: RestAPI, patch_operations: list[dict[str, Any]]) -> None:
-        apply_patch_operations(self, [patch for patch in patch_operations if patch["path"] != _VPC_ENDPOINTS])
-        for patch in patch_operations:
-            if patch["path"] == _VPC_ENDPOINTS:
-                endpoints = self.endpoint_configuration.get("vpcEndpointIds", [])
-                others = [endpoint for endpoint in endpoints if endpoint != patch["value"]]
-                added = [patch["value"]] if patch["op"] == "add" else []
-                self.endpoint_configuration["vpcEndpointIds"] = others + added
-
-    RestAPI.apply_patch_operations = apply_all  # type: ignore[method-assign]
 
 
 def _for_moto(document: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,11 @@ def test_vpc_endpoints_of_a_private_api_are_updated(cloud: CloudProcess) -> None
     operations += [{"op": "remove", "path": path, "value": "vpce-0a"}]
     gateway.update_rest_api(restApiId=api, patchOperations=operations)
     configuration = gateway.get_rest_api(restApiId=api)["endpointConfiguration"]
-    assert configuration == {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-0b"]}
+    assert configuration == {
+        "types": ["PRIVATE"],
+        "ipAddressType": "dualstack",
+        "vpcEndpointIds": ["vpce-0b"],
+    }
 
 
 def test_a_private_api_without_a_policy_is_not_deployed(cloud: CloudProcess) -> None:
