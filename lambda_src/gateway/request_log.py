@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 import traceback
@@ -24,6 +25,8 @@ HEALTH_PATH: Final = "/healthz"
 CONTEXT_HEADER: Final = "x-amzn-request-context"
 # CloudWatch Logs truncates lines at 256 KB; a line holds a prompt and a response of this length.
 _MAX_CONTENT_CHARACTERS: Final = 50_000
+# A key that the toolkit created, as in the authorizer.
+_NAMED_KEY: Final = re.compile(r"sk-(?P<name>[a-z0-9-]+)-[A-Za-z0-9]{40}")
 
 
 class RequestLog:
@@ -123,7 +126,7 @@ class RequestRecord:
             path=scope["path"],
             trace=Headers(scope=scope).get("x-amzn-trace-id"),
             api_key_id=api_key_id,
-            key_name=_text(authorizer, "keyName") or ("" if caller_id else None),
+            key_name=_key_name(_text(identity, "apiKey"), authorizer) if caller_id else None,
         )
 
     def start(self, response: ModelResponse, body: dict[str, Any], *, stream: bool | None = None) -> None:
@@ -203,6 +206,18 @@ class RequestRecord:
             "request": _truncate(json.dumps(self.body, ensure_ascii=False)),
             "answer": _truncate(json.dumps(chunks, ensure_ascii=False)),
         }
+
+
+def _key_name(checked: str | None, authorizer: object) -> str:
+    """The name in the key that API Gateway has checked, which the authorizer may not have read.
+
+    With the API key source `HEADER`, API Gateway reads its own header. With `AUTHORIZER` it checks the key
+    that the authorizer named, and may not pass on its value.
+    """
+    if checked is None:
+        return _text(authorizer, "keyName") or ""
+    match = _NAMED_KEY.fullmatch(checked)
+    return match["name"] if match else ""
 
 
 def _object(text: str | None) -> dict[str, Any]:

@@ -88,6 +88,30 @@ def test_two_contexts_are_refused(limited: Any, engine: Any) -> None:
     assert engine.bodies == []
 
 
+@pytest.mark.parametrize(
+    ("checked", "models"),
+    [
+        ({"apiKey": f"sk-team-{'x' * 40}"}, ["demo"]),
+        ({"apiKey": "made-by-hand"}, ["small"]),
+        ({}, ["demo", "small"]),
+    ],
+)
+def test_the_key_that_api_gateway_checked_decides(checked: dict[str, str], models: list[str]) -> None:
+    """The authorizer may have read a forged key in addition to the one that API Gateway checks."""
+    key_models = {
+        "team": frozenset({"demo"}),
+        "trusted": frozenset({"demo", "small"}),
+        "*": frozenset({"small"}),
+    }
+    context = {"identity": {"apiKeyId": "abc", **checked}, "authorizer": {"keyName": "trusted"}}
+    response = client_of(key_models, json.dumps(context)).get("/v1/models")
+    assert [model["id"] for model in response.json()["data"]] == models
+    # Without a checked key, its name means nothing.
+    del context["identity"]
+    response = client_of(key_models, json.dumps(context)).get("/v1/models")
+    assert [model["id"] for model in response.json()["data"]] == ["small"]
+
+
 @pytest.mark.parametrize("context", [None, "{}", "null", "[]", "{", '{"identity": "x", "authorizer": []}'])
 def test_requests_without_a_caller_are_restricted(context: str | None) -> None:
     restricted = client_of({"team": frozenset({"demo"})}, context)
