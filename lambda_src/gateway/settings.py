@@ -77,7 +77,7 @@ class Settings:
             SettingsError: one of them is missing or invalid.
         """
         try:
-            models = _models(json.loads(environ["GATEWAY_MODELS"]))
+            models = _models(json.loads(environ["GATEWAY_MODELS"]), environ.get("GATEWAY_ENDPOINT_PREFIX"))
             return cls(
                 models=models,
                 port=int(environ.get("PORT", "8080")),
@@ -96,10 +96,13 @@ class Settings:
             ) from error
 
 
-def _models(document: dict[str, dict[str, Any]]) -> dict[str, Model]:
+def _models(document: dict[str, dict[str, Any]], prefix: str | None) -> dict[str, Model]:
     models: dict[str, Model] = {}
     for name, members in document.items():
         attributes = {key: value for key, value in members.items() if key != "aliases" and value is not None}
+        if prefix is not None:
+            # As the inference stack names it: Lambda's limit of 4 KB has no room for names that are known.
+            attributes.setdefault("endpoint", f"{prefix}-{name}".replace(".", "-"))
         if members.get("serverless"):
             attributes.setdefault("body_bytes", _SERVERLESS_BODY_BYTES)
         model = Model(name, **attributes)

@@ -63,8 +63,8 @@ def ensure_role(rig: Rig) -> None:
         iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument="{}")
 
 
-def digests_of(rig: Rig, names: Iterable[str], packages: dict[str, str]) -> dict[str, Digest]:
-    """Load, render and plan environments, and return the relevant values by environment.
+def planned(rig: Rig, names: Iterable[str], packages: dict[str, str]) -> Planned:
+    """Load, render and plan environments.
 
     One run plans all of them, each with the stack as a module, since the provider's start takes longest.
 
@@ -75,7 +75,7 @@ def digests_of(rig: Rig, names: Iterable[str], packages: dict[str, str]) -> dict
     """
     _copy_stack(rig)
     modules = [_module(name, _rendered(rig, name, packages)) for name in names]
-    return digests(show(rig.workspace(rig.root("environments", PROVIDER + "".join(modules)), {})))
+    return show(rig.workspace(rig.root("environments", PROVIDER + "".join(modules)), {}))
 
 
 def _copy_stack(rig: Rig) -> None:

@@ -6,17 +6,25 @@ import pytest
 
 from tests.support import expectations
 from tests.support.environments import table
-from tests.support.terraform import Rig
+from tests.support.terraform import Planned, Rig
 from tests.tools import expected_plans
+from toolkit.environment import load
+from toolkit.environment.gateway_variables import gateway_variables
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def plans(rig: Rig, packages: dict[str, str]) -> dict[str, expectations.Digest]:
-    """A digest of each environment's plan."""
+def planned(rig: Rig, packages: dict[str, str]) -> Planned:
+    """The plan of all environments."""
     expectations.ensure_role(rig)
-    return expectations.digests_of(rig, table(), packages)
+    return expectations.planned(rig, table(), packages)
+
+
+@pytest.fixture(scope="module")
+def plans(planned: Planned) -> dict[str, expectations.Digest]:
+    """A digest of each environment's plan."""
+    return expectations.digests(planned)
 
 
 @pytest.mark.parametrize("name", table())
@@ -27,6 +35,16 @@ def test_the_plan_is_as_expected(plans: dict[str, expectations.Digest], name: st
     assert set(planned) == set(expected), f"the models differ; if that is intended, run {command}"
     for model, resources in planned.items():
         assert resources == expected[model], f"{name}.{model}: if this is intended, run {command}"
+
+
+@pytest.mark.parametrize("name", table())
+def test_validate_measures_the_variables_that_the_gateway_gets(rig: Rig, planned: Planned, name: str) -> None:
+    environment = load(rig.project, name)
+    gateway = planned.values(f"module.{name}.module.api.aws_lambda_function.gateway[0]")
+    (variables,) = gateway["environment"]
+    assert variables["variables"] == gateway_variables(
+        environment.prefix, environment.models, environment.api
+    )
 
 
 def test_expected_plans_match_the_table() -> None:

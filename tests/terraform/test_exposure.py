@@ -38,6 +38,7 @@ models:
     instance_type: ml.c7i.xlarge
 api:
   auth: iam
+  gateway: {reserved_concurrency: 5}
   private: {vpc_endpoint_ids: [vpce-0a1b2c3d]}
   waf: {managed_rules: [AWSManagedRulesSQLiRuleSet]}
 """
@@ -65,7 +66,7 @@ module "api" {
   region                   = "us-east-1"
   account_id               = "123456789012"
   models                   = {}
-  gateway                  = { package = var.gateway }
+  gateway                  = { package = var.gateway, reserved_concurrency = 5 }
   authorizer               = { package = "" }
   auth                     = "iam"
   private                  = { vpc_endpoint_ids = ["vpce-0a1b2c3d"] }
@@ -84,12 +85,15 @@ HOLDERS = {"deployer": "api-deployer", "viewer": "viewer", "operator": "operator
 # Permissions that only such environments have: statements, or actions of shared statements.
 PARTS = {
     "api-deployer": {
+        "CreatePrivateApi": None,
+        "ReserveConcurrency": None,
         "ManageFirewall": None,
         "ListFirewallsAnyResource": None,
         "ModifyTaggedApi": {"apigateway:SetWebACL", "apigateway:UpdateRestApiPolicy"},
     },
     "viewer": {"ReadFirewall": None},
     "operator": {
+        "RestoreConcurrency": None,
         "RestoreFirewallRules": None,
         "RestoreApi": {"apigateway:UpdateRestApiPolicy"},
     },
@@ -150,11 +154,21 @@ class PrivateApi:
         deployer = self.as_("deployer")
         deployer.apply(deployer.plan())
         self.restore_rules()
+        self.restore_concurrency()
         self.find_orphans()
         api = deployer.outputs()["api_id"]
         self.endpoint = self.client("apigateway").get_rest_api(restApiId=api)["endpointConfiguration"]
         self.changes = self.as_("viewer").plan().changes
         deployer.apply(deployer.plan(destroy=True))
+
+    def restore_concurrency(self) -> None:
+        """Remove the reservation and restore it, as an apply and a rollback would."""
+        for holder in ("deployer", "operator"):
+            functions = self.client("lambda", holder)
+            functions.delete_function_concurrency(FunctionName="llm-inside-gateway")
+            functions.put_function_concurrency(
+                FunctionName="llm-inside-gateway", ReservedConcurrentExecutions=5
+            )
 
     def restore_rules(self) -> None:
         """Update the web ACL as a rollback would, with the same rules."""
@@ -238,7 +252,11 @@ def private_api(
 
 
 def test_the_api_is_private_and_replanning_is_empty(private_api: PrivateApi) -> None:
-    assert private_api.endpoint == {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-0a1b2c3d"]}
+    assert private_api.endpoint == {
+        "types": ["PRIVATE"],
+        "ipAddressType": "dualstack",
+        "vpcEndpointIds": ["vpce-0a1b2c3d"],
+    }
     assert private_api.changes == ()
     for holder, decisions in private_api.decisions.items():
         assert decisions and [decision for decision in decisions if not decision.allowed] == [], holder

@@ -35,7 +35,9 @@ def main(names: list[str]) -> int:
         rig = Rig(project, find_program(project), cloud)
         packages = make_packages(Path(folder))
         expectations.ensure_role(rig)
-        for name, digest in expectations.digests_of(rig, names or table(), packages).items():
+        for name, digest in expectations.digests(
+            expectations.planned(rig, names or table(), packages)
+        ).items():
             file = expectations.write(name, digest)
             sys.stderr.write(f"{file.relative_to(ROOT)}\n")
     return 0

@@ -168,6 +168,18 @@ RetentionDays = Literal[
 ]
 
 
+LayerArn = Annotated[
+    str,
+    matching(
+        r"arn:aws(-[a-z]+)*:lambda:[a-z0-9-]+:\d{12}:layer:[\w-]+:\d+",
+        "use the ARN of a layer's version, such as"
+        " arn:aws-us-gov:lambda:us-gov-west-1:123456789012:layer:LambdaAdapterLayerArm64:1",
+    ),
+]
+# Part of the account's limit, of which Lambda keeps 100 unreserved.
+Reservation = Annotated[int, Field(ge=1)]
+
+
 class Gateway(ConfigModel):
     """Lambda function between API Gateway and the endpoints."""
 
@@ -182,10 +194,23 @@ class Gateway(ConfigModel):
     white space before JSON."""
     log_content: bool = False
     """Whether to log prompts and responses in full, including personal data in them."""
+    reserved_concurrency: Reservation | None = None
+    """Concurrent requests, which are also reserved for the gateway; a stream counts until its last token.
+    Further requests get status 500. By default the account's limit applies."""
+    web_adapter_layer_arn: LayerArn | None = None
+    """Version of the Lambda Web Adapter's layer; required in regions where AWS does not publish it."""
+
+
+class Authorizer(ConfigModel):
+    """Lambda function that reads the API key of a request."""
+
+    reserved_concurrency: Reservation | None = None
+    """Concurrent executions, which are also reserved for the authorizer: long streams cannot occupy them. By
+    default the account's limit applies."""
 
 
 class Throttle(ConfigModel):
-    """Limits of all clients together; further requests get status 429."""
+    """Limits of each path and method, for all clients together; further requests get status 429."""
 
     rate_per_second: float = Field(default=50, gt=0)
     """Sustained requests per second."""
@@ -204,8 +229,10 @@ class Api(ConfigModel):
     """Retention of the CloudWatch logs in days."""
     gateway: Gateway = Gateway()
     """Lambda function between API Gateway and the endpoints."""
+    authorizer: Authorizer = Authorizer()
+    """Lambda function that reads the API key of a request."""
     throttle: Throttle = Throttle()
-    """Limits of all clients together, and of each key without a usage plan."""
+    """Limits of each path and method for all clients together, and of each key without a usage plan."""
     auth: Literal["keys", "iam"] = "keys"
     """Authentication: `keys` for API keys, `iam` for requests signed by AWS identities."""
     key_header: Literal["either", "authorization", "x-api-key"] = "either"

@@ -250,6 +250,16 @@ class Model(ConfigModel):
         """Type of the endpoint."""
         return "serverless" if self.serverless else "async" if self.asynchronous else "realtime"
 
+    @property
+    def dialect(self) -> str:
+        """API of the container, as the gateway calls it; a server on this machine may be any engine."""
+        return "openai" if isinstance(self.source, ServerSource) else ENGINES[self.serving.engine].dialect
+
+    @property
+    def capabilities(self) -> list[str]:
+        """Tasks of the model besides text: see `Serving`; a server on this machine may be any engine."""
+        return [] if isinstance(self.source, ServerSource) else self.serving.capabilities()
+
     def resolved_variants(self, name: str) -> Mapping[str, ResolvedVariant]:
         """The production variants by name, with the model's settings as their defaults.
 

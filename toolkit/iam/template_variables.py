@@ -71,7 +71,7 @@ def template_variables(environment: Environment) -> dict[str, Any]:
         "state_bucket": environment.state_bucket,
         "model_store": environment.model_store_bucket,
         **_hosting(environment, arns),
-        **_functions(environment.prefix, arns),
+        **_functions(environment, arns),
         **_exposure(environment, arns),
     }
 
@@ -99,19 +99,26 @@ def _keys(environment: Environment) -> Iterator[str]:
     yield from (model.kms_key_arn for model in environment.models.values() if model.kms_key_arn)
 
 
-def _functions(prefix: str, arns: Arns) -> dict[str, Any]:
+def _functions(environment: Environment, arns: Arns) -> dict[str, Any]:
     """The gateway and the authorizer, with their roles and logs."""
+    prefix, api = environment.prefix, environment.api
+    reservations = (api.gateway.reserved_concurrency, api.authorizer.reserved_concurrency)
     groups = [f"log-group:/aws/lambda/{prefix}-{function}" for function in FUNCTIONS]
     adapter = f"arn:{arns.partition}:lambda:{arns.region}:{WEB_ADAPTER_ACCOUNT}:layer:LambdaAdapterLayer*:*"
     return {
         "functions": [arns.of("lambda", f"function:{prefix}-{function}") for function in FUNCTIONS],
+        "reserved_functions": [
+            arns.of("lambda", f"function:{prefix}-{name}")
+            for name, number in zip(FUNCTIONS, reservations, strict=True)
+            if number is not None
+        ],
         "function_roles": [arns.iam(f"role/{prefix}-{function}") for function in FUNCTIONS],
         "boundary": arns.iam(f"policy/{prefix}-function-boundary"),
         # The ARN of a log group has no suffix for tagging, and ":*" for all other actions.
         "function_logs": [arns.of("logs", f"{group}{end}") for group in groups for end in ("", ":*")],
         "function_log_groups": [arns.of("logs", group) for group in groups],
         "function_log_streams": [arns.of("logs", f"{group}:*") for group in groups],
-        "web_adapter": adapter,
+        "web_adapter": api.gateway.web_adapter_layer_arn or adapter,
     }
 
 

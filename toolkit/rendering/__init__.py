@@ -99,7 +99,7 @@ def _api(environment: Environment, inputs: RenderInputs) -> dict[str, object]:
         "domain": _dumped(api.domain),
         "waf": _dumped(api.waf),
         "gateway": {"package": inputs.gateway_package, **api.gateway.model_dump()},
-        "authorizer": {"package": inputs.authorizer_package},
+        "authorizer": {"package": inputs.authorizer_package, **api.authorizer.model_dump()},
     }
 
 

@@ -8,10 +8,8 @@ from types import MappingProxyType
 from toolkit.environment import Environment, Model, ResolvedVariant
 from toolkit.environment.capacity import Capacity
 from toolkit.environment.rollout import AllAtOnce, Rolling, Rollout
-from toolkit.environment.sources import ServerSource
 from toolkit.rendering import s3_uris
 from toolkit.rendering.containers import container_variables
-from toolkit.serving.engines import ENGINES
 
 
 def model_variables(
@@ -41,9 +39,8 @@ def model_variables(
     shadow = model.resolved_shadow(name)
     return {
         "aliases": list(model.aliases),
-        "dialect": _dialect(model),
-        # A server on this machine may be any engine.
-        "capabilities": [] if isinstance(model.source, ServerSource) else model.serving.capabilities(),
+        "dialect": model.dialect,
+        "capabilities": model.capabilities,
         "limits": model.limits.model_dump(),
         "fallback": model.fallback,
         "endpoint": _endpoint(environment, name),
@@ -62,10 +59,6 @@ def model_variables(
         "vpc": model.vpc.model_dump() if model.vpc is not None else None,
         "data_capture": _data_capture(environment, name),
     }
-
-
-def _dialect(model: Model) -> str:
-    return "openai" if isinstance(model.source, ServerSource) else ENGINES[model.serving.engine].dialect
 
 
 def _endpoint(environment: Environment, name: str) -> dict[str, object]:

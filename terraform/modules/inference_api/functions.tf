@@ -8,8 +8,8 @@ locals {
     "arn:${local.partition}:lambda:${var.region}:753240598075:layer:${local.web_adapter_layers[var.gateway.architecture]}",
   )
 
-  # Omits unset values: Lambda limits all variables and their names to 4 KB.
-  gateway_models = jsonencode({
+  # Omits unset values.
+  gateway_models = {
     for name, model in var.models : name => {
       for key, value in merge(model.limits, {
         endpoint     = model.endpoint_name
@@ -20,7 +20,35 @@ locals {
         fallback     = model.fallback
       }) : key => value if value != null
     }
-  })
+  }
+  # Without the endpoint names that the gateway can derive from GATEWAY_ENDPOINT_PREFIX.
+  short_models = {
+    for name, model in local.gateway_models : name => {
+      for key, value in model : key => value if key != "endpoint" || value != "${var.name}-${replace(name, ".", "-")}"
+    }
+  }
+
+  common_variables = merge(
+    {
+      AWS_LAMBDA_EXEC_WRAPPER      = "/opt/bootstrap"
+      AWS_LWA_INVOKE_MODE          = "response_stream"
+      AWS_LWA_READINESS_CHECK_PATH = "/healthz"
+      PORT                         = "8080"
+      GATEWAY_KEEPALIVE_SECONDS    = tostring(var.gateway.keepalive_seconds)
+      GATEWAY_LOG_CONTENT          = tostring(var.gateway.log_content)
+    },
+    length(local.key_models) == 0 ? {} : { GATEWAY_KEY_MODELS = jsonencode(local.key_models) },
+    # API Gateway passes the path including the base path of a custom domain.
+    local.base_path == "" ? {} : { AWS_LWA_REMOVE_BASE_PATH = local.base_path },
+    var.cors == null ? {} : { GATEWAY_CORS_ORIGINS = jsonencode(var.cors.allow_origins) },
+  )
+  long_variables  = merge(local.common_variables, { GATEWAY_MODELS = jsonencode(local.gateway_models) })
+  short_variables = merge(local.common_variables, { GATEWAY_MODELS = jsonencode(local.short_models), GATEWAY_ENDPOINT_PREFIX = var.name })
+
+  # Lambda measures the variables as JSON, in which each quotation mark of a value is escaped ("String measured" in the
+  # error in github-aws-runners/terraform-aws-github-runner#3594). toolkit/environment/checks/api.py counts the same.
+  gateway_variables       = length(jsonencode(local.long_variables)) <= 4096 ? local.long_variables : local.short_variables
+  gateway_variables_bytes = length(jsonencode(local.gateway_variables))
 }
 
 resource "aws_lambda_function" "gateway" {
@@ -43,33 +71,21 @@ resource "aws_lambda_function" "gateway" {
   memory_size      = var.gateway.memory_mb
   timeout          = var.gateway.timeout_seconds
 
+  # -1 removes a reservation.
+  reserved_concurrent_executions = coalesce(var.gateway.reserved_concurrency, -1)
+
   # The adapter runs the handler as a web server, the only way to stream from Python.
   handler = "run.sh"
   layers  = [local.web_adapter_layer_arn]
 
   environment {
-    variables = merge(
-      {
-        AWS_LAMBDA_EXEC_WRAPPER      = "/opt/bootstrap"
-        AWS_LWA_INVOKE_MODE          = "response_stream"
-        AWS_LWA_READINESS_CHECK_PATH = "/healthz"
-        PORT                         = "8080"
-        GATEWAY_MODELS               = local.gateway_models
-        GATEWAY_KEEPALIVE_SECONDS    = tostring(var.gateway.keepalive_seconds)
-        GATEWAY_LOG_CONTENT          = tostring(var.gateway.log_content)
-      },
-      length(local.key_models) == 0 ? {} : { GATEWAY_KEY_MODELS = jsonencode(local.key_models) },
-      # API Gateway passes the path including the base path of a custom domain.
-      local.base_path == "" ? {} : { AWS_LWA_REMOVE_BASE_PATH = local.base_path },
-      var.cors == null ? {} : { GATEWAY_CORS_ORIGINS = jsonencode(var.cors.allow_origins) },
-    )
+    variables = local.gateway_variables
   }
 
   lifecycle {
     precondition {
-      # Lambda limits all variables and their names to 4 KB.
-      condition     = length(local.gateway_models) + length(jsonencode(local.key_models)) <= 3500
-      error_message = "The configuration of models (${length(local.gateway_models)} characters) and of keys (${length(jsonencode(local.key_models))}) exceeds the size limit of a Lambda function's environment variables: spread the models over several environments."
+      condition     = local.gateway_variables_bytes <= 4096
+      error_message = "The function's environment variables have ${local.gateway_variables_bytes} bytes, and Lambda allows 4096: shorten the names of models and keys, remove CORS origins, or spread the models over several environments."
     }
   }
 
@@ -96,6 +112,8 @@ resource "aws_lambda_function" "authorizer" {
   memory_size      = 128
   timeout          = 5
   handler          = "authorizer.handler.handler"
+
+  reserved_concurrent_executions = coalesce(var.authorizer.reserved_concurrency, -1)
 
   environment {
     variables = {

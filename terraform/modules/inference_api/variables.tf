@@ -18,9 +18,9 @@ variable "name" {
 }
 
 variable "description" {
-  description = "Description of the API."
+  description = "Description of the API; empty for a general one."
   type        = string
-  default     = "OpenAI-compatible inference API"
+  default     = ""
   nullable    = false
 }
 
@@ -88,6 +88,7 @@ variable "gateway" {
     - `keepalive_seconds`: interval of keep-alive messages while a client waits.
     - `log_content`: log prompts and responses verbatim.
     - `web_adapter_layer_arn`: layer with the Lambda Web Adapter; null selects the layer that AWS publishes.
+    - `reserved_concurrency`: maximum concurrent executions, reserved for the function; null for the account's limit.
   EOT
   type = object({
     package               = string
@@ -97,6 +98,7 @@ variable "gateway" {
     keepalive_seconds     = optional(number, 30)
     log_content           = optional(bool, false)
     web_adapter_layer_arn = optional(string)
+    reserved_concurrency  = optional(number)
   })
   nullable = false
 
@@ -122,9 +124,10 @@ variable "gateway" {
 }
 
 variable "authorizer" {
-  description = "The authorizer function, which reads the API key of a request: `package` is the path of its zip file."
+  description = "The authorizer function, which reads the API key of a request: `package` is the path of its zip file, `reserved_concurrency` as for the gateway."
   type = object({
-    package = string
+    package              = string
+    reserved_concurrency = optional(number)
   })
   nullable = false
 }
@@ -166,7 +169,7 @@ variable "key_header" {
 }
 
 variable "throttle" {
-  description = "Requests per second and burst, for all clients together and, unless `usage_plans.default` is set, for each key."
+  description = "Requests per second and burst of each path and method, for all clients together, and unless `usage_plans.default` is set, of each key."
   type = object({
     rate_per_second = optional(number, 50)
     burst           = optional(number, 100)

@@ -134,6 +134,9 @@ api:
     architecture: arm64
     keepalive_seconds: 20
     log_content: true
+    reserved_concurrency: 400
+    web_adapter_layer_arn: arn:aws:lambda:us-east-1:123456789012:layer:LambdaAdapterLayerArm64:1
+  authorizer: {reserved_concurrency: 20}
   throttle: {rate_per_second: 2.5, burst: 5}
   auth: keys
   key_header: x-api-key

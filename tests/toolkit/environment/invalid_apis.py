@@ -67,6 +67,30 @@ CASES = {
     "reserved base path": of_domain(
         "base_path: ping", ".base_path", "API Gateway reserves /ping; use another path"
     ),
+    **{
+        f"base path {path}": of_domain(
+            f"base_path: {path}", ".base_path", f"paths begin with /{path}; use another"
+        )
+        for path in ("v", "v1", "h", "healthz")
+    },
+    "layer of another region": added(
+        "gateway: {web_adapter_layer_arn: 'arn:aws:lambda:eu-west-1:123456789012:layer:adapter:1'}",
+        "gateway.web_adapter_layer_arn",
+        "the layer is in eu-west-1, but the function is in us-east-1; use a layer in us-east-1",
+    ),
+    "layer without a version": added(
+        "gateway: {web_adapter_layer_arn: 'arn:aws:lambda:us-east-1:123456789012:layer:adapter'}",
+        "gateway.web_adapter_layer_arn",
+        "use the ARN of a layer's version",
+    ),
+    "reservation of nothing": added(
+        "gateway: {reserved_concurrency: 0}", "gateway.reserved_concurrency", "at least 1"
+    ),
+    "authorizer without keys": added(
+        "authorizer: {reserved_concurrency: 5}\n  auth: iam",
+        "authorizer.reserved_concurrency",
+        "auth: iam has no authorizer; remove it, or set auth: keys",
+    ),
     "domain's name": of_domain("name: https://llm.example.com", ".name", "such as llm.example.com"),
     "certificate of another region": of_domain(
         f"certificate_arn: {CERTIFICATE.replace('us-east-1', 'eu-west-1')}",

@@ -33,6 +33,12 @@ TINY = """
 """
 
 
+def in_region(region: str) -> str:
+    """The valid file in a region where AWS does not publish the layer that the gateway needs."""
+    layer = f"arn:aws:lambda:{region}:123456789012:layer:adapter:1"
+    return f"{VALID.replace('us-east-1', region)}  gateway: {{web_adapter_layer_arn: '{layer}'}}\n"
+
+
 def exception(content: str, key: str, expected: str) -> tuple[str, str, int, str, str]:
     """An exception of the policy gate."""
     return (
@@ -162,14 +168,18 @@ CASES = {
     ),
     "version not in the region": (
         VALID,
-        VALID.replace("us-east-1", "us-gov-west-1").replace(
-            "engine: vllm", 'engine: vllm\n      version: "2.6"'
-        ),
+        in_region("us-gov-west-1").replace("engine: vllm", 'engine: vllm\n      version: "2.6"'),
         12,
         "models.qwen3-8b.serving.version",
         "versions in us-gov-west-1: 2.4",
     ),
-    "no image in the region": ("us-east-1", "sa-west-1", 11, "models.qwen3-8b.serving.engine", "sa-east-1"),
+    "no image in the region": (
+        VALID,
+        in_region("sa-west-1"),
+        11,
+        "models.qwen3-8b.serving.engine",
+        "sa-east-1",
+    ),
     "version and image": (
         "engine: vllm",
         'engine: vllm\n      version: "2.6"\n      image: registry/image:tag',

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.toolkit.environment.invalid_files import VALID
+from tests.toolkit.environment.invalid_files import VALID, in_region
 from toolkit import iam
 from toolkit.environment import Environment, load
 from toolkit.errors import InputError
@@ -81,7 +81,7 @@ def test_a_statement_above_the_limit_is_an_error(project: Project) -> None:
 
 
 def test_names_are_escaped_and_the_partition_fits_the_region(project: Project) -> None:
-    text = VALID.replace("us-east-1", "us-gov-west-1").replace("HuggingfaceExecuteRole", "'A+=,.@-B'")
+    text = in_region("us-gov-west-1").replace("HuggingfaceExecuteRole", "'A+=,.@-B'")
     by_sid = statements(project, text, "sagemaker-deployer")
     assert by_sid["PassExecutionRoleToSageMaker"]["Resource"] == (
         "arn:aws-us-gov:iam::123456789012:role/A+=,.@-B"

@@ -21,11 +21,14 @@ READER = 'variable "value" {\n  type = any\n}\n\noutput "value" {\n  value = var
 HEAD = 'target: {target}\nname: llm\nregion: {region}\naccount_id: "123456789012"\nmodels:\n  m:\n'
 
 
-def environment(tmp_path: Path, model: str, target: str = "aws", region: str = "us-east-1") -> Environment:
-    """An environment with one model, `m`."""
+def environment(
+    tmp_path: Path, model: str, target: str = "aws", region: str = "us-east-1", further: str = ""
+) -> Environment:
+    """An environment with one model, `m`, and further text in its file."""
     project = Project(tmp_path)
     project.environments.mkdir(parents=True)
     text = HEAD.format(target=target, region=region) + "".join(f"    {line}\n" for line in model.splitlines())
+    text += further
     project.environment_file("test").write_text(text)
     return load(project, "test")
 

@@ -214,8 +214,12 @@ def test_requests_that_are_forwarded_need_no_driver(tmp_path: Path) -> None:
 
 
 def test_images_are_from_the_registry_of_the_region(tmp_path: Path) -> None:
+    layer = "arn:aws-cn:lambda:cn-north-1:041581134020:layer:LambdaAdapterLayerX86:26"
     container = variables(
-        tmp_path, f"serving: {{engine: vllm}}\n{HUB}instance_type: ml.g5.xlarge", region="cn-north-1"
+        tmp_path,
+        f"serving: {{engine: vllm}}\n{HUB}instance_type: ml.g5.xlarge",
+        region="cn-north-1",
+        further=f"api: {{gateway: {{architecture: x86_64, web_adapter_layer_arn: '{layer}'}}}}\n",
     )
     assert container["image"].startswith("727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn/vllm:")
 

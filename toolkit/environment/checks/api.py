@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from toolkit.environment.api import Api
+from toolkit.environment.aws_types import region_of
 from toolkit.environment.environment import ValidParts
+from toolkit.environment.gateway_variables import MAX_VARIABLES_BYTES, gateway_variables, variables_bytes
 from toolkit.environment.problems import KeyPath, Problem, did_you_mean
 
 # API Gateway reserves these paths for its health checks of a domain.
 _RESERVED_PATHS = ("ping", "sping")
+# The Lambda Web Adapter strips a base path repeatedly (`trim_start_matches` in its lib.rs).
+_API_PATHS = ("/v1/", "/healthz")
+# Regions that are not in .github/workflows/prod.json of aws/aws-lambda-web-adapter, or without the version of
+# the layer that is in use. In China, the layer has other accounts and versions.
+_WITHOUT_LAYER = re.compile(r"(cn|eu-isoe|eusc|us-gov|us-iso[bf]?)-.+|me-south-1|me-west-1|sa-west-1")
 
 
 def check(parts: ValidParts) -> Iterator[Problem]:
@@ -19,6 +27,8 @@ def check(parts: ValidParts) -> Iterator[Problem]:
     yield from _keys(parts.api)
     yield from _models(parts, parts.api)
     yield from _auth(parts.api)
+    yield from _layer(parts, parts.api)
+    yield from _variables(parts, parts.api)
     yield from _domain(parts, parts.api)
     yield from _waf(parts.api)
 
@@ -51,6 +61,35 @@ def _auth(api: Api) -> Iterator[Problem]:
         if getattr(api, key):
             reason = "auth: iam does not use API keys"
             yield Problem(("api", key), reason, "remove it, or set auth: keys")
+    if api.authorizer.reserved_concurrency is not None:
+        reason = "auth: iam has no authorizer"
+        yield Problem(("api", "authorizer", "reserved_concurrency"), reason, "remove it, or set auth: keys")
+
+
+def _layer(parts: ValidParts, api: Api) -> Iterator[Problem]:
+    arn, region = api.gateway.web_adapter_layer_arn, parts.region
+    if region is None:
+        return
+    if arn is None and _WITHOUT_LAYER.fullmatch(region):
+        reason = f"AWS does not publish the Lambda Web Adapter's layer in {region}"
+        remedy = "publish it there, and set api.gateway.web_adapter_layer_arn, or use another region"
+        yield Problem(("region",), reason, remedy)
+    if arn is not None and region_of(arn) != region:
+        reason = f"the layer is in {region_of(arn)}, but the function is in {region}"
+        yield Problem(("api", "gateway", "web_adapter_layer_arn"), reason, f"use a layer in {region}")
+
+
+def _variables(parts: ValidParts, api: Api) -> Iterator[Problem]:
+    if parts.project is None:
+        return
+    size = variables_bytes(gateway_variables(f"{parts.project}-{parts.name}", parts.models, api))
+    if size > MAX_VARIABLES_BYTES:
+        reason = (
+            f"the gateway needs {size} bytes of environment variables for models, keys and CORS origins,"
+            f" and Lambda allows {MAX_VARIABLES_BYTES}"
+        )
+        remedy = "use fewer or shorter names and origins, or spread the models over several environments"
+        yield Problem(("models",), reason, remedy)
 
 
 def _domain(parts: ValidParts, api: Api) -> Iterator[Problem]:
@@ -67,6 +106,9 @@ def _domain(parts: ValidParts, api: Api) -> Iterator[Problem]:
             yield Problem(("api", "domain", "certificate_arn"), reason, remedy)
     if api.domain.base_path in _RESERVED_PATHS:
         reason = f"API Gateway reserves /{api.domain.base_path}"
+        yield Problem(("api", "domain", "base_path"), reason, "use another path, or remove it")
+    elif api.domain.base_path and any(path.startswith(f"/{api.domain.base_path}") for path in _API_PATHS):
+        reason = f"the API's own paths begin with /{api.domain.base_path}"
         yield Problem(("api", "domain", "base_path"), reason, "use another path, or remove it")
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from moto.awslambda.exceptions import UnknownFunctionException
+from moto.awslambda.exceptions import InvalidParameterValueException, UnknownFunctionException
 from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
 
 from toolkit.local.functions.exceptions import FunctionNotFoundError
 from toolkit.local.service import ACCOUNT_ID
 
 _ADAPTER_WRAPPER = "/opt/bootstrap"
-_ADAPTER_LAYER = ":layer:LambdaAdapterLayer"
 # Defaults of PutFunctionEventInvokeConfig.
 _MAX_RETRIES = 2
 _MAX_EVENT_AGE_SECONDS = 6 * 3600
+_MAX_VARIABLES_BYTES = 4096
+# AWS's default per account and region.
+ACCOUNT_LIMIT = 1000
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Function:
     @property
     def is_web(self) -> bool:
         """Whether it uses the Lambda Web Adapter."""
-        return self.exec_wrapper == _ADAPTER_WRAPPER and any(_ADAPTER_LAYER in arn for arn in self.layers)
+        return self.exec_wrapper == _ADAPTER_WRAPPER and bool(self.layers)
 
 
 def find(region: str, name: str, qualifier: str | None = None) -> Function:
@@ -94,6 +98,12 @@ def latest() -> Iterator[Function]:
             yield _function(version)
 
 
+def unreserved(region: str) -> int:
+    """Concurrent executions of a region that the functions without reserved concurrency share."""
+    functions = list(lambda_backends[ACCOUNT_ID][region].list_functions())
+    return ACCOUNT_LIMIT - sum(int(function.reserved_concurrency or 0) for function in functions)
+
+
 def _function(version: Any) -> Function:
     # Settings that all versions share.
     latest_version = lambda_backends[ACCOUNT_ID][version.region].get_function(version.function_name)
@@ -121,8 +131,11 @@ def _function(version: Any) -> Function:
     )
 
 
-# Public layers of the Lambda Web Adapter.
-_ADAPTER = re.compile(r"arn:aws[\w-]*:lambda:[\w-]+:753240598075:layer:LambdaAdapterLayer(Arm64|X86):\d+")
+# Public layers of the Lambda Web Adapter (docs/guide/src/getting-started/zip-packages.md there).
+_ADAPTER = re.compile(
+    r"arn:aws:lambda:[a-z-]+-\d:753240598075:layer:LambdaAdapterLayer(Arm64|X86):\d+"
+    r"|arn:aws-cn:lambda:cn-(north-1:041581134020|northwest-1:069767869989):layer:LambdaAdapterLayerX86:\d+"
+)
 
 
 @dataclass(frozen=True)
@@ -140,6 +153,9 @@ def extend(on_change: Callable[[str], None]) -> None:
         on_change: called in moto's threads with the ARN of an updated or deleted function.
     """
     _accept_adapter_layers()
+    _limit_variables()
+    # moto then keeps 100 executions unreserved.
+    os.environ["MOTO_LAMBDA_CONCURRENCY_QUOTA"] = str(ACCOUNT_LIMIT)
     _keep_all_settings()
     _replace_event_invoke_config()
     _report_changes(on_change)
@@ -154,6 +170,34 @@ def _accept_adapter_layers() -> None:
         return own(self, layer_version_arn)
 
     LambdaBackend.layers_versions_by_arn = layers_versions_by_arn  # type: ignore[method-assign]
+
+
+def _limit_variables() -> None:
+    create, update = LambdaBackend.create_function, LambdaBackend.update_function_configuration
+
+    def create_checked(self: LambdaBackend, spec: dict[str, Any]) -> LambdaFunction:
+        _check_variables(spec)
+        return create(self, spec)
+
+    def update_checked(
+        self: LambdaBackend, function_name: str, qualifier: str, body: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        _check_variables(body)
+        return update(self, function_name, qualifier, body)
+
+    LambdaBackend.create_function = create_checked  # type: ignore[method-assign]
+    LambdaBackend.update_function_configuration = update_checked  # type: ignore[method-assign]
+
+
+def _check_variables(configuration: Mapping[str, Any]) -> None:
+    """As in github-aws-runners/terraform-aws-github-runner#3594: the size counts escaped quotation marks."""
+    variables = (configuration.get("Environment") or {}).get("Variables") or {}
+    measured = json.dumps(variables, separators=(",", ":"), ensure_ascii=False)
+    if len(measured.encode()) > _MAX_VARIABLES_BYTES:
+        raise InvalidParameterValueException(
+            "Lambda was unable to configure your environment variables because the environment variables you"
+            f" have provided exceeded the 4KB limit. String measured: {measured}"
+        )
 
 
 def _keep_all_settings() -> None:

@@ -18,7 +18,7 @@ from toolkit.local.functions.instance import Instance, InstanceLog
 from toolkit.local.functions.invocation import Invocation, ResponseStream, new_request_id
 from toolkit.local.functions.lifecycle import Instances
 from toolkit.local.functions.metrics import FunctionMetrics
-from toolkit.local.functions.models import Function
+from toolkit.local.functions.models import Function, unreserved
 from toolkit.local.functions.runtime_api import HandlerInstance
 from toolkit.local.functions.sandbox import Sandbox
 from toolkit.local.functions.web_adapter import WebInstance
@@ -182,10 +182,6 @@ class Runner:
         return task
 
 
-# AWS's default per account and region, for functions without reserved concurrency.
-ACCOUNT_LIMIT = 1000
-
-
 class Concurrency:
     """Counts invocations in progress."""
 
@@ -202,19 +198,22 @@ class Concurrency:
         Raises:
             RefusedError: the limit is reached.
         """
-        # All versions share the reserved concurrency.
+        # All versions share the reserved concurrency, and all functions without one share the rest.
         name = f"{function.region}:{function.name}"
-        limit = function.reserved_concurrency
-        if self._running[name] >= (ACCOUNT_LIMIT if limit is None else limit):
-            kind = "Concurrent" if limit is None else "ReservedFunctionConcurrent"
+        reserved = function.reserved_concurrency is not None
+        pool = name if reserved else function.region
+        limit = function.reserved_concurrency if reserved else unreserved(function.region)
+        if self._running[pool] >= (limit or 0):
+            kind = "ReservedFunctionConcurrent" if reserved else "Concurrent"
             raise RefusedError(
                 "TooManyRequestsException",
                 "Rate Exceeded.",
                 status=429,
                 Reason=f"{kind}InvocationLimitExceeded",
             )
-        self._running[name] += 1
+        counted = {name, pool}
+        self._running.update(counted)
         try:
             yield self._running[name]
         finally:
-            self._running[name] -= 1
+            self._running.subtract(counted)

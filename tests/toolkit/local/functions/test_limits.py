@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from botocore.exceptions import ClientError
 
 from tests.support.cloudprocess import CloudProcess, zipped
 from tests.support.interrupts import wait_for
+from toolkit.local.functions.exceptions import RefusedError
+from toolkit.local.functions.models import ACCOUNT_LIMIT, Function
+from toolkit.local.functions.runtime import Concurrency
 
 OVERRUN = """
 import time
@@ -40,6 +44,12 @@ def handler(event, context):
         time.sleep(0.005)
     return "done"
 """
+
+
+VALUES: dict[str, Any] = {
+    **dict.fromkeys(("arn", "version", "role", "handler", "runtime", "log_group", "code_sha256"), ""),
+    **{"memory_mb": 128, "timeout_seconds": 1, "environment": {}, "layers": (), "code": b""},
+}
 
 
 def invoke(cloud: CloudProcess, name: str, event: Any = None) -> tuple[Any, bool]:
@@ -108,6 +118,40 @@ def test_reserved_concurrency(cloud: CloudProcess, tmp_path: Path) -> None:
     cloud.functions.put_function_concurrency(FunctionName="reserved", ReservedConcurrentExecutions=0)
     with pytest.raises(ClientError, match="Rate Exceeded"):
         ask("e")
+
+
+def test_functions_without_reserved_concurrency_share_the_rest() -> None:
+    gateway, other = ({"region": "us-east-1", "name": name, "reserved_concurrency": None} for name in "ab")
+    reserved = Function(**VALUES, region="us-east-1", name="authorizer", reserved_concurrency=1)
+    concurrency = Concurrency()
+    with ExitStack() as running:
+        for _ in range(ACCOUNT_LIMIT):
+            running.enter_context(concurrency.slot(Function(**VALUES, **gateway)))
+        with pytest.raises(RefusedError) as refused:
+            running.enter_context(concurrency.slot(Function(**VALUES, **other)))
+        assert refused.value.members["Reason"] == "ConcurrentInvocationLimitExceeded"
+        # Long streams do not occupy what is reserved.
+        running.enter_context(concurrency.slot(reserved))
+
+
+def test_a_part_of_the_account_stays_unreserved(cloud: CloudProcess) -> None:
+    cloud.create_function("greediest", {"app.py": WAITING})
+    with pytest.raises(ClientError, match="UnreservedConcurrentExecution below its minimum value"):
+        cloud.functions.put_function_concurrency(
+            FunctionName="greediest", ReservedConcurrentExecutions=ACCOUNT_LIMIT
+        )
+
+
+def test_variables_are_measured_as_json(cloud: CloudProcess) -> None:
+    names = {"MODELS": '""'}
+    fits = {**names, "FILL": "x" * (4096 - len(json.dumps({**names, "FILL": ""}, separators=(",", ":"))))}
+    cloud.create_function("full", {"app.py": WAITING}, Environment={"Variables": fits})
+    for change in ({"FILL": fits["FILL"] + "x"}, {"MODELS": '"x"'}):
+        with pytest.raises(ClientError, match="exceeded the 4KB limit") as refused:
+            cloud.functions.update_function_configuration(
+                FunctionName="full", Environment={"Variables": {**fits, **change}}
+            )
+        assert refused.value.response["Error"]["Code"] == "InvalidParameterValueException"
 
 
 VERSION = "def handler(event, context): return {}\n"

@@ -192,6 +192,7 @@ _ABSENT = {
 _PARAMETERS: Mapping[str, str] = {
     "application-autoscaling:scalable-dimension": "ScalableDimension",
     "application-autoscaling:service-namespace": "ServiceNamespace",
+    "apigateway:request/apiname": "name",
     "cloudwatch:alarmactions": "AlarmActions",
     "cloudwatch:namespace": "Namespace",
     "iam:awsservicename": "AWSServiceName",

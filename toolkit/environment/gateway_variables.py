@@ -1,0 +1,79 @@
+"""Environment variables of the gateway function, as terraform/modules/inference_api sets them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from toolkit.environment.api import DEFAULT, Api
+from toolkit.environment.environment import endpoint_name
+from toolkit.environment.model import Model
+
+MAX_VARIABLES_BYTES: Final = 4096
+
+
+def gateway_variables(prefix: str, models: Mapping[str, Model], api: Api) -> dict[str, str]:
+    """The variables by name; see `functions.tf` of the module.
+
+    If they would be too large, they leave out the names of endpoints, which follow from those of the models.
+    """
+    long = _variables(prefix, models, api, short=False)
+    return (
+        long if variables_bytes(long) <= MAX_VARIABLES_BYTES else _variables(prefix, models, api, short=True)
+    )
+
+
+def _variables(prefix: str, models: Mapping[str, Model], api: Api, *, short: bool) -> dict[str, str]:
+    variables = {
+        "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap",
+        "AWS_LWA_INVOKE_MODE": "response_stream",
+        "AWS_LWA_READINESS_CHECK_PATH": "/healthz",
+        "PORT": "8080",
+        "GATEWAY_MODELS": _json(
+            {
+                name: _model(model, None if short else endpoint_name(prefix, name))
+                for name, model in sorted(models.items())
+                if model.asynchronous is None
+            }
+        ),
+        "GATEWAY_KEEPALIVE_SECONDS": f"{api.gateway.keepalive_seconds:g}",
+        "GATEWAY_LOG_CONTENT": str(api.gateway.log_content).lower(),
+    }
+    if short:
+        variables["GATEWAY_ENDPOINT_PREFIX"] = prefix
+    plans = {**{name: key.usage_plan for name, key in api.keys.items()}, "*": DEFAULT}
+    allowed = {name: api.usage_plans[plan].models for name, plan in plans.items() if plan in api.usage_plans}
+    restricted = {name: names for name, names in sorted(allowed.items()) if names is not None}
+    if restricted:
+        variables["GATEWAY_KEY_MODELS"] = _json(restricted)
+    if api.domain is not None and api.domain.base_path:
+        variables["AWS_LWA_REMOVE_BASE_PATH"] = f"/{api.domain.base_path}"
+    if api.cors is not None:
+        variables["GATEWAY_CORS_ORIGINS"] = _json(api.cors.allow_origins)
+    return variables
+
+
+def variables_bytes(variables: Mapping[str, str]) -> int:
+    """Their size as Lambda measures it: as JSON, in which each quotation mark of a value is escaped.
+
+    Its error quotes that JSON: github-aws-runners/terraform-aws-github-runner#3594.
+    """
+    return len(_json(variables).encode())
+
+
+def _model(model: Model, endpoint: str | None) -> dict[str, Any]:
+    members = {
+        **model.limits.model_dump(),
+        "endpoint": endpoint,
+        "aliases": list(model.aliases) or None,
+        "serverless": True if model.serverless is not None else None,
+        "dialect": None if model.dialect == "openai" else model.dialect,
+        "capabilities": model.capabilities or None,
+        "fallback": model.fallback,
+    }
+    return {name: value for name, value in sorted(members.items()) if value is not None}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
