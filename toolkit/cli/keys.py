@@ -49,6 +49,7 @@ def create(name: Name, env: Env) -> None:
     """Create a key that is not in the environment file, in the usage plan `default`, and print its value."""
     console, keys, _ = _open(env)
     console.data(keys.value(keys.create(name)))
+    console.line("the API accepts it within a minute or so")
 
 
 @app.command("rotate")

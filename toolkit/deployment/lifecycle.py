@@ -266,8 +266,7 @@ def deploy(context: Context, prepared: Prepared, smoke_test: SmokeTest | None = 
     deployed = outputs.read(context)
     rollout = repair.reconcile_failed_rollbacks(context, deployed.models, rollout)
     verify.endpoints(context, deployed, rollout)
-    for line in keys.reconcile(keys.of(context.access, context.environment, deployed.usage_plan_ids)):
-        context.console.line(line)
+    _reconcile_keys(context, deployed)
     if smoke_test is not None:
         smoke_test(context, deployed)
     releases.record(
@@ -283,6 +282,23 @@ def deploy(context: Context, prepared: Prepared, smoke_test: SmokeTest | None = 
     if prepared.action == "apply" and (prepared.plan.has_changes or prepared.began is not None):
         _clean_up(context, time.monotonic() - (prepared.began or began))
     return deployed
+
+
+def _reconcile_keys(context: Context, deployed: Outputs) -> None:
+    """Reconcile the API keys, and wait until the API accepts new and moved ones."""
+    from toolkit.keys.client import acceptance  # loads httpx
+
+    environment_keys = keys.of(context.access, context.environment, deployed.usage_plan_ids)
+    changed: list[keys.ApiKey] = []
+    for line in keys.reconcile(environment_keys, changed.append):
+        context.console.line(line)
+    if not changed:
+        return
+    with context.console.progress("waiting until the API accepts its new keys"):
+        values = {key.name: environment_keys.value(key) for key in changed}
+        refused = keys.wait_until_accepted(values, acceptance(context.access, deployed.api_base_url))
+    if refused:
+        context.console.warning(f"the API does not accept these keys yet: {', '.join(refused)}")
 
 
 def _clean_up(context: Context, seconds: float) -> None:

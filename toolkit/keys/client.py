@@ -11,6 +11,7 @@ import httpx
 from toolkit.aws.access import AwsAccess
 from toolkit.aws.signing import SignedRequests
 from toolkit.environment import Environment
+from toolkit.keys.rotation import wait_until_accepted
 from toolkit.keys.store import DEFAULT_KEY, Keys
 
 # SageMaker ends a non-streaming invocation at 60 s; the API allows more.
@@ -53,11 +54,12 @@ class RetryingClient(httpx.Client):
 
 
 def open_api(keys: Keys, environment: Environment, base_url: str) -> httpx.Client:
-    """A client with the key `default`, or with the caller's AWS credentials if the API has no keys."""
+    """A client with the key `default` once the API accepts it, or with the caller's AWS credentials."""
     if environment.api.auth == "iam":
         credentials = keys.access.credentials()
         return _client(keys.access, base_url, auth=SignedRequests(credentials, keys.access.region))
     value = keys.show(DEFAULT_KEY)
+    wait_until_accepted({DEFAULT_KEY: value}, acceptance(keys.access, base_url))
     if environment.api.key_header == "x-api-key":
         return _client(keys.access, base_url, headers={"x-api-key": value})
     return _client(keys.access, base_url, headers={"Authorization": f"Bearer {value}"})
@@ -65,16 +67,22 @@ def open_api(keys: Keys, environment: Environment, base_url: str) -> httpx.Clien
 
 def accepts(access: AwsAccess, base_url: str) -> Callable[[str], bool]:
     """A function that returns whether the API accepts a key's value now; it invokes no model."""
+    verdict = acceptance(access, base_url)
+    return lambda value: bool(verdict(value))
 
-    def probe(value: str) -> bool:
+
+def acceptance(access: AwsAccess, base_url: str) -> Callable[[str], bool | None]:
+    """As `accepts`, but None unless the API accepts or refuses the key: it may be out of reach."""
+
+    def probe(value: str) -> bool | None:
         # An environment may read only one of the headers.
         headers = {"Authorization": f"Bearer {value}", "x-api-key": value}
         with _client(access, base_url, httpx.Client, headers=headers, timeout=_PROBE_SECONDS) as api:
             try:
                 # A throttled key is a valid key.
-                return api.get("models").status_code in (200, 429)
+                return {200: True, 429: True, 401: False}.get(api.get("models").status_code)
             except httpx.TransportError:
-                return False
+                return None
 
     return probe
 

@@ -1,10 +1,10 @@
-"""Give a key a new value while the old one stays valid."""
+"""Give a key a new value while the old one stays valid, and wait until the API accepts a key."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from toolkit.errors import InputError, PreflightError
@@ -37,21 +37,42 @@ def rotate(keys: Keys, name: str, is_accepted: Callable[[str], bool]) -> ApiKey:
             remedy=f"once no client uses the older one, revoke it: `toolkit keys revoke {name} --old`",
         )
     new = keys.add(name, replaces=old)
+    refused = True
     try:
-        _wait(lambda: is_accepted(keys.value(new)), name)
-    except BaseException:
-        keys.delete(new)
-        raise
+        refused = bool(wait_until_accepted({name: keys.value(new)}, is_accepted))
+    finally:
+        if refused:
+            keys.delete(new)
+    if refused:
+        raise PreflightError(
+            f"the API does not accept the new value of {name} after {PROPAGATION_SECONDS:.0f} s",
+            remedy="check that this machine reaches the API, and try again; the old value is still valid",
+        )
     return new
 
 
-def _wait(is_accepted: Callable[[], bool], name: str) -> None:
+def wait_until_accepted(values: Mapping[str, str], is_accepted: Callable[[str], bool | None]) -> list[str]:
+    """Wait until the API accepts values of new or moved keys; returns the names of those that it refuses.
+
+    Args:
+        values: by the keys' names.
+        is_accepted: None if the API neither accepts nor refuses the value, so that waiting is of no use.
+    """
     deadline = time.monotonic() + PROPAGATION_SECONDS
+    return [name for name, value in values.items() if not _accepted(value, is_accepted, deadline)]
+
+
+def _accepted(value: str, is_accepted: Callable[[str], bool | None], deadline: float) -> bool:
     accepted_count = 0
-    while (accepted_count := accepted_count + 1 if is_accepted() else 0) < _CONSECUTIVE:
-        if time.monotonic() > deadline:
-            raise PreflightError(
-                f"the API does not accept the new value of {name} after {PROPAGATION_SECONDS:.0f} s",
-                remedy="check that this machine reaches the API, and try again; the old value is still valid",
-            )
-        _pause.wait(_INTERVAL_SECONDS)
+    while accepted_count < _CONSECUTIVE:
+        accepted = is_accepted(value)
+        if accepted is None:
+            return True
+        if accepted:
+            accepted_count += 1
+        elif time.monotonic() > deadline:
+            return False
+        else:
+            accepted_count = 0
+            _pause.wait(_INTERVAL_SECONDS)
+    return True

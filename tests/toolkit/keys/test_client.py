@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from toolkit.keys.client import RetryingClient
+from toolkit.aws.access import AwsAccess
+from toolkit.keys import rotation, wait_until_accepted
+from toolkit.keys.client import RetryingClient, acceptance
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngood"
 RESET, CLOSED = b"reset", b""
@@ -76,3 +78,38 @@ def test_a_response_that_breaks_off_is_an_error(serve: Callable[..., str]) -> No
 def test_retries_end(serve: Callable[..., str]) -> None:
     with RetryingClient(trust_env=False) as client, pytest.raises((httpx.ReadError, httpx.ConnectError)):
         client.get(serve(*[RESET] * 5))
+
+
+def answered(status: str) -> bytes:
+    return f"HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode()
+
+
+REFUSED, ACCEPTED, FORBIDDEN = (answered(status) for status in ("401 No", "200 OK", "403 Forbidden"))
+
+
+@pytest.mark.parametrize(
+    ("responses", "refused"),
+    [
+        # API Gateway's servers learn of a key one by one.
+        ([REFUSED, ACCEPTED, REFUSED, *[ACCEPTED] * 5], []),
+        # A private API, and an API that this machine does not reach.
+        ([FORBIDDEN], []),
+        ([RESET], []),
+    ],
+    ids=["new", "forbidden", "reset"],
+)
+def test_a_new_key_is_awaited(serve: Callable[..., str], responses: list[bytes], refused: list[str]) -> None:
+    access = AwsAccess("us-east-1", "123456789012", "http://127.0.0.1", None)
+    url = serve(*responses, FORBIDDEN)
+    assert wait_until_accepted({"ci": "sk-ci"}, acceptance(access, url)) == refused
+    # All responses but the last have been used.
+    assert httpx.get(url, trust_env=False).status_code == 403
+
+
+def test_a_key_that_stays_refused_is_reported(
+    serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotation, "PROPAGATION_SECONDS", 0.0)
+    access = AwsAccess("us-east-1", "123456789012", "http://127.0.0.1", None)
+    verdict = acceptance(access, serve(REFUSED, *[ACCEPTED] * 5))
+    assert wait_until_accepted({"old": "sk-old", "new": "sk-new"}, verdict) == ["old"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from toolkit.aws.access import AwsAccess
-from toolkit.keys import Keys, reconcile
+from toolkit.keys import ApiKey, Keys, reconcile
 
 pytestmark = pytest.mark.slow
 
@@ -66,3 +66,19 @@ def test_a_usage_plan_removed_by_a_rollback_is_not_an_error(make_keys: MakeKeys)
     keys = make_keys("llm-back", DECLARED, plans=("default",))
     reconcile(keys)
     assert plans(keys) == {"default": "default"}
+
+
+def test_changed_keys_are_reported(make_keys: MakeKeys) -> None:
+    changed: list[tuple[str, str | None]] = []
+
+    def record(key: ApiKey) -> None:
+        changed.append((key.name, key.key_id))
+
+    keys = make_keys("llm-changed", DECLARED)
+    reconcile(keys, record)
+    ids = {key.name: key.key_id for key in keys.list()}
+    assert dict(changed) == ids
+    reconcile(keys, record)
+    moved = replace(keys, declared={**DECLARED, "nightly": "default"})
+    reconcile(moved, record)
+    assert changed[2:] == [("nightly", ids["nightly"])]
