@@ -1,4 +1,4 @@
-"""Instance counts chosen by autoscaling, and an asynchronous endpoint, in a separate deployment."""
+"""Autoscaling, an asynchronous endpoint, and an API without keys, in a separate deployment."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import pytest
 
 from tests.support.checkout import copy_checkout
 from tests.support.cloud import Engine, eventually, respond
+from tests.support.commands import failures
+from tests.support.deployers import complete
 from tests.support.patience import HANG_SECONDS
 from tests.support.toolkit import Toolkit
 
@@ -40,6 +42,12 @@ models:
     startup_timeout_seconds: 3600
     endpoint: {{async: {{}}}}
     capacity: {{max: 2}}
+  small:
+    serving: {{engine: llama_cpp}}
+    source: {{server: "{url}"}}
+    endpoint: {{serverless: {{memory_mb: 3072}}}}
+# Without API keys, and so without an authorizer: all other tests have them.
+api: {{auth: iam}}
 """
 # A minute of waiting in 0.3 s.
 TIME_SCALE = "0.005"
@@ -166,3 +174,12 @@ def test_asynchronous_requests_and_responses_are_in_s3(deployment: Deployment, e
     # The queue is empty: the instances stop. A request starts one again.
     eventually(lambda: deployment.count("jobs") == 0)
     assert json.loads(read(invoke(b'{"prompt": "three"}')["OutputLocation"]))["prompt"] == "three"
+
+
+@pytest.mark.timeout(900)
+def test_commands_work_without_keys_and_while_paused(deployment: Deployment, engine: Engine) -> None:
+    """With endpoints of each type. The deployment is paused afterwards."""
+    engine.behaviour = complete
+    assert failures(deployment.toolkit, auth="iam") == []
+    deployment.toolkit.succeed("pause", "--env", "local", "--allow-destroy", "local")
+    assert failures(deployment.toolkit, auth="iam", paused=True) == []

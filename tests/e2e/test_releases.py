@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.checkout import copy_checkout
+from tests.support.commands import failures
 from tests.support.toolkit import Toolkit
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -26,6 +27,7 @@ class Scenario:
         rolled_back: the rollback with consent, and the context length afterwards.
         releases: the releases after the rollback, newest first.
         paused: status of the cloud while the environment was paused.
+        failed: commands that failed while it was paused.
         paused_again: a second pause.
         resumed: the context length after the resume.
     """
@@ -35,6 +37,7 @@ class Scenario:
     rolled_back: tuple[subprocess.CompletedProcess[str], str]
     releases: list[dict[str, Any]]
     paused: dict[str, Any]
+    failed: list[str]
     paused_again: subprocess.CompletedProcess[str]
     resumed: str
 
@@ -65,10 +68,13 @@ def _run(toolkit: Toolkit) -> Scenario:
     after_rollback, recorded = served_context_length(toolkit), releases(toolkit)
     toolkit.succeed("pause", "--env", "local", "--allow-destroy", "local")
     paused = json.loads(toolkit.succeed("local", "status", "--json"))
+    failed = failures(toolkit, auth="keys", paused=True, protected=True)
     paused_again = toolkit("pause", "--env", "local")
     toolkit.succeed("resume", "--env", "local")
     resumed = served_context_length(toolkit)
-    return Scenario(toolkit, refused, (rolled_back, after_rollback), recorded, paused, paused_again, resumed)
+    return Scenario(
+        toolkit, refused, (rolled_back, after_rollback), recorded, paused, failed, paused_again, resumed
+    )
 
 
 def _commit(project: Path) -> None:
@@ -117,6 +123,10 @@ def test_a_rollback_records_the_variables_of_its_release(scenario: Scenario) -> 
     last, first = (release["variables"].partition("instance_counts")[0] for release in scenario.releases[::2])
     assert "smollm2" in first
     assert last == first
+
+
+def test_commands_work_while_paused(scenario: Scenario) -> None:
+    assert scenario.failed == []
 
 
 def test_a_paused_environment_has_no_endpoints(scenario: Scenario) -> None:

@@ -142,7 +142,7 @@ class Deployers:
     def bootstrap(cls, directory: Path) -> Deployers:
         """Let the administrator prepare the account, attach the policies, and enforce them."""
         engine = Engine()
-        engine.behaviour = _complete
+        engine.behaviour = complete
         deployers = cls(Toolkit(copy_checkout(directory)), engine)
         deployers.run("administrator", "local", "up")
         record = deployers.toolkit.project / "build" / ".cloud" / "cloud.json"
@@ -313,7 +313,7 @@ def policy_arn(name: str) -> str:
     return f"arn:aws:iam::{ACCOUNT}:policy/{PREFIX}-{name}"
 
 
-def _complete(handler: Any, request: dict[str, Any]) -> None:
+def complete(handler: Any, request: dict[str, Any]) -> None:
     """Respond like an OpenAI-compatible server, streamed on request."""
     if request["body"].get("stream"):
         chunk = {

@@ -114,7 +114,9 @@ class Sync:
             locks.exclusive(self._context),
             state_lock.held(self._context.access, bucket, key, "sync"),
         ):
-            synced = self._update({"gateway": packages.gateway, "authorizer": packages.authorizer})
+            # Without API keys there is no authorizer.
+            every = {"gateway": packages.gateway, "authorizer": packages.authorizer}
+            synced = self._update({part: every[part] for part in every if part in self._functions})
         self._deployed = packages
         return synced
 
