@@ -47,7 +47,8 @@ def schema() -> dict[str, Any]:
             if value.get("default") is None or isinstance(value["default"], dict | list):
                 value.pop("default", None)
             # Editors also show the description of the referenced definition.
-            if descriptions[key] != generated["$defs"].get(_referred(value), {}).get("description"):
+            referred = str(value.get("$ref", "")).removeprefix("#/$defs/")
+            if descriptions[key] != generated["$defs"].get(referred, {}).get("description"):
                 value["description"] = descriptions[key]
             definition["properties"][key] = dict(sorted(value.items()))
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Environment file"}
@@ -82,10 +83,6 @@ def _docstrings(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
 @cache
 def _tree(module: str) -> ast.Module:
     return ast.parse(inspect.getsource(sys.modules[module]))
-
-
-def _referred(value: dict[str, Any]) -> str:
-    return str(value.get("$ref", "")).removeprefix("#/$defs/")
 
 
 def text() -> str:

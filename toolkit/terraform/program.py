@@ -176,7 +176,7 @@ def _banner(argv: tuple[str, ...], directory: Path) -> str:
         return banners[key]
     banner = _run_version(argv, directory)
     if _BANNER.search(banner):
-        _write_cache(cache, dict([(key, banner), *banners.items()][:20]))
+        write_atomic(cache, json.dumps(dict([(key, banner), *banners.items()][:20])))
     return banner
 
 
@@ -207,7 +207,3 @@ def _read_cache(file: Path) -> dict[str, str]:
         return documents.parse(documents.load(file), dict[str, str])
     except (FileNotFoundError, documents.DamagedError):
         return {}
-
-
-def _write_cache(file: Path, banners: dict[str, str]) -> None:
-    write_atomic(file, json.dumps(banners))
