@@ -33,7 +33,7 @@ class ApiError(Exception):
 
     Args:
         code: name of the error shape, such as `ValidationException`.
-        message: shown by SDKs.
+        message: shown by SDKs; null if it is empty.
         status: the HTTP status.
         members: additional members of the shape.
     """
@@ -47,8 +47,9 @@ class ApiError(Exception):
 
     def response(self) -> JSONResponse:
         """The response of a JSON or REST-JSON service."""
+        message = self.message or None
         return JSONResponse(
-            {"__type": self.code, "message": self.message, "Message": self.message, **self.members},
+            {"__type": self.code, "message": message, "Message": message, **self.members},
             status_code=self.status,
             media_type=JSON,
             headers={"x-amzn-errortype": self.code, "x-amzn-requestid": str(uuid.uuid4())},

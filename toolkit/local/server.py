@@ -44,10 +44,12 @@ from toolkit.local import guard, state, timescale
 from toolkit.local.apigateway.domains import CustomDomainMiddleware
 from toolkit.local.apigateway.service import ApiGatewayService
 from toolkit.local.autoscaling.service import AutoScalingService
+from toolkit.local.cbor import CborMiddleware
 from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.controlplane import application, s3
 from toolkit.local.disconnects import DisconnectMiddleware
 from toolkit.local.functions.service import FunctionService
+from toolkit.local.header_names import NamesProtocol
 from toolkit.local.iam.authentication import HEALTH, AuthenticationMiddleware
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.iam.middleware import EnforceIamMiddleware
@@ -118,6 +120,7 @@ class Server:
             Middleware(CustomDomainMiddleware),
             Middleware(guard.LoopbackOnlyMiddleware),
             Middleware(AuthenticationMiddleware, account=self._enforcement.account),
+            Middleware(CborMiddleware),
             Middleware(RetryCacheMiddleware),
             Middleware(EnforceIamMiddleware, enforcement=self._enforcement),
             Middleware(ValidationMiddleware),
@@ -232,6 +235,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server.app(),
         log_config=None,
         access_log=False,
+        server_header=False,
+        # A header must not change the address that API Gateway sees.
+        proxy_headers=False,
+        http=NamesProtocol,
         lifespan="on",
         ws="none",
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,

@@ -7,7 +7,9 @@ import json
 import secrets
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -63,7 +65,7 @@ class Outcome:
     length: int = 0
     seconds: float = 0.0
     integration_seconds: float | None = None
-    error: tuple[str, str] | None = None
+    error: tuple[str, str | None] | None = None
 
 
 @dataclass
@@ -71,25 +73,27 @@ class ApiRequest:
     """A request to a deployed API.
 
     Attributes:
-        path: without the stage, percent-encoded as sent.
+        raw_path: as sent, without the stage.
         query: as sent, without `?`.
         method, parameters: set by routing.
         identity: set by the authorizer.
         api_key_id, api_key: set by the API key check.
         caller: set by IAM authorization.
         url: as the client sees it.
+        sent_names: of headers, by their names in lower case.
         base_path: of a custom domain, such as `/prod`, may be empty; None for the API's own address.
         outcome: set at the end.
     """
 
     stage: DeployedStage
     http_method: str
-    path: str
+    raw_path: str
     query: str
     headers: Headers
     body: bytes
     source_ip: str
     url: str = ""
+    sent_names: Mapping[str, str] = field(default_factory=dict)
     base_path: str | None = None
     method: Method | None = None
     parameters: dict[str, str] = field(default_factory=dict)
@@ -106,6 +110,25 @@ class ApiRequest:
     )
 
     @property
+    def path(self) -> str:
+        """The path without the stage, percent-encoded as sent, with one leading slash."""
+        return f"/{self.raw_path.lstrip('/')}"
+
+    @cached_property
+    def trace_id(self) -> str:
+        """X-Ray's header: what the client sent, completed as in LocalStack's test_invocation_trace_id."""
+        pairs = (part.partition("=") for part in self.headers.get("x-amzn-trace-id", "").split(";"))
+        sent = {name.strip(): value for name, _, value in pairs}
+        digits = self.request_id.replace("-", "")
+        root = sent.get("Root") or f"1-{int(self.started_at):08x}-{digits[:24]}"
+        sampled = sent.get("Sampled") or ("1" if "Parent" in sent else "0")
+        return f"Root={root};Parent={sent.get('Parent') or digits[-16:]};Sampled={sampled}"
+
+    def sent_name(self, name: str) -> str:
+        """The name of a header, given in lower case, as the client sent it."""
+        return self.sent_names.get(name, name)
+
+    @property
     def method_arn(self) -> str:
         """The ARN against which policies are evaluated."""
         return f"{self.stage.arn}/{self.http_method}/{self.path.lstrip('/')}"
@@ -113,7 +136,8 @@ class ApiRequest:
     @property
     def sent_path(self) -> str:
         """The path with the stage, or with the base path of a custom domain."""
-        return f"/{self.stage.name}{self.path}" if self.base_path is None else f"{self.base_path}{self.path}"
+        prefix = f"/{self.stage.name}" if self.base_path is None else self.base_path
+        return f"{prefix}{self.raw_path}"
 
     def variable(self, name: str) -> str | None:
         """The value of a `$context` variable, for templates and access logs."""
@@ -141,7 +165,7 @@ class ApiRequest:
             "integration.latency": latency,
             "error.responseType": error_type,
             "error.message": error,
-            "error.messageString": None if error is None else json.dumps(error),
+            "error.messageString": None if outcome.error is None else json.dumps(error),
             "identity.accessKey": self.caller.access_key if self.caller else None,
             "identity.userArn": self.caller.arn if self.caller else None,
             "identity.user": self.caller.id if self.caller else None,

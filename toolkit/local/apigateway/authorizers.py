@@ -110,10 +110,10 @@ class Authorizers:
         except FunctionError as error:
             if error.message == "Unauthorized":
                 raise GatewayError(Refusal.UNAUTHORIZED, "Unauthorized") from error
-            raise _failed(f"{function.name}: {error.error_type}") from error
+            raise _broken(f"{function.name}: {error.error_type}") from error
         except TimeoutError as error:
             result.cancel()
-            raise _failed(f"{function.name} timed out after {_TIMEOUT_SECONDS} s") from error
+            raise _broken(f"{function.name} timed out after {_TIMEOUT_SECONDS} s") from error
         except ValueError as error:
             raise _broken(f"the result of {function.name} is not JSON") from error
 
@@ -151,9 +151,6 @@ def _parse(document: Any, expires_at: float) -> _Result:
     return _Result(document["policyDocument"], identity, expires_at)
 
 
-def _failed(reason: str) -> GatewayError:
-    return GatewayError(Refusal.AUTHORIZER_FAILURE, "Internal server error", reason=reason)
-
-
 def _broken(reason: str) -> GatewayError:
-    return GatewayError(Refusal.AUTHORIZER_CONFIGURATION_ERROR, "Internal server error", reason=reason)
+    """The authorizer failed or its result is malformed; the message is null: stackoverflow.com/q/47921803."""
+    return GatewayError(Refusal.AUTHORIZER_CONFIGURATION_ERROR, None, reason=reason)

@@ -6,7 +6,7 @@ import base64
 import json
 import time
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from toolkit.local.apigateway.api_request import ApiRequest
 from toolkit.local.apigateway.openapi import Method
@@ -18,6 +18,15 @@ _IAM_IDENTITY = (
     *("accessKey", "accountId", "caller", "cognitoAuthenticationProvider", "cognitoAuthenticationType"),
     *("cognitoIdentityId", "cognitoIdentityPoolId", "principalOrgId", "user", "userArn"),
 )
+# Never sent to a function, and named alike whatever the client sends (localstack/localstack,
+# services/apigateway/next_gen/execute_api/header_utils.py and test_apigateway_lambda.py).
+_DROPPED = frozenset(
+    {
+        *("connection", "content-length", "content-md5", "expect", "max-forwards", "proxy-authenticate"),
+        *("server", "te", "trailer", "transfer-encoding", "upgrade", "www-authenticate"),
+    }
+)
+_CANONICAL = frozenset({"accept", "authorization", "host", "user-agent"})
 
 
 def proxy_event(request: ApiRequest, method: Method) -> bytes:
@@ -36,11 +45,11 @@ def request_event(request: ApiRequest) -> dict[str, Any]:
 
 def _event(request: ApiRequest, method: Method) -> dict[str, Any]:
     query = _grouped(parse_qsl(request.query, keep_blank_values=True))
-    headers = _grouped([*request.headers.items(), *_added_headers(request)])
+    headers = _grouped(_headers(request))
     return {
         "resource": method.resource,
         # With the base path of a custom domain, but without the stage.
-        "path": unquote(f"{request.base_path or ''}{request.path}"),
+        "path": f"{request.base_path or ''}{request.path}",
         "httpMethod": request.http_method,
         "headers": _last(headers),
         "multiValueHeaders": headers,
@@ -52,13 +61,23 @@ def _event(request: ApiRequest, method: Method) -> dict[str, Any]:
     }
 
 
-def _added_headers(request: ApiRequest) -> list[tuple[str, str]]:
+def _headers(request: ApiRequest) -> list[tuple[str, str]]:
+    """The headers as a function sees them: with the client's names, but for some."""
     host = request.headers.get("host", "")
-    return [
-        ("X-Forwarded-For", request.source_ip),
-        ("X-Forwarded-Port", host.rpartition(":")[2] or "80"),
-        ("X-Forwarded-Proto", "http"),
+    sent_for = [value for name, value in request.headers.items() if name == "x-forwarded-for"]
+    added = {
+        "X-Amzn-Trace-Id": request.headers.get("x-amzn-trace-id") or request.trace_id.partition(";")[0],
+        "X-Forwarded-For": ", ".join([*sent_for, request.source_ip]),
+        "X-Forwarded-Port": host.rpartition(":")[2] or "80",
+        "X-Forwarded-Proto": "http",
+    }
+    replaced = _DROPPED | {name.lower() for name in added}
+    headers = [
+        (name.title() if name in _CANONICAL else request.sent_name(name), value)
+        for name, value in request.headers.items()
+        if name not in replaced
     ]
+    return [*headers, *added.items()]
 
 
 def _grouped(pairs: list[tuple[str, str]]) -> _MULTIPLE:

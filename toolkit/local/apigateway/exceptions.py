@@ -11,7 +11,6 @@ class Refusal(Enum):
     ACCESS_DENIED = (403, "AccessDeniedException")
     API_CONFIGURATION_ERROR = (500, "InternalServerErrorException")
     AUTHORIZER_CONFIGURATION_ERROR = (500, "AuthorizerConfigurationException")
-    AUTHORIZER_FAILURE = (500, "AuthorizerFailureException")
     EXPIRED_TOKEN = (403, "ExpiredTokenException")
     INTEGRATION_TIMEOUT = (504, "InternalServerErrorException")
     INVALID_API_KEY = (403, "ForbiddenException")
@@ -35,11 +34,11 @@ class GatewayError(Exception):
 
     Args:
         refusal: the type of gateway response.
-        message: `$context.error.message`, as AWS words it.
+        message: `$context.error.message`, as AWS words it; None for null.
         reason: for the cloud's log; hidden from the caller.
     """
 
-    def __init__(self, refusal: Refusal, message: str, *, reason: str | None = None) -> None:
+    def __init__(self, refusal: Refusal, message: str | None, *, reason: str | None = None) -> None:
         super().__init__(f"{refusal.name}: {message}" + (f" ({reason})" if reason else ""))
         self.refusal = refusal
         self.message = message

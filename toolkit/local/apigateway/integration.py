@@ -54,13 +54,17 @@ async def run(request: ApiRequest, functions: Runner) -> Response:
         raise misconfigured(
             f"{request.http_method} {request.path}: only aws_proxy and mock integrations are supported"
         )
+    if integration.http_method != "POST":
+        raise misconfigured(
+            f"{request.http_method} {request.path}: the httpMethod of Lambda integrations is POST"
+        )
     function = function_of(integration.uri, streamed=integration.streams)
     require_permission(function, _source_arn(request, method))
     event = proxy_event(request, method)
     if len(event) > MAX_EVENT_BYTES:
         raise GatewayError(Refusal.REQUEST_TOO_LARGE, "Request Too Long", reason="Lambda takes 6 MB")
     started = time.monotonic()
-    stream = functions.invoke(function, event)
+    stream = functions.invoke(function, event, trace_id=request.trace_id)
     try:
         if integration.streams:
             return await _streamed(request, stream, integration)
@@ -89,15 +93,24 @@ def _source_arn(request: ApiRequest, method: Method) -> str:
 
 
 def _headers(request: ApiRequest, document: dict[str, Any]) -> MutableHeaders:
+    """The headers of a response: those with several values first, whose names win.
+
+    Raises:
+        GatewayError: the headers are malformed.
+    """
+    single, multiple = document.get("headers") or {}, document.get("multiValueHeaders") or {}
+    if not isinstance(single, dict) or not isinstance(multiple, dict):
+        raise failed("the headers in the function's response are not an object")
     headers = MutableHeaders()
-    for name, value in (document.get("headers") or {}).items():
-        for single in value if isinstance(value, list) else [value]:
-            headers.append(name, str(single))
-    for name, values in (document.get("multiValueHeaders") or {}).items():
-        if name.lower() in headers:
-            del headers[name]
+    for name, values in multiple.items():
+        if not isinstance(values, list):
+            raise failed(f"the value of {name} in multiValueHeaders is not a list")
         for value in values:
-            headers.append(name, str(value))
+            headers.append(name, _header(name, value))
+    for name, value in single.items():
+        # A streamed response has lists here.
+        for item in value if isinstance(value, list) else [value]:
+            headers.append(name, _header(name, item))
     for cookie in document.get("cookies") or []:
         headers.append("set-cookie", cookie)
     for name in _OWN_HEADERS & set(headers.keys()):
@@ -105,18 +118,31 @@ def _headers(request: ApiRequest, document: dict[str, Any]) -> MutableHeaders:
     headers.setdefault("content-type", "application/json")
     headers["x-amzn-requestid"] = request.request_id
     headers["x-amz-apigw-id"] = request.extended_request_id
+    headers["x-amzn-trace-id"] = request.trace_id
     return headers
 
 
-def _status(document: dict[str, Any], default: int | None) -> int:
-    status = document.get("statusCode", default)
+def _header(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str | int | float):
+        raise failed(f"the value of the header {name} in the function's response is not a string")
+    return str(value)
+
+
+def _status(document: dict[str, Any]) -> int:
+    status = document.get("statusCode") or 200
     try:
-        number = int(status)  # type: ignore[arg-type]
+        number = int(status)
     except (TypeError, ValueError) as error:
         raise failed(f"invalid statusCode {status!r} in the function's response") from error
     if not 100 <= number <= 599:
         raise failed(f"invalid statusCode {number} in the function's response")
     return number
+
+
+# No member is required, and no other is allowed.
+_MEMBERS: Final = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
 
 
 async def _buffered(request: ApiRequest, stream: ResponseStream, integration: Integration) -> Response:
@@ -125,9 +151,13 @@ async def _buffered(request: ApiRequest, stream: ResponseStream, integration: In
         document = json.loads(payload)
     except ValueError:
         document = None
-    if not isinstance(document, dict) or not isinstance(document.get("body", ""), str | None):
+    if (
+        not isinstance(document, dict)
+        or not _MEMBERS.issuperset(document)
+        or not isinstance(document.get("body"), str | None)
+    ):
         raise failed("the function's response is not a proxy response")
-    status, headers = _status(document, None), _headers(request, document)
+    status, headers = _status(document), _headers(request, document)
     text = document.get("body") or ""
     accepted = request.headers.get("accept", "").partition(",")[0]
     if document.get("isBase64Encoded") and is_binary(request, accepted):
@@ -146,7 +176,7 @@ async def _streamed(request: ApiRequest, stream: ResponseStream, integration: In
     deadline = asyncio.get_running_loop().time() + _STREAM_SECONDS
     prelude, rest = await asyncio.wait_for(_prelude(parts), integration.timeout_seconds)
     response = _FunctionStream(
-        _body(rest, parts, deadline), _status(prelude, 200), background=BackgroundTask(stream.cancel)
+        _body(rest, parts, deadline), _status(prelude), background=BackgroundTask(stream.cancel)
     )
     response.raw_headers = _headers(request, prelude).raw
     return response

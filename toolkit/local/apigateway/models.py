@@ -15,7 +15,7 @@ from typing import Any, Final
 from moto.apigateway.exceptions import BadRequestException
 from moto.apigateway.models import APIGatewayBackend, Deployment, RestAPI, Stage, apigateway_backends
 
-from toolkit.local.apigateway import rest_apis
+from toolkit.local.apigateway import rest_apis, rules
 from toolkit.local.apigateway.openapi import ANY, INTEGRATION, METHODS, Definition
 from toolkit.local.service import ACCOUNT_ID
 
@@ -77,6 +77,7 @@ class DeployedStage:
 def extend() -> None:
     """Extend moto in this process."""
     rest_apis.extend()
+    rules.extend()
     _keep_documents()
     _keep_stage_dates()
     # Meant for intercepting `requests` in one process, which the cloud does not do.
@@ -94,6 +95,7 @@ def _keep_documents() -> None:
         fail_on_warnings: bool,
         mode: str = "merge",
     ) -> RestAPI:
+        rules.check_import(api_doc)
         api = put_rest_api(self, function_id, _for_moto(api_doc), fail_on_warnings, mode)
         previous = getattr(api, _DOCUMENT, {}) if mode == "merge" else {}
         setattr(api, _DOCUMENT, _merged(previous, api_doc))

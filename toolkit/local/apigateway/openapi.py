@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
-from urllib.parse import unquote
 
 METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch")
 ANY: Final = "x-amazon-apigateway-any-method"
@@ -43,6 +42,7 @@ class Integration:
 
     Attributes:
         kind: in lower case, such as `aws_proxy`.
+        http_method: of the request to the integration.
         streams: whether the response is streamed.
         timeout_seconds: until the whole response, or the beginning of a streamed one.
         request_templates: of a mock integration, by media type.
@@ -50,6 +50,7 @@ class Integration:
     """
 
     kind: str
+    http_method: str
     uri: str
     streams: bool
     timeout_seconds: float
@@ -86,12 +87,13 @@ class Method:
         return re.compile("".join(pieces) + re.escape(self.resource[end:]))
 
     def parameters(self, path: str) -> dict[str, str] | None:
-        """The decoded path parameters; None if the path does not match."""
+        """The path parameters, encoded as they were sent; None if the path does not match."""
         match = self.pattern.fullmatch(path)
         if match is None:
             return None
-        names = [name for name, _ in _PARAMETER.findall(self.resource)]
-        return {name: unquote(value) for name, value in zip(names, match.groups(), strict=True)}
+        named = zip(_PARAMETER.findall(self.resource), match.groups(), strict=True)
+        # As recorded: a `{proxy+}` has no slash at its end (test_lambda_aws_proxy_integration of LocalStack).
+        return {name: value.rstrip("/") if greedy else value for (name, greedy), value in named}
 
     @property
     def precedence(self) -> tuple[object, ...]:
@@ -173,6 +175,7 @@ def _integration(extension: Mapping[str, Any] | None) -> Integration | None:
         return None
     return Integration(
         kind=str(extension.get("type", "")).lower(),
+        http_method=str(extension.get("httpMethod", "")).upper(),
         uri=str(extension.get("uri", "")),
         streams=str(extension.get("responseTransferMode", "BUFFERED")).upper() == "STREAM",
         timeout_seconds=int(extension.get("timeoutInMillis", _DEFAULT_TIMEOUT_MS)) / 1000,

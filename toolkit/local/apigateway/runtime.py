@@ -22,6 +22,7 @@ from toolkit.local.apigateway.throttling import Throttle
 from toolkit.local.apigateway.usage_plans import Quotas, authorize_key
 from toolkit.local.awsapi import BASE_PATH, EXECUTE_API
 from toolkit.local.functions.runtime import Runner
+from toolkit.local.header_names import sent_names
 
 _log = logging.getLogger(__name__)
 
@@ -73,12 +74,13 @@ class DataPlane:
         request = ApiRequest(
             stage=stage,
             http_method=http_request.method,
-            path=_path(http_request, stage),
+            raw_path=_path(http_request, stage),
             query=http_request.url.query,
             headers=http_request.headers,
             body=body,
             source_ip=http_request.client.host if http_request.client else "127.0.0.1",
             url=_url(http_request, stage),
+            sent_names=sent_names(http_request.scope),
             base_path=http_request.scope.get(BASE_PATH),
         )
         return Recorded(await self._respond_or_refuse(request), request, self._record)

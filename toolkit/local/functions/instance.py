@@ -8,6 +8,7 @@ import base64
 import contextlib
 import datetime
 import math
+import sys
 import time
 import uuid
 from collections import deque
@@ -205,7 +206,13 @@ class InstanceLog:
 
     def init_start(self) -> None:
         """Log the start of the init phase."""
-        self.line(f"INIT_START Runtime Version: {self._function.runtime.replace('python', 'python:')}")
+        own = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        named = self._function.runtime
+        # Functions run on the Python of the cloud.
+        remark = (
+            f" (the embedded cloud has no {named})" if named.startswith("python") and named != own else ""
+        )
+        self.line(f"INIT_START Runtime Version: {own.replace('python', 'python:')}{remark}")
 
     def start(self, request_id: str) -> None:
         """Log the start of an invocation."""

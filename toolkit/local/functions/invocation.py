@@ -30,6 +30,7 @@ class Invocation:
         function_arn: as invoked.
         timeout_seconds: the function is killed afterwards.
         client_context: JSON, if the caller sent one.
+        caller_trace_id: X-Ray's header, if the caller sent one.
     """
 
     event: bytes
@@ -37,6 +38,7 @@ class Invocation:
     timeout_seconds: float
     client_context: str | None = None
     request_id: str = field(default_factory=new_request_id)
+    caller_trace_id: str | None = None
 
     def deadline_ms(self) -> int:
         """The deadline of an invocation that starts now, in milliseconds since the epoch."""
@@ -44,7 +46,9 @@ class Invocation:
 
     @property
     def trace_id(self) -> str:
-        """An X-Ray trace header that is not sampled."""
+        """X-Ray's header: the caller's, or one that is not sampled."""
+        if self.caller_trace_id is not None:
+            return self.caller_trace_id
         digits = self.request_id.replace("-", "")
         return f"Root=1-{int(time.time()):08x}-{digits[:24]};Parent={digits[:16]};Sampled=0"
 

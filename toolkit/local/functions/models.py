@@ -12,6 +12,7 @@ from typing import Any
 from moto.awslambda.exceptions import InvalidParameterValueException, UnknownFunctionException
 from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
 
+from toolkit.local.functions import rules
 from toolkit.local.functions.exceptions import FunctionNotFoundError
 from toolkit.local.service import ACCOUNT_ID
 
@@ -91,11 +92,11 @@ def find_arn(arn: str) -> Function:
     return find(parts[3], parts[6], parts[7] if len(parts) == 8 else None)
 
 
-def latest() -> Iterator[Function]:
-    """The latest versions of all functions in all regions."""
-    for backend in list(lambda_backends[ACCOUNT_ID].values()):
+def names() -> Iterator[tuple[str, str, str]]:
+    """Region, name and ARN of all functions, including those that cannot run here."""
+    for region, backend in list(lambda_backends[ACCOUNT_ID].items()):
         for version in backend.list_functions():
-            yield _function(version)
+            yield region, version.function_name, version.function_arn
 
 
 def unreserved(region: str) -> int:
@@ -122,8 +123,9 @@ def _function(version: Any) -> Function:
         environment=dict(version.environment_vars),
         layers=tuple(layer["Arn"] for layer in version.layers),
         log_group=version.logs_group_name,
-        code_sha256=version.code_digest,
-        code=version.code_bytes,
+        # An image has neither.
+        code_sha256=getattr(version, "code_digest", ""),
+        code=getattr(version, "code_bytes", b""),
         # 0 is a limit too.
         reserved_concurrency=None if reserved is None else int(reserved),
         max_retries=asynchronous.get("MaximumRetryAttempts", _MAX_RETRIES),
@@ -152,6 +154,7 @@ def extend(on_change: Callable[[str], None]) -> None:
     Args:
         on_change: called in moto's threads with the ARN of an updated or deleted function.
     """
+    rules.extend()
     _accept_adapter_layers()
     _limit_variables()
     # moto then keeps 100 executions unreserved.

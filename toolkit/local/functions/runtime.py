@@ -87,6 +87,7 @@ class Runner:
         client_context: str | None = None,
         *,
         request_id: str | None = None,
+        trace_id: str | None = None,
     ) -> ResponseStream:
         """Invoke a function in the background.
 
@@ -95,10 +96,11 @@ class Runner:
             event: a JSON document.
             client_context: JSON, if the caller sent one.
             request_id: of a retried invocation.
+            trace_id: X-Ray's header, if the caller sent one.
         """
-        invocation = Invocation(
-            event, target.arn, target.timeout_seconds, client_context, request_id or new_request_id()
-        )
+        request_id = request_id or new_request_id()
+        timeout = target.timeout_seconds
+        invocation = Invocation(event, target.arn, timeout, client_context, request_id, trace_id)
         stream = ResponseStream(invocation.request_id)
         stream.run(self.spawn(self._run(target, invocation, stream)))
         return stream
@@ -132,6 +134,9 @@ class Runner:
             self._measure.invoked(target, time.monotonic() - started, concurrent, failed=failed)
 
     async def _new_instance(self, target: Function) -> Instance:
+        if not target.code:
+            message = "The embedded cloud runs no container images: use a zip file."
+            raise FunctionError("Runtime.InvalidEntrypoint", message)
         log = InstanceLog(target, self._metrics)
         credentials = self._credentials(target)
         try:

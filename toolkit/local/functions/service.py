@@ -53,9 +53,8 @@ class FunctionService:
     def status(self) -> Iterable[Item]:
         """Functions and their processes."""
         running = list(self.runner.instances)
-        for function in models.latest():
-            count = sum(instance.function.arn == function.arn for instance in running)
-            yield FunctionStatus(function.name, function.region, count)
+        for region, name, arn in models.names():
+            yield FunctionStatus(name, region, sum(instance.function.arn == arn for instance in running))
         for instance in running:
             if instance.child is not None and instance.alive:
                 memory = instance.child.memory_bytes()

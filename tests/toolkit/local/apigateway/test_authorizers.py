@@ -79,11 +79,11 @@ def test_a_missing_token_invokes_no_function(guarded: Any) -> None:
         ("unauthorized", 401, "Unauthorized"),
         ("deny", 403, "User is not authorized to access this resource with an explicit deny"),
         ("elsewhere", 403, "User is not authorized to access this resource"),
-        ("boom", 500, "Internal server error"),
-        ("malformed", 500, "Internal server error"),
+        ("boom", 500, None),
+        ("malformed", 500, None),
     ],
 )
-def test_rejected_callers(guarded: Any, token: str, status: int, message: str) -> None:
+def test_rejected_callers(guarded: Any, token: str, status: int, message: str | None) -> None:
     response = guarded.get("/", headers=bearer(token))
     assert (response.status_code, response.json()) == (status, {"message": message})
     assert runs(guarded, guarded.function) == 0
@@ -166,6 +166,8 @@ def test_an_invalid_key_invokes_no_function(keyed: Any, problem: str) -> None:
         _, value = keyed.key(in_plan=False)
     elif problem == "of another api":
         keyed.stage = "other"
+        deployment = keyed.deployments[-1]
+        keyed.client.create_stage(restApiId=keyed.id, stageName="other", deploymentId=deployment)
         _, value = keyed.key()
         keyed.stage = "live"
     elif problem == "deleted":

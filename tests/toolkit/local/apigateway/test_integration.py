@@ -35,9 +35,9 @@ def response(api: Any, function: Any, operation: Any) -> httpx.Response:
 def test_the_event_contains_the_request(response: httpx.Response) -> None:
     assert response.headers["content-type"] == "application/json"
     event = response.json()
-    assert (event["resource"], event["path"]) == ("/v1/things/{thing}", "/v1/things/a/b c")
+    assert (event["resource"], event["path"]) == ("/v1/things/{thing}", "/v1/things/a%2Fb%20c")
     assert event["httpMethod"] == "POST"
-    assert event["pathParameters"] == {"thing": "a/b c"}
+    assert event["pathParameters"] == {"thing": "a%2Fb%20c"}
     assert event["queryStringParameters"] == {"x": "2", "y": "ü", "z": ""}
     assert event["multiValueQueryStringParameters"] == {"x": ["1", "2"], "y": ["ü"], "z": [""]}
     assert event["headers"]["x-many"] == "2"
@@ -112,7 +112,7 @@ def test_headers_and_cookies_of_a_response(api: Any, function: Any, operation: A
     response = api.get("/")
     assert response.status_code == 404
     assert response.headers.get_list("set-cookie") == ["a=1", "b=2"]
-    assert response.headers.get_list("x-one") == ["b", "c"]
+    assert response.headers.get_list("x-one") == ["b", "c", "a"]
     assert response.content == b""
 
 
@@ -121,7 +121,9 @@ def test_headers_and_cookies_of_a_response(api: Any, function: Any, operation: A
     [
         "def handler(e, c): raise ValueError('secret of the inside')",
         "def handler(e, c): return 'hello'",
-        "def handler(e, c): return {'body': 'no status'}",
+        "def handler(e, c): return {'statusCode': 200, 'unknown': 'member'}",
+        "def handler(e, c): return {'statusCode': 200, 'multiValueHeaders': {'a': 'no list'}}",
+        "def handler(e, c): return {'statusCode': 200, 'headers': {'a': {}}}",
         "def handler(e, c): return {'statusCode': 'many'}",
         "def handler(e, c): return {'statusCode': 200, 'body': {'not': 'a text'}}",
         "import os\ndef handler(e, c): os._exit(1)",
@@ -300,3 +302,59 @@ def test_json_is_passed_on_unchanged(api: Any, function: Any, operation: Any) ->
     api.deploy()
     body = '{"a": "\\u00fc", "a":1.0}'
     assert json.loads(api.post("/", content=body).text)["body"] == body
+
+
+def test_headers_have_the_names_that_the_client_sent(api: Any, function: Any, operation: Any) -> None:
+    api.put({"paths": {"/": {"get": operation(function(ECHO))}}})
+    api.deploy()
+    sent = {"x-CasE": "a", "authorization": "b", "Connection": "keep-alive", "x-forwarded-for": "10.1.2.3"}
+    headers = api.get("/", headers=sent).json()["headers"]
+    assert (headers["x-CasE"], headers["Authorization"]) == ("a", "b")
+    assert {"Accept", "Host", "User-Agent"} <= set(headers)
+    assert not {name for name in headers if name.lower() in ("connection", "content-length")}
+    # One header, which ends with the address that API Gateway saw.
+    assert headers["X-Forwarded-For"] == "10.1.2.3, 127.0.0.1"
+    assert "x-forwarded-for" not in headers
+
+
+@pytest.mark.parametrize("path", ["/proxy", "//proxy"])
+def test_paths_are_as_sent(api: Any, function: Any, operation: Any, path: str) -> None:
+    api.put({"paths": {"/{proxy+}": {"get": operation(function(ECHO))}}})
+    api.deploy()
+    event = api.get(f"{path}/a%2Bb+c//d/").json()
+    assert event["path"] == "/proxy/a%2Bb+c//d/"
+    assert event["pathParameters"] == {"proxy": "proxy/a%2Bb+c//d"}
+    assert event["requestContext"]["path"] == f"/live{path}/a%2Bb+c//d/"
+
+
+TRACE = "Root=1-3152b799-8954dae64eda91bc9a23a7e8"
+TRACED = """
+import json, os
+def handler(event, context):
+    body = [event["headers"]["X-Amzn-Trace-Id"], os.environ["_X_AMZN_TRACE_ID"]]
+    return {"body": json.dumps(body)}
+"""
+
+
+@pytest.mark.parametrize(
+    ("sent", "root"),
+    [(None, "Root=1-"), (TRACE, f"{TRACE};"), (f"{TRACE};Parent=7fa8c0f79203be72;Sampled=1",) * 2],
+)
+def test_the_trace_reaches_the_function(
+    api: Any, function: Any, operation: Any, sent: str | None, root: str
+) -> None:
+    api.put({"paths": {"/": {"get": operation(function(TRACED))}}})
+    api.deploy()
+    response = api.get("/", headers={"x-amzn-trace-id": sent} if sent else {})
+    trace = response.headers["x-amzn-trace-id"]
+    assert trace.startswith(root)
+    in_event, in_environment = response.json()
+    assert in_environment == trace
+    assert trace.startswith(in_event)
+
+
+def test_lambda_is_invoked_with_post(api: Any, function: Any, operation: Any) -> None:
+    api.put({"paths": {"/": {"get": operation(function(ECHO), httpMethod="GET")}}})
+    api.deploy()
+    response = api.get("/")
+    assert (response.status_code, response.json()) == (500, {"message": "Internal server error"})

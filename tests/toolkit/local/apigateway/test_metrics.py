@@ -19,6 +19,7 @@ def handler(event, context):
         raise ValueError
     return {"statusCode": 200, "body": "twelve bytes"}
 """
+ROLE = "arn:aws:iam::123456789012:role/logging"
 FORMAT = {
     "id": "$context.requestId",
     "status": "$context.status",
@@ -44,6 +45,8 @@ def served(api: Any, function: Any, operation: Any) -> Any:
         "/accessLogSettings/format": json.dumps(FORMAT),
         "/*/*/metrics/enabled": "true",
     }
+    role = {"op": "replace", "path": "/cloudwatchRoleArn", "value": ROLE}
+    api.client.update_account(patchOperations=[role])
     api.client.update_stage(
         restApiId=api.id,
         stageName=api.stage,

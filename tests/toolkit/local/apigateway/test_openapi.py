@@ -20,7 +20,7 @@ def api(*paths: str, **more: Any) -> Definition:
     [
         ("GET /v1/models", "/v1/models", {}),
         ("GET /v1/models/a.b-c", "/v1/models/{model}", {"model": "a.b-c"}),
-        ("GET /v1/models/org%2Fname", "/v1/models/{model}", {"model": "org/name"}),
+        ("GET /v1/models/org%2Fname", "/v1/models/{model}", {"model": "org%2Fname"}),
         ("GET /v1/models/special", "/v1/models/special", {}),
         ("GET /v1/models/a/b", "/v1/{proxy+}", {"proxy": "models/a/b"}),
         ("POST /v1/models", "/v1/{proxy+}", {"proxy": "models"}),
