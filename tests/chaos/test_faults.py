@@ -12,11 +12,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
 
 from tests.support import cloudprocess, faults
+from tests.support.cloud import LLAMA_IMAGE, ROLE, create_role
 from tests.support.cloudprocess import CloudProcess
 from tests.support.faults import AwsRequest, Fault, Proxy, Rate
 
 pytestmark = pytest.mark.slow
-ROLE = "arn:aws:iam::123456789012:role/x"
 # One reading operation of each service, and its error for too many requests.
 READS = [
     ("sagemaker", "list_models", "ThrottlingException"),
@@ -35,6 +35,7 @@ MORE: dict[str, dict[str, str]] = {"application-autoscaling": {"ServiceNamespace
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
     with cloudprocess.running(tmp_path_factory.mktemp("chaos") / "cloud") as cloud:
+        create_role(cloud.client("iam"))
         yield cloud
 
 
@@ -71,8 +72,7 @@ def first(number: int, fault: Fault) -> faults.Chooser:
 
 
 def create_model(sagemaker: Any, name: str) -> None:
-    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/llama-cpp:1"
-    sagemaker.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer={"Image": image})
+    sagemaker.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer={"Image": LLAMA_IMAGE})
 
 
 def models(cloud: CloudProcess) -> list[str]:

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.cloud import PATIENT, ROLE, Aws, Engine, Hosting, eventually
+from tests.support.cloud import LLAMA_IMAGE, PATIENT, ROLE, Aws, Engine, Hosting, eventually
 
 PROMPT = {"prompt": "Say it"}
 
@@ -27,7 +27,7 @@ class Asynchronous:
         self.hosting.sagemaker.create_model(
             ModelName=name,
             ExecutionRoleArn=ROLE,
-            PrimaryContainer={"Image": "any"} | self.engine.container,
+            PrimaryContainer={"Image": LLAMA_IMAGE} | self.engine.container,
         )
         config: dict[str, Any] = {"OutputConfig": {"S3OutputPath": f"s3://{self.bucket}/answers/", **output}}
         if concurrency is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import itertools
 import json
@@ -16,6 +17,7 @@ from typing import Any
 import psutil
 
 from tests.support.access import root_client
+from tests.support.iam import document, trust
 from tests.support.patience import HANG_SECONDS, wait_for
 from toolkit.aws.access import AwsAccess
 from toolkit.local.client import RunningCloud
@@ -47,6 +49,8 @@ def aws_clients(cloud: RunningCloud | AwsAccess) -> Aws:
 # For short time scales: on a busy machine, a container can need longer than the scaled default.
 PATIENT = {"ContainerStartupHealthCheckTimeoutInSeconds": 3600}
 LLAMA_IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/llama-cpp:server-sagemaker-cpu-v1"
+# Of no engine that runs here.
+UNKNOWN_IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/unknown:1"
 ROLE = "arn:aws:iam::123456789012:role/HuggingfaceExecuteRole"
 _numbers = itertools.count(1)
 
@@ -62,6 +66,13 @@ class Alarm:
         self.cloudwatch.set_alarm_state(AlarmName=self.name, StateValue="ALARM", StateReason=reason)
 
 
+def create_role(iam: Any) -> None:
+    """Create the execution role of models, if it does not exist."""
+    with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+        policy = document(trust({"Service": "sagemaker.amazonaws.com"}))
+        iam.create_role(RoleName=ROLE.rpartition("/")[2], AssumeRolePolicyDocument=policy)
+
+
 @dataclass
 class Hosting:
     """Creates models, configurations and endpoints with unique names in the shared cloud."""
@@ -69,6 +80,9 @@ class Hosting:
     aws: Aws
     sagemaker: Any
     created: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        create_role(self.aws("iam"))
 
     def configuration(
         self, *, image: str = LLAMA_IMAGE, container: dict[str, Any] | None = None, **variant: Any

@@ -77,16 +77,16 @@ def _check_type(shape: Shape, value: object) -> None:
     expected = shape.type_name
     if isinstance(value, bool):
         # In Python a boolean is an integer, in JSON it is not a number.
-        accepted, found = frozenset({"boolean"}), f"{value}_VALUE".upper()
+        accepted, name = frozenset({"boolean"}), f"{value}_VALUE".upper()
     else:
-        accepted, found = _JSON_TYPES[type(value)]
+        accepted, name = _JSON_TYPES[type(value)]
     if expected in accepted:
         return
     if expected in ("list", "map", "structure"):
         message = f"Expected {'list' if expected == 'list' else 'structure or map'} or null"
     else:
         article = "an" if expected.startswith("i") else "a"
-        message = f"{found} can not be converted to {article} {expected.title()}" if "_" in found else found
+        message = f"{name} can not be converted to {article} {expected.title()}" if "_" in name else name
     raise ApiError("SerializationException", message)
 
 

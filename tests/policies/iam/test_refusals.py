@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.support import proof
+from tests.support.cloud import LLAMA_IMAGE
 from tests.support.deployers import ACCOUNT, PREFIX, REGION, Deployers
 from tests.support.iam import oidc_token
 from toolkit import iam
@@ -65,7 +66,7 @@ def others(deployers: Deployers) -> dict[str, str]:
         sagemaker.create_model(
             ModelName=name,
             ExecutionRoleArn=f"{ROLE}/HuggingfaceExecuteRole",
-            PrimaryContainer={"Image": f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/m:1"},
+            PrimaryContainer={"Image": LLAMA_IMAGE},
             Tags=tag_list,
         )
     deployers.client("iam").create_role(

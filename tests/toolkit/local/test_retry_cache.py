@@ -18,8 +18,14 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from tests.support.access import signed
+from tests.support.cloud import LLAMA_IMAGE, ROLE, Aws, create_role
 from toolkit.local.client import RunningCloud
 from toolkit.local.retry_cache import RetryCacheMiddleware
+
+
+@pytest.fixture(autouse=True)
+def role(aws: Aws) -> None:
+    create_role(aws("iam"))
 
 
 def post(cloud: RunningCloud, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, dict[str, str]]:
@@ -35,8 +41,8 @@ def post(cloud: RunningCloud, body: dict[str, Any], headers: dict[str, str]) -> 
 def create_model(cloud: RunningCloud, name: str, invocation: str, attempt: int) -> tuple[int, dict[str, str]]:
     body = {
         "ModelName": name,
-        "ExecutionRoleArn": "arn:aws:iam::123456789012:role/x",
-        "PrimaryContainer": {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/llama-cpp:1"},
+        "ExecutionRoleArn": ROLE,
+        "PrimaryContainer": {"Image": LLAMA_IMAGE},
     }
     headers = {
         "Content-Type": "application/x-amz-json-1.1",

@@ -84,7 +84,7 @@ def used_operations() -> list[tuple[str, str]]:
 def _models(service: str) -> frozenset[str]:
     try:
         return frozenset(client(service).meta.service_model.operation_names)
-    except Exception as error:  # noqa: BLE001 a condition key's prefix is no service
+    except Exception as error:  # noqa: BLE001 a condition key's prefix is not a service
         assert "Unknown service" in str(error)
         return frozenset()
 

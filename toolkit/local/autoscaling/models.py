@@ -58,6 +58,9 @@ class Target:
         return str(self.members["ScalableTargetARN"])
 
 
+_ROLE = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+
+
 class Targets:
     """The scalable targets of a region."""
 
@@ -73,6 +76,13 @@ class Targets:
         """
         key = key_of(request)
         target = self._targets.get(key)
+        if target is not None and request.get("Tags"):
+            # terraform-aws-modules/terraform-aws-rds-aurora#420.
+            message = (
+                "The scalable target that you tried to tag already exists. "
+                "To update tags on an existing scalable target, use the TagResource API."
+            )
+            raise ApiError("ValidationException", message)
         members = dict(target.members) if target else self._new_members(key)
         changes = ("MinCapacity", "MaxCapacity", "RoleARN", "SuspendedState")
         members |= {name: request[name] for name in changes if name in request}
@@ -99,7 +109,7 @@ class Targets:
         """Whether a target exists."""
         return key in self._targets
 
-    def get(self, key: Key) -> Target:
+    def get(self, key: Key, verb: str = "found") -> Target:
         """The target with this key.
 
         Raises:
@@ -107,7 +117,7 @@ class Targets:
         """
         target = self._targets.get(key)
         if target is None:
-            raise ApiError("ObjectNotFoundException", f"No scalable target found for {_describe(key)}")
+            raise ApiError("ObjectNotFoundException", f"No scalable target {verb} for {_describe(key)}")
         return target
 
     def by_arn(self, arn: str) -> Target:
@@ -141,7 +151,7 @@ class Targets:
         Raises:
             ApiError: the target does not exist.
         """
-        target, name = self.get(key_of(request)), request["PolicyName"]
+        target, name = self.get(key_of(request), "registered"), request["PolicyName"]
         old = target.policies.get(name)
         if old is None:
             arn = (
@@ -170,13 +180,13 @@ class Targets:
 
     def _new_members(self, key: Key) -> Members:
         namespace, resource_id, dimension = key
-        role = f"aws-service-role/{namespace}.application-autoscaling.amazonaws.com"
+        role = f"aws-service-role/{namespace}.application-autoscaling.amazonaws.com/{_ROLE}"
         arn = f"arn:aws:application-autoscaling:{self._region}:{ACCOUNT_ID}:scalable-target"
         return {
             "ServiceNamespace": namespace,
             "ResourceId": resource_id,
             "ScalableDimension": dimension,
-            "RoleARN": f"arn:aws:iam::{ACCOUNT_ID}:role/{role}/AWSServiceRoleForApplicationAutoScaling",
+            "RoleARN": f"arn:aws:iam::{ACCOUNT_ID}:role/{role}",
             "CreationTime": time.time(),
             "SuspendedState": _NOT_SUSPENDED,
             "ScalableTargetARN": f"{arn}/{uuid.uuid4().hex}",
@@ -190,7 +200,7 @@ def remove(kind: str, members: dict[str, Members], name: str, key: Key) -> Membe
         ApiError: it does not exist.
     """
     if name not in members:
-        message = f"No {kind} found for {_describe(key)}, name: {name}"
+        message = f"No {kind} found for {_describe(key)}, {kind.removeprefix('scaling ')} name: {name}"
         raise ApiError("ObjectNotFoundException", message)
     return members.pop(name)
 

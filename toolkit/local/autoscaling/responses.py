@@ -34,7 +34,8 @@ def _deregister(region: Region, request: Members) -> Members:
 
 
 def _put_policy(region: Region, request: Members) -> Members:
-    target, policy = region.targets.get(key_of(request)), region.targets.policy(request)
+    policy = region.targets.policy(request)
+    target = region.targets.get(key_of(request))
     if "TargetTrackingScalingPolicyConfiguration" in policy:
         policy["Alarms"] = put_alarms(region.name, target, policy)
     target.policies[policy["PolicyName"]] = policy

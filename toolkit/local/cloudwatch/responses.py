@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from moto.cloudwatch.exceptions import InvalidParameterCombination
+from moto.cloudwatch.exceptions import InvalidParameterCombination, ValidationError
 from moto.cloudwatch.metric_data_expression_parser import parse_expression
 from moto.cloudwatch.models import Alarm, CloudWatchBackend
 from moto.cloudwatch.responses import CloudWatchResponse
@@ -180,6 +180,7 @@ def _patch_alarms(on_change: OnChange, on_transition: OnTransition) -> None:
     put_alarm, delete_alarms = CloudWatchBackend.put_metric_alarm, CloudWatchBackend.delete_alarms
 
     def put_metric_alarm(self: Any, name: str, *arguments: Any, **keywords: Any) -> Alarm:
+        _check_alarm(keywords)
         old = self.alarms.get(name)
         alarm = put_alarm(self, name, *arguments, **keywords)
         if old is None:
@@ -211,6 +212,17 @@ def _patch_alarms(on_change: OnChange, on_transition: OnTransition) -> None:
     CloudWatchBackend.put_metric_alarm = put_metric_alarm  # type: ignore[method-assign]
     CloudWatchBackend.delete_alarms = delete  # type: ignore[method-assign]
     Alarm.update_state = update_state  # type: ignore[method-assign]
+
+
+def _check_alarm(members: Mapping[str, Any]) -> None:
+    """Check what the API reference of PutMetricAlarm says beyond the service model."""
+    period = members.get("period")
+    if period is not None and int(period) not in (10, 20, 30) and int(period) % 60:
+        raise ValidationError("Metric period must be 10, 20, 30, or any multiple of 60.")
+    evaluated, needed = members.get("evaluation_periods"), members.get("datapoints_to_alarm")
+    if evaluated is not None and needed is not None and int(needed) > int(evaluated):
+        message = "DatapointsToAlarm must be less than or equal to EvaluationPeriods."
+        raise ValidationError(message)
 
 
 def record_action(alarm: Alarm, arn: str, outcome: str) -> None:

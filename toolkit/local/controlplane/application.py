@@ -27,6 +27,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from toolkit.local.controlplane import s3
+from toolkit.local.iam import rules
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ def extend(directory: Path) -> None:
         directory: keeps large S3 objects.
     """
     s3.extend(directory)
+    rules.extend()
     _keep_associated_web_acls()
     _name_zones_like_aws()
 

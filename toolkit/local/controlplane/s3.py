@@ -18,7 +18,7 @@ from typing import Any
 
 from moto.s3 import exceptions, models
 from moto.s3.exceptions import S3AccessDeniedError, S3ClientError
-from moto.s3.models import s3_backends
+from moto.s3.models import S3Backend, s3_backends
 from moto.s3.responses import S3Response
 from moto.s3.utils import compute_checksum
 from moto.settings import S3_UPLOAD_PART_MIN_SIZE
@@ -142,6 +142,7 @@ def extend(directory: Path) -> None:
     _ignore_bucket_policies()
     _check_checksums()
     _check_owners()
+    _configure_new_buckets()
 
 
 def _ignore_bucket_policies() -> None:
@@ -254,3 +255,33 @@ def _with_owner(authorize: Callable[..., None]) -> Callable[..., None]:
 def has_buckets() -> bool:
     """Whether there is an S3 bucket: Terraform's state is in one, so without it nothing is deployed."""
     return any(backend.buckets for backend in s3_backends[ACCOUNT_ID].values())
+
+
+_ENCRYPTION = {
+    "Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": "false"}
+}
+
+
+def _configure_new_buckets() -> None:
+    """Give new buckets AWS's defaults since April 2023: encrypted, without public access and ACLs."""
+    create_bucket, get_bucket_encryption = S3Backend.create_bucket, S3Backend.get_bucket_encryption
+    original_part = S3Backend.upload_part
+
+    def create(self: S3Backend, *arguments: Any, **keywords: Any) -> models.FakeBucket:
+        bucket = create_bucket(self, *arguments, **keywords)
+        bucket.public_access_block = models.PublicAccessBlock("true", "true", "true", "true")
+        bucket.ownership_rule = "BucketOwnerEnforced"  # type: ignore[assignment]
+        return bucket
+
+    def encryption(self: S3Backend, bucket_name: str) -> dict[str, Any]:
+        # Encryption cannot be switched off.
+        return get_bucket_encryption(self, bucket_name) or _ENCRYPTION
+
+    def upload_part(self: S3Backend, bucket_name: str, multipart_id: str, part_id: int, value: bytes) -> Any:
+        if multipart_id not in self.get_bucket(bucket_name).multiparts:
+            raise exceptions.NoSuchUpload(multipart_id)
+        return original_part(self, bucket_name, multipart_id, part_id, value)
+
+    S3Backend.upload_part = upload_part  # type: ignore[method-assign]
+    S3Backend.create_bucket = create  # type: ignore[method-assign]
+    S3Backend.get_bucket_encryption = encryption  # type: ignore[method-assign]

@@ -129,7 +129,13 @@ class Enforcement:
         return self._record(_unmapped(caller, operation, error))
 
     def allowed(
-        self, caller: Caller, action: str, resource: str, context: Mapping[str, str] | None = None
+        self,
+        caller: Caller,
+        action: str,
+        resource: str,
+        context: Mapping[str, str] | None = None,
+        *,
+        always: bool = False,
     ) -> Decision:
         """Authorize an action of a service; always allowed unless enforced.
 
@@ -138,11 +144,12 @@ class Enforcement:
             action: such as `s3:GetObject`.
             resource: its ARN, or `*`.
             context: additional condition keys, such as `aws:SourceArn`.
+            always: evaluate the policies even if IAM is not enforced.
 
         Raises:
             LookupError: the action does not exist.
         """
-        if not self.enforced:
+        if not self.enforced and not always:
             return Decision(caller.principal.arn, action, resource, allowed=True)
         known_action = find_action(*action.split(":", 1))
         if known_action is None:

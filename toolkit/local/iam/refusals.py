@@ -63,8 +63,8 @@ _CODES: Mapping[str, Mapping[str, str]] = {
         "rest-json": "InvalidSignatureException",
     },
 }
-# Of denials, 403 otherwise. Invalid credentials are a 403 for every protocol ("Common Errors" of each
-# service's API reference: InvalidClientTokenId, UnrecognizedClientException, …).
+# 403 otherwise; so for invalid credentials: aws-azure-login#37 and aws-sdk-php#2444 show 400 for JSON-RPC,
+# iamlive#58 shows 403 for Lambda, whose protocol is REST.
 _STATUSES: Mapping[str, int] = {"json": 400}
 _QUERY = '<ErrorResponse xmlns="http://webservices.amazon.com/"><Error><Type>Sender</Type>{error}</Error>{id}</ErrorResponse>'
 _EC2 = "<Response><Errors><Error>{error}</Error></Errors>{id}</Response>"
@@ -87,7 +87,12 @@ def access_denied(decision: Decision, scope: Scope, call: ApiCall | None) -> Res
 
 def not_authenticated(error: AuthenticationError, scope: Scope, call: ApiCall | None) -> Response:
     """The response to a request with invalid credentials."""
-    return error_response(error.code, error.message, scope, call, 403)
+    is_json = call is not None and call.protocol == "json" and not _is_query_compatible(call)
+    return error_response(error.code, error.message, scope, call, 400 if is_json else 403)
+
+
+def _is_query_compatible(call: ApiCall) -> bool:
+    return "awsQueryCompatible" in call.model.service_model.metadata
 
 
 def error_response(code: str, message: str, scope: Scope, call: ApiCall | None, status: int) -> Response:
@@ -105,7 +110,7 @@ def error_response(code: str, message: str, scope: Scope, call: ApiCall | None, 
     request_id = str(uuid.uuid4())
     if protocol in ("json", "rest-json"):
         headers = {"x-amzn-errortype": code, "x-amzn-requestid": request_id}
-        if call is not None and "awsQueryCompatible" in call.model.service_model.metadata:
+        if call is not None and _is_query_compatible(call):
             headers["x-amzn-query-error"] = f"{query_code};Sender"
         content = {"__type": code, "message": message, "Message": message}
         return JSONResponse(content, status, headers, media_type="application/x-amz-json-1.1")

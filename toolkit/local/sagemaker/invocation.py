@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
 
@@ -120,6 +121,7 @@ class Invocation:
         headers = {
             content_type: response.header("content-type", "application/octet-stream"),
             "x-amzn-invoked-production-variant": self._variant.name,
+            "x-amzn-requestid": str(uuid.uuid4()),
         }
         attributes = response.header(CUSTOM_ATTRIBUTES)
         return {**headers, CUSTOM_ATTRIBUTES: attributes} if attributes else headers

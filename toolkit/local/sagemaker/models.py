@@ -57,8 +57,8 @@ class Collection(Generic[R]):
         return name in self._resources
 
     def arn(self, name: str) -> str:
-        """The ARN of a resource with this name, which need not exist."""
-        return self._arn_prefix + name
+        """The ARN of a resource with this name, in lower case (amazon-sagemaker-examples#293)."""
+        return self._arn_prefix + name.lower()
 
     def get(self, name: str) -> R:
         """The resource with this name.

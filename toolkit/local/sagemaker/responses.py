@@ -11,7 +11,7 @@ from typing import Any
 from toolkit.local.awsapi import ApiError, Members
 from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.iam.enforcement import Enforcement
-from toolkit.local.sagemaker import lifecycle
+from toolkit.local.sagemaker import dependencies, lifecycle
 from toolkit.local.sagemaker.access import ContainerCredentials
 from toolkit.local.sagemaker.deployment import DeploymentPolicy
 from toolkit.local.sagemaker.fleet import EndpointContext, Fleet, Variant
@@ -49,8 +49,9 @@ def _without_tags(request: Members) -> Members:
 class Definitions:
     """Models and endpoint configurations of all regions, which never change, and tags."""
 
-    def __init__(self, tags: Tags) -> None:
+    def __init__(self, tags: Tags, enforcement: Enforcement) -> None:
         self._tags = tags
+        self._enforcement = enforcement
         self.models: ByRegion[Resource] = ByRegion("model", "model")
         self.configurations: ByRegion[Resource] = ByRegion("endpoint configuration", "endpoint-config")
 
@@ -75,6 +76,7 @@ class Definitions:
             raise ApiError("ValidationException", "You must specify either PrimaryContainer or Containers.")
         if "ExecutionRoleArn" not in request:
             raise ApiError("ValidationException", "You must specify ExecutionRoleArn.")
+        dependencies.check(region, request, self._enforcement)
         model = self._create(self.models[region], request["ModelName"], request)
         return {"ModelArn": model.arn}
 

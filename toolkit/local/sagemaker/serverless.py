@@ -62,7 +62,8 @@ class Serverless:
         if size > MAX_BODY_BYTES:
             raise body_too_large(MAX_BODY_BYTES)
         if self.in_progress >= self.config["MaxConcurrency"]:
-            raise ApiError("ThrottlingException", "Rate exceeded", status=429)
+            # Status and message as in opensearch-project/ml-commons#2429.
+            raise ApiError("ThrottlingException", "")
         self.in_progress += 1
         try:
             if not is_ready():

@@ -30,7 +30,7 @@ class SageMakerService:
     def __init__(self, cloud: Cloud, enforcement: Enforcement, metrics: Metrics) -> None:
         self._tags = Tags()
         enforcement.account.tags.add_source("sagemaker", lambda arn: self._tags.by_key(str(arn)))
-        definitions = Definitions(self._tags)
+        definitions = Definitions(self._tags, enforcement)
         self.endpoints = Endpoints(cloud, enforcement, metrics, definitions, self._tags)
         self._runtime = Runtime(self.endpoints)
         self._asynchronous = AsyncInference(self.endpoints)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support import front
+from tests.support.cloud import create_role
 from tests.support.contexts import opened
 from toolkit.aws import state_bucket
 from toolkit.aws.access import AwsAccess
@@ -44,6 +45,7 @@ def plan(*addresses: str, action: str = "create") -> Plan:
 
 
 def model(account: AwsAccess, name: str, env: str | None) -> None:
+    create_role(account.iam)
     account.sagemaker.create_model(
         ModelName=name,
         ExecutionRoleArn=ROLE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.cloud import PATIENT, Engine, Hosting, eventually
+from tests.support.cloud import PATIENT, UNKNOWN_IMAGE, Engine, Hosting, eventually
 from tests.support.contexts import Opened, deployed, outputs, recorded_requests
 from toolkit.deployment.rollout import status
 
@@ -15,7 +15,7 @@ def test_status_shows_the_current_state_of_each_endpoint(
         for count in (1, 2, 1)
     )
     shifting, scaling, stable = (hosting.endpoint(name) for name in (first, second, third))
-    never = hosting.configuration(image="unknown")
+    never = hosting.configuration(image=UNKNOWN_IMAGE)
     failed = hosting.endpoint(never)
     for name in (shifting, scaling, stable, failed):
         hosting.settled(name)

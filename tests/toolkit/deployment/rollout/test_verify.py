@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.support.cloud import PATIENT, Engine, Hosting, eventually, respond
+from tests.support.cloud import PATIENT, UNKNOWN_IMAGE, Engine, Hosting, eventually, respond
 from tests.support.contexts import Opened, deployed, outputs, recorded_requests
 from tests.support.load import load
 from toolkit.aws.access import AwsAccess
@@ -39,7 +39,7 @@ def rolled_back(hosting: Hosting, engine: Engine) -> tuple[DeployedModel, str]:
     old = hosting.configuration(container=engine.container, **PATIENT)
     endpoint = hosting.endpoint(old)
     hosting.settled(endpoint)
-    new = hosting.configuration(image="unknown")
+    new = hosting.configuration(image=UNKNOWN_IMAGE)
     hosting.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=new)
     hosting.settled(endpoint)
     return deployed(endpoint, new), old
@@ -48,7 +48,7 @@ def rolled_back(hosting: Hosting, engine: Engine) -> tuple[DeployedModel, str]:
 @pytest.fixture(scope="module")
 def failed(hosting: Hosting) -> DeployedModel:
     """A model that never served."""
-    configuration = hosting.configuration(image="unknown")
+    configuration = hosting.configuration(image=UNKNOWN_IMAGE)
     endpoint = hosting.endpoint(configuration, "llm-x-m-2")
     hosting.settled(endpoint)
     return deployed(endpoint, configuration)

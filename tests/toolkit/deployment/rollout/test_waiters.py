@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.access import call
-from tests.support.cloud import PATIENT, Engine, Hosting, eventually, respond
+from tests.support.cloud import PATIENT, UNKNOWN_IMAGE, Engine, Hosting, eventually, respond
 from tests.support.contexts import Opened, opened, recorded_requests
 from tests.support.load import load
 from tests.support.patience import HANG_SECONDS
@@ -36,7 +36,7 @@ def stable_endpoint(hosting: Hosting, configuration: str) -> str:
 @pytest.fixture(scope="module")
 def broken(hosting: Hosting) -> str:
     """The failed endpoint of the model `m`."""
-    name = hosting.endpoint(hosting.configuration(image="unknown"), "llm-x-m")
+    name = hosting.endpoint(hosting.configuration(image=UNKNOWN_IMAGE), "llm-x-m")
     hosting.settled(name)
     return name
 

@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.access import enforce_iam
+from tests.support.cloud import LLAMA_IMAGE, ROLE, create_role
 from tests.support.cloudprocess import CloudProcess, running
 from tests.support.iam import allow, document
 
@@ -55,11 +56,12 @@ def denied(call: Callable[[], object]) -> bool:
 
 
 def test_models(cloud: CloudProcess, ann: Client) -> None:
+    create_role(cloud.client("iam"))
     for owner in ("mine", "yours"):
         cloud.client("sagemaker").create_model(
             ModelName=f"Model-{owner}",
-            ExecutionRoleArn="arn:aws:iam::123456789012:role/x",
-            PrimaryContainer={"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/m:1"},
+            ExecutionRoleArn=ROLE,
+            PrimaryContainer={"Image": LLAMA_IMAGE},
             Tags=[{"Key": "deployment", "Value": owner}],
         )
     sagemaker = ann("sagemaker")

@@ -10,7 +10,19 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.cloud import LLAMA_IMAGE, ROLE, Aws, Engine, Hosting, eventually, is_gone, respond
+from tests.support.cloud import (
+    LLAMA_IMAGE,
+    ROLE,
+    UNKNOWN_IMAGE,
+    Aws,
+    Engine,
+    Hosting,
+    create_role,
+    eventually,
+    is_gone,
+    respond,
+)
+from tests.support.iam import document, trust
 from tests.support.patience import HANG_SECONDS
 from toolkit.local import client
 from toolkit.project import Project
@@ -25,7 +37,7 @@ MODEL: dict[str, Any] = {
         "Environment": {"SM_LLAMA_CPP_CTX_SIZE": "4096"},
         "ModelDataSource": {
             "S3DataSource": {
-                "S3Uri": "s3://bucket/model/",
+                "S3Uri": "s3://weights-bucket/model/",
                 "S3DataType": "S3Prefix",
                 "CompressionType": "None",
             }
@@ -36,6 +48,11 @@ MODEL: dict[str, Any] = {
 
 @pytest.fixture
 def sagemaker(aws: Aws) -> Any:
+    create_role(aws("iam"))
+    s3 = aws("s3")
+    if "weights-bucket" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
+        s3.create_bucket(Bucket="weights-bucket")
+        s3.put_object(Bucket="weights-bucket", Key="model/a.gguf", Body=b"weights")
     return aws("sagemaker")
 
 
@@ -237,15 +254,58 @@ def test_a_multi_model_container_fails(hosting: Hosting) -> None:
     assert "multi-model container, which the embedded cloud cannot run" in description["FailureReason"]
 
 
-def test_missing_weights_fail_with_their_uri(hosting: Hosting) -> None:
-    uri = "s3://no-such-bucket/model/"
+def test_weights_that_were_deleted_fail_with_their_uri(hosting: Hosting) -> None:
+    uri = "s3://emptied/model/"
+    s3 = hosting.aws("s3")
+    s3.create_bucket(Bucket="emptied")
+    s3.put_object(Bucket="emptied", Key="model/a.gguf", Body=b"weights")
     source = {"S3DataSource": {"S3Uri": uri, "S3DataType": "S3Prefix", "CompressionType": "None"}}
     configuration = hosting.configuration(container={"ModelDataSource": source})
+    s3.delete_object(Bucket="emptied", Key="model/a.gguf")
     description = hosting.settled(hosting.endpoint(configuration))
     assert description["EndpointStatus"] == "Failed"
-    assert description["FailureReason"] == (
-        f"Could not find model data at {uri}: bucket no-such-bucket does not exist."
-    )
+    assert description["FailureReason"] == f"Could not find model data at {uri}."
+
+
+MANIFEST = '{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"}'
+REFUSED = "arn:aws:iam::123456789012:role/missing"
+
+
+@pytest.mark.parametrize(
+    ("members", "container", "message"),
+    [
+        ({"ExecutionRoleArn": REFUSED}, {}, f"Could not assume role {REFUSED}."),
+        ({"ExecutionRoleArn": "lambda"}, {}, "allows principal 'sagemaker.amazonaws.com'"),
+        ({}, {"Image": "public.ecr.aws/x/vllm:1"}, 'Using non-ECR image "public.ecr.aws/x/vllm:1"'),
+        (
+            {},
+            {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/none:1"},
+            "Requested image 123456789012.",
+        ),
+        ({}, {"ModelDataUrl": "s3://none/m.tar.gz"}, "Could not access model data at s3://none/m.tar.gz."),
+    ],
+)
+def test_a_model_needs_what_it_refers_to(
+    aws: Aws, sagemaker: Any, members: dict[str, Any], container: dict[str, Any], message: str
+) -> None:
+    iam = aws("iam")
+    if members.get("ExecutionRoleArn") == "lambda":
+        policy = document(trust({"Service": "lambda.amazonaws.com"}))
+        role = iam.create_role(RoleName="of-lambda", AssumeRolePolicyDocument=policy)["Role"]
+        members = {"ExecutionRoleArn": role["Arn"]}
+    request = {"ModelName": "refused", "ExecutionRoleArn": ROLE, "PrimaryContainer": {"Image": LLAMA_IMAGE}}
+    request |= {**members, "PrimaryContainer": {"Image": LLAMA_IMAGE, **container}}
+    code, text = error_of(sagemaker.create_model, **request)
+    assert code == "ValidationException"
+    assert message in text
+
+
+def test_images_of_private_registries_and_own_repositories(aws: Aws, sagemaker: Any) -> None:
+    repository = aws("ecr").create_repository(repositoryName="own")["repository"]["repositoryUri"]
+    aws("ecr").put_image(repositoryName="own", imageManifest=MANIFEST, imageTag="1")
+    private = {"Image": "registry.example.com/x:1", "ImageConfig": {"RepositoryAccessMode": "Vpc"}}
+    for number, container in enumerate((private, {"Image": f"{repository}:1"})):
+        sagemaker.create_model(ModelName=f"image-{number}", ExecutionRoleArn=ROLE, PrimaryContainer=container)
 
 
 def test_a_process_that_exits_fails_the_endpoint(hosting: Hosting) -> None:
@@ -312,7 +372,7 @@ def test_a_failed_update_keeps_the_old_configuration_in_service(
     endpoint = hosting.endpoint(old)
     hosting.settled(endpoint)
     pids = processes(shared_checkout, endpoint)
-    broken = hosting.configuration(image="unknown")
+    broken = hosting.configuration(image=UNKNOWN_IMAGE)
     hosting.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=broken)
     description = hosting.settled(endpoint)
     assert (description["EndpointStatus"], description["EndpointConfigName"]) == ("InService", old)
@@ -322,7 +382,7 @@ def test_a_failed_update_keeps_the_old_configuration_in_service(
 
 
 def test_a_failed_endpoint_can_only_be_deleted(hosting: Hosting, engine: Engine) -> None:
-    endpoint = hosting.endpoint(hosting.configuration(image="unknown"))
+    endpoint = hosting.endpoint(hosting.configuration(image=UNKNOWN_IMAGE))
     assert hosting.settled(endpoint)["EndpointStatus"] == "Failed"
     configuration = hosting.configuration(container=engine.container)
     with pytest.raises(ClientError, match="its status is Failed"):

@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError, EventStreamError
 
 from tests.support.access import signed
-from tests.support.cloud import ROLE, Engine, Hosting, respond, stream
+from tests.support.cloud import LLAMA_IMAGE, ROLE, Engine, Hosting, respond, stream
 from tests.support.patience import HANG_SECONDS
 
 pytestmark = pytest.mark.slow
@@ -165,7 +165,7 @@ def test_variants_share_the_traffic_by_weight(hosting: Hosting, runtime: Any, en
         hosting.sagemaker.create_model(
             ModelName=f"weighted-{name}",
             ExecutionRoleArn=ROLE,
-            PrimaryContainer={"Image": "any"} | engine.container,
+            PrimaryContainer={"Image": LLAMA_IMAGE} | engine.container,
         )
     variants = [
         {

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.cloud import PATIENT, ROLE, Aws, Engine, Hosting, eventually, respond, stream
+from tests.support.cloud import LLAMA_IMAGE, PATIENT, ROLE, Aws, Engine, Hosting, eventually, respond, stream
 from tests.support.cloudprocess import CloudProcess, running
 from tests.support.patience import HANG_SECONDS
 from toolkit.local.sagemaker import serverless as serverless_module
@@ -37,7 +37,7 @@ def serverless(hosting: Hosting, engine: Engine, **config: int) -> str:
     """An endpoint in service."""
     name = f"serverless-{uuid.uuid4().hex[:8]}"
     hosting.sagemaker.create_model(
-        ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer={"Image": "any"} | engine.container
+        ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer={"Image": LLAMA_IMAGE} | engine.container
     )
     config = {"MemorySizeInMB": 2048, "MaxConcurrency": 2, **config}
     hosting.sagemaker.create_endpoint_config(
@@ -156,8 +156,10 @@ def test_a_request_during_a_stop_starts_an_instance(monkeypatch: pytest.MonkeyPa
 
 def test_uncompressed_weights_are_refused(hosting: Hosting, engine: Engine) -> None:
     name = f"uncompressed-{uuid.uuid4().hex[:8]}"
+    hosting.aws("s3").create_bucket(Bucket="weights")
+    hosting.aws("s3").put_object(Bucket="weights", Key="m/a.gguf", Body=b"weights")
     source = {"S3Uri": "s3://weights/m/", "S3DataType": "S3Prefix", "CompressionType": "None"}
-    container = {"Image": "any", **engine.container, "ModelDataSource": {"S3DataSource": source}}
+    container = {"Image": LLAMA_IMAGE, **engine.container, "ModelDataSource": {"S3DataSource": source}}
     hosting.sagemaker.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=container)
     config = {"MemorySizeInMB": 2048, "MaxConcurrency": 2}
     variant = {"VariantName": "AllTraffic", "ModelName": name, "ServerlessConfig": config}
