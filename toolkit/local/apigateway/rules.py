@@ -65,7 +65,7 @@ def _check_new_resources() -> None:
         self.get_usage_plan(usage_plan_id)
         return create_plan_key(self, usage_plan_id, payload)
 
-    APIGatewayBackend.create_rest_api = api  # type: ignore[method-assign,assignment]
+    APIGatewayBackend.create_rest_api = api  # type: ignore[method-assign]
     APIGatewayBackend.create_api_key = key  # type: ignore[method-assign]
     APIGatewayBackend.create_usage_plan_key = plan_key  # type: ignore[method-assign]
 

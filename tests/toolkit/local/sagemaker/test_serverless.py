@@ -112,7 +112,7 @@ def test_requests_beyond_max_concurrency_are_throttled(aws: Aws, hosting: Hostin
     for thread in threads:
         thread.start()
     eventually(lambda: len(engine.requests) == 2)
-    with pytest.raises(ClientError, match=r"ThrottlingException.*Rate exceeded") as error:
+    with pytest.raises(ClientError, match=r"ThrottlingException") as error:
         runtime.invoke_endpoint(EndpointName=endpoint, Body=PROMPT)
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
     done.set()
