@@ -46,3 +46,6 @@ def test_an_explicit_deny_suggests_no_policy(project: Project) -> None:
 def test_actions_match_wildcards_and_ignore_case(project: Project) -> None:
     assert granted_by(project, "SageMaker:createendpoint") == ["sagemaker-deployer", "operator"]
     assert granted_by(project, "sagemaker:CreateTrainingJob") == []
+    # Statements that a policy includes from another file.
+    readers = ["sagemaker-deployer", "planner", "viewer"]
+    assert granted_by(project, "sagemaker:DescribeModel") == readers
