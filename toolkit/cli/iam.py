@@ -18,8 +18,7 @@ app = typer.Typer(help="IAM policies for deployers.", no_args_is_help=True)
 def show(
     env: Env,
     name: Annotated[
-        str | None,
-        typer.Argument(metavar="POLICY", help="Policy to print. Default: list them all.", show_default=False),
+        str | None, typer.Argument(metavar="POLICY", help="Policy to print. Default: list them all.")
     ] = None,
 ) -> None:
     """Print an IAM policy of the environment's deployers as JSON."""

@@ -16,9 +16,7 @@ class Target(StrEnum):
 
 
 def init(
-    env: Annotated[
-        str, typer.Argument(metavar="ENV", help="Name of the new environment.", show_default=False)
-    ],
+    env: Annotated[str, typer.Argument(metavar="ENV", help="Name of the new environment.")],
     target: Annotated[Target, typer.Option(help="Deployment target.")] = Target.AWS,
 ) -> None:
     """Write a new environment file to start from."""

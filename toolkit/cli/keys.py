@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from toolkit.keys import ApiKey, Keys
 
 app = typer.Typer(help="API keys of an environment.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(metavar="KEY", help="The key's name.", show_default=False)]
+Name = Annotated[str, typer.Argument(metavar="KEY", help="The key's name.")]
 
 
 class _Opened(NamedTuple):

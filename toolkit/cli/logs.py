@@ -9,10 +9,7 @@ import typer
 from toolkit.cli.options import Env
 
 Source = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="SOURCE", help="gateway, authorizer or a model; default: all.", show_default=False
-    ),
+    str | None, typer.Argument(metavar="SOURCE", help="gateway, authorizer or a model; default: all.")
 ]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Follow new lines, until Ctrl-C.")]
 Since = Annotated[str, typer.Option("--since", metavar="TIME", help="How far back: 90s, 10m, 2h, 1d.")]

@@ -19,9 +19,7 @@ app = typer.Typer(help="Model weights in the model store.", no_args_is_help=True
 @app.command("stage")
 def stage(
     env: Env,
-    name: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="The model.", show_default=False)
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="MODEL", help="The model.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All models of the environment.")] = False,
 ) -> None:
     """Stage a model's weights in the model store; an interrupted run resumes where it stopped."""

@@ -13,10 +13,7 @@ from toolkit.cli.options import Env, Json
 def outputs(
     env: Env,
     name: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="OUTPUT", help="Print only this output, for example api_base_url.", show_default=False
-        ),
+        str | None, typer.Argument(metavar="OUTPUT", help="Print only this output, for example api_base_url.")
     ] = None,
     as_json: Json = False,
 ) -> None:

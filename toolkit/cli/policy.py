@@ -22,10 +22,7 @@ app = typer.Typer(help="Check plans and Terraform code against policies.", no_ar
 @app.command("check")
 def check(
     path: Annotated[
-        Path,
-        typer.Argument(
-            metavar="PATH", help="Plan in JSON, or a directory of Terraform code.", show_default=False
-        ),
+        Path, typer.Argument(metavar="PATH", help="Plan in JSON, or a directory of Terraform code.")
     ],
     fail_at: Annotated[
         str, typer.Option("--fail-at", metavar="SEVERITY", help="Lowest severity that fails the check.")
@@ -38,11 +35,9 @@ def check(
             help="Directory of the stack that was planned, to report files and lines.",
         ),
     ] = None,
-    sarif: Annotated[
-        Path | None, typer.Option("--sarif", metavar="FILE", help="Also write SARIF to this file.")
-    ] = None,
+    sarif: Annotated[Path | None, typer.Option("--sarif", metavar="FILE", help="Also write SARIF.")] = None,
     junit: Annotated[
-        Path | None, typer.Option("--junit", metavar="FILE", help="Also write JUnit XML to this file.")
+        Path | None, typer.Option("--junit", metavar="FILE", help="Also write JUnit XML.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -63,9 +58,7 @@ def check(
 
 
 @app.command("iam", hidden=True)
-def show_iam(
-    env: Env, name: Annotated[str | None, typer.Argument(metavar="POLICY", show_default=False)] = None
-) -> None:
+def show_iam(env: Env, name: Annotated[str | None, typer.Argument(metavar="POLICY")] = None) -> None:
     """Deprecated: use `toolkit iam show`."""
     from toolkit.console import Console
 

@@ -16,11 +16,7 @@ app = typer.Typer(help="Repair the stored Terraform state.", no_args_is_help=Tru
 def push(
     file: Annotated[
         Path,
-        typer.Argument(
-            metavar="FILE",
-            help="State that an apply could not store, or an earlier version.",
-            show_default=False,
-        ),
+        typer.Argument(metavar="FILE", help="State that an apply could not store, or an earlier version."),
     ],
     env: Env,
     stack: Stack = "inference",
