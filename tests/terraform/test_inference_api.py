@@ -6,6 +6,7 @@ import json
 from typing import Any, get_args
 
 import pytest
+from gateway.settings import Settings
 from openapi_spec_validator import validate
 from ruamel.yaml import YAML
 
@@ -51,6 +52,18 @@ module "private" {
   waf        = { managed_rules = var.rule_groups }
   private    = { vpc_endpoint_ids = ["vpce-0a"] }
   cors       = { allow_origins = ["https://a.example", "https://b.example"] }
+}
+
+module "crowded" {
+  source     = "../../modules/inference_api"
+  name       = "crowded"
+  region     = "us-east-1"
+  account_id = "123456789012"
+  gateway    = { package = var.packages.gateway }
+  authorizer = { package = var.packages.authorizer }
+  models = {
+    for n in range(60) : "model-${n}" => { endpoint_name = "crowded-model-${n}", dialect = "llama_cpp" }
+  }
 }
 """
 # The rules on bodies of the rule groups that an environment can select. Source, read on 2026-11-30:
@@ -246,6 +259,14 @@ def test_cors_headers_are_in_all_error_responses(planned: Planned) -> None:
     assert responses["THROTTLED"]["responseParameters"]["gatewayresponse.header.Retry-After"] == "'1'"
     private_responses = document(planned, PRIVATE)["x-amazon-apigateway-gateway-responses"]
     assert private_responses["UNAUTHORIZED"]["responseParameters"][allowed] == "'*'"
+
+
+def test_sixty_models_fit_into_the_variables(planned: Planned) -> None:
+    """Without the names of their endpoints, which the gateway derives."""
+    crowded = variables(planned, "module.crowded")
+    assert len(json.dumps(crowded, separators=(",", ":"))) <= 4096
+    models = Settings.from_environment(crowded).models
+    assert (len(models), models["model-59"].endpoint) == (60, "crowded-model-59")
 
 
 def test_a_custom_domain_has_a_base_path_and_a_record(planned: Planned) -> None:

@@ -243,7 +243,7 @@ DEPENDENT: list[Case] = [
         domain("us-east-1", private={"vpc_endpoint_ids": ["vpce-1"]}),
         "remove domain, or private",
     ),
-    ("inference_api", API, served(aliases=["a" * 3500]), "spread the models over several environments"),
+    ("inference_api", API, served(aliases=["a" * 4000]), "spread the models over several environments"),
     (
         "inference",
         STACK,
