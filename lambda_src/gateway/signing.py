@@ -11,7 +11,6 @@ from hmac import digest
 from typing import Any, Final, NamedTuple
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
-_VARIABLES: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 class Credentials(NamedTuple):
