@@ -10,6 +10,8 @@ from math import inf
 from typing import Final
 
 _CONNECT_SECONDS: Final = 5
+# As in RFC 8305: a VPC endpoint has an address in each availability zone, and one of them may not respond.
+_NEXT_ADDRESS_SECONDS: Final = 0.25
 # Time without data, just below API Gateway's limit of 5 minutes, so that the client gets the reason.
 _SILENCE_SECONDS: Final = 290
 # AWS's NAT gateways and load balancers drop idle connections after 350 s, some of them without telling.
@@ -261,12 +263,15 @@ class Response:
             self._connection.transport.pause_reading()
         self._wake(True)
 
-    def end(self) -> None:
-        """The connection was closed."""
-        try:
-            self._parser.end()
-        except HttpError as error:
-            self._error = self._error or error
+    def end(self, lost: Exception | None) -> None:
+        """The connection was closed, or lost, which does not end a body without length."""
+        if lost is not None:
+            self.fail(HttpError(type(lost).__name__))
+        elif self._error is None:
+            try:
+                self._parser.end()
+            except HttpError as error:
+                self._error = error
         self._wake(True)
 
     def fail(self, error: HttpError) -> None:
@@ -305,7 +310,10 @@ class _Connection(asyncio.Protocol):
     def release(self, *, reusable: bool) -> None:
         """The response is complete."""
         self._response = None
-        if reusable and len(self._idle) < _IDLE_CONNECTIONS:
+        if self.transport.get_write_buffer_size():
+            # The server did not wait for the whole request, and may not read the rest.
+            self.transport.abort()
+        elif reusable and len(self._idle) < _IDLE_CONNECTIONS:
             self._idle_since = self.loop.time()
             self._idle.append(self)
         else:
@@ -334,11 +342,11 @@ class _Connection(asyncio.Protocol):
         else:
             self._response.receive(data)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, exc: Exception | None) -> None:
         """asyncio has closed the connection."""
         response, self._response = self._response, None
         if response is not None:
-            response.end()
+            response.end(exc)
 
 
 class HttpClient:
@@ -375,7 +383,11 @@ class HttpClient:
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 _, connection = await loop.create_connection(
-                    lambda: _Connection(self._idle), self._host, self._port, ssl=self._tls
+                    lambda: _Connection(self._idle),
+                    self._host,
+                    self._port,
+                    ssl=self._tls,
+                    happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
                 )
         except ssl.SSLError:
             raise

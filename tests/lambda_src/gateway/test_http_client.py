@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import struct
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -185,13 +187,32 @@ def test_connections_are_reused() -> None:
     run(scenario())
 
 
-@pytest.mark.parametrize("response", [OK, OK + b"more", OK.replace(b"OK", b"OK\r\nconnection: close")])
-def test_closed_and_doubtful_connections_are_not_reused(response: bytes) -> None:
+@pytest.mark.parametrize("response", [OK + b"more", OK.replace(b"OK", b"OK\r\nconnection: close")])
+def test_doubtful_connections_are_not_reused(response: bytes) -> None:
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while await reader.readline():
+            await reader.readline()
+            writer.write(response)
+
+    async def scenario() -> None:
+        async with server(serve) as port:
+            client = HttpClient("127.0.0.1", port, None)
+            assert [await ask(client) for _ in range(3)] == [b"hi"] * 3
+            assert connections == 3
+
+    run(scenario())
+
+
+def test_closed_connections_are_not_reused() -> None:
     closed = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(response)
+        writer.write(OK)
         writer.close()
         await writer.wait_closed()
         closed.set()
@@ -203,6 +224,76 @@ def test_closed_and_doubtful_connections_are_not_reused(response: bytes) -> None
                 closed.clear()
                 assert await ask(client) == b"hi"
                 await closed.wait()
+
+    run(scenario())
+
+
+def test_a_connection_whose_request_is_not_sent_is_not_reused() -> None:
+    """The server responds to the head of a large request, and does not read the rest."""
+    end = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(OK)
+        await end.wait()
+
+    async def scenario() -> None:
+        async with server(serve) as port:
+            client = HttpClient("127.0.0.1", port, None)
+            response = await client.send(b"POST / HTTP/1.1\r\n\r\n" + bytes(32 * 1024 * 1024))
+            assert await response.read() == b"hi"
+            assert await asyncio.wait_for(ask(client), 5) == b"hi"
+            end.set()
+
+    run(scenario())
+
+
+def test_a_reset_connection_does_not_end_a_body_without_length() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nhi")
+        # A reset in place of the end.
+        linger = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        await reader.read(1)
+
+    async def scenario() -> None:
+        async with server(serve) as port:
+            response = await HttpClient("127.0.0.1", port, None).send(b"GET / HTTP/1.1\r\n\r\n")
+            assert await response.read() == b"hi"
+            response._connection.transport.write(b"x")
+            with pytest.raises(HttpError):
+                await response.read()
+
+    run(scenario())
+
+
+def test_another_address_is_tried_if_one_does_not_respond(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A VPC endpoint has an address in each availability zone."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+
+        async def addresses(*_: Any, **__: Any) -> Any:
+            kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+            return [(*kind, ("127.0.0.2", port)), (*kind, ("127.0.0.1", port))]
+
+        connect = loop.sock_connect
+
+        async def sock_connect(sock: socket.socket, address: Any) -> None:
+            if address[0] == "127.0.0.2":
+                await asyncio.Event().wait()
+            await connect(sock, address)
+
+        monkeypatch.setattr(loop, "sock_connect", sock_connect)
+        async with server(serve) as port:
+            monkeypatch.setattr(loop, "getaddrinfo", addresses)
+            assert await ask(HttpClient("runtime.example", port, None)) == b"hi"
 
     run(scenario())
 
