@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from moto.awslambda.exceptions import InvalidParameterValueException, UnknownFunctionException
+from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
 
 from toolkit.local.functions import rules
@@ -20,9 +18,6 @@ _ADAPTER_WRAPPER = "/opt/bootstrap"
 # Defaults of PutFunctionEventInvokeConfig.
 _MAX_RETRIES = 2
 _MAX_EVENT_AGE_SECONDS = 6 * 3600
-_MAX_VARIABLES_BYTES = 4096
-# AWS's default per account and region.
-ACCOUNT_LIMIT = 1000
 
 
 @dataclass(frozen=True)
@@ -102,7 +97,7 @@ def names() -> Iterator[tuple[str, str, str]]:
 def unreserved(region: str) -> int:
     """Concurrent executions of a region that the functions without reserved concurrency share."""
     functions = list(lambda_backends[ACCOUNT_ID][region].list_functions())
-    return ACCOUNT_LIMIT - sum(int(function.reserved_concurrency or 0) for function in functions)
+    return rules.ACCOUNT_LIMIT - sum(int(function.reserved_concurrency or 0) for function in functions)
 
 
 def _function(version: Any) -> Function:
@@ -156,9 +151,6 @@ def extend(on_change: Callable[[str], None]) -> None:
     """
     rules.extend()
     _accept_adapter_layers()
-    _limit_variables()
-    # moto then keeps 100 executions unreserved.
-    os.environ["MOTO_LAMBDA_CONCURRENCY_QUOTA"] = str(ACCOUNT_LIMIT)
     _keep_all_settings()
     _replace_event_invoke_config()
     _report_changes(on_change)
@@ -173,34 +165,6 @@ def _accept_adapter_layers() -> None:
         return own(self, layer_version_arn)
 
     LambdaBackend.layers_versions_by_arn = layers_versions_by_arn  # type: ignore[method-assign]
-
-
-def _limit_variables() -> None:
-    create, update = LambdaBackend.create_function, LambdaBackend.update_function_configuration
-
-    def create_checked(self: LambdaBackend, spec: dict[str, Any]) -> LambdaFunction:
-        _check_variables(spec)
-        return create(self, spec)
-
-    def update_checked(
-        self: LambdaBackend, function_name: str, qualifier: str, body: dict[str, Any]
-    ) -> dict[str, Any] | None:
-        _check_variables(body)
-        return update(self, function_name, qualifier, body)
-
-    LambdaBackend.create_function = create_checked  # type: ignore[method-assign]
-    LambdaBackend.update_function_configuration = update_checked  # type: ignore[method-assign]
-
-
-def _check_variables(configuration: Mapping[str, Any]) -> None:
-    """As in github-aws-runners/terraform-aws-github-runner#3594: the size counts escaped quotation marks."""
-    variables = (configuration.get("Environment") or {}).get("Variables") or {}
-    measured = json.dumps(variables, separators=(",", ":"), ensure_ascii=False)
-    if len(measured.encode()) > _MAX_VARIABLES_BYTES:
-        raise InvalidParameterValueException(
-            "Lambda was unable to configure your environment variables because the environment variables you"
-            f" have provided exceeded the 4KB limit. String measured: {measured}"
-        )
 
 
 def _keep_all_settings() -> None:

@@ -26,7 +26,7 @@ _RESERVED: Final = frozenset(
     }
 )
 # AWS's default quotas.
-_ACCOUNT_LIMIT, _MIN_UNRESERVED = 1000, 100
+ACCOUNT_LIMIT, _MIN_UNRESERVED, _MAX_VARIABLES_BYTES = 1000, 100, 4096
 _CREATING: Final = ("The function is being created.", "Creating")
 
 
@@ -77,7 +77,7 @@ def _check_requests() -> None:
     def reserve(self: LambdaBackend, function_name: str, reserved_concurrency: str) -> str:
         name = self.get_function(function_name).function_name
         others = [item.reserved_concurrency for item in self.list_functions() if item.function_name != name]
-        if sum(map(int, filter(None, others))) + int(reserved_concurrency) > _ACCOUNT_LIMIT - _MIN_UNRESERVED:
+        if sum(map(int, filter(None, others))) + int(reserved_concurrency) > ACCOUNT_LIMIT - _MIN_UNRESERVED:
             message = (
                 "Specified ReservedConcurrentExecutions for function decreases account's "
                 f"UnreservedConcurrentExecution below its minimum value of [{_MIN_UNRESERVED}]."
@@ -103,8 +103,16 @@ def _check_zip(encoded: str | bytes | None) -> None:
 
 
 def _check_environment(spec: dict[str, Any]) -> None:
-    names = (spec.get("Environment") or {}).get("Variables") or {}
-    reserved = sorted(_RESERVED & set(names))
+    variables = (spec.get("Environment") or {}).get("Variables") or {}
+    # Escaped quotation marks count: github-aws-runners/terraform-aws-github-runner#3594.
+    measured = json.dumps(variables, separators=(",", ":"), ensure_ascii=False)
+    if len(measured.encode()) > _MAX_VARIABLES_BYTES:
+        message = (
+            "Lambda was unable to configure your environment variables because the environment variables you "
+            f"have provided exceeded the 4KB limit. String measured: {measured}"
+        )
+        raise LambdaClientError("InvalidParameterValueException", message)
+    reserved = sorted(_RESERVED & set(variables))
     if reserved:
         message = (
             "Lambda was unable to configure your environment variables because the environment variables you "

@@ -15,7 +15,8 @@ from botocore.exceptions import ClientError
 from tests.support.cloudprocess import CloudProcess, zipped
 from tests.support.interrupts import wait_for
 from toolkit.local.functions.exceptions import RefusedError
-from toolkit.local.functions.models import ACCOUNT_LIMIT, Function
+from toolkit.local.functions.models import Function
+from toolkit.local.functions.rules import ACCOUNT_LIMIT
 from toolkit.local.functions.runtime import Concurrency
 
 OVERRUN = """
