@@ -154,6 +154,12 @@ def apply_account(rig: Rig) -> Account:
     return Account(workspace, counts, {**backend, "key": "dev/inference.tfstate"}, rig.cloud)
 
 
+def allow_access_logs(cloud: CloudProcess) -> None:
+    """Set the account's logging role, as the account stack does."""
+    role = {"op": "replace", "path": "/cloudwatchRoleArn", "value": f"arn:aws:iam::{ACCOUNT}:role/api-logs"}
+    cloud.client("apigateway").update_account(patchOperations=[role])
+
+
 def show(workspace: Workspace, plan: Plan | None = None) -> Planned:
     """Return a plan's content; create the plan if none is given."""
     return Planned(workspace.show(plan or workspace.plan()))

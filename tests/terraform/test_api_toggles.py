@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.terraform import ACCOUNT, REGION, Rig
+from tests.support.terraform import ACCOUNT, REGION, Rig, allow_access_logs
 from toolkit.terraform import Change
 
 pytestmark = pytest.mark.slow
@@ -124,6 +124,7 @@ def toggled(rig: Rig, packages: dict[str, str]) -> Toggled:
     workspace = rig.workspace(rig.root("toggles", MODULE), _variables(SETTINGS, packages))
     assert workspace.var_file is not None
     result = Toggled()
+    allow_access_logs(rig.cloud)
     for apis, descriptions in ((SETTINGS, result.fresh), (between, result.between), (SETTINGS, result.after)):
         workspace.var_file.write_text(json.dumps(_variables(apis, packages)))
         workspace.apply_unseen()

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from tests.support import enforcing, proof
 from tests.support.access import enforce_iam
 from tests.support.checkout import ROOT
-from tests.support.terraform import Rig
+from tests.support.terraform import Rig, allow_access_logs
 from toolkit import iam
 from toolkit.aws.access import LOCAL_SETTINGS
 from toolkit.deployment.context import Context
@@ -242,6 +242,7 @@ def private_api(
     workspace = rig.workspace(rig.root("inside", MODULE), {"gateway": packages["gateway"]})
     scenario = PrivateApi(rig, file, documents, workspace)
     scenario.create_users()
+    allow_access_logs(rig.cloud)
     enforce_iam(rig.cloud, True)
     try:
         scenario.run()
