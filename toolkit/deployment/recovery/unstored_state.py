@@ -88,11 +88,25 @@ def _read(path: Path, context: Context, remedy: str) -> Document:
 
 
 def _replace(context: Context, stack: Stack, path: Path) -> None:
-    """Replace a damaged state, which Terraform refuses to do."""
+    """Replace a damaged state, which Terraform refuses to do.
+
+    Raises:
+        StateError: it is locked, or not damaged any longer.
+    """
     bucket, key = locks.location(context, stack)
     timeout = context.lock_timeout_seconds
     with state_lock.held(context.access, bucket, key, "state push", context.console, timeout):
-        state_bucket.write(context.access, bucket, key, path.read_bytes())
+        # While this run waited for the lock, another one may have restored it, and applied.
+        try:
+            _stored(context, stack)
+        except TerraformError:
+            state_bucket.write(context.access, bucket, key, path.read_bytes())
+        else:
+            raise StateError(
+                "cannot push the state: another run has restored it",
+                where=f"s3://{bucket}/{key}",
+                remedy="plan again, with the stored state",
+            )
     context.console.warning(f"replaced the damaged state s3://{bucket}/{key}; the bucket keeps its versions")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -121,6 +123,25 @@ def test_an_earlier_version_replaces_a_damaged_state(context: Context, account: 
     # Now it is not damaged.
     with pytest.raises(StateError, match="is not newer"):
         unstored_state.push(context, "inference", path)
+
+
+def test_a_state_that_another_run_restored_meanwhile_stays(
+    context: Context, account: AwsAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket, key = context.environment.state_bucket, context.environment.state_key
+    state_bucket.write(account, bucket, key, b"damaged")
+    held = state_lock.held
+
+    @contextmanager
+    def held_after_another_run(*arguments: Any) -> Iterator[None]:
+        state_bucket.write(account, bucket, key, json.dumps(state(serial=9)).encode())
+        with held(*arguments):
+            yield
+
+    monkeypatch.setattr(state_lock, "held", held_after_another_run)
+    with pytest.raises(StateError, match="another run has restored it"):
+        unstored_state.push(context, "inference", keep(context, state(serial=7)))
+    assert context.reload_state().serial == 9
 
 
 def test_an_unstored_state_must_be_pushed_first(context: Context) -> None:
