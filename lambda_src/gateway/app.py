@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,6 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from gateway import handlers
+from gateway.apis import messages
 from gateway.errors import ApiError, InternalError, InvalidRequestError, MethodNotAllowedError, NotFoundError
 from gateway.request_log import HEALTH_PATH, RequestLog
 from gateway.service import Models
@@ -27,6 +29,9 @@ def create_app(models: Models, settings: Settings) -> ASGIApp:
             Route("/v1/models/{model:path}", handlers.get_model),
             Route("/v1/chat/completions", handlers.chat_completions, methods=["POST"]),
             Route("/v1/completions", handlers.completions, methods=["POST"]),
+            Route("/v1/responses", handlers.responses, methods=["POST"]),
+            Route("/v1/messages", handlers.messages, methods=["POST"]),
+            Route("/v1/messages/count_tokens", handlers.count_tokens, methods=["POST"]),
             Route("/v1/embeddings", handlers.embeddings, methods=["POST"]),
         ],
         exception_handlers={
@@ -62,7 +67,7 @@ def _allow_origins(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
 async def _api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)  # noqa: S101 - Starlette calls it for these only
     request.state.record.error = error
-    return JSONResponse(error.body(), status_code=error.status, headers=error.headers())
+    return JSONResponse(_error_body(request, error), status_code=error.status, headers=error.headers())
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -85,4 +90,8 @@ async def _client_disconnect(request: Request, error: Exception) -> Response:  #
 
 
 async def _internal_error(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    return JSONResponse(InternalError().body(), status_code=InternalError.status)
+    return JSONResponse(_error_body(request, InternalError()), status_code=InternalError.status)
+
+
+def _error_body(request: Request, error: ApiError) -> dict[str, Any]:
+    return messages.error_body(error) if request.url.path.startswith("/v1/messages") else error.body()

@@ -1,13 +1,52 @@
-"""Chunks → one whole response."""
+"""Chunks → OpenAI's completions, whole or as server-sent events."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from gateway.chunks import Chunk, Shape
+from gateway.chunks import SHARED, Chunk, Shape
+from gateway.errors import ApiError
+from gateway.schema import encode
 
 Completion = dict[str, Any]
+
+
+class Writer:
+    """Writes a response in OpenAI's shape.
+
+    Args:
+        shape: of the completion.
+        include_usage: whether the client of a stream wants token counts.
+    """
+
+    def __init__(self, shape: Shape, *, include_usage: bool) -> None:
+        self._shape = shape
+        self._include_usage = include_usage
+        self._head = b""
+
+    def whole(self, chunks: Iterable[Chunk]) -> Completion:
+        """The response as one document."""
+        return completion(chunks, self._shape)
+
+    def feed(self, chunk: Chunk) -> bytes:
+        """The event of a chunk; empty for a chunk of token counts that the client does not want."""
+        if not self._include_usage and not chunk["choices"]:
+            return b""
+        if not self._head:
+            self._head = b"data: " + encode({name: chunk[name] for name in SHARED})[:-1] + b","
+        rest = {name: value for name, value in chunk.items() if name not in SHARED}
+        if not self._include_usage:
+            del rest["usage"]
+        return self._head + encode(rest)[1:] + b"\n\n"
+
+    def end(self) -> bytes:
+        """The event at the end of the response."""
+        return b"data: [DONE]\n\n"
+
+    def failure(self, error: ApiError) -> bytes:
+        """The event that reports an error after the status has been sent."""
+        return b"data: " + encode(error.body()) + b"\n\n"
 
 
 def completion(chunks: Iterable[Chunk], shape: Shape) -> Completion:

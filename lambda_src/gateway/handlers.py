@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from gateway import validation
+from gateway.apis import messages as messages_api
+from gateway.apis import responses as responses_api
+from gateway.apis.translation import renamed, translated
 from gateway.chunks import CHAT, TEXT
-from gateway.completion import completion
+from gateway.completion import Writer
+from gateway.contract import conforming
 from gateway.errors import RequestTooLargeError
 from gateway.model_response import Caller
 from gateway.request_log import RequestRecord
+from gateway.responses import Writer as ResponseWriter
 from gateway.responses import stream_response, whole_response
 from gateway.schema import EmbeddingRequest, GenerationRequest
 from gateway.service import Models
@@ -34,20 +38,54 @@ async def get_model(request: Request) -> Response:
 
 async def chat_completions(request: Request) -> Response:
     """`POST /v1/chat/completions`, streamed or whole."""
-    return await _generate(request, GenerationRequest.parse(await _body(request), CHAT))
+    return await _complete(request, GenerationRequest.parse(await _body(request), CHAT))
 
 
 async def completions(request: Request) -> Response:
     """`POST /v1/completions`, streamed or whole."""
-    return await _generate(request, GenerationRequest.parse(await _body(request), TEXT))
+    return await _complete(request, GenerationRequest.parse(await _body(request), TEXT))
 
 
-async def _generate(request: Request, generation: GenerationRequest) -> Response:
+async def responses(request: Request) -> Response:
+    """`POST /v1/responses`, streamed or whole."""
+    body = await _body(request)
+    document = validation.load(body)
+    responses_api.add_types(document)
+    document = conforming(document, responses_api.SCHEMA)
+    with renamed(responses_api.PARAMS):
+        generation = translated(responses_api.chat_request(document), len(body), "input")
+        return await _generate(request, generation, responses_api.Writer(document))
+
+
+async def messages(request: Request) -> Response:
+    """`POST /v1/messages`, streamed or whole."""
+    body = await _body(request)
+    document = conforming(validation.load(body), messages_api.SCHEMA)
+    with renamed(messages_api.PARAMS):
+        generation = translated(messages_api.chat_request(document), len(body), "messages")
+        return await _generate(request, generation, messages_api.Writer())
+
+
+async def count_tokens(request: Request) -> Response:
+    """`POST /v1/messages/count_tokens`: by the model, which generates one token."""
+    body = await _body(request)
+    document = conforming(validation.load(body), messages_api.TOKENS_SCHEMA)
+    with renamed(messages_api.PARAMS):
+        generation = translated(messages_api.prompt_only(document), len(body), "messages")
+        return await _generate(request, generation, messages_api.TokenCounter())
+
+
+async def _complete(request: Request, generation: GenerationRequest) -> Response:
+    writer = Writer(generation.shape, include_usage=generation.include_usage)
+    return await _generate(request, generation, writer)
+
+
+async def _generate(request: Request, generation: GenerationRequest, writer: ResponseWriter) -> Response:
     response = _models(request).generate(generation, _caller(request))
     _record(request).start(response, generation.body, stream=generation.stream)
     if generation.stream:
-        return await stream_response(request, response, include_usage=generation.include_usage)
-    return await whole_response(request, response, partial(completion, shape=generation.shape))
+        return await stream_response(request, response, writer)
+    return await whole_response(request, response, writer.whole)
 
 
 async def embeddings(request: Request) -> Response:

@@ -6,15 +6,15 @@ API Gateway closes a connection after 5 minutes without data, many proxies after
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from gateway.chunks import SHARED, Chunk
+from gateway.chunks import Chunk
 from gateway.errors import ApiError, InternalError
 from gateway.model_response import ModelResponse
 from gateway.request_log import RequestRecord
@@ -25,7 +25,23 @@ FALLBACK_HEADER: Final = "x-fallback-model"
 _KEEPALIVE: Final = b": keep-alive\n\n"
 
 
-async def stream_response(request: Request, response: ModelResponse, *, include_usage: bool) -> Response:
+class Writer(Protocol):
+    """Writes a response in the shape of one API."""
+
+    def whole(self, chunks: Iterable[Chunk]) -> dict[str, Any]:
+        """The response as one document."""
+
+    def feed(self, chunk: Chunk) -> bytes:
+        """The events that a chunk brings."""
+
+    def end(self) -> bytes:
+        """The events at the end of the response."""
+
+    def failure(self, error: ApiError) -> bytes:
+        """The event that reports an error after the status has been sent."""
+
+
+async def stream_response(request: Request, response: ModelResponse, writer: Writer) -> Response:
     """A model's response as server-sent events.
 
     Waits for the first chunk, but for the keep-alive time at most: a failure until then gets its own status.
@@ -33,7 +49,7 @@ async def stream_response(request: Request, response: ModelResponse, *, include_
     Args:
         request: the client's request.
         response: the model's response, not yet started.
-        include_usage: whether the client asked for token counts.
+        writer: of its events.
 
     Raises:
         ApiError: the model failed before its first chunk.
@@ -43,7 +59,7 @@ async def stream_response(request: Request, response: ModelResponse, *, include_
     async with delivery.ended_on_error():
         first = await anext(delivery.batches, None)
         delivery.check()
-    return EventStream(delivery, first, include_usage)
+    return EventStream(delivery, first, writer)
 
 
 async def whole_response(request: Request, response: ModelResponse, assemble: Assemble) -> Response:
@@ -146,12 +162,11 @@ class EventStream(_SlowResponse):
     Args:
         delivery: the source of the chunks.
         first: the first chunks; None if there are none yet.
-        include_usage: whether the client asked for token counts.
+        writer: of its events.
     """
 
-    def __init__(self, delivery: _Delivery, first: list[Chunk] | None, include_usage: bool) -> None:
-        self._include_usage = include_usage
-        self._head = b""
+    def __init__(self, delivery: _Delivery, first: list[Chunk] | None, writer: Writer) -> None:
+        self._writer = writer
         super().__init__(delivery, self._parts(first), "text/event-stream")
 
     async def _parts(self, first: list[Chunk] | None) -> AsyncIterator[bytes]:
@@ -161,34 +176,22 @@ class EventStream(_SlowResponse):
                 if events := self._events(batch):
                     yield events
             self._delivery.check()
+            yield self._writer.end()
         except ClientDisconnect:
             raise
         except ApiError as error:
             self._delivery.record.error = error
-            yield _event(error.body())
+            yield self._writer.failure(error)
         except Exception as error:  # noqa: BLE001 - the status is sent; only an event can report it now
             self._delivery.record.error = error
-            yield _event(InternalError().body())
-        else:
-            yield b"data: [DONE]\n\n"
+            yield self._writer.failure(InternalError())
 
     def _events(self, batch: list[Chunk] | None) -> bytes:
         """Chunks that arrived together leave together."""
         if batch is None:
             return _KEEPALIVE
         self._delivery.record.add_chunks(batch)
-        return b"".join(map(self._chunk_event, batch))
-
-    def _chunk_event(self, chunk: Chunk) -> bytes:
-        if not self._include_usage and not chunk["choices"]:
-            # A chunk with nothing but token counts is not sent.
-            return b""
-        if not self._head:
-            self._head = b"data: " + encode({name: chunk[name] for name in SHARED})[:-1] + b","
-        rest = {name: value for name, value in chunk.items() if name not in SHARED}
-        if not self._include_usage:
-            del rest["usage"]
-        return self._head + encode(rest)[1:] + b"\n\n"
+        return b"".join(map(self._writer.feed, batch))
 
 
 class PaddedJson(_SlowResponse):
@@ -222,7 +225,3 @@ class PaddedJson(_SlowResponse):
         except ApiError as error:
             self._delivery.record.error = error
             raise
-
-
-def _event(document: dict[str, Any]) -> bytes:
-    return b"data: " + encode(document) + b"\n\n"

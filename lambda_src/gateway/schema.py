@@ -31,7 +31,8 @@ class GenerationRequest:
         stream: whether the client wants chunks as they arrive.
         include_usage: whether a streaming client wants token counts.
         body: the whole request, without null members.
-        size: of its JSON, in bytes.
+        size: of the JSON that the client sent, in bytes.
+        input: the member of the client's request that holds the prompt.
     """
 
     shape: Shape
@@ -40,6 +41,7 @@ class GenerationRequest:
     include_usage: bool
     body: dict[str, Any]
     size: int
+    input: str
 
     @classmethod
     def parse(cls, body: bytes, shape: Shape) -> GenerationRequest:
@@ -49,11 +51,26 @@ class GenerationRequest:
             InvalidRequestError: it is not valid; `param` names the member.
         """
         document = validation.parse(body, shape.request, shape.input)
+        return cls.create(document, shape, len(body), shape.input)
+
+    @classmethod
+    def create(cls, document: dict[str, Any], shape: Shape, size: int, param: str) -> GenerationRequest:
+        """The request of a document that conforms to the contract.
+
+        Args:
+            document: in OpenAI's shape.
+            shape: of the request.
+            size: of the JSON that the client sent, in bytes.
+            param: the member of the client's request that holds the prompt.
+
+        Raises:
+            InvalidRequestError: members contradict each other; `param` names one.
+        """
         if shape.input == "messages":
             validation.check_tools(document)
             validation.add_empty_content(document)
         stream, include_usage = bool(document.get("stream")), validation.include_usage(document)
-        return cls(shape, document["model"], stream, include_usage, document, len(body))
+        return cls(shape, document["model"], stream, include_usage, document, size, param)
 
     @property
     def choices(self) -> int:

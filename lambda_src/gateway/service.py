@@ -88,7 +88,7 @@ class Models:
 
             return ModelRequest(model, body, reader)
 
-        return self._respond(request.model, build, caller, request.shape.input)
+        return self._respond(request.model, build, caller, request.input)
 
     def embed(self, request: EmbeddingRequest, caller: Caller) -> ModelResponse:
         """The response to a request for embeddings, in one document; iterating it invokes the model.

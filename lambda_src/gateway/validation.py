@@ -27,6 +27,20 @@ def parse(body: bytes, schema: str, param: str) -> dict[str, Any]:
     Raises:
         InvalidRequestError: it is not valid; `param` names the member.
     """
+    document = load(body)
+    for other in _INPUTS:
+        if other != param and document.get(other) is not None:
+            raise InvalidRequestError(f"'{other}' is not supported here; use '{param}'.", param=other)
+    checked: dict[str, Any] = conforming(document, schema)
+    return checked
+
+
+def load(body: bytes) -> dict[str, Any]:
+    """The JSON object in an HTTP body.
+
+    Raises:
+        InvalidRequestError: it is not valid JSON, or has something that no engine accepts.
+    """
     try:
         document = json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):
@@ -35,11 +49,7 @@ def parse(body: bytes, schema: str, param: str) -> dict[str, Any]:
         raise InvalidRequestError("The request body must be a JSON object.")
     if _SURROGATE.search(body):
         _refuse_surrogates(document)
-    for other in _INPUTS:
-        if other != param and document.get(other) is not None:
-            raise InvalidRequestError(f"'{other}' is not supported here; use '{param}'.", param=other)
-    checked: dict[str, Any] = conforming(document, schema)
-    return checked
+    return document
 
 
 def _refuse(name: str) -> NoReturn:

@@ -28,6 +28,7 @@ _TOOL = {
 }
 _CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
 _HELLO = {"role": "user", "content": "Say hello."}
+_TEXT = {"type": "text", "text": "Hello."}
 _PIXEL = "data:image/png;base64,iVBORw0KGgo="
 _SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 
@@ -89,6 +90,55 @@ EMBEDDINGS: tuple[Body, ...] = (
     {"input": ["a text", "another"], "encoding_format": "base64", "user": "u1"},
     {"input": [1, 2, 3], "encoding_format": "float"},
     {"input": [[1, 2], [3]], "dimensions": None},
+)
+RESPONSES: tuple[Body, ...] = (
+    {"input": "Say hello.", "instructions": "Be brief.", "store": True, "truncation": "disabled"},
+    {"input": [_HELLO, {"type": "message", "role": "developer", "content": "Be brief."}], "stream": True},
+    {
+        "input": [
+            {"role": "user", "content": [{"type": "input_text", "text": "Say hello."}]},
+            {"type": "reasoning", "id": "rs_1", "summary": []},
+            {"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "call_1", "output": "rain"},
+        ],
+        "tools": [{"type": "function", **_TOOL["function"]}],
+        "tool_choice": "auto",
+        "reasoning": {"effort": "low"},
+    },
+    {
+        "input": [{"role": "user", "content": [{"type": "input_image", "image_url": _PIXEL}]}],
+        "text": {"format": {"type": "json_schema", "name": "x", "schema": _SCHEMA, "strict": True}},
+    },
+)
+MESSAGES: tuple[Body, ...] = (
+    {"messages": [_HELLO], "max_tokens": 3, "system": "Be brief.", "stop_sequences": ["x"], "stream": True},
+    {
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "Say hello."}]},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "Hm.", "signature": ""},
+                    {"type": "tool_use", "id": "call_1", "name": "weather", "input": {"city": "Oslo"}},
+                ],
+            },
+            {
+                "role": "user",
+                "content": [{"type": "tool_result", "tool_use_id": "call_1", "content": "rain"}, _TEXT],
+            },
+        ],
+        "max_tokens": 3,
+        "system": [_TEXT],
+        "tools": [{"name": "weather", "input_schema": _SCHEMA}],
+        "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
+    },
+    {
+        "messages": [
+            {"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": _PIXEL}}, _TEXT]}
+        ],
+        "max_tokens": 3,
+        "output_config": {"format": {"type": "json_schema", "schema": _SCHEMA}},
+    },
 )
 VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 3, 0.5, 1e308, -1e308, 2**31, 2**63, -(2**63), 10**40),

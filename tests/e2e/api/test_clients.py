@@ -43,6 +43,12 @@ OPENAI = {
 EXCEPTIONS = {
     "openai (Python)": OPENAI,
     "openai (Node)": {**OPENAI, "too large": "APIError"},
+    "openai Responses (Python)": OPENAI,
+    "anthropic (Python)": {
+        **OPENAI,
+        "too large": "RequestTooLargeError",
+        "no capacity": "ServiceUnavailableError",
+    },
     "LangChain": {
         "wrong key": "OpenAIAuthenticationError",
         "unknown model": "OpenAIModelNotFoundError",
@@ -65,8 +71,14 @@ EXCEPTIONS = {
     },
     "curl": {case: f"HTTP {status}" for case, (status, _) in FAILING.items()},
 }
-# These clients cannot list models.
-NOT_OFFERED = {("LangChain", "models"), ("LiteLLM", "models")}
+# Requests that these clients, or their APIs, do not have.
+NOT_OFFERED = {
+    *{("LangChain", "models"), ("LiteLLM", "models")},
+    *{("openai Responses (Python)", case) for case in ("completion", "embeddings", "models")},
+    *{("anthropic (Python)", case) for case in ("completion", "embeddings", "models")},
+}
+# Their errors have no code of OpenAI.
+WITHOUT_CODE = ("LiteLLM", "anthropic (Python)")
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +87,8 @@ def outcomes(api: Api, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ou
     clients: dict[str, Program] = {
         "openai (Python)": programs.python("openai_python.py"),
         "openai (Node)": programs.node("openai_node.mjs", tmp_path_factory.mktemp("node")),
+        "openai Responses (Python)": programs.python("openai_responses.py"),
+        "anthropic (Python)": programs.python("anthropic_python.py"),
         "LangChain": programs.python("langchain_chat.py"),
         "LiteLLM": programs.python("litellm_sdk.py"),
         "curl": programs.python("curl.py"),
@@ -108,7 +122,7 @@ def test_errors_raise_the_clients_exceptions(outcomes: dict[str, Outcomes], clie
     status, code = FAILING[case]
     outcome = outcomes[client][case]
     assert (outcome.get("error"), outcome.get("status")) == (EXCEPTIONS[client][case], status)
-    if client != "LiteLLM":  # which drops the code
+    if client not in WITHOUT_CODE:
         assert outcome["code"] == code
 
 

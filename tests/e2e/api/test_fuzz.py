@@ -20,7 +20,16 @@ from hypothesis import strategies as st
 
 from tests.e2e.api.conftest import Api
 from tests.support.cloudlog import assert_handled, assert_no_unhandled_exceptions
-from tests.support.mutations import CHATS, COMPLETIONS, EMBEDDINGS, damaged, encoded, mutations
+from tests.support.mutations import (
+    CHATS,
+    COMPLETIONS,
+    EMBEDDINGS,
+    MESSAGES,
+    RESPONSES,
+    damaged,
+    encoded,
+    mutations,
+)
 from tests.support.patience import HANG_SECONDS
 
 pytestmark = pytest.mark.e2e
@@ -29,7 +38,18 @@ EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
 STEADY = "FUZZ_EXAMPLES" not in os.environ
 # The embeddings model does not generate text, and the other one has no embeddings: both are mistakes, too.
 MODELS = ("smollm2", "smollm2", "embedder")
-OPERATIONS = {"chat/completions": CHATS, "completions": COMPLETIONS, "embeddings": EMBEDDINGS}
+OPERATIONS = {
+    "chat/completions": CHATS,
+    "completions": COMPLETIONS,
+    "embeddings": EMBEDDINGS,
+    "responses": RESPONSES,
+    "messages": MESSAGES,
+}
+# The other operations' streams end with [DONE].
+LAST_EVENTS = {
+    "responses": ("event: response.completed", "event: response.incomplete"),
+    "messages": ("event: message_stop",),
+}
 
 
 @st.composite
@@ -58,15 +78,25 @@ def test_no_request_makes_the_server_fail(client: httpx.Client, request: tuple[s
     response = client.post(f"/{operation}", content=body)
     assert response.status_code in (200, 400, 404), response.text
     if response.headers["content-type"].startswith("text/event-stream"):
-        *events, done = [event.removeprefix("data: ") for event in response.text.split("\n\n") if event]
-        assert done == "[DONE]", done
-        assert all("error" not in json.loads(event) for event in events if not event.startswith(":"))
+        events = [event for event in response.text.split("\n\n") if event and not event.startswith(":")]
+        assert "error" not in "".join(_names(events[:-1]))
+        assert events[-1].startswith(LAST_EVENTS.get(operation, ("data: [DONE]",))), events[-1]
     elif response.status_code == 200:
-        assert response.json()["object"] in ("chat.completion", "text_completion", "list")
+        assert set(response.json()) & {"choices", "data", "output", "content"}
     else:
         error = response.json()["error"]
         assert set(error) == {"message", "type", "param", "code"}
-        assert error["type"] == "invalid_request_error"
+        # Anthropic distinguishes them.
+        kinds = {"invalid_request_error", *({"not_found_error"} if operation == "messages" else ())}
+        assert error["type"] in kinds
+
+
+def _names(events: list[str]) -> list[str]:
+    """The names of events, or of the members of those without a name."""
+    return [
+        event.partition("\n")[0] if event.startswith("event: ") else str(sorted(json.loads(event[6:])))
+        for event in events
+    ]
 
 
 @settings(max_examples=EXAMPLES // 20, derandomize=STEADY)
