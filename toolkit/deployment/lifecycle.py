@@ -285,17 +285,23 @@ def deploy(context: Context, prepared: Prepared, smoke_test: SmokeTest | None = 
 
 
 def _reconcile_keys(context: Context, deployed: Outputs) -> None:
-    """Reconcile the API keys, and wait until the API accepts new and moved ones."""
+    """Reconcile the API keys, and wait until the API accepts new and moved ones.
+
+    Each attempt counts towards a key's quota, so keys that have one are not tried.
+    """
     from toolkit.keys.client import acceptance  # loads httpx
 
     environment_keys = keys.of(context.access, context.environment, deployed.usage_plan_ids)
     changed: list[keys.ApiKey] = []
     for line in keys.reconcile(environment_keys, changed.append):
         context.console.line(line)
-    if not changed:
+    # After a rollback, a plan can be missing from the file.
+    unlimited = {name for name, plan in context.environment.api.plans.items() if plan.quota is None}
+    tried = [key for key in changed if environment_keys.plan_of(key.name) in unlimited]
+    values = {key.name: environment_keys.value(key) for key in tried}
+    if not values:
         return
     with context.console.progress("waiting until the API accepts its new keys"):
-        values = {key.name: environment_keys.value(key) for key in changed}
         refused = keys.wait_until_accepted(values, acceptance(context.access, deployed.api_base_url))
     if refused:
         context.console.warning(f"the API does not accept these keys yet: {', '.join(refused)}")
