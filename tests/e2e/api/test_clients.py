@@ -46,7 +46,7 @@ EXCEPTIONS = {
     "openai Responses (Python)": OPENAI,
     "anthropic (Python)": {
         **OPENAI,
-        "too large": "RequestTooLargeError",
+        "too large": "ContentTooLargeError",
         "no capacity": "ServiceUnavailableError",
     },
     "LangChain": {
