@@ -117,6 +117,10 @@ def _endpoint_member(api: RestAPI, patch: _Patch, rest: str) -> None:
     configuration, value = dict(api.endpoint_configuration), patch.get("value")
     kind = rest.partition("/")[0]
     if kind == "types":
+        # Errors as LocalStack recorded them (test_update_rest_api_ip_address_type).
+        if value not in ("EDGE", "PRIVATE", "REGIONAL"):
+            message = "Invalid EndpointTypes specified. Valid options are REGIONAL,EDGE,PRIVATE"
+            raise BadRequestException(message)
         if configuration["types"] == ["PRIVATE"] and value == "EDGE":
             raise BadRequestException("A private API cannot become edge-optimized")
         configuration["types"] = [value]
@@ -126,6 +130,8 @@ def _endpoint_member(api: RestAPI, patch: _Patch, rest: str) -> None:
         else:
             configuration.pop("vpcEndpointIds", None)
     elif kind == "ipAddressType":
+        if value not in ("ipv4", "dualstack"):
+            raise BadRequestException("ipAddressType must be either ipv4 or dualstack.")
         configuration["ipAddressType"] = value
     elif kind == "vpcEndpointIds":
         others = [endpoint for endpoint in configuration.get("vpcEndpointIds", []) if endpoint != value]
@@ -140,7 +146,7 @@ def _endpoint(configuration: Mapping[str, Any]) -> dict[str, Any]:
     private = configuration["types"] == ["PRIVATE"]
     address_type = configuration.get("ipAddressType") or ("dualstack" if private else "ipv4")
     if private and address_type == "ipv4":
-        raise BadRequestException("Private APIs can only have a dualstack IP address type")
+        raise BadRequestException("Only dualstack ipAddressType is supported for Private APIs.")
     endpoints = configuration.get("vpcEndpointIds")
     if endpoints and not private:
         raise BadRequestException("VPCEndpoints can only be specified with PRIVATE apis.")

@@ -806,6 +806,13 @@ REPLAYS |= {
 # --- More of LocalStack's snapshots
 
 
+def patched(path: str, value: str = "wrong") -> Replay:
+    patch = {"op": "replace", "path": path, "value": value}
+    return lambda lab: lab.ask(
+        "apigateway", "update_rest_api", restApiId=lab.new_api().id, patchOperations=[patch]
+    )
+
+
 def prepended(lab: Lab) -> list[str]:
     event = lab.event("//proxy-value")
     return [event["path"], event["requestContext"]["path"].replace("/live", "/stage")]
@@ -889,4 +896,13 @@ REPLAYS |= {
         Rule="r",
         Targets=[{"Id": "!@#$@!#$", "Arn": "arn:aws:sqs:us-east-1:123456789012:q"}],
     ),
+    "create_rest_api: private with ipv4": ask(
+        "apigateway",
+        "create_rest_api",
+        name="x",
+        endpointConfiguration={"types": ["PRIVATE"], "ipAddressType": "ipv4"},
+    ),
+    "update_rest_api: unknown address type": patched("/endpointConfiguration/ipAddressType"),
+    "update_rest_api: unknown endpoint type": patched("/endpointConfiguration/types/REGIONAL"),
+    "update_rest_api: compression of negative size": patched("/minimumCompressionSize", "-1"),
 }
