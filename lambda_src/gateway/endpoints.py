@@ -92,11 +92,14 @@ class Endpoints:
         region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
         if not region:
             raise SettingsError("AWS_REGION is missing")
-        url = urlsplit(runtime_url(environ, region))
+        try:
+            url = urlsplit(runtime_url(environ, region))
+            port = url.port or (443 if url.scheme == "https" else 80)
+        except ValueError as error:
+            raise SettingsError(f"AWS_ENDPOINT_URL is not a URL: {error}") from error
         if url.scheme not in ("http", "https") or not url.hostname:
             raise SettingsError("AWS_ENDPOINT_URL must be a URL that begins with http:// or https://")
         tls = tls_context(environ) if url.scheme == "https" else None
-        port = url.port or (443 if tls else 80)
         self._client = HttpClient(url.hostname, port, tls)
         self._path = url.path.rstrip("/")
         self._host = url.hostname if port == (443 if tls else 80) else f"{url.hostname}:{port}"

@@ -225,6 +225,8 @@ def test_missing_credentials_are_an_internal_error(environment: pytest.MonkeyPat
     [
         {},
         {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "localhost:8080"},
+        {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "http://localhost:http"},
+        {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "http://[localhost"},
         {"AWS_REGION": "us-east-1", "AWS_CA_BUNDLE": "/nonexistent"},
     ],
 )
