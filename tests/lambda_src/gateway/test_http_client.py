@@ -207,6 +207,30 @@ def test_doubtful_connections_are_not_reused(response: bytes) -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize(("limit", "value"), [("_IDLE_SECONDS", -1), ("_IDLE_CONNECTIONS", 0)])
+def test_idle_connections_are_limited(monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -> None:
+    monkeypatch.setattr(f"gateway.http_client.{limit}", value)
+    connections = closed = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections, closed
+        connections += 1
+        while await reader.readline():
+            await reader.readline()
+            writer.write(OK)
+        closed += 1
+
+    async def scenario() -> None:
+        async with server(serve) as port:
+            client = HttpClient("127.0.0.1", port, None)
+            assert [await ask(client) for _ in range(3)] == [b"hi"] * 3
+            assert connections == 3
+            while closed < 2:
+                await asyncio.sleep(0)
+
+    run(scenario())
+
+
 def test_closed_connections_are_not_reused() -> None:
     closed = asyncio.Event()
 
