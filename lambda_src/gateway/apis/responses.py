@@ -63,7 +63,7 @@ def chat_request(document: Document) -> Document:
             raise InvalidRequestError(f"'{name}' is not supported: {reason}.", param=name)
     handled = _UNUSED | _TRANSLATED | _UNSUPPORTED.keys()
     chat = {name: value for name, value in document.items() if name in _SAME or name not in handled}
-    chat["messages"] = list(_messages(document))
+    chat["messages"] = _messages(document)
     if "max_output_tokens" in document:
         chat["max_completion_tokens"] = document["max_output_tokens"]
     if effort := document.get("reasoning", {}).get("effort"):
@@ -86,7 +86,7 @@ def add_types(document: Document) -> None:
             item.setdefault("type", "message")
 
 
-def _messages(document: Document) -> Iterator[Document]:
+def _messages(document: Document) -> list[Document]:
     items = document["input"]
     if isinstance(items, str):
         items = [{"type": "message", "role": "user", "content": items}]
@@ -94,25 +94,26 @@ def _messages(document: Document) -> Iterator[Document]:
     while items and items[0]["type"] == "message" and items[0]["role"] in _INSTRUCTIONS:
         instructions.append(_plain_text(items[0]["content"]))
         items = items[1:]
-    if instructions:
-        # Many chat templates accept one system message, at the beginning.
-        yield {"role": "system", "content": "\n\n".join(instructions)}
-    calls: list[Document] = []
+    # Many chat templates accept one system message, at the beginning.
+    messages: list[Document] = (
+        [{"role": "system", "content": "\n\n".join(instructions)}] if instructions else []
+    )
     for item in items:
-        if calls and item["type"] != "function_call":
-            yield {"role": "assistant", "content": None, "tool_calls": calls}
-            calls = []
         match item["type"]:
             case "message":
-                yield {"role": _role(item["role"]), "content": _content(item["content"])}
+                messages.append({"role": _role(item["role"]), "content": _content(item["content"])})
             case "function_call":
+                # Text and calls of one response are one message: many chat templates refuse two in a row.
+                if not messages or messages[-1]["role"] != "assistant":
+                    messages.append({"role": "assistant", "content": None})
                 function = {"name": item["name"], "arguments": item["arguments"]}
-                calls.append({"id": item["call_id"], "type": "function", "function": function})
+                call = {"id": item["call_id"], "type": "function", "function": function}
+                messages[-1].setdefault("tool_calls", []).append(call)
             case "function_call_output":
-                yield {"role": "tool", "tool_call_id": item["call_id"], "content": _content(item["output"])}
+                content = _content(item["output"])
+                messages.append({"role": "tool", "tool_call_id": item["call_id"], "content": content})
             # Chat templates leave out the reasoning of earlier responses.
-    if calls:
-        yield {"role": "assistant", "content": None, "tool_calls": calls}
+    return messages
 
 
 def _role(role: str) -> str:

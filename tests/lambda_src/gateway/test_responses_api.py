@@ -112,6 +112,23 @@ def test_every_event_has_its_type_and_number(client: httpx.Client, engine: Any) 
     assert [events[0].type, events[-1].type] == ["response.created", "response.completed"]
 
 
+def test_text_and_calls_of_one_response_are_one_message(sdk: openai.OpenAI, engine: Any) -> None:
+    """Chat templates, such as Mistral's, refuse two messages of the assistant in a row."""
+    engine.respond(*EVERYTHING)
+    history: Any = [
+        {"role": "user", "content": "Weather?"},
+        {"role": "assistant", "content": "Let me look."},
+        {"type": "reasoning", "id": "rs_1", "summary": []},
+        {"type": "function_call", "call_id": "a", "name": "weather", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "a", "output": "rain"},
+    ]
+    sdk.responses.create(model="demo", input=history, tools=[TOOL])
+    user, assistant, result = engine.bodies[0]["messages"]
+    assert (user["role"], result["role"]) == ("user", "tool")
+    assert assistant["content"] == "Let me look."
+    assert [call["id"] for call in assistant["tool_calls"]] == ["a"]
+
+
 def test_a_conversation_with_tools(sdk: openai.OpenAI, engine: Any) -> None:
     engine.respond(*EVERYTHING)
     history: Any = [
