@@ -59,7 +59,9 @@ def open_api(keys: Keys, environment: Environment, base_url: str) -> httpx.Clien
         credentials = keys.access.credentials()
         return _client(keys.access, base_url, auth=SignedRequests(credentials, keys.access.region))
     value = keys.show(DEFAULT_KEY)
-    wait_until_accepted({DEFAULT_KEY: value}, acceptance(keys.access, base_url))
+    plan = environment.api.plans[environment.api.key_plans[DEFAULT_KEY]]
+    responses = {} if plan.quota is None else {"consecutive": 1}
+    wait_until_accepted({DEFAULT_KEY: value}, acceptance(keys.access, base_url), **responses)
     if environment.api.key_header == "x-api-key":
         return _client(keys.access, base_url, headers={"x-api-key": value})
     return _client(keys.access, base_url, headers={"Authorization": f"Bearer {value}"})

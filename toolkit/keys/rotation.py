@@ -51,20 +51,29 @@ def rotate(keys: Keys, name: str, is_accepted: Callable[[str], bool]) -> ApiKey:
     return new
 
 
-def wait_until_accepted(values: Mapping[str, str], is_accepted: Callable[[str], bool | None]) -> list[str]:
+def wait_until_accepted(
+    values: Mapping[str, str],
+    is_accepted: Callable[[str], bool | None],
+    consecutive: int = _CONSECUTIVE,
+) -> list[str]:
     """Wait until the API accepts values of new or moved keys; returns the names of those that it refuses.
 
     Args:
         values: by the keys' names.
-        is_accepted: None if the API neither accepts nor refuses the value, so that waiting is of no use.
+        is_accepted: whether the API accepts a value now; None if it neither accepts nor refuses it.
+        consecutive: responses in a row that must accept a value; each counts towards its quota.
     """
     deadline = time.monotonic() + PROPAGATION_SECONDS
-    return [name for name, value in values.items() if not _accepted(value, is_accepted, deadline)]
+    return [
+        name for name, value in values.items() if not _accepted(value, is_accepted, deadline, consecutive)
+    ]
 
 
-def _accepted(value: str, is_accepted: Callable[[str], bool | None], deadline: float) -> bool:
+def _accepted(
+    value: str, is_accepted: Callable[[str], bool | None], deadline: float, consecutive: int
+) -> bool:
     accepted_count = 0
-    while accepted_count < _CONSECUTIVE:
+    while accepted_count < consecutive:
         accepted = is_accepted(value)
         if accepted is None:
             return True

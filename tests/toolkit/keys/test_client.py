@@ -113,3 +113,10 @@ def test_a_key_that_stays_refused_is_reported(
     access = AwsAccess("us-east-1", "123456789012", "http://127.0.0.1", None)
     verdict = acceptance(access, serve(REFUSED, *[ACCEPTED] * 5))
     assert wait_until_accepted({"old": "sk-old", "new": "sk-new"}, verdict) == ["old"]
+
+
+def test_a_key_with_a_quota_is_tried_as_often_as_asked(serve: Callable[..., str]) -> None:
+    access = AwsAccess("us-east-1", "123456789012", "http://127.0.0.1", None)
+    url = serve(REFUSED, ACCEPTED, FORBIDDEN)
+    assert wait_until_accepted({"ci": "sk-ci"}, acceptance(access, url), consecutive=1) == []
+    assert httpx.get(url, trust_env=False).status_code == 403
