@@ -40,13 +40,21 @@ COLD_STARTS = int(os.environ.get("COLD_STARTS", "5"))
 CLIENTS = (1, 16, 64)
 ENVIRONMENTS = ROOT / "build" / "peers"
 LITELLM = "litellm[proxy]==1.85.0"
-PORTKEY = "@portkey-ai/gateway@1.15.2"
+# With later versions of its server, its streams end in 500 on Node.js 20.
+PORTKEY = {
+    "dependencies": {"@portkey-ai/gateway": "1.15.2"},
+    "overrides": {"@hono/node-server": "1.13.8"},
+}
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "mock",
     "AWS_SECRET_ACCESS_KEY": "mock",
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
+
+
+class MeasurementError(Exception):
+    """A gateway does not start, or does not respond as expected."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +114,9 @@ def portkey(directory: Path, mock: str, port: int) -> Peer:
     """Portkey, with an OpenAI-compatible server: its provider for SageMaker does not stream chats."""
     target = ENVIRONMENTS / "portkey"
     if not (target / "node_modules").is_dir():
-        subprocess.run(["npm", "install", "--prefix", target, PORTKEY], check=True, stdout=sys.stderr)
+        target.mkdir(parents=True, exist_ok=True)
+        (target / "package.json").write_text(json.dumps(PORTKEY))
+        subprocess.run(["npm", "install", "--prefix", target], check=True, stdout=sys.stderr)
     server = target / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
     headers = {
         "x-portkey-provider": "openai",
@@ -139,8 +149,9 @@ PEERS: dict[str, Callable[[Path, str, int], Peer]] = {
 def _python(name: str, *requirements: str) -> Path:
     python = ENVIRONMENTS / name / "bin" / "python"
     if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENTS / name], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *requirements], check=True, stdout=sys.stderr)
+        uv = [sys.executable, "-m", "uv"]
+        subprocess.run([*uv, "venv", "-q", ENVIRONMENTS / name], check=True)
+        subprocess.run([*uv, "pip", "install", "-q", "--python", python, *requirements], check=True)
     return python
 
 
@@ -170,7 +181,10 @@ def main() -> None:
     try:
         for name in names:
             with tempfile.TemporaryDirectory() as directory:
-                _measure(name, Path(directory), f"http://127.0.0.1:{port}")
+                try:
+                    _measure(name, Path(directory), f"http://127.0.0.1:{port}")
+                except (MeasurementError, OSError, subprocess.CalledProcessError) as error:
+                    print(f"{name}: cannot be measured: {error}", flush=True)
     finally:
         mock.terminate()
         mock.wait()
@@ -217,7 +231,9 @@ def _started(peer: Peer) -> Iterator[tuple[psutil.Process, float, float]]:
             while not _answers(peer):
                 if child.poll() is not None:
                     log.seek(0)
-                    raise SystemExit(f"the gateway ended with {child.returncode}: {log.read().decode()}")
+                    raise MeasurementError(
+                        f"the gateway ended with {child.returncode}: {log.read().decode()}"
+                    )
                 # Frequent, but without taking processor time from the starting process.
                 time.sleep(0.005)
             yield process, time.perf_counter() - started, _processor(process)
@@ -277,7 +293,7 @@ async def _response(reader: asyncio.StreamReader) -> float:
     """Read a response to its end; returns when its first text arrived."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     if not head.startswith(b"http/1.1 200"):
-        raise SystemExit(f"unexpected response: {head!r}")
+        raise MeasurementError(f"unexpected response: {head!r}")
     if b"content-length: " in head:
         await reader.readexactly(int(head.partition(b"content-length: ")[2].split(b"\r")[0]))
         return time.perf_counter()
@@ -285,12 +301,12 @@ async def _response(reader: asyncio.StreamReader) -> float:
     while not received.endswith(b"0\r\n\r\n"):
         part = await reader.read(1 << 16)
         if not part:
-            raise SystemExit("the response ended early")
+            raise MeasurementError("the response ended early")
         received += part
         if first is None and TEXT.encode() in received:
             first = time.perf_counter()
     if received.count(TEXT.encode()) < 64:
-        raise SystemExit(f"the response lacks text: {received!r}")
+        raise MeasurementError(f"the response lacks text: {received!r}")
     assert first is not None
     return first
 
