@@ -314,6 +314,7 @@ class _Connection(asyncio.Protocol):
             # The server did not wait for the whole request, and may not read the rest.
             self.transport.abort()
         elif reusable and len(self._idle) < _IDLE_CONNECTIONS:
+            self.transport.resume_reading()
             self._idle_since = self.loop.time()
             self._idle.append(self)
         else:

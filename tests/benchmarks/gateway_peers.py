@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import statistics
 import subprocess
 import sys
@@ -39,7 +40,7 @@ REQUESTS = int(os.environ.get("REQUESTS", "400"))
 COLD_STARTS = int(os.environ.get("COLD_STARTS", "5"))
 CLIENTS = (1, 16, 64)
 ENVIRONMENTS = ROOT / "build" / "peers"
-LITELLM = "litellm[proxy]==1.85.0"
+LITELLM = "litellm[proxy]==1.108.7"
 # With later versions of its server, its streams end in 500 on Node.js 20.
 PORTKEY = {
     "dependencies": {"@portkey-ai/gateway": "1.15.2"},
@@ -97,17 +98,22 @@ def gateway(directory: Path, mock: str, port: int) -> Peer:
 def litellm(directory: Path, mock: str, port: int) -> Peer:
     """LiteLLM's proxy, with its provider for SageMaker."""
     parameters = {"model": f"sagemaker_chat/{MODEL}", "sagemaker_base_url": mock}
+    key = f"sk-{secrets.token_hex(16)}"
+    settings = {
+        "model_list": [{"model_name": MODEL, "litellm_params": parameters}],
+        "general_settings": {"master_key": key},
+    }
     config = directory / "config.yaml"
-    config.write_text(json.dumps({"model_list": [{"model_name": MODEL, "litellm_params": parameters}]}))
-    command = [
-        str(_python("litellm", LITELLM).with_name("litellm")),
-        "--config",
-        str(config),
-        "--port",
-        str(port),
-    ]
-    environment = {"AWS_ENDPOINT_URL": mock, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-    return Peer(command, environment, f"http://127.0.0.1:{port}/v1/chat/completions")
+    config.write_text(json.dumps(settings))
+    program = _python("litellm", LITELLM).with_name("litellm")
+    command = [str(program), "--config", str(config), "--port", str(port)]
+    environment = {
+        "AWS_ENDPOINT_URL": mock,
+        "AWS_REGION_NAME": "us-east-1",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    }
+    url = f"http://127.0.0.1:{port}/v1/chat/completions"
+    return Peer(command, environment, url, headers={"authorization": f"Bearer {key}"})
 
 
 def portkey(directory: Path, mock: str, port: int) -> Peer:
@@ -248,7 +254,9 @@ def _answers(peer: Peer) -> bool:
         response = httpx.post(peer.url, json=_question(peer, stream=False), headers=peer.headers, timeout=60)
     except httpx.TransportError:
         return False
-    return response.status_code == 200 and TEXT in response.text
+    if response.status_code != 200 or TEXT not in response.text:
+        raise MeasurementError(f"unexpected response: {response.status_code}: {response.text}")
+    return True
 
 
 def _question(peer: Peer, *, stream: bool) -> dict[str, Any]:

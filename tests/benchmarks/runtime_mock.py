@@ -119,8 +119,12 @@ class _Connection(asyncio.Protocol):
 
 def _response(head: bytes, body: bytes) -> bytes:
     path = head.split(b" ")[1].decode().partition("?")[0]
-    if path.endswith("/chat/completions") and json.loads(body).get("stream"):
+    streamed = bool(json.loads(body or b"{}").get("stream"))
+    if path.endswith("/chat/completions") and streamed:
         path += "?stream"
+    if path == "/":
+        # LiteLLM's provider for SageMaker sends all requests to the configured address.
+        path = "/invocations-response-stream" if streamed else "/invocations"
     for ending, response in _RESPONSES.items():
         if path.endswith(ending):
             return response
