@@ -6,10 +6,12 @@ https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import json
 import re
 import struct
+import zlib
 from datetime import datetime
 from typing import Any, Final
 
@@ -48,8 +50,10 @@ class CborMiddleware:
         except ClientDisconnect:
             return
         try:
+            if Headers(scope=scope).get("content-encoding") == "gzip":
+                request = gzip.decompress(request)
             body = json.dumps(_to_json(decode(request) if request else {})).encode()
-        except (BotoCoreError, ValueError, IndexError, struct.error):
+        except (BotoCoreError, ValueError, IndexError, struct.error, OSError, EOFError, zlib.error):
             # Refused as a body that is not JSON.
             body = b"not CBOR"
         target = f"{match['service']}.{match['operation']}"
@@ -66,7 +70,10 @@ class CborMiddleware:
 
 
 def _as_json(scope: Scope, target: str, length: int) -> Scope:
-    dropped = (b"content-type", b"content-length", b"accept", b"smithy-protocol", b"transfer-encoding")
+    dropped = (
+        *(b"content-type", b"content-length", b"content-encoding"),
+        *(b"accept", b"smithy-protocol", b"transfer-encoding"),
+    )
     headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
     headers += [(b"content-type", b"application/x-amz-json-1.0"), (b"x-amz-target", target.encode())]
     headers.append((b"content-length", str(length).encode()))

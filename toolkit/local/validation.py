@@ -91,9 +91,9 @@ def parse(call: ApiCall, body: bytes) -> Members:
     shape = call.model.input_shape
     if shape is None:
         return {}
-    if call.protocol in ("json", "rest-json") and not call.has_blob_payload:
-        _check_json(shape, body)
     try:
+        if call.protocol in ("json", "rest-json") and not call.has_blob_payload:
+            _check_json(shape, call.decompressed(body))
         members = call.parameters(body)
     except UnmappedRequestError as error:
         raise ApiError("SerializationException", str(error)) from error
@@ -114,7 +114,7 @@ def parse(call: ApiCall, body: bytes) -> Members:
 def _check_json(shape: StructureShape, body: bytes) -> None:
     try:
         value = json.loads(body or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ApiError("SerializationException", str(error)) from error
     payload = shape.serialization.get("payload")
     check_types(shape.members[payload] if payload else shape, value)

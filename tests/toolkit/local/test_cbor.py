@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime
@@ -30,12 +31,16 @@ def test_values_survive(value: Any) -> None:
     assert decode(encode(value)) == value
 
 
-def call(cloud: RunningCloud, operation: str, **parameters: Any) -> tuple[int, dict[str, Any]]:
+def call(
+    cloud: RunningCloud, operation: str, *, compress: bool = False, **parameters: Any
+) -> tuple[int, dict[str, Any]]:
     """The status and the parsed response of an operation of CloudWatch."""
     model = client("cloudwatch").meta.service_model.operation_model(operation)
     serializer = create_serializer("smithy-rpc-v2-cbor", include_validation=False)
     request = serializer.serialize_to_request(parameters, model)
     headers = {name: str(value) for name, value in request["headers"].items()}
+    if compress:
+        request["body"], headers["content-encoding"] = gzip.compress(request["body"]), "gzip"
     headers = signed(cloud, "monitoring", request["url_path"], request["body"], **headers)
     url = f"{cloud.endpoint_url}{request['url_path']}"
     try:
@@ -48,11 +53,13 @@ def call(cloud: RunningCloud, operation: str, **parameters: Any) -> tuple[int, d
     return response.status, parsed
 
 
-def test_metrics_are_written_and_read(cloud: RunningCloud) -> None:
+@pytest.mark.parametrize("compress", [False, True])
+def test_metrics_are_written_and_read(cloud: RunningCloud, compress: bool) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
+    namespace = f"Cbor{compress}"
     datum = {"MetricName": "m", "Value": 2.0, "Timestamp": now, "Unit": "Count"}
-    assert call(cloud, "PutMetricData", Namespace="Cbor", MetricData=[datum])[0] == 200
-    request = {"Namespace": "Cbor", "MetricName": "m", "Period": 3600, "Statistics": ["Sum"]}
+    assert call(cloud, "PutMetricData", Namespace=namespace, MetricData=[datum], compress=compress)[0] == 200
+    request = {"Namespace": namespace, "MetricName": "m", "Period": 3600, "Statistics": ["Sum"]}
     start = now.replace(minute=0, second=0)
     status, response = call(
         cloud, "GetMetricStatistics", StartTime=start, EndTime=now.replace(year=now.year + 1), **request

@@ -161,7 +161,19 @@ def test_every_constraint_of_an_operation_is_enforced(service: str, operation: s
         ("apigateway", "put_rest_api", {"restApiId": "a", "mode": "overwrite", "body": b"{}"}),
         ("iam", "create_role", {"RoleName": "r", "AssumeRolePolicyDocument": "{}", "Tags": []}),
         ("cloudwatch", "get_metric_statistics", STATISTICS),
+        # botocore compresses it.
+        ("cloudwatch", "put_metric_data", {"Namespace": "n", "MetricData": [{"MetricName": "m"}] * 1000}),
     ],
 )
 def test_valid_requests_pass(service: str, method: str, parameters: dict[str, Any]) -> None:
     assert send(capture(service, method, parameters))[0] == 299
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"Tags": ' + b"[" * 100_000, b"\x1f\x8b", b"\xff"])
+@pytest.mark.parametrize("encoding", [[], [(b"content-encoding", b"gzip")]])
+def test_bodies_that_cannot_be_read_are_refused(body: bytes, encoding: list[tuple[bytes, bytes]]) -> None:
+    scope, _ = capture("sagemaker", "describe_model", {"ModelName": "m"})
+    scope = {**scope, "headers": [*scope["headers"], *encoding]}
+    status, content, _ = send((scope, body))
+    assert status == 400
+    assert b"SerializationException" in content

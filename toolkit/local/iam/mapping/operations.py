@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -98,6 +99,19 @@ class ApiCall:
         # The policy of a private API is in its OpenAPI document.
         return self.prefix == "apigateway" or not self.has_blob_payload
 
+    def decompressed(self, body: bytes) -> bytes:
+        """The body; SDKs compress large requests of some operations.
+
+        Raises:
+            UnmappedRequestError: it is damaged.
+        """
+        if self.header("content-encoding") != "gzip":
+            return body
+        try:
+            return gzip.decompress(body)
+        except (OSError, EOFError, zlib.error) as error:
+            raise UnmappedRequestError(f"cannot decompress the body of {self.operation}: {error}") from error
+
     def parameters(self, body: bytes) -> dict[str, Any]:
         """The parameters of the operation.
 
@@ -111,8 +125,7 @@ class ApiCall:
         try:
             parsed: dict[str, Any] = parser.parse(
                 {
-                    # SDKs compress large requests of some operations.
-                    "body": gzip.decompress(body) if self.header("content-encoding") == "gzip" else body,
+                    "body": self.decompressed(body),
                     "headers": self._request.headers,
                     "method": self._request.method,
                     "url_params": dict(self._uri),
@@ -120,7 +133,7 @@ class ApiCall:
                     "values": self._request.values,
                 }
             )
-        except (RequestParserError, ValueError, TypeError, AttributeError, OSError, EOFError) as error:
+        except (RequestParserError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise UnmappedRequestError(f"cannot parse the body of {self.operation}: {error}") from error
         return parsed
 
