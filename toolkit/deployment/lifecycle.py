@@ -287,7 +287,7 @@ def deploy(context: Context, prepared: Prepared, smoke_test: SmokeTest | None = 
 def _reconcile_keys(context: Context, deployed: Outputs) -> None:
     """Reconcile the API keys, and wait until the API accepts new and moved ones.
 
-    Each attempt counts towards a key's quota, so keys that have one are not tried.
+    Each attempt counts towards a key's quota and burst, so keys with a quota or a small burst are not tried.
     """
     from toolkit.keys.client import acceptance  # loads httpx
 
@@ -296,8 +296,9 @@ def _reconcile_keys(context: Context, deployed: Outputs) -> None:
     for line in keys.reconcile(environment_keys, changed.append):
         context.console.line(line)
     # After a rollback, a plan can be missing from the file.
-    unlimited = {name for name, plan in context.environment.api.plans.items() if plan.quota is None}
-    tried = [key for key in changed if environment_keys.plan_of(key.name) in unlimited]
+    plans = context.environment.api.plans.items()
+    generous = {name for name, plan in plans if plan.quota is None and plan.burst > keys.ATTEMPTS}
+    tried = [key for key in changed if environment_keys.plan_of(key.name) in generous]
     values = {key.name: environment_keys.value(key) for key in tried}
     if not values:
         return

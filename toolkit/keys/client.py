@@ -11,7 +11,7 @@ import httpx
 from toolkit.aws.access import AwsAccess
 from toolkit.aws.signing import SignedRequests
 from toolkit.environment import Environment
-from toolkit.keys.rotation import wait_until_accepted
+from toolkit.keys.rotation import ATTEMPTS, wait_until_accepted
 from toolkit.keys.store import DEFAULT_KEY, Keys
 
 # SageMaker ends a non-streaming invocation at 60 s; the API allows more.
@@ -60,7 +60,7 @@ def open_api(keys: Keys, environment: Environment, base_url: str) -> httpx.Clien
         return _client(keys.access, base_url, auth=SignedRequests(credentials, keys.access.region))
     value = keys.show(DEFAULT_KEY)
     plan = environment.api.plans[environment.api.key_plans[DEFAULT_KEY]]
-    responses = {} if plan.quota is None else {"consecutive": 1}
+    responses = {"consecutive": 1} if plan.quota is not None or plan.burst <= ATTEMPTS else {}
     wait_until_accepted({DEFAULT_KEY: value}, acceptance(keys.access, base_url), **responses)
     if environment.api.key_header == "x-api-key":
         return _client(keys.access, base_url, headers={"x-api-key": value})

@@ -12,7 +12,8 @@ from toolkit.keys.store import ApiKey, Keys
 
 # API Gateway's servers learn of a new key within a minute or so; each response may come from another server.
 PROPAGATION_SECONDS: Final = 180.0
-_CONSECUTIVE: Final = 5
+# Accepted in a row.
+ATTEMPTS: Final = 5
 _INTERVAL_SECONDS: Final = 0.2
 
 _pause = threading.Event()
@@ -54,7 +55,7 @@ def rotate(keys: Keys, name: str, is_accepted: Callable[[str], bool]) -> ApiKey:
 def wait_until_accepted(
     values: Mapping[str, str],
     is_accepted: Callable[[str], bool | None],
-    consecutive: int = _CONSECUTIVE,
+    consecutive: int = ATTEMPTS,
 ) -> list[str]:
     """Wait until the API accepts values of new or moved keys; returns the names of those that it refuses.
 
