@@ -35,20 +35,24 @@ class Block:
     id: str = ""
     name: str = ""
 
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The arguments of the call.
+    def arguments(self, *, complete: bool) -> dict[str, Any]:
+        """The arguments of the call; empty if the length of the response cut them off.
+
+        Args:
+            complete: whether the model has finished the response.
 
         Raises:
-            ModelError: they are not a JSON object.
+            ModelError: they are complete, but not a JSON object.
         """
         try:
             arguments = json.loads(self.text or "{}")
         except (ValueError, RecursionError):
             arguments = None
-        if not isinstance(arguments, dict):
+        if isinstance(arguments, dict):
+            return arguments
+        if complete:
             raise ModelError("The model called a tool with arguments that are not a JSON object.")
-        return arguments
+        return {}
 
 
 class Blocks:

@@ -199,9 +199,10 @@ class Writer:
                 continue
         for _ in self._blocks.end():
             continue
+        complete = self._blocks.finish_reason != "length"
         return {
             **_message(head),
-            "content": [_whole_block(block) for block in self._blocks.blocks],
+            "content": [_whole_block(block, complete=complete) for block in self._blocks.blocks],
             "stop_reason": self._stop_reason,
             "usage": _usage(self._blocks.usage),
         }
@@ -285,9 +286,10 @@ def _new_block(block: Block) -> Document:
     return {"type": "tool_use", "id": block.id, "name": block.name, "input": {}}
 
 
-def _whole_block(block: Block) -> Document:
-    member = {"reasoning": "thinking", "text": "text", "call": "input"}[block.kind]
-    return {**_new_block(block), member: block.arguments if block.kind == "call" else block.text}
+def _whole_block(block: Block, *, complete: bool) -> Document:
+    if block.kind == "call":
+        return {**_new_block(block), "input": block.arguments(complete=complete)}
+    return {**_new_block(block), {"reasoning": "thinking", "text": "text"}[block.kind]: block.text}
 
 
 def _usage(usage: Document) -> Document:

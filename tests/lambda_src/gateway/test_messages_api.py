@@ -167,6 +167,18 @@ def test_arguments_that_are_no_object_are_the_models_fault(sdk: anthropic.Anthro
     assert raised.value.status_code == 502
 
 
+def test_arguments_that_the_limit_cuts_off_are_no_failure(sdk: anthropic.Anthropic, engine: Any) -> None:
+    """A client would retry a 502, although only a higher limit helps."""
+    calls = [{"index": 0, "id": "a", "function": {"name": "weather", "arguments": '{"city"'}}]
+    choice = {"index": 0, "delta": {"tool_calls": calls}, "finish_reason": "length"}
+    engine.respond(sse({"choices": [choice]}), b"data: [DONE]\n\n")
+    message = sdk.messages.create(model="demo", max_tokens=9, messages=HELLO, tools=[TOOL])
+    assert message.stop_reason == "max_tokens"
+    (call,) = message.content
+    assert call.type == "tool_use"
+    assert call.input == {}
+
+
 def test_a_failure_in_the_middle_is_an_event(sdk: anthropic.Anthropic, engine: Any) -> None:
     engine.respond(sse(delta("Grüß ")))
     engine.failure = ("ModelStreamError", {"Message": "x"})
