@@ -5,7 +5,8 @@
 All gateways send the same content to the same clients, one gateway at a time. The first run installs the
 other gateways from the package indexes into separate environments under build/. Variables: PEERS, a list
 of the gateways to measure; PACKAGE, another zip of the gateway; REQUESTS, for each figure;
-BEDROCK_ACCESS_GATEWAY, a checkout of aws-samples/bedrock-access-gateway, which is in no index.
+BEDROCK_ACCESS_GATEWAY, a checkout of aws-samples/bedrock-access-gateway, which is in no index and downloads
+its tokenizer when it starts.
 """
 
 from __future__ import annotations
@@ -244,7 +245,7 @@ def _started(peer: Peer) -> Iterator[tuple[psutil.Process, float, float]]:
                 time.sleep(0.005)
             yield process, time.perf_counter() - started, _processor(process)
         finally:
-            for one in reversed(_tree(process)):
+            for one in reversed(_tree(process)) if child.poll() is None else ():
                 one.terminate()
             child.wait()
 
