@@ -6,6 +6,7 @@ import asyncio
 import re
 import select
 import ssl
+import time
 from math import inf
 from typing import Final
 
@@ -315,7 +316,7 @@ class _Connection(asyncio.Protocol):
             self.transport.abort()
         elif reusable and len(self._idle) < _IDLE_CONNECTIONS:
             self.transport.resume_reading()
-            self._idle_since = self.loop.time()
+            self._idle_since = time.time()
             self._idle.append(self)
         else:
             self.transport.close()
@@ -323,9 +324,10 @@ class _Connection(asyncio.Protocol):
     def is_usable(self) -> bool:
         """Whether the server still keeps this idle connection.
 
-        Asks the system: a function that was frozen has not read yet that the server closed it.
+        Asks the system: a function that was frozen has not read yet that the server closed it. Its monotonic
+        clock may have stopped meanwhile, so the age is measured by the clock of the day.
         """
-        if self.transport.is_closing() or self.loop.time() - self._idle_since > _IDLE_SECONDS:
+        if self.transport.is_closing() or not 0 <= time.time() - self._idle_since <= _IDLE_SECONDS:
             return False
         poll = select.poll()
         poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
