@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -24,6 +27,8 @@ from toolkit.errors import ToolkitError
 MAX_BYTES = 64 * 2**20
 # Python converts up to 4,300, and reports more in its own terms.
 MAX_DIGITS = 1000
+# What `zipfile` raises while it reads a damaged file; it leaves the errors of decompressors as they are.
+DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError)
 
 T = TypeVar("T")
 
@@ -120,7 +125,7 @@ def archive(content: bytes) -> Iterator[zipfile.ZipFile]:
             yield opened
     except DamagedError:
         raise
-    except (zipfile.BadZipFile, EOFError, RuntimeError, LookupError, ValueError, OSError) as error:
+    except (*DAMAGED_ZIP, RuntimeError, LookupError, ValueError, OSError) as error:
         raise DamagedError(f"not a zip file, or damaged: {error}") from None
 
 

@@ -430,7 +430,17 @@ def test_a_damaged_document_is_read_or_refused_with_its_place(directory: Path, n
     check()
 
 
+def compressed_by(method: int) -> bytes:
+    """A zip file whose directory says so wrongly."""
+    content = bytearray(packed(b'{"lineage": "l", "serial": 1}'))
+    content[content.index(b"PK\x01\x02") + 10] = method
+    return bytes(content)
+
+
 @hypothesis.settings(max_examples=4 * hypothesis.settings.default.max_examples)
+@hypothesis.example(compressed_by(zipfile.ZIP_DEFLATED))
+@hypothesis.example(compressed_by(zipfile.ZIP_BZIP2))
+@hypothesis.example(compressed_by(zipfile.ZIP_LZMA))
 @hypothesis.given(content=damaged_bytes(packed(b'{"lineage": "l", "serial": 1}')))
 def test_a_damaged_archive_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, content: bytes

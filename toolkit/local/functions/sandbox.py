@@ -11,6 +11,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.documents import DAMAGED_ZIP
 from toolkit.local.functions.exceptions import FunctionError
 from toolkit.local.functions.instance import InstanceLog
 from toolkit.local.functions.models import Function
@@ -92,7 +93,7 @@ def _unpack(code: bytes, directory: Path) -> None:
                     path.chmod(mode | 0o600)
         partial.chmod(0o755)
         partial.rename(directory)
-    except zipfile.BadZipFile as error:
+    except DAMAGED_ZIP as error:
         raise FunctionError(
             "Runtime.InvalidZip", f"the function's code is not a zip file: {error}"
         ) from error
