@@ -27,7 +27,7 @@ from toolkit.errors import ToolkitError
 MAX_BYTES = 64 * 2**20
 # Python converts up to 4,300, and reports more in its own terms.
 MAX_DIGITS = 1000
-# What `zipfile` raises while it reads a damaged file; it leaves the errors of decompressors as they are.
+# The exceptions of `zipfile` for a damaged file, which include those of its decompressors.
 DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError)
 
 T = TypeVar("T")

@@ -59,7 +59,12 @@ _UNENFORCED: Final[Mapping[str, tuple[Any, ...]]] = {
 }
 _BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _FORMATS: Final = ("date", "time", "date-time", "uuid")
-_MEDIA: Final = ("image_url", "input_audio", "audio_url", "video_url")
+_MEDIA: Final = {
+    "image_url": "an image",
+    "input_audio": "audio",
+    "audio_url": "audio",
+    "video_url": "a video",
+}
 
 
 def check(document: Mapping[str, Any], model: Model) -> None:
@@ -95,7 +100,7 @@ def _refuse_media(document: Mapping[str, Any]) -> None:
             if part["type"] in _MEDIA:
                 location = f"messages[{index}].content[{position}]"
                 raise InvalidRequestError(
-                    f"'{location}' is of type {part['type']!r}, but this model takes text only.",
+                    f"'{location}' is {_MEDIA[part['type']]}, but this model takes text only.",
                     param=location,
                 )
 

@@ -44,7 +44,9 @@ def load(body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):
-        raise InvalidRequestError("The request body is not valid JSON.") from None
+        raise InvalidRequestError(
+            "The request body is not valid JSON, or has a number that is too large."
+        ) from None
     if not isinstance(document, dict):
         raise InvalidRequestError("The request body must be a JSON object.")
     if _SURROGATE.search(body):

@@ -175,6 +175,17 @@ def test_damaged_objects_are_restored_as_documented(lab: Lab) -> None:
     assert "arn:aws:iam::123456789012:root" in lab.toolkit.succeed("releases", "--env", "local")
 
 
+def test_an_apply_fills_a_state_that_has_lost_its_resources(lab: Lab) -> None:
+    """Each resource of the stack is imported, or creating it again is as good."""
+    lab.toolkit.succeed("apply", "--env", "local")
+    state = lab.state()
+    empty = {**state, "serial": state["serial"] + 1, "resources": [], "outputs": {}}
+    lab.aws("s3").put_object(Bucket=lab.bucket, Key=STATE_KEY, Body=json.dumps(empty).encode())
+    lab.toolkit.succeed("apply", "--env", "local")
+    assert "no changes" in lab.toolkit.succeed("plan", "--env", "local")
+    assert len(lab.state()["resources"]) == len(state["resources"])
+
+
 def test_a_killed_cloud_ends_its_processes_and_is_restored(lab: Lab) -> None:
     lab.toolkit.succeed("apply", "--env", "local")
     # Starts the functions.

@@ -13,6 +13,7 @@ from toolkit.cli.options import Env, Json, Yes
 if TYPE_CHECKING:
     from toolkit.console import Console
     from toolkit.deployment.outputs import Outputs
+    from toolkit.environment import Environment
     from toolkit.keys import ApiKey, Keys
 
 app = typer.Typer(help="API keys of an environment.", no_args_is_help=True)
@@ -23,12 +24,13 @@ class _Opened(NamedTuple):
     console: Console
     keys: Keys
     outputs: Outputs
+    environment: Environment
 
 
 @app.command("list")
 def list_keys(env: Env, as_json: Json = False) -> None:
     """List the keys and their usage plans, without their values."""
-    console, keys, _ = _open(env)
+    console, keys, *_ = _open(env)
     existing = keys.list()
     if as_json:
         console.data(json.dumps([asdict(key) for key in existing], indent=2))
@@ -40,14 +42,14 @@ def list_keys(env: Env, as_json: Json = False) -> None:
 @app.command("show")
 def show(name: Name, env: Env) -> None:
     """Print one key's value."""
-    console, keys, _ = _open(env)
+    console, keys, *_ = _open(env)
     console.data(keys.show(name))
 
 
 @app.command("create")
 def create(name: Name, env: Env) -> None:
     """Create a key that is not in the environment file, in the usage plan `default`, and print its value."""
-    console, keys, _ = _open(env)
+    console, keys, *_ = _open(env)
     console.data(keys.value(keys.create(name)))
     console.line("the API accepts it within a minute or so")
 
@@ -62,11 +64,12 @@ def rotate(
 ) -> None:
     """Give a key a new value, and print it once the API accepts it; the old one is valid until revoked."""
     from toolkit.keys import rotate as rotate_key
-    from toolkit.keys.client import accepts
+    from toolkit.keys.client import accepts, attempts
 
-    console, keys, outputs = _open(env)
+    console, keys, outputs, environment = _open(env)
+    is_accepted = accepts(keys.access, outputs.api_base_url)
     with console.progress(f"waiting until the API accepts the new value of {name}"):
-        new = rotate_key(keys, name, accepts(keys.access, outputs.api_base_url))
+        new = rotate_key(keys, name, is_accepted, attempts(environment, name))
     console.data(keys.value(new))
     if end_old:
         keys.revoke_old(name)
@@ -89,7 +92,7 @@ def revoke(
     """Delete a key, or its old value; requests with it fail from then on."""
     from toolkit.deployment.plans import approval
 
-    console, keys, _ = _open(env)
+    console, keys, *_ = _open(env)
     subject = f"the old value of the key {name}" if old else f"the key {name}"
     approval.confirm(console, f"Revoke {subject} of {env}?", yes=yes)
     if old:
@@ -118,5 +121,6 @@ def _open(env: str) -> _Opened:
 
     console = Console()
     context = open_context(env, console)
-    deployed = outputs.read(context)
-    return _Opened(console, keys.of(context.access, context.environment, deployed.usage_plan_ids), deployed)
+    deployed, environment = outputs.read(context), context.environment
+    environment_keys = keys.of(context.access, environment, deployed.usage_plan_ids)
+    return _Opened(console, environment_keys, deployed, environment)

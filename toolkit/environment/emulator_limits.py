@@ -8,8 +8,12 @@ from datetime import UTC, datetime
 from toolkit.documents import dotted
 from toolkit.environment.environment import Environment
 from toolkit.environment.model import ResolvedVariant
+from toolkit.environment.serving import LlamaCppServing
 from toolkit.serving import catalogue
 from toolkit.serving.engines import AMI_CUDA, GPU_CUDA
+
+# llama.cpp's defaults, in tokens.
+_BATCH, _PHYSICAL_BATCH = 2048, 512
 
 
 def warnings(environment: Environment) -> Iterator[str]:
@@ -50,16 +54,18 @@ def _past_schedules(environment: Environment) -> Iterator[str]:
 def _small_batches(environment: Environment) -> Iterator[str]:
     """llama.cpp processes an embedding's input in one batch, and answers 500 to a longer one.
 
-    Its `tools/server/server-context.cpp`: "input is too large to process". `ubatch_size` is 512 by default,
-    and at most `batch_size`.
+    Its `tools/server/server-context.cpp`: "input is too large to process".
     """
     for name, model in environment.models.items():
-        options = model.serving.flags()
-        if "embeddings" in model.serving.capabilities() and not options.get("ubatch_size"):
+        if not isinstance(model.serving, LlamaCppServing) or "embeddings" not in model.serving.capabilities():
+            continue
+        options = model.serving.options
+        batch = min(options.batch_size or _BATCH, options.ubatch_size or _PHYSICAL_BATCH)
+        if options.ubatch_size is None or batch < (options.ctx_size or batch):
             yield (
-                f"models.{name}.serving.options: llama.cpp rejects embedding inputs of more than 512 tokens, "
-                "and SageMaker counts each as a server error of the model; set batch_size and ubatch_size to "
-                "the longest input in tokens"
+                f"models.{name}.serving.options: llama.cpp rejects embedding inputs of more than {batch} "
+                "tokens, and SageMaker counts each as a server error of the model; set batch_size and "
+                "ubatch_size to the longest input in tokens"
             )
 
 

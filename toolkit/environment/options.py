@@ -129,6 +129,10 @@ class LlamaCppOptions(Options):
     """Context length in tokens, shared by all slots; 0 is the context length of the training."""
     parallel: int | None = Field(default=None, ge=1, examples=[2])
     """Slots: number of concurrent requests."""
+    batch_size: int | None = Field(default=None, ge=1, examples=[4096])
+    """Largest batch in tokens, 2048 by default."""
+    ubatch_size: int | None = Field(default=None, ge=1, examples=[4096])
+    """Largest physical batch in tokens, 512 by default, at most `batch_size`; embedding inputs must fit."""
     cache_type_k: CacheType | None = None
     """Data type of the keys in the KV cache."""
     cache_type_v: CacheType | None = None

@@ -59,12 +59,19 @@ def open_api(keys: Keys, environment: Environment, base_url: str) -> httpx.Clien
         credentials = keys.access.credentials()
         return _client(keys.access, base_url, auth=SignedRequests(credentials, keys.access.region))
     value = keys.show(DEFAULT_KEY)
-    plan = environment.api.plans[environment.api.key_plans[DEFAULT_KEY]]
-    responses = {"consecutive": 1} if plan.quota is not None or plan.burst <= ATTEMPTS else {}
-    wait_until_accepted({DEFAULT_KEY: value}, acceptance(keys.access, base_url), **responses)
+    wait_until_accepted(
+        {DEFAULT_KEY: value}, acceptance(keys.access, base_url), attempts(environment, DEFAULT_KEY)
+    )
     if environment.api.key_header == "x-api-key":
         return _client(keys.access, base_url, headers={"x-api-key": value})
     return _client(keys.access, base_url, headers={"Authorization": f"Bearer {value}"})
+
+
+def attempts(environment: Environment, name: str) -> int:
+    """How often to try a key: once if that uses up much of its burst, or if it has a quota."""
+    plans = environment.api.plans
+    plan = plans.get(environment.api.key_plans.get(name, DEFAULT_KEY))
+    return 1 if plan is None or plan.quota is not None or plan.burst <= ATTEMPTS else ATTEMPTS
 
 
 def accepts(access: AwsAccess, base_url: str) -> Callable[[str], bool]:

@@ -19,13 +19,14 @@ _INTERVAL_SECONDS: Final = 0.2
 _pause = threading.Event()
 
 
-def rotate(keys: Keys, name: str, is_accepted: Callable[[str], bool]) -> ApiKey:
+def rotate(keys: Keys, name: str, is_accepted: Callable[[str], bool], consecutive: int = ATTEMPTS) -> ApiKey:
     """Create a second value for a key, and return it once the API accepts it; the first stays valid.
 
     Args:
         keys: the environment's keys.
         name: the key's name.
         is_accepted: whether the API accepts a value.
+        consecutive: responses in a row that must accept it; each counts towards its quota.
 
     Raises:
         InputError: there is no such key, or it has two values.
@@ -35,12 +36,13 @@ def rotate(keys: Keys, name: str, is_accepted: Callable[[str], bool]) -> ApiKey:
     if any(key.name == name and key.old for key in keys.list()):
         raise InputError(
             f"{name} already has two valid values, from the last rotation",
-            remedy=f"once no client uses the older one, revoke it: `toolkit keys revoke {name} --old`",
+            remedy="once no client uses the older one, revoke it: "
+            f"`toolkit keys revoke {name} --old --env ENV`",
         )
     new = keys.add(name, replaces=old)
     refused = True
     try:
-        refused = bool(wait_until_accepted({name: keys.value(new)}, is_accepted))
+        refused = bool(wait_until_accepted({name: keys.value(new)}, is_accepted, consecutive))
     finally:
         if refused:
             keys.delete(new)

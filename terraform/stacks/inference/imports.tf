@@ -23,6 +23,18 @@ import {
 }
 
 import {
+  for_each = lookup(local.imports, "module.endpoint.aws_appautoscaling_target.this", {})
+  to       = module.endpoint[each.value.model].aws_appautoscaling_target.this[each.value.key]
+  id       = each.key
+}
+
+import {
+  for_each = lookup(local.imports, "module.endpoint.aws_appautoscaling_target.scheduled", {})
+  to       = module.endpoint[each.value.model].aws_appautoscaling_target.scheduled[each.value.key]
+  id       = each.key
+}
+
+import {
   for_each = lookup(local.imports, "module.endpoint.aws_cloudwatch_log_group.this", {})
   to       = module.endpoint[each.value.model].aws_cloudwatch_log_group.this[0]
   id       = each.key

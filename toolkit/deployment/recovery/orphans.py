@@ -128,6 +128,16 @@ class OwnedResources:
         tags = unless_missing(lambda: list_tags(ResourceARN=arn)["Tags"])
         return resource if tags is not None and self._ours(tags) else None
 
+    def registered_target(self, resource: str) -> str | None:
+        """The scalable target of a variant: AWS refuses to register one with tags again."""
+        pages = self._access.autoscaling.describe_scalable_targets(
+            ServiceNamespace="sagemaker", ResourceIds=[resource]
+        )
+        for target in pages["ScalableTargets"]:
+            if self.scalable_target(resource, target["ScalableTargetARN"]):
+                return f"sagemaker/{resource}/{target['ScalableDimension']}"
+        return None
+
     def role(self, name: str) -> str | None:
         """An IAM role."""
         role = unless_missing(lambda: self._access.iam.get_role(RoleName=name)["Role"])

@@ -112,6 +112,10 @@ def _record(owned: OwnedResources, _: Address) -> str | None:
     return owned.record(domain.hosted_zone_id or "", domain.name) if domain else None
 
 
+def _target(owned: OwnedResources, at: Address) -> str | None:
+    return owned.registered_target(f"endpoint/{_endpoint(owned, at)}/variant/{at.key}")
+
+
 def _web_acl(owned: OwnedResources, _: Address) -> str | None:
     web_acl = owned.firewall(owned.prefix)
     return f"{web_acl}/{owned.prefix}/REGIONAL" if web_acl else None
@@ -119,8 +123,8 @@ def _web_acl(owned: OwnedResources, _: Address) -> str | None:
 
 # In the order in which AWS accepts their deletion.
 INFERENCE: Mapping[str, Recovery] = {
-    "module.endpoint.aws_appautoscaling_target.this": Recovery(_REPEATABLE, cleanup.scalable_targets),
-    "module.endpoint.aws_appautoscaling_target.scheduled": Recovery(_REPEATABLE, cleanup.scalable_targets),
+    "module.endpoint.aws_appautoscaling_target.this": Recovery(_target, cleanup.scalable_targets),
+    "module.endpoint.aws_appautoscaling_target.scheduled": Recovery(_target, cleanup.scalable_targets),
     "module.endpoint.aws_appautoscaling_policy.tracking": Recovery(_REPEATABLE, _with("scalable target")),
     "module.endpoint.aws_appautoscaling_policy.from_zero": Recovery(_REPEATABLE, _with("scalable target")),
     "module.endpoint.aws_appautoscaling_scheduled_action.this": Recovery(

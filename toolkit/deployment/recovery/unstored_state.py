@@ -46,15 +46,16 @@ def push(context: Context, stack: Stack, path: Path) -> None:
     The file stays if it replaces a damaged state.
 
     Raises:
-        InputError: the file is not a state, or is that of another environment or stack.
+        InputError: the file is not a state, or is that of another environment or stack, or has no resources
+            and would replace a damaged state.
         StateError: its lineage or serial does not fit the stored state.
         TerraformError: the state cannot be written.
     """
     location = context.project.relative(path.absolute())
     require_file(path, "push the state", location)
     state = _read(path, context, "name a file that an apply kept, or an earlier version of the stored state")
-    expected = ownership_tags(context, stack)
-    for tags in _tags(state):
+    expected, resources = ownership_tags(context, stack), list(_tags(state))
+    for tags in resources:
         if not expected.items() <= tags.items():
             owner = ", ".join(f"{name} {tags[name]}" for name in expected if name in tags)
             raise InputError(
@@ -66,6 +67,12 @@ def push(context: Context, stack: Stack, path: Path) -> None:
     try:
         stored = _stored(context, stack)
     except TerraformError:
+        if not resources:
+            raise InputError(
+                "cannot replace the damaged state: the file has no resources of this stack",
+                where=location,
+                remedy="push an earlier version of the stored state (docs/how-to/restore.md)",
+            ) from None
         _replace(context, stack, path)
         return
     refusal = _refusal(state, stored) if stored is not None else None

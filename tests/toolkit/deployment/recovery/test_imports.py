@@ -17,6 +17,7 @@ from toolkit.aws import state_bucket
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.context import Context
 from toolkit.deployment.recovery import cleanup, imports, registry
+from toolkit.deployment.recovery.orphans import OwnedResources
 from toolkit.terraform import Change, Counts, Plan
 
 ROLE = "arn:aws:iam::123456789012:role/HuggingfaceExecuteRole"
@@ -181,6 +182,22 @@ def scaled(account: AwsAccess, env: str, variant: str, project: str = "llm") -> 
         ScalableTargetAction={"MinCapacity": 2},
     )
     return resource
+
+
+def test_a_scalable_target_without_a_state_is_imported(account: AwsAccess, context: Open) -> None:
+    scaled(account, "target", "Ours")
+    account.autoscaling.register_scalable_target(
+        ServiceNamespace="sagemaker",
+        ResourceId="endpoint/llm-target-m-x/variant/Theirs",
+        ScalableDimension="sagemaker:variant:DesiredInstanceCount",
+        MinCapacity=1,
+        MaxCapacity=1,
+    )
+    owned = OwnedResources(context("target"))
+    imported = owned.registered_target("endpoint/llm-target-m-x/variant/Ours")
+    assert imported == "sagemaker/endpoint/llm-target-m-x/variant/Ours/sagemaker:variant:DesiredInstanceCount"
+    assert owned.registered_target("endpoint/llm-target-m-x/variant/Theirs") is None
+    assert owned.registered_target("endpoint/llm-target-m-x/variant/None") is None
 
 
 def test_scaling_of_orphaned_endpoints_is_deleted_too(account: AwsAccess, context: Open) -> None:

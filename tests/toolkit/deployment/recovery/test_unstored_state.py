@@ -115,6 +115,8 @@ def test_an_earlier_version_replaces_a_damaged_state(context: Context, account: 
 
     with pytest.raises(InputError, match="it belongs to another environment"):
         unstored_state.push(context, "inference", keep(context, state(env="prod")))
+    with pytest.raises(InputError, match="no resources of this stack"):
+        unstored_state.push(context, "inference", keep(context, {**state(serial=99), "resources": []}))
     with state_lock.held(account, bucket, key, "apply"), pytest.raises(StateError, match="state is locked"):
         unstored_state.push(context, "inference", path)
     unstored_state.push(context, "inference", path)
