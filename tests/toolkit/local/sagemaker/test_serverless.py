@@ -114,7 +114,7 @@ def test_requests_beyond_max_concurrency_are_throttled(aws: Aws, hosting: Hostin
     eventually(lambda: len(engine.requests) == 2)
     with pytest.raises(ClientError, match=r"ThrottlingException") as error:
         runtime.invoke_endpoint(EndpointName=endpoint, Body=PROMPT)
-    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     done.set()
     for thread in threads:
         thread.join(HANG_SECONDS)
