@@ -8,9 +8,10 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from toolkit import signals
 from toolkit.console import printable
@@ -36,16 +37,28 @@ def main() -> None:
         _exit_with_error(error)
 
 
-class _StandardOutput(io.FileIO):
-    """Names itself in errors, so that a full disk is not sought among the folders of the toolkit."""
+class _StandardOutput(io.TextIOWrapper):
+    """Names itself in errors, so that a full disk is not sought among the folders of the toolkit.
+
+    The layers below are Python's own: a signal between two steps of theirs would write data twice.
+    """
 
     failed = False
 
-    def write(self, data: Any) -> int:
-        if self.failed:  # Python writes the rest at exit, and would replace the exit code
-            return len(data)
+    def write(self, text: str, /) -> int:
+        with self._naming():
+            return len(text) if self.failed else super().write(text)
+
+    def flush(self) -> None:
+        # Python flushes at exit, too, and would replace the exit code.
+        if not self.failed:
+            with self._naming():
+                super().flush()
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
         try:
-            return super().write(data)
+            yield
         except OSError as error:
             self.failed = True
             error.filename = "standard output"
@@ -59,8 +72,8 @@ def _configure_stdio() -> None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until the end
     # As Python does for standard error: escape characters that the terminal cannot show.
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout = io.TextIOWrapper(
-            io.BufferedWriter(_StandardOutput(sys.stdout.fileno(), "w", closefd=False)),
+        sys.stdout = _StandardOutput(
+            io.BufferedWriter(io.FileIO(sys.stdout.fileno(), "w", closefd=False)),
             encoding=sys.stdout.encoding,
             errors="backslashreplace",
             line_buffering=sys.stdout.line_buffering,

@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from toolkit.local.controlplane import s3
 from toolkit.local.iam import rules
+from toolkit.local.iam.mapping.operations import BUILDING_ROUTES
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +59,8 @@ def extend(directory: Path) -> None:
 def application() -> ASGIApp:
     """moto's server mode, in threads."""
     moto = DomainDispatcherApplication(create_backend_app)
+    # It builds its applications under this lock, whose routes are compiled, too.
+    moto.lock = BUILDING_ROUTES
 
     def ask(environ: Environ) -> Whole:
         responses: list[tuple[str, list[tuple[str, str]]]] = []

@@ -31,7 +31,7 @@ def test_a_permission_is_added_once(cloud: CloudProcess) -> None:
 def test_reserved_environment_variables(cloud: CloudProcess) -> None:
     cloud.create_function("reserved", CODE)
     variables = {"Variables": {"AWS_REGION": "x", "FINE": "y"}}
-    new = {"FunctionName": "refused", "Role": ROLE, "Code": {"ZipFile": zipped(CODE)}}
+    new = {"FunctionName": "reserving", "Role": ROLE, "Code": {"ZipFile": zipped(CODE)}}
     for call, members in (
         (cloud.functions.update_function_configuration, {"FunctionName": "reserved"}),
         (cloud.functions.create_function, {"Runtime": "python3.13", "Handler": "app.handler", **new}),
