@@ -146,11 +146,11 @@ def test_a_part_of_the_account_stays_unreserved(cloud: CloudProcess) -> None:
 def test_variables_are_measured_as_json(cloud: CloudProcess) -> None:
     names = {"MODELS": '""'}
     fits = {**names, "FILL": "x" * (4096 - len(json.dumps({**names, "FILL": ""}, separators=(",", ":"))))}
-    cloud.create_function("full", {"app.py": WAITING}, Environment={"Variables": fits})
+    cloud.create_function("roomy", {"app.py": WAITING}, Environment={"Variables": fits})
     for change in ({"FILL": fits["FILL"] + "x"}, {"MODELS": '"x"'}):
         with pytest.raises(ClientError, match="exceeded the 4KB limit") as refused:
             cloud.functions.update_function_configuration(
-                FunctionName="full", Environment={"Variables": {**fits, **change}}
+                FunctionName="roomy", Environment={"Variables": {**fits, **change}}
             )
         assert refused.value.response["Error"]["Code"] == "InvalidParameterValueException"
 

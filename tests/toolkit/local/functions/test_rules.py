@@ -29,11 +29,11 @@ def test_a_permission_is_added_once(cloud: CloudProcess) -> None:
 
 
 def test_reserved_environment_variables(cloud: CloudProcess) -> None:
-    cloud.create_function("reserved", CODE)
+    cloud.create_function("variables", CODE)
     variables = {"Variables": {"AWS_REGION": "x", "FINE": "y"}}
-    new = {"FunctionName": "reserving", "Role": ROLE, "Code": {"ZipFile": zipped(CODE)}}
+    new = {"FunctionName": "variables-new", "Role": ROLE, "Code": {"ZipFile": zipped(CODE)}}
     for call, members in (
-        (cloud.functions.update_function_configuration, {"FunctionName": "reserved"}),
+        (cloud.functions.update_function_configuration, {"FunctionName": "variables"}),
         (cloud.functions.create_function, {"Runtime": "python3.13", "Handler": "app.handler", **new}),
     ):
         _, code, message = error_of(call, Environment=variables, **members)
