@@ -132,6 +132,7 @@ def test_every_key_of_the_example_is_a_key_of_the_types() -> None:
     assert ("models", ANY, "capacity", "schedules", 0, "cron") in KEYS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("section", sorted({path[0] for path in KEYS}, key=str))
 def test_any_key_may_be_missing_or_of_another_type(directory: Path, section: str) -> None:
     for path in (path for path in KEYS if path[0] == section):

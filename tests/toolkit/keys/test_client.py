@@ -75,6 +75,7 @@ def test_a_response_that_breaks_off_is_an_error(serve: Callable[..., str]) -> No
         client.get(serve(CUT, OK))
 
 
+@pytest.mark.slow
 def test_retries_end(serve: Callable[..., str]) -> None:
     with RetryingClient(trust_env=False) as client, pytest.raises((httpx.ReadError, httpx.ConnectError)):
         client.get(serve(*[RESET] * 5))

@@ -213,6 +213,7 @@ toolkit local env
 """
 
 
+@pytest.mark.slow
 def test_the_documented_settings_work_in_a_shell(project: Project, tmp_path: Path) -> None:
     real = {
         "AWS_ACCESS_KEY_ID": "AKIAREAL",

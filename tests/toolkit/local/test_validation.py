@@ -130,6 +130,7 @@ def error_of(model: OperationModel, captured: Captured) -> tuple[int, str, str]:
     return status, error.get("Code", ""), error.get("Message", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("service", "operation"), [pytest.param(*names, id=":".join(names)) for names in used_operations()]
 )
