@@ -289,16 +289,13 @@ def _reconcile_keys(context: Context, deployed: Outputs) -> None:
 
     Each attempt counts towards a key's quota and burst, so keys with a quota or a small burst are not tried.
     """
-    from toolkit.keys.client import acceptance  # loads httpx
+    from toolkit.keys.client import acceptance, attempts  # loads httpx
 
     environment_keys = keys.of(context.access, context.environment, deployed.usage_plan_ids)
     changed: list[keys.ApiKey] = []
     for line in keys.reconcile(environment_keys, changed.append):
         context.console.line(line)
-    # After a rollback, a plan can be missing from the file.
-    plans = context.environment.api.plans.items()
-    generous = {name for name, plan in plans if plan.quota is None and plan.burst > keys.ATTEMPTS}
-    tried = [key for key in changed if environment_keys.plan_of(key.name) in generous]
+    tried = [key for key in changed if attempts(context.environment, key.name) > 1]
     values = {key.name: environment_keys.value(key) for key in tried}
     if not values:
         return

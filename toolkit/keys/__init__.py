@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toolkit.keys.reconcile import reconcile
-from toolkit.keys.rotation import ATTEMPTS, rotate, wait_until_accepted
+from toolkit.keys.rotation import rotate, wait_until_accepted
 from toolkit.keys.store import DEFAULT_KEY, ApiKey, Keys, of
 
-__all__ = ["ATTEMPTS", "DEFAULT_KEY", "ApiKey", "Keys", "of", "reconcile", "rotate", "wait_until_accepted"]
+__all__ = ["DEFAULT_KEY", "ApiKey", "Keys", "of", "reconcile", "rotate", "wait_until_accepted"]

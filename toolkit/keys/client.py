@@ -69,8 +69,8 @@ def open_api(keys: Keys, environment: Environment, base_url: str) -> httpx.Clien
 
 def attempts(environment: Environment, name: str) -> int:
     """How often to try a key: once if that uses up much of its burst, or if it has a quota."""
-    plans = environment.api.plans
-    plan = plans.get(environment.api.key_plans.get(name, DEFAULT_KEY))
+    # After a rollback, the plan of a key can be missing from the file.
+    plan = environment.api.plans.get(environment.api.key_plans.get(name, DEFAULT_KEY))
     return 1 if plan is None or plan.quota is not None or plan.burst <= ATTEMPTS else ATTEMPTS
 
 
