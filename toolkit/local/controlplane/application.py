@@ -8,6 +8,7 @@ import gc
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
@@ -25,10 +26,10 @@ from moto.wafv2.exceptions import WAFv2ClientError
 from moto.wafv2.models import WAFV2Backend
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
+from werkzeug.routing import Rule
 
 from toolkit.local.controlplane import s3
 from toolkit.local.iam import rules
-from toolkit.local.iam.mapping.operations import BUILDING_ROUTES
 
 _log = logging.getLogger(__name__)
 
@@ -50,17 +51,31 @@ def extend(directory: Path) -> None:
     Args:
         directory: keeps large S3 objects.
     """
+    compile_one_at_a_time(Rule)
     s3.extend(directory)
     rules.extend()
     _keep_associated_web_acls()
     _name_zones_like_aws()
 
 
+def compile_one_at_a_time(rule: type[Rule]) -> None:
+    """Compile the routes of this class in one thread at a time.
+
+    moto builds the routes of a service and protocol at their first request. werkzeug compiles them by way of
+    Python's parser, which fails in several threads at once (python/cpython#106905).
+    """
+    lock, compile_route = threading.Lock(), rule.compile
+
+    def compile_alone(self: Rule) -> None:
+        with lock:
+            compile_route(self)
+
+    rule.compile = compile_alone  # type: ignore[method-assign]
+
+
 def application() -> ASGIApp:
     """moto's server mode, in threads."""
     moto = DomainDispatcherApplication(create_backend_app)
-    # It builds its applications under this lock, whose routes are compiled, too.
-    moto.lock = BUILDING_ROUTES
 
     def ask(environ: Environ) -> Whole:
         responses: list[tuple[str, list[tuple[str, str]]]] = []

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import threading
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,10 +49,6 @@ _SERVICES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "tagging": (("resourcegroupstaggingapi",), "tag"),
     "wafv2": (("wafv2",), "wafv2"),
 }
-# moto builds the routes of a service at its first request. werkzeug compiles them by way of Python's parser,
-# which fails in several threads at once (python/cpython#106905).
-BUILDING_ROUTES = threading.Lock()
-_built: set[str] = set()
 _FORM = "application/x-www-form-urlencoded"
 # Types of a body without members.
 _CONTENT = ("blob", "string")
@@ -169,7 +164,7 @@ def identify(scope: Scope, form: bytes = b"") -> ApiCall:
     request = _request(scope, form)
     for service in services:
         try:
-            model, uri = _match(service, request)
+            model, uri = get_service_router(service).match(request)
             protocol = determine_request_protocol(model.service_model, request.content_type)
         except (NotFound, NotImplementedError):
             continue
@@ -179,17 +174,6 @@ def identify(scope: Scope, form: bytes = b"") -> ApiCall:
         return ApiCall(prefix, protocol, model.name, signature, model, request, uri)
     target = headers.get("x-amz-target") or f"{scope['method']} {scope['path']}"
     raise UnmappedRequestError(f"unknown operation {target} of {signed_for or 'an unknown service'}")
-
-
-def _match(service: str, request: Request) -> tuple[OperationModel, dict[str, Any]]:
-    router = get_service_router(service)
-    if service in _built:
-        return router.match(request)
-    with BUILDING_ROUTES:
-        try:
-            return router.match(request)
-        finally:
-            _built.add(service)
 
 
 def is_form(scope: Scope) -> bool:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
 from botocore import xform_name
-from moto.core import routing
 from moto.core.base_backend import BackendDict
 
-from tests.support.constraints import Captured
 from tests.support.iam import ACCOUNT
-from toolkit.local.iam.mapping import operations, reference
+from toolkit.local.iam.mapping import reference
 from toolkit.local.iam.mapping.checks import checks
 from toolkit.local.iam.mapping.operations import identify, is_form
 from toolkit.local.iam.models import Account
@@ -61,30 +56,3 @@ def test_operations_map_to_their_actions(capture, operation, action):
     # An action with resource types has an ARN of such a type.
     if any(kind.required for kind in needed[0].action.resource_types):
         assert needed[0].resource.startswith("arn:aws:")
-
-
-def test_routes_are_built_one_service_at_a_time(
-    capture: Callable[..., Captured], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    requests = [
-        capture("lambda", "get_function", FunctionName="f")[0],
-        capture("apigateway", "get_rest_apis")[0],
-        capture("sagemaker", "list_models")[0],
-        capture("s3", "list_buckets")[0],
-    ]
-    create, running, overlaps = routing._create_map, [], []
-
-    def observed(rules: list[Any]) -> Any:
-        running.append(rules)
-        overlaps.append(len(running))
-        routes = create(rules)
-        running.pop()
-        return routes
-
-    monkeypatch.setattr(routing, "_create_map", observed)
-    monkeypatch.setattr(operations, "_built", set())
-    routing.get_service_router.cache_clear()
-    with ThreadPoolExecutor(len(requests)) as pool:
-        calls = list(pool.map(identify, requests))
-    assert [call.operation for call in calls] == ["GetFunction", "GetRestApis", "ListModels", "ListBuckets"]
-    assert set(overlaps) == {1}
