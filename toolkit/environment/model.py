@@ -51,6 +51,19 @@ class Limits(ConfigModel):
         return self
 
 
+# A dollar per token: bounds keep sums finite.
+PerMillion = Annotated[float, Field(ge=0, le=1_000_000)]
+
+
+class Price(ConfigModel):
+    """Price of the model's tokens, which you set: AWS bills instances, not tokens."""
+
+    input_per_million: PerMillion = Field(examples=[0.2])
+    """US dollars per million tokens of prompts."""
+    output_per_million: PerMillion = Field(examples=[0.6])
+    """US dollars per million generated tokens; 0 for embeddings."""
+
+
 # Name that the SageMaker console gives to the only variant of an endpoint.
 ONLY_VARIANT = "AllTraffic"
 SHADOW = "Shadow"
@@ -232,6 +245,8 @@ class Model(ConfigModel):
     """Further names of the model in the API."""
     limits: Limits = Limits()
     """Limits of requests to the model through the API."""
+    price: Price | None = None
+    """Price of the model's tokens; by default unknown."""
     fallback: ModelName | None = None
     """Model that serves requests while this one has no capacity, as long as no token has been sent."""
 

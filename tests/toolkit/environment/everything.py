@@ -83,6 +83,7 @@ models:
       kms_key_arn: arn:aws:kms:us-east-1:123456789012:alias/captured
     aliases: [chat]
     limits: {max_tokens_default: 1024, max_tokens_ceiling: 4096, body_bytes: 1048576}
+    price: {input_per_million: 0.2, output_per_million: 0.6}
     fallback: small
   watched:
     serving: {engine: tgi}

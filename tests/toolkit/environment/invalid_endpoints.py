@@ -112,6 +112,18 @@ API = {
     "request limit above Lambda's": added(
         "limits: {body_bytes: 9000000}", "limits.body_bytes", "use at most 6291456"
     ),
+    "half a price": added("price: {input_per_million: 1}", "price.output_per_million", "is missing"),
+    "negative price": added(
+        "price: {input_per_million: -1, output_per_million: 0}", "price.input_per_million", "use at least 0"
+    ),
+    "price as text": added(
+        "price: {input_per_million: 1, output_per_million: '$2'}", "price.output_per_million", "number"
+    ),
+    "price of a dollar per token and more": added(
+        "price: {input_per_million: 2000000, output_per_million: 0}",
+        "price.input_per_million",
+        "use at most 1000000",
+    ),
     "fallback to itself": added("fallback: qwen3-8b", "fallback", "a model cannot be its own fallback"),
     "fallback to an unknown model": added("fallback: qwen4-8b", "fallback", "did you mean qwen3-8b"),
     "fallback to an asynchronous model": (
@@ -128,6 +140,12 @@ API = {
         20,
         f"{MODEL}.fallback",
         "serves embeddings, but this model serves chat",
+    ),
+    "price of an asynchronous model": with_model(
+        f"{ASYNC}    price: {{input_per_million: 1, output_per_million: 2}}\n",
+        25,
+        "price",
+        "is not part of the API",
     ),
     "limits of an asynchronous model": with_model(
         f"{ASYNC}    limits: {{body_bytes: 9}}\n", 25, "limits", "is not part of the API"

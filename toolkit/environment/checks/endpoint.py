@@ -230,7 +230,7 @@ def _fleet(path: KeyPath, name: str, model: Model) -> Iterator[Problem]:
 def _api_use(parts: ValidParts, name: str, model: Model) -> Iterator[Problem]:
     path = ("models", name)
     if model.asynchronous is not None:
-        for key in ("limits", "fallback", "aliases"):
+        for key in ("limits", "price", "fallback", "aliases"):
             if key in model.model_fields_set:
                 reason = "an asynchronous endpoint is not part of the API: its responses go to S3"
                 yield Problem((*path, key), reason, "remove it, or make the endpoint realtime")
