@@ -72,7 +72,7 @@ def rotate(
         new = rotate_key(keys, name, is_accepted, attempts(environment, name))
     console.data(keys.value(new))
     if end_old:
-        keys.revoke_old(name)
+        keys.delete(*keys.to_revoke(name, old=True))
         console.line(f"{name} has a new value; the old one is revoked")
     else:
         console.line(
@@ -94,11 +94,9 @@ def revoke(
 
     console, keys, *_ = _open(env)
     subject = f"the old value of the key {name}" if old else f"the key {name}"
+    revoked = keys.to_revoke(name, old=old)
     approval.confirm(console, f"Revoke {subject} of {env}?", yes=yes)
-    if old:
-        keys.revoke_old(name)
-    else:
-        keys.revoke(name)
+    keys.delete(*revoked)
     console.line(f"{subject} is revoked")
     if not old and name in keys.declared:
         console.line(f"the next apply creates a new one, unless you remove {name} from the environment file")

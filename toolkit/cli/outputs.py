@@ -29,25 +29,33 @@ def outputs(
     elif as_json:
         console.data(json.dumps(values, indent=2))
     else:
-        for line in _lines(values):
-            console.data(line)
+        for entry, value in _entries(values).items():
+            console.data(f"{entry}: {_text(value)}")
 
 
 def _value(values: dict[str, Any], name: str, as_json: bool) -> str:
     from toolkit.errors import InputError
 
-    if name not in values:
-        raise InputError(f"no output named {name}", remedy=f"choose one of: {', '.join(values)}")
-    value = values[name]
-    return value if isinstance(value, str) and not as_json else json.dumps(value, indent=2)
+    entries = _entries(values)
+    if name not in values and name not in entries:
+        names = dict.fromkeys([*values, *entries])
+        raise InputError(f"no output named {name}", remedy=f"choose one of: {', '.join(names)}")
+    value = values.get(name, entries.get(name))
+    if as_json:
+        return json.dumps(value, indent=2)
+    return _text(value) if name in entries else json.dumps(value, indent=2)
 
 
-def _lines(values: dict[str, Any]) -> list[str]:
-    lines = []
-    for name, value in values.items():
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                lines.append(f"{name}.{key}: {inner if isinstance(inner, str) else inner['endpoint_name']}")
-        else:
-            lines.append(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
-    return lines
+def _entries(values: dict[str, Any]) -> dict[str, Any]:
+    """Every output by the name that the list shows, such as `models.tiny`."""
+    return {
+        f"{name}.{key}" if key else name: inner
+        for name, value in values.items()
+        for key, inner in (value if isinstance(value, dict) else {"": value}).items()
+    }
+
+
+def _text(value: Any) -> str:
+    """A value as the list shows it; a model by its endpoint."""
+    value = value["endpoint_name"] if isinstance(value, dict) else value
+    return value if isinstance(value, str) else json.dumps(value)

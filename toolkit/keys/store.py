@@ -199,33 +199,22 @@ class Keys:
             ],
         )
 
-    def delete(self, key: ApiKey) -> None:
-        """Delete one key; requests with it fail from then on."""
-        self.access.apigateway.delete_api_key(apiKey=key.key_id)
+    def delete(self, *keys: ApiKey) -> None:
+        """Delete keys; requests with them fail from then on."""
+        for key in keys:
+            self.access.apigateway.delete_api_key(apiKey=key.key_id)
 
-    def revoke(self, name: str) -> None:
-        """Delete the key named `name`, and the one it replaced.
-
-        Raises:
-            InputError: there is no key of that name.
-        """
-        self.find(name)
-        for key in self.list():
-            if key.name == name:
-                self.delete(key)
-
-    def revoke_old(self, name: str) -> None:
-        """Delete the key that a rotation has replaced.
+    def to_revoke(self, name: str, *, old: bool = False) -> builtins.list[ApiKey]:
+        """The key named `name` and the one it replaced, or only that one.
 
         Raises:
             InputError: there is none.
         """
         self.find(name)
-        old = [key for key in self.list() if key.name == name and key.old]
-        if not old:
+        keys = [key for key in self.list() if key.name == name and (key.old or not old)]
+        if not keys:
             raise InputError(f"{name} has only one value", remedy="to revoke the key itself, omit --old")
-        for key in old:
-            self.delete(key)
+        return keys
 
     def revoke_all(self) -> int:
         """Delete every key of the environment; returns how many there were."""

@@ -46,6 +46,17 @@ def test_outputs_have_what_programs_need(deployed: Deployed) -> None:
     assert outputs["models"]["smollm2"]["variant_names"]
 
 
+def test_each_listed_output_is_printed_by_its_name(deployed: Deployed) -> None:
+    entries = dict(
+        line.split(": ", 1) for line in deployed.toolkit.succeed("outputs", "--env", "local").splitlines()
+    )
+    assert entries["models.smollm2"] == "llm-local-smollm2"
+    for name in ("models.smollm2", "api_base_url"):
+        assert deployed.toolkit.succeed("outputs", name, "--env", "local").strip() == entries[name]
+    model = json.loads(deployed.toolkit.succeed("outputs", "models.smollm2", "--env", "local", "--json"))
+    assert model == deployed.outputs["models"]["smollm2"]
+
+
 def test_the_smoke_test_prints_one_line_per_step(deployed: Deployed) -> None:
     lines = deployed.toolkit.succeed("smoke-test", "--env", "local").splitlines()
     assert [line.split(" (")[0] for line in lines] == [

@@ -61,3 +61,10 @@ def test_a_key_is_valid_throughout_its_rotation(deployed: Deployed) -> None:
     assert (status(deployed, {"x-api-key": old}), status(deployed, {"x-api-key": new})) == (401, 200)
     toolkit.succeed("keys", "revoke", "rotated", "--env", "local", "--yes")
     assert status(deployed, {"x-api-key": new}) == 401
+
+
+def test_revoking_an_unknown_key_names_the_existing_ones(deployed: Deployed) -> None:
+    # Without --yes: there is nothing to confirm.
+    refused = deployed.toolkit("keys", "revoke", "tset", "--env", "local")
+    assert refused.returncode == 2
+    assert "no key named tset" in refused.stderr and "keys of this environment: default" in refused.stderr

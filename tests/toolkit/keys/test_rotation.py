@@ -42,12 +42,12 @@ def test_the_old_value_ends_only_when_it_is_ended(make_keys: MakeKeys) -> None:
     ]
     with pytest.raises(InputError, match="already has two valid values"):
         rotate(keys, "ci", lambda _: True)
-    keys.revoke_old("ci")
+    keys.delete(*keys.to_revoke("ci", old=True))
     assert values(keys, "ci") == [new]
     with pytest.raises(InputError, match="only one value"):
-        keys.revoke_old("ci")
+        keys.delete(*keys.to_revoke("ci", old=True))
     rotate(keys, "ci", lambda _: True)
-    keys.revoke("ci")
+    keys.delete(*keys.to_revoke("ci"))
     assert keys.list() == []
 
 
