@@ -10,12 +10,10 @@ import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from math import inf
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
+from gateway.aws_service import AwsService
 from gateway.engine_errors import engine_response_error
 from gateway.errors import (
     ApiError,
@@ -27,24 +25,14 @@ from gateway.errors import (
     RequestTooLargeError,
 )
 from gateway.eventstream import Decoder, EventStreamError
-from gateway.http_client import ConnectError, HttpClient, HttpError, Response, SilenceError
-from gateway.settings import SettingsError
-from gateway.signing import CredentialsError, CredentialSource, Signer
+from gateway.http_client import ConnectError, HttpError, Response, SilenceError
+from gateway.signing import CredentialsError
 
 _MAX_ERROR_BYTES: Final = 1024 * 1024
 _MAX_TEXT_BYTES: Final = 1000
 _INFERENCE_ID_CHARACTERS: Final = 64
 # Line breaks would end a header.
 _UNPRINTABLE: Final = re.compile(r"[^\x21-\x7e]+")
-# DNS suffixes of AWS's partitions by the beginning of their regions' names, as in botocore's partitions.json.
-_DNS_SUFFIXES: Final = {
-    "cn-": "amazonaws.com.cn",
-    "eusc-": "amazonaws.eu",
-    "us-iso-": "c2s.ic.gov",
-    "us-isob-": "sc2s.sgov.gov",
-    "eu-isoe-": "cloud.adc-e.uk",
-    "us-isof-": "csp.hci.ic.gov",
-}
 # SageMaker's error codes; services differ in whether names end in Exception.
 _THROTTLED: Final = ("ThrottlingException", "Throttling", "TooManyRequestsException")
 _INVALID: Final = ("ValidationError", "ValidationException")
@@ -89,22 +77,7 @@ class Endpoints:
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
-        if not region:
-            raise SettingsError("AWS_REGION is missing")
-        try:
-            url = urlsplit(runtime_url(environ, region))
-            port = url.port or (443 if url.scheme == "https" else 80)
-        except ValueError as error:
-            raise SettingsError(f"AWS_ENDPOINT_URL is not a URL: {error}") from error
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise SettingsError("AWS_ENDPOINT_URL must be a URL that begins with http:// or https://")
-        tls = tls_context(environ) if url.scheme == "https" else None
-        self._client = HttpClient(url.hostname, port, tls)
-        self._path = url.path.rstrip("/")
-        self._host = url.hostname if port == (443 if tls else 80) else f"{url.hostname}:{port}"
-        self._signer = Signer(region, "sagemaker")
-        self._credentials = CredentialSource()
+        self._service = AwsService(environ, "runtime.sagemaker", "sagemaker", "SAGEMAKER_RUNTIME")
 
     async def invoke(self, call: Call) -> Invocation:
         """Invoke an endpoint; returns before its response begins.
@@ -113,24 +86,20 @@ class Endpoints:
             ApiError: SageMaker cannot be called.
         """
         try:
-            return Invocation(await self._client.send(await self._request(call)), streamed=call.streamed)
+            return Invocation(await self._send(call), streamed=call.streamed)
         except (HttpError, CredentialsError, ssl.SSLError) as error:
             raise _connection_error(error) from error
 
-    async def _request(self, call: Call) -> bytes:
+    async def _send(self, call: Call) -> Response:
         operation = "invocations-response-stream" if call.streamed else "invocations"
-        path = f"{self._path}/endpoints/{call.endpoint}/{operation}"
         headers = {
             "content-type": "application/json",
-            "host": self._host,
             "x-amzn-sagemaker-inference-id": _printable(call.request_id)[:_INFERENCE_ID_CHARACTERS],
         }
-        signed = self._signer.sign(path, headers, call.body, await self._credentials.get())
-        if call.trace:
-            signed["x-amzn-trace-id"] = _printable(call.trace)
-        lines = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
-        head = f"POST {path} HTTP/1.1\r\n{lines}content-length: {len(call.body)}\r\n\r\n"
-        return head.encode() + call.body
+        unsigned = {"x-amzn-trace-id": _printable(call.trace)} if call.trace else {}
+        return await self._service.post(
+            f"/endpoints/{call.endpoint}/{operation}", headers, call.body, unsigned
+        )
 
 
 class Invocation:
@@ -201,36 +170,6 @@ class Invocation:
     def close(self) -> None:
         """Stop the model, unless it has finished."""
         self._response.close()
-
-
-def runtime_url(environ: Mapping[str, str], region: str) -> str:
-    """SageMaker's runtime, or what the environment names in its place."""
-    if environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() != "true":
-        for name in ("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", "AWS_ENDPOINT_URL"):
-            if environ.get(name):
-                return environ[name]
-    suffixes = [suffix for prefix, suffix in _DNS_SUFFIXES.items() if region.startswith(prefix)]
-    return f"https://runtime.sagemaker.{region}.{suffixes[0] if suffixes else 'amazonaws.com'}"
-
-
-def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """A context that verifies SageMaker's certificate by the configured authorities, or by botocore's."""
-    file = environ.get("AWS_CA_BUNDLE") or environ.get("REQUESTS_CA_BUNDLE")
-    if not file:
-        botocore = find_spec("botocore")
-        folders = botocore.submodule_search_locations if botocore is not None else None
-        file = str(Path(folders[0]) / "cacert.pem") if folders else None
-    try:
-        # Not `create_default_context`: since Python 3.13 it refuses certificates that botocore accepts.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.set_alpn_protocols(["http/1.1"])
-        if file:
-            context.load_verify_locations(file)
-        else:
-            context.load_default_certs()
-    except OSError as error:
-        raise SettingsError(f"cannot read the certificates of {file}: {error}") from error
-    return context
 
 
 def _printable(text: str) -> str:

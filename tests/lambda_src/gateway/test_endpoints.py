@@ -12,7 +12,8 @@ import pytest
 from botocore.endpoint_provider import EndpointProvider
 from botocore.loaders import Loader
 from botocore.parsers import create_parser
-from gateway.endpoints import Call, Endpoints, response_error, runtime_url
+from gateway.aws_service import service_url
+from gateway.endpoints import Call, Endpoints, response_error
 from gateway.errors import (
     ApiError,
     InternalError,
@@ -235,10 +236,13 @@ def test_invalid_settings(variables: dict[str, str]) -> None:
         Endpoints(variables)
 
 
-def test_addresses_are_those_of_botocore() -> None:
+@pytest.mark.parametrize(
+    ("service", "host"), [("sagemaker-runtime", "runtime.sagemaker"), ("dynamodb", "dynamodb")]
+)
+def test_addresses_are_those_of_botocore(service: str, host: str) -> None:
     loader = Loader()
     partitions = loader.load_data("partitions")
-    rules = loader.load_service_model("sagemaker-runtime", "endpoint-rule-set-1")
+    rules = loader.load_service_model(service, "endpoint-rule-set-1")
     provider = EndpointProvider(rules, partitions)
     regions = [region for partition in partitions["partitions"] for region in partition["regions"]]
     # Others are not regions, such as `aws-global`.
@@ -246,14 +250,15 @@ def test_addresses_are_those_of_botocore() -> None:
     assert {"us-east-1", "cn-north-1", "eusc-de-east-1"} <= set(regions)
     for region in [*regions, "eu-new-9"]:
         expected = provider.resolve_endpoint(Region=region, UseFIPS=False, UseDualStack=False).url
-        assert runtime_url({}, region) == expected
+        assert service_url({}, host, region, "ANY") == expected
 
 
 def test_configured_addresses() -> None:
     both = {"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": "http://b"}
-    assert runtime_url(both, "us-east-1") == "http://b"
-    assert runtime_url({"AWS_ENDPOINT_URL": "http://a"}, "us-east-1") == "http://a"
-    ignored = runtime_url({**both, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}, "us-east-1")
+    service = ("runtime.sagemaker", "us-east-1", "SAGEMAKER_RUNTIME")
+    assert service_url(both, *service) == "http://b"
+    assert service_url({"AWS_ENDPOINT_URL": "http://a"}, *service) == "http://a"
+    ignored = service_url({**both, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}, *service)
     assert ignored == "https://runtime.sagemaker.us-east-1.amazonaws.com"
 
 

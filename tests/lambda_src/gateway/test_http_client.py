@@ -14,7 +14,7 @@ from typing import Any
 
 import h11
 import pytest
-from gateway.endpoints import tls_context
+from gateway.aws_service import tls_context
 from gateway.http_client import ConnectError, HttpClient, HttpError, ResponseParser
 from hypothesis import given
 from hypothesis import strategies as st
