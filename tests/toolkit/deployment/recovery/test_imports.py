@@ -302,9 +302,9 @@ def test_a_stage_is_that_of_the_api_in_the_state(account: AwsAccess, context: Op
         assert [resource.id for resource in resources] == [f"{api}/live"]
 
 
-def test_what_no_later_apply_imports_is_deleted(account: AwsAccess, context: Open) -> None:
+def test_models_that_no_later_apply_imports_are_deleted(account: AwsAccess, context: Open) -> None:
     env = "later"
-    gateway, sagemaker, environment = account.apigateway, account.sagemaker, context(env)
+    sagemaker, environment = account.sagemaker, context(env)
     recorded, orphan, serving, foreign = (f"llm-{env}-m-{key}" for key in ("0a", "0b", "0c", "0d"))
     for name in (recorded, orphan, serving, foreign):
         owner = None if name == foreign else env
@@ -323,6 +323,32 @@ def test_what_no_later_apply_imports_is_deleted(account: AwsAccess, context: Ope
         )
     # As after an update that SageMaker has rolled back.
     sagemaker.create_endpoint(EndpointName=f"llm-{env}-m", EndpointConfigName=serving)
+    state = {
+        "aws_sagemaker_model": [recorded],
+        "aws_sagemaker_endpoint_configuration": [recorded],
+        "aws_sagemaker_endpoint": [f"llm-{env}-m"],
+    }
+    store(account, environment, state)
+
+    def existing() -> list[set[str]]:
+        models = sagemaker.list_models(NameContains=f"llm-{env}", MaxResults=100)["Models"]
+        configurations = sagemaker.list_endpoint_configs(NameContains=f"llm-{env}")["EndpointConfigs"]
+        return [
+            {item["ModelName"] for item in models},
+            {item["EndpointConfigName"] for item in configurations},
+        ]
+
+    # An apply elsewhere may be creating what is younger than this one.
+    cleanup.remove_superseded(environment, seconds=3600)
+    assert existing() == [{recorded, orphan, serving, foreign}] * 2
+
+    cleanup.remove_superseded(environment, seconds=-60)
+    assert existing() == [{recorded, serving, foreign}] * 2
+
+
+def test_apis_that_no_later_apply_imports_are_deleted(account: AwsAccess, context: Open) -> None:
+    env = "later-api"
+    gateway, environment = account.apigateway, context(env)
     labels: Any = {tag["Key"]: tag["Value"] for tag in tags(env)}
     bare = gateway.create_rest_api(name=f"llm-{env}", tags=labels)["id"]
     apis = [served_api(account, env) for _ in range(2)]
@@ -335,44 +361,16 @@ def test_what_no_later_apply_imports_is_deleted(account: AwsAccess, context: Ope
     store(
         account,
         environment,
-        {
-            "aws_sagemaker_model": [recorded],
-            "aws_sagemaker_endpoint_configuration": [recorded],
-            "aws_sagemaker_endpoint": [f"llm-{env}-m"],
-            "aws_api_gateway_rest_api": [apis[0]],
-            "aws_api_gateway_usage_plan": [plans[0]],
-        },
+        {"aws_api_gateway_rest_api": [apis[0]], "aws_api_gateway_usage_plan": [plans[0]]},
     )
 
-    def existing() -> dict[str, set[str]]:
-        start = f"llm-{env}"
-        return {
-            "models": {
-                item["ModelName"]
-                for item in sagemaker.list_models(NameContains=start, MaxResults=100)["Models"]
-            },
-            "configurations": {
-                item["EndpointConfigName"]
-                for item in sagemaker.list_endpoint_configs(NameContains=start)["EndpointConfigs"]
-            },
-            "apis": {
-                item["id"] for item in gateway.get_rest_apis(limit=500)["items"] if item["name"] == start
-            },
-            "plans": {
-                item["id"] for item in gateway.get_usage_plans(limit=500)["items"] if item["name"] == start
-            },
-        }
+    def existing() -> list[set[str]]:
+        resources: Any = (gateway.get_rest_apis(limit=500), gateway.get_usage_plans(limit=500))
+        return [{item["id"] for item in page["items"] if item["name"] == f"llm-{env}"} for page in resources]
 
-    before = existing()
-    assert bare in before["apis"]
     # An apply elsewhere may be creating what is younger than this one. Usage plans have no date.
     cleanup.remove_superseded(environment, seconds=3600)
-    assert existing() == before | {"plans": {plans[0], plans[2]}}
+    assert existing() == [{bare, *apis}, {plans[0], plans[2]}]
 
     cleanup.remove_superseded(environment, seconds=-60)
-    assert existing() == {
-        "models": {recorded, serving, foreign},
-        "configurations": {recorded, serving, foreign},
-        "apis": set(apis),
-        "plans": {plans[0], plans[2]},
-    }
+    assert existing() == [set(apis), {plans[0], plans[2]}]
