@@ -33,6 +33,9 @@ def create_app(models: Models, settings: Settings) -> ASGIApp:
             Route("/v1/messages", handlers.messages, methods=["POST"]),
             Route("/v1/messages/count_tokens", handlers.count_tokens, methods=["POST"]),
             Route("/v1/embeddings", handlers.embeddings, methods=["POST"]),
+            Route("/v1/rerank", handlers.rerank, methods=["POST"]),
+            Route("/v2/rerank", handlers.rerank, methods=["POST"]),
+            Route("/v1/score", handlers.score, methods=["POST"]),
         ],
         exception_handlers={
             ApiError: _api_error,

@@ -85,12 +85,24 @@ def check(document: Mapping[str, Any], model: Model) -> None:
         if "media" not in model.capabilities:
             _refuse_media(document)
         if "embeddings" not in model.capabilities and "input" in document:
-            raise InvalidRequestError("The model generates text, not embeddings.", param="model")
+            raise InvalidRequestError("The model does not create embeddings.", param="model")
         # The contract describes `response_format` and `tools` only in chats.
         if "messages" in document:
             _refuse_other_formats(document)
             for location, schema in _schemas(document):
                 _refuse_unenforced(schema, location)
+
+
+def check_ranking(model: Model) -> None:
+    """Refuse comparisons of texts if the model's engine does not do them.
+
+    vLLM and Text Embeddings Inference know by themselves whether the model does.
+
+    Raises:
+        InvalidRequestError: it does not.
+    """
+    if model.dialect == "tgi" or (model.dialect == "llama_cpp" and "rerank" not in model.capabilities):
+        raise InvalidRequestError("The model does not compare texts.", param="model")
 
 
 def _refuse_media(document: Mapping[str, Any]) -> None:

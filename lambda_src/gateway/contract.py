@@ -143,7 +143,8 @@ def _expected(schema: Schema) -> str:
     text = _NOUNS[schema["type"]]
     if "items" in schema:
         items = _resolved(schema["items"])
-        text += f" of {_NOUNS[items['type']].partition(' ')[2]}s"
+        kinds = dict.fromkeys(_resolved(item)["type"] for item in items.get("anyOf", (items,)))
+        text += " of " + " or ".join(f"{_NOUNS[kind].partition(' ')[2]}s" for kind in kinds)
     bounds = [words.format(schema[keyword]) for keyword, words, _ in _BOUNDS if keyword in schema]
     return " ".join([text, " and ".join(bounds)]) if bounds and "items" not in schema else text
 

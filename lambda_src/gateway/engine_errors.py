@@ -41,6 +41,13 @@ _REJECTED: Final = re.compile(
     r"|\[json\.exception\.(type_error|out_of_range))|input is not supported|requires --",
     re.IGNORECASE,
 )
+# An operation that the engine has for other models only: vLLM, LMI, Text Embeddings Inference (which has one
+# operation, and misses its members), and servers that have no such path.
+_UNSUPPORTED: Final = re.compile(
+    r"cannot find suitable handler|must contain prompt, inputs|missing field `(inputs|query|texts)`"
+    r"|^(file )?not found$",
+    re.IGNORECASE,
+)
 _OVERLOADED: Final = re.compile(r"overloaded|queue is full|too many requests", re.IGNORECASE)
 # LMI passes vLLM's error on as the text of a Python object. A message may quote a long prompt, so the pattern
 # takes linear time: it is tried at one position, and its last part does not extend over a comma.
@@ -65,7 +72,9 @@ def engine_error(error: Any, status: int | None = None) -> ApiError:
     """
     kind, message = "", str(error)
     if isinstance(error, dict):
-        kind, message = str(error.get("type") or error.get("error_type") or ""), str(error.get("message", ""))
+        kind = str(error.get("type") or error.get("error_type") or "")
+        # FastAPI's own errors have `detail`.
+        message = str(error.get("message") or error.get("detail") or "")
         code = error.get("code")
         status = status or (code if isinstance(code, int) else None)
     if info := _ERROR_INFO.match(message, message.find("ErrorInfo(")):
@@ -74,8 +83,8 @@ def engine_error(error: Any, status: int | None = None) -> ApiError:
     cause = f"engine: status {status}, type {kind or 'unknown'}"
     if _CONTEXT.search(f"{kind} {message}"):
         return ContextLengthExceededError(_public(message), cause=cause)
-    if status == 501:
-        # llama.cpp sends it for embeddings of a model that was not started for them.
+    if status == 501 or _UNSUPPORTED.search(message):
+        # llama.cpp sends 501 for embeddings and reranking of a model that was not started for them.
         return InvalidRequestError("The model does not support this operation.", param="model", cause=cause)
     if status in (400, 422) or kind.lower() in _INVALID or _REJECTED.search(message):
         return InvalidRequestError(_public(message), cause=cause)

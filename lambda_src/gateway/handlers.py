@@ -7,16 +7,19 @@ from starlette.responses import JSONResponse, Response
 
 from gateway import validation
 from gateway.apis import messages as messages_api
+from gateway.apis import rerank as rerank_api
 from gateway.apis import responses as responses_api
+from gateway.apis import score as score_api
 from gateway.apis.translation import renamed, translated
 from gateway.chunks import CHAT, TEXT
 from gateway.completion import Writer
 from gateway.contract import conforming
 from gateway.errors import RequestTooLargeError
 from gateway.model_response import Caller
+from gateway.ranking import RankRequest
 from gateway.request_log import RequestRecord
+from gateway.responses import Assemble, stream_response, whole_response
 from gateway.responses import Writer as ResponseWriter
-from gateway.responses import stream_response, whole_response
 from gateway.schema import EmbeddingRequest, GenerationRequest
 from gateway.service import Models
 
@@ -94,6 +97,28 @@ async def embeddings(request: Request) -> Response:
     response = _models(request).embed(embedding, _caller(request))
     _record(request).start(response, embedding.body)
     return await whole_response(request, response, lambda documents: documents[0])
+
+
+async def rerank(request: Request) -> Response:
+    """`POST /v1/rerank` and `/v2/rerank`"""
+    body = await _body(request)
+    document = validation.parse(body, rerank_api.SCHEMA, "documents")
+    ranking = rerank_api.rank_request(document, len(body))
+    return await _rank(request, ranking, lambda chunks: rerank_api.response(document, chunks[0]))
+
+
+async def score(request: Request) -> Response:
+    """`POST /v1/score`"""
+    body = await _body(request)
+    document = validation.parse(body, score_api.SCHEMA, "text_2")
+    ranking = score_api.rank_request(document, len(body))
+    return await _rank(request, ranking, lambda chunks: score_api.response(chunks[0]))
+
+
+async def _rank(request: Request, ranking: RankRequest, assemble: Assemble) -> Response:
+    response = _models(request).rank(ranking, _caller(request))
+    _record(request).start(response, ranking.body)
+    return await whole_response(request, response, assemble)
 
 
 async def _body(request: Request) -> bytes:

@@ -16,6 +16,7 @@ from gateway.errors import InvalidRequestError, ModelNotAllowedError, ModelNotFo
 from gateway.framing import Documents
 from gateway.model_response import Caller, ModelRequest, ModelResponse
 from gateway.pipeline import Pipeline, Stage
+from gateway.ranking import RankRequest, Scores
 from gateway.schema import EmbeddingRequest, GenerationRequest, check_size
 from gateway.settings import Model
 
@@ -71,7 +72,9 @@ class Models:
 
         def build(model: Model, name: str, clamp: bool) -> ModelRequest:
             if model.dialect == "tei":
-                raise InvalidRequestError(f"The model {name!r} creates embeddings, not text.", param="model")
+                raise InvalidRequestError(
+                    f"The model {name!r} creates embeddings or scores, not text.", param="model"
+                )
             identity = Identity(f"{request.shape.id_prefix}{caller.request_id}", name, created)
             per_choice = model.dialect == "llama_cpp"
             # As a whole response, llama.cpp's has the token counts of the first choice only.
@@ -106,6 +109,25 @@ class Models:
             return ModelRequest(model, body, partial(Embeddings, request, name))
 
         return self._respond(request.model, build, caller, "input")
+
+    def rank(self, request: RankRequest, caller: Caller) -> ModelResponse:
+        """The scores of pairs of texts, in one document; iterating it invokes the model.
+
+        Raises:
+            ModelNotFoundError: no model has this name.
+            ModelNotAllowedError: the caller may not use it.
+            InvalidRequestError: the model's engine does not compare texts in this way.
+            RequestTooLargeError: the request exceeds the model's limit.
+        """
+
+        def build(model: Model, name: str, _: bool) -> ModelRequest:
+            check_size(request.size, model)
+            capabilities.check_ranking(model)
+            response_id = f"{request.form.name}-{caller.request_id}"
+            body = request.engine_body(model.dialect)
+            return ModelRequest(model, body, partial(Scores, request.count, response_id, name))
+
+        return self._respond(request.model, build, caller, request.form.texts)
 
     def _respond(
         self, name: str, build: Callable[[Model, str, bool], ModelRequest], caller: Caller, param: str

@@ -91,6 +91,22 @@ EMBEDDINGS: tuple[Body, ...] = (
     {"input": [1, 2, 3], "encoding_format": "float"},
     {"input": [[1, 2], [3]], "dimensions": None},
 )
+RERANKS: tuple[Body, ...] = (
+    {"query": "a cat", "documents": ["stocks", "a kitten"]},
+    {"query": "a cat", "documents": [{"text": "a kitten"}, "stocks"], "top_n": 1, "return_documents": True},
+    {
+        "query": "a cat",
+        "documents": ["a kitten"],
+        "top_n": None,
+        "rank_fields": [],
+        "max_tokens_per_doc": None,
+    },
+)
+SCORES: tuple[Body, ...] = (
+    {"text_1": "a cat", "text_2": ["stocks", "a kitten"]},
+    {"text_1": ["a cat"], "text_2": "a kitten"},
+    {"text_1": ["a cat", "a car"], "text_2": ["a kitten", "a bus"]},
+)
 RESPONSES: tuple[Body, ...] = (
     {"input": "Say hello.", "instructions": "Be brief.", "store": True, "truncation": "disabled"},
     {"input": [_HELLO, {"type": "message", "role": "developer", "content": "Be brief."}], "stream": True},

@@ -14,6 +14,8 @@ from toolkit.serving.engines import AMI_CUDA, GPU_CUDA
 
 # llama.cpp's defaults, in tokens.
 _BATCH, _PHYSICAL_BATCH = 2048, 512
+# Tasks whose inputs it processes in one batch.
+_INPUTS = {"embeddings", "rerank"}
 
 
 def warnings(environment: Environment) -> Iterator[str]:
@@ -23,6 +25,7 @@ def warnings(environment: Environment) -> Iterator[str]:
     api = environment.api
     if not environment.is_local:
         yield from _default_drivers(environment)
+        yield from _unreachable_tasks(environment)
         return
     if api.waf is not None:
         yield "api.waf: the embedded cloud stores the firewall but does not apply its rules"
@@ -52,20 +55,37 @@ def _past_schedules(environment: Environment) -> Iterator[str]:
 
 
 def _small_batches(environment: Environment) -> Iterator[str]:
-    """llama.cpp processes an embedding's input in one batch, and answers 500 to a longer one.
+    """llama.cpp processes an input of embeddings and rerankers in one batch, and answers 500 to a longer one.
 
     Its `tools/server/server-context.cpp`: "input is too large to process".
     """
     for name, model in environment.models.items():
-        if not isinstance(model.serving, LlamaCppServing) or "embeddings" not in model.serving.capabilities():
+        if not isinstance(model.serving, LlamaCppServing) or not _INPUTS & {*model.serving.capabilities()}:
             continue
         options = model.serving.options
         batch = min(options.batch_size or _BATCH, options.ubatch_size or _PHYSICAL_BATCH)
         if options.ubatch_size is None or batch < (options.ctx_size or batch):
             yield (
-                f"models.{name}.serving.options: llama.cpp rejects embedding inputs of more than {batch} "
+                f"models.{name}.serving.options: llama.cpp rejects inputs of more than {batch} "
                 "tokens, and SageMaker counts each as a server error of the model; set batch_size and "
                 "ubatch_size to the longest input in tokens"
+            )
+
+
+def _unreachable_tasks(environment: Environment) -> Iterator[str]:
+    """AWS's llama.cpp image sends every invocation to llama.cpp's chat completions, which refuse the others.
+
+    aws/deep-learning-containers `scripts/docker/llama_cpp/llama_cpp_sagemaker.conf.template`.
+    """
+    for variant in _variants(environment):
+        serving = variant.serving
+        if not isinstance(serving, LlamaCppServing) or serving.image is not None:
+            continue
+        for task in _INPUTS & {*serving.capabilities()}:
+            yield (
+                f"{dotted(variant.path('serving'))}: AWS's llama.cpp image accepts chat completions only, so "
+                f"that requests for {task} get 400 on SageMaker; use the engine vllm or tei, or set image to "
+                "one whose path /invocations accepts them"
             )
 
 

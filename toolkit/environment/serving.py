@@ -92,7 +92,10 @@ class LlamaCppServing(CatalogueServing):
     """Additional environment variables of the container, without secrets."""
 
     def capabilities(self) -> list[str]:
-        """`media` in messages, and `embeddings`, if the file enables them."""
+        """`media` in messages, `embeddings` and `rerank`, if the file enables them.
+
+        With `reranking`, llama.cpp's embeddings are all zeros.
+        """
         options = {name for name, value in self.flags().items() if value}
         variables = {
             name.removeprefix("LLAMA_ARG_").lower()
@@ -101,9 +104,11 @@ class LlamaCppServing(CatalogueServing):
         }
         needed = {
             "media": {"mmproj", "mmproj_url"},
-            "embeddings": {"embeddings", "embedding", "reranking", "rerank"},
+            "embeddings": {"embeddings", "embedding"},
+            "rerank": {"reranking", "rerank"},
         }
-        return [task for task, names in needed.items() if names & (options | variables)]
+        tasks = [task for task, names in needed.items() if names & (options | variables)]
+        return [task for task in tasks if task != "embeddings" or "rerank" not in tasks]
 
 
 class VllmServing(CatalogueServing):

@@ -38,6 +38,13 @@ models:
     aliases: [vectors]
     # It generates text, too, but no useful end of it.
     limits: {{max_tokens_default: 8}}
+  # Not trained for it, so its scores mean nothing.
+  reranker:
+    serving:
+      engine: llama_cpp
+      options: {{reranking: true, ctx_size: 2048, batch_size: 2048, ubatch_size: 2048}}
+    source: *weights
+    instance_type: ml.c7i.xlarge
   # Repeats the prompt, or calls the first tool of the request.
   echo: &relay
     serving: {{engine: llama_cpp}}
@@ -121,6 +128,8 @@ def _respond(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any
     body = request["body"]
     if body["model"] == "broken":
         respond(handler, 500, b'{"error": {"message": "CUDA error: out of memory at /opt/engine.cc:12"}}')
+    elif request["path"].endswith(("/rerank", "/score")):
+        respond(handler, 200, json.dumps(_scores(body)).encode())
     elif request["path"].endswith("/embeddings"):
         # A text, its tokens, or a list of either.
         value = body["input"]
@@ -138,6 +147,15 @@ def _respond(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any
     else:
         words = _words(body["messages"][-1].get("content"))
         stream(handler, events([{"delta": {"content": word}} for word in words], {"delta": {}}, "stop"))
+
+
+def _scores(body: dict[str, Any]) -> dict[str, Any]:
+    """vLLM's response: longer texts are better."""
+    if "documents" in body:
+        ranks = enumerate(map(len, body["documents"]))
+        return {"results": [{"index": index, "relevance_score": score} for index, score in ranks]}
+    texts = [body["text_2"]] if isinstance(body["text_2"], str) else body["text_2"]
+    return {"data": [{"index": index, "score": len(text)} for index, text in enumerate(texts)]}
 
 
 def _words(content: Any) -> list[str]:

@@ -25,7 +25,9 @@ from tests.support.mutations import (
     COMPLETIONS,
     EMBEDDINGS,
     MESSAGES,
+    RERANKS,
     RESPONSES,
+    SCORES,
     damaged,
     encoded,
     mutations,
@@ -38,12 +40,15 @@ EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
 STEADY = "FUZZ_EXAMPLES" not in os.environ
 # The embeddings model does not generate text, and the other one has no embeddings: both are mistakes, too.
 MODELS = ("smollm2", "smollm2", "embedder")
+RANKERS = ("reranker", "reranker", "embedder")
 OPERATIONS = {
     "chat/completions": CHATS,
     "completions": COMPLETIONS,
     "embeddings": EMBEDDINGS,
     "responses": RESPONSES,
     "messages": MESSAGES,
+    "rerank": RERANKS,
+    "score": SCORES,
 }
 # The other operations' streams end with [DONE].
 LAST_EVENTS = {
@@ -57,10 +62,11 @@ def requests(draw: st.DrawFn) -> tuple[str, bytes]:
     """An operation, and a body for it."""
     operation = draw(st.sampled_from(tuple(OPERATIONS)))
     body = draw(mutations(OPERATIONS[operation]))
-    if operation != "embeddings":
+    models = RANKERS if operation in ("rerank", "score") else MODELS
+    if operation not in ("embeddings", "rerank", "score"):
         # Short responses, whatever became of the other limits; llama.cpp prefers this one.
         body["n_predict"] = 3
-    content = encoded({"model": draw(st.sampled_from(MODELS)), **body})
+    content = encoded({"model": draw(st.sampled_from(models)), **body})
     return operation, draw(damaged(content)) if draw(st.integers(0, 9)) == 0 else content
 
 
@@ -82,7 +88,7 @@ def test_no_request_makes_the_server_fail(client: httpx.Client, request: tuple[s
         assert "error" not in "".join(_names(events[:-1]))
         assert events[-1].startswith(LAST_EVENTS.get(operation, ("data: [DONE]",))), events[-1]
     elif response.status_code == 200:
-        assert set(response.json()) & {"choices", "data", "output", "content"}
+        assert set(response.json()) & {"choices", "data", "output", "content", "results"}
     else:
         error = response.json()["error"]
         assert set(error) == {"message", "type", "param", "code"}
@@ -125,7 +131,7 @@ def test_clients_may_disconnect_at_any_moment(
 
 def test_nothing_behind_the_api_failed(api: Api, client: httpx.Client) -> None:
     """After the requests above; the end of the session checks the log again."""
-    for model in set(MODELS):
+    for model in {*MODELS, *RANKERS}:
         assert _server_errors(api, model) == 0
     body = {"model": "smollm2", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
     assert client.post("/chat/completions", json=body).status_code == 200

@@ -35,6 +35,8 @@ MODELS: dict[str, dict[str, object]] = {
     },
     "small": {"endpoint": "small", "serverless": True},
     "llama": {"endpoint": "demo", "dialect": "llama_cpp"},
+    "ranker": {"endpoint": "demo", "dialect": "llama_cpp", "capabilities": ["rerank"]},
+    "tgi": {"endpoint": "demo", "dialect": "tgi"},
     "vectors": {"endpoint": "vectors", "dialect": "tei"},
 }
 GATEWAY = Path(__file__).parents[3] / "lambda_src" / "gateway"

@@ -14,6 +14,7 @@ from toolkit.project import Project
 from toolkit.serving import catalogue
 
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/a"
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/server:1"
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,7 @@ def test_a_machine_without_time_zones_is_accepted(scheduled: Project) -> None:
     [
         ("embeddings: true", 1),
         ("embeddings: true, batch_size: 2048, ubatch_size: 2048", 0),
+        ("reranking: true", 1),
         ("parallel: 2", 0),
     ],
 )
@@ -98,6 +100,41 @@ def test_batches_that_are_too_small_for_embeddings_are_reported(
 
 
 @pytest.mark.parametrize(
+    ("settings", "task"),
+    [
+        ("options: {embeddings: true, ubatch_size: 2048}", "embeddings"),
+        ("options: {reranking: true, ubatch_size: 2048}", "rerank"),
+        (
+            f"options: {{embeddings: true, ubatch_size: 2048}}, image: {IMAGE}",
+            None,
+        ),
+        ("options: {ctx_size: 4096}", None),
+    ],
+)
+def test_tasks_that_the_llama_cpp_image_refuses_are_reported(
+    tmp_path: Path, settings: str, task: str | None
+) -> None:
+    project = Project(tmp_path)
+    project.environments.mkdir(parents=True)
+    project.environment_file("own").write_text(f"""
+target: aws
+name: llm
+region: us-east-1
+account_id: "123456789012"
+models:
+  m:
+    serving: {{engine: llama_cpp, {settings}}}
+    source: {{path: model.gguf}}
+    instance_type: ml.c7i.xlarge
+""")
+    warnings = list(emulator_limits.warnings(load(project, "own")))
+    assert len(warnings) == (task is not None)
+    for warning in warnings:
+        assert warning.startswith("models.m.serving: AWS's llama.cpp image accepts chat completions only")
+        assert f"requests for {task} get 400" in warning
+
+
+@pytest.mark.parametrize(
     ("serving", "instance_type", "amis"),
     [
         ("", "ml.g5.xlarge", 4),
@@ -111,7 +148,6 @@ def test_an_own_server_on_the_default_driver_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serving: str, instance_type: str, amis: int
 ) -> None:
     monkeypatch.setattr(catalogue, "provider_accepts", lambda *_: True)
-    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/server:1"
     project = Project(tmp_path)
     project.environments.mkdir(parents=True)
     project.environment_file("own").write_text(f"""
@@ -121,7 +157,7 @@ region: us-east-1
 account_id: "123456789012"
 models:
   m:
-    serving: {{engine: custom, image: "{image}"{serving}}}
+    serving: {{engine: custom, image: "{IMAGE}"{serving}}}
     variants:
       v: {{instance_type: {instance_type}}}
 """)

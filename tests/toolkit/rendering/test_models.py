@@ -38,7 +38,9 @@ def test_api_settings_of_a_model(tmp_path: Path) -> None:
 
 
 def test_the_gateway_knows_what_a_model_does_besides_text(tmp_path: Path) -> None:
-    """llama.cpp answers 5xx to images without a projector and to embeddings without the option.
+    """llama.cpp answers 5xx to images without a projector, to embeddings and to reranking without the option.
+
+    A reranker's embeddings are zeros.
 
     A plain model takes no room in the function's variables, which Lambda limits to 4 KB.
     """
@@ -55,6 +57,9 @@ def test_the_gateway_knows_what_a_model_does_besides_text(tmp_path: Path) -> Non
             ("environment: {LLAMA_ARG_EMBEDDINGS: '0'}", []),
             ("options: {embeddings: false}, environment: {LLAMA_ARG_EMBEDDINGS: 'on'}", ["embeddings"]),
             ("options: {embeddings: true}, environment: {LLAMA_ARG_EMBEDDINGS: '0'}", ["embeddings"]),
+            ("options: {reranking: true}", ["rerank"]),
+            ("options: {embeddings: true, rerank: true}", ["rerank"]),
+            ("environment: {LLAMA_ARG_RERANKING: '1'}", ["rerank"]),
         )
     ):
         serving = CPU.replace("llama_cpp", f"llama_cpp, {settings}")

@@ -122,7 +122,9 @@ class Upstream:
             return Rejection(400, f"the request is not JSON: {error}")
         operation = _operation(payload)
         if operation is None:
-            return Rejection(400, "the request has neither `messages` nor `prompt` nor `input`")
+            return Rejection(
+                400, "the request has neither `messages` nor `prompt`, `input`, `documents` or `text_1`"
+            )
         body = request.body
         if self.model is not None:
             body = json.dumps({**payload, "model": self.model}).encode()
@@ -136,6 +138,8 @@ def _operation(payload: object) -> str | None:
         ("messages", "chat/completions"),
         ("prompt", "completions"),
         ("input", "embeddings"),
+        ("documents", "rerank"),
+        ("text_1", "score"),
     ):
         if member in payload:
             return operation

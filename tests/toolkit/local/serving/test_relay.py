@@ -26,6 +26,9 @@ def container_request(target: str, payload: object = None, method: str = "POST")
         ({"messages": []}, "/v1/chat/completions"),
         ({"prompt": "p"}, "/v1/completions"),
         ({"input": "i"}, "/v1/embeddings"),
+        ({"query": "q", "documents": ["d"]}, "/v1/rerank"),
+        ({"messages": [], "documents": ["d"]}, "/v1/chat/completions"),
+        ({"text_1": "a", "text_2": "b"}, "/v1/score"),
     ],
 )
 def test_an_invocations_members_select_the_operation(payload: object, target: str) -> None:
