@@ -24,16 +24,18 @@ def main() -> int:
     from uvicorn.server import Server
 
     from gateway.app import create_app
+    from gateway.guard.guards import Guards
     from gateway.service import Models
 
     try:
         settings = Settings.from_environment(os.environ)
         endpoints = Endpoints(os.environ)
+        guards = Guards.create(settings.guard, os.environ)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     config = Config(
-        create_app(Models(settings.models, endpoints, settings.key_models), settings),
+        create_app(Models(settings.models, endpoints, settings.key_models, guards), settings),
         host="127.0.0.1",
         port=settings.port,
         http="h11",

@@ -57,6 +57,15 @@ class ContextLengthExceededError(InvalidRequestError):
     code = "context_length_exceeded"
 
 
+class ContentFilterError(InvalidRequestError):
+    """A guard does not let the content pass."""
+
+    code = "content_filter"
+
+    def __init__(self, message: str = "", *, cause: str | None = None) -> None:
+        super().__init__(message or "The content was blocked by this API's content filter.", cause=cause)
+
+
 class RequestTooLargeError(InvalidRequestError):
     """The request's body is larger than the model, SageMaker or Lambda accepts."""
 
@@ -111,6 +120,17 @@ class RateLimitError(ApiError):
 
     def __init__(self, *, cause: str | None = None) -> None:
         super().__init__("The model is receiving too many requests; try again.", cause=cause)
+
+
+class GuardError(ApiError):
+    """A guard failed, so that the content is not known to be harmless."""
+
+    status = 503
+    code = "guard_unavailable"
+    retry_after = 5
+
+    def __init__(self, *, cause: str | None = None) -> None:
+        super().__init__("The content cannot be checked at the moment; try again later.", cause=cause)
 
 
 class ModelError(ApiError):

@@ -75,7 +75,7 @@ async def count_tokens(request: Request) -> Response:
     document = conforming(validation.load(body), messages_api.TOKENS_SCHEMA)
     with renamed(messages_api.PARAMS):
         generation = translated(messages_api.prompt_only(document), len(body), "messages")
-        return await _generate(request, generation, messages_api.TokenCounter())
+        return await _generate(request, generation, messages_api.TokenCounter(), guarded=False)
 
 
 async def _complete(request: Request, generation: GenerationRequest) -> Response:
@@ -83,8 +83,10 @@ async def _complete(request: Request, generation: GenerationRequest) -> Response
     return await _generate(request, generation, writer)
 
 
-async def _generate(request: Request, generation: GenerationRequest, writer: ResponseWriter) -> Response:
-    response = _models(request).generate(generation, _caller(request))
+async def _generate(
+    request: Request, generation: GenerationRequest, writer: ResponseWriter, *, guarded: bool = True
+) -> Response:
+    response = _models(request).generate(generation, _caller(request), guarded=guarded)
     _record(request).start(response, generation.body, stream=generation.stream)
     if generation.stream:
         return await stream_response(request, response, writer)

@@ -25,6 +25,8 @@ _UNITS: Final = {
     "TimeToFirstToken": "Milliseconds",
     "InputTokens": "Count",
     "OutputTokens": "Count",
+    "GuardBlocks": "Count",
+    "GuardFailures": "Count",
 }
 
 
@@ -54,6 +56,8 @@ def embedded_metrics(record: RequestRecord, function_name: str) -> dict[str, Any
 def _values(record: RequestRecord) -> dict[str, float | None]:
     status = record.outcome
     usage = record.usage
+    # None without guards: such metrics would be billed for nothing.
+    guard = None if record.response is None else record.response.guard_action
     return {
         "Requests": 1,
         "ClientErrors": int(400 <= status < 500 and status not in (429, 499)),
@@ -65,4 +69,6 @@ def _values(record: RequestRecord) -> dict[str, float | None]:
         "TimeToFirstToken": record.time_to_first_token_ms,
         "InputTokens": usage.get("prompt_tokens"),
         "OutputTokens": usage.get("completion_tokens"),
+        "GuardBlocks": None if guard is None else int(guard == "blocked"),
+        "GuardFailures": None if guard is None else int(guard == "failed"),
     }

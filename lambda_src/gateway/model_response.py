@@ -55,6 +55,10 @@ class ModelRequest:
     reader: Callable[[], Stage]
 
 
+# The request to a model, and what builds the one to its fallback; None if there is none.
+Attempts = tuple[ModelRequest, Callable[[], ModelRequest] | None]
+
+
 class ModelResponse:
     """A model's response, chunk by chunk. Iterated once, while another task may close it.
 
@@ -70,6 +74,8 @@ class ModelResponse:
         fallback: why another model than the requested one responds; None if it does not.
         usage: the token counts, once the engine has reported them.
         first_token_at: `time.monotonic()` of the first chunk with content.
+        guard_action: what the guards did (`passed`, `replaced`, `blocked`, `failed`); None without guards.
+        guard_cause: why they blocked a part.
         closed: whether the client has disconnected, so that no chunk is of use.
     """
 
@@ -93,6 +99,8 @@ class ModelResponse:
         self.fallback: str | None = None
         self.usage: dict[str, Any] | None = None
         self.first_token_at: float | None = None
+        self.guard_action: str | None = None
+        self.guard_cause: str | None = None
 
     async def batches(
         self, seconds: float = inf, *, steady: bool = False

@@ -187,6 +187,8 @@ class RequestRecord:
             "model": self.model,
             "fallback": self.fallback,
             "stream": self.stream,
+            "guard": None if self.response is None else self.response.guard_action,
+            "guard_cause": None if self.response is None else self.response.guard_cause,
             "prompt_tokens": self.usage.get("prompt_tokens"),
             "completion_tokens": self.usage.get("completion_tokens"),
             "time_to_first_token_ms": self.time_to_first_token_ms,

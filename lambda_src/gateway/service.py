@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway import capabilities
 from gateway.chunks import Chunks, Identity, RequiredToolCall, TotalUsage
@@ -14,11 +14,15 @@ from gateway.embeddings import Embeddings
 from gateway.endpoints import Endpoints
 from gateway.errors import InvalidRequestError, ModelNotAllowedError, ModelNotFoundError
 from gateway.framing import Documents
-from gateway.model_response import Caller, ModelRequest, ModelResponse
+from gateway.guard import Content, Source
+from gateway.guard.guards import Guarding, Guards
+from gateway.model_response import Attempts, Caller, ModelRequest, ModelResponse
 from gateway.pipeline import Pipeline, Stage
 from gateway.ranking import RankRequest, Scores
 from gateway.schema import EmbeddingRequest, GenerationRequest, check_size
 from gateway.settings import Model
+
+Request = TypeVar("Request", GenerationRequest, EmbeddingRequest)
 
 
 class Models:
@@ -28,6 +32,7 @@ class Models:
         by_name: models by name and alias.
         endpoints: the client for SageMaker's runtime.
         key_models: names of the models that each key may use: see `gateway.settings.Settings`.
+        guards: check requests and responses; None: nothing does.
     """
 
     def __init__(
@@ -35,10 +40,12 @@ class Models:
         by_name: Mapping[str, Model],
         endpoints: Endpoints,
         key_models: Mapping[str, frozenset[str]] = MappingProxyType({}),
+        guards: Guards | None = None,
     ) -> None:
         self._by_name = by_name
         self._endpoints = endpoints
         self._key_models = key_models
+        self._guards = guards
 
     @property
     def body_bytes(self) -> int:
@@ -60,8 +67,13 @@ class Models:
         self._find(name, caller)
         return _model(name)
 
-    def generate(self, request: GenerationRequest, caller: Caller) -> ModelResponse:
+    def generate(self, request: GenerationRequest, caller: Caller, *, guarded: bool = True) -> ModelResponse:
         """The response to a request for text, in chunks; iterating it invokes the model.
+
+        Args:
+            request: the client's request.
+            caller: who sent it.
+            guarded: whether the text passes the guards, if there are any.
 
         Raises:
             ModelNotFoundError: no model has this name.
@@ -70,7 +82,7 @@ class Models:
         """
         created = int(time.time())
 
-        def build(model: Model, name: str, clamp: bool) -> ModelRequest:
+        def build(request: GenerationRequest, model: Model, name: str, clamp: bool) -> ModelRequest:
             if model.dialect == "tei":
                 raise InvalidRequestError(
                     f"The model {name!r} creates embeddings or scores, not text.", param="model"
@@ -91,7 +103,8 @@ class Models:
 
             return ModelRequest(model, body, reader)
 
-        return self._respond(request.model, build, caller, request.input)
+        sources: tuple[Source, ...] = ("input", "output") if guarded else ()
+        return self._respond(request, build, caller, request.input, sources)
 
     def embed(self, request: EmbeddingRequest, caller: Caller) -> ModelResponse:
         """The response to a request for embeddings, in one document; iterating it invokes the model.
@@ -102,13 +115,13 @@ class Models:
             RequestTooLargeError: the request exceeds the model's limit.
         """
 
-        def build(model: Model, name: str, _: bool) -> ModelRequest:
+        def build(request: EmbeddingRequest, model: Model, name: str, _: bool) -> ModelRequest:
             check_size(request.size, model)
             capabilities.check(request.body, model)
             body = request.engine_body(model.dialect)
             return ModelRequest(model, body, partial(Embeddings, request, name))
 
-        return self._respond(request.model, build, caller, "input")
+        return self._respond(request, build, caller, "input", ("input",))
 
     def rank(self, request: RankRequest, caller: Caller) -> ModelResponse:
         """The scores of pairs of texts, in one document; iterating it invokes the model.
@@ -130,13 +143,32 @@ class Models:
         return self._respond(request.model, build, caller, request.form.texts)
 
     def _respond(
-        self, name: str, build: Callable[[Model, str, bool], ModelRequest], caller: Caller, param: str
+        self,
+        request: Request,
+        build: Callable[[Request, Model, str, bool], ModelRequest],
+        caller: Caller,
+        param: str,
+        sources: Sequence[Source],
     ) -> ModelResponse:
-        model = self._find(name, caller)
-        fallback = None
-        if model.fallback is not None and self._allowed(self._by_name[model.fallback], caller):
-            fallback = partial(build, self._by_name[model.fallback], model.fallback, True)
-        return ModelResponse(self._endpoints, build(model, name, False), fallback, caller, param)
+        model = self._find(request.model, caller)
+
+        def attempts(request: Request) -> Attempts:
+            fallback = None
+            if model.fallback is not None and self._allowed(self._by_name[model.fallback], caller):
+                fallback = partial(build, request, self._by_name[model.fallback], model.fallback, True)
+            return build(request, model, request.model, False), fallback
+
+        guarded = {source for source in sources if self._guards and self._guards.of(model, source)}
+        if self._guards is None or not guarded:
+            return ModelResponse(self._endpoints, *attempts(request), caller, param)
+        # Imported only if it is used.
+        from gateway.guard.response import GuardedResponse
+
+        content = Content("", "input", model.name, caller.key_name or "", caller.request_id)
+        guarding = Guarding(
+            self._guards, content, frozenset(guarded), stream=request.body.get("stream") is True
+        )
+        return GuardedResponse(self._endpoints, request, attempts, caller, param, guarding)
 
     def _find(self, name: str, caller: Caller) -> Model:
         model = self._by_name.get(name)

@@ -11,6 +11,8 @@ from typing import Any, Final
 MAX_BODY_BYTES: Final = 6 * 1024 * 1024
 # SageMaker's limit for serverless endpoints.
 _SERVERLESS_BODY_BYTES: Final = 4 * 1024 * 1024
+SOURCES: Final = ("input", "output")
+ROLES: Final = ("system", "user", "assistant", "tool")
 DIALECTS: Final = ("openai", "llama_cpp", "tgi", "tei")
 
 
@@ -47,6 +49,44 @@ class Model:
 
 
 @dataclass(frozen=True)
+class BedrockGuardrail:
+    """A guardrail of Amazon Bedrock.
+
+    Attributes:
+        id: its id.
+        version: its version, or `DRAFT`.
+    """
+
+    id: str
+    version: str
+
+
+@dataclass(frozen=True)
+class GuardSettings:
+    """What checks requests and responses.
+
+    Attributes:
+        bedrock: a guardrail, if one is used.
+        python: `module:function` of the user's own guard, if there is one.
+        models: own names of the guarded models; None: all.
+        sources: `input`, `output` or both.
+        roles: whose messages are checked.
+        window: number of new characters of a stream after which they are checked; None: at its end.
+        overlap: number of characters of a window that are the beginning of the next.
+        timeout_seconds: longest time of one check.
+    """
+
+    bedrock: BedrockGuardrail | None = None
+    python: str | None = None
+    models: frozenset[str] | None = None
+    sources: frozenset[str] = frozenset(SOURCES)
+    roles: frozenset[str] = frozenset(ROLES)
+    window: int | None = 400
+    overlap: int = 100
+    timeout_seconds: float = 10
+
+
+@dataclass(frozen=True)
 class Settings:
     """The gateway's configuration.
 
@@ -59,6 +99,7 @@ class Settings:
         key_models: own names of the models that a key may use, by the key's name; `*` is for keys that are
             not listed, which may use all models without it.
         cors_origins: origins whose pages may call the API from a browser.
+        guard: what checks requests and responses; None: nothing.
     """
 
     models: Mapping[str, Model]
@@ -68,6 +109,7 @@ class Settings:
     function_name: str = "gateway"
     key_models: Mapping[str, frozenset[str]] = field(default_factory=dict)
     cors_origins: tuple[str, ...] = ()
+    guard: GuardSettings | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -86,13 +128,14 @@ class Settings:
                 function_name=environ.get("AWS_LAMBDA_FUNCTION_NAME", "gateway"),
                 key_models=_key_models(json.loads(environ.get("GATEWAY_KEY_MODELS", "{}")), models),
                 cors_origins=tuple(map(str, json.loads(environ.get("GATEWAY_CORS_ORIGINS", "[]")))),
+                guard=_guard(json.loads(environ.get("GATEWAY_GUARD", "null")), models),
             )
         except (KeyError, ValueError, AttributeError, TypeError) as error:
             raise SettingsError(
                 'GATEWAY_MODELS must be {"<model>": {"endpoint": "<name>", "aliases": [...], ...}}, '
                 "GATEWAY_KEY_MODELS lists of models by key, GATEWAY_CORS_ORIGINS a list, PORT and "
-                "GATEWAY_KEEPALIVE_SECONDS numbers, GATEWAY_LOG_CONTENT true or false: "
-                f"{type(error).__name__} {error}"
+                "GATEWAY_KEEPALIVE_SECONDS numbers, GATEWAY_LOG_CONTENT true or false, GATEWAY_GUARD "
+                f"an object: {type(error).__name__} {error}"
             ) from error
 
 
@@ -124,6 +167,29 @@ def _key_models(document: Mapping[str, list[str]], models: Mapping[str, Model]) 
         key: frozenset(models[name].name for name in names if name in models)
         for key, names in document.items()
     }
+
+
+def _guard(document: dict[str, Any] | None, models: Mapping[str, Model]) -> GuardSettings | None:
+    if document is None:
+        return None
+    members = dict(document)
+    if members.get("bedrock") is not None:
+        members["bedrock"] = BedrockGuardrail(**members["bedrock"])
+    if members.get("models") is not None:
+        # An unknown name could be that of a model which must be guarded.
+        members["models"] = frozenset(models[name].name for name in members["models"])
+    for name, known in (("sources", SOURCES), ("roles", ROLES)):
+        if name in members:
+            members[name] = frozenset(members[name])
+            if not members[name] or not members[name] <= set(known):
+                raise ValueError(f"guard: {name} must be of {known}")
+    guard = GuardSettings(**members)
+    if guard.bedrock is None and guard.python is None:
+        raise ValueError("guard: there is neither bedrock nor python")
+    if (guard.window is not None and guard.window < 1) or guard.overlap < 0:
+        raise ValueError("guard: window must be at least 1 and overlap at least 0")
+    _positive(guard.timeout_seconds)
+    return guard
 
 
 def _positive(number: float) -> float:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
-from gateway.settings import MAX_BODY_BYTES, Model, Settings, SettingsError
+from gateway.settings import MAX_BODY_BYTES, BedrockGuardrail, Model, Settings, SettingsError
 
 
 def test_aliases_resolve_to_the_model() -> None:
@@ -66,3 +67,37 @@ def test_invalid_settings_are_named(models: str | None) -> None:
 def test_invalid_values_are_refused(variable: dict[str, str]) -> None:
     with pytest.raises(SettingsError):
         Settings.from_environment({"GATEWAY_MODELS": "{}", **variable})
+
+
+MODELS = '{"a": {"endpoint": "x", "aliases": ["org/a"]}}'
+
+
+def test_guard() -> None:
+    def guard(text: str) -> Any:
+        return Settings.from_environment({"GATEWAY_MODELS": MODELS, "GATEWAY_GUARD": text}).guard
+
+    assert Settings.from_environment({"GATEWAY_MODELS": MODELS}).guard is None
+    settings = guard('{"bedrock": {"id": "abc", "version": "1"}, "models": ["org/a"], "sources": ["input"]}')
+    assert settings.bedrock == BedrockGuardrail("abc", "1")
+    assert (settings.models, settings.sources) == ({"a"}, {"input"})
+    assert guard('{"python": "own:check", "window": null}').window is None
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [
+        "{}",
+        "[]",
+        '{"bedrock": {"id": "abc"}}',
+        '{"python": "own:check", "models": ["b"]}',
+        '{"python": "own:check", "sources": []}',
+        '{"python": "own:check", "roles": ["anyone"]}',
+        '{"python": "own:check", "window": 0}',
+        '{"python": "own:check", "overlap": -1}',
+        '{"python": "own:check", "timeout_seconds": 0}',
+        '{"python": "own:check", "fail": "open"}',
+    ],
+)
+def test_an_invalid_guard_is_refused(guard: str) -> None:
+    with pytest.raises(SettingsError, match="GATEWAY_GUARD"):
+        Settings.from_environment({"GATEWAY_MODELS": MODELS, "GATEWAY_GUARD": guard})

@@ -1,0 +1,124 @@
+"""The texts of a request: everything that the model reads, except images."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.errors import ContentFilterError, InvalidRequestError
+
+Document = dict[str, Any]
+Check = Callable[[Sequence[str]], Awaitable[list[str]]]
+
+# Members that configure the engine: not a part of what the model reads.
+_SETTINGS: Final = frozenset(
+    {
+        *(
+            "model",
+            "user",
+            "encoding_format",
+            "service_tier",
+            "reasoning_effort",
+            "tool_choice",
+            "stop",
+            "stream_options",
+        ),
+        *("metadata", "safety_identifier", "prompt_cache_key", "truncation"),
+    }
+)
+# Members of messages that are not text, or not the client's.
+_NOT_TEXT: Final = frozenset(
+    {
+        *("role", "type", "id", "tool_call_id", "index", "detail"),
+        *("image_url", "input_audio", "audio_url", "video_url", "file"),
+    }
+)
+_ROLES: Final = {"developer": "system", "function": "tool"}
+
+
+@dataclass
+class _Text:
+    """A text and its place: a member of an object or of a list; `is_json` if it is the member as JSON."""
+
+    container: Any
+    key: Any
+    text: str
+    is_json: bool = False
+
+    def put(self, text: str) -> None:
+        if text == self.text:
+            return
+        if not self.is_json:
+            self.container[self.key] = text
+            return
+        try:
+            self.container[self.key] = json.loads(text)
+        except (ValueError, RecursionError):
+            raise ContentFilterError(cause=f"guard: its replacement of {self.key!r} is not JSON") from None
+
+
+async def checked(body: Document, roles: Collection[str], check: Check) -> Document:
+    """A request with the texts that pass; the same object if no text is replaced.
+
+    Args:
+        body: in OpenAI's shape.
+        roles: whose messages of a chat are checked; its other members, such as tools, belong to `system`.
+        check: returns the texts as they may pass, or raises an error.
+
+    Raises:
+        InvalidRequestError: the request has token numbers in place of a text.
+    """
+    copied = copy.deepcopy(body)
+    texts = list(_texts(copied, roles))
+    passed = await check([text.text for text in texts])
+    if passed == [text.text for text in texts]:
+        return body
+    for text, new in zip(texts, passed, strict=True):
+        text.put(new)
+    return copied
+
+
+def _texts(body: Document, roles: Collection[str]) -> Iterator[_Text]:
+    for message in body.get("messages") or ():
+        if _ROLES.get(message["role"], message["role"]) in roles:
+            yield from _leaves(message)
+    for name, value in body.items():
+        if name in ("prompt", "input"):
+            yield from _prompt(body, name)
+        elif name in _SETTINGS or name == "messages" or ("messages" in body and "system" not in roles):
+            continue
+        elif isinstance(value, str):
+            yield _Text(body, name, value)
+        elif name in ("documents", "texts"):
+            yield from _leaves(value)
+        elif isinstance(value, list | dict) and value:
+            yield _Text(body, name, json.dumps(value, ensure_ascii=False), is_json=True)
+
+
+def _prompt(body: Document, name: str) -> Iterator[_Text]:
+    value = body[name]
+    if isinstance(value, str):
+        yield _Text(body, name, value)
+        return
+    for index, item in enumerate(value):
+        if not isinstance(item, str):
+            location = name if isinstance(item, int) else f"{name}[{index}]"
+            raise InvalidRequestError(
+                f"'{location}' is a list of tokens, which this model's guard cannot read: it must be text.",
+                param=location,
+            )
+        yield _Text(value, index, item)
+
+
+def _leaves(value: Any) -> Iterator[_Text]:
+    items = enumerate(value) if isinstance(value, list) else value.items()
+    for key, member in items:
+        if key in _NOT_TEXT:
+            continue
+        if isinstance(member, str):
+            yield _Text(value, key, member)
+        elif isinstance(member, list | dict):
+            yield from _leaves(member)
