@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from gateway.engine_errors import engine_error
@@ -72,6 +72,11 @@ class RankRequest:
                 param=query,
             )
 
+    def with_body(self, body: dict[str, Any]) -> RankRequest:
+        """The request with other texts."""
+        queries, texts = (_texts(body[name]) for name in (self.form.query, self.form.texts))
+        return replace(self, body=body, queries=queries, texts=texts)
+
     @property
     def count(self) -> int:
         """Number of scores."""
@@ -96,6 +101,11 @@ class RankRequest:
         queries = self.queries[0] if len(self.queries) == 1 else self.queries
         query, texts = names or (query, texts)
         return encode({**members, query: queries, texts: self.texts})
+
+
+def _texts(value: Any) -> list[str]:
+    items = value if isinstance(value, list) else [value]
+    return [str(item["text"] if isinstance(item, dict) else item) for item in items]
 
 
 class Scores:

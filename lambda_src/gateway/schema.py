@@ -72,6 +72,10 @@ class GenerationRequest:
         stream, include_usage = bool(document.get("stream")), validation.include_usage(document)
         return cls(shape, document["model"], stream, include_usage, document, size, param)
 
+    def with_body(self, body: dict[str, Any]) -> GenerationRequest:
+        """The request with other texts."""
+        return replace(self, body=body)
+
     @property
     def choices(self) -> int:
         """Number of choices per prompt."""
@@ -181,6 +185,10 @@ class EmbeddingRequest:
         count = len(_inputs(document["input"]))
         as_base64 = document.get("encoding_format") == "base64"
         return cls(document["model"], count, as_base64, document, len(body))
+
+    def with_body(self, body: dict[str, Any]) -> EmbeddingRequest:
+        """The request with other texts."""
+        return replace(self, body=body)
 
     def engine_body(self, dialect: str) -> bytes:
         """The request to the engine.

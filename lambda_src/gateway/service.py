@@ -22,7 +22,7 @@ from gateway.ranking import RankRequest, Scores
 from gateway.schema import EmbeddingRequest, GenerationRequest, check_size
 from gateway.settings import Model
 
-Request = TypeVar("Request", GenerationRequest, EmbeddingRequest)
+Request = TypeVar("Request", GenerationRequest, EmbeddingRequest, RankRequest)
 
 
 class Models:
@@ -133,14 +133,14 @@ class Models:
             RequestTooLargeError: the request exceeds the model's limit.
         """
 
-        def build(model: Model, name: str, _: bool) -> ModelRequest:
+        def build(request: RankRequest, model: Model, name: str, _: bool) -> ModelRequest:
             check_size(request.size, model)
             capabilities.check_ranking(model)
             response_id = f"{request.form.name}-{caller.request_id}"
             body = request.engine_body(model.dialect)
             return ModelRequest(model, body, partial(Scores, request.count, response_id, name))
 
-        return self._respond(request.model, build, caller, request.form.texts)
+        return self._respond(request, build, caller, request.form.texts, ("input",))
 
     def _respond(
         self,

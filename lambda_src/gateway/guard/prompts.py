@@ -92,7 +92,7 @@ def _texts(body: Document, roles: Collection[str]) -> Iterator[_Text]:
             continue
         elif isinstance(value, str):
             yield _Text(body, name, value)
-        elif name in ("documents", "texts"):
+        elif "messages" not in body and isinstance(value, list | dict):
             yield from _leaves(value)
         elif isinstance(value, list | dict) and value:
             yield _Text(body, name, json.dumps(value, ensure_ascii=False), is_json=True)

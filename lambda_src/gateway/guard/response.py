@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
-from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -26,7 +25,7 @@ class GuardedResponse(ModelResponse):
 
     Args:
         endpoints: the client for SageMaker's runtime.
-        request: the client's request, a dataclass with the document in `body`.
+        request: the client's request.
         attempts: builds the requests to models from it.
         caller: who sent the request.
         param: the member of the client's request that holds the prompt.
@@ -86,7 +85,7 @@ class GuardedResponse(ModelResponse):
         body = await prompts.checked(request.body, roles, self._guarding.check_input)
         if body is not request.body:
             self.guard_action = "replaced"
-            self._request, self._fallback = self._attempts(replace(request, body=body))
+            self._request, self._fallback = self._attempts(request.with_body(body))
         nothing: tuple[Batch, ...] = ()
         for batch in nothing:
             yield batch

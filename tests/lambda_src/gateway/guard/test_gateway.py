@@ -124,6 +124,18 @@ def test_prompts_and_responses_are_replaced(api: httpx.Client, engine: Any, guar
     assert guarded.log_line("replaced-1")["guard"] == "replaced"
 
 
+def test_the_texts_of_other_apis_are_replaced(api: httpx.Client, engine: Any) -> None:
+    engine.respond(b"[[0.5], [0.5]]")
+    assert api.post("/v1/embeddings", json={"model": "vectors", "input": ["a", "secret"]}).status_code == 200
+    engine.respond(b'[{"index": 0, "score": 1}, {"index": 1, "score": 2}]')
+    documents = [{"text": "a secret"}, {"text": "b"}]
+    body = {"model": "vectors", "query": "secret", "documents": documents}
+    assert api.post("/v1/rerank", json=body).status_code == 200
+    vectors, ranking = engine.bodies
+    assert vectors["inputs"] == ["a", "***"]
+    assert (ranking["query"], ranking["texts"]) == ("***", ["a ***", "b"])
+
+
 def test_a_blocked_stream_ends_with_the_reason_and_counts_its_tokens(
     api: httpx.Client, engine: Any, guarded: Any
 ) -> None:
