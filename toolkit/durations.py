@@ -1,8 +1,9 @@
-"""Durations as options take them: `90s`, `10m`, `2h`, `1d`."""
+"""Durations as options take them: `90s`, `10m`, `2h`, `1d`; and times, as dates or durations before now."""
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 from toolkit.errors import InputError
 
@@ -28,3 +29,23 @@ def parse_seconds(text: str, option: str, *, unit_required: bool = True) -> int:
     if seconds is None or seconds > _LONGEST_SECONDS:
         raise InputError(f"invalid duration {text[:40]!r}", where=option, remedy="use 90s, 10m, 2h or 1d")
     return seconds
+
+
+def parse_time(text: str, option: str, now: datetime) -> datetime:
+    """A time: the start of a day in UTC, such as `2026-11-01`, or a duration before now, such as `7d`.
+
+    Args:
+        text: the date or duration.
+        option: the option it was given with, for the error.
+        now: the current time.
+
+    Raises:
+        InputError: neither a date nor a duration.
+    """
+    if "-" not in text:
+        return now - timedelta(seconds=parse_seconds(text, option))
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        remedy = "use a date such as 2026-11-01, or a duration such as 7d"
+        raise InputError(f"invalid date {text[:40]!r}", where=option, remedy=remedy) from None

@@ -85,6 +85,7 @@ class RequestRecord:
         api_key_id: API Gateway's id of the key, not the key itself.
         key_name: the key's name in the environment file; empty if it has none, None if the request does not
             come from API Gateway.
+        caller: ARN of the AWS identity that signed the request.
         trace: X-Ray's header.
         status: of the response; 499 if the client disconnected before its end.
         stream: whether the client wants it streamed.
@@ -98,6 +99,7 @@ class RequestRecord:
     path: str
     api_key_id: str | None = None
     key_name: str | None = None
+    caller: str | None = None
     trace: str | None = None
     status: int = 499
     stream: bool | None = None
@@ -119,14 +121,15 @@ class RequestRecord:
         members = _object(context)
         identity, authorizer = (members.get(name) for name in ("identity", "authorizer"))
         api_key_id = _text(identity, "apiKeyId")
-        caller_id = api_key_id or _text(identity, "userArn")
+        caller = _text(identity, "userArn")
         return cls(
             request_id=_text(members, "requestId") or str(uuid.uuid4()),
             method=scope["method"],
             path=scope["path"],
             trace=Headers(scope=scope).get("x-amzn-trace-id"),
             api_key_id=api_key_id,
-            key_name=_key_name(_text(identity, "apiKey"), authorizer) if caller_id else None,
+            key_name=_key_name(_text(identity, "apiKey"), authorizer) if api_key_id or caller else None,
+            caller=caller,
         )
 
     def start(self, response: ModelResponse, body: dict[str, Any], *, stream: bool | None = None) -> None:
@@ -181,6 +184,7 @@ class RequestRecord:
             "trace": self.trace,
             "api_key_id": self.api_key_id,
             "key_name": self.key_name or None,
+            "caller": self.caller,
             "method": self.method,
             "path": self.path,
             "status": self.status,

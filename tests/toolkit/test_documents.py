@@ -25,6 +25,7 @@ from toolkit.deployment import locks, logs, outputs
 from toolkit.deployment.plans import manifest, parallel
 from toolkit.deployment.releases import Release
 from toolkit.deployment.rollout import verify
+from toolkit.deployment.usage import Collector
 from toolkit.documents import DamagedError
 from toolkit.errors import PreflightError, StateError, TerraformError, ToolkitError
 from toolkit.gate import plan_document
@@ -299,6 +300,11 @@ READERS = {
     "message of Terraform": Reader(
         {"type": "planned_change", "change": {"resource": {"addr": "a.b"}, "action": "create"}},
         lambda _, content: Transcript().feed(text(content)),
+        fatal=False,
+    ),
+    "log line of a request": Reader(
+        {"message": "request", "key_name": "k", "model": "m", "status": 200, "prompt_tokens": 1},
+        lambda _, content: Collector(("key",)).add(0, text(content)),
         fatal=False,
     ),
     "lock": Reader(LOCK, lambda _, content: str(LockInfo.from_json(content)), fatal=False),

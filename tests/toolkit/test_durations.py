@@ -1,4 +1,4 @@
-"""Durations of options."""
+"""Durations and times of options."""
 
 from __future__ import annotations
 

@@ -6,8 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from toolkit.aws.access import AwsAccess
+
+if TYPE_CHECKING:
+    from types_boto3_logs.type_defs import FilteredLogEventTypeDef
 
 # `tail` lists one page of streams, enough to include the new ones of a quiet fleet, and reads a few of them.
 STREAMS_LISTED = 50
@@ -46,6 +50,33 @@ def tail(access: AwsAccess, group: str, lines: int, created: datetime | None = N
         )
         events += [(event["timestamp"], event["message"].rstrip()) for event in page["events"]]
     return [message for _, message in sorted(events, key=lambda event: event[0])][-lines:]
+
+
+def pages(
+    access: AwsAccess, group: str, start: int, end: int | None = None, pattern: str | None = None
+) -> Iterator[list[FilteredLogEventTypeDef]]:
+    """Pages of a log group's events, oldest first, at most 1 MB each; none if the group does not exist.
+
+    Args:
+        access: the account.
+        group: the log group.
+        start: earliest time, in milliseconds since the epoch.
+        end: latest time, likewise; None: now.
+        pattern: CloudWatch's filter pattern. The embedded cloud ignores those for members of JSON.
+    """
+    options: dict[str, Any] = {"endTime": end, "filterPattern": pattern}
+    paginator = access.logs.get_paginator("filter_log_events")
+    try:
+        for page in paginator.paginate(
+            logGroupName=group,
+            startTime=start,
+            interleaved=True,
+            **{name: value for name, value in options.items() if value is not None},
+        ):
+            yield page["events"]
+    except access.logs.exceptions.ResourceNotFoundException:
+        # The first writer creates the group.
+        return
 
 
 @dataclass(frozen=True)
@@ -111,14 +142,7 @@ class LogReader:
         self._timestamps[source] = {name: moment for name, moment in timestamps.items() if moment >= start}
 
     def _all_since(self, source: str, start: int) -> Iterator[tuple[str, LogEvent]]:
-        pages = self._access.logs.get_paginator("filter_log_events").paginate(
-            logGroupName=self._groups[source], startTime=start, interleaved=True
-        )
-        try:
-            for page in pages:
-                for event in page["events"]:
-                    message = event["message"].rstrip("\r\n")
-                    yield event["eventId"], LogEvent(source, event["timestamp"], message)
-        except self._access.logs.exceptions.ResourceNotFoundException:
-            # The first writer creates the group.
-            return
+        for events in pages(self._access, self._groups[source], start):
+            for event in events:
+                message = event["message"].rstrip("\r\n")
+                yield event["eventId"], LogEvent(source, event["timestamp"], message)

@@ -31,6 +31,7 @@ from toolkit.cli import (
     status,
     sync,
     unlock,
+    usage,
     validate,
 )
 
@@ -83,6 +84,7 @@ app.command("status")(status.status)
 app.command("outputs")(outputs.outputs)
 app.command("sync")(sync.sync)
 app.command("logs")(logs.logs)
+app.command("usage")(usage.usage)
 app.command("smoke-test")(smoke_test.smoke_test)
 app.command("releases")(releases.releases)
 app.command("rollback")(rollback.rollback)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from toolkit.aws.access import AwsAccess
-from toolkit.aws.logs import LogReader
+from toolkit.aws.logs import LogReader, pages
 
 
 def now() -> int:
@@ -63,3 +63,11 @@ def test_events_on_several_pages_are_read(account: AwsAccess, group: str) -> Non
     reader = LogReader(account, {"g": group}, begin)
     assert len({*messages(reader)}) == 11_000
     assert messages(reader) == []
+
+
+def test_pages_cover_a_period_with_both_ends(account: AwsAccess, group: str) -> None:
+    begin = now()
+    put(account, group, "one", *((begin + i, f"{i}") for i in range(-1, 3)))
+    events = [event["message"] for page in pages(account, group, begin, begin + 1) for event in page]
+    assert events == ["0", "1"]
+    assert list(pages(account, f"{group}/missing", begin)) == []
