@@ -28,7 +28,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 from werkzeug.routing import Rule
 
-from toolkit.local.controlplane import s3
+from toolkit.local.controlplane import dynamodb, s3
 from toolkit.local.iam import rules
 
 _log = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ def extend(directory: Path) -> None:
     """
     compile_one_at_a_time(Rule)
     s3.extend(directory)
+    dynamodb.extend()
     rules.extend()
     _keep_associated_web_acls()
     _name_zones_like_aws()

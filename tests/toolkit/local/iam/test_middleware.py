@@ -83,7 +83,7 @@ def test_get_caller_identity_is_always_allowed(cloud):
 
 
 def test_unmapped_operations_are_denied_with_a_reason(cloud):
-    error = denial(cloud.client("dynamodb", cloud.user("admin", allow("*"))).list_tables)
+    error = denial(cloud.client("secretsmanager", cloud.user("admin", allow("*"))).list_secrets)
 
     assert error["Error"]["Code"] == "AccessDeniedException"
     assert "the embedded cloud does not know its action: " in error["Error"]["Message"]
@@ -191,7 +191,7 @@ def test_nothing_is_denied_or_logged_unless_enforced(cloud):
     cloud.enforcement.enforced = False
 
     assert cloud.client("iam", user).list_roles()["Roles"] == []
-    assert cloud.client("dynamodb", user).list_tables()["TableNames"] == []
+    assert cloud.client("secretsmanager", user).list_secrets()["SecretList"] == []
     assert not cloud.enforcement.log.after(0)
 
 

@@ -26,6 +26,7 @@ _PARAMETERS: Mapping[tuple[str, str], str] = {
     ("application-autoscaling", "ResourceId"): "null",
     ("cloudwatch", "AlarmName"): "AlarmName || AlarmNames",
     ("cloudwatch", "DashboardName"): "DashboardName || DashboardNames",
+    ("dynamodb", "TableName"): "TableName || keys(RequestItems || `{}`)",
     ("ecr", "RepositoryName"): "repositoryName || repositoryNames",
     ("events", "RuleName"): "Name || Rule",
     ("kms", "Alias"): "AliasName",

@@ -20,6 +20,7 @@ _PASSES_NO_ROLES = ("iam", "kms", "s3", "sts", "tag")
 _TAGGING: Mapping[str, str] = {
     "application-autoscaling": "TagResource",
     "cloudwatch": "TagResource",
+    "dynamodb": "TagResource",
     "events": "TagResource",
     "kms": "TagResource",
     "lambda": "TagResource",

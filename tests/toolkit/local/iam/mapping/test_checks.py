@@ -57,7 +57,7 @@ def test_the_service_linked_role_is_created_once(needs, account):
             "put_bucket_replication",
             {"Bucket": "b", "ReplicationConfiguration": {"Role": ROLE, "Rules": []}},
         ),
-        ("dynamodb", "list_tables", {}),
+        ("secretsmanager", "list_secrets", {}),
         # Session policies by ARN are not supported.
         ("sts", "assume_role", {"RoleArn": ROLE, "RoleSessionName": "run", "PolicyArns": [{"arn": ROLE}]}),
     ],
