@@ -6,9 +6,13 @@ import gc
 import os
 import sys
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from gateway.endpoints import Endpoints
 from gateway.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from gateway.budgets import Budgets
 
 
 def main() -> int:
@@ -31,11 +35,12 @@ def main() -> int:
         settings = Settings.from_environment(os.environ)
         endpoints = Endpoints(os.environ)
         guards = Guards.create(settings.guard, os.environ)
+        budgets = _budgets(settings)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     config = Config(
-        create_app(Models(settings.models, endpoints, settings.key_models, guards), settings),
+        create_app(Models(settings.models, endpoints, settings.key_models, guards), settings, budgets),
         host="127.0.0.1",
         port=settings.port,
         http="h11",
@@ -53,6 +58,16 @@ def main() -> int:
     gc.enable()
     Server(config).run()
     return 0
+
+
+def _budgets(settings: Settings) -> Budgets | None:
+    if not settings.budgets:
+        return None
+    # Imported only if they are used.
+    from gateway.budgets import Budgets
+    from gateway.dynamodb import Table
+
+    return Budgets(settings, Table(os.environ, settings.budget_table, settings.budget_seconds))
 
 
 def _skip_command_line() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,9 +19,18 @@ from gateway.request_log import HEALTH_PATH, RequestLog
 from gateway.service import Models
 from gateway.settings import Settings
 
+if TYPE_CHECKING:
+    from gateway.budgets import Budgets
 
-def create_app(models: Models, settings: Settings) -> ASGIApp:
-    """The gateway for `models`."""
+
+def create_app(models: Models, settings: Settings, budgets: Budgets | None = None) -> ASGIApp:
+    """The gateway for `models`.
+
+    Args:
+        models: the models.
+        settings: the gateway's.
+        budgets: of the API keys; None if no key has one.
+    """
     app = Starlette(
         routes=[
             Route(HEALTH_PATH, handlers.health),
@@ -48,8 +57,15 @@ def create_app(models: Models, settings: Settings) -> ASGIApp:
     app.router.redirect_slashes = False
     app.state.models = models
     app.state.settings = settings
-    logged = RequestLog(app, settings)
+    app.state.budgets = budgets
+    logged = RequestLog(_settled(app, budgets) if budgets is not None else app, settings)
     return _allow_origins(logged, settings.cors_origins) if settings.cors_origins else logged
+
+
+def _settled(app: ASGIApp, budgets: Budgets) -> ASGIApp:
+    from gateway.budgets import BudgetMiddleware
+
+    return BudgetMiddleware(app, budgets)
 
 
 def _allow_origins(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:

@@ -133,6 +133,52 @@ class GuardError(ApiError):
         super().__init__("The content cannot be checked at the moment; try again later.", cause=cause)
 
 
+class KeyLimitError(ApiError):
+    """A budget of the caller's key is used up.
+
+    Args:
+        message: see `ApiError`.
+        seconds: until it is renewed.
+    """
+
+    status = 429
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self._seconds = seconds
+
+    def headers(self) -> dict[str, str]:
+        """The response headers."""
+        return {"retry-after": str(self._seconds)}
+
+
+class TokenRateExceededError(KeyLimitError):
+    """The tokens per minute of the caller's key are used up."""
+
+    type = "tokens"
+    code = "rate_limit_exceeded"
+
+    def __init__(self, limit: int, used: int, seconds: int) -> None:
+        # Clients parse OpenAI's words: openai/openai-cookbook and litellm wait for "try again in".
+        super().__init__(
+            f"Rate limit reached for this API key on tokens per min (TPM): Limit {limit}, Used {used}. "
+            f"Please try again in {seconds}s.",
+            seconds,
+        )
+
+
+class QuotaExceededError(KeyLimitError):
+    """The tokens or dollars per month of the caller's key are used up."""
+
+    type = "insufficient_quota"
+    code = "insufficient_quota"
+
+    def headers(self) -> dict[str, str]:
+        """The response headers."""
+        # The clients of OpenAI and Anthropic would try twice more within seconds.
+        return {**super().headers(), "x-should-retry": "false"}
+
+
 class ModelError(ApiError):
     """The model's server failed, or its response is not valid."""
 

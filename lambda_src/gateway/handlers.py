@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -15,7 +17,7 @@ from gateway.chunks import CHAT, TEXT
 from gateway.completion import Writer
 from gateway.contract import conforming
 from gateway.errors import RequestTooLargeError
-from gateway.model_response import Caller
+from gateway.model_response import Caller, ModelResponse
 from gateway.ranking import RankRequest
 from gateway.request_log import RequestRecord
 from gateway.responses import Assemble, stream_response, whole_response
@@ -87,7 +89,7 @@ async def _generate(
     request: Request, generation: GenerationRequest, writer: ResponseWriter, *, guarded: bool = True
 ) -> Response:
     response = _models(request).generate(generation, _caller(request), guarded=guarded)
-    _record(request).start(response, generation.body, stream=generation.stream)
+    await _start(request, response, generation.body, stream=generation.stream)
     if generation.stream:
         return await stream_response(request, response, writer)
     return await whole_response(request, response, writer.whole)
@@ -97,7 +99,7 @@ async def embeddings(request: Request) -> Response:
     """`POST /v1/embeddings`"""
     embedding = EmbeddingRequest.parse(await _body(request))
     response = _models(request).embed(embedding, _caller(request))
-    _record(request).start(response, embedding.body)
+    await _start(request, response, embedding.body)
     return await whole_response(request, response, lambda documents: documents[0])
 
 
@@ -119,8 +121,18 @@ async def score(request: Request) -> Response:
 
 async def _rank(request: Request, ranking: RankRequest, assemble: Assemble) -> Response:
     response = _models(request).rank(ranking, _caller(request))
-    _record(request).start(response, ranking.body)
+    await _start(request, response, ranking.body)
     return await whole_response(request, response, assemble)
+
+
+async def _start(
+    request: Request, response: ModelResponse, body: dict[str, Any], *, stream: bool | None = None
+) -> None:
+    """Record that a model is asked to respond to `body`, unless the key's budget is used up."""
+    record = _record(request)
+    record.start(response, body, stream=stream)
+    if request.app.state.budgets is not None:
+        await request.app.state.budgets.admit(record, response, body)
 
 
 async def _body(request: Request) -> bytes:

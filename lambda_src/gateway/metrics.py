@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.errors import KeyLimitError
+
 if TYPE_CHECKING:
     from gateway.request_log import RequestRecord
 
@@ -27,6 +29,8 @@ _UNITS: Final = {
     "OutputTokens": "Count",
     "GuardBlocks": "Count",
     "GuardFailures": "Count",
+    "BudgetRejections": "Count",
+    "BudgetErrors": "Count",
 }
 
 
@@ -58,10 +62,12 @@ def _values(record: RequestRecord) -> dict[str, float | None]:
     usage = record.usage
     # None without guards: such metrics would be billed for nothing.
     guard = None if record.response is None else record.response.guard_action
+    rejected = isinstance(record.error, KeyLimitError)
+    has_budget = record.reservation is not None
     return {
         "Requests": 1,
         "ClientErrors": int(400 <= status < 500 and status not in (429, 499)),
-        "Throttles": int(status == 429),
+        "Throttles": int(status == 429 and not rejected),
         "ServerErrors": int(status >= 500),
         "Disconnects": int(status == 499),
         "Fallbacks": int(record.fallback is not None),
@@ -71,4 +77,7 @@ def _values(record: RequestRecord) -> dict[str, float | None]:
         "OutputTokens": usage.get("completion_tokens"),
         "GuardBlocks": None if guard is None else int(guard == "blocked"),
         "GuardFailures": None if guard is None else int(guard == "failed"),
+        # Only if the key has a budget: CloudWatch charges for each metric.
+        "BudgetRejections": int(rejected) if has_budget else None,
+        "BudgetErrors": int(record.budget_error is not None) if has_budget else None,
     }

@@ -48,11 +48,13 @@ class ModelRequest:
         model: the model.
         body: the JSON for its endpoint.
         reader: creates what turns the endpoint's bytes into chunks, or into the one document.
+        max_tokens: the most tokens that the model generates; None if unknown.
     """
 
     model: Model
     body: bytes
     reader: Callable[[], Stage]
+    max_tokens: int | None = None
 
 
 # The request to a model, and what builds the one to its fallback; None if there is none.
@@ -73,9 +75,11 @@ class ModelResponse:
         model: name of the model that responds.
         fallback: why another model than the requested one responds; None if it does not.
         usage: the token counts, once the engine has reported them.
+        max_tokens: the most tokens that the requested model generates; None if unknown.
         first_token_at: `time.monotonic()` of the first chunk with content.
         guard_action: what the guards did (`passed`, `replaced`, `blocked`, `failed`); None without guards.
         guard_cause: why they blocked a part.
+        chunk_count: number of chunks; engines send about one per token.
         closed: whether the client has disconnected, so that no chunk is of use.
     """
 
@@ -98,9 +102,11 @@ class ModelResponse:
         self.model = request.model.name
         self.fallback: str | None = None
         self.usage: dict[str, Any] | None = None
+        self.max_tokens = request.max_tokens
         self.first_token_at: float | None = None
         self.guard_action: str | None = None
         self.guard_cause: str | None = None
+        self.chunk_count = 0
 
     async def batches(
         self, seconds: float = inf, *, steady: bool = False
@@ -188,6 +194,7 @@ class ModelResponse:
             return batch, error
         finally:
             self._started = self._started or bool(batch)
+            self.chunk_count += len(batch)
         return batch, None
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ import time
 import traceback
 import uuid
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
@@ -19,6 +19,9 @@ from gateway.errors import ApiError, InvalidRequestError
 from gateway.metrics import embedded_metrics
 from gateway.model_response import ModelResponse
 from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from gateway.budgets import Reservation
 
 HEALTH_PATH: Final = "/healthz"
 # API Gateway's description of the request, from the Lambda Web Adapter.
@@ -92,6 +95,8 @@ class RequestRecord:
         response: the model's, once it is requested.
         body: the request's document.
         content: chunks of the response, if they are to be logged.
+        reservation: what the request holds of its key's budget, if that has one.
+        budget_error: why the budget's counters could not be updated.
     """
 
     request_id: str
@@ -107,6 +112,8 @@ class RequestRecord:
     body: dict[str, Any] | None = None
     content: list[dict[str, Any]] | None = None
     error: BaseException | None = None
+    reservation: Reservation | None = None
+    budget_error: str | None = None
     started_at: float = field(default_factory=time.monotonic)
     ended_at: float | None = None
 
@@ -178,7 +185,7 @@ class RequestRecord:
         """The log line of the request, which is over."""
         self.ended_at = self.ended_at or time.monotonic()
         fields = {
-            "level": "ERROR" if self.outcome >= 500 else "INFO",
+            "level": "ERROR" if self.outcome >= 500 or self.budget_error else "INFO",
             "message": "request",
             "request_id": self.request_id,
             "trace": self.trace,
@@ -197,6 +204,7 @@ class RequestRecord:
             "completion_tokens": self.usage.get("completion_tokens"),
             "time_to_first_token_ms": self.time_to_first_token_ms,
             "duration_ms": self.duration_ms,
+            "budget_error": self.budget_error,
             **_error_fields(self.error),
         }
         return {key: value for key, value in fields.items() if value is not None}

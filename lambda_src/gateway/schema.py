@@ -87,6 +87,14 @@ class GenerationRequest:
         return self.choices > 1 or isinstance(self.body.get("prompt"), list)
 
     @property
+    def max_tokens(self) -> int | None:
+        """The most tokens of all choices together; None without a limit."""
+        limits = [self.body[name] for name in _MAX_TOKENS if self.body.get(name) is not None]
+        prompts = self.body.get("prompt")
+        count = len(prompts) if isinstance(prompts, list) and not isinstance(prompts[0], int) else 1
+        return max(limits) * self.choices * count if limits else None
+
+    @property
     def must_call_tool(self) -> bool:
         """Whether the response must be a tool call."""
         return self.shape.input == "messages" and self.body.get("tool_choice", "auto") not in ("auto", "none")

@@ -91,7 +91,8 @@ class Models:
             per_choice = model.dialect == "llama_cpp"
             # As a whole response, llama.cpp's has the token counts of the first choice only.
             stream = not model.serverless or (per_choice and request.has_several_choices)
-            body = request.limited(model, clamp=clamp).engine_body(model.dialect, stream=stream)
+            limited = request.limited(model, clamp=clamp)
+            body = limited.engine_body(model.dialect, stream=stream)
 
             def reader() -> Stage:
                 stages: list[Stage] = [Documents(), Chunks(identity, request.shape)]
@@ -101,7 +102,7 @@ class Models:
                     stages.append(RequiredToolCall())
                 return Pipeline(*stages)
 
-            return ModelRequest(model, body, reader)
+            return ModelRequest(model, body, reader, limited.max_tokens)
 
         sources: tuple[Source, ...] = ("input", "output") if guarded else ()
         return self._respond(request, build, caller, request.input, sources)
@@ -119,7 +120,7 @@ class Models:
             check_size(request.size, model)
             capabilities.check(request.body, model)
             body = request.engine_body(model.dialect)
-            return ModelRequest(model, body, partial(Embeddings, request, name))
+            return ModelRequest(model, body, partial(Embeddings, request, name), 0)
 
         return self._respond(request, build, caller, "input", ("input",))
 

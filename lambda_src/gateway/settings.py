@@ -35,6 +35,7 @@ class Model:
         max_tokens_ceiling: the longest response that a client may request, in tokens.
         body_bytes: size of the largest request.
         fallback: own name of the model that responds when this one has no capacity.
+        price: US dollars per million tokens of prompts and of responses; None if unknown.
     """
 
     name: str
@@ -46,6 +47,22 @@ class Model:
     max_tokens_ceiling: int | None = None
     body_bytes: int = MAX_BODY_BYTES
     fallback: str | None = None
+    price: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a key may use; None is unlimited.
+
+    Attributes:
+        tokens_per_minute: of prompts and responses.
+        tokens_per_month: of prompts and responses.
+        dollars_per_month: by the prices of the models.
+    """
+
+    tokens_per_minute: int | None = None
+    tokens_per_month: int | None = None
+    dollars_per_month: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +117,9 @@ class Settings:
             not listed, which may use all models without it.
         cors_origins: origins whose pages may call the API from a browser.
         guard: what checks requests and responses; None: nothing.
+        budgets: by the key's name; `*` is for keys that are not listed, which have none without it.
+        budget_table: name of the DynamoDB table with the counters.
+        budget_seconds: time limit of an update of the counters.
     """
 
     models: Mapping[str, Model]
@@ -110,6 +130,9 @@ class Settings:
     key_models: Mapping[str, frozenset[str]] = field(default_factory=dict)
     cors_origins: tuple[str, ...] = ()
     guard: GuardSettings | None = None
+    budgets: Mapping[str, Budget | None] = field(default_factory=dict)
+    budget_table: str = ""
+    budget_seconds: float = 5
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -129,13 +152,18 @@ class Settings:
                 key_models=_key_models(json.loads(environ.get("GATEWAY_KEY_MODELS", "{}")), models),
                 cors_origins=tuple(map(str, json.loads(environ.get("GATEWAY_CORS_ORIGINS", "[]")))),
                 guard=_guard(json.loads(environ.get("GATEWAY_GUARD", "null")), models),
+                budgets=_budgets(json.loads(environ.get("GATEWAY_BUDGETS", "{}"))),
+                budget_table=environ["GATEWAY_BUDGET_TABLE"] if "GATEWAY_BUDGETS" in environ else "",
+                budget_seconds=_positive(float(environ.get("GATEWAY_BUDGET_SECONDS", "5"))),
             )
         except (KeyError, ValueError, AttributeError, TypeError) as error:
             raise SettingsError(
                 'GATEWAY_MODELS must be {"<model>": {"endpoint": "<name>", "aliases": [...], ...}}, '
-                "GATEWAY_KEY_MODELS lists of models by key, GATEWAY_CORS_ORIGINS a list, PORT and "
-                "GATEWAY_KEEPALIVE_SECONDS numbers, GATEWAY_LOG_CONTENT true or false, GATEWAY_GUARD "
-                f"an object: {type(error).__name__} {error}"
+                "GATEWAY_KEY_MODELS lists of models by key, GATEWAY_CORS_ORIGINS a list, PORT, "
+                "GATEWAY_KEEPALIVE_SECONDS and GATEWAY_BUDGET_SECONDS numbers, GATEWAY_LOG_CONTENT true or "
+                'false, GATEWAY_BUDGETS {"<plan>": {"keys": [...], "tokens_per_minute": <number>, ...}} '
+                "together with GATEWAY_BUDGET_TABLE, GATEWAY_GUARD an object: "
+                f"{type(error).__name__} {error}"
             ) from error
 
 
@@ -190,6 +218,17 @@ def _guard(document: dict[str, Any] | None, models: Mapping[str, Model]) -> Guar
         raise ValueError("guard: window must be at least 1 and overlap at least 0")
     _positive(guard.timeout_seconds)
     return guard
+
+
+def _budgets(document: Mapping[str, dict[str, Any]]) -> dict[str, Budget | None]:
+    """Budgets by key, from those by usage plan; None for keys of a plan without one."""
+    budgets: dict[str, Budget | None] = {}
+    for plan in document.values():
+        limits = {name: value for name, value in plan.items() if name != "keys"}
+        for limit in limits.values():
+            _positive(limit)
+        budgets |= dict.fromkeys(plan["keys"], Budget(**limits) if limits else None)
+    return budgets
 
 
 def _positive(number: float) -> float:
