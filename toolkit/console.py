@@ -82,6 +82,10 @@ class Console:
         """Write requested data to standard output; a pipe receives it unchanged."""
         print(printable(text) if self._out.isatty() else text, file=self._out, flush=True)
 
+    def part(self, text: str) -> None:
+        """Write the next characters of requested data to standard output, without a line break."""
+        print(printable(text) if self._out.isatty() else text, end="", file=self._out, flush=True)
+
     def line(self, text: str = "") -> None:
         """Write a permanent line to standard error."""
         text = printable(text)

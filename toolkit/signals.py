@@ -9,7 +9,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _SignalHandler:
-    """Raises KeyboardInterrupt, so that locks are released and files are cleaned up."""
+    """Raises KeyboardInterrupt, so that locks are released and files are cleaned up.
+
+    Its argument is the signal: a chat continues after Ctrl-C, but not after a build server's signal.
+    """
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
@@ -18,7 +21,7 @@ class _SignalHandler:
         # Build servers send SIGINT and soon SIGTERM, which must not interrupt the clean-up of the first.
         again, self._seen = signum in self._seen, self._seen | {signum}
         if again or len(self._seen) == 1:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(signum)
 
 
 def listen() -> None:

@@ -10,6 +10,7 @@ from typer.core import TyperArgument, TyperOption
 from toolkit.cli import (
     apply,
     bootstrap,
+    chat,
     destroy,
     doctor,
     drift,
@@ -86,6 +87,7 @@ app.command("sync")(sync.sync)
 app.command("logs")(logs.logs)
 app.command("usage")(usage.usage)
 app.command("smoke-test")(smoke_test.smoke_test)
+app.command("chat")(chat.chat)
 app.command("releases")(releases.releases)
 app.command("rollback")(rollback.rollback)
 app.command("pause")(pause.pause)

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from toolkit.gate.findings import by_location
 from toolkit.report import text
 from toolkit.report.summary import Summary
 
-TEMPLATE = Path(__file__).with_name("page.html.jinja")
+FOLDER = Path(__file__).parent
 
 
 def render(summary: Summary) -> str:
-    """Render the page; the template engine escapes every value."""
-    import jinja2
-
-    templates = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = templates.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    """Render the page of a summary."""
     policy = summary.policy
-    return template.render(
+    return render_page(
+        FOLDER / "page.html.jinja",
         summary=summary,
         subject=summary.subject,
         signs=text.SIGNS,
         violations=by_location(policy.violations) if policy else [],
         lesser=by_location(policy.lesser) if policy else [],
     )
+
+
+def render_page(template: Path, **values: Any) -> str:
+    """Render a page, which can include the common theme; the template engine escapes every value."""
+    import jinja2
+
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([template.parent, FOLDER]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return templates.get_template(template.name).render(**values)

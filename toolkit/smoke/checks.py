@@ -14,6 +14,7 @@ from pydantic import Field
 
 from toolkit import documents, keys
 from toolkit.aws.access import AwsAccess
+from toolkit.chat import completions
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
 from toolkit.errors import SmokeTestError
@@ -31,6 +32,16 @@ class _CheckFailedError(Exception):
     """A failed check; the message is shown to the user."""
 
 
+_FAILURES = (
+    _CheckFailedError,
+    completions.RefusedError,
+    completions.BrokenStreamError,
+    ClientError,
+    BotoCoreError,
+    httpx.HTTPError,
+)
+
+
 @dataclass(frozen=True)
 class _Message:
     content: str | None = None
@@ -46,18 +57,6 @@ class _Completion:
     """A chat completion, as far as it is checked."""
 
     choices: Annotated[tuple[_Choice, ...], Field(min_length=1)]
-
-
-@dataclass(frozen=True)
-class _Error:
-    message: str = "no message"
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    """An event of a stream: an error, or a part of the completion."""
-
-    error: _Error | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ def _timed(model: str, step: str, action: Callable[[], str]) -> Check:
     started = time.perf_counter()
     try:
         detail, ok = action(), True
-    except (_CheckFailedError, ClientError, BotoCoreError, httpx.HTTPError) as error:
+    except _FAILURES as error:
         detail, ok = str(error) or type(error).__name__, False
     return Check(model, step, ok, time.perf_counter() - started, detail)
 
@@ -169,42 +168,19 @@ def _invoke(access: AwsAccess, model: DeployedModel) -> str:
 
 def _call(api: httpx.Client, name: str) -> str:
     response = api.post("chat/completions", json={"model": name, **PROMPT})
-    _expect_success(response)
+    completions.require_success(response)
     return _quoted(_content(response.content))
 
 
 def _stream(api: httpx.Client, name: str) -> str:
     chunks, first, started = 0, 0.0, time.perf_counter()
-    with api.stream("POST", "chat/completions", json={"model": name, "stream": True, **PROMPT}) as response:
-        if response.is_error:
-            response.read()
-        _expect_success(response)
-        lines = (line.removeprefix("data: ") for line in response.iter_lines() if line.startswith("data: "))
-        for data in lines:
-            if data == "[DONE]":
-                break
-            _expect_chunk(data)
-            first = first or time.perf_counter() - started
-            chunks += 1
-        else:
-            raise _CheckFailedError(f"the stream ended after {chunks} chunks without [DONE]")
+    for chunk in completions.stream(api, {"model": name, **PROMPT}):
+        first = first or time.perf_counter() - started
+        # The last chunk has token counts only.
+        chunks += bool(chunk.choices)
     if chunks < 2:
         raise _CheckFailedError(f"the response was not streamed: it arrived in {chunks} chunk(s)")
     return f"{chunks} chunks, the first after {first * 1000:.0f} ms"
-
-
-def _expect_success(response: httpx.Response) -> None:
-    if response.status_code != 200:
-        raise _CheckFailedError(f"HTTP {response.status_code}: {response.text[:300]}")
-
-
-def _expect_chunk(data: str) -> None:
-    try:
-        error = documents.parse(data, _Chunk).error
-    except documents.DamagedError as damage:
-        raise _CheckFailedError(f"an event is not a completion chunk: {damage}: {data[:200]}") from None
-    if error is not None:
-        raise _CheckFailedError(f"error in the stream: {error.message}")
 
 
 def _content(body: bytes) -> str:

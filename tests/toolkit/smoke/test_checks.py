@@ -18,6 +18,7 @@ from toolkit.errors import SmokeTestError
 from toolkit.smoke import Check, checks, raise_for_failures
 
 COMPLETION = {"choices": [{"message": {"content": "one two three"}}]}
+USAGE = '{"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 1}}'
 STREAM = ['{"choices": [{"delta": {"content": "one"}}]}', '{"choices": [{"delta": {"content": "two"}}]}']
 
 
@@ -134,7 +135,7 @@ def test_an_http_error_shows_status_and_body(run: Callable[..., list[Check]], de
     ("content", "reason"),
     [
         (events(*STREAM), "ended after 2 chunks without [DONE]"),
-        (events(STREAM[0], "[DONE]"), "not streamed"),
+        (events(STREAM[0], USAGE, "[DONE]"), "not streamed"),
         (events("{half"), "not JSON"),
         (events(STREAM[0], '{"error": {"message": "worker died"}}'), "worker died"),
     ],
