@@ -32,7 +32,7 @@ class AwsService:
         environ: environment variables, which configure it as they configure botocore.
         host: the first part of its host name, such as `runtime.sagemaker`.
         signing_name: its name in signatures.
-        variable: end of the name of its own `AWS_ENDPOINT_URL_…`.
+        variable: end of the name of its `AWS_ENDPOINT_URL_…`.
 
     Raises:
         SettingsError: an environment variable is missing or invalid.

@@ -80,7 +80,7 @@ class BedrockGuardrail:
 
 @dataclass(frozen=True)
 class GuardSettings:
-    """What checks requests and responses.
+    """The checks of requests and responses.
 
     Attributes:
         bedrock: a guardrail, if one is used.

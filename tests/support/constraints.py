@@ -98,13 +98,13 @@ class Constraint:
     @property
     def in_message(self) -> str:
         """The member as AWS's messages name it; lists and maps for their scalars."""
-        text, steps = "", self.path[:-1] if self.path[-1] in ("[]", "{}", "key") else self.path
+        text, steps = "", self.path[:-1] if self.path[-1] in ("[]", "{}", "{key}") else self.path
         for step in steps:
             if step == "[]":
                 text += ".1.member"
             elif step == "{}":
                 text += ".k.member"
-            elif step != "key":
+            elif step != "{key}":
                 text += f".{step[:1].lower()}{step[1:]}"
         return f"{text[1:]}'"
 
@@ -144,7 +144,7 @@ def _broken(shape: Shape, path: Path, protocol: str) -> Iterator[tuple[Path, str
         broken = _broken(member, (*path, step), protocol)
         yield from (item for item in broken if not is_text or item[1] != "type")
         if shape.type_name == "map" and not is_text:
-            yield from _broken(shape.key, (*path, "key"), protocol)
+            yield from _broken(shape.key, (*path, "{key}"), protocol)
 
 
 def _broken_values(shape: Shape, path: Path, protocol: str) -> Iterator[tuple[str, Any]]:
@@ -162,7 +162,7 @@ def _broken_values(shape: Shape, path: Path, protocol: str) -> Iterator[tuple[st
         if high is not None and high < _MAX_LENGTH and (item or not in_query):
             yield "length", [item] * (high + 1)
     # botocore sends no value of another type for the other shapes.
-    in_json = protocol in ("json", "rest-json") and location is None and path[-1:] != ("key",)
+    in_json = protocol in ("json", "rest-json") and location is None and path[-1:] != ("{key}",)
     if kind == "integer" or (kind == "boolean" and in_json):
         yield "type", "abc"
     elif kind == "string" and in_json:
@@ -205,7 +205,7 @@ def _with(shape: Shape, path: Path, value: Any) -> Any:
     step, rest = path[0], path[1:]
     if step == "[]":
         return [_with(shape.member, rest, value)]
-    if step == "key":
+    if step == "{key}":
         return {value: least(shape.value)}
     if step == "{}":
         return {"k": _with(shape.value, rest, value)}

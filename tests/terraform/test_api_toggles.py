@@ -49,6 +49,7 @@ module "api" {
   usage_plans        = try(each.value.usage_plans, null)
   keys               = try(each.value.keys, null)
   cors               = try(each.value.cors, null)
+  guard              = try(each.value.guard, null)
   private            = try(each.value.private, null)
   domain             = try(merge(each.value.domain, { name = "${each.key}.example.com" }), null)
   access_log         = try(each.value.access_log, null)
@@ -76,6 +77,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "keys": {"k": {"usage_plan": "trial"}},
         "cors": {"allow_origins": ["https://a.example", "https://b.example"]},
         "domain": {"certificate_arn": CERTIFICATE, "base_path": "prod"},
+        "guard": {"bedrock": {"id": "gr1", "version": "1"}, "models": ["m"], "window": 9},
         "access_log": False,
         "log_retention_days": 7,
     },

@@ -6,7 +6,7 @@ import json
 from typing import Any, get_args
 
 import pytest
-from gateway.settings import Settings
+from gateway.settings import BedrockGuardrail, GuardSettings, Settings
 from openapi_spec_validator import validate
 from ruamel.yaml import YAML
 
@@ -259,6 +259,24 @@ def test_cors_headers_are_in_all_error_responses(planned: Planned) -> None:
     assert responses["THROTTLED"]["responseParameters"]["gatewayresponse.header.Retry-After"] == "'1'"
     private_responses = document(planned, PRIVATE)["x-amazon-apigateway-gateway-responses"]
     assert private_responses["UNAUTHORIZED"]["responseParameters"][allowed] == "'*'"
+
+
+def test_the_gateway_may_apply_its_guardrail_only(planned: Planned) -> None:
+    guard = Settings.from_environment(variables(planned, COMPLETE)).guard
+    bedrock = BedrockGuardrail("gr1a2b3c4d5e", "3")
+    models, sources = frozenset({"qwen3-8b"}), frozenset({"input"})
+    assert guard == GuardSettings(bedrock, models=models, sources=sources, window=None)
+    assert "GATEWAY_GUARD" not in variables(planned, BASIC)
+
+    def allowed(module: str, function: str) -> dict[str, Any]:
+        policy = planned.values(f'{module}.aws_iam_role_policy.function["{function}"]')["policy"]
+        return {statement["Sid"]: statement for statement in json.loads(policy)["Statement"]}
+
+    statement = allowed(COMPLETE, "gateway")["ApplyGuardrail"]
+    assert statement["Action"] == "bedrock:ApplyGuardrail"
+    assert statement["Resource"] == "arn:aws:bedrock:us-east-1:123456789012:guardrail/gr1a2b3c4d5e"
+    assert "ApplyGuardrail" not in allowed(COMPLETE, "authorizer")
+    assert "ApplyGuardrail" not in allowed(BASIC, "gateway")
 
 
 def test_sixty_models_fit_into_the_variables(planned: Planned) -> None:

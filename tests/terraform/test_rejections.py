@@ -166,6 +166,8 @@ INDEPENDENT: list[Case] = [
     ("inference_api", API, plan(quota={"requests": 1, "per": "year"}), "day, week or month"),
     ("inference_api", API, {"cors": {"allow_origins": ["https://a.b/c"]}}, "without a path, or *"),
     ("inference_api", API, {"cors": {"allow_origins": []}}, "needs origins"),
+    ("inference_api", API, {"guard": {"window": 9}}, "add one of them, or remove guard"),
+    ("inference_api", API, {"guard": {"python": "own:check", "models": ["n"]}}, "choose from m"),
     ("inference_api", API, {"private": {"vpc_endpoint_ids": ["vpc-1"]}}, "such as vpce-"),
     ("inference_api", API, {"waf": {"requests_per_five_minutes": 9}}, "at least 10"),
     ("deployer_policies", {}, policies("a/b"), "shorten or rename a/b"),

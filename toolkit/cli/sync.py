@@ -30,9 +30,10 @@ def sync(env: Env, watch: Watch = False) -> None:
         if not _run(console, functions):
             console.line("the functions are up to date with lambda_src")
         return
-    source = context.project.root / "lambda_src"
-    console.line(f"watching {context.project.relative(source)}, Ctrl-C to stop")
-    for _ in sync.changes(source):
+    directories = sync.directories(context)
+    names = " and ".join(map(context.project.relative, directories))
+    console.line(f"watching {names}, Ctrl-C to stop")
+    for _ in sync.changes(*directories):
         with sync.report_errors(console):
             _run(console, functions)
 

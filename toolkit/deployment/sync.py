@@ -23,6 +23,7 @@ from toolkit.errors import InputError, PolicyViolationError, RolloutError, Toolk
 from toolkit.packaging import Package, sources
 from toolkit.packaging.difference import Difference
 from toolkit.packaging.difference import difference as compare
+from toolkit.packaging.guard_code import source
 from toolkit.packaging.sources import fingerprint
 from toolkit.terraform import lambda_state
 from toolkit.terraform.lambda_state import FunctionCode
@@ -105,7 +106,8 @@ class Sync:
         project = self._context.project
         contents = sources.read(project.root / "lambda_src", _STABLE_SECONDS if self._watch else 0.0)
         sources.check_syntax(contents)
-        packages = packaging.build(project, self._context.console, contents)
+        guard = self._context.environment.api.guard_code
+        packages = packaging.build(project, self._context.console, contents, guard)
         if packages == self._deployed:
             return []
         environment = self._context.environment
@@ -196,19 +198,25 @@ def _hexadecimal(sha256: str) -> str:
     return base64.b64decode(sha256).hex()
 
 
-def changes(directory: Path) -> Iterator[None]:
-    """Yield at once, and then after each change of a file in a folder, forever.
+def directories(context: Context) -> list[Path]:
+    """Where the functions' code is."""
+    guard = context.environment.api.guard_code
+    return [context.project.root / "lambda_src", *([] if guard is None else [source(context.project, guard)])]
+
+
+def changes(*directories: Path) -> Iterator[None]:
+    """Yield at once, and then after each change of a file or of a file in a folder, forever.
 
     Raises:
         KeyboardInterrupt: Ctrl-C.
     """
-    previous = fingerprint(directory)
+    previous = list(map(fingerprint, directories))
     yield
     for _ in watch(
-        directory, step=_QUIET_MILLISECONDS, rust_timeout=_POLL_MILLISECONDS, yield_on_timeout=True
+        *directories, step=_QUIET_MILLISECONDS, rust_timeout=_POLL_MILLISECONDS, yield_on_timeout=True
     ):
         # Changes before the watcher started send no event, so the files are compared.
-        current = fingerprint(directory)
+        current = list(map(fingerprint, directories))
         if current != previous:
             previous = current
             yield

@@ -209,6 +209,70 @@ class Authorizer(ConfigModel):
     default the account's limit applies."""
 
 
+class BedrockGuardrail(ConfigModel):
+    """A guardrail of Amazon Bedrock in the account and region of the environment."""
+
+    id: Annotated[str, matching(r"[a-z0-9]{1,64}", "use the id of a guardrail, such as gr1a2b3c4d5e")] = (
+        Field(examples=["gr1a2b3c4d5e"])
+    )
+    """Id of the guardrail."""
+    version: Annotated[
+        str, matching(r"DRAFT|[1-9][0-9]{0,7}", 'use the number of a version, such as "1", or DRAFT')
+    ] = Field(examples=["1"])
+    """Version of the guardrail; `DRAFT` is the one that its next change affects."""
+
+
+def _check_function(value: str) -> Invalid | None:
+    import re
+    import sys
+
+    name = r"[A-Za-z_]\w*"
+    if not re.fullmatch(rf"{name}(\.{name})*:{name}", value, re.ASCII):
+        return Invalid(f"{value!r} is not a function", "use module:function, such as my_guard:check")
+    module = value.partition(":")[0].partition(".")[0]
+    if module in sys.stdlib_module_names or module in ("gateway", "authorizer", "starlette", "uvicorn"):
+        return Invalid(f"{module} is a module that the gateway uses itself", "rename the module")
+    return None
+
+
+class GuardCode(ConfigModel):
+    """A Python function that checks texts, packaged with the gateway."""
+
+    path: Annotated[
+        str, matching(r"[^\x00]+", "use the path of a file or folder, relative to the project")
+    ] = Field(examples=["guards/my_guard.py"])
+    """Path of a module, or of a folder with modules, relative to the project."""
+    function: Annotated[str, Checked(_check_function, {"pattern": r"^[\w.]+:\w+$"})] = Field(
+        examples=["my_guard:check"]
+    )
+    """The function that checks a text, as `module:function`; plain or `async`."""
+
+
+class Guard(ConfigModel):
+    """Checks of the texts that go into models and come out of them; what cannot be checked does not pass."""
+
+    bedrock: BedrockGuardrail | None = None
+    """Guardrail of Amazon Bedrock; by default none."""
+    python: GuardCode | None = None
+    """Python function that checks before `bedrock`; by default none."""
+    models: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Guarded models, by name or alias; by default all."""
+    sources: Annotated[tuple[Literal["input", "output"], ...], Field(min_length=1)] = ("input", "output")
+    """Checks of requests (`input`), responses (`output`), or both."""
+    roles: Annotated[tuple[Literal["system", "user", "assistant", "tool"], ...], Field(min_length=1)] = (
+        *("system", "user", "assistant", "tool"),
+    )
+    """Roles of the messages to check in a chat; its tools and other members count as `system`."""
+    window_characters: Annotated[int, Field(ge=1, le=25_000)] | None = 400
+    """Number of new characters of a streamed response that are checked together, and so arrive together; null
+    to check each text of the response as a whole."""
+    overlap_characters: int = Field(default=100, ge=0, le=5_000)
+    """Number of characters at the end of a window that wait for the next. Every text of up to this length is
+    checked as a whole before it is sent."""
+    timeout_seconds: float = Field(default=10, ge=0.1, le=60)
+    """Longest time of one check, in seconds."""
+
+
 class Throttle(ConfigModel):
     """Limits of each path and method, for all clients together; further requests get status 429."""
 
@@ -231,6 +295,8 @@ class Api(ConfigModel):
     """Lambda function between API Gateway and the endpoints."""
     authorizer: Authorizer = Authorizer()
     """Lambda function that reads the API key of a request."""
+    guard: Guard | None = None
+    """Checks of requests and responses; by default none."""
     throttle: Throttle = Throttle()
     """Limits of each path and method for all clients together, and of each key without a usage plan."""
     auth: Literal["keys", "iam"] = "keys"
@@ -256,6 +322,11 @@ class Api(ConfigModel):
     """Alarms; by default one at 5 % of responses with status 5xx."""
     dashboard: bool = True
     """Whether to create a CloudWatch dashboard."""
+
+    @property
+    def guard_code(self) -> GuardCode | None:
+        """The user's own guard, if there is one."""
+        return None if self.guard is None else self.guard.python
 
     @property
     def plans(self) -> Mapping[str, UsagePlan]:

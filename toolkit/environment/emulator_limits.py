@@ -29,6 +29,11 @@ def warnings(environment: Environment) -> Iterator[str]:
         return
     if api.waf is not None:
         yield "api.waf: the embedded cloud stores the firewall but does not apply its rules"
+    if api.guard is not None and api.guard.bedrock is not None:
+        yield (
+            "api.guard.bedrock: guardrails of the embedded cloud have words and regular expressions only, "
+            "and are lost when it stops; create one with the AWS CLI"
+        )
     if api.private is not None:
         yield "api.private: the embedded cloud has no VPC endpoints; anyone on this machine can call the API"
     if api.domain is not None:

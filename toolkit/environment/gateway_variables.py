@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from toolkit.environment.api import DEFAULT, Api
+from toolkit.environment.api import DEFAULT, Api, Guard
 from toolkit.environment.environment import endpoint_name
 from toolkit.environment.model import Model
 
@@ -51,6 +51,8 @@ def _variables(prefix: str, models: Mapping[str, Model], api: Api, *, short: boo
         variables["AWS_LWA_REMOVE_BASE_PATH"] = f"/{api.domain.base_path}"
     if api.cors is not None:
         variables["GATEWAY_CORS_ORIGINS"] = _json(api.cors.allow_origins)
+    if api.guard is not None:
+        variables["GATEWAY_GUARD"] = _json(_guard(api.guard))
     return variables
 
 
@@ -60,6 +62,22 @@ def variables_bytes(variables: Mapping[str, str]) -> int:
     Its error quotes that JSON: github-aws-runners/terraform-aws-github-runner#3594.
     """
     return len(_json(variables).encode())
+
+
+def _guard(guard: Guard) -> dict[str, Any]:
+    members = {
+        "bedrock": None if guard.bedrock is None else dict(sorted(guard.bedrock.model_dump().items())),
+        "python": None if guard.python is None else guard.python.function,
+        "models": guard.models,
+        "sources": guard.sources,
+        "roles": guard.roles,
+        "overlap": guard.overlap_characters,
+        # As Terraform writes it.
+        "timeout_seconds": json.loads(f"{guard.timeout_seconds:g}"),
+    }
+    # Without a window, a text is checked as a whole.
+    members = {name: value for name, value in members.items() if value is not None}
+    return dict(sorted({**members, "window": guard.window_characters}.items()))
 
 
 def _model(model: Model, endpoint: str | None) -> dict[str, Any]:

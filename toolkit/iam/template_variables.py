@@ -118,6 +118,9 @@ def _functions(environment: Environment, arns: Arns) -> dict[str, Any]:
         "function_logs": [arns.of("logs", f"{group}{end}") for group in groups for end in ("", ":*")],
         "function_log_groups": [arns.of("logs", group) for group in groups],
         "function_log_streams": [arns.of("logs", f"{group}:*") for group in groups],
+        "guardrail": None
+        if api.guard is None or api.guard.bedrock is None
+        else arns.of("bedrock", f"guardrail/{api.guard.bedrock.id}"),
         "web_adapter": api.gateway.web_adapter_layer_arn or adapter,
     }
 

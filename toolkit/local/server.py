@@ -44,6 +44,7 @@ from toolkit.local import guard, state, timescale
 from toolkit.local.apigateway.domains import CustomDomainMiddleware
 from toolkit.local.apigateway.service import ApiGatewayService
 from toolkit.local.autoscaling.service import AutoScalingService
+from toolkit.local.bedrock.service import BedrockService
 from toolkit.local.cbor import CborMiddleware
 from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.controlplane import application, s3
@@ -83,7 +84,7 @@ def services(cloud: Cloud, enforcement: Enforcement) -> list[Service]:
     account.tags.add_source("application-autoscaling", lambda arn: autoscaling.tags_of(arn.region, str(arn)))
     functions = FunctionService(cloud, enforcement, metrics)
     apis = ApiGatewayService(functions.runner, enforcement, metrics)
-    return [iam, metrics, sagemaker, autoscaling, functions, apis]
+    return [iam, metrics, sagemaker, autoscaling, functions, apis, BedrockService()]
 
 
 @dataclass

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import StringConstraints
@@ -43,12 +44,13 @@ class _BuildRecord:
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-def build_package(
+def build_package(  # noqa: PLR0913, PLR0917 the parts of a package, and where it goes
     source: Path,
     sources: Mapping[str, bytes],
     directory: Path,
     dependencies: Dependencies | None,
     console: Console,
+    others: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Package:
     """Build `<directory>/<name of source>-<digest>.zip`, named by its content.
 
@@ -59,13 +61,14 @@ def build_package(
         sources: contents of the source files of all functions, by path.
         directory: folder for the zip.
         dependencies: packages to include.
+        others: contents of further files to include, by name.
 
     Raises:
         InputError: `source` contains no Python.
         PreflightError: pip could not fetch the dependencies.
     """
     build_record = directory / f"{source.name}.json"
-    files = _source_files(source, sources)
+    files = {**_source_files(source, sources), **others}
     inputs = _digest(files, dependencies.digest if dependencies else "")
     built = _up_to_date(build_record, inputs)
     if built is not None:

@@ -50,7 +50,8 @@ def fingerprint(folder: Path) -> dict[Path, tuple[int, int, int]]:
 
 
 def _paths(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
+    paths = [folder] if folder.is_file() else folder.rglob("*")
+    return (path for path in paths if path.suffix in _SUFFIXES and path.is_file())
 
 
 def check_syntax(files: Mapping[str, bytes]) -> None:

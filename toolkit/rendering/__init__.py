@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.environment import Environment
+from toolkit.environment.api import Guard
 from toolkit.environment.base import ConfigModel
 from toolkit.files import write_atomic
 from toolkit.iam import Document
@@ -98,8 +99,24 @@ def _api(environment: Environment, inputs: RenderInputs) -> dict[str, object]:
         "private": _dumped(api.private),
         "domain": _dumped(api.domain),
         "waf": _dumped(api.waf),
+        "guard": _guard(api.guard),
         "gateway": {"package": inputs.gateway_package, **api.gateway.model_dump()},
         "authorizer": {"package": inputs.authorizer_package, **api.authorizer.model_dump()},
+    }
+
+
+def _guard(guard: Guard | None) -> dict[str, object] | None:
+    if guard is None:
+        return None
+    return {
+        "bedrock": _dumped(guard.bedrock),
+        "python": None if guard.python is None else guard.python.function,
+        "models": guard.models,
+        "sources": guard.sources,
+        "roles": guard.roles,
+        "window": guard.window_characters,
+        "overlap": guard.overlap_characters,
+        "timeout_seconds": guard.timeout_seconds,
     }
 
 

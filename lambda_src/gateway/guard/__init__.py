@@ -1,6 +1,6 @@
-"""The interface of a guard in Python of your own, which `api.guard.python` names in the environment file.
+"""The interface of Python guards, which `api.guard.python` names in the environment file.
 
-It is a function, plain or `async`, that gets a text and returns what becomes of it:
+A guard is a function, plain or `async`, that gets a text and returns a verdict:
 
     from gateway.guard import Block, Content, Replace, Verdict
 
@@ -15,7 +15,7 @@ The modules of this package:
 
 guards       which models are guarded, and by what
 bedrock      Amazon Bedrock's ApplyGuardrail
-entry_point  Python of the user's own
+entry_point  a Python function of the user
 prompts      the texts of a request
 windows      the text of a response, held back until it is checked
 response     a model's response between the two

@@ -1,4 +1,4 @@
-"""A guard in Python of the user's own: see `gateway.guard`."""
+"""A Python function of the user that checks texts: see `gateway.guard`."""
 
 from __future__ import annotations
 

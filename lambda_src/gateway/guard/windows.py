@@ -16,7 +16,7 @@ from gateway.chunks import Chunk
 from gateway.errors import ContentFilterError
 
 Check = Callable[[str], Awaitable[str]]
-# What holds a text: "text" of a plain completion, a member of a message, or the arguments of one tool call.
+# The place of a text: "text" of a plain completion, a member of a message, or the arguments of one tool call.
 Channel = tuple[str, int]
 
 # Engines name the member differently, and some send both.

@@ -41,6 +41,10 @@ locals {
     # API Gateway passes the path including the base path of a custom domain.
     local.base_path == "" ? {} : { AWS_LWA_REMOVE_BASE_PATH = local.base_path },
     var.cors == null ? {} : { GATEWAY_CORS_ORIGINS = jsonencode(var.cors.allow_origins) },
+    # Without a window, a text is checked as a whole.
+    var.guard == null ? {} : {
+      GATEWAY_GUARD = jsonencode({ for key, value in var.guard : key => value if value != null || key == "window" })
+    },
   )
   long_variables  = merge(local.common_variables, { GATEWAY_MODELS = jsonencode(local.gateway_models) })
   short_variables = merge(local.common_variables, { GATEWAY_MODELS = jsonencode(local.short_models), GATEWAY_ENDPOINT_PREFIX = var.name })

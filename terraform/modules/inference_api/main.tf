@@ -13,6 +13,8 @@ locals {
     "arn:${local.partition}:sagemaker:${var.region}:${var.account_id}:endpoint/${model.endpoint_name}"
   ]
 
+  guardrail_arn = try("arn:${local.partition}:bedrock:${var.region}:${var.account_id}:guardrail/${var.guard.bedrock.id}", null)
+
   # Derived from inputs, not from resources, so that a plan shows the complete API and its permissions.
   function_names = {
     for function in var.auth == "keys" ? ["gateway", "authorizer"] : ["gateway"] : function => "${var.name}-${function}"

@@ -28,6 +28,15 @@ data "aws_iam_policy_document" "function" {
       resources = statement.value
     }
   }
+
+  dynamic "statement" {
+    for_each = each.key == "gateway" && local.guardrail_arn != null ? [local.guardrail_arn] : []
+    content {
+      sid       = "ApplyGuardrail"
+      actions   = ["bedrock:ApplyGuardrail"]
+      resources = [statement.value]
+    }
+  }
 }
 
 resource "aws_iam_role" "function" {

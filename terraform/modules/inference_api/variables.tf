@@ -293,6 +293,42 @@ variable "waf" {
   }
 }
 
+variable "guard" {
+  description = <<-EOT
+    Checks of requests and responses; null for none:
+    - `bedrock`: Amazon Bedrock guardrail, by `id` and `version`, which the gateway may apply.
+    - `python`: function in the folder `guard` of the gateway's package, as `module:function`.
+    - `models`: names and aliases of the guarded models; null for all.
+    - `sources`: `input`, `output` or both; `roles`: whose messages of a chat are checked.
+    - `window`: new characters of a stream that are checked together; null to check each text as a whole.
+    - `overlap`: characters of a window that wait for the next.
+    - `timeout_seconds`: maximum duration of one check.
+  EOT
+  type = object({
+    bedrock         = optional(object({ id = string, version = string }))
+    python          = optional(string)
+    models          = optional(list(string))
+    sources         = optional(list(string))
+    roles           = optional(list(string))
+    window          = optional(number)
+    overlap         = optional(number)
+    timeout_seconds = optional(number)
+  })
+  default = null
+
+  validation {
+    condition     = var.guard == null || try(var.guard.bedrock, null) != null || try(var.guard.python, null) != null
+    error_message = "guard needs bedrock or python: add one of them, or remove guard."
+  }
+
+  validation {
+    condition = alltrue([
+      for model in try(coalesce(var.guard.models, []), []) : contains(flatten([for name, served in var.models : concat([name], served.aliases)]), model)
+    ])
+    error_message = "guard.models has unknown models: choose from ${join(", ", flatten([for name, model in var.models : concat([name], model.aliases)]))}."
+  }
+}
+
 variable "access_log" {
   description = "Write an access log. Needs API Gateway's account-wide logging role."
   type        = bool

@@ -53,6 +53,7 @@ module "api" {
   private            = var.api.private
   domain             = var.api.domain
   waf                = var.api.waf
+  guard              = var.api.guard
   access_log         = var.api.access_log
   log_retention_days = var.api.log_retention_days
   authorizer         = var.api.authorizer

@@ -126,6 +126,7 @@ variable "api" {
     private            = optional(any)
     domain             = optional(any)
     waf                = optional(any)
+    guard              = optional(any)
     alarms             = optional(any)
     dashboard          = optional(any)
     gateway            = any

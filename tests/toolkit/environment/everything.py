@@ -152,6 +152,15 @@ api:
     certificate_arn: arn:aws:acm:us-east-1:123456789012:certificate/1234abcd-12ab-34cd-56ef-1234567890ab
     base_path: all
     hosted_zone_id: Z0123456789ABCDEFGHIJ
+  guard:
+    bedrock: {id: gr1a2b3c4d5e, version: "3"}
+    python: {path: guards/, function: "my_guard:check"}
+    models: [chat]
+    sources: [input, output]
+    roles: [user, tool]
+    window_characters: 600
+    overlap_characters: 200
+    timeout_seconds: 5
   waf: {requests_per_five_minutes: 100, managed_rules: [AWSManagedRulesCommonRuleSet]}
   access_log: true
   alarms:

@@ -38,6 +38,26 @@ CASES = {
     ),
     "usage plan with an unknown model": of_plan("{models: [qwen]}", ".models[0]", "unknown model qwen"),
     "usage plan without models": of_plan("{models: []}", ".models", "add at least 1"),
+    "guard that checks nothing": added("guard: {}", "guard", "add bedrock or python, or remove guard"),
+    "guard of an unknown model": added(
+        "guard: {bedrock: {id: a, version: DRAFT}, models: [qwen]}", "guard.models[0]", "unknown model qwen"
+    ),
+    "guardrail by ARN": added(
+        "guard: {bedrock: {id: 'arn:aws:bedrock:us-east-1:123456789012:guardrail/a', version: '1'}}",
+        "guard.bedrock.id",
+        "use the id of a guardrail",
+    ),
+    "guardrail's version": added(
+        "guard: {bedrock: {id: a, version: latest}}", "guard.bedrock.version", 'such as "1", or DRAFT'
+    ),
+    "guard's function": added(
+        "guard: {python: {path: guard.py, function: check}}", "guard.python.function", "use module:function"
+    ),
+    "guard's module": added(
+        "guard: {python: {path: guard.py, function: 'json:check'}}",
+        "guard.python.function",
+        "rename the module",
+    ),
     "origin with a path": added(
         "cors: {allow_origins: [https://a.example/chat]}",
         "cors.allow_origins[0]",

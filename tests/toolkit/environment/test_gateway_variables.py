@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from gateway.settings import Settings
+from gateway.settings import BedrockGuardrail, GuardSettings, Settings
 
 from toolkit.environment import EnvironmentFileError, load
 from toolkit.environment.environment import endpoint_name
@@ -64,6 +64,15 @@ def test_all_variables_count_with_escaped_quotation_marks(project: Project) -> N
     write(project, 1, f"api: {{cors: {{allow_origins: [{origins}]}}}}\n")
     with pytest.raises(EnvironmentFileError, match="Lambda allows 4096; use fewer or shorter names"):
         load(project, "dev")
+
+
+def test_the_guard_that_the_gateway_reads(project: Project) -> None:
+    write(project, 1, 'api: {guard: {bedrock: {id: abc, version: "1"}, window_characters: null}}\n')
+    environment = load(project, "dev")
+    guard = Settings.from_environment(
+        gateway_variables(environment.prefix, environment.models, environment.api)
+    ).guard
+    assert guard == GuardSettings(bedrock=BedrockGuardrail("abc", "1"), window=None)
 
 
 def test_regions_without_the_layer_need_one(project: Project) -> None:

@@ -21,7 +21,11 @@ from tests.support.constraints import Captured, Constraint, capture, client, con
 from toolkit.local.validation import ValidationMiddleware
 
 # Of an action's prefix, where botocore has another name.
-SERVICES = {"logs": ("logs",), "sagemaker": ("sagemaker", "sagemaker-runtime")}
+SERVICES = {
+    "bedrock": ("bedrock", "bedrock-runtime"),
+    "logs": ("logs",),
+    "sagemaker": ("sagemaker", "sagemaker-runtime"),
+}
 # Used by commands or tests of the cloud, but not named by a policy, or under another name.
 MORE = """
 cloudwatch:GetMetricData cloudwatch:GetMetricStatistics cloudwatch:ListMetrics cloudwatch:PutMetricData

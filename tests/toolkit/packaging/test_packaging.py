@@ -14,6 +14,7 @@ import pytest
 
 from toolkit import packaging
 from toolkit.console import Console
+from toolkit.environment.api import GuardCode
 from toolkit.errors import InputError, PreflightError
 from toolkit.project import Project
 
@@ -153,3 +154,48 @@ def test_missing_source_is_named(tmp_path: Path) -> None:
     shutil.rmtree(project.root / "lambda_src" / "authorizer")
     with pytest.raises(InputError, match="authorizer"):
         packaging.build(project, quiet())
+
+
+GUARD = "from gateway.guard import Verdict\n\nasync def check(content):\n    return None\n"
+
+
+def test_the_users_guard_is_a_part_of_the_gateway(tmp_path: Path) -> None:
+    project = checkout(tmp_path)
+    without = packaging.build(project, quiet())
+    folder = tmp_path / "guards"
+    (folder / "__pycache__").mkdir(parents=True)
+    (folder / "__pycache__" / "own.pyc").write_bytes(b"")
+    (folder / "own.py").write_text(GUARD)
+    (folder / "words.txt").write_text("forbidden")
+    code = GuardCode(path="guards", function="own:check")
+    guarded = packaging.build(project, quiet(), guard=code)
+    assert guarded.authorizer == without.authorizer
+    with zipfile.ZipFile(guarded.gateway.path) as archive, zipfile.ZipFile(without.gateway.path) as plain:
+        assert set(archive.namelist()) - set(plain.namelist()) == {"guard/own.py", "guard/words.txt"}
+    (folder / "words.txt").write_text("others")
+    assert packaging.build(project, quiet(), guard=code).gateway != guarded.gateway
+    single = packaging.build(project, quiet(), guard=GuardCode(path="guards/own.py", function="own:check"))
+    with zipfile.ZipFile(single.gateway.path) as archive:
+        assert "guard/own.py" in archive.namelist()
+    assert packaging.build(project, quiet()) == without
+
+
+@pytest.mark.parametrize(
+    ("content", "function", "message"),
+    [
+        (None, "own:check", "cannot find the guard's module own"),
+        (GUARD, "other:check", "cannot find the guard's module other"),
+        (GUARD, "own:verify", "cannot find the function verify in the guard's module own"),
+        ("def check(:\n", "own:check", "cannot parse the guard"),
+    ],
+)
+def test_a_guard_that_cannot_be_packaged(
+    tmp_path: Path, content: str | None, function: str, message: str
+) -> None:
+    project = checkout(tmp_path)
+    (tmp_path / "guards").mkdir()
+    if content is not None:
+        (tmp_path / "guards" / "own.py").write_text(content)
+    with pytest.raises(InputError, match=message) as caught:
+        packaging.build(project, quiet(), guard=GuardCode(path="guards/", function=function))
+    assert caught.value.where is not None and caught.value.where.startswith("guards/")

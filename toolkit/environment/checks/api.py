@@ -26,6 +26,7 @@ def check(parts: ValidParts) -> Iterator[Problem]:
         return
     yield from _keys(parts.api)
     yield from _models(parts, parts.api)
+    yield from _guard(parts.api)
     yield from _auth(parts.api)
     yield from _layer(parts, parts.api)
     yield from _variables(parts, parts.api)
@@ -44,14 +45,25 @@ def _models(parts: ValidParts, api: Api) -> Iterator[Problem]:
     # Clients call asynchronous models through S3, not through the API.
     models = {name: model for name, model in parts.models.items() if model.asynchronous is None}
     served_names = [alias for name, model in models.items() for alias in (name, *model.aliases)]
-    for name, plan in api.usage_plans.items():
-        for index, model in enumerate(plan.models or ()):
+    lists: list[tuple[KeyPath, tuple[str, ...] | None]] = [
+        (("api", "usage_plans", name, "models"), plan.models) for name, plan in api.usage_plans.items()
+    ]
+    if api.guard is not None:
+        lists.append((("api", "guard", "models"), api.guard.models))
+    for path, names in lists:
+        for index, model in enumerate(names or ()):
             if model not in served_names:
                 remedy = (
                     did_you_mean(model, served_names) or f"use a model or alias: {', '.join(served_names)}"
                 )
-                path: KeyPath = ("api", "usage_plans", name, "models", index)
-                yield Problem(path, f"unknown model {model}", remedy)
+                yield Problem((*path, index), f"unknown model {model}", remedy)
+
+
+def _guard(api: Api) -> Iterator[Problem]:
+    if api.guard is not None and api.guard.bedrock is None and api.guard.python is None:
+        yield Problem(
+            ("api", "guard"), "there is nothing that checks", "add bedrock or python, or remove guard"
+        )
 
 
 def _auth(api: Api) -> Iterator[Problem]:

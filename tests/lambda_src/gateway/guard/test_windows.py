@@ -62,7 +62,7 @@ async def passed(windows: Windows, batches: Iterable[list[dict[str, Any]]]) -> l
 
 
 def run(rules: Rules, arriving: list[dict[str, Any]], window: int | None = 10, overlap: int = 9) -> Any:
-    """What leaves when each chunk arrives."""
+    """The chunks that leave when each of them arrives."""
     windows = Windows(rules.check, window, overlap)
     return asyncio.run(passed(windows, [[chunk] for chunk in arriving]))
 

@@ -24,6 +24,7 @@ _ROLE_VARIABLE = re.compile(r"(Role|User|Group|InstanceProfile|Policy)NameWithPa
 _PARAMETERS: Mapping[tuple[str, str], str] = {
     # AWS assigns the id of a scalable target; the parameter ResourceId is something else.
     ("application-autoscaling", "ResourceId"): "null",
+    ("bedrock", "GuardrailId"): "guardrailIdentifier",
     ("cloudwatch", "AlarmName"): "AlarmName || AlarmNames",
     ("cloudwatch", "DashboardName"): "DashboardName || DashboardNames",
     ("dynamodb", "TableName"): "TableName || keys(RequestItems || `{}`)",

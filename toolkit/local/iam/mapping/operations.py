@@ -31,6 +31,7 @@ from toolkit.local.signature import Signature
 _SERVICES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "apigateway": (("apigateway",), "apigateway"),
     "application-autoscaling": (("application-autoscaling",), "application-autoscaling"),
+    "bedrock": (("bedrock", "bedrock-runtime"), "bedrock"),
     "dynamodb": (("dynamodb",), "dynamodb"),
     "ec2": (("ec2",), "ec2"),
     "ecr": (("ecr",), "ecr"),

@@ -33,6 +33,12 @@ module "api" {
     team-a  = {}
   }
 
+  guard = {
+    bedrock = { id = "gr1a2b3c4d5e", version = "3" }
+    models  = ["chat"]
+    sources = ["input"]
+  }
+
   cors = { allow_origins = ["https://chat.example.com"] }
   waf  = { requests_per_five_minutes = 1000 }
   domain = {

@@ -20,7 +20,10 @@ RECORDED = [
     for line in Path(__file__).with_name("operations.txt").read_text().splitlines()
     if not line.startswith("#")
 ]
-SERVICES = {"InvokeEndpoint": "sagemaker-runtime", "InvokeEndpointWithResponseStream": "sagemaker-runtime"}
+SERVICES = {
+    "ApplyGuardrail": "bedrock-runtime",
+    **dict.fromkeys(("InvokeEndpoint", "InvokeEndpointWithResponseStream"), "sagemaker-runtime"),
+}
 SESSION = boto3.Session()
 
 

@@ -1,0 +1,1 @@
+"""Amazon Bedrock: guardrails with words and regular expressions."""
