@@ -206,11 +206,11 @@ def _guard(document: dict[str, Any] | None, models: Mapping[str, Model]) -> Guar
     if members.get("models") is not None:
         # An unknown name could be that of a model which must be guarded.
         members["models"] = frozenset(models[name].name for name in members["models"])
-    for name, known in (("sources", SOURCES), ("roles", ROLES)):
+    for name, allowed in (("sources", SOURCES), ("roles", ROLES)):
         if name in members:
             members[name] = frozenset(members[name])
-            if not members[name] or not members[name] <= set(known):
-                raise ValueError(f"guard: {name} must be of {known}")
+            if not members[name] or not members[name] <= set(allowed):
+                raise ValueError(f"guard: {name} must be of {allowed}")
     guard = GuardSettings(**members)
     if guard.bedrock is None and guard.python is None:
         raise ValueError("guard: there is neither bedrock nor python")

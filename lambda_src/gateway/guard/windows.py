@@ -93,7 +93,7 @@ class Windows:
 
     async def _pass(self, choice: _Choice, run: _Run) -> None:
         """Check the text of a run, and replace it if needed."""
-        before, text = choice.left.get(run.channel, ""), run.text
+        before, text = choice.sent.get(run.channel, ""), run.text
         passed = await self._check(before + text)
         if not passed.startswith(before):
             raise ContentFilterError(cause="guard: replaces a text that has left")
@@ -108,12 +108,12 @@ class _Choice:
 
     Attributes:
         runs: what has not left.
-        left: the last characters that have left of channels whose text was interrupted.
+        sent: the last characters that have left of channels whose text was interrupted.
     """
 
     def __init__(self) -> None:
         self.runs: deque[_Run] = deque()
-        self.left: dict[Channel | None, str] = {}
+        self.sent: dict[Channel | None, str] = {}
         self._is_blocked = False
         self._has_role = False
         self._last: Chunk = {}
@@ -145,14 +145,14 @@ class _Choice:
         """
         run = self.runs[0]
         if keep is None:
-            text = self.left.get(run.channel, "") + run.text
-            self.left[run.channel] = text[max(0, len(text) - context) :]
+            text = self.sent.get(run.channel, "") + run.text
+            self.sent[run.channel] = text[max(0, len(text) - context) :]
             self.runs.popleft()
             return run.take(0)
         chunks = run.take(keep)
         if chunks:
             # The run itself has the characters before those to come.
-            self.left.pop(run.channel, None)
+            self.sent.pop(run.channel, None)
         return chunks
 
     def block(self, message: str) -> list[Chunk]:

@@ -136,7 +136,7 @@ def test_the_texts_of_other_apis_are_replaced(api: httpx.Client, engine: Any) ->
     assert (ranking["query"], ranking["texts"]) == ("***", ["a ***", "b"])
 
 
-def test_a_blocked_stream_ends_with_the_reason_and_counts_its_tokens(
+def test_a_blocked_stream_ends_with_the_reason_and_its_tokens(
     api: httpx.Client, engine: Any, guarded: Any
 ) -> None:
     go_on = threading.Event()

@@ -20,17 +20,17 @@ def run(*functions: Any, texts: Sequence[str] = ("a", "", "b"), **settings: Any)
 
 
 def test_each_guard_gets_the_text_of_the_one_before() -> None:
-    seen: list[Content] = []
+    received: list[Content] = []
 
     def first(content: Content) -> Replace:
         return Replace(f"<{content.text}>" if content.text == "a" else "")
 
     async def second(content: Content) -> None:
-        seen.append(content)
+        received.append(content)
 
     assert run(first, second) == ["<a>", "", ""]
     # There is nothing to check in an empty text.
-    assert seen == [Content("<a>", "input", "demo", "team", "r-1")]
+    assert received == [Content("<a>", "input", "demo", "team", "r-1")]
 
 
 def test_the_first_guard_that_blocks_decides() -> None:

@@ -39,18 +39,18 @@ BODY: dict[str, Any] = {
 def run(
     body: dict[str, Any], roles: Sequence[str] = ROLES, mask: str = "***"
 ) -> tuple[list[str], dict[str, Any]]:
-    seen: list[str] = []
+    received: list[str] = []
 
     async def check(texts: Sequence[str]) -> list[str]:
-        seen.extend(texts)
+        received.extend(texts)
         return [text.replace("secret", mask) for text in texts]
 
-    return seen, asyncio.run(checked(body, roles, check))
+    return received, asyncio.run(checked(body, roles, check))
 
 
 def test_everything_that_the_model_reads_is_checked() -> None:
-    seen, new = run(BODY)
-    assert seen == [
+    received, new = run(BODY)
+    assert received == [
         *("be kind", "my secret", "", "f", '{"a": "secret"}', "the secret"),
         '[{"type": "function", "function": {"name": "f", "description": "a secret", '
         '"parameters": {"type": "object"}}}]',
@@ -65,8 +65,8 @@ def test_everything_that_the_model_reads_is_checked() -> None:
 
 
 def test_messages_of_other_roles_pass() -> None:
-    seen, new = run(BODY, ["user"])
-    assert seen == ["my secret"]
+    received, new = run(BODY, ["user"])
+    assert received == ["my secret"]
     assert new["tools"] == BODY["tools"]
 
 
@@ -76,7 +76,7 @@ def test_a_request_without_replacements_is_the_same_object() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "seen"),
+    ("body", "received"),
     [
         ({"prompt": "a secret", "suffix": "b"}, ["a secret", "b"]),
         ({"prompt": ["a", "secret"]}, ["a", "secret"]),
@@ -84,9 +84,9 @@ def test_a_request_without_replacements_is_the_same_object() -> None:
         ({"query": "secret", "documents": ["a", {"text": "b", "id": "c"}]}, ["secret", "a", "b"]),
     ],
 )
-def test_inputs_of_other_apis(body: dict[str, Any], seen: list[str]) -> None:
+def test_inputs_of_other_apis(body: dict[str, Any], received: list[str]) -> None:
     # The roles are those of messages.
-    assert run(body, ["user"])[0] == seen
+    assert run(body, ["user"])[0] == received
 
 
 @pytest.mark.parametrize(

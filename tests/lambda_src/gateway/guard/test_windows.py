@@ -29,13 +29,13 @@ TEXTS = st.lists(WORDS, max_size=30).map("".join)
 
 
 class Rules:
-    """Blocks one word and masks another; keeps the texts that it has seen."""
+    """Blocks one word and masks another; keeps the texts that it has received."""
 
     def __init__(self) -> None:
-        self.seen: list[str] = []
+        self.received: list[str] = []
 
     async def check(self, text: str) -> str:
-        self.seen.append(text)
+        self.received.append(text)
         if FORBIDDEN in text:
             raise ContentFilterError("not here", cause="word")
         return text.replace(SECRET, MASK)
@@ -119,22 +119,22 @@ def test_for_every_splitting_no_blocked_text_leaves(
     result = message(released)
     for channel in ("content", "reasoning_content", "call"):
         text = joined(parts, channel)
-        left = (
+        sent = (
             "".join(call["function"]["arguments"] for call in result.get("tool_calls", ()))
             if channel == "call"
             else result.get(channel) or ""
         )
-        assert FORBIDDEN not in left
+        assert FORBIDDEN not in sent
         if windows.cause is None:
             assert FORBIDDEN not in text
-            assert left == text.replace(SECRET, MASK)
+            assert sent == text.replace(SECRET, MASK)
             assert result["finish_reason"] == "stop"
         else:
-            assert text.replace(SECRET, MASK).startswith(left)
+            assert text.replace(SECRET, MASK).startswith(sent)
             assert (result["finish_reason"], result["refusal"]) == ("content_filter", "not here")
         if len({name for name, _ in parts}) == 1 and FORBIDDEN in text:
             # Within one text, not even the beginning of the word leaves.
-            assert len(left) <= len(text[: text.index(FORBIDDEN)].replace(SECRET, MASK))
+            assert len(sent) <= len(text[: text.index(FORBIDDEN)].replace(SECRET, MASK))
     # Also not in the middle of the stream.
     assert not any(FORBIDDEN in str(chunk) for chunk in flat(released))
 
@@ -154,7 +154,7 @@ def test_texts_of_plain_completions(text: str, cuts: list[int], window: int) -> 
         assert (choice["text"], choice["finish_reason"]) == (text.replace(SECRET, MASK), "length")
 
 
-def test_chunks_that_pass_leave_unchanged_as_soon_as_the_window_allows() -> None:
+def test_chunks_that_pass_leave_unchanged_with_their_window() -> None:
     arriving = chunks(
         [document(0, {"role": "assistant"}), *[document(0, {"content": letter}) for letter in "abcdefghijkl"]]
     )
@@ -174,7 +174,7 @@ def test_chunks_that_pass_leave_unchanged_as_soon_as_the_window_allows() -> None
 def test_each_window_begins_with_the_end_of_the_one_before() -> None:
     rules = Rules()
     run(rules, chunks([document(0, {"content": letter}) for letter in "abcdefghij"]), window=4, overlap=2)
-    assert rules.seen == ["abcd", "cdefgh", "ghij"]
+    assert rules.received == ["abcd", "cdefgh", "ghij"]
 
 
 def test_choices_have_windows_of_their_own() -> None:
@@ -218,7 +218,7 @@ def test_a_whole_response_is_split_into_its_texts() -> None:
     rules = Rules()
     released = run(rules, chunks([whole]), None)
     result = message(released)
-    assert rules.seen == ["think", "the secret", '{"a": "secret"}', "{}"]
+    assert rules.received == ["think", "the secret", '{"a": "secret"}', "{}"]
     assert (result["role"], result["content"], result["reasoning"]) == ("assistant", "the {MASK}", "think")
     functions = [call["function"] for call in result["tool_calls"]]
     assert functions == [{"name": "f", "arguments": '{"a": "{MASK}"}'}, {"name": "g", "arguments": "{}"}]
@@ -245,10 +245,10 @@ def test_both_names_of_reasoning_are_one_text() -> None:
     rules = Rules()
     result = message(run(rules, arriving, window=100))
     assert (result["reasoning"], result["reasoning_content"]) == ("a {MASK} thought", "a {MASK} thought")
-    assert rules.seen == ["a secret thought"]
+    assert rules.received == ["a secret thought"]
 
 
-def test_a_text_that_continues_later_is_checked_together_with_its_beginning() -> None:
+def test_a_text_that_continues_is_checked_with_its_beginning() -> None:
     parts = [("content", "for"), ("reasoning_content", "hm"), ("content", "bidden")]
     released = run(Rules(), chunks([document(0, part(*text)) for text in parts]), window=100)
     assert message(released)["content"] == "for"

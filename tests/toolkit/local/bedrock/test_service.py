@@ -76,11 +76,11 @@ def test_each_text_is_masked(aws: Aws, guardrail: str) -> None:
 def test_versions(aws: Aws, guardrail: str) -> None:
     bedrock = aws("bedrock")
     version = bedrock.create_guardrail_version(guardrailIdentifier=guardrail)["version"]
-    described = bedrock.get_guardrail(guardrailIdentifier=guardrail, guardrailVersion=version)
-    assert (described["version"], described["status"]) == (version, "READY")
-    assert described["wordPolicy"]["words"][0] == {"text": "for bidden"}
+    guardrail_version = bedrock.get_guardrail(guardrailIdentifier=guardrail, guardrailVersion=version)
+    assert (guardrail_version["version"], guardrail_version["status"]) == (version, "READY")
+    assert guardrail_version["wordPolicy"]["words"][0] == {"text": "for bidden"}
     assert (
-        apply(aws, described["guardrailArn"], "for bidden", version=version)["action"]
+        apply(aws, guardrail_version["guardrailArn"], "for bidden", version=version)["action"]
         == "GUARDRAIL_INTERVENED"
     )
     bedrock.delete_guardrail(guardrailIdentifier=guardrail, guardrailVersion=version)
