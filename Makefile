@@ -156,6 +156,7 @@ lock: $(DEV) ## update the lock files
 	$(UV) requirements/checkov.in -o requirements/checkov.txt
 	$(UV) requirements/clients.in -o requirements/clients.txt
 	$(UV) requirements/schemathesis.in -o requirements/schemathesis.txt
+	$(LAMBDA_UV) lambda_src/authorizer/requirements.in -o lambda_src/authorizer/requirements.txt
 	$(LAMBDA_UV) lambda_src/gateway/requirements.in -o lambda_src/gateway/requirements.txt
 
 clean: ## stop the embedded cloud, delete build/ and the virtual environment

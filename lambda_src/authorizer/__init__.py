@@ -1,1 +1,1 @@
-"""A Lambda authorizer that hands the key in a request to API Gateway."""
+"""A Lambda authorizer that hands the key of a request, or of the caller that a JWT names, to API Gateway."""

@@ -28,8 +28,9 @@ HEALTH_PATH: Final = "/healthz"
 CONTEXT_HEADER: Final = "x-amzn-request-context"
 # CloudWatch Logs truncates lines at 256 KB; a line holds a prompt and a response of this length.
 _MAX_CONTENT_CHARACTERS: Final = 50_000
-# A key that the toolkit created, as in the authorizer.
+# A key that the toolkit created, and one that stands for callers with a JWT, as in the authorizer.
 _NAMED_KEY: Final = re.compile(r"sk-(?P<name>[a-z0-9-]+)-[A-Za-z0-9]{40}")
+_JWT_KEY: Final = re.compile(r"jwt-(?P<usage_plan>[a-z0-9-]+)-[0-9a-f]{40}")
 
 
 class RequestLog:
@@ -88,7 +89,8 @@ class RequestRecord:
         api_key_id: API Gateway's id of the key, not the key itself.
         key_name: the key's name in the environment file; empty if it has none, None if the request does not
             come from API Gateway.
-        caller: ARN of the AWS identity that signed the request.
+        caller: ARN of the AWS identity that signed the request, or the authorizer's name of a caller with a
+            JWT: a digest, unless the environment logs subjects.
         trace: X-Ray's header.
         status: of the response; 499 if the client disconnected before its end.
         stream: whether the client wants it streamed.
@@ -136,7 +138,7 @@ class RequestRecord:
             trace=Headers(scope=scope).get("x-amzn-trace-id"),
             api_key_id=api_key_id,
             key_name=_key_name(_text(identity, "apiKey"), authorizer) if api_key_id or caller else None,
-            caller=caller,
+            caller=caller or (_text(authorizer, "caller") if api_key_id else None),
         )
 
     def start(self, response: ModelResponse, body: dict[str, Any], *, stream: bool | None = None) -> None:
@@ -230,8 +232,10 @@ def _key_name(checked: str | None, authorizer: object) -> str:
     """
     if checked is None:
         return _text(authorizer, "keyName") or ""
-    match = _NAMED_KEY.fullmatch(checked)
-    return match["name"] if match else ""
+    if match := _NAMED_KEY.fullmatch(checked):
+        return match["name"]
+    match = _JWT_KEY.fullmatch(checked)
+    return f"jwt/{match['usage_plan']}" if match else ""
 
 
 def _object(text: str | None) -> dict[str, Any]:

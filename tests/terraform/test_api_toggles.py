@@ -48,6 +48,7 @@ module "api" {
   throttle           = try(each.value.throttle, null)
   usage_plans        = try(each.value.usage_plans, null)
   keys               = try(each.value.keys, null)
+  jwt                = try(each.value.jwt, null)
   cors               = try(each.value.cors, null)
   guard              = try(each.value.guard, null)
   private            = try(each.value.private, null)
@@ -75,6 +76,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
             }
         },
         "keys": {"k": {"usage_plan": "trial"}},
+        "jwt": {"issuer": "https://a.example", "audience": ["m"], "default_usage_plan": "trial"},
         "cors": {"allow_origins": ["https://a.example", "https://b.example"]},
         "domain": {"certificate_arn": CERTIFICATE, "base_path": "prod"},
         "guard": {"bedrock": {"id": "gr1", "version": "1"}, "models": ["m"], "window": 9},

@@ -6,6 +6,7 @@ import json
 from typing import Any, get_args
 
 import pytest
+from authorizer.tokens import Settings as TokenSettings
 from gateway.settings import BedrockGuardrail, GuardSettings, Settings
 from openapi_spec_validator import validate
 from ruamel.yaml import YAML
@@ -52,6 +53,28 @@ module "private" {
   waf        = { managed_rules = var.rule_groups }
   private    = { vpc_endpoint_ids = ["vpce-0a"] }
   cors       = { allow_origins = ["https://a.example", "https://b.example"] }
+}
+
+module "jwt" {
+  source     = "../../modules/inference_api"
+  name       = "jwt"
+  region     = "us-east-1"
+  account_id = "123456789012"
+  models     = { m = { endpoint_name = "e" } }
+  gateway    = { package = var.packages.gateway }
+  authorizer = { package = var.packages.authorizer }
+  key_header = "authorization"
+  usage_plans = {
+    trial = { rate_per_second = 1, burst = 5, models = ["m"] }
+    staff = { rate_per_second = 9, burst = 9 }
+  }
+  jwt = {
+    issuer             = "https://login.example"
+    audience           = ["llm"]
+    claim              = "groups"
+    usage_plans        = [{ value = "z", usage_plan = "trial" }, { value = "a", usage_plan = "staff" }]
+    default_usage_plan = "trial"
+  }
 }
 
 module "crowded" {
@@ -181,6 +204,27 @@ def test_results_are_cached_only_with_a_single_key_header(planned: Planned) -> N
         for module in (BASIC, COMPLETE)
     ]
     assert headers == ["x-api-key,authorization", "authorization"]
+
+
+def test_callers_with_a_jwt_have_plans_and_no_cached_results(planned: Planned) -> None:
+    """A cached result would outlive its token by up to five minutes."""
+    openapi = document(planned, "module.jwt")
+    scheme = openapi["components"]["securitySchemes"]["authorizer"]["x-amazon-apigateway-authorizer"]
+    assert scheme["authorizerResultTtlInSeconds"] == 0 and "identitySource" not in scheme
+    function = planned.values("module.jwt.aws_lambda_function.authorizer[0]")
+    authorizer = dict(function["environment"][0]["variables"])
+    assert authorizer["KEY_HEADERS"] == "authorization"
+    settings = TokenSettings(**json.loads(authorizer["JWT"]))
+    # In the order of the variable, because the first match applies.
+    assert [list(pair) for pair in settings.usage_plans] == [["z", "trial"], ["a", "staff"]]
+    assert (settings.jwks_url, settings.leeway_seconds, settings.log_subject) == (None, 60, False)
+    gateway = variables(planned, "module.jwt")
+    assert json.loads(gateway["GATEWAY_KEY_MODELS"]) == {"jwt/trial": ["m"]}
+    body = openapi["x-amazon-apigateway-gateway-responses"]["UNAUTHORIZED"]["responseTemplates"]
+    assert "or a valid JWT as 'Authorization: Bearer JWT'" in body["application/json"]
+    plain = planned.values(f"{BASIC}.aws_lambda_function.authorizer[0]")
+    assert (plain["memory_size"], plain["timeout"]) == (128, 5)
+    assert set(plain["environment"][0]["variables"]) == {"KEY_HEADERS"}
 
 
 @pytest.mark.parametrize(

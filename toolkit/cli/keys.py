@@ -103,10 +103,13 @@ def revoke(
 
 
 def _remarks(key: ApiKey) -> list[str]:
+    from toolkit.keys import is_for_jwts
+
     remarks = {
         "old, replaced by a rotation": key.old,
         "disabled": not key.enabled,
         "not in the file": not key.declared,
+        "for callers with a JWT": is_for_jwts(key.name),
     }
     return [remark for remark, holds in remarks.items() if holds]
 

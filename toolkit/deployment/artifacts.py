@@ -33,7 +33,10 @@ def write(context: Context) -> Artifacts:
     Raises:
         InputError: weights that the environment file names do not exist.
     """
-    packages = packaging.build(context.project, context.console, guard=context.environment.api.guard_code)
+    environment = context.environment
+    packages = packaging.build(
+        context.project, context.console, guard=environment.api.guard_code, environment=environment
+    )
     by_name = {package.path.name: package for package in (packages.gateway, packages.authorizer)}
     return render(context, by_name)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from toolkit import keys, staging
+from toolkit import keys, packaging, staging
 from toolkit.aws.concurrent import map_concurrently
 from toolkit.aws.errors import explain
 from toolkit.console import Console
@@ -262,6 +262,9 @@ def deploy(context: Context, prepared: Prepared, smoke_test: SmokeTest | None = 
     began = time.monotonic()
     staging.upload(context.access, prepared.staged, context.console)
     digest = hashlib.sha256(prepared.plan.path.read_bytes()).hexdigest()
+    if not packaging.reserves_jwt_keys(prepared.packages):
+        # The authorizer of an earlier version would accept these keys, whose values are not secret.
+        keys.of(context.access, context.environment).revoke_jwt_keys()
     rollout = _apply(context, prepared) if prepared.plan.has_changes else Rollout()
     deployed = outputs.read(context)
     rollout = repair.reconcile_failed_rollbacks(context, deployed.models, rollout)
@@ -291,11 +294,17 @@ def _reconcile_keys(context: Context, deployed: Outputs) -> None:
     """
     from toolkit.keys.client import acceptance, attempts  # loads httpx
 
-    environment_keys = keys.of(context.access, context.environment, deployed.usage_plan_ids)
+    environment_keys = keys.of(
+        context.access, context.environment, deployed.usage_plan_ids, deployed.jwt_keys
+    )
     changed: list[keys.ApiKey] = []
     for line in keys.reconcile(environment_keys, changed.append):
         context.console.line(line)
-    tried = [key for key in changed if attempts(context.environment, key.name) > 1]
+    tried = [
+        key
+        for key in changed
+        if not keys.is_for_jwts(key.name) and attempts(context.environment, key.name) > 1
+    ]
     values = {key.name: environment_keys.value(key) for key in tried}
     if not values:
         return

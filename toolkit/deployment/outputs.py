@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from toolkit import documents
@@ -52,6 +52,7 @@ class _StackOutputs:
     usage_plan_ids: dict[str, str]
     paused: bool
     api_domain_url: str | None = None
+    jwt_keys: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class Outputs:
         log_groups: CloudWatch log groups by source.
         usage_plan_ids: usage plans for API keys, by name.
         paused: whether the endpoints are deleted and everything else is deployed.
+        jwt_keys: values of the API keys that stand for callers with a JWT, by usage plan; clients cannot use
+            them.
     """
 
     environment: str
@@ -81,10 +84,13 @@ class Outputs:
     log_groups: dict[str, str]
     usage_plan_ids: dict[str, str]
     paused: bool
+    jwt_keys: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`: every attribute that has a value."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """For `--json`: every attribute that has a value and is of use to clients."""
+        members = asdict(self)
+        del members["jwt_keys"]
+        return {name: value for name, value in members.items() if value is not None}
 
 
 def read(context: Context) -> Outputs:
@@ -118,6 +124,7 @@ def read(context: Context) -> Outputs:
         log_groups=stack.log_groups,
         usage_plan_ids=stack.usage_plan_ids,
         paused=stack.paused,
+        jwt_keys=stack.jwt_keys,
     )
 
 

@@ -106,11 +106,11 @@ class Sync:
         project = self._context.project
         contents = sources.read(project.root / "lambda_src", _STABLE_SECONDS if self._watch else 0.0)
         sources.check_syntax(contents)
-        guard = self._context.environment.api.guard_code
-        packages = packaging.build(project, self._context.console, contents, guard)
+        environment = self._context.environment
+        guard = environment.api.guard_code
+        packages = packaging.build(project, self._context.console, contents, guard, environment)
         if packages == self._deployed:
             return []
-        environment = self._context.environment
         bucket, key = environment.state_bucket, environment.state_key
         with (
             locks.exclusive(self._context),

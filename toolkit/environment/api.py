@@ -48,6 +48,60 @@ class Key(ConfigModel):
     """Usage plan of the key."""
 
 
+def _check_url(value: str) -> Invalid | None:
+    from urllib.parse import urlsplit
+
+    remedy = "use a URL such as https://login.example.com/realms/acme"
+    try:
+        url = urlsplit(value)
+        is_url = url.hostname and url.port != 0 and "@" not in url.netloc
+    except ValueError:
+        is_url = False
+    plain = value.isascii() and value.isprintable() and not set(" '\"\\#") & set(value)
+    if not (is_url and plain and value.startswith(("https://", "http://"))):
+        return Invalid(f"{value!r} is not a URL", remedy)
+    if url.scheme == "http" and url.hostname not in ("127.0.0.1", "::1", "localhost"):
+        return Invalid(f"{value!r} is not encrypted", "use https")
+    return None
+
+
+IssuerUrl = Annotated[str, Checked(_check_url)]
+ClaimName = Annotated[str, matching(r"[\x21-\x7e]{1,128}", "use up to 128 ASCII characters without spaces")]
+ClaimValue = Annotated[str, matching(r"[\x20-\x7e]{1,128}", "use up to 128 ASCII characters")]
+# Without symmetric ones, whose public key would be the secret that signs.
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+
+
+class Jwt(ConfigModel):
+    """Callers with a JWT from an OpenID Connect issuer, next to API keys."""
+
+    issuer: IssuerUrl = Field(examples=["https://login.example.com/realms/acme"])
+    """The issuer (`iss`), exactly as in the tokens."""
+    audience: Annotated[tuple[ClaimName, ...], Field(min_length=1)] = Field(examples=[["llm"]])
+    """Names of this API: the audience (`aud`) of a token must contain one. In a token without an audience,
+    `client_id` must be one."""
+    jwks_url: IssuerUrl | None = None
+    """Address of the issuer's public keys; by default from its `/.well-known/openid-configuration`."""
+    claim: ClaimName | None = None
+    """Claim that decides the usage plan, such as `groups`, `scope` or `realm_access.roles`."""
+    usage_plans: Annotated[dict[ClaimValue, UsagePlanName], Field(max_length=50)] = Field(default={})
+    """Usage plans by value of the claim; the first that matches applies."""
+    default_usage_plan: UsagePlanName | None = None
+    """Usage plan of other callers; by default they get status 403."""
+    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ("RS256", "ES256")
+    """Permitted signature algorithms."""
+    leeway_seconds: int = Field(default=60, ge=0, le=300)
+    """Permitted difference between the issuer's clock and AWS's, in seconds."""
+    log_subject: bool = False
+    """Whether logs contain the subject (`sub`) of a caller, instead of a digest of issuer and subject."""
+
+    @property
+    def plans(self) -> tuple[str, ...]:
+        """The usage plans of callers, each once."""
+        default = () if self.default_usage_plan is None else (self.default_usage_plan,)
+        return tuple(dict.fromkeys((*self.usage_plans.values(), *default)))
+
+
 Milliseconds = Annotated[int, Field(ge=1)]
 
 
@@ -202,7 +256,7 @@ class Gateway(ConfigModel):
 
 
 class Authorizer(ConfigModel):
-    """Lambda function that reads the API key of a request."""
+    """Lambda function that reads the API key or the JWT of a request."""
 
     reserved_concurrency: Reservation | None = None
     """Concurrent executions, which are also reserved for the authorizer: long streams cannot occupy them. By
@@ -294,7 +348,7 @@ class Api(ConfigModel):
     gateway: Gateway = Gateway()
     """Lambda function between API Gateway and the endpoints."""
     authorizer: Authorizer = Authorizer()
-    """Lambda function that reads the API key of a request."""
+    """Lambda function that reads the API key or the JWT of a request."""
     guard: Guard | None = None
     """Checks of requests and responses; by default none."""
     throttle: Throttle = Throttle()
@@ -308,6 +362,8 @@ class Api(ConfigModel):
     """Usage plans by name; `default` applies to keys without another plan."""
     keys: Annotated[dict[KeyName, Key], Field(max_length=200)] = Field(default={})
     """API keys by name; the key `default` always exists."""
+    jwt: Jwt | None = None
+    """Callers with a JWT from an OpenID Connect issuer, next to API keys; by default none."""
     cors: Cors | None = None
     """Web pages that may call the API from a browser; by default none."""
     private: Private | None = None

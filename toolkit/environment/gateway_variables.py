@@ -1,4 +1,4 @@
-"""Environment variables of the gateway function, as terraform/modules/inference_api sets them."""
+"""Environment variables of the functions, as terraform/modules/inference_api sets them."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ def _variables(prefix: str, models: Mapping[str, Model], api: Api, *, short: boo
     if short:
         variables["GATEWAY_ENDPOINT_PREFIX"] = prefix
     plans = {**{name: key.usage_plan for name, key in api.keys.items()}, "*": DEFAULT}
+    if api.jwt is not None:
+        plans |= {f"jwt/{plan}": plan for plan in api.jwt.plans}
     allowed = {name: api.usage_plans[plan].models for name, plan in plans.items() if plan in api.usage_plans}
     restricted = {name: names for name, names in sorted(allowed.items()) if names is not None}
     if restricted:
@@ -53,6 +55,17 @@ def _variables(prefix: str, models: Mapping[str, Model], api: Api, *, short: boo
         variables["GATEWAY_CORS_ORIGINS"] = _json(api.cors.allow_origins)
     if api.guard is not None:
         variables["GATEWAY_GUARD"] = _json(_guard(api.guard))
+    return variables
+
+
+def authorizer_variables(api: Api) -> dict[str, str]:
+    """The authorizer's variables by name; see `jwt.tf` of the module."""
+    either = api.key_header == "either"
+    variables: dict[str, str] = {"KEY_HEADERS": "x-api-key,authorization" if either else api.key_header}
+    if api.jwt is not None:
+        members = {name: value for name, value in api.jwt.model_dump().items() if value is not None}
+        plans = list(api.jwt.usage_plans.items())
+        variables["JWT"] = _json({**members, "usage_plans": plans, "key_digest": "0" * 40})
     return variables
 
 

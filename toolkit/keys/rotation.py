@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from toolkit.errors import InputError, PreflightError
-from toolkit.keys.store import ApiKey, Keys
+from toolkit.keys.store import ApiKey, Keys, require_secret
 
 # API Gateway's servers learn of a new key within a minute or so; each response may come from another server.
 PROPAGATION_SECONDS: Final = 180.0
@@ -33,6 +33,7 @@ def rotate(keys: Keys, name: str, is_accepted: Callable[[str], bool], consecutiv
         PreflightError: the API does not accept the new value, which is deleted.
     """
     old = keys.find(name)
+    require_secret(name)
     if any(key.name == name and key.old for key in keys.list()):
         raise InputError(
             f"{name} already has two valid values, from the last rotation",

@@ -7,6 +7,9 @@ new one has a tag with the ID of the old one.
 A key's value is `sk-<name>-<40 letters and digits>`. The authorizer passes the name to the gateway, which
 therefore knows what the key may use. A client cannot claim another's name: API Gateway only accepts complete
 values.
+
+A key named `jwt/<usage plan>` stands for all callers with a JWT in that plan. Its value is not secret: the
+authorizer names it after it has verified a token, and refuses clients that send it.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import re
 import secrets
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from toolkit.aws.access import AwsAccess
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 DEFAULT_KEY: Final = "default"
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+_JWT: Final = "jwt/"
 _REPLACES: Final = "replaces"
 # The description, which the console shows too.
 _DECLARED: Final = "Declared in the environment file"
@@ -68,6 +72,7 @@ class Keys:
         usage_plan_ids: the API's usage plans, by name.
         tags: tags of new keys.
         declared: the usage plan of each key in the environment file; others are in the plan `default`.
+        jwt_keys: values of the keys that stand for callers with a JWT, by usage plan.
     """
 
     access: AwsAccess
@@ -75,6 +80,7 @@ class Keys:
     usage_plan_ids: Mapping[str, str]
     tags: Mapping[str, str]
     declared: Mapping[str, str]
+    jwt_keys: Mapping[str, str] = field(default_factory=dict)
 
     def list(self) -> builtins.list[ApiKey]:
         """All keys, by name; a replaced key comes after its successor."""
@@ -118,6 +124,7 @@ class Keys:
             InputError: there is no key of that name.
         """
         key_id = self._find_in_plan(name) or self.find(name).key_id
+        require_secret(name)
         return self.access.apigateway.get_api_key(apiKey=key_id, includeValue=True)["value"]
 
     def create(self, name: str) -> ApiKey:
@@ -155,7 +162,7 @@ class Keys:
             name=f"{self.prefix}/{name}",
             description=_DECLARED if declared else _BY_HAND,
             enabled=True,
-            value=new_value(name),
+            value=self.jwt_keys[plan] if is_for_jwts(name) else new_value(name),
             # IAM policies match this tag: ARNs of keys contain no names.
             tags={**self.tags, "deployment": self.prefix, **replacing},
         )
@@ -204,13 +211,18 @@ class Keys:
         for key in keys:
             self.access.apigateway.delete_api_key(apiKey=key.key_id)
 
+    def revoke_jwt_keys(self) -> None:
+        """Delete the keys that stand for callers with a JWT."""
+        self.delete(*(key for key in self.list() if is_for_jwts(key.name)))
+
     def to_revoke(self, name: str, *, old: bool = False) -> builtins.list[ApiKey]:
         """The key named `name` and the one it replaced, or only that one.
 
         Raises:
-            InputError: there is none.
+            InputError: there is none, or it is not for clients.
         """
         self.find(name)
+        require_secret(name)
         keys = [key for key in self.list() if key.name == name and (key.old or not old)]
         if not keys:
             raise InputError(f"{name} has only one value", remedy="to revoke the key itself, omit --old")
@@ -261,20 +273,46 @@ class Keys:
         return [item for page in pages for item in page["items"] if item["name"].startswith(start)]
 
 
-def of(access: AwsAccess, environment: Environment, usage_plan_ids: Mapping[str, str] | None = None) -> Keys:
+def is_for_jwts(name: str) -> bool:
+    """Whether a key stands for callers with a JWT; no other key has a slash in its name."""
+    return name.startswith(_JWT)
+
+
+def require_secret(name: str) -> None:
+    """Check that a key is for clients.
+
+    Raises:
+        InputError: it stands for callers with a JWT.
+    """
+    if is_for_jwts(name):
+        raise InputError(
+            f"cannot use the key {name}: it stands for callers with a JWT, and the API refuses its value",
+            remedy="change `api.jwt` in the environment file, and run `toolkit apply`",
+        )
+
+
+def of(
+    access: AwsAccess,
+    environment: Environment,
+    usage_plan_ids: Mapping[str, str] | None = None,
+    jwt_keys: Mapping[str, str] | None = None,
+) -> Keys:
     """The API keys of an environment.
 
     Args:
         access: the account.
         environment: the environment.
         usage_plan_ids: the deployed API's usage plans, by name; without them, keys can only be deleted.
+        jwt_keys: the deployed API's keys for callers with a JWT, by usage plan; required to reconcile keys.
     """
+    jwt_keys = jwt_keys or {}
     return Keys(
         access=access,
         prefix=environment.prefix,
         usage_plan_ids=usage_plan_ids or {},
         tags=environment.tags,
-        declared=environment.api.key_plans,
+        declared={**environment.api.key_plans, **{f"{_JWT}{plan}": plan for plan in jwt_keys}},
+        jwt_keys=jwt_keys,
     )
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from toolkit import documents
 from toolkit.console import Console
+from toolkit.environment import Environment
 from toolkit.environment.api import GuardCode
 from toolkit.packaging import guard_code, sources
-from toolkit.packaging.dependencies import Dependencies
+from toolkit.packaging.dependencies import Dependencies, Platform
 from toolkit.packaging.package import Package, build_package, package_file, package_name
 from toolkit.project import Project
 
@@ -30,6 +33,7 @@ def build(
     console: Console,
     files: Mapping[str, bytes] | None = None,
     guard: GuardCode | None = None,
+    environment: Environment | None = None,
 ) -> Packages:
     """Package the functions in `lambda_src/`, unless the packages are up to date.
 
@@ -38,9 +42,10 @@ def build(
         console: shows progress.
         files: what `sources.read` returned; read now if None.
         guard: the user's own guard, which becomes a part of the gateway's package.
+        environment: decides whether the authorizer verifies JWTs, which needs libraries.
 
     Raises:
-        PreflightError: pip could not fetch the gateway's dependencies.
+        PreflightError: pip could not fetch the functions' dependencies.
         InputError: a function's source is missing, or the guard's is not valid.
     """
     source = project.root / "lambda_src"
@@ -50,5 +55,28 @@ def build(
     gateway = Dependencies(source / "gateway" / "requirements.txt")
     return Packages(
         gateway=build_package(source / "gateway", files, target, gateway, console, own),
-        authorizer=build_package(source / "authorizer", files, target, None, console),
+        authorizer=build_package(
+            source / "authorizer", files, target, _jwt_dependencies(source, environment), console
+        ),
     )
+
+
+def _jwt_dependencies(source: Path, environment: Environment | None) -> Dependencies | None:
+    if environment is None or environment.api.jwt is None:
+        return None
+    lambda_ = Platform.aws_lambda(environment.api.gateway.architecture)
+    platform = Platform.this_machine() if environment.is_local else lambda_
+    return Dependencies(source / "authorizer" / "requirements.txt", platform)
+
+
+def reserves_jwt_keys(packages: Mapping[str, Package]) -> bool:
+    """Whether the authorizer among packages refuses clients that send the key of callers with a JWT.
+
+    Args:
+        packages: by file name. Packages of releases before JWTs do not.
+    """
+    for name, package in packages.items():
+        if name.startswith("authorizer-"):
+            with documents.archive(package.path.read_bytes()) as archive:
+                return "authorizer/tokens.py" in archive.namelist()
+    return True

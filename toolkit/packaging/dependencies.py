@@ -7,8 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+import sysconfig
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from toolkit import os_errors
 from toolkit.console import Console
@@ -16,12 +18,45 @@ from toolkit.errors import PreflightError
 from toolkit.processes import environment_without_secrets
 from toolkit.project import cache_dir
 
-# Pure Python for Lambda's version, independent of the Python and machine that build the package.
-_TARGET = ["--only-binary=:all:", "--platform", "any", "--implementation", "py", "--abi", "none"]
-_TARGET += ["--python-version", "3.13"]
+_PYTHON: Final = "3.13"
+# Of the wheels that Amazon Linux 2023 (glibc 2.34) can load, newest first.
+_LINUX: Final = ("manylinux_2_34", "manylinux_2_28", "manylinux2014")
+_BINARY: Final = "--only-binary=:all:"
 # Files that pip writes about this installation; programs in bin/ contain this machine's path.
 _LOCAL_FILES = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
 _LOCAL_FOLDERS = frozenset({"bin", "__pycache__"})
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The Python that imports packages.
+
+    Attributes:
+        options: pip's options that select wheels for it.
+        name: tells it apart from others with the same options.
+    """
+
+    options: tuple[str, ...]
+    name: str = ""
+
+    @classmethod
+    def pure(cls) -> Platform:
+        """Pure Python for Lambda's version, independent of the Python and machine that build the package."""
+        wheels = ("--platform", "any", "--implementation", "py", "--abi", "none")
+        return cls((*wheels, "--python-version", _PYTHON))
+
+    @classmethod
+    def aws_lambda(cls, architecture: str) -> Platform:
+        """Lambda, also with compiled wheels for `arm64` or `x86_64`."""
+        machine = {"arm64": "aarch64", "x86_64": "x86_64"}[architecture]
+        platforms = [option for tag in _LINUX for option in ("--platform", f"{tag}_{machine}")]
+        abis = ("--abi", f"cp{_PYTHON.replace('.', '')}", "--abi", "abi3", "--abi", "none")
+        return cls((*platforms, "--implementation", "cp", *abis, "--python-version", _PYTHON))
+
+    @classmethod
+    def this_machine(cls) -> Platform:
+        """The running Python, which executes the functions of the embedded cloud."""
+        return cls((), f"{sys.implementation.cache_tag} {sysconfig.get_platform()}")
 
 
 @dataclass(frozen=True)
@@ -30,14 +65,17 @@ class Dependencies:
 
     Attributes:
         lock: a requirements file with hashes.
+        platform: where they run.
     """
 
     lock: Path
+    platform: Platform = field(default_factory=Platform.pure)
 
     @property
     def digest(self) -> str:
-        """Digest of the lock file."""
-        return hashlib.sha256(self.lock.read_bytes() + " ".join(_TARGET).encode()).hexdigest()
+        """Digest of the lock file and the platform."""
+        target = " ".join((_BINARY, *self.platform.options)) + self.platform.name
+        return hashlib.sha256(self.lock.read_bytes() + target.encode()).hexdigest()
 
     def files(self, console: Console) -> dict[str, bytes]:
         """Contents by name, downloaded once to the user's cache.
@@ -58,10 +96,10 @@ class Dependencies:
         directory.parent.mkdir(parents=True, exist_ok=True)
         partial = directory.with_name(f"{directory.name}.{os.getpid()}.partial")
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        command += ["--no-deps", "--require-hashes", "--no-compile", *_TARGET]
+        command += ["--no-deps", "--require-hashes", "--no-compile", _BINARY, *self.platform.options]
         command += ["--target", str(partial), "--requirement", str(self.lock)]
         try:
-            with console.progress("downloading the gateway's dependencies (once)"):
+            with console.progress("downloading the dependencies of a function (once)"):
                 environment = environment_without_secrets("PIP_")
                 result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             if result.returncode != 0:

@@ -76,7 +76,8 @@ def build_package(  # noqa: PLR0913, PLR0917 the parts of a package, and where i
     if dependencies is not None:
         files = {**dependencies.files(console), **files}
     directory.mkdir(parents=True, exist_ok=True)
-    fresh = directory / f"{source.name}.zip"
+    # Environments that are planned at the same time may need different dependencies.
+    fresh = directory / f"{source.name}-{inputs[:12]}.partial.zip"
     archive.write(fresh, files, executable=frozenset({START_SCRIPT}))
     package = _package(build_record, hashlib.sha256(fresh.read_bytes()).hexdigest())
     fresh.replace(package.path)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.environment import Environment
-from toolkit.environment.api import Guard
+from toolkit.environment.api import Guard, Jwt
 from toolkit.environment.base import ConfigModel
 from toolkit.files import write_atomic
 from toolkit.iam import Document
@@ -92,6 +92,7 @@ def _api(environment: Environment, inputs: RenderInputs) -> dict[str, object]:
         "key_header": api.key_header,
         "usage_plans": {name: plan.model_dump() for name, plan in api.usage_plans.items()},
         "keys": {name: key.model_dump() for name, key in api.keys.items()},
+        "jwt": _jwt(api.jwt),
         "access_log": api.access_log,
         "alarms": api.alarms.model_dump(),
         "dashboard": api.dashboard,
@@ -118,6 +119,14 @@ def _guard(guard: Guard | None) -> dict[str, object] | None:
         "overlap": guard.overlap_characters,
         "timeout_seconds": guard.timeout_seconds,
     }
+
+
+def _jwt(jwt: Jwt | None) -> dict[str, object] | None:
+    if jwt is None:
+        return None
+    # A list, because Terraform sorts maps, and the first match applies.
+    plans = [{"value": value, "usage_plan": plan} for value, plan in jwt.usage_plans.items()]
+    return {**jwt.model_dump(), "usage_plans": plans}
 
 
 def _dumped(section: ConfigModel | None) -> dict[str, object] | None:

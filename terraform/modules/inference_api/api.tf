@@ -57,7 +57,7 @@ resource "aws_api_gateway_stage" "this" {
     for_each = var.access_log ? [aws_cloudwatch_log_group.this["access"].arn] : []
     content {
       destination_arn = access_log_settings.value
-      format = jsonencode({
+      format = jsonencode(merge({
         requestId = "$context.requestId"
         time      = "$context.requestTimeEpoch"
         method    = "$context.httpMethod"
@@ -69,7 +69,7 @@ resource "aws_api_gateway_stage" "this" {
         caller    = "$context.identity.userArn"
         latency   = "$context.responseLatency"
         sourceIp  = "$context.identity.sourceIp"
-      })
+      }, local.jwt == null ? {} : { jwtCaller = "$context.authorizer.caller" }))
     }
   }
 }

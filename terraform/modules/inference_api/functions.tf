@@ -100,7 +100,7 @@ resource "aws_lambda_function" "authorizer" {
   #checkov:skip=CKV_AWS_50:traces are charged per request; the log contains each request
   #checkov:skip=CKV_AWS_115:the stage throttles it
   #checkov:skip=CKV_AWS_116:invoked synchronously, so the caller receives errors
-  #checkov:skip=CKV_AWS_117:calls nothing
+  #checkov:skip=CKV_AWS_117:calls nothing but a public issuer of JWTs
   #checkov:skip=CKV_AWS_173:its variables are not secret
   #checkov:skip=CKV_AWS_272:the package is built from this repository, reproducibly
 
@@ -113,15 +113,21 @@ resource "aws_lambda_function" "authorizer" {
   source_code_hash = filebase64sha256(var.authorizer.package)
   runtime          = "python3.13"
   architectures    = [var.gateway.architecture]
-  memory_size      = 128
-  timeout          = 5
-  handler          = "authorizer.handler.handler"
+  # CPU is proportional to memory, and TLS and signatures need some. The issuer may be slow.
+  memory_size = local.jwt == null ? 128 : 512
+  timeout     = local.jwt == null ? 5 : 10
+  handler     = "authorizer.handler.handler"
 
   reserved_concurrent_executions = coalesce(var.authorizer.reserved_concurrency, -1)
 
   environment {
-    variables = {
-      KEY_HEADERS = var.key_header == "either" ? "x-api-key,authorization" : lower(var.key_header)
+    variables = local.authorizer_variables
+  }
+
+  lifecycle {
+    precondition {
+      condition     = local.authorizer_variables_bytes <= 4096
+      error_message = "The authorizer's environment variables have ${local.authorizer_variables_bytes} bytes, and Lambda allows 4096: list fewer values in jwt.usage_plans."
     }
   }
 

@@ -6,10 +6,12 @@ locals {
     iam  = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "The request is not signed, or its URL or method is unknown." }
   }
 
+  credentials = join("", ["an API key as 'Authorization: Bearer KEY' or 'x-api-key: KEY'", local.jwt == null ? "" : ", or a valid JWT as 'Authorization: Bearer JWT'"])
+
   # LiteLLM recognizes wrong keys by OpenAI's message, "Incorrect API key provided". Bodies of more than 10 MB get 413
   # with plain text from API Gateway, which cannot be changed: REQUEST_TOO_LARGE is for events that Lambda refuses.
   gateway_errors = {
-    UNAUTHORIZED                   = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "Send an API key as 'Authorization: Bearer KEY' or 'x-api-key: KEY'." }
+    UNAUTHORIZED                   = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "Send ${local.credentials}." }
     INVALID_API_KEY                = { status = "401", type = "invalid_request_error", code = "invalid_api_key", message = "Incorrect API key provided." }
     ACCESS_DENIED                  = { status = "403", type = "invalid_request_error", code = "access_denied", message = "This API may not be called with these credentials or from here." }
     WAF_FILTERED                   = { status = "403", type = "invalid_request_error", code = "access_denied", message = "The request was refused by the API's firewall." }

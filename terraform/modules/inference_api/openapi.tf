@@ -91,11 +91,12 @@ locals {
     x-amazon-apigateway-authtype = "custom"
     x-amazon-apigateway-authorizer = merge(
       { type = "request", authorizerUri = "${local.lambda_api}/2015-03-31/functions/${local.function_arns.authorizer}/invocations" },
-      local.authorizer_cache[var.key_header],
+      local.authorizer_cache[local.jwt == null ? var.key_header : "either"],
     )
   }
 
-  # With several identity sources, API Gateway requires all of them in a request; without any, it does not cache.
+  # With several identity sources, API Gateway requires all of them in a request; without any, it does not cache. A cached
+  # result would outlive its token.
   authorizer_cache = {
     either        = { authorizerResultTtlInSeconds = 0 }
     authorization = { authorizerResultTtlInSeconds = 300, identitySource = "method.request.header.authorization" }

@@ -18,6 +18,11 @@ output "usage_plan_ids" {
   value       = { for name, plan in aws_api_gateway_usage_plan.this : name => plan.id }
 }
 
+output "jwt_keys" {
+  description = "Values of the API keys that stand for callers with a JWT, by usage plan; only the authorizer can use them, so they are not secret."
+  value       = local.key_count == 1 ? local.jwt_keys : {}
+}
+
 output "domain_url" {
   description = "URL of the API at its custom domain; null without one."
   value       = try("https://${aws_api_gateway_domain_name.this[0].domain_name}${local.base_path}", null)

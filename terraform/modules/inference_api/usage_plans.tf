@@ -3,7 +3,7 @@ locals {
   usage_plans = merge({ default = merge(var.throttle, { quota = null, models = null }) }, var.usage_plans)
 
   # The gateway rejects other models; a key that is not listed has the default plan.
-  key_plans  = merge({ "*" = "default" }, { for name, key in var.keys : name => key.usage_plan })
+  key_plans  = merge({ "*" = "default" }, { for name, key in var.keys : name => key.usage_plan }, { for plan in local.jwt_plans : "jwt/${plan}" => plan })
   key_models = { for name, plan in local.key_plans : name => local.usage_plans[plan].models if local.usage_plans[plan].models != null }
 }
 

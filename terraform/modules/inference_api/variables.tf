@@ -168,6 +168,42 @@ variable "key_header" {
   }
 }
 
+variable "jwt" {
+  description = <<-EOT
+    Callers with a JWT from an OpenID Connect issuer, next to API keys; null for none:
+    - `issuer`, `audience`, `algorithms`, `leeway_seconds`: the tokens that are valid.
+    - `jwks_url`: address of the issuer's public keys; null discovers it.
+    - `claim`, `usage_plans`: usage plans by value of this claim; the first that matches applies.
+    - `default_usage_plan`: usage plan of other callers; null refuses them.
+    - `log_subject`: log the caller's subject instead of its digest.
+  EOT
+  type = object({
+    issuer             = string
+    audience           = list(string)
+    jwks_url           = optional(string)
+    claim              = optional(string)
+    usage_plans        = optional(list(object({ value = string, usage_plan = string })), [])
+    default_usage_plan = optional(string)
+    algorithms         = optional(list(string), ["RS256", "ES256"])
+    leeway_seconds     = optional(number, 60)
+    log_subject        = optional(bool, false)
+  })
+  default = null
+
+  validation {
+    condition     = var.jwt == null || try(length(var.jwt.audience) > 0, false)
+    error_message = "jwt.audience needs at least one name of this API: otherwise tokens for other APIs would be valid."
+  }
+
+  validation {
+    condition = var.jwt == null || alltrue([
+      for plan in try(concat(var.jwt.usage_plans[*].usage_plan, var.jwt.default_usage_plan[*]), []) :
+      plan == "default" || contains(keys(var.usage_plans), plan)
+    ])
+    error_message = "jwt has unknown usage plans: choose from ${join(", ", concat(["default"], keys(var.usage_plans)))}."
+  }
+}
+
 variable "throttle" {
   description = "Requests per second and burst of each path and method, for all clients together, and unless `usage_plans.default` is set, of each key."
   type = object({

@@ -49,6 +49,7 @@ module "api" {
   key_header         = var.api.key_header
   usage_plans        = var.api.usage_plans
   keys               = var.api.keys
+  jwt                = var.api.jwt
   cors               = var.api.cors
   private            = var.api.private
   domain             = var.api.domain

@@ -33,6 +33,11 @@ output "usage_plan_ids" {
   value       = module.api.usage_plan_ids
 }
 
+output "jwt_keys" {
+  description = "Values of the API keys that stand for callers with a JWT, by usage plan; see modules/inference_api."
+  value       = module.api.jwt_keys
+}
+
 output "models" {
   description = "Resources of each model, by model name; also while the environment is paused."
   value = {

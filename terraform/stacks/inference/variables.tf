@@ -122,6 +122,7 @@ variable "api" {
     throttle           = optional(any)
     usage_plans        = optional(any)
     keys               = optional(any)
+    jwt                = optional(any)
     cors               = optional(any)
     private            = optional(any)
     domain             = optional(any)

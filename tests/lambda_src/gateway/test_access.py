@@ -66,6 +66,21 @@ def test_other_models_are_refused(limited: Any, engine: Any) -> None:
     )
     assert ask(client, "demo").status_code == 200
     assert limited.log_line("r-team")["key_name"] == "team"
+    assert "caller" not in limited.log_line("r-team")
+
+
+def test_the_log_names_the_caller_with_a_jwt(limited: Any) -> None:
+    def logged(identity: dict[str, str]) -> dict[str, Any]:
+        authorizer = {"keyName": "jwt/trial", "caller": "0123456789abcdef"}
+        context = {"requestId": f"r-{len(identity)}-jwt", "identity": identity, "authorizer": authorizer}
+        headers = {"x-amzn-request-context": json.dumps(context)}
+        httpx.get(f"{limited.address}/v1/models", headers=headers, timeout=HANG_SECONDS)
+        return dict(limited.log_line(context["requestId"]))
+
+    line = logged({"apiKeyId": "abc"})
+    assert (line["key_name"], line["caller"]) == ("jwt/trial", "0123456789abcdef")
+    # API Gateway has not checked this one.
+    assert "caller" not in logged({})
 
 
 def test_a_fallback_does_not_lift_restrictions(limited: Any, engine: Any) -> None:
@@ -92,6 +107,8 @@ def test_two_contexts_are_refused(limited: Any, engine: Any) -> None:
     ("checked", "models"),
     [
         ({"apiKey": f"sk-team-{'x' * 40}"}, ["demo"]),
+        ({"apiKey": f"jwt-team-{'0' * 40}"}, ["demo"]),
+        ({"apiKey": f"jwt-trusted-{'0' * 39}"}, ["small"]),
         ({"apiKey": "made-by-hand"}, ["small"]),
         ({}, ["demo", "small"]),
     ],
@@ -100,6 +117,7 @@ def test_the_key_that_api_gateway_checked_decides(checked: dict[str, str], model
     """The authorizer may have read a forged key in addition to the one that API Gateway checks."""
     key_models = {
         "team": frozenset({"demo"}),
+        "jwt/team": frozenset({"demo"}),
         "trusted": frozenset({"demo", "small"}),
         "*": frozenset({"small"}),
     }

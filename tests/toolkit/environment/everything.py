@@ -146,6 +146,16 @@ api:
   keys:
     nightly: {usage_plan: batch}
     default: {}
+  jwt:
+    issuer: https://login.example.com/realms/acme
+    audience: [llm]
+    jwks_url: https://login.example.com/realms/acme/keys
+    claim: groups
+    usage_plans: {batch users: batch}
+    default_usage_plan: default
+    algorithms: [RS256, ES256]
+    leeway_seconds: 30
+    log_subject: true
   cors: {allow_origins: ["https://chat.example.com", "http://localhost:3000"]}
   domain:
     name: llm.example.com

@@ -24,7 +24,48 @@ def of_domain(content: str, key: str, expected: str) -> tuple[str, str, int, str
     return added(f"domain: {{{text}}}", f"domain{key}", expected)
 
 
+def of_jwt(content: str, key: str, expected: str) -> tuple[str, str, int, str, str]:
+    """A section `jwt` whose other keys are valid."""
+    valid = {"issuer": "https://login.example", "audience": "[llm]", "default_usage_plan": "default"}
+    changes = dict(item.split(": ", 1) for item in content.split("; "))
+    text = ", ".join(f"{name}: {value}" for name, value in {**valid, **changes}.items() if value != "-")
+    return added(f"jwt: {{{text}}}", f"jwt{key}", expected)
+
+
 CASES = {
+    "JWTs and IAM": added(
+        "jwt: {issuer: 'https://a.example', audience: [a], default_usage_plan: default}\n  auth: iam",
+        "jwt",
+        "auth: iam does not use API keys; remove it, or set auth: keys",
+    ),
+    "issuer without a scheme": of_jwt("issuer: login.example", ".issuer", "is not a URL; use a URL such as"),
+    "issuer with a password": of_jwt("issuer: 'https://a:b@c.example'", ".issuer", "is not a URL"),
+    "issuer without TLS": of_jwt("issuer: 'http://login.example'", ".issuer", "is not encrypted; use https"),
+    "issuer on this machine": of_jwt(
+        "issuer: 'http://127.0.0.1:8080'", ".issuer", "AWS cannot reach http://127.0.0.1:8080; use https"
+    ),
+    "public keys on this machine": of_jwt("jwks_url: 'http://[::1]/a'", ".jwks_url", "AWS cannot reach"),
+    "JWTs for any API": of_jwt("audience: []", ".audience", "add at least 1"),
+    "symmetric algorithm": of_jwt("algorithms: [HS256]", ".algorithms[0]", "use 'RS256', 'RS384'"),
+    "JWTs without a signature": of_jwt("algorithms: [none]", ".algorithms[0]", "use 'RS256', 'RS384'"),
+    "unknown usage plan of JWTs": of_jwt(
+        "claim: groups; usage_plans: {a: batch}", ".usage_plans.a", "unknown usage plan batch; use one of"
+    ),
+    "unknown usage plan of other JWTs": of_jwt(
+        "default_usage_plan: defualt", ".default_usage_plan", "did you mean default"
+    ),
+    "name of a usage plan": of_jwt("default_usage_plan: A", ".default_usage_plan", "lower-case letters"),
+    "nobody has a usage plan": of_jwt("default_usage_plan: -", "", "add default_usage_plan, or claim and"),
+    "usage plans without a claim": of_jwt(
+        "usage_plans: {a: default}", ".usage_plans", "has no effect without claim; add claim, or remove it"
+    ),
+    "claim without usage plans": of_jwt("claim: groups", ".claim", "has no effect without usage_plans"),
+    "many values of a claim": of_jwt(
+        "claim: g; usage_plans: {" + ", ".join(f"{'x' * 100}{n}: default" for n in range(40)) + "}",
+        ".usage_plans",
+        "bytes of environment variables, of 4096; list fewer or shorter values",
+    ),
+    "leeway of an hour": of_jwt("leeway_seconds: 3600", ".leeway_seconds", "at most 300"),
     "kind of authorization": added("auth: oauth", "auth", "use 'keys' or 'iam'"),
     "IAM and keys": added("keys: {ci: {}}\n  auth: iam", "keys", "remove it, or set auth: keys"),
     "header of the key": added("key_header: X-Api-Key", "key_header", "use 'either', 'authorization'"),

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from toolkit.aws.access import AwsAccess
-from toolkit.keys import ApiKey, Keys, reconcile
+from toolkit.errors import InputError
+from toolkit.keys import ApiKey, Keys, reconcile, rotate
 
 pytestmark = pytest.mark.slow
 
@@ -82,3 +83,31 @@ def test_changed_keys_are_reported(make_keys: MakeKeys) -> None:
     moved = replace(keys, declared={**DECLARED, "nightly": "default"})
     reconcile(moved, record)
     assert changed[2:] == [("nightly", ids["nightly"])]
+
+
+JWT_KEYS = {"batch": f"jwt-batch-{'0' * 40}"}
+
+
+def test_keys_for_callers_with_a_jwt_have_the_agreed_value(make_keys: MakeKeys, account: AwsAccess) -> None:
+    without = make_keys("llm-jwt")
+    keys = replace(without, declared={**without.declared, "jwt/batch": "batch"}, jwt_keys=JWT_KEYS)
+    assert "created the API key jwt/batch in the usage plan batch" in reconcile(keys)
+    assert reconcile(keys) == []
+    (key,) = [key for key in keys.list() if key.name == "jwt/batch"]
+    value = account.apigateway.get_api_key(apiKey=key.key_id, includeValue=True)["value"]
+    assert (value, key.usage_plan) == (JWT_KEYS["batch"], "batch")
+    # Clients cannot use it.
+    for use in (keys.show, keys.to_revoke, lambda name: rotate(keys, name, lambda _: True)):
+        with pytest.raises(InputError, match="stands for callers with a JWT"):
+            use("jwt/batch")
+    reconcile(without)
+    assert plans(without) == {"default": "default"}
+
+
+def test_keys_for_callers_with_a_jwt_are_revoked_alone(make_keys: MakeKeys) -> None:
+    keys = make_keys("llm-jwts")
+    own = {"batch": f"jwt-batch-{'1' * 40}"}
+    keys = replace(keys, declared={**keys.declared, "jwt/batch": "batch"}, jwt_keys=own)
+    reconcile(keys)
+    keys.revoke_jwt_keys()
+    assert plans(keys) == {"default": "default"}

@@ -14,8 +14,10 @@ import pytest
 
 from toolkit import packaging
 from toolkit.console import Console
+from toolkit.environment import Environment, load
 from toolkit.environment.api import GuardCode
 from toolkit.errors import InputError, PreflightError
+from toolkit.packaging import archive
 from toolkit.project import Project
 
 pytestmark = pytest.mark.slow
@@ -80,10 +82,10 @@ def test_two_machines_build_the_same_bytes(tmp_path: Path) -> None:
 
 def test_the_package_runs_on_the_bare_runtime(tmp_path: Path) -> None:
     packages = packaging.build(checkout(tmp_path), quiet())
-    with zipfile.ZipFile(packages.gateway.path) as archive:
-        names = set(archive.namelist())
-        modes = {entry.filename: entry.external_attr >> 16 & 0o777 for entry in archive.infolist()}
-        archive.extractall(tmp_path / "task")
+    with zipfile.ZipFile(packages.gateway.path) as opened:
+        names = set(opened.namelist())
+        modes = {entry.filename: entry.external_attr >> 16 & 0o777 for entry in opened.infolist()}
+        opened.extractall(tmp_path / "task")
     assert {"run.sh", "gateway/__main__.py", "gateway/contract.json", "uvicorn/server.py"} <= names
     assert not [name for name in names if name.startswith(("bin/", "toolkit/", "boto", "requirements"))]
     assert not [name for name in names if name.endswith((".pyc", ".so", "RECORD", "INSTALLER"))]
@@ -97,8 +99,70 @@ def test_the_package_runs_on_the_bare_runtime(tmp_path: Path) -> None:
 
 def test_the_authorizer_has_no_dependencies(tmp_path: Path) -> None:
     packages = packaging.build(checkout(tmp_path), quiet())
-    with zipfile.ZipFile(packages.authorizer.path) as archive:
-        assert sorted(archive.namelist()) == ["authorizer/__init__.py", "authorizer/handler.py"]
+    with zipfile.ZipFile(packages.authorizer.path) as opened:
+        names = opened.namelist()
+        opened.extractall(tmp_path / "task")
+    assert {"authorizer/__init__.py", "authorizer/handler.py"} <= set(names)
+    assert not [name for name in names if not name.startswith("authorizer/")]
+    task = str(tmp_path / "task")
+    code = f"import sys; sys.path.insert(0, {task!r}); import authorizer.handler"
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
+
+
+@pytest.mark.parametrize(("architecture", "machine"), [("arm64", b"\xb7"), ("x86_64", b"\x3e")])
+def test_with_an_issuer_the_authorizer_has_libraries(
+    tmp_path: Path, architecture: str, machine: bytes
+) -> None:
+    project = checkout(tmp_path)
+    packages = packaging.build(project, quiet(), environment=with_issuer(project, "aws", architecture))
+    with zipfile.ZipFile(packages.authorizer.path) as opened:
+        compiled = {name: opened.read(name) for name in opened.namelist() if name.endswith(".so")}
+        unpacked = sum(entry.file_size for entry in opened.infolist())
+    # The machine in the header of each library: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
+    assert {content[18:19] for content in compiled.values()} == {machine}
+    assert {name.rsplit("/")[-1].split(".")[1] for name in compiled} == {
+        f"cpython-313-{'aarch64' if architecture == 'arm64' else 'x86_64'}-linux-gnu",
+        "abi3",
+    }
+    # Lambda reads it at a cold start. Without the limit, an unexpected package would pass.
+    assert unpacked < 25_000_000
+
+
+def test_local_authorizers_have_libraries_for_this_python(tmp_path: Path) -> None:
+    project = checkout(tmp_path)
+    packages = packaging.build(project, quiet(), environment=with_issuer(project, "local", "arm64"))
+    with zipfile.ZipFile(packages.authorizer.path) as opened:
+        opened.extractall(tmp_path / "task")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path / 'task')!r}); import authorizer.tokens"
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
+
+
+def test_packages_of_releases_before_jwts_are_recognized(tmp_path: Path) -> None:
+    def packages(*names: str) -> dict[str, packaging.Package]:
+        path = tmp_path / f"authorizer-{len(names)}.zip"
+        archive.write(path, dict.fromkeys(names, b""))
+        other = packaging.Package(tmp_path / "gateway-1.zip", "")
+        return {other.path.name: other, path.name: packaging.Package(path, "")}
+
+    assert not packaging.reserves_jwt_keys(packages("authorizer/handler.py"))
+    built = packaging.build(checkout(tmp_path / "checkout"), quiet()).authorizer
+    assert packaging.reserves_jwt_keys({built.path.name: built})
+
+
+def with_issuer(project: Project, target: str, architecture: str) -> Environment:
+    text = f"""
+target: {target}
+name: llm
+region: us-east-1
+account_id: "123456789012"
+models:
+  m: {{serving: {{engine: llama_cpp}}, source: {{path: weights/m/}}, instance_type: ml.c7i.xlarge}}
+api:
+  gateway: {{architecture: {architecture}}}
+  jwt: {{issuer: "https://login.example", audience: [llm], default_usage_plan: default}}
+"""
+    project.environment_file("dev").write_text(text)
+    return load(project, "dev")
 
 
 def test_an_unchanged_package_is_not_rebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,13 +189,14 @@ def test_a_changed_source_is_rebuilt(tmp_path: Path, change: str) -> None:
     second = packaging.build(project, quiet())
     assert (second.gateway == first.gateway) == (change != "source")
     assert second.authorizer == first.authorizer
-    with zipfile.ZipFile(second.gateway.path) as archive:
-        assert archive.testzip() is None
-        assert ("gateway/new.py" in archive.namelist()) == (change == "source")
+    with zipfile.ZipFile(second.gateway.path) as opened:
+        assert opened.testzip() is None
+        assert ("gateway/new.py" in opened.namelist()) == (change == "source")
 
 
-def test_the_lock_file_works_for_every_supported_python() -> None:
-    lock = ROOT / "lambda_src" / "gateway" / "requirements.txt"
+@pytest.mark.parametrize("function", packaging.FUNCTIONS)
+def test_the_lock_file_works_for_every_supported_python(function: str) -> None:
+    lock = ROOT / "lambda_src" / function / "requirements.txt"
     conditional = [line for line in lock.read_text().splitlines() if ";" in line]
     assert conditional == [], "pip judges conditions by the Python it runs in; run: make lock"
 

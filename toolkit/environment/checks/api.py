@@ -8,7 +8,12 @@ from collections.abc import Iterator
 from toolkit.environment.api import Api
 from toolkit.environment.aws_types import region_of
 from toolkit.environment.environment import ValidParts
-from toolkit.environment.gateway_variables import MAX_VARIABLES_BYTES, gateway_variables, variables_bytes
+from toolkit.environment.gateway_variables import (
+    MAX_VARIABLES_BYTES,
+    authorizer_variables,
+    gateway_variables,
+    variables_bytes,
+)
 from toolkit.environment.problems import KeyPath, Problem, did_you_mean
 
 # API Gateway reserves these paths for its health checks of a domain.
@@ -28,6 +33,7 @@ def check(parts: ValidParts) -> Iterator[Problem]:
     yield from _models(parts, parts.api)
     yield from _guard(parts.api)
     yield from _auth(parts.api)
+    yield from _jwt(parts, parts.api)
     yield from _layer(parts, parts.api)
     yield from _variables(parts, parts.api)
     yield from _domain(parts, parts.api)
@@ -69,13 +75,41 @@ def _guard(api: Api) -> Iterator[Problem]:
 def _auth(api: Api) -> Iterator[Problem]:
     if api.auth != "iam":
         return
-    for key in ("keys", "usage_plans"):
+    for key in ("keys", "usage_plans", "jwt"):
         if getattr(api, key):
             reason = "auth: iam does not use API keys"
             yield Problem(("api", key), reason, "remove it, or set auth: keys")
     if api.authorizer.reserved_concurrency is not None:
         reason = "auth: iam has no authorizer"
         yield Problem(("api", "authorizer", "reserved_concurrency"), reason, "remove it, or set auth: keys")
+
+
+def _jwt(parts: ValidParts, api: Api) -> Iterator[Problem]:
+    jwt = api.jwt
+    if jwt is None:
+        return
+    section: KeyPath = ("api", "jwt")
+    named = [((*section, "usage_plans", value), plan) for value, plan in jwt.usage_plans.items()]
+    if jwt.default_usage_plan is not None:
+        named.append(((*section, "default_usage_plan"), jwt.default_usage_plan))
+    for path, plan in named:
+        if plan not in api.plans and api.auth == "keys":
+            remedy = did_you_mean(plan, api.plans) or f"use one of {', '.join(sorted(api.plans))}"
+            yield Problem(path, f"unknown usage plan {plan}", remedy)
+    if not named:
+        reason = "all callers with a JWT would be refused"
+        yield Problem(section, reason, "add default_usage_plan, or claim and usage_plans")
+    if bool(jwt.usage_plans) != (jwt.claim is not None):
+        present, missing = ("usage_plans", "claim") if jwt.claim is None else ("claim", "usage_plans")
+        yield Problem((*section, present), f"has no effect without {missing}", f"add {missing}, or remove it")
+    for key in ("issuer", "jwks_url"):
+        url = getattr(jwt, key)
+        if url is not None and url.startswith("http://") and parts.target == "aws":
+            yield Problem((*section, key), f"AWS cannot reach {url}", "use https")
+    size = variables_bytes(authorizer_variables(api))
+    if size > MAX_VARIABLES_BYTES:
+        reason = f"the authorizer needs {size} bytes of environment variables, of {MAX_VARIABLES_BYTES}"
+        yield Problem((*section, "usage_plans"), reason, "list fewer or shorter values")
 
 
 def _layer(parts: ValidParts, api: Api) -> Iterator[Problem]:
