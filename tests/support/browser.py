@@ -23,7 +23,7 @@ import os, sys
 os.dup2(int(sys.argv[1]), 3), os.dup2(int(sys.argv[2]), 4)
 os.execv(sys.argv[3], sys.argv[3:])
 """
-_OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
+OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
 _KEYS = {"Enter": (13, "\r"), "Escape": (27, ""), "Tab": (9, "")}
 
 
@@ -136,7 +136,7 @@ def open_page(directory: Path) -> Iterator[Page]:
     # Above 4, so that none is replaced before it is duplicated.
     pipes = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 10) for descriptor in (read_commands, write_events)]
     launcher = [sys.executable, "-c", _WITH_PIPES, *map(str, pipes), str(PROGRAM)]
-    options = [*_OPTIONS, "--remote-debugging-pipe", f"--user-data-dir={directory / 'profile'}"]
+    options = [*OPTIONS, "--remote-debugging-pipe", f"--user-data-dir={directory / 'profile'}"]
     with (directory / "browser.log").open("wb") as log:
         browser = subprocess.Popen(
             [*launcher, *options], pass_fds=pipes, stdin=subprocess.DEVNULL, stdout=log, stderr=log

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, Never
+from typing import Any, Final, Literal, Never
 
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,6 +19,12 @@ from toolkit.deployment.outputs import Outputs
 from toolkit.environment import Environment
 from toolkit.errors import InputError, PreflightError, ToolkitError
 from toolkit.keys.client import open_api
+
+# Reasons to end that the user should know.
+_ENDS: Final = {
+    "length": "truncated at the maximum number of tokens",
+    "content_filter": "blocked by the guard",
+}
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,8 @@ class Metrics:
     Attributes:
         model: the model that responded.
         fallback: whether it is not the model of the request.
-        finish_reason: `stop`, or `length` if the response reached its maximum length.
+        finish_reason: `stop`; `length` if the response reached its maximum length; `content_filter` if the
+            guard blocked it.
         first_token_seconds: time from sending the request to the first token; None without a token.
         tokens_per_second: number of tokens after the first, divided by the time from the first to the last;
             None for a response in one part.
@@ -104,8 +111,8 @@ class Metrics:
             parts.append(f"{self.tokens_per_second:.1f} tokens/s")
         if self.prompt_tokens is not None and self.completion_tokens is not None:
             parts.append(f"{self.prompt_tokens} + {self.completion_tokens} tokens")
-        if self.finish_reason == "length":
-            parts.append("truncated at the maximum number of tokens")
+        if self.finish_reason in _ENDS:
+            parts.append(_ENDS[self.finish_reason])
         return " · ".join(parts)
 
 

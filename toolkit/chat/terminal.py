@@ -38,6 +38,8 @@ def respond_once(session: Session, settings: Settings, console: Console) -> None
     Raises:
         ToolkitError: the prompt is empty, too large or not text, or there is no complete response.
     """
+    if sys.stdin and sys.stdin.isatty():
+        console.line("type a prompt, and end it with Ctrl-D")
     # A parent process can close it.
     content = sys.stdin.buffer.read(MAX_PROMPT_BYTES + 1) if sys.stdin else b""
     if len(content) > MAX_PROMPT_BYTES:

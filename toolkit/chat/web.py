@@ -11,6 +11,7 @@ import http.server
 import json
 import os
 import secrets
+import socket
 import socketserver
 import sys
 import webbrowser
@@ -143,6 +144,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             actions.get(self.path, self._missing)()
         except _RefusedError as refusal:
             self._send(refusal.status, "text/plain; charset=utf-8", f"{refusal}\n".encode())
+            self._discard_rest()
+
+    def _discard_rest(self) -> None:
+        """Read what the client still sends: a connection closed before is reset, and loses the response."""
+        self.connection.shutdown(socket.SHUT_WR)
+        size = 0
+        while size < 2 * MAX_PROMPT_BYTES and (data := self.rfile.read1(65536)):
+            size += len(data)
 
     def _check_origin(self) -> None:
         """Refuse requests that pages of other sites send, also after DNS rebinding."""

@@ -10,8 +10,9 @@ import pytest
 
 from tests.toolkit.chat.conftest import Api, completion, delta
 from toolkit.chat.session import Session
-from toolkit.chat.terminal import Terminal
+from toolkit.chat.terminal import MAX_PROMPT_BYTES, Terminal, respond_once
 from toolkit.console import Console
+from toolkit.errors import InputError
 
 
 class Screen(io.StringIO):
@@ -84,6 +85,24 @@ def test_prompts_of_several_lines(chat: Chat, api: Api) -> None:
     chat('"""', "one", "/reset", 'two"""', "a\\", "b", '"""/quit"""', "pasted\ntext")
     prompts = [request["messages"][-1]["content"] for request in api.requests]
     assert prompts == ["one\n/reset\ntwo", "a\nb", " /quit", "pasted\ntext"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b" \n", "standard input is empty"),
+        (b"one \xff", "byte 4 is not UTF-8"),
+        (b" " * (MAX_PROMPT_BYTES + 1), "more than 10,000,000 bytes"),
+    ],
+    ids=["empty", "not UTF-8", "large"],
+)
+def test_prompts_in_a_pipe_are_checked(
+    session: Session, api: Api, monkeypatch: pytest.MonkeyPatch, content: bytes, reason: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    with pytest.raises(InputError, match=f"cannot send the prompt: .*{reason}"):
+        respond_once(session, session.settings(), Console(io.StringIO(), io.StringIO(), interactive=False))
+    assert api.requests == []
 
 
 @pytest.mark.parametrize("end", ["/quit", '"""unfinished'])

@@ -10,7 +10,6 @@ from __future__ import annotations
 import http.client
 import http.server
 import json
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -20,14 +19,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.browser import OPTIONS, PROGRAM
 from tests.support.cloud import Aws
 from tests.support.patience import HANG_SECONDS, wait_for
 from toolkit.local.client import RunningCloud
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine: install it to run this test"),
+    pytest.mark.skipif(PROGRAM is None, reason="no chromium on this machine: install it to run this test"),
 ]
 REFUSED = "the embedded cloud refuses requests from web pages\n"
 
@@ -173,8 +172,8 @@ def evil(cloud: RunningCloud, tmp_path: Path) -> Iterator[EvilServer]:
     """The page's server, after the browser loaded the page and the page tried everything."""
     evil = EvilServer(cloud)
     port = urlsplit(cloud.endpoint_url).port
-    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    command += ["--host-resolver-rules=MAP evil.example 127.0.0.1", f"--user-data-dir={tmp_path}"]
+    command = [str(PROGRAM), *OPTIONS, f"--user-data-dir={tmp_path}"]
+    command += ["--host-resolver-rules=MAP evil.example 127.0.0.1"]
     with (tmp_path / "browser.log").open("wb") as log:
         browser = subprocess.Popen(
             [*command, f"http://evil.example:{evil.server.server_port}/page?{port}"], stdout=log, stderr=log
