@@ -20,6 +20,8 @@ from toolkit.environment import Environment
 from toolkit.errors import InputError, PreflightError, ToolkitError
 from toolkit.keys.client import open_api
 
+# Parts within a millisecond arrived together: their distance in time says nothing about the model.
+_AT_ONCE: Final = 0.001
 # Reasons to end that the user should know.
 _ENDS: Final = {
     "length": "truncated at the maximum number of tokens",
@@ -89,7 +91,7 @@ class Metrics:
             guard blocked it.
         first_token_seconds: time from sending the request to the first token; None without a token.
         tokens_per_second: number of tokens after the first, divided by the time from the first to the last;
-            None for a response in one part.
+            None for a response that arrived at once.
         prompt_tokens: tokens of the conversation, as reported by the engine.
         completion_tokens: tokens of the response, as reported by the engine.
     """
@@ -188,7 +190,9 @@ class Session:
             fallback=model != request.settings.model,
             finish_reason=finish_reason,
             first_token_seconds=first - started if parts else None,
-            tokens_per_second=(tokens - 1) / seconds if tokens and tokens > 1 and seconds > 0 else None,
+            tokens_per_second=(tokens - 1) / seconds
+            if tokens and tokens > 1 and seconds > _AT_ONCE
+            else None,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=tokens,
         )
