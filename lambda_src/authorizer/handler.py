@@ -25,7 +25,7 @@ Event = dict[str, Any]
 HEADERS: Final = os.environ.get("KEY_HEADERS", "x-api-key,authorization").lower().split(",")
 _NAMED_KEY: Final = re.compile(r"sk-(?P<name>[a-z0-9-]+)-[A-Za-z0-9]{40}")
 # The keys that stand for callers with a JWT, with and without an issuer.
-_JWT_KEY: Final = re.compile(r"jwt-.+-[0-9a-f]{40}", re.IGNORECASE)
+_JWT_KEY: Final = re.compile(r"jwt-.+-[0-9a-f]{32}", re.IGNORECASE)
 
 
 def _tokens() -> Tokens | None:

@@ -30,7 +30,7 @@ CONTEXT_HEADER: Final = "x-amzn-request-context"
 _MAX_CONTENT_CHARACTERS: Final = 50_000
 # A key that the toolkit created, and one that stands for callers with a JWT, as in the authorizer.
 _NAMED_KEY: Final = re.compile(r"sk-(?P<name>[a-z0-9-]+)-[A-Za-z0-9]{40}")
-_JWT_KEY: Final = re.compile(r"jwt-(?P<usage_plan>[a-z0-9-]+)-[0-9a-f]{40}")
+_JWT_KEY: Final = re.compile(r"jwt-(?P<usage_plan>[a-z0-9-]+)-[0-9a-f]{32}")
 
 
 class RequestLog:

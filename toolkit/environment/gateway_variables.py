@@ -65,7 +65,7 @@ def authorizer_variables(api: Api) -> dict[str, str]:
     if api.jwt is not None:
         members = {name: value for name, value in api.jwt.model_dump().items() if value is not None}
         plans = list(api.jwt.usage_plans.items())
-        variables["JWT"] = _json({**members, "usage_plans": plans, "key_digest": "0" * 40})
+        variables["JWT"] = _json({**members, "usage_plans": plans, "key_digest": "0" * 32})
     return variables
 
 

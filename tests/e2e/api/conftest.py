@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.checkout import copy_checkout
 from tests.support.cloud import Engine, respond, stream
+from tests.support.issuer import Issuer
 from tests.support.patience import HANG_SECONDS
 from tests.support.toolkit import Toolkit
 
@@ -67,6 +68,7 @@ api:
     spent: {{usage_plan: once}}
     guest: {{usage_plan: some-models}}
     hasty: {{usage_plan: slow}}
+  jwt: {{issuer: "{issuer}", audience: [llm], claim: groups, usage_plans: {{guests: some-models}}}}
 """
 
 
@@ -81,6 +83,7 @@ class Api:
         key: an unrestricted key.
         spent_key: a key whose quota is used up.
         engine: the engine of the relayed models.
+        issuer: the issuer of JWTs, with the key `one`.
     """
 
     toolkit: Toolkit
@@ -89,6 +92,7 @@ class Api:
     key: str
     spent_key: str
     engine: Engine
+    issuer: Issuer
 
     def spend(self) -> int:
         """Use up the quota of `spent_key`, which is renewed each month; returns the status."""
@@ -103,15 +107,18 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     engine = Engine()
     engine.behaviour = _respond
     file = toolkit.project / "terraform" / "environments" / "clients.yaml"
-    file.write_text(ENVIRONMENT.format(engine=engine.url))
+    issuer = Issuer()
+    issuer.add_key("one", "RS256")
+    file.write_text(ENVIRONMENT.format(engine=engine.url, issuer=issuer.url))
     try:
-        yield _deploy(toolkit, engine)
+        yield _deploy(toolkit, engine, issuer)
     finally:
         toolkit.stop_cloud()
         engine.stop()
+        issuer.stop()
 
 
-def _deploy(toolkit: Toolkit, engine: Engine) -> Api:
+def _deploy(toolkit: Toolkit, engine: Engine, issuer: Issuer) -> Api:
     toolkit.succeed("apply", "--env", "clients", "--yes")
     outputs = json.loads(toolkit.succeed("outputs", "--env", "clients", "--json"))
     sagemaker = toolkit.client("sagemaker")
@@ -119,7 +126,7 @@ def _deploy(toolkit: Toolkit, engine: Engine) -> Api:
     keys = [
         toolkit.succeed("keys", "show", name, "--env", "clients").strip() for name in ("default", "spent")
     ]
-    api = Api(toolkit, outputs, outputs["api_base_url"], *keys, engine)
+    api = Api(toolkit, outputs, outputs["api_base_url"], *keys, engine, issuer)
     assert api.spend() == 200
     return api
 

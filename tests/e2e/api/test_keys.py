@@ -41,6 +41,7 @@ def test_keys_are_in_the_usage_plans_of_the_file(api: Api) -> None:
         "spent": "once",
         "guest": "some-models",
         "hasty": "slow",
+        "jwt/some-models": "some-models",
     }
 
 

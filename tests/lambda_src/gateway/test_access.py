@@ -107,8 +107,8 @@ def test_two_contexts_are_refused(limited: Any, engine: Any) -> None:
     ("checked", "models"),
     [
         ({"apiKey": f"sk-team-{'x' * 40}"}, ["demo"]),
-        ({"apiKey": f"jwt-team-{'0' * 40}"}, ["demo"]),
-        ({"apiKey": f"jwt-trusted-{'0' * 39}"}, ["small"]),
+        ({"apiKey": f"jwt-team-{'0' * 32}"}, ["demo"]),
+        ({"apiKey": f"jwt-trusted-{'0' * 31}"}, ["small"]),
         ({"apiKey": "made-by-hand"}, ["small"]),
         ({}, ["demo", "small"]),
     ],

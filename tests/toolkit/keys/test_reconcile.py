@@ -85,7 +85,7 @@ def test_changed_keys_are_reported(make_keys: MakeKeys) -> None:
     assert changed[2:] == [("nightly", ids["nightly"])]
 
 
-JWT_KEYS = {"batch": f"jwt-batch-{'0' * 40}"}
+JWT_KEYS = {"batch": f"jwt-batch-{'0' * 32}"}
 
 
 def test_keys_for_callers_with_a_jwt_have_the_agreed_value(make_keys: MakeKeys, account: AwsAccess) -> None:
@@ -106,7 +106,7 @@ def test_keys_for_callers_with_a_jwt_have_the_agreed_value(make_keys: MakeKeys, 
 
 def test_keys_for_callers_with_a_jwt_are_revoked_alone(make_keys: MakeKeys) -> None:
     keys = make_keys("llm-jwts")
-    own = {"batch": f"jwt-batch-{'1' * 40}"}
+    own = {"batch": f"jwt-batch-{'1' * 32}"}
     keys = replace(keys, declared={**keys.declared, "jwt/batch": "batch"}, jwt_keys=own)
     reconcile(keys)
     keys.revoke_jwt_keys()
