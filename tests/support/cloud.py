@@ -66,11 +66,11 @@ class Alarm:
         self.cloudwatch.set_alarm_state(AlarmName=self.name, StateValue="ALARM", StateReason=reason)
 
 
-def create_role(iam: Any) -> None:
-    """Create the execution role of models, if it does not exist."""
+def create_role(iam: Any, arn: str = ROLE) -> None:
+    """Create an execution role of models, if it does not exist."""
     with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
         policy = document(trust({"Service": "sagemaker.amazonaws.com"}))
-        iam.create_role(RoleName=ROLE.rpartition("/")[2], AssumeRolePolicyDocument=policy)
+        iam.create_role(RoleName=arn.rpartition("/")[2], AssumeRolePolicyDocument=policy)
 
 
 @dataclass

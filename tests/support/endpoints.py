@@ -6,11 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.cloud import LLAMA_IMAGE, Engine, eventually
+from tests.support.cloud import LLAMA_IMAGE, Engine, create_role, eventually
 from tests.support.terraform import Planned, Rig, show
 from toolkit.terraform import Workspace
 
+# Not the account stack's, which is applied only if a test of the same session needs it.
+ROLE = "arn:aws:iam::123456789012:role/endpoints"
 ROOT = """
+variable "role" {
+  type = string
+}
+
 variable "paused" {
   type = bool
 }
@@ -28,7 +34,7 @@ module "endpoint" {
   for_each = var.endpoints
 
   name               = each.key
-  execution_role_arn = "arn:aws:iam::123456789012:role/HuggingfaceExecuteRole"
+  execution_role_arn = var.role
   paused             = var.paused
   variants           = each.value.variants
   rollout            = each.value.rollout
@@ -55,6 +61,9 @@ class Stack:
     endpoints: dict[str, dict[str, Any]] = field(default_factory=dict)
     paused: bool = False
 
+    def __post_init__(self) -> None:
+        create_role(self.rig.cloud.client("iam"), ROLE)
+
     def declare(self, name: str, variant: str = "AllTraffic", rollout: Any = None, **settings: Any) -> None:
         """Declare an endpoint; the other endpoints provide the defaults."""
         container = {"image": LLAMA_IMAGE, "environment": self.engine.container["Environment"]}
@@ -64,7 +73,8 @@ class Stack:
     def workspace(self) -> Workspace:
         """Return Terraform's workspace with the current declarations."""
         folder = self.rig.root(self.name, ROOT)
-        return self.rig.workspace(folder, {"endpoints": self.endpoints, "paused": self.paused})
+        variables = {"role": ROLE, "endpoints": self.endpoints, "paused": self.paused}
+        return self.rig.workspace(folder, variables)
 
     def plan(self) -> Planned:
         """Plan an apply."""
