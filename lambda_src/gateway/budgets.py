@@ -51,7 +51,7 @@ class Amount:
 
 @dataclass
 class Reservation:
-    """What a request holds of its key's budget.
+    """A request's share of its key's budget.
 
     Attributes:
         budget: of the key.

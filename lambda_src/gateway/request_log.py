@@ -97,7 +97,7 @@ class RequestRecord:
         response: the model's, once it is requested.
         body: the request's document.
         content: chunks of the response, if they are to be logged.
-        reservation: what the request holds of its key's budget, if that has one.
+        reservation: the request's share of its key's budget, if that has one.
         budget_error: why the budget's counters could not be updated.
     """
 

@@ -52,7 +52,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a key may use; None is unlimited.
+    """Limits of a key; None is unlimited.
 
     Attributes:
         tokens_per_minute: of prompts and responses.

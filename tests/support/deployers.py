@@ -82,6 +82,7 @@ api:
   log_retention_days: 30
   gateway: {{memory_mb: 512}}
   throttle: {{rate_per_second: 50, burst: 100}}
+  usage_plans: {{default: {{tokens: {{per_minute: 1000000}}}}}}
 {DOMAIN}{RECORD}"""
 # An update of the endpoints, their scaling and alarms, the functions, the API and the logs.
 CHANGES = {
@@ -102,6 +103,7 @@ FORGOTTEN = (
     "aws_cloudwatch_dashboard",
     "aws_cloudwatch_log_group",
     "aws_cloudwatch_metric_alarm",
+    "aws_dynamodb_table",
     "aws_lambda_function",
     "aws_route53_record",
     "aws_sagemaker_endpoint_configuration",
@@ -168,6 +170,8 @@ class Deployers:
         self.refuse("planner", "keys", "show", "default")
         self.succeed("viewer", "model", "list")
         self.succeed("operator", "keys", "create", "second")
+        for user in ("deployer", "operator"):
+            self.succeed(user, "keys", "list")
         self.succeed("operator", "keys", "rotate", "second", "--end-old")
         self.succeed("operator", "keys", "revoke", "second", "--yes")
         self._change_code()

@@ -70,6 +70,7 @@ MIXED: dict[str, Settings] = {
     "split": {
         **ENGINES["vllm"],
         "aliases": ["chat"],
+        "price": {"input_per_million": 0.2, "output_per_million": 1},
         "capacity": {
             "min": 2,
             "max": 4,
@@ -119,6 +120,16 @@ MIXED: dict[str, Settings] = {
         "kms_key_arn": KEY,
     },
 }
+BUDGETS: Settings = {
+    "usage_plans": {
+        "trial": {
+            "tokens": {"per_minute": 20000, "per_month": 5000000},
+            "dollars_per_month": 25.5,
+            "models": ["chat"],
+        }
+    },
+    "keys": {"guests": {"usage_plan": "trial"}, "another": {"usage_plan": "trial"}, "website": {}},
+}
 # Engines that run without a GPU, as on serverless endpoints.
 ON_CPUS = ("llama-cpp", "tei", "custom")
 
@@ -126,10 +137,10 @@ ON_CPUS = ("llama-cpp", "tei", "custom")
 def table() -> dict[str, str]:
     """Return the text of each environment file by name."""
     models = {engine: dict(_models(engine)) for engine in ENGINES} | {"mixed": MIXED}
-    return {name: _text(model) for name, model in models.items()}
+    return {name: _text(model, BUDGETS if name == "mixed" else {}) for name, model in models.items()}
 
 
-def _text(models: dict[str, Settings]) -> str:
+def _text(models: dict[str, Settings], api: Settings) -> str:
     text = StringIO()
     YAML().dump(
         {
@@ -139,6 +150,7 @@ def _text(models: dict[str, Settings]) -> str:
             "account_id": "123456789012",
             "account": {"execution_role": {"name": ROLE}},
             "models": models,
+            "api": api,
         },
         text,
     )

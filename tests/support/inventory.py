@@ -53,6 +53,8 @@ def _names(client: Callable[[str], Any]) -> Iterator[str]:
     for service, operation, parameters, rows, member in _LISTS:
         for resource in getattr(client(service), operation)(**parameters)[rows]:
             yield f"{operation}: {resource[member]}"
+    for table in client("dynamodb").list_tables()["TableNames"]:
+        yield f"list_tables: {table}"
     gateway = client("apigateway")
     for api in gateway.get_rest_apis()["items"]:
         for _ in gateway.get_deployments(restApiId=api["id"])["items"]:

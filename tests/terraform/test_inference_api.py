@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 from authorizer.tokens import Settings as TokenSettings
-from gateway.settings import BedrockGuardrail, GuardSettings, Settings
+from gateway.settings import BedrockGuardrail, Budget, GuardSettings, Settings
 from openapi_spec_validator import validate
 from ruamel.yaml import YAML
 
@@ -407,3 +407,24 @@ def test_the_access_log_has_key_ids_but_no_keys(planned: Planned) -> None:
     assert {"requestId", "status", "error", "keyId", "keyName"} <= entries.keys()
     assert "$context.identity.apiKey" not in entries.values()
     assert planned.values(f"{PRIVATE}.aws_api_gateway_stage.this[0]")["access_log_settings"] == []
+
+
+def test_only_the_gateway_updates_the_counters_of_budgets(planned: Planned) -> None:
+    table = planned.values(f"{COMPLETE}.aws_dynamodb_table.budgets[0]")
+    assert (table["name"], table["billing_mode"]) == ("example-prod-budgets", "PAY_PER_REQUEST")
+    assert (table["hash_key"], table["range_key"]) == ("api_key", "usage_month")
+    assert table["ttl"][0]["attribute_name"] == "expires_at"
+    statements = planned.policy(f'{COMPLETE}.aws_iam_role_policy.function["gateway"]')
+    assert statements["CountTokens"] == {
+        "Effect": "Allow",
+        "Action": ["dynamodb:UpdateItem"],
+        "Resource": ["arn:aws:dynamodb:us-east-1:123456789012:table/example-prod-budgets"],
+    }
+    assert "CountTokens" not in planned.policy(f'{COMPLETE}.aws_iam_role_policy.function["authorizer"]')
+    gateway = planned.values(f"{COMPLETE}.aws_lambda_function.gateway[0]")["environment"][0]["variables"]
+    settings = Settings.from_environment(gateway)
+    assert settings.budgets["guests"] == Budget(tokens_per_minute=20000)
+    assert settings.budgets["website"] is settings.budgets["*"] is None
+    # Without budgets, there are neither table nor permission.
+    assert "aws_dynamodb_table.budgets[0]" not in planned.addresses(BASIC)
+    assert "CountTokens" not in planned.policy(f'{BASIC}.aws_iam_role_policy.function["gateway"]')

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from toolkit.console import Console
     from toolkit.deployment.outputs import Outputs
     from toolkit.environment import Environment
-    from toolkit.keys import ApiKey, Keys
+    from toolkit.keys import ApiKey, Keys, Usage
 
 app = typer.Typer(help="API keys of an environment.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="KEY", help="The key's name.")]
@@ -29,14 +29,23 @@ class _Opened(NamedTuple):
 
 @app.command("list")
 def list_keys(env: Env, as_json: Json = False) -> None:
-    """List the keys and their usage plans, without their values."""
-    console, keys, *_ = _open(env)
+    """List the keys with their usage plans and the use of their budgets, without their values."""
+    from toolkit.keys import usage
+
+    console, keys, _, environment = _open(env)
     existing = keys.list()
+    use = usage(keys.access, environment, {key.name: key.usage_plan for key in existing if key.usage_plan})
     if as_json:
-        console.data(json.dumps([asdict(key) for key in existing], indent=2))
+        descriptions = [
+            {**asdict(key), **({"usage": asdict(use[key.name])} if key.name in use else {})}
+            for key in existing
+        ]
+        console.data(json.dumps(descriptions, indent=2))
         return
     for key in existing:
-        console.data("  ".join([key.name, key.key_id, key.usage_plan or "in no usage plan", *_remarks(key)]))
+        plan = key.usage_plan or "in no usage plan"
+        used = _use(use[key.name]) if key.name in use else []
+        console.data("  ".join([key.name, key.key_id, plan, *used, *_remarks(key)]))
 
 
 @app.command("show")
@@ -100,6 +109,18 @@ def revoke(
     console.line(f"{subject} is revoked")
     if not old and name in keys.declared:
         console.line(f"the next apply creates a new one, unless you remove {name} from the environment file")
+
+
+def _use(use: Usage) -> list[str]:
+    """The use of each budget."""
+    tokens, dollars = use.tokens_per_month, use.dollars_per_month
+    month = f"{use.tokens_this_month:,}" if tokens is None else f"{use.tokens_this_month:,} of {tokens:,}"
+    texts = [f"{month} tokens this month"]
+    if use.tokens_per_minute is not None:
+        texts.append(f"{use.tokens_this_minute:,} of {use.tokens_per_minute:,} this minute")
+    if dollars is not None:
+        texts.append(f"${use.dollars_this_month:,.2f} of ${dollars:,.2f} this month")
+    return texts
 
 
 def _remarks(key: ApiKey) -> list[str]:

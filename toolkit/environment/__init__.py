@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolkit.environment.environment import Environment, endpoint_name
+from toolkit.environment.environment import Environment, budget_table, endpoint_name
 from toolkit.environment.loader import check_name, load, names, neighbours
 from toolkit.environment.model import Model, ResolvedVariant
 from toolkit.environment.problems import EnvironmentFileError
@@ -19,6 +19,7 @@ __all__ = [
     "S3Source",
     "ServerSource",
     "Source",
+    "budget_table",
     "check_name",
     "endpoint_name",
     "load",

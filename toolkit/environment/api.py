@@ -28,6 +28,18 @@ class Quota(ConfigModel):
     """Period, after which the count restarts."""
 
 
+Tokens = Annotated[int, Field(ge=1, le=1_000_000_000_000_000)]
+
+
+class TokenBudget(ConfigModel):
+    """Tokens of prompts and responses; further requests get status 429."""
+
+    per_minute: Tokens | None = Field(default=None, examples=[20_000])
+    """Tokens of each key per minute; by default unlimited."""
+    per_month: Tokens | None = Field(default=None, examples=[5_000_000])
+    """Tokens of each key per calendar month in UTC; by default unlimited."""
+
+
 class UsagePlan(ConfigModel):
     """Limits of each key of the plan."""
 
@@ -37,8 +49,25 @@ class UsagePlan(ConfigModel):
     """Burst of requests."""
     quota: Quota | None = None
     """Requests per day, week or month; by default unlimited."""
+    tokens: TokenBudget = TokenBudget()
+    """Tokens per minute and month; by default unlimited."""
+    dollars_per_month: Annotated[float, Field(gt=0, le=1_000_000_000)] | None = Field(
+        default=None, examples=[25]
+    )
+    """US dollars of each key per calendar month in UTC, by the `price` of each model; by default
+    unlimited."""
     models: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Models that the keys may use, by name or alias; by default all."""
+
+    @property
+    def budget(self) -> Mapping[str, float]:
+        """The limits of tokens and dollars that are set, as the gateway names them."""
+        limits = {
+            "tokens_per_minute": self.tokens.per_minute,
+            "tokens_per_month": self.tokens.per_month,
+            "dollars_per_month": self.dollars_per_month,
+        }
+        return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 class Key(ConfigModel):
@@ -395,3 +424,8 @@ class Api(ConfigModel):
         """The usage plan of each key, including `default`."""
         plans = {name: key.usage_plan for name, key in self.keys.items()}
         return {DEFAULT: DEFAULT, **plans} if self.auth == "keys" else {}
+
+    @property
+    def has_budgets(self) -> bool:
+        """Whether tokens or dollars of any key are limited."""
+        return any(plan.budget for plan in self.plans.values())

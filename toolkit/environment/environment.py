@@ -62,6 +62,11 @@ Tags = dict[
 ]
 
 
+def budget_table(prefix: str) -> str:
+    """Name of the DynamoDB table with the counters of budgets, if there are budgets."""
+    return f"{prefix}-budgets"
+
+
 def endpoint_name(prefix: str, model: str) -> str:
     """The SageMaker endpoint of a model, as `stacks/inference` names it: dots are not allowed."""
     return f"{prefix}-{model}".replace(".", "-")

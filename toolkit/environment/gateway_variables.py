@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from toolkit.environment.api import DEFAULT, Api, Guard
-from toolkit.environment.environment import endpoint_name
+from toolkit.environment.environment import budget_table, endpoint_name
 from toolkit.environment.model import Model
 
 MAX_VARIABLES_BYTES: Final = 4096
@@ -25,6 +25,7 @@ def gateway_variables(prefix: str, models: Mapping[str, Model], api: Api) -> dic
 
 
 def _variables(prefix: str, models: Mapping[str, Model], api: Api, *, short: bool) -> dict[str, str]:
+    priced = any("dollars_per_month" in plan.budget for plan in api.plans.values())
     variables = {
         "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap",
         "AWS_LWA_INVOKE_MODE": "response_stream",
@@ -32,7 +33,7 @@ def _variables(prefix: str, models: Mapping[str, Model], api: Api, *, short: boo
         "PORT": "8080",
         "GATEWAY_MODELS": _json(
             {
-                name: _model(model, None if short else endpoint_name(prefix, name))
+                name: _model(model, None if short else endpoint_name(prefix, name), priced=priced)
                 for name, model in sorted(models.items())
                 if model.asynchronous is None
             }
@@ -49,6 +50,9 @@ def _variables(prefix: str, models: Mapping[str, Model], api: Api, *, short: boo
     restricted = {name: names for name, names in sorted(allowed.items()) if names is not None}
     if restricted:
         variables["GATEWAY_KEY_MODELS"] = _json(restricted)
+    if api.has_budgets:
+        variables["GATEWAY_BUDGETS"] = _json(_budgets(api, plans))
+        variables["GATEWAY_BUDGET_TABLE"] = budget_table(prefix)
     if api.domain is not None and api.domain.base_path:
         variables["AWS_LWA_REMOVE_BASE_PATH"] = f"/{api.domain.base_path}"
     if api.cors is not None:
@@ -56,6 +60,22 @@ def _variables(prefix: str, models: Mapping[str, Model], api: Api, *, short: boo
     if api.guard is not None:
         variables["GATEWAY_GUARD"] = _json(_guard(api.guard))
     return variables
+
+
+def _budgets(api: Api, plans: Mapping[str, str]) -> dict[str, Any]:
+    """Limits and keys by usage plan, of plans that have keys."""
+    keys: dict[str, list[str]] = {}
+    for key, plan in sorted(plans.items()):
+        keys.setdefault(plan, []).append(key)
+    budgets = {
+        name: {limit: _number(value) for limit, value in plan.budget.items()}
+        for name, plan in api.plans.items()
+    }
+    return {
+        plan: dict(sorted({"keys": names, **budgets[plan]}.items()))
+        for plan, names in sorted(keys.items())
+        if plan in budgets
+    }
 
 
 def authorizer_variables(api: Api) -> dict[str, str]:
@@ -93,7 +113,7 @@ def _guard(guard: Guard) -> dict[str, Any]:
     return dict(sorted({**members, "window": guard.window_characters}.items()))
 
 
-def _model(model: Model, endpoint: str | None) -> dict[str, Any]:
+def _model(model: Model, endpoint: str | None, *, priced: bool) -> dict[str, Any]:
     members = {
         **model.limits.model_dump(),
         "endpoint": endpoint,
@@ -102,8 +122,20 @@ def _model(model: Model, endpoint: str | None) -> dict[str, Any]:
         "dialect": None if model.dialect == "openai" else model.dialect,
         "capabilities": model.capabilities or None,
         "fallback": model.fallback,
+        "price": _price(model) if priced else None,
     }
     return {name: value for name, value in sorted(members.items()) if value is not None}
+
+
+def _price(model: Model) -> list[float] | None:
+    if model.price is None:
+        return None
+    return [_number(model.price.input_per_million), _number(model.price.output_per_million)]
+
+
+def _number(value: float) -> float:
+    """The number as Terraform writes it: whole numbers without a fraction."""
+    return int(value) if value == int(value) else value
 
 
 def _json(value: object) -> str:

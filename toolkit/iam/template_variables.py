@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.environment import Environment
+from toolkit.environment import Environment, budget_table
 
 FUNCTIONS = ("gateway", "authorizer")
 # AWS's account with the Lambda Web Adapter, see modules/inference_api.
@@ -105,7 +105,9 @@ def _functions(environment: Environment, arns: Arns) -> dict[str, Any]:
     reservations = (api.gateway.reserved_concurrency, api.authorizer.reserved_concurrency)
     groups = [f"log-group:/aws/lambda/{prefix}-{function}" for function in FUNCTIONS]
     adapter = f"arn:{arns.partition}:lambda:{arns.region}:{WEB_ADAPTER_ACCOUNT}:layer:LambdaAdapterLayer*:*"
+    table = arns.of("dynamodb", f"table/{budget_table(prefix)}")
     return {
+        "budget_table": table if api.has_budgets else None,
         "functions": [arns.of("lambda", f"function:{prefix}-{function}") for function in FUNCTIONS],
         "reserved_functions": [
             arns.of("lambda", f"function:{prefix}-{name}")

@@ -43,6 +43,7 @@ def model_variables(
         "capabilities": model.capabilities,
         "limits": model.limits.model_dump(),
         "fallback": model.fallback,
+        "price": model.price.model_dump() if model.price is not None else None,
         "endpoint": _endpoint(environment, name),
         "variants": {
             key: {

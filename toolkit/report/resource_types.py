@@ -17,6 +17,7 @@ _DISPLAY_NAMES = {
     "aws_appautoscaling_target": "scalable target",
     "aws_cloudwatch_log_group": "log group",
     "aws_cloudwatch_metric_alarm": "alarm",
+    "aws_dynamodb_table": "table",
     "aws_iam_policy": "IAM policy",
     "aws_iam_role": "IAM role",
     "aws_iam_role_policy": "role policy",

@@ -18,6 +18,7 @@ locals {
         dialect      = model.dialect != "openai" ? model.dialect : null
         capabilities = length(model.capabilities) > 0 ? model.capabilities : null
         fallback     = model.fallback
+        price        = local.has_prices && model.price != null ? [model.price.input_per_million, model.price.output_per_million] : null
       }) : key => value if value != null
     }
   }
@@ -38,6 +39,7 @@ locals {
       GATEWAY_LOG_CONTENT          = tostring(var.gateway.log_content)
     },
     length(local.key_models) == 0 ? {} : { GATEWAY_KEY_MODELS = jsonencode(local.key_models) },
+    local.budget_variables,
     # API Gateway passes the path including the base path of a custom domain.
     local.base_path == "" ? {} : { AWS_LWA_REMOVE_BASE_PATH = local.base_path },
     var.cors == null ? {} : { GATEWAY_CORS_ORIGINS = jsonencode(var.cors.allow_origins) },
@@ -89,11 +91,11 @@ resource "aws_lambda_function" "gateway" {
   lifecycle {
     precondition {
       condition     = local.gateway_variables_bytes <= 4096
-      error_message = "The function's environment variables have ${local.gateway_variables_bytes} bytes, and Lambda allows 4096: shorten the names of models and keys, remove CORS origins, or spread the models over several environments."
+      error_message = "The function's environment variables have ${local.gateway_variables_bytes} bytes, and Lambda allows 4096: shorten the names of models and keys, remove CORS origins or budgets, or spread the models over several environments."
     }
   }
 
-  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.function]
+  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.function, aws_dynamodb_table.budgets]
 }
 
 resource "aws_lambda_function" "authorizer" {

@@ -45,3 +45,8 @@ output "log_groups" {
   description = "Log groups of the functions and of the access log."
   value       = { for part, group in aws_cloudwatch_log_group.this : part => group.name }
 }
+
+output "has_budgets" {
+  description = "Whether tokens or dollars of API keys are limited."
+  value       = local.has_budgets
+}

@@ -37,6 +37,15 @@ data "aws_iam_policy_document" "function" {
       resources = [statement.value]
     }
   }
+
+  dynamic "statement" {
+    for_each = each.key == "gateway" && local.has_budgets ? [local.budget_arn] : []
+    content {
+      sid       = "CountTokens"
+      actions   = ["dynamodb:UpdateItem"]
+      resources = [statement.value]
+    }
+  }
 }
 
 resource "aws_iam_role" "function" {

@@ -1,6 +1,6 @@
 locals {
   # `default` is for keys without a plan, such as manually created ones.
-  usage_plans = merge({ default = merge(var.throttle, { quota = null, models = null }) }, var.usage_plans)
+  usage_plans = merge({ default = merge(var.throttle, { quota = null, tokens = {}, dollars_per_month = null, models = null }) }, var.usage_plans)
 
   # The gateway rejects other models; a key that is not listed has the default plan.
   key_plans  = merge({ "*" = "default" }, { for name, key in var.keys : name => key.usage_plan }, { for plan in local.jwt_plans : "jwt/${plan}" => plan })

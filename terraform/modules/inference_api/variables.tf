@@ -45,6 +45,7 @@ variable "models" {
     - `capabilities`: what a `llama_cpp` model does besides text: `media` (images, audio and video in messages), `embeddings` or `rerank`.
     - `limits`: `max_tokens_default` and `max_tokens_ceiling` of a response, `body_bytes` of a request; null selects the limits of the engine and of SageMaker.
     - `fallback`: model that serves a request if this one has no capacity.
+    - `price`: US dollars per million tokens of prompts and of responses, for budgets in dollars.
   EOT
   type = map(object({
     endpoint_name = string
@@ -58,6 +59,7 @@ variable "models" {
       body_bytes         = optional(number)
     }), {})
     fallback = optional(string)
+    price    = optional(object({ input_per_million = number, output_per_million = number }))
   }))
   nullable = false
 
@@ -224,13 +226,17 @@ variable "usage_plans" {
     Limits of API keys by usage plan; `default` applies to keys without a plan:
     - `rate_per_second`, `burst`: throttling of each key.
     - `quota`: maximum `requests` of each key `per` day, week or month; null is unlimited.
+    - `tokens`: maximum tokens of each key `per_minute` and `per_month`; null is unlimited.
+    - `dollars_per_month`: maximum US dollars of each key, by the prices of the models; null is unlimited.
     - `models`: allowed model names and aliases; null allows all.
   EOT
   type = map(object({
-    rate_per_second = number
-    burst           = number
-    quota           = optional(object({ requests = number, per = string }))
-    models          = optional(list(string))
+    rate_per_second   = number
+    burst             = number
+    quota             = optional(object({ requests = number, per = string }))
+    tokens            = optional(object({ per_minute = optional(number), per_month = optional(number) }), {})
+    dollars_per_month = optional(number)
+    models            = optional(list(string))
   }))
   default  = {}
   nullable = false

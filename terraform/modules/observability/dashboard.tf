@@ -41,6 +41,14 @@ locals {
       )
     },
     {
+      title = "Budgets and guards"
+      stat  = "Sum"
+      metrics = [
+        for metric in concat(var.api.budgets ? ["BudgetRejections", "BudgetErrors"] : [], var.api.guard ? ["GuardBlocks", "GuardFailures"] : []) :
+        ["InferenceGateway", metric, "FunctionName", var.api.gateway, { label = metric }]
+      ]
+    },
+    {
       title   = "Endpoints: maximum concurrent requests"
       stat    = "Maximum"
       metrics = [for variant in local.variants : ["AWS/SageMaker", "ConcurrentRequestsPerModel", "EndpointName", variant.endpoint, "VariantName", variant.name, { label = variant.label }]]

@@ -18,9 +18,15 @@ variable "region" {
 }
 
 variable "api" {
-  description = "REST API: its `name`, its `stage` and its Lambda function `gateway`."
-  type        = object({ name = string, stage = string, gateway = string })
-  nullable    = false
+  description = "REST API: its `name`, its `stage` and its Lambda function `gateway`; `budgets` and `guard`: whether the gateway has metrics of them."
+  type = object({
+    name    = string
+    stage   = string
+    gateway = string
+    budgets = optional(bool, false)
+    guard   = optional(bool, false)
+  })
+  nullable = false
 }
 
 variable "endpoints" {

@@ -95,6 +95,12 @@ import {
 }
 
 import {
+  for_each = lookup(local.imports, "module.api.aws_dynamodb_table.budgets", {})
+  to       = module.api.aws_dynamodb_table.budgets[0]
+  id       = each.key
+}
+
+import {
   for_each = lookup(local.imports, "module.api.aws_api_gateway_domain_name.this", {})
   to       = module.api.aws_api_gateway_domain_name.this[0]
   id       = each.key

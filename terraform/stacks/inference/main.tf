@@ -74,6 +74,7 @@ module "api" {
       capabilities  = try(model.capabilities, null)
       limits        = try(model.limits, null)
       fallback      = try(model.fallback, null)
+      price         = try(model.price, null)
     } if local.endpoint_types[name] != "async"
   }
 }
@@ -83,9 +84,16 @@ module "observability" {
 
   name      = var.prefix
   region    = var.region
-  api       = { name = var.prefix, stage = var.api.stage, gateway = "${var.prefix}-gateway" }
   alarms    = var.api.alarms
   dashboard = var.api.dashboard
+
+  api = {
+    name    = var.prefix
+    stage   = var.api.stage
+    gateway = "${var.prefix}-gateway"
+    budgets = module.api.has_budgets
+    guard   = try(var.api.guard, null) != null
+  }
 
   endpoints = {
     for name, model in var.models : name => {

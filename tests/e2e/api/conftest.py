@@ -52,6 +52,7 @@ models:
     source: {{server: {engine}, model: echo}}
     instance_type: ml.c7i.xlarge
     limits: {{body_bytes: 65536}}
+    price: {{input_per_million: 100, output_per_million: 250}}
   # Responds with 500.
   broken: {{<<: *relay, source: {{server: {engine}, model: broken}}}}
   # Its endpoint is deleted after the rollout.
@@ -62,12 +63,15 @@ api:
     default: {{rate_per_second: 10000, burst: 5000}}
     once: {{quota: {{requests: 1, per: month}}}}
     some-models: {{rate_per_second: 10000, burst: 5000, models: [echo, vectors]}}
+    # Used up by one request.
+    frugal: {{tokens: {{per_month: 6}}, dollars_per_month: 5, models: [echo]}}
     # Refuses the third request within 15 minutes.
     slow: {{rate_per_second: 0.001, burst: 2}}
   keys:
     spent: {{usage_plan: once}}
     guest: {{usage_plan: some-models}}
     hasty: {{usage_plan: slow}}
+    saver: {{usage_plan: frugal}}
   jwt: {{issuer: "{issuer}", audience: [llm], claim: groups, usage_plans: {{guests: some-models}}}}
 """
 

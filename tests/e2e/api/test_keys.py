@@ -41,6 +41,7 @@ def test_keys_are_in_the_usage_plans_of_the_file(api: Api) -> None:
         "spent": "once",
         "guest": "some-models",
         "hasty": "slow",
+        "saver": "frugal",
         "jwt/some-models": "some-models",
     }
 
@@ -102,3 +103,26 @@ def test_only_keys_beyond_their_rate_or_quota_are_refused(api: Api) -> None:
     assert "retry-after" not in response.headers
     assert response.json()["error"]["code"] == "insufficient_quota"
     assert models(api.key).status_code == 200
+
+
+def test_a_key_whose_budget_is_used_up(api: Api) -> None:
+    value = key(api, "saver")
+    client = openai.OpenAI(base_url=api.base_url, api_key=value)
+    assert ask(client, "echo") == "hello "
+    with pytest.raises(openai.RateLimitError) as refused:
+        ask(client, "echo")
+    assert refused.value.code == "insufficient_quota"
+    # Days until the next month: the client must not try again.
+    assert refused.value.response.headers["x-should-retry"] == "false"
+    assert int(refused.value.response.headers["retry-after"]) >= 1
+    messages = {"model": "echo", "max_tokens": 5, "messages": [{"role": "user", "content": "hello"}]}
+    reply = httpx.post(
+        f"{api.base_url}/messages", json=messages, headers={"x-api-key": value}, timeout=HANG_SECONDS
+    )
+    assert (reply.status_code, reply.json()["error"]["type"]) == (429, "rate_limit_error")
+    keys = json.loads(api.toolkit.succeed("keys", "list", "--env", "clients", "--json"))
+    (usage,) = [item["usage"] for item in keys if "usage" in item]
+    assert (usage["tokens_this_month"], usage["tokens_per_month"]) == (6, 6)
+    assert usage["dollars_this_month"] == pytest.approx((5 * 100 + 250) / 1_000_000)
+    lines = api.toolkit.succeed("keys", "list", "--env", "clients")
+    assert "frugal  6 of 6 tokens this month  $0.00 of $5.00 this month" in lines

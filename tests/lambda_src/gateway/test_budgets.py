@@ -57,7 +57,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
 
 @dataclass
 class Lab:
-    """The gateway's application, with a clock of its own.
+    """The gateway's application, with its own clock.
 
     Attributes:
         budget: of the keys `team` and `*`; the key `free` has none.
@@ -130,7 +130,7 @@ def context(key: str, request_id: str = "r") -> dict[str, str]:
 
 @pytest.fixture
 def lab(cloud: CloudProcess, engine: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lab]:
-    """Creates applications, each with a table of its own."""
+    """Creates applications, each with its own table."""
     for name, value in zip(("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"), cloud.root_key, strict=True):
         monkeypatch.setenv(f"AWS_{name}", value)
 
@@ -231,7 +231,7 @@ def test_200_streams_overspend_by_less_than_one_reservation(lab: Any, engine: An
     assert used < 1000 + reserved
 
 
-def test_200_streams_of_unknown_length_overspend_by_those_in_flight(lab: Any, engine: Any) -> None:
+def test_the_overspend_of_200_streams_of_unknown_length(lab: Any, engine: Any) -> None:
     """The same without a limit of tokens: only prompts are reserved."""
     lab = lab({"tokens_per_month": 1000})
     admitted, refused = streams(lab, engine, 200)
@@ -268,8 +268,8 @@ def test_engines_without_counts_of_embeddings(lab: Any, engine: Any) -> None:
     lab = lab({"tokens_per_month": 1000})
     engine.respond(b"[[0.5, 0.25]]")
     body = {"model": "vectors", "input": "four" * 20}
-    answer = lab.run(lambda client: client.post("/v1/embeddings", json=body, headers=context("team")))
-    assert answer.status_code == 200
+    reply = lab.run(lambda client: client.post("/v1/embeddings", json=body, headers=context("team")))
+    assert reply.status_code == 200
     assert 20 <= int(lab.counters()["month_tokens"]) <= 25
 
 
@@ -399,8 +399,8 @@ def streams(lab: Lab, engine: Any, count: int, **members: Any) -> tuple[int, int
 
     async def stream(client: httpx.AsyncClient) -> None:
         body = {**PROMPT, "stream": True, **members}
-        answer = await client.post("/v1/chat/completions", json=body, headers=context("team"))
-        statuses.append(answer.status_code)
+        reply = await client.post("/v1/chat/completions", json=body, headers=context("team"))
+        statuses.append(reply.status_code)
 
     async def all_streams(client: httpx.AsyncClient) -> None:
         tasks = [asyncio.ensure_future(stream(client)) for _ in range(count)]
@@ -415,5 +415,5 @@ def streams(lab: Lab, engine: Any, count: int, **members: Any) -> tuple[int, int
 
 
 def estimate() -> int:
-    """What the gateway reserves for the prompt."""
+    """The tokens that the gateway reserves for the prompt."""
     return sum(map(len, ["demo", "user", "four" * 8])) // 4

@@ -117,6 +117,7 @@ models:
   embeddings:
     serving: {engine: tei, options: {pooling: mean}}
     source: {path: weights/embeddings/}
+    price: {input_per_million: 0.02, output_per_million: 0}
     instance_type: ml.g6.xlarge
     capacity: {min: 2, max: 2}
     rollout: {strategy: rolling, percent: 50}
@@ -142,7 +143,8 @@ api:
   auth: keys
   key_header: x-api-key
   usage_plans:
-    batch: {rate_per_second: 5, burst: 10, quota: {requests: 1000, per: month}, models: [embeddings, chat]}
+    batch: {rate_per_second: 5, burst: 10, quota: {requests: 1000, per: month}, models: [embeddings, chat],
+            tokens: {per_minute: 20000, per_month: 5000000}, dollars_per_month: 25}
   keys:
     nightly: {usage_plan: batch}
     default: {}

@@ -77,6 +77,12 @@ CASES = {
     "quota per hour": of_plan(
         "{quota: {requests: 5, per: hour}}", ".quota.per", "use 'day', 'week' or 'month'"
     ),
+    "no tokens": of_plan("{tokens: {per_minute: 0}}", ".tokens.per_minute", "use at least 1"),
+    "tokens per day": of_plan("{tokens: {per_day: 5}}", ".tokens.per_day", "unknown key"),
+    "no dollars": of_plan("{dollars_per_month: 0}", ".dollars_per_month", "use more than 0"),
+    "dollars without prices": of_plan(
+        "{dollars_per_month: 5}", ".dollars_per_month", "no price is known of the model"
+    ),
     "usage plan with an unknown model": of_plan("{models: [qwen]}", ".models[0]", "unknown model qwen"),
     "usage plan without models": of_plan("{models: []}", ".models", "add at least 1"),
     "guard that checks nothing": added("guard: {}", "guard", "add bedrock or python, or remove guard"),

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from gateway.settings import BedrockGuardrail, GuardSettings, Settings
+from gateway.settings import BedrockGuardrail, Budget, GuardSettings, Settings
 
 from toolkit.environment import EnvironmentFileError, load
 from toolkit.environment.environment import endpoint_name
@@ -35,23 +35,25 @@ def write(project: Project, models: int, rest: str = "", region: str = "us-east-
     project.environment_file("dev").write_text(FILE.replace("us-east-1", region) + lines + rest)
 
 
-def size(project: Project) -> int:
+def variables(project: Project) -> dict[str, str]:
     environment = load(project, "dev")
-    return variables_bytes(gateway_variables(environment.prefix, environment.models, environment.api))
+    return gateway_variables(environment.prefix, environment.models, environment.api)
+
+
+def size(project: Project) -> int:
+    return variables_bytes(variables(project))
 
 
 def test_fifty_models_fit_without_the_names_of_their_endpoints(project: Project) -> None:
     write(project, 2)
-    few = load(project, "dev")
-    models = json.loads(gateway_variables(few.prefix, few.models, few.api)["GATEWAY_MODELS"])
+    models = json.loads(variables(project)["GATEWAY_MODELS"])
     assert models["model-00"]["endpoint"] == "llm-dev-model-00"
     write(project, 50)
-    many = load(project, "dev")
-    variables = gateway_variables(many.prefix, many.models, many.api)
-    assert variables_bytes(variables) < MAX_VARIABLES_BYTES
+    many = variables(project)
+    assert variables_bytes(many) < MAX_VARIABLES_BYTES
     # The gateway derives them.
-    settings = Settings.from_environment(variables)
-    assert settings.models["model-49"].endpoint == endpoint_name(many.prefix, "model-49")
+    settings = Settings.from_environment(many)
+    assert settings.models["model-49"].endpoint == endpoint_name("llm-dev", "model-49")
 
 
 def test_all_variables_count_with_escaped_quotation_marks(project: Project) -> None:
@@ -73,6 +75,49 @@ def test_the_guard_that_the_gateway_reads(project: Project) -> None:
         gateway_variables(environment.prefix, environment.models, environment.api)
     ).guard
     assert guard == GuardSettings(bedrock=BedrockGuardrail("abc", "1"), window=None)
+
+
+BUDGETS = """\
+api:
+  usage_plans:
+    default: {tokens: {per_minute: 100}}
+    trial: {dollars_per_month: 2.5, tokens: {per_month: 9}}
+    unlimited: {rate_per_second: 5}
+    unused: {tokens: {per_minute: 1}}
+  keys:
+    guest: {usage_plan: trial}
+    website: {usage_plan: unlimited}
+    other: {}
+"""
+
+
+def test_budgets_are_those_of_the_usage_plans(project: Project) -> None:
+    write(project, 1)
+    assert "GATEWAY_BUDGETS" not in variables(project)
+    assert "price" not in variables(project)["GATEWAY_MODELS"]
+    priced = MODEL.replace("{serving", "{price: {input_per_million: 0.5, output_per_million: 2}, serving")
+    text = f"{FILE}  model-00: {priced}\n{BUDGETS}"
+    project.environment_file("dev").write_text(text)
+    with_budgets = variables(project)
+    assert with_budgets["GATEWAY_BUDGET_TABLE"] == "llm-dev-budgets"
+    settings = Settings.from_environment(with_budgets)
+    assert settings.models["model-00"].price == [0.5, 2]
+    assert settings.budgets == {
+        "*": Budget(tokens_per_minute=100),
+        "guest": Budget(tokens_per_month=9, dollars_per_month=2.5),
+        "other": Budget(tokens_per_minute=100),
+        # `*` does not apply to a key of a plan without a budget.
+        "website": None,
+    }
+
+
+def test_money_needs_the_prices_of_all_models_of_the_plan(project: Project) -> None:
+    write(project, 2, "api: {usage_plans: {batch: {dollars_per_month: 5, models: [model-01]}}}\n")
+    with pytest.raises(EnvironmentFileError, match=r"no price is known of the model model-01; set models\."):
+        load(project, "dev")
+    write(project, 2, "api: {usage_plans: {batch: {dollars_per_month: 5}}}\n")
+    with pytest.raises(EnvironmentFileError, match="of the models model-00, model-01"):
+        load(project, "dev")
 
 
 def test_regions_without_the_layer_need_one(project: Project) -> None:

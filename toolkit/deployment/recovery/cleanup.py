@@ -22,6 +22,7 @@ from toolkit.deployment import locks
 from toolkit.deployment.context import Context
 from toolkit.deployment.recovery.orphans import ALL_PATHS, Orphan, OwnedResources, unless_missing
 from toolkit.deployment.rollout import waiters
+from toolkit.environment import budget_table
 from toolkit.errors import StateError
 from toolkit.packaging import FUNCTIONS
 
@@ -153,6 +154,15 @@ def functions(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
     for name in resources.unrecorded("aws_lambda_function", names):
         if resources.function(name):
             yield Orphan("function", "aws_lambda_function", name, partial(delete, FunctionName=name))
+
+
+def tables(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
+    """The table with the counters of budgets, if the environment file has budgets."""
+    names = [budget_table(resources.prefix)] if context.environment.api.has_budgets else []
+    for name in resources.unrecorded("aws_dynamodb_table", names):
+        if resources.table(name):
+            remove = partial(context.access.dynamodb.delete_table, TableName=name)
+            yield Orphan("table", "aws_dynamodb_table", name, remove)
 
 
 def roles(context: Context, resources: OwnedResources) -> Iterator[Orphan]:

@@ -169,6 +169,14 @@ class OwnedResources:
         policy = unless_missing(lambda: self._access.lambda_.get_policy(FunctionName=function))
         return f"{function}/{statement}" if policy and f'"{statement}"' in policy["Policy"] else None
 
+    def table(self, name: str) -> str | None:
+        """A DynamoDB table."""
+        account = f"{self._access.region}:{self.environment.account_id}"
+        arn = f"arn:{self._access.partition}:dynamodb:{account}:table/{name}"
+        list_tags = self._access.dynamodb.list_tags_of_resource
+        tags = unless_missing(lambda: list_tags(ResourceArn=arn)["Tags"])
+        return name if tags is not None and self._ours(_pairs(tags)) else None
+
     def log_group(self, name: str) -> str | None:
         """A log group."""
         start = name.partition(self.prefix)[0] + self.prefix

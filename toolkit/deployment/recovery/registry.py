@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from toolkit.deployment.context import Context
 from toolkit.deployment.recovery import cleanup
 from toolkit.deployment.recovery.orphans import Orphan, OwnedResources, Stack
-from toolkit.environment import endpoint_name
+from toolkit.environment import budget_table, endpoint_name
 
 _INSTANCE_KEY = re.compile(r'\["?([^"\]]*)"?\]')
 
@@ -166,6 +166,9 @@ INFERENCE: Mapping[str, Recovery] = {
     "module.api.aws_lambda_function.authorizer": Recovery(_function("authorizer"), cleanup.functions),
     "module.api.aws_lambda_permission.gateway": Recovery(_permission("gateway"), _with("function")),
     "module.api.aws_lambda_permission.authorizer": Recovery(_permission("authorizer"), _with("function")),
+    "module.api.aws_dynamodb_table.budgets": Recovery(
+        lambda owned, _: owned.table(budget_table(owned.prefix)), cleanup.tables
+    ),
     "module.api.aws_iam_role.function": Recovery(
         lambda owned, at: owned.role(f"{owned.prefix}-{at.key}"), cleanup.roles
     ),

@@ -32,6 +32,7 @@ def check(parts: ValidParts) -> Iterator[Problem]:
     yield from _keys(parts.api)
     yield from _models(parts, parts.api)
     yield from _guard(parts.api)
+    yield from _prices(parts, parts.api)
     yield from _auth(parts.api)
     yield from _jwt(parts, parts.api)
     yield from _layer(parts, parts.api)
@@ -70,6 +71,25 @@ def _guard(api: Api) -> Iterator[Problem]:
         yield Problem(
             ("api", "guard"), "there is nothing that checks", "add bedrock or python, or remove guard"
         )
+
+
+def _prices(parts: ValidParts, api: Api) -> Iterator[Problem]:
+    """A model without a price would be free."""
+    models = {name: model for name, model in parts.models.items() if model.asynchronous is None}
+    for plan_name, plan in api.usage_plans.items():
+        if plan.dollars_per_month is None:
+            continue
+        unpriced = [
+            name
+            for name, model in models.items()
+            if model.price is None and (plan.models is None or {name, *model.aliases} & set(plan.models))
+        ]
+        if unpriced:
+            path: KeyPath = ("api", "usage_plans", plan_name, "dollars_per_month")
+            noun = "model" if len(unpriced) == 1 else "models"
+            reason = f"no price is known of the {noun} {', '.join(unpriced)}"
+            remedy = f"set models.{unpriced[0]}.price, or leave the {noun} out of the plan's models"
+            yield Problem(path, reason, remedy)
 
 
 def _auth(api: Api) -> Iterator[Problem]:
@@ -131,8 +151,8 @@ def _variables(parts: ValidParts, api: Api) -> Iterator[Problem]:
     size = variables_bytes(gateway_variables(f"{parts.project}-{parts.name}", parts.models, api))
     if size > MAX_VARIABLES_BYTES:
         reason = (
-            f"the gateway needs {size} bytes of environment variables for models, keys and CORS origins,"
-            f" and Lambda allows {MAX_VARIABLES_BYTES}"
+            f"the gateway needs {size} bytes of environment variables for models, keys, budgets and CORS"
+            f" origins, and Lambda allows {MAX_VARIABLES_BYTES}"
         )
         remedy = "use fewer or shorter names and origins, or spread the models over several environments"
         yield Problem(("models",), reason, remedy)

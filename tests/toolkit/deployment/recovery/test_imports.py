@@ -150,6 +150,32 @@ def test_orphans_of_a_destroy_are_listed_and_removed(account: AwsAccess, context
     assert account.cloudwatch.get_dashboard(DashboardName="llm-rest-eu")
 
 
+BUDGET = "api: {usage_plans: {default: {tokens: {per_minute: 1}}}}\n"
+TABLE = "module.api.aws_dynamodb_table.budgets[0]"
+
+
+@pytest.mark.parametrize("env", ["own", "untagged"])
+def test_a_table_of_budgets_is_imported_or_removed(account: AwsAccess, tmp_path: Path, env: str) -> None:
+    context = opened(tmp_path, account, ("m",), env, BUDGET).context
+    assert imports.find(context, plan(TABLE)) == registry.find_orphans(context, {}) == []
+    name = f"llm-{env}-budgets"
+    account.dynamodb.create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": "api_key", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "api_key", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+        **({"Tags": tags(env)} if env == "own" else {}),
+    )
+    ours = [f"table {name}"] if env == "own" else []
+    assert [resource.id for resource in imports.find(context, plan(TABLE))] == [name] * len(ours)
+    orphans = registry.find_orphans(context, {})
+    assert [str(orphan) for orphan in orphans] == ours
+    for orphan in orphans:
+        orphan.remove()
+    assert registry.find_orphans(context, {}) == []
+    assert (name in account.dynamodb.list_tables()["TableNames"]) is (env == "untagged")
+
+
 def test_a_dashboard_of_another_owner_is_ignored(account: AwsAccess, context: Open) -> None:
     account.cloudwatch.put_dashboard(DashboardName="llm-board", DashboardBody=json.dumps({"widgets": []}))
     assert registry.find_orphans(context("board"), {}) == []

@@ -57,7 +57,7 @@ def of_action(action: Action, parameters: Mapping[str, Any], region: str, accoun
     """
     prefix = action.name.partition(":")[0]
     resources: list[str] = []
-    for kind in action.resource_types:
+    for kind in _kinds(prefix, action, parameters):
         target = account.scalable_target(region, parameters) if kind.name == "ScalableTarget" else None
         arns = (
             [target]
@@ -66,6 +66,13 @@ def of_action(action: Action, parameters: Mapping[str, Any], region: str, accoun
         )
         resources += [_as_evaluated(prefix, action, kind, arn, parameters) for arn in arns]
     return list(dict.fromkeys(resources)) or ["*"]
+
+
+def _kinds(prefix: str, action: Action, parameters: Mapping[str, Any]) -> list[ResourceType]:
+    """The resource types of a request; DynamoDB's tags are those of a table or of a stream."""
+    kinds = list(action.resource_types)
+    matching = [kind for kind in kinds if prefix == "dynamodb" and any(_given(kind, parameters))]
+    return matching or kinds
 
 
 def _given(kind: ResourceType, parameters: Mapping[str, Any]) -> Iterator[str]:

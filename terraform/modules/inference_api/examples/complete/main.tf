@@ -25,7 +25,7 @@ module "api" {
   throttle   = { rate_per_second = 100, burst = 200 }
   usage_plans = {
     search = { rate_per_second = 20, burst = 40, models = ["bge"] }
-    trial  = { rate_per_second = 1, burst = 5, quota = { requests = 1000, per = "day" } }
+    trial  = { rate_per_second = 1, burst = 5, quota = { requests = 1000, per = "day" }, tokens = { per_minute = 20000 } }
   }
   keys = {
     website = { usage_plan = "search" }

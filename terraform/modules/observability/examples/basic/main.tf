@@ -7,7 +7,7 @@ module "observability" {
 
   name   = "example-dev"
   region = "us-east-1"
-  api    = { name = "example-dev", stage = "live", gateway = "example-dev-gateway" }
+  api    = { name = "example-dev", stage = "live", gateway = "example-dev-gateway", budgets = true, guard = true }
 
   endpoints = {
     "qwen3-8b" = { endpoint_name = "example-dev-qwen3-8b", variant_names = ["AllTraffic"] }

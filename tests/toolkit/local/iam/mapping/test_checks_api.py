@@ -10,9 +10,40 @@ A = "123456789012"
 R = f"us-east-1:{A}"
 ROLE = f"arn:aws:iam::{A}:role/exec"
 STAGE = "arn:aws:apigateway:us-east-1::/restapis/x/stages/live"
+DYNAMODB_TABLE = f"arn:aws:dynamodb:{R}:table/llm-dev-budgets"
 
 # service, operation, parameters → checks.
 TABLE: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
+    # DynamoDB: tables by name or ARN, and by the keys of a batch.
+    (
+        "dynamodb",
+        "create_table",
+        {
+            "TableName": "llm-dev-budgets",
+            "AttributeDefinitions": [],
+            "KeySchema": [],
+            "Tags": [{"Key": "team", "Value": "platform"}],
+        },
+        [("dynamodb:CreateTable", DYNAMODB_TABLE), ("dynamodb:TagResource", DYNAMODB_TABLE)],
+    ),
+    (
+        "dynamodb",
+        "list_tags_of_resource",
+        {"ResourceArn": DYNAMODB_TABLE},
+        [("dynamodb:ListTagsOfResource", DYNAMODB_TABLE)],
+    ),
+    (
+        "dynamodb",
+        "batch_get_item",
+        {"RequestItems": {"llm-dev-budgets": {"Keys": []}}},
+        [("dynamodb:BatchGetItem", DYNAMODB_TABLE)],
+    ),
+    (
+        "dynamodb",
+        "update_item",
+        {"TableName": "llm-dev-budgets", "Key": {}},
+        [("dynamodb:UpdateItem", DYNAMODB_TABLE)],
+    ),
     # Lambda.
     (
         "lambda",
