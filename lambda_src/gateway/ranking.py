@@ -146,6 +146,11 @@ class Scores:
         return ({**self._head, "data": [scores[index] for index in range(self._count)], "usage": usage},)
 
 
+def usage_member(scores: dict[str, Any]) -> dict[str, Any]:
+    """The member `usage` of a response; clients take a missing count for zero, and fail on null."""
+    return {} if scores["usage"] is None else {"usage": scores["usage"]}
+
+
 def _items(document: Any) -> tuple[Any, Any]:
     if not isinstance(document, dict):
         raise ModelError(cause=f"response is {type(document).__name__}")

@@ -64,12 +64,21 @@ def embeddings() -> str:
     return f"{len(response['data'])} of {len(response['data'][0]['embedding'])}"
 
 
+def rerank() -> str:
+    request = {"model": "echo", "query": "a cat", "documents": ["stocks", "a kitten"], "top_n": 1}
+    (best,) = json.loads(curl("rerank", {**request, "return_documents": True}))["results"]
+    scores = json.loads(curl("score", {"model": "echo", "text_1": "a cat", "text_2": ["stocks", "a kitten"]}))
+    assert best["relevance_score"] == max(item["score"] for item in scores["data"])
+    return str(best["document"]["text"])
+
+
 CASES: dict[str, Callable[[], str]] = {
     "chat": chat,
     "streamed chat": stream,
     "completion": completion,
     "tools": tools,
     "embeddings": embeddings,
+    "rerank": rerank,
     "models": lambda: ", ".join(model["id"] for model in json.loads(curl("models"))["data"]),
     "wrong key": lambda: chat(key="wrong-" * 6),
     "unknown model": lambda: chat("no-such-model"),

@@ -71,12 +71,27 @@ def embeddings() -> str:
     return f"{len(response.data)} of {len(response.data[0]['embedding'])}"
 
 
+def rerank() -> str:
+    # The provider for Jina's shape drops the path of the API's URL.
+    response = litellm.rerank(
+        model="hosted_vllm/reranker",
+        query="a cat",
+        documents=["stocks", "a kitten"],
+        top_n=1,
+        api_base=os.environ["OPENAI_BASE_URL"],
+        api_key=os.environ["OPENAI_API_KEY"],
+    )
+    (best,) = response.results
+    return str(best["index"])
+
+
 CASES: dict[str, Callable[[], str]] = {
     "chat": chat,
     "streamed chat": stream,
     "completion": completion,
     "tools": tools,
     "embeddings": embeddings,
+    "rerank": rerank,
     "wrong key": lambda: chat(api_key="wrong-" * 6),
     "unknown model": lambda: chat("no-such-model"),
     "invalid request": lambda: chat(max_tokens=-1),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from gateway.errors import InvalidRequestError
-from gateway.ranking import RERANK, RankRequest
+from gateway.ranking import RERANK, RankRequest, usage_member
 
 Document = dict[str, Any]
 
@@ -53,13 +53,8 @@ def response(document: Document, scores: Document) -> Document:
     if document.get("return_documents"):
         for result in results:
             result["document"] = {"text": _text(document["documents"][result["index"]])}
-    return {
-        "id": scores["id"],
-        "object": "list",
-        "model": scores["model"],
-        "results": results,
-        "usage": scores["usage"],
-    }
+    head = {"id": scores["id"], "object": "list", "model": scores["model"]}
+    return {**head, "results": results, **usage_member(scores)}
 
 
 def _text(item: Any) -> str:

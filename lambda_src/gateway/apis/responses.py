@@ -126,11 +126,16 @@ def _content(content: Any) -> Any:
     if all(part["type"] != "input_image" for part in content):
         return _plain_text(content)
     return [
-        {"type": "image_url", "image_url": {"url": part["image_url"]}}
+        {"type": "image_url", "image_url": _image(part)}
         if part["type"] == "input_image"
         else {"type": "text", "text": part.get("text", part.get("refusal", ""))}
         for part in content
     ]
+
+
+def _image(part: Document) -> Document:
+    detail = {"detail": part["detail"]} if "detail" in part else {}
+    return {"url": part["image_url"], **detail}
 
 
 def _plain_text(content: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from gateway.ranking import SCORE, RankRequest
+from gateway.ranking import SCORE, RankRequest, usage_member
 
 Document = dict[str, Any]
 
@@ -39,4 +39,5 @@ def response(scores: Document) -> Document:
         scores: of its pairs: see `gateway.ranking.Scores`.
     """
     data = [{"object": "score", "index": index, "score": score} for index, score in enumerate(scores["data"])]
-    return {**scores, "object": "list", "created": int(time.time()), "data": data}
+    head = {"id": scores["id"], "object": "list", "created": int(time.time()), "model": scores["model"]}
+    return {**head, "data": data, **usage_member(scores)}

@@ -150,9 +150,11 @@ def _respond(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any
         respond(handler, 200, json.dumps({"object": "list", "model": "served", "data": vectors}).encode())
     elif "prompt" in body:
         stream(handler, events([{"text": word} for word in _words(body["prompt"])], {"text": ""}, "stop"))
-    elif body.get("tools"):
-        function = body["tools"][0].get("function", {})
-        call = {"name": function.get("name", ""), "arguments": '{"city": "Paris"}'}
+    elif body.get("tools") and body["messages"][-1]["role"] != "tool":
+        name = body["tools"][0].get("function", {}).get("name", "")
+        # Codex CLI's first tool, which runs a command.
+        arguments = '{"cmd": "echo Paris"}' if name == "exec_command" else '{"city": "Paris"}'
+        call = {"name": name, "arguments": arguments}
         part = {"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": call}]}
         stream(handler, events([{"delta": part}], {"delta": {}}, "tool_calls"))
     else:

@@ -5,20 +5,22 @@ The table in `docs/reference/clients.md` records the outcomes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.api import programs
 from tests.e2e.api.conftest import Api
-from tests.e2e.api.programs import Outcomes, Program
+from tests.e2e.api.programs import Outcomes
 
 pytestmark = pytest.mark.e2e
 
 PAGE = programs.SOURCES.parents[1] / "docs" / "reference" / "clients.md"
 TABLE_BEGINS, TABLE_ENDS = "<!-- recorded by the test -->\n", "<!-- end -->"
 
-WORKING = ("chat", "streamed chat", "completion", "tools", "embeddings", "models")
+WORKING = ("chat", "streamed chat", "completion", "tools", "embeddings", "models", "rerank")
 # Status and OpenAI's code, the same for all clients.
 FAILING = {
     "wrong key": (401, "invalid_api_key"),
@@ -40,90 +42,131 @@ OPENAI = {
     "model error": "InternalServerError",
     "no capacity": "InternalServerError",
 }
-EXCEPTIONS = {
-    "openai (Python)": OPENAI,
-    "openai (Node)": {**OPENAI, "too large": "APIError"},
-    "openai Responses (Python)": OPENAI,
-    "anthropic (Python)": {
-        **OPENAI,
-        "too large": "ContentTooLargeError",
-        "no capacity": "ServiceUnavailableError",
-    },
-    "LangChain": {
-        "wrong key": "OpenAIAuthenticationError",
-        "unknown model": "OpenAIModelNotFoundError",
-        "invalid request": "OpenAIInvalidRequestError",
-        "context exceeded": "OpenAIContextOverflowError",
-        "too large": "APIStatusError",
-        "quota spent": "OpenAIRateLimitError",
-        "model error": "OpenAIAPIError",
-        "no capacity": "OpenAIAPIError",
-    },
-    "LiteLLM": {
-        "wrong key": "AuthenticationError",
-        "unknown model": "NotFoundError",
-        "invalid request": "BadRequestError",
-        "context exceeded": "ContextWindowExceededError",
-        "too large": "BadRequestError",
-        "quota spent": "RateLimitError",
-        "model error": "BadGatewayError",
-        "no capacity": "ServiceUnavailableError",
-    },
-    "curl": {case: f"HTTP {status}" for case, (status, _) in FAILING.items()},
+ANTHROPIC = {**OPENAI, "too large": "ContentTooLargeError", "no capacity": "ServiceUnavailableError"}
+CHATS = ("chat", "streamed chat", "tools")
+TEXTS = (*CHATS, "completion")
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client in the table.
+
+    Attributes:
+        file: the program that uses it.
+        working: its requests, as far as the client and its API have them.
+        exceptions: the exception for each error that it can cause.
+        tool_call: the tool call as the program prints it.
+        code: whether the exceptions have OpenAI's code.
+        status: whether they have the status.
+    """
+
+    file: str
+    working: Sequence[str]
+    exceptions: Mapping[str, str]
+    tool_call: str = 'get_weather({"city": "Paris"})'
+    code: bool = True
+    status: bool = True
+
+
+CLIENTS = {
+    "openai (Python)": Client("openai_python.py", WORKING[:-1], OPENAI),
+    "openai (Node)": Client("node/openai_node.mjs", WORKING[:-1], {**OPENAI, "too large": "APIError"}),
+    "openai Responses (Python)": Client("openai_responses.py", CHATS, OPENAI),
+    "OpenAI Agents SDK": Client("openai_agents.py", CHATS, OPENAI),
+    "Codex CLI": Client(
+        "node/codex_cli.mjs",
+        CHATS[1:],
+        dict.fromkeys(FAILING.keys() - {"invalid request"}, "turn.failed"),
+        tool_call="/bin/bash -lc 'echo Paris': Paris",
+        code=False,
+        status=False,
+    ),
+    "anthropic (Python)": Client("anthropic_python.py", CHATS, ANTHROPIC, code=False),
+    "anthropic (Node)": Client("node/anthropic_node.mjs", CHATS, ANTHROPIC, code=False),
+    "Vercel AI SDK": Client(
+        "node/vercel_ai.mjs", (*TEXTS, "embeddings"), dict.fromkeys(FAILING, "AI_APICallError")
+    ),
+    "LangChain": Client(
+        "langchain_chat.py",
+        (*TEXTS, "embeddings"),
+        {
+            "wrong key": "OpenAIAuthenticationError",
+            "unknown model": "OpenAIModelNotFoundError",
+            "invalid request": "OpenAIInvalidRequestError",
+            "context exceeded": "OpenAIContextOverflowError",
+            "too large": "APIStatusError",
+            "quota spent": "OpenAIRateLimitError",
+            "model error": "OpenAIAPIError",
+            "no capacity": "OpenAIAPIError",
+        },
+    ),
+    "LlamaIndex": Client("llama_index_chat.py", (*TEXTS, "embeddings"), OPENAI),
+    "LiteLLM": Client(
+        "litellm_sdk.py",
+        (*TEXTS, "embeddings", "rerank"),
+        {
+            **OPENAI,
+            "context exceeded": "ContextWindowExceededError",
+            "too large": "BadRequestError",
+            "model error": "BadGatewayError",
+            "no capacity": "ServiceUnavailableError",
+        },
+        code=False,
+    ),
+    "llm": Client("llm_cli.py", TEXTS, dict.fromkeys(FAILING.keys() - {"no capacity"}, "exit 1"), code=False),
+    "Cohere": Client(
+        "cohere_rerank.py",
+        ("rerank",),
+        {
+            **OPENAI,
+            "wrong key": "UnauthorizedError",
+            "too large": "ApiError",
+            "quota spent": "TooManyRequestsError",
+            "model error": "ApiError",
+            "no capacity": "ServiceUnavailableError",
+        },
+    ),
+    "curl": Client("curl.py", WORKING, {case: f"HTTP {status}" for case, (status, _) in FAILING.items()}),
 }
-# Requests that these clients, or their APIs, do not have.
-NOT_OFFERED = {
-    *{("LangChain", "models"), ("LiteLLM", "models")},
-    *{("openai Responses (Python)", case) for case in ("completion", "embeddings", "models")},
-    *{("anthropic (Python)", case) for case in ("completion", "embeddings", "models")},
-}
-# Their errors have no code of OpenAI.
-WITHOUT_CODE = ("LiteLLM", "anthropic (Python)")
 
 
 @pytest.fixture(scope="module")
 def outcomes(api: Api, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcomes]:
     """Client → case → outcome."""
-    clients: dict[str, Program] = {
-        "openai (Python)": programs.python("openai_python.py"),
-        "openai (Node)": programs.node("openai_node.mjs", tmp_path_factory.mktemp("node")),
-        "openai Responses (Python)": programs.python("openai_responses.py"),
-        "anthropic (Python)": programs.python("anthropic_python.py"),
-        "LangChain": programs.python("langchain_chat.py"),
-        "LiteLLM": programs.python("litellm_sdk.py"),
-        "curl": programs.python("curl.py"),
-    }
+    directory = tmp_path_factory.mktemp("node")
     outcomes = {}
-    for client, program in clients.items():
+    for name, client in CLIENTS.items():
         api.spend()
-        outcomes[client] = program.run(
+        outcomes[name] = programs.create(client.file, directory).run(
             OPENAI_BASE_URL=api.base_url, OPENAI_API_KEY=api.key, SPENT_KEY=api.spent_key
         )
     return outcomes
 
 
 @pytest.mark.parametrize("case", WORKING)
-@pytest.mark.parametrize("client", EXCEPTIONS)
+@pytest.mark.parametrize("client", CLIENTS)
 def test_requests_work(outcomes: dict[str, Outcomes], client: str, case: str) -> None:
-    if (client, case) in NOT_OFFERED:
+    if case not in CLIENTS[client].working:
         assert case not in outcomes[client]
         return
     text = outcomes[client][case].get("text")
     assert text, outcomes[client][case]
     if case == "tools":
-        assert text == 'get_weather({"city": "Paris"})'
+        assert text == CLIENTS[client].tool_call
     if case == "models":
         assert {"smollm2", "echo"} <= set(text.split(", "))
 
 
 @pytest.mark.parametrize("case", FAILING)
-@pytest.mark.parametrize("client", EXCEPTIONS)
+@pytest.mark.parametrize("client", CLIENTS)
 def test_errors_raise_the_clients_exceptions(outcomes: dict[str, Outcomes], client: str, case: str) -> None:
-    status, code = FAILING[case]
-    outcome = outcomes[client][case]
-    assert (outcome.get("error"), outcome.get("status")) == (EXCEPTIONS[client][case], status)
-    if client not in WITHOUT_CODE:
-        assert outcome["code"] == code
+    expected = CLIENTS[client]
+    outcome = outcomes[client].get(case, {})
+    assert outcome.get("error") == expected.exceptions.get(case), outcome
+    if outcome:
+        status, code = FAILING[case]
+        assert outcome["status"] == status if expected.status else outcome.get("status", status) == status
+        assert not expected.code or outcome["code"] == code
 
 
 def test_the_documented_table_is_current(outcomes: dict[str, Outcomes], pytestconfig: pytest.Config) -> None:
@@ -143,14 +186,18 @@ def _file() -> Path:
 
 
 def _table(outcomes: dict[str, Outcomes]) -> str:
-    rows = [["", *outcomes], ["---"] * (len(outcomes) + 1)]
-    for case in (*WORKING, *FAILING):
-        status = f" ({FAILING[case][0]})" if case in FAILING else ""
-        rows.append([case + status, *(_cell(results.get(case)) for results in outcomes.values())])
+    works = [["", *WORKING], *([name, *_cells(outcomes[name], WORKING)] for name in outcomes)]
+    headings = [f"{case} ({status})" for case, (status, _) in FAILING.items()]
+    fails = [["", *headings], *([name, *_cells(outcomes[name], FAILING)] for name in outcomes)]
+    return f"{_markdown(works)}\n{_markdown(fails)}"
+
+
+def _cells(outcomes: Outcomes, cases: Iterable[str]) -> Iterator[str]:
+    for case in cases:
+        outcome = outcomes.get(case)
+        yield "" if outcome is None else f"`{outcome['error']}`" if "error" in outcome else "works"
+
+
+def _markdown(rows: list[list[str]]) -> str:
+    rows.insert(1, ["---"] * len(rows[0]))
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
-def _cell(outcome: dict[str, str] | None) -> str:
-    if outcome is None:
-        return ""
-    return f"`{outcome['error']}`" if "error" in outcome else "works"

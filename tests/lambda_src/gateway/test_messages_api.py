@@ -15,6 +15,10 @@ from tests.support.patience import HANG_SECONDS
 
 EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 HELLO: Any = [{"role": "user", "content": "Hello"}]
+IMAGE: Any = {
+    "role": "user",
+    "content": [{"type": "image", "source": {"type": "url", "url": "https://example.com/cat.png"}}],
+}
 TOOL: Any = {"name": "weather", "description": "The weather.", "input_schema": {"type": "object"}}
 USAGE = {
     "prompt_tokens": 7,
@@ -195,6 +199,11 @@ def test_a_failure_in_the_middle_is_an_event(sdk: anthropic.Anthropic, engine: A
             {"messages": [{"role": "user", "content": [{"type": "document"}]}]},
             "'messages[0].content[0].type'",
         ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "audio"}]}]},
+            "'messages[0].content[0].type' is 'audio': it must be 'image'",
+        ),
+        ({"model": "llama", "messages": [IMAGE]}, "'messages' is an image, but this model takes text only"),
         ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "'tools[0].type'"),
         ({"tool_choice": {"type": "any"}}, "'tool_choice' requires 'tools'"),
         ({"mcp_servers": [{"name": "x"}]}, "'mcp_servers' is not supported"),

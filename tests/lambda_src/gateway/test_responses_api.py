@@ -14,6 +14,7 @@ from tests.support.gateway import RESPONSE, delta, sse
 from tests.support.patience import HANG_SECONDS
 
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+IMAGE: Any = {"type": "input_image", "image_url": "data:image/png;base64,aGk="}
 TOOL: Any = {"type": "function", "name": "weather", "parameters": {"type": "object"}, "strict": True}
 
 
@@ -144,7 +145,8 @@ def test_a_conversation_with_tools(sdk: openai.OpenAI, engine: Any) -> None:
             "role": "user",
             "content": [
                 {"type": "input_text", "text": "And here?"},
-                {"type": "input_image", "image_url": "data:image/png;base64,aGk="},
+                {"type": "input_image", "image_url": "data:image/png;base64,aGk=", "detail": "low"},
+                {"type": "input_image", "image_url": "https://example.com/cat.png", "detail": None},
             ],
         },
     ]
@@ -158,7 +160,10 @@ def test_a_conversation_with_tools(sdk: openai.OpenAI, engine: Any) -> None:
     assert user == {"role": "user", "content": "Weather?"}
     assert [call["id"] for call in calls["tool_calls"]] == ["a", "b"]
     assert (first["tool_call_id"], second["content"]) == ("a", "snow")
-    assert image["content"][1] == {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+    assert image["content"][1:] == [
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk=", "detail": "low"}},
+        {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}},
+    ]
     assert sent["tool_choice"] == {"type": "function", "function": {"name": "weather"}}
     assert sent["tools"][0]["function"]["strict"] is True
 
@@ -220,6 +225,11 @@ def test_a_failure_in_the_middle_is_an_event(sdk: openai.OpenAI, engine: Any) ->
         ({"tools": [{"type": "web_search"}]}, "tools[0].type", "'function'"),
         ({"tool_choice": "required"}, "tool_choice", "requires 'tools'"),
         ({"max_output_tokens": -1}, "max_output_tokens", "at least 0"),
+        (
+            {"model": "llama", "input": [{"role": "user", "content": [IMAGE]}]},
+            "input",
+            "is an image, but this model takes text only",
+        ),
         ({"model": "short", "max_output_tokens": 50}, "max_output_tokens", "'max_output_tokens' is 50"),
         (
             {"model": "llama", "tools": [{**TOOL, "parameters": {"not": {}}}]},
