@@ -45,7 +45,7 @@ class _ConflictError(LambdaClientError):
 
 def _check_requests() -> None:
     create_function, add_permission = LambdaBackend.create_function, LambdaBackend.add_permission
-    update_configuration = LambdaBackend.update_function_configuration
+    update_configuration, get_code = LambdaBackend.update_function_configuration, LambdaFunction.get_code
     put_concurrency, list_versions = (
         LambdaBackend.put_function_concurrency,
         LambdaBackend.list_versions_by_function,
@@ -85,10 +85,19 @@ def _check_requests() -> None:
             raise LambdaClientError("InvalidParameterValueException", message)
         return put_concurrency(self, function_name, reserved_concurrency)
 
+    def described(self: LambdaFunction) -> dict[str, Any]:
+        response = get_code(self)
+        # moto omits 0; the provider reads the reservation from this member, and -1 without it.
+        if self.reserved_concurrency is not None:
+            reservation = {"ReservedConcurrentExecutions": int(self.reserved_concurrency)}
+            response["Concurrency"] = reservation
+        return response
+
     def versions(self: LambdaBackend, function_name: str) -> Iterable[LambdaFunction]:
         self.get_function(function_name)
         return list_versions(self, function_name)
 
+    LambdaFunction.get_code = described  # type: ignore[method-assign]
     LambdaBackend.put_function_concurrency = reserve  # type: ignore[method-assign]
     LambdaBackend.list_versions_by_function = versions  # type: ignore[method-assign]
     LambdaBackend.create_function = create  # type: ignore[method-assign]
