@@ -64,7 +64,7 @@ plan: $(SETUP) ## show and check what an apply would change, and save the plan
 apply: $(SETUP) ## deploy, and verify that the planned configuration is serving
 	$(TOOLKIT) apply --env $(ENV) $(ARGS)
 
-smoke-test: $(SETUP) ## test the deployed models, from the endpoint to a streamed API response
+smoke-test: $(SETUP) ## test the deployed models, from the endpoint to the API's log
 	$(TOOLKIT) smoke-test --env $(ENV) $(ARGS)
 
 # A local environment is cheap to recreate, so destroying it needs no confirmation.

@@ -53,7 +53,8 @@ def test_a_newcomer_follows_the_readme(tmp_path: Path) -> None:
         subprocess.run(["make", "clean"], cwd=project, env=environment, check=True, capture_output=True)
 
     assert "curl " in result.stderr
-    assert result.stdout.count("ok   smollm2:") == 4
+    assert result.stdout.count("ok   smollm2:") == 7
+    assert result.stdout.count("ok   API:") == 12
     assert "data: [DONE]" in result.stdout
     remaining = json.loads(result.stdout.split("AFTER-DESTROY")[1].split("END")[0])
     assert (remaining["endpoints"], remaining["functions"], remaining["apis"], remaining["processes"]) == (

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import hypothesis
 import pytest
 
@@ -38,7 +39,8 @@ from toolkit.lock_info import LockInfo
 from toolkit.packaging import package
 from toolkit.packaging.difference import difference
 from toolkit.report import Subject, summarize
-from toolkit.smoke import checks
+from toolkit.smoke import access, causes, function, replies
+from toolkit.smoke.results import FailedError
 from toolkit.staging.hub import _Listing
 from toolkit.staging.manifest import Manifest, StoredFile
 from toolkit.terraform import cli_config, init_cache, lambda_state, program, state_file
@@ -187,7 +189,7 @@ CLI_CONFIG = {
     "provider_installation": {"direct": {"exclude": ["a"]}},
 }
 # Errors of readers whose callers skip the document, show it as it is, or report the failed check.
-HANDLED = (DamagedError, checks._CheckFailedError, completions.BrokenStreamError)
+HANDLED = (DamagedError, FailedError, completions.BrokenStreamError)
 
 
 def read_outputs(directory: Path, content: bytes) -> None:
@@ -364,8 +366,16 @@ READERS = {
         {"version": "1.0", "newState": {"stateValue": "ALARM", "stateReason": "r"}}, of(verify._HistoryData)
     ),
     "completion": Reader(
-        {"choices": [{"index": 0, "message": {"role": "assistant", "content": "one"}}]},
-        lambda _, content: checks._content(content),
+        {"choices": [{"index": 0, "message": {"role": "assistant", "content": "one"}}], "model": "m"},
+        lambda _, content: replies.completion(content),
+    ),
+    "embedding": Reader(
+        {"data": [{"index": 0, "embedding": [0.5, 1]}], "model": "m"},
+        lambda _, content: replies.embedding(content),
+    ),
+    "ranking": Reader(
+        {"results": [{"index": index, "relevance_score": 0.5} for index in (0, 1)], "model": "m"},
+        lambda _, content: replies.ranking(content),
     ),
     "chunk of a stream": Reader(
         {
@@ -382,6 +392,23 @@ READERS = {
             "messages": [{"role": "user", "content": "one"}],
         },
         of(session.Request),
+    ),
+    "chunk of an endpoint's stream": Reader(
+        {"choices": [{"delta": {"content": "one"}, "finish_reason": "stop"}]},
+        lambda _, content: replies.Stream().read([b"data: " + content.replace(b"\n", b" ")]),
+    ),
+    "models of the API": Reader(
+        {"data": [{"id": "m", "object": "model"}]},
+        lambda _, content: documents.parse(content, access.ModelList),
+    ),
+    "error of the API": Reader(
+        {"error": {"message": "m", "type": "server_error", "param": None, "code": "internal_error"}},
+        lambda _, content: causes.code_of(httpx.Response(500, content=content)),
+        fatal=False,
+    ),
+    "models of the gateway": Reader(
+        {"m": {"endpoint": "llm-x-m", "dialect": "tei", "capabilities": ["rerank"], "max_tokens_ceiling": 9}},
+        lambda _, content: documents.parse(content, function.Models),
     ),
     "line of a log": Reader(
         METRICS,

@@ -2,26 +2,118 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from toolkit.cli.options import Env, Json
+import typer
+
+from toolkit.cli.options import Env, Json, Markdown
+from toolkit.durations import parse_seconds
+
+if TYPE_CHECKING:
+    from toolkit.console import Console
+    from toolkit.smoke import Check, Layer
 
 
-def smoke_test(env: Env, as_json: Json = False) -> None:
-    """Test a deployment, from its endpoints to a streamed response of the API."""
+def _seconds(text: str | int) -> int:
+    return parse_seconds(str(text), "--timeout", unit_required=False)
+
+
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="LAYER", help="Check only this layer; may be repeated."),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", metavar="NAME", help="Check only this model; may be repeated."),
+]
+Timeout = Annotated[
+    int,
+    typer.Option("--timeout", parser=_seconds, metavar="TIME", help="Time limit of each check: 90s, 10m."),
+]
+Retries = Annotated[
+    int,
+    typer.Option("--retries", metavar="N", min=0, help="Repetitions of a failed check before it fails."),
+]
+Junit = Annotated[
+    str | None,
+    typer.Option("--junit", metavar="FILE", help="Also write JUnit XML; - is standard output."),
+]
+
+
+def smoke_test(
+    env: Env,
+    only: Only = None,
+    models: Models = None,
+    timeout: Timeout = 180,
+    retries: Retries = 0,
+    as_json: Json = False,
+    as_markdown: Markdown = False,
+    junit: Junit = None,
+) -> None:
+    """Test a deployment layer by layer, from its endpoints to a streamed response of the API and its log."""
     from toolkit import smoke
     from toolkit.console import Console
     from toolkit.deployment import outputs
     from toolkit.deployment.context import open_context
+    from toolkit.smoke import formats
 
     console = Console()
+    _validate(as_json, as_markdown, junit)
+    options = smoke.Options(_layers(only or ()), models or (), timeout, retries)
     context = open_context(env, console)
     checks = []
-    for check in smoke.run(context, outputs.read(context)):
+    as_text = not (as_json or as_markdown or junit == "-")
+    for check in smoke.run(context, outputs.read(context), options):
         checks.append(check)
-        if not as_json:
+        if as_text:
             console.data(check.line())
     if as_json:
-        console.data(json.dumps([asdict(check) for check in checks], indent=2))
+        console.data(formats.as_json(checks))
+    elif as_markdown:
+        console.data(formats.as_markdown(env, checks))
+    _write(console, env, checks, junit)
     smoke.raise_for_failures(env, checks)
+
+
+def _layers(names: Iterable[str]) -> list[Layer]:
+    from toolkit.errors import InputError
+    from toolkit.smoke import Layer
+
+    unknown = sorted(set(names) - set(Layer))
+    if unknown:
+        raise InputError(f"no layer named {unknown[0]}", remedy=f"choose one of: {', '.join(Layer)}")
+    return [Layer(name) for name in names]
+
+
+def _validate(as_json: bool, as_markdown: bool, junit: str | None) -> None:
+    """Fail before the test, which takes a while, if its result has no place.
+
+    Raises:
+        InputError: two formats for standard output, or a path that is a directory.
+    """
+    from toolkit.errors import InputError
+
+    formats = {"--json": as_json, "--markdown": as_markdown, "--junit -": junit == "-"}
+    chosen = [name for name, enabled in formats.items() if enabled]
+    if len(chosen) > 1:
+        raise InputError(
+            f"cannot print {' and '.join(chosen)} at once", remedy="name a file, as in `--junit smoke.xml`"
+        )
+    if junit not in (None, "-") and Path(str(junit)).is_dir():
+        raise InputError("cannot write a report: this is a directory", where=junit, remedy="name a file")
+
+
+def _write(console: Console, env: str, checks: list[Check], junit: str | None) -> None:
+    from toolkit.files import naming
+    from toolkit.smoke import formats
+
+    if junit == "-":
+        console.data(formats.as_junit(env, checks))
+    elif junit is not None:
+        path = Path(junit)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Not atomic: it may be a pipe.
+        with naming(path):
+            path.write_text(formats.as_junit(env, checks), encoding="utf-8")

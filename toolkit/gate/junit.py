@@ -39,21 +39,22 @@ def _add_finding(suite: ET.Element, finding: Finding, *, violation: bool) -> Non
     rule = finding.rule
     case = _case(suite, rule, finding.resource)
     if finding.file:
-        case.set("file", _clean(finding.file))
+        case.set("file", clean(finding.file))
         case.set("line", str(finding.line or 1))
     text = "\n".join(filter(None, (finding.where, *finding.details, rule.reason, rule.remedy)))
     if finding.accepted:
-        ET.SubElement(case, "skipped", message=_clean(finding.accepted))
+        ET.SubElement(case, "skipped", message=clean(finding.accepted))
     elif violation:
-        failure = ET.SubElement(case, "failure", type=str(finding.severity), message=_clean(rule.name))
-        failure.text = _clean(text)
+        failure = ET.SubElement(case, "failure", type=str(finding.severity), message=clean(rule.name))
+        failure.text = clean(text)
     else:
-        ET.SubElement(case, "system-out").text = _clean(f"{finding.severity}: {rule.name}\n{text}")
+        ET.SubElement(case, "system-out").text = clean(f"{finding.severity}: {rule.name}\n{text}")
 
 
 def _case(suite: ET.Element, rule: Rule, name: str) -> ET.Element:
-    return ET.SubElement(suite, "testcase", classname=_clean(rule.id), name=_clean(name), time="0")
+    return ET.SubElement(suite, "testcase", classname=clean(rule.id), name=clean(name), time="0")
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """Text without the characters that XML cannot represent."""
     return _FORBIDDEN.sub("\ufffd", text)

@@ -56,15 +56,36 @@ class RetryingClient(httpx.Client):
 def open_api(keys: Keys, environment: Environment, base_url: str) -> httpx.Client:
     """A client with the key `default` once the API accepts it, or with the caller's AWS credentials."""
     if environment.api.auth == "iam":
-        credentials = keys.access.credentials()
-        return _client(keys.access, base_url, auth=SignedRequests(credentials, keys.access.region))
+        return authorized(keys.access, environment, base_url, None)
     value = keys.show(DEFAULT_KEY)
     wait_until_accepted(
         {DEFAULT_KEY: value}, acceptance(keys.access, base_url), attempts(environment, DEFAULT_KEY)
     )
+    return authorized(keys.access, environment, base_url, value)
+
+
+def authorized(
+    access: AwsAccess, environment: Environment, base_url: str, key: str | None, **settings: Any
+) -> httpx.Client:
+    """A client of the API with a key, or with the caller's AWS credentials.
+
+    Args:
+        access: the account.
+        environment: the environment.
+        base_url: the API's URL, which ends in `/v1`.
+        key: value of the key; None to sign requests.
+        settings: further settings of the client.
+    """
+    if key is None:
+        return _client(access, base_url, auth=SignedRequests(access.credentials(), access.region), **settings)
     if environment.api.key_header == "x-api-key":
-        return _client(keys.access, base_url, headers={"x-api-key": value})
-    return _client(keys.access, base_url, headers={"Authorization": f"Bearer {value}"})
+        return _client(access, base_url, headers={"x-api-key": key}, **settings)
+    return _client(access, base_url, headers={"Authorization": f"Bearer {key}"}, **settings)
+
+
+def anonymous(access: AwsAccess, base_url: str, **settings: Any) -> httpx.Client:
+    """A client of the API without credentials, except those in `settings`; it repeats no request."""
+    return _client(access, base_url, httpx.Client, **settings)
 
 
 def attempts(environment: Environment, name: str) -> int:

@@ -20,6 +20,7 @@ import secrets
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from toolkit.aws.access import AwsAccess
@@ -60,6 +61,21 @@ class ApiKey:
     usage_plan: str | None
     declared: bool
     old: bool = False
+
+
+@dataclass(frozen=True)
+class CurrentKey:
+    """The current value of a key.
+
+    Attributes:
+        value: the secret.
+        enabled: whether the API accepts it.
+        changed_at: when it was created or last changed.
+    """
+
+    value: str = field(repr=False)
+    enabled: bool
+    changed_at: datetime
 
 
 @dataclass(frozen=True)
@@ -126,6 +142,15 @@ class Keys:
         key_id = self._find_in_plan(name) or self.find(name).key_id
         require_secret(name)
         return self.access.apigateway.get_api_key(apiKey=key_id, includeValue=True)["value"]
+
+    def current(self, name: str) -> CurrentKey | None:
+        """The value of the key named `name`, without reading other keys; None if its usage plan lacks it."""
+        key_id = self._find_in_plan(name)
+        if key_id is None:
+            return None
+        key = self.access.apigateway.get_api_key(apiKey=key_id, includeValue=True)
+        changed_at = key.get("lastUpdatedDate") or key["createdDate"]
+        return CurrentKey(key["value"], key["enabled"], changed_at)
 
     def create(self, name: str) -> ApiKey:
         """Create a key in its usage plan from the environment file, or in `default`.

@@ -42,7 +42,7 @@ def _head(summary: Summary) -> Iterator[str]:
         yield ""
         yield "> [!CAUTION]"
         shown = summary.destructive_changes[:20]
-        yield from (f"> - **{_escape(sentence)}** (`{change.address}`)" for sentence, change in shown)
+        yield from (f"> - **{escape(sentence)}** (`{change.address}`)" for sentence, change in shown)
         if len(summary.destructive_changes) > len(shown):
             yield f"> - and {len(summary.destructive_changes) - len(shown)} more"
     violations = summary.policy.violations if summary.policy else ()
@@ -59,7 +59,7 @@ Section = tuple[str, list[str], list[str]]
 
 def _part(part: Part) -> Section:
     count = f"{len(part.changes)} change{'' if len(part.changes) == 1 else 's'}"
-    consequences = [f"- {_escape(sentence)}" for sentence in part.consequences]
+    consequences = [f"- {escape(sentence)}" for sentence in part.consequences]
     return f"{part.name}: {count}", consequences, list(_diff(part.changes))
 
 
@@ -127,6 +127,6 @@ def _foot(summary: Summary) -> str:
     return f"\n<sub>{commit}{changes}{digest}</sub>"
 
 
-def _escape(sentence: str) -> str:
+def escape(sentence: str) -> str:
     """Escape Markdown and HTML in a sentence."""
     return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", sentence)

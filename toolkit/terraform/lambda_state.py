@@ -6,7 +6,7 @@ Otherwise the next plan would upload the same code again.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,23 @@ class FunctionCode:
         }
 
 
+def digests(content: bytes, where: str) -> dict[str, str]:
+    """The recorded code of each function by its name, SHA-256 in base64.
+
+    Args:
+        content: the state file.
+        where: its address, for messages.
+
+    Raises:
+        TerraformError: the state's format is not supported.
+    """
+    return {
+        str(attributes["function_name"]): str(attributes["code_sha256"])
+        for attributes in _functions(state_file.document(content, where))
+        if attributes.get("function_name") and attributes.get("code_sha256")
+    }
+
+
 def write(content: bytes, where: str, functions: Mapping[str, FunctionCode]) -> bytes | None:
     """Replace the code of functions in a state.
 
@@ -56,17 +73,21 @@ def write(content: bytes, where: str, functions: Mapping[str, FunctionCode]) -> 
     """
     state = state_file.document(content, where)
     changed = False
-    for resource in state["resources"]:
-        if (resource["mode"], resource["type"]) != ("managed", "aws_lambda_function"):
-            continue
-        for instance in resource["instances"]:
-            attributes: Any = instance.get("attributes") or {}
-            code = functions.get(attributes.get("function_name"))
-            if code is not None and not code.attributes().items() <= attributes.items():
-                attributes.update(code.attributes())
-                changed = True
+    for attributes in _functions(state):
+        code = functions.get(attributes.get("function_name"))
+        if code is not None and not code.attributes().items() <= attributes.items():
+            attributes.update(code.attributes())
+            changed = True
     if not changed:
         return None
     # This makes saved plans stale, as any other change does.
     state["serial"] += 1
     return (json.dumps(state, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _functions(state: state_file.Document) -> Iterator[Any]:
+    """The attributes of each function; changes of them change the state."""
+    for resource in state["resources"]:
+        if (resource["mode"], resource["type"]) == ("managed", "aws_lambda_function"):
+            for instance in resource["instances"]:
+                yield instance.get("attributes") or {}

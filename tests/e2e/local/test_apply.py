@@ -61,9 +61,24 @@ def test_the_smoke_test_prints_one_line_per_step(deployed: Deployed) -> None:
     lines = deployed.toolkit.succeed("smoke-test", "--env", "local").splitlines()
     assert [line.split(" (")[0] for line in lines] == [
         "ok   smollm2: endpoint InService",
+        "ok   smollm2: autoscaling",
+        "ok   smollm2: rollout alarms",
         "ok   smollm2: runtime invocation",
+        "ok   smollm2: runtime streaming",
+        "ok   API: authorizer function deployed",
+        "ok   API: gateway function deployed",
+        "ok   API: API reachable",
+        "ok   API: gateway function responds",
+        "ok   API: key accepted",
+        "ok   API: request without key refused",
+        "ok   API: wrong key refused",
+        "ok   API: usage plan",
         "ok   smollm2: API call",
         "ok   smollm2: streamed API call",
+        "ok   API: unknown model refused",
+        "ok   API: invalid JSON refused",
+        "ok   API: log",
+        "ok   API: metrics",
     ]
 
 

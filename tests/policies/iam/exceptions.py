@@ -10,13 +10,11 @@ _DATE = "needed only to date a function's drift"
 _GRANTS = "SageMaker creates grants as its caller, which the embedded cloud does not emulate"
 _CONTAINER = "SageMaker does this for containers; the embedded cloud does it without the role"
 _LAMBDA = "Lambda writes a function's log with its role, the embedded cloud without it"
-_STREAM = "AWS's references disagree on the action of a response stream; only the gateway streams in the test"
 
 EXCEPTIONS: dict[str, str] = {
     "sagemaker-deployer ReadAlarmsAndLogs cloudwatch:DescribeAlarmHistory": _FAILED,
     "sagemaker-deployer ReadAlarmsAndLogs logs:DescribeLogStreams": _FAILED,
     "sagemaker-deployer ReadAlarmsAndLogs logs:GetLogEvents": _FAILED,
-    "sagemaker-deployer ModifyTagged sagemaker:InvokeEndpointWithResponseStream": _STREAM,
     "sagemaker-deployer GrantKeysToSageMaker": _GRANTS,
     "operator GrantKeysToSageMaker": _GRANTS,
     "sagemaker-deployer ModifyTaggedScaling application-autoscaling:RegisterScalableTarget": (
@@ -30,7 +28,6 @@ EXCEPTIONS: dict[str, str] = {
     ),
     "planner ReadFunctions lambda:GetFunctionConfiguration": _DATE,
     "viewer ReadFunctions lambda:GetFunctionConfiguration": _DATE,
-    "viewer TestEndpoints sagemaker:InvokeEndpointWithResponseStream": _STREAM,
     "viewer ReadAlarmHistory": _FAILED,
     "viewer ReadLogs logs:DescribeLogStreams": _FAILED,
     "viewer ReadLogs logs:GetLogEvents": _FAILED,

@@ -1,0 +1,25 @@
+"""`toolkit smoke-test` refuses wrong options before it contacts a cloud."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.checkout import ROOT
+from tests.support.toolkit import Toolkit
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "remedy"),
+    [
+        (["--only", "apis"], "no layer named apis", "choose one of: endpoint, invocation, streaming"),
+        (["--json", "--junit", "-"], "cannot print --json and --junit - at once", "--junit smoke.xml"),
+        (["--junit", "docs"], "this is a directory", "name a file"),
+    ],
+)
+def test_wrong_options_are_refused(options: list[str], message: str, remedy: str) -> None:
+    result = Toolkit(ROOT)("smoke-test", "--env", "local", *options)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert remedy in result.stderr

@@ -1,0 +1,133 @@
+"""Requests to the API as clients send them, and its errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from toolkit.deployment.context import Context
+from toolkit.keys.store import DEFAULT_KEY
+from toolkit.smoke import causes, replies
+from toolkit.smoke.causes import Commands
+from toolkit.smoke.function import ServedModel
+from toolkit.smoke.results import FailedError, NotRunError, Task
+
+_UNKNOWN_MODEL = "smoke-test-of-an-unknown-model"
+_CHAT = "chat/completions"
+_PATHS: Mapping[Task, str] = {"text": _CHAT, "embedding": "embeddings", "ranking": "rerank"}
+
+
+@dataclass(frozen=True)
+class ApiChecks:
+    """Checks of the API with valid credentials.
+
+    Attributes:
+        context: the environment.
+        client: sends the requests.
+    """
+
+    context: Context
+    client: httpx.Client
+
+    @property
+    def _commands(self) -> Commands:
+        return Commands(self.context.environment)
+
+    def call(self, name: str, served: ServedModel) -> str:
+        """Request a whole response.
+
+        Raises:
+            FailedError: it is not one of this model.
+        """
+        response = self.client.post(
+            _PATHS[served.task], json={"model": name, **replies.REQUESTS[served.task]}
+        )
+        self._expect_success(response, name)
+        reply = replies.READERS[served.task](response.content)
+        if reply.model is not None and reply.model != name:
+            cause = "the gateway sends the request to another model"
+            raise FailedError(f"{reply.model} responded, not {name}", cause, self._commands("drift"))
+        return reply.text
+
+    def stream(self, name: str) -> str:
+        """Request a streamed response.
+
+        Raises:
+            FailedError: it is buffered, truncated, or not one of this model.
+        """
+        body = {"model": name, "stream": True, **replies.PROMPT}
+        with self.client.stream("POST", _CHAT, json=body) as response:
+            if response.is_error:
+                response.read()
+            self._expect_success(response, name)
+            if "content-length" in response.headers:
+                response.read()
+                raise FailedError(
+                    "the response was not streamed: its length was known at its start",
+                    "API Gateway's integration or a proxy buffers the response",
+                    self._commands("drift"),
+                )
+            streamed = replies.Stream()
+            streamed.read(response.iter_bytes())
+        if not streamed.done:
+            raise replies.truncated(streamed, "[DONE]")
+        guard = self.context.environment.api.guard
+        # A guard checks a short response as a whole.
+        return streamed.describe(1 if guard is not None and "output" in guard.sources else 2)
+
+    def unknown_model(self) -> str:
+        """Check that a request for an unknown model is refused.
+
+        Raises:
+            FailedError: it is not, or not as documented.
+        """
+        content = json.dumps({"model": _UNKNOWN_MODEL, **replies.PROMPT}).encode()
+        return self._refused(content, 404, "model_not_found")
+
+    def invalid_json(self) -> str:
+        """Check that a request that is not JSON is refused.
+
+        Raises:
+            FailedError: it is not, or not as documented.
+        """
+        return self._refused(b'{"model": ', 400, None)
+
+    def too_many_tokens(self, name: str, ceiling: int) -> str:
+        """Check that a request for more tokens than the model's ceiling is refused.
+
+        Raises:
+            FailedError: it is not, or not as documented.
+        """
+        content = json.dumps({"model": name, **replies.PROMPT, "max_tokens": ceiling + 1}).encode()
+        return self._refused(content, 400, None)
+
+    def _refused(self, content: bytes, status: int, code: str | None) -> str:
+        response = self.client.post(_CHAT, content=content, headers={"content-type": "application/json"})
+        if response.status_code == status and causes.code_of(response) == code:
+            return f"HTTP {status}"
+        if response.status_code < 400:
+            cause = "the gateway function runs other code, or does not validate requests"
+            detail = f"HTTP {response.status_code} instead of {status}"
+            raise FailedError(detail, cause, self._commands("drift"))
+        failure = causes.of_response(response, self.context.environment)
+        failure.detail = f"{failure.detail}, instead of {status}"
+        raise failure
+
+    def _expect_success(self, response: httpx.Response, name: str) -> None:
+        if response.status_code != 200:
+            if causes.code_of(response) == "model_not_allowed" and self._excluded(name):
+                raise NotRunError(f"the usage plan of the key {DEFAULT_KEY} excludes the model")
+            raise causes.of_response(response, self.context.environment, name)
+        fallback = response.headers.get("x-fallback-model")
+        if fallback is not None:
+            cause = "the endpoint has no capacity, or the gateway calls another one"
+            detail = f"the fallback {fallback} responded, not {name}"
+            raise FailedError(detail, cause, self._commands("status"))
+
+    def _excluded(self, name: str) -> bool:
+        api = self.context.environment.api
+        plan = api.plans.get(api.key_plans.get(DEFAULT_KEY, DEFAULT_KEY))
+        return plan is not None and plan.models is not None and name not in plan.models
