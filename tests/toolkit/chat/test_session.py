@@ -9,8 +9,9 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from tests.support.contexts import deployed
+from tests.support.contexts import deployed, outputs
 from tests.toolkit.chat.conftest import KEY, Api, completion, delta, event
+from toolkit.chat import completions
 from toolkit.chat.session import (
     Conversation,
     Message,
@@ -19,7 +20,9 @@ from toolkit.chat.session import (
     Session,
     Settings,
     Turn,
+    _raise,
     _refused,
+    open_session,
     well_formed,
 )
 from toolkit.environment import Environment
@@ -171,3 +174,16 @@ def test_requests_are_well_formed() -> None:
         Message("user", "c"),
     ]
     assert request.body().keys() == {"model", "messages"}
+
+
+def test_the_time_to_try_again_is_that_of_the_api(environment: Environment) -> None:
+    response = httpx.Response(429, headers={"retry-after": "7"}, json={"error": {"message": "Slow down."}})
+    with pytest.raises(PreflightError, match="Slow down") as caught:
+        _raise(completions.RefusedError(response), environment)
+    assert caught.value.remedy == "try again in 7 s"
+
+
+def test_a_paused_environment_is_an_error(environment: Environment) -> None:
+    context = cast(Any, SimpleNamespace(environment=environment))
+    with pytest.raises(PreflightError, match="is paused"), open_session(context, outputs({}, paused=True)):
+        pass
