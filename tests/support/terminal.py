@@ -40,7 +40,11 @@ class Terminal:
 
     def wait(self, text: str) -> None:
         """Wait until text appears after what was typed."""
-        wait_for(lambda: text in self.output[self._start :], f"{text!r} in {self.output!r}")
+        wait_for(lambda: self._shows(text) or self.process.poll() is not None, f"{text!r} in {self.output!r}")
+        assert self._shows(text), self.output
+
+    def _shows(self, text: str) -> bool:
+        return text in self.output[self._start :]
 
     @property
     def output(self) -> str:
