@@ -202,6 +202,9 @@ def test_the_page_is_accessible(page: Page, server: ChatServer, api: Api, tmp_pa
     # For a person to look at.
     page.screenshot(tmp_path / "phone.png")
     page.run("element('settings').open = false")
+    # Enlarged four times, the window scrolls, and the conversation stays readable.
+    page.emulate(dark=dark, width=320, height=256)
+    assert page.run("main.clientHeight") > 150
     page.emulate(dark=dark)
     page.screenshot(tmp_path / "desktop.png")
     page.run("prompt.focus()")
