@@ -197,6 +197,7 @@ def test_outputs_contain_what_the_toolkit_reads(planned: Planned) -> None:
         "api_invoke_url",
         "api_stage",
         "functions",
+        "jwt_keys",
         "log_groups",
         "models",
         "paused",

@@ -74,6 +74,11 @@ def rollout(strategy: str, **settings: Any) -> dict[str, Any]:
     return {"rollout": {"strategy": strategy, "percent": 10, **settings}}
 
 
+def jwt(**settings: Any) -> dict[str, Any]:
+    valid = {"issuer": "https://a.example", "audience": ["a"], "default_usage_plan": "default"}
+    return {"jwt": {**valid, **settings}}
+
+
 def gateway(**settings: Any) -> dict[str, Any]:
     return {"gateway": {"package": "p.zip", **settings}}
 
@@ -164,6 +169,7 @@ INDEPENDENT: list[Case] = [
     ("inference_api", API, {"auth": "none"}, "keys or iam"),
     ("inference_api", API, {"key_header": "cookie"}, "either, authorization or x-api-key"),
     ("inference_api", API, plan(quota={"requests": 1, "per": "year"}), "day, week or month"),
+    ("inference_api", API, jwt(audience=[]), "at least one name of this API"),
     ("inference_api", API, {"cors": {"allow_origins": ["https://a.b/c"]}}, "without a path, or *"),
     ("inference_api", API, {"cors": {"allow_origins": []}}, "needs origins"),
     ("inference_api", API, {"guard": {"window": 9}}, "add one of them, or remove guard"),
@@ -232,6 +238,8 @@ DEPENDENT: list[Case] = [
         "above 0 and up to 100",
     ),
     ("inference_api", API, plan(models=["n"]), "choose from m"),
+    ("inference_api", API, jwt(default_usage_plan="trial"), "choose from default"),
+    ("inference_api", API, jwt(audience=["a" * 4096]), "list fewer values in jwt.usage_plans"),
     (
         "inference_api",
         API,
