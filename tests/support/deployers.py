@@ -165,7 +165,7 @@ class Deployers:
         self.write({RECORD: ""})
         self.succeed("deployer", "apply", "--yes")
         self.succeed("planner", "plan")
-        for command in ("status", "outputs", "releases", "logs", "smoke-test"):
+        for command in ("status", "outputs", "releases", "logs", "usage", "smoke-test"):
             self.succeed("viewer", command)
         self.refuse("planner", "keys", "show", "default")
         self.succeed("viewer", "model", "list")

@@ -215,15 +215,15 @@ def _cost(per_million: float, tokens: int) -> Decimal:
 
 
 def _key(line: _Line) -> str | None:
-    """Name of the key; the id of one that the toolkit did not create; otherwise the AWS identity.
+    """The identity that signed the request; otherwise the name of the key, or its id if it has no name.
 
     All sessions of a role are one caller: a pipeline has a new one each time.
     """
+    if "caller" in line:
+        return _SESSION.sub(r"\1", line["caller"])
     if "key_name" in line:
         return line["key_name"]
-    if "api_key_id" in line:
-        return f"id:{line['api_key_id']}"
-    return _SESSION.sub(r"\1", line["caller"]) if "caller" in line else None
+    return f"id:{line['api_key_id']}" if "api_key_id" in line else None
 
 
 def _time(milliseconds: int) -> datetime:

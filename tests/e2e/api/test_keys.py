@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import openai
 import pytest
 
 from tests.e2e.api.conftest import Api
+from tests.support.cloud import eventually
 from tests.support.patience import HANG_SECONDS
 
 pytestmark = pytest.mark.e2e
@@ -126,3 +131,57 @@ def test_a_key_whose_budget_is_used_up(api: Api) -> None:
     assert usage["dollars_this_month"] == pytest.approx((5 * 100 + 250) / 1_000_000)
     lines = api.toolkit.succeed("keys", "list", "--env", "clients")
     assert "frugal  6 of 6 tokens this month  $0.00 of $5.00 this month" in lines
+
+
+def test_usage_by_key_model_and_day(api: Api) -> None:
+    first_day = datetime.now(UTC).date()
+    one, two = (
+        openai.OpenAI(
+            base_url=api.base_url,
+            api_key=api.toolkit.succeed("keys", "create", name, "--env", "clients").strip(),
+            max_retries=0,
+        )
+        for name in ("usage-one", "usage-two")
+    )
+    assert ask(one, "echo") == "hello "
+    messages: Any = [{"role": "user", "content": "two words"}]
+    assert len(list(one.chat.completions.create(model="echo", messages=messages, stream=True))) >= 2
+    embedded = one.embeddings.create(model="vectors", input="hello").usage.prompt_tokens
+    assert ask(two, "echo") == "hello "
+    with pytest.raises(openai.APIStatusError):
+        ask(two, "broken")
+
+    def usage(*arguments: str) -> str:
+        return api.toolkit.succeed("usage", "--env", "clients", "--since", "1d", *arguments)
+
+    sums: dict[tuple[str, str], tuple[Any, ...]] = {}
+
+    def all_counted() -> bool:
+        counts = ("requests", "errors", "unmetered", "input_tokens", "output_tokens", "dollars")
+        for row in json.loads(usage("--by", "key", "--by", "model", "--json"))["rows"]:
+            if row["key"] in {"usage-one", "usage-two"}:
+                sums[row["key"], row["model"]] = tuple(row[count] for count in counts)
+        return sum(row[0] for row in sums.values()) == 5
+
+    # The output of functions reaches the log after the response.
+    eventually(all_counted)
+    assert sums == {
+        ("usage-one", "echo"): (2, 0, 0, 10, 3, 0.00175),
+        ("usage-one", "embedder"): (1, 0, 0, embedded, 0, None),
+        ("usage-two", "echo"): (1, 0, 0, 5, 1, 0.00075),
+        ("usage-two", "broken"): (1, 1, 0, 0, 0, 0.0),
+    }
+    by_day = [
+        row
+        for row in csv.DictReader(io.StringIO(usage("--by", "key", "--by", "day", "--csv")))
+        if row["key"] == "usage-one"
+    ]
+    assert {row["day"] for row in by_day} <= {str(first_day), str(datetime.now(UTC).date())}
+    assert sum(int(row["input_tokens"]) for row in by_day) == 10 + embedded
+    table = {line.split()[0]: line.split()[1:] for line in usage().splitlines()}
+    assert table["key"] == ["requests", "errors", "input", "tokens", "output", "tokens", "dollars"]
+    assert table["usage-one"] == ["3", "0", str(10 + embedded), "3", "unknown"]
+    assert table["usage-two"] == ["2", "1", "5", "1", "0.0008"]
+    empty = api.toolkit("usage", "--env", "clients", "--since", "30d", "--until", "29d")
+    assert (empty.returncode, empty.stdout) == (0, "")
+    assert "no requests from" in empty.stderr

@@ -88,6 +88,12 @@ def test_an_unknown_command_is_a_usage_error(checkout: Path) -> None:
     assert "apply" in result.stderr  # the suggestion
 
 
+def test_two_formats_of_usage_are_a_usage_error(checkout: Path) -> None:
+    result = run("usage", "--env", "local", "--json", "--csv", cwd=checkout)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "choose one of them" in result.stderr
+
+
 def test_the_error_outside_a_project_has_a_remedy(tmp_path: Path) -> None:
     result = run("validate", "--env", "local", cwd=tmp_path)
     assert result.returncode == 2
