@@ -262,9 +262,7 @@ def deploy(context: Context, prepared: Prepared, smoke_test: SmokeTest | None = 
     began = time.monotonic()
     staging.upload(context.access, prepared.staged, context.console)
     digest = hashlib.sha256(prepared.plan.path.read_bytes()).hexdigest()
-    if not packaging.reserves_jwt_keys(prepared.packages):
-        # The authorizer of an earlier version would accept these keys, whose values are not secret.
-        keys.of(context.access, context.environment).revoke_jwt_keys()
+    revoke_exposed_keys(context, prepared)
     rollout = _apply(context, prepared) if prepared.plan.has_changes else Rollout()
     deployed = outputs.read(context)
     rollout = repair.reconcile_failed_rollbacks(context, deployed.models, rollout)
@@ -285,6 +283,15 @@ def deploy(context: Context, prepared: Prepared, smoke_test: SmokeTest | None = 
     if prepared.action == "apply" and (prepared.plan.has_changes or prepared.began is not None):
         _clean_up(context, time.monotonic() - (prepared.began or began))
     return deployed
+
+
+def revoke_exposed_keys(context: Context, prepared: Prepared) -> None:
+    """Revoke the keys of callers with a JWT before an authorizer that would accept them from clients.
+
+    Their values are not secret, and the releases of earlier versions have such an authorizer.
+    """
+    if not packaging.reserves_jwt_keys(prepared.packages):
+        keys.of(context.access, context.environment).revoke_jwt_keys()
 
 
 def _reconcile_keys(context: Context, deployed: Outputs) -> None:
