@@ -89,7 +89,9 @@ class Budgets:
         self._models = settings.models
         self._table = table
 
-    async def admit(self, record: RequestRecord, response: ModelResponse, body: dict[str, Any]) -> None:
+    async def admit(
+        self, record: RequestRecord, response: ModelResponse, body: dict[str, Any], repeated_bytes: int = 0
+    ) -> None:
         """Reserve the tokens of a request whose key has a budget.
 
         If the counters cannot be reached, the request is admitted, and its log line and a metric say so.
@@ -98,6 +100,7 @@ class Budgets:
             record: of the request.
             response: to the request, not yet started.
             body: the request in OpenAI's shape.
+            repeated_bytes: size of the text that the model processes again.
 
         Raises:
             QuotaExceededError: the budget of the month is used up.
@@ -110,7 +113,7 @@ class Budgets:
         now = self.clock()
         month = f"{datetime.fromtimestamp(now, UTC):%Y-%m}"
         key = record.key_name or f"id:{record.api_key_id}"
-        reservation = Reservation(budget, key, month, int(now // 60), _tokens(body))
+        reservation = Reservation(budget, key, month, int(now // 60), _tokens(body, repeated_bytes))
         record.reservation = reservation
         output = response.max_tokens or 0
         reserved = self._amount(response.model, reservation.prompt, output)
@@ -310,9 +313,9 @@ def _expiry(month: str) -> int:
     return int((_next_month(month) + _KEPT).timestamp())
 
 
-def _tokens(body: dict[str, Any]) -> int:
+def _tokens(body: dict[str, Any], repeated_bytes: int) -> int:
     """An estimate of the prompt's tokens, at least one."""
-    return max(1, sum(_sizes(body.values())) // _CHARACTERS_PER_TOKEN)
+    return max(1, (sum(_sizes(body.values())) + repeated_bytes) // _CHARACTERS_PER_TOKEN)
 
 
 def _sizes(values: Iterable[Any]) -> Iterator[int]:

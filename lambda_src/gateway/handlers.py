@@ -121,18 +121,23 @@ async def score(request: Request) -> Response:
 
 async def _rank(request: Request, ranking: RankRequest, assemble: Assemble) -> Response:
     response = _models(request).rank(ranking, _caller(request))
-    await _start(request, response, ranking.body)
+    await _start(request, response, ranking.body, repeated_bytes=ranking.repeated_bytes)
     return await whole_response(request, response, assemble)
 
 
 async def _start(
-    request: Request, response: ModelResponse, body: dict[str, Any], *, stream: bool | None = None
+    request: Request,
+    response: ModelResponse,
+    body: dict[str, Any],
+    *,
+    stream: bool | None = None,
+    repeated_bytes: int = 0,
 ) -> None:
     """Record that a model is asked to respond to `body`, unless the key's budget is used up."""
     record = _record(request)
     record.start(response, body, stream=stream)
     if request.app.state.budgets is not None:
-        await request.app.state.budgets.admit(record, response, body)
+        await request.app.state.budgets.admit(record, response, body, repeated_bytes)
 
 
 async def _body(request: Request) -> bytes:

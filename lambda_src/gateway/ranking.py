@@ -82,6 +82,11 @@ class RankRequest:
         """Number of scores."""
         return len(self.texts)
 
+    @property
+    def repeated_bytes(self) -> int:
+        """Size of the text that the model processes again for each further pair."""
+        return (self.count - 1) * len(self.queries[0].encode()) if len(self.queries) == 1 else 0
+
     def engine_body(self, dialect: str) -> bytes:
         """The request to the engine.
 

@@ -273,6 +273,15 @@ def test_engines_without_counts_of_embeddings(lab: Any, engine: Any) -> None:
     assert 20 <= int(lab.counters()["month_tokens"]) <= 25
 
 
+def test_a_query_counts_with_each_of_its_documents(lab: Any, engine: Any) -> None:
+    lab = lab({"tokens_per_month": 1000})
+    engine.respond(json.dumps([{"index": index, "score": 0.5} for index in range(5)]).encode())
+    body = {"model": "vectors", "query": "four" * 20, "documents": ["four"] * 5}
+    reply = lab.run(lambda client: client.post("/v1/rerank", json=body, headers=context("team")))
+    assert reply.status_code == 200
+    assert 5 * 21 <= int(lab.counters()["month_tokens"]) <= 110
+
+
 def test_a_response_that_outlasts_its_minute(lab: Any, engine: Any) -> None:
     lab = lab({"tokens_per_minute": 100})
 
