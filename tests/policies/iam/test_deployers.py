@@ -129,11 +129,12 @@ def _used(lifecycle: Deployers, role: str) -> list[proof.Decision]:
     return [decision for decision in lifecycle.decisions if f"assumed-role/{role}/" in decision.principal]
 
 
-def test_functions_only_invoke_their_endpoints(lifecycle: Deployers) -> None:
+def test_functions_only_call_their_endpoints_and_guardrail(lifecycle: Deployers) -> None:
     name = f"{PREFIX}-gateway"
     role, boundary = lifecycle.roles[name], lifecycle.document(iam.BOUNDARY)
     decisions = _used(lifecycle, name)
     invoking = {"sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointWithResponseStream"}
+    invoking |= {"bedrock:ApplyGuardrail"}
     assert {decision.action for decision in decisions} >= invoking
     assert all(decision.allowed for decision in decisions)
     for decision in lifecycle.decisions:

@@ -177,6 +177,14 @@ def test_each_window_begins_with_the_end_of_the_one_before() -> None:
     assert rules.received == ["abcd", "cdefgh", "ghij"]
 
 
+def test_text_leaves_with_each_window_although_it_is_replaced() -> None:
+    arriving = chunks([document(0, {"content": SECRET}) for _ in range(5)])
+    released = run(Rules(), arriving, window=len(SECRET), overlap=len(SECRET))
+    sizes = [sum(len(chunk["choices"][0]["delta"]["content"]) for chunk in batch) for batch in released]
+    assert sizes == [0, len(MASK), *([len(MASK)] * 3), len(MASK)]
+    assert message(released)["content"] == MASK * 5
+
+
 def test_choices_have_windows_of_their_own() -> None:
     arriving = chunks(
         [
