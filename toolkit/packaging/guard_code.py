@@ -30,8 +30,15 @@ def read(project: Project, code: GuardCode) -> dict[str, bytes]:
 
 
 def source(project: Project, code: GuardCode) -> Path:
-    """The file or folder of the guard."""
-    return project.root / code.path
+    """The file or folder of the guard.
+
+    Raises:
+        InputError: it does not exist.
+    """
+    path = project.root / code.path
+    if not path.exists():
+        raise InputError("cannot find the guard", where=code.path, remedy="correct api.guard.python.path")
+    return path
 
 
 def _files(folder: Path) -> Iterator[Path]:

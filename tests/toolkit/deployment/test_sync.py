@@ -19,17 +19,18 @@ from toolkit.errors import InputError
 class Watched:
     """Counts the changes of a folder in a thread."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *others: Path) -> None:
         self.count = self.looks = 0
         self._over = False
         self._directory = directory
+        self._others = others
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def _run(self) -> None:
-        for _ in sync.changes(self._directory):
+        for _ in sync.changes(self._directory, *self._others):
             if self._over:
                 return
             self.count += 1
@@ -48,7 +49,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def watched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
-    watched = Watched(folder)
+    (folder.parent / "guard.py").write_text("1")
+    watched = Watched(folder, folder.parent / "guard.py")
     fingerprint = sync.fingerprint
 
     def counted(directory: Path) -> dict[Path, tuple[int, int, int]]:
@@ -83,7 +85,9 @@ def test_only_changes_of_files_are_reported(folder: Path, watched: Watched) -> N
     wait_for(lambda: watched.count >= 3, "a changed file")
     (folder / "a.py").unlink()
     wait_for(lambda: watched.count >= 4, "a removed file")
-    assert watched.count == 4
+    put(folder / "../guard.py", "22")
+    wait_for(lambda: watched.count >= 5, "a file next to the folder")
+    assert watched.count == 5
 
 
 def test_watching_survives_a_vanished_file_and_a_full_disk(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/server:1"
         ("waf: {}", "api.waf: the embedded cloud stores the firewall but does not apply its rules"),
         ("private: {vpc_endpoint_ids: [vpce-0a1b2c3d]}", "api.private: the embedded cloud has no VPC"),
         (f"domain: {{name: a.example, certificate_arn: '{CERTIFICATE}'}}", "with `Host: a.example`"),
+        ("guard: {bedrock: {id: a, version: DRAFT}}", "have words and regular expressions only"),
         ("access_log: true", ""),
     ],
 )

@@ -261,6 +261,8 @@ def test_a_guard_that_cannot_be_packaged(
     (tmp_path / "guards").mkdir()
     if content is not None:
         (tmp_path / "guards" / "own.py").write_text(content)
+    with pytest.raises(InputError, match="cannot find the guard"):
+        packaging.build(project, quiet(), guard=GuardCode(path="elsewhere", function=function))
     with pytest.raises(InputError, match=message) as caught:
         packaging.build(project, quiet(), guard=GuardCode(path="guards/", function=function))
     assert caught.value.where is not None and caught.value.where.startswith("guards/")
