@@ -215,14 +215,16 @@ def _cost(per_million: float, tokens: int) -> Decimal:
 
 
 def _key(line: _Line) -> str | None:
-    """The identity that signed the request; otherwise the name of the key, or its id if it has no name.
+    """The name of the key, or its id if it has no name; with `auth: iam`, the identity that signed.
 
-    All sessions of a role are one caller: a pipeline has a new one each time.
+    All callers with a JWT and the same usage plan share a key, `jwt/PLAN`, so their own name follows. All
+    sessions of a role are one caller: a pipeline has a new one each time.
     """
-    if "caller" in line:
-        return _SESSION.sub(r"\1", line["caller"])
-    if "key_name" in line:
-        return line["key_name"]
+    name, caller = line.get("key_name"), line.get("caller")
+    if caller is not None:
+        return _SESSION.sub(r"\1", caller) if name is None else f"{name}:{caller}"
+    if name is not None:
+        return name
     return f"id:{line['api_key_id']}" if "api_key_id" in line else None
 
 

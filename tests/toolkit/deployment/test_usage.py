@@ -50,7 +50,10 @@ def line(
     fallback: str | None = None,
 ) -> str:
     """The log line of a request."""
-    record = RequestRecord.create(SCOPE, json.dumps({"requestId": "r", "identity": identity}))
+    # The authorizer names callers with a JWT; it may name one like a key.
+    authorizer = {"caller": "website"} if identity.get("apiKey", "").startswith("jwt-") else {}
+    context = {"requestId": "r", "identity": identity, "authorizer": authorizer}
+    record = RequestRecord.create(SCOPE, json.dumps(context))
     if model is not None:
         request = ModelRequest(Model(model, model), b"{}", cast("Any", None))
         record.response = ModelResponse(cast("Any", None), request, None, Caller("r"), "messages")
@@ -166,6 +169,7 @@ def test_errors_and_requests_without_token_counts_are_counted() -> None:
             {"userArn": "arn:aws:sts::123456789012:assumed-role/ci/run-7"},
             "arn:aws:sts::123456789012:assumed-role/ci",
         ),
+        ({"apiKeyId": "a1", "apiKey": f"jwt-trial-{'0' * 32}"}, "jwt/trial:website"),
         ({}, None),
     ],
 )
