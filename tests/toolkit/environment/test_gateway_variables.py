@@ -6,11 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
+from authorizer.tokens import Settings as TokenSettings
 from gateway.settings import BedrockGuardrail, Budget, GuardSettings, Settings
 
 from toolkit.environment import EnvironmentFileError, load
 from toolkit.environment.environment import endpoint_name
-from toolkit.environment.gateway_variables import MAX_VARIABLES_BYTES, gateway_variables, variables_bytes
+from toolkit.environment.gateway_variables import (
+    MAX_VARIABLES_BYTES,
+    authorizer_variables,
+    gateway_variables,
+    variables_bytes,
+)
 from toolkit.project import Project
 from toolkit.serving import catalogue
 
@@ -137,3 +143,14 @@ def test_regions_without_the_layer_need_one(project: Project) -> None:
     for region in refused:
         layer = f"arn:aws:lambda:{region}:123456789012:layer:adapter:1"
         assert problems(region, f"api: {{gateway: {{web_adapter_layer_arn: '{layer}'}}}}\n") == []
+
+
+def test_callers_with_a_jwt_have_the_limits_of_their_plan(project: Project) -> None:
+    jwt = "{issuer: 'https://login.example', audience: [llm], default_usage_plan: trial}"
+    plans = "{trial: {models: [model-00], tokens: {per_month: 9}}}"
+    write(project, 2, f"api: {{jwt: {jwt}, usage_plans: {plans}}}\n")
+    settings = Settings.from_environment(variables(project))
+    assert settings.key_models == {"jwt/trial": frozenset({"model-00"})}
+    assert settings.budgets["jwt/trial"] == Budget(tokens_per_month=9)
+    authorizer = json.loads(authorizer_variables(load(project, "dev").api)["JWT"])
+    assert TokenSettings(**authorizer).default_usage_plan == "trial"
