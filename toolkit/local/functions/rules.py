@@ -85,7 +85,7 @@ def _check_requests() -> None:
             raise LambdaClientError("InvalidParameterValueException", message)
         return put_concurrency(self, function_name, reserved_concurrency)
 
-    def described(self: LambdaFunction) -> dict[str, Any]:
+    def code_with_reservation(self: LambdaFunction) -> dict[str, Any]:
         response = get_code(self)
         # moto omits 0; the provider reads the reservation from this member, and -1 without it.
         if self.reserved_concurrency is not None:
@@ -97,7 +97,7 @@ def _check_requests() -> None:
         self.get_function(function_name)
         return list_versions(self, function_name)
 
-    LambdaFunction.get_code = described  # type: ignore[method-assign]
+    LambdaFunction.get_code = code_with_reservation  # type: ignore[method-assign]
     LambdaBackend.put_function_concurrency = reserve  # type: ignore[method-assign]
     LambdaBackend.list_versions_by_function = versions  # type: ignore[method-assign]
     LambdaBackend.create_function = create  # type: ignore[method-assign]

@@ -117,8 +117,8 @@ def test_reserved_concurrency(cloud: CloudProcess, tmp_path: Path) -> None:
     maximum = cloud.statistic("AWS/Lambda", "ConcurrentExecutions", "Maximum", FunctionName="reserved")
     assert maximum == 2
     cloud.functions.put_function_concurrency(FunctionName="reserved", ReservedConcurrentExecutions=0)
-    described = cloud.functions.get_function(FunctionName="reserved")
-    assert described["Concurrency"] == {"ReservedConcurrentExecutions": 0}
+    function = cloud.functions.get_function(FunctionName="reserved")
+    assert function["Concurrency"] == {"ReservedConcurrentExecutions": 0}
     with pytest.raises(ClientError, match="Rate Exceeded"):
         ask("e")
 
