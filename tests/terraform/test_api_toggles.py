@@ -73,6 +73,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
                 "rate_per_second": 1,
                 "burst": 2,
                 "quota": {"requests": 9, "per": "day"},
+                "tokens": {"per_minute": 5, "per_month": 6},
                 "models": ["m"],
             }
         },

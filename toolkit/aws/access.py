@@ -125,6 +125,7 @@ class AwsAccess:
     apigateway: ClassVar[cached_property[APIGatewayClient]] = _client("apigateway")
     autoscaling: ClassVar[cached_property[ApplicationAutoScalingClient]] = _client("application-autoscaling")
     cloudwatch: ClassVar[cached_property[CloudWatchClient]] = _client("cloudwatch")
+    # Without stubs: there are three requests.
     dynamodb: ClassVar[cached_property[Any]] = _client("dynamodb")
     iam: ClassVar[cached_property[IAMClient]] = _client("iam")
     lambda_: ClassVar[cached_property[LambdaClient]] = _client("lambda")
