@@ -30,7 +30,7 @@ class Model:
         serverless: whether the endpoint is serverless and cannot stream.
         dialect: its container's API: `openai`; `llama_cpp` and `tgi`, which ignore some of OpenAI's members;
             or Text Embeddings Inference's own (`tei`).
-        capabilities: what a `llama_cpp` model does besides text: `media`, `embeddings` or `rerank`.
+        capabilities: `media`, `embeddings` and `rerank`, as far as it does them; checked for `llama_cpp`.
         max_tokens_default: length of a response in tokens, unless the client sets one.
         max_tokens_ceiling: the longest response that a client may request, in tokens.
         body_bytes: size of the largest request.

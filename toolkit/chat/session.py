@@ -254,6 +254,8 @@ def _refused(environment: Environment, outputs: Outputs) -> dict[str, str]:
         if model.endpoint_type == "async"
     }
     for name, model in environment.models.items():
+        if "rerank" in model.capabilities:
+            reasons.setdefault(name, "it compares texts, and generates none")
         if model.dialect == "tei" or "embeddings" in model.capabilities:
             reasons.setdefault(name, "it creates embeddings, not text")
         if name in reasons:

@@ -53,7 +53,7 @@ class BaseServing(ConfigModel):
         return {}
 
     def capabilities(self) -> list[str]:
-        """The tasks of the model besides text, for engines that answer 5xx to the others."""
+        """The tasks of the model besides text."""
         return []
 
 
@@ -115,11 +115,17 @@ class VllmServing(CatalogueServing):
     """vLLM: Hugging Face models on GPUs."""
 
     engine: Literal["vllm"]
+    task: Literal["text", "embeddings", "rerank"] = "text"
+    """Task of the model, which the smoke test requests."""
     options: VllmOptions = VllmOptions()
     environment: dict[
         Annotated[str, variable_name("vllm", VllmOptions.model_fields)], Annotated[str, VALUE]
     ] = Field(default={}, max_length=MAX_VARIABLES)
     """Additional environment variables of the container, without secrets."""
+
+    def capabilities(self) -> list[str]:
+        """`embeddings` or `rerank`, if that is the task."""
+        return [] if self.task == "text" else [self.task]
 
 
 class LmiServing(CatalogueServing):
@@ -148,11 +154,17 @@ class TeiServing(CatalogueServing):
     """Text Embeddings Inference: Hugging Face embedding models on CPUs or one GPU."""
 
     engine: Literal["tei"]
+    task: Literal["embeddings", "rerank"] = "embeddings"
+    """Task of the model, which the smoke test requests; `rerank` for a classifier with one label."""
     options: TeiOptions = TeiOptions()
     environment: dict[
         Annotated[str, variable_name("tei", TeiOptions.model_fields)], Annotated[str, VALUE]
     ] = Field(default={}, max_length=MAX_VARIABLES)
     """Additional environment variables of the container, without secrets."""
+
+    def capabilities(self) -> list[str]:
+        """`rerank`, if that is the task."""
+        return ["rerank"] if self.task == "rerank" else []
 
 
 class CustomServing(BaseServing):

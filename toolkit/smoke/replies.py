@@ -91,6 +91,17 @@ class _Score:
 
 
 @dataclass(frozen=True)
+class _Rank:
+    """The relevance of a document, as Text Embeddings Inference responds."""
+
+    index: int
+    score: float
+
+
+Ranks = list[_Rank]
+
+
+@dataclass(frozen=True)
 class Ranking:
     """Documents with their relevance to a query."""
 
@@ -143,15 +154,20 @@ def embedding(body: bytes) -> Reply:
 
 
 def ranking(body: bytes) -> Reply:
-    """Read the relevance of documents.
+    """Read the relevance of documents, as Jina's API or Text Embeddings Inference responds.
 
     Raises:
         FailedError: it is not that of each document.
     """
-    response = _parse(body, Ranking, "a ranking")
-    if sorted(score.index for score in response.results) != [0, 1]:
+    model, scores = None, tuple[_Score | _Rank, ...]()
+    if body.lstrip().startswith(b"["):
+        scores = tuple(_parse(body, Ranks, "a ranking"))
+    else:
+        response = _parse(body, Ranking, "a ranking")
+        model, scores = response.model, response.results
+    if sorted(score.index for score in scores) != [0, 1]:
         raise FailedError("the ranking does not have both documents", "the engine's API differs")
-    return Reply(f"{len(response.results)} scores", response.model)
+    return Reply(f"{len(scores)} scores", model)
 
 
 READERS: Mapping[Task, Callable[[bytes], Reply]] = {

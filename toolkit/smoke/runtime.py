@@ -22,7 +22,7 @@ def invoke(access: AwsAccess, model: DeployedModel, served: ServedModel) -> str:
         FailedError: the response is not one of a model.
     """
     response = access.sagemaker_runtime.invoke_endpoint(
-        EndpointName=model.endpoint_name, ContentType="application/json", Body=json.dumps(_body(served))
+        EndpointName=model.endpoint_name, ContentType="application/json", Body=json.dumps(request(served))
     )
     return replies.READERS[served.task](response["Body"].read()).text
 
@@ -52,5 +52,11 @@ def _payloads(events: Any) -> Iterator[bytes]:
             yield event["PayloadPart"]["Bytes"]
 
 
-def _body(served: ServedModel) -> Mapping[str, object]:
-    return {"inputs": [replies.TEXT]} if served.dialect == "tei" else replies.REQUESTS[served.task]
+def request(served: ServedModel) -> Mapping[str, object]:
+    """The shortest request that suits the engine and the task."""
+    body = replies.REQUESTS[served.task]
+    if served.dialect != "tei":
+        return body
+    if served.task == "ranking":
+        return {"query": body["query"], "texts": body["documents"]}
+    return {"inputs": [replies.TEXT]}

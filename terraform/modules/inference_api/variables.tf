@@ -42,7 +42,7 @@ variable "models" {
     - `endpoint_name`: SageMaker endpoint; `serverless`: whether it is serverless.
     - `aliases`: alternative names.
     - `dialect`: API of the container: `openai`; `llama_cpp` or `tgi`, which ignore some fields, so that the gateway refuses them; or `tei` for Text Embeddings Inference.
-    - `capabilities`: what a `llama_cpp` model does besides text: `media` (images, audio and video in messages), `embeddings` or `rerank`.
+    - `capabilities`: what a model does besides text, which the gateway checks for `llama_cpp`: `media` (images, audio and video in messages), `embeddings` or `rerank`.
     - `limits`: `max_tokens_default` and `max_tokens_ceiling` of a response, `body_bytes` of a request; null selects the limits of the engine and of SageMaker.
     - `fallback`: model that serves a request if this one has no capacity.
     - `price`: US dollars per million tokens of prompts and of responses, for budgets in dollars.

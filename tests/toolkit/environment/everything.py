@@ -115,7 +115,7 @@ models:
         max_concurrent_invocations: 4
         scale_to_zero: true
   embeddings:
-    serving: {engine: tei, options: {pooling: mean}}
+    serving: {engine: tei, task: embeddings, options: {pooling: mean}}
     source: {path: weights/embeddings/}
     price: {input_per_million: 0.02, output_per_million: 0}
     instance_type: ml.g6.xlarge

@@ -64,8 +64,18 @@ def test_the_gateway_knows_what_a_model_does_besides_text(tmp_path: Path) -> Non
     ):
         serving = CPU.replace("llama_cpp", f"llama_cpp, {settings}")
         assert variables(tmp_path / str(index), serving)["capabilities"] == capabilities
-    gpu = CPU.replace("llama_cpp", "vllm").replace("c7i.xlarge", "g6.2xlarge")
-    assert variables(tmp_path / "vllm", gpu)["capabilities"] == []
+    gpu = CPU.replace("llama_cpp", "{engine}").replace("c7i.xlarge", "g6.2xlarge")
+    for index, (engine, capabilities) in enumerate(
+        (
+            ("vllm", []),
+            ("vllm, task: embeddings", ["embeddings"]),
+            ("vllm, task: rerank", ["rerank"]),
+            ("tei", []),
+            ("tei, task: rerank", ["rerank"]),
+        )
+    ):
+        serving = gpu.replace("{engine}", engine)
+        assert variables(tmp_path / f"gpu{index}", serving)["capabilities"] == capabilities
 
 
 def test_a_minimal_model(tmp_path: Path) -> None:

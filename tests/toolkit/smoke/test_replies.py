@@ -73,6 +73,11 @@ def test_an_empty_or_zero_embedding_is_refused(body: bytes) -> None:
 def test_a_ranking_must_have_each_document() -> None:
     scores = [{"index": index, "relevance_score": 0.5} for index in (1, 0)]
     assert replies.ranking(json.dumps({"results": scores}).encode()).text == "2 scores"
+    # Text Embeddings Inference.
+    ranks = [{"index": 1, "score": 0.5}, {"index": 0, "score": 0.25}]
+    assert replies.ranking(json.dumps(ranks).encode()).text == "2 scores"
+    with pytest.raises(FailedError):
+        replies.ranking(json.dumps(ranks[1:]).encode())
     with pytest.raises(FailedError, match="both documents"):
         replies.ranking(json.dumps({"results": scores[:1]}).encode())
 
