@@ -41,6 +41,7 @@ class Page:
         self._commands = os.fdopen(commands, "wb", buffering=0)
         self._events = os.fdopen(events, "rb")
         self._ids = 0
+        self._loads = 0
         self._session: str | None = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -59,14 +60,15 @@ class Page:
             if reply.get("id") == self._ids:
                 assert "error" not in reply, f"{method}: {reply['error']}"
                 return dict(reply["result"])
-            self._record(reply.get("method", ""), reply.get("params", {}))
+            self._record(reply)
 
     def open(self, url: str) -> None:
         """Open an address, and wait until the page is loaded."""
-        # Another fragment alone would not load the page again.
-        self.call("Page.navigate", url="about:blank")
+        loads = self._loads
         self.call("Page.navigate", url=url)
-        wait_for(lambda: self.run("document.readyState") == "complete" and self.run("location.host"), url)
+        # Meanwhile, scripts would run in the previous page.
+        while self._loads == loads:
+            self._record(self._read())
 
     def run(self, script: str) -> Any:
         """Run JavaScript, and return its value."""
@@ -117,8 +119,11 @@ class Page:
             message += byte
         return dict(json.loads(message))
 
-    def _record(self, event: str, params: dict[str, Any]) -> None:
-        if event == "Runtime.exceptionThrown":
+    def _record(self, message: dict[str, Any]) -> None:
+        event, params = message.get("method"), message.get("params", {})
+        if event == "Page.loadEventFired":
+            self._loads += 1
+        elif event == "Runtime.exceptionThrown":
             self.problems.append(str(params["exceptionDetails"]))
         elif event == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning", "assert"):
             self.problems.append(str(params["args"]))
