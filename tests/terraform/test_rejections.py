@@ -173,7 +173,6 @@ INDEPENDENT: list[Case] = [
     ("inference_api", API, {"cors": {"allow_origins": ["https://a.b/c"]}}, "without a path, or *"),
     ("inference_api", API, {"cors": {"allow_origins": []}}, "needs origins"),
     ("inference_api", API, {"guard": {"window": 9}}, "add one of them, or remove guard"),
-    ("inference_api", API, {"guard": {"python": "own:check", "models": ["n"]}}, "choose from m"),
     ("inference_api", API, {"private": {"vpc_endpoint_ids": ["vpc-1"]}}, "such as vpce-"),
     ("inference_api", API, {"waf": {"requests_per_five_minutes": 9}}, "at least 10"),
     ("deployer_policies", {}, policies("a/b"), "shorten or rename a/b"),
@@ -238,6 +237,7 @@ DEPENDENT: list[Case] = [
         "above 0 and up to 100",
     ),
     ("inference_api", API, plan(models=["n"]), "choose from m"),
+    ("inference_api", API, {"guard": {"python": "a:b", "models": ["n"]}}, "guard.models has unknown models"),
     ("inference_api", API, jwt(default_usage_plan="trial"), "choose from default"),
     ("inference_api", API, jwt(audience=["a" * 4096]), "list fewer values in jwt.usage_plans"),
     (
