@@ -39,7 +39,7 @@ class Models:
         self,
         by_name: Mapping[str, Model],
         endpoints: Endpoints,
-        key_models: Mapping[str, frozenset[str]] = MappingProxyType({}),
+        key_models: Mapping[str, frozenset[str] | None] = MappingProxyType({}),
         guards: Guards | None = None,
     ) -> None:
         self._by_name = by_name

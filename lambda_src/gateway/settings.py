@@ -113,8 +113,8 @@ class Settings:
         keepalive_seconds: time without data after which a waiting client gets a comment or white space.
         log_content: whether prompts and responses are logged.
         function_name: name of the Lambda function, a dimension of its metrics.
-        key_models: own names of the models that a key may use, by the key's name; `*` is for keys that are
-            not listed, which may use all models without it.
+        key_models: own names of the models that a key may use, by the key's name, None for all; `*` is for
+            keys that are not listed, which may use all models without it.
         cors_origins: origins whose pages may call the API from a browser.
         guard: what checks requests and responses; None: nothing.
         budgets: by the key's name; `*` is for keys that are not listed, which have none without it.
@@ -127,7 +127,7 @@ class Settings:
     keepalive_seconds: float = 30
     log_content: bool = False
     function_name: str = "gateway"
-    key_models: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    key_models: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     cors_origins: tuple[str, ...] = ()
     guard: GuardSettings | None = None
     budgets: Mapping[str, Budget | None] = field(default_factory=dict)
@@ -189,10 +189,12 @@ def _models(document: dict[str, dict[str, Any]], prefix: str | None) -> dict[str
     return models
 
 
-def _key_models(document: Mapping[str, list[str]], models: Mapping[str, Model]) -> dict[str, frozenset[str]]:
+def _key_models(
+    document: Mapping[str, list[str] | None], models: Mapping[str, Model]
+) -> dict[str, frozenset[str] | None]:
     # One of a model's names allows all of its names; names of models elsewhere allow nothing.
     return {
-        key: frozenset(models[name].name for name in names if name in models)
+        key: None if names is None else frozenset(models[name].name for name in names if name in models)
         for key, names in document.items()
     }
 

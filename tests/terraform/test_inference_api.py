@@ -65,8 +65,9 @@ module "jwt" {
   authorizer = { package = var.packages.authorizer }
   key_header = "authorization"
   usage_plans = {
-    trial = { rate_per_second = 1, burst = 5, models = ["m"] }
-    staff = { rate_per_second = 9, burst = 9 }
+    default = { rate_per_second = 1, burst = 5, models = [] }
+    trial   = { rate_per_second = 1, burst = 5, models = ["m"] }
+    staff   = { rate_per_second = 9, burst = 9 }
   }
   jwt = {
     issuer             = "https://login.example"
@@ -219,7 +220,9 @@ def test_callers_with_a_jwt_have_plans_and_no_cached_results(planned: Planned) -
     assert [list(pair) for pair in settings.usage_plans] == [["z", "trial"], ["a", "staff"]]
     assert (settings.jwks_url, settings.leeway_seconds, settings.log_subject) == (None, 60, False)
     gateway = variables(planned, "module.jwt")
-    assert json.loads(gateway["GATEWAY_KEY_MODELS"]) == {"jwt/trial": ["m"]}
+    # A restriction of unlisted keys leaves other plans alone.
+    models = {"*": [], "jwt/staff": None, "jwt/trial": ["m"]}
+    assert json.loads(gateway["GATEWAY_KEY_MODELS"]) == models
     body = openapi["x-amazon-apigateway-gateway-responses"]["UNAUTHORIZED"]["responseTemplates"]
     assert "or a valid JWT as 'Authorization: Bearer JWT'" in body["application/json"]
     plain = planned.values(f"{BASIC}.aws_lambda_function.authorizer[0]")

@@ -47,7 +47,10 @@ def _variables(prefix: str, models: Mapping[str, Model], api: Api, *, short: boo
     if api.jwt is not None:
         plans |= {f"jwt/{plan}": plan for plan in api.jwt.plans}
     allowed = {name: api.usage_plans[plan].models for name, plan in plans.items() if plan in api.usage_plans}
-    restricted = {name: names for name, names in sorted(allowed.items()) if names is not None}
+    unlisted = allowed.get("*")
+    restricted = {
+        name: names for name, names in sorted(allowed.items()) if names is not None or unlisted is not None
+    }
     if restricted:
         variables["GATEWAY_KEY_MODELS"] = _json(restricted)
     if api.has_budgets:
@@ -105,8 +108,7 @@ def _guard(guard: Guard) -> dict[str, Any]:
         "sources": guard.sources,
         "roles": guard.roles,
         "overlap": guard.overlap_characters,
-        # As Terraform writes it.
-        "timeout_seconds": json.loads(f"{guard.timeout_seconds:g}"),
+        "timeout_seconds": _number(guard.timeout_seconds),
     }
     # Without a window, a text is checked as a whole.
     members = {name: value for name, value in members.items() if value is not None}

@@ -2,9 +2,13 @@ locals {
   # `default` is for keys without a plan, such as manually created ones.
   usage_plans = merge({ default = merge(var.throttle, { quota = null, tokens = {}, dollars_per_month = null, models = null }) }, var.usage_plans)
 
-  # The gateway rejects other models; a key that is not listed has the default plan.
-  key_plans  = merge({ "*" = "default" }, { for name, key in var.keys : name => key.usage_plan }, { for plan in local.jwt_plans : "jwt/${plan}" => plan })
-  key_models = { for name, plan in local.key_plans : name => local.usage_plans[plan].models if local.usage_plans[plan].models != null }
+  # The gateway rejects other models; a key that is not listed has the default plan. If that is restricted, keys with
+  # all models are listed, with null.
+  key_plans = merge({ "*" = "default" }, { for name, key in var.keys : name => key.usage_plan }, { for plan in local.jwt_plans : "jwt/${plan}" => plan })
+  key_models = {
+    for name, plan in local.key_plans : name => local.usage_plans[plan].models
+    if local.usage_plans[plan].models != null || local.usage_plans.default.models != null
+  }
 }
 
 # Keys are created through the API, because Terraform would store their values in the state.

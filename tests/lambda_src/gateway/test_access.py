@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from tests.lambda_src.gateway.conftest import MODELS
 from tests.support.patience import HANG_SECONDS
 
-KEYS = {"team": ["org/demo", "safe", "elsewhere"], "*": ["vectors"]}
+KEYS = {"team": ["org/demo", "safe", "elsewhere"], "unlimited": None, "*": ["vectors"]}
 MESSAGES = [{"role": "user", "content": "hi"}]
 ORIGIN = "https://chat.example.com"
 
@@ -52,6 +52,7 @@ def test_a_key_lists_only_its_models(limited: Any) -> None:
 
     # One name of a model allows all of its names.
     assert listed_models("team") == ["demo", "org/demo", "safe"]
+    assert set(listed_models("unlimited")) > set(listed_models("team"))
     assert listed_models("another") == listed_models("") == listed_models(None) == ["vectors"]
 
 

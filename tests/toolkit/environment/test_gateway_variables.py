@@ -154,3 +154,10 @@ def test_callers_with_a_jwt_have_the_limits_of_their_plan(project: Project) -> N
     assert settings.budgets["jwt/trial"] == Budget(tokens_per_month=9)
     authorizer = json.loads(authorizer_variables(load(project, "dev").api)["JWT"])
     assert TokenSettings(**authorizer).default_usage_plan == "trial"
+
+
+def test_a_restricted_default_plan_leaves_other_plans_alone(project: Project) -> None:
+    plans = "{default: {models: [model-00]}, staff: {}}"
+    write(project, 2, f"api: {{usage_plans: {plans}, keys: {{ops: {{usage_plan: staff}}}}}}\n")
+    settings = Settings.from_environment(variables(project))
+    assert settings.key_models == {"*": frozenset({"model-00"}), "ops": None}
