@@ -150,7 +150,7 @@ def variables(planned: Planned, module: str) -> dict[str, str]:
 
 def test_the_deployed_document_matches_the_contract(planned: Planned, contract: dict[str, Any]) -> None:
     deployed, expected = operations(document(planned, BASIC)), operations(contract)
-    assert deployed.keys() == expected.keys() and len(deployed) == 9
+    assert deployed.keys() == expected.keys() and len(deployed) == 12
     for name, operation in expected.items():
         for member in ("operationId", "summary"):
             assert deployed[name][member] == operation[member]
