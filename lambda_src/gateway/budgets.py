@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -25,6 +25,8 @@ from gateway.settings import Budget, Settings
 
 # Of English text and of code; of other scripts it is more, but their characters have more bytes.
 _CHARACTERS_PER_TOKEN: Final = 4
+# Members of requests that can be data URLs.
+_URLS: Final = ("url", "image_url", "file_data")
 # Counters of a month are kept for this long after it.
 _KEPT: Final = timedelta(days=400)
 # A window begins once, and each failure of a condition means that another request was faster.
@@ -315,17 +317,17 @@ def _expiry(month: str) -> int:
 
 def _tokens(body: dict[str, Any], repeated_bytes: int) -> int:
     """An estimate of the prompt's tokens, at least one."""
-    return max(1, (sum(_sizes(body.values())) + repeated_bytes) // _CHARACTERS_PER_TOKEN)
+    return max(1, (_size(body) + repeated_bytes) // _CHARACTERS_PER_TOKEN)
 
 
-def _sizes(values: Iterable[Any]) -> Iterator[int]:
-    for value in values:
-        if isinstance(value, str):
-            # An image has far fewer tokens than characters.
-            yield 0 if value.startswith("data:") else len(value.encode(errors="replace"))
-        elif isinstance(value, dict):
-            yield from _sizes(value.values())
-        elif isinstance(value, list) and value and isinstance(value[0], int):
-            yield len(value) * _CHARACTERS_PER_TOKEN  # a prompt of token numbers
-        elif isinstance(value, list):
-            yield from _sizes(value)
+def _size(value: Any, name: str = "") -> int:
+    """Bytes of the texts in a value, which is the member `name` of an object."""
+    if isinstance(value, str):
+        # An image has far fewer tokens than characters. Elsewhere, "data:" begins a text like any other.
+        is_image = name in _URLS and value.startswith("data:")
+        return 0 if is_image else len(value.encode(errors="replace"))
+    if isinstance(value, dict):
+        return sum(_size(member, key) for key, member in value.items())
+    if isinstance(value, list) and value and isinstance(value[0], int):
+        return len(value) * _CHARACTERS_PER_TOKEN  # a prompt of token numbers
+    return sum(_size(item) for item in value) if isinstance(value, list) else 0

@@ -273,6 +273,22 @@ def test_engines_without_counts_of_embeddings(lab: Any, engine: Any) -> None:
     assert 20 <= int(lab.counters()["month_tokens"]) <= 25
 
 
+def test_only_images_weigh_nothing(lab: Any, engine: Any) -> None:
+    """A prompt must not become free because it begins like a data URL."""
+    lab = lab({"tokens_per_month": 10_000})
+    url = "data:" + "x" * 4000
+    image = {"type": "image_url", "image_url": {"url": url}}
+    for content, least, most in (
+        ([image], 1, 100),
+        (url, 1000, 1100),
+        ([{"type": "text", "text": url}], 1000, 1100),
+    ):
+        before = int(lab.counters().get("month_tokens", 0))
+        engine.respond(*response(30, 70, usage=False))
+        assert lab.ask(messages=[{"role": "user", "content": content}]).status_code == 200
+        assert least <= int(lab.counters()["month_tokens"]) - before <= most
+
+
 def test_a_query_counts_with_each_of_its_documents(lab: Any, engine: Any) -> None:
     lab = lab({"tokens_per_month": 1000})
     engine.respond(json.dumps([{"index": index, "score": 0.5} for index in range(5)]).encode())
