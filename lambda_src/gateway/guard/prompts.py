@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from gateway.errors import ContentFilterError, InvalidRequestError
@@ -37,27 +39,57 @@ _NOT_TEXT: Final = frozenset(
     }
 )
 _ROLES: Final = {"developer": "system", "function": "tool"}
+# Escapes in JSON. Engines decode them, so a guard must not read `\\u0066orbidden` or `\\nforbidden`.
+_ESCAPE: Final = re.compile(r"\\u[dD][89abAB]\w{2}\\u[dD][c-fC-F]\w{2}|\\u\w{4}|\\.")
 
 
 @dataclass
 class _Text:
-    """A text and its place: a member of an object or of a list; `is_json` if it is the member as JSON."""
+    """A text and its place, a member of an object or of a list; `decode` creates the member from a text."""
 
     container: Any
     key: Any
     text: str
-    is_json: bool = False
+    decode: Callable[[str], Any] = str
 
     def put(self, text: str) -> None:
         if text == self.text:
             return
-        if not self.is_json:
-            self.container[self.key] = text
-            return
         try:
-            self.container[self.key] = json.loads(text)
+            self.container[self.key] = self.decode(text)
         except (ValueError, RecursionError):
             raise ContentFilterError(cause=f"guard: its replacement of {self.key!r} is not JSON") from None
+
+
+def _as_json(container: Any, key: Any) -> _Text:
+    """A member that is an object or a list, as JSON."""
+    text = json.dumps(container[key], ensure_ascii=False)
+    return _Text(container, key, _unescaped(text), partial(json.loads, strict=False))
+
+
+def _arguments(container: Any, key: Any) -> _Text:
+    """The arguments of a tool call, which are JSON in a string."""
+    text = container[key]
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return _Text(container, key, text)
+    return _Text(container, key, _unescaped(text), _normalized)
+
+
+def _normalized(text: str) -> str:
+    return json.dumps(json.loads(text, strict=False), ensure_ascii=False)
+
+
+def _unescaped(text: str) -> str:
+    """JSON with characters instead of their escapes, except quotation marks and backslashes."""
+    return _ESCAPE.sub(_character, text)
+
+
+def _character(escape: re.Match[str]) -> str:
+    character: str = json.loads(f'"{escape[0]}"')
+    # Half of a surrogate pair is not a character.
+    return escape[0] if character in '"\\' or "\ud800" <= character <= "\udfff" else character
 
 
 async def checked(body: Document, roles: Collection[str], check: Check) -> Document:
@@ -95,7 +127,7 @@ def _texts(body: Document, roles: Collection[str]) -> Iterator[_Text]:
         elif "messages" not in body and isinstance(value, list | dict):
             yield from _leaves(value)
         elif isinstance(value, list | dict) and value:
-            yield _Text(body, name, json.dumps(value, ensure_ascii=False), is_json=True)
+            yield _as_json(body, name)
 
 
 def _prompt(body: Document, name: str) -> Iterator[_Text]:
@@ -119,6 +151,6 @@ def _leaves(value: Any) -> Iterator[_Text]:
         if key in _NOT_TEXT:
             continue
         if isinstance(member, str):
-            yield _Text(value, key, member)
+            yield _arguments(value, key) if key == "arguments" else _Text(value, key, member)
         elif isinstance(member, list | dict):
             yield from _leaves(member)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -101,3 +102,32 @@ def test_token_numbers_cannot_be_checked(value: Any, param: str) -> None:
 def test_a_replacement_that_is_not_json_is_refused() -> None:
     with pytest.raises(ContentFilterError):
         run(BODY, mask='"')
+
+
+@pytest.mark.parametrize(
+    "escaped", [r"\u0073ecret", r"\nsecret", r"\t\u0073\u0065cret", r"\ud83d\ude00 secret"]
+)
+def test_engines_decode_the_escapes_of_arguments(escaped: str) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": f'{{"a": "{escaped}"}}'}}
+    body = {"messages": [{"role": "assistant", "tool_calls": [call]}]}
+    received, new = run(body)
+    assert "secret" in received[1] and "\\" not in received[1]
+    arguments = new["messages"][0]["tool_calls"][0]["function"]["arguments"]
+    plain = json.loads(f'"{escaped}"')
+    assert json.loads(arguments) == {"a": plain.replace("secret", "***")}
+
+
+@pytest.mark.parametrize("arguments", ['{"a": "say \\"hi\\" \\\\ \\ud83d"}', '{"a": "\\u0073', "secret \\u0"])
+def test_other_arguments_stay_as_they_are(arguments: str) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    received, new = run({"messages": [{"role": "assistant", "tool_calls": [call]}]})
+    assert received[1] == arguments
+    assert new["messages"][0]["tool_calls"][0]["function"]["arguments"] == arguments.replace("secret", "***")
+
+
+def test_words_in_tools_have_their_boundaries() -> None:
+    function = {"name": "f", "description": 'first line\nsecret "line" \\ \x01'}
+    received, new = run({"messages": [], "tools": [{"type": "function", "function": function}]})
+    assert "line\nsecret" in received[0]
+    description = new["tools"][0]["function"]["description"]
+    assert description == function["description"].replace("secret", "***")
