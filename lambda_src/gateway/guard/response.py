@@ -42,7 +42,9 @@ class GuardedResponse(ModelResponse):
         guarding: Guarding,
     ) -> None:
         super().__init__(endpoints, *attempts(request), caller, param)
-        if "output" in guarding.sources and request.body.get("logprobs") not in (None, False):
+        # In a plain completion, 0 asks for those of the chosen tokens.
+        logprobs = request.body.get("logprobs")
+        if "output" in guarding.sources and logprobs is not None and logprobs is not False:
             raise InvalidRequestError(
                 "'logprobs' is not supported: this model's guard does not check them.", param="logprobs"
             )

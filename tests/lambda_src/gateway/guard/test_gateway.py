@@ -226,6 +226,8 @@ def test_other_models_and_token_counts_are_not_guarded(api: httpx.Client, engine
 def test_probabilities_cannot_be_checked(api: httpx.Client, engine: Any) -> None:
     response = api.post("/v1/chat/completions", json=chat("Hi", logprobs=True))
     assert (response.status_code, response.json()["error"]["param"]) == (400, "logprobs")
+    response = api.post("/v1/completions", json={"model": "demo", "prompt": "Hi", "logprobs": 0})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "logprobs")
     assert engine.bodies == []
 
 
