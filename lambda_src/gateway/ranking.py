@@ -163,7 +163,14 @@ def _items(document: Any) -> tuple[Any, Any]:
     if error:
         raise engine_error(error)
     # vLLM and llama.cpp have results of a query, vLLM data of pairs.
-    return document.get("results", document.get("data")), document.get("usage")
+    return document.get("results", document.get("data")), _usage(document.get("usage"))
+
+
+def _usage(usage: Any) -> Any:
+    """Token counts with `prompt_tokens`, which rankings of Jina and of older vLLM (0.10) lack."""
+    if isinstance(usage, dict) and "prompt_tokens" not in usage and "total_tokens" in usage:
+        return {"prompt_tokens": usage["total_tokens"], **usage}
+    return usage
 
 
 def _score(item: Any) -> tuple[int, float]:

@@ -226,3 +226,13 @@ def test_the_log_counts_tokens_and_has_no_texts(client: httpx.Client, engine: An
     assert (line["path"], line["model"], line["prompt_tokens"]) == ("/v1/rerank", "demo", 9)
     assert line["InputTokens"] == 9
     assert "kitten" not in json.dumps(line)
+
+
+def test_a_total_alone_is_the_count_of_the_prompt(
+    client: httpx.Client, engine: Any, gateway: Gateway
+) -> None:
+    """vLLM 0.10 (gpustack/gpustack#5176): otherwise rankings would be free for budgets and reports."""
+    engine.respond(json.dumps({**RESPONSES["demo"], "usage": {"total_tokens": 9}}).encode())
+    response = post(client, "/v1/rerank", "demo", **QUERY)
+    assert response.json()["usage"] == USAGE
+    assert gateway.log_line(response.headers["x-request-id"])["prompt_tokens"] == 9
