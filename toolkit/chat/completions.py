@@ -39,7 +39,9 @@ class _ErrorBody:
 @dataclass(frozen=True)
 class _Delta:
     content: str | None = None
+    # Engines name it differently, and some send both.
     reasoning_content: str | None = None
+    reasoning: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class Chunk:
     @property
     def reasoning(self) -> str:
         """The next characters of the model's reasoning, which precedes the response."""
-        return "".join(choice.delta.reasoning_content or "" for choice in self.choices)
+        deltas = [choice.delta for choice in self.choices]
+        return "".join(delta.reasoning_content or delta.reasoning or "" for delta in deltas)
 
     @property
     def finish_reason(self) -> str | None:

