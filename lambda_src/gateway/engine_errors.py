@@ -11,6 +11,7 @@ from gateway.errors import (
     ApiError,
     ContextLengthExceededError,
     InvalidRequestError,
+    MissingPathError,
     ModelError,
     ModelTimeoutError,
     ModelUnavailableError,
@@ -42,12 +43,13 @@ _REJECTED: Final = re.compile(
     re.IGNORECASE,
 )
 # An operation that the engine has for other models only: vLLM, LMI, Text Embeddings Inference (which has one
-# operation, and misses its members), and servers that have no such path.
+# operation, and misses its members).
 _UNSUPPORTED: Final = re.compile(
-    r"cannot find suitable handler|must contain prompt, inputs|missing field `(inputs|query|texts)`"
-    r"|^(file )?not found$",
+    r"cannot find suitable handler|must contain prompt, inputs|missing field `(inputs|query|texts)`",
     re.IGNORECASE,
 )
+# A server without a path for the operation.
+_NO_PATH: Final = re.compile(r"(file )?not found", re.IGNORECASE)
 _OVERLOADED: Final = re.compile(r"overloaded|queue is full|too many requests", re.IGNORECASE)
 # LMI passes vLLM's error on as the text of a Python object. A message may quote a long prompt, so the pattern
 # takes linear time: it is tried at one position, and its last part does not extend over a comma.
@@ -86,6 +88,8 @@ def engine_error(error: Any, status: int | None = None) -> ApiError:
     if status == 501 or _UNSUPPORTED.search(message):
         # llama.cpp sends 501 for embeddings and reranking of a model that was not started for them.
         return InvalidRequestError("The model does not support this operation.", param="model", cause=cause)
+    if _NO_PATH.fullmatch(message.strip()):
+        return MissingPathError(cause=cause)
     if status in (400, 422) or kind.lower() in _INVALID or _REJECTED.search(message):
         return InvalidRequestError(_public(message), cause=cause)
     if kind.lower() == "overloaded" or _OVERLOADED.search(message):

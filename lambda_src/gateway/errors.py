@@ -51,6 +51,13 @@ class InvalidRequestError(ApiError):
     type = "invalid_request_error"
 
 
+class MissingPathError(InvalidRequestError):
+    """The model's server has no path for the operation."""
+
+    def __init__(self, *, cause: str | None = None) -> None:
+        super().__init__("The model does not support this operation.", param="model", cause=cause)
+
+
 class ContextLengthExceededError(InvalidRequestError):
     """The prompt and the response do not fit into the model's context."""
 

@@ -15,6 +15,8 @@ from gateway.errors import (
     ApiError,
     ContextLengthExceededError,
     InvalidRequestError,
+    MissingPathError,
+    ModelError,
     ModelUnavailableError,
     RateLimitError,
 )
@@ -49,12 +51,14 @@ class ModelRequest:
         body: the JSON for its endpoint.
         reader: creates what turns the endpoint's bytes into chunks, or into the one document.
         max_tokens: the most tokens that the model generates; None if unknown.
+        is_chat: whether it asks for the next message of a chat.
     """
 
     model: Model
     body: bytes
     reader: Callable[[], Stage]
     max_tokens: int | None = None
+    is_chat: bool = False
 
 
 # The request to a model, and what builds the one to its fallback; None if there is none.
@@ -174,6 +178,9 @@ class ModelResponse:
         except ContextLengthExceededError as error:
             error.param = self._param
             raise
+        except MissingPathError as error:
+            # Every model that generates text chats, so without a path its server is broken.
+            raise (ModelError(cause=error.cause) if request.is_chat else error) from None
         except ApiError:
             if not self.closed:
                 raise

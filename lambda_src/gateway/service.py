@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from gateway import capabilities
-from gateway.chunks import Chunks, Identity, RequiredToolCall, TotalUsage
+from gateway.chunks import CHAT, Chunks, Identity, RequiredToolCall, TotalUsage
 from gateway.embeddings import Embeddings
 from gateway.endpoints import Endpoints
 from gateway.errors import InvalidRequestError, ModelNotAllowedError, ModelNotFoundError
@@ -102,7 +102,7 @@ class Models:
                     stages.append(RequiredToolCall())
                 return Pipeline(*stages)
 
-            return ModelRequest(model, body, reader, limited.max_tokens)
+            return ModelRequest(model, body, reader, limited.max_tokens, is_chat=request.shape is CHAT)
 
         sources: tuple[Source, ...] = ("input", "output") if guarded else ()
         return self._respond(request, build, caller, request.input, sources)

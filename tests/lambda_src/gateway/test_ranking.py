@@ -219,6 +219,19 @@ def test_models_that_cannot_rank_say_so(client: httpx.Client, engine: Any, statu
     assert error["message"] == "The model does not support this operation."
 
 
+def test_a_server_without_a_path_for_chats_is_broken(client: httpx.Client, engine: Any) -> None:
+    """Otherwise a release with a wrong image would look like mistakes of clients."""
+    members = {"OriginalStatusCode": 404, "OriginalMessage": '{"detail": "Not Found"}'}
+    engine.error = (424, "ModelError", members)
+    for path, members in (
+        ("chat/completions", {"messages": [{"role": "user", "content": "Hi"}]}),
+        ("responses", {"input": "Hi"}),
+        ("messages", {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9}),
+    ):
+        assert post(client, f"/v1/{path}", "demo", **members).status_code == 502, path
+    assert post(client, "/v1/completions", "demo", prompt="Hi").status_code == 400
+
+
 def test_the_log_counts_tokens_and_has_no_texts(client: httpx.Client, engine: Any, gateway: Gateway) -> None:
     engine.respond(json.dumps(RESPONSES["demo"]).encode())
     response = post(client, "/v1/rerank", "org/demo", **QUERY)
