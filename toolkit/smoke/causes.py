@@ -113,6 +113,8 @@ def of_response(response: httpx.Response, environment: Environment, model: str |
         "model_error": ("the model's server fails, or its response is damaged", logs),
         "model_not_found": ("the gateway's configuration lacks the model", commands("drift")),
         "model_not_allowed": ("the usage plan of the key excludes the model", commands("keys list")),
+        "guard_unavailable": ("the guard fails, and so lets nothing pass", commands("logs gateway")),
+        "content_filter": ("the guard blocks the prompt of the smoke test", commands("logs gateway")),
         "unknown_url": ("the deployed API lacks this path", commands("drift")),
         "internal_error": (_FUNCTION_LOG, commands("logs gateway")),
         "bad_gateway": (_FUNCTION_LOG, commands("logs gateway")),

@@ -14,6 +14,7 @@ from tests.support.contexts import opened
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.context import Context
 from toolkit.smoke import Check, Layer, Options
+from toolkit.smoke.causes import of_response
 from toolkit.smoke.execution import Step, execute
 from toolkit.smoke.results import FailedError, NotRunError
 
@@ -171,6 +172,17 @@ def test_an_error_is_a_failed_check_with_its_cause(
     assert check.ok is False
     assert cause in (check.cause or "")
     assert check.command == command
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "cause"),
+    [(503, "guard_unavailable", "the guard fails"), (400, "content_filter", "the guard blocks the prompt")],
+)
+def test_a_guard_is_named_as_the_cause(context: Context, status: int, code: str, cause: str) -> None:
+    error = {"message": "no", "type": "server_error", "param": None, "code": code}
+    failure = of_response(httpx.Response(status, json={"error": error}), context.environment, "m")
+    assert (failure.cause or "").startswith(cause)
+    assert failure.command == "toolkit logs gateway --env x"
 
 
 def test_an_error_of_the_program_itself_is_not_a_failed_check(context: Context) -> None:
