@@ -258,8 +258,6 @@ def _refused(environment: Environment, outputs: Outputs) -> dict[str, str]:
             reasons.setdefault(name, "it compares texts, and generates none")
         if model.dialect == "tei" or "embeddings" in model.capabilities:
             reasons.setdefault(name, "it creates embeddings, not text")
-        elif "rerank" in model.capabilities:
-            reasons.setdefault(name, "it ranks texts, and generates none")
         if name in reasons:
             reasons |= dict.fromkeys(model.aliases, reasons[name])
     return reasons

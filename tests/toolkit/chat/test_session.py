@@ -154,7 +154,7 @@ def test_models_that_do_not_chat_are_refused_with_the_reason(environment: Enviro
         "slow": "it is asynchronous, and its responses go to S3",
         "vectors": "it creates embeddings, not text",
         "embedder": "it creates embeddings, not text",
-        "ranker": "it ranks texts, and generates none",
+        "ranker": "it compares texts, and generates none",
     }
 
 
