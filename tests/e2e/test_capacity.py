@@ -181,5 +181,11 @@ def test_commands_work_without_keys_and_while_paused(deployment: Deployment, eng
     """With endpoints of each type. The deployment is paused afterwards."""
     engine.behaviour = complete
     assert failures(deployment.toolkit, auth="iam") == []
+    checks = json.loads(deployment.toolkit.succeed("smoke-test", "--env", "local", "--json", "--wake"))
+    verdicts = {(check["model"], check["name"]): check["verdict"] for check in checks}
+    assert set(verdicts.values()) == {"passed"}
+    assert verdicts["jobs", "asynchronous invocation"] == "passed"
+    assert (None, "request without signature refused") in verdicts
+    assert not {("small", "runtime streaming"), ("jobs", "API call")} & verdicts.keys()
     deployment.toolkit.succeed("pause", "--env", "local", "--allow-destroy", "local")
     assert failures(deployment.toolkit, auth="iam", paused=True) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -36,6 +36,10 @@ Retries = Annotated[
     int,
     typer.Option("--retries", metavar="N", min=0, help="Repetitions of a failed check before it fails."),
 ]
+Wake = Annotated[
+    bool,
+    typer.Option("--wake", help="Start an instance of asynchronous endpoints that have none, and test them."),
+]
 Junit = Annotated[
     str | None,
     typer.Option("--junit", metavar="FILE", help="Also write JUnit XML; - is standard output."),
@@ -48,6 +52,7 @@ def smoke_test(
     models: Models = None,
     timeout: Timeout = 180,
     retries: Retries = 0,
+    wake: Wake = False,
     as_json: Json = False,
     as_markdown: Markdown = False,
     junit: Junit = None,
@@ -61,7 +66,8 @@ def smoke_test(
 
     console = Console()
     _validate(as_json, as_markdown, junit)
-    options = smoke.Options(_layers(only or ()), models or (), timeout, retries)
+    asynchronous: Literal["wake", "running"] = "wake" if wake else "running"
+    options = smoke.Options(_layers(only or ()), models or (), timeout, retries, asynchronous)
     context = open_context(env, console)
     checks = []
     as_text = not (as_json or as_markdown or junit == "-")

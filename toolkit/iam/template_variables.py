@@ -91,12 +91,22 @@ def _hosting(environment: Environment, arns: Arns) -> dict[str, Any]:
         "dashboard": arns.without_region("cloudwatch", f"dashboard/{prefix}"),
         "scalable_targets": arns.of("application-autoscaling", "scalable-target/*"),
         "kms_keys": sorted(set(_keys(environment))),
+        "asynchronous_tests": sorted(set(_asynchronous_tests(environment, arns))),
     }
 
 
 def _keys(environment: Environment) -> Iterator[str]:
     """KMS keys of the endpoints' storage volumes."""
     yield from (model.kms_key_arn for model in environment.models.values() if model.kms_key_arn)
+
+
+def _asynchronous_tests(environment: Environment, arns: Arns) -> Iterator[str]:
+    """Responses to the smoke test of asynchronous endpoints, and to no other client."""
+    for name, model in environment.models.items():
+        if model.asynchronous is not None:
+            own = f"s3://{environment.model_store_bucket}/{name}/async/"
+            bucket, _, prefix = (model.asynchronous.output_s3 or own).removeprefix("s3://").partition("/")
+            yield arns.s3(bucket, f"{prefix}smoke-test/*")
 
 
 def _functions(environment: Environment, arns: Arns) -> dict[str, Any]:

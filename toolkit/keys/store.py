@@ -139,13 +139,17 @@ class Keys:
         Raises:
             InputError: there is no key of that name.
         """
-        key_id = self._find_in_plan(name) or self.find(name).key_id
+        own = self.declared.get(name, "default")
+        key_id = self._find_in_plan(name, own) or self.find(name).key_id
         require_secret(name)
         return self.access.apigateway.get_api_key(apiKey=key_id, includeValue=True)["value"]
 
     def current(self, name: str) -> CurrentKey | None:
-        """The value of the key named `name`, without reading other keys; None if its usage plan lacks it."""
-        key_id = self._find_in_plan(name)
+        """The value of the key named `name`, without reading other keys; None if no usage plan has it."""
+        own = self.declared.get(name, "default")
+        # A change of the file that is not applied yet does not move the key.
+        plans = sorted(self.usage_plan_ids, key=lambda plan: plan != own)
+        key_id = next(filter(None, (self._find_in_plan(name, plan) for plan in plans)), None)
         if key_id is None:
             return None
         key = self.access.apigateway.get_api_key(apiKey=key_id, includeValue=True)
@@ -265,9 +269,9 @@ class Keys:
             usagePlanId=self.usage_plan_ids[plan], keyId=key_id, keyType="API_KEY"
         )
 
-    def _find_in_plan(self, name: str) -> str | None:
+    def _find_in_plan(self, name: str, plan: str) -> str | None:
         # Permission to list the account's keys also reveals their values; a smoke test should not need it.
-        plan_id = self.usage_plan_ids.get(self.declared.get(name, "default"))
+        plan_id = self.usage_plan_ids.get(plan)
         if plan_id is None:
             return None
         full_name = f"{self.prefix}/{name}"

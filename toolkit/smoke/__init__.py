@@ -1,16 +1,18 @@
 """The smoke test of a deployment.
 
-runner.py     order of the checks, time limits, repetitions
-endpoint.py   the control plane: endpoint, instances, autoscaling, alarms
-runtime.py    the SageMaker runtime: whole and streamed
-function.py   the Lambda functions, as deployed
-access.py     credentials of the API: the request that the others rest on, refused requests, the usage plan
-api.py        the API: whole, streamed, its errors
-telemetry.py  the log and the metrics of the requests above
-replies.py    parses replies of models
-causes.py     from errors to causes
-results.py    the result of a check
-formats.py    JSON, JUnit XML and Markdown
+runner.py        the checks of a deployment, in order
+execution.py     runs them: time limits, repetitions, what a failure prevents
+endpoint.py      the control plane: endpoint, instances, autoscaling, alarms
+runtime.py       the SageMaker runtime: whole and streamed
+asynchronous.py  a round trip through S3
+function.py      the Lambda functions, as deployed
+access.py        the API's credentials: accepted, refused, limited
+api.py           the API: whole, streamed, its errors
+telemetry.py     the log and the metrics of the requests above
+replies.py       parses replies of models
+causes.py        from errors to causes
+results.py       the result of a check
+formats.py       JSON, JUnit XML and Markdown
 """
 
 from toolkit.smoke.execution import Options

@@ -107,6 +107,17 @@ class Access:
                 self._response = self._wait(client, self._key, self._response)
         return self._response
 
+    def request_id(self) -> str:
+        """The id of the first request.
+
+        Raises:
+            FailedError: it has not reached the gateway function.
+        """
+        response = self.response()
+        if causes.REQUEST_ID not in response.headers:
+            raise self._refusal(response)
+        return response.headers[causes.REQUEST_ID]
+
     def reachable(self) -> str:
         """Check that API Gateway answers; the path needs no credentials and invokes no function.
 
@@ -236,8 +247,8 @@ class Access:
         environment_keys = keys.of(self.context.access, self.context.environment, self.outputs.usage_plan_ids)
         key = environment_keys.current(DEFAULT_KEY)
         if key is None:
-            cause = "it was deleted, or moved to another usage plan"
-            raise FailedError(f"no key {DEFAULT_KEY} in its usage plan", cause, self._commands("apply"))
+            cause = "it was deleted, or removed from its usage plan"
+            raise FailedError(f"no key {DEFAULT_KEY} in a usage plan", cause, self._commands("apply"))
         if not key.enabled:
             cause = "it was disabled outside of the toolkit"
             raise FailedError(f"the key {DEFAULT_KEY} is disabled", cause, self._commands("keys list"))

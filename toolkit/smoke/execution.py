@@ -37,12 +37,14 @@ class Options:
         models: models to check; empty for all.
         timeout_seconds: time limit of each check.
         retries: repetitions of a failed check before it counts as failed.
+        asynchronous: whether to invoke asynchronous endpoints: if an instance runs, or start one.
     """
 
     only: Collection[Layer] = ()
     models: Collection[str] = ()
     timeout_seconds: float = TIMEOUT_SECONDS
     retries: int = 0
+    asynchronous: Literal["never", "running", "wake"] = "running"
 
 
 @dataclass(frozen=True)

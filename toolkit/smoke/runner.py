@@ -15,7 +15,8 @@ from toolkit.errors import InputError
 from toolkit.smoke import runtime
 from toolkit.smoke.access import Access
 from toolkit.smoke.api import ApiChecks
-from toolkit.smoke.causes import REQUEST_ID, Commands
+from toolkit.smoke.asynchronous import RoundTrip
+from toolkit.smoke.causes import Commands
 from toolkit.smoke.endpoint import EndpointChecks
 from toolkit.smoke.execution import Options, Step, execute
 from toolkit.smoke.function import Functions, ServedModel
@@ -58,7 +59,7 @@ def test(context: Context, outputs: Outputs) -> None:
         SmokeTestError: a check failed.
     """
     checks = []
-    for check in run(context, outputs, Options(only=SERVING)):
+    for check in run(context, outputs, Options(only=SERVING, asynchronous="never")):
         context.console.line(check.line())
         checks.append(check)
     raise_for_failures(context.environment.name, checks)
@@ -113,13 +114,25 @@ class _SmokeTest:
                 # It reports the past, and a request tells more.
                 yield Step(name, Layer.ENDPOINT, "rollout alarms", checks.alarms, stops="none")
         if model.endpoint_type == "async":
-            # Its requests and responses are S3 objects, and the API does not serve it.
+            # The API does not serve it.
+            yield from self._round_trip_steps(name, model)
             return
         invoke = partial(runtime.invoke, self._context.access, model)
         yield Step(name, Layer.INVOCATION, "runtime invocation", lambda: invoke(self._served(name)))
         if self._streams(name, model):
             stream = partial(runtime.stream, self._context.access, model)
             yield Step(name, Layer.STREAMING, "runtime streaming", stream)
+
+    def _round_trip_steps(self, name: str, model: DeployedModel) -> Iterator[Step]:
+        options = self._options
+        if options.asynchronous != "never":
+            wake = options.asynchronous == "wake"
+            trip = RoundTrip(self._context, name, model, options.timeout_seconds, wake)
+            action = partial(self._round_trip, trip)
+            yield Step(name, Layer.INVOCATION, "asynchronous invocation", action, waits=True)
+
+    def _round_trip(self, trip: RoundTrip) -> str:
+        return trip.run(self._served(trip.name))
 
     def _access_steps(self) -> Iterator[Step]:
         access = self.access
@@ -149,7 +162,7 @@ class _SmokeTest:
                 yield Step(name, Layer.ERRORS, "too many tokens refused", action)
 
     def _log(self, telemetry: Telemetry) -> str:
-        return telemetry.log(self.access.response().headers[REQUEST_ID])
+        return telemetry.log(self.access.request_id())
 
     def _unknown_model(self) -> str:
         return self._api.unknown_model()
@@ -167,12 +180,13 @@ class _SmokeTest:
     def _served(self, name: str) -> ServedModel:
         """A model in the gateway's configuration; the check of the function reports damage of it."""
         try:
-            return self._functions.models().get(name) or ServedModel()
+            served = self._functions.models().get(name)
         except (FailedError, ClientError, BotoCoreError):
-            model = self._context.environment.models.get(name)
-            if model is None:
-                return ServedModel()
-            return ServedModel(dialect=model.dialect, capabilities=tuple(model.capabilities))
+            served = None
+        model = self._context.environment.models.get(name)
+        if served is not None or model is None:
+            return served or ServedModel()
+        return ServedModel(dialect=model.dialect, capabilities=tuple(model.capabilities))
 
     def _streams(self, name: str, model: DeployedModel) -> bool:
         # SageMaker does not stream from serverless endpoints.

@@ -354,7 +354,7 @@ def key_disabled(deployment: Deployment) -> Iterator[None]:
             yield
 
 
-@fault("keys", "key accepted", "moved to another usage plan")
+@fault("keys", "key accepted", "removed from its usage plan")
 def key_without_usage_plan(deployment: Deployment) -> Iterator[None]:
     gateway, key, plan = default_key(deployment)
     gateway.delete_usage_plan_key(usagePlanId=plan, keyId=key)
@@ -461,6 +461,13 @@ def unknown_model_accepted(deployment: Deployment) -> Iterator[None]:
 @fault("errors", "invalid JSON refused", "does not validate")
 def invalid_json_accepted(deployment: Deployment) -> Iterator[None]:
     with changed(deployment, accepts(lambda sent: sent == b'{"model": ')):
+        yield
+
+
+@fault("logs", "log", "denies every request")
+def log_of_a_refused_request(deployment: Deployment) -> Iterator[None]:
+    deployment.options = Options(models=["echo"], only=[Layer.LOGS])
+    with variables(deployment, "authorizer", KEY_HEADERS="x-other"):
         yield
 
 

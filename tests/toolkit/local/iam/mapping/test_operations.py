@@ -22,7 +22,9 @@ RECORDED = [
 ]
 SERVICES = {
     "ApplyGuardrail": "bedrock-runtime",
-    **dict.fromkeys(("InvokeEndpoint", "InvokeEndpointWithResponseStream"), "sagemaker-runtime"),
+    **dict.fromkeys(
+        ("InvokeEndpoint", "InvokeEndpointAsync", "InvokeEndpointWithResponseStream"), "sagemaker-runtime"
+    ),
 }
 SESSION = boto3.Session()
 
