@@ -22,6 +22,14 @@ from gateway.settings import Settings
 if TYPE_CHECKING:
     from gateway.budgets import Budgets
 
+_LIMIT_STATE = ("limit", "remaining", "reset")
+# Headers of responses that pages may read, too.
+_EXPOSED = (
+    *("x-request-id", "retry-after", "x-should-retry"),
+    *(f"x-ratelimit-{name}-tokens" for name in _LIMIT_STATE),
+    *(f"anthropic-ratelimit-tokens-{name}" for name in _LIMIT_STATE),
+)
+
 
 def create_app(models: Models, settings: Settings, budgets: Budgets | None = None) -> ASGIApp:
     """The gateway for `models`.
@@ -78,7 +86,7 @@ def _allow_origins(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
         allow_methods=("GET", "POST"),
         # OpenAI's clients send headers about themselves.
         allow_headers=("*",),
-        expose_headers=("x-request-id", "retry-after"),
+        expose_headers=_EXPOSED,
         max_age=7200,
     )
 

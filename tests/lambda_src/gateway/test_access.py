@@ -175,4 +175,6 @@ def test_cors_allows_only_configured_origins(limited: Any, client: httpx.Client)
         assert other.status_code == 400 and "access-control-allow-origin" not in other.headers
         refused = browser.get("/v1/models/nowhere", headers={"origin": ORIGIN})
         assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (404, ORIGIN)
+        exposed = refused.headers["access-control-expose-headers"]
+        assert "retry-after" in exposed and "x-ratelimit-remaining-tokens" in exposed
     assert "access-control-allow-origin" not in client.get("/v1/models", headers={"origin": ORIGIN}).headers
