@@ -38,6 +38,8 @@ _NOT_TEXT: Final = frozenset(
         *("image_url", "input_audio", "audio_url", "video_url", "file"),
     }
 )
+# Members of vLLM that create the prompt from something else than its texts.
+_UNREADABLE: Final = ("chat_template", "prompt_embeds")
 _ROLES: Final = {"developer": "system", "function": "tool"}
 # Escapes in JSON. Engines decode them, so a guard must not read `\\u0066orbidden` or `\\nforbidden`.
 _ESCAPE: Final = re.compile(r"\\u[dD][89abAB]\w{2}\\u[dD][c-fC-F]\w{2}|\\u\w{4}|\\.")
@@ -92,8 +94,11 @@ def _character(escape: re.Match[str]) -> str:
     return escape[0] if character in '"\\' or "\ud800" <= character <= "\udfff" else character
 
 
-async def checked(body: Document, roles: Collection[str], check: Check) -> Document:
-    """A request with the texts that pass; the same object if no text is replaced.
+async def checked(body: Document, roles: Collection[str], check: Check) -> tuple[Document, bool]:
+    """A request with the texts that pass, and whether one of them is replaced.
+
+    The request is the same object unless it changes. Successive parts of a message's text become one, because
+    engines join them: otherwise a guard would read neither half of a word.
 
     Args:
         body: in OpenAI's shape.
@@ -101,22 +106,47 @@ async def checked(body: Document, roles: Collection[str], check: Check) -> Docum
         check: returns the texts as they may pass, or raises an error.
 
     Raises:
-        InvalidRequestError: the request has token numbers in place of a text.
+        InvalidRequestError: the request has token numbers in place of a text, or a member that creates texts.
     """
+    for name in _UNREADABLE:
+        if body.get(name) is not None:
+            raise InvalidRequestError(
+                f"'{name}' is not supported: this model's guard cannot read the prompt that it creates.",
+                param=name,
+            )
     copied = copy.deepcopy(body)
+    for message in _messages(copied, roles):
+        if isinstance(message.get("content"), list):
+            message["content"] = _joined(message["content"])
     texts = list(_texts(copied, roles))
     passed = await check([text.text for text in texts])
-    if passed == [text.text for text in texts]:
-        return body
+    replaced = passed != [text.text for text in texts]
     for text, new in zip(texts, passed, strict=True):
         text.put(new)
-    return copied
+    return (copied if copied != body else body), replaced
+
+
+def _messages(body: Document, roles: Collection[str]) -> Iterator[Document]:
+    for message in body.get("messages") or ():
+        if _ROLES.get(message["role"], message["role"]) in roles:
+            yield message
+
+
+def _joined(parts: list[Document]) -> list[Document]:
+    """Parts of a message, with one text in place of successive ones."""
+    joined: list[Document] = []
+    for part in parts:
+        if part["type"] == "text" and joined and joined[-1]["type"] == "text":
+            # As in apis/responses.py and apis/messages.py.
+            joined[-1]["text"] += f"\n{part['text']}"
+        else:
+            joined.append(part)
+    return joined
 
 
 def _texts(body: Document, roles: Collection[str]) -> Iterator[_Text]:
-    for message in body.get("messages") or ():
-        if _ROLES.get(message["role"], message["role"]) in roles:
-            yield from _leaves(message)
+    for message in _messages(body, roles):
+        yield from _leaves(message)
     for name, value in body.items():
         if name in ("prompt", "input"):
             yield from _prompt(body, name)

@@ -84,9 +84,10 @@ class GuardedResponse(ModelResponse):
     async def _check_input(self) -> AsyncGenerator[Batch, None]:
         request = self._client_request
         roles = self._guarding.guards.settings.roles
-        body = await prompts.checked(request.body, roles, self._guarding.check_input)
-        if body is not request.body:
+        body, replaced = await prompts.checked(request.body, roles, self._guarding.check_input)
+        if replaced:
             self.guard_action = "replaced"
+        if body is not request.body:
             self._request, self._fallback = self._attempts(request.with_body(body))
         nothing: tuple[Batch, ...] = ()
         for batch in nothing:

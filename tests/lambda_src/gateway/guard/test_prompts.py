@@ -46,7 +46,9 @@ def run(
         received.extend(texts)
         return [text.replace("secret", mask) for text in texts]
 
-    return received, asyncio.run(checked(body, roles, check))
+    new, replaced = asyncio.run(checked(body, roles, check))
+    assert replaced == any("secret" in text for text in received if mask != "secret")
+    return received, new
 
 
 def test_everything_that_the_model_reads_is_checked() -> None:
@@ -99,6 +101,16 @@ def test_token_numbers_cannot_be_checked(value: Any, param: str) -> None:
     assert caught.value.param == param
 
 
+@pytest.mark.parametrize(
+    "member",
+    [{"chat_template": "{{ 'sec' ~ 'ret' }}", "messages": []}, {"prompt_embeds": "AAAA", "prompt": "a"}],
+)
+def test_members_that_create_texts_are_refused(member: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        run(member, ["user"])
+    assert caught.value.param == next(iter(member))
+
+
 def test_a_replacement_that_is_not_json_is_refused() -> None:
     with pytest.raises(ContentFilterError):
         run(BODY, mask='"')
@@ -131,3 +143,15 @@ def test_words_in_tools_have_their_boundaries() -> None:
     assert "line\nsecret" in received[0]
     description = new["tools"][0]["function"]["description"]
     assert description == function["description"].replace("secret", "***")
+
+
+def test_successive_parts_are_one_text() -> None:
+    """Chat templates join them, so that a forbidden text could be split."""
+    parts = [{"type": "text", "text": text} for text in ("my", "top", "secret")]
+    message = {"role": "user", "content": [*parts, IMAGE, {**parts[2]}]}
+    joined = {"type": "text", "text": "my\ntop\nsecret"}
+    received, new = run({"messages": [message]}, mask="secret")
+    assert received == ["my\ntop\nsecret", "secret"]
+    assert new["messages"] == [{"role": "user", "content": [joined, IMAGE, parts[2]]}]
+    assert message["content"][0] == parts[0] == {"type": "text", "text": "my"}
+    assert run({"messages": [message]}, ["tool"])[1]["messages"] == [message]
