@@ -100,12 +100,15 @@ class ApiChecks:
 
         Raises:
             FailedError: it is not, or not as documented.
+            NotRunError: the key may not use the model.
         """
         content = json.dumps({"model": name, **replies.PROMPT, "max_tokens": ceiling + 1}).encode()
-        return self._refused(content, 400, None)
+        return self._refused(content, 400, None, name)
 
-    def _refused(self, content: bytes, status: int, code: str | None) -> str:
+    def _refused(self, content: bytes, status: int, code: str | None, name: str | None = None) -> str:
         response = self.client.post(_CHAT, content=content, headers={"content-type": "application/json"})
+        if name is not None:
+            self._require_allowed(response, name)
         if response.status_code == status and causes.code_of(response) == code:
             return f"HTTP {status}"
         if response.status_code < 400:
@@ -118,14 +121,17 @@ class ApiChecks:
 
     def _expect_success(self, response: httpx.Response, name: str) -> None:
         if response.status_code != 200:
-            if causes.code_of(response) == "model_not_allowed" and self._excluded(name):
-                raise NotRunError(f"the usage plan of the key {DEFAULT_KEY} excludes the model")
+            self._require_allowed(response, name)
             raise causes.of_response(response, self.context.environment, name)
         fallback = response.headers.get("x-fallback-model")
         if fallback is not None:
             cause = "the endpoint has no capacity, or the gateway calls another one"
             detail = f"the fallback {fallback} responded, not {name}"
             raise FailedError(detail, cause, self._commands("status"))
+
+    def _require_allowed(self, response: httpx.Response, name: str) -> None:
+        if causes.code_of(response) == "model_not_allowed" and self._excluded(name):
+            raise NotRunError(f"the usage plan of the key {DEFAULT_KEY} excludes the model")
 
     def _excluded(self, name: str) -> bool:
         api = self.context.environment.api
