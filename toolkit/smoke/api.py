@@ -108,7 +108,7 @@ class ApiChecks:
     def _refused(self, content: bytes, status: int, code: str | None, name: str | None = None) -> str:
         response = self.client.post(_CHAT, content=content, headers={"content-type": "application/json"})
         if name is not None:
-            self._require_allowed(response, name)
+            self._require_usable(response, name)
         if response.status_code == status and causes.code_of(response) == code:
             return f"HTTP {status}"
         if response.status_code < 400:
@@ -121,7 +121,7 @@ class ApiChecks:
 
     def _expect_success(self, response: httpx.Response, name: str) -> None:
         if response.status_code != 200:
-            self._require_allowed(response, name)
+            self._require_usable(response, name)
             raise causes.of_response(response, self.context.environment, name)
         fallback = response.headers.get("x-fallback-model")
         if fallback is not None:
@@ -129,9 +129,12 @@ class ApiChecks:
             detail = f"the fallback {fallback} responded, not {name}"
             raise FailedError(detail, cause, self._commands("status"))
 
-    def _require_allowed(self, response: httpx.Response, name: str) -> None:
+    def _require_usable(self, response: httpx.Response, name: str) -> None:
         if causes.code_of(response) == "model_not_allowed" and self._excluded(name):
             raise NotRunError(f"the usage plan of the key {DEFAULT_KEY} excludes the model")
+        if causes.code_of(response) == "insufficient_quota":
+            # It says nothing about the deployment, and lasts until the end of the month.
+            raise NotRunError(f"the budget of the key {DEFAULT_KEY} is used up")
 
     def _excluded(self, name: str) -> bool:
         api = self.context.environment.api
