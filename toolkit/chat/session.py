@@ -289,7 +289,9 @@ def _raise(error: completions.RefusedError, environment: Environment) -> Never:
     kind: type[ToolkitError] = ToolkitError
     remedy = f"`toolkit logs --env {environment.name}` shows the reason"
     message = error.message.rstrip(".")
-    if error.status in (429, 503):
+    if error.code == "insufficient_quota":
+        kind, remedy = PreflightError, f"`toolkit keys list --env {environment.name}` shows the budgets"
+    elif error.status in (429, 503):
         kind, remedy = PreflightError, "try again later"
         if error.retry_after is not None:
             remedy = f"try again in {error.retry_after} s"

@@ -104,6 +104,11 @@ def test_a_fallback_is_named(session: Session, api: Api) -> None:
             "usage plan of the key `default`",
         ),
         ((429, b'{"error": {"message": "Slow down."}}'), PreflightError, "try again later"),
+        (
+            (429, b'{"error": {"message": "Used up.", "code": "insufficient_quota"}}'),
+            PreflightError,
+            "`toolkit keys list --env x` shows the budgets",
+        ),
         ((502, b"<html>"), ToolkitError, "cannot get a response: <html> (HTTP 502)"),
         ((504, b""), ToolkitError, "no message (HTTP 504)"),
     ],
