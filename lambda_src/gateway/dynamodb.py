@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final
 
 from gateway.aws_service import AwsService
-from gateway.http_client import HttpError, Response
+from gateway.http_client import ConnectError, HttpError, Response
 from gateway.signing import CredentialsError
 
 _HEADERS: Final = {
@@ -23,13 +25,20 @@ _THROTTLED: Final = (
     "RequestLimitExceeded",
     "ThrottlingException",
 )
+# As botocore for DynamoDB, with fewer attempts: a client waits.
+_ATTEMPTS: Final = 3
+_DELAY_SECONDS: Final = 0.025
 
 
 class TableError(Exception):
     """The table cannot be updated."""
 
 
-class ThrottledError(TableError):
+class UnavailableError(TableError):
+    """The table was not updated, and may be a moment later."""
+
+
+class ThrottledError(UnavailableError):
     """There are more requests than DynamoDB accepts for the item or the table."""
 
 
@@ -92,13 +101,26 @@ class Table:
                 "ConditionExpression": condition,
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
+        body = json.dumps(document).encode()
         try:
             async with asyncio.timeout(self._seconds):
-                response = await self._service.post("/", _HEADERS, json.dumps(document).encode())
-                members = await _members(response)
+                for attempt in range(1, _ATTEMPTS):
+                    with suppress(UnavailableError):
+                        return await self._send(body)
+                    # Full jitter, as botocore's.
+                    await asyncio.sleep(random.random() * _DELAY_SECONDS * 2**attempt)  # noqa: S311
+                return await self._send(body)
         except TimeoutError as error:
             raise TableError(f"DynamoDB did not respond within {self._seconds:g} s") from error
+
+    async def _send(self, body: bytes) -> dict[str, Decimal]:
+        try:
+            response = await self._service.post("/", _HEADERS, body)
+            members = await _members(response)
+        except ConnectError as error:
+            raise UnavailableError(f"{type(error).__name__}: {error}") from error
         except (HttpError, CredentialsError, ssl.SSLError, ValueError) as error:
+            # The update may have happened, and a second one would count twice.
             raise TableError(f"{type(error).__name__}: {error}") from error
         if response.status == 200:
             return _numbers(members.get("Attributes"))
@@ -122,7 +144,9 @@ def _error(status: int, members: Mapping[str, Any]) -> Exception:
     if code == "ConditionalCheckFailedException":
         return ConditionFailedError(_numbers(members.get("Item")))
     text = f"{code}: {members.get('message') or members.get('Message') or ''}"
-    return ThrottledError(text) if code in _THROTTLED else TableError(text)
+    if code in _THROTTLED:
+        return ThrottledError(text)
+    return UnavailableError(text) if status >= 500 else TableError(text)
 
 
 def _numbers(attributes: Any) -> dict[str, Decimal]:

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from gateway.app import create_app
 from gateway.budgets import Budgets
-from gateway.dynamodb import Table
+from gateway.dynamodb import Table, UnavailableError
 from gateway.endpoints import Endpoints
 from gateway.service import Models
 from gateway.settings import Settings
@@ -385,6 +385,33 @@ def test_more_requests_than_dynamodb_counts_are_refused(lab: Any, engine: Any, c
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
     assert refused.json()["error"]["code"] == "rate_limit_exceeded"
     assert json.loads(capsys.readouterr().out)["Throttles"] == 1
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_moment_without_dynamodb_loses_no_count(
+    engine: Any, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    code = "ThrottlingException" if status == 400 else "InternalServerError"
+    engine.failing, engine.error = ("table",), (status, "", {"__type": code, "message": "soon"})
+    environment = {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": f"{engine.address}/endpoints/table"}
+
+    async def update() -> dict[str, Any]:
+        table = Table(environment, "budgets", HANG_SECONDS)
+        return dict(await table.update({"api_key": "a"}, "ADD month_tokens :tokens", None, {"tokens": 1}))
+
+    with pytest.raises(UnavailableError, match="soon"):
+        asyncio.run(update())
+    assert len(engine.bodies) == 3
+
+    def recover() -> None:
+        if len(engine.bodies) == 5:  # at the second attempt
+            engine.error = None
+
+    engine.before_response = recover
+    engine.respond(b'{"Attributes": {"month_tokens": {"N": "7"}}}')
+    assert asyncio.run(update()) == {"month_tokens": 7}
 
 
 def test_a_running_gateway(lab: Any, engine: Any, start_gateway: Any) -> None:
