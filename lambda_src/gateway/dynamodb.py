@@ -35,7 +35,7 @@ class TableError(Exception):
 
 
 class UnavailableError(TableError):
-    """The table was not updated, and may be a moment later."""
+    """DynamoDB refused or failed the update, and may accept it a moment later."""
 
 
 class ThrottledError(UnavailableError):
@@ -120,7 +120,7 @@ class Table:
         except ConnectError as error:
             raise UnavailableError(f"{type(error).__name__}: {error}") from error
         except (HttpError, CredentialsError, ssl.SSLError, ValueError) as error:
-            # The update may have happened, and a second one would count twice.
+            # The update has probably happened, and a second one would count twice.
             raise TableError(f"{type(error).__name__}: {error}") from error
         if response.status == 200:
             return _numbers(members.get("Attributes"))
