@@ -38,6 +38,7 @@ class Options:
         timeout_seconds: time limit of each check.
         retries: repetitions of a failed check before it counts as failed.
         asynchronous: whether to invoke asynchronous endpoints: if an instance runs, or start one.
+        alarms: whether to check the rollout alarms.
     """
 
     only: Collection[Layer] = ()
@@ -45,6 +46,7 @@ class Options:
     timeout_seconds: float = TIMEOUT_SECONDS
     retries: int = 0
     asynchronous: Literal["never", "running", "wake"] = "running"
+    alarms: bool = True
 
 
 @dataclass(frozen=True)
