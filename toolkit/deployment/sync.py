@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from toolkit.aws.errors import explain
 from toolkit.console import Console
 from toolkit.deployment import artifacts, locks, outputs
 from toolkit.deployment.context import Context
+from toolkit.environment import Environment
 from toolkit.errors import InputError, PolicyViolationError, RolloutError, ToolkitError
 from toolkit.packaging import Package, sources
 from toolkit.packaging.difference import Difference
@@ -125,6 +127,7 @@ class Sync:
     def _update(self, packages: Mapping[str, Package]) -> list[Synced]:
         names = {part: self._functions[part] for part in packages}
         configurations = {part: self._configuration(name) for part, name in names.items()}
+        require_applied(self._context.environment, packages, configurations)
         deployed = {part: _hexadecimal(c["CodeSha256"]) for part, c in configurations.items()}
         changed = {
             part: (package, self._difference(part, deployed[part], package))
@@ -182,6 +185,40 @@ class Sync:
         updated = lambda_state.write(content, f"s3://{bucket}/{key}", running)
         if updated is not None:
             state_bucket.write(access, bucket, key, updated)
+
+
+def require_applied(
+    environment: Environment, packages: Mapping[str, Package], deployed: Mapping[str, Configuration]
+) -> None:
+    """Refuse code that the settings of the deployed functions do not suit: no request would succeed.
+
+    An authorizer from before JWTs would even accept the public keys that stand for their callers.
+
+    Args:
+        environment: the environment, as in the file.
+        packages: the new packages.
+        deployed: the functions.
+
+    Raises:
+        InputError: an apply is needed first.
+    """
+    remedy = f"make apply ENV={environment.name}"
+    variables = {
+        part: function.get("Environment", {}).get("Variables", {}) for part, function in deployed.items()
+    }
+    if "JWT" in variables.get("authorizer", {}):
+        authorizer = packages["authorizer"]
+        if environment.api.jwt is None or not packaging.reserves_jwt_keys({authorizer.path.name: authorizer}):
+            raise InputError(
+                "cannot sync: the deployed authorizer verifies JWTs, and the new one does not", remedy=remedy
+            )
+    guard = json.loads(variables.get("gateway", {}).get("GATEWAY_GUARD", "{}")).get("python")
+    code = environment.api.guard_code
+    if guard is not None and (code is None or code.function != guard):
+        raise InputError(
+            f"cannot sync: the deployed gateway has the guard {guard}, and the environment file has another",
+            remedy=remedy,
+        )
 
 
 def _refuse_emptied(differences: list[Difference]) -> None:

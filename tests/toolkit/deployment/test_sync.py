@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from tests.support.contexts import opened
 from tests.support.interrupts import wait_for
 from tests.support.patience import HANG_SECONDS
+from toolkit.aws.access import AwsAccess
 from toolkit.console import Console
 from toolkit.deployment import sync
 from toolkit.errors import InputError
+from toolkit.packaging import Package, archive
 
 
 class Watched:
@@ -111,3 +116,39 @@ def test_errors_are_printed_and_do_not_end_the_watch() -> None:
     assert stderr.getvalue() == "error: a.py:1: no good\n"
     with pytest.raises(ZeroDivisionError), sync.report_errors(Console(err=stderr, interactive=False)):
         raise ZeroDivisionError
+
+
+JWT = "api: {jwt: {issuer: 'https://a.example', audience: [llm], default_usage_plan: default}}\n"
+GUARD = "api: {guard: {python: {path: guard.py, function: 'guard:check'}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "modules", "variables", "accepted"),
+    [
+        ("", ["handler"], {}, True),
+        (JWT, ["handler", "tokens"], {}, True),
+        (JWT, ["handler", "tokens"], {"JWT": "{}"}, True),
+        # Without its libraries, or with the code of a version before JWTs.
+        ("", ["handler", "tokens"], {"JWT": "{}"}, False),
+        (JWT, ["handler"], {"JWT": "{}"}, False),
+        (GUARD, ["handler"], {"GATEWAY_GUARD": json.dumps({"python": "guard:check"})}, True),
+        (GUARD, ["handler"], {"GATEWAY_GUARD": json.dumps({"python": "guard:other"})}, False),
+        ("", ["handler"], {"GATEWAY_GUARD": json.dumps({"python": "guard:check"})}, False),
+        ("", ["handler"], {"GATEWAY_GUARD": json.dumps({"bedrock": {}})}, True),
+    ],
+)
+def test_code_must_suit_the_deployed_settings(
+    tmp_path: Path, file: str, modules: list[str], variables: dict[str, str], accepted: bool
+) -> None:
+    access = AwsAccess("us-east-1", "123456789012", "http://127.0.0.1:1")
+    environment = opened(tmp_path, access, further=file).context.environment
+    path = tmp_path / "authorizer-1.zip"
+    archive.write(path, {f"authorizer/{module}.py": b"" for module in modules})
+    packages = {part: Package(path, "") for part in ("gateway", "authorizer")}
+    deployed = cast(Any, {part: {"Environment": {"Variables": variables}} for part in packages})
+    if accepted:
+        sync.require_applied(environment, packages, deployed)
+        return
+    with pytest.raises(InputError, match="cannot sync") as caught:
+        sync.require_applied(environment, packages, deployed)
+    assert caught.value.remedy == "make apply ENV=x"
