@@ -305,6 +305,14 @@ class BedrockGuardrail(ConfigModel):
     """Version of the guardrail; `DRAFT` is the one that its next change affects."""
 
 
+# The gateway's own, and those of lambda_src/gateway/requirements.txt and of Lambda: a module of such a name
+# would not be imported, or in their place.
+_GATEWAY_MODULES = (
+    *("anyio", "authorizer", "boto3", "botocore", "click", "gateway", "h11", "idna", "starlette"),
+    *("typing_extensions", "uvicorn"),
+)
+
+
 def _check_function(value: str) -> Invalid | None:
     import re
     import sys
@@ -313,7 +321,7 @@ def _check_function(value: str) -> Invalid | None:
     if not re.fullmatch(rf"{name}(\.{name})*:{name}", value, re.ASCII):
         return Invalid(f"{value!r} is not a function", "use module:function, such as my_guard:check")
     module = value.partition(":")[0].partition(".")[0]
-    if module in sys.stdlib_module_names or module in ("gateway", "authorizer", "starlette", "uvicorn"):
+    if module in sys.stdlib_module_names or module in _GATEWAY_MODULES:
         return Invalid(f"{module} is a module that the gateway uses itself", "rename the module")
     return None
 

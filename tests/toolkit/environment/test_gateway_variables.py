@@ -161,3 +161,13 @@ def test_a_restricted_default_plan_leaves_other_plans_alone(project: Project) ->
     write(project, 2, f"api: {{usage_plans: {plans}, keys: {{ops: {{usage_plan: staff}}}}}}\n")
     settings = Settings.from_environment(variables(project))
     assert settings.key_models == {"*": frozenset({"model-00"}), "ops": None}
+
+
+def test_a_guard_has_no_name_of_the_gateways_libraries(project: Project, checkout: Path) -> None:
+    lines = (checkout / "lambda_src/gateway/requirements.txt").read_text().splitlines()
+    libraries = [line.partition("==")[0].replace("-", "_") for line in lines if "==" in line]
+    assert len(libraries) > 3
+    for library in libraries:
+        write(project, 1, f"api: {{guard: {{python: {{path: guards, function: '{library}:check'}}}}}}\n")
+        with pytest.raises(EnvironmentFileError, match=f"{library} is a module that the gateway uses"):
+            load(project, "dev")
