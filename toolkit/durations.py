@@ -42,10 +42,10 @@ def parse_time(text: str, option: str, now: datetime) -> datetime:
     Raises:
         InputError: neither a date nor a duration.
     """
-    if "-" not in text:
-        return now - timedelta(seconds=parse_seconds(text, option))
     try:
+        if "-" not in text:
+            return now - timedelta(seconds=parse_seconds(text, option))
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
+    except (ValueError, InputError):
         remedy = "use a date such as 2026-11-01, or a duration such as 7d"
-        raise InputError(f"invalid date {text[:40]!r}", where=option, remedy=remedy) from None
+        raise InputError(f"invalid time {text[:40]!r}", where=option, remedy=remedy) from None

@@ -48,11 +48,13 @@ def _usage(result: Result) -> list[str]:
     lines = ["", f"{env} serves {', '.join(outputs.models)} at {base_url}", ""]
     if context.environment.api.auth == "iam":
         return [*lines, f"callers sign their requests, as `{_program(context)} smoke-test --env {env}` does"]
+    models = context.environment.models
+    chatting = [name for name in outputs.models if name in models and models[name].chats]
+    if not chatting:
+        return lines
     header = "x-api-key: " if context.environment.api.key_header == "x-api-key" else "Authorization: Bearer "
     key = f"{header}$({_program(context)} keys show default --env {env})"
-    body = (
-        f'{{"model": "{next(iter(outputs.models))}", "messages": [{{"role": "user", "content": "Hello!"}}]}}'
-    )
+    body = f'{{"model": "{chatting[0]}", "messages": [{{"role": "user", "content": "Hello!"}}]}}'
     return [
         *lines,
         f"curl {base_url}/chat/completions \\\n"

@@ -29,8 +29,8 @@ MaxTokens = Annotated[
 ]
 Web = Annotated[bool, typer.Option("--web", help="Serve a web page on 127.0.0.1 instead, until Ctrl-C.")]
 Port = Annotated[
-    int,
-    typer.Option("--port", metavar="PORT", min=0, max=65535, help="Port of the web page; 0 for a free one."),
+    int | None,
+    typer.Option("--port", metavar="PORT", min=0, max=65535, help="Port of the web page; default: any."),
 ]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Only print the address of the web page.")]
 
@@ -42,7 +42,7 @@ def chat(
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
     web: Web = False,
-    port: Port = 0,
+    port: Port = None,
     no_browser: NoBrowser = False,
 ) -> None:
     """Chat with a model in the terminal or on a web page; in a pipe, standard input is the prompt."""
@@ -52,7 +52,10 @@ def chat(
     from toolkit.console import Console
     from toolkit.deployment import outputs
     from toolkit.deployment.context import open_context
+    from toolkit.errors import InputError
 
+    if not web and (port is not None or no_browser):
+        raise InputError("--port and --no-browser are for the web page", remedy="add --web")
     console = Console()
     context = open_context(env, console)
     with open_session(context, outputs.read(context)) as session:
@@ -61,7 +64,7 @@ def chat(
         )
         if web:
             opener = context.build / "chat.html" if console.interactive and not no_browser else None
-            with listen(session, settings, port) as server:
+            with listen(session, settings, port or 0) as server:
                 serve(server, console, opener)
         elif sys.stdin and sys.stdin.isatty() and sys.stdout.isatty():
             Terminal(session, settings, console).run()

@@ -275,6 +275,12 @@ class Model(ConfigModel):
         """Tasks of the model besides text: see `Serving`; a server on this machine may be any engine."""
         return [] if isinstance(self.source, ServerSource) else self.serving.capabilities()
 
+    @property
+    def chats(self) -> bool:
+        """Whether the API serves chats with the model."""
+        other_tasks = {"embeddings", "rerank"} & {*self.capabilities}
+        return self.asynchronous is None and self.dialect != "tei" and not other_tasks
+
     def resolved_variants(self, name: str) -> Mapping[str, ResolvedVariant]:
         """The production variants by name, with the model's settings as their defaults.
 

@@ -88,10 +88,14 @@ def test_an_unknown_command_is_a_usage_error(checkout: Path) -> None:
     assert "apply" in result.stderr  # the suggestion
 
 
-def test_two_formats_of_usage_are_a_usage_error(checkout: Path) -> None:
-    result = run("usage", "--env", "local", "--json", "--csv", cwd=checkout)
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [(("usage", "--json", "--csv"), "choose one of them"), (("chat", "--port", "8000"), "add --web")],
+)
+def test_options_that_exclude_each_other(checkout: Path, arguments: tuple[str, ...], remedy: str) -> None:
+    result = run(*arguments, "--env", "local", cwd=checkout)
     assert (result.returncode, result.stdout) == (2, "")
-    assert "choose one of them" in result.stderr
+    assert remedy in result.stderr
 
 
 def test_the_error_outside_a_project_has_a_remedy(tmp_path: Path) -> None:

@@ -252,9 +252,9 @@ def test_periods() -> None:
         (None, "2026-11-01", "the period is empty"),
         ("1d", "2d", "the period is empty"),
         ("2026-12-01", None, "the period is empty"),
-        ("2026-13-01", None, "invalid date"),
-        ("-1d", None, "invalid date"),
-        ("last month", None, "invalid duration"),
+        ("2026-13-01", None, "invalid time"),
+        ("-1d", None, "invalid time"),
+        ("last month", None, "invalid time"),
     ],
 )
 def test_invalid_periods_are_refused(since: str | None, until: str | None, reason: str) -> None:

@@ -57,6 +57,10 @@ def test_endpoint_types(environment: Environment) -> None:
     }
 
 
+def test_models_that_chat(environment: Environment) -> None:
+    assert {name for name, model in environment.models.items() if not model.chats} == {"slow", "embeddings"}
+
+
 def test_wait_times_of_rollouts(environment: Environment) -> None:
     rollouts = {name: model.rollout for name, model in environment.models.items()}
     waits = {name: rollout.waits for name, rollout in rollouts.items() if rollout is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -12,8 +13,9 @@ import anthropic.types
 import httpx
 import openai
 import pytest
+from gateway.errors import GuardError
+from gateway.guard import Content
 from gateway.guard.entry_point import EntryPoint
-from gateway.settings import SettingsError
 
 from tests.support.gateway import CHAT, USAGE, delta, sse
 from tests.support.patience import HANG_SECONDS
@@ -267,10 +269,16 @@ def test_a_plain_function_runs_in_a_thread(start_gateway: Any, tmp_path: Path, e
 
 
 @pytest.mark.parametrize("name", ["missing:check", "own:missing", "own:VALUE", "broken:check"])
-def test_a_guard_that_cannot_be_loaded(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_guard_that_cannot_be_loaded(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("sys.path", [*__import__("sys").path])
     (tmp_path / "guard").mkdir()
     (tmp_path / "guard" / "own.py").write_text("VALUE = 1\n")
     (tmp_path / "guard" / "broken.py").write_text("def check(:\n")
-    with pytest.raises(SettingsError, match=name):
-        EntryPoint.load(name, {"LAMBDA_TASK_ROOT": str(tmp_path)})
+    guard = EntryPoint.load(name, {"LAMBDA_TASK_ROOT": str(tmp_path)})
+    # The reason is in the log, once.
+    assert f"cannot import the guard {name}: " in capsys.readouterr().err
+    # Only requests that it has to check fail.
+    with pytest.raises(GuardError, match="cannot be checked"):
+        asyncio.run(guard.check(["text"], Content("", "input", "demo")))

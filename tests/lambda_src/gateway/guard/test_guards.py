@@ -57,13 +57,15 @@ def test_other_verdicts_are_failures(verdict: Any) -> None:
         run(lambda _: verdict)
 
 
-def test_the_log_does_not_get_the_text_of_an_exception() -> None:
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_the_log_gets_the_place_of_an_exception_only(error: type[BaseException]) -> None:
     def fail(content: Content) -> None:
-        raise ValueError(content.text)
+        raise error(content.text)
 
     with pytest.raises(GuardError) as caught:
         run(fail, texts=["private"])
-    assert caught.value.cause == "EntryPoint: ValueError"
+    line = fail.__code__.co_firstlineno + 1
+    assert caught.value.cause == f"guard: {error.__name__} in test_guards.py:{line}"
 
 
 def test_a_model_is_guarded_as_its_fallback_is() -> None:
