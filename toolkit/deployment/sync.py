@@ -190,7 +190,9 @@ class Sync:
 def require_applied(
     environment: Environment, packages: Mapping[str, Package], deployed: Mapping[str, Configuration]
 ) -> None:
-    """Refuse code that the settings of the deployed functions do not suit: no request would succeed.
+    """Refuse code that the settings of the deployed functions do not suit.
+
+    No request would succeed, or a guard in the environment file would seem to be in force.
 
     An authorizer from before JWTs would even accept the public keys that stand for their callers.
 
@@ -212,11 +214,13 @@ def require_applied(
             raise InputError(
                 "cannot sync: the deployed authorizer verifies JWTs, and the new one does not", remedy=remedy
             )
-    guard = json.loads(variables.get("gateway", {}).get("GATEWAY_GUARD", "{}")).get("python")
+    deployed_guard = json.loads(variables.get("gateway", {}).get("GATEWAY_GUARD", "{}")).get("python")
     code = environment.api.guard_code
-    if guard is not None and (code is None or code.function != guard):
+    guard = None if code is None else code.function
+    if guard != deployed_guard:
         raise InputError(
-            f"cannot sync: the deployed gateway has the guard {guard}, and the environment file has another",
+            f"cannot sync: the guard in the environment file is {guard or 'none'}, and the deployed one is "
+            f"{deployed_guard or 'none'}",
             remedy=remedy,
         )
 

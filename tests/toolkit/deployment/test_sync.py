@@ -134,6 +134,9 @@ GUARD = "api: {guard: {python: {path: guard.py, function: 'guard:check'}}}\n"
         (GUARD, ["handler"], {"GATEWAY_GUARD": json.dumps({"python": "guard:check"})}, True),
         (GUARD, ["handler"], {"GATEWAY_GUARD": json.dumps({"python": "guard:other"})}, False),
         ("", ["handler"], {"GATEWAY_GUARD": json.dumps({"python": "guard:check"})}, False),
+        # In the file, it would seem to be in force.
+        (GUARD, ["handler"], {}, False),
+        (GUARD, ["handler"], {"GATEWAY_GUARD": json.dumps({"bedrock": {}})}, False),
         ("", ["handler"], {"GATEWAY_GUARD": json.dumps({"bedrock": {}})}, True),
     ],
 )
