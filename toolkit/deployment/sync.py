@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 from watchfiles import watch
 
-from toolkit import os_errors, packaging
+from toolkit import documents, os_errors, packaging
 from toolkit.aws import state_bucket, state_lock
 from toolkit.aws.errors import explain
 from toolkit.console import Console
@@ -187,6 +186,13 @@ class Sync:
             state_bucket.write(access, bucket, key, updated)
 
 
+@dataclass(frozen=True)
+class _DeployedGuard:
+    """The gateway's variable `GATEWAY_GUARD`, as far as code depends on it."""
+
+    python: str | None = None
+
+
 def require_applied(
     environment: Environment, packages: Mapping[str, Package], deployed: Mapping[str, Configuration]
 ) -> None:
@@ -214,7 +220,12 @@ def require_applied(
             raise InputError(
                 "cannot sync: the deployed authorizer verifies JWTs, and the new one does not", remedy=remedy
             )
-    deployed_guard = json.loads(variables.get("gateway", {}).get("GATEWAY_GUARD", "{}")).get("python")
+    variable = variables.get("gateway", {}).get("GATEWAY_GUARD", "{}")
+    try:
+        deployed_guard = documents.parse(variable, _DeployedGuard).python
+    except documents.DamagedError as damage:
+        message = f"cannot sync: the deployed gateway's GATEWAY_GUARD is damaged: {damage}"
+        raise InputError(message, remedy=remedy) from None
     code = environment.api.guard_code
     guard = None if code is None else code.function
     if guard != deployed_guard:

@@ -138,6 +138,7 @@ GUARD = "api: {guard: {python: {path: guard.py, function: 'guard:check'}}}\n"
         (GUARD, ["handler"], {}, False),
         (GUARD, ["handler"], {"GATEWAY_GUARD": json.dumps({"bedrock": {}})}, False),
         ("", ["handler"], {"GATEWAY_GUARD": json.dumps({"bedrock": {}})}, True),
+        ("", ["handler"], {"GATEWAY_GUARD": "damaged"}, False),
     ],
 )
 def test_code_must_suit_the_deployed_settings(
