@@ -59,6 +59,7 @@ class ApiChecks:
             FailedError: it is buffered, truncated, or not one of this model.
         """
         body = {"model": name, "stream": True, **replies.PROMPT}
+        streamed = replies.Stream()
         with self.client.stream("POST", _CHAT, json=body) as response:
             if response.is_error:
                 response.read()
@@ -70,7 +71,6 @@ class ApiChecks:
                     "API Gateway's integration or a proxy buffers the response",
                     self._commands("drift"),
                 )
-            streamed = replies.Stream()
             streamed.read(response.iter_bytes())
         if not streamed.done:
             raise replies.truncated(streamed, "[DONE]")

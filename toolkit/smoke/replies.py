@@ -187,12 +187,14 @@ REQUESTS: Mapping[Task, Mapping[str, object]] = {
 class Stream:
     """A streamed completion as it arrives: server-sent events, or JSON lines of some engines.
 
+    Created right before the request.
+
     Attributes:
         chunks: number of parts of the completion.
         text: the text so far.
         finished: whether a part named the reason of the end.
         done: whether the mark of the end has arrived.
-        first: seconds until the first part.
+        first: seconds from the request to the first part.
     """
 
     chunks: int = 0

@@ -33,12 +33,12 @@ def stream(access: AwsAccess, model: DeployedModel) -> str:
     Raises:
         FailedError: the stream is buffered, truncated or not one of a model.
     """
+    streamed = replies.Stream()
     response = access.sagemaker_runtime.invoke_endpoint_with_response_stream(
         EndpointName=model.endpoint_name,
         ContentType="application/json",
         Body=json.dumps({**replies.PROMPT, "stream": True}),
     )
-    streamed = replies.Stream()
     streamed.read(_payloads(response["Body"]))
     if not streamed.done and not streamed.finished:
         raise replies.truncated(streamed, "its end")

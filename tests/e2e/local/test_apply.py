@@ -80,6 +80,9 @@ def test_the_smoke_test_prints_one_line_per_step(deployed: Deployed) -> None:
         "ok   API: log",
         "ok   API: metrics",
     ]
+    # From the request on: the model takes longer than a millisecond.
+    first_tokens = [line.split("the first after ")[1] for line in lines if "the first after " in line]
+    assert len(first_tokens) == 2 and "0 ms" not in first_tokens
 
 
 def test_status_shows_the_endpoint_in_service(deployed: Deployed) -> None:
