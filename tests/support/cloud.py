@@ -35,6 +35,13 @@ def eventually(condition: Callable[[], bool]) -> None:
     wait_for(condition)
 
 
+def environment_of(pid: int) -> dict[str, str]:
+    """The environment of a running process, which the kernel shows as empty until its program is loaded."""
+    process = psutil.Process(pid)
+    wait_for(process.environ, f"the environment of process {pid}")
+    return process.environ()
+
+
 def is_gone(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.support.checkout import ROOT
-from tests.support.cloud import is_gone
+from tests.support.cloud import environment_of, is_gone
 from tests.support.patience import wait_for
 from tests.support.policy import quiet
 from toolkit.errors import ToolkitError
@@ -68,7 +68,7 @@ def test_checkov_sees_no_credentials_and_none_of_its_settings(monkeypatch: pytes
     before = scanners()
     scanner = Scanner(Project(ROOT), quiet())
     (pid,) = scanners() - before
-    environment = psutil.Process(pid).environ()
+    environment = environment_of(pid)
     scanner.close()
     assert "PATH" in environment
     assert "the user's" not in environment.values()

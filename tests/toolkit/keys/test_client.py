@@ -35,7 +35,10 @@ def serve() -> Iterator[Callable[..., str]]:
 
             def run() -> None:
                 for response in responses:
-                    client, _ = listener.accept()
+                    try:
+                        client, _ = listener.accept()
+                    except OSError:  # the test ended without asking for this response
+                        return
                     with client:
                         client.recv(65536)
                         if response == RESET:

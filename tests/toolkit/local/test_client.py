@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from tests.support import interrupts
-from tests.support.cloud import aws_clients, eventually, is_gone
+from tests.support.cloud import aws_clients, environment_of, eventually, is_gone
 from tests.support.patience import HANG_SECONDS
 from toolkit.console import Console
 from toolkit.errors import InputError, PreflightError
@@ -300,7 +300,7 @@ def test_the_users_aws_settings_do_not_reach_it(project: Project, monkeypatch: p
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     cloud = client.ensure_running(project, silent())
-    assert "AWS_PROFILE" not in psutil.Process(cloud.pid).environ()
+    assert "AWS_PROFILE" not in environment_of(cloud.pid)
 
 
 def test_modules_are_not_imported_from_its_folder(project: Project) -> None:
