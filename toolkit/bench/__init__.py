@@ -1,0 +1,1 @@
+"""Measures the latency and throughput of a deployed model."""
