@@ -52,7 +52,7 @@ class AwsService:
         tls = tls_context(environ) if url.scheme == "https" else None
         self._client = HttpClient(url.hostname, port, tls)
         self._path = url.path.rstrip("/")
-        self._host = url.hostname if port == (443 if tls else 80) else f"{url.hostname}:{port}"
+        self._host = host_header(url.hostname, port, 443 if tls else 80)
         self._signer = Signer(region, signing_name)
         self._credentials = CredentialSource()
 
@@ -92,6 +92,12 @@ def service_url(environ: Mapping[str, str], host: str, region: str, variable: st
                 return environ[name]
     suffixes = [suffix for prefix, suffix in _DNS_SUFFIXES.items() if region.startswith(prefix)]
     return f"https://{host}.{region}.{suffixes[0] if suffixes else 'amazonaws.com'}"
+
+
+def host_header(host: str, port: int, default_port: int) -> str:
+    """The value of the header `Host`: RFC 9110, section 7.2, and RFC 3986, section 3.2.2."""
+    name = f"[{host}]" if ":" in host else host
+    return name if port == default_port else f"{name}:{port}"
 
 
 def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:

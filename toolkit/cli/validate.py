@@ -9,9 +9,13 @@ def validate(env: Env) -> None:
     """Check an environment file."""
     from toolkit.console import Console
     from toolkit.environment import emulator_limits, load
+    from toolkit.packaging import guard_code
     from toolkit.project import Project
 
-    environment = load(Project.find(), env)
+    project = Project.find()
+    environment = load(project, env)
+    if environment.api.guard_code is not None:
+        guard_code.read(project, environment.api.guard_code)
     about = f"{environment.target}, {environment.region}, models: {', '.join(environment.models)}"
     console = Console()
     console.line(f"{environment.file}: valid ({about})")

@@ -34,9 +34,7 @@ def write(context: Context) -> Artifacts:
         InputError: weights that the environment file names do not exist.
     """
     environment = context.environment
-    packages = packaging.build(
-        context.project, context.console, guard=environment.api.guard_code, environment=environment
-    )
+    packages = packaging.build(context.project, context.console, environment)
     by_name = {package.path.name: package for package in (packages.gateway, packages.authorizer)}
     return render(context, by_name)
 

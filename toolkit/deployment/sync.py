@@ -108,8 +108,7 @@ class Sync:
         contents = sources.read(project.root / "lambda_src", _STABLE_SECONDS if self._watch else 0.0)
         sources.check_syntax(contents)
         environment = self._context.environment
-        guard = environment.api.guard_code
-        packages = packaging.build(project, self._context.console, contents, guard, environment)
+        packages = packaging.build(project, self._context.console, environment, contents)
         if packages == self._deployed:
             return []
         bucket, key = environment.state_bucket, environment.state_key

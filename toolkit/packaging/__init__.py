@@ -9,7 +9,6 @@ from pathlib import Path
 from toolkit import documents
 from toolkit.console import Console
 from toolkit.environment import Environment
-from toolkit.environment.api import GuardCode
 from toolkit.packaging import guard_code, sources
 from toolkit.packaging.dependencies import Dependencies, Platform
 from toolkit.packaging.package import Package, build_package, package_file, package_name
@@ -31,18 +30,17 @@ class Packages:
 def build(
     project: Project,
     console: Console,
-    files: Mapping[str, bytes] | None = None,
-    guard: GuardCode | None = None,
     environment: Environment | None = None,
+    files: Mapping[str, bytes] | None = None,
 ) -> Packages:
     """Package the functions in `lambda_src/`, unless the packages are up to date.
 
     Args:
         project: the checkout.
         console: shows progress.
+        environment: its own guard becomes a part of the gateway's package, and callers with JWTs add
+            libraries to the authorizer's.
         files: what `sources.read` returned; read now if None.
-        guard: the user's own guard, which becomes a part of the gateway's package.
-        environment: decides whether the authorizer verifies JWTs, which needs libraries.
 
     Raises:
         PreflightError: pip could not fetch the functions' dependencies.
@@ -51,6 +49,7 @@ def build(
     source = project.root / "lambda_src"
     files = sources.read(source) if files is None else files
     target = project.lambda_build
+    guard = None if environment is None else environment.api.guard_code
     own = {} if guard is None else guard_code.read(project, guard)
     gateway = Dependencies(source / "gateway" / "requirements.txt")
     return Packages(

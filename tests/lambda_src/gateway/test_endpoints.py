@@ -12,7 +12,7 @@ import pytest
 from botocore.endpoint_provider import EndpointProvider
 from botocore.loaders import Loader
 from botocore.parsers import create_parser
-from gateway.aws_service import service_url
+from gateway.aws_service import host_header, service_url
 from gateway.endpoints import Call, Endpoints, response_error
 from gateway.errors import (
     ApiError,
@@ -251,6 +251,14 @@ def test_addresses_are_those_of_botocore(service: str, host: str) -> None:
     for region in [*regions, "eu-new-9"]:
         expected = provider.resolve_endpoint(Region=region, UseFIPS=False, UseDualStack=False).url
         assert service_url({}, host, region, "ANY") == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "expected"),
+    [("localhost", 80, "localhost"), ("localhost", 8080, "localhost:8080"), ("::1", 8080, "[::1]:8080")],
+)
+def test_host_headers(host: str, port: int, expected: str) -> None:
+    assert host_header(host, port, 80) == expected
 
 
 def test_configured_addresses() -> None:

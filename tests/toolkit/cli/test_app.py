@@ -225,6 +225,17 @@ def test_a_damaged_environment_file_is_an_error(
     assert "Traceback" not in result.stderr
 
 
+def test_validate_names_a_guard_that_does_not_exist(checkout: Path, tmp_path: Path) -> None:
+    name = "terraform/environments/local.yaml"
+    guard = "guard: {python: {path: guards/own.py, function: 'own:check'}}"
+    file = tmp_path / name
+    file.parent.mkdir(parents=True)
+    file.write_text(f"{(checkout / name).read_text()}\napi: {{{guard}}}\n")
+    result = run("validate", "--env", "local", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: guards/own.py: cannot find the guard\n")
+
+
 @pytest.mark.parametrize("command", ["--help", "iam show --env dev"])
 def test_output_that_cannot_be_written_is_named(command: str) -> None:
     with Path("/dev/full").open("w") as full:

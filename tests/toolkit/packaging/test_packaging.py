@@ -15,7 +15,6 @@ import pytest
 from toolkit import packaging
 from toolkit.console import Console
 from toolkit.environment import Environment, load
-from toolkit.environment.api import GuardCode
 from toolkit.errors import InputError, PreflightError
 from toolkit.packaging import archive
 from toolkit.project import Project
@@ -114,7 +113,8 @@ def test_with_an_issuer_the_authorizer_has_libraries(
     tmp_path: Path, architecture: str, machine: bytes
 ) -> None:
     project = checkout(tmp_path)
-    packages = packaging.build(project, quiet(), environment=with_issuer(project, "aws", architecture))
+    environment = with_api(project, ISSUER, f"gateway: {{architecture: {architecture}}}", target="aws")
+    packages = packaging.build(project, quiet(), environment)
     with zipfile.ZipFile(packages.authorizer.path) as opened:
         compiled = {name: opened.read(name) for name in opened.namelist() if name.endswith(".so")}
         unpacked = sum(entry.file_size for entry in opened.infolist())
@@ -130,7 +130,7 @@ def test_with_an_issuer_the_authorizer_has_libraries(
 
 def test_local_authorizers_have_libraries_for_this_python(tmp_path: Path) -> None:
     project = checkout(tmp_path)
-    packages = packaging.build(project, quiet(), environment=with_issuer(project, "local", "arm64"))
+    packages = packaging.build(project, quiet(), with_api(project, ISSUER, "gateway: {architecture: arm64}"))
     with zipfile.ZipFile(packages.authorizer.path) as opened:
         opened.extractall(tmp_path / "task")
     code = f"import sys; sys.path.insert(0, {str(tmp_path / 'task')!r}); import authorizer.tokens"
@@ -149,7 +149,11 @@ def test_packages_of_releases_before_jwts_are_recognized(tmp_path: Path) -> None
     assert packaging.reserves_jwt_keys({built.path.name: built})
 
 
-def with_issuer(project: Project, target: str, architecture: str) -> Environment:
+ISSUER = 'jwt: {issuer: "https://login.example", audience: [llm], default_usage_plan: default}'
+
+
+def with_api(project: Project, *api: str, target: str = "local") -> Environment:
+    """An environment with lines in its section `api`."""
     text = f"""
 target: {target}
 name: llm
@@ -158,11 +162,13 @@ account_id: "123456789012"
 models:
   m: {{serving: {{engine: llama_cpp}}, source: {{path: weights/m/}}, instance_type: ml.c7i.xlarge}}
 api:
-  gateway: {{architecture: {architecture}}}
-  jwt: {{issuer: "https://login.example", audience: [llm], default_usage_plan: default}}
 """
-    project.environment_file("dev").write_text(text)
+    project.environment_file("dev").write_text(text + "".join(f"  {line}\n" for line in api))
     return load(project, "dev")
+
+
+def with_guard(project: Project, path: str, function: str) -> Environment:
+    return with_api(project, f"guard: {{python: {{path: {path}, function: '{function}'}}}}")
 
 
 def test_an_unchanged_package_is_not_rebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,14 +238,14 @@ def test_the_users_guard_is_a_part_of_the_gateway(tmp_path: Path) -> None:
     (folder / "__pycache__" / "own.pyc").write_bytes(b"")
     (folder / "own.py").write_text(GUARD)
     (folder / "words.txt").write_text("forbidden")
-    code = GuardCode(path="guards", function="own:check")
-    guarded = packaging.build(project, quiet(), guard=code)
+    environment = with_guard(project, "guards", "own:check")
+    guarded = packaging.build(project, quiet(), environment)
     assert guarded.authorizer == without.authorizer
     with zipfile.ZipFile(guarded.gateway.path) as archive, zipfile.ZipFile(without.gateway.path) as plain:
         assert set(archive.namelist()) - set(plain.namelist()) == {"guard/own.py", "guard/words.txt"}
     (folder / "words.txt").write_text("others")
-    assert packaging.build(project, quiet(), guard=code).gateway != guarded.gateway
-    single = packaging.build(project, quiet(), guard=GuardCode(path="guards/own.py", function="own:check"))
+    assert packaging.build(project, quiet(), environment).gateway != guarded.gateway
+    single = packaging.build(project, quiet(), with_guard(project, "guards/own.py", "own:check"))
     with zipfile.ZipFile(single.gateway.path) as archive:
         assert "guard/own.py" in archive.namelist()
     assert packaging.build(project, quiet()) == without
@@ -262,7 +268,7 @@ def test_a_guard_that_cannot_be_packaged(
     if content is not None:
         (tmp_path / "guards" / "own.py").write_text(content)
     with pytest.raises(InputError, match="cannot find the guard"):
-        packaging.build(project, quiet(), guard=GuardCode(path="elsewhere", function=function))
+        packaging.build(project, quiet(), with_guard(project, "elsewhere", function))
     with pytest.raises(InputError, match=message) as caught:
-        packaging.build(project, quiet(), guard=GuardCode(path="guards/", function=function))
+        packaging.build(project, quiet(), with_guard(project, "guards/", function))
     assert caught.value.where is not None and caught.value.where.startswith("guards/")
