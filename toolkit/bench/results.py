@@ -14,14 +14,17 @@ class Request:
     """One request; all times are in seconds.
 
     Attributes:
-        started: when it was sent, from the start of its stage.
-        total: from sending it to the last byte of the response.
-        first: from sending it to the first token; None if it failed before.
+        started: when it was to be sent, from the start of its stage: at its planned arrival in an open loop,
+            so that a slow server cannot delay the clock (coordinated omission).
+        total: from `started` to the last byte of the response.
+        first: from `started` to the first token; None if it failed before.
         gaps: between consecutive parts of the stream that contain text.
         input_tokens: as the server counts them; None if it does not.
         output_tokens: as the server counts them; None if it does not.
         server: time by hop, as far as the server reports it, such as `{"gateway": 0.002, "model": 0.41}`.
-        error: the reason of a failure; None if it succeeded.
+        error: the reason of a failure, such as `HTTP 429 rate_limit_exceeded`; None if it succeeded.
+        delay: from `started` to sending it: the load generator's part of `total`.
+        connected: the time to connect, which is part of `total`; None if it used an open connection.
     """
 
     started: float
@@ -32,6 +35,8 @@ class Request:
     output_tokens: int | None = None
     server: Mapping[str, float] | None = None
     error: str | None = None
+    delay: float = 0.0
+    connected: float | None = None
 
 
 @dataclass(frozen=True)
