@@ -23,7 +23,7 @@ from tests.toolkit.deployment.test_release_store import release_of
 from toolkit import documents
 from toolkit.aws.logs import LogEvent
 from toolkit.chat import completions, session
-from toolkit.deployment import locks, logs, outputs
+from toolkit.deployment import locks, logs, measured, outputs
 from toolkit.deployment.plans import manifest, parallel
 from toolkit.deployment.releases import Release
 from toolkit.deployment.rollout import verify
@@ -212,6 +212,7 @@ def read_outputs(directory: Path, content: bytes) -> None:
 
 def read_state(directory: Path, content: bytes) -> None:
     state_file.parse(content, "s3://bucket/key")
+    assert not measured.Resources.of_state(content, "s3://bucket/key", "store").deployed
     code = FunctionCode("f.zip", "digest", 1, "now")
     updated = lambda_state.write(content, "s3://bucket/key", {"f": code})
     if updated is not None:
