@@ -20,6 +20,7 @@ from toolkit.environment.endpoint import (
     ServerlessEndpoint,
     Vpc,
 )
+from toolkit.environment.expectations import Expectation, Objectives
 from toolkit.environment.problems import KeyPath
 from toolkit.environment.rollout import Rollout, default_rollout
 from toolkit.environment.serving import CatalogueServing, Serving
@@ -249,6 +250,10 @@ class Model(ConfigModel):
     """Price of the model's tokens; by default unknown."""
     fallback: ModelName | None = None
     """Model that serves requests while this one has no capacity, as long as no token has been sent."""
+    expectations: tuple[Expectation, ...] = ()
+    """Expectations of the model's answers, which the smoke test judges."""
+    objectives: Objectives | None = None
+    """Objectives of the model's latency, which the smoke test judges."""
 
     @property
     def serverless(self) -> Serverless | None:

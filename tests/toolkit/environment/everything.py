@@ -85,6 +85,28 @@ models:
     limits: {max_tokens_default: 1024, max_tokens_ceiling: 4096, body_bytes: 1048576}
     price: {input_per_million: 0.2, output_per_million: 0.6}
     fallback: small
+    expectations:
+      - {name: capital, prompt: What is the capital of France?, contains: [Paris], regex: "(?i)paris"}
+      - {name: german, messages: [{role: user, content: Hallo!}], language: de, min_tokens: 5, refusal: false}
+      - {name: json, prompt: A fruit?, json_schema: {type: object, required: [fruit]}, max_tokens: 50}
+      - {name: golden, prompt: Count., golden: {text: One two, similarity: 0.8}, attempts: 3, passes: 2}
+      - name: tool
+        prompt: Weather in Paris?
+        tools: [{type: function, function: {name: weather}}]
+        tool_call: {name: weather, arguments: {city: Paris}}
+        temperature: 0.2
+        request: {seed: 1}
+    objectives:
+      first_token_ms: 500
+      inter_token_ms: 50
+      total_ms: 5000
+      error_percent: 1
+      percentile: 90
+      confidence_percent: 90
+      requests: 60
+      warm_up: 1
+      prompt: Describe a lighthouse.
+      max_tokens: 16
   watched:
     serving: {engine: tgi}
     source: {hub: owner/name, allow_unpinned: true}
@@ -117,6 +139,9 @@ models:
   embeddings:
     serving: {engine: tei, task: embeddings, options: {pooling: mean}}
     source: {path: weights/embeddings/}
+    expectations:
+      - {name: size, input: a cat, dimensions: 768}
+      - {name: cats, closer: {text: a cat, to: a kitten, than: a stock}}
     price: {input_per_million: 0.02, output_per_million: 0}
     instance_type: ml.g6.xlarge
     capacity: {min: 2, max: 2}
