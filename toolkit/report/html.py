@@ -1,7 +1,9 @@
-"""A summary as one self-contained HTML page, without scripts or external resources."""
+"""Self-contained HTML pages of one look, without scripts or external resources."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +15,20 @@ FOLDER = Path(__file__).parent
 
 
 def render(summary: Summary) -> str:
-    """Render the page of a summary."""
+    """Render the page of a plan's summary."""
     policy = summary.policy
-    return render_page(
-        FOLDER / "page.html.jinja",
+    return page(
+        "plan",
         summary=summary,
         subject=summary.subject,
-        signs=text.SIGNS,
         violations=by_location(policy.violations) if policy else [],
         lesser=by_location(policy.lesser) if policy else [],
     )
+
+
+def page(name: str, **values: Any) -> str:
+    """Render the report `name`.html.jinja; see `render_page`."""
+    return render_page(FOLDER / f"{name}.html.jinja", signs=text.SIGNS, **values)
 
 
 def render_page(template: Path, **values: Any) -> str:
@@ -36,4 +42,10 @@ def render_page(template: Path, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters["digest"] = _digest
     return templates.get_template(template.name).render(**values)
+
+
+def _digest(content: str) -> str:
+    """A source of a Content-Security-Policy: the digest of an element's content."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"

@@ -1,10 +1,11 @@
-"""A summary as a pull request comment, for GitHub and GitLab."""
+"""Reports as comments on a pull request, for GitHub and GitLab."""
 
 from __future__ import annotations
 
 import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from toolkit.gate import text as policy_text
 from toolkit.report import text
@@ -15,7 +16,26 @@ from toolkit.report.summary import Part, Summary
 LIMIT = 65_536
 # The first character of a line in a diff sets its colour.
 _DIFF_SIGNS = {"create": "+", "adopt": "+", "destroy": "-", "update": "!", "replace": "!"}
-_OMITTED = "… {count} lines omitted, to fit the size limit of a comment: run `toolkit plan` to see them.\n"
+_OMITTED = "… {count} lines omitted, to fit the size limit of a comment: run `{command}` to see them.\n"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a comment, which is collapsed.
+
+    Attributes:
+        title: its title, as text.
+        lines: lines of a diff, or of Markdown.
+        before: lines of Markdown that are always shown.
+        diff: whether `lines` are a diff.
+        is_open: whether it is not collapsed.
+    """
+
+    title: str
+    lines: Sequence[str]
+    before: Sequence[str] = ()
+    diff: bool = False
+    is_open: bool = False
 
 
 def marker(env: str) -> str:
@@ -25,11 +45,25 @@ def marker(env: str) -> str:
 
 def render(summary: Summary, limit: int = LIMIT) -> str:
     """Render at most `limit` bytes of Markdown: destructive changes first, all else collapsed."""
-    head = "\n".join(_head(summary))
     sections = [*map(_part, summary.parts), *_appendix(summary)]
-    foot = _foot(summary)
-    room = limit - len(f"{head}\n{foot}".encode()) - 1
-    return f"{head}\n{_truncate(sections, room)}{foot}"
+    return compose(_head(summary), sections, _foot(summary), "toolkit plan", limit)
+
+
+def compose(
+    head: Iterable[str], sections: Sequence[Section], foot: str, command: str, limit: int = LIMIT
+) -> str:
+    """A comment of at most `limit` bytes: head and foot are complete, sections as far as they fit.
+
+    Args:
+        head: lines of Markdown.
+        sections: the sections.
+        foot: the end.
+        command: prints what is omitted.
+        limit: the size.
+    """
+    start = "\n".join(head)
+    room = limit - len(f"{start}\n{foot}".encode()) - 1
+    return f"{start}\n{_truncate(sections, room, command)}{foot}"
 
 
 def _head(summary: Summary) -> Iterator[str]:
@@ -53,28 +87,23 @@ def _head(summary: Summary) -> Iterator[str]:
     yield ""
 
 
-Section = tuple[str, list[str], list[str]]
-"""A title, lines of Markdown and lines of a diff."""
-
-
 def _part(part: Part) -> Section:
     count = f"{len(part.changes)} change{'' if len(part.changes) == 1 else 's'}"
     consequences = [f"- {escape(sentence)}" for sentence in part.consequences]
-    return f"{part.name}: {count}", consequences, list(_diff(part.changes))
+    return Section(f"{part.name}: {count}", list(diff(part.changes)), consequences, diff=True)
 
 
 def _appendix(summary: Summary) -> Iterator[Section]:
     if summary.drift:
-        yield "changed outside of Terraform since the last apply", [], list(_diff(summary.drift))
+        title = "changed outside of Terraform since the last apply"
+        yield Section(title, list(diff(summary.drift)), diff=True)
     if summary.policy:
-        yield (
-            f"policies: {summary.policy.summary()}",
-            [],
-            policy_text.render(summary.policy, text.REST).splitlines(),
-        )
+        lines = policy_text.render(summary.policy, text.REST).splitlines()
+        yield Section(f"policies: {summary.policy.summary()}", lines, diff=True)
 
 
-def _diff(changes: Iterable[Change]) -> Iterator[str]:
+def diff(changes: Iterable[Change]) -> Iterator[str]:
+    """Changes as lines of a diff."""
     for change in changes:
         _, *rest = text.change_lines(change)
         action = "import" if change.action == "adopt" else change.action
@@ -82,19 +111,19 @@ def _diff(changes: Iterable[Change]) -> Iterator[str]:
         yield from rest
 
 
-def _truncate(sections: Sequence[Section], room: int) -> str:
-    """As much of each section as fits: titles and consequences first, then diffs."""
+def _truncate(sections: Sequence[Section], room: int, command: str) -> str:
+    """As much of each section as fits: titles and consequences first, then the lines."""
     empty = [_details(section, []) for section in sections]
     room -= sum(len(frame.encode()) for frame in empty)
     if room < 0:
-        return _OMITTED.format(count=sum(len(section[2]) for section in sections))
+        return _OMITTED.format(count=sum(len(section.lines) for section in sections), command=command)
     rendered = []
     for section, frame in zip(sections, empty, strict=True):
-        diff = section[2]
-        details, line_count = _details(section, diff), len(diff)
+        details, line_count = _details(section, section.lines), len(section.lines)
         while len(details.encode()) - len(frame.encode()) > room and line_count:
             line_count = line_count * 9 // 10
-            details = _details(section, diff[:line_count], len(diff) - line_count)
+            note = _OMITTED.format(count=len(section.lines) - line_count, command=command)
+            details = _details(section, section.lines[:line_count], note)
         # Without any line, the note alone may still be too long.
         fits = len(details.encode()) - len(frame.encode()) <= room
         rendered.append(details if fits else frame)
@@ -102,14 +131,20 @@ def _truncate(sections: Sequence[Section], room: int) -> str:
     return "".join(rendered)
 
 
-def _details(section: Section, diff: Sequence[str], omitted: int = 0) -> str:
-    title, markdown, _ = section
-    lines = ["<details>", f"<summary>{html.escape(title, quote=False)}</summary>", "", *markdown, ""]
-    if diff:
-        fence = _fence(diff)
-        lines += [f"{fence}diff", *diff, fence, ""]
-    if omitted:
-        lines += [_OMITTED.format(count=omitted)]
+def _details(section: Section, shown: Sequence[str], note: str = "") -> str:
+    opening = "<details open>" if section.is_open else "<details>"
+    lines = [
+        opening,
+        f"<summary>{html.escape(section.title, quote=False)}</summary>",
+        "",
+        *section.before,
+        "",
+    ]
+    if shown:
+        fence = _fence(shown)
+        lines += [f"{fence}diff", *shown, fence, ""] if section.diff else [*shown, ""]
+    if note:
+        lines += [note]
     return "\n".join([*lines, "</details>", ""])
 
 
