@@ -50,6 +50,7 @@ _CHAT_KEYS = (
 )
 _EMBEDDING_KEYS = ("dimensions", "closer")
 _REQUEST_KEYS = ("prompt", "messages", "input", "closer")
+Task = Literal["text", "embedding"]
 
 
 def _plain(value: Any) -> Any:
@@ -166,6 +167,11 @@ class Expectation(ConfigModel):
     """Messages of a chat, instead of `prompt`."""
     input: Text | None = None
     """Text to embed."""
+    prompts: (
+        Annotated[str, matching(r"[^\x00]+", "use the path of a file, relative to the project")] | None
+    ) = Field(default=None, examples=["prompts/german.jsonl"])
+    """File of expectations, relative to the project: JSON Lines, with one mapping such as this a line. The
+    other keys of the entry are their defaults."""
     contains: tuple[Text, ...] = ()
     """Texts in the answer, in any order; upper and lower case differ."""
     regex: Annotated[str, Checked(_check_regex)] | None = Field(default=None, examples=["(?i)paris"])
@@ -204,7 +210,12 @@ class Expectation(ConfigModel):
     """Number of attempts that must pass, such as 2 of 3."""
 
     @property
-    def task(self) -> Literal["text", "embedding"]:
+    def request_key(self) -> str | None:
+        """The key that sets the request; None if a file does."""
+        return next((key for key in _REQUEST_KEYS if getattr(self, key) is not None), None)
+
+    @property
+    def task(self) -> Task:
         """The task that the model must have."""
         return "embedding" if self.input is not None or self.closer is not None else "text"
 
@@ -215,8 +226,13 @@ class Expectation(ConfigModel):
         foreign = _EMBEDDING_KEYS if self.task == "text" else _CHAT_KEYS
         misplaced = next((key for key in properties if key in foreign), None)
         invalid = None
-        if not requests:
-            invalid = Invalid("the expectation asks nothing", "set prompt, messages, input or closer")
+        if self.prompts is not None:
+            if requests:
+                invalid = Invalid(f"prompts and {requests[0]} exclude each other", "keep one of them")
+        elif not requests:
+            invalid = Invalid(
+                "the expectation asks nothing", "set prompt, messages, input, closer or prompts"
+            )
         elif len(requests) > 1:
             invalid = Invalid(f"{' and '.join(requests)} exclude each other", "keep one of them")
         elif misplaced is not None:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from toolkit import documents
-from toolkit.environment import validation_errors
+from toolkit.environment import prompts, validation_errors
 from toolkit.environment.account import Account
 from toolkit.environment.api import Api
 from toolkit.environment.checks import check
@@ -49,7 +49,9 @@ def _load(project: Project, name: str, document: Document) -> Environment:
             where=f"{file}:1",
             remedy=f"remove {file}, then create it with `toolkit init NAME`",
         )
-    return validate(document, name, file)
+    environment = validate(document, name, file)
+    prompts.expand(environment, project, document)
+    return environment
 
 
 def validate(document: Document, name: str, file: str) -> Environment:

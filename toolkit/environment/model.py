@@ -20,7 +20,7 @@ from toolkit.environment.endpoint import (
     ServerlessEndpoint,
     Vpc,
 )
-from toolkit.environment.expectations import Expectation, Objectives
+from toolkit.environment.expectations import Expectation, Objectives, Task
 from toolkit.environment.problems import KeyPath
 from toolkit.environment.rollout import Rollout, default_rollout
 from toolkit.environment.serving import CatalogueServing, Serving
@@ -285,6 +285,13 @@ class Model(ConfigModel):
         """Whether the API serves chats with the model."""
         other_tasks = {"embeddings", "rerank"} & {*self.capabilities}
         return self.asynchronous is None and self.dialect != "tei" and not other_tasks
+
+    def supports(self, task: Task) -> bool:
+        """Whether the model has a task; a custom container may have any."""
+        if self.serving.engine == "custom" or isinstance(self.source, ServerSource):
+            return True
+        embeds = "embeddings" in self.capabilities or (self.dialect == "tei" and not self.capabilities)
+        return self.chats if task == "text" else embeds
 
     def resolved_variants(self, name: str) -> Mapping[str, ResolvedVariant]:
         """The production variants by name, with the model's settings as their defaults.

@@ -8,6 +8,8 @@ asynchronous.py  a round trip through S3
 function.py      the Lambda functions, as deployed
 access.py        the API's credentials: accepted, refused, limited
 api.py           the API: whole, streamed, its errors
+expectations.py  the answers that the environment file expects
+objectives.py    the latency that the environment file demands
 telemetry.py     the log and the metrics of the requests above
 replies.py       parses replies of models
 causes.py        from errors to causes

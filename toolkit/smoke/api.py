@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import httpx
 
 from toolkit.deployment.context import Context
+from toolkit.environment import Model
+from toolkit.environment.expectations import Expectation
 from toolkit.keys.store import DEFAULT_KEY
-from toolkit.smoke import causes, replies
+from toolkit.smoke import causes, expectations, replies
 from toolkit.smoke.causes import Commands
 from toolkit.smoke.function import ServedModel
+from toolkit.smoke.objectives import Times, streamed, whole
 from toolkit.smoke.results import FailedError, NotRunError, Task
 
 _UNKNOWN_MODEL = "smoke-test-of-an-unknown-model"
@@ -77,6 +82,48 @@ class ApiChecks:
         guard = self.context.environment.api.guard
         # A guard checks a short response as a whole.
         return streamed.describe(1 if guard is not None and "output" in guard.sources else 2)
+
+    def expect(self, name: str, model: Model, expectation: Expectation) -> str:
+        """Check that the model's answer is the expected one.
+
+        Raises:
+            FailedError: it is not.
+            NotRunError: the key may not use the model.
+        """
+        verdict = expectations.judge_one(model, expectation, partial(self._send, name))
+        if not verdict.ok:
+            cause = "another model responds, its weights or options have changed, or it answers by chance"
+            raise FailedError(verdict.detail, cause, self._commands(f"chat --model {name}"))
+        return verdict.detail
+
+    def measure(self, name: str, model: Model, *, streams: bool) -> Times:
+        """Measure a request.
+
+        Args:
+            name: the model's name.
+            model: the model.
+            streams: whether to request a stream.
+
+        Raises:
+            FailedError: it fails.
+            NotRunError: the key may not use the model.
+        """
+        objectives, expect_success = model.objectives, partial(self._expect_success, name=name)
+        if objectives is None:
+            raise NotRunError("the environment file declares no objectives")
+        if not model.supports("text"):
+            text = {"model": name, "input": objectives.prompt}
+            return whole(self.client, _PATHS["embedding"], text, expect_success)
+        message = {"role": "user", "content": objectives.prompt}
+        body = {"model": name, "messages": [message], "max_tokens": objectives.max_tokens, "temperature": 0}
+        return (streamed if streams else whole)(self.client, _CHAT, body, expect_success)
+
+    def _send(self, name: str, body: dict[str, Any]) -> bytes:
+        path = _PATHS["embedding" if "input" in body else "text"]
+        response = self.client.post(path, json={"model": name, **body})
+        if causes.code_of(response) != "content_filter":
+            self._expect_success(response, name)
+        return response.content
 
     def unknown_model(self) -> str:
         """Check that a request for an unknown model is refused.

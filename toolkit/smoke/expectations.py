@@ -81,12 +81,12 @@ def judge_one(model: Model, expectation: Expectation, send: Send) -> Verdict:
     """
     passed, failures, details = 0, 0, [""]
     while passed < expectation.passes and failures <= expectation.attempts - expectation.passes:
-        answer, problem = _ask(model, expectation, send)
+        excerpt, problem = _ask(model, expectation, send)
         passed, failures = passed + (problem is None), failures + (problem is not None)
-        details.append(answer if problem is None else problem)
-    ok, asked = passed >= expectation.passes, passed + failures
-    count = f", {passed} of {asked} attempts passed" if expectation.attempts > 1 else ""
-    return Verdict(expectation.name, ok, details[-1] + count)
+        details.append(excerpt if problem is None else problem)
+    ok, count = passed >= expectation.passes, passed + failures
+    note = f", {passed} of {count} attempts passed" if expectation.attempts > 1 else ""
+    return Verdict(expectation.name, ok, details[-1] + note)
 
 
 def request_body(model: Model, expectation: Expectation) -> dict[str, Any]:
@@ -150,7 +150,7 @@ class _Usage:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Completion:
     """A chat completion, as far as expectations refer to it."""
 
     choices: Annotated[tuple[_Choice, ...], Field(min_length=1)]
@@ -167,7 +167,7 @@ class Answer:
         return (self.message.content or "").strip()
 
     @property
-    def is_cut_off(self) -> bool:
+    def is_truncated(self) -> bool:
         """Whether it ended at the maximum of tokens."""
         return self.choices[0].finish_reason == "length"
 
@@ -215,7 +215,7 @@ def _ask(model: Model, expectation: Expectation, send: Send) -> tuple[str, str |
     try:
         if expectation.task == "embedding":
             return _judge_embeddings(expectation, _read(body, Embeddings, "embeddings")), None
-        return _judge_answer(expectation, _read(body, Answer, "a chat completion")), None
+        return _judge_completion(expectation, _read(body, Completion, "a chat completion")), None
     except _UnmetError as unmet:
         return "", str(unmet)
 
@@ -234,34 +234,34 @@ def _read(body: bytes, kind: Any, description: str) -> Any:
         raise _UnmetError(f"not {description}: {damage}") from None
 
 
-def _judge_answer(expectation: Expectation, answer: Answer) -> str:
+def _judge_completion(expectation: Expectation, completion: Completion) -> str:
     """The answer in a few words.
 
     Raises:
         _UnmetError: it is not the expected one.
     """
     if expectation.tool_call is not None:
-        _check_tool_call(expectation.tool_call, answer)
-    _check_refusal(expectation.refusal, answer)
+        _check_tool_call(expectation.tool_call, completion)
+    _check_refusal(expectation.refusal, completion)
     try:
-        _check_text(expectation, answer)
+        _check_text(expectation, completion)
     except _UnmetError as unmet:
-        hint = "; it ended at max_tokens" if answer.is_cut_off else ""
-        raise _UnmetError(f"{unmet}: {_excerpt(answer.text)}{hint}") from None
+        hint = "; it ended at max_tokens" if completion.is_truncated else ""
+        raise _UnmetError(f"{unmet}: {_excerpt(completion.text)}{hint}") from None
     if expectation.min_tokens is not None:
-        tokens = None if answer.usage is None else answer.usage.completion_tokens
+        tokens = None if completion.usage is None else completion.usage.completion_tokens
         if tokens is None:
             raise _UnmetError("the server does not count the tokens of its answer")
         if tokens < expectation.min_tokens:
             raise _UnmetError(
-                f"{tokens} tokens, fewer than {expectation.min_tokens}: {_excerpt(answer.text)}"
+                f"{tokens} tokens, fewer than {expectation.min_tokens}: {_excerpt(completion.text)}"
             )
-    calls = ", ".join(call.function.name for call in answer.message.tool_calls or ())
-    return f"calls {calls}" if calls else _excerpt(answer.text)
+    calls = ", ".join(call.function.name for call in completion.message.tool_calls or ())
+    return f"calls {calls}" if calls else _excerpt(completion.text)
 
 
-def _check_text(expectation: Expectation, answer: Answer) -> None:
-    text = answer.text
+def _check_text(expectation: Expectation, completion: Completion) -> None:
+    text = completion.text
     for part in expectation.contains:
         if part not in text:
             raise _UnmetError(f"does not contain {part!r}")
@@ -306,20 +306,20 @@ def _identifier() -> LanguageIdentifier:
     return identifier
 
 
-def _check_refusal(expected: bool | None, answer: Answer) -> None:
+def _check_refusal(expected: bool | None, completion: Completion) -> None:
     if expected is None:
         return
     # Later in a text, such words may be a part of an answer.
-    start = answer.text[:200].lower().replace("\u2019", "'")
-    refuses = answer.message.refusal is not None or any(words in start for words in _REFUSALS)
+    start = completion.text[:200].lower().replace("\u2019", "'")
+    refuses = completion.message.refusal is not None or any(words in start for words in _REFUSALS)
     if refuses != expected:
-        raise _UnmetError(f"{'does not refuse' if expected else 'refuses'}: {_excerpt(answer.text)}")
+        raise _UnmetError(f"{'does not refuse' if expected else 'refuses'}: {_excerpt(completion.text)}")
 
 
-def _check_tool_call(expected: ToolCall, answer: Answer) -> None:
-    calls = [call.function for call in answer.message.tool_calls or ()]
+def _check_tool_call(expected: ToolCall, completion: Completion) -> None:
+    calls = [call.function for call in completion.message.tool_calls or ()]
     if not calls:
-        raise _UnmetError(f"does not call {expected.name}: {_excerpt(answer.text)}")
+        raise _UnmetError(f"does not call {expected.name}: {_excerpt(completion.text)}")
     called = [call for call in calls if call.name == expected.name]
     if not called:
         raise _UnmetError(f"calls {calls[0].name}, not {expected.name}")

@@ -225,12 +225,7 @@ class Stream:
         if data == b"[DONE]":
             self.done = True
             return
-        chunk = _parse(data, Chunk, "a completion chunk")
-        if chunk.error is not None:
-            message = chunk.error if isinstance(chunk.error, str) else chunk.error.message
-            raise FailedError(
-                f"error in the stream: {message}", "the model's server fails during its response"
-            )
+        chunk = read_chunk(data)
         # The last one may have token counts only.
         self.chunks += bool(chunk.choices)
         self.first = self.first or time.perf_counter() - self._started
@@ -256,6 +251,19 @@ class Stream:
             raise FailedError(f"{self.chunks} chunks, without any text", "the model generates no text")
         count = "1 chunk" if self.chunks == 1 else f"{self.chunks} chunks"
         return f"{count}, the first after {self.first * 1000:.0f} ms"
+
+
+def read_chunk(data: bytes) -> Chunk:
+    """Read the data of an event of a stream.
+
+    Raises:
+        FailedError: it is an error, or not a chunk.
+    """
+    chunk: Chunk = _parse(data, Chunk, "a completion chunk")
+    if chunk.error is not None:
+        message = chunk.error if isinstance(chunk.error, str) else chunk.error.message
+        raise FailedError(f"error in the stream: {message}", "the model's server fails during its response")
+    return chunk
 
 
 def truncated(stream: Stream, end: str) -> FailedError:

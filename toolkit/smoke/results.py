@@ -23,6 +23,8 @@ class Layer(StrEnum):
     KEYS = "keys"
     API = "api"
     API_STREAMING = "api-streaming"
+    EXPECTATIONS = "expectations"
+    OBJECTIVES = "objectives"
     ERRORS = "errors"
     LOGS = "logs"
 

@@ -11,7 +11,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from toolkit.aws import endpoints
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
+from toolkit.environment import Model
+from toolkit.environment.expectations import Expectation
 from toolkit.errors import InputError
+from toolkit.keys.store import DEFAULT_KEY
 from toolkit.smoke import runtime
 from toolkit.smoke.access import Access
 from toolkit.smoke.api import ApiChecks
@@ -20,11 +23,13 @@ from toolkit.smoke.causes import Commands
 from toolkit.smoke.endpoint import EndpointChecks
 from toolkit.smoke.execution import Options, Step, execute
 from toolkit.smoke.function import Functions, ServedModel
+from toolkit.smoke.objectives import ObjectiveChecks
 from toolkit.smoke.results import Check, FailedError, Layer, raise_for_failures
 from toolkit.smoke.telemetry import Telemetry
 
-# Layers that decide whether a release serves; the others arrive later, and may not roll a release back.
-SERVING = frozenset(Layer) - {Layer.LOGS}
+# Layers that decide whether a release serves. Logs arrive later, and a fleet that has just started is slow:
+# neither may roll a release back.
+SERVING = frozenset(Layer) - {Layer.LOGS, Layer.OBJECTIVES}
 
 
 def run(context: Context, outputs: Outputs, options: Options | None = None) -> Iterator[Check]:
@@ -153,6 +158,34 @@ class _SmokeTest:
         yield Step(name, Layer.API, "API call", lambda: self._api.call(name, self._served(name)))
         if self._streams(name, model):
             yield Step(name, Layer.API_STREAMING, "streamed API call", lambda: self._api.stream(name))
+        declared = self._context.environment.models.get(name)
+        if declared is not None:
+            yield from self._declared_steps(name, model, declared)
+
+    def _declared_steps(self, name: str, deployed: DeployedModel, model: Model) -> Iterator[Step]:
+        """Expectations and objectives of the environment file; none prevents the others."""
+        for expectation in model.expectations:
+            action = partial(self._expect, name, model, expectation)
+            yield Step(name, Layer.EXPECTATIONS, f"expectation {expectation.name}", action, stops="none")
+        if model.objectives is None:
+            return
+        api = self._context.environment.api
+        plan = api.plans.get(api.key_plans.get(DEFAULT_KEY, DEFAULT_KEY))
+        rates = [api.throttle.rate_per_second, *([] if plan is None else [plan.rate_per_second])]
+        checks = ObjectiveChecks(
+            name,
+            model.objectives,
+            lambda: self._api.measure(name, model, streams=self._streams(name, deployed)),
+            self._options.timeout_seconds,
+            1 / min(rates),
+            self._commands,
+        )
+        for key in model.objectives.limits:
+            action = partial(checks.check, key)
+            yield Step(name, Layer.OBJECTIVES, f"objective {key}", action, stops="none", waits=True)
+
+    def _expect(self, name: str, model: Model, expectation: Expectation) -> str:
+        return self._api.expect(name, model, expectation)
 
     def _error_steps(self, models: Collection[str]) -> Iterator[Step]:
         yield Step(None, Layer.ERRORS, "unknown model refused", self._unknown_model, stops="none")

@@ -47,6 +47,9 @@ def test_a_documented_example_is_valid(tmp_path: Path, part: dict[str, Any]) -> 
     file = project.environment_file("dev")
     file.parent.mkdir(parents=True)
     YAML().dump(content, file)
+    for path in re.findall(r"prompts: (\S+\.jsonl)", file.read_text()):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text('{"prompt": "Hallo!"}')
     assert load(project, "dev").models.keys() == models.keys()
 
 

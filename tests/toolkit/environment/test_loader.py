@@ -12,6 +12,7 @@ from tests.toolkit.environment import (
     invalid_ci_roles,
     invalid_endpoints,
     invalid_engines,
+    invalid_expectations,
     invalid_files,
 )
 from tests.toolkit.environment.invalid_files import TINY, VALID
@@ -24,6 +25,7 @@ CASES = (
     invalid_files.CASES
     | invalid_engines.CASES
     | invalid_endpoints.CASES
+    | invalid_expectations.CASES
     | invalid_ci_roles.CASES
     | invalid_apis.CASES
 )

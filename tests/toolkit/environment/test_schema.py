@@ -51,7 +51,7 @@ def test_the_complete_file_contains_every_key() -> None:
         if not name.endswith("Options"):
             for key in definition["properties"]:
                 # Alternatives to keys in the file.
-                others = ("server", "model", "arn", "private", "vpc_endpoint_ids")
+                others = ("server", "model", "arn", "private", "vpc_endpoint_ids", "prompts")
                 assert f"{key}:" in EVERYTHING or key in others, f"{name}.{key}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from toolkit.environment.checks import api, container, endpoint
+from toolkit.environment.checks import api, container, endpoint, expectations
 from toolkit.environment.environment import ValidParts, endpoint_name
 from toolkit.environment.problems import Problem
 
@@ -24,6 +24,7 @@ def check(parts: ValidParts) -> Iterator[Problem]:
         for variant in model.all_resolved(name):
             yield from container.check(parts, variant, serverless=model.serverless is not None)
         yield from endpoint.check(parts, name, model)
+        yield from expectations.check(name, model)
 
 
 def _account(parts: ValidParts) -> Iterator[Problem]:
