@@ -106,7 +106,7 @@ def of_stage(stage: Stage, objectives: Mapping[str, float] | None = None) -> Met
     served = [request for request in stage.requests if request.error is None]
     per_token = [time for request in served if (time := time_per_output_token(request)) is not None]
     limits = {name: limit for name, limit in (objectives or {}).items() if name in _MEASURES}
-    good = [request for request in served if _meets(request, limits)]
+    valid = [request for request in served if _meets(request, limits)]
     return Metrics(
         requests=len(stage.requests),
         errors=dict(Counter(request.error for request in stage.requests if request.error).most_common()),
@@ -115,7 +115,7 @@ def of_stage(stage: Stage, objectives: Mapping[str, float] | None = None) -> Met
         output_tokens_per_second=_token_rate([request.output_tokens for request in served], stage.seconds),
         input_tokens_per_second=_token_rate([request.input_tokens for request in served], stage.seconds),
         steady_output_tokens_per_second=_steady_rate(stage, served),
-        goodput=_rate(len(good), stage.seconds) if limits else None,
+        goodput=_rate(len(valid), stage.seconds) if limits else None,
         time_to_first_token=Distribution.of(request.first for request in served if request.first is not None),
         inter_token_latency=Distribution.of(gap for request in served for gap in request.gaps),
         time_per_output_token=Distribution.of(per_token),
@@ -174,8 +174,8 @@ def _rate(count: float, seconds: float) -> float:
 
 
 def _token_rate(counts: Sequence[int | None], seconds: float) -> float | None:
-    known = [count for count in counts if count is not None]
-    return _rate(sum(known), seconds) if known else None
+    numbers = [count for count in counts if count is not None]
+    return _rate(sum(numbers), seconds) if numbers else None
 
 
 def _counts(counts: Iterable[int | None]) -> Distribution | None:
@@ -201,11 +201,11 @@ def _steady_rate(stage: Stage, served: Sequence[Request]) -> float | None:
     end = max((request.started for request in stage.requests), default=0.0)
     if end <= 0:
         return None
-    tokens, known = 0.0, False
+    tokens, has_tokens = 0.0, False
     for request in served:
         if request.output_tokens is None or request.first is None:
             continue
-        known = True
+        has_tokens = True
         arrivals = list(accumulate(request.gaps, initial=request.started + request.first))
         tokens += request.output_tokens * sum(arrival <= end for arrival in arrivals) / len(arrivals)
-    return tokens / end if known else None
+    return tokens / end if has_tokens else None

@@ -9,6 +9,7 @@ from typer.core import TyperArgument, TyperOption
 
 from toolkit.cli import (
     apply,
+    bench,
     bootstrap,
     chat,
     destroy,
@@ -95,6 +96,7 @@ app.command("resume")(pause.resume)
 app.command("drift")(drift.drift)
 app.command("unlock")(unlock.unlock)
 app.command("doctor")(doctor.doctor)
+app.add_typer(bench.app, name="bench")
 app.add_typer(iam.app, name="iam")
 app.add_typer(keys.app, name="keys")
 app.add_typer(local.app, name="local")

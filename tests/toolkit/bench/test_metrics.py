@@ -37,7 +37,7 @@ def test_errors_are_counted_by_reason() -> None:
     assert metrics.error_rate == 0.75
 
 
-def test_the_first_token_is_not_part_of_the_time_per_output_token() -> None:
+def test_the_time_per_output_token_excludes_the_first_token() -> None:
     # One second for the four tokens after the first, in three parts.
     assert time_per_output_token(STREAMED) == 0.25
     assert time_per_output_token(SHORT) is None
@@ -78,7 +78,7 @@ def test_goodput_counts_requests_that_meet_all_objectives(
     assert of_stage(stage(STREAMED, SHORT, REFUSED), objectives).goodput == goodput
 
 
-def test_the_steady_rate_ends_when_a_client_has_nothing_left_to_send() -> None:
+def test_the_steady_rate_ends_with_the_last_start() -> None:
     # Two clients: one sends three requests, the other one a long one, which runs alone from 1.5 s on.
     quick = [Request(start, 0.5, first=0.25, gaps=(0.25,), output_tokens=2) for start in (0.0, 0.5, 1.0)]
     long = Request(0.0, 4.0, first=1.0, gaps=(1.0, 1.0, 1.0), output_tokens=4)
@@ -142,9 +142,9 @@ requests = st.builds(
 
 
 @given(st.lists(requests, min_size=1, max_size=8), times)
-def test_a_request_is_not_shorter_than_its_tokens_take(made: list[Request], seconds: float) -> None:
-    metrics = of_stage(stage(*made, seconds=seconds))
-    for request in made:
+def test_a_request_is_not_shorter_than_its_tokens_take(sent: list[Request], seconds: float) -> None:
+    metrics = of_stage(stage(*sent, seconds=seconds))
+    for request in sent:
         per_token = time_per_output_token(request)
         if per_token is not None:
             assert request.first is not None
@@ -152,5 +152,5 @@ def test_a_request_is_not_shorter_than_its_tokens_take(made: list[Request], seco
             spent = request.first + per_token * (request.output_tokens - 1)
             assert spent <= request.total * (1 + 1e-9)
     assert metrics.goodput is None
-    assert of_stage(stage(*made, seconds=seconds), {"total": 1e9}).goodput == metrics.requests_per_second
-    assert of_stage(stage(*made, seconds=seconds), {"total": 0}).goodput == 0
+    assert of_stage(stage(*sent, seconds=seconds), {"total": 1e9}).goodput == metrics.requests_per_second
+    assert of_stage(stage(*sent, seconds=seconds), {"total": 0}).goodput == 0

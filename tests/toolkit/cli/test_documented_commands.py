@@ -28,6 +28,8 @@ def unknown_words(mention: str) -> list[str]:
     command, words = ROOT_COMMAND, mention.split()
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words.pop(0)]
+    if words and words[0].startswith("-"):
+        command = getattr(command, "default", command)
     options = {option for parameter in command.params for option in parameter.opts} | {"--help", "-h"}
     mentioned = {word.strip("[]").partition("=")[0] for word in words if word.lstrip("[").startswith("-")}
     subcommands = words[:1] if hasattr(command, "commands") and words[:1] != ["--help"] else []

@@ -1,0 +1,164 @@
+"""Benchmarks as text: a table of stages and notes on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from statistics import fmean
+
+from toolkit.bench.metrics import Distribution, Metrics, of_stage
+from toolkit.bench.results import Benchmark, Stage
+from toolkit.report.markdown import escape
+
+HEADERS = (
+    "target",
+    "load",
+    "requests",
+    "errors",
+    "first token p50 / p99",
+    "per token p50 / p99",
+    "end to end p50 / p99",
+    "tokens/s",
+    "per user",
+    "requests/s",
+    # Only with objectives for latencies.
+    "goodput/s",
+)
+_MISSING = "-"
+# A gap between tokens is not measured well if the stream's parts have several of them.
+_TOKENS_PER_PART = 1.1
+_DELAY_SHARE = 0.05
+
+
+def cells(stage: Stage, metrics: Metrics) -> list[str]:
+    """The row of a stage."""
+    per_user = metrics.output_tokens_per_second_per_user
+    row = [
+        stage.target,
+        load(stage),
+        str(metrics.requests),
+        str(sum(metrics.errors.values())),
+        *map(
+            _pair,
+            (metrics.time_to_first_token, metrics.time_per_output_token, metrics.end_to_end_latency),
+        ),
+        _number(metrics.output_tokens_per_second),
+        _number(per_user.p50 if per_user else None),
+        _number(metrics.requests_per_second),
+    ]
+    return row if metrics.goodput is None else [*row, _number(metrics.goodput)]
+
+
+def load(stage: Stage) -> str:
+    """The load of a stage: `4 clients`, `0.5 requests/s`."""
+    if stage.rate is not None:
+        return f"{stage.rate:g} requests/s"
+    return "1 client" if stage.concurrency == 1 else f"{stage.concurrency} clients"
+
+
+def table(benchmark: Benchmark) -> str:
+    """The stages, aligned in columns."""
+    rows = _rows(benchmark)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(_aligned, range(len(row)), row, widths)).rstrip() for row in rows)
+    return "\n".join(lines)
+
+
+def _rows(benchmark: Benchmark) -> list[list[str]]:
+    """The table with its head."""
+    rows = [cells(stage, of_stage(stage, benchmark.objectives)) for stage in benchmark.stages]
+    return [list(HEADERS[: max(map(len, rows), default=0)]), *rows]
+
+
+def notes(benchmark: Benchmark) -> list[str]:
+    """Facts without which the figures mislead."""
+    lines = []
+    for stage in benchmark.stages:
+        metrics = of_stage(stage, benchmark.objectives)
+        lines += [f"{stage.target}, {load(stage)}: {note}" for note in _stage_notes(stage, metrics)]
+    return lines
+
+
+def _stage_notes(stage: Stage, metrics: Metrics) -> list[str]:
+    lines = [f"stopped early: {stage.stopped}"] if stage.stopped else []
+    lines += [f"{count} requests failed: {reason}" for reason, count in metrics.errors.items()]
+    served = [request for request in stage.requests if request.error is None]
+    counted = [request for request in served if request.output_tokens]
+    if served and not counted:
+        lines.append("the server reports no token counts, so there are no figures per token")
+    ratios = [(request.output_tokens or 0) / (len(request.gaps) + 1) for request in counted]
+    if ratios and fmean(ratios) > _TOKENS_PER_PART:
+        lines.append(
+            f"the server counts {fmean(ratios):.1f} tokens for each part of its streams, so gaps "
+            "between parts are not those between tokens"
+        )
+    if ratios and fmean(ratios) < 1 / _TOKENS_PER_PART:
+        lines.append(f"the server counts only {fmean(ratios):.1f} tokens for each part of its streams")
+    latency = metrics.end_to_end_latency
+    if latency and metrics.delay and metrics.delay.p99 > _DELAY_SHARE * latency.p50:
+        lines.append(f"the load generator sent requests up to {metrics.delay.p99 * 1000:.0f} ms late (p99)")
+    return lines
+
+
+def _pair(distribution: Distribution | None) -> str:
+    if distribution is None:
+        return _MISSING
+    return f"{_time(distribution.p50)} / {_time(distribution.p99)}"
+
+
+def _time(seconds: float) -> str:
+    return f"{_number(seconds * 1000)} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return _MISSING
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _aligned(index: int, text: str, width: int) -> str:
+    pad: Callable[[int], str] = text.ljust if index < 2 else text.rjust
+    return pad(width)
+
+
+def summary(benchmark: Benchmark) -> str:
+    """One line about what was measured."""
+    parts = [f"{name.replace('_', ' ')} {value}" for name, value in benchmark.workload.items() if value]
+    return f"{benchmark.model} in {benchmark.environment}: {', '.join(parts)}"
+
+
+def lines(benchmark: Benchmark) -> Sequence[str]:
+    """The whole report."""
+    return [summary(benchmark), "", table(benchmark), *(f"note: {note}" for note in notes(benchmark))]
+
+
+def as_json(benchmark: Benchmark) -> str:
+    """The metrics of all stages, without single requests; times in seconds."""
+    members = asdict(benchmark)
+    members["stages"] = [
+        {
+            "target": stage.target,
+            "concurrency": stage.concurrency,
+            "rate": stage.rate,
+            "stopped": stage.stopped,
+            **asdict(of_stage(stage, benchmark.objectives)),
+            "notes": _stage_notes(stage, of_stage(stage, benchmark.objectives)),
+        }
+        for stage in benchmark.stages
+    ]
+    return json.dumps(members, indent=2, ensure_ascii=False)
+
+
+def as_json_with_requests(benchmark: Benchmark) -> str:
+    """The whole result."""
+    return json.dumps(asdict(benchmark), ensure_ascii=False) + "\n"
+
+
+def as_markdown(benchmark: Benchmark) -> str:
+    """A comment on a pull request."""
+    head, *rows = _rows(benchmark)
+    title = f"### Benchmark of `{benchmark.model}` in `{benchmark.environment}`"
+    table = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+    bullets = [f"- {escape(note)}" for note in notes(benchmark)]
+    return "\n".join([title, "", summary(benchmark), "", *table, "", *bullets])

@@ -1,0 +1,311 @@
+"""`toolkit bench`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from typer.core import TyperGroup
+
+from toolkit.cli.options import Env, Json, Markdown, Yes
+from toolkit.durations import parse_seconds
+
+if TYPE_CHECKING:
+    from toolkit.bench.options import Options
+    from toolkit.bench.results import Benchmark
+    from toolkit.console import Console
+
+_RUN = "run"
+_SWEEP = (1, 2, 4, 8)
+_MOST_CLIENTS = 1000
+_MOST_PER_SECOND = 10_000
+
+
+class _DefaultCommand(TyperGroup):
+    """`toolkit bench --env ENV` is `toolkit bench run --env ENV`."""
+
+    @property
+    def default(self) -> Any:
+        """The command without its name."""
+        return self.commands[_RUN]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = [_RUN, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_DefaultCommand,
+    help="Measure the latency and the throughput of a model (`run` is the default).",
+    no_args_is_help=True,
+)
+
+
+def _seconds(option: str) -> Callable[[str | int], int]:
+    def parse(text: str | int) -> int:
+        return parse_seconds(str(text), option, unit_required=False)
+
+    return parse
+
+
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", metavar="MODEL", help="Model or alias; default: the only one that chats."),
+]
+Concurrency = Annotated[
+    str | None,
+    typer.Option(
+        "--concurrency",
+        "-c",
+        metavar="N,…",
+        help="Clients that each wait for their response, one stage per number; default: 1,2,4,8.",
+    ),
+]
+Rate = Annotated[
+    str | None,
+    typer.Option(
+        "--rate", metavar="N,…", help="Requests per second at random times, one stage per number: 0.5,1,2."
+    ),
+]
+Requests = Annotated[
+    int | None,
+    typer.Option(
+        "--requests", metavar="N", min=1, help="Requests per stage; default: 10 per client, at least 20."
+    ),
+]
+Duration = Annotated[
+    int | None,
+    typer.Option(
+        "--duration",
+        parser=_seconds("--duration"),
+        metavar="TIME",
+        help="Start no request of a stage after this time: 60s, 5m.",
+    ),
+]
+Warmup = Annotated[
+    int | None,
+    typer.Option(
+        "--warmup",
+        metavar="N",
+        min=0,
+        help="Requests before each stage that do not count; default: 1 per client.",
+    ),
+]
+InputTokens = Annotated[
+    str,
+    typer.Option(
+        "--input-tokens",
+        metavar="LENGTH",
+        help="Length of prompts: 256, 100-1000 (uniform), 256:64 (mean and standard deviation).",
+    ),
+]
+OutputTokens = Annotated[
+    str, typer.Option("--output-tokens", metavar="LENGTH", help="Length of responses, likewise.")
+]
+NaturalEnd = Annotated[
+    bool, typer.Option("--natural-end", help="Let the model end its response before that length.")
+]
+Dataset = Annotated[
+    Path | None,
+    typer.Option(
+        "--dataset",
+        metavar="FILE",
+        help="Prompts from JSON Lines with prompt, messages or ShareGPT's conversations.",
+    ),
+]
+Turns = Annotated[
+    int,
+    typer.Option(
+        "--turns", metavar="N", min=1, help="Prompts of a conversation, each sent with those before it."
+    ),
+]
+SharedPrefix = Annotated[
+    int,
+    typer.Option(
+        "--shared-prefix-tokens",
+        metavar="N",
+        min=0,
+        help="Tokens at the start of all prompts that are the same, for the engine's prefix cache.",
+    ),
+]
+DistinctPrompts = Annotated[
+    int,
+    typer.Option(
+        "--distinct-prompts", metavar="N", min=0, help="Repeat this many prompts; default: none repeats."
+    ),
+]
+Target = Annotated[
+    Literal["api", "runtime", "both"],
+    typer.Option("--target", help="Measure at the API, at the SageMaker runtime, or at both in turn."),
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of words, lengths and arrival times.")]
+Timeout = Annotated[
+    int,
+    typer.Option(
+        "--timeout", parser=_seconds("--timeout"), metavar="TIME", help="Time limit of a request: 90s, 10m."
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Also write the result with all requests as JSON."),
+]
+
+
+@app.command(_RUN)
+def run(
+    env: Env,
+    model: Model = None,
+    concurrency: Concurrency = None,
+    rate: Rate = None,
+    requests: Requests = None,
+    duration: Duration = None,
+    warmup: Warmup = None,
+    input_tokens: InputTokens = "256",
+    output_tokens: OutputTokens = "128",
+    natural_end: NaturalEnd = False,
+    dataset: Dataset = None,
+    turns: Turns = 1,
+    shared_prefix_tokens: SharedPrefix = 0,
+    distinct_prompts: DistinctPrompts = 0,
+    target: Target = "api",
+    seed: Seed = 0,
+    timeout: Timeout = 300,
+    yes: Yes = False,
+    as_json: Json = False,
+    as_markdown: Markdown = False,
+    output: Output = None,
+) -> None:
+    """Send requests under load, and measure time to first token, time per token and throughput.
+
+    Requests cost what the model's instances cost, and count against the budget and the quota of the key.
+    """
+    from toolkit.bench.options import Options
+    from toolkit.bench.workload import Lengths
+    from toolkit.errors import InputError
+
+    if as_json and as_markdown:
+        raise InputError("cannot print --json and --markdown at once", remedy="leave one out")
+    if output is not None and output.is_dir():
+        raise InputError("cannot write the result: this is a folder", where=str(output), remedy="name a file")
+    closed = _clients(concurrency) if concurrency is not None else () if rate is not None else _SWEEP
+    options = Options(
+        model=model,
+        concurrency=tuple(closed),
+        rates=tuple(_numbers(rate, "--rate", _MOST_PER_SECOND)) if rate is not None else (),
+        requests=requests,
+        seconds=duration,
+        warmup=warmup,
+        input_tokens=Lengths.parse(input_tokens, "--input-tokens"),
+        output_tokens=Lengths.parse(output_tokens, "--output-tokens"),
+        dataset=dataset,
+        turns=turns,
+        shared_prefix_tokens=shared_prefix_tokens,
+        distinct_prompts=distinct_prompts,
+        natural_end=natural_end,
+        targets=("api", "runtime") if target == "both" else (target,),
+        seed=seed,
+        timeout=timeout,
+    )
+    _check(options)
+    _run(env, options, yes, as_json, as_markdown, output)
+
+
+def _run(
+    env: str, options: Options, yes: bool, as_json: bool, as_markdown: bool, output: Path | None
+) -> None:
+    from toolkit.bench import text
+    from toolkit.bench.display import TerminalDisplay
+    from toolkit.bench.generator import INTERRUPTED
+    from toolkit.bench.runner import Bench
+    from toolkit.chat.session import open_session
+    from toolkit.console import Console
+    from toolkit.deployment import outputs
+    from toolkit.deployment.context import open_context
+    from toolkit.deployment.plans import approval
+    from toolkit.errors import InterruptedByUserError
+    from toolkit.files import write_atomic
+
+    console = Console()
+    context = open_context(env, console)
+    question = f"{env} is protected. Send these requests?"
+    ask = partial(approval.confirm, console, question, yes=yes) if context.environment.protected else None
+    deployed = outputs.read(context)
+    with open_session(context, deployed) as session:
+        display = TerminalDisplay(console, ask)
+        bench = Bench(context, deployed, session, options, display)
+        try:
+            benchmark = bench.run()
+        finally:
+            display.close()
+    if output is not None:
+        write_atomic(output, text.as_json_with_requests(benchmark))
+    _print(console, benchmark, as_json, as_markdown)
+    if any(stage.stopped == INTERRUPTED for stage in benchmark.stages):
+        raise InterruptedByUserError("interrupted; the report has what was measured until then")
+
+
+def _print(console: Console, benchmark: Benchmark, as_json: bool, as_markdown: bool) -> None:
+    from toolkit.bench import text
+
+    if as_json:
+        console.data(text.as_json(benchmark))
+    elif as_markdown:
+        console.data(text.as_markdown(benchmark))
+    else:
+        for line in text.lines(benchmark):
+            console.data(line)
+
+
+def _check(options: Options) -> None:
+    """Refuse options that do not fit each other.
+
+    Raises:
+        InputError: they do not.
+    """
+    from toolkit.errors import InputError
+
+    if options.turns > 1 and options.rates:
+        raise InputError("--turns needs a closed loop", remedy="use --concurrency instead of --rate")
+    if options.dataset is not None and (options.shared_prefix_tokens or options.distinct_prompts):
+        raise InputError(
+            "--shared-prefix-tokens and --distinct-prompts are for synthetic prompts",
+            remedy="remove --dataset",
+        )
+    if options.shared_prefix_tokens > options.input_tokens.low:
+        raise InputError(
+            "--shared-prefix-tokens is more than --input-tokens",
+            remedy="raise --input-tokens",
+        )
+
+
+def _numbers(text: str, option: str, most: int) -> list[float]:
+    """Positive numbers, separated by commas.
+
+    Raises:
+        InputError: one is not.
+    """
+    from toolkit.errors import InputError
+
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or not all(0 < number <= most for number in numbers):
+        raise InputError(
+            f"{option}: {text!r} is not a list of numbers from above 0 to {most}",
+            remedy=f"separate them with commas, as in {option} 1,2,4",
+        )
+    return numbers
+
+
+def _clients(text: str) -> list[int]:
+    from toolkit.errors import InputError
+
+    numbers = _numbers(text, "--concurrency", _MOST_CLIENTS)
+    if not all(number.is_integer() for number in numbers):
+        raise InputError(f"--concurrency: {text!r} has a fraction of a client", remedy="use whole numbers")
+    return [int(number) for number in numbers]
