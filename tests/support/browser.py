@@ -26,6 +26,42 @@ os.execv(sys.argv[3], sys.argv[3:])
 OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
 _KEYS = {"Enter": (13, "\r"), "Escape": (27, ""), "Tab": (9, "")}
 
+# Texts and fields whose contrast is below that of WCAG 2.2, level AA.
+CONTRASTS = """(() => {
+  const channels = (color) => color.match(/[\\d.]+/g).map(Number);
+  const luminance = (color) => channels(color).slice(0, 3).map((value) => value / 255)
+    .map((value) => value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, value, index) => sum + value * [0.2126, 0.7152, 0.0722][index], 0);
+  const canvas = document.createElement("p");
+  canvas.style.backgroundColor = "Canvas";
+  document.body.append(canvas);
+  const base = getComputedStyle(canvas).backgroundColor;
+  canvas.remove();
+  const background = (node) => {
+    if (!node) return base;
+    const color = getComputedStyle(node).backgroundColor;
+    return (channels(color)[3] ?? 1) > 0 ? color : background(node.parentElement);
+  };
+  const contrast = (one, other) => {
+    const [high, low] = [luminance(one), luminance(other)].sort((a, b) => b - a);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const poor = [];
+  for (const node of document.querySelectorAll("body *")) {
+    const style = getComputedStyle(node);
+    const written = [...node.childNodes].some((child) => child.nodeType === 3);
+    if (!node.checkVisibility() || (!node.offsetParent && !node.ownerSVGElement)) continue;
+    // In a plot, only texts matter, and those on bars have the colour of the page.
+    if (node.ownerSVGElement && (!node.matches("text") || style.fill === background(node))) continue;
+    const text = contrast(node.ownerSVGElement ? style.fill : style.color, background(node));
+    if (written && text < 4.5) poor.push([node.outerHTML, "text", text]);
+    const border = contrast(style.borderTopColor, background(node.parentElement));
+    const field = node.matches("input, textarea, select, button:not(.primary)");
+    if (field && border < 3) poor.push([node.outerHTML, "border", border]);
+  }
+  return poor;
+})()"""
+
 
 class Page:
     """A page in a browser.
@@ -96,10 +132,13 @@ class Page:
         self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **event)
         self.call("Input.dispatchKeyEvent", type="keyUp", **event)
 
-    def emulate(self, *, dark: bool = False, width: int = 1000, height: int = 800) -> None:
-        """Set colour scheme and size of the window."""
+    def emulate(
+        self, *, dark: bool = False, width: int = 1000, height: int = 800, printed: bool = False
+    ) -> None:
+        """Set colour scheme, size of the window, and whether it shows what would be printed."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        media = "print" if printed else ""
+        self.call("Emulation.setEmulatedMedia", media=media, features=[scheme])
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,

@@ -25,6 +25,11 @@ Env = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown for a pull request comment.")]
+Html = Annotated[bool, typer.Option("--html", help="Print one self-contained HTML page.")]
+HtmlFile = Annotated[
+    str | None,
+    typer.Option("--html", metavar="FILE", help="Also write an HTML page; - is standard output."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation prompt.")]
 LockTimeout = Annotated[
     int,
@@ -46,3 +51,21 @@ AllowDestroy = Annotated[
 Stack = Annotated[
     Literal["inference", "account"], typer.Option("--stack", help="Stack that the state belongs to.")
 ]
+
+
+def choose_format(*, remedy: str = "run the command once per format", **flags: bool) -> str:
+    """The format whose option is set; "text" without one.
+
+    Args:
+        remedy: what else to do.
+        flags: whether the option is set, by its name.
+
+    Raises:
+        InputError: two are.
+    """
+    from toolkit.errors import InputError
+
+    chosen = [form for form, enabled in flags.items() if enabled]
+    if len(chosen) > 1:
+        raise InputError(f"choose one format, not {' and '.join(chosen)}", remedy=remedy)
+    return chosen[0] if chosen else "text"

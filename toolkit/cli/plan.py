@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toolkit.cli.options import Json, LockTimeout, Markdown
+from toolkit.cli.options import Html, Json, LockTimeout, Markdown, choose_format
 
 if TYPE_CHECKING:
     from toolkit.console import Console
@@ -26,7 +26,6 @@ All = Annotated[bool, typer.Option("--all", help="Plan all environments in paral
 Parallel = Annotated[
     int, typer.Option("--parallel", metavar="N", min=1, help="Number of environments planned at a time.")
 ]
-Html = Annotated[bool, typer.Option("--html", help="Print one self-contained HTML page.")]
 
 
 def plan(
@@ -42,7 +41,12 @@ def plan(
     from toolkit.console import Console
 
     console = Console()
-    form = _form(as_json, as_markdown, as_html)
+    form = choose_format(
+        json=as_json,
+        markdown=as_markdown,
+        html=as_html,
+        remedy="every plan is also written to build/ENV/plan.json, plan.md and plan.html",
+    )
     names = _names(env, every)
     if len(names) > 1:
         _plan_all(console, names, form, parallel, lock_timeout)
@@ -94,16 +98,3 @@ def _names(env: str | None, every: bool) -> list[str]:
     if not names:
         raise InputError("no environment given", remedy="pass --env a,b,c or --all")
     return names
-
-
-def _form(as_json: bool, as_markdown: bool, as_html: bool) -> str:
-    from toolkit.errors import InputError
-
-    flags = {"json": as_json, "markdown": as_markdown, "html": as_html}
-    chosen = [form for form, enabled in flags.items() if enabled]
-    if len(chosen) > 1:
-        raise InputError(
-            f"choose one format, not {' and '.join(chosen)}",
-            remedy="every plan is also written to build/ENV/plan.json, plan.md and plan.html",
-        )
-    return chosen[0] if chosen else "text"

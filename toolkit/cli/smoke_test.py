@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from toolkit.cli.options import Env, Json, Markdown
+from toolkit.cli.options import Env, HtmlFile, Json, Markdown
 from toolkit.durations import parse_seconds
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def smoke_test(
     as_json: Json = False,
     as_markdown: Markdown = False,
     junit: Junit = None,
+    html: HtmlFile = None,
 ) -> None:
     """Test a deployment layer by layer, from its endpoints to a streamed response of the API and its log."""
     from toolkit import smoke
@@ -65,12 +66,13 @@ def smoke_test(
     from toolkit.smoke import formats
 
     console = Console()
-    _validate(as_json, as_markdown, junit)
+    files = {"--junit": junit, "--html": html}
+    _validate(as_json, as_markdown, files)
     asynchronous: Literal["wake", "running"] = "wake" if wake else "running"
     options = smoke.Options(_layers(only or ()), models or (), timeout, retries, asynchronous)
     context = open_context(env, console)
     checks = []
-    as_text = not (as_json or as_markdown or junit == "-")
+    as_text = not (as_json or as_markdown or "-" in files.values())
     for check in smoke.run(context, outputs.read(context), options):
         checks.append(check)
         if as_text:
@@ -79,7 +81,8 @@ def smoke_test(
         console.data(formats.as_json(checks))
     elif as_markdown:
         console.data(formats.as_markdown(env, checks))
-    _write(console, env, checks, junit)
+    _write(console, junit, formats.as_junit, env, checks)
+    _write(console, html, formats.as_html, env, checks)
     smoke.raise_for_failures(env, checks)
 
 
@@ -93,7 +96,7 @@ def _layers(names: Iterable[str]) -> list[Layer]:
     return [Layer(name) for name in names]
 
 
-def _validate(as_json: bool, as_markdown: bool, junit: str | None) -> None:
+def _validate(as_json: bool, as_markdown: bool, files: Mapping[str, str | None]) -> None:
     """Fail before the test, which takes a while, if its result has no place.
 
     Raises:
@@ -101,25 +104,32 @@ def _validate(as_json: bool, as_markdown: bool, junit: str | None) -> None:
     """
     from toolkit.errors import InputError
 
-    formats = {"--json": as_json, "--markdown": as_markdown, "--junit -": junit == "-"}
+    printed = {f"{option} -": file == "-" for option, file in files.items()}
+    formats = {"--json": as_json, "--markdown": as_markdown, **printed}
     chosen = [name for name, enabled in formats.items() if enabled]
     if len(chosen) > 1:
         raise InputError(
             f"cannot print {' and '.join(chosen)} at once", remedy="name a file, as in `--junit smoke.xml`"
         )
-    if junit not in (None, "-") and Path(str(junit)).is_dir():
-        raise InputError("cannot write a report: this is a directory", where=junit, remedy="name a file")
+    for file in files.values():
+        if file not in (None, "-") and Path(str(file)).is_dir():
+            raise InputError("cannot write a report: this is a directory", where=file, remedy="name a file")
 
 
-def _write(console: Console, env: str, checks: list[Check], junit: str | None) -> None:
+def _write(
+    console: Console,
+    file: str | None,
+    render: Callable[[str, Sequence[Check]], str],
+    env: str,
+    checks: Sequence[Check],
+) -> None:
     from toolkit.files import naming
-    from toolkit.smoke import formats
 
-    if junit == "-":
-        console.data(formats.as_junit(env, checks))
-    elif junit is not None:
-        path = Path(junit)
+    if file == "-":
+        console.data(render(env, checks))
+    elif file is not None:
+        path = Path(file)
         path.parent.mkdir(parents=True, exist_ok=True)
         # Not atomic: it may be a pipe.
         with naming(path):
-            path.write_text(formats.as_junit(env, checks), encoding="utf-8")
+            path.write_text(render(env, checks), encoding="utf-8")

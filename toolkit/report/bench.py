@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from toolkit.bench.results import Benchmark
 from toolkit.report import bench_plots, units
 from toolkit.report import markdown as comments
-from toolkit.report.bench_figures import MEASURES, PERCENTILES, Figures, figures
+from toolkit.report.bench_figures import LATENCIES, PERCENTILES, Figures, figures
 from toolkit.report.tables import Table
 
 _SUBJECT = {
@@ -28,14 +27,15 @@ def html(benchmark: Benchmark) -> str:
     """One self-contained page."""
     from toolkit.report import html as pages
 
+    stages = figures(benchmark)
     return pages.page(
         "bench",
         benchmark=benchmark,
         measured=_measured(benchmark),
-        verdict=_verdict(benchmark),
-        notes=list(_notes(benchmark)),
-        tables=list(_tables(benchmark)),
-        plots=list(bench_plots.plots(benchmark)),
+        verdict=_verdict(stages),
+        notes=list(_notes(stages)),
+        tables=list(_tables(stages)),
+        plots=list(bench_plots.plots(stages)),
         deployment=list(_deployment(benchmark)),
         workload=list(_workload(benchmark)),
     )
@@ -43,27 +43,28 @@ def html(benchmark: Benchmark) -> str:
 
 def markdown(benchmark: Benchmark) -> str:
     """A comment of at most the size that GitHub accepts."""
+    stages = figures(benchmark)
     head = [
         f"<!-- toolkit bench: {benchmark.environment} {benchmark.model} -->",
-        f"### Benchmark of `{benchmark.model}` in `{benchmark.environment}`: {_verdict(benchmark)[1]}",
+        f"### Benchmark of `{benchmark.model}` in `{benchmark.environment}`: {_verdict(stages)[1]}",
         "",
-        *(f"> {comments.escape(note)}" for note in _notes(benchmark)),
+        *(f"> {comments.escape(note)}" for note in _notes(stages)),
         "",
     ]
     rows = [*_deployment(benchmark), *_workload(benchmark)]
     conditions = Table("Deployment and workload", ("setting", "value"), rows, texts=2)
     sections = [
         comments.Section(table.title, list(table.as_markdown()), is_open=table is not conditions)
-        for table in (*_tables(benchmark), conditions)
+        for table in (*_tables(stages), conditions)
     ]
     foot = f"\n<sub>{comments.escape(_measured(benchmark))}</sub>"
     return comments.compose(head, sections, foot, "toolkit bench show --html")
 
 
-def _verdict(benchmark: Benchmark) -> tuple[str, str]:
+def _verdict(stages: Sequence[Figures]) -> tuple[str, str]:
     """Whether all requests succeeded: a state of the theme, and a sentence."""
-    requests = sum(len(stage.requests) for stage in benchmark.stages)
-    failures = sum(stage.failures for stage in figures(benchmark))
+    requests = sum(stage.metrics.requests for stage in stages)
+    failures = sum(stage.failures for stage in stages)
     if not requests:
         return "bad", "no requests"
     if not failures:
@@ -72,9 +73,9 @@ def _verdict(benchmark: Benchmark) -> tuple[str, str]:
     return "bad", f"{failures:,} of {units.count(requests, 'request')} failed ({share})"
 
 
-def _notes(benchmark: Benchmark) -> Iterator[str]:
+def _notes(stages: Sequence[Figures]) -> Iterator[str]:
     """Stages that ended early."""
-    for stage in figures(benchmark):
+    for stage in stages:
         if stage.stage.stopped:
             yield f"{stage.target}, {stage.load_text}: ended early, {stage.stage.stopped}"
 
@@ -108,42 +109,37 @@ def _readable(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield name.replace("_", " "), value
 
 
-def _tables(benchmark: Benchmark) -> Iterator[Table]:
-    stages = figures(benchmark)
-    columns = ("target", "load", "requests", "failed", "duration", "request rate", "output tokens")
-    yield Table("Throughput by load", columns, list(map(_throughput, stages)), texts=2)
+def _tables(stages: Sequence[Figures]) -> Iterator[Table]:
+    columns = ["target", "load", "requests", "failed", "duration", "request rate", "output tokens", "goodput"]
+    rows = [_throughput(stage) for stage in stages]
+    # Without objectives, there is no goodput.
+    if all(stage.metrics.goodput is None for stage in stages):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    yield Table("Throughput by load", columns, rows, texts=2)
     short = ("first token", "inter-token", "total")
     titles = [f"{name} p{percentage}" for name in short for percentage in PERCENTILES]
-    rows = [
-        (
-            stage.target,
-            stage.load_text,
-            *(text for measure in MEASURES.values() for text in stage.percentiles(measure)),
-        )
+    cells = [
+        (stage.target, stage.load_text, *(text for name in LATENCIES for text in stage.percentiles(name)))
         for stage in stages
     ]
-    yield Table("Latency of the requests that succeeded", ("target", "load", *titles), rows, texts=2)
-    errors = Counter(
-        (stage.target, stage.load_text, request.error)
+    yield Table("Latency of the requests that succeeded", ("target", "load", *titles), cells, texts=2)
+    errors = [
+        (stage.target, stage.load_text, error, f"{count:,}")
         for stage in stages
-        for request in stage.stage.requests
-        if request.error is not None
-    )
+        for error, count in stage.metrics.errors.items()
+    ]
     if errors:
-        counts = [
-            (target, load, str(error), f"{count:,}")
-            for (target, load, error), count in errors.most_common(_MOST_ERRORS)
-        ]
-        yield Table("Errors", ("target", "load", "error", "requests"), counts, texts=3)
+        yield Table("Errors", ("target", "load", "error", "requests"), errors[:_MOST_ERRORS], texts=3)
 
 
 def _throughput(stage: Figures) -> tuple[str, ...]:
     return (
         stage.target,
         stage.load_text,
-        f"{len(stage.stage.requests):,}",
+        f"{stage.metrics.requests:,}",
         f"{stage.failures:,}",
-        units.seconds(stage.stage.seconds),
-        units.per_second(stage.requests_per_second),
-        units.per_second(stage.tokens_per_second),
+        units.seconds(stage.metrics.seconds),
+        units.per_second(stage.metrics.requests_per_second),
+        units.per_second(stage.metrics.output_tokens_per_second),
+        units.per_second(stage.metrics.goodput),
     )

@@ -1,46 +1,31 @@
-"""The figures of a benchmark's stages."""
+"""The stages of a benchmark with their metrics, as reports name them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import fmean
 
+from toolkit.bench import metrics
+from toolkit.bench.metrics import Distribution, Metrics
 from toolkit.bench.results import Benchmark, Request, Stage
 from toolkit.report import units
 
 PERCENTILES = (50, 95, 99)
-_TARGETS = {"api": "API", "runtime": "runtime"}
-Measure = Callable[[Request], float | None]
-
-
-def first_token(request: Request) -> float | None:
-    """Time to first token."""
-    return request.first
-
-
-def inter_token(request: Request) -> float | None:
-    """Mean inter-token latency of a request."""
-    return fmean(request.gaps) if request.gaps else None
-
-
-def total(request: Request) -> float | None:
-    """End-to-end latency."""
-    return request.total
-
-
-MEASURES: dict[str, Measure] = {
-    "Time to first token": first_token,
-    "Inter-token latency": inter_token,
-    "End-to-end latency": total,
+END_TO_END_LATENCY = "end_to_end_latency"
+# Distributions among the metrics.
+LATENCIES = {
+    "time_to_first_token": "Time to first token",
+    "inter_token_latency": "Inter-token latency",
+    END_TO_END_LATENCY: "End-to-end latency",
 }
+_TARGETS = {"api": "API", "runtime": "runtime"}
 
 
 @dataclass(frozen=True)
 class Figures:
-    """A stage in numbers; None if unknown."""
+    """A stage and its metrics."""
 
     stage: Stage
+    metrics: Metrics
 
     @property
     def target(self) -> str:
@@ -67,39 +52,19 @@ class Figures:
     @property
     def failures(self) -> int:
         """Number of the other requests."""
-        return len(self.stage.requests) - len(self.succeeded)
+        return sum(self.metrics.errors.values())
 
-    @property
-    def requests_per_second(self) -> float | None:
-        """Requests that succeeded."""
-        return len(self.succeeded) / self.stage.seconds if self.stage.seconds else None
+    def percentile(self, latency: str, percentage: int) -> float | None:
+        """A percentile of a latency in seconds; None if it is unknown."""
+        distribution: Distribution | None = getattr(self.metrics, latency)
+        seconds: float | None = getattr(distribution, f"p{percentage}", None)
+        return seconds
 
-    @property
-    def tokens_per_second(self) -> float | None:
-        """Output tokens of all requests."""
-        tokens = [request.output_tokens for request in self.succeeded if request.output_tokens is not None]
-        return sum(tokens) / self.stage.seconds if tokens and self.stage.seconds else None
-
-    def values(self, measure: Measure) -> list[float]:
-        """Ascending, without unknown values."""
-        values = (measure(request) for request in self.succeeded)
-        return sorted(value for value in values if value is not None)
-
-    def percentile(self, measure: Measure, percentage: float) -> float | None:
-        """By linear interpolation between the closest ranks."""
-        ordered = self.values(measure)
-        if not ordered:
-            return None
-        position = (len(ordered) - 1) * percentage / 100
-        low = int(position)
-        high = min(low + 1, len(ordered) - 1)
-        return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
-
-    def percentiles(self, measure: Measure) -> list[str]:
+    def percentiles(self, latency: str) -> list[str]:
         """With their units."""
-        return [units.seconds(self.percentile(measure, percentage)) for percentage in PERCENTILES]
+        return [units.seconds(self.percentile(latency, percentage)) for percentage in PERCENTILES]
 
 
 def figures(benchmark: Benchmark) -> list[Figures]:
     """In the order in which the stages were measured."""
-    return [Figures(stage) for stage in benchmark.stages]
+    return [Figures(stage, metrics.of_stage(stage, benchmark.objectives)) for stage in benchmark.stages]

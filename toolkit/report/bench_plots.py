@@ -6,17 +6,14 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import Any
 
-from toolkit.bench.results import Benchmark
+from toolkit.bench import metrics
 from toolkit.report import plots as draw
 from toolkit.report import units
 from toolkit.report.bench_figures import (
-    MEASURES,
+    END_TO_END_LATENCY,
+    LATENCIES,
     PERCENTILES,
     Figures,
-    Measure,
-    figures,
-    first_token,
-    total,
 )
 from toolkit.report.plots import Plot
 from toolkit.report.tables import Table
@@ -28,21 +25,21 @@ _LOAD = ("target", "load")
 _REST = "rest"
 
 
-def plots(benchmark: Benchmark) -> Iterator[Plot]:
+def plots(stages: Sequence[Figures]) -> Iterator[Plot]:
     """All plots for which there are data; those of closed and of open loops are separate."""
-    stages = [stage for stage in figures(benchmark) if stage.succeeded]
+    stages = [stage for stage in stages if stage.succeeded]
     closed = [stage for stage in stages if stage.stage.concurrency]
     opened = [stage for stage in stages if not stage.stage.concurrency]
     for group, axis in ((closed, "Concurrency (clients)"), (opened, "Offered load (requests/s)")):
         if not group:
             continue
         yield _throughput(group)
-        for name, measure in MEASURES.items():
-            if any(stage.values(measure) for stage in group):
-                yield _percentiles(group, axis, name, measure)
-        if any(stage.values(first_token) for stage in group):
+        for latency in LATENCIES:
+            if any(stage.percentile(latency, 50) is not None for stage in group):
+                yield _percentiles(group, axis, latency)
+        if any(stage.metrics.time_to_first_token for stage in group):
             yield _distribution(group)
-        if any(request.server for stage in group for request in stage.succeeded):
+        if any(stage.metrics.server for stage in group):
             yield _hops(group)
 
 
@@ -59,16 +56,16 @@ def _targets(stages: Sequence[Figures]) -> list[str]:
 
 
 def _throughput(stages: Sequence[Figures]) -> Plot:
-    tokens = all(stage.tokens_per_second is not None for stage in stages)
+    tokens = all(stage.metrics.output_tokens_per_second is not None for stage in stages)
     unit = "output tokens/s" if tokens else "requests/s"
 
     def rate(stage: Figures) -> float | None:
-        return stage.tokens_per_second if tokens else stage.requests_per_second
+        return stage.metrics.output_tokens_per_second if tokens else stage.metrics.requests_per_second
 
     percentages = (50, 95)
     rows, cells = [], []
     for stage in stages:
-        latencies = [stage.percentile(total, percentage) for percentage in percentages]
+        latencies = [stage.percentile(END_TO_END_LATENCY, percentage) for percentage in percentages]
         for percentage, latency in zip(percentages, latencies, strict=True):
             rows.append(
                 {
@@ -103,25 +100,25 @@ def _throughput(stages: Sequence[Figures]) -> Plot:
     )
 
 
-def _percentiles(stages: Sequence[Figures], axis: str, name: str, measure: Measure) -> Plot:
+def _percentiles(stages: Sequence[Figures], axis: str, latency: str) -> Plot:
     rows = [
         {"target": stage.target, "percentile": f"p{percentage}", "load": stage.load, "value": value}
         for stage in stages
         for percentage in PERCENTILES
-        if (value := stage.percentile(measure, percentage)) is not None
+        if (value := stage.percentile(latency, percentage)) is not None
     ]
     encoding = {
         "x": draw.loads("load", axis, [stage.load for stage in stages]),
-        "y": draw.quantity("value", f"{name} (s)"),
+        "y": draw.quantity("value", f"{LATENCIES[latency]} (s)"),
     }
     names = [f"p{percentage}" for percentage in PERCENTILES]
     lowest = min(stages, key=lambda stage: stage.load)
     highest = max(stages, key=lambda stage: stage.load)
     medians = [
-        f"{units.seconds(stage.percentile(measure, 50))} at {stage.load_text}" for stage in (lowest, highest)
+        f"{units.seconds(stage.percentile(latency, 50))} at {stage.load_text}" for stage in (lowest, highest)
     ]
-    cells = [(stage.target, stage.load_text, *stage.percentiles(measure)) for stage in stages]
-    title = f"{name} against {'concurrency' if stages[0].stage.concurrency else 'offered load'}"
+    cells = [(stage.target, stage.load_text, *stage.percentiles(latency)) for stage in stages]
+    title = f"{LATENCIES[latency]} against {'concurrency' if stages[0].stage.concurrency else 'offered load'}"
     return Plot(
         title,
         f"The median of the {stages[0].target} is {' and '.join(dict.fromkeys(medians))}.",
@@ -131,19 +128,19 @@ def _percentiles(stages: Sequence[Figures], axis: str, name: str, measure: Measu
 
 
 def _distribution(stages: Sequence[Figures]) -> Plot:
-    known = [stage for stage in stages if stage.values(first_token)]
-    loads = _spread(list(dict.fromkeys(stage.load_text for stage in known)))
-    known = [stage for stage in known if stage.load_text in loads]
-    rows = [
-        {
-            "target": stage.target,
-            "load": stage.load_text,
-            "time": stage.percentile(first_token, share),
-            "share": share,
-        }
-        for stage in known
-        for share in range(101)
-    ]
+    measured = [stage for stage in stages if stage.metrics.time_to_first_token]
+    loads = _spread(list(dict.fromkeys(stage.load_text for stage in measured)))
+    measured = [stage for stage in measured if stage.load_text in loads]
+    rows, cells = [], []
+    for stage in measured:
+        times = sorted(request.first for request in stage.succeeded if request.first is not None)
+        quantiles = {share: metrics.percentile(times, share) for share in range(101)}
+        rows += [
+            {"target": stage.target, "load": stage.load_text, "time": time, "share": share}
+            for share, time in quantiles.items()
+        ]
+        shown = (units.seconds(quantiles[share]) for share in _QUANTILES)
+        cells.append((stage.target, stage.load_text, *shown))
     encoding = {
         "x": draw.quantity(
             "time",
@@ -154,7 +151,7 @@ def _distribution(stages: Sequence[Figures]) -> Plot:
         "y": draw.quantity("share", "Requests (%)", axis={"values": [0, 25, 50, 75, 100]}),
         "order": {"field": "share", "type": "quantitative"},
     }
-    targets = _targets(known)
+    targets = _targets(measured)
     by_load = ("load", loads)
     lines = draw.lines(
         color_by=by_load,
@@ -162,14 +159,6 @@ def _distribution(stages: Sequence[Figures]) -> Plot:
         points=False,
         **encoding,
     )
-    cells = [
-        (
-            stage.target,
-            stage.load_text,
-            *(units.seconds(stage.percentile(first_token, share)) for share in _QUANTILES),
-        )
-        for stage in known
-    ]
     title = "Distribution of time to first token"
     return Plot(
         title,

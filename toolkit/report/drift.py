@@ -33,6 +33,13 @@ class DriftedResource:
     change: Change
     modified_at: str | None
 
+    @property
+    def since(self) -> str:
+        """When it was changed, as far as AWS reports it."""
+        if self.change.action == "destroy":
+            return "is gone; AWS does not report when it was deleted"
+        return f"last modified {self.modified_at}" if self.modified_at else "AWS does not report when"
+
 
 @dataclass(frozen=True)
 class Drift:
@@ -57,21 +64,42 @@ class Drift:
             DriftError: there is.
         """
         if self.resources:
-            count = f"{len(self.resources)} resource{'' if len(self.resources) == 1 else 's'}"
             raise DriftError(
-                f"{self.environment}: {count} changed outside of Terraform since {self.applied_at}",
+                f"{self.environment}: {self.headline} since {self.applied_at}",
                 remedy=f"`toolkit plan --env {self.environment}` shows what an apply would do about it",
             )
+
+    @property
+    def headline(self) -> str:
+        """ "2 resources changed outside of Terraform"."""
+        return f"{_count(len(self.resources))} changed outside of Terraform"
+
+    @property
+    def last_apply(self) -> str:
+        """The apply that the environment is compared with."""
+        release = f"release {self.release}, " if self.release else ""
+        return f"{release}applied {self.applied_at}"
 
     def as_text(self) -> str:
         """For a terminal."""
         return "\n".join(self._lines())
 
     def as_markdown(self) -> str:
-        """For an issue or a comment."""
-        first, *rest = self._lines()
-        fenced = ["", "```diff", *(line.removeprefix("  ") for line in rest), "```"] if rest else []
-        return "\n".join([f"<!-- toolkit drift: {self.environment} -->", f"### {first}", *fenced])
+        """For an issue or a comment, of at most the size that GitHub accepts."""
+        from toolkit.report import markdown  # a summary includes drift, so it imports this module
+
+        first, *lines = self._lines()
+        head = [f"<!-- toolkit drift: {self.environment} -->", f"### {first}", ""]
+        diff = [line.removeprefix("  ") for line in lines]
+        count = _count(len(self.resources))
+        sections = [markdown.Section(count, diff, diff=True, is_open=True)] if diff else []
+        return markdown.compose(head, sections, "", f"toolkit drift --env {self.environment}")
+
+    def as_html(self) -> str:
+        """One self-contained page."""
+        from toolkit.report import html  # a summary includes drift, so it imports this module
+
+        return html.page("drift", drift=self)
 
     def as_data(self) -> dict[str, Any]:
         """For programs."""
@@ -84,8 +112,7 @@ class Drift:
         return {**asdict(self), "resources": rows}
 
     def _lines(self) -> Iterator[str]:
-        release = f"release {self.release}, " if self.release else ""
-        last = f"{release}applied {self.applied_at}"
+        last = self.last_apply
         if not self.resources:
             yield f"{self.environment}: no drift since the last apply ({last})"
             return
@@ -127,11 +154,13 @@ def _resource_lines(resource: DriftedResource) -> Iterator[str]:
 
     if resource.change.action == "destroy":
         yield f"  - {text.headline(resource.change)}"
-        yield "      is gone; AWS does not report when it was deleted"
-        return
-    yield from text.change_lines(resource.change)
-    since = f"last modified {resource.modified_at}" if resource.modified_at else "AWS does not report when"
-    yield f"      {since}"
+    else:
+        yield from text.change_lines(resource.change)
+    yield f"      {resource.since}"
+
+
+def _count(resources: int) -> str:
+    return f"{resources} resource{'' if resources == 1 else 's'}"
 
 
 def _modified_at(access: AwsAccess, change: Change) -> str | None:

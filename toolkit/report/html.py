@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.gate.findings import by_location
-from toolkit.report import text
+from toolkit.report import text, units
 from toolkit.report.summary import Summary
 
 FOLDER = Path(__file__).parent
@@ -42,7 +42,7 @@ def render_page(template: Path, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters["digest"] = _digest
+    templates.filters |= {"digest": _digest, "seconds": units.seconds}
     return templates.get_template(template.name).render(**values)
 
 

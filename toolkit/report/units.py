@@ -37,5 +37,5 @@ def digits(value: float) -> str:
 
 
 def short(value: float) -> str:
-    """A setting as somebody would type it: "2.5", "16"."""
+    """A setting as a user types it: "2.5", "16"."""
     return f"{value:,.10g}"

@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from toolkit.gate.junit import clean
-from toolkit.report.markdown import escape
+from toolkit.report import html, units
+from toolkit.report.markdown import Section, compose, escape
+from toolkit.report.tables import Table
 from toolkit.smoke.results import Check, summary
 
 _MARKS = {"passed": "✅", "failed": "❌", "not run": "⏭️"}
+# A comment has a limit; the section below has all checks, as far as they fit.
+_MOST_FAILURES, _LONGEST_LINE = 20, 500
 
 
 def as_json(checks: Sequence[Check]) -> str:
@@ -25,35 +29,47 @@ def as_markdown(env: str, checks: Sequence[Check]) -> str:
         env: the environment.
         checks: its checks.
     """
-    lines = [f"<!-- toolkit smoke-test: {env} -->", f"### Smoke test of `{env}`: {summary(checks)}", ""]
-    for check in checks:
-        if check.ok is False:
-            lines.append(f"- {_MARKS['failed']} **{escape(f'{check.subject}: {check.name}')}**")
-            lines.append(f"  {escape(_one_line(check.detail))}")
-            lines += [f"  - cause: {escape(_one_line(check.cause))}"] if check.cause else []
-            lines += [f"  - next: `{check.command}`"] if check.command else []
-    table = ["", "| | model | layer | check | seconds | |", "|---|---|---|---|---|---|"]
-    for check in checks:
-        cells = [
+    head = [f"<!-- toolkit smoke-test: {env} -->", f"### Smoke test of `{env}`: {summary(checks)}", ""]
+    failed = [check for check in checks if check.ok is False]
+    for check in failed[:_MOST_FAILURES]:
+        head.append(f"- {_MARKS['failed']} **{escape(f'{check.subject}: {check.name}')}**")
+        head.append(f"  {_one_line(check.detail)}")
+        head += [f"  - cause: {_one_line(check.cause)}"] if check.cause else []
+        head += [f"  - next: `{check.command}`"] if check.command else []
+    if len(failed) > _MOST_FAILURES:
+        head.append(f"- and {len(failed) - _MOST_FAILURES} more")
+    rows = [
+        (
             _MARKS[check.verdict],
             check.subject,
             check.layer,
             check.name,
-            f"{check.seconds:.2f}",
-            _one_line(check.detail),
-        ]
-        table.append(f"| {' | '.join(map(escape, cells))} |")
-    return "\n".join(
-        [
-            *lines,
-            "",
-            "<details>",
-            f"<summary>all {len(checks)} checks</summary>",
-            *table,
-            "",
-            "</details>",
-            "",
-        ]
+            units.UNKNOWN if check.ok is None else units.seconds(check.seconds),
+            check.detail,
+        )
+        for check in checks
+    ]
+    table = Table(f"all {len(checks)} checks", ("", "model", "layer", "check", "time", ""), rows, texts=6)
+    section = Section(table.title, list(table.as_markdown()))
+    return compose([*head, ""], [section], "", f"toolkit smoke-test --env {env}")
+
+
+def as_html(env: str, checks: Sequence[Check]) -> str:
+    """One self-contained page: failures with their causes, then all checks by model.
+
+    Args:
+        env: the environment.
+        checks: its checks.
+    """
+    groups: dict[str, list[Check]] = {}
+    for check in checks:
+        groups.setdefault(check.subject, []).append(check)
+    return html.page(
+        "smoke",
+        env=env,
+        summary=summary(checks),
+        failed=[check for check in checks if check.ok is False],
+        groups=[(subject, summary(group), group) for subject, group in groups.items()],
     )
 
 
@@ -91,5 +107,6 @@ def as_junit(env: str, checks: Sequence[Check]) -> str:
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _one_line(text: str | None) -> str:
-    return " ".join((text or "").split())
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return escape(line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…")

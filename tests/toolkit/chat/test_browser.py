@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import browser
-from tests.support.browser import Page
+from tests.support.browser import CONTRASTS, Page
 from tests.support.patience import HANG_SECONDS
 from tests.toolkit.chat.conftest import KEY, Api, completion, delta
 from toolkit.chat.session import Session
@@ -149,38 +149,6 @@ def test_a_response_that_breaks_off_stays_in_view(page: Page, server: ChatServer
     assert [message["content"] for message in api.requests[-1]["messages"]][2] == "The begin"
 
 
-CONTRASTS = """(() => {
-  const channels = (color) => color.match(/[\\d.]+/g).map(Number);
-  const luminance = (color) => channels(color).slice(0, 3).map((value) => value / 255)
-    .map((value) => value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, value, index) => sum + value * [0.2126, 0.7152, 0.0722][index], 0);
-  const canvas = document.createElement("p");
-  canvas.style.backgroundColor = "Canvas";
-  document.body.append(canvas);
-  const base = getComputedStyle(canvas).backgroundColor;
-  canvas.remove();
-  const background = (node) => {
-    if (!node) return base;
-    const color = getComputedStyle(node).backgroundColor;
-    return (channels(color)[3] ?? 1) > 0 ? color : background(node.parentElement);
-  };
-  const contrast = (one, other) => {
-    const [high, low] = [luminance(one), luminance(other)].sort((a, b) => b - a);
-    return (high + 0.05) / (low + 0.05);
-  };
-  const poor = [];
-  for (const node of document.querySelectorAll("body *")) {
-    const style = getComputedStyle(node);
-    const written = [...node.childNodes].some((child) => child.nodeType === 3);
-    if (!node.offsetParent) continue;
-    const text = contrast(style.color, background(node));
-    if (written && text < 4.5) poor.push([node.outerHTML, "text", text]);
-    const border = contrast(style.borderTopColor, background(node.parentElement));
-    const field = node.matches("input, textarea, select, button:not(.primary)");
-    if (field && border < 3) poor.push([node.outerHTML, "border", border]);
-  }
-  return poor;
-})()"""
 UNLABELLED = """[...document.querySelectorAll("input, textarea, select, button")].filter((field) =>
   field.offsetParent && !field.labels.length && !(field.matches("button") && field.innerText)
 ).map((field) => field.outerHTML)"""

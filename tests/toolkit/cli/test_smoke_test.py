@@ -15,6 +15,8 @@ pytestmark = pytest.mark.slow
     [
         (["--only", "apis"], "no layer named apis", "choose one of: endpoint, invocation, streaming"),
         (["--json", "--junit", "-"], "cannot print --json and --junit - at once", "--junit smoke.xml"),
+        (["--markdown", "--html", "-"], "cannot print --markdown and --html - at once", "--junit smoke.xml"),
+        (["--html", "docs"], "this is a directory", "name a file"),
         (["--junit", "docs"], "this is a directory", "name a file"),
     ],
 )

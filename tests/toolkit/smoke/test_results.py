@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -68,3 +69,19 @@ def test_markdown_shows_failures_first_and_escapes_texts() -> None:
     rows = [line for line in lines if line.startswith("| ")]
     # A text cannot add a cell.
     assert {row.replace("\\|", "").count("|") for row in rows} == {7}
+
+
+def test_markdown_fits_the_limit_of_github() -> None:
+    failed = [replace(FAILED, detail="<" * 20_000, cause="|" * 20_000) for _ in range(500)]
+    text = formats.as_markdown("dev", failed)
+    assert len(text.encode()) <= 65_536
+    assert "- and 480 more" in text
+    assert "`toolkit smoke-test --env dev`" in text
+    assert text.count("<details>") == text.count("</details>") == 1
+
+
+def test_the_page_shows_failures_first() -> None:
+    page = formats.as_html("dev", CHECKS)
+    assert page.index("a cause") < page.index("<details")
+    assert "1 passed, 1 failed, 1 not run" in page
+    assert page.count("streamed API call") >= 2

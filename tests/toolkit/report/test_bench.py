@@ -1,0 +1,69 @@
+"""A benchmark as a comment, and its page without the library for plots."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import pytest
+
+from tests.support.benchmarks import benchmark
+from toolkit.report import bench, units
+
+
+def test_a_comment_shows_numbers_with_units() -> None:
+    comment = bench.markdown(benchmark())
+    lines = comment.splitlines()
+    assert lines[0] == "<!-- toolkit bench: dev qwen3-8b -->"
+    assert lines[1] == "### Benchmark of `qwen3-8b` in `dev`: 1 of 240 requests failed (0.417 %)"
+    (first,) = (line for line in lines if line.startswith("| API | 1 client | 20 |"))
+    assert first == "| API | 1 client | 20 | 0 | 30.0 s | 0.667/s | 42.7/s | 0.667/s |"
+    assert "> runtime, 32 clients: ended early, interrupted" in lines
+    assert "| runtime | 32 clients | HTTP 503 overloaded | 1 |" in lines
+    assert "| instance type | ml.g6.2xlarge |" in lines
+    assert "| objective: time to first token | 500 ms |" in lines
+
+
+def test_a_comment_fits_the_limit_of_github() -> None:
+    result = benchmark(loads=range(1, 40), error="x" * 70_000)
+    comment = bench.markdown(replace(result, stages=result.stages * 20))
+    assert len(comment.encode()) <= 65_536
+    assert "lines omitted" in comment
+    assert comment.count("<details") == comment.count("</details>")
+
+
+def test_without_objectives_there_is_no_goodput() -> None:
+    assert "goodput" in bench.markdown(benchmark())
+    assert "goodput" not in bench.markdown(replace(benchmark(), objectives={}))
+
+
+def test_a_benchmark_without_requests_is_reported() -> None:
+    empty = replace(benchmark(), stages=())
+    assert "no requests" in bench.markdown(empty)
+    assert "<figure>" not in bench.html(empty)
+
+
+def test_without_the_library_for_plots_a_page_has_tables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    page = bench.html(benchmark())
+    assert "<svg" not in page
+    assert page.count("vl-convert-python") == page.count("<details open>") == 6
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "—"),
+        (0, "0.00 ms"),
+        (0.0000123, "0.0123 ms"),
+        (0.0123, "12.3 ms"),
+        (0.9994, "999 ms"),
+        (0.99951, "1.00 s"),
+        (9.996, "10.0 s"),
+        (1234.5, "1,234 s"),
+    ],
+)
+def test_durations_have_three_significant_digits(seconds: float | None, text: str) -> None:
+    assert units.seconds(seconds) == text

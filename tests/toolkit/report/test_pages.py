@@ -1,0 +1,214 @@
+"""All reports in a real browser: light and dark, on a phone, printed, by keyboard, and without a network."""
+
+from __future__ import annotations
+
+import base64
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import browser
+from tests.support.benchmarks import benchmark
+from tests.support.browser import CONTRASTS, Page
+from tests.support.plans import resource
+from tests.toolkit.report.test_formats import everything
+from toolkit.report import bench, html
+from toolkit.report.changes import change_of
+from toolkit.report.drift import Drift, DriftedResource
+from toolkit.smoke import Check, formats
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        browser.PROGRAM is None, reason="no chromium on this machine: install it to run this test"
+    ),
+]
+HOSTILE = """<img src="https://example.com/x" onerror="document.title='owned'">\
+<script>document.title='owned'</script></svg></style> " ' ``` |"""
+# Without a place to break the line.
+LONG = "arn:aws:sagemaker:eu-central-1:123456789012:endpoint/" + "x" * 200
+
+
+def _drift() -> Drift:
+    group = {"name": LONG, "retention_in_days": 30, "description": None}
+    changes = [
+        resource(
+            "module.api.aws_cloudwatch_log_group.this", "update", group, {**group, "description": HOSTILE}
+        ),
+        resource("module.api.aws_cloudwatch_log_group.gone", "delete", {"name": HOSTILE}),
+    ]
+    resources = tuple(DriftedResource(change_of(change), None) for change in changes)
+    return Drift(HOSTILE, "2026-11-30T10:00:00+00:00", 17, resources)
+
+
+CHECKS = [
+    Check(HOSTILE, "endpoint InService", True, 0.11, LONG, "endpoint"),
+    Check(HOSTILE, "runtime invocation", False, 1.24, f"{HOSTILE}\n{LONG}", "invocation", HOSTILE, LONG),
+    Check(None, "API reachable", None, 0, HOSTILE, "gateway"),
+]
+PAGES = {
+    "plan": lambda: html.render(everything()),
+    "drift": lambda: _drift().as_html(),
+    "no-drift": lambda: Drift("dev", "2026-11-30T10:00:00+00:00", None, ()).as_html(),
+    "smoke": lambda: formats.as_html(HOSTILE, CHECKS),
+    "bench": lambda: bench.html(benchmark(HOSTILE, error=HOSTILE)),
+    "bench-open": lambda: bench.html(benchmark(targets=("api",), loads=(1, 2, 3), opened=True, error=None)),
+}
+SIZES = {"bench": 400_000, "bench-open": 200_000}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pages")
+    for name, render in PAGES.items():
+        (folder / f"{name}.html").write_text(render(), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with browser.open_page(tmp_path_factory.mktemp("browser")) as page:
+        yield page
+
+
+@pytest.fixture(params=PAGES)
+def page(request: pytest.FixtureRequest, browser_page: Page, folder: Path) -> Page:
+    """The page of one report, open in the browser."""
+    browser_page.emulate()
+    browser_page.problems.clear()
+    browser_page.requests.clear()
+    browser_page.open((folder / f"{request.param}.html").as_uri())
+    return browser_page
+
+
+# Each colour of a plot against the page, and the colour of texts on bars against each colour.
+SERIES = """(() => {
+  const probe = document.createElement("p");
+  document.body.append(probe);
+  const color = (value) => { probe.style.color = value; return getComputedStyle(probe).color; };
+  const luminance = (text) => text.match(/[\\d.]+/g).slice(0, 3).map((value) => value / 255)
+    .map((value) => value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, value, index) => sum + value * [0.2126, 0.7152, 0.0722][index], 0);
+  const contrasts = [1, 2, 3, 4, 5, 6].map((number) => {
+    const colors = [color("var(--paper)"), color(`var(--series-${number})`)].map(luminance);
+    const [high, low] = colors.sort((a, b) => b - a);
+    return (high + 0.05) / (low + 0.05);
+  });
+  probe.remove();
+  return contrasts;
+})()"""
+
+
+def test_a_page_is_readable_in_both_schemes_and_on_a_phone(page: Page, folder: Path) -> None:
+    backgrounds = set()
+    for dark in (False, True):
+        for width in (1000, 360):
+            page.emulate(dark=dark, width=width)
+            assert page.run(CONTRASTS) == []
+            assert page.run("document.documentElement.scrollWidth") <= width
+        assert min(page.run(SERIES)) >= 4.5
+        backgrounds.add(page.run("getComputedStyle(document.body).backgroundColor"))
+        # No text of a plot is too small on a phone.
+        heights = page.run(
+            "[...document.querySelectorAll('svg text')].filter((text) => text.textContent.trim())"
+            ".map((text) => text.getBoundingClientRect()).map((box) => Math.max(box.width, box.height))"
+        )
+        assert all(height >= 9 for height in heights)
+        # For a person to look at.
+        page.screenshot(folder / f"{'dark' if dark else 'light'}.png")
+    assert len(backgrounds) == 2
+    assert page.problems == []
+
+
+def test_a_page_loads_nothing_and_runs_nothing(page: Page) -> None:
+    assert page.requests == [page.run("location.href")]
+    assert page.problems == []
+    assert page.run("document.title") != "owned"
+    assert (
+        page.run("document.querySelectorAll('script, img, link, iframe, object, [src], [href]').length") == 0
+    )
+    violation = """new Promise((resolve) => {
+      const report = (event) => resolve(event.effectiveDirective);
+      document.addEventListener("securitypolicyviolation", report, {once: true});
+      %s
+    })"""
+    image = "new Image().src = 'https://example.com/x.png';"
+    script = "document.body.append(Object.assign(document.createElement('script'), {text: '1'}));"
+    style = "document.body.append(Object.assign(document.createElement('style'), {textContent: 'p {}'}));"
+    blocked = [page.run(violation % code) for code in (image, script, style)]
+    assert blocked == ["img-src", "script-src-elem", "style-src-elem"]
+
+
+def test_a_page_can_be_used_by_keyboard(page: Page) -> None:
+    page.run(
+        "document.querySelectorAll('summary, [tabindex]').forEach((node, index) => node.id = `stop${index}`)"
+    )
+    stops = page.run(
+        "[...document.querySelectorAll('[id^=stop]')].filter(n => n.checkVisibility()).map(n => n.id)"
+    )
+    reached = []
+    for _ in stops:
+        page.press("Tab")
+        reached.append(page.run("document.activeElement.id"))
+        assert page.run("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    assert reached == stops
+    for summary in page.run("[...document.querySelectorAll('summary')].map((node) => node.id)"):
+        is_open = f"document.getElementById('{summary}').parentElement.open"
+        before = page.run(is_open)
+        page.run(f"document.getElementById('{summary}').focus()")
+        page.press("Enter")
+        assert page.run(is_open) != before
+
+
+def test_a_page_prints_light_and_complete(page: Page) -> None:
+    page.emulate(dark=True, width=760, printed=True)
+    assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.run("document.documentElement.scrollWidth") <= 760
+    hidden = "[...document.querySelectorAll('td, dd, svg, p')].filter((node) => !node.checkVisibility())"
+    assert page.run(f"{hidden}.map((node) => node.textContent)") == []
+    document = base64.b64decode(page.call("Page.printToPDF")["data"])
+    assert document.startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("name", ["bench", "bench-open"])
+def test_each_plot_has_a_title_a_description_and_a_table(browser_page: Page, folder: Path, name: str) -> None:
+    browser_page.open((folder / f"{name}.html").as_uri())
+    figures = browser_page.run(
+        """[...document.querySelectorAll("figure")].map((figure) => ({
+          title: figure.querySelector("h2").textContent,
+          label: figure.querySelector("[role=img]").ariaLabel,
+          drawn: figure.querySelectorAll("svg path, svg text").length,
+          rows: [...figure.querySelectorAll("tbody tr")].map((row) => row.innerText),
+        }))"""
+    )
+    against = "concurrency" if name == "bench" else "offered load"
+    assert [figure["title"] for figure in figures] == [
+        "Throughput against latency",
+        f"Time to first token against {against}",
+        f"Inter-token latency against {against}",
+        f"End-to-end latency against {against}",
+        "Distribution of time to first token",
+        "Where the time goes, by hop",
+    ]
+    for figure in figures:
+        assert figure["label"].startswith(figure["title"])
+        assert figure["drawn"] > 10
+        assert (
+            len(figure["rows"]) == {"bench": 10 if "Distr" in figure["title"] else 12, "bench-open": 3}[name]
+        )
+        assert all(re.search(r"\d (ms|s)\b", row) for row in figure["rows"])
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_page_is_small_enough_for_a_pipeline(folder: Path, name: str) -> None:
+    assert (folder / f"{name}.html").stat().st_size < SIZES[name]
+
+
+def test_the_library_for_plots_is_imported_with_the_first_plot() -> None:
+    code = "import sys, toolkit.report.bench, toolkit.report.html; print('vl_convert' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"
