@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _LIMIT_STATE = ("limit", "remaining", "reset")
 # Headers of responses that pages may read, too.
 _EXPOSED = (
-    *("x-request-id", "retry-after", "x-should-retry"),
+    *("x-request-id", "server-timing", "retry-after", "x-should-retry"),
     *(f"x-ratelimit-{name}-tokens" for name in _LIMIT_STATE),
     *(f"anthropic-ratelimit-tokens-{name}" for name in _LIMIT_STATE),
 )

@@ -80,6 +80,7 @@ class ModelResponse:
         fallback: why another model than the requested one responds; None if it does not.
         usage: the token counts, once the engine has reported them.
         max_tokens: the most tokens that the requested model generates; None if unknown.
+        invoked_at: `time.monotonic()` when the endpoint that responds was invoked; None before.
         first_token_at: `time.monotonic()` of the first chunk with content.
         guard_action: what the guards did (`passed`, `replaced`, `blocked`, `failed`); None without guards.
         guard_cause: why they blocked a part.
@@ -107,6 +108,7 @@ class ModelResponse:
         self.fallback: str | None = None
         self.usage: dict[str, Any] | None = None
         self.max_tokens = request.max_tokens
+        self.invoked_at: float | None = None
         self.first_token_at: float | None = None
         self.guard_action: str | None = None
         self.guard_cause: str | None = None
@@ -160,6 +162,7 @@ class ModelResponse:
         due = time.monotonic() + seconds
         try:
             reader = request.reader()
+            self.invoked_at = time.monotonic()
             self._invocation = await self._endpoints.invoke(call)
             data: bytes | None = None
             while data != b"" and not self.closed:

@@ -6,6 +6,7 @@ API Gateway closes a connection after 5 minutes without data, many proxies after
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Protocol
@@ -86,11 +87,26 @@ async def whole_response(request: Request, response: ModelResponse, assemble: As
                 return PaddedJson(delivery, chunks, assemble)
         delivery.check()
     await delivery.end()
-    return Response(encode(assemble(chunks)), headers=_headers(response), media_type="application/json")
+    headers = _headers(delivery.record, response)
+    return Response(encode(assemble(chunks)), headers=headers, media_type="application/json")
 
 
-def _headers(response: ModelResponse) -> dict[str, str]:
-    return {FALLBACK_HEADER: response.model} if response.fallback is not None else {}
+def _headers(record: RequestRecord, response: ModelResponse) -> dict[str, str]:
+    """Headers about the model, and how long gateway and model took until now (W3C, Server Timing).
+
+    The head of a stream leaves with its first chunk, so its times are those of the first token.
+    """
+    now = time.monotonic()
+    invoked_at = now if response.invoked_at is None else response.invoked_at
+    times = f"gateway;dur={_milliseconds(invoked_at - record.started_at)}"
+    if response.chunk_count:
+        times += f", model;dur={_milliseconds(now - invoked_at)}"
+    fallback = {FALLBACK_HEADER: response.model} if response.fallback is not None else {}
+    return {**fallback, "server-timing": times}
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.1f}"
 
 
 class _Delivery:
@@ -144,7 +160,7 @@ class _SlowResponse(StreamingResponse):
 
     def __init__(self, delivery: _Delivery, content: AsyncIterator[bytes], media_type: str) -> None:
         self._delivery = delivery
-        headers = {"cache-control": "no-cache", **_headers(delivery.response)}
+        headers = {"cache-control": "no-cache", **_headers(delivery.record, delivery.response)}
         super().__init__(content, media_type=media_type, headers=headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
