@@ -9,7 +9,6 @@ from statistics import fmean
 
 from toolkit.bench.metrics import Distribution, Metrics, of_stage
 from toolkit.bench.results import Benchmark, Stage
-from toolkit.report.markdown import escape
 
 HEADERS = (
     "target",
@@ -153,12 +152,3 @@ def as_json(benchmark: Benchmark) -> str:
 def as_json_with_requests(benchmark: Benchmark) -> str:
     """The whole result."""
     return json.dumps(asdict(benchmark), ensure_ascii=False) + "\n"
-
-
-def as_markdown(benchmark: Benchmark) -> str:
-    """A comment on a pull request."""
-    head, *rows = _rows(benchmark)
-    title = f"### Benchmark of `{benchmark.model}` in `{benchmark.environment}`"
-    table = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
-    bullets = [f"- {escape(note)}" for note in notes(benchmark)]
-    return "\n".join([title, "", summary(benchmark), "", *table, "", *bullets])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from toolkit.cli.options import Env, Json, Markdown, Yes
+from toolkit.cli.options import Env, HtmlFile, Json, Markdown, Yes, check_reports, write_report
 from toolkit.durations import parse_seconds
 
 if TYPE_CHECKING:
@@ -177,6 +177,7 @@ def run(
     yes: Yes = False,
     as_json: Json = False,
     as_markdown: Markdown = False,
+    html: HtmlFile = None,
     output: Output = None,
 ) -> None:
     """Send requests under load, and measure time to first token, time per token and throughput.
@@ -187,8 +188,7 @@ def run(
     from toolkit.bench.workload import Lengths
     from toolkit.errors import InputError
 
-    if as_json and as_markdown:
-        raise InputError("cannot print --json and --markdown at once", remedy="leave one out")
+    check_reports(as_json, as_markdown, {"--html": html})
     if output is not None and output.is_dir():
         raise InputError("cannot write the result: this is a folder", where=str(output), remedy="name a file")
     closed = _clients(concurrency) if concurrency is not None else () if rate is not None else _SWEEP
@@ -211,12 +211,11 @@ def run(
         timeout=timeout,
     )
     _check(options)
-    _run(env, options, yes, as_json, as_markdown, output)
+    form = "json" if as_json else "markdown" if as_markdown else "" if html == "-" else "text"
+    _run(env, options, yes, form, html, output)
 
 
-def _run(
-    env: str, options: Options, yes: bool, as_json: bool, as_markdown: bool, output: Path | None
-) -> None:
+def _run(env: str, options: Options, yes: bool, form: str, html: str | None, output: Path | None) -> None:
     from toolkit.bench import text
     from toolkit.bench.display import TerminalDisplay
     from toolkit.bench.generator import INTERRUPTED
@@ -243,19 +242,24 @@ def _run(
             display.close()
     if output is not None:
         write_atomic(output, text.as_json_with_requests(benchmark))
-    _print(console, benchmark, as_json, as_markdown)
+    _print(console, benchmark, form)
+    if html is not None:
+        from toolkit.report import bench as report
+
+        write_report(console, html, report.html(benchmark))
     if any(stage.stopped == INTERRUPTED for stage in benchmark.stages):
         raise InterruptedByUserError("interrupted; the report has what was measured until then")
 
 
-def _print(console: Console, benchmark: Benchmark, as_json: bool, as_markdown: bool) -> None:
+def _print(console: Console, benchmark: Benchmark, form: str) -> None:
     from toolkit.bench import text
+    from toolkit.report import bench as report
 
-    if as_json:
+    if form == "json":
         console.data(text.as_json(benchmark))
-    elif as_markdown:
-        console.data(text.as_markdown(benchmark))
-    else:
+    elif form == "markdown":
+        console.data(report.markdown(benchmark))
+    elif form == "text":
         for line in text.lines(benchmark):
             console.data(line)
 

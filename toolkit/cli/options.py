@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from toolkit.durations import parse_seconds
+
+if TYPE_CHECKING:
+    from toolkit.console import Console
 
 
 def _seconds(text: str | int) -> int:
@@ -69,3 +74,45 @@ def choose_format(*, remedy: str = "run the command once per format", **flags: b
     if len(chosen) > 1:
         raise InputError(f"choose one format, not {' and '.join(chosen)}", remedy=remedy)
     return chosen[0] if chosen else "text"
+
+
+def check_reports(
+    as_json: bool, as_markdown: bool, files: Mapping[str, str | None], example: str = "--html report.html"
+) -> None:
+    """Fail before a command that takes a while, if its result has no place.
+
+    Args:
+        as_json: whether JSON is printed.
+        as_markdown: whether Markdown is printed.
+        files: the paths of reports, by option; "-" is standard output.
+        example: one of these options with a file.
+
+    Raises:
+        InputError: two formats for standard output, or a path that is a directory.
+    """
+    from toolkit.errors import InputError
+
+    printed = {f"{option} -": file == "-" for option, file in files.items()}
+    formats = {"--json": as_json, "--markdown": as_markdown, **printed}
+    chosen = [name for name, enabled in formats.items() if enabled]
+    if len(chosen) > 1:
+        raise InputError(
+            f"cannot print {' and '.join(chosen)} at once", remedy=f"name a file, as in `{example}`"
+        )
+    for file in files.values():
+        if file not in (None, "-") and Path(str(file)).is_dir():
+            raise InputError("cannot write a report: this is a directory", where=file, remedy="name a file")
+
+
+def write_report(console: Console, file: str, text: str) -> None:
+    """Write a report to a file, or to standard output."""
+    from toolkit.files import naming
+
+    if file == "-":
+        console.data(text)
+        return
+    path = Path(file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not atomic: it may be a pipe.
+    with naming(path):
+        path.write_text(text, encoding="utf-8")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from toolkit.cli.options import Env, HtmlFile, Json, Markdown
+from toolkit.cli.options import Env, HtmlFile, Json, Markdown, check_reports, write_report
 from toolkit.durations import parse_seconds
 
 if TYPE_CHECKING:
-    from toolkit.console import Console
-    from toolkit.smoke import Check, Layer
+    from toolkit.smoke import Layer
 
 
 def _seconds(text: str | int) -> int:
@@ -67,7 +65,7 @@ def smoke_test(
 
     console = Console()
     files = {"--junit": junit, "--html": html}
-    _validate(as_json, as_markdown, files)
+    check_reports(as_json, as_markdown, files, example="--junit smoke.xml")
     asynchronous: Literal["wake", "running"] = "wake" if wake else "running"
     options = smoke.Options(_layers(only or ()), models or (), timeout, retries, asynchronous)
     context = open_context(env, console)
@@ -81,8 +79,10 @@ def smoke_test(
         console.data(formats.as_json(checks))
     elif as_markdown:
         console.data(formats.as_markdown(env, checks))
-    _write(console, junit, formats.as_junit, env, checks)
-    _write(console, html, formats.as_html, env, checks)
+    if junit is not None:
+        write_report(console, junit, formats.as_junit(env, checks))
+    if html is not None:
+        write_report(console, html, formats.as_html(env, checks))
     smoke.raise_for_failures(env, checks)
 
 
@@ -94,42 +94,3 @@ def _layers(names: Iterable[str]) -> list[Layer]:
     if unknown:
         raise InputError(f"no layer named {unknown[0]}", remedy=f"choose one of: {', '.join(Layer)}")
     return [Layer(name) for name in names]
-
-
-def _validate(as_json: bool, as_markdown: bool, files: Mapping[str, str | None]) -> None:
-    """Fail before the test, which takes a while, if its result has no place.
-
-    Raises:
-        InputError: two formats for standard output, or a path that is a directory.
-    """
-    from toolkit.errors import InputError
-
-    printed = {f"{option} -": file == "-" for option, file in files.items()}
-    formats = {"--json": as_json, "--markdown": as_markdown, **printed}
-    chosen = [name for name, enabled in formats.items() if enabled]
-    if len(chosen) > 1:
-        raise InputError(
-            f"cannot print {' and '.join(chosen)} at once", remedy="name a file, as in `--junit smoke.xml`"
-        )
-    for file in files.values():
-        if file not in (None, "-") and Path(str(file)).is_dir():
-            raise InputError("cannot write a report: this is a directory", where=file, remedy="name a file")
-
-
-def _write(
-    console: Console,
-    file: str | None,
-    render: Callable[[str, Sequence[Check]], str],
-    env: str,
-    checks: Sequence[Check],
-) -> None:
-    from toolkit.files import naming
-
-    if file == "-":
-        console.data(render(env, checks))
-    elif file is not None:
-        path = Path(file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Not atomic: it may be a pipe.
-        with naming(path):
-            path.write_text(render(env, checks), encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from toolkit.bench import text
 from toolkit.bench.results import Benchmark
 from toolkit.report import bench_plots, units
 from toolkit.report import markdown as comments
@@ -20,7 +21,7 @@ _SUBJECT = {
     "gateway": "gateway code",
     "release": "release",
 }
-_MOST_ERRORS = 50
+_MOST_ERRORS, _MOST_NOTES, _LONGEST_NOTE = 50, 20, 300
 
 
 def html(benchmark: Benchmark) -> str:
@@ -33,7 +34,7 @@ def html(benchmark: Benchmark) -> str:
         benchmark=benchmark,
         measured=_measured(benchmark),
         verdict=_verdict(stages),
-        notes=list(_notes(stages)),
+        notes=_notes(benchmark),
         tables=list(_tables(stages)),
         plots=list(bench_plots.plots(stages)),
         deployment=list(_deployment(benchmark)),
@@ -48,7 +49,7 @@ def markdown(benchmark: Benchmark) -> str:
         f"<!-- toolkit bench: {benchmark.environment} {benchmark.model} -->",
         f"### Benchmark of `{benchmark.model}` in `{benchmark.environment}`: {_verdict(stages)[1]}",
         "",
-        *(f"> {comments.escape(note)}" for note in _notes(stages)),
+        *(f"- {comments.escape(note)}" for note in _notes(benchmark)),
         "",
     ]
     rows = [*_deployment(benchmark), *_workload(benchmark)]
@@ -73,11 +74,11 @@ def _verdict(stages: Sequence[Figures]) -> tuple[str, str]:
     return "bad", f"{failures:,} of {units.count(requests, 'request')} failed ({share})"
 
 
-def _notes(stages: Sequence[Figures]) -> Iterator[str]:
-    """Stages that ended early."""
-    for stage in stages:
-        if stage.stage.stopped:
-            yield f"{stage.target}, {stage.load_text}: ended early, {stage.stage.stopped}"
+def _notes(benchmark: Benchmark) -> list[str]:
+    """Facts without which the figures mislead, except for errors, which have a table."""
+    notes = [note for note in text.notes(benchmark) if " requests failed: " not in note]
+    cut = [note if len(note) <= _LONGEST_NOTE else f"{note[:_LONGEST_NOTE]}…" for note in notes]
+    return cut if len(cut) <= _MOST_NOTES else [*cut[:_MOST_NOTES], f"and {len(cut) - _MOST_NOTES} more"]
 
 
 def _measured(benchmark: Benchmark) -> str:

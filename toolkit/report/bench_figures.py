@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from toolkit.bench import metrics
+from toolkit.bench import metrics, text
 from toolkit.bench.metrics import Distribution, Metrics
 from toolkit.bench.results import Benchmark, Request, Stage
 from toolkit.report import units
@@ -39,10 +39,8 @@ class Figures:
 
     @property
     def load_text(self) -> str:
-        """ "8 clients", "2.5/s"; unique among the stages of one target."""
-        if self.stage.concurrency:
-            return units.count(self.stage.concurrency, "client")
-        return f"{units.short(self.load)}/s"
+        """ "8 clients", "2.5 requests/s"; unique among the stages of one target."""
+        return text.load(self.stage)
 
     @property
     def succeeded(self) -> list[Request]:

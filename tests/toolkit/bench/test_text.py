@@ -90,10 +90,3 @@ def test_json_has_the_metrics_without_the_requests() -> None:
     assert measured["goodput"] == 1.0
     assert measured["time_to_first_token"]["p99"] == 0.1
     assert document["subject"]["release"] == 4
-
-
-def test_markdown_is_a_table() -> None:
-    lines = text.as_markdown(benchmark(stage(GOOD, stopped="a | b"))).splitlines()
-    rows = [line for line in lines if line.startswith("|")]
-    assert len({row.count("|") for row in rows}) == 1
-    assert any(line.startswith("- ") for line in lines)

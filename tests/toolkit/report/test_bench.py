@@ -18,7 +18,7 @@ def test_a_comment_shows_numbers_with_units() -> None:
     assert lines[1] == "### Benchmark of `qwen3-8b` in `dev`: 1 of 240 requests failed (0.417 %)"
     (first,) = (line for line in lines if line.startswith("| API | 1 client | 20 |"))
     assert first == "| API | 1 client | 20 | 0 | 30.0 s | 0.667/s | 42.7/s | 0.667/s |"
-    assert "> runtime, 32 clients: ended early, interrupted" in lines
+    assert "- runtime, 32 clients: stopped early: interrupted" in lines
     assert "| runtime | 32 clients | HTTP 503 overloaded | 1 |" in lines
     assert "| instance type | ml.g6.2xlarge |" in lines
     assert "| objective: time to first token | 500 ms |" in lines
