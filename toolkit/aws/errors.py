@@ -64,13 +64,19 @@ def _without_response(error: BaseException) -> ToolkitError | None:
     return None
 
 
+def is_skewed(error: ClientError) -> bool:
+    """Whether AWS refused a request because of the time of its signature."""
+    details = error.response["Error"]
+    return details.get("Code", "") in SKEWED or details.get("Message", "").startswith(_SKEWED_WORDS)
+
+
 def _refused(error: ClientError) -> ToolkitError:
     details = error.response["Error"]
     code, reason = details.get("Code", ""), details.get("Message", "")
     message = f"AWS refused {error.operation_name}: {code}: {reason}"
     if code in DENIED:
         return _denied(message)
-    if code in SKEWED or reason.startswith(_SKEWED_WORDS):
+    if is_skewed(error):
         return PreflightError(
             message, remedy="correct this machine's clock: AWS rejects requests that are minutes off"
         )

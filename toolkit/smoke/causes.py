@@ -8,7 +8,7 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
 from toolkit import documents
-from toolkit.aws.errors import DENIED, EXPIRED, SKEWED, THROTTLED, WRONG, explain
+from toolkit.aws.errors import DENIED, EXPIRED, THROTTLED, WRONG, explain, is_skewed
 from toolkit.environment import Environment
 from toolkit.iam import denials
 from toolkit.smoke.results import FailedError
@@ -64,11 +64,12 @@ def of_aws(error: ClientError | BotoCoreError, commands: Commands, source: str) 
         )
     code, denied = error.response["Error"].get("Code", ""), denials.find(str(error))
     action = str(denied[0]) if denied else f"the credentials may not call {error.operation_name}"
+    if is_skewed(error):
+        return FailedError(detail, "the clock of this machine is minutes off", "date --utc")
     causes = (
         (DENIED, f"denied: {action}", f"{commands('iam show')} viewer"),
         (EXPIRED, "the AWS credentials have expired or were deleted", "aws sso login"),
         (WRONG, "the AWS credentials are wrong", commands("doctor")),
-        (SKEWED, "the clock of this machine is minutes off", "date --utc"),
         (THROTTLED, "AWS throttles requests of the account", commands("status")),
         (_CONTAINER, "the model's server fails or has crashed", commands(f"logs {source}")),
         (_VALIDATION, "the endpoint is missing, or refuses the request", commands("status")),
@@ -128,7 +129,12 @@ def of_response(response: httpx.Response, environment: Environment, model: str |
         503: ("the gateway function or the model is unavailable", commands("status")),
         504: ("the model is too slow or hangs", logs),
     }
-    cause, command = by_code.get(code_of(response) or "") or by_status.get(
+    code = code_of(response)
+    if response.status_code == 500 and code is None and REQUEST_ID not in response.headers:
+        # Lambda refuses the invocation; if the function fails, API Gateway responds with 502.
+        cause = "Lambda does not start the function: its concurrency is used up, or its permission is missing"
+        return FailedError(detail, cause, commands("drift"))
+    cause, command = by_code.get(code or "") or by_status.get(
         response.status_code, ("the API does not behave as the contract says", commands("logs gateway"))
     )
     return FailedError(detail, cause, command)

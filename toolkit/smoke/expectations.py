@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from toolkit import documents
 from toolkit.environment import Model
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Sends one OpenAI-style request body, without the member `model`, and returns the body of the response.
 Send = Callable[[dict[str, Any]], bytes]
+_JSON: Any = JsonValue
 _MAX_TOKENS = 256
 _EXCERPT = 80
 # Fewer letters, or fewer of scripts without an alphabet, are a word or two, which many languages share.
@@ -279,9 +280,9 @@ def _check_text(expectation: Expectation, completion: Completion) -> None:
 
 def _check_schema(schema: dict[str, Any], text: str) -> None:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _UnmetError(f"not JSON, {error}") from None
+        value = documents.parse(text, _JSON)
+    except documents.DamagedError as damage:
+        raise _UnmetError(damage.reason) from None
     for problem in validator(schema).iter_errors(value):
         place = ".".join(map(str, problem.instance_path))
         raise _UnmetError(f"does not fit the JSON schema{f' at {place}' if place else ''}, {problem.message}")

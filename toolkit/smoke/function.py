@@ -26,12 +26,14 @@ class ServedModel:
         endpoint: the endpoint that the gateway calls; None if it derives the name.
         dialect: API of the container.
         capabilities: tasks of the model besides text.
+        aliases: further names of the model.
         max_tokens_ceiling: the longest response that a client may request.
     """
 
     endpoint: str | None = None
     dialect: str = "openai"
     capabilities: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
     max_tokens_ceiling: int | None = None
 
     @property
@@ -121,6 +123,14 @@ class Functions:
                     f"the gateway calls {endpoint} for {name}, not {model.endpoint_name}",
                     "the gateway's configuration was changed outside of the toolkit",
                     commands("drift"),
+                )
+            declared = self.context.environment.models.get(name)
+            if declared is not None and set(declared.aliases) != set(served[name].aliases):
+                aliases = ", ".join(served[name].aliases) or "none"
+                raise FailedError(
+                    f"the aliases of {name} are {aliases}, not {', '.join(declared.aliases) or 'none'}",
+                    "the environment file is not applied, or the function was changed outside of the toolkit",
+                    commands("plan"),
                 )
 
     def _get(self, part: str) -> GetFunctionResponseTypeDef:

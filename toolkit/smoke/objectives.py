@@ -14,7 +14,6 @@ from toolkit import intervals
 from toolkit.environment.expectations import Objectives
 from toolkit.intervals import Interval
 from toolkit.smoke import replies
-from toolkit.smoke.causes import Commands
 from toolkit.smoke.results import FailedError
 
 NAMES: Final[Mapping[str, str]] = {
@@ -51,7 +50,7 @@ class ObjectiveChecks:
         measure: sends one request.
         seconds: time limit of the sample.
         interval_seconds: least time between two requests, so that the usage plan does not refuse them.
-        commands: commands for the environment.
+        commands: a command of this program for the environment.
     """
 
     name: str
@@ -59,7 +58,7 @@ class ObjectiveChecks:
     measure: Measure
     seconds: float
     interval_seconds: float
-    commands: Commands
+    commands: Callable[[str], str]
     _sample: list[Times] | None = None
     _judged: set[str] = field(default_factory=set)
 

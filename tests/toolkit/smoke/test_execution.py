@@ -156,6 +156,16 @@ def test_a_check_that_hangs_fails_at_its_time_limit(
             ClientError(
                 {"Error": {"Code": "InvalidSignatureException", "Message": "Signature expired"}}, "I"
             ),
+            "the clock of this machine is minutes off",
+            "date --utc",
+        ),
+        (
+            ClientError({"Error": {"Code": "RequestTimeTooSkewed", "Message": "too large"}}, "GetObject"),
+            "the clock of this machine is minutes off",
+            "date --utc",
+        ),
+        (
+            ClientError({"Error": {"Code": "SignatureDoesNotMatch", "Message": "does not match"}}, "I"),
             "the AWS credentials are wrong",
             "toolkit doctor --env x",
         ),

@@ -136,7 +136,7 @@ OTHER_PROBLEMS = {
     "not JSON": (
         "fruit",
         message("An apple."),
-        'not JSON, Expecting value: line 1 column 1 (char 0): "An apple."',
+        'not JSON: Expecting value: "An apple."',
     ),
     "cut off": ("fruit", message('{"fruit": ', finish="length"), "; it ended at max_tokens"),
     "a short text": ("german", message("Ja!"), "too short to recognize its language"),
