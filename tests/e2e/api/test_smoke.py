@@ -26,6 +26,7 @@ from toolkit.smoke import Layer, Options
 
 pytestmark = pytest.mark.e2e
 
+DECLARED = (Layer.EXPECTATIONS, Layer.OBJECTIVES)
 FAULTS = ENDPOINT | MODELS | GATEWAY | ACCESS | API | TELEMETRY
 
 
@@ -73,6 +74,11 @@ def test_a_healthy_deployment_passes(deployment: Deployment) -> None:
     embedder = {check.name: check.detail for check in checks if check.model == "embedder"}
     assert embedder["API call"] == embedder["runtime invocation"] == "576 dimensions"
     assert "runtime streaming" not in embedder
+    assert embedder["expectation cats"].startswith('cosine of "a cat" and "a cat!" ')
+    declared = {check.name: check for check in checks if check.model == "smollm2" and check.layer in DECLARED}
+    assert {name.split()[0] for name in declared} == {"expectation", "objective"}
+    assert '"fruit"' in declared["expectation fruit"].detail
+    assert "of 5 requests" in declared["objective first_token_ms"].detail
     assert deployment.api.key not in "".join(check.line() for check in checks)
 
 
