@@ -41,7 +41,7 @@ def benchmark(
         started="2026-11-30T19:00:00Z",
         toolkit="0.1.0",
         subject=SUBJECT,
-        workload={"prompt_tokens": 120, "output_tokens": 64, "shared_prefix": False},
+        workload={"prompt_tokens": 120, "output_tokens": 16, "shared_prefix": False},
         objectives={"time_to_first_token": 0.5, "total": 3.0},
         generator=Generator(2100.0, 0.0004),
         stages=tuple(stages),
@@ -54,8 +54,10 @@ def _stage(numbers: random.Random, target: Target, load: int, opened: bool) -> S
         first = (0.08 + 0.004 * load**1.5) * numbers.lognormvariate(0, 0.25)
         gaps = tuple((0.012 + 0.0008 * load) * numbers.lognormvariate(0, 0.1) for _ in range(15))
         total = first + sum(gaps)
-        server = {"model": total * 0.9, **({"gateway": 0.003} if target == "api" else {})}
-        requests.append(Request(index * 0.1, total, first, gaps, 120, 64, server))
+        # Only the gateway reports times: until the first token.
+        server = {"gateway": 0.003, "model": first * 0.8} if target == "api" else None
+        requests.append(Request(index * 0.1, total, first, gaps, 120, 16, server))
     if opened:
-        return Stage(target, 30.0, tuple(requests), rate=float(load))
-    return Stage(target, 30.0, tuple(requests), concurrency=load)
+        return Stage(target, 20.0 / load, tuple(requests), rate=float(load))
+    seconds = sum(request.total for request in requests) / load
+    return Stage(target, seconds, tuple(requests), concurrency=load)

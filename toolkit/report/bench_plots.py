@@ -22,7 +22,7 @@ from toolkit.report.tables import Table
 _MOST_DISTRIBUTIONS = 5
 _QUANTILES = (1, 10, 25, 50, 75, 90, 99)
 _LOAD = ("target", "load")
-_REST = "rest"
+_REST, _STREAM = "rest", "stream"
 
 
 def plots(stages: Sequence[Figures]) -> Iterator[Plot]:
@@ -80,7 +80,7 @@ def _throughput(stages: Sequence[Figures]) -> Plot:
         rate_text = units.per_second(rate(stage))
         cells.append((stage.target, stage.load_text, rate_text, *map(units.seconds, latencies)))
     encoding = {
-        "x": draw.quantity("rate", f"Throughput ({unit})"),
+        "x": draw.quantity("rate", f"Throughput ({unit})", scale={"zero": True}),
         "y": draw.quantity("latency", "End-to-end latency (s)"),
         "order": {"field": "load", "type": "quantitative"},
     }
@@ -177,49 +177,47 @@ def _spread(loads: Sequence[str]) -> list[str]:
 
 
 def _hops(stages: Sequence[Figures]) -> Plot:
-    """The mean time of a request by hop; no server reports the rest."""
-    reported = [request.server for stage in stages for request in stage.succeeded if request.server]
-    hops = list(dict.fromkeys(hop for server in reported for hop in server))
+    """The mean time of a request: servers report theirs until the first token."""
+    hops = list(dict.fromkeys(hop for stage in stages for hop in stage.metrics.server))
+    names = [*hops, _REST, _STREAM]
     several = len(_targets(stages)) > 1
     rows, cells = [], []
     longest = 0.0
     for stage in stages:
-        requests = [request for request in stage.succeeded if request.server]
+        requests = [request for request in stage.succeeded if request.first is not None]
         if not requests:
             continue
-        mean = fmean(request.total for request in requests)
+        first = fmean(request.first or 0.0 for request in requests)
         parts = {hop: fmean((request.server or {}).get(hop, 0.0) for request in requests) for hop in hops}
-        parts[_REST] = max(mean - sum(parts.values()), 0.0)
+        parts[_REST] = max(first - sum(parts.values()), 0.0)
+        parts[_STREAM] = max(fmean(request.total for request in requests) - first, 0.0)
+        load = f"{stage.target}, {stage.load_text}" if several else stage.load_text
         start = 0.0
         for hop, seconds in parts.items():
             rows.append(
-                {
-                    "load": f"{stage.target}, {stage.load_text}" if several else stage.load_text,
-                    "hop": hop,
-                    "start": start,
-                    "end": start + seconds,
-                    "text": hop if seconds > mean / 4 else "",
-                }
+                {"load": load, "hop": hop, "start": start, "end": start + seconds, "seconds": seconds}
             )
             start += seconds
         longest = max(longest, start)
-        cells.append((stage.target, stage.load_text, *map(units.seconds, parts.values())))
+        texts = (units.seconds(seconds) if seconds else units.UNKNOWN for seconds in parts.values())
+        cells.append((stage.target, stage.load_text, *texts))
     x = draw.quantity("start", "Mean time per request (s)")
     y = {"field": "load", "type": "nominal", "sort": None, "title": None, "axis": {"labelOverlap": False}}
-    color = draw.color("hop", [*hops, _REST])
     bars = {
         "mark": {"type": "bar", "stroke": "var(--paper)"},
-        "encoding": {"x": x, "x2": {"field": "end"}, "y": y, "color": color},
+        "encoding": {"x": x, "x2": {"field": "end"}, "y": y, "color": draw.color("hop", names)},
     }
-    texts = {
+    labels = {
         "mark": {"type": "text", "align": "left", "dx": 5, "color": "var(--on-series)"},
-        "encoding": {"x": x, "y": y, "text": {"field": "text"}},
-        "transform": [{"filter": f"datum.end > {longest / 3}"}],
+        "encoding": {"x": x, "y": y, "text": {"field": "hop"}},
+        # In narrow parts is no room for a name.
+        "transform": [{"filter": f"datum.seconds > {longest / 4}"}],
     }
     title = "Where the time goes, by hop"
     return Plot(
         title,
-        f"From left to right: {', '.join(hops)}, and the rest, which no server reports, such as the network.",
-        draw.framed(bars, texts, data=draw.values(rows), height=100 + 24 * len(cells)),
-        Table(title, (*_LOAD, *hops, _REST), cells, texts=2),
+        f"From left to right: {', '.join(hops)}, each until the first token; the rest of that time, such as "
+        "the network; and the stream after the first token.",
+        draw.framed(bars, labels, data=draw.values(rows), height=100 + 24 * len(cells)),
+        Table(title, (*_LOAD, *names), cells, texts=2),
     )

@@ -15,6 +15,7 @@ WIDTH, HEIGHT = 380, 280
 COLORS = [f"var(--series-{number})" for number in range(1, 7)]
 _DASHES = [[1, 0], [7, 3], [2, 3], [9, 3, 2, 3], [4, 4], [1, 2]]
 _SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
+_SHORT_NAME = 10
 _FONT = "system-ui, sans-serif"
 _SOFT, _LINE = "var(--soft)", "var(--line)"
 _AXIS = {
@@ -38,7 +39,6 @@ _LEGEND = {
     "labelLimit": 300,
     "title": None,
     "orient": "top",
-    "columns": 3,
     "columnPadding": 28,
     "layout": {"top": {"direction": "vertical", "anchor": "middle", "center": True, "margin": 2}},
     "symbolStrokeWidth": 2,
@@ -144,5 +144,11 @@ def lines(
 
 def _channel(field: str, names: Sequence[str], styles: Sequence[Any]) -> dict[str, Any]:
     chosen = [styles[index % len(styles)] for index in range(len(names))]
-    legend = {} if len(names) > 1 else {"legend": None}
-    return {"field": field, "type": "nominal", "scale": {"domain": list(names), "range": chosen}, **legend}
+    # Only short names fit three times into a line.
+    legend = {"columns": 3 if max(map(len, names), default=0) <= _SHORT_NAME else 2}
+    return {
+        "field": field,
+        "type": "nominal",
+        "scale": {"domain": list(names), "range": chosen},
+        "legend": legend if len(names) > 1 else None,
+    }

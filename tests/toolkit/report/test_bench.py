@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 
 import pytest
 
 from tests.support.benchmarks import benchmark
+from toolkit.bench.results import Request, Stage
 from toolkit.report import bench, units
 
 
@@ -16,8 +18,7 @@ def test_a_comment_shows_numbers_with_units() -> None:
     lines = comment.splitlines()
     assert lines[0] == "<!-- toolkit bench: dev qwen3-8b -->"
     assert lines[1] == "### Benchmark of `qwen3-8b` in `dev`: 1 of 240 requests failed (0.417 %)"
-    (first,) = (line for line in lines if line.startswith("| API | 1 client | 20 |"))
-    assert first == "| API | 1 client | 20 | 0 | 30.0 s | 0.667/s | 42.7/s | 0.667/s |"
+    assert "| API | 1 client | 20 | 0 | 5.52 s | 3.62/s | 58.0/s | 3.62/s |" in lines
     assert "- runtime, 32 clients: stopped early: interrupted" in lines
     assert "| runtime | 32 clients | HTTP 503 overloaded | 1 |" in lines
     assert "| instance type | ml.g6.2xlarge |" in lines
@@ -67,3 +68,13 @@ def test_without_the_library_for_plots_a_page_has_tables(
 )
 def test_durations_have_three_significant_digits(seconds: float | None, text: str) -> None:
     assert units.seconds(seconds) == text
+
+
+def test_the_time_by_hop_adds_up_to_the_end_to_end_latency() -> None:
+    server = {"gateway": 0.01, "model": 0.2}
+    request = Request(0.0, total=1.0, first=0.25, gaps=(0.75,), output_tokens=2, server=server)
+    stage = Stage("api", 1.0, (request,), concurrency=1)
+    page = bench.html(replace(benchmark(), stages=(stage,)))
+    row = re.search(r"by hop.*?<tbody>(.*?)</tbody>", page, re.DOTALL)
+    assert row is not None
+    assert re.findall(r">([\d.]+ \w?s)<", row[1]) == ["10.0 ms", "200 ms", "40.0 ms", "750 ms"]
