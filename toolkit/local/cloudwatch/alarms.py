@@ -15,7 +15,7 @@ from typing import Any
 from moto.cloudwatch.models import Alarm, cloudwatch_backends
 from moto.sns.models import sns_backends
 
-from toolkit.local import timescale
+from toolkit.local import deferred, timescale
 from toolkit.local.cloudwatch import evaluation
 from toolkit.local.cloudwatch.evaluation import ALARM, INSUFFICIENT_DATA, OK, Point, Rule
 from toolkit.local.cloudwatch.models import Metric, Sample, statistic
@@ -125,6 +125,7 @@ class Alarms:
 
     def _points(self, region: str, alarm: Alarm, query: _Query, period: int) -> list[Point]:
         """The datapoints before a period."""
+        deferred.finish()
         store = self._stores[ACCOUNT_ID, region]
         first = period - _rule(alarm).periods - evaluation.MORE_PERIODS
         start, end = first * query.period, period * query.period

@@ -68,7 +68,11 @@ class Store:
         with self._lock:
             series = self._series.setdefault(metric, [])
             for sample in samples:
-                bisect.insort(series, sample, key=_time)
+                # Nearly always the newest.
+                if series and sample.time < series[-1].time:
+                    bisect.insort(series, sample, key=_time)
+                else:
+                    series.append(sample)
             if len(series) > MAX_SAMPLES:
                 del series[: -MAX_SAMPLES // 2]
 

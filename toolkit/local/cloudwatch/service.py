@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import BaseRoute
 
+from toolkit.local import deferred
 from toolkit.local.cloudwatch import alarms, responses
 from toolkit.local.cloudwatch.models import Metric, Sample
 from toolkit.local.service import ACCOUNT_ID
@@ -52,9 +53,13 @@ class Metrics:
             dimensions: sets of dimensions (name → value); each set is a separate metric.
         """
         sample = Sample(time.time(), float(value), unit)
-        for pairs in dimensions:
-            metric = Metric(namespace, name, frozenset(pairs.items()))
-            self._stores[ACCOUNT_ID, region].put(metric, [sample])
+
+        def store() -> None:
+            for pairs in dimensions:
+                metric = Metric(namespace, name, frozenset(pairs.items()))
+                self._stores[ACCOUNT_ID, region].put(metric, [sample])
+
+        deferred.later(store)
 
     def put_embedded(self, region: str, line: str) -> None:
         """Publish the metrics that a log line holds in CloudWatch's embedded metric format, if it does."""

@@ -28,6 +28,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 from werkzeug.routing import Rule
 
+from toolkit.local import deferred
 from toolkit.local.controlplane import dynamodb, s3
 from toolkit.local.iam import rules
 
@@ -98,6 +99,8 @@ def application() -> ASGIApp:
     wsgi = cast(ASGIApp, WSGIMiddleware(respond, workers=WORKERS))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # The request may read logs or metrics.
+        deferred.finish()
         await wsgi(scope, receive, send)
         if int(Headers(scope=scope).get("content-length", "0")) > LARGE_BODY_BYTES:
             # moto's requests have reference cycles, which keep the body. Collect later, when the thread has
