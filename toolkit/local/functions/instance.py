@@ -52,6 +52,8 @@ class Instance(abc.ABC):
         self.expires_at = math.inf
         self._max_memory = 0
         self._out_of_memory = False
+        self._process: psutil.Process | None = None
+        self._watch: asyncio.TimerHandle | None = None
 
     @property
     @abc.abstractmethod
@@ -104,7 +106,7 @@ class Instance(abc.ABC):
         started = time.monotonic()
         error: FunctionError | None = None
         status: str | None = "error"
-        watch = asyncio.create_task(self._watch_memory())
+        self._watch_memory()
         try:
             async with (
                 asyncio.timeout(invocation.timeout_seconds),
@@ -112,6 +114,8 @@ class Instance(abc.ABC):
             ):
                 async for part in parts:
                     await stream.put(part)
+                # Log the output that it wrote before the end of its response.
+                await asyncio.sleep(0)
             status = None
         except TimeoutError:
             error, status = self._timed_out(invocation), "timeout"
@@ -120,25 +124,40 @@ class Instance(abc.ABC):
             if self._out_of_memory:
                 status = "error\tError Type: Runtime.OutOfMemory"
         finally:
-            watch.cancel()
+            if self._watch is not None:
+                self._watch.cancel()
             self._report(invocation, time.monotonic() - started, status)
         stream.log_tail = self.log.tail()
         await stream.end(error)
         return error
 
-    async def _watch_memory(self) -> None:
+    def _watch_memory(self) -> None:
+        # Short requests need no check.
+        self._watch = asyncio.get_running_loop().call_later(_MEMORY_SECONDS, self._check_memory)
+
+    def _check_memory(self) -> None:
         """Kill the process when it exceeds the function's memory, as the kernel does on AWS."""
-        limit = self.function.memory_mb * 2**20
-        while self.child is not None and self.alive:
-            # Sleep first: short requests need no check.
-            await asyncio.sleep(_MEMORY_SECONDS)
+        process = self._measure_memory()
+        if process is None:
+            return
+        if self._max_memory > self.function.memory_mb * 2**20:
+            self._out_of_memory = True
             with contextlib.suppress(psutil.Error):
-                process = psutil.Process(self.child.pid)
-                self._max_memory = max(self._max_memory, process.memory_info().rss)
-                if self._max_memory > limit:
-                    self._out_of_memory = True
-                    process.kill()
-                    return
+                process.kill()
+        else:
+            self._watch_memory()
+
+    def _measure_memory(self) -> psutil.Process | None:
+        """Measure the memory of the process; None if it has exited."""
+        if self.child is None or not self.alive:
+            return None
+        try:
+            if self._process is None:
+                self._process = psutil.Process(self.child.pid)
+            self._max_memory = max(self._max_memory, self._process.memory_info().rss)
+        except psutil.Error:
+            return None
+        return self._process
 
     def _timed_out(self, invocation: Invocation) -> FunctionError:
         self.usable = False
@@ -147,12 +166,9 @@ class Instance(abc.ABC):
         return FunctionError(TIMED_OUT, f"RequestId: {invocation.request_id} Error: {text}")
 
     def _report(self, invocation: Invocation, seconds: float, status: str | None) -> None:
-        if self.child is not None and self.alive:
-            try:
-                self._max_memory = max(self._max_memory, psutil.Process(self.child.pid).memory_info().rss)
-            except psutil.Error:
-                # It just exited; keep the last measurement.
-                self.usable = False
+        if self._measure_memory() is None:
+            # Keep the last measurement.
+            self.usable = False
         self.log.report(invocation.request_id, seconds, self._max_memory, self.init_seconds, status)
         self.init_seconds = None
 

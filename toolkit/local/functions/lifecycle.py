@@ -34,7 +34,7 @@ class Instances:
         self._all: set[Instance] = set()
         self._idle: dict[str, list[Instance]] = {}
         self._starting: Counter[str] = Counter()
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
 
     def __iter__(self) -> Iterator[Instance]:
         return iter(list(self._all))
@@ -49,8 +49,7 @@ class Instances:
         while (instance := await self._take(function)) is None:
             if self._starting[arn] < MAX_STARTS:
                 return await self._start(function)
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._idle.get(arn) or self._starting[arn] < MAX_STARTS)
+            await self._changed.wait()
         return instance
 
     async def _take(self, function: Function) -> Instance | None:
@@ -76,20 +75,22 @@ class Instances:
             return instance
         finally:
             self._starting[function.arn] -= 1
-            await self._notify()
+            self._notify()
 
-    async def _notify(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+    def _notify(self) -> None:
+        # Wake the current waiters; later ones wait for the next change.
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     async def release(self, instance: Instance) -> None:
         """Return an instance to the pool."""
         if instance.usable and instance.alive:
             instance.idle_since = time.monotonic()
             self._idle.setdefault(instance.function.arn, []).append(instance)
-            await self._notify()
+            self._notify()
         else:
-            await self._end(instance)
+            # Also if the caller is cancelled.
+            await asyncio.shield(self._end(instance))
 
     async def retire(self, arn: str) -> None:
         """Stop the instances of an updated or deleted function, busy ones after their request."""

@@ -129,7 +129,7 @@ class Runner:
             try:
                 failed = await instance.run(invocation, stream) is not None
             finally:
-                await asyncio.shield(self._instances.release(instance))
+                await self._instances.release(instance)
         finally:
             self._measure.invoked(target, time.monotonic() - started, concurrent, failed=failed)
 

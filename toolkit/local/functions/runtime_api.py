@@ -10,10 +10,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, cast
 
-import h11
+import httptools
 import psutil
 
 from toolkit.local import children
@@ -75,16 +76,21 @@ class HandlerInstance(Instance):
     async def _parts(self, invocation: Invocation) -> AsyncGenerator[bytes]:
         assert self._exited is not None  # noqa: S101 - started
         outcome = self._api.offer(invocation)
-        ends: list[asyncio.Future[Any]] = [outcome, self._exited]
+
+        def exited(_: object) -> None:
+            if not outcome.done():
+                outcome.set_exception(self.exit_error(invocation))
+
+        self._exited.add_done_callback(exited)
         try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            response = await outcome
         except asyncio.CancelledError:
             # It is still working, and cannot be interrupted.
             self.usable = False
             raise
-        if not outcome.done():
-            raise self.exit_error(invocation)
-        yield outcome.result()
+        finally:
+            self._exited.remove_done_callback(exited)
+        yield response
 
     async def stop(self) -> None:
         await super().stop()
@@ -94,10 +100,11 @@ class HandlerInstance(Instance):
 _log = logging.getLogger(__name__)
 
 _PREFIX: Final = "/2018-06-01/runtime"
-_CHUNK_BYTES: Final = 64 * 1024
 _ACCEPTED: Final = b'{"status":"OK"}'
 
-Response = tuple[int, list[tuple[str, str]], bytes]
+Headers = list[tuple[str, str]]
+# The address of the other end, and of this one.
+Ends = tuple[tuple[str, int], tuple[str, int]]
 
 
 class RuntimeApi:
@@ -113,11 +120,13 @@ class RuntimeApi:
         self.ready = asyncio.Event()
         self.init_error: FunctionError | None = None
         self.runtime: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._offers: asyncio.Queue[Invocation] = asyncio.Queue()
+        self._offered: Invocation | None = None
         self._outcome: asyncio.Future[bytes] | None = None
         self._current = ""
         self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: set[_Connection] = set()
+        # The connection whose request for the next invocation has no response yet.
+        self._waiting: _Connection | None = None
 
     async def start(self) -> str:
         """Listen on a free port.
@@ -125,7 +134,8 @@ class RuntimeApi:
         Returns:
             The address for AWS_LAMBDA_RUNTIME_API.
         """
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0)
         host, port = self._server.sockets[0].getsockname()
         return f"{host}:{port}"
 
@@ -133,8 +143,8 @@ class RuntimeApi:
         """Stop listening and close all connections."""
         if self._server is not None:
             self._server.close()
-        for task in self._connections:
-            task.cancel()
+        for connection in list(self._connections):
+            connection.close()
 
     def offer(self, invocation: Invocation) -> asyncio.Future[bytes]:
         """Offer an invocation to the runtime.
@@ -144,61 +154,52 @@ class RuntimeApi:
         """
         self._current = invocation.request_id
         self._outcome = asyncio.get_running_loop().create_future()
-        self._offers.put_nowait(invocation)
+        self._offered = invocation
+        self._deliver()
         return self._outcome
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - asyncio runs this in a task
-        self._connections.add(task)
-        try:
-            # Any user of this machine can reach the port; events contain the callers' API keys.
-            ends = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
-            if await asyncio.to_thread(_is_connected, await asyncio.shield(self.runtime), ends):
-                await self._serve(reader, writer)
-        except (ConnectionError, h11.RemoteProtocolError) as error:
-            _log.debug("a runtime disconnected: %s", error)
-        except asyncio.CancelledError:
-            # By `close`. asyncio's streams in Python 3.11 report a cancelled connection as an exception.
-            return
-        finally:
-            self._connections.discard(task)
-            writer.transport.abort()
+    def _deliver(self) -> None:
+        if self._offered is not None and self._waiting is not None:
+            connection, self._waiting = self._waiting, None
+            invocation, self._offered = self._offered, None
+            connection.send(200, _headers(invocation), invocation.event)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = h11.Connection(h11.SERVER)
-        while True:
-            request, body = await _receive(connection, reader)
-            if request is None:
-                return
-            status, headers, content = await self._respond(request, body)
-            headers = [*headers, ("Content-Length", str(len(content)))]
-            events = [
-                h11.Response(status_code=status, headers=headers),
-                h11.Data(content),
-                h11.EndOfMessage(),
-            ]
-            # In one write: a second one would wait 40 ms for the runtime's acknowledgement.
-            writer.write(b"".join(connection.send(event) or b"" for event in events))
-            await writer.drain()
-            if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
-                return
-            connection.start_next_cycle()
+    async def admits(self, ends: Ends) -> bool:
+        """Whether a connection is the runtime's.
 
-    async def _respond(self, request: h11.Request, body: bytes) -> Response:
-        path = request.target.decode().removeprefix(_PREFIX)
-        if request.method == b"GET" and path == "/invocation/next":
+        Any user of this machine can reach the port; events contain the callers' API keys.
+        """
+        return await asyncio.to_thread(_is_connected, await asyncio.shield(self.runtime), ends)
+
+    def opened(self, connection: _Connection) -> None:
+        """Note a connection."""
+        self._connections.add(connection)
+
+    def closed(self, connection: _Connection) -> None:
+        """Forget a connection."""
+        self._connections.discard(connection)
+        if self._waiting is connection:
+            self._waiting = None
+
+    def handle(self, connection: _Connection, method: bytes, target: str, body: bytes) -> None:
+        """Respond to a request of the runtime."""
+        path = target.removeprefix(_PREFIX)
+        if method == b"GET" and path == "/invocation/next":
             self.ready.set()
-            return _request(await self._offers.get())
-        if path == "/init/error":
+            self._waiting = connection
+            self._deliver()
+        elif path == "/init/error":
             self.init_error = FunctionError.from_payload(body)
             self.ready.set()
-            return 202, [], _ACCEPTED
-        for end, outcome in (("/response", body), ("/error", FunctionError.from_payload)):
-            if path == f"/invocation/{self._current}{end}":
-                self._settle(outcome if isinstance(outcome, bytes) else outcome(body))
-                return 202, [], _ACCEPTED
-        return 404, [], b'{"errorType":"InvalidRequestID","errorMessage":"no such request"}'
+            connection.send(202, [], _ACCEPTED)
+        elif path == f"/invocation/{self._current}/response":
+            self._settle(body)
+            connection.send(202, [], _ACCEPTED)
+        elif path == f"/invocation/{self._current}/error":
+            self._settle(FunctionError.from_payload(body))
+            connection.send(202, [], _ACCEPTED)
+        else:
+            connection.send(404, [], b'{"errorType":"InvalidRequestID","errorMessage":"no such request"}')
 
     def _settle(self, outcome: bytes | FunctionError) -> None:
         if self._outcome is None or self._outcome.done():
@@ -209,7 +210,72 @@ class RuntimeApi:
             self._outcome.set_exception(outcome)
 
 
-def _is_connected(pid: int, ends: tuple[tuple[str, int], tuple[str, int]]) -> bool:
+class _Connection(asyncio.Protocol):
+    """A connection of the runtime; the parser calls the `on_…` methods."""
+
+    def __init__(self, api: RuntimeApi) -> None:
+        self._api = api
+        self._parser = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._body: list[bytes] = []
+        self._transport: asyncio.Transport | None = None
+        self._admission: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.pause_reading()
+        self._api.opened(self)
+        self._admission = asyncio.create_task(self._admit(self._transport))
+
+    async def _admit(self, transport: asyncio.Transport) -> None:
+        ends = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        if await self._api.admits(ends):
+            transport.resume_reading()
+        else:
+            transport.abort()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._api.closed(self)
+        if self._admission is not None:
+            self._admission.cancel()
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def send(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a response."""
+        assert self._transport is not None  # noqa: S101 - it has received a request
+        lines = [f"{name}: {value}" for name, value in (*headers, ("Content-Length", len(body)))]
+        head = "\r\n".join([f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *lines, "", ""])
+        # In one write: a second one would wait 40 ms for the runtime's acknowledgement.
+        self._transport.write(head.encode("latin1") + body)
+        if not self._parser.should_keep_alive():
+            self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            _log.debug("a runtime sent an invalid request: %s", error)
+            self.close()
+
+    def on_message_begin(self) -> None:
+        self._target, self._body = b"", []
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_body(self, body: bytes) -> None:
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        method, target = self._parser.get_method(), self._target.decode("latin1")
+        self._api.handle(self, method, target, b"".join(self._body))
+
+
+def _is_connected(pid: int, ends: Ends) -> bool:
     """Whether the process or one of its descendants has the connection between these addresses."""
     with contextlib.suppress(psutil.Error):
         runtime = psutil.Process(pid)
@@ -221,7 +287,7 @@ def _is_connected(pid: int, ends: tuple[tuple[str, int], tuple[str, int]]) -> bo
     return False
 
 
-def _request(invocation: Invocation) -> Response:
+def _headers(invocation: Invocation) -> Headers:
     headers = [
         ("Content-Type", "application/json"),
         ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
@@ -230,24 +296,7 @@ def _request(invocation: Invocation) -> Response:
         ("Lambda-Runtime-Trace-Id", invocation.trace_id),
     ]
     if invocation.client_context:
-        headers.append(("Lambda-Runtime-Client-Context", invocation.client_context))
-    return 200, headers, invocation.event
-
-
-async def _receive(
-    connection: h11.Connection, reader: asyncio.StreamReader
-) -> tuple[h11.Request | None, bytes]:
-    request: h11.Request | None = None
-    body: list[bytes] = []
-    while True:
-        event = connection.next_event()
-        if event is h11.NEED_DATA:
-            connection.receive_data(await reader.read(_CHUNK_BYTES))
-        elif isinstance(event, h11.Request):
-            request = event
-        elif isinstance(event, h11.Data):
-            body.append(bytes(event.data))
-        elif isinstance(event, h11.EndOfMessage):
-            return request, b"".join(body)
-        else:
-            return None, b""
+        # JSON: line breaks, which would end the header, have no meaning in it.
+        context = "".join(invocation.client_context.splitlines()).encode().decode("latin1")
+        headers.append(("Lambda-Runtime-Client-Context", context))
+    return headers
