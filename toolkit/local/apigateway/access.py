@@ -57,9 +57,8 @@ class IamAuthorization:
 
 
 def _signed_request(request: ApiRequest) -> SignedRequest:
-    _, _, target = request.url.partition("://")[2].partition("/")
     body_hash = hashlib.sha256(request.body).hexdigest()
-    return SignedRequest(request.http_method, f"/{target}", request.headers.raw, body_hash)
+    return SignedRequest(request.http_method, request.target, request.headers.raw, body_hash)
 
 
 _PRINCIPAL = "apigateway.amazonaws.com"

@@ -79,7 +79,7 @@ class ApiRequest:
         identity: set by the authorizer.
         api_key_id, api_key: set by the API key check.
         caller: set by IAM authorization.
-        url: as the client sees it.
+        target: path and query as the client sent them.
         sent_names: of headers, by their names in lower case.
         base_path: of a custom domain, such as `/prod`, may be empty; None for the API's own address.
         outcome: set at the end.
@@ -92,7 +92,7 @@ class ApiRequest:
     headers: Headers
     body: bytes
     source_ip: str
-    url: str = ""
+    target: str = ""
     sent_names: Mapping[str, str] = field(default_factory=dict)
     base_path: str | None = None
     method: Method | None = None

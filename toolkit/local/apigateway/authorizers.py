@@ -106,7 +106,9 @@ class Authorizers:
             event = request_event(request)
         result = self._functions.invoke(function, json.dumps(event).encode())
         try:
-            return json.loads(await asyncio.wait_for(result.read(), _TIMEOUT_SECONDS))
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                payload = await result.read()
+            return json.loads(payload)
         except FunctionError as error:
             if error.message == "Unauthorized":
                 raise GatewayError(Refusal.UNAUTHORIZED, "Unauthorized") from error

@@ -11,16 +11,16 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from starlette.background import BackgroundTask
 from starlette.datastructures import MutableHeaders
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Send
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from toolkit.local.apigateway.access import require_permission
 from toolkit.local.apigateway.api_request import ApiRequest
 from toolkit.local.apigateway.events import is_binary, proxy_event
 from toolkit.local.apigateway.exceptions import GatewayError, Refusal, failed, misconfigured
 from toolkit.local.apigateway.openapi import Integration, Method
+from toolkit.local.disconnects import until_disconnect
 from toolkit.local.functions import models as functions_models
 from toolkit.local.functions.exceptions import TIMED_OUT, FunctionError, FunctionNotFoundError, RefusedError
 from toolkit.local.functions.invocation import MAX_EVENT_BYTES, ResponseStream
@@ -146,7 +146,8 @@ _MEMBERS: Final = frozenset({"statusCode", "headers", "multiValueHeaders", "body
 
 
 async def _buffered(request: ApiRequest, stream: ResponseStream, integration: Integration) -> Response:
-    payload = await asyncio.wait_for(stream.read(), integration.timeout_seconds)
+    async with asyncio.timeout(integration.timeout_seconds):
+        payload = await stream.read()
     try:
         document = json.loads(payload)
     except ValueError:
@@ -174,22 +175,34 @@ def _response(body: bytes, status: int, headers: MutableHeaders) -> Response:
 async def _streamed(request: ApiRequest, stream: ResponseStream, integration: Integration) -> Response:
     parts = stream.parts()
     deadline = asyncio.get_running_loop().time() + _STREAM_SECONDS
-    prelude, rest = await asyncio.wait_for(_prelude(parts), integration.timeout_seconds)
-    response = _FunctionStream(
-        _body(rest, parts, deadline), _status(prelude), background=BackgroundTask(stream.cancel)
-    )
+    async with asyncio.timeout(integration.timeout_seconds):
+        prelude, rest = await _prelude(parts)
+    response = _FunctionStream(stream, _body(rest, parts, deadline))
+    response.status_code = _status(prelude)
     response.raw_headers = _headers(request, prelude).raw
     return response
 
 
-class _FunctionStream(StreamingResponse):
-    """A response whose status is sent: a failure of the function can only cut the connection."""
+class _FunctionStream(Response):
+    """A function's response as it arrives: after the status, a failure can only cut the connection."""
 
-    async def stream_response(self, send: Send) -> None:
+    def __init__(self, stream: ResponseStream, body: AsyncIterator[bytes]) -> None:
+        super().__init__()
+        self._stream = stream
+        self._body = body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         try:
-            await super().stream_response(send)
+            async with until_disconnect(receive):
+                await send(start)
+                async for part in self._body:
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+                await send({"type": "http.response.body", "body": b""})
         except (FunctionError, TimeoutError) as error:
             _log.warning("the stream of a function was cut: %s", error or "it took too long")
+        finally:
+            self._stream.cancel()
 
 
 async def _prelude(parts: AsyncIterator[bytes]) -> tuple[dict[str, Any], bytes]:

@@ -75,11 +75,11 @@ class DataPlane:
             stage=stage,
             http_method=http_request.method,
             raw_path=_path(http_request, stage),
-            query=http_request.url.query,
+            query=http_request.scope["query_string"].decode("latin1"),
             headers=http_request.headers,
             body=body,
             source_ip=http_request.client.host if http_request.client else "127.0.0.1",
-            url=_url(http_request, stage),
+            target=_target(http_request, stage),
             sent_names=sent_names(http_request.scope),
             base_path=http_request.scope.get(BASE_PATH),
         )
@@ -130,11 +130,11 @@ async def _body(request: Request) -> bytes:
     return b"".join(parts)
 
 
-def _url(request: Request, stage: DeployedStage) -> str:
-    """The URL as the client sees it, with the path encoded as it was sent."""
+def _target(request: Request, stage: DeployedStage) -> str:
+    """Path and query as the client sent them."""
     base_path = request.scope.get(BASE_PATH)
     raw = _raw_path(request) if base_path is None else f"{base_path}{_path(request, stage)}"
-    return f"{request.url.scheme}://{request.url.netloc}{raw}?{request.url.query}"
+    return f"{raw}?{request.scope['query_string'].decode('latin1')}"
 
 
 def _path(request: Request, stage: DeployedStage) -> str:

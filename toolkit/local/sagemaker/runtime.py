@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -14,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from toolkit.local import eventstream, upstream
 from toolkit.local.awsapi import ApiError
+from toolkit.local.disconnects import until_disconnect
 from toolkit.local.sagemaker.asynchronous.models import settings_of
 from toolkit.local.sagemaker.deployment import Destination
 from toolkit.local.sagemaker.exceptions import body_too_large
@@ -36,8 +36,6 @@ _FORWARDED = (
     "x-amzn-trace-id",
 )
 
-T = TypeVar("T")
-
 # Routes a request to a variant. The invocation must start at once, because an update stops idle instances.
 Router = Callable[[], Invocation]
 
@@ -52,12 +50,9 @@ class Runtime:
     async def invoke(self, request: Request) -> Response:
         """`POST /endpoints/{name}/invocations`: the container's whole response."""
         router = await self._prepare(request, accept=request.headers.get("accept", "*/*"))
-
-        async def respond() -> Response:
+        async with until_disconnect(request.receive):
             response = await router().read()
-            return Response(response.body, headers=response.headers)
-
-        return await _unless_disconnected(request, respond())
+        return Response(response.body, headers=response.headers)
 
     async def invoke_with_response_stream(self, request: Request) -> Response:
         """`POST /endpoints/{name}/invocations-response-stream`: each part of the response as it arrives."""
@@ -110,9 +105,9 @@ class _Stream(Response):
         self._router = router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # The request was read completely, so the only message that can arrive is the disconnect.
         with contextlib.suppress(ClientDisconnect):
-            await _unless_disconnected(Request(scope, receive), self._respond(scope, receive, send))
+            async with until_disconnect(receive):
+                await self._respond(scope, receive, send)
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -152,30 +147,6 @@ async def _read_body(request: Request) -> bytes:
         if len(body) > MAX_BODY_BYTES:
             raise body_too_large(MAX_BODY_BYTES)
     return bytes(body)
-
-
-async def _unless_disconnected(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, which is cancelled when the client disconnects.
-
-    Raises:
-        ClientDisconnect: the client disconnected.
-    """
-    task = asyncio.create_task(work)
-    disconnected = asyncio.create_task(_wait_for_disconnect(request))
-    try:
-        await asyncio.wait({task, disconnected}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientDisconnect
-        return task.result()
-    finally:
-        disconnected.cancel()
-        task.cancel()
-        await asyncio.wait({task, disconnected})
-
-
-async def _wait_for_disconnect(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 # A slow shadow variant must not fill memory with pending requests.
