@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from gateway.errors import InvalidRequestError
-from gateway.settings import Model
+from gateway.settings import OPERATIONS, Model
 
 # By dialect (`gateway.settings.Model.dialect`), the members and why they are refused; "*" is for all engines.
 IGNORED: Final[Mapping[str, Mapping[str, str]]] = {
@@ -26,6 +26,9 @@ IGNORED: Final[Mapping[str, Mapping[str, str]]] = {
     "llama_cpp": {
         "suffix": "the engine continues the prompt only",
         "echo": "the engine returns the continuation only",
+        "dimensions": "the model has one length of vectors",
+    },
+    "lmi": {
         "dimensions": "the model has one length of vectors",
     },
     "tgi": {
@@ -84,8 +87,6 @@ def check(document: Mapping[str, Any], model: Model) -> None:
     if model.dialect == "llama_cpp":
         if "media" not in model.capabilities:
             _refuse_media(document)
-        if "embeddings" not in model.capabilities and "input" in document:
-            raise InvalidRequestError("The model does not create embeddings.", param="model")
         # The contract describes `response_format` and `tools` only in chats.
         if "messages" in document:
             _refuse_other_formats(document)
@@ -93,16 +94,22 @@ def check(document: Mapping[str, Any], model: Model) -> None:
                 _refuse_unenforced(schema, location)
 
 
-def check_ranking(model: Model) -> None:
-    """Refuse comparisons of texts if the model's engine does not do them.
+def check_operation(operation: str, model: Model, name: str) -> None:
+    """Refuse an operation that the model's container does not serve.
 
-    vLLM and Text Embeddings Inference know by themselves whether the model does.
+    Args:
+        operation: one of `gateway.settings.OPERATIONS`.
+        model: the model.
+        name: its name or alias, as the client wrote it.
 
     Raises:
-        InvalidRequestError: it does not.
+        InvalidRequestError: its container does not serve it.
     """
-    if model.dialect == "tgi" or (model.dialect == "llama_cpp" and "rerank" not in model.capabilities):
-        raise InvalidRequestError("The model does not compare texts.", param="model")
+    if operation not in model.operations:
+        *others, last = [text for key, text in OPERATIONS.items() if key in model.operations] or ["nothing"]
+        served = f"{', '.join(others)} and {last}" if others else last
+        message = f"The model {name!r} serves {served}, not {OPERATIONS[operation]}."
+        raise InvalidRequestError(message, param="model")
 
 
 def _refuse_media(document: Mapping[str, Any]) -> None:

@@ -108,8 +108,20 @@ def engine_response_error(text: str, status: int | None) -> ApiError:
     error = document.get("error", document)
     if isinstance(error, str):
         # Text Generation Inference and LMI put the type next to the message.
-        error = {**document, "message": error}
+        error = {**document, "message": error, **_nested(error)}
     return engine_error(error, status)
+
+
+def _nested(text: str) -> dict[str, Any]:
+    """vLLM's error in the text of another: LMI passes those of embeddings on as JSON."""
+    if not text.startswith("{"):
+        return {}
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    error = document.get("error", document)
+    return error if isinstance(error, dict) else {}
 
 
 def _public(message: str) -> str:

@@ -205,7 +205,9 @@ class EmbeddingRequest:
             dialect: of the engine: see `Model.dialect`.
         """
         body = {key: value for key, value in self.body.items() if key != "model"}
-        if dialect == "tei":
+        if dialect in ("tei", "lmi"):
+            # LMI responds with a list of vectors, as Text Embeddings Inference does: `operations.py` of the
+            # toolkit names the source.
             body["inputs"] = _inputs(body.pop("input"))
             body.pop("encoding_format", None)
             body.pop("user", None)

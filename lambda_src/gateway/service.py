@@ -12,7 +12,7 @@ from gateway import capabilities
 from gateway.chunks import CHAT, Chunks, Identity, RequiredToolCall, TotalUsage
 from gateway.embeddings import Embeddings
 from gateway.endpoints import Endpoints
-from gateway.errors import InvalidRequestError, ModelNotAllowedError, ModelNotFoundError
+from gateway.errors import ModelNotAllowedError, ModelNotFoundError
 from gateway.framing import Documents
 from gateway.guard import Content, Source
 from gateway.guard.guards import Guarding, Guards
@@ -78,15 +78,13 @@ class Models:
         Raises:
             ModelNotFoundError: no model has this name.
             ModelNotAllowedError: the caller may not use it.
-            InvalidRequestError: the model does not generate text, or the request exceeds its limits.
+            InvalidRequestError: the model does not serve this, or the request exceeds its limits.
         """
         created = int(time.time())
 
         def build(request: GenerationRequest, model: Model, name: str, clamp: bool) -> ModelRequest:
-            if model.dialect == "tei":
-                raise InvalidRequestError(
-                    f"The model {name!r} creates embeddings or scores, not text.", param="model"
-                )
+            operation = "chat" if request.shape is CHAT else "completions"
+            capabilities.check_operation(operation, model, name)
             identity = Identity(f"{request.shape.id_prefix}{caller.request_id}", name, created)
             per_choice = model.dialect == "llama_cpp"
             # As a whole response, llama.cpp's has the token counts of the first choice only.
@@ -113,10 +111,12 @@ class Models:
         Raises:
             ModelNotFoundError: no model has this name.
             ModelNotAllowedError: the caller may not use it.
+            InvalidRequestError: the model does not serve this.
             RequestTooLargeError: the request exceeds the model's limit.
         """
 
         def build(request: EmbeddingRequest, model: Model, name: str, _: bool) -> ModelRequest:
+            capabilities.check_operation("embeddings", model, name)
             check_size(request.size, model)
             capabilities.check(request.body, model)
             body = request.engine_body(model.dialect)
@@ -130,13 +130,13 @@ class Models:
         Raises:
             ModelNotFoundError: no model has this name.
             ModelNotAllowedError: the caller may not use it.
-            InvalidRequestError: the model's engine does not compare texts in this way.
+            InvalidRequestError: the model does not serve this, or not in this way.
             RequestTooLargeError: the request exceeds the model's limit.
         """
 
         def build(request: RankRequest, model: Model, name: str, _: bool) -> ModelRequest:
+            capabilities.check_operation(request.form.name, model, name)
             check_size(request.size, model)
-            capabilities.check_ranking(model)
             response_id = f"{request.form.name}-{caller.request_id}"
             body = request.engine_body(model.dialect)
             return ModelRequest(model, body, partial(Scores, request.count, response_id, name))

@@ -13,7 +13,15 @@ MAX_BODY_BYTES: Final = 6 * 1024 * 1024
 _SERVERLESS_BODY_BYTES: Final = 4 * 1024 * 1024
 SOURCES: Final = ("input", "output")
 ROLES: Final = ("system", "user", "assistant", "tool")
-DIALECTS: Final = ("openai", "llama_cpp", "tgi", "tei")
+DIALECTS: Final = ("openai", "llama_cpp", "lmi", "tgi", "tei")
+# Operations that a container may serve, with their names in error messages.
+OPERATIONS: Final[Mapping[str, str]] = {
+    "chat": "chat completions",
+    "completions": "completions",
+    "embeddings": "embeddings",
+    "rerank": "rankings",
+    "score": "scores",
+}
 
 
 class SettingsError(Exception):
@@ -28,9 +36,11 @@ class Model:
         name: its own name, not an alias.
         endpoint: the SageMaker endpoint.
         serverless: whether the endpoint is serverless and cannot stream.
-        dialect: its container's API: `openai`; `llama_cpp` and `tgi`, which ignore some of OpenAI's members;
-            or Text Embeddings Inference's own (`tei`).
-        capabilities: `media`, `embeddings` and `rerank`, as far as it does them; checked for `llama_cpp`.
+        dialect: its container's API: `openai`; `llama_cpp`, `tgi` and `lmi`, which ignore some of OpenAI's
+            members; or Text Embeddings Inference's own (`tei`).
+        capabilities: `media` if it takes them, which is checked for `llama_cpp`; and its tasks besides text,
+            for the smoke test.
+        operations: those of `OPERATIONS` that its container serves.
         max_tokens_default: length of a response in tokens, unless the client sets one.
         max_tokens_ceiling: the longest response that a client may request, in tokens.
         body_bytes: size of the largest request.
@@ -43,6 +53,7 @@ class Model:
     serverless: bool = False
     dialect: str = "openai"
     capabilities: Sequence[str] = ()
+    operations: Sequence[str] = tuple(OPERATIONS)
     max_tokens_default: int | None = None
     max_tokens_ceiling: int | None = None
     body_bytes: int = MAX_BODY_BYTES
@@ -179,6 +190,8 @@ def _models(document: dict[str, dict[str, Any]], prefix: str | None) -> dict[str
         model = Model(name, **attributes)
         if model.dialect not in DIALECTS:
             raise ValueError(f"{name}: unknown dialect {model.dialect!r}")
+        if unknown := {*model.operations} - {*OPERATIONS}:
+            raise ValueError(f"{name}: unknown operations {sorted(unknown)}")
         for alias in [name, *members.get("aliases", [])]:
             if alias in models:
                 raise ValueError(f"two models have the name {alias!r}")

@@ -56,6 +56,7 @@ def aws_clients(cloud: RunningCloud | AwsAccess) -> Aws:
 # For short time scales: on a busy machine, a container can need longer than the scaled default.
 PATIENT = {"ContainerStartupHealthCheckTimeoutInSeconds": 3600}
 LLAMA_IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/llama-cpp:server-sagemaker-cpu-v1"
+MANIFEST = '{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"}'
 # Of no engine that runs here.
 UNKNOWN_IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/unknown:1"
 ROLE = "arn:aws:iam::123456789012:role/HuggingfaceExecuteRole"
@@ -71,6 +72,13 @@ class Alarm:
 
     def trigger(self, reason: str = "by hand") -> None:
         self.cloudwatch.set_alarm_state(AlarmName=self.name, StateValue="ALARM", StateReason=reason)
+
+
+def push_image(ecr: Any, repository: str) -> str:
+    """Push an image; returns its URI."""
+    uri = ecr.create_repository(repositoryName=repository)["repository"]["repositoryUri"]
+    ecr.put_image(repositoryName=repository, imageManifest=MANIFEST, imageTag="own")
+    return f"{uri}:own"
 
 
 def create_role(iam: Any, arn: str = ROLE) -> None:

@@ -96,6 +96,7 @@ def planned(rig: Rig, account: Account, variables: Callable[..., Variables]) -> 
             ),
             "endpoint": SERVERLESS,
             "dialect": "tei",
+            "operations": ["embeddings"],
         },
         "later": {
             **model(),
@@ -172,7 +173,12 @@ def test_the_gateway_can_invoke_exactly_its_models(planned: Planned) -> None:
     gateway = planned.values("module.api.aws_lambda_function.gateway[0]")
     assert gateway["layers"] == ["arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:30"]
     assert json.loads(gateway["environment"][0]["variables"]["GATEWAY_MODELS"]) == {
-        "serverless": {"endpoint": "example-dev-serverless", "serverless": True, "dialect": "tei"},
+        "serverless": {
+            "endpoint": "example-dev-serverless",
+            "serverless": True,
+            "dialect": "tei",
+            "operations": ["embeddings"],
+        },
         "smollm2": {
             "endpoint": "example-dev-smollm2",
             "aliases": ["default"],

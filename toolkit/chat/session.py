@@ -256,7 +256,7 @@ def _refused(environment: Environment, outputs: Outputs) -> dict[str, str]:
     for name, model in environment.models.items():
         if "rerank" in model.capabilities:
             reasons.setdefault(name, "it compares texts, and generates none")
-        if model.dialect == "tei" or "embeddings" in model.capabilities:
+        if not model.chats:
             reasons.setdefault(name, "it creates embeddings, not text")
         if name in reasons:
             reasons |= dict.fromkeys(model.aliases, reasons[name])

@@ -25,7 +25,6 @@ def warnings(environment: Environment) -> Iterator[str]:
     api = environment.api
     if not environment.is_local:
         yield from _default_drivers(environment)
-        yield from _unreachable_tasks(environment)
         return
     if api.waf is not None:
         yield "api.waf: the embedded cloud stores the firewall but does not apply its rules"
@@ -74,23 +73,6 @@ def _small_batches(environment: Environment) -> Iterator[str]:
                 f"models.{name}.serving.options: llama.cpp rejects inputs of more than {batch} "
                 "tokens, and SageMaker counts each as a server error of the model; set batch_size and "
                 "ubatch_size to the longest input in tokens"
-            )
-
-
-def _unreachable_tasks(environment: Environment) -> Iterator[str]:
-    """AWS's llama.cpp image sends every invocation to llama.cpp's chat completions, which refuse the others.
-
-    aws/deep-learning-containers `scripts/docker/llama_cpp/llama_cpp_sagemaker.conf.template`.
-    """
-    for variant in _variants(environment):
-        serving = variant.serving
-        if not isinstance(serving, LlamaCppServing) or serving.image is not None:
-            continue
-        for task in _INPUTS & {*serving.capabilities()}:
-            yield (
-                f"{dotted(variant.path('serving'))}: AWS's llama.cpp image accepts chat completions only, so "
-                f"that requests for {task} get 400 on SageMaker; use the engine vllm or tei, or set image to "
-                "one whose path /invocations accepts them"
             )
 
 

@@ -123,6 +123,7 @@ def _model(model: Model, endpoint: str | None, *, priced: bool) -> dict[str, Any
         "serverless": True if model.serverless is not None else None,
         "dialect": None if model.dialect == "openai" else model.dialect,
         "capabilities": model.capabilities or None,
+        "operations": model.operations,
         "fallback": model.fallback,
         "price": _price(model) if priced else None,
     }

@@ -28,6 +28,7 @@ from toolkit.environment.sources import HubSource, PackageSource, PathSource, Se
 from toolkit.serving import catalogue
 from toolkit.serving.catalogue import Image
 from toolkit.serving.engines import ENGINES, inference_ami_version
+from toolkit.serving.operations import OPERATIONS, Operation
 
 # Limit of Lambda events and of SageMaker requests.
 _MAX_BODY_BYTES = 6 * 1024 * 1024
@@ -151,6 +152,11 @@ class ResolvedVariant:
         return isinstance(source, PackageSource | PathSource) or (
             isinstance(source, HubSource) and source.staged
         )
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations of the API that it serves; a server on this machine may be any engine."""
+        return OPERATIONS if isinstance(self.source, ServerSource) else self.serving.operations()
 
     def image(self, region: str) -> Image:
         """The container image.
@@ -281,10 +287,18 @@ class Model(ConfigModel):
         return [] if isinstance(self.source, ServerSource) else self.serving.capabilities()
 
     @property
+    def operations(self) -> list[str] | None:
+        """The operations of the API that all production variants serve; None if these are all."""
+        variants = self.resolved_variants("").values()
+        served = {*OPERATIONS}.intersection(*(variant.operations for variant in variants))
+        return None if served == {*OPERATIONS} else [name for name in OPERATIONS if name in served]
+
+    @property
     def chats(self) -> bool:
         """Whether the API serves chats with the model."""
         other_tasks = {"embeddings", "rerank"} & {*self.capabilities}
-        return self.asynchronous is None and self.dialect != "tei" and not other_tasks
+        can_chat = self.operations is None or "chat" in self.operations
+        return self.asynchronous is None and can_chat and not other_tasks
 
     def supports(self, task: Task) -> bool:
         """Whether the model has a task; a custom container may have any."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -17,8 +18,9 @@ from toolkit.environment.options import (
     VllmOptions,
     variable_name,
 )
-from toolkit.serving import catalogue
-from toolkit.serving.engines import OptionValue
+from toolkit.serving import catalogue, operations
+from toolkit.serving.engines import ENGINES, OptionValue
+from toolkit.serving.operations import OPERATIONS, Operation
 
 
 def _check_ami_version(value: str) -> Invalid | None:
@@ -42,7 +44,7 @@ class BaseServing(ConfigModel):
     engine: str
     """Serving engine."""
     image: ImageUri | None = None
-    """URI of a container image with the same contract, instead of the AWS image."""
+    """URI of an own container image instead of the AWS image: see docs/how-to/own-images.md."""
     inference_ami_version: AmiVersion | None = None
     """Inference AMI of the instances; by default the one that the CUDA release of the container and the GPUs
     require. An own image is assumed to have the CUDA release in its tag (`-cu130`), or that of the AWS image.
@@ -55,6 +57,10 @@ class BaseServing(ConfigModel):
     def capabilities(self) -> list[str]:
         """The tasks of the model besides text."""
         return []
+
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations of the API that the container serves."""
+        return OPERATIONS
 
 
 class CatalogueServing(BaseServing):
@@ -70,6 +76,24 @@ class CatalogueServing(BaseServing):
     def flags(self) -> dict[str, OptionValue]:
         """The options that the file sets."""
         return self.options.explicit()
+
+    @property
+    def release(self) -> str | None:
+        """The version of the AWS image; None for an own image."""
+        if self.image is not None:
+            return catalogue.published_release(self.engine, self.image)
+        return catalogue.release(self.engine, self.version)
+
+    def variables(self) -> dict[str, str]:
+        """The environment variables that the file sets."""
+        environment: dict[str, str] = getattr(self, "environment", {})
+        return ENGINES[self.engine].environment(self.flags()) | environment
+
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations of the API that the container serves."""
+        if self.release is None:
+            return operations.own_image(self.engine)
+        return operations.served(self.engine, self.release, self.variables())
 
     @model_validator(mode="after")
     def _one_image(self) -> Self:
@@ -110,6 +134,15 @@ class LlamaCppServing(CatalogueServing):
         tasks = [task for task, names in needed.items() if names & (options | variables)]
         return [task for task in tasks if task != "embeddings" or "rerank" not in tasks]
 
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations of the API that the container serves: an own one, those that the file enables."""
+        if self.release is not None:
+            return super().operations()
+        tasks = self.capabilities()
+        ranking: tuple[Operation, ...] = ("rerank", "score") if "rerank" in tasks else ()
+        embeddings: tuple[Operation, ...] = ("embeddings",) if "embeddings" in tasks else ()
+        return ("chat", "completions", *embeddings, *ranking)
+
 
 class VllmServing(CatalogueServing):
     """vLLM: Hugging Face models on GPUs."""
@@ -137,6 +170,24 @@ class LmiServing(CatalogueServing):
         Annotated[str, variable_name("lmi", LmiOptions.model_fields)], Annotated[str, VALUE]
     ] = Field(default={}, max_length=MAX_VARIABLES)
     """Additional environment variables of the container, without secrets."""
+
+    def flags(self) -> dict[str, OptionValue]:
+        """The options that the file sets, and those that LMI's embedding guide adds for its handler."""
+        options = super().flags()
+        return _LMI_EMBEDDINGS | options if _creates_embeddings(options) else options
+
+    def capabilities(self) -> list[str]:
+        """`embeddings`, if the option `task` is one of those for them."""
+        return ["embeddings"] if _creates_embeddings(self.flags()) else []
+
+
+# deepjavalibrary/djl-serving `serving/docs/lmi/user_guides/embedding-user-guide.md`: without them, only
+# models with the architecture of a text generator get the handler.
+_LMI_EMBEDDINGS: dict[str, OptionValue] = {"async_mode": True, "rolling_batch": "disable"}
+
+
+def _creates_embeddings(options: Mapping[str, OptionValue]) -> bool:
+    return options.get("task") in operations.LMI_EMBEDDING_TASKS
 
 
 class TgiServing(CatalogueServing):

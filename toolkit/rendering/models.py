@@ -41,6 +41,7 @@ def model_variables(
         "aliases": list(model.aliases),
         "dialect": model.dialect,
         "capabilities": model.capabilities,
+        "operations": model.operations,
         "limits": model.limits.model_dump(),
         "fallback": model.fallback,
         "price": model.price.model_dump() if model.price is not None else None,

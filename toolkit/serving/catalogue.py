@@ -126,6 +126,12 @@ def versions(engine: str, region: str | None = None) -> list[str]:
     )
 
 
+def release(engine: str, version: str | None) -> str:
+    """The image version that a version of the environment file selects; None is the newest."""
+    aliases: Mapping[str, str] = _images()["engines"][engine]["aliases"]
+    return versions(engine)[0] if version is None else aliases.get(version, version)
+
+
 def hardware(instance_type: str | None) -> Instance:
     """The hardware of an instance type; None is a serverless endpoint."""
     return SERVERLESS if instance_type is None else instances()[instance_type]
@@ -195,6 +201,24 @@ def own_image(engine: str, uri: str, instance: Instance) -> Image:
     cuda = f"{in_tag[1]}.{in_tag[2]}" if in_tag else None
     mirrored = (image["cuda"] for image in gpu if f"/{uri}".endswith(f"/{image['image']}"))
     return Image(uri, version="", cuda=_cuda({"cuda": cuda or next(mirrored, gpu[0]["cuda"])}))
+
+
+def published_release(engine: str, uri: str) -> str | None:
+    """The version of the AWS image with this URI, or of which it is a mirror; None for any other image.
+
+    A mirror has the same name and tag. A tag in a registry of AWS that the catalogue lacks is taken for the
+    newest version.
+    """
+    published = _images()["engines"].get(engine)
+    if published is None:
+        return None
+    accounts: set[str] = set()
+    for version in versions(engine):
+        for image in published["versions"][version]:
+            if f"/{uri}".partition("@")[0].endswith(f"/{image['image']}"):
+                return version
+            accounts |= {*_accounts(image).values()}
+    return release(engine, None) if uri.partition(".")[0] in accounts else None
 
 
 def _accounts(image: Mapping[str, str]) -> Mapping[str, str]:

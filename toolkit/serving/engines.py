@@ -84,7 +84,8 @@ class Engine:
         name: name in the environment file and the catalogue.
         prefix: prefix of the environment variables that become flags.
         task: task of its models.
-        dialect: API of its container: OpenAI's, of which `llama_cpp` and `tgi` ignore members, or its own.
+        dialect: API of its container: OpenAI's, of which `llama_cpp`, `tgi` and `lmi` ignore members, or its
+            own; `lmi` has its own for embeddings.
         served_name: option for the name of the model in the server; None if requests may use any name.
         parallelism: option for the number of GPUs; None if the engine detects it.
         model: variables that select the model; None if the engine can only load mounted weights.
@@ -101,7 +102,7 @@ class Engine:
     name: str
     prefix: str
     task: Literal["chat", "embeddings"] = "chat"
-    dialect: Literal["openai", "llama_cpp", "tgi", "tei"] = "openai"
+    dialect: Literal["openai", "llama_cpp", "lmi", "tgi", "tei"] = "openai"
     served_name: str | None = None
     parallelism: str | None = None
     model: ModelVariables | None = None
@@ -126,6 +127,10 @@ class Engine:
     def variable(self, option: str) -> str:
         """The environment variable of an option."""
         return self.variables.get(option) or self.prefix + option.upper()
+
+    def environment(self, options: Mapping[str, OptionValue]) -> dict[str, str]:
+        """The environment variables of options."""
+        return {self.variable(option): _text(value) for option, value in options.items()}
 
 
 _HUGGING_FACE = ModelVariables("HF_MODEL_ID", "HF_MODEL_REVISION")
@@ -157,6 +162,7 @@ ENGINES: dict[str, Engine] = {
         Engine(
             "lmi",
             prefix="OPTION_",
+            dialect="lmi",
             # Without it, the server accepts only the model name `lmi`.
             served_name="served_model_name",
             parallelism="tensor_parallel_degree",
@@ -238,8 +244,7 @@ def container_environment(
     flags |= options
     if engine.name == "llama_cpp" and "model" in flags:
         flags["model"] = f"{MODEL_DIRECTORY}/{flags['model']}"
-    environment = {engine.variable(option): _text(value) for option, value in flags.items()}
-    return environment | _model_variables(engine, hub)
+    return engine.environment(flags) | _model_variables(engine, hub)
 
 
 def forward_compatibility(engine: Engine, image: Image, ami_version: str | None) -> Mapping[str, str]:

@@ -55,8 +55,9 @@ def _payloads(events: Any) -> Iterator[bytes]:
 def request(served: ServedModel) -> Mapping[str, object]:
     """The shortest request that suits the engine and the task."""
     body = replies.REQUESTS[served.task]
-    if served.dialect != "tei":
-        return body
-    if served.task == "ranking":
-        return {"query": body["query"], "texts": body["documents"]}
-    return {"inputs": [replies.TEXT]}
+    match served.dialect, served.task:
+        case "tei" | "lmi", "embedding":
+            return {"inputs": [replies.TEXT]}
+        case "tei", "ranking":
+            return {"query": body["query"], "texts": body["documents"]}
+    return body

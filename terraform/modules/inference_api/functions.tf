@@ -17,6 +17,7 @@ locals {
         serverless   = model.serverless ? true : null
         dialect      = model.dialect != "openai" ? model.dialect : null
         capabilities = length(model.capabilities) > 0 ? model.capabilities : null
+        operations   = model.operations
         fallback     = model.fallback
         price        = local.has_prices && model.price != null ? [model.price.input_per_million, model.price.output_per_million] : null
       }) : key => value if value != null

@@ -41,8 +41,9 @@ variable "models" {
     Models by OpenAI model name:
     - `endpoint_name`: SageMaker endpoint; `serverless`: whether it is serverless.
     - `aliases`: alternative names.
-    - `dialect`: API of the container: `openai`; `llama_cpp` or `tgi`, which ignore some fields, so that the gateway refuses them; or `tei` for Text Embeddings Inference.
-    - `capabilities`: what a model does besides text, which the gateway checks for `llama_cpp`: `media` (images, audio and video in messages), `embeddings` or `rerank`.
+    - `dialect`: API of the container: `openai`; `llama_cpp`, `tgi` or `lmi`, which ignore some fields, so that the gateway refuses them; or `tei` for Text Embeddings Inference.
+    - `capabilities`: what a model does besides text: `media` (images, audio and video in messages), which the gateway checks for `llama_cpp`; `embeddings` or `rerank`, which the smoke test requests.
+    - `operations`: what the container serves at `/invocations`, of `chat`, `completions`, `embeddings`, `rerank` and `score`; the gateway refuses the others. Null for all.
     - `limits`: `max_tokens_default` and `max_tokens_ceiling` of a response, `body_bytes` of a request; null selects the limits of the engine and of SageMaker.
     - `fallback`: model that serves a request if this one has no capacity.
     - `price`: US dollars per million tokens of prompts and of responses, for budgets in dollars.
@@ -53,6 +54,7 @@ variable "models" {
     aliases       = optional(list(string), [])
     dialect       = optional(string, "openai")
     capabilities  = optional(list(string), [])
+    operations    = optional(list(string))
     limits = optional(object({
       max_tokens_default = optional(number)
       max_tokens_ceiling = optional(number)
@@ -64,8 +66,17 @@ variable "models" {
   nullable = false
 
   validation {
-    condition     = alltrue([for model in var.models : contains(["openai", "llama_cpp", "tgi", "tei"], model.dialect)])
-    error_message = "models.*.dialect must be openai, llama_cpp, tgi or tei."
+    condition     = alltrue([for model in var.models : contains(["openai", "llama_cpp", "lmi", "tgi", "tei"], model.dialect)])
+    error_message = "models.*.dialect must be openai, llama_cpp, lmi, tgi or tei."
+  }
+
+  validation {
+    condition = alltrue([
+      for model in var.models : alltrue([
+        for operation in coalesce(model.operations, []) : contains(["chat", "completions", "embeddings", "rerank", "score"], operation)
+      ])
+    ])
+    error_message = "models.*.operations must be of chat, completions, embeddings, rerank and score."
   }
 
   validation {

@@ -72,6 +72,7 @@ module "api" {
       aliases       = try(model.aliases, null)
       dialect       = try(model.dialect, null)
       capabilities  = try(model.capabilities, null)
+      operations    = try(model.operations, null)
       limits        = try(model.limits, null)
       fallback      = try(model.fallback, null)
       price         = try(model.price, null)

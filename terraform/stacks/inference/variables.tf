@@ -70,7 +70,7 @@ variable "models" {
   description = <<-EOT
     Models by OpenAI model name, with the inputs of modules/sagemaker_endpoint, and:
     - `aliases`: alternative names.
-    - `dialect`, `capabilities`, `limits`, `fallback`, `price`: see modules/inference_api. The API does not include asynchronous models.
+    - `dialect`, `capabilities`, `operations`, `limits`, `fallback`, `price`: see modules/inference_api. The API does not include asynchronous models.
   EOT
   type        = any
   nullable    = false

@@ -49,12 +49,11 @@ def test_a_streamed_chat(client: openai.OpenAI) -> None:
     assert "".join(texts).strip()
 
 
-def test_a_completion_whole_and_streamed(client: openai.OpenAI) -> None:
-    request: Any = {"model": "smollm2", "prompt": "Once upon a time", "max_tokens": 12, "temperature": 0}
-    request["extra_body"] = {"cache_prompt": False}  # so that both are computed alike
-    whole = client.completions.create(**request)
-    chunks = client.completions.create(**request, stream=True)
-    assert "".join(chunk.choices[0].text for chunk in chunks) == whole.choices[0].text != ""
+def test_operations_that_awss_image_does_not_serve_are_refused(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.completions.create(model="smollm2", prompt="Once upon a time")
+    assert caught.value.param == "model"
+    assert "The model 'smollm2' serves chat completions, not completions." in caught.value.message
 
 
 def test_embeddings_of_a_chat_model_are_refused(client: openai.OpenAI) -> None:

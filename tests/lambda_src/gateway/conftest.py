@@ -34,10 +34,21 @@ MODELS: dict[str, dict[str, object]] = {
         "fallback": "vectors",
     },
     "small": {"endpoint": "small", "serverless": True},
-    "llama": {"endpoint": "demo", "dialect": "llama_cpp"},
-    "ranker": {"endpoint": "demo", "dialect": "llama_cpp", "capabilities": ["rerank"]},
-    "tgi": {"endpoint": "demo", "dialect": "tgi"},
-    "vectors": {"endpoint": "vectors", "dialect": "tei"},
+    "llama": {"endpoint": "demo", "dialect": "llama_cpp", "operations": ["chat", "completions"]},
+    # As AWS's image.
+    "chatty": {"endpoint": "demo", "dialect": "llama_cpp", "operations": ["chat"]},
+    "ranker": {
+        "endpoint": "demo",
+        "dialect": "llama_cpp",
+        "operations": ["chat", "completions", "rerank", "score"],
+    },
+    "tgi": {"endpoint": "demo", "dialect": "tgi", "operations": ["chat", "completions"]},
+    "lmi": {"endpoint": "demo", "dialect": "lmi", "operations": ["embeddings"]},
+    "vectors": {
+        "endpoint": "vectors",
+        "dialect": "tei",
+        "operations": ["embeddings", "rerank", "score"],
+    },
 }
 GATEWAY = Path(__file__).parents[3] / "lambda_src" / "gateway"
 Step = bytes | Callable[[], object]

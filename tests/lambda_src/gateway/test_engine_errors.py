@@ -63,6 +63,7 @@ LLAMA_OUTPUT = "Failed to parse input at pos 12"
 LMI_INPUT = "Input parsing failed: 1 validation error for ChatCompletionRequest"
 LMI_VLLM = "error=ErrorInfo(message='top_p must be in (0, 1]', type='BadRequestError', param=None, code=400)"
 LMI_DEAD = "error=ErrorInfo(message='engine died', type='InternalServerError', param=None, code=500)"
+LMI_EMBEDDING = json.dumps({"error": {"message": "bad text", "type": "BadRequestError", "code": 400}})
 TGI_BUSY = {"error": "Model is overloaded", "error_type": "overloaded"}
 
 
@@ -99,6 +100,8 @@ TGI_BUSY = {"error": "Model is overloaded", "error_type": "overloaded"}
         ({"error": LMI_INPUT, "code": 424}, 424, InvalidRequestError),
         ({"error": LMI_VLLM, "code": 500}, 500, InvalidRequestError),
         ({"error": LMI_DEAD, "code": 500}, 500, ModelError),
+        ({"error": LMI_EMBEDDING, "code": 400}, 400, InvalidRequestError),
+        ({"error": "{", "code": 500}, 500, ModelError),
         ([1], 500, ModelError),
         # A pattern that takes more than linear time would not end.
         ({"error": "ErrorInfo(message='" * 20_000 + "', type='x', param=" * 20_000}, 500, ModelError),
@@ -115,6 +118,8 @@ def test_a_text_that_is_not_json_is_a_model_error() -> None:
 
 
 def test_engine_messages_are_passed_on() -> None:
+    nested = json.dumps({"error": LMI_EMBEDDING, "code": 400})
+    assert engine_response_error(nested, 400).message == "bad text"
     assert engine_response_error(json.dumps(VLLM_OLD), 400).message == "max_tokens must be at least 1"
 
 

@@ -208,7 +208,7 @@ def test_a_failure_in_the_middle_is_an_event(sdk: anthropic.Anthropic, engine: A
         ({"tool_choice": {"type": "any"}}, "'tool_choice' requires 'tools'"),
         ({"mcp_servers": [{"name": "x"}]}, "'mcp_servers' is not supported"),
         ({"model": "short", "max_tokens": 50}, "'max_tokens' is 50"),
-        ({"model": "vectors"}, "creates embeddings"),
+        ({"model": "vectors"}, "serves embeddings, rankings and scores, not chat completions"),
     ],
 )
 def test_mistakes_are_invalid_requests(sdk: anthropic.Anthropic, members: dict[str, Any], text: str) -> None:

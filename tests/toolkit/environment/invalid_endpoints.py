@@ -141,6 +141,17 @@ API = {
         f"{MODEL}.fallback",
         "serves embeddings, but this model serves chat",
     ),
+    "fallback whose image serves other operations": (
+        LAST_KEY,
+        f"{LAST_KEY}    fallback: tiny\n  tiny:\n"
+        "    serving: {engine: lmi, options: {task: text-embedding}}\n"
+        "    fallback: small\n    source: {path: weights/}\n    instance_type: ml.g6.xlarge\n"
+        "  small:\n    serving: {engine: llama_cpp}\n    source: {path: weights/}\n"
+        "    instance_type: ml.c7i.xlarge\n",
+        23,
+        "models.tiny.fallback",
+        "small serves no operation of this model",
+    ),
     "price of an asynchronous model": with_model(
         f"{ASYNC}    price: {{input_per_million: 1, output_per_million: 2}}\n",
         25,

@@ -17,6 +17,7 @@ SOURCE = """\
 PINNED = "revision: b968826d9c46dd6066d109eabc6255188de91218"
 ACCOUNT = "123456789012.dkr.ecr"
 IMAGE = f"{ACCOUNT}.us-east-1.amazonaws.com/x:1"
+MIRROR = f"{ACCOUNT}.us-east-1.amazonaws.com/llama-cpp:server-sagemaker-cpu-v1"
 
 
 def serving(content: str, key: str, expected: str) -> tuple[str, str, int, str, str]:
@@ -138,6 +139,29 @@ ENGINES = {
         10,
         f"{MODEL}.serving.inference_ami_version",
         "requires CUDA 13.0, but the driver of al2-ami-sagemaker-inference-gpu-3-1 is older",
+    ),
+    "embeddings with AWS's llama.cpp image": on_cpu(
+        "    serving: {engine: llama_cpp, options: {embeddings: true}}\n    source: {path: model.gguf}\n",
+        10,
+        ".serving.engine",
+        "serves chat completions, not embeddings; use one of the engines vllm, lmi, tei, or an own image",
+    ),
+    "rankings with a mirror of AWS's llama.cpp image": on_cpu(
+        f"    serving: {{engine: llama_cpp, image: '{MIRROR}', options: {{reranking: true}}}}\n"
+        "    source: {path: model.gguf}\n",
+        10,
+        ".serving.engine",
+        "serves chat completions, not rankings; use one of the engines vllm, tei, or an own image",
+    ),
+    "embeddings with an old image of LMI": serving(
+        "{engine: lmi, version: '0.35.0', options: {task: text-embedding}}",
+        ".engine",
+        "serves chat completions, completions, not embeddings; use version 0.36 or later",
+    ),
+    "chats with an old image of TGI": serving(
+        "{engine: tgi, version: '2.3.1'}",
+        ".engine",
+        "serves no operation of the API, not chat completions; use version 2.4 or later, or one of",
     ),
     "unknown version of LMI": serving(
         "{engine: lmi, version: '1.0'}", ".version", "versions in us-east-1: 0.3"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tests.toolkit.environment.invalid_endpoints import ASYNC, TINY, added, with_model
+from tests.toolkit.environment.invalid_endpoints import ASYNC, IMAGE, TINY, added, with_model
 
+# AWS's image creates no embeddings.
 EMBEDDER = (
-    TINY.replace("llama_cpp", "llama_cpp, options: {embeddings: true}") + "    instance_type: ml.c7i.xlarge\n"
+    TINY.replace("llama_cpp", f"llama_cpp, image: '{IMAGE}', options: {{embeddings: true}}")
+    + "    instance_type: ml.c7i.xlarge\n"
 )
 
 

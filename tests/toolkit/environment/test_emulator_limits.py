@@ -94,45 +94,11 @@ def test_batches_that_are_too_small_for_embeddings_are_reported(
     text = (ROOT / "terraform" / "environments" / "local.yaml").read_text()
     before = "      options:\n        ctx_size: 4096\n"
     assert text.count(before) == 1
-    project.environment_file("local").write_text(text.replace(before, f"      options: {{{options}}}\n"))
+    serving = f"      image: {IMAGE}\n      options: {{{options}}}\n"
+    project.environment_file("local").write_text(text.replace(before, serving))
     warnings = list(emulator_limits.warnings(load(project, "local")))
     assert len(warnings) == count
     assert all("set batch_size and ubatch_size" in text for text in warnings)
-
-
-@pytest.mark.parametrize(
-    ("settings", "task"),
-    [
-        ("options: {embeddings: true, ubatch_size: 2048}", "embeddings"),
-        ("options: {reranking: true, ubatch_size: 2048}", "rerank"),
-        (
-            f"options: {{embeddings: true, ubatch_size: 2048}}, image: {IMAGE}",
-            None,
-        ),
-        ("options: {ctx_size: 4096}", None),
-    ],
-)
-def test_tasks_that_the_llama_cpp_image_refuses_are_reported(
-    tmp_path: Path, settings: str, task: str | None
-) -> None:
-    project = Project(tmp_path)
-    project.environments.mkdir(parents=True)
-    project.environment_file("own").write_text(f"""
-target: aws
-name: llm
-region: us-east-1
-account_id: "123456789012"
-models:
-  m:
-    serving: {{engine: llama_cpp, {settings}}}
-    source: {{path: model.gguf}}
-    instance_type: ml.c7i.xlarge
-""")
-    warnings = list(emulator_limits.warnings(load(project, "own")))
-    assert len(warnings) == (task is not None)
-    for warning in warnings:
-        assert warning.startswith("models.m.serving: AWS's llama.cpp image accepts chat completions only")
-        assert f"requests for {task} get 400" in warning
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,10 @@ STORE = "s3://llm-models-123456789012-us-east-1"
 CPU = "serving: {engine: llama_cpp}\nsource: {path: weights/}\ninstance_type: ml.c7i.xlarge\n"
 ARCHIVE = "s3://llm-models-123456789012-us-east-1/m/model.tar.gz"
 SERVERLESS = f"serving: {{engine: llama_cpp}}\nsource: {{s3: '{ARCHIVE}'}}\n"
+REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+OWN = f"'{REGISTRY}/llama-cpp:own'"
+TEXT = ["chat", "completions"]
+AMI = "al2-ami-sagemaker-inference-gpu-3-1"
 ALARM = {"server_error_percent": 5, "model_error_percent": None, "latency_ms": None, "extra": ()}
 NO_ALARM = ALARM | {"server_error_percent": None}
 
@@ -62,7 +66,7 @@ def test_the_gateway_knows_what_a_model_does_besides_text(tmp_path: Path) -> Non
             ("environment: {LLAMA_ARG_RERANKING: '1'}", ["rerank"]),
         )
     ):
-        serving = CPU.replace("llama_cpp", f"llama_cpp, {settings}")
+        serving = CPU.replace("llama_cpp", f"llama_cpp, {settings}, image: {OWN}")
         assert variables(tmp_path / str(index), serving)["capabilities"] == capabilities
     gpu = CPU.replace("llama_cpp", "{engine}").replace("c7i.xlarge", "g6.2xlarge")
     for index, (engine, capabilities) in enumerate(
@@ -70,12 +74,64 @@ def test_the_gateway_knows_what_a_model_does_besides_text(tmp_path: Path) -> Non
             ("vllm", []),
             ("vllm, task: embeddings", ["embeddings"]),
             ("vllm, task: rerank", ["rerank"]),
+            ("lmi", []),
+            ("'lmi', options: {task: text-embedding}", ["embeddings"]),
             ("tei", []),
             ("tei, task: rerank", ["rerank"]),
         )
     ):
         serving = gpu.replace("{engine}", engine)
         assert variables(tmp_path / f"gpu{index}", serving)["capabilities"] == capabilities
+
+
+@pytest.mark.parametrize(
+    ("serving", "operations"),
+    [
+        ("llama_cpp", ["chat"]),
+        (f"llama_cpp, image: {OWN}", TEXT),
+        (f"llama_cpp, image: {OWN}, options: {{embeddings: true}}", [*TEXT, "embeddings"]),
+        (
+            f"llama_cpp, image: {OWN}, options: {{reranking: true}}",
+            [*TEXT, "rerank", "score"],
+        ),
+        # A mirror of AWS's image.
+        (f"llama_cpp, image: {REGISTRY}/llama-cpp:server-sagemaker-cpu-v1", ["chat"]),
+        ("vllm, task: embeddings", None),
+        ("lmi", TEXT),
+        ("lmi, version: '0.34.0'", ["chat"]),
+        ("lmi, options: {task: feature-extraction}", ["embeddings"]),
+        (f"lmi, image: {REGISTRY}/djl:1", None),
+        ("tgi", TEXT),
+        ("tei", ["embeddings", "rerank", "score"]),
+        (f"tei, image: {REGISTRY}/tei:1", ["embeddings", "rerank", "score"]),
+        (f"custom, image: {REGISTRY}/server:1, inference_ami_version: {AMI}", None),
+    ],
+)
+def test_the_gateway_knows_what_the_image_serves(
+    tmp_path: Path, serving: str, operations: list[str] | None
+) -> None:
+    model = CPU.replace("llama_cpp", serving)
+    if not serving.startswith("llama_cpp"):
+        model = model.replace("c7i.xlarge", "g6.2xlarge")
+    assert variables(tmp_path, model)["operations"] == operations
+
+
+def test_variants_share_the_operations_that_all_serve(tmp_path: Path) -> None:
+    model = CPU.replace("llama_cpp", "vllm").replace("c7i.xlarge", "g6.2xlarge")
+    both = f"{model}variants:\n  a: {{}}\n  b: {{serving: {{engine: lmi}}}}\n"
+    assert variables(tmp_path, both)["operations"] == TEXT
+
+
+def test_embeddings_of_lmi_have_the_settings_of_its_guide(tmp_path: Path) -> None:
+    model = CPU.replace("llama_cpp", "lmi, options: {task: text-embedding}").replace("c7i", "g6")
+    (variant,) = variables(tmp_path, model)["variants"].values()
+    options = {name: value for name, value in variant["environment"].items() if name.startswith("OPTION_")}
+    assert options == {
+        "OPTION_SERVED_MODEL_NAME": "m",
+        "OPTION_TASK": "text-embedding",
+        "OPTION_ASYNC_MODE": "true",
+        "OPTION_ROLLING_BATCH": "disable",
+    }
 
 
 def test_a_minimal_model(tmp_path: Path) -> None:

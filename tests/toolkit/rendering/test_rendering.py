@@ -109,7 +109,7 @@ def test_no_module_drops_a_setting_of_a_model(
     uris = {name: f"s3://{environment.model_store_bucket}/{name}/0123/" for name in environment.models}
     models = {name: model_variables(environment, name, uris) for name in environment.models}
     served = {name: model for name, model in models.items() if not environment.models[name].asynchronous}
-    for_api = ("aliases", "dialect", "capabilities", "limits", "fallback", "price")
+    for_api = ("aliases", "dialect", "capabilities", "operations", "limits", "fallback", "price")
     calls: dict[str, tuple[str, dict[str, Any]]] = {
         name: (
             "sagemaker_endpoint",

@@ -15,6 +15,8 @@ from toolkit.smoke.runtime import request
         ("openai", ("embeddings",), {"input"}),
         ("openai", ("rerank",), {"query", "documents"}),
         ("llama_cpp", ("rerank",), {"query", "documents"}),
+        ("lmi", (), {"messages", "max_tokens", "temperature"}),
+        ("lmi", ("embeddings",), {"inputs"}),
         ("tei", (), {"inputs"}),
         ("tei", ("rerank",), {"query", "texts"}),
     ],

@@ -22,7 +22,7 @@ def check(parts: ValidParts) -> Iterator[Problem]:
     yield from api.check(parts)
     for name, model in parts.models.items():
         for variant in model.all_resolved(name):
-            yield from container.check(parts, variant, serverless=model.serverless is not None)
+            yield from container.check(parts, variant, model.endpoint_type)
         yield from endpoint.check(parts, name, model)
         yield from expectations.check(name, model)
 

@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 from toolkit.environment.environment import ValidParts
 from toolkit.environment.model import ResolvedVariant
 from toolkit.environment.problems import MISSING, KeyPath, Problem
+from toolkit.environment.serving import CatalogueServing
 from toolkit.environment.sources import HubSource, PackageSource, PathSource, S3Source, ServerSource
-from toolkit.serving import catalogue
+from toolkit.serving import catalogue, operations
 from toolkit.serving.catalogue import Image, NotInCatalogueError
 from toolkit.serving.engines import AMI_CUDA, ENGINES, GPU_CUDA
 
@@ -26,9 +27,11 @@ _FOR_SERVERLESS = (
 _GGUF, _OTHERS = (".gguf",), (".safetensors", ".bin", ".pt", ".pth")
 
 
-def check(parts: ValidParts, variant: ResolvedVariant, *, serverless: bool) -> Iterator[Problem]:
-    """Check the weights, the image and the hardware of one variant."""
+def check(parts: ValidParts, variant: ResolvedVariant, endpoint_type: str) -> Iterator[Problem]:
+    """Check the weights, the image, its operations and the hardware of one variant."""
+    serverless = endpoint_type == "serverless"
     yield from _weights(parts, variant, serverless=serverless)
+    yield from _operations(variant, in_api=endpoint_type != "async")
     if serverless:
         if variant.instance_type is not None:
             remedy = "remove it, or make the endpoint realtime"
@@ -111,6 +114,28 @@ def _format(variant: ResolvedVariant, source: PackageSource | PathSource) -> Ite
         return
     remedy = "use the engine llama_cpp" if suffix in _GGUF else "use a GGUF file or another engine"
     yield Problem(variant.path("serving", "engine"), f"{variant.engine} cannot load {file}", remedy)
+
+
+def _operations(variant: ResolvedVariant, *, in_api: bool) -> Iterator[Problem]:
+    """The image must serve the task of the model; callers of an asynchronous endpoint send what they like."""
+    serving = variant.serving
+    if not isinstance(serving, CatalogueServing) or serving.release is None:
+        # Own images follow the contract, which no check of the file can show.
+        return
+    tasks = {*operations.OPERATIONS} & {*serving.capabilities()}
+    if not tasks and in_api:
+        tasks = {"embeddings" if ENGINES[variant.engine].task == "embeddings" else "chat"}
+    for task in sorted(tasks - {*variant.operations}):
+        served = ", ".join(operations.NAMES[name] for name in variant.operations) or "no operation of the API"
+        image = f"AWS's {variant.engine} image {serving.release}"
+        reason = f"{image} serves {served}, not {operations.NAMES[task]}"
+        newer = operations.first_release(variant.engine, task, serving.variables())
+        remedies = [
+            *([] if newer is None else [f"version {newer} or later"]),
+            f"one of the engines {', '.join(operations.engines(task))}",
+            "an own image (docs/how-to/own-images.md)",
+        ]
+        yield Problem(variant.path("serving", "engine"), reason, f"use {', or '.join(remedies)}")
 
 
 _ECR_IMAGE = re.compile(

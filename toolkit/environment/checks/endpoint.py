@@ -258,4 +258,6 @@ def _fallback(parts: ValidParts, name: str, model: Model, fallback: str) -> tupl
             f"{fallback} serves {theirs.task}, but this model serves {ours.task}",
             "use a model of that kind",
         )
+    if model.operations is not None and {*model.operations}.isdisjoint(other.operations or model.operations):
+        return f"{fallback} serves no operation of this model", "use a model of the same kind"
     return "", ""

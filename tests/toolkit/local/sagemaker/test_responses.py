@@ -20,6 +20,7 @@ from tests.support.cloud import (
     create_role,
     eventually,
     is_gone,
+    push_image,
     respond,
 )
 from tests.support.iam import document, trust
@@ -267,7 +268,6 @@ def test_weights_that_were_deleted_fail_with_their_uri(hosting: Hosting) -> None
     assert description["FailureReason"] == f"Could not find model data at {uri}."
 
 
-MANIFEST = '{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"}'
 REFUSED = "arn:aws:iam::123456789012:role/missing"
 
 
@@ -301,10 +301,9 @@ def test_a_model_needs_what_it_refers_to(
 
 
 def test_images_of_private_registries_and_own_repositories(aws: Aws, sagemaker: Any) -> None:
-    repository = aws("ecr").create_repository(repositoryName="own")["repository"]["repositoryUri"]
-    aws("ecr").put_image(repositoryName="own", imageManifest=MANIFEST, imageTag="1")
+    own = push_image(aws("ecr"), "own")
     private = {"Image": "registry.example.com/x:1", "ImageConfig": {"RepositoryAccessMode": "Vpc"}}
-    for number, container in enumerate((private, {"Image": f"{repository}:1"})):
+    for number, container in enumerate((private, {"Image": own})):
         sagemaker.create_model(ModelName=f"image-{number}", ExecutionRoleArn=ROLE, PrimaryContainer=container)
 
 
