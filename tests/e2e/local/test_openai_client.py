@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -54,6 +55,24 @@ def test_operations_that_awss_image_does_not_serve_are_refused(client: openai.Op
         client.completions.create(model="smollm2", prompt="Once upon a time")
     assert caught.value.param == "model"
     assert "The model 'smollm2' serves chat completions, not completions." in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"prompt": "Once upon a time", "max_tokens": 1},
+        {"input": "a lighthouse"},
+        {"query": "a", "documents": ["b"]},
+    ],
+)
+def test_awss_image_takes_every_invocation_for_a_chat(deployed: Deployed, body: dict[str, Any]) -> None:
+    """Without the gateway: llama.cpp misses the messages, as on AWS."""
+    runtime = deployed.toolkit.client("sagemaker-runtime")
+    endpoint = deployed.outputs["models"]["smollm2"]["endpoint_name"]
+    with pytest.raises(runtime.exceptions.ModelError) as caught:
+        runtime.invoke_endpoint(EndpointName=endpoint, ContentType="application/json", Body=json.dumps(body))
+    assert "messages" in caught.value.response["OriginalMessage"]
+    assert caught.value.response["OriginalStatusCode"] in (400, 500)
 
 
 def test_embeddings_of_a_chat_model_are_refused(client: openai.OpenAI) -> None:

@@ -1,6 +1,7 @@
-"""AWS's llama.cpp image without the container: llama.cpp's server from the package xllamacpp.
+"""A llama.cpp image without the container: llama.cpp's server from the package xllamacpp.
 
-Run `python -m toolkit.local.serving.llama_cpp` with the environment of the package.
+Run `python -m toolkit.local.serving.llama_cpp [OPERATION]` with the environment of the package. An operation
+gets all invocations, as in AWS's image; without it, their members select the operation.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from toolkit.local.serving import llama_options, relay
+from toolkit.serving.operations import OPERATIONS, Operation
 
 # llama-server caches up to 8 GiB of old prompts by default, too much for a laptop.
 _CACHE_RAM_MIB = 256
@@ -84,7 +86,8 @@ def parameters(environment: Mapping[str, str]) -> Any:
 class _Engine:
     """The server, once it has loaded the model."""
 
-    def __init__(self) -> None:
+    def __init__(self, only: Operation | None) -> None:
+        self._only = only
         self._server: Any = None
         self.upstream: relay.Upstream | None = None
 
@@ -102,13 +105,13 @@ class _Engine:
         if port is None:
             raise RuntimeError("llama.cpp's server has no listening port")
         self.upstream = relay.Upstream(
-            "127.0.0.1", port, prefix="/v1", health="/health", admission=relay.Admission(slots)
+            "127.0.0.1", port, "/v1", "/health", admission=relay.Admission(slots), only=self._only
         )
 
 
-async def _serve(environment: Mapping[str, str]) -> None:
+async def _serve(environment: Mapping[str, str], only: Operation | None) -> None:
     params = parameters(environment)
-    engine = _Engine()
+    engine = _Engine(only)
     server = await relay.serve(int(environment["SAGEMAKER_BIND_TO_PORT"]), lambda: engine.upstream)
     async with server:
         await asyncio.to_thread(engine.load, params)
@@ -121,8 +124,9 @@ async def _serve(environment: Mapping[str, str]) -> None:
 def main() -> int:
     """Serve until SIGTERM."""
     os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
+    only = next((operation for operation in OPERATIONS if operation in sys.argv[1:]), None)
     try:
-        asyncio.run(_serve(os.environ))
+        asyncio.run(_serve(os.environ, only))
     except (ModelError, llama_options.OptionError, RuntimeError, OSError) as error:
         print(f"cannot start the model server: {error}", file=sys.stderr, flush=True)  # noqa: T201
         # Not os._exit: llama.cpp logs from a thread, which writes the rest of its queue on a normal exit.

@@ -1,7 +1,8 @@
 """A proxy that gives a local OpenAI-compatible server the paths of a SageMaker container.
 
-AWS's images do the same with nginx. The proxy parses the request and then forwards the server's bytes
-unparsed, so that a streamed token costs one copy.
+AWS's llama.cpp image does the same with nginx, which leads all invocations to one operation. Otherwise, the
+members of a request select the operation, as docs/how-to/own-images.md says. The proxy parses such a request
+and then forwards the server's bytes unparsed, so that a streamed token costs one copy.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import httptools
+
+from toolkit.serving.operations import Operation
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 # How long a request waits for the server. SageMaker cuts responses that do not begin within 60 seconds, so a
@@ -95,6 +98,7 @@ class Upstream:
         health: the path that returns 200 when the server is ready.
         model: the model's name on the server; None if it serves one model under any name.
         admission: bounds the invocations; None if the server does that itself.
+        only: operation that gets all invocations, unparsed; None if their members select it.
     """
 
     host: str
@@ -103,6 +107,7 @@ class Upstream:
     health: str
     model: str | None = None
     admission: Admission | None = None
+    only: Operation | None = None
 
     def translate(self, request: ContainerRequest) -> ContainerRequest | Rejection:
         """Translate a request to the container into one to the server."""
@@ -116,6 +121,8 @@ class Upstream:
         return self._translate_invocation(request)
 
     def _translate_invocation(self, request: ContainerRequest) -> ContainerRequest | Rejection:
+        if self.only is not None:
+            return replace(request, target=f"{self.prefix}/{_PATHS[self.only]}")
         try:
             payload = json.loads(request.body)
         except (ValueError, RecursionError) as error:
@@ -128,22 +135,29 @@ class Upstream:
         body = request.body
         if self.model is not None:
             body = json.dumps({**payload, "model": self.model}).encode()
-        return replace(request, target=f"{self.prefix}/{operation}", body=body)
+        return replace(request, target=f"{self.prefix}/{_PATHS[operation]}", body=body)
 
 
-def _operation(payload: object) -> str | None:
+_PATHS: dict[Operation, str] = {
+    "chat": "chat/completions",
+    "completions": "completions",
+    "embeddings": "embeddings",
+    "rerank": "rerank",
+    "score": "score",
+}
+_MEMBERS: dict[Operation, str] = {
+    "chat": "messages",
+    "completions": "prompt",
+    "embeddings": "input",
+    "rerank": "documents",
+    "score": "text_1",
+}
+
+
+def _operation(payload: object) -> Operation | None:
     if not isinstance(payload, dict):
         return None
-    for member, operation in (
-        ("messages", "chat/completions"),
-        ("prompt", "completions"),
-        ("input", "embeddings"),
-        ("documents", "rerank"),
-        ("text_1", "score"),
-    ):
-        if member in payload:
-            return operation
-    return None
+    return next((operation for operation, member in _MEMBERS.items() if member in payload), None)
 
 
 async def serve(port: int, upstream: Callable[[], Upstream | None]) -> asyncio.Server:

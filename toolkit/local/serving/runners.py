@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-_BY_REPOSITORY = {"llama-cpp": "llama_cpp"}
+from toolkit.serving import catalogue, operations
+
+_LLAMA_CPP, _LLAMA_CPP_REPOSITORY = "llama_cpp", "llama-cpp"
 
 
 class UnsupportedImageError(Exception):
@@ -23,17 +25,21 @@ def command(image: str, environment: Mapping[str, str]) -> list[str]:
         UnsupportedImageError: no model server replaces the image.
     """
     if "OPENAI_BASE_URL" in environment:
-        runner: str | None = "openai_proxy"
-    else:
-        runner = _BY_REPOSITORY.get(_repository(image))
-    if runner is None:
+        return _command("openai_proxy")
+    if _repository(image) != _LLAMA_CPP_REPOSITORY:
         raise UnsupportedImageError(
             f"The embedded cloud has no container runtime and cannot run the image {image}. Serve a GGUF "
             "model with llama.cpp (engine llama_cpp, repository llama-cpp), or forward requests to an "
             "OpenAI-compatible server that runs on this machine (`source: {server: …}`)."
         )
+    release = catalogue.published_release(_LLAMA_CPP, image)
+    served = operations.OPERATIONS if release is None else operations.served(_LLAMA_CPP, release, environment)
+    return _command(_LLAMA_CPP, *(served if len(served) == 1 else ()))
+
+
+def _command(runner: str, *arguments: str) -> list[str]:
     # -P: do not import the model's files in the working directory as Python modules.
-    return [sys.executable, "-P", "-m", f"toolkit.local.serving.{runner}"]
+    return [sys.executable, "-P", "-m", f"toolkit.local.serving.{runner}", *arguments]
 
 
 def _repository(image: str) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import socket
 import struct
@@ -36,6 +37,18 @@ def test_an_invocations_members_select_the_operation(payload: object, target: st
     assert isinstance(translated, relay.ContainerRequest)
     assert translated.target == target
     assert json.loads(translated.body) == payload
+
+
+@pytest.mark.parametrize("body", [b'{"prompt": "p"}', b'{"input": "i"}', b"[]", b"{", b""])
+def test_one_operation_gets_every_invocation_unchanged(body: bytes) -> None:
+    """As nginx in AWS's llama.cpp image."""
+    chats = dataclasses.replace(OPENAI, only="chat")
+    translated = chats.translate(relay.ContainerRequest("POST", "/invocations", (), body))
+    assert isinstance(translated, relay.ContainerRequest)
+    assert (translated.target, translated.body) == ("/v1/chat/completions", body)
+    ping = chats.translate(container_request("/ping", method="GET"))
+    assert isinstance(ping, relay.ContainerRequest)
+    assert ping.target == "/health"
 
 
 def test_a_ping_checks_the_servers_health() -> None:

@@ -8,16 +8,19 @@ REGISTRY = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
 
 
 @pytest.mark.parametrize(
-    "image",
+    ("image", "operation"),
     [
-        f"{REGISTRY}/llama-cpp:server-sagemaker-cpu-v1",
-        f"{REGISTRY}/llama-cpp@sha256:0123",
-        "localhost:5000/team/llama-cpp:mine",
-        "llama-cpp",
+        (f"{REGISTRY}/llama-cpp:server-sagemaker-cpu-v1", ["chat"]),
+        (f"{REGISTRY}/llama-cpp@sha256:0123", ["chat"]),
+        ("localhost:5000/mirror/llama-cpp:server-sagemaker-cpu-v1", ["chat"]),
+        ("localhost:5000/team/llama-cpp:mine", []),
+        ("llama-cpp", []),
     ],
 )
-def test_llama_cpp_runs_its_images(image: str) -> None:
-    assert command(image, {})[-1] == "toolkit.local.serving.llama_cpp"
+def test_llama_cpp_runs_its_images(image: str, operation: list[str]) -> None:
+    _, _, _, module, *arguments = command(image, {})
+    assert module == "toolkit.local.serving.llama_cpp"
+    assert arguments == operation
 
 
 def test_a_running_server_replaces_any_image() -> None:
