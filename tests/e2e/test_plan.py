@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.checkout import clean_environment
 from tests.support.lab import STATE_KEY, Lab, opened
+from toolkit.deployment import measured
 
 pytestmark = pytest.mark.e2e
 LOCK = {
@@ -183,6 +184,30 @@ def test_environments_are_planned_in_parallel(lab: Lab) -> None:
     assert (plans["local"]["exit_code"], plans["local"]["plan"]["summary"]) == (0, "no changes")
     assert plans["broken"]["exit_code"] == 2
     assert "broken.yaml" in plans["broken"]["error"]
+
+
+def test_a_plan_warns_of_numbers_from_another_deployment(lab: Lab) -> None:
+    resources = measured.Resources.of_state(
+        json.dumps(lab.state()).encode(), "state", "llm-models-123456789012-us-east-1"
+    )
+    subject = resources.subject(resources.deployed["echo"])
+    members = "".join(f', {name}: "{getattr(subject, name)}"' for name in measured.IDENTITY)
+    capacity = f"    capacity: {{measured: {{benchmark: the-id{members}}}}}\n"
+    lab.declare(capacity)
+    unchanged = lab.toolkit("plan", "--env", "local")
+    assert unchanged.returncode == 0, unchanged.stderr
+    assert "measured" not in unchanged.stderr
+    lab.declare(capacity, **{"source: {": "source: {model: other, "})
+    code = lab.toolkit.project / "lambda_src" / "gateway" / "further.py"
+    code.write_text("X = 1\n")
+    changed = lab.toolkit("plan", "--env", "local")
+    code.unlink()
+    assert changed.returncode == 0, changed.stderr
+    (warning,) = [line for line in changed.stderr.splitlines() if "capacity.measured" in line]
+    assert f"benchmark the-id measured something else (weights: {subject.weights} → other at " in warning
+    assert f"gateway code: {subject.gateway} → sha256:" in warning
+    assert "options" not in warning
+    assert "image" not in warning
 
 
 def start(project: Path, *arguments: str) -> subprocess.Popen[str]:

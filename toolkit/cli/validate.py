@@ -21,3 +21,8 @@ def validate(env: Env) -> None:
     console.line(f"{environment.file}: valid ({about})")
     for warning in emulator_limits.warnings(environment):
         console.warning(warning)
+    if environment.measured_variants:
+        from toolkit.deployment import measured
+
+        for warning in measured.outdated_offline(environment):
+            console.warning(warning)

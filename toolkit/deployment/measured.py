@@ -1,4 +1,4 @@
-"""What a benchmark measures: weights, image, options, instance type and gateway code, deployed or planned.
+"""The subject of benchmarks: weights, image, options, instance type and gateway code, deployed or planned.
 
 A state and a plan describe resources by the same attributes, so that both are read alike.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NotRequired, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,10 +18,24 @@ from toolkit.bench.results import Subject
 from toolkit.deployment import outputs
 from toolkit.deployment.outputs import DeployedModel
 from toolkit.documents import OpenDict
+from toolkit.environment import Environment, ResolvedVariant
+from toolkit.rendering import containers
 from toolkit.serving.engines import ENGINES, MODEL_DIRECTORY
 from toolkit.terraform import state_file
 
 T = TypeVar("T")
+# Names of the members of a subject for people.
+WORDS = {
+    "weights": "weights",
+    "image": "container image",
+    "options": "engine options",
+    "instance_type": "instance type",
+    "instances": "number of instances",
+    "gateway": "gateway code",
+    "release": "release",
+}
+# Members on which the figures of one instance depend.
+IDENTITY = ("weights", "image", "options", "instance_type", "gateway")
 # Digests are shown and compared; 64 bits are far more than the number of deployments needs.
 _DIGITS = 16
 _STAGED = re.compile(r"s3://(?P<bucket>[^/]+)/[^/]+/(?P<digest>[0-9a-f]{16})/")
@@ -152,8 +166,8 @@ class Resources:
         """Those that will exist after a plan is applied, in the format of `terraform show -json`."""
         values = plan.get("planned_values", {})
         planned = values.get("outputs", {})
-        known = {name: output["value"] for name, output in planned.items() if "value" in output}
-        return cls.of(_planned(values.get("root_module", {})), known, store)
+        values_by_name = {name: output["value"] for name, output in planned.items() if "value" in output}
+        return cls.of(_planned(values.get("root_module", {})), values_by_name, store)
 
     @property
     def deployed(self) -> Mapping[str, DeployedModel]:
@@ -195,25 +209,110 @@ class Resources:
             raise UnknownError(name) from None
         weights, variables = _weights(container, self.store)
         routing = [item["routing_strategy"] for item in settings.get("routing_config") or ()]
-        options = {
-            "environment": variables,
-            # A state has "" where a plan has null.
-            "ami": settings.get("inference_ami_version") or None,
-            "routing": routing,
-        }
         return Subject(
             weights=weights,
             image=container["image"],
-            options=digest(options),
+            # A state has "" where a plan has null.
+            options=_options(variables, settings.get("inference_ami_version") or None, routing),
             instance_type=_instance_type(settings),
             instances=0,
             gateway=f"sha256:{gateway}",
         )
 
 
-def digest(content: object) -> str:
-    """A short digest of a JSON value."""
-    text = json.dumps(content, sort_keys=True)
+def differences(before: Subject, after: Subject, members: Sequence[str] = IDENTITY) -> Iterator[str]:
+    """The members that differ, a phrase each.
+
+    Args:
+        before: the first.
+        after: the second.
+        members: which to compare.
+    """
+    for member in members:
+        yield from change(WORDS[member], getattr(before, member), getattr(after, member))
+
+
+def change(name: str, before: object, after: object) -> Iterator[str]:
+    """A phrase if two values differ.
+
+    Args:
+        name: what they are.
+        before: the first.
+        after: the second.
+    """
+    if before != after:
+        yield f"{name}: {before} → {after}"
+
+
+def outdated(environment: Environment, plan: Mapping[str, Any]) -> Iterator[str]:
+    """A warning for each `capacity` whose benchmark measured something else than what a plan deploys.
+
+    Args:
+        environment: the environment.
+        plan: the plan, in the format of `terraform show -json`.
+    """
+    if not environment.measured_variants:
+        return
+    resources = Resources.of_plan(plan, environment.model_store_bucket)
+    for variant in environment.measured_variants:
+        model = resources.deployed.get(variant.model)
+        try:
+            if model is not None:
+                planned = resources.variant(model, variant.variant)
+                yield from _outdated(environment, variant, asdict(planned))
+        except UnknownError:
+            continue
+
+
+def outdated_offline(environment: Environment) -> Iterator[str]:
+    """As `outdated`, as far as the environment file decides: without staged weights and gateway code.
+
+    Args:
+        environment: the environment.
+    """
+    for variant in environment.measured_variants:
+        placeholder = f"s3://{environment.model_store_bucket}/" if variant.is_staged else None
+        container = containers.container_variables(environment, variant, placeholder)
+        planned: dict[str, Any] = {"image": container["image"]}
+        uri, variables = container["model_data_s3_uri"], container["environment"]
+        container_data = documents.parse(
+            json.dumps({"image": "", "environment": variables, "model_data_url": uri}), _Container
+        )
+        weights, others = _weights(container_data, environment.model_store_bucket)
+        if not variant.is_staged:
+            planned["weights"] = weights
+        if variant.instance_type is not None:
+            planned["instance_type"] = variant.instance_type
+        model = environment.models[variant.model]
+        routing = [model.routing.upper()] if model.endpoint_type == "realtime" else []
+        planned["options"] = _options(others, container["inference_ami_version"], routing)
+        yield from _outdated(environment, variant, planned)
+
+
+def _outdated(
+    environment: Environment, variant: ResolvedVariant, planned: Mapping[str, Any]
+) -> Iterator[str]:
+    measured = variant.capacity.measured
+    if measured is None:
+        return
+    changes = [
+        phrase
+        for member in IDENTITY
+        if getattr(measured, member) is not None and member in planned
+        for phrase in change(WORDS[member], getattr(measured, member), planned[member])
+    ]
+    if changes:
+        path = documents.dotted(variant.path("capacity", "measured"))
+        yield (
+            f"{path}: these numbers do not apply any more: benchmark {measured.benchmark} measured "
+            f"something else ({'; '.join(changes)}); measure again with "
+            f"`toolkit bench --env {environment.name} --model {variant.model}`"
+        )
+
+
+def _options(variables: Mapping[str, str], ami: object, routing: Sequence[str]) -> str:
+    """A short digest of the engine's settings."""
+    text = json.dumps({"environment": variables, "ami": ami, "routing": routing}, sort_keys=True)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
 
 

@@ -90,6 +90,29 @@ class Schedule(ConfigModel):
         return f"cron({self.cron})" if self.cron is not None else f"at({self.at})"
 
 
+MeasuredText = Annotated[str, matching(r"[^\x00-\x1f\x7f]{1,1024}", "measure again with `toolkit bench`")]
+
+
+class Measured(ConfigModel):
+    """The benchmark that the numbers rest on, and what it measured; `toolkit bench suggest --write` sets it.
+
+    `plan` warns when the deployment is another one. What is not set is not compared.
+    """
+
+    benchmark: MeasuredText = Field(examples=["20261130T101500Z-qwen3-8b-1f6c20ab"])
+    """Id of the benchmark."""
+    weights: MeasuredText | None = Field(default=None, examples=["sha256:0123456789abcdef"])
+    """Digest of the weights, or their source with its revision."""
+    image: MeasuredText | None = None
+    """Container image."""
+    options: MeasuredText | None = Field(default=None, examples=["sha256:6af245e8974a2426"])
+    """Digest of the engine's options, environment variables, inference AMI and routing."""
+    instance_type: MeasuredText | None = Field(default=None, examples=["ml.g6.2xlarge"])
+    """Instance type."""
+    gateway: MeasuredText | None = None
+    """Digest of the gateway's code, if latencies were measured at the API."""
+
+
 class Capacity(ConfigModel):
     """Number of instances of the model."""
 
@@ -106,6 +129,8 @@ class Capacity(ConfigModel):
     """Cooldown before more instances are added, in seconds."""
     schedules: tuple[Schedule, ...] = ()
     """Scheduled changes of the bounds."""
+    measured: Measured | None = None
+    """Benchmark that these numbers rest on; by default none."""
 
     @property
     def least(self) -> int:

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 from toolkit.environment.account import Account, AccountId
 from toolkit.environment.api import Api
 from toolkit.environment.base import Checked, ConfigModel, Invalid, matching
-from toolkit.environment.model import Model, ModelName
+from toolkit.environment.model import Model, ModelName, ResolvedVariant
 from toolkit.environment.policy import Policy
 from toolkit.environment.problems import did_you_mean
 from toolkit.serving import catalogue
@@ -155,6 +155,14 @@ class Environment(ConfigModel):
     def state_bucket(self) -> str:
         """Bucket of the Terraform state."""
         return self.account.state.bucket or state_bucket(self.project, self.account_id, self.region)
+
+    @property
+    def measured_variants(self) -> list[ResolvedVariant]:
+        """The variants whose capacity rests on a benchmark."""
+        variants = (
+            item for name, model in self.models.items() for item in model.resolved_variants(name).values()
+        )
+        return [variant for variant in variants if variant.capacity.measured is not None]
 
     @property
     def state_key(self) -> str:

@@ -1,4 +1,4 @@
-"""What a benchmark measures: each part of a deployment that affects its figures is in the subject."""
+"""The subject of a benchmark: each part of a deployment that affects its figures is in the subject."""
 
 from __future__ import annotations
 

@@ -57,6 +57,13 @@ models:
       schedules:
         - {name: working-hours, cron: "0 8 ? * MON-FRI *", timezone: Europe/Berlin, min: 3, max: 6}
         - {name: party, at: "2026-12-24T18:00:00", max: 8}
+      measured:
+        benchmark: 20261130T101500Z-big-1f6c20ab
+        weights: sha256:0123456789abcdef
+        image: registry/vllm:1
+        options: sha256:6af245e8974a2426
+        instance_type: ml.g6.2xlarge
+        gateway: sha256:Dc4c2PHI=
     startup_timeout_seconds: 1200
     download_timeout_seconds: 1800
     variants:

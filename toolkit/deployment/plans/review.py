@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toolkit.console import Console
-from toolkit.deployment import releases
+from toolkit.deployment import measured, releases
 from toolkit.deployment.context import Context
 from toolkit.deployment.prepare import Prepared
 from toolkit.environment.loader import read
@@ -81,6 +81,8 @@ def review(
                 with context.console.progress(title):
                     report = gate.result().check_plan(planned, prepared.workspace.stack)
     environment = context.environment
+    for warning in measured.outdated(environment, planned):
+        context.console.warning(warning)
     subject = Subject(
         environment=environment.name,
         account_id=environment.account_id,
