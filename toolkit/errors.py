@@ -75,6 +75,12 @@ class SmokeTestError(ToolkitError):
     exit_code = 7
 
 
+class RegressionError(ToolkitError):
+    """A benchmark is significantly worse than another one."""
+
+    exit_code = 7
+
+
 class DriftError(ToolkitError):
     """Deployed resources differ from the declared configuration."""
 

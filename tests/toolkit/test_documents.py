@@ -18,10 +18,12 @@ import pytest
 
 from tests.support.checkout import ROOT
 from tests.support.damage import damaged, damaged_bytes, variations
+from tests.support.measurements import benchmark
 from tests.toolkit.deployment.plans.test_archive import CONTENTS, manifest_of
 from tests.toolkit.deployment.test_release_store import release_of
 from toolkit import documents
 from toolkit.aws.logs import LogEvent
+from toolkit.bench import records
 from toolkit.chat import completions, session
 from toolkit.deployment import locks, logs, measured, outputs
 from toolkit.deployment.plans import manifest, parallel
@@ -29,7 +31,7 @@ from toolkit.deployment.releases import Release
 from toolkit.deployment.rollout import verify
 from toolkit.deployment.usage import Collector
 from toolkit.documents import DamagedError
-from toolkit.errors import PreflightError, StateError, TerraformError, ToolkitError
+from toolkit.errors import InputError, PreflightError, StateError, TerraformError, ToolkitError
 from toolkit.gate import plan_document
 from toolkit.gate.scan import Scan
 from toolkit.gate.sources import PlanSources, Sources
@@ -57,6 +59,7 @@ PARSING = re.compile(
 PARSERS = {
     "documents.py": "the reader",
     "environment/document.py": "YAML with lines",
+    "environment/editor.py": "writes",
     "environment/loader.py": "the types of environment files",
     "gate/checkov_runner.py": "runs in the virtual environment of checkov",
     "iam/documents.py": "renders its own templates",
@@ -328,6 +331,12 @@ READERS = {
     "release": Reader(
         asdict(release_of(b"zip")),
         lambda _, content: Release.from_json(content, "s3://b/dev/releases/000000.json"),
+    ),
+    "benchmark": Reader(
+        json.loads(records.dumps(benchmark((1,), requests=2))),
+        lambda _, content: records.loads(
+            content, InputError("cannot read", where="a.json", remedy="measure again")
+        ),
     ),
     "manifest of staged weights": Reader(asdict(STORED), lambda _, content: Manifest.from_json(content).size),
     "output of checkov": Reader(SCAN, of(Scan)),

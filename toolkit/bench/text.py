@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from statistics import fmean
+from typing import Any
 
 from toolkit.bench.metrics import Distribution, Metrics, of_stage
 from toolkit.bench.results import Benchmark, Stage
@@ -134,6 +135,11 @@ def lines(benchmark: Benchmark) -> Sequence[str]:
 
 def as_json(benchmark: Benchmark) -> str:
     """The metrics of all stages, without single requests; times in seconds."""
+    return json.dumps(as_data(benchmark), indent=2, ensure_ascii=False)
+
+
+def as_data(benchmark: Benchmark) -> dict[str, Any]:
+    """As `as_json`, before it is text."""
     members = asdict(benchmark)
     members["stages"] = [
         {
@@ -146,7 +152,7 @@ def as_json(benchmark: Benchmark) -> str:
         }
         for stage in benchmark.stages
     ]
-    return json.dumps(members, indent=2, ensure_ascii=False)
+    return members
 
 
 def as_json_with_requests(benchmark: Benchmark) -> str:

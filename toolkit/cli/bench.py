@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
+from toolkit.cli import bench_records
 from toolkit.cli.options import Env, HtmlFile, Json, Markdown, Yes, check_reports, write_report
 from toolkit.durations import parse_seconds
 
@@ -43,6 +44,10 @@ app = typer.Typer(
     help="Measure the latency and the throughput of a model (`run` is the default).",
     no_args_is_help=True,
 )
+app.command("list")(bench_records.list_)
+app.command("show")(bench_records.show)
+app.command("compare")(bench_records.compare)
+app.command("suggest")(bench_records.suggest)
 
 
 def _seconds(option: str) -> Callable[[str | int], int]:
@@ -153,6 +158,16 @@ Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Also write the result with all requests as JSON."),
 ]
+NoSave = Annotated[bool, typer.Option("--no-save", help="Do not store the result in the state bucket.")]
+Suggest = Annotated[
+    float | None,
+    typer.Option(
+        "--suggest",
+        metavar="N",
+        min=0.001,
+        help="Then suggest the capacity for N requests per second, as `toolkit bench suggest` does.",
+    ),
+]
 
 
 @app.command(_RUN)
@@ -179,6 +194,8 @@ def run(
     as_markdown: Markdown = False,
     html: HtmlFile = None,
     output: Output = None,
+    no_save: NoSave = False,
+    suggest: Suggest = None,
 ) -> None:
     """Send requests under load, and measure time to first token, time per token and throughput.
 
@@ -189,6 +206,10 @@ def run(
     from toolkit.errors import InputError
 
     check_reports(as_json, as_markdown, {"--html": html})
+    if suggest is not None and (as_json or as_markdown or html == "-"):
+        raise InputError(
+            "--suggest prints text", remedy="run `toolkit bench suggest` afterwards, which has --json"
+        )
     if output is not None and output.is_dir():
         raise InputError("cannot write the result: this is a folder", where=str(output), remedy="name a file")
     closed = _clients(concurrency) if concurrency is not None else () if rate is not None else _SWEEP
@@ -212,11 +233,21 @@ def run(
     )
     _check(options)
     form = "json" if as_json else "markdown" if as_markdown else "" if html == "-" else "text"
-    _run(env, options, yes, form, html, output)
+    _run(env, options, yes, form, html, output, save=not no_save, suggest=suggest)
 
 
-def _run(env: str, options: Options, yes: bool, form: str, html: str | None, output: Path | None) -> None:
-    from toolkit.bench import text
+def _run(
+    env: str,
+    options: Options,
+    yes: bool,
+    form: str,
+    html: str | None,
+    output: Path | None,
+    *,
+    save: bool,
+    suggest: float | None,
+) -> None:
+    from toolkit.bench import records, text
     from toolkit.bench.display import TerminalDisplay
     from toolkit.bench.generator import INTERRUPTED
     from toolkit.bench.runner import Bench
@@ -247,6 +278,10 @@ def _run(env: str, options: Options, yes: bool, form: str, html: str | None, out
         from toolkit.report import bench as report
 
         write_report(console, html, report.html(benchmark))
+    id_ = records.save_complete(context, deployed, benchmark) if save else None
+    if suggest is not None:
+        name = id_ or (str(output) if output is not None else "not stored")
+        bench_records.suggest_from(context, name, benchmark, rate=suggest)
     if any(stage.stopped == INTERRUPTED for stage in benchmark.stages):
         raise InterruptedByUserError("interrupted; the report has what was measured until then")
 

@@ -1,0 +1,144 @@
+"""Two benchmarks: their difference in words, and only real differences of metrics."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.measurements import WORKLOAD, benchmark
+from toolkit.bench import formats
+from toolkit.bench.compare import compare, raise_for_regressions
+from toolkit.bench.results import Benchmark
+from toolkit.errors import InputError, RegressionError
+
+BEFORE = benchmark((4, 16), seed=1, requests=300)
+SLOWER = benchmark((4, 16), seed=2, requests=300, slower=1.15)
+
+
+def test_runs_of_the_same_deployment_do_not_differ() -> None:
+    result = compare(BEFORE, benchmark((4, 16), seed=2, requests=300))
+    assert not result.subject
+    assert {row.verdict for row in result.rows} <= {"no significant difference", "too few requests"}
+    raise_for_regressions(result, 0)
+
+
+def test_a_slower_deployment_is_worse_in_all_metrics() -> None:
+    result = compare(BEFORE, SLOWER)
+    verdicts = {(row.load, row.metric): row.verdict for row in result.rows}
+    for load in ("4 clients", "16 clients"):
+        for metric in ("time per output token, p50", "end-to-end latency, p50", "output tokens per second"):
+            assert verdicts[load, metric] == "worse"
+        assert verdicts[load, "errors"] == "no significant difference"
+    (row,) = [
+        row for row in result.rows if (row.load, row.metric) == ("4 clients", "end-to-end latency, p50")
+    ]
+    assert row.percent == pytest.approx(15, abs=2)
+    assert row.low is not None
+    assert row.high is not None
+    assert row.low < row.after - row.before < row.high
+    assert {row.verdict for row in compare(SLOWER, BEFORE).rows} >= {"better"}
+    assert "worse" not in {row.verdict for row in compare(SLOWER, BEFORE).rows}
+
+
+def test_a_regression_has_its_exit_code() -> None:
+    result = compare(BEFORE, SLOWER)
+    with pytest.raises(RegressionError, match="metrics are worse by at least 5 %") as caught:
+        raise_for_regressions(result, 5)
+    assert caught.value.exit_code == 7
+    assert "api, 4 clients: end-to-end latency, p50" in caught.value.details
+    raise_for_regressions(result, 50)
+
+
+def test_errors_are_compared_in_points() -> None:
+    stages = (
+        replace(
+            BEFORE.stages[0],
+            requests=tuple(
+                replace(request, error="HTTP 500") if index % 10 == 0 else request
+                for index, request in enumerate(BEFORE.stages[0].requests)
+            ),
+        ),
+    )
+    result = compare(BEFORE, replace(BEFORE, stages=stages))
+    (row,) = [row for row in result.rows if row.metric == "errors"]
+    assert (row.verdict, row.percent) == ("worse", 10)
+    assert "+10.00 points" in formats.comparison(result)
+    assert result.unmatched == ("api, 16 clients: only in A",)
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "phrase"),
+    [
+        ("weights", "sha256:fedcba", "weights: sha256:0123456789abcdef → sha256:fedcba"),
+        ("image", "i:2", r"container image: .* → i:2"),
+        ("options", "sha256:1", "engine options: sha256:6af245e8974a2426 → sha256:1"),
+        ("instance_type", "ml.g6.4xlarge", "instance type: ml.g6.2xlarge → ml.g6.4xlarge"),
+        ("instances", 2, "number of instances: 1 → 2"),
+        ("gateway", "sha256:2", r"gateway code: sha256:.* → sha256:2"),
+        ("release", 8, "release: 7 → 8"),
+    ],
+)
+def test_what_differs_in_the_deployment_is_named(member: str, value: Any, phrase: str) -> None:
+    result = compare(BEFORE, replace(BEFORE, subject=replace(BEFORE.subject, **{member: value})))
+    (difference,) = result.subject
+    assert re.fullmatch(phrase, difference)
+    assert result.comparable
+
+
+def other(**members: Any) -> Benchmark:
+    return replace(SLOWER, **members)
+
+
+def test_different_workloads_are_not_compared() -> None:
+    result = compare(BEFORE, other(workload={**WORKLOAD, "output_tokens": "64", "turns": 3}))
+    assert not result.rows
+    assert result.workload == ("output_tokens: 32 → 64", "turns: unset → 3")
+    assert "not comparable: the workloads differ" in formats.comparison(result)
+    assert "not comparable" in formats.comparison_markdown(result)
+    with pytest.raises(InputError, match="the workloads differ"):
+        raise_for_regressions(result, 5)
+
+
+def test_stages_without_a_counterpart_are_named() -> None:
+    result = compare(BEFORE, benchmark((8,)))
+    assert not result.rows
+    assert "no stage has the same target and load" in formats.comparison(result)
+    with pytest.raises(InputError, match="no stage has the same target and load"):
+        raise_for_regressions(result, 5)
+
+
+def test_formats() -> None:
+    result = compare(BEFORE, SLOWER, ("one", "two"))
+    text = formats.comparison(result)
+    assert re.search(
+        r"api +4? *4 clients +end-to-end latency, p50 +[\d.,]+ ms +[\d.,]+ ms +\+1\d\.\d %", text
+    )
+    data = json.loads(json.dumps(result.as_data()))
+    assert (data["before"], data["after"], data["comparable"]) == ("one", "two", True)
+    assert {"metric", "before", "after", "low", "high", "p", "percent", "verdict"} <= set(data["metrics"][0])
+    markdown = formats.comparison_markdown(result)
+    assert markdown.startswith("<!-- toolkit bench compare -->\n### Benchmark: ")
+    assert "❌ | api | 4 clients" in markdown
+
+
+def test_hostile_content_controls_no_terminal() -> None:
+    evil = "\x1b]0;owned\x07\n| <script>alert(1)</script> `x`"
+    hostile = other(
+        workload={**WORKLOAD, evil: evil},
+        subject=replace(SLOWER.subject, image=evil),
+        environment=evil,
+        toolkit=evil,
+    )
+    result = compare(BEFORE, hostile, ("A", evil))
+    for text in (
+        formats.comparison(result),
+        formats.comparison_markdown(result),
+        formats.show(evil, hostile, 1.5),
+    ):
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text)
+    markdown = formats.comparison_markdown(result)
+    assert not re.search(r"(?<!\\)<script", re.sub(r"`[^`]*`", "", markdown))

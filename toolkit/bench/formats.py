@@ -1,0 +1,233 @@
+"""Stored benchmarks, comparisons and suggestions as text and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from toolkit.bench import metrics, text
+from toolkit.bench.compare import Comparison, Row, label
+from toolkit.bench.records import Record
+from toolkit.bench.results import Benchmark, Stage
+from toolkit.bench.suggest import Point, Suggestion, milliseconds, per_million
+from toolkit.console import printable
+from toolkit.deployment.measured import WORDS
+from toolkit.report.markdown import escape
+
+_MARKS = {"better": "✅", "worse": "❌", "no significant difference": "", "too few requests": "❔"}
+_NONE = "—"
+
+
+def as_list(records: Sequence[Record]) -> str:
+    """A table of stored benchmarks."""
+    lines = [["id", "release", "instances", "target", "load", "tokens/s"]]
+    for record in records:
+        if record.benchmark is None:
+            lines.append([record.id, f"cannot be read: {record.damage}"])
+            continue
+        benchmark, subject = record.benchmark, record.benchmark.subject
+        tokens = [metrics.of_stage(stage).output_tokens_per_second or 0 for stage in benchmark.stages]
+        lines.append(
+            [
+                record.id,
+                str(subject.release or _NONE),
+                f"{subject.instances} x {subject.instance_type}",
+                ", ".join(sorted({stage.target for stage in benchmark.stages})),
+                _loads(benchmark.stages),
+                f"{max(tokens, default=0):,.1f}",
+            ]
+        )
+    return table(lines)
+
+
+def list_data(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Stored benchmarks for programs, without their requests."""
+    return [
+        {"id": record.id, "damage": record.damage}
+        | ({} if record.benchmark is None else text.as_data(record.benchmark))
+        for record in records
+    ]
+
+
+def show(name: str, benchmark: Benchmark, cost_per_hour: float | None) -> str:
+    """A benchmark for people.
+
+    Args:
+        name: its id or file.
+        benchmark: the benchmark.
+        cost_per_hour: price of an instance in dollars, as the user gave it.
+    """
+    lines = [
+        name,
+        f"{benchmark.started}, toolkit {benchmark.toolkit}",
+        *(f"  {WORDS[member]}: {value}" for member, value in asdict(benchmark.subject).items()),
+        *text.lines(benchmark),
+        *costs(benchmark, cost_per_hour),
+    ]
+    return "\n".join(_one_line(line) if "\n" not in line else printable(line) for line in lines)
+
+
+def costs(benchmark: Benchmark, cost_per_hour: float | None) -> Iterator[str]:
+    """The cost of output tokens in each stage; nothing if the price or the tokens are unknown.
+
+    Args:
+        benchmark: the benchmark.
+        cost_per_hour: price of an instance in dollars, as the user gave it.
+    """
+    if cost_per_hour is None or not benchmark.subject.instances:
+        return
+    for stage in benchmark.stages:
+        tokens = metrics.of_stage(stage).output_tokens_per_second
+        dollars = per_million(cost_per_hour * benchmark.subject.instances, tokens)
+        if dollars is not None:
+            yield f"{label(stage)}: {dollars:,.2f} dollars per million output tokens"
+    yield _cost_note(cost_per_hour)
+
+
+def comparison(result: Comparison) -> str:
+    """A comparison for people."""
+    lines = [f"A: {_one_line(result.before)}", f"B: {_one_line(result.after)}", ""]
+    lines += _section("measured", result.subject, "the same deployment")
+    lines += _section("workload", result.workload, "the same workload")
+    if not result.comparable:
+        lines.append("not comparable: the workloads differ, so that no metric is compared")
+    elif not result.rows:
+        lines.append("not comparable: no stage has the same target and load in both")
+    rows = [["target", "load", "metric", "A", "B", "change", "95 % interval of B - A", ""]]
+    rows += [_cells(row) for row in result.rows]
+    if result.rows:
+        lines += ["", table(rows)]
+    lines += [_one_line(f"note: {phrase}") for phrase in result.unmatched]
+    return "\n".join(lines)
+
+
+def comparison_markdown(result: Comparison) -> str:
+    """A comparison as a comment on a pull request: significant differences, then all metrics, collapsed."""
+    changed = [row for row in result.rows if row.verdict in ("better", "worse")]
+    worse = sum(row.verdict == "worse" for row in changed)
+    headline = f"{worse} worse, {len(changed) - worse} better, of {len(result.rows)} metrics"
+    headline = headline if result.comparable else "not comparable: the workloads differ"
+    lines = [
+        "<!-- toolkit bench compare -->",
+        f"### Benchmark: {headline}",
+        "",
+        f"`{_code(result.before)}` → `{_code(result.after)}`",
+        "",
+        *(f"- {escape(_one_line(phrase))}" for phrase in (*result.subject, *result.workload)),
+    ]
+    if not result.subject and not result.workload:
+        lines.append("- the same deployment and workload")
+    titles = ["", "target", "load", "metric", "before", "after", "change", "95 % interval"]
+    head = [f"| {' | '.join(titles)} |", "|---|---|---|---|---:|---:|---:|---|"]
+
+    def line(row: Row) -> str:
+        cells = [_MARKS[row.verdict], *_cells(row)[:-1]]
+        return f"| {' | '.join(escape(_one_line(cell)) for cell in cells)} |"
+
+    if changed:
+        lines += ["", *head, *map(line, changed)]
+    if result.rows:
+        lines += ["", "<details>", f"<summary>all {len(result.rows)} metrics</summary>", ""]
+        lines += [*head, *map(line, result.rows), "", "</details>"]
+    lines += [f"- {escape(_one_line(phrase))}" for phrase in result.unmatched]
+    return "\n".join([*lines, ""])
+
+
+def suggestion(result: Suggestion, cost_per_hour: float | None) -> str:
+    """A suggestion for people, with the curve that it rests on."""
+    names = list(dict.fromkeys(name for point in result.curve for name in point.latencies))
+    titles = [
+        "measured",
+        "in progress",
+        "requests/s",
+        "tokens/s",
+        *(_WORDS[name] for name in names),
+        "objectives",
+    ]
+    rows = [titles]
+    for point in result.curve:
+        rows.append(
+            [
+                point.name,
+                f"{point.concurrency:.1f}",
+                f"{point.rate:.2f}",
+                _number(point.tokens),
+                *(_time(point, name) for name in names),
+                "exceeded" if point.exceeded else "met" + (" ←" if point == result.point else ""),
+            ]
+        )
+    lines = ["per instance:", table(rows), ""]
+    lines.append(
+        f"for {result.rate:g} requests/s with {result.headroom_percent:g} % headroom: "
+        f"{result.instances} instances, concurrent_requests: {result.concurrent_requests:g}"
+    )
+    if result.dollars_per_million is not None and cost_per_hour is not None:
+        lines.append(f"{result.dollars_per_million:,.2f} dollars per million output tokens at this rate")
+        lines.append(_cost_note(cost_per_hour))
+    return "\n".join([*lines, *(f"note: {note}" for note in result.notes)])
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows in columns; a row with fewer cells ends with its last one, which may be longer than its column."""
+    rows = [[_one_line(cell) for cell in row] for row in rows]
+    full = [row for row in rows if len(row) == len(rows[0])]
+    widths = [max(map(len, column)) for column in zip(*full, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
+        for row in rows
+    )
+
+
+_WORDS = {
+    "time_to_first_token": "first token",
+    "inter_token_latency": "per token",
+    "total": "total",
+}
+
+
+def _section(title: str, phrases: Iterable[str], otherwise: str) -> Iterator[str]:
+    phrases = list(phrases)
+    yield f"{title}: {otherwise}" if not phrases else f"{title}:"
+    yield from (f"  {_one_line(phrase)}" for phrase in phrases)
+
+
+def _cells(row: Row) -> list[str]:
+    interval = _NONE
+    if row.low is not None and row.high is not None:
+        interval = f"{_figure(row.low, row.unit)} to {_figure(row.high, row.unit)}"
+    change = _NONE if row.percent is None else f"{row.percent:+.1f} %"
+    if row.unit == "%":
+        change = f"{row.after - row.before:+.2f} points"
+    figures = [_figure(row.before, row.unit), _figure(row.after, row.unit)]
+    return [row.target, row.load, row.metric, *figures, change, interval, row.verdict]
+
+
+def _figure(value: float, unit: str) -> str:
+    if unit == "s":
+        return f"{1000 * value:,.1f} ms"
+    return f"{value:,.2f} %" if unit == "%" else f"{value:,.2f}/s"
+
+
+def _time(point: Point, name: str) -> str:
+    return milliseconds(point.latencies[name]) if name in point.latencies else _NONE
+
+
+def _number(value: float | None, decimals: int = 1) -> str:
+    return _NONE if value is None else f"{value:,.{decimals}f}"
+
+
+def _loads(stages: Iterable[Stage]) -> str:
+    return ", ".join(dict.fromkeys(map(text.load, stages)))
+
+
+def _cost_note(cost_per_hour: float) -> str:
+    return f"note: at {cost_per_hour:g} dollars per instance and hour, as given with --cost-per-hour"
+
+
+def _one_line(line: str) -> str:
+    return printable(" ".join(line.split("\n")))
+
+
+def _code(name: str) -> str:
+    return _one_line(name).replace("`", "'")
