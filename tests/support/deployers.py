@@ -60,7 +60,13 @@ models:
       schedules:
         - {{name: working-hours, cron: "0 7 ? * MON-FRI *", timezone: Europe/Berlin, min: 3}}
     rollout:
-      {{strategy: canary, percent: 50, wait_seconds: 60, bake_seconds: 60, alarms: {{latency_ms: 60000}}}}
+      strategy: canary
+      percent: 50
+      wait_seconds: 180
+      bake_seconds: 180
+      alarms: {{latency_ms: 60000}}
+      quality: true
+    expectations: [{{name: greeting, prompt: Hello!, contains: [one]}}]
     kms_key_arn: {KEY}
     vpc: {{subnet_ids: [subnet-0a1b2c3d], security_group_ids: [sg-0a1b2c3d]}}
     data_capture: {{percent: 10, kms_key_arn: "{KEY}"}}

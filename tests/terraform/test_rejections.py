@@ -227,6 +227,12 @@ DEPENDENT: list[Case] = [
     (
         "sagemaker_endpoint",
         ENDPOINT,
+        {**asynchronous(), **rollout("canary", quality_namespace="Quality")},
+        "needs a real-time endpoint",
+    ),
+    (
+        "sagemaker_endpoint",
+        ENDPOINT,
         {**TWO, **rollout("canary", alarms={"latency_ms": 1, "extra": list("abcdefg")})},
         "remove a threshold or some of extra",
     ),

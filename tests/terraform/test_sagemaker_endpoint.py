@@ -49,7 +49,13 @@ module "rolling" {
 
   name               = "rolling"
   execution_role_arn = "arn:aws:iam::123456789012:role/HuggingfaceExecuteRole"
-  rollout            = { strategy = "rolling", percent = 25, wait_seconds = 60 }
+
+  rollout = {
+    strategy          = "rolling"
+    percent           = 25
+    wait_seconds      = 180
+    quality_namespace = "Quality/rolling"
+  }
 
   variants = {
     AllTraffic = { image = "i", instance_type = "ml.c7i.large", capacity = { min = 4, max = 4 } }
@@ -266,7 +272,20 @@ def test_a_rolling_update_has_a_batch_size(planned: Planned) -> None:
     assert deployment["blue_green_update_policy"] == []
     (update,) = deployment["rolling_update_policy"]
     assert update["maximum_batch_size"] == [{"type": "CAPACITY_PERCENT", "value": 25}]
-    assert update["wait_interval_in_seconds"] == 60
+    assert update["wait_interval_in_seconds"] == 180
+
+
+def test_failed_expectations_roll_back(planned: Planned) -> None:
+    alarm = planned.values("module.rolling.aws_cloudwatch_metric_alarm.quality[0]")
+    assert (alarm["namespace"], alarm["metric_name"]) == ("Quality/rolling", "FailedExpectations")
+    configuration = only(planned, "module.rolling", "aws_sagemaker_endpoint_configuration")["name"]
+    # Of the new fleet, without variants.
+    assert alarm["dimensions"] == {"EndpointName": "rolling", "EndpointConfigName": configuration}
+    assert (alarm["statistic"], alarm["threshold"]) == ("Maximum", 1)
+    assert alarm["treat_missing_data"] == "notBreaching"
+    (deployment,) = only(planned, "module.rolling", "aws_sagemaker_endpoint")["deployment_config"]
+    names = [item["alarm_name"] for item in deployment["auto_rollback_configuration"][0]["alarms"]]
+    assert "rolling-quality" in names
 
 
 def test_autoscaling_tracks_concurrent_requests(planned: Planned) -> None:

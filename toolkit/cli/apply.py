@@ -34,9 +34,10 @@ def apply(
     from toolkit import smoke
     from toolkit.console import Console
     from toolkit.deployment import lifecycle
+    from toolkit.smoke.expectations import judge
 
     console = Console()
-    command = lifecycle.apply(plan_file, smoke.test if smoke_test else None)
+    command = lifecycle.apply(plan_file, smoke.test if smoke_test else None, judge)
     result = lifecycle.run(command, env, console, lifecycle.Consent(yes, allow_destroy), lock_timeout)
     for line in _usage(result):
         console.line(line)

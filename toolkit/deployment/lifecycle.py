@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,9 @@ from toolkit.deployment.plans.review import Policies, Review, review, write_repo
 from toolkit.deployment.prepare import ENDPOINT, STACK, Prepared, endpoints_of
 from toolkit.deployment.recovery import cleanup, registry, unstored_state
 from toolkit.deployment.recovery.orphans import Orphan
-from toolkit.deployment.rollout import repair, verify, waiters, watch
+from toolkit.deployment.rollout import quality, repair, verify, waiters, watch
+from toolkit.deployment.rollout.judgement import Judge
+from toolkit.deployment.rollout.quality import Gate, QualityError
 from toolkit.deployment.rollout.verify import Rollout
 from toolkit.errors import PreflightError, SmokeTestError, TerraformError
 from toolkit.report import Summary, text
@@ -66,6 +68,7 @@ class Command:
         describe: the plan as the user sees it.
         intended: resource types whose destruction is the purpose of the command.
         smoke_test: tests the rollout before it is recorded; if it fails, the last release is rolled back to.
+        judge: judges the expectations of models with `rollout.quality`.
         start_cloud: start the embedded cloud if the environment needs it.
     """
 
@@ -75,10 +78,13 @@ class Command:
     describe: Callable[[Review], str] = field(default=lambda review: review.prepared.plan.summary())
     intended: Collection[str] = ()
     smoke_test: SmokeTest | None = None
+    judge: Judge | None = None
     start_cloud: bool = False
 
 
-def apply(plan_file: Path | None = None, smoke_test: SmokeTest | None = None) -> Command:
+def apply(
+    plan_file: Path | None = None, smoke_test: SmokeTest | None = None, judge: Judge | None = None
+) -> Command:
     """Deploy the environment file, or exactly a saved plan."""
     return Command(
         prepare.environment_file if plan_file is None else partial(archive.load, path=plan_file),
@@ -86,6 +92,7 @@ def apply(plan_file: Path | None = None, smoke_test: SmokeTest | None = None) ->
         policies="changes",
         describe=lambda review: text.render(review.summary),
         smoke_test=smoke_test,
+        judge=judge,
         start_cloud=True,
     )
 
@@ -131,7 +138,7 @@ def run(command: Command, env: str, console: Console, consent: Consent, lock_tim
         reviewed = review(context, command.prepare, policies=command.policies)
         console.line(command.describe(reviewed))
         approve(context, reviewed, command, consent)
-        deployed = deploy_tested(context, reviewed.prepared, command.smoke_test)
+        deployed = deploy_tested(context, reviewed.prepared, command.smoke_test, command.judge)
     return Result(context, reviewed.prepared.action, deployed)
 
 
@@ -226,15 +233,18 @@ def approve(context: Context, reviewed: Review, command: Command, consent: Conse
         approval.confirm(context.console, question, yes=consent.yes)
 
 
-def deploy_tested(context: Context, prepared: Prepared, smoke_test: SmokeTest | None) -> Outputs:
-    """Deploy, and roll back to the last release if the smoke test fails.
+def deploy_tested(
+    context: Context, prepared: Prepared, smoke_test: SmokeTest | None, judge: Judge | None = None
+) -> Outputs:
+    """Deploy, and roll back to the last release if the smoke test fails, or a model its expectations.
 
     Raises:
         SmokeTestError: the smoke test failed; the last release serves again, if there is one.
+        QualityError: likewise, for the expectations of a model.
     """
     try:
-        return deploy(context, prepared, smoke_test)
-    except SmokeTestError as error:
+        return deploy(context, prepared, smoke_test, judge)
+    except (SmokeTestError, QualityError) as error:
         last = releases.of(context).latest()
         if last is None:
             context.console.warning("there is no earlier release to roll back to; the rollout stays as it is")
@@ -242,32 +252,43 @@ def deploy_tested(context: Context, prepared: Prepared, smoke_test: SmokeTest | 
         context.console.line(str(error))
         context.console.line(f"rolling back to release {last.number}")
         deploy(context, prepare.rollback(context, last.number))
-        raise SmokeTestError(
-            f"the smoke test failed; release {last.number} serves again", details=error.details
-        ) from error
+        failed = "the smoke test failed" if isinstance(error, SmokeTestError) else error.message
+        message = f"{failed}; release {last.number} serves again"
+        raise type(error)(message, where=error.where, details=error.details) from error
 
 
-def deploy(context: Context, prepared: Prepared, smoke_test: SmokeTest | None = None) -> Outputs:
+def deploy(
+    context: Context,
+    prepared: Prepared,
+    smoke_test: SmokeTest | None = None,
+    judge: Judge | None = None,
+) -> Outputs:
     """Upload weights, apply the plan, verify that SageMaker serves it, and record the release.
 
     Args:
         context: the environment.
         prepared: the plan.
         smoke_test: tests the rollout; if it fails, the release is not recorded.
+        judge: judges the expectations of models with `rollout.quality`, likewise.
 
     Raises:
         TerraformError: Terraform failed.
         RolloutError: SageMaker does not serve the planned configuration.
+        QualityError: it does, but a model does not meet its expectations.
     """
     began = time.monotonic()
     staging.upload(context.access, prepared.staged, context.console)
     digest = hashlib.sha256(prepared.plan.path.read_bytes()).hexdigest()
     revoke_exposed_keys(context, prepared)
-    rollout = _apply(context, prepared) if prepared.plan.has_changes else Rollout()
-    deployed = outputs.read(context)
-    rollout = repair.reconcile_failed_rollbacks(context, deployed.models, rollout)
-    verify.endpoints(context, deployed, rollout)
-    _reconcile_keys(context, deployed)
+    with quality.gates(context.access, context.environment, judge) as gates:
+        rollout = _apply(context, prepared, gates) if prepared.plan.has_changes else Rollout()
+        deployed = outputs.read(context)
+        rollout = repair.reconcile_failed_rollbacks(context, deployed.models, rollout)
+        verify.endpoints(context, deployed, rollout)
+        _reconcile_keys(context, deployed)
+        judged = _conclude(context, deployed, gates)
+    if prepared.action != "apply":
+        judged = _with_gate(context, deployed)
     if smoke_test is not None:
         smoke_test(context, deployed)
     releases.record(
@@ -278,6 +299,7 @@ def deploy(context: Context, prepared: Prepared, smoke_test: SmokeTest | None = 
         plan_digest=digest,
         packages=prepared.packages,
         smoke_test="passed" if smoke_test else None,
+        quality=judged,
     )
     # A saved plan without changes has locked nothing.
     if prepared.action == "apply" and (prepared.plan.has_changes or prepared.began is not None):
@@ -330,21 +352,56 @@ def _clean_up(context: Context, seconds: float) -> None:
         context.console.line("the next apply tries again")
 
 
-def _apply(context: Context, prepared: Prepared) -> Rollout:
+def _conclude(context: Context, deployed: Outputs, gates: Mapping[str, Gate]) -> dict[str, str]:
+    """The configurations that meet their expectations, by endpoint.
+
+    A configuration that no rollout has judged is judged now: of a new endpoint, or of an interrupted apply.
+
+    Raises:
+        QualityError: one of them does not; the models are judged one after the other.
+    """
+    latest = releases.of(context).latest() if gates else None
+    judged: dict[str, str] = {}
+    for name, gate in gates.items():
+        model = deployed.models[name]
+        endpoint, configuration = model.endpoint_name, model.endpoint_config_name
+        if gate.error is not None:
+            reason = explain(gate.error) or gate.error
+            context.console.warning(f"{name}: no expectation could roll the release back: {reason}")
+        if gate.has_judged or latest is None or latest.quality.get(endpoint) != configuration:
+            with context.console.progress(f"{name}: judging the expectations"):
+                result = gate.conclude(configuration, model.variant_names)
+            context.console.line(f"{name}: {result}")
+        judged[endpoint] = configuration
+    return judged
+
+
+def _with_gate(context: Context, deployed: Outputs) -> dict[str, str]:
+    """The configurations with a gate: an earlier release has been judged when it was applied."""
+    gated = {
+        name for name, model in context.environment.models.items() if model.rollout and model.rollout.quality
+    }
+    models = [model for name, model in deployed.models.items() if name in gated]
+    return {model.endpoint_name: model.endpoint_config_name for model in models}
+
+
+def _apply(context: Context, prepared: Prepared, gates: Mapping[str, Gate]) -> Rollout:
     names = endpoints_of(context, prepared.plan)
     # An update may have started since the plan was created.
     waiters.wait_until_stable(context, sorted(names.values()))
     replaced = endpoints_of(context, prepared.plan, "replace").values()
     repair.delete_before_create(context, prepared.plan, sorted(replaced))
-    rollout = Rollout(frozenset(names.values()), context.access.now())
-    while prepared.plan.has_changes:
-        try:
-            with watch.watching(context.access, names) as phases:
+    rollout = Rollout(frozenset(names.values()), context.access.now(), gates)
+    observers = {name: gate.observe for name, gate in gates.items()}
+    # The gates work while the toolkit waits longer than Terraform does.
+    with watch.watching(context.access, names, observers) as phases:
+        while prepared.plan.has_changes:
+            try:
                 prepared.workspace.apply(prepared.plan, phases)
-        except TerraformError as error:
-            prepared = _rest(context, prepared, rollout, error)
-        else:
-            break
+            except TerraformError as error:
+                prepared = _rest(context, prepared, rollout, error)
+            else:
+                break
     context.reload_state()
     return rollout
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from botocore.exceptions import ClientError
 
@@ -50,6 +51,7 @@ class Release:
         packages: SHA-256 of each Lambda package, by its file name.
         endpoints: endpoint configuration of each endpoint after the apply.
         smoke_test: "passed", or None if it was not run.
+        quality: endpoint configuration of each endpoint whose model met its expectations.
     """
 
     number: int
@@ -63,6 +65,7 @@ class Release:
     packages: Mapping[str, str]
     endpoints: Mapping[str, str] = field(default_factory=dict)
     smoke_test: str | None = None
+    quality: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def paused(self) -> bool:
@@ -250,6 +253,7 @@ def record(  # noqa: PLR0913 - each named by the caller
     plan_digest: str,
     packages: Mapping[str, Package],
     smoke_test: str | None,
+    quality: Mapping[str, str] = MappingProxyType({}),
 ) -> Release | None:
     """Record a verified apply; returns None if the last release is the same.
 
@@ -264,6 +268,7 @@ def record(  # noqa: PLR0913 - each named by the caller
         plan_digest: SHA-256 of the plan file.
         packages: the Lambda packages, by file name.
         smoke_test: "passed", or None if it was not run.
+        quality: endpoint configuration of each endpoint whose model met its expectations.
     """
     releases = of(context)
     variables = (context.build / "inference.tfvars").read_text(encoding="utf-8")
@@ -284,6 +289,7 @@ def record(  # noqa: PLR0913 - each named by the caller
         packages=digests,
         endpoints={model.endpoint_name: model.endpoint_config_name for model in outputs.models.values()},
         smoke_test=smoke_test,
+        quality=dict(quality),
     )
     recorded = releases.record(release, {name: package.path for name, package in packages.items()})
     context.console.line(f"recorded as release {recorded.number}")

@@ -20,6 +20,9 @@ MAX_TIMEOUT = 14400
 MAX_ALARMS = 10
 # SageMaker publishes its metrics once a minute.
 METRICS_EVERY_SECONDS = 60
+# To ask the new fleet takes a minute or more. Then the metric of the failed expectations has to arrive, and
+# its alarm evaluates it at the end of its period.
+QUALITY_SECONDS = 3 * METRICS_EVERY_SECONDS
 
 Seconds = Annotated[int, Field(ge=0, le=3600)]
 Percent = Annotated[float, Field(gt=0, le=100)]
@@ -62,6 +65,8 @@ class BaseRollout(ConfigModel):
     """Timeout in seconds, after which the rollout is rolled back; by default SageMaker's maximum."""
     alarms: Alarms = DEFAULT_ALARMS
     """Alarms that roll the release back; by default one at 5 % of responses with status 5xx."""
+    quality: bool = False
+    """Ask the new fleet what the model's `expectations` ask, and roll the release back if one fails."""
 
     @property
     def waits(self) -> tuple[int, ...]:
@@ -145,3 +150,8 @@ def default_rollout(smallest_fleet: int) -> AllAtOnce | Canary:
         smallest_fleet: minimum number of instances of each variant.
     """
     return Canary(strategy="canary") if smallest_fleet > 1 else AllAtOnce(strategy="all_at_once")
+
+
+def quality_namespace(prefix: str) -> str:
+    """CloudWatch namespace of the failed expectations of an environment's rollouts."""
+    return f"InferenceQuality/{prefix}"

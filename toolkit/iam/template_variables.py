@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.environment import Environment, budget_table
+from toolkit.environment.rollout import quality_namespace
 
 FUNCTIONS = ("gateway", "authorizer")
 # AWS's account with the Lambda Web Adapter, see modules/inference_api.
@@ -90,9 +91,15 @@ def _hosting(environment: Environment, arns: Arns) -> dict[str, Any]:
         "tracking_alarms": arns.of("cloudwatch", f"alarm:TargetTracking-endpoint/{prefix}-*"),
         "dashboard": arns.without_region("cloudwatch", f"dashboard/{prefix}"),
         "scalable_targets": arns.of("application-autoscaling", "scalable-target/*"),
+        "quality": quality_namespace(prefix) if _has_quality(environment) else None,
         "kms_keys": sorted(set(_keys(environment))),
         "asynchronous_tests": sorted(set(_asynchronous_tests(environment, arns))),
     }
+
+
+def _has_quality(environment: Environment) -> bool:
+    """Whether rollouts of a model are judged by its expectations."""
+    return any(model.rollout is not None and model.rollout.quality for model in environment.models.values())
 
 
 def _keys(environment: Environment) -> Iterator[str]:

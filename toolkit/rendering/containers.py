@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 
 from toolkit.environment import Environment, HubSource, ResolvedVariant, S3Source, ServerSource
@@ -44,11 +46,14 @@ def container_variables(
     engine = ENGINES[variant.engine]
     image = variant.image(environment.region)
     ami_version = variant.inference_ami_version(image)
+    name = variant.model
+    if model.rollout is not None and model.rollout.quality:
+        name = _release_name(variant, image.uri, weights)
     return {
         "image": image.uri,
         "environment": {
             **forward_compatibility(engine, image, ami_version),
-            **_environment(variant),
+            **_environment(variant, name),
             **variant.serving.environment,
         },
         "model_data_s3_uri": weights,
@@ -82,7 +87,17 @@ def _volume_size(environment: Environment, variant: ResolvedVariant, weights_byt
     return min(needed, MAX_VOLUME_GB)
 
 
-def _environment(variant: ResolvedVariant) -> dict[str, str]:
+def _release_name(variant: ResolvedVariant, image: str, weights: str | None) -> str:
+    """A name for the served model that tells the old fleet's responses from the new fleet's.
+
+    The gateway sends requests without a name, and clients see the model's name in the API.
+    """
+    content = [image, _environment(variant, ""), variant.serving.environment, weights]
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return f"{variant.model}@{digest[:8]}"
+
+
+def _environment(variant: ResolvedVariant, served_name: str) -> dict[str, str]:
     source = variant.source
     if isinstance(source, ServerSource):
         # The embedded cloud forwards requests to this server instead of starting one.
@@ -90,7 +105,7 @@ def _environment(variant: ResolvedVariant) -> dict[str, str]:
     hub = Hub(source.hub, source.revision) if isinstance(source, HubSource) and not source.staged else None
     return container_environment(
         ENGINES[variant.engine],
-        served_name=variant.model,
+        served_name=served_name,
         options=variant.serving.flags(),
         instance=catalogue.hardware(variant.instance_type),
         hub=hub,

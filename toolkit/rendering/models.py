@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from toolkit.environment import Environment, Model, ResolvedVariant
 from toolkit.environment.capacity import Capacity
-from toolkit.environment.rollout import AllAtOnce, Rolling, Rollout
+from toolkit.environment.rollout import AllAtOnce, Rolling, Rollout, quality_namespace
 from toolkit.rendering import s3_uris
 from toolkit.rendering.containers import container_variables
 
@@ -55,7 +55,7 @@ def model_variables(
             for key, variant in model.resolved_variants(name).items()
         },
         "shadow": None if shadow is None else _shadow(model, shadow, container(shadow)),
-        "rollout": _rollout(model.rollout_in_effect),
+        "rollout": _rollout(model.rollout_in_effect, environment.prefix),
         "routing": model.routing if model.serverless is None else None,
         "kms_key_arn": model.kms_key_arn,
         "vpc": model.vpc.model_dump() if model.vpc is not None else None,
@@ -109,9 +109,10 @@ def _shadow(model: Model, variant: ResolvedVariant, container: Mapping[str, obje
     return {"sampling_percent": percent, **container, "instance_count": variant.capacity.min}
 
 
-def _rollout(rollout: Rollout | None) -> dict[str, object] | None:
+def _rollout(rollout: Rollout | None, prefix: str) -> dict[str, object] | None:
     if rollout is None:
         return None
+    quality = {"quality_namespace": quality_namespace(prefix)} if rollout.quality else {}
     return {
         "strategy": rollout.strategy,
         "percent": None if isinstance(rollout, AllAtOnce) else rollout.percent,
@@ -119,6 +120,7 @@ def _rollout(rollout: Rollout | None) -> dict[str, object] | None:
         "bake_seconds": None if isinstance(rollout, Rolling) else rollout.bake_seconds,
         "timeout_seconds": rollout.timeout_seconds,
         "alarms": rollout.alarms.model_dump(),
+        **quality,
     }
 
 

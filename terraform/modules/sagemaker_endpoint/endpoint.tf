@@ -86,5 +86,6 @@ resource "aws_sagemaker_endpoint" "this" {
     aws_cloudwatch_log_group.this,
     # The deployment configuration refers to them: create them before the endpoint, delete them after it.
     aws_cloudwatch_metric_alarm.rollout,
+    aws_cloudwatch_metric_alarm.quality,
   ]
 }

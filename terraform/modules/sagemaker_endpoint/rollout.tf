@@ -28,7 +28,9 @@ locals {
     }
   ]...)
 
-  alarm_names = concat([for alarm in local.variant_alarms : alarm.name], var.rollout.alarms.extra)
+  quality_alarm = var.rollout.quality_namespace == null || local.serverless ? null : "${var.name}-quality"
+
+  alarm_names = concat([for alarm in local.variant_alarms : alarm.name], local.quality_alarm[*], var.rollout.alarms.extra)
 }
 
 # Settings of the current configuration's rollout. Changed settings apply to the next rollout: updating the endpoint
@@ -73,4 +75,27 @@ resource "aws_cloudwatch_metric_alarm" "rollout" {
   comparison_operator = "GreaterThanOrEqualToThreshold"
   threshold           = each.value.threshold
   treat_missing_data  = "notBreaching"
+}
+
+resource "aws_cloudwatch_metric_alarm" "quality" {
+  count = local.running && local.quality_alarm != null ? 1 : 0
+
+  alarm_name        = local.quality_alarm
+  alarm_description = "Expectations that the planned configuration of ${var.name} does not meet; rolls back a rollout"
+
+  namespace   = var.rollout.quality_namespace
+  metric_name = "FailedExpectations"
+  dimensions = {
+    EndpointName       = var.name
+    EndpointConfigName = local.configuration_name
+  }
+
+  # Whoever rolls out publishes the number, again and again until the rollout has ended.
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  # Nobody asks before the rollout and after it.
+  treat_missing_data = "notBreaching"
 }

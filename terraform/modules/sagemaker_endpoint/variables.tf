@@ -251,14 +251,16 @@ variable "rollout" {
     - `strategy`: `all_at_once`, `canary`, `linear` or `rolling`.
     - `percent`: size of the canary, of a linear step or of a rolling batch, in percent of the fleet.
     - `wait_seconds`: time between steps; `bake_seconds`: time until the old fleet is terminated; `timeout_seconds`: time limit of the rollout.
+    - `quality_namespace`: CloudWatch namespace of the metric `FailedExpectations`, with the dimensions `EndpointName` and `EndpointConfigName`: a value of 1 or more during a rollout rolls it back.
     - `alarms`: thresholds that trigger a rollback: failed requests in percent and average latency, per minute on the new configuration; `extra` lists existing alarms. Without `server_error_percent`, the rollout is rolled back only if every request fails.
   EOT
   type = object({
-    strategy        = optional(string, "all_at_once")
-    percent         = optional(number)
-    wait_seconds    = optional(number, 0)
-    bake_seconds    = optional(number, 0)
-    timeout_seconds = optional(number)
+    strategy          = optional(string, "all_at_once")
+    percent           = optional(number)
+    wait_seconds      = optional(number, 0)
+    bake_seconds      = optional(number, 0)
+    timeout_seconds   = optional(number)
+    quality_namespace = optional(string)
     alarms = optional(object({
       server_error_percent = optional(number)
       model_error_percent  = optional(number)
@@ -296,12 +298,17 @@ variable "rollout" {
   }
 
   validation {
+    condition     = var.rollout.quality_namespace == null || var.endpoint.type == "realtime"
+    error_message = "rollout.quality_namespace needs a real-time endpoint: the fleets of others cannot be asked."
+  }
+
+  validation {
     condition     = var.rollout.alarms.model_error_percent == null || var.endpoint.type != "async"
     error_message = "rollout.alarms.model_error_percent has no metric on asynchronous endpoints: use server_error_percent."
   }
 
   validation {
-    condition = 10 >= length(var.rollout.alarms.extra) + length(var.variants) * (
+    condition = 10 >= length(var.rollout.alarms.extra) + length(var.rollout.quality_namespace[*]) + length(var.variants) * (
       1 + length([for threshold in [var.rollout.alarms.model_error_percent, var.rollout.alarms.latency_ms] : threshold if threshold != null])
     )
     error_message = "rollout.alarms exceed SageMaker's limit of 10 alarms, counting those of each variant: remove a threshold or some of extra."

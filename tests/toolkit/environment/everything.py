@@ -79,6 +79,7 @@ models:
       percent: 20
       wait_seconds: 300
       bake_seconds: 600
+      quality: true
       timeout_seconds: 14400
       alarms: {server_error_percent: 5, model_error_percent: 20, latency_ms: 60000, extra: [mine]}
     routing: random

@@ -86,6 +86,31 @@ ROLLOUTS = {
         "rollout.alarms",
         "and extra are 11 alarms; remove some: SageMaker allows 10",
     ),
+    "quality without expectations": added(
+        "rollout: {strategy: all_at_once, bake_seconds: 300, quality: true}",
+        "rollout.quality",
+        "add models.qwen3-8b.expectations, or remove it",
+    ),
+    "too short for quality": added(
+        "rollout: {strategy: all_at_once, bake_seconds: 120, quality: true}\n"
+        "    expectations: [{name: one, prompt: Hi, min_tokens: 1}]",
+        "rollout.bake_seconds",
+        "quality needs 180; wait longer",
+    ),
+    "quality of an asynchronous endpoint": (
+        LAST_KEY,
+        LAST_KEY + ASYNC + "    rollout: {strategy: all_at_once, bake_seconds: 300, quality: true}\n",
+        26,
+        "models.tiny.rollout.quality",
+        "make the endpoint realtime",
+    ),
+    "many alarms with quality": added(
+        "rollout: {strategy: all_at_once, bake_seconds: 300, quality: true,"
+        " alarms: {extra: [a, b, c, d, e, f, g]}}\n    variants: {a: {}, b: {}, c: {}}"
+        "\n    expectations: [{name: one, prompt: Hi, min_tokens: 1}]",
+        "rollout.alarms",
+        "quality and extra are 11 alarms",
+    ),
     "alarm without a name": added(
         "rollout: {strategy: all_at_once, bake_seconds: 300, alarms: {extra: ['']}}",
         "rollout.alarms.extra[0]",

@@ -260,3 +260,31 @@ def test_weights_that_cannot_fit_are_refused(
     model = f"serving: {{engine: tei}}\nsource: {{path: weights/}}\ninstance_type: {instance_type}{more}"
     with pytest.raises(InputError, match=message):
         variables(tmp_path, model, URI, size)
+
+
+QUALITY = """\
+rollout: {strategy: all_at_once, bake_seconds: 300, quality: true}
+expectations: [{name: one, prompt: Hi, min_tokens: 1}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("engine", "instance", "variable"),
+    [
+        ("vllm", "ml.g6.xlarge", "SM_VLLM_SERVED_MODEL_NAME"),
+        ("lmi", "ml.g6.xlarge", "OPTION_SERVED_MODEL_NAME"),
+        ("llama_cpp", "ml.c7i.xlarge", "SM_LLAMA_CPP_ALIAS"),
+    ],
+)
+def test_fleets_have_names_of_their_own_with_quality(
+    tmp_path: Path, engine: str, instance: str, variable: str
+) -> None:
+    text = f"serving: {{engine: {engine}}}\n{S3}instance_type: {instance}\n{QUALITY}"
+    releases = [text, text + "capacity: {max: 2}\n", text.replace("/m/", "/other/")]
+    first, scaled, other = [
+        variables(tmp_path / str(number), release)["environment"][variable]
+        for number, release in enumerate(releases)
+    ]
+    assert first.startswith("m@")
+    assert first == scaled
+    assert first != other

@@ -299,6 +299,15 @@ def test_rollouts(tmp_path: Path, rollout: str, expected: tuple[Any, ...]) -> No
     rendered = variables(tmp_path, f"{CPU}capacity: {{min: 2, max: 4}}\nrollout: {{{rollout}}}")["rollout"]
     keys = ("strategy", "percent", "wait_seconds", "bake_seconds", "alarms")
     assert tuple(rendered[key] for key in keys) == expected
+    # Nothing changes without it, not even the recorded variables.
+    assert "quality_namespace" not in rendered
+
+
+def test_quality_has_a_namespace_of_the_environment(tmp_path: Path) -> None:
+    rollout = "rollout: {strategy: all_at_once, bake_seconds: 300, quality: true}"
+    expectations = "expectations: [{name: one, prompt: Hi, min_tokens: 1}]"
+    rendered = variables(tmp_path, f"{CPU}{rollout}\n{expectations}")["rollout"]
+    assert rendered["quality_namespace"].startswith("InferenceQuality/llm-")
 
 
 @pytest.mark.parametrize(

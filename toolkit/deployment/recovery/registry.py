@@ -141,6 +141,7 @@ INFERENCE: Mapping[str, Recovery] = {
         lambda owned, at: owned.model(f"{_endpoint(owned, at)}-{at.key}"), cleanup.models
     ),
     "module.endpoint.aws_cloudwatch_metric_alarm.rollout": Recovery(_REPEATABLE, cleanup.alarms),
+    "module.endpoint.aws_cloudwatch_metric_alarm.quality": Recovery(_REPEATABLE, cleanup.alarms),
     "module.endpoint.aws_cloudwatch_metric_alarm.from_zero": Recovery(_REPEATABLE, cleanup.alarms),
     "module.observability.aws_cloudwatch_metric_alarm.this": Recovery(_REPEATABLE, cleanup.alarms),
     "module.observability.aws_cloudwatch_dashboard.this": Recovery(_REPEATABLE, cleanup.dashboard),

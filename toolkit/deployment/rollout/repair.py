@@ -12,6 +12,7 @@ endpoint is deleted.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from toolkit.aws import endpoints, state_lock
@@ -71,7 +72,7 @@ def reconcile_failed_rollbacks(
             RetainDeploymentConfig=True,
             RetainAllVariantProperties=True,
         )
-    return Rollout(rollout.endpoints | stuck.keys(), since)
+    return replace(rollout, endpoints=rollout.endpoints | stuck.keys(), since=since)
 
 
 def delete_before_create(context: Context, plan: Plan, names: Collection[str]) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from types_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
 
     from toolkit.aws.endpoints import Description
+    from toolkit.deployment.rollout.quality import Gate
 
 LOG_LINES = 15
 # Limit of DescribeAlarms.
@@ -53,10 +54,12 @@ class Rollout:
     Attributes:
         endpoints: names of the endpoints that its plan creates or updates.
         since: when it began, by AWS's clock; None if it changed nothing.
+        gates: the quality gates, by model.
     """
 
     endpoints: frozenset[str] = frozenset()
     since: datetime | None = None
+    gates: Mapping[str, Gate] = field(default_factory=dict)
 
 
 def endpoints(context: Context, outputs: Outputs, rollout: Rollout) -> None:
@@ -98,7 +101,10 @@ def _differences(
         endpoint = descriptions.get(model.endpoint_name)
         difference = _difference(model, endpoint, rollout)
         if difference is not None:
-            details = _details(context, model, endpoint, rollout)
+            gate = rollout.gates.get(name)
+            failed = gate.failed if gate is not None else []
+            causes = [f"the new fleet did not meet the expectation {finding}" for finding in failed]
+            details = [*causes, *_details(context, model, endpoint, rollout)]
             remedy = f"correct {context.environment.file} and apply again; the endpoint is left as it is"
             errors.append(RolloutError(difference, where=f"models.{name}", details=details, remedy=remedy))
     return errors

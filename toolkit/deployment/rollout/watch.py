@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -12,6 +14,11 @@ from toolkit.aws import endpoints
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.rollout import status, waiters
 from toolkit.deployment.rollout.waiters import Pace
+
+if TYPE_CHECKING:
+    from toolkit.aws.endpoints import Description
+
+    Observer = Callable[[Description], str]
 
 # An apply does not wait longer than this for the last request.
 JOIN_SECONDS = 2.0
@@ -24,10 +31,18 @@ class Watch:
         access: the account.
         names: endpoint names by label.
         pace: how often to poll.
+        observers: called with the description of an endpoint at each poll, by label; return a part of its
+            phase.
     """
 
-    def __init__(self, access: AwsAccess, names: Mapping[str, str], pace: Pace) -> None:
-        self._access, self._names, self._pace = access, dict(names), pace
+    def __init__(
+        self,
+        access: AwsAccess,
+        names: Mapping[str, str],
+        pace: Pace,
+        observers: Mapping[str, Observer] = MappingProxyType({}),
+    ) -> None:
+        self._access, self._names, self._pace, self._observers = access, dict(names), pace, observers
         self._states: dict[str, str] = {}
         self._end = threading.Event()
 
@@ -52,7 +67,9 @@ class Watch:
             return
         # Before its creation and after its deletion, Terraform's lines show the progress.
         if endpoint is not None and not self._end.is_set():
-            self._states[label] = status.phase(endpoint)
+            observer = self._observers.get(label)
+            parts = [status.phase(endpoint), *([observer(endpoint)] if observer is not None else [])]
+            self._states[label] = ", ".join(filter(None, parts))
         else:
             self._states.pop(label, None)
 
@@ -62,9 +79,11 @@ class Watch:
 
 
 @contextmanager
-def watching(access: AwsAccess, names: Mapping[str, str]) -> Iterator[Callable[[], Mapping[str, str]]]:
+def watching(
+    access: AwsAccess, names: Mapping[str, str], observers: Mapping[str, Observer] = MappingProxyType({})
+) -> Iterator[Callable[[], Mapping[str, str]]]:
     """Poll endpoints until the block ends; yields a function that returns their last known phases."""
-    watch = Watch(access, names, waiters.pace(access))
+    watch = Watch(access, names, waiters.pace(access), observers)
     if not names:
         yield watch.states
         return

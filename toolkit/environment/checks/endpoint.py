@@ -14,7 +14,14 @@ from toolkit.environment.capacity import Capacity
 from toolkit.environment.environment import ValidParts
 from toolkit.environment.model import SHADOW, Model
 from toolkit.environment.problems import KeyPath, Problem, did_you_mean
-from toolkit.environment.rollout import MAX_ALARMS, METRICS_EVERY_SECONDS, AllAtOnce, Rolling, Rollout
+from toolkit.environment.rollout import (
+    MAX_ALARMS,
+    METRICS_EVERY_SECONDS,
+    QUALITY_SECONDS,
+    AllAtOnce,
+    Rolling,
+    Rollout,
+)
 from toolkit.serving import catalogue
 from toolkit.serving.engines import ENGINES
 
@@ -177,6 +184,8 @@ def _rollout(name: str, model: Model) -> Iterator[Problem]:
     path = ("models", name, "rollout")
     yield from _times(path, rollout)
     yield from _alarms(path, model, rollout)
+    if rollout.quality:
+        yield from _quality(path, model, rollout)
     if not isinstance(rollout, AllAtOnce):
         yield from _fleet(path, name, model)
     if isinstance(rollout, Rolling) and len(model.variants) > 1:
@@ -202,12 +211,35 @@ def _times(path: KeyPath, rollout: Rollout) -> Iterator[Problem]:
 def _alarms(path: KeyPath, model: Model, rollout: Rollout) -> Iterator[Problem]:
     # The module always creates one for each variant, so that none is added to a running endpoint.
     variants = max(1, len(model.variants))
-    count = variants * max(1, rollout.alarms.thresholds) + len(rollout.alarms.extra)
+    count = variants * max(1, rollout.alarms.thresholds) + len(rollout.alarms.extra) + rollout.quality
     if count > MAX_ALARMS:
         reason = (
-            f"{variants} variants with {rollout.alarms.thresholds} alarms each and extra are {count} alarms"
+            f"{variants} variants with {rollout.alarms.thresholds} alarms each"
+            f"{', quality' if rollout.quality else ''} and extra are {count} alarms"
         )
         yield Problem((*path, "alarms"), reason, f"remove some: SageMaker allows {MAX_ALARMS}")
+
+
+def _quality(path: KeyPath, model: Model, rollout: Rollout) -> Iterator[Problem]:
+    if model.asynchronous is not None:
+        reason = "quality asks the new fleet, and an asynchronous endpoint does not say which fleet responds"
+        yield Problem((*path, "quality"), reason, "remove it, or make the endpoint realtime")
+        return
+    if not model.expectations:
+        reason = "quality judges expectations, and the model has none"
+        yield Problem((*path, "quality"), reason, f"add models.{path[1]}.expectations, or remove it")
+    *steps, last = rollout.waits
+    for key, seconds in (
+        ("wait_seconds" if isinstance(rollout, Rolling) else "bake_seconds", last),
+        *([("wait_seconds", sum(steps))] if steps else []),
+    ):
+        if seconds < QUALITY_SECONDS:
+            reason = (
+                f"{seconds} seconds are too short to ask the new fleet and to roll back: "
+                f"quality needs {QUALITY_SECONDS}"
+            )
+            yield Problem((*path, key), reason, "wait longer, such as 300, or remove quality")
+            return
 
 
 def _fleet(path: KeyPath, name: str, model: Model) -> Iterator[Problem]:

@@ -1,0 +1,176 @@
+"""Quality gates: the fleets that are asked, the metric, and its alarm in a rollout."""
+
+from __future__ import annotations
+
+import http.server
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cloud import PATIENT, ROLE, Engine, Hosting, respond
+from tests.support.contexts import opened
+from tests.support.iam import allow, document
+from toolkit.aws.access import AwsAccess
+from toolkit.deployment.rollout.judgement import Judge
+from toolkit.deployment.rollout.quality import Gate, QualityError
+from toolkit.deployment.rollout.watch import watching
+from toolkit.environment import Model
+from toolkit.smoke.expectations import judge
+
+NAMESPACE = "InferenceQuality/llm-x"
+EXPECTATIONS = '    expectations: [{name: capital, prompt: "The capital of France?", contains: [Paris]}]\n'
+PHASE_SECONDS = 240
+HOUR = 3600
+
+
+def answering(*texts: str) -> Callable[[http.server.BaseHTTPRequestHandler, dict[str, Any]], None]:
+    """A model that gives these answers one after the other, and then the last one."""
+    remaining = list(texts)
+
+    def behave(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
+        text = remaining.pop(0) if len(remaining) > 1 else remaining[0]
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        body = {"model": request["body"]["model"], "choices": [choice]}
+        respond(handler, 200, json.dumps(body).encode())
+
+    return behave
+
+
+def container(engine: Engine, name: str) -> dict[str, Any]:
+    return {"Environment": {"OPENAI_BASE_URL": engine.url, "OPENAI_MODEL": name}}
+
+
+@pytest.fixture
+def model(account: AwsAccess, tmp_path: Path) -> Model:
+    return opened(tmp_path, account, further=EXPECTATIONS).context.environment.models["m"]
+
+
+class Site:
+    """An endpoint whose updates are watched by a gate."""
+
+    def __init__(self, hosting: Hosting, engine: Engine, access: AwsAccess) -> None:
+        engine.behaviour = answering("Paris.")
+        self.hosting, self.access = hosting, access
+        self.old = hosting.configuration(container=container(engine, "old"), **PATIENT)
+        self.endpoint = hosting.endpoint(self.old)
+        hosting.settled(self.endpoint)
+
+    def gate(self, model: Model, judge: Judge = judge) -> Gate:
+        return Gate(self.access, NAMESPACE, model, self.endpoint, judge)
+
+    def roll_out(self, new: str, gate: Gate, *, wait: int, bake: int) -> str:
+        """Update the endpoint with a canary and the alarm of the module; returns its configuration then."""
+        alarm = f"{new}-quality"
+        dimensions = {"EndpointName": self.endpoint, "EndpointConfigName": new}
+        self.hosting.aws("cloudwatch").put_metric_alarm(
+            AlarmName=alarm,
+            Namespace=NAMESPACE,
+            MetricName="FailedExpectations",
+            Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+            Statistic="Maximum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanOrEqualToThreshold",
+            TreatMissingData="notBreaching",
+        )
+        canary = {"Type": "CAPACITY_PERCENT", "Value": 50}
+        self.hosting.sagemaker.update_endpoint(
+            EndpointName=self.endpoint,
+            EndpointConfigName=new,
+            DeploymentConfig={
+                "BlueGreenUpdatePolicy": {
+                    "TrafficRoutingConfiguration": {
+                        "Type": "CANARY",
+                        "CanarySize": canary,
+                        "WaitIntervalInSeconds": wait,
+                    },
+                    "TerminationWaitInSeconds": bake,
+                },
+                "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm}]},
+            },
+        )
+        with watching(self.access, {"m": self.endpoint}, {"m": gate.observe}):
+            return str(self.hosting.settled(self.endpoint)["EndpointConfigName"])
+
+    def has_fired(self, new: str) -> bool:
+        history = self.hosting.aws("cloudwatch").describe_alarm_history(AlarmName=f"{new}-quality")
+        return any("to ALARM" in item["HistorySummary"] for item in history["AlarmHistoryItems"])
+
+
+@pytest.fixture
+def site(hosting: Hosting, engine: Engine, account: AwsAccess) -> Site:
+    return Site(hosting, engine, account)
+
+
+def test_a_flaky_answer_does_not_roll_back(site: Site, other: Engine, model: Model) -> None:
+    other.behaviour = answering("Lyon.", "Paris.", "Nice.", "Paris.")
+    new = site.hosting.configuration(container=container(other, "new"), **PATIENT)
+    gate = site.gate(model)
+    assert site.roll_out(new, gate, wait=PHASE_SECONDS, bake=PHASE_SECONDS) == new
+    assert gate.conclude(new, ["AllTraffic"]) == "1 expectation met"
+    assert len(other.requests) >= 4
+    assert not site.has_fired(new)
+    assert gate.error is None
+
+
+def test_a_fleet_with_the_same_name_is_asked_with_all_traffic(
+    site: Site, other: Engine, model: Model, engine: Engine
+) -> None:
+    other.behaviour = answering("Lyon.")
+    before = len(engine.requests)
+    # Both fleets respond with this name.
+    new = site.hosting.configuration(container=container(other, "old"), **PATIENT)
+    gate = site.gate(model)
+    assert site.roll_out(new, gate, wait=60, bake=HOUR) == site.old
+    (finding,) = gate.failed
+    assert str(finding).startswith("capital: 4 of 4 answers failed: ")
+    assert len(engine.requests) == before
+    assert site.has_fired(new)
+
+
+def test_a_serving_configuration_is_judged_if_nobody_has(site: Site, engine: Engine, model: Model) -> None:
+    assert site.gate(model).conclude(site.old, ["AllTraffic"]) == "1 expectation met"
+    engine.behaviour = answering("Lyon.")
+    with pytest.raises(QualityError, match="does not meet its expectations") as error:
+        site.gate(model).conclude(site.old, ["AllTraffic"])
+    (detail,) = error.value.details
+    assert detail.startswith("expectation capital: 4 of 4 answers failed: ")
+
+
+def test_a_model_that_fails_does_not_meet_its_expectations(site: Site, engine: Engine, model: Model) -> None:
+    engine.behaviour = lambda handler, _: respond(handler, 500, b"no such tensor")
+    with pytest.raises(QualityError) as error:
+        site.gate(model).conclude(site.old, ["AllTraffic"])
+    assert "no such tensor" in error.value.details[0]
+
+
+def test_an_error_of_the_judge_is_no_verdict(site: Site, model: Model) -> None:
+    def broken(*_: Any) -> Iterable[Any]:
+        raise ModuleNotFoundError("no module named langid")
+
+    with pytest.raises(ModuleNotFoundError):
+        site.gate(model, broken).conclude(site.old, ["AllTraffic"])
+
+
+def test_without_its_metric_a_rollout_is_judged_at_its_end(
+    site: Site, other: Engine, model: Model, unprivileged: AwsAccess
+) -> None:
+    """The metric is refused, so that SageMaker cannot roll back."""
+    iam, user = site.hosting.aws("iam"), unprivileged.sts.get_caller_identity()["Arn"].rpartition("/")[2]
+    asks = document(allow(["sagemaker:Describe*", "sagemaker:InvokeEndpoint"]))
+    iam.put_user_policy(UserName=user, PolicyName="ask", PolicyDocument=asks)
+    watches = document(allow(["cloudwatch:DescribeAlarms", "logs:*"]))
+    iam.put_role_policy(RoleName=ROLE.rpartition("/")[2], PolicyName="watch", PolicyDocument=watches)
+    site.access = unprivileged
+    other.behaviour = answering("Lyon.")
+    new = site.hosting.configuration(container=container(other, "new"), **PATIENT)
+    gate = site.gate(model)
+    assert site.roll_out(new, gate, wait=60, bake=60) == new
+    assert "PutMetricData" in str(gate.error)
+    assert gate.progress() == "quality unknown (ClientError)"
+    with pytest.raises(QualityError):
+        gate.conclude(new, ["AllTraffic"])
