@@ -44,7 +44,7 @@ SEED ?=
 ROUND ?= 0
 
 .PHONY: help setup bootstrap plan apply sync logs smoke-test status outputs destroy doctor \
-        test test-fast chaos lint format check generate provider diagram bench-cli bench-plan bench-gateway bench-gateway-peers lock clean
+        test test-fast chaos lint format check generate provider diagram bench-cli bench-plan bench-gateway bench-gateway-peers bench-agreement lock clean
 
 help: ## list the targets
 	@printf 'Usage: make TARGET [ENV=name] [ARGS=options]    ENV defaults to local\n'
@@ -141,6 +141,9 @@ bench-gateway: $(DEV) ## compare latency through the API, the SageMaker runtime 
 
 bench-gateway-peers: $(DEV) ## compare the gateway function with other gateways
 	$(VENV)/bin/python -m tests.benchmarks.gateway_peers
+
+bench-agreement: $(DEV) ## compare the figures of toolkit bench with those of aiperf and guidellm
+	$(VENV)/bin/python -m tests.benchmarks.agreement
 
 provider: $(DEV) ## move to the newest AWS provider that terraform/ allows
 	$(VENV)/bin/python -m tests.tools.provider_facts --upgrade

@@ -34,7 +34,7 @@ class _DefaultCommand(TyperGroup):
         return self.commands[_RUN]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+        if args and args[0].startswith("-") and args[0] not in ctx.help_option_names:
             args = [_RUN, *args]
         return super().parse_args(ctx, args)
 
