@@ -85,7 +85,8 @@ class TerminalDisplay:
             from rich.live import Live
 
             # Without its own thread: the load generator decides when there is time.
-            self._live = Live(table, console=RichConsole(stderr=True), auto_refresh=False, transient=True)
+            terminal = RichConsole(stderr=True, force_terminal=True)
+            self._live = Live(table, console=terminal, auto_refresh=False, transient=True)
             self._live.start()
         self._live.update(table, refresh=True)
 

@@ -14,6 +14,7 @@ from toolkit.bench.generator import Limits, Load, Runner, Settings, Stop
 from toolkit.bench.results import Generator
 from toolkit.bench.targets import Target
 from toolkit.bench.workload import Lengths, Workload
+from toolkit.errors import PreflightError
 
 _SECONDS: Final = 0.5
 # More parts per response measure the same, and take longer.
@@ -30,6 +31,9 @@ async def measure(workload: Workload, output_tokens: Lengths, concurrency: int, 
         output_tokens: its lengths of responses, one part of the stream for each token.
         concurrency: the largest number of requests at a time.
         target: the deployment; its signature is part of the work.
+
+    Raises:
+        PreflightError: the server of this machine does not respond.
     """
     parts = min(_MOST_PARTS, max(1, round(output_tokens.mean)))
     signer = getattr(target, "signer", None)
@@ -42,6 +46,12 @@ async def measure(workload: Workload, output_tokens: Lengths, concurrency: int, 
             together = await runner.measure(load, Stop())
         finally:
             runner.close()
+    failures = [request.error for request in (*alone.requests, *together.requests) if request.error]
+    if failures:
+        raise PreflightError(
+            f"cannot measure the load generator's own limit: {failures[0]}",
+            remedy="check that programs of this machine may connect to 127.0.0.1",
+        )
     scale = max(1.0, output_tokens.mean / parts)
     return Generator(
         requests_per_second=len(together.requests) / together.seconds / scale,

@@ -254,7 +254,10 @@ class Bench:
             return f"{self._name} gets {count} at the {places}, with {prompts} and {outputs} each"
         total = f"{requests * options.output_tokens.mean:,.0f} output tokens"
         if options.dataset is None:
-            total = f"{requests * options.input_tokens.mean:,.0f} input and {total}"
+            # A prompt is sent with the prompts and responses before it.
+            earlier = (options.turns - 1) / 2
+            tokens = (1 + earlier) * options.input_tokens.mean + earlier * options.output_tokens.mean
+            total = f"{requests * tokens:,.0f} input and {total}"
         count = f"at most {requests:,} requests"
         return f"{self._name} gets {count} at the {places}, with {prompts} and {outputs} each: {total}"
 

@@ -82,7 +82,10 @@ def notes(benchmark: Benchmark) -> list[str]:
 
 def _stage_notes(stage: Stage, metrics: Metrics) -> list[str]:
     lines = [f"stopped early: {stage.stopped}"] if stage.stopped else []
-    lines += [f"{count} requests failed: {reason}" for reason, count in metrics.errors.items()]
+    lines += [
+        f"{count} request{'' if count == 1 else 's'} failed: {reason}"
+        for reason, count in metrics.errors.items()
+    ]
     served = [request for request in stage.requests if request.error is None]
     counted = [request for request in served if request.output_tokens]
     if served and not counted:
@@ -124,7 +127,8 @@ def _aligned(index: int, text: str, width: int) -> str:
 
 def summary(benchmark: Benchmark) -> str:
     """One line about what was measured."""
-    parts = [f"{name.replace('_', ' ')} {value}" for name, value in benchmark.workload.items() if value]
+    values = {name: value for name, value in benchmark.workload.items() if value and value is not True}
+    parts = [f"{name.replace('_', ' ')} {value}" for name, value in values.items()]
     return f"{benchmark.model} in {benchmark.environment}: {', '.join(parts)}"
 
 

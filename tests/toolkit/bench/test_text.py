@@ -58,7 +58,7 @@ def test_goodput_is_a_column_with_objectives() -> None:
 def test_a_stage_without_a_successful_request() -> None:
     failed = Request(started=0.0, total=0.1, error="HTTP 502")
     report = "\n".join(text.lines(benchmark(stage(failed))))
-    assert "note: api, 4 clients: 1 requests failed: HTTP 502" in report
+    assert "note: api, 4 clients: 1 request failed: HTTP 502" in report
 
 
 def test_notes_tell_what_the_figures_do_not() -> None:
