@@ -95,7 +95,7 @@ def _rounds(
 
 @dataclass(frozen=True)
 class _Run:
-    """What the tools have in common.
+    """The run that the tools share.
 
     Attributes:
         toolkit: the program under test.

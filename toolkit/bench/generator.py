@@ -256,6 +256,7 @@ class _Measurement:
     ended: float = 0.0
     in_flight: int = 0
     failures: int = 0
+    is_warming_up: bool = False
     created: float = field(default_factory=time.perf_counter)
 
     async def run(self) -> Stage:
@@ -288,6 +289,14 @@ class _Measurement:
         )
 
     async def _closed(self) -> None:
+        # The warm-up ends first, or a slow one would overlap with the measured requests.
+        self.is_warming_up = self.load.warmup > 0
+        if self.is_warming_up:
+            await self._clients()
+            self.is_warming_up = False
+        await self._clients()
+
+    async def _clients(self) -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(self.load.concurrency or 1):
                 group.create_task(self._client())
@@ -314,6 +323,8 @@ class _Measurement:
 
     def _may_start(self, at: float) -> bool:
         load, base = self.load, self.base
+        if self.is_warming_up:
+            return self.taken < load.warmup
         if load.requests is not None and self.taken >= load.warmup + load.requests:
             return False
         return load.seconds is None or base is None or at < base + load.seconds

@@ -28,7 +28,7 @@ def test_a_model_at_the_api_and_at_the_runtime(api: Api, tmp_path: Path) -> None
     assert [stage["target"] for stage in document["stages"]] == ["api", "runtime"]
     for stage in document["stages"]:
         assert (stage["requests"], stage["errors"], stage["stopped"]) == (4, {}, None)
-        # The engine counts them: the prompts were made by token count.
+        # The engine counts them: the prompts have this number of tokens.
         assert abs(stage["input_tokens"]["mean"] - 60) <= 4
         assert stage["output_tokens"]["minimum"] == stage["output_tokens"]["maximum"] == 6
         assert stage["time_to_first_token"]["p50"] < stage["end_to_end_latency"]["p50"]

@@ -459,3 +459,22 @@ def test_an_idle_connection_that_the_server_has_closed() -> None:
 def test_whole_requests_have_their_length() -> None:
     message = http.encode("POST", "/v1?x=1", {"host": "h"}, "ü".encode())
     assert message == b"POST /v1?x=1 HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\n\xc3\xbc"
+
+
+def test_the_warm_up_ends_before_the_measurement(server: Server) -> None:
+    open_requests, most, lock = set[str](), set[frozenset[str]](), threading.Lock()
+
+    def events(prompt: str) -> Iterator[bytes]:
+        with lock:
+            open_requests.add(prompt)
+            most.add(frozenset(open_requests))
+        if prompt == "0":
+            # Slower than the other one of the warm-up.
+            time.sleep(0.1)
+        with lock:
+            open_requests.remove(prompt)
+        yield from completion("a")
+
+    server.events = events
+    server.measure(Load(concurrency=2, requests=4, warmup=2))
+    assert not any("0" in prompts and prompts - {"0", "1"} for prompts in most)
