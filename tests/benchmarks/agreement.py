@@ -62,6 +62,8 @@ NAMES = (
     "output tokens/s",
     "requests/s",
 )
+# Of the whole program, its start included.
+PROCESSOR = "processor time in seconds"
 
 
 def main() -> None:
@@ -89,7 +91,11 @@ def _rounds(
             # Each tool is the first one, the second one and the last one equally often.
             for name in names[number % 3 :] + names[: number % 3]:
                 print(f"{concurrency} clients, round {number + 1} of {ROUNDS}: {name}", file=sys.stderr)
-                results[name].append(tools[name](concurrency))
+                before = os.times()
+                figures = tools[name](concurrency)
+                after = os.times()
+                used = sum(after[2:4]) - sum(before[2:4])
+                results[name].append({**figures, PROCESSOR: used})
         yield concurrency, results
 
 
@@ -333,6 +339,8 @@ def _report(results: Mapping[int, Mapping[str, list[Figures]]]) -> None:
             worst = max(worst, *map(abs, differences))
             cells = [f"{value:.1f}" for value in (own, *others)] + [f"{value:+.1%}" for value in differences]
             print(f"| {concurrency} | {name} | {' | '.join(cells)} |")
+        used = (statistics.median(figures[PROCESSOR] for figures in rounds[tool]) for tool in rounds)
+        print(f"| {concurrency} | {PROCESSOR} | {' | '.join(f'{value:.1f}' for value in used)} | | |")
     print(f"\nlargest difference: {worst:.1%} (aim ≤ {AIM:.0%})")
 
 
