@@ -70,8 +70,13 @@ def read(content: bytes | str, kind: type[T], error: ToolkitError) -> T:
         raise error from None
 
 
-def parse(content: bytes | str, kind: type[T]) -> T:
+def parse(content: bytes | str, kind: type[T], *, non_finite: bool = False) -> T:
     """Parse a document.
+
+    Args:
+        content: the document, JSON.
+        kind: its type; JSON's types are never converted.
+        non_finite: accept `Infinity` and `NaN`, which are not JSON but which Python writes.
 
     Raises:
         DamagedError: it is not JSON of this type.
@@ -82,7 +87,7 @@ def parse(content: bytes | str, kind: type[T]) -> T:
         json.loads(
             text,
             object_pairs_hook=_unique,
-            parse_constant=_refuse,
+            parse_constant=float if non_finite else _refuse,
             parse_float=_finite,
             parse_int=_integer,
         )

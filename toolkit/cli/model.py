@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from toolkit.deployment.context import Context
     from toolkit.staging import Manifest, StagedModel, StoredModel
 
-app = typer.Typer(help="Model weights in the model store.", no_args_is_help=True)
+app = typer.Typer(help="Model weights: in the model store, and in memory.", no_args_is_help=True)
 
 
 @app.command("stage")
@@ -63,6 +64,47 @@ def list_models(env: Env, as_json: Json = False) -> None:
     for model in inventory:
         for line in _describe(model):
             console.data(line)
+
+
+@app.command("fit")
+def fit(
+    env: Env,
+    name: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="Only this model.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="config.json or GGUF file of the model; by default that of its source, if it is at hand.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compute whether models fit the memory of their instances and start; exit 4 if one cannot."""
+    from toolkit.console import Console
+    from toolkit.deployment import fit as fits
+    from toolkit.deployment.context import offline_context, open_context
+    from toolkit.errors import InputError
+    from toolkit.report import fit as text
+    from toolkit.staging import description
+
+    console = Console()
+    context = offline_context(env, console)
+    environment = context.environment
+    find = fits.anywhere(context.project, environment, lambda: open_context(env, console).access)
+    if config is not None:
+        if name is None and len(environment.models) > 1:
+            raise InputError("--config describes one model", remedy="name it with --model")
+        find = fits.given(description.of_file(config))
+    results = fits.check(environment, find, name)
+    if as_json:
+        console.data(json.dumps([result.as_data() for result in results], indent=2))
+    else:
+        for result in results:
+            hardware = f"{result.instance_type or 'serverless'} ({result.hardware}, {result.engine})"
+            for line in text.lines(result.name, hardware, result.source, result.estimate):
+                console.data(line)
+    fits.raise_for_failures(env, results)
 
 
 def _chosen(context: Context, name: str | None) -> list[StagedModel]:

@@ -42,11 +42,7 @@ class LocalFiles:
         Raises:
             InputError: the package or path does not exist.
         """
-        if isinstance(source, PackageSource):
-            path = _file_of_package(source, where)
-            paths = {path.name: path}
-        else:
-            paths = _files_of_path(root / source.path, where)
+        paths = paths_of(source, root, where)
         paths = {name: paths[name] for name in select(paths)}
         return cls(paths, {name: digests.sha256(path) for name, path in paths.items()})
 
@@ -79,6 +75,23 @@ class LocalFiles:
 
     def release(self, file: WeightFile) -> None:
         """Keep the file: it belongs to the user."""
+
+
+def paths_of(source: PackageSource | PathSource, root: Path, where: str) -> dict[str, Path]:
+    """The files of a source by their names, without reading them.
+
+    Args:
+        source: the source in the environment file.
+        root: base of relative paths.
+        where: the source in the environment file.
+
+    Raises:
+        InputError: the package or path does not exist.
+    """
+    if isinstance(source, PathSource):
+        return _files_of_path(root / source.path, where)
+    path = _file_of_package(source, where)
+    return {path.name: path}
 
 
 def _file_of_package(source: PackageSource, where: str) -> Path:
