@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,8 +42,10 @@ from toolkit.lock_info import LockInfo
 from toolkit.packaging import package
 from toolkit.packaging.difference import difference
 from toolkit.report import Subject, summarize
+from toolkit.serving.memory import UnknownArchitectureError, config
 from toolkit.smoke import access, causes, function, replies
 from toolkit.smoke.results import FailedError
+from toolkit.staging.description import _Index
 from toolkit.staging.hub import _Listing
 from toolkit.staging.manifest import Manifest, StoredFile
 from toolkit.terraform import cli_config, init_cache, lambda_state, program, state_file
@@ -267,6 +270,11 @@ def read_state_version(directory: Path, content: bytes) -> None:
     Plan(directory / "plan.tfplan", True, False, Counts(), (), ()).state_version()
 
 
+def read_config(_: Path, content: bytes) -> None:
+    with suppress(UnknownArchitectureError):
+        config.read(content)
+
+
 def of(kind: type[object]) -> Callable[[Path, bytes], None]:
     return lambda _, content: documents.parse(content, kind) and None
 
@@ -350,6 +358,10 @@ READERS = {
         },
         of(_Listing),
     ),
+    "configuration of a model": Reader(
+        json.loads((ROOT / "tests/toolkit/serving/memory/models/gemma-3-27b.json").read_bytes()), read_config
+    ),
+    "index of safetensors": Reader({"metadata": {"total_size": 2}}, of(_Index)),
     "Terraform's CLI configuration": Reader(CLI_CONFIG, read_cli_config),
     "record of the embedded cloud": Reader(
         asdict(Record(4711, 2**22 + 1, "i", "c", 1.0)),

@@ -95,7 +95,7 @@ def fit(
     if config is not None:
         if name is None and len(environment.models) > 1:
             raise InputError("--config describes one model", remedy="name it with --model")
-        find = fits.given(description.of_file(config))
+        find = fits.always(description.of_file(config))
     results = fits.check(environment, find, name)
     if as_json:
         console.data(json.dumps([result.as_data() for result in results], indent=2))

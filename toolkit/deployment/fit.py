@@ -107,9 +107,9 @@ def anywhere(project: Project, environment: Environment, access: Callable[[], Aw
     """
 
     def find(variant: ResolvedVariant) -> Description | None:
-        found = description.at_hand(project, environment, variant)
-        if found is not None or not isinstance(variant.source, HubSource | S3Source):
-            return found
+        of_model = description.at_hand(project, environment, variant)
+        if of_model is not None or not isinstance(variant.source, HubSource | S3Source):
+            return of_model
         if isinstance(variant.source, HubSource) and not variant.source.staged:
             return None
         try:
@@ -125,14 +125,25 @@ def anywhere(project: Project, environment: Environment, access: Callable[[], Aw
     return find
 
 
-def given(found: Description) -> Find:
-    """The description that the user names, for all models."""
-    return lambda _variant: found
+def always(of_model: Description) -> Find:
+    """Returns one description, which the user names."""
+    return lambda _variant: of_model
 
 
 def warnings(project: Project, environment: Environment) -> Iterator[str]:
     """A warning for each model that will not fit, as far as this machine can tell without a network."""
-    for fit in check(environment, on_machine(project, environment)):
+    for name in environment.models:
+        try:
+            fits = check(environment, on_machine(project, environment), name)
+        except InputError as error:
+            # Missing files stop the plan later, damaged ones the container.
+            yield f"cannot estimate the memory of {name}: {error}"
+            continue
+        yield from _warnings(fits)
+
+
+def _warnings(fits: Iterable[Fit]) -> Iterator[str]:
+    for fit in fits:
         result = fit.estimate
         if result.verdict in ("does_not_fit", "tight"):
             fails = "will not start" if result.verdict == "does_not_fit" else "may not start"
@@ -164,7 +175,7 @@ def _fit(environment: Environment, variant: ResolvedVariant, find: Find) -> Fit:
     instance = catalogue.hardware(variant.instance_type)
     if serverless is not None:
         instance = Instance(instance.vcpus, serverless.memory_mb, instance.architecture)
-    found, result = _estimate(environment, variant, instance, find)
+    of_model, result = _estimate(environment, variant, instance, find)
     return Fit(
         model=variant.model,
         variant=variant.variant,
@@ -173,7 +184,7 @@ def _fit(environment: Environment, variant: ResolvedVariant, find: Find) -> Fit:
         hardware=f"{instance.gpus} x {instance.gpu}"
         if instance.gpus
         else f"{instance.memory_mib / 1024:g} GiB",
-        source="" if found is None else found.source,
+        source="" if of_model is None else of_model.source,
         path=f"{environment.file}: {dotted(variant.path('serving', 'options'))}",
         estimate=result,
     )
@@ -187,15 +198,15 @@ def _estimate(
     if variant.engine == "custom":
         return None, unknown("only the author of the image knows how much memory it needs")
     try:
-        found = find(variant)
+        of_model = find(variant)
     except _UnreadableError as error:
         return None, unknown(f"cannot read the model store: {error}", _how_to_get(environment, variant))
-    if found is None:
+    if of_model is None:
         return None, unknown("its description is not on this machine", _how_to_get(environment, variant))
     settings = _settings(variant, instance)
-    if found.architecture is None:
-        return found, weights_alone(settings, found.weights) or unknown(found.reason)
-    return found, estimate(found.architecture, settings, found.weights)
+    if of_model.architecture is None:
+        return of_model, weights_alone(settings, of_model.weights) or unknown(of_model.reason)
+    return of_model, estimate(of_model.architecture, settings, of_model.weights)
 
 
 def _settings(variant: ResolvedVariant, instance: Instance) -> Settings:

@@ -1,4 +1,4 @@
-"""What the files of a model's weights say about the model: `config.json` or a GGUF header, and their sizes.
+"""Descriptions of models among the files of their weights: `config.json` or a GGUF header, and sizes.
 
 Files on this machine are read without a network: a path, a package, huggingface_hub's cache. Of the model
 store, only the description is read, not the weights.

@@ -177,7 +177,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a GPU, or the host, has and needs."""
+    """Memory that a GPU, or the host, has and needs."""
 
     budget: Term
     weights: Term
@@ -208,8 +208,8 @@ class _Plan:
 
 def usable_gpu_bytes(instance: Instance) -> float:
     """The memory of one GPU that CUDA reports."""
-    listed = instance.gpu_memory_mib // max(1, instance.gpus)
-    gib = _USABLE_GIB.get((instance.gpu, listed), listed / 1024 * _USABLE_SHARE)
+    memory_mib = instance.gpu_memory_mib // max(1, instance.gpus)
+    gib = _USABLE_GIB.get((instance.gpu, memory_mib), memory_mib / 1024 * _USABLE_SHARE)
     return gib * GIB
 
 
@@ -285,7 +285,7 @@ def _vllm(model: Architecture, settings: Settings, files: Weights) -> Estimate:
 def _refusal(
     model: Architecture, settings: Settings, tensor: int, pipeline: int, context: int
 ) -> Estimate | None:
-    """What vLLM refuses at once: its config/model.py, config/parallel.py, model_executor/models/llama.py."""
+    """A refusal of vLLM: its config/model.py, config/parallel.py, model_executor/models/llama.py."""
     name, gpus = settings.name("tensor"), settings.instance.gpus
     if tensor * pipeline > gpus:
         reason = f"{tensor * pipeline} GPUs are needed ({tensor} x {pipeline}), but the instance has {gpus}"
@@ -363,7 +363,7 @@ def _kv_bytes(model: Architecture, settings: Settings) -> float:
 
 
 def _loaded_bytes(model: Architecture, settings: Settings) -> int:
-    """Bytes per unquantized parameter after loading: vLLM loads float32 in 16 bits unless told otherwise."""
+    """Bytes per unquantized parameter after loading; vLLM loads float32 in 16 bits by default."""
     dtype = str(settings.options.get("dtype", "auto"))
     if dtype in ("float", "float32", "fp32"):
         return 4
@@ -426,7 +426,7 @@ def cache_formula(layers: tuple[Layers, ...], size: float, tensor: int = 1) -> s
 
 def _alternatives(model: Architecture, settings: Settings, files: Weights, plan: _Plan) -> list[str]:
     """Changes with which the same context surely fits."""
-    found = []
+    remedies = []
 
     def fits(changed: Settings) -> bool:
         instance = changed.instance
@@ -441,15 +441,15 @@ def _alternatives(model: Architecture, settings: Settings, files: Weights, plan:
         changed = replace(settings, options={**options, "kv_cache_dtype": "fp8"})
         other = _vllm_plan(model, changed, files, (tensor, pipeline, plan.context))
         if other.cache(plan.context) <= other.available[0]:
-            found.append("set kv_cache_dtype: fp8")
+            remedies.append("set kv_cache_dtype: fp8")
     kept = {name: value for name, value in options.items() if name != settings.name("tensor")}
     for name, instance in sorted(instances().items(), key=lambda item: (item[1].gpus, item[1].vcpus)):
         if (instance.gpu, instance.gpus > settings.instance.gpus) != (settings.instance.gpu, True):
             continue
         if fits(replace(settings, options=kept, instance=instance, instance_type=name)):
-            found.append(f"use {name} ({instance.gpus} x {instance.gpu})")
+            remedies.append(f"use {name} ({instance.gpus} x {instance.gpu})")
             break
-    return found
+    return remedies
 
 
 def _judge(plan: _Plan, settings: Settings, alternatives: list[str]) -> Estimate:

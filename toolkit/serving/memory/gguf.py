@@ -58,17 +58,17 @@ def read(read_bytes: Read) -> Architecture:
         DamagedError: it is not a GGUF file.
         UnknownArchitectureError: the memory of this model cannot be computed.
     """
-    content, wanted = b"", _FIRST_BYTES
+    content, size = b"", _FIRST_BYTES
     while True:
-        content += read_bytes(len(content), wanted - len(content))
+        content += read_bytes(len(content), size - len(content))
         try:
             return _architecture(_parse(content))
         except _TruncatedError:
-            if len(content) < wanted:
+            if len(content) < size:
                 raise DamagedError("the header of this GGUF file is incomplete") from None
-            if wanted >= MAX_BYTES:
+            if size >= MAX_BYTES:
                 raise DamagedError(f"the header is larger than {MAX_BYTES // 2**20} MiB") from None
-            wanted *= 4
+            size *= 4
 
 
 class _Reader:

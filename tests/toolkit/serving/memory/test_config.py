@@ -95,7 +95,7 @@ def test_mamba_layers_have_a_state_of_fixed_size() -> None:
     assert (attention.cache, attention.count, attention.heads, attention.key) == ("full", 1, 8, 64)
 
 
-def test_linear_attention_of_qwen3_next_has_a_state_of_fixed_size() -> None:
+def test_linear_attention_has_a_state_of_fixed_size() -> None:
     model = read(
         {
             "model_type": "qwen3_next",
@@ -163,9 +163,9 @@ def test_nemotron_names_its_layers_by_letters() -> None:
     ],
 )
 def test_quantized_weights_have_scales(quantization: dict[str, Any], size: float) -> None:
-    found = read({**LLAMA, "quantization_config": quantization}).quantization
-    assert found is not None
-    assert found.bytes == pytest.approx(size)
+    parsed = read({**LLAMA, "quantization_config": quantization}).quantization
+    assert parsed is not None
+    assert parsed.bytes == pytest.approx(size)
 
 
 @pytest.mark.parametrize(

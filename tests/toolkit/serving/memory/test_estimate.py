@@ -49,8 +49,8 @@ def llama_cpp(instance_type: str, gib: float, **options: OptionValue) -> Estimat
 
 def size(result: Estimate, name: str) -> float:
     """The least size of a term in GiB."""
-    (found,) = [term for term in result.terms if term.name == name]
-    return found.low / GIB
+    (named,) = [term for term in result.terms if term.name == name]
+    return named.low / GIB
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_what_is_not_modelled_is_unknown(
     assert reason in result.reason
 
 
-def test_weights_larger_than_the_memory_do_not_fit_whatever_the_model_is() -> None:
+def test_weights_alone_can_be_too_large() -> None:
     instance = catalogue.instances()["ml.g6.2xlarge"]
     settings = Settings("vllm", {}, instance, "ml.g6.2xlarge")
     result = weights_alone(settings, Weights(40 * GIB, "files"))
@@ -215,7 +215,7 @@ def test_llama_cpp_needs_host_memory_for_the_whole_context(
     assert llama_cpp("ml.c7i.2xlarge", gib, **options).verdict == verdict  # 16 GiB
 
 
-def test_llama_cpp_keeps_layers_in_host_memory_if_the_gpu_is_too_small() -> None:
+def test_llama_cpp_keeps_layers_in_host_memory() -> None:
     assert llama_cpp("ml.g6.2xlarge", 10, ctx_size=8192).verdict == "fits"  # 22 GiB and 32 GiB
     split = llama_cpp("ml.g6.2xlarge", 30, ctx_size=8192)
     assert split.verdict == "tight"

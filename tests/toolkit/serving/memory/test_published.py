@@ -42,8 +42,8 @@ def vllm(name: str, instance_type: str, gpus: int, **options: OptionValue) -> Es
 
 def term(result: Estimate, name: str) -> tuple[float, float]:
     """A term of the sum in GiB."""
-    (found,) = [term for term in result.terms if term.name == name]
-    return found.low / GIB, found.high / GIB
+    (named,) = [term for term in result.terms if term.name == name]
+    return named.low / GIB, named.high / GIB
 
 
 class Start(NamedTuple):
@@ -97,7 +97,7 @@ def test_weights_cache_and_start_are_as_published(start: Start) -> None:
     assert result.verdict in (("fits", "tight") if start.started else ("does_not_fit",))
     if start.started:
         assert result.largest_context is not None
-        # What is recommended would have started as well.
+        # The recommended context would have started as well.
         changed = vllm(
             start.model,
             start.instance_type,
@@ -143,7 +143,7 @@ def test_needed_cache_is_as_published(source: str, name: str, gpus: int, context
     assert term(result, "needed")[0] == pytest.approx(needed, rel=0.001)
 
 
-def test_cache_per_token_with_fewer_kv_heads_than_gpus_is_as_published() -> None:
+def test_cache_with_fewer_kv_heads_than_gpus_is_as_published() -> None:
     """4 KV heads on 4 or 8 GPUs: each has one (vllm-project/vllm#21348: 8.11 GiB, 178,880 tokens)."""
     four, eight = (
         term(vllm("qwen3-235b-a22b-fp8", H100, gpus, max_model_len=32768), "needed")[0] for gpus in (4, 8)
