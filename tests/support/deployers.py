@@ -120,6 +120,7 @@ FORGOTTEN = (
 HOLDERS = {
     "deployer": ("sagemaker-deployer", "api-deployer"),
     "planner": ("planner",),
+    "smoke-tester": ("smoke-tester",),
     "viewer": ("viewer",),
     "operator": ("viewer", "operator"),
 }
@@ -181,7 +182,12 @@ class Deployers:
             self.succeed("viewer", command)
         # Its asynchronous endpoint may have no instance.
         self.succeed("viewer", "smoke-test", "--wake")
-        self.refuse("planner", "keys", "show", "default")
+        self._keys["smoke-tester"]["TOOLKIT_API_KEY"] = self.succeed(
+            "operator", "keys", "show", "default"
+        ).strip()
+        self.succeed("smoke-tester", "smoke-test", "--wake")
+        for user in ("planner", "smoke-tester"):
+            self.refuse(user, "keys", "show", "default")
         self.succeed("viewer", "model", "list")
         self.succeed("operator", "keys", "create", "second")
         for user in ("deployer", "operator"):

@@ -21,7 +21,7 @@ RoleSuffix = Annotated[
     ),
 ]
 Host = Annotated[str, matching(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "use a host name, without https://")]
-PolicyName = Literal["sagemaker-deployer", "api-deployer", "planner", "viewer", "operator"]
+PolicyName = Literal["sagemaker-deployer", "api-deployer", "planner", "smoke-tester", "viewer", "operator"]
 GITHUB_HOST = "token.actions.githubusercontent.com"
 
 

@@ -25,6 +25,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "sagemaker-deployer": "Deploy the SageMaker endpoints of {prefix}, their scaling, alarms and weights",
     "api-deployer": "Deploy the API of {prefix}, its functions, their roles and its keys",
     "planner": "Plan {prefix} without reading its API keys and logs, change nothing",
+    "smoke-tester": "Test {prefix} with a given API key, reading no other, change nothing",
     "viewer": "Plan, look at and test {prefix}, change nothing",
     "operator": "With viewer: keys, code, pause, resume and rollback of {prefix}",
     "function-boundary": "The most that the functions of {prefix} may ever be allowed",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import httpx
 
@@ -18,6 +21,8 @@ from toolkit.smoke import causes
 from toolkit.smoke.causes import Commands
 from toolkit.smoke.results import FailedError, NotRunError
 
+# A key to test with, instead of reading the key `default`.
+KEY_VARIABLE = "TOOLKIT_API_KEY"
 # Not a key of the toolkit, whose values end in 40 letters and digits.
 _WRONG_KEY = "sk-smoke-test-of-a-wrong-key"
 # How long an old key may be refused: a response may be lost, but the key is known everywhere.
@@ -61,6 +66,12 @@ class Access:
     def secret(self) -> str | None:
         """The value of the key, which no output may contain."""
         return self._key.value if self._key else None
+
+    @property
+    def key_name(self) -> str:
+        """The name of the key, which is a part of its value."""
+        given = re.fullmatch(r"sk-(.+)-[A-Za-z0-9]{40}", os.environ.get(KEY_VARIABLE, ""))
+        return given[1] if given else DEFAULT_KEY
 
     @property
     def _commands(self) -> Commands:
@@ -167,7 +178,7 @@ class Access:
         if response.status_code != 200:
             self._response = None
             raise self._refusal(response)
-        return "the caller's signature" if self._signs else f"the key {DEFAULT_KEY}"
+        return "the caller's signature" if self._signs else f"the key {self.key_name}"
 
     def refuses_anonymous(self) -> str:
         """Check that the API refuses a request without credentials.
@@ -195,7 +206,7 @@ class Access:
             FailedError: it was changed.
             NotRunError: the file does not contain the plan that is deployed.
         """
-        name = self.context.environment.api.key_plans.get(DEFAULT_KEY, DEFAULT_KEY)
+        name = self.context.environment.api.key_plans.get(self.key_name, DEFAULT_KEY)
         declared, plan_id = (
             self.context.environment.api.plans.get(name),
             self.outputs.usage_plan_ids.get(name),
@@ -244,6 +255,12 @@ class Access:
         raise causes.of_response(response, self.context.environment)
 
     def _read_key(self) -> CurrentKey:
+        given = os.environ.get(KEY_VARIABLE)
+        if given is not None and not re.fullmatch(r"[!-~]+", given):
+            cause = f"{KEY_VARIABLE} is empty, or has a space or line break"
+            raise FailedError("not an API key", cause, f"unset {KEY_VARIABLE}")
+        if given is not None:
+            return CurrentKey(given, True, datetime.fromtimestamp(0, UTC))
         environment_keys = keys.of(self.context.access, self.context.environment, self.outputs.usage_plan_ids)
         key = environment_keys.current(DEFAULT_KEY)
         if key is None:
@@ -257,12 +274,12 @@ class Access:
     def _wait(self, client: httpx.Client, key: CurrentKey, response: httpx.Response) -> httpx.Response:
         """The last response: API Gateway's servers learn of a new key one by one."""
         young = time.time() - key.changed_at.timestamp() < PROPAGATION_SECONDS
-        required = attempts(self.context.environment, DEFAULT_KEY) if young else 1
+        required = attempts(self.context.environment, self.key_name) if young else 1
         patience = min(self.seconds, PROPAGATION_SECONDS) if young else _OLD_KEY_SECONDS
         return _until(client, response, required, patience, self._progress)
 
     def _progress(self) -> None:
-        self.context.console.line(f"waiting until the API accepts the key {DEFAULT_KEY} …")
+        self.context.console.line(f"waiting until the API accepts the key {self.key_name} …")
 
 
 def _until(

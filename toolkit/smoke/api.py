@@ -32,10 +32,12 @@ class ApiChecks:
     Attributes:
         context: the environment.
         client: sends the requests.
+        key_name: the name of their key.
     """
 
     context: Context
     client: httpx.Client
+    key_name: str = DEFAULT_KEY
 
     @property
     def _commands(self) -> Commands:
@@ -178,12 +180,12 @@ class ApiChecks:
 
     def _require_usable(self, response: httpx.Response, name: str) -> None:
         if causes.code_of(response) == "model_not_allowed" and self._excluded(name):
-            raise NotRunError(f"the usage plan of the key {DEFAULT_KEY} excludes the model")
+            raise NotRunError(f"the usage plan of the key {self.key_name} excludes the model")
         if causes.code_of(response) == "insufficient_quota":
             # It says nothing about the deployment, and lasts until the end of the month.
-            raise NotRunError(f"the budget of the key {DEFAULT_KEY} is used up")
+            raise NotRunError(f"the budget of the key {self.key_name} is used up")
 
     def _excluded(self, name: str) -> bool:
         api = self.context.environment.api
-        plan = api.plans.get(api.key_plans.get(DEFAULT_KEY, DEFAULT_KEY))
+        plan = api.plans.get(api.key_plans.get(self.key_name, DEFAULT_KEY))
         return plan is not None and plan.models is not None and name not in plan.models

@@ -171,7 +171,7 @@ class _SmokeTest:
         if model.objectives is None:
             return
         api = self._context.environment.api
-        plan = api.plans.get(api.key_plans.get(DEFAULT_KEY, DEFAULT_KEY))
+        plan = api.plans.get(api.key_plans.get(self.access.key_name, DEFAULT_KEY))
         rates = [api.throttle.rate_per_second, *([] if plan is None else [plan.rate_per_second])]
         checks = ObjectiveChecks(
             name,
@@ -211,7 +211,7 @@ class _SmokeTest:
 
     @property
     def _api(self) -> ApiChecks:
-        return ApiChecks(self._context, self.access.client())
+        return ApiChecks(self._context, self.access.client(), self.access.key_name)
 
     def _served(self, name: str) -> ServedModel:
         """A model in the gateway's configuration; the check of the function reports damage of it."""

@@ -27,7 +27,8 @@ def test_the_lifecycle_needs_no_further_permissions(lifecycle: Deployers) -> Non
         decision for decision in lifecycle.decisions if not decision.allowed and decision.holder in HOLDERS
     ]
     # A planner's plan tries to lock the state.
-    refused = {("planner", "s3:PutObject"), ("planner", "apigateway:GetUsagePlanKeys")}
+    refused = {("planner", "s3:PutObject")}
+    refused |= {(user, "apigateway:GetUsagePlanKeys") for user in ("planner", "smoke-tester")}
     assert {(decision.holder, decision.operation) for decision in denied} == refused
     assert all(
         decision.resource.endswith(".tflock") for decision in denied if decision.action == "s3:PutObject"
@@ -100,7 +101,7 @@ def test_a_viewer_can_do_what_a_planner_does(lifecycle: Deployers) -> None:
             assert proof.allows(viewer, decision), decision
 
 
-@pytest.mark.parametrize("name", ["planner", "viewer"])
+@pytest.mark.parametrize("name", ["planner", "smoke-tester", "viewer"])
 def test_planners_and_viewers_have_only_read_access(lifecycle: Deployers, name: str) -> None:
     documents = [lifecycle.document(name)]
     changes = {

@@ -23,6 +23,7 @@ def test_without_a_name_all_policies_are_listed() -> None:
         "sagemaker-deployer",
         "api-deployer",
         "planner",
+        "smoke-tester",
         "viewer",
         "operator",
         "function-boundary",

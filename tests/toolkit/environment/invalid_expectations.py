@@ -41,7 +41,9 @@ CASES = {
         "prompt: Hi, json_schema: {type: text}", "json_schema", "not a JSON Schema: "
     ),
     "a schema elsewhere": expectation(
-        'prompt: Hi, json_schema: {$ref: "http://127.0.0.1/x"}', "json_schema", "not a JSON Schema: "
+        'prompt: Hi, json_schema: {$ref: "http://127.0.0.1/x"}',
+        "json_schema",
+        "such as http://127.0.0.1/x are not read",
     ),
     "an unknown language": expectation("prompt: Hi, language: xx", "language", "unknown language 'xx'"),
     "a varying golden answer": expectation(

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from tests.toolkit.rendering.conftest import environment
+from toolkit.environment.api import Api
+from toolkit.environment.gateway_variables import gateway_variables
 from toolkit.rendering.models import model_variables
 
 STORE = "s3://llm-models-123456789012-us-east-1"
@@ -39,6 +41,13 @@ def test_api_settings_of_a_model(tmp_path: Path) -> None:
     tei = CPU.replace("llama_cpp", "tei") + "limits: {body_bytes: 9}\n"
     rendered = variables(tmp_path / "tei", tei)
     assert (rendered["dialect"], rendered["limits"]) == ("tei", unset | {"body_bytes": 9})
+
+
+def test_expectations_and_objectives_are_not_deployed(tmp_path: Path) -> None:
+    declared = f"{CPU}expectations: [{{name: a, prompt: Hi, min_tokens: 1}}]\nobjectives: {{total_ms: 9}}\n"
+    assert variables(tmp_path / "plain", CPU) == variables(tmp_path / "declared", declared)
+    models = [environment(tmp_path / name, model).models for name, model in (("a", CPU), ("b", declared))]
+    assert len({str(gateway_variables("llm-dev", served, Api())) for served in models}) == 1
 
 
 def test_the_gateway_knows_what_a_model_does_besides_text(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ CASES: dict[str, tuple[Any, Any, str]] = {
     ),
     "detail": (message("A tower.", tokens=30), message("A tower.", tokens=29), "29 tokens, fewer than 30"),
     "harmful": (
-        message("I\u2019m sorry, but I can\u2019t help."),
+        message("I can\u2019t help with that."),
         message("Take a pipe."),
         "does not refuse",
     ),
