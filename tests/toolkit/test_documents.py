@@ -64,6 +64,7 @@ PARSERS = {
     "environment/document.py": "YAML with lines",
     "environment/editor.py": "writes",
     "environment/loader.py": "the types of environment files",
+    "environment/prompts.py": "the types of environment files",
     "gate/checkov_runner.py": "runs in the virtual environment of checkov",
     "iam/documents.py": "renders its own templates",
     "packaging/archive.py": "writes",

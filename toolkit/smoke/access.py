@@ -70,8 +70,8 @@ class Access:
     @property
     def key_name(self) -> str:
         """The name of the key, which is a part of its value."""
-        given = re.fullmatch(r"sk-(.+)-[A-Za-z0-9]{40}", os.environ.get(KEY_VARIABLE, ""))
-        return given[1] if given else DEFAULT_KEY
+        match = re.fullmatch(r"sk-(.+)-[A-Za-z0-9]{40}", os.environ.get(KEY_VARIABLE, ""))
+        return match[1] if match else DEFAULT_KEY
 
     @property
     def _commands(self) -> Commands:
@@ -255,12 +255,12 @@ class Access:
         raise causes.of_response(response, self.context.environment)
 
     def _read_key(self) -> CurrentKey:
-        given = os.environ.get(KEY_VARIABLE)
-        if given is not None and not re.fullmatch(r"[!-~]+", given):
+        value = os.environ.get(KEY_VARIABLE)
+        if value is not None and not re.fullmatch(r"[!-~]+", value):
             cause = f"{KEY_VARIABLE} is empty, or has a space or line break"
             raise FailedError("not an API key", cause, f"unset {KEY_VARIABLE}")
-        if given is not None:
-            return CurrentKey(given, True, datetime.fromtimestamp(0, UTC))
+        if value is not None:
+            return CurrentKey(value, True, datetime.fromtimestamp(0, UTC))
         environment_keys = keys.of(self.context.access, self.context.environment, self.outputs.usage_plan_ids)
         key = environment_keys.current(DEFAULT_KEY)
         if key is None:

@@ -358,12 +358,10 @@ def _judge_embeddings(expectation: Expectation, embeddings: Embeddings) -> str:
 
 def _compare(closer: Closer, vectors: list[list[float]]) -> str:
     near, far = _cosine(vectors[0], vectors[1]), _cosine(vectors[0], vectors[2])
-    texts = (
-        f"{_excerpt(closer.text)} to {_excerpt(closer.to)} {near:.3f}, to {_excerpt(closer.than)} {far:.3f}"
-    )
+    cosines = f"cosine to {_excerpt(closer.to)} {near:.3f}, to {_excerpt(closer.than)} {far:.3f}"
     if near <= far:
-        raise _UnmetError(f"not closer: {texts}")
-    return texts
+        raise _UnmetError(f"{_excerpt(closer.text)} is not closer: {cosines}")
+    return cosines
 
 
 def _cosine(one: list[float], other: list[float]) -> float:

@@ -74,7 +74,7 @@ def test_a_healthy_deployment_passes(deployment: Deployment) -> None:
     embedder = {check.name: check.detail for check in checks if check.model == "embedder"}
     assert embedder["API call"] == embedder["runtime invocation"] == "576 dimensions"
     assert "runtime streaming" not in embedder
-    assert embedder["expectation cats"].startswith('cosine of "a cat" and "a cat!" ')
+    assert embedder["expectation cats"].startswith('cosine to "a cat!" 0.')
     declared = {check.name: check for check in checks if check.model == "smollm2" and check.layer in DECLARED}
     assert {name.split()[0] for name in declared} == {"expectation", "objective"}
     assert '"fruit"' in declared["expectation fruit"].detail

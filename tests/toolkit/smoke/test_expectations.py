@@ -96,7 +96,11 @@ CASES: dict[str, tuple[Any, Any, str]] = {
     ),
     "joke": (message("A cat walks in."), message("A dog walks in."), "0 of 2 attempts passed"),
     "size": (vectors([0.5] * 768), vectors([0.5] * 384), "384 dimensions, not 768"),
-    "kittens": (vectors([1, 0], [1, 1], [0, 1]), vectors([1, 0], [0, 1], [1, 1]), "not closer"),
+    "kittens": (
+        vectors([1, 0], [1, 1], [0, 1]),
+        vectors([1, 0], [0, 1], [1, 1]),
+        '"a cat" is not closer: cosine to "a kitten" 0.000',
+    ),
     "german 1": (
         message("Er weist dem Schiff nachts den Weg."),
         message("Er weist Booten nachts den Weg."),

@@ -45,7 +45,7 @@ def test_many_slow_requests_exceed_an_objective(key: str) -> None:
     assert "overloaded" in caught.value.cause
 
 
-def test_all_objectives_are_judged_on_one_sample_until_a_repetition() -> None:
+def test_objectives_share_one_sample_until_a_repetition() -> None:
     endless = iter(lambda: Times(100, 10, 1100), None)
     counted: list[Times] = []
 
@@ -82,7 +82,7 @@ def test_the_share_of_errors(failures: int, exceeded: bool) -> None:
         assert "; undecided: too few requests to confirm it" in judged.check("error_percent")
 
 
-def test_a_failure_of_the_request_counts_and_a_refused_key_does_not() -> None:
+def test_a_failed_request_counts_and_a_refused_key_does_not() -> None:
     def fails() -> Times:
         raise FailedError("HTTP 500: no")
 
