@@ -104,6 +104,17 @@ ROLLOUTS = {
         "models.tiny.rollout.quality",
         "make the endpoint realtime",
     ),
+    "quality of an engine with its own requests": (
+        LAST_KEY,
+        LAST_KEY
+        + TINY.replace("llama_cpp", "tei")
+        + "    instance_type: ml.c7i.xlarge\n"
+        + "    rollout: {strategy: all_at_once, bake_seconds: 300, quality: true}\n"
+        + "    expectations: [{name: size, input: a cat, dimensions: 8}]\n",
+        25,
+        "models.tiny.rollout.quality",
+        "and tei expects others; remove it, or use another engine",
+    ),
     "many alarms with quality": added(
         "rollout: {strategy: all_at_once, bake_seconds: 300, quality: true,"
         " alarms: {extra: [a, b, c, d, e, f, g]}}\n    variants: {a: {}, b: {}, c: {}}"

@@ -225,6 +225,11 @@ def _quality(path: KeyPath, model: Model, rollout: Rollout) -> Iterator[Problem]
         reason = "quality asks the new fleet, and an asynchronous endpoint does not say which fleet responds"
         yield Problem((*path, "quality"), reason, "remove it, or make the endpoint realtime")
         return
+    # The gateway translates them, but the gate invokes the endpoint.
+    if model.dialect in ("tgi", "tei") or (model.dialect == "lmi" and "embeddings" in model.capabilities):
+        reason = f"quality sends OpenAI's requests to the endpoint, and {model.serving.engine} expects others"
+        yield Problem((*path, "quality"), reason, "remove it, or use another engine")
+        return
     if not model.expectations:
         reason = "quality judges expectations, and the model has none"
         yield Problem((*path, "quality"), reason, f"add models.{path[1]}.expectations, or remove it")
