@@ -22,6 +22,8 @@ def releases(env: Env, as_json: Json = False) -> None:
     for release in history:
         commit = (release.commit or "no commit")[:12] + (" and changes" if release.uncommitted else "")
         test = f", smoke test {release.smoke_test}" if release.smoke_test else ""
+        met = ", expectations met" if release.quality else ""
         console.data(
-            f"{release.number}  {release.created_at}  {release.action}  {commit}  {release.created_by}{test}"
+            f"{release.number}  {release.created_at}  {release.action}  {commit}  {release.created_by}"
+            f"{test}{met}"
         )
