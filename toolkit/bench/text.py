@@ -157,8 +157,3 @@ def as_data(benchmark: Benchmark) -> dict[str, Any]:
         for stage in benchmark.stages
     ]
     return members
-
-
-def as_json_with_requests(benchmark: Benchmark) -> str:
-    """The whole result."""
-    return json.dumps(asdict(benchmark), ensure_ascii=False) + "\n"

@@ -247,7 +247,7 @@ def _run(
     save: bool,
     suggest: float | None,
 ) -> None:
-    from toolkit.bench import records, text
+    from toolkit.bench import records
     from toolkit.bench.display import TerminalDisplay
     from toolkit.bench.generator import INTERRUPTED
     from toolkit.bench.runner import Bench
@@ -257,7 +257,6 @@ def _run(
     from toolkit.deployment.context import open_context
     from toolkit.deployment.plans import approval
     from toolkit.errors import InterruptedByUserError
-    from toolkit.files import write_atomic
 
     console = Console()
     context = open_context(env, console)
@@ -271,9 +270,11 @@ def _run(
             benchmark = bench.run()
         finally:
             display.close()
-    if output is not None:
-        write_atomic(output, text.as_json_with_requests(benchmark))
-    _print(console, benchmark, form)
+    try:
+        if output is not None:
+            records.write_file(output, benchmark)
+    finally:
+        _print(console, benchmark, form)
     if html is not None:
         from toolkit.report import bench as report
 
