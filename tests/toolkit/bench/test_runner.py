@@ -1,0 +1,44 @@
+"""Rates beyond the load generator's limit, and the objectives of a model."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from toolkit.bench.options import Options
+from toolkit.bench.results import Generator
+from toolkit.bench.runner import Bench, objectives
+from toolkit.environment.expectations import Objectives
+from toolkit.errors import PreflightError
+
+
+@pytest.mark.parametrize(("rate", "is_refused"), [(79.0, False), (81.0, True)])
+def test_rates_near_the_limit_of_the_load_generator(rate: float, is_refused: bool) -> None:
+    bench = cast("Any", SimpleNamespace(options=Options(rates=(1.0, rate))))
+    if not is_refused:
+        Bench._check_rates(bench, Generator(100.0, 0.001))
+        return
+    with pytest.raises(PreflightError, match="cannot send 81 requests per second: this machine sends 80"):
+        Bench._check_rates(bench, Generator(100.0, 0.001))
+
+
+def test_objectives_are_in_seconds_and_shares() -> None:
+    limits = Objectives(first_token_ms=500, inter_token_ms=50, total_ms=4000, error_percent=1)
+    model = cast("Any", SimpleNamespace(objectives=limits))
+    assert objectives(model) == {
+        "time_to_first_token": 0.5,
+        "inter_token_latency": 0.05,
+        "total": 4.0,
+        "error_rate": 0.01,
+    }
+    assert objectives(cast("Any", SimpleNamespace(objectives=None))) == {}
+    assert objectives(None) == {}
+
+
+def test_by_default_a_stage_has_ten_requests_per_client() -> None:
+    loads = Options(concurrency=(1, 8), rates=(2.0,)).loads
+    assert [(load.requests, load.warmup) for load in loads] == [(20, 1), (80, 8), (20, 1)]
+    assert [load.requests for load in Options(concurrency=(8,), seconds=60).loads] == [None]
+    assert [load.requests for load in Options(concurrency=(8,), seconds=60, requests=5).loads] == [5]
