@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from ruamel.yaml import YAML
 from ruamel.yaml.compat import StringIO
@@ -134,6 +135,10 @@ BUDGETS: Settings = {
 ON_CPUS = ("llama-cpp", "tei", "custom")
 
 
+NAMES = (*ENGINES, "mixed")
+
+
+@cache
 def table() -> dict[str, str]:
     """Return the text of each environment file by name."""
     models = {engine: dict(_models(engine)) for engine in ENGINES} | {"mixed": MIXED}

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import openai
 import pytest
 
+from tests.support.lazy import lazy
 from tests.support.patience import HANG_SECONDS, wait_for
 from toolkit.local.children import reserved_port
 
+openai = lazy("openai")
 pytestmark = pytest.mark.slow
 # Deterministic: the likeliest tokens, computed without a cache.
 GREEDY: Any = {"temperature": 0, "seed": 1, "extra_body": {"cache_prompt": False}}

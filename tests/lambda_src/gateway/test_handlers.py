@@ -8,11 +8,13 @@ from http.client import HTTPConnection
 from typing import Any
 
 import httpx
-import openai
 import pytest
 
 from tests.support.gateway import CHAT, RESPONSE, USAGE, events, sse
+from tests.support.lazy import lazy
 from tests.support.patience import HANG_SECONDS
+
+openai = lazy("openai")
 
 
 def test_a_whole_response(client: httpx.Client, engine: Any) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import anthropic
 import httpx
 import pytest
-from anthropic.types import Message, RawMessageStreamEvent
 from pydantic import TypeAdapter
 
 from tests.support.gateway import RESPONSE, delta, sse
+from tests.support.lazy import lazy
 from tests.support.patience import HANG_SECONDS
 
-EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
+anthropic = lazy("anthropic")
 HELLO: Any = [{"role": "user", "content": "Hello"}]
 IMAGE: Any = {
     "role": "user",
@@ -74,7 +73,7 @@ def test_a_whole_message_has_all_blocks(sdk: anthropic.Anthropic, engine: Any) -
     engine.respond(*EVERYTHING)
     message = sdk.messages.create(model="demo", max_tokens=9, messages=HELLO, tools=[TOOL])
     # The client accepts anything; the types do not.
-    Message.model_validate(message.to_dict())
+    anthropic.types.Message.model_validate(message.to_dict())
     thinking, text, call = message.content
     assert thinking.type == "thinking"
     assert text.type == "text"
@@ -100,10 +99,11 @@ def test_a_stream_builds_the_whole_message(sdk: anthropic.Anthropic, engine: Any
 def test_every_event_has_its_type(client: httpx.Client, engine: Any) -> None:
     engine.respond(*EVERYTHING)
     body = {"model": "demo", "max_tokens": 9, "messages": HELLO, "stream": True}
+    event: TypeAdapter[Any] = TypeAdapter(anthropic.types.RawMessageStreamEvent)
     kinds = []
     for lines in client.post("/v1/messages", json=body).text.strip().split("\n\n"):
         name, data = lines.split("\n")
-        kinds.append(EVENT.validate_json(data.removeprefix("data: ")).type)
+        kinds.append(event.validate_json(data.removeprefix("data: ")).type)
         assert name == f"event: {kinds[-1]}"
     assert kinds[0] == "message_start"
     assert kinds[-2:] == ["message_delta", "message_stop"]
@@ -214,7 +214,7 @@ def test_a_failure_in_the_middle_is_an_event(sdk: anthropic.Anthropic, engine: A
 def test_mistakes_are_invalid_requests(sdk: anthropic.Anthropic, members: dict[str, Any], text: str) -> None:
     request: Any = {"model": "demo", "max_tokens": 9, "messages": HELLO, **members}
     with pytest.raises(anthropic.BadRequestError) as raised:
-        sdk.post("/v1/messages", body=request, cast_to=Message)
+        sdk.post("/v1/messages", body=request, cast_to=anthropic.types.Message)
     error: Any = raised.value.body
     assert error["type"] == "error"
     assert error["error"]["type"] == "invalid_request_error"

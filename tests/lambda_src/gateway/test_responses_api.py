@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-import openai
 import pytest
-from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from tests.support.gateway import RESPONSE, delta, sse
+from tests.support.lazy import lazy
 from tests.support.patience import HANG_SECONDS
 
-EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+openai = lazy("openai")
 IMAGE: Any = {"type": "input_image", "image_url": "data:image/png;base64,aGk="}
 TOOL: Any = {"type": "function", "name": "weather", "parameters": {"type": "object"}, "strict": True}
 
@@ -75,7 +74,7 @@ def test_a_whole_response_has_all_parts(sdk: openai.OpenAI, engine: Any) -> None
     engine.respond(*EVERYTHING)
     response = sdk.responses.create(model="demo", input="Hello", tools=[TOOL])
     # The client accepts anything; the types do not.
-    Response.model_validate(response.to_dict())
+    openai.types.responses.Response.model_validate(response.to_dict())
     reasoning, message, first, second = response.output
     assert reasoning.type == "reasoning"
     assert [content.text for content in reasoning.content or ()] == ["Let me think."]
@@ -104,10 +103,11 @@ def test_every_event_has_its_type_and_number(client: httpx.Client, engine: Any) 
     engine.respond(*EVERYTHING)
     body = {"model": "demo", "input": "Hello", "tools": [TOOL], "stream": True}
     text = client.post("/v1/responses", json=body).text
+    event: TypeAdapter[Any] = TypeAdapter(openai.types.responses.ResponseStreamEvent)
     events = []
     for lines in text.strip().split("\n\n"):
         name, data = lines.split("\n")
-        events.append(EVENT.validate_json(data.removeprefix("data: ")))
+        events.append(event.validate_json(data.removeprefix("data: ")))
         assert name == f"event: {events[-1].type}"
     assert [event.sequence_number for event in events] == list(range(len(events)))
     assert [events[0].type, events[-1].type] == ["response.created", "response.completed"]

@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import anthropic.types
 import httpx
-import openai
 import pytest
 from gateway.errors import GuardError
 from gateway.guard import Content
 from gateway.guard.entry_point import EntryPoint
 
 from tests.support.gateway import CHAT, USAGE, delta, sse
+from tests.support.lazy import lazy
 from tests.support.patience import HANG_SECONDS
+
+anthropic, openai = lazy("anthropic"), lazy("openai")
 
 GUARD = """
 import asyncio, threading

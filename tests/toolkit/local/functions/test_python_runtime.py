@@ -30,6 +30,7 @@ from toolkit.local.service import Cloud
 from toolkit.project import Project
 from toolkit.tool_venvs import ToolVenv, ensure
 
+pytestmark = pytest.mark.slow
 CREDENTIALS = SessionCredentials("key", "secret", "token", datetime.datetime.max)
 CODE = """
 import decimal
