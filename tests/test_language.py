@@ -188,7 +188,9 @@ def test_messages_are_plain(folder: str) -> None:
     assert not faults, report(faults)
 
 
-@pytest.mark.parametrize("folder", ["toolkit", "lambda_src", "policies", "tests"])
+@pytest.mark.parametrize(
+    "folder", ["toolkit", "lambda_src", "policies", pytest.param("tests", marks=pytest.mark.slow)]
+)
 def test_comments_and_docstrings_are_plain(folder: str) -> None:
     files = [file for file in sorted((ROOT / folder).rglob("*.py")) if file != Path(__file__)]
     assert files

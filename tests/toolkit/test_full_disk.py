@@ -50,6 +50,7 @@ def write_report(folder: Path) -> None:
         (folder / "report").write_text("findings")
 
 
+pytestmark = pytest.mark.slow
 WRITERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "variables": ("runtime.tfvars.json", write_variables),
     "imports": ("imports.tfvars.json", write_imports),

@@ -61,6 +61,7 @@ def test_a_second_sigterm_does_not_interrupt_the_release(tmp_path: Path) -> None
     assert command.returncode == 130
 
 
+@pytest.mark.slow
 def test_parallel_plans_end_with_the_command_that_started_them(tmp_path: Path) -> None:
     environments = tmp_path / "terraform" / "environments"
     environments.mkdir(parents=True)

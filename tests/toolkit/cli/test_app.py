@@ -88,6 +88,7 @@ def test_an_unknown_command_is_a_usage_error(checkout: Path) -> None:
     assert "apply" in result.stderr  # the suggestion
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [(("usage", "--json", "--csv"), "choose one of them"), (("chat", "--port", "8000"), "add --web")],
@@ -105,6 +106,7 @@ def test_the_error_outside_a_project_has_a_remedy(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_deleted_working_directory_is_an_error(tmp_path: Path) -> None:
     script = f"mkdir gone; cd gone; rmdir ../gone; exec {sys.executable} -m toolkit validate --env local"
     result = subprocess.run(
@@ -120,6 +122,7 @@ def test_a_deleted_working_directory_is_an_error(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_commands_work_with_closed_output_streams(checkout: Path) -> None:
     script = f"exec {sys.executable} -m toolkit validate --env local 2>&-"
     result = subprocess.run(
@@ -129,6 +132,7 @@ def test_commands_work_with_closed_output_streams(checkout: Path) -> None:
     assert result.stdout == b""
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_exits_like_sigpipe(checkout: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -144,6 +148,7 @@ def test_a_closed_pipe_exits_like_sigpipe(checkout: Path) -> None:
     assert (result.returncode, result.stderr) == (128 + signal.SIGPIPE, b"")
 
 
+@pytest.mark.slow
 def test_characters_that_the_terminal_lacks_are_escaped(checkout: Path) -> None:
     program = "from toolkit.__main__ import _configure_stdio; _configure_stdio(); print('\\u2192')"
     output = subprocess.run(
@@ -165,6 +170,7 @@ def test_an_unknown_environment_names_those_that_exist(checkout: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../local", "LOCAL"])
 def test_invalid_environment_names_are_rejected(checkout: Path, name: str) -> None:
     result = run("validate", "--env", name, cwd=checkout)
@@ -182,6 +188,7 @@ def test_destroy_in_a_pipe_needs_yes(checkout: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "traceback"), [("ValueError", ""), ("InputError", ""), ("InputError", "1")]
 )
@@ -201,6 +208,7 @@ def test_errors_do_not_control_the_terminal(checkout: Path, error: str, tracebac
     assert not {"\x1b", "\x07"} & set(result.stderr)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "place", "reason"),
     [
@@ -236,6 +244,7 @@ def test_validate_names_a_guard_that_does_not_exist(checkout: Path, tmp_path: Pa
     assert result.stderr.startswith("error: guards/own.py: cannot find the guard\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["--help", "iam show --env dev"])
 def test_output_that_cannot_be_written_is_named(command: str) -> None:
     with Path("/dev/full").open("w") as full:
@@ -254,6 +263,7 @@ def test_output_that_cannot_be_written_is_named(command: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_full_disk_does_not_change_the_exit_code() -> None:
     with Path("/dev/full").open("w") as full:
         result = subprocess.run(

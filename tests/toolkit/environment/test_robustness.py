@@ -141,6 +141,7 @@ def test_any_key_may_be_missing_or_of_another_type(directory: Path, section: str
             check(put(SOURCE.data, path, value), directory)
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=4 * hypothesis.settings.default.max_examples)
 @given(changes=st.lists(st.tuples(st.sampled_from(KEYS), NEW | st.just(...)), min_size=1, max_size=3))
 def test_any_value_of_any_key_is_handled(directory: Path, changes: list[tuple[KeyPath, Any]]) -> None:
@@ -209,6 +210,7 @@ def read(directory: Path, content: bytes) -> None:
         assert error.exit_code == 2
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=3 * hypothesis.settings.default.max_examples)
 @given(content=files() | st.binary(min_size=1, max_size=60))
 def test_any_file_is_handled(directory: Path, content: bytes) -> None:
@@ -228,7 +230,7 @@ MERGES = "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for 
         (VALID + 'description: "\\uD83D\\uDE00"\n', None, ""),
         ("a0: &a0 [x]\n" + ALIASES, 1, "more than 20000 values"),
         ("a0: &a0 {k: 1}\n" + MERGES, 1, "more than 20000 values"),
-        ("a: " + "[" * 3000, 1, "nested too deep"),
+        pytest.param("a: " + "[" * 3000, 1, "nested too deep", marks=pytest.mark.slow),
         ("a: " + "x" * 2**19, 1, "larger than 512 KiB"),
         (VALID.encode("utf-16").decode("latin-1"), 1, ""),
         ("\ufeff" + VALID, None, ""),

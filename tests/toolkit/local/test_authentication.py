@@ -156,6 +156,7 @@ def test_answers_allow_no_web_page(cloud: RunningCloud, aws: Aws) -> None:
         assert not [name for name in names if name.startswith("access-control-")]
 
 
+@pytest.mark.slow
 def test_the_secret_is_in_a_file_of_the_owner_only(project: Project) -> None:
     first = client.ensure_running(project, Console())
     file = client.credentials_file(project)
@@ -180,6 +181,7 @@ def test_the_secret_is_in_a_file_of_the_owner_only(project: Project) -> None:
     assert aws_clients(second)("sts").get_caller_identity()["Account"] == "123456789012"
 
 
+@pytest.mark.slow
 def test_a_missing_secret_is_explained(project: Project) -> None:
     client.ensure_running(project, Console())
     client.credentials_file(project).unlink()

@@ -71,6 +71,7 @@ def test_markdown_shows_failures_first_and_escapes_texts() -> None:
     assert {row.replace("\\|", "").count("|") for row in rows} == {7}
 
 
+@pytest.mark.slow
 def test_markdown_fits_the_limit_of_github() -> None:
     failed = [replace(FAILED, detail="<" * 20_000, cause="|" * 20_000) for _ in range(500)]
     text = formats.as_markdown("dev", failed)

@@ -101,6 +101,7 @@ def test_ctrl_c_is_forwarded_once_and_the_exit_awaited(tmp_path: Path) -> None:
     assert (tmp_path / "interrupts").read_text() == "x"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "forced"),
     [

@@ -20,6 +20,8 @@ from toolkit.errors import TerraformError
 from toolkit.project import Project
 from toolkit.terraform import Counts, Workspace, providers
 
+pytestmark = pytest.mark.slow
+
 Stack = Callable[..., Workspace]
 
 TWO = """
