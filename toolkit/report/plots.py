@@ -45,7 +45,7 @@ _LEGEND = {
     "symbolSize": 80,
 }
 # The browser's font may be wider than the one that the layout was computed with.
-_PADDING = {"left": 16, "right": 12, "top": 2, "bottom": 2}
+_PADDING = {"left": 20, "right": 12, "top": 2, "bottom": 2}
 # The page has the table instead of a description of each mark.
 _CONFIG = {
     "aria": False,

@@ -12,6 +12,12 @@ def seconds(value: float | None) -> str:
     return f"{digits(value * 1000)} ms" if abs(value) < 0.9995 else f"{digits(value)} s"
 
 
+def minutes(value: float) -> str:
+    """A longer duration to the second: "45 s", "16 min 5 s"."""
+    whole, rest = divmod(round(value), 60)
+    return f"{whole:,} min {rest} s" if whole else f"{rest} s"
+
+
 def per_second(value: float | None) -> str:
     """A rate in three significant digits: "12.3/s"; a dash if unknown."""
     return UNKNOWN if value is None else f"{digits(value)}/s"

@@ -16,9 +16,10 @@ from tests.support.benchmarks import benchmark
 from tests.support.browser import CONTRASTS, Page
 from tests.support.plans import resource
 from tests.toolkit.report.test_formats import everything
-from toolkit.report import bench, html
+from toolkit.report import bench, html, rollout
 from toolkit.report.changes import change_of
 from toolkit.report.drift import Drift, DriftedResource
+from toolkit.report.rollout import AlarmState, Fleet, Moment, Timeline
 from toolkit.smoke import Check, formats
 
 pytestmark = [
@@ -55,10 +56,24 @@ PAGES = {
     "drift": lambda: _drift().as_html(),
     "no-drift": lambda: Drift("dev", "2026-11-30T10:00:00+00:00", None, ()).as_html(),
     "smoke": lambda: formats.as_html(HOSTILE, CHECKS),
+    "rollout": lambda: rollout.page("dev", [TIMELINE, TIMELINE], HOSTILE),
     "bench": lambda: bench.html(benchmark(HOSTILE, error=HOSTILE)),
     "bench-open": lambda: bench.html(benchmark(targets=("api",), loads=(1, 2, 3), opened=True, error=None)),
 }
-SIZES = {"bench": 400_000, "bench-open": 200_000}
+A, B = "llm-dev-m-0a1b2c3d", "llm-dev-m-9f8e7d6c"
+TIMELINE = Timeline(
+    HOSTILE,
+    "llm-dev-m",
+    (
+        Moment(0, "InService", (Fleet(A, 2, 100),)),
+        Moment(20, "starting instances", (Fleet(A, 2, 100), Fleet(B, 0, 0))),
+        Moment(300, "baking", (Fleet(A, 2, 90), Fleet(B, 2, 10))),
+        Moment(700, "RollingBack, removing instances", (Fleet(A, 2, 100), Fleet(B, 1, 0))),
+        Moment(760, "InService", (Fleet(A, 2, 100),)),
+    ),
+    (AlarmState(600, "llm-dev-m-AllTraffic-server-errors", "ALARM"), AlarmState(690, HOSTILE, "ALARM")),
+)
+SIZES = {"rollout": 100_000, "bench": 400_000, "bench-open": 200_000}
 
 
 @pytest.fixture(scope="module")

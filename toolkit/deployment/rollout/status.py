@@ -100,13 +100,21 @@ def phase(endpoint: Description | None) -> str:
         return "missing"
     pending = endpoint.get("PendingDeploymentSummary")
     fleet: list[Any] = list((pending or endpoint).get("ProductionVariants") or [])
-    stages = _stages([*fleet, *(endpoint.get("ProductionVariants") or [])])
-    parts = [endpoint["EndpointStatus"], *(words for stage, words in _STAGES.items() if stage in stages)]
+    parts = [endpoint["EndpointStatus"], *stages(endpoint)]
     if endpoint["EndpointStatus"] == "Creating" and fleet:
         parts.append(f"{_sum(fleet, 'CurrentInstanceCount'):.0f} instances")
     elif pending is not None:
         parts.append(f"{new_fleet_share(endpoint)} % of the traffic on the new fleet")
     return ", ".join(parts)
+
+
+def stages(endpoint: Description) -> list[str]:
+    """What SageMaker works on, in words."""
+    fleets = (endpoint.get("PendingDeploymentSummary"), endpoint)
+    statuses = _stages(
+        [variant for fleet in fleets if fleet for variant in fleet.get("ProductionVariants") or []]
+    )
+    return [words for stage, words in _STAGES.items() if stage in statuses]
 
 
 def new_fleet_share(endpoint: Description) -> int:

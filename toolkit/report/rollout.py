@@ -1,0 +1,245 @@
+"""The timeline of a rollout: fleets, their traffic, stages and alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.report import plots, units
+from toolkit.report.plots import Plot
+from toolkit.report.tables import Table
+
+_NAMES = ("old fleet", "new fleet")
+_FIRING = "ALARM"
+# Width and height of a panel, and height of a line with a stage or an alarm.
+_WIDTH, _PANEL, _LINE = 235, 90, 24
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The instances of an endpoint configuration.
+
+    Attributes:
+        configuration: its name.
+        instances: running instances.
+        share: percentage of the traffic.
+    """
+
+    configuration: str
+    instances: int
+    share: int
+
+
+@dataclass(frozen=True)
+class Moment:
+    """An endpoint at a time.
+
+    Attributes:
+        seconds: since the start of the rollout.
+        stage: SageMaker's status and stage, in words.
+        fleets: the current fleet and, during an update, the one that replaces it.
+    """
+
+    seconds: float
+    stage: str
+    fleets: tuple[Fleet, ...]
+
+
+@dataclass(frozen=True)
+class AlarmState:
+    """A change of an alarm's state.
+
+    Attributes:
+        seconds: since the start of the rollout.
+        alarm: its name.
+        state: CloudWatch's name of the state.
+    """
+
+    seconds: float
+    alarm: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The rollout of one model.
+
+    Attributes:
+        model: its name.
+        endpoint: its endpoint.
+        moments: one for each change, and the last one.
+        alarms: changes of its alarms, in the order of time.
+        note: why alarms are missing; None if they are not.
+    """
+
+    model: str
+    endpoint: str
+    moments: tuple[Moment, ...]
+    alarms: tuple[AlarmState, ...] = ()
+    note: str | None = None
+
+    @property
+    def configurations(self) -> dict[str, str]:
+        """The fleets' names in the report, by configuration, in the order of their appearance."""
+        names = dict.fromkeys(fleet.configuration for moment in self.moments for fleet in moment.fleets)
+        if len(names) == 1:
+            return dict.fromkeys(names, "fleet")
+        if len(names) == len(_NAMES):
+            return dict(zip(names, _NAMES, strict=True))
+        return {name: f"fleet {number}" for number, name in enumerate(names, 1)}
+
+    @property
+    def end(self) -> float:
+        """Time of its last moment or change."""
+        return max([moment.seconds for moment in self.moments] + [state.seconds for state in self.alarms])
+
+    def plot(self) -> Plot:
+        """The plot, with its events as a table."""
+        firing = sorted({state.alarm for state in self.alarms if state.state == _FIRING})
+        alarms = f"Alarms that fired: {', '.join(firing)}." if firing else "No alarm fired."
+        return Plot(
+            f"Rollout of {self.model}",
+            f"{units.minutes(self.end)}, from {self.moments[0].stage} to {self.moments[-1].stage}. "
+            f"{self.note or alarms}",
+            self._specification(),
+            self._table(),
+        )
+
+    def _table(self) -> Table:
+        names = self.configurations
+        events: list[tuple[float, tuple[str, ...]]] = []
+        for moment in self.moments:
+            fleets = {fleet.configuration: fleet for fleet in moment.fleets}
+            cells = (_fleet_text(fleets.get(name)) for name in names)
+            events.append((moment.seconds, (moment.stage, *cells)))
+        empty = ("",) * len(names)
+        for state in self.alarms:
+            events.append((state.seconds, (f"alarm {state.alarm}: {state.state}", *empty)))
+        events.sort(key=lambda event: event[0])
+        rows = [(units.minutes(seconds), *cells) for seconds, cells in events]
+        columns = ("time", "event", *(f"{title} ({name})" for name, title in names.items()))
+        return Table(f"Events of {self.endpoint}", columns, rows, texts=2)
+
+    def _specification(self) -> dict[str, Any]:
+        unit, scale = ("min", 60.0) if self.end > 600 else ("s", 1.0)
+        names = self.configurations
+        rows = [
+            {
+                "fleet": title,
+                "time": moment.seconds / scale,
+                "instances": fleet.instances,
+                "share": fleet.share,
+            }
+            for moment in self._extended()
+            for fleet, title in self._fleets(moment)
+        ]
+        domain = {"domain": [0, self.end / scale or 1]}
+        title = f"Time since the start ({unit})"
+        style = ("fleet", list(names.values()))
+
+        def panel(field: str, axis: dict[str, Any], title: str) -> dict[str, Any]:
+            encoding = {
+                "x": plots.quantity("time", "", scale=domain, axis={"labels": False, "title": None}),
+                "y": plots.quantity(field, title, axis=axis),
+            }
+            (line,) = plots.lines(style, style, points=False, **encoding)
+            mark = {"type": "line", "interpolate": "step-after"}
+            return {"width": _WIDTH, "height": _PANEL, "data": plots.values(rows), **line, "mark": mark}
+
+        bars = [
+            {**bar, "start": bar["start"] / scale, "end": bar["end"] / scale}
+            for bar in (*self._stages(), *self._firing())
+        ]
+        labels = list(dict.fromkeys(bar["label"] for bar in bars))
+        gantt = {
+            "width": _WIDTH,
+            "height": _LINE * len(labels),
+            "data": plots.values(bars),
+            "mark": {"type": "bar", "stroke": "var(--paper)"},
+            "encoding": {
+                "x": plots.quantity("start", title, scale=domain),
+                "x2": {"field": "end"},
+                "y": {
+                    "field": "label",
+                    "type": "nominal",
+                    "sort": None,
+                    "title": None,
+                    "axis": {"labelLimit": 125, "labelOverlap": False},
+                },
+                "color": {
+                    "condition": {"test": "datum.kind == 'alarm'", "value": "var(--bad)"},
+                    "value": "var(--series-6)",
+                },
+            },
+        }
+        most = max(fleet.instances for moment in self.moments for fleet in moment.fleets)
+        instances = panel("instances", {"values": sorted({0, most // 2, most}), "format": "d"}, "Instances")
+        traffic = panel("share", {"values": [0, 50, 100]}, "Traffic (%)")
+        return {"vconcat": [instances, traffic, gantt], "spacing": 12}
+
+    def _fleets(self, moment: Moment) -> Iterator[tuple[Fleet, str]]:
+        """The fleets with their names in the report; those that are gone by then are empty."""
+        fleets = {fleet.configuration: fleet for fleet in moment.fleets}
+        for name, title in self.configurations.items():
+            if name in fleets:
+                yield fleets[name], title
+            elif moment.seconds > min(
+                other.seconds
+                for other in self.moments
+                if any(fleet.configuration == name for fleet in other.fleets)
+            ):
+                yield Fleet(name, 0, 0), title
+
+    def _extended(self) -> tuple[Moment, ...]:
+        """The moments, and the last one again at the end."""
+        last = self.moments[-1]
+        return (*self.moments, Moment(self.end, last.stage, last.fleets))
+
+    def _stages(self) -> Iterator[dict[str, Any]]:
+        moments = self._extended()
+        start = moments[0]
+        for moment in moments[1:]:
+            if moment.stage != start.stage or moment is moments[-1]:
+                yield {
+                    "kind": "stage",
+                    "label": start.stage,
+                    "start": start.seconds,
+                    "end": moment.seconds,
+                }
+                start = moment
+
+    def _firing(self) -> Iterator[dict[str, Any]]:
+        """The times in which alarms fired."""
+        for alarm in dict.fromkeys(state.alarm for state in self.alarms):
+            states = [state for state in self.alarms if state.alarm == alarm]
+            ends = [*(state.seconds for state in states[1:]), self.end]
+            for state, end in zip(states, ends, strict=True):
+                if state.state == _FIRING:
+                    name = alarm.removeprefix(f"{self.endpoint}-")
+                    yield {"kind": "alarm", "label": f"! {name}", "start": state.seconds, "end": end}
+
+
+def _fleet_text(fleet: Fleet | None) -> str:
+    if fleet is None:
+        return units.UNKNOWN
+    return f"{units.count(fleet.instances, 'instance')}, {fleet.share} %"
+
+
+def page(environment: str, timelines: Sequence[Timeline], error: str | None = None) -> str:
+    """One self-contained page.
+
+    Args:
+        environment: its name.
+        timelines: the models that the apply changed.
+        error: why the apply failed; None if it did not.
+    """
+    from toolkit.report import html
+
+    return html.page(
+        "rollout",
+        environment=environment,
+        timelines=timelines,
+        plots=[timeline.plot() for timeline in timelines if timeline.moments],
+        error=error,
+    )
