@@ -104,8 +104,11 @@ def test_a_canary_loses_no_request(site: Site, healthy_engine: Engine, api: tupl
     site.declare(healthy_engine.url, "second", rollout=CANARY, more=EXPECTATIONS)
     before = serving(site)
     with apiclients.clients(8, *api) as traffic:
-        applied = site.run("apply")
+        applied = site.run("apply", "--html", "build/rollout.html")
     assert applied.returncode == 0, applied.stderr
+    page = (site.toolkit.project / "build" / "rollout.html").read_text()
+    assert "the planned configuration is serving" in page
+    assert all(event in page for event in ("baking", f"old fleet ({before})", "2 instances, 50 %"))
     assert traffic.failures == []
     assert traffic.responses["first"] > 0
     assert traffic.responses["second"] > 0
@@ -126,8 +129,11 @@ def test_a_model_that_fails_under_traffic_is_rolled_back(
     site.declare(failing_engine.url, "broken", rollout=CANARY, more=EXPECTATIONS)
     before, recorded = serving(site), releases(site)
     with apiclients.clients(8, *api) as traffic:
-        applied = site.run("apply")
+        applied = site.run("apply", "--html", "build/rollout.html")
     assert applied.returncode == 6, applied.stderr
+    page = (site.toolkit.project / "build" / "rollout.html").read_text()
+    assert "was rolled back by SageMaker" in page
+    assert "Alarms that fired: llm-roll-m-AllTraffic-server-errors" in page
     assert traffic.failures  # the canary's share of the traffic
     assert serving(site) == before
     assert "rolled back by SageMaker" in applied.stderr

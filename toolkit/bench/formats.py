@@ -13,9 +13,12 @@ from toolkit.bench.results import Benchmark, Stage
 from toolkit.bench.suggest import Point, Suggestion, milliseconds, per_million
 from toolkit.console import printable
 from toolkit.deployment.measured import WORDS
+from toolkit.report import html
 from toolkit.report.markdown import escape
+from toolkit.report.tables import Table
 
 _MARKS = {"better": "✅", "worse": "❌", "no significant difference": "", "too few requests": "❔"}
+_SIGNIFICANT = ("better", "worse")
 _NONE = "—"
 
 
@@ -102,15 +105,41 @@ def comparison(result: Comparison) -> str:
     return "\n".join(lines)
 
 
+def comparison_html(result: Comparison) -> str:
+    """A comparison as a self-contained page: what differs, significant differences, then all metrics."""
+    changed = [row for row in result.rows if row.verdict in _SIGNIFICANT]
+    columns = ("target", "load", "metric", "verdict", "before", "after", "change", "95 % interval")
+
+    def table_of(title: str, rows: Sequence[Row]) -> Table:
+        cells = [_cells(row) for row in rows]
+        return Table(title, columns, [(*row[:3], row[-1], *row[3:-1]) for row in cells], texts=4)
+
+    worse = any(row.verdict == "worse" for row in changed)
+    return html.page(
+        "compare",
+        comparison=result,
+        verdict=("bad" if worse else "good" if result.comparable else "warn", _headline(result)),
+        tables=[
+            *([table_of("Significant differences", changed)] if changed else []),
+            *([table_of("All metrics", result.rows)] if result.rows else []),
+        ],
+    )
+
+
+def _headline(result: Comparison) -> str:
+    if not result.comparable:
+        return "not comparable: the workloads differ"
+    changed = [row for row in result.rows if row.verdict in _SIGNIFICANT]
+    worse = sum(row.verdict == "worse" for row in changed)
+    return f"{worse} worse, {len(changed) - worse} better, of {len(result.rows)} metrics"
+
+
 def comparison_markdown(result: Comparison) -> str:
     """A comparison as a comment on a pull request: significant differences, then all metrics, collapsed."""
-    changed = [row for row in result.rows if row.verdict in ("better", "worse")]
-    worse = sum(row.verdict == "worse" for row in changed)
-    headline = f"{worse} worse, {len(changed) - worse} better, of {len(result.rows)} metrics"
-    headline = headline if result.comparable else "not comparable: the workloads differ"
+    changed = [row for row in result.rows if row.verdict in _SIGNIFICANT]
     lines = [
         "<!-- toolkit bench compare -->",
-        f"### Benchmark: {headline}",
+        f"### Benchmark: {_headline(result)}",
         "",
         f"`{_code(result.before)}` → `{_code(result.after)}`",
         "",

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toolkit.cli.options import AllowDestroy, Env, LockTimeout, Yes
+from toolkit.cli.options import (
+    AllowDestroy,
+    Env,
+    HtmlFile,
+    LockTimeout,
+    Yes,
+    check_reports,
+    write_report,
+)
 
 if TYPE_CHECKING:
+    from toolkit.console import Console
     from toolkit.deployment.context import Context
     from toolkit.deployment.lifecycle import Result
+    from toolkit.deployment.rollout.timeline import Recorder
 
 SmokeTest = Annotated[
     bool, typer.Option("--smoke-test", help="Test the rollout, and roll back if the test fails.")
@@ -28,6 +41,7 @@ def apply(
     yes: Yes = False,
     allow_destroy: AllowDestroy = None,
     smoke_test: SmokeTest = False,
+    html: HtmlFile = None,
     lock_timeout: LockTimeout = 0,
 ) -> None:
     """Deploy an environment, and verify that the planned configuration is serving."""
@@ -37,10 +51,33 @@ def apply(
     from toolkit.smoke.expectations import judge
 
     console = Console()
+    check_reports(as_json=False, as_markdown=False, files={"--html": html})
     command = lifecycle.apply(plan_file, smoke.test if smoke_test else None, judge)
-    result = lifecycle.run(command, env, console, lifecycle.Consent(yes, allow_destroy), lock_timeout)
+    with _rollout_page(console, env, html) as recorder:
+        command = replace(command, recorder=recorder)
+        result = lifecycle.run(command, env, console, lifecycle.Consent(yes, allow_destroy), lock_timeout)
     for line in _usage(result):
         console.line(line)
+
+
+@contextmanager
+def _rollout_page(console: Console, env: str, file: str | None) -> Iterator[Recorder | None]:
+    """Write a page of the rollout, even of one that fails."""
+    if file is None:
+        yield None
+        return
+    from toolkit.deployment.rollout.timeline import Recorder
+    from toolkit.errors import ToolkitError
+    from toolkit.report import rollout
+
+    recorder, failure = Recorder(), None
+    try:
+        yield recorder
+    except ToolkitError as error:
+        failure = error.message
+        raise
+    finally:
+        write_report(console, file, rollout.page(env, recorder.timelines(), failure))
 
 
 def _usage(result: Result) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toolkit.cli.options import Env, Json, Markdown
+from toolkit.cli.options import Env, HtmlFile, Json, Markdown, check_reports, write_report
 
 if TYPE_CHECKING:
     from toolkit.bench.results import Benchmark
@@ -103,17 +103,25 @@ def show(
     model: MaybeModel = None,
     cost_per_hour: CostPerHour = None,
     as_json: Json = False,
+    as_markdown: Markdown = False,
+    html: HtmlFile = None,
 ) -> None:
     """Show a benchmark: what it measured, and the metrics of its stages."""
     from toolkit.bench import formats, records, text
     from toolkit.console import Console
+    from toolkit.report import bench as report
 
+    check_reports(as_json, as_markdown, {"--html": html})
     console = Console()
     name, benchmark = records.load(reference, _context(env, console, reference), model)
     if as_json:
         console.data(text.as_json(benchmark))
-    else:
+    elif as_markdown:
+        console.data(report.markdown(benchmark))
+    elif html != "-":
         console.data(formats.show(name, benchmark, cost_per_hour))
+    if html is not None:
+        write_report(console, html, report.html(benchmark))
 
 
 def compare(
@@ -124,22 +132,23 @@ def compare(
     fail_on_regression: Fail = None,
     as_json: Json = False,
     as_markdown: Markdown = False,
+    html: HtmlFile = None,
 ) -> None:
     """Compare two benchmarks: what differs in the deployments, and which metrics differ significantly."""
     from toolkit.bench import compare, formats, records
     from toolkit.console import Console
-    from toolkit.errors import InputError
 
-    if as_json and as_markdown:
-        raise InputError("--json and --markdown exclude each other", remedy="choose one of them")
+    check_reports(as_json, as_markdown, {"--html": html})
     console = Console()
     context = _context(env, console, before, after)
     first, second = (records.load(reference, context, model) for reference in (before, after))
     result = compare.compare(first[1], second[1], (first[0], second[0]))
     if as_json:
         console.data(json.dumps(result.as_data(), indent=2))
-    else:
+    elif html != "-":
         console.data((formats.comparison_markdown if as_markdown else formats.comparison)(result))
+    if html is not None:
+        write_report(console, html, formats.comparison_html(result))
     if fail_on_regression is not None:
         compare.raise_for_regressions(result, fail_on_regression)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolkit import iam, rendering
 from toolkit.aws import state_bucket
@@ -17,6 +18,9 @@ from toolkit.project import Project
 from toolkit.terraform import Program, Workspace, discover, state_file
 from toolkit.terraform.state_file import State
 from toolkit.tool_venvs import ensure
+
+if TYPE_CHECKING:
+    from toolkit.deployment.rollout.timeline import Recorder
 
 
 class CloudNotRunningError(PreflightError):
@@ -34,6 +38,7 @@ class Context:
         console: the terminal or pipe.
         cloud_instance: identifies one run of the embedded cloud, whose state ends with it; None on AWS.
         lock_timeout_seconds: how long to wait for locks.
+        recorder: records the rollout; None if it need not be recorded.
     """
 
     project: Project
@@ -42,6 +47,7 @@ class Context:
     console: Console
     cloud_instance: str | None
     lock_timeout_seconds: int = 0
+    recorder: Recorder | None = None
 
     @property
     def build(self) -> Path:

@@ -33,6 +33,7 @@ from toolkit.deployment.recovery.orphans import Orphan
 from toolkit.deployment.rollout import quality, repair, verify, waiters, watch
 from toolkit.deployment.rollout.judgement import Judge
 from toolkit.deployment.rollout.quality import Gate, QualityError
+from toolkit.deployment.rollout.timeline import Recorder
 from toolkit.deployment.rollout.verify import Rollout
 from toolkit.errors import PreflightError, SmokeTestError, TerraformError
 from toolkit.report import Summary, text
@@ -70,6 +71,7 @@ class Command:
         smoke_test: tests the rollout before it is recorded; if it fails, the last release is rolled back to.
         judge: judges the expectations of models with `rollout.quality`.
         start_cloud: start the embedded cloud if the environment needs it.
+        recorder: records the rollout; None if it need not be recorded.
     """
 
     prepare: Callable[[Context], Prepared]
@@ -80,6 +82,7 @@ class Command:
     smoke_test: SmokeTest | None = None
     judge: Judge | None = None
     start_cloud: bool = False
+    recorder: Recorder | None = None
 
 
 def apply(
@@ -134,6 +137,7 @@ def run(command: Command, env: str, console: Console, consent: Consent, lock_tim
         ToolkitError: each step raises its own, with the exit code of the step.
     """
     context = open_context(env, console, start_cloud=command.start_cloud, lock_timeout=lock_timeout)
+    context = replace(context, recorder=command.recorder)
     with locks.exclusive(context):
         reviewed = review(context, command.prepare, policies=command.policies)
         console.line(command.describe(reviewed))
@@ -394,7 +398,7 @@ def _apply(context: Context, prepared: Prepared, gates: Mapping[str, Gate]) -> R
     rollout = Rollout(frozenset(names.values()), context.access.now(), gates)
     observers = {name: gate.observe for name, gate in gates.items()}
     # The gates work while the toolkit waits longer than Terraform does.
-    with watch.watching(context.access, names, observers) as phases:
+    with watch.watching(context.access, names, observers, context.recorder) as phases:
         while prepared.plan.has_changes:
             try:
                 prepared.workspace.apply(prepared.plan, phases)

@@ -210,7 +210,7 @@ def _hops(stages: Sequence[Figures]) -> Plot:
     labels = {
         "mark": {"type": "text", "align": "left", "dx": 5, "color": "var(--on-series)"},
         "encoding": {"x": x, "y": y, "text": {"field": "hop"}},
-        # In narrow parts is no room for a name.
+        # A name does not fit into a narrow part.
         "transform": [{"filter": f"datum.seconds > {longest / 4}"}],
     }
     title = "Where the time goes, by hop"

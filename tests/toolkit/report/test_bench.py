@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.support.benchmarks import benchmark
+from toolkit.bench import text
 from toolkit.bench.results import Request, Stage
+from toolkit.cli import bench_records
+from toolkit.errors import InputError
 from toolkit.report import bench, units
 
 
@@ -54,7 +58,7 @@ def test_without_the_library_for_plots_a_page_has_tables(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
+    ("seconds", "shown"),
     [
         (None, "—"),
         (0, "0.00 ms"),
@@ -66,8 +70,8 @@ def test_without_the_library_for_plots_a_page_has_tables(
         (1234.5, "1,234 s"),
     ],
 )
-def test_durations_have_three_significant_digits(seconds: float | None, text: str) -> None:
-    assert units.seconds(seconds) == text
+def test_durations_have_three_significant_digits(seconds: float | None, shown: str) -> None:
+    assert units.seconds(seconds) == shown
 
 
 def test_the_time_by_hop_adds_up_to_the_end_to_end_latency() -> None:
@@ -78,3 +82,20 @@ def test_the_time_by_hop_adds_up_to_the_end_to_end_latency() -> None:
     row = re.search(r"by hop.*?<tbody>(.*?)</tbody>", page, re.DOTALL)
     assert row is not None
     assert re.findall(r">([\d.]+ \w?s)<", row[1]) == ["10.0 ms", "200 ms", "40.0 ms", "750 ms"]
+
+
+def test_results_in_files_are_shown_and_compared_as_pages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, result in (("a", benchmark()), ("b", benchmark(loads=(1, 2)))):
+        (tmp_path / f"{name}.json").write_text(text.as_json_with_requests(result))
+    a, b, page = (str(tmp_path / name) for name in ("a.json", "b.json", "reports/page.html"))
+    bench_records.show(a, html=page)
+    assert "Benchmark of qwen3-8b" in Path(page).read_text()
+    assert "first token" in capsys.readouterr().out
+    bench_records.compare(a, b, html="-")
+    printed = capsys.readouterr().out
+    assert printed.startswith("<!doctype html>")
+    assert "All metrics" in printed
+    with pytest.raises(InputError, match="cannot print --json and --html - at once"):
+        bench_records.show(a, as_json=True, html="-")

@@ -16,6 +16,8 @@ from tests.support.benchmarks import benchmark
 from tests.support.browser import CONTRASTS, Page
 from tests.support.plans import resource
 from tests.toolkit.report.test_formats import everything
+from toolkit.bench.compare import Comparison, Row
+from toolkit.bench.formats import comparison_html
 from toolkit.report import bench, html, rollout
 from toolkit.report.changes import change_of
 from toolkit.report.drift import Drift, DriftedResource
@@ -56,6 +58,7 @@ PAGES = {
     "drift": lambda: _drift().as_html(),
     "no-drift": lambda: Drift("dev", "2026-11-30T10:00:00+00:00", None, ()).as_html(),
     "smoke": lambda: formats.as_html(HOSTILE, CHECKS),
+    "compare": lambda: comparison_html(COMPARISON),
     "rollout": lambda: rollout.page("dev", [TIMELINE, TIMELINE], HOSTILE),
     "bench": lambda: bench.html(benchmark(HOSTILE, error=HOSTILE)),
     "bench-open": lambda: bench.html(benchmark(targets=("api",), loads=(1, 2, 3), opened=True, error=None)),
@@ -72,6 +75,17 @@ TIMELINE = Timeline(
         Moment(760, "InService", (Fleet(A, 2, 100),)),
     ),
     (AlarmState(600, "llm-dev-m-AllTraffic-server-errors", "ALARM"), AlarmState(690, HOSTILE, "ALARM")),
+)
+COMPARISON = Comparison(
+    HOSTILE,
+    LONG,
+    (f"image: {HOSTILE} -> {LONG}",),
+    (),
+    (
+        Row("api", "8 clients", "end-to-end latency p50", "s", 1.0, 1.5, 0.4, 0.6, 0.001, "worse"),
+        Row("api", "8 clients", "output tokens", "1/s", 100, 101, -3, 5, 0.4, "no significant difference"),
+    ),
+    ("only the first has api, 16 clients",),
 )
 SIZES = {"rollout": 100_000, "bench": 400_000, "bench-open": 200_000}
 

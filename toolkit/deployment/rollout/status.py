@@ -109,7 +109,7 @@ def phase(endpoint: Description | None) -> str:
 
 
 def stages(endpoint: Description) -> list[str]:
-    """What SageMaker works on, in words."""
+    """The stages of the operation in progress, in words."""
     fleets = (endpoint.get("PendingDeploymentSummary"), endpoint)
     statuses = _stages(
         [variant for fleet in fleets if fleet for variant in fleet.get("ProductionVariants") or []]

@@ -47,16 +47,15 @@ class Recorder:
         self._since: datetime | None = None
         self._start = 0.0
 
-    def start(self, access: AwsAccess, names: Mapping[str, str], since: datetime) -> None:
+    def start(self, access: AwsAccess, names: Mapping[str, str]) -> None:
         """Begin; a second rollout of the same apply, such as a rollback, continues the first.
 
         Args:
             access: the account.
             names: endpoint names by model.
-            since: now, by AWS's clock.
         """
         if self._since is None:
-            self._since, self._start = since, time.monotonic()
+            self._since, self._start = access.now(), time.monotonic()
         self._access = access
         self._names |= names
 

@@ -17,6 +17,7 @@ from toolkit.deployment.rollout.waiters import Pace
 
 if TYPE_CHECKING:
     from toolkit.aws.endpoints import Description
+    from toolkit.deployment.rollout.timeline import Recorder
 
     Observer = Callable[[Description], str]
 
@@ -33,6 +34,7 @@ class Watch:
         pace: how often to poll.
         observers: called with the description of an endpoint at each poll, by label; return a part of its
             phase.
+        recorder: gets all descriptions.
     """
 
     def __init__(
@@ -41,8 +43,10 @@ class Watch:
         names: Mapping[str, str],
         pace: Pace,
         observers: Mapping[str, Observer] = MappingProxyType({}),
+        recorder: Recorder | None = None,
     ) -> None:
         self._access, self._names, self._pace, self._observers = access, dict(names), pace, observers
+        self._recorder = recorder
         self._states: dict[str, str] = {}
         self._end = threading.Event()
 
@@ -70,6 +74,8 @@ class Watch:
             observer = self._observers.get(label)
             parts = [status.phase(endpoint), *([observer(endpoint)] if observer is not None else [])]
             self._states[label] = ", ".join(filter(None, parts))
+            if self._recorder is not None:
+                self._recorder.observe(label, endpoint)
         else:
             self._states.pop(label, None)
 
@@ -80,13 +86,18 @@ class Watch:
 
 @contextmanager
 def watching(
-    access: AwsAccess, names: Mapping[str, str], observers: Mapping[str, Observer] = MappingProxyType({})
+    access: AwsAccess,
+    names: Mapping[str, str],
+    observers: Mapping[str, Observer] = MappingProxyType({}),
+    recorder: Recorder | None = None,
 ) -> Iterator[Callable[[], Mapping[str, str]]]:
     """Poll endpoints until the block ends; yields a function that returns their last known phases."""
-    watch = Watch(access, names, waiters.pace(access), observers)
+    watch = Watch(access, names, waiters.pace(access), observers, recorder)
     if not names:
         yield watch.states
         return
+    if recorder is not None:
+        recorder.start(access, names)
     thread = threading.Thread(target=watch.run, name="rollout watch", daemon=True)
     thread.start()
     try:

@@ -55,9 +55,9 @@ def test_changes_are_recorded_with_fleets_traffic_and_alarms(account: AwsAccess)
     )
     deployment = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm}]}}
     recorder = Recorder()
-    recorder.start(account, {"m": ENDPOINT, "unchanged": "llm-dev-unchanged"}, account.now())
-    for seen in DESCRIPTIONS:
-        recorder.observe("m", {**seen, "LastDeploymentConfig": deployment})
+    recorder.start(account, {"m": ENDPOINT, "unchanged": "llm-dev-unchanged"})
+    for endpoint in DESCRIPTIONS:
+        recorder.observe("m", {**endpoint, "LastDeploymentConfig": deployment})
     for state in ("ALARM", "OK"):
         cloudwatch.set_alarm_state(AlarmName=alarm, StateValue=state, StateReason="a test")
     (timeline,) = recorder.timelines()
@@ -82,7 +82,7 @@ def test_changes_are_recorded_with_fleets_traffic_and_alarms(account: AwsAccess)
 
 def test_a_new_endpoint_has_one_fleet_without_traffic_at_first(account: AwsAccess) -> None:
     recorder = Recorder()
-    recorder.start(account, {"m": ENDPOINT}, account.now())
+    recorder.start(account, {"m": ENDPOINT})
     recorder.observe("m", description("Creating", "new", variants(0, 1, "Creating")))
     recorder.observe("m", description("InService", "new", variants(1, 1)))
     (timeline,) = recorder.timelines()
@@ -96,7 +96,7 @@ def test_a_new_endpoint_has_one_fleet_without_traffic_at_first(account: AwsAcces
 
 def test_denied_requests_are_a_note(account: AwsAccess, unprivileged: AwsAccess) -> None:
     recorder = Recorder()
-    recorder.start(unprivileged, {"m": ENDPOINT}, account.now())
+    recorder.start(unprivileged, {"m": ENDPOINT})
     recorder.observe("m", DESCRIPTIONS[0])
     (timeline,) = recorder.timelines()
     assert timeline.note is not None
