@@ -71,7 +71,12 @@ ROUTES: Final[Mapping[str, tuple[Routes, ...]]] = {
         Routes("2.4", ("chat", "completions")),
         Routes("1.4", ("chat",), {"MESSAGES_API_ENABLED": ("true",)}),
     ),
-    "tei": (Routes("0", ("embeddings", "rerank", "score")),),
+    "tei": (
+        # Sparse vectors and similarities, which no operation has.
+        Routes("0", (), {"POOLING": ("splade",)}),
+        Routes("1.5", (), {"TASK": ("sentence-similarity",)}),
+        Routes("0", ("embeddings", "rerank", "score")),
+    ),
 }
 # By engine, what an own image serves that speaks the API of the engine; others serve all operations.
 _OWN: Final[Mapping[str, tuple[Operation, ...]]] = {
@@ -101,12 +106,9 @@ def served(engine: str, release: str, variables: Mapping[str, str]) -> tuple[Ope
 
 def first_release(engine: str, operation: Operation, variables: Mapping[str, str]) -> str | None:
     """The oldest release of an engine's AWS images that serves an operation in this environment."""
-    fitting = (
-        routes.since
-        for routes in ROUTES[engine]
-        if operation in routes.operations and _fits(routes, variables)
-    )
-    return min(fitting, key=_numbers, default=None)
+    releases = (routes.since for routes in ROUTES[engine])
+    serving = (release for release in releases if operation in served(engine, release, variables))
+    return min(serving, key=_numbers, default=None)
 
 
 def engines(operation: Operation) -> list[str]:

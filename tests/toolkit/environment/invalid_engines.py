@@ -158,6 +158,11 @@ ENGINES = {
         ".engine",
         "serves chat completions, completions, not embeddings; use version 0.36 or later",
     ),
+    "sparse vectors of TEI": serving(
+        "{engine: tei, options: {pooling: splade}}",
+        ".engine",
+        "serves no operation of the API, not embeddings; use one of the engines vllm, lmi, or an own image",
+    ),
     "chats with an old image of TGI": serving(
         "{engine: tgi, version: '2.3.1'}",
         ".engine",

@@ -35,6 +35,8 @@ OWN = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
         ("tgi", "2.3.1", {"MESSAGES_API_ENABLED": "true"}, CHAT),
         ("tgi", "1.3.3", {"MESSAGES_API_ENABLED": "true"}, ()),
         ("tei", "1.2.3", {}, ("embeddings", "rerank", "score")),
+        ("tei", "1.8.2", {"POOLING": "splade"}, ()),
+        ("tei", "1.8.2", {"TASK": "sentence-similarity"}, ()),
     ],
 )
 def test_an_image_serves_what_its_release_routes(
@@ -54,7 +56,12 @@ def test_every_image_of_the_catalogue_has_an_entry() -> None:
 def test_remedies_name_releases_and_engines() -> None:
     assert operations.first_release("tgi", "chat", {}) == "2.4"
     assert operations.first_release("lmi", "embeddings", EMBEDDINGS) == "0.36"
-    assert operations.first_release("llama_cpp", "embeddings", {}) is None
+    for engine, variables in (
+        ("llama_cpp", {}),
+        ("lmi", {**EMBEDDINGS, "OPTION_ROLLING_BATCH": "vllm"}),
+        ("tei", {"POOLING": "splade"}),
+    ):
+        assert operations.first_release(engine, "embeddings", variables) is None
     assert operations.engines("embeddings") == ["vllm", "lmi", "tei"]
     assert operations.engines("rerank") == ["vllm", "tei"]
 
@@ -82,7 +89,7 @@ def test_the_documentation_has_the_same_table() -> None:
     for engine, entries in ROUTES.items():
         for entry in entries:
             needs = [f"`{name}` = {' or '.join(values)}" for name, values in entry.variables.items()]
-            names = [NAMES[name] for name in entry.operations]
-            rows.append(f"| `{engine}` | {entry.since} | {', '.join(needs)} | {', '.join(names)} |")
+            names = ", ".join(NAMES[name] for name in entry.operations) or "none"
+            rows.append(f"| `{engine}` | {entry.since} | {', '.join(needs)} | {names} |")
     table = "\n".join(["| engine | from release | with variables | operations |", "|---|---|---|---|", *rows])
     assert table in page, f"replace the table in docs/reference/api.md by\n{table}"

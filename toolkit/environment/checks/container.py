@@ -130,9 +130,10 @@ def _operations(variant: ResolvedVariant, *, in_api: bool) -> Iterator[Problem]:
         image = f"AWS's {variant.engine} image {serving.release}"
         reason = f"{image} serves {served}, not {operations.NAMES[task]}"
         newer = operations.first_release(variant.engine, task, serving.variables())
+        others = [name for name in operations.engines(task) if name != variant.engine]
         remedies = [
             *([] if newer is None else [f"version {newer} or later"]),
-            f"one of the engines {', '.join(operations.engines(task))}",
+            f"one of the engines {', '.join(others)}",
             "an own image (docs/how-to/own-images.md)",
         ]
         yield Problem(variant.path("serving", "engine"), reason, f"use {', or '.join(remedies)}")
