@@ -117,7 +117,13 @@ class ApiChecks:
             text = {"model": name, "input": objectives.prompt}
             return whole(self.client, _PATHS["embedding"], text, expect_success)
         message = {"role": "user", "content": objectives.prompt}
-        body = {"model": name, "messages": [message], "max_tokens": objectives.max_tokens, "temperature": 0}
+        ceiling = model.limits.max_tokens_ceiling or objectives.max_tokens
+        body = {
+            "model": name,
+            "messages": [message],
+            "max_tokens": min(objectives.max_tokens, ceiling),
+            "temperature": 0,
+        }
         return (streamed if streams else whole)(self.client, _CHAT, body, expect_success)
 
     def _send(self, name: str, body: dict[str, Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from tests.support.contexts import opened
 from toolkit.aws.access import AwsAccess
+from toolkit.environment.expectations import Objectives
+from toolkit.environment.model import Limits
 from toolkit.smoke.api import ApiChecks
 from toolkit.smoke.function import ServedModel
 from toolkit.smoke.results import FailedError, NotRunError
@@ -43,3 +46,51 @@ def test_models_that_the_key_may_not_use_are_not_checked(tmp_path: Path, check: 
 def test_a_budget_that_is_used_up_is_not_a_failure(tmp_path: Path) -> None:
     with pytest.raises(NotRunError, match="budget"):
         checks(tmp_path, "small", 429, "insufficient_quota").call("small", ServedModel())
+
+
+def measuring(folder: Path, content: bytes) -> tuple[ApiChecks, list[Any]]:
+    """Checks of an API that always responds with this stream, and the requests that it gets."""
+    context = opened(folder, AwsAccess("us-east-1", "123456789012", "http://127.0.0.1:1"), ("small",)).context
+    small = context.environment.models["small"]
+    update = {"limits": Limits(max_tokens_ceiling=16), "objectives": Objectives(first_token_ms=9)}
+    context.environment.models["small"] = small.model_copy(update=update)
+    sent: list[Any] = []
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        sent.append(json.loads(request.content))
+        return httpx.Response(200, content=content)
+
+    client = httpx.Client(transport=httpx.MockTransport(serve), base_url="http://api")
+    return ApiChecks(context, client), sent
+
+
+def event(**delta: str) -> bytes:
+    return b"data: " + json.dumps({"choices": [{"delta": delta}]}).encode() + b"\n\n"
+
+
+DONE = b"data: [DONE]\n\n"
+
+
+def test_a_stream_is_measured_from_its_first_part_with_text(tmp_path: Path) -> None:
+    words = event(role="assistant") + event(content="one") + event(content="two") + DONE
+    checks, sent = measuring(tmp_path, words)
+    times = checks.measure("small", checks.context.environment.models["small"], streams=True)
+    assert 0 < times.first_token_ms <= times.total_ms
+    assert times.inter_token_ms is not None
+    assert times.first_token_ms + times.inter_token_ms <= times.total_ms
+    # Not more than the model's ceiling.
+    assert (sent[0]["max_tokens"], sent[0]["stream"]) == (16, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (event(content="one"), "ended early"),
+        (event(role="assistant") + DONE, "is empty"),
+        (b'data: {"error": {"message": "worker died"}}\n\n', "worker died"),
+    ],
+)
+def test_a_broken_stream_is_a_failed_request(tmp_path: Path, content: bytes, reason: str) -> None:
+    checks, _ = measuring(tmp_path, content)
+    with pytest.raises(FailedError, match=reason):
+        checks.measure("small", checks.context.environment.models["small"], streams=True)
