@@ -14,6 +14,8 @@ from typing import cast
 
 import httptools
 
+from toolkit.local.connections import connect
+
 Header = tuple[str, str]
 
 # Backpressure for the server if the caller reads slowly.
@@ -70,10 +72,7 @@ async def request(
     if any(character in line for line in lines for character in "\r\n"):
         raise ValueError("line break in a request header")
     head = "\r\n".join([*lines, "", ""]).encode("latin1")
-    loop = asyncio.get_running_loop()
-    transport, connection = await loop.create_connection(
-        lambda: _Connection(has_body=method != "HEAD"), "127.0.0.1", port
-    )
+    transport, connection = await connect(lambda: _Connection(has_body=method != "HEAD"), "127.0.0.1", port)
     try:
         transport.write(head + body)
         await connection.wait_for_head()

@@ -17,6 +17,7 @@ from typing import cast
 
 import httptools
 
+from toolkit.local.connections import connect
 from toolkit.serving.operations import Operation
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -260,9 +261,8 @@ class _ClientConnection(asyncio.Protocol):
             admission.leave()
 
     async def _connect(self, request: ContainerRequest, upstream: Upstream) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            self._server, _ = await loop.create_connection(
+            self._server, _ = await connect(
                 lambda: _ServerConnection(self, _encode(request, upstream)), upstream.host, upstream.port
             )
         except OSError as error:
