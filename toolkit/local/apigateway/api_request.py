@@ -82,6 +82,7 @@ class ApiRequest:
         target: path and query as the client sent them.
         sent_names: of headers, by their names in lower case.
         base_path: of a custom domain, such as `/prod`, may be empty; None for the API's own address.
+        event: the members of a function's event that do not depend on the authorizer, once they are known.
         outcome: set at the end.
     """
 
@@ -101,6 +102,7 @@ class ApiRequest:
     api_key_id: str | None = None
     api_key: str | None = field(default=None, repr=False)
     caller: Caller | None = None
+    event: dict[str, Any] | None = None
     outcome: Outcome = field(default_factory=Outcome)
     started: float = field(default_factory=time.monotonic)
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))

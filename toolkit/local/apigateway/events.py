@@ -44,6 +44,13 @@ def request_event(request: ApiRequest) -> dict[str, Any]:
 
 
 def _event(request: ApiRequest, method: Method) -> dict[str, Any]:
+    if request.event is None:
+        request.event = _client_members(request, method)
+    return {**request.event, "requestContext": _request_context(request, method)}
+
+
+def _client_members(request: ApiRequest, method: Method) -> dict[str, Any]:
+    """What the client sent: the same for the authorizer and the integration."""
     query = _grouped(parse_qsl(request.query, keep_blank_values=True))
     headers = _grouped(_headers(request))
     return {
@@ -57,7 +64,6 @@ def _event(request: ApiRequest, method: Method) -> dict[str, Any]:
         "multiValueQueryStringParameters": query or None,
         "pathParameters": request.parameters or None,
         "stageVariables": request.stage.variables or None,
-        "requestContext": _request_context(request, method),
     }
 
 
