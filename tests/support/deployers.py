@@ -182,6 +182,7 @@ class Deployers:
             self.succeed("viewer", command)
         # Its asynchronous endpoint may have no instance.
         self.succeed("viewer", "smoke-test", "--wake")
+        self._benchmark()
         self._keys["smoke-tester"]["TOOLKIT_API_KEY"] = self.succeed(
             "operator", "keys", "show", "default"
         ).strip()
@@ -209,6 +210,17 @@ class Deployers:
         self.succeed("deployer", "destroy", "--yes")
         self._find_remaining()
         self.write({DOMAIN + RECORD: ""})
+
+    def _benchmark(self) -> None:
+        prompts = self.toolkit.project / "prompts.jsonl"
+        prompts.write_text('{"prompt": "one"}\n')
+        load = ["--model", "chat", "--dataset", str(prompts), "--concurrency", "1"]
+        load += ["--requests", "1", "--warmup", "0"]
+        # A viewer writes nothing to the bucket.
+        self.succeed("viewer", "bench", *load, "--target", "both", "--no-save")
+        self.succeed("operator", "bench", *load)
+        (record,) = json.loads(self.succeed("viewer", "bench", "list", "--json"))
+        assert record["model"] == "chat"
 
     def _change_code(self) -> None:
         for function in ("gateway", "authorizer"):

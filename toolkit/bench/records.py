@@ -292,7 +292,6 @@ def _incomplete(context: Context, outputs: Outputs, benchmark: Benchmark) -> str
         return "it was interrupted"
     if not any(stage.requests for stage in benchmark.stages):
         return "it has no requests"
-    context.reload_state()
     try:
         now = subject.of(context, outputs, benchmark.model)
     except ToolkitError as error:
