@@ -196,18 +196,21 @@ def test_a_plan_warns_of_numbers_from_another_deployment(lab: Lab) -> None:
     lab.declare(capacity)
     unchanged = lab.toolkit("plan", "--env", "local")
     assert unchanged.returncode == 0, unchanged.stderr
-    assert "measured" not in unchanged.stderr
+    assert "measured" not in unchanged.stdout
     lab.declare(capacity, **{"source: {": "source: {model: other, "})
     code = lab.toolkit.project / "lambda_src" / "gateway" / "further.py"
     code.write_text("X = 1\n")
     changed = lab.toolkit("plan", "--env", "local")
     code.unlink()
     assert changed.returncode == 0, changed.stderr
-    (warning,) = [line for line in changed.stderr.splitlines() if "capacity.measured" in line]
+    (warning,) = [line for line in changed.stdout.splitlines() if "capacity.measured" in line]
     assert f"benchmark the-id measured something else (weights: {subject.weights} → other at " in warning
     assert f"gateway code: {subject.gateway} → sha256:" in warning
     assert "options" not in warning
     assert "image" not in warning
+    saved = json.loads((lab.build / "plan.json").read_text())
+    assert [f"warning: {text}" for text in saved["warnings"]] == [warning]
+    assert "capacity" in (lab.build / "plan.md").read_text()
 
 
 def start(project: Path, *arguments: str) -> subprocess.Popen[str]:

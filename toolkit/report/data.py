@@ -19,6 +19,7 @@ def render(summary: Summary) -> dict[str, Any]:
         "dangers": [
             {"text": text, "address": change.address} for text, change in summary.destructive_changes
         ],
+        "warnings": list(summary.warnings),
         "parts": [
             {
                 "part": part.name,

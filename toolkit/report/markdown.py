@@ -79,6 +79,10 @@ def _head(summary: Summary) -> Iterator[str]:
         yield from (f"> - **{escape(sentence)}** (`{change.address}`)" for sentence, change in shown)
         if len(summary.destructive_changes) > len(shown):
             yield f"> - and {len(summary.destructive_changes) - len(shown)} more"
+    if summary.warnings:
+        yield ""
+        yield "> [!WARNING]"
+        yield from (f"> - {escape(sentence)}" for sentence in summary.warnings[:20])
     violations = summary.policy.violations if summary.policy else ()
     if violations:
         yield ""

@@ -63,6 +63,7 @@ class Summary:
         drift: changes made outside of Terraform since the last apply.
         outputs: names of the outputs that change.
         policy: the policy gate's report; None if the plan was not checked.
+        warnings: settings of the environment file that the plan outdates, a sentence each.
     """
 
     subject: Subject
@@ -73,6 +74,7 @@ class Summary:
     drift: tuple[Change, ...]
     outputs: tuple[str, ...]
     policy: Report | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def changes(self) -> tuple[Change, ...]:

@@ -36,6 +36,9 @@ def _lines(summary: Summary) -> Iterator[str]:
         for text, change in summary.destructive_changes:
             yield f"  ! {text}"
             yield f"      {change.address}"
+    if summary.warnings:
+        yield ""
+        yield from (f"warning: {text}" for text in summary.warnings)
     for part in summary.parts:
         yield ""
         yield from _part(part)

@@ -57,6 +57,15 @@ def test_every_format_has_losses_changes_and_drift(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
+def test_every_format_has_warnings(name: str) -> None:
+    sentence = f"models.m.capacity.measured: these numbers {HOSTILE}"
+    rendered = FORMATS[name](replace(summary(), warnings=(sentence,)))
+    assert "models.m.capacity.measured" in rendered
+    assert "warning" in rendered.lower()
+    assert name in {"text", "json"} or not re.search(r"(?<!\\\\)<script>alert", rendered)
+
+
+@pytest.mark.parametrize("name", FORMATS)
 def test_no_format_shows_sensitive_values(name: str) -> None:
     rendered = FORMATS[name](everything())
     assert "(sensitive)" in rendered

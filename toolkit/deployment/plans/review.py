@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,8 +81,6 @@ def review(
                 with context.console.progress(title):
                     report = gate.result().check_plan(planned, prepared.workspace.stack)
     environment = context.environment
-    for warning in measured.outdated(environment, planned):
-        context.console.warning(warning)
     subject = Subject(
         environment=environment.name,
         account_id=environment.account_id,
@@ -92,7 +90,8 @@ def review(
     )
     plan = prepared.plan
     summary = summarize(planned, subject, plan.summary(), has_changes=plan.has_changes, policy=report)
-    return Review(prepared, summary)
+    warnings = tuple(measured.outdated(environment, planned))
+    return Review(prepared, replace(summary, warnings=warnings))
 
 
 def write_reports(summary: Summary, plan: Path) -> None:
