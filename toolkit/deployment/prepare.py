@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from toolkit.deployment import account, artifacts, fit, releases
+from toolkit.deployment import account, artifacts, releases
 from toolkit.deployment.context import Context
 from toolkit.deployment.recovery import imports, registry, unstored_state
 from toolkit.deployment.recovery.orphans import Orphan
@@ -71,6 +71,8 @@ def environment_file(context: Context) -> Prepared:
     for warning in emulator_limits.warnings(context.environment):
         context.console.warning(warning)
     if not context.environment.is_local:
+        from toolkit.deployment import fit  # loads types that no other command needs
+
         for warning in fit.warnings(context.project, context.environment):
             context.console.warning(warning)
     account.ensure(context)

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from botocore.exceptions import ClientError
 from pydantic import Field
 
 from toolkit import documents
@@ -148,11 +147,6 @@ def in_store(
         return bodies.read(lambda: s3.get_object(Bucket=bucket, Key=prefix + name, Range=span))
 
     return _of_files(_Files(f"s3://{bucket}/{prefix}", sizes, read), variant) if sizes else None
-
-
-def denied(error: ClientError) -> bool:
-    """Whether an error of S3 says that access is denied."""
-    return error.response["Error"].get("Code") in ("AccessDenied", "403")
 
 
 def _of_files(files: _Files, variant: ResolvedVariant) -> Description | None:

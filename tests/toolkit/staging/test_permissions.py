@@ -24,9 +24,10 @@ from toolkit.aws.access import AwsAccess
 from toolkit.aws.errors import explain
 from toolkit.console import Console
 from toolkit.environment import Environment
+from toolkit.environment.serving import VllmServing
 from toolkit.errors import PreflightError
 from toolkit.project import Project
-from toolkit.staging import uploads
+from toolkit.staging import description, uploads
 
 PART = 5 * 1024 * 1024
 DOCUMENTED_BUCKET = "llm-models-123456789012-us-east-1"
@@ -145,3 +146,34 @@ def test_a_bucket_of_another_account_is_refused(
     with pytest.raises(PreflightError, match="not of account 999999999999"):
         staging.stage(other, model, console)
     assert "Contents" not in access.s3.list_objects_v2(Bucket=model.bucket)
+
+
+def test_descriptions_in_the_model_store_need_two_permissions(  # noqa: PLR0917 - fixtures
+    grant: Grant,
+    documented: dict[str, Any],
+    project: Project,
+    environment: Callable[[str], Environment],
+    access: AwsAccess,
+    bucket: str,
+) -> None:
+    config = Path(__file__).parents[1] / "serving" / "memory" / "models" / "qwen3-8b.json"
+    access.s3.put_object(Bucket=bucket, Key="m/config.json", Body=config.read_bytes())
+    test = environment(f"{{s3: 's3://{bucket}/m/'}}")
+    (variant,) = test.models["m"].all_resolved("m")
+    variant = replace(variant, serving=VllmServing(engine="vllm"))
+    policy = {
+        **documented,
+        "Statement": [
+            {**statement, "Action": [action]}
+            for statement, action in zip(
+                documented["Statement"], ("s3:ListBucket", "s3:GetObject"), strict=True
+            )
+        ],
+    }
+    of_model = description.in_store(grant(policy), project, test, variant)
+    assert of_model is not None
+    assert of_model.architecture is not None
+    for missing in policy["Statement"]:
+        less = {**policy, "Statement": [item for item in policy["Statement"] if item != missing]}
+        with pytest.raises(ClientError, match="AccessDenied"):
+            description.in_store(grant(less), project, test, variant)

@@ -112,7 +112,9 @@ class Settings:
     def number(self, option: str, default: int) -> int:
         """The value of an option with a whole number."""
         value = self.options.get(self.name(option), default)
-        return int(value) if isinstance(value, int | float) else default
+        if isinstance(value, str):
+            return int(value) if value.isdecimal() else default
+        return int(value)
 
     @property
     def gpu_bytes(self) -> float:
