@@ -11,8 +11,9 @@ import pytest
 
 from tests.support.checkout import ROOT
 from tests.support.gguf import header
+from tests.toolkit.staging.conftest import ENVIRONMENT
 from toolkit.aws.access import AwsAccess
-from toolkit.environment import Environment, HubSource, ResolvedVariant
+from toolkit.environment import Environment, HubSource, ResolvedVariant, load
 from toolkit.errors import InputError
 from toolkit.project import Project
 from toolkit.staging import addresses, description
@@ -40,6 +41,17 @@ def variant(environment: Environment, engine: str = "llama_cpp", **options: Any)
     return changed.all_resolved("m")[0]
 
 
+@pytest.fixture
+def offline(project: Project) -> Make:
+    """An environment with one model `m` from a source, without a model store."""
+
+    def make(source: str) -> Environment:
+        project.environment_file("test").write_text(ENVIRONMENT.format(bucket="models", source=source))
+        return load(project, "test")
+
+    return make
+
+
 def write(folder: Path, **files: bytes) -> Path:
     folder.mkdir(exist_ok=True)
     for name, content in files.items():
@@ -47,7 +59,7 @@ def write(folder: Path, **files: bytes) -> Path:
     return folder
 
 
-def test_a_folder_is_described_by_its_config_and_its_files(project: Project, environment: Make) -> None:
+def test_a_folder_is_described_by_its_config_and_its_files(project: Project, offline: Make) -> None:
     write(
         project.root / "weights",
         **{
@@ -59,7 +71,7 @@ def test_a_folder_is_described_by_its_config_and_its_files(project: Project, env
             "model.bin": bytes(15),
         },
     )
-    test = environment("{path: weights/}")
+    test = offline("{path: weights/}")
     of_model = description.at_hand(project, test, variant(test, "vllm"))
     assert of_model is not None
     assert of_model.architecture is not None
@@ -67,11 +79,11 @@ def test_a_folder_is_described_by_its_config_and_its_files(project: Project, env
     assert (of_model.weights.bytes, of_model.weights.source) == (15, "size of 2 safetensors files")
 
 
-def test_missing_parts_are_not_counted(project: Project, environment: Make) -> None:
+def test_missing_parts_are_not_counted(project: Project, offline: Make) -> None:
     folder = write(
         project.root / "weights", **{"config.json": CONFIG, "model-00001-of-00002.safetensors": bytes(10)}
     )
-    test = environment("{path: weights/}")
+    test = offline("{path: weights/}")
     of_model = description.at_hand(project, test, variant(test, "vllm"))
     assert of_model is not None
     assert of_model.weights.bytes == 0
@@ -85,7 +97,7 @@ def test_missing_parts_are_not_counted(project: Project, environment: Make) -> N
     )
 
 
-def test_llama_cpp_serves_a_gguf_file_with_all_its_parts(project: Project, environment: Make) -> None:
+def test_llama_cpp_serves_a_gguf_file_with_all_its_parts(project: Project, offline: Make) -> None:
     write(
         project.root / "weights",
         **{
@@ -94,11 +106,17 @@ def test_llama_cpp_serves_a_gguf_file_with_all_its_parts(project: Project, envir
             "mmproj-m.gguf": bytes(9),
         },
     )
-    test = environment("{path: weights/}")
+    test = offline("{path: weights/}")
     of_model = description.at_hand(project, test, variant(test))
     assert of_model is not None
     assert of_model.architecture is not None
     assert of_model.weights.bytes == len(GGUF) + 7
+    (project.root / "weights" / "m-00002-of-00002.gguf").rename(project.root / "weights" / "part")
+    incomplete = description.at_hand(project, test, variant(test))
+    assert incomplete is not None
+    assert incomplete.weights.bytes == 0
+    (project.root / "weights" / "part").rename(project.root / "weights" / "m-00002-of-00002.gguf")
+
     images = variant(test, model="m-00001-of-00002.gguf", mmproj="/opt/ml/model/mmproj-m.gguf")
     of_model = description.at_hand(project, test, images)
     assert of_model is not None
@@ -106,23 +124,23 @@ def test_llama_cpp_serves_a_gguf_file_with_all_its_parts(project: Project, envir
 
 
 @pytest.mark.parametrize("files", [{"a.gguf": GGUF, "b.gguf": GGUF}, {"a.txt": b"text"}])
-def test_what_is_served_must_be_certain(project: Project, environment: Make, files: dict[str, bytes]) -> None:
+def test_what_is_served_must_be_certain(project: Project, offline: Make, files: dict[str, bytes]) -> None:
     write(project.root / "weights", **files)
-    test = environment("{path: weights/}")
+    test = offline("{path: weights/}")
     assert description.at_hand(project, test, variant(test)) is None
     assert description.at_hand(project, test, variant(test, "vllm")) is None
 
 
 @pytest.mark.parametrize("revision", ["5" * 40, "main"])
 def test_the_cache_of_huggingface_hub_is_read_without_a_network(
-    project: Project, environment: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revision: str
+    project: Project, offline: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revision: str
 ) -> None:
     """With its real layout: snapshots are links to blobs, branches are files with a commit."""
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
     repository = tmp_path / "hf" / "hub" / "models--Qwen--Qwen3-8B"
     snapshot = repository / "snapshots" / ("5" * 40)
-    test = environment("{path: weights/}")
+    test = offline("{path: weights/}")
     source = HubSource(hub="Qwen/Qwen3-8B", revision=revision, allow_unpinned=True)
     served = replace(variant(test, "vllm"), source=source)
     assert description.at_hand(project, test, served) is None
@@ -161,7 +179,6 @@ def test_a_given_file_is_read_with_the_weights_next_to_it(tmp_path: Path) -> Non
     assert description.of_file(tmp_path / "m.gguf").weights.bytes == len(GGUF)
 
 
-@pytest.mark.slow
 def test_the_model_store_does_not_send_the_weights(
     project: Project, environment: Make, access: AwsAccess, bucket: str
 ) -> None:
@@ -189,7 +206,6 @@ def test_the_model_store_does_not_send_the_weights(
     assert description.in_store(access, project, test, variant(test)) is None
 
 
-@pytest.mark.slow
 def test_staged_weights_are_found_in_the_model_store(
     project: Project, environment: Make, access: AwsAccess
 ) -> None:

@@ -21,7 +21,7 @@ class Layers:
         count: number of layers.
         cache: `full` caches all tokens, `sliding` those of a window, `latent` a compressed vector per token
             that all heads share (MLA), `state` a state of fixed size per request.
-        heads: number of KV heads.
+        heads: number of KV heads; 1 for a latent cache.
         key: elements of a key per token and head, or of the latent vector.
         value: elements of a value per token and head.
         window: window in tokens.

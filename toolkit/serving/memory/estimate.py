@@ -345,7 +345,7 @@ def _vllm_cache(layers: Layers, length: int, size: float, tensor: int, batch: in
     """Bytes of one request's cache in these layers, on one GPU: `max_memory_usage_bytes` of KVCacheSpec."""
     if layers.cache == "state":
         return layers.count * layers.state * 4 / tensor
-    heads = 1 if layers.cache == "latent" else max(1, layers.heads // tensor)
+    heads = max(1, layers.heads // tensor)
     blocks = -(-length // _BLOCK)
     if layers.cache == "sliding":
         blocks = -(-min(layers.window - 1 + batch, length) // _BLOCK) + 1
@@ -419,7 +419,7 @@ def cache_formula(layers: tuple[Layers, ...], size: float, tensor: int = 1) -> s
         if group.cache == "state":
             parts.append(f"{group.count} layers with a state of {group.state * 4:,} bytes")
             continue
-        heads = 1 if group.cache == "latent" else max(1, group.heads // tensor)
+        heads = max(1, group.heads // tensor)
         elements = f"{group.key} + {group.value}" if group.value else f"{group.key}"
         window = f", window {group.window:,}" if group.window else ""
         parts.append(f"{group.count} layers x {heads} KV heads x ({elements}) x {size:.3g} bytes{window}")
@@ -568,8 +568,7 @@ def _llama_cache(
         cells = min(cells, _padded(layers.window * count + batch))
     elif layers.cache == "sliding":
         cells = count * min(_padded(-(-length // count)), _padded(layers.window + batch))
-    heads = 1 if layers.cache == "latent" else layers.heads
-    return layers.count * cells * heads * (layers.key * size[0] + layers.value * size[1])
+    return layers.count * cells * layers.heads * (layers.key * size[0] + layers.value * size[1])
 
 
 def _padded(cells: int) -> int:

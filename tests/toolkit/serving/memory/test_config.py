@@ -88,6 +88,13 @@ def test_layers_have_the_cache_that_vllm_gives_them(name: str, layers: set[tuple
     assert {(group.cache, group.count, group.heads) for group in published(name).layers} == layers
 
 
+def test_chunked_attention_caches_all_tokens() -> None:
+    """As the published row of Llama 4, whose newer configurations name the layers."""
+    types = ["chunked_attention", "full_attention"] * 16
+    layers = read({**LLAMA, "layer_types": types, "attention_chunk_size": 8192}).layers
+    assert layers == (Layers(32, "full", 8, 128, 128),)
+
+
 def test_mamba_layers_have_a_state_of_fixed_size() -> None:
     mamba, attention = read(GRANITE).layers
     channels = 64 * 64 + 2 * 128
