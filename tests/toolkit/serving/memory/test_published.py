@@ -117,13 +117,28 @@ def test_weights_cache_and_start_are_as_published(start: Start) -> None:
         ("vllm-project/vllm#13061", "deepseek-r1-distill-qwen-14b", 2, 13.9476, 0.015),
         # Kernels for GPUs without FP4 repack the experts.
         ("vllm-project/vllm#23278", "gpt-oss-120b", 1, 65.9651, 0.025),
-        (LLM_D, "deepseek-r1", 8, 671e9 / 8 / GIB, 0.015),
+        # Its publisher: 671B parameters, in FP8.
+        ("deepseek-ai/DeepSeek-R1", "deepseek-r1", 8, 671e9 / 8 / GIB, 0.015),
     ],
 )
 def test_weights_are_as_published(
     source: str, name: str, gpus: int, weights: float, tolerance: float
 ) -> None:
     assert term(vllm(name, H100, gpus), "weights")[0] == pytest.approx(weights, rel=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("name", "context", "verdict"),
+    [
+        # Out of memory while it loaded.
+        ("deepseek-r1", 16000, "does_not_fit"),
+        # "No KV cache room": the upper end of the overhead decides, so nothing is promised.
+        ("qwen3-32b", 32000, "tight"),
+    ],
+)
+def test_published_failures_are_not_called_fitting(name: str, context: int, verdict: str) -> None:
+    """The other failures of the same source, on one H100."""
+    assert vllm(name, H100, 1, max_model_len=context, gpu_memory_utilization=0.9).verdict == verdict
 
 
 @pytest.mark.parametrize(
