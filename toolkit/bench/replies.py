@@ -119,9 +119,11 @@ class Reply:
                 self._failure = self._failure or f"{kind} in the stream"
 
     def _add(self, at: float, line: bytes) -> None:
-        if not line.startswith(b"data:"):
+        # Some engines stream lines of JSON without a field name.
+        is_event = line.startswith((b"data:", b"error:"))
+        if not is_event and not line.startswith(b"{"):
             return
-        data = line[5:].strip()
+        data = line.partition(b":")[2].strip() if is_event else line
         if data == b"[DONE]":
             self._done = True
             return

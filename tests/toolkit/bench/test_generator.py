@@ -248,6 +248,8 @@ def test_errors_by_status_and_code(
         ([delta("a"), b"data: nonsense\n\n", DONE], "an event is not a completion chunk"),
         ([delta("a")], "the stream ended early"),
         ([delta("a", "stop")], None),
+        ([b": keep-alive\n\n", *(line.removeprefix(b"data: ") for line in completion("a"))], None),
+        ([b'error: {"error": {"message": "worker died"}}\n\n'], "error in the stream: worker died"),
     ],
 )
 def test_errors_in_streams(server: Server, events: list[bytes], reason: str | None) -> None:
