@@ -70,11 +70,6 @@ def environment_file(context: Context) -> Prepared:
     """Plan the environment file, with the account stack up to date."""
     for warning in emulator_limits.warnings(context.environment):
         context.console.warning(warning)
-    if not context.environment.is_local:
-        from toolkit.deployment import fit  # loads types that no other command needs
-
-        for warning in fit.warnings(context.project, context.environment):
-            context.console.warning(warning)
     account.ensure(context)
     descriptions = waiters.wait_until_stable(context, waiters.endpoint_names(context).values())
     repair.warn_failed_rollbacks(context, descriptions)

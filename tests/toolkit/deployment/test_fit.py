@@ -6,13 +6,14 @@ import io
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from tests.support.checkout import ROOT
 from toolkit.aws.access import AwsAccess
 from toolkit.console import Console
-from toolkit.deployment import fit, prepare
+from toolkit.deployment import fit
 from toolkit.deployment.context import Context
+from toolkit.deployment.plans import review
 from toolkit.environment import Environment, load
 from toolkit.errors import InputError, PreflightError
 from toolkit.project import Project
@@ -168,25 +169,18 @@ def test_serverless_endpoints_have_the_memory_that_they_ask_for(project: Project
 
 
 def test_a_plan_on_aws_warns_of_models_that_will_not_start(
-    project: Project, environment: Environment, monkeypatch: pytest.MonkeyPatch
+    project: Project, environment: Environment
 ) -> None:
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(project.root / "none"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(project.root / "none"))
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
-        monkeypatch.delenv(name, raising=False)
-    printed = io.StringIO()
     access = AwsAccess(environment.region, environment.account_id)
-    context = Context(project, environment, access, Console(err=printed, interactive=False), None)
-    # The plan itself needs an account.
-    with pytest.raises(BotoCoreError):
-        prepare.environment_file(context)
-    (warning,) = [line for line in printed.getvalue().splitlines() if "will not start" in line]
+    context = Context(project, environment, access, Console(err=io.StringIO(), interactive=False), None)
+    (warning,) = review.warnings(context, "apply", {})
     assert warning.startswith(
-        "warning: terraform/environments/test.yaml: models.large.serving.options: large will not start on "
+        "terraform/environments/test.yaml: models.large.serving.options: large will not start on "
         "ml.g6.2xlarge: one request of 40,960 tokens needs 5.62 GiB of KV cache, but 4.71 GiB remain; set "
         "max_model_len: "
     )
+    # A release that is rolled back to has models of its own.
+    assert list(review.warnings(context, "rollback to 3", {})) == []
 
 
 def test_a_damaged_description_is_a_warning_of_the_plan(project: Project, environment: Environment) -> None:

@@ -90,8 +90,23 @@ def review(
     )
     plan = prepared.plan
     summary = summarize(planned, subject, plan.summary(), has_changes=plan.has_changes, policy=report)
-    warnings = tuple(measured.outdated(environment, planned))
-    return Review(prepared, replace(summary, warnings=warnings))
+    return Review(prepared, replace(summary, warnings=tuple(warnings(context, prepared.action, planned))))
+
+
+def warnings(context: Context, action: str, planned: Mapping[str, Any]) -> Iterator[str]:
+    """A warning for each setting that the plan outdates, and for each model that will not start.
+
+    Args:
+        context: the environment.
+        action: action of the plan; only `apply` deploys the models of the environment file.
+        planned: Terraform's description of the plan.
+    """
+    environment = context.environment
+    yield from measured.outdated(environment, planned)
+    if action == "apply" and not environment.is_local:
+        from toolkit.deployment import fit  # loads types that no other command needs
+
+        yield from fit.warnings(context.project, environment)
 
 
 def write_reports(summary: Summary, plan: Path) -> None:
