@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from toolkit import documents
 from toolkit.aws.access import AwsAccess
 from toolkit.environment import Model
 
@@ -37,6 +38,12 @@ _MODEL_ERRORS = frozenset(
 )
 
 Send = Callable[[dict[str, Any]], bytes]
+
+
+class _Response(documents.OpenDict, total=False):
+    """A response of a model, as far as it names the model."""
+
+    model: str
 
 
 class Verdict(Protocol):
@@ -187,10 +194,9 @@ class _Sender:
 
 def _name_in(content: bytes) -> str | None:
     try:
-        response = json.loads(content)
-    except ValueError:
+        return documents.parse(content, _Response).get("model")
+    except documents.DamagedError:
         return None
-    return response.get("model") if isinstance(response, dict) else None
 
 
 class Judgement:
