@@ -275,11 +275,11 @@ def _run(
             records.write_file(output, benchmark)
     finally:
         _print(console, benchmark, form)
+    id_ = records.save_complete(context, deployed, benchmark) if save else None
     if html is not None:
         from toolkit.report import bench as report
 
         write_report(console, html, report.html(benchmark))
-    id_ = records.save_complete(context, deployed, benchmark) if save else None
     if suggest is not None:
         name = id_ or (str(output) if output is not None else "not stored")
         bench_records.suggest_from(context, name, benchmark, rate=suggest)

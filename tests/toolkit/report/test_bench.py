@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.benchmarks import benchmark
-from toolkit.bench import text
+from toolkit.bench import records
 from toolkit.bench.results import Request, Stage
 from toolkit.cli import bench_records
 from toolkit.errors import InputError
@@ -88,7 +88,7 @@ def test_results_in_files_are_shown_and_compared_as_pages(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, result in (("a", benchmark()), ("b", benchmark(loads=(1, 2)))):
-        (tmp_path / f"{name}.json").write_text(text.as_json_with_requests(result))
+        (tmp_path / f"{name}.json").write_bytes(records.dumps(result))
     a, b, page = (str(tmp_path / name) for name in ("a.json", "b.json", "reports/page.html"))
     bench_records.show(a, html=page)
     assert "Benchmark of qwen3-8b" in Path(page).read_text()
