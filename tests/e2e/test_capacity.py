@@ -187,5 +187,19 @@ def test_commands_work_without_keys_and_while_paused(deployment: Deployment, eng
     assert verdicts["jobs", "asynchronous invocation"] == "passed"
     assert (None, "request without signature refused") in verdicts
     assert not {("small", "runtime streaming"), ("jobs", "API call")} & verdicts.keys()
+    bench = _benchmark_of_one_request(deployment.toolkit)
+    measured = deployment.toolkit.succeed(*bench)
+    assert [line.split()[:5] for line in measured.splitlines() if line.startswith(("api", "runtime"))] == [
+        [target, "1", "client", "1", "0"] for target in ("api", "runtime")
+    ]
     deployment.toolkit.succeed("pause", "--env", "local", "--allow-destroy", "local")
     assert failures(deployment.toolkit, auth="iam", paused=True) == []
+    assert deployment.toolkit(*bench).returncode == 4
+
+
+def _benchmark_of_one_request(toolkit: Toolkit) -> list[str]:
+    """The command, for the API and the runtime; both requests are signed."""
+    prompts = toolkit.project / "prompts.jsonl"
+    prompts.write_text('{"prompt": "Hello!"}')
+    options = ["--target", "both", "--concurrency", "1", "--requests", "1", "--no-save"]
+    return ["bench", "--env", "local", "--model", "chat", "--dataset", str(prompts), *options]
