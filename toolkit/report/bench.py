@@ -75,8 +75,8 @@ def _verdict(stages: Sequence[Figures]) -> tuple[str, str]:
 
 
 def _notes(benchmark: Benchmark) -> list[str]:
-    """Facts without which the figures mislead, except for errors, which have a table."""
-    notes = [note for note in text.notes(benchmark) if " requests failed: " not in note]
+    """Facts without which the figures mislead."""
+    notes = text.notes(benchmark)
     cut = [note if len(note) <= _LONGEST_NOTE else f"{note[:_LONGEST_NOTE]}…" for note in notes]
     return cut if len(cut) <= _MOST_NOTES else [*cut[:_MOST_NOTES], f"and {len(cut) - _MOST_NOTES} more"]
 
