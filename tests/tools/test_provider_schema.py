@@ -53,6 +53,7 @@ def members(table: Table, key: str) -> set[tuple[str, str]]:
     }
 
 
+@pytest.mark.slow
 def test_everything_that_terraform_uses_is_recorded(tables: tuple[Table, Table]) -> None:
     set_, read = arguments(), attributes()
     for table in tables:
@@ -81,5 +82,6 @@ def test_provider_6_has_the_attributes_that_terraform_reads(tables: tuple[Table,
     assert newer == locked
 
 
+@pytest.mark.slow
 def test_terraform_uses_no_deprecated_arguments(tables: tuple[Table, Table]) -> None:
     assert members(tables[0], "deprecated") == set()

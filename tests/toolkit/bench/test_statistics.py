@@ -46,6 +46,7 @@ def significant(trial: Callable[[random.Random], float | None]) -> int:
     return sum(value is not None and value < LEVEL for value in values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("percent", "count"), [(50, 60), (50, 250), (95, 300)])
 def test_equal_samples_rarely_differ(percent: float, count: int) -> None:
     def trial(noise: random.Random) -> float | None:
@@ -55,6 +56,7 @@ def test_equal_samples_rarely_differ(percent: float, count: int) -> None:
     assert significant(trial) <= MOST
 
 
+@pytest.mark.slow
 def test_requests_that_resemble_their_neighbours_count_less() -> None:
     """Otherwise, a load that varies slowly would pass for a difference."""
 
@@ -77,6 +79,7 @@ def test_a_shift_is_found_with_its_size() -> None:
     assert difference.low <= difference.value <= difference.high
 
 
+@pytest.mark.slow
 def test_the_interval_contains_the_truth() -> None:
     noise, hits = numbers(3), 0
     for _ in range(TRIALS):

@@ -80,6 +80,7 @@ def test_fit_shows_the_sum_and_exits_4_if_a_model_cannot_start(toolkit: Toolkit,
     assert (short.returncode, short.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_fit_prints_json_also_of_what_cannot_start(toolkit: Toolkit, configuration: Path) -> None:
     arguments = ("model", "fit", "--env", "aws", "--model", "long", "--json", "--config", str(configuration))
     result = toolkit(*arguments)
@@ -96,6 +97,7 @@ def test_fit_names_the_command_that_gets_a_description(toolkit: Toolkit, configu
     assert f"→ run `hf download Qwen/Qwen3-8B config.json --revision {COMMIT}`" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -112,6 +114,7 @@ def test_fit_refuses_wrong_arguments(
     assert message in result.stderr
 
 
+@pytest.mark.slow
 def test_the_documented_run_is_that_of_this_version(tmp_path: Path) -> None:
     """docs/how-to/fit.md, after `hf download`, whose cache has this layout."""
     snapshot = tmp_path / "hub" / "models--Qwen--Qwen3-8B" / "snapshots" / COMMIT
