@@ -179,7 +179,7 @@ def test_a_plan_on_aws_warns_of_models_that_will_not_start(
         "ml.g6.2xlarge: one request of 40,960 tokens needs 5.62 GiB of KV cache, but 4.71 GiB remain; set "
         "max_model_len: "
     )
-    # A release that is rolled back to has models of its own.
+    # A rollback deploys the models of an earlier release, not those of the file.
     assert list(review.warnings(context, "rollback to 3", {})) == []
 
 

@@ -48,7 +48,7 @@ def test_a_server_with_a_full_queue_is_awaited() -> None:
             address = server.getsockname()
             held = [socket.create_connection(address)]
             waiting = asyncio.create_task(connect(asyncio.Protocol, *address))
-            # Meanwhile the event loop goes on.
+            # Meanwhile the event loop continues.
             await asyncio.sleep(0)
             for _ in range(2):
                 held.append((await asyncio.to_thread(server.accept))[0])

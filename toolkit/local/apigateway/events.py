@@ -50,7 +50,7 @@ def _event(request: ApiRequest, method: Method) -> dict[str, Any]:
 
 
 def _client_members(request: ApiRequest, method: Method) -> dict[str, Any]:
-    """What the client sent: the same for the authorizer and the integration."""
+    """Members from the request, the same for the authorizer and the integration."""
     query = _grouped(parse_qsl(request.query, keep_blank_values=True))
     headers = _grouped(_headers(request))
     return {
