@@ -29,7 +29,7 @@ from toolkit.chat import completions, session
 from toolkit.deployment import locks, logs, measured, outputs
 from toolkit.deployment.plans import manifest, parallel
 from toolkit.deployment.releases import Release
-from toolkit.deployment.rollout import verify
+from toolkit.deployment.rollout import judgement, verify
 from toolkit.deployment.usage import Collector
 from toolkit.documents import DamagedError
 from toolkit.errors import InputError, PreflightError, StateError, TerraformError, ToolkitError
@@ -318,6 +318,9 @@ READERS = {
         {"type": "planned_change", "change": {"resource": {"addr": "a.b"}, "action": "create"}},
         lambda _, content: Transcript().feed(text(content)),
         fatal=False,
+    ),
+    "response of a fleet": Reader(
+        {"model": "m@5"}, lambda _, content: judgement._name_in(content), fatal=False
     ),
     "log line of a request": Reader(
         {"message": "request", "key_name": "k", "model": "m", "status": 200, "prompt_tokens": 1},

@@ -10,7 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    ClientError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
 
 from toolkit import documents
 from toolkit.aws.access import AwsAccess
@@ -36,6 +41,10 @@ _MODEL_ERRORS = frozenset(
         "ThrottlingException",
     }
 )
+
+# A request that took too long, or whose response ended early. All other errors of a connection come before a
+# fleet is asked, such as those of this machine's network.
+_INTERRUPTED = (ReadTimeoutError, ResponseStreamingError, IncompleteReadError)
 
 Send = Callable[[dict[str, Any]], bytes]
 
@@ -181,7 +190,7 @@ class _Sender:
                     **target,
                 )
                 content = response["Body"].read()
-            except (ClientError, BotoCoreError) as error:
+            except (ClientError, *_INTERRUPTED) as error:
                 if isinstance(error, ClientError) and error.response["Error"]["Code"] not in _MODEL_ERRORS:
                     raise
                 if self.fleet.share < 1:

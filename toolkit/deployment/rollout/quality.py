@@ -47,7 +47,7 @@ class Gate:
         model: the model.
         endpoint: its endpoint.
         judge: asks and judges.
-        error: why it could not judge during the rollout, or publish the result; None if it could.
+        error: why it could not ask the new fleet or publish the result at the last poll; None if it could.
     """
 
     access: AwsAccess
@@ -78,6 +78,7 @@ class Gate:
                     self._judgements[configuration, complete] = self._start(fleet)
             # From the start of the update, since CloudWatch may show a new metric only after minutes.
             self._publish(configuration, len(self.failed))
+            self.error = None
         except (ClientError, BotoCoreError) as error:
             self.error = error
         return self.progress()

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
+from pathlib import Path
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 
-from toolkit.deployment.rollout.judgement import Fleet, decide
+from tests.support.contexts import opened
+from toolkit.aws.access import AwsAccess
+from toolkit.deployment.rollout.judgement import Fleet, Judgement, decide
+from toolkit.smoke.expectations import judge
 
 
 @pytest.mark.parametrize(
@@ -60,3 +66,20 @@ def test_with_all_traffic_only_the_old_name_is_refused() -> None:
     assert not Fleet("e", {"v": None}, {"v": "old"}).is_known_by_name
     # One of several variants is the same.
     assert not Fleet("e", {"v": "new", "w": "m"}, {"v": "old", "w": "m"}).is_known_by_name
+
+
+def test_an_error_before_any_fleet_is_asked_is_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    further = '    expectations: [{name: capital, prompt: "The capital of France?", contains: [Paris]}]\n'
+    access = AwsAccess("us-east-1", "123456789012")
+    model = opened(tmp_path, access, further=further).context.environment.models["m"]
+    judgement = Judgement(access, model, Fleet("e", {"AllTraffic": None}), judge)
+    judgement.wait()
+    assert [type(error) for error in judgement.errors] == [NoCredentialsError]
+    assert judgement.findings == []
