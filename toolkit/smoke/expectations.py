@@ -15,7 +15,7 @@ from pydantic import Field, JsonValue
 
 from toolkit import documents
 from toolkit.environment import Model
-from toolkit.environment.expectations import LANGUAGES, Closer, Expectation, ToolCall, validator
+from toolkit.environment.expectations import LANGUAGES, Closer, Expectation, Golden, ToolCall, validator
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -25,6 +25,8 @@ Send = Callable[[dict[str, Any]], bytes]
 _JSON: Any = JsonValue
 _MAX_TOKENS = 256
 _EXCERPT = 80
+# Of a reason, which may quote an answer of any length.
+_LONGEST_REASON = 1000
 # Fewer letters, or fewer of scripts without an alphabet, are a word or two, which many languages share.
 _LEAST_LETTERS, _LEAST_IDEOGRAMS = 12, 4
 _IDEOGRAMS = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -211,14 +213,14 @@ def _ask(model: Model, expectation: Expectation, send: Send) -> tuple[str, str |
         by_guard = blocked.code == "content_filter" and expectation.refusal
         return (
             "the guard blocks the prompt",
-            None if by_guard else f"an error, not an answer: {blocked.message}",
+            None if by_guard else _shorten(f"an error, not an answer: {blocked.message}"),
         )
     try:
         if expectation.task == "embedding":
             return _judge_embeddings(expectation, _read(body, Embeddings, "embeddings")), None
         return _judge_completion(expectation, _read(body, Completion, "a chat completion")), None
     except _UnmetError as unmet:
-        return "", str(unmet)
+        return "", _shorten(str(unmet))
 
 
 def _error_of(body: bytes) -> _Reason | None:
@@ -247,8 +249,7 @@ def _judge_completion(expectation: Expectation, completion: Completion) -> str:
     try:
         _check_text(expectation, completion)
     except _UnmetError as unmet:
-        hint = "; it ended at max_tokens" if completion.is_truncated else ""
-        raise _UnmetError(f"{unmet}: {_excerpt(completion.text)}{hint}") from None
+        raise _UnmetError(f"{unmet}: {_excerpt(completion.text)}{_hint(completion)}") from None
     if expectation.min_tokens is not None:
         tokens = None if completion.usage is None else completion.usage.completion_tokens
         if tokens is None:
@@ -259,6 +260,10 @@ def _judge_completion(expectation: Expectation, completion: Completion) -> str:
             )
     calls = ", ".join(call.function.name for call in completion.message.tool_calls or ())
     return f"calls {calls}" if calls else _excerpt(completion.text)
+
+
+def _hint(completion: Completion) -> str:
+    return "; it ended at max_tokens" if completion.is_truncated else ""
 
 
 def _check_text(expectation: Expectation, completion: Completion) -> None:
@@ -273,9 +278,20 @@ def _check_text(expectation: Expectation, completion: Completion) -> None:
     if expectation.language is not None:
         _check_language(expectation.language, text)
     if expectation.golden is not None:
-        ratio = difflib.SequenceMatcher(None, expectation.golden.text.strip(), text, autojunk=False).ratio()
-        if ratio < expectation.golden.similarity:
-            raise _UnmetError(f"similarity {ratio:.2f}, less than {expectation.golden.similarity:g}")
+        _check_similarity(expectation.golden, text)
+
+
+def _check_similarity(golden: Golden, text: str) -> None:
+    matcher = difflib.SequenceMatcher(None, golden.text.strip(), text, autojunk=False)
+    # Upper bounds first: the ratio takes minutes for an answer that repeats a letter without end.
+    for bound, ratio in (
+        ("at most ", matcher.real_quick_ratio),
+        ("at most ", matcher.quick_ratio),
+        ("", matcher.ratio),
+    ):
+        similarity = ratio()
+        if similarity < golden.similarity:
+            raise _UnmetError(f"similarity {bound}{similarity:.2f}, less than {golden.similarity:g}")
 
 
 def _check_schema(schema: dict[str, Any], text: str) -> None:
@@ -313,6 +329,8 @@ def _check_refusal(expected: bool | None, completion: Completion) -> None:
     # Later in a text, such words may be a part of an answer.
     start = completion.text[:200].lower().replace("\u2019", "'")
     refuses = completion.message.refusal is not None or any(words in start for words in _REFUSALS)
+    if not (expected or refuses or completion.text or completion.message.tool_calls):
+        raise _UnmetError(f"the answer is empty{_hint(completion)}")
     if refuses != expected:
         raise _UnmetError(f"{'does not refuse' if expected else 'refuses'}: {_excerpt(completion.text)}")
 
@@ -366,6 +384,10 @@ def _compare(closer: Closer, vectors: list[list[float]]) -> str:
 
 def _cosine(one: list[float], other: list[float]) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True)) / (math.hypot(*one) * math.hypot(*other))
+
+
+def _shorten(reason: str) -> str:
+    return f"{reason[:_LONGEST_REASON]}…" if len(reason) > _LONGEST_REASON else reason
 
 
 def _excerpt(text: str) -> str:

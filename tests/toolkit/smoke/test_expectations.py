@@ -88,7 +88,11 @@ CASES: dict[str, tuple[Any, Any, str]] = {
         message("A lighthouse guides ships at night."),
         "its language is en, not de",
     ),
-    "counting": (message("One, two, three, four, five."), message("I like counting."), "similarity 0."),
+    "counting": (
+        message("One, two, three, four, five."),
+        message("I like counting."),
+        "similarity at most 0.74, less than 0.8",
+    ),
     "weather": (
         call("get_weather", '{"unit": "C", "city": "Paris"}'),
         call("get_weather", '{"city": "Lyon"}'),
@@ -150,6 +154,7 @@ OTHER_PROBLEMS = {
     "a missing argument": ("weather", call("get_weather", "{}"), "without the argument city"),
     "damaged arguments": ("weather", call("get_weather", '{"city": "Par'), "damaged arguments, "),
     "an empty answer": ("capital", message(None), "does not contain 'Paris': \"\""),
+    "an empty answer, where a refusal is wrong": ("harmless", message(""), "the answer is empty"),
     "another program": ("capital", {"status": "ok"}, "not a chat completion: "),
     "too few vectors": ("kittens", vectors([1, 0]), "1 embeddings of 3 texts"),
     "zeros": ("size", vectors([0.0] * 768), "all numbers of an embedding are zero"),
@@ -220,6 +225,30 @@ def test_requests_are_those_of_the_api(tmp_path: Path) -> None:
         {"seed": 1, "messages": hello, "max_tokens": 100, "temperature": 0, "response_format": form},
         {"messages": hello, "max_tokens": 9, "temperature": 1},
     ]
+
+
+def test_a_golden_answer_is_compared_with_an_endless_one(tmp_path: Path) -> None:
+    expectations = [{"name": "golden", "prompt": "Hi", "golden": {"text": "a" * 2000}}]
+    model = loaded(tmp_path, {"chat": {"expectations": expectations}})["chat"]
+    started = time.process_time()
+    (verdict,) = judge(model, lambda _: json.dumps(message("a" * 1_000_000)).encode())
+    assert "similarity at most 0.00, less than 0.9" in verdict.detail
+    # Of each part of both texts, the comparison takes minutes.
+    assert time.process_time() - started < 60
+
+
+def test_a_reason_does_not_repeat_a_long_answer(
+    documented: Mapping[str, tuple[Model, Expectation]],
+) -> None:
+    long = "x" * 100_000
+    for name, response in {
+        "fruit": message(json.dumps(long)),
+        "weather": call("get_weather", json.dumps({"city": long})),
+        "capital": {"error": {"message": long}},
+    }.items():
+        verdict = ask(documented[name], response)
+        assert not verdict.ok
+        assert len(verdict.detail) < 2000
 
 
 def test_a_regular_expression_that_backtracks_ends(tmp_path: Path) -> None:
