@@ -256,7 +256,8 @@ def _records(text: str) -> Iterator[tuple[int, _Record]]:
         for number, record in enumerate(documents.parse(text, list[_Record]), 1):
             yield number, record
         return
-    for number, line in enumerate(text.splitlines(), 1):
+    # `splitlines` would also split texts, at U+2028 for example.
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
                 yield number, documents.parse(line, _Record)

@@ -69,7 +69,8 @@ def _read(
 ) -> list[Expectation]:
     file = project.root / str(entry.prompts)
     try:
-        lines = documents.decode(documents.load(file), _MAX_BYTES).splitlines()
+        # `splitlines` would also split texts, at U+2028 for example.
+        lines = documents.decode(documents.load(file), _MAX_BYTES).split("\n")
     except (OSError, documents.DamagedError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else error.reason
         problem = Problem(

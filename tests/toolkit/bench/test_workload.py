@@ -113,14 +113,18 @@ def test_prompts_of_a_data_set(tmp_path: Path) -> None:
         {"from": "human", "value": "Four?"},
     ]
     records = [
-        {"prompt": "Zero?", "output_tokens": 5, "category": "numbers"},
+        {"prompt": "Zero\u2028?", "output_tokens": 5, "category": "numbers"},
         {"messages": [system, *messages]},
         {"id": "x", "conversations": shared},
     ]
     file = tmp_path / "prompts.jsonl"
-    file.write_text("\n".join(map(json.dumps, records)) + "\n\n")
+    file.write_text("\n".join(json.dumps(record, ensure_ascii=False) for record in records) + "\n\n")
     single = read_dataset(file)
-    assert [prompt["content"] for item in single for prompt in item.prompts] == ["Zero?", "Two?", "Three?"]
+    assert [prompt["content"] for item in single for prompt in item.prompts] == [
+        "Zero\u2028?",
+        "Two?",
+        "Three?",
+    ]
     assert single[1].opening == (system, *messages[:2])
     several = read_dataset(file, turns=2)
     assert [prompt["content"] for prompt in several[1].prompts] == ["One?", "Two?"]

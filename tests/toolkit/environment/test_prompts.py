@@ -36,6 +36,12 @@ def test_a_line_is_an_expectation_with_the_defaults_of_its_entry(tmp_path: Path)
     assert (last.name, last.language) == ("last", None)
 
 
+def test_a_line_ends_at_a_line_feed_only(tmp_path: Path) -> None:
+    text = "One\u2028two\x85three."
+    lines = f'{{"prompt": "{text}"}}\r\n{{"prompt": "Hi"}}\r\n'
+    assert [item.prompt for item in load_prompts(tmp_path, lines).expectations] == [text, "Hi"]
+
+
 PROBLEMS = {
     "not JSON": ('{"prompt": "Hi"}\n{prompt: Hi}\n', 2, "not JSON: "),
     "a list": ("[]\n", 1, "write one JSON object a line"),
