@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -18,7 +19,9 @@ from toolkit.smoke import causes, expectations, replies
 from toolkit.smoke.causes import Commands
 from toolkit.smoke.function import ServedModel
 from toolkit.smoke.objectives import Times, streamed, whole
-from toolkit.smoke.results import FailedError, NotRunError, Task
+from toolkit.smoke.results import FailedError, NotRunError, OutOfTokensError, Task
+
+T = TypeVar("T")
 
 _UNKNOWN_MODEL = "smoke-test-of-an-unknown-model"
 _CHAT = "chat/completions"
@@ -92,11 +95,31 @@ class ApiChecks:
             FailedError: it is not.
             NotRunError: the key may not use the model.
         """
-        verdict = expectations.judge_one(model, expectation, partial(self._send, name))
+
+        def send(body: dict[str, Any]) -> bytes:
+            return self.patiently(lambda: self._send(name, body))
+
+        verdict = expectations.judge_one(model, expectation, send)
         if not verdict.ok:
             cause = "another model responds, its weights or options have changed, or it answers by chance"
             raise FailedError(verdict.detail, cause, self._commands(f"chat --model {name}"))
         return verdict.detail
+
+    def patiently(self, action: Callable[[], T]) -> T:
+        """The result of an action, repeated once the key has tokens again.
+
+        Raises:
+            NotRunError: it has none within the time limit of a check.
+        """
+        deadline = time.monotonic() + (self.client.timeout.read or 0)
+        while True:
+            try:
+                return action()
+            except OutOfTokensError as error:
+                if time.monotonic() + error.seconds >= deadline:
+                    raise
+                self.context.console.line(f"waiting until the key {self.key_name} has tokens again …")
+                time.sleep(error.seconds)
 
     def measure(self, name: str, model: Model, *, streams: bool) -> Times:
         """Measure a request.
@@ -190,6 +213,9 @@ class ApiChecks:
         if causes.code_of(response) == "insufficient_quota":
             # It says nothing about the deployment, and lasts until the end of the month.
             raise NotRunError(f"the budget of the key {self.key_name} is used up")
+        seconds = causes.seconds_without_tokens(response)
+        if seconds is not None:
+            raise OutOfTokensError(f"the tokens per minute of the key {self.key_name} are used up", seconds)
 
     def _excluded(self, name: str) -> bool:
         api = self.context.environment.api

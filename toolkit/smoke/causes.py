@@ -24,6 +24,7 @@ _VALIDATION = {"ValidationError", "ValidationException"}
 class _Details:
     message: str = ""
     code: str | None = None
+    type: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,22 @@ def of_connection(error: httpx.HTTPError, environment: Environment) -> FailedErr
 
 def code_of(response: httpx.Response) -> str | None:
     """The code of an error of the API; None without one."""
-    try:
-        return documents.parse(response.content, ErrorBody).error.code
-    except documents.DamagedError:
+    return _details(response).code
+
+
+def seconds_without_tokens(response: httpx.Response) -> float | None:
+    """Seconds until the key has tokens again; None if its tokens per minute are not used up."""
+    seconds = response.headers.get("retry-after", "")
+    if response.status_code != 429 or _details(response).type != "tokens" or not seconds.isdecimal():
         return None
+    return float(seconds)
+
+
+def _details(response: httpx.Response) -> _Details:
+    try:
+        return documents.parse(response.content, ErrorBody).error
+    except documents.DamagedError:
+        return _Details()
 
 
 def of_response(response: httpx.Response, environment: Environment, model: str | None = None) -> FailedError:

@@ -14,7 +14,7 @@ from toolkit import intervals
 from toolkit.environment.expectations import Objectives
 from toolkit.intervals import Interval
 from toolkit.smoke import replies
-from toolkit.smoke.results import FailedError
+from toolkit.smoke.results import FailedError, OutOfTokensError
 
 NAMES: Final[Mapping[str, str]] = {
     "first_token_ms": "time to first token",
@@ -109,15 +109,24 @@ class ObjectiveChecks:
     def _take(self) -> list[Times]:
         objectives, deadline = self.objectives, time.monotonic() + self.seconds
         sample: list[Times] = []
-        for number in range(objectives.warm_up + objectives.requests):
+        number = 0
+        while number < objectives.warm_up + objectives.requests:
             started = time.monotonic()
             if started > deadline and sample:
                 break
             try:
                 times = self.measure()
+            except OutOfTokensError as error:
+                if started + error.seconds < deadline:
+                    time.sleep(error.seconds)
+                    continue
+                if sample:
+                    break
+                raise
             except (FailedError, httpx.HTTPError) as error:
                 times = Times(error=str(error) or type(error).__name__)
-            if number >= objectives.warm_up:
+            number += 1
+            if number > objectives.warm_up:
                 sample.append(times)
             time.sleep(max(0.0, self.interval_seconds - (time.monotonic() - started)))
         return sample

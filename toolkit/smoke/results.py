@@ -49,6 +49,19 @@ class NotRunError(Exception):
     """A check that does not apply to this deployment now; the message is the reason."""
 
 
+class OutOfTokensError(NotRunError):
+    """The tokens per minute of the key are used up.
+
+    Args:
+        message: the reason.
+        seconds: until there are some again.
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 @dataclass(frozen=True)
 class Check:
     """The result of one check.

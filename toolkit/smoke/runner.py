@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -156,9 +156,11 @@ class _SmokeTest:
     def _api_steps(self, name: str, model: DeployedModel) -> Iterator[Step]:
         if model.endpoint_type == "async":
             return
-        yield Step(name, Layer.API, "API call", lambda: self._api.call(name, self._served(name)))
+        call = partial(self._patiently, lambda api: api.call(name, self._served(name)))
+        yield Step(name, Layer.API, "API call", call)
         if self._streams(name, model):
-            yield Step(name, Layer.API_STREAMING, "streamed API call", lambda: self._api.stream(name))
+            stream = partial(self._patiently, lambda api: api.stream(name))
+            yield Step(name, Layer.API_STREAMING, "streamed API call", stream)
         declared = self._context.environment.models.get(name)
         if declared is not None:
             yield from self._declared_steps(name, model, declared)
@@ -184,6 +186,10 @@ class _SmokeTest:
         for key in model.objectives.limits:
             action = partial(checks.check, key)
             yield Step(name, Layer.OBJECTIVES, f"objective {key}", action, stops="none", waits=True)
+
+    def _patiently(self, action: Callable[[ApiChecks], str]) -> str:
+        api = self._api
+        return api.patiently(lambda: action(api))
 
     def _expect(self, name: str, model: Model, expectation: Expectation) -> str:
         return self._api.expect(name, model, expectation)

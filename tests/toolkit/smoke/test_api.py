@@ -8,10 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+from gateway.errors import TokenRateExceededError
 
 from tests.support.contexts import opened
 from toolkit.aws.access import AwsAccess
-from toolkit.environment.expectations import Objectives
+from toolkit.environment.expectations import Expectation, Objectives
 from toolkit.environment.model import Limits
 from toolkit.smoke.api import ApiChecks
 from toolkit.smoke.function import ServedModel
@@ -46,6 +47,35 @@ def test_models_that_the_key_may_not_use_are_not_checked(tmp_path: Path, check: 
 def test_a_budget_that_is_used_up_is_not_a_failure(tmp_path: Path) -> None:
     with pytest.raises(NotRunError, match="budget"):
         checks(tmp_path, "small", 429, "insufficient_quota").call("small", ServedModel())
+
+
+def limited(folder: Path, seconds: int) -> ApiChecks:
+    """Checks of an API that refuses the first request for want of tokens, as the gateway does."""
+    context = opened(folder, AwsAccess("us-east-1", "123456789012", "http://127.0.0.1:1"), ("small",)).context
+    error = TokenRateExceededError(1000, 1010, seconds)
+    message = {"role": "assistant", "content": "Hello."}
+    responses = iter([httpx.Response(error.status, json=error.body(), headers=error.headers())])
+
+    def serve(_: httpx.Request) -> httpx.Response:
+        return next(responses, httpx.Response(200, json={"choices": [{"message": message}]}))
+
+    return ApiChecks(context, httpx.Client(transport=httpx.MockTransport(serve), base_url="http://api"))
+
+
+EXPECTED = Expectation(name="hello", prompt="Hi", contains=("Hello",))
+
+
+def test_checks_wait_until_the_key_has_tokens_again(tmp_path: Path) -> None:
+    checks = limited(tmp_path / "a", 0)
+    assert checks.patiently(lambda: checks.call("small", ServedModel())) == '"Hello."'
+    checks = limited(tmp_path / "b", 0)
+    assert checks.expect("small", checks.context.environment.models["small"], EXPECTED) == '"Hello."'
+
+
+def test_checks_do_not_wait_longer_than_their_time_limit(tmp_path: Path) -> None:
+    checks = limited(tmp_path, 3600)
+    with pytest.raises(NotRunError, match="the tokens per minute of the key default are used up"):
+        checks.expect("small", checks.context.environment.models["small"], EXPECTED)
 
 
 def measuring(folder: Path, content: bytes) -> tuple[ApiChecks, list[Any]]:

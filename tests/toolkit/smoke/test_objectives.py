@@ -9,7 +9,7 @@ import pytest
 
 from toolkit.environment.expectations import Objectives
 from toolkit.smoke.objectives import ObjectiveChecks, Times
-from toolkit.smoke.results import FailedError, NotRunError
+from toolkit.smoke.results import FailedError, NotRunError, OutOfTokensError
 
 
 def checks(times: Iterator[Times], seconds: float = 600, **members: Any) -> ObjectiveChecks:
@@ -95,6 +95,25 @@ def test_a_failed_request_counts_and_a_refused_key_does_not() -> None:
         judged.check("error_percent")
     judged.measure = refuses
     with pytest.raises(NotRunError, match="budget"):
+        judged.check("error_percent")
+
+
+def test_requests_refused_for_want_of_tokens_do_not_count() -> None:
+    outcomes = iter([Times(1, 1, 1), OutOfTokensError("no tokens", 0)] * 5)
+
+    def measure() -> Times:
+        outcome = next(outcomes)
+        if isinstance(outcome, OutOfTokensError):
+            raise outcome
+        return outcome
+
+    objectives = Objectives(error_percent=1, requests=5, warm_up=0)
+    judged = ObjectiveChecks("chat", objectives, measure, 60, 0.0, str)
+    assert judged.check("error_percent").startswith("errors 0 % of 5 requests")
+    outcomes = iter([Times(1, 1, 1), OutOfTokensError("no tokens", 3600)])
+    assert judged.check("error_percent").startswith("errors 0 % of 1 requests")
+    outcomes = iter([OutOfTokensError("no tokens", 3600)])
+    with pytest.raises(NotRunError, match="no tokens"):
         judged.check("error_percent")
 
 
