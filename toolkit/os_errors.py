@@ -10,7 +10,7 @@ from pathlib import Path
 from toolkit.errors import InputError, PreflightError
 from toolkit.project import cache_dir
 
-# Problems of the machine, not defects: permissions, disk space, open files.
+# Problems of the machine, not defects: permissions, disk space, open files, or of a name that the user gave.
 _MACHINE = {
     errno.EACCES,
     errno.EPERM,
@@ -21,6 +21,8 @@ _MACHINE = {
     errno.EIO,
     errno.EMFILE,
     errno.ENFILE,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
 }
 # A file is in a folder's place; for an existing folder, the error is a defect.
 _NOT_A_FOLDER = {errno.ENOTDIR, errno.EEXIST}

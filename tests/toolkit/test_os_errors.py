@@ -75,6 +75,12 @@ def test_defects_are_not_converted(error: OSError) -> None:
     assert os_errors.explain(error) is None
 
 
+def test_a_name_that_is_too_long_is_not_a_defect() -> None:
+    with pytest.raises(OSError, match="too long") as raised:
+        Path("a" * 3000).exists()
+    assert "File name too long" in str(os_errors.explain(raised.value))
+
+
 def test_a_broken_link_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
     link = tmp_path / "build"
     link.symlink_to(tmp_path / "missing")
