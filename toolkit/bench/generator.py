@@ -24,6 +24,8 @@ from toolkit.bench.workload import Conversation, Workload
 
 INTERRUPTED: Final = "interrupted"
 BOTTLENECK: Final = "the load generator is the bottleneck"
+# As vLLM's benchmark counts it: without a first token, there is no time to it.
+NO_TEXT: Final = "the response has no text"
 # Requests of an open loop that wait for their response: far more than any deployment works on at a time.
 MOST_IN_FLIGHT: Final = 2000
 # A deployment that refuses everything gets no further requests; a client that waits does not cause this.
@@ -154,6 +156,7 @@ class Runner:
 
     Attributes:
         number: number of the next conversation.
+        failure: why the last stage could not send its further requests; None if it could.
     """
 
     def __init__(
@@ -166,10 +169,15 @@ class Runner:
     ) -> None:
         self.target, self.workload, self.settings, self.report = target, workload, settings, report
         self.number = first_number
+        self.failure: Exception | None = None
         self._client = targets.client(target)
 
     async def measure(self, load: Load, stop: Stop) -> Stage:
-        """Measure one stage."""
+        """Measure one stage.
+
+        If requests cannot be created any longer, such as without valid credentials, the stage has those until
+        then, and `failure` is set; without any, the error is raised.
+        """
         return await _Measurement(self, load, stop).run()
 
     async def ask(self, body: Mapping[str, Any]) -> Reply:
@@ -212,8 +220,8 @@ class Runner:
             total=ended - started,
             first=reply.arrivals[0] - started if reply.arrivals else None,
             gaps=tuple(later - earlier for earlier, later in pairwise(reply.arrivals)),
-            input_tokens=usage.prompt_tokens if usage else None,
-            output_tokens=usage.completion_tokens if usage else None,
+            input_tokens=_count(usage.prompt_tokens) if usage else None,
+            output_tokens=_count(usage.completion_tokens) if usage else None,
             server=reply.server,
             error=error or reply.error(),
             delay=max(0.0, sent - started),
@@ -276,7 +284,11 @@ class _Measurement:
                     pass
                 except ExceptionGroup as failures:
                     # Of a task; there are no credentials anymore, for example.
-                    raise failures.exceptions[0] from None
+                    failure = failures.exceptions[0]
+                    if not self.requests:
+                        raise failure from None
+                    self.runner.failure = failure
+                    self.stop.set(f"cannot send further requests: {' '.join(str(failure).split())}")
         base = self.base or time.perf_counter()
         requests = sorted(self.requests, key=lambda request: request.started)
         return Stage(
@@ -371,6 +383,8 @@ class _Measurement:
             request, reply = await self.runner.send(body, planned)
         finally:
             self.in_flight -= 1
+        if request.error is None and request.first is None:
+            request = replace(request, error=NO_TEXT)
         if measured:
             self._add(request)
         return request, reply
@@ -432,6 +446,11 @@ class _Measurement:
             output_tokens=sum(request.output_tokens or 0 for request in self.requests),
             first=statistics.fmean(firsts) if firsts else None,
         )
+
+
+def _count(tokens: int | None) -> int | None:
+    """A number of tokens; None if the server's cannot be one."""
+    return None if tokens is None or tokens < 0 else tokens
 
 
 async def _sleep_until(at: float) -> None:

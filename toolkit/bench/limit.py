@@ -62,7 +62,10 @@ async def measure(workload: Workload, output_tokens: Lengths, concurrency: int, 
 @contextmanager
 def _null_server(parts: int) -> Iterator[str]:
     command = [sys.executable, "-m", "toolkit.bench.null_server", str(parts)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    # In its own session, or Ctrl-C would end it with a traceback; it ends with its standard input.
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         assert process.stdin is not None  # noqa: S101
         assert process.stdout is not None  # noqa: S101
         try:

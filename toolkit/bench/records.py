@@ -34,6 +34,8 @@ from toolkit.files import require_file, write_atomic
 
 # Microseconds are more than any clock here resolves.
 _DECIMALS = 6
+# Of a stage or request, so that sums are finite.
+_MOST_SECONDS, _MOST_TOKENS = 1e9, 10**12
 # HTTP statuses of a conditional write to an existing key.
 _TAKEN = (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
 # Start in UTC, model and digest of the content.
@@ -375,7 +377,9 @@ def _check(benchmark: Benchmark) -> None:
         raise documents.DamagedError(f"model: {benchmark.model!r} is not the name of a model")
     for index, stage in enumerate(benchmark.stages):
         place = f"stages[{index}]"
-        if stage.seconds <= 0:
+        # A stage that ends in its warm-up has no requests, and takes no time.
+        least = 10**-_DECIMALS if stage.requests else 0
+        if not least <= stage.seconds <= _MOST_SECONDS:
             raise documents.DamagedError(f"{place}.seconds: is {stage.seconds}")
         if (stage.concurrency is None) == (stage.rate is None):
             raise documents.DamagedError(f"{place}: exactly one of concurrency and rate is needed")
@@ -386,3 +390,5 @@ def _check(benchmark: Benchmark) -> None:
             counts = (request.input_tokens or 0, request.output_tokens or 0)
             if min(*times, *counts) < 0:
                 raise documents.DamagedError(f"{place}.requests[{number}]: a time or count is below 0")
+            if max(times) > _MOST_SECONDS or max(counts) > _MOST_TOKENS:
+                raise documents.DamagedError(f"{place}.requests[{number}]: a time or count is too large")

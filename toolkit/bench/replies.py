@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from botocore.eventstream import EventStreamBuffer
+from botocore.eventstream import EventStreamBuffer, ParserError
 from pydantic import TypeAdapter, ValidationError
 
 from toolkit import documents
@@ -16,8 +17,10 @@ from toolkit.chat.completions import Chunk, Usage
 # Not toolkit.documents: it parses twice, and this runs for each token.
 _CHUNK: Final = TypeAdapter(Chunk)
 _MOST_ERROR_BYTES: Final = 65_536
+_LONGEST_REASON: Final = 100
+_DAMAGED_EVENT: Final = (ParserError, ValueError, LookupError, struct.error)
 # `Server-Timing: gateway;dur=1.5, model;dur=210` (W3C), times in milliseconds.
-_TIMING: Final = re.compile(r"([A-Za-z_-]+)\s*;\s*dur=([0-9.]+)")
+_TIMING: Final = re.compile(r"([A-Za-z_-]+)\s*;\s*dur=([0-9]+(?:\.[0-9]+)?)")
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Reply:
     _text: list[str] = field(default_factory=list)
     _error_type: str = ""
     _failure: str | None = None
+    _damaged: bool = False
     _done: bool = False
     _finished: bool = False
     _rest: bytes = b""
@@ -97,9 +101,9 @@ class Reply:
     def error(self) -> str | None:
         """Why the request failed, after its end; None if it succeeded."""
         if self.status != 200:
-            return f"HTTP {self.status} {self._reason()}".rstrip()
+            return _short(f"HTTP {self.status} {self._reason()}")
         if self._failure is not None:
-            return self._failure
+            return _short(self._failure)
         if not self._done and not self._finished:
             return "the stream ended early"
         return None
@@ -108,9 +112,16 @@ class Reply:
         if self.framing == "sse":
             yield data
             return
-        self._events.add_data(data)
-        event: Any
-        for event in self._events:
+        if self._damaged:
+            return
+        try:
+            self._events.add_data(data)
+            events: list[Any] = list(self._events)
+        except _DAMAGED_EVENT as error:
+            self._damaged = True
+            self._failure = self._failure or f"an event of the stream is damaged: {error}"
+            return
+        for event in events:
             headers = event.headers
             if headers.get(":message-type") == "event":
                 yield event.payload
@@ -160,3 +171,9 @@ class Reply:
         if body.error is not None:
             return str(body.error.code or body.error.type or "")
         return self._error_type or (body.message or "")[:60]
+
+
+def _short(reason: str) -> str:
+    """One line that fits a report; the rest of it is the server's."""
+    line = " ".join(reason.split())
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}…"

@@ -69,6 +69,9 @@ class Bench:
         session: an open chat, with the API and its key.
         options: what to measure.
         display: shows the progress.
+
+    Attributes:
+        failure: why it ended early, after some requests; None if it did not, or because of Ctrl-C.
     """
 
     context: Context
@@ -78,6 +81,7 @@ class Bench:
     display: Display
 
     def __post_init__(self) -> None:
+        self.failure: Exception | None = None
         model = self.session.settings(self.options.model).model
         self._requested = model
         self._name = _resolved(self.context.environment.models, model)
@@ -145,12 +149,20 @@ class Bench:
                     stop = Stop()
                     # The server may have cached the prompts of other stages.
                     runner.number = number
-                    with _stopped_by_signals(stop):
-                        stage = await runner.measure(load, stop)
+                    try:
+                        with _stopped_by_signals(stop):
+                            stage = await runner.measure(load, stop)
+                    except Exception as error:
+                        if not stages:
+                            raise
+                        # The caller raises it after the report on the complete stages.
+                        self.failure = error
+                        return stages
                     number = runner.number
                     stages.append(stage)
                     self.display.stage(stage, of_stage(stage, objectives(self.model)))
-                    if stop.reason == INTERRUPTED:
+                    self.failure = runner.failure
+                    if stop.reason == INTERRUPTED or self.failure is not None:
                         return stages
         finally:
             for runner in runners:

@@ -27,7 +27,8 @@ class Usage:
 @dataclass(frozen=True)
 class _Error:
     message: str = "no message"
-    code: str | None = None
+    # vLLM has the HTTP status here.
+    code: str | int | None = None
 
 
 @dataclass(frozen=True)
@@ -153,4 +154,4 @@ def _reason(response: httpx.Response) -> tuple[str, str | None]:
     except documents.DamagedError:
         body = _ErrorBody()
     details = body.error or _Error(body.message or response.text.strip()[:300] or "no message")
-    return details.message, details.code
+    return details.message, None if details.code is None else str(details.code)

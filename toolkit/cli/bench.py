@@ -247,6 +247,8 @@ def _run(
     save: bool,
     suggest: float | None,
 ) -> None:
+    from contextlib import ExitStack
+
     from toolkit.bench import records
     from toolkit.bench.display import TerminalDisplay
     from toolkit.bench.generator import INTERRUPTED
@@ -270,21 +272,34 @@ def _run(
             benchmark = bench.run()
         finally:
             display.close()
-    try:
-        if output is not None:
-            records.write_file(output, benchmark)
-    finally:
-        _print(console, benchmark, form)
-    id_ = records.save_complete(context, deployed, benchmark) if save else None
-    if html is not None:
-        from toolkit.report import bench as report
+    id_: str | None = None
 
-        write_report(console, html, report.html(benchmark))
+    def store() -> None:
+        nonlocal id_
+        id_ = records.save_complete(context, deployed, benchmark)
+
+    # Each of them even if another one fails, for example because a disk is full; the last one first.
+    with ExitStack() as results:
+        if html is not None:
+            results.callback(_write_page, console, html, benchmark)
+        if save:
+            results.callback(store)
+        results.callback(_print, console, benchmark, form)
+        if output is not None:
+            results.callback(records.write_file, output, benchmark)
+    if bench.failure is not None:
+        raise bench.failure
     if suggest is not None:
         name = id_ or (str(output) if output is not None else "not stored")
         bench_records.suggest_from(context, name, benchmark, rate=suggest)
     if any(stage.stopped == INTERRUPTED for stage in benchmark.stages):
         raise InterruptedByUserError("interrupted; the report has what was measured until then")
+
+
+def _write_page(console: Console, file: str, benchmark: Benchmark) -> None:
+    from toolkit.report import bench as report
+
+    write_report(console, file, report.html(benchmark))
 
 
 def _print(console: Console, benchmark: Benchmark, form: str) -> None:

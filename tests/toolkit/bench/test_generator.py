@@ -6,6 +6,8 @@ import asyncio
 import json
 import random
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -27,6 +29,7 @@ from toolkit.bench.generator import BOTTLENECK, INTERRUPTED, Limits, Load, Runne
 from toolkit.bench.replies import Reply
 from toolkit.bench.targets import Api, Runtime, client
 from toolkit.bench.workload import Lengths
+from toolkit.errors import PreflightError
 from toolkit.local.eventstream import Event, exception
 
 
@@ -250,12 +253,45 @@ def test_errors_by_status_and_code(
         ([delta("a", "stop")], None),
         ([b": keep-alive\n\n", *(line.removeprefix(b"data: ") for line in completion("a"))], None),
         ([b'error: {"error": {"message": "worker died"}}\n\n'], "error in the stream: worker died"),
+        ([delta("a"), event(error={"message": "worker died", "code": 500})], "error in the stream: 500"),
+        ([event(error={"message": f"a\n{'b' * 200}"})], f"error in the stream: a {'b' * 77}…"),
+        # There is no time to a first token.
+        (completion(), "the response has no text"),
+        (completion(output_tokens=2), "the response has no text"),
     ],
 )
 def test_errors_in_streams(server: Server, events: list[bytes], reason: str | None) -> None:
     server.events = lambda _: events
     (request,) = server.measure(Load(concurrency=1, requests=1)).requests
     assert request.error == reason
+
+
+def test_token_counts_that_are_none(server: Server) -> None:
+    server.events = lambda _: [delta("a"), usage(-1, -1), DONE]
+    (request,) = server.measure(Load(concurrency=1, requests=1)).requests
+    assert (request.input_tokens, request.output_tokens, request.error) == (None, None, None)
+
+
+def test_times_of_the_server_that_are_none() -> None:
+    reply = Reply()
+    reply.head(200, {"server-timing": "gateway;dur=1.2.3, model;dur=..., other;dur=5"})
+    assert reply.server == {"gateway": 0.0012, "other": 0.005}
+
+
+def test_credentials_that_expire(server: Server) -> None:
+    class Expiring(Api):
+        def encode(self, body: Any) -> bytes:
+            if len(server.bodies) == 3:
+                raise PreflightError("no AWS credentials")
+            return super().encode(body)
+
+    target = Expiring(server.engine.url, "small", {})
+    stage = server.measure(Load(concurrency=1, requests=9), target=target)
+    assert stage.stopped == "cannot send further requests: no AWS credentials"
+    assert [request.error for request in stage.requests] == [None] * 3
+    # Nothing was measured.
+    with pytest.raises(PreflightError, match="no AWS credentials"):
+        server.measure(Load(concurrency=1, requests=9), target=target)
 
 
 def test_a_connection_that_breaks_in_a_stream(server: Server) -> None:
@@ -376,6 +412,14 @@ def test_errors_in_streams_of_the_runtime(server: Server) -> None:
     assert request.error == "ModelStreamError in the stream"
 
 
+def test_damaged_streams_of_the_runtime(server: Server) -> None:
+    content = Event.blob("PayloadPart").encode(b"".join(completion("a")))
+    server.engine.behaviour = lambda handler, _: respond(handler, 200, content[:-1] + b"?")
+    (request,) = server.measure(Load(concurrency=1, requests=1), target=runtime(server)).requests
+    assert request.error is not None
+    assert request.error.startswith("an event of the stream is damaged: Checksum mismatch")
+
+
 def runtime(server: Server) -> Runtime:
     class Signer:
         def headers(self, url: str, headers: dict[str, str], body: bytes) -> dict[str, str]:
@@ -400,6 +444,21 @@ def test_the_limit_of_the_load_generator(server: Server) -> None:
     generator = asyncio.run(limit.measure(Prompts(), Lengths("4", 4), 2, server.target))
     assert generator.requests_per_second > 0
     assert generator.seconds_per_request > 0
+
+
+def test_ctrl_c_does_not_interrupt_the_server_of_the_limit() -> None:
+    # A terminal sends it to all processes of a command.
+    program = """
+import os, signal
+from toolkit.bench import limit
+with limit._null_server(1):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.killpg(0, signal.SIGINT)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, start_new_session=True
+    )
+    assert (result.returncode, result.stderr) == (0, b"")
 
 
 def test_bytes_after_a_response_close_the_connection(server: Server) -> None:

@@ -13,8 +13,9 @@ import pytest
 from tests.support.measurements import benchmark
 from toolkit import documents
 from toolkit.aws.access import AwsAccess
-from toolkit.bench import records
+from toolkit.bench import compare, records
 from toolkit.bench.records import Records
+from toolkit.bench.results import Stage
 from toolkit.errors import InputError, StateError
 
 SMALL = benchmark((1,), requests=30)
@@ -38,6 +39,14 @@ def test_a_file_is_read_back_complete(tmp_path: Path, name: str) -> None:
         assert (second.input_tokens, second.output_tokens, second.error) == (512, 32, None)
     # Nothing changes if it is stored again.
     assert records.identifier(read) == records.identifier(SMALL)
+
+
+def test_a_stage_that_ended_in_its_warm_up_is_read_back(tmp_path: Path) -> None:
+    stage = Stage("api", 0.0, (), concurrency=8, stopped="interrupted")
+    stored = replace(SMALL, stages=(*SMALL.stages, stage))
+    records.write_file(tmp_path / "a.json", stored)
+    assert records.read_file(tmp_path / "a.json").stages[-1] == stage
+    assert len(compare.compare(stored, stored).rows) == len(compare.compare(SMALL, SMALL).rows)
 
 
 def test_a_compressed_file_is_small(tmp_path: Path) -> None:
@@ -67,6 +76,9 @@ def first_stage(**members: Any) -> bytes:
         (edited(started="2026-11-30T10:15:00"), "not a time in UTC"),
         (edited(model="../../other"), "not the name of a model"),
         (first_stage(seconds=0), "stages[0].seconds"),
+        (first_stage(seconds=1e-320), "stages[0].seconds"),
+        (first_stage(seconds=1e300), "stages[0].seconds"),
+        (first_stage(requests=[{"started": 0, "total": 1, "gaps": [1e300]}]), "too large"),
         (first_stage(concurrency=0), "above 0"),
         (first_stage(rate=2.0), "exactly one of concurrency and rate"),
         (first_stage(requests=[{"started": 0, "total": -1}]), "stages[0].requests[0]"),
