@@ -50,6 +50,7 @@ _CHAT_KEYS = (
 )
 _EMBEDDING_KEYS = ("dimensions", "closer")
 _REQUEST_KEYS = ("prompt", "messages", "input", "closer")
+_MAX_TOKENS = 256
 Task = Literal["text", "embedding"]
 
 
@@ -213,6 +214,14 @@ class Expectation(ConfigModel):
     def request_key(self) -> str | None:
         """The key that sets the request; None if a file does."""
         return next((key for key in _REQUEST_KEYS if getattr(self, key) is not None), None)
+
+    def most_tokens(self, ceiling: int | None) -> int:
+        """The most tokens of the answer.
+
+        Args:
+            ceiling: the most that a client may request; None if there is no limit.
+        """
+        return self.max_tokens or min(_MAX_TOKENS, ceiling or _MAX_TOKENS)
 
     @property
     def task(self) -> Task:

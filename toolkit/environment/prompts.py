@@ -86,6 +86,12 @@ def _read(
                 read.append(result)
             else:
                 problems += [(number, problem) for problem in result]
+    if not read and not problems:
+        # The smoke test would pass without having asked anything.
+        problem = Problem(
+            path, f"{entry.prompts} has no expectation", "add a line to it, or remove the entry"
+        )
+        raise EnvironmentFileError(environment.file, [(document.line(path), problem)])
     if problems:
         raise EnvironmentFileError(project.relative(file), problems)
     return read

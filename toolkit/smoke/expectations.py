@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 # Sends one OpenAI-style request body, without the member `model`, and returns the body of the response.
 Send = Callable[[dict[str, Any]], bytes]
 _JSON: Any = JsonValue
-_MAX_TOKENS = 256
 _EXCERPT = 80
 # Of a reason, which may quote an answer of any length.
 _LONGEST_REASON = 1000
@@ -104,11 +103,10 @@ def request_body(model: Model, expectation: Expectation) -> dict[str, Any]:
         texts: Any = expectation.input if closer is None else [closer.text, closer.to, closer.than]
         return {**expectation.request, "input": texts}
     messages = [message.model_dump() for message in expectation.messages or ()]
-    ceiling = model.limits.max_tokens_ceiling or _MAX_TOKENS
     body: dict[str, Any] = {
         **expectation.request,
         "messages": messages or [{"role": "user", "content": expectation.prompt}],
-        "max_tokens": expectation.max_tokens or min(_MAX_TOKENS, ceiling),
+        "max_tokens": expectation.most_tokens(model.limits.max_tokens_ceiling),
         "temperature": expectation.temperature,
     }
     if expectation.tools:

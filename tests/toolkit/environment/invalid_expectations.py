@@ -53,6 +53,9 @@ CASES = {
     "too many passes": expectation(
         "prompt: Hi, min_tokens: 1, passes: 2", "", "passes 2 is more than attempts 1"
     ),
+    "more tokens than the answer has": expectation(
+        "prompt: Hi, min_tokens: 300", "min_tokens", "300 is more than the 256 tokens of the answer"
+    ),
     "another model": expectation(
         "prompt: Hi, min_tokens: 1, request: {model: x}", "request", "another key sets it"
     ),

@@ -85,6 +85,12 @@ def test_all_problems_of_a_file_are_reported(tmp_path: Path) -> None:
             ENTRY,
             r"expectations\[0\]\.prompts: cannot read prompts/geo\.jsonl: byte 0xFF is not UTF-8",
         ),
+        ("\n \n", ENTRY, r"prompts/geo\.jsonl has no expectation; add a line"),
+        (
+            '{"prompt": "Hi", "min_tokens": 60}\n',
+            ENTRY,
+            "min_tokens 60 is more than the 50 tokens of the answer",
+        ),
         ('{"prompt": "Hi"}\n' * 2**17, ENTRY, "larger than 1024 KiB"),
         ('{"prompt": "Hi", "name": "x"}\n' * 2, ENTRY, "x: another expectation is named x; rename one"),
         (
@@ -93,7 +99,7 @@ def test_all_problems_of_a_file_are_reported(tmp_path: Path) -> None:
             "geo 1: the model does not",
         ),
     ],
-    ids=["encoding", "size", "names", "task"],
+    ids=["encoding", "empty", "tokens", "size", "names", "task"],
 )
 def test_a_problem_of_the_whole_file_names_the_environment_file(
     tmp_path: Path, lines: str | bytes, entries: str, reason: str

@@ -27,6 +27,13 @@ def check(name: str, model: Model) -> Iterator[Problem]:
         names.add(expectation.name)
         yield from _task(place, model, expectation.request_key, expectation.task)
         yield from _ceiling(place, expectation.max_tokens, ceiling)
+        most_tokens = expectation.most_tokens(ceiling)
+        # Lines of a file may have another maximum, and are checked, too.
+        if expectation.prompts is None and (expectation.min_tokens or 0) > most_tokens:
+            reason = (
+                f"min_tokens {expectation.min_tokens} is more than the {most_tokens} tokens of the answer"
+            )
+            yield Problem((*place, "min_tokens"), reason, "set max_tokens, or lower it")
     yield from _objectives((*path, "objectives"), model, ceiling)
 
 
