@@ -4,7 +4,8 @@
   is known (Harrell and Davis, Biometrika 69, 1982), so that nothing is drawn at random and equal samples give
   equal results. Successive requests resemble each other, so that they count as fewer independent ones: their
   number is divided by the integrated autocorrelation time (Geyer, Statistical Science 7, 1992).
-- Rates: the means of equal parts of a stage, by Welch's test.
+- Rates: the means of equal parts of a stage, by Welch's test. Successive parts resemble each other, too; by
+  their autocorrelation at lag 1, corrected for its bias (Kendall, Biometrika 41, 1954).
 - Shares, such as errors: Fisher's exact test.
 - Several tests at once: Holm's adjustment (Scandinavian Journal of Statistics 6, 1979), so that the
   probability of any false difference among all of them stays below the level.
@@ -28,6 +29,8 @@ _TAIL = 10
 _NEGLIGIBLE = 1e-9
 # Autocorrelations beyond it hardly exist, unless the whole stage has a trend.
 _MOST_LAGS = 200
+# Beyond this autocorrelation, a stage is too short to tell.
+_MOST_ALIKE = 0.95
 # Points that stand for a distribution in a difference: errors are far below the width of an interval.
 _POINTS = 100
 
@@ -109,23 +112,39 @@ def independent(values: Sequence[float], share: float) -> float:
 
 
 def mean_difference(before: Sequence[float], after: Sequence[float]) -> Difference | None:
-    """Compare the means of two samples by Welch's test; None if one has fewer than five values."""
+    """Compare the means of two samples by Welch's test; None if one has fewer than five values.
+
+    Args:
+        before: values in the order in which they were measured.
+        after: likewise.
+    """
     if min(len(before), len(after)) < 5:
         return None
     value = fmean(after) - fmean(before)
-    parts = [variance(values) / len(values) for values in (before, after)]
+    sizes = [_independent_means(values) for values in (before, after)]
+    parts = [variance(values) / size for values, size in zip((before, after), sizes, strict=True)]
     error = math.sqrt(sum(parts))
     if error == 0:
         return Difference(value, value, value, 1.0 if value == 0 else 0.0)
-    freedom = sum(parts) ** 2 / sum(
-        part**2 / (len(values) - 1) for part, values in zip(parts, (before, after), strict=True)
-    )
+    freedom = sum(parts) ** 2 / sum(part**2 / (size - 1) for part, size in zip(parts, sizes, strict=True))
     # Abramowitz and Stegun 26.7.8 and 26.7.5: Student's t by the normal distribution.
     t = abs(value) / error
     z = t * (1 - 1 / (4 * freedom)) / math.sqrt(1 + t * t / (2 * freedom))
     edge = _NORMAL.inv_cdf(1 - LEVEL / 2)
     width = (edge + (edge**3 + edge) / (4 * freedom)) * error
     return Difference(value, value - width, value + width, 2 * (1 - _NORMAL.cdf(z)))
+
+
+def _independent_means(values: Sequence[float]) -> float:
+    """Number of independent values whose mean varies as much as that of these, which follow each other."""
+    count, mean = len(values), fmean(values)
+    deviations = [value - mean for value in values]
+    spread = sum(deviation * deviation for deviation in deviations)
+    if spread <= 0:
+        return float(count)
+    neighbours = sum(map(float.__mul__, deviations, deviations[1:])) / spread
+    neighbours = min(max(0.0, neighbours + (1 + 3 * neighbours) / count), _MOST_ALIKE)
+    return max(2.0, count * (1 - neighbours) / (1 + neighbours))
 
 
 def share_difference(before: tuple[int, int], after: tuple[int, int]) -> Difference | None:
