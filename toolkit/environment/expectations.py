@@ -293,7 +293,8 @@ class Objectives(ConfigModel):
     warm_up: int = Field(default=2, ge=0, le=1000)
     """Number of requests before them, which do not count."""
     prompt: Text = "Describe a lighthouse in a few sentences."
-    """Message of a user in each request; for embedding models, the text to embed."""
+    """Message of a user in each request; for embedding models, the text to embed, and for ranking models,
+    the query."""
     max_tokens: int = Field(default=32, ge=2)
     """Most tokens of each response."""
 

@@ -137,8 +137,10 @@ class ApiChecks:
         if objectives is None:
             raise NotRunError("the environment file declares no objectives")
         if not model.supports("text"):
-            text = {"model": name, "input": objectives.prompt}
-            return whole(self.client, _PATHS["embedding"], text, expect_success)
+            task: Task = "embedding" if model.supports("embedding") else "ranking"
+            members = {"embedding": {"input": objectives.prompt}, "ranking": {"query": objectives.prompt}}
+            request = {"model": name, **replies.REQUESTS[task], **members[task]}
+            return whole(self.client, _PATHS[task], request, expect_success)
         message = {"role": "user", "content": objectives.prompt}
         ceiling = model.limits.max_tokens_ceiling or objectives.max_tokens
         body = {

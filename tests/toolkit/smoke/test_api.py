@@ -14,6 +14,8 @@ from tests.support.contexts import opened
 from toolkit.aws.access import AwsAccess
 from toolkit.environment.expectations import Expectation, Objectives
 from toolkit.environment.model import Limits
+from toolkit.environment.serving import LlamaCppServing
+from toolkit.environment.sources import PathSource
 from toolkit.smoke.api import ApiChecks
 from toolkit.smoke.function import ServedModel
 from toolkit.smoke.results import FailedError, NotRunError
@@ -110,6 +112,32 @@ def test_a_stream_is_measured_from_its_first_part_with_text(tmp_path: Path) -> N
     assert times.first_token_ms + times.inter_token_ms <= times.total_ms
     # Not more than the model's ceiling.
     assert (sent[0]["max_tokens"], sent[0]["stream"]) == (16, True)
+
+
+@pytest.mark.parametrize(
+    ("option", "path", "member"),
+    [("embeddings", "/embeddings", "input"), ("reranking", "/rerank", "query")],
+)
+def test_a_model_of_another_task_is_measured_at_it(
+    tmp_path: Path, option: str, path: str, member: str
+) -> None:
+    checks, _ = measuring(tmp_path, b"")
+    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/llama-cpp:own"
+    serving = LlamaCppServing.model_validate(
+        {"engine": "llama_cpp", "image": image, "options": {option: True}}
+    )
+    small = checks.context.environment.models["small"]
+    model = small.model_copy(update={"serving": serving, "source": PathSource(path="m.gguf")})
+    paths: list[str] = []
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        paths.append(request.url.path)
+        assert json.loads(request.content)[member] == Objectives(total_ms=1).prompt
+        return httpx.Response(200, json={})
+
+    client = httpx.Client(transport=httpx.MockTransport(serve), base_url="http://api")
+    ApiChecks(checks.context, client).measure("small", model, streams=False)
+    assert paths == [path]
 
 
 @pytest.mark.parametrize(
