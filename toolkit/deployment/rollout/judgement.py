@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -20,6 +22,7 @@ from botocore.exceptions import (
 from toolkit import documents
 from toolkit.aws.access import AwsAccess
 from toolkit.environment import Model
+from toolkit.environment.expectations import Expectation
 
 # An expectation fails if at least four of five answers do. A model that answers wrongly one time in ten fails
 # it with a probability of 0.04 %, and one that always does with certainty.
@@ -216,32 +219,30 @@ class Judgement:
         model: the model.
         fleet: the fleet.
         judge: asks and judges.
+
+    Attributes:
+        findings: those so far.
+        errors: why some are missing.
+        requests: number of requests.
+        total: number of findings at the end.
     """
 
     def __init__(self, access: AwsAccess, model: Model, fleet: Fleet, judge: Judge) -> None:
         self._access, self._model, self._fleet, self._judge = access, model, fleet, judge
         self._end = threading.Event()
-        self._slots = threading.Semaphore(_CONCURRENCY)
         self._lock = threading.Lock()
         self.findings: list[Finding] = []
         self.errors: list[Exception] = []
         self.requests = 0
+        self._waiting = deque(itertools.product(fleet.served_names, model.expectations))
+        self.total = len(self._waiting)
         # Daemons: an interrupted command does not wait for a model.
         self._threads = [
-            threading.Thread(target=self._run, args=item, name=f"quality of {fleet.endpoint}", daemon=True)
-            for item in ((variant, index) for variant in fleet.served_names for index in range(self._count))
+            threading.Thread(target=self._work, name=f"quality of {fleet.endpoint}", daemon=True)
+            for _ in range(min(_CONCURRENCY, self.total))
         ]
         for thread in self._threads:
             thread.start()
-
-    @property
-    def _count(self) -> int:
-        return len(self._model.expectations)
-
-    @property
-    def total(self) -> int:
-        """Number of findings at the end."""
-        return len(self._threads)
 
     @property
     def failed(self) -> list[Finding]:
@@ -268,8 +269,15 @@ class Judgement:
         while self.is_running:
             time.sleep(_POLL_SECONDS)
 
-    def _run(self, variant: str, index: int) -> None:
-        expectation = self._model.expectations[index]
+    def _work(self) -> None:
+        while not self._end.is_set():
+            try:
+                variant, expectation = self._waiting.popleft()
+            except IndexError:
+                return
+            self._ask(variant, expectation)
+
+    def _ask(self, variant: str, expectation: Expectation) -> None:
         model = self._model.model_copy(update={"expectations": (expectation,), "objectives": None})
         name = expectation.name if len(self._fleet.served_names) == 1 else f"{variant}: {expectation.name}"
         sender = _Sender(self._access, self._fleet, variant, self._end)
@@ -282,17 +290,16 @@ class Judgement:
             failed = [verdict.detail for verdict in verdicts if not verdict.ok]
             return not failed, "; ".join(failed)
 
-        with self._slots:
-            try:
-                finding = decide(name, ask)
-            except (_StoppedError, _UnreachedError):
-                return
-            except Exception as error:  # noqa: BLE001 - raised by the thread that waits
-                with self._lock:
-                    self.errors.append(error)
-                return
-            finally:
-                with self._lock:
-                    self.requests += sender.count
+        try:
+            finding = decide(name, ask)
+        except (_StoppedError, _UnreachedError):
+            return
+        except Exception as error:  # noqa: BLE001 - raised by the thread that waits
+            with self._lock:
+                self.errors.append(error)
+            return
+        finally:
+            with self._lock:
+                self.requests += sender.count
         with self._lock:
             self.findings.append(finding)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,22 @@ def test_a_serving_configuration_is_judged_if_nobody_has(site: Site, engine: Eng
         site.gate(model).conclude(site.old, ["AllTraffic"])
     (detail,) = error.value.details
     assert detail.startswith("expectation capital: 4 of 4 answers failed: ")
+
+
+def test_many_expectations_are_asked_by_few_threads(site: Site, engine: Engine, model: Model) -> None:
+    (capital,) = model.expectations
+    many = tuple(capital.model_copy(update={"name": f"capital {number}"}) for number in range(40))
+    threads: set[int] = set()
+
+    def count(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
+        asking = {thread.ident or 0 for thread in threading.enumerate() if "quality" in thread.name}
+        threads.update(asking)
+        answering("Paris.")(handler, request)
+
+    engine.behaviour = count
+    gate = site.gate(model.model_copy(update={"expectations": many}))
+    assert gate.conclude(site.old, ["AllTraffic"]) == "40 expectations met"
+    assert 0 < len(threads) <= 4
 
 
 def test_a_model_that_fails_does_not_meet_its_expectations(site: Site, engine: Engine, model: Model) -> None:
