@@ -32,6 +32,7 @@ class Times:
     inter_token_ms: float | None = math.inf
     total_ms: float = math.inf
     error: str | None = None
+    failure: FailedError | None = None
 
 
 # Sends one request; raises FailedError if it fails, NotRunError if the key may not send it.
@@ -81,10 +82,10 @@ class ObjectiveChecks:
 
     def _judge(self, key: str, sample: list[Times]) -> str:
         limit, confidence = self.objectives.limits[key], self.objectives.confidence_percent
-        errors = [times.error for times in sample if times.error is not None]
+        failed = [times for times in sample if times.error is not None]
         if key == "error_percent":
             unit, what = " %", "errors"
-            interval = intervals.share_percent(len(errors), len(sample), confidence)
+            interval = intervals.share_percent(len(failed), len(sample), confidence)
         else:
             values = [value for times in sample if (value := getattr(times, key)) is not None]
             if not values:
@@ -96,13 +97,14 @@ class ObjectiveChecks:
             f" {_number(interval.low)} to {_number(interval.high)}{unit}, objective {_number(limit)}{unit}"
         )
         if interval.low > limit:
-            text += f"; first error: {errors[0]}" if errors else ""
-            raise FailedError(text, *self._cause(bool(errors)))
+            text += f"; first error: {failed[0].error}" if failed else ""
+            raise FailedError(text, *self._cause(failed))
         return text + _note(interval, limit)
 
-    def _cause(self, failed: bool) -> tuple[str, str]:
+    def _cause(self, failed: list[Times]) -> tuple[str, str]:
         if failed:
-            return "requests fail", self.commands(f"logs {self.name}")
+            failure = failed[0].failure or FailedError("")
+            return failure.cause or "requests fail", failure.command or self.commands(f"logs {self.name}")
         cause = "the instances are overloaded or too small, or the model or its options have changed"
         return cause, self.commands("status")
 
@@ -124,7 +126,8 @@ class ObjectiveChecks:
                     break
                 raise
             except (FailedError, httpx.HTTPError) as error:
-                times = Times(error=str(error) or type(error).__name__)
+                failure = error if isinstance(error, FailedError) else None
+                times = Times(error=str(error) or type(error).__name__, failure=failure)
             number += 1
             if number > objectives.warm_up:
                 sample.append(times)

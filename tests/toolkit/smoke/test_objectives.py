@@ -84,15 +84,16 @@ def test_the_share_of_errors(failures: int, exceeded: bool) -> None:
 
 def test_a_failed_request_counts_and_a_refused_key_does_not() -> None:
     def fails() -> Times:
-        raise FailedError("HTTP 500: no")
+        raise FailedError("HTTP 500: no", "the model's server fails", "logs")
 
     def refuses() -> Times:
         raise NotRunError("the budget is used up")
 
     objectives = Objectives(error_percent=1, requests=5, warm_up=0)
     judged = ObjectiveChecks("chat", objectives, fails, 60, 0.0, str)
-    with pytest.raises(FailedError, match="first error: HTTP 500: no"):
+    with pytest.raises(FailedError, match="first error: HTTP 500: no") as caught:
         judged.check("error_percent")
+    assert (caught.value.cause, caught.value.command) == ("the model's server fails", "logs")
     judged.measure = refuses
     with pytest.raises(NotRunError, match="budget"):
         judged.check("error_percent")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.support.contexts import deployed, opened, outputs
 from toolkit.aws.access import AwsAccess
-from toolkit.smoke import Options, runner
+from toolkit.smoke import Layer, Options, runner
 
 
 @pytest.mark.parametrize("alarms", [True, False])
@@ -19,3 +20,17 @@ def test_alarms_can_be_left_out(tmp_path: Path, alarms: bool) -> None:
     smoke_test = runner._SmokeTest(context, outputs({"m": model}), Options(alarms=alarms))
     names = [step.name for step in islice(smoke_test.steps(), 3)]
     assert ("rollout alarms" in names) == alarms
+
+
+def test_without_a_key_objectives_are_not_measured(
+    account: AwsAccess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLKIT_API_KEY", "two words")
+    context = opened(tmp_path, account, further="    objectives: {total_ms: 5, error_percent: 1}\n").context
+    options = Options(only=[Layer.OBJECTIVES], timeout_seconds=5)
+    state = replace(outputs({"m": deployed("llm-x-m", "c")}), functions={"gateway": "llm-x-gateway"})
+    checks = list(runner.run(context, state, options))
+    assert [(check.name, check.detail, check.command) for check in checks] == [
+        ("objective total_ms", "not an API key", "unset TOOLKIT_API_KEY"),
+        ("objective error_percent", "not an API key", "unset TOOLKIT_API_KEY"),
+    ]
