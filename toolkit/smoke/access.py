@@ -275,7 +275,9 @@ class Access:
         """The last response: API Gateway's servers learn of a new key one by one."""
         young = time.time() - key.changed_at.timestamp() < PROPAGATION_SECONDS
         required = attempts(self.context.environment, self.key_name) if young else 1
-        patience = min(self.seconds, PROPAGATION_SECONDS) if young else _OLD_KEY_SECONDS
+        # The age of a given key is unknown.
+        may_be_young = young or KEY_VARIABLE in os.environ
+        patience = min(self.seconds, PROPAGATION_SECONDS) if may_be_young else _OLD_KEY_SECONDS
         return _until(client, response, required, patience, self._progress)
 
     def _progress(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.contexts import opened, outputs
@@ -39,3 +41,17 @@ def test_a_damaged_key_is_explained_without_its_value(
         access.client()
     assert caught.value.cause == "TOOLKIT_API_KEY is empty, or has a space or line break"
     assert not key or key.strip() not in str(caught.value)
+
+
+def test_a_given_key_may_be_new(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
+    """API Gateway learns of it later than the time for which an old key may be refused."""
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    known_at = time.monotonic() + 4
+    access.seconds = 600
+
+    def serve(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200 if time.monotonic() > known_at else 403)
+
+    with httpx.Client(transport=httpx.MockTransport(serve), base_url="http://api") as client:
+        key = access._read_key()
+        assert access._wait(client, key, client.get("models")).status_code == 200
