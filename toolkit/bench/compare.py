@@ -252,7 +252,7 @@ def _sample(stage: Stage, metric: _Metric) -> list[float]:
 def _rates(stage: Stage, *, tokens: bool) -> list[float]:
     """The rate of output tokens or responses in equal parts of a stage, in the order of time.
 
-    The tokens of a response are spread over the parts of its stream. Responses may end after the stage.
+    The tokens of a response are spread over the parts of its stream. The last response ends with the stage.
     """
     served = [request for request in stage.requests if request.error is None]
     if tokens:
@@ -267,9 +267,7 @@ def _rates(stage: Stage, *, tokens: bool) -> list[float]:
             arrivals = list(accumulate(request.gaps, initial=request.started + request.first))
         share = (request.output_tokens or 0) / len(arrivals) if tokens else 1.0
         for arrival in arrivals:
-            part = int(arrival / width)
-            if 0 <= part < _PARTS:
-                sums[part] += share
+            sums[min(int(arrival / width), _PARTS - 1)] += share
     return [total / width for total in sums]
 
 

@@ -7,6 +7,7 @@ an open loop, requests arrive at random times that do not depend on responses (a
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 import statistics
 import time
@@ -21,6 +22,7 @@ from toolkit.bench.replies import Reply
 from toolkit.bench.results import Request, Stage
 from toolkit.bench.targets import Target
 from toolkit.bench.workload import Conversation, Workload
+from toolkit.errors import PreflightError
 
 INTERRUPTED: Final = "interrupted"
 BOTTLENECK: Final = "the load generator is the bottleneck"
@@ -30,6 +32,8 @@ NO_TEXT: Final = "the response has no text"
 MOST_IN_FLIGHT: Final = 2000
 # A deployment that refuses everything gets no further requests; a client that waits does not cause this.
 _FAILURES_IN_A_ROW: Final = 50
+# Not the failure of a server.
+_OPEN_FILES: Final = (errno.EMFILE, errno.ENFILE)
 _WATCH_SECONDS: Final = 0.05
 _PROGRESS_SECONDS: Final = 0.5
 # A timer of asyncio is due up to a millisecond late.
@@ -212,6 +216,11 @@ class Runner:
         except http.DisconnectedError as failure:
             error = str(failure)
         except OSError as failure:
+            if failure.errno in _OPEN_FILES:
+                raise PreflightError(
+                    "cannot open further connections: this machine has too many open files",
+                    remedy="send fewer requests at a time, or raise the limit: ulimit -n 8192",
+                ) from None
             error = f"cannot connect: {failure.strerror or failure}"
         ended = reply.ended or time.perf_counter()
         usage = reply.usage

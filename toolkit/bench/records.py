@@ -30,7 +30,7 @@ from toolkit.deployment import measured
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs
 from toolkit.errors import InputError, StateError, ToolkitError
-from toolkit.files import require_file, write_atomic
+from toolkit.files import naming, require_file, write_atomic
 
 # Microseconds are more than any clock here resolves.
 _DECIMALS = 6
@@ -101,7 +101,14 @@ def write_file(path: Path, benchmark: Benchmark) -> None:
         InputError: it is too large.
     """
     content = dumps(benchmark)
-    write_atomic(path, _compress(content) if path.suffix == ".gz" else content)
+    if path.suffix == ".gz":
+        content = _compress(content)
+    if path.exists() and not path.is_file():
+        # A pipe or a device, which must not be replaced.
+        with naming(path):
+            path.write_bytes(content)
+    else:
+        write_atomic(path, content)
 
 
 def identifier(benchmark: Benchmark, content: bytes | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -36,6 +37,8 @@ from toolkit.signals import SIGNALS
 _FEW_WORDS: Final = 8
 # A rate near the limit is not sent evenly.
 _SHARE_OF_LIMIT: Final = 0.8
+# More than the connections of the largest load.
+_OPEN_FILES: Final = 8192
 # Members of requests that make an engine ignore the end of the text, by dialect.
 _EXACT_LENGTH: Final[Mapping[str, Mapping[str, Any]]] = {
     "openai": {"ignore_eos": True},
@@ -113,6 +116,7 @@ class Bench:
         Raises:
             ToolkitError: the deployment refuses the requests, or the load generator is too slow for them.
         """
+        _allow_connections()
         return asyncio.run(self._run())
 
     async def _run(self) -> Benchmark:
@@ -290,6 +294,14 @@ class Bench:
             "shared_prefix_tokens": options.shared_prefix_tokens,
             "distinct_prompts": options.distinct_prompts,
         }
+
+
+def _allow_connections() -> None:
+    """Raise the soft limit of open files, which is 256 on macOS, as far as this process may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 _PLACES: Final = {"api": "API", "runtime": "SageMaker runtime"}

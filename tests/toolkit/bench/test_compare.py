@@ -12,6 +12,7 @@ import pytest
 from tests.support.measurements import WORKLOAD, benchmark
 from toolkit.bench import formats
 from toolkit.bench.compare import compare, raise_for_regressions
+from toolkit.bench.metrics import of_stage
 from toolkit.bench.results import Benchmark
 from toolkit.errors import InputError, RegressionError
 
@@ -42,6 +43,16 @@ def test_a_slower_deployment_is_worse_in_all_metrics() -> None:
     assert row.low < row.after - row.before < row.high
     assert {row.verdict for row in compare(SLOWER, BEFORE).rows} >= {"better"}
     assert "worse" not in {row.verdict for row in compare(SLOWER, BEFORE).rows}
+
+
+def test_rates_are_those_of_the_whole_stage() -> None:
+    rows = {row.metric: row for row in compare(BEFORE, SLOWER).rows if row.load == "4 clients"}
+    for name, attribute in (
+        ("output tokens per second", "output_tokens_per_second"),
+        ("requests per second", "requests_per_second"),
+    ):
+        figures = [getattr(of_stage(result.stages[0]), attribute) for result in (BEFORE, SLOWER)]
+        assert [rows[name].before, rows[name].after] == pytest.approx(figures)
 
 
 def test_a_regression_has_its_exit_code() -> None:

@@ -461,6 +461,20 @@ with limit._null_server(1):
     assert (result.returncode, result.stderr) == (0, b"")
 
 
+def test_too_many_open_files_are_not_a_failure_of_the_server() -> None:
+    program = """
+import asyncio, resource
+from toolkit.bench import limit, targets
+from toolkit.bench.workload import Lengths, Ratio, Synthetic
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+length = Lengths("4", 4)
+target = targets.Api("http://127.0.0.1:9/v1", "small", {})
+asyncio.run(limit.measure(Synthetic(length, length, Ratio(0, 1)), length, 200, target))
+"""
+    result = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert "PreflightError: cannot open further connections" in result.stderr
+
+
 def test_bytes_after_a_response_close_the_connection(server: Server) -> None:
     def behave(handler: Any, _: dict[str, Any]) -> None:
         body = json.dumps({}).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,20 @@ def test_a_file_is_read_back_complete(tmp_path: Path, name: str) -> None:
         assert (second.input_tokens, second.output_tokens, second.error) == (512, 32, None)
     # Nothing changes if it is stored again.
     assert records.identifier(read) == records.identifier(SMALL)
+
+
+def test_a_pipe_gets_the_result_and_is_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "a.json"
+    os.mkfifo(pipe)
+    # So that writing to it does not wait; the result is smaller than its buffer.
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    small = benchmark((1,), requests=2)
+    try:
+        records.write_file(pipe, small)
+        assert os.read(reader, 65_536) == records.dumps(small)
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
 
 
 def test_a_stage_that_ended_in_its_warm_up_is_read_back(tmp_path: Path) -> None:
