@@ -58,7 +58,7 @@ class Access:
     context: Context
     outputs: Outputs
     seconds: float
-    _client: httpx.Client | None = None
+    _clients: dict[bool, httpx.Client] = field(default_factory=dict)
     _response: httpx.Response | None = None
     _key: CurrentKey | None = field(default=None, repr=False)
 
@@ -81,29 +81,33 @@ class Access:
     def _signs(self) -> bool:
         return self.context.environment.api.auth == "iam"
 
-    def client(self) -> httpx.Client:
+    def client(self, *, repeats: bool = True) -> httpx.Client:
         """A client with the caller's credentials.
+
+        Args:
+            repeats: whether it repeats requests that the API asks to repeat.
 
         Raises:
             FailedError: the key is missing or disabled.
         """
-        if self._client is None:
+        if repeats not in self._clients:
             context = self.context
-            if not self._signs:
+            if not self._signs and self._key is None:
                 self._key = self._read_key()
-            self._client = authorized(
+            self._clients[repeats] = authorized(
                 context.access,
                 context.environment,
                 self.outputs.api_base_url,
                 self.secret,
                 timeout=self.seconds,
+                **({} if repeats else {"kind": httpx.Client}),
             )
-        return self._client
+        return self._clients[repeats]
 
     def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            self._client.close()
+        for client in self._clients.values():
+            client.close()
 
     def response(self) -> httpx.Response:
         """The response to the first request, for the list of models, once a new key has propagated.
