@@ -74,7 +74,7 @@ MODELS: dict[str, Planted] = {
         behaves(responds(500, b"{}"), **demands(error_percent=1)),
         "objectives",
         "objective error_percent",
-        "requests fail",
+        "the model's server fails",
     ),
 }
 
