@@ -77,7 +77,11 @@ def _rollout_page(console: Console, env: str, file: str | None) -> Iterator[Reco
         failure = error.message
         raise
     finally:
-        write_report(console, file, rollout.page(env, recorder.timelines(), failure))
+        # The result of the apply is more important than its page.
+        try:
+            write_report(console, file, rollout.page(env, recorder.timelines(), failure))
+        except (OSError, ToolkitError) as error:
+            console.warning(f"cannot write the page of the rollout: {error}")
 
 
 def _usage(result: Result) -> list[str]:
