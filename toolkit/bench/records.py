@@ -29,6 +29,7 @@ from toolkit.bench.results import Benchmark
 from toolkit.deployment import measured
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs
+from toolkit.environment.loader import NAME
 from toolkit.errors import InputError, StateError, ToolkitError
 from toolkit.files import naming, require_file, write_atomic
 
@@ -278,16 +279,16 @@ def save_complete(context: Context, outputs: Outputs, benchmark: Benchmark) -> s
     Returns:
         Its id; None if it is not stored.
     """
-    reason = _incomplete(context, outputs, benchmark)
     id_ = None
-    if reason is None:
-        try:
+    try:
+        reason = _incomplete(context, outputs, benchmark)
+        if reason is None:
             id_ = of(context).save(benchmark)
-        except InputError as error:
-            reason = error.message
-        except (BotoCoreError, ClientError) as error:
-            explained = explain(error)
-            reason = str(error) if explained is None else explained.message
+    except InputError as error:
+        reason = error.message
+    except (BotoCoreError, ClientError) as error:
+        explained = explain(error)
+        reason = str(error) if explained is None else explained.message
     if reason is not None:
         context.console.warning(f"the benchmark is not stored: {reason}")
     else:
@@ -382,6 +383,8 @@ def _check(benchmark: Benchmark) -> None:
         raise documents.DamagedError(f"started: {benchmark.started!r} is not a time in UTC")
     if not _ID.fullmatch(f"20000101T000000Z-{benchmark.model}-00000000"):
         raise documents.DamagedError(f"model: {benchmark.model!r} is not the name of a model")
+    if not NAME.fullmatch(benchmark.environment):
+        raise documents.DamagedError(f"environment: {benchmark.environment!r} is not the name of one")
     for index, stage in enumerate(benchmark.stages):
         place = f"stages[{index}]"
         # A stage that ends in its warm-up has no requests, and takes no time.

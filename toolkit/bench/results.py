@@ -107,7 +107,7 @@ class Benchmark:
         toolkit: version of the toolkit.
         subject: the deployment.
         workload: the settings of its prompts and outputs, by name.
-        objectives: the model's objectives, by name, times in seconds.
+        objectives: the model's objectives, by name: times in seconds, a share of errors, and a percentile.
         generator: the limit of the load generator.
         stages: in the order in which they were measured.
         version: version of this format.

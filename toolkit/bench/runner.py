@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import resource
 import signal
 from collections.abc import Callable, Iterator, Mapping
@@ -104,6 +105,9 @@ class Bench:
         self._conversations = (
             None if self.options.dataset is None else read_dataset(self.options.dataset, self.options.turns)
         )
+        # Another file of the same name is another workload.
+        content = repr(self._conversations).encode()
+        self._dataset_digest = f"sha256:{hashlib.sha256(content).hexdigest()[:16]}"
 
     @property
     def model(self) -> Model | None:
@@ -287,7 +291,7 @@ class Bench:
             "seed": options.seed,
         }
         if options.dataset is not None:
-            return {"dataset": options.dataset.name, **settings}
+            return {"dataset": options.dataset.name, "dataset_digest": self._dataset_digest, **settings}
         return {
             "input_tokens": options.input_tokens.text,
             **settings,
@@ -308,15 +312,18 @@ _PLACES: Final = {"api": "API", "runtime": "SageMaker runtime"}
 
 
 def objectives(model: Model | None) -> dict[str, float]:
-    """The objectives of a model: times in seconds, and the share of errors."""
-    limits = model.objectives.limits if model is not None and model.objectives is not None else {}
+    """The objectives of a model: times in seconds, the share of errors, and the percentile that is judged."""
+    if model is None or model.objectives is None:
+        return {}
+    limits = model.objectives.limits
     names = {
         "first_token_ms": ("time_to_first_token", 1000),
         "inter_token_ms": ("inter_token_latency", 1000),
         "total_ms": ("total", 1000),
         "error_percent": ("error_rate", 100),
     }
-    return {name: limits[key] / unit for key, (name, unit) in names.items() if key in limits}
+    values = {name: limits[key] / unit for key, (name, unit) in names.items() if key in limits}
+    return {**values, "percentile": float(model.objectives.percentile)}
 
 
 def _resolved(models: Mapping[str, Model], name: str) -> str:

@@ -204,9 +204,7 @@ def suggest_from(
     from toolkit.bench import capacity, formats, runner, suggest
 
     model = context.environment.models.get(benchmark.model)
-    objectives = None
-    if model is not None and model.objectives is not None:
-        objectives = {**runner.objectives(model), "percentile": model.objectives.percentile}
+    objectives = runner.objectives(model) or None
     result = suggest.suggest(
         benchmark,
         rate,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from toolkit.bench import text
@@ -20,6 +20,13 @@ _SUBJECT = {
     "instances": "instances",
     "gateway": "gateway code",
     "release": "release",
+}
+_OBJECTIVES: dict[str, tuple[str, Callable[[float], str]]] = {
+    "time_to_first_token": ("time to first token", units.seconds),
+    "inter_token_latency": ("inter-token latency", units.seconds),
+    "total": ("end-to-end latency", units.seconds),
+    "error_rate": ("errors", units.percent),
+    "percentile": ("percentile", units.short),
 }
 _MOST_ERRORS, _MOST_NOTES, _LONGEST_NOTE = 50, 20, 300
 
@@ -76,7 +83,7 @@ def _verdict(stages: Sequence[Figures]) -> tuple[str, str]:
 
 def _notes(benchmark: Benchmark) -> list[str]:
     """Facts without which the figures mislead."""
-    notes = text.notes(benchmark)
+    notes = [" ".join(note.split()) for note in text.notes(benchmark)]
     cut = [note if len(note) <= _LONGEST_NOTE else f"{note[:_LONGEST_NOTE]}…" for note in notes]
     return cut if len(cut) <= _MOST_NOTES else [*cut[:_MOST_NOTES], f"and {len(cut) - _MOST_NOTES} more"]
 
@@ -95,8 +102,9 @@ def _deployment(benchmark: Benchmark) -> Iterator[tuple[str, str]]:
 def _workload(benchmark: Benchmark) -> Iterator[tuple[str, str]]:
     for name, value in _readable(benchmark.workload):
         yield name, {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-    for name, seconds in _readable(benchmark.objectives):
-        yield f"objective: {name}", units.seconds(seconds)
+    for name, limit in benchmark.objectives.items():
+        words, unit = _OBJECTIVES.get(name, (name, units.short))
+        yield f"objective: {words}", unit(limit)
     generator = benchmark.generator
     limit = units.per_second(generator.requests_per_second)
     yield (

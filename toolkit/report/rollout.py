@@ -98,10 +98,11 @@ class Timeline:
         """The plot, with its events as a table."""
         firing = sorted({state.alarm for state in self.alarms if state.state == _FIRING})
         alarms = f"Alarms that fired: {', '.join(firing)}." if firing else "No alarm fired."
+        first, last = self.moments[0].stage, self.moments[-1].stage
+        ends = [f"{first} at the start", f"{last} at the end"] if first != last else [f"{last} at both ends"]
         return Plot(
             f"Rollout of {self.model}",
-            f"{units.minutes(self.end)}, from {self.moments[0].stage} to {self.moments[-1].stage}. "
-            f"{self.note or alarms}",
+            f"{units.minutes(self.end)}, {' and '.join(ends)}. {self.note or alarms}",
             self._specification(),
             self._table(),
         )

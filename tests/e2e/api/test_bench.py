@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,14 @@ def test_a_model_at_the_api_and_at_the_runtime(api: Api, tmp_path: Path) -> None
 def test_an_open_loop_over_a_data_set(api: Api, tmp_path: Path) -> None:
     file = tmp_path / "prompts.jsonl"
     file.write_text('{"prompt": "one two"}\n{"messages": [{"role": "user", "content": "three four five"}]}\n')
-    options = ("--rate", "50", "--requests", "6", "--dataset", str(file))
+    output = tmp_path / "result.json"
+    options = ("--rate", "50", "--requests", "6", "--dataset", str(file), "--output", str(output))
     result = api.toolkit("bench", "--env", "clients", "--model", "echo", *options)
     assert result.returncode == 0, result.stderr
+    # Another file of this name would be another workload.
+    workload = json.loads(output.read_text())["workload"]
+    assert workload["dataset"] == "prompts.jsonl"
+    assert re.fullmatch("sha256:[0-9a-f]{16}", workload["dataset_digest"])
     row = next(line for line in result.stdout.splitlines() if line.startswith("api"))
     assert row.split()[1:5] == ["50", "requests/s", "6", "0"]
 

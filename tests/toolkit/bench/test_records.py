@@ -90,6 +90,7 @@ def first_stage(**members: Any) -> bytes:
         (edited(started="yesterday"), "started"),
         (edited(started="2026-11-30T10:15:00"), "not a time in UTC"),
         (edited(model="../../other"), "not the name of a model"),
+        (edited(environment="dev --> <b>"), "not the name of one"),
         (first_stage(seconds=0), "stages[0].seconds"),
         (first_stage(seconds=1e-320), "stages[0].seconds"),
         (first_stage(seconds=1e300), "stages[0].seconds"),

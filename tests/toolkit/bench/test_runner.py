@@ -32,6 +32,7 @@ def test_objectives_are_in_seconds_and_shares() -> None:
         "inter_token_latency": 0.05,
         "total": 4.0,
         "error_rate": 0.01,
+        "percentile": 95.0,
     }
     assert objectives(cast("Any", SimpleNamespace(objectives=None))) == {}
     assert objectives(None) == {}

@@ -29,6 +29,12 @@ def test_a_comment_shows_numbers_with_units() -> None:
     assert "| objective: time to first token | 500 ms |" in lines
 
 
+def test_objectives_have_their_units() -> None:
+    comment = bench.markdown(replace(benchmark(), objectives={"error_rate": 0.01, "percentile": 99.0}))
+    assert "| objective: errors | 1.00 % |" in comment
+    assert "| objective: percentile | 99 |" in comment
+
+
 def test_a_comment_fits_the_limit_of_github() -> None:
     result = benchmark(loads=range(1, 40), error="x" * 70_000)
     comment = bench.markdown(replace(result, stages=result.stages * 20))

@@ -87,6 +87,14 @@ COMPARISON = Comparison(
     ),
     ("only the first has api, 16 clients",),
 )
+
+
+def test_the_description_of_a_rollout_says_how_it_began_and_ended() -> None:
+    assert "12 min 40 s, InService at both ends. " in TIMELINE.plot().description
+    created = Timeline("m", "llm-dev-m", TIMELINE.moments[1:])
+    assert "starting instances at the start and InService at the end. " in created.plot().description
+
+
 SIZES = {"rollout": 100_000, "bench": 400_000, "bench-open": 200_000}
 
 
