@@ -14,7 +14,7 @@ from toolkit.bench.suggest import Point, Suggestion, milliseconds, per_million
 from toolkit.console import printable
 from toolkit.deployment.measured import WORDS
 from toolkit.report import html
-from toolkit.report.markdown import escape
+from toolkit.report.markdown import Section, compose, escape
 from toolkit.report.tables import Table
 
 _MARKS = {"better": "✅", "worse": "❌", "no significant difference": "", "too few requests": "❔"}
@@ -135,32 +135,34 @@ def _headline(result: Comparison) -> str:
 
 
 def comparison_markdown(result: Comparison) -> str:
-    """A comparison as a comment on a pull request: significant differences, then all metrics, collapsed."""
+    """A comparison as a comment on a pull request: significant differences, then all metrics, collapsed.
+
+    It has at most the size that GitHub accepts.
+    """
     changed = [row for row in result.rows if row.verdict in _SIGNIFICANT]
-    lines = [
+    phrases = [*result.subject, *result.workload] or ["the same deployment and workload"]
+    phrases += result.unmatched
+    head = [
         "<!-- toolkit bench compare -->",
         f"### Benchmark: {_headline(result)}",
         "",
         f"`{_code(result.before)}` → `{_code(result.after)}`",
         "",
-        *(f"- {escape(_one_line(phrase))}" for phrase in (*result.subject, *result.workload)),
     ]
-    if not result.subject and not result.workload:
-        lines.append("- the same deployment and workload")
     titles = ["", "target", "load", "metric", "before", "after", "change", "95 % interval"]
-    head = [f"| {' | '.join(titles)} |", "|---|---|---|---|---:|---:|---:|---|"]
+    columns = [f"| {' | '.join(titles)} |", "|---|---|---|---|---:|---:|---:|---|"]
 
     def line(row: Row) -> str:
         cells = [_MARKS[row.verdict], *_cells(row)[:-1]]
         return f"| {' | '.join(escape(_one_line(cell)) for cell in cells)} |"
 
+    points = [f"- {escape(_one_line(phrase))}" for phrase in phrases]
+    sections = [Section("deployment and workload", points, is_open=True)]
     if changed:
-        lines += ["", *head, *map(line, changed)]
+        sections.append(Section("significant differences", [*columns, *map(line, changed)], is_open=True))
     if result.rows:
-        lines += ["", "<details>", f"<summary>all {len(result.rows)} metrics</summary>", ""]
-        lines += [*head, *map(line, result.rows), "", "</details>"]
-    lines += [f"- {escape(_one_line(phrase))}" for phrase in result.unmatched]
-    return "\n".join([*lines, ""])
+        sections.append(Section(f"all {len(result.rows)} metrics", [*columns, *map(line, result.rows)]))
+    return compose(head, sections, "", "toolkit bench compare --html")
 
 
 def suggestion(result: Suggestion, cost_per_hour: float | None) -> str:

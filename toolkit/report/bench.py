@@ -106,10 +106,10 @@ def _workload(benchmark: Benchmark) -> Iterator[tuple[str, str]]:
         words, unit = _OBJECTIVES.get(name, (name, units.short))
         yield f"objective: {words}", unit(limit)
     generator = benchmark.generator
-    limit = units.per_second(generator.requests_per_second)
+    rate = units.per_second(generator.requests_per_second)
     yield (
         "limit of the load generator",
-        f"{limit}, {units.seconds(generator.seconds_per_request)} per request",
+        f"{rate}, {units.seconds(generator.seconds_per_request)} per request",
     )
 
 

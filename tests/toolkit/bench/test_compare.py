@@ -136,6 +136,14 @@ def test_formats() -> None:
     assert "❌ | api | 4 clients" in markdown
 
 
+def test_a_comment_fits_the_limit_of_github() -> None:
+    result = compare(BEFORE, SLOWER)
+    comment = formats.comparison_markdown(replace(result, rows=result.rows * 40, unmatched=("x" * 999,) * 99))
+    assert len(comment.encode()) <= 65_536
+    assert "lines omitted" in comment
+    assert comment.count("<details") == comment.count("</details>") == 3
+
+
 def test_hostile_content_controls_no_terminal() -> None:
     evil = "\x1b]0;owned\x07\n| <script>alert(1)</script> `x`"
     hostile = other(
