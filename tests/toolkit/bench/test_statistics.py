@@ -111,7 +111,7 @@ def test_equal_means_rarely_differ_and_a_shift_is_found() -> None:
     assert (constant.value, constant.p) == (1, 0)
 
 
-def test_parts_of_a_stage_that_resemble_their_neighbours_count_less() -> None:
+def test_parts_that_resemble_their_neighbours_count_less() -> None:
     def trial(noise: random.Random) -> float | None:
         # As the twenty parts of a stage with a minute that is busier than the others.
         difference = mean_difference(series(noise, 20, memory=0.7), series(noise, 20, memory=0.7))

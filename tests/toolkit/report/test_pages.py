@@ -89,7 +89,7 @@ COMPARISON = Comparison(
 )
 
 
-def test_the_description_of_a_rollout_says_how_it_began_and_ended() -> None:
+def test_a_rollout_is_described_from_its_start_to_its_end() -> None:
     assert "12 min 40 s, InService at both ends. " in TIMELINE.plot().description
     created = Timeline("m", "llm-dev-m", TIMELINE.moments[1:])
     assert "starting instances at the start and InService at the end. " in created.plot().description
