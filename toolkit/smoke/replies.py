@@ -262,7 +262,9 @@ def read_chunk(data: bytes) -> Chunk:
     chunk: Chunk = _parse(data, Chunk, "a completion chunk")
     if chunk.error is not None:
         message = chunk.error if isinstance(chunk.error, str) else chunk.error.message
-        raise FailedError(f"error in the stream: {message}", "the model's server fails during its response")
+        raise FailedError(
+            f"error in the stream: {message[:300]}", "the model's server fails during its response"
+        )
     return chunk
 
 

@@ -126,3 +126,9 @@ def test_an_error_in_a_stream_is_reported(event: Any, reason: str) -> None:
 
 def test_a_guarded_stream_may_have_a_single_chunk() -> None:
     assert read(events(PARTS[0], b"[DONE]")).describe(least=1).startswith("1 chunk, the first")
+
+
+def test_a_long_error_is_shortened() -> None:
+    with pytest.raises(FailedError, match="error in the stream: x") as caught:
+        replies.read_chunk(json.dumps({"error": {"message": "x" * 100_000}}).encode())
+    assert len(caught.value.detail) < 1000
