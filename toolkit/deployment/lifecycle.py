@@ -292,7 +292,7 @@ def deploy(
         _reconcile_keys(context, deployed)
         judged = _conclude(context, deployed, gates)
     if prepared.action != "apply":
-        judged = _with_gate(context, deployed)
+        judged = _judged_before(prepared, deployed)
     if smoke_test is not None:
         smoke_test(context, deployed)
     releases.record(
@@ -380,13 +380,10 @@ def _conclude(context: Context, deployed: Outputs, gates: Mapping[str, Gate]) ->
     return judged
 
 
-def _with_gate(context: Context, deployed: Outputs) -> dict[str, str]:
-    """The configurations with a gate: an earlier release has been judged when it was applied."""
-    gated = {
-        name for name, model in context.environment.models.items() if model.rollout and model.rollout.quality
-    }
-    models = [model for name, model in deployed.models.items() if name in gated]
-    return {model.endpoint_name: model.endpoint_config_name for model in models}
+def _judged_before(prepared: Prepared, deployed: Outputs) -> dict[str, str]:
+    """The configurations that met their expectations when an earlier release was applied, by endpoint."""
+    configurations = {model.endpoint_name: model.endpoint_config_name for model in deployed.models.values()}
+    return dict(configurations.items() & prepared.judged.items())
 
 
 def _apply(context: Context, prepared: Prepared, gates: Mapping[str, Gate]) -> Rollout:

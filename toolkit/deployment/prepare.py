@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from toolkit.deployment import account, artifacts, releases
 from toolkit.deployment.context import Context
@@ -43,6 +43,7 @@ class Prepared:
         orphans: resources missing in the state that a destroy removes.
         shown: Terraform's description of the plan, if it was requested already.
         began: `time.monotonic()` before the plan locked the state; None for a saved plan.
+        judged: endpoint configurations of an earlier release that met their expectations, by endpoint.
     """
 
     workspace: Workspace
@@ -55,6 +56,7 @@ class Prepared:
     orphans: Sequence[Orphan] = ()
     shown: Future[PlanDocument] | None = None
     began: float | None = None
+    judged: Mapping[str, str] = field(default_factory=dict)
 
     def describe(self) -> Future[PlanDocument]:
         """Terraform's description of the plan, requested now if it was not yet."""
@@ -156,11 +158,11 @@ def plan(  # noqa: PLR0913, PLR0917 - each is a part of the plan
     workspace = context.workspace(STACK)
     workspace.init()
     runtime_file = runtime.write(context.build)
-    replace = endpoint_addresses(failed)
-    planned = workspace.plan(var_files=[runtime_file], replace=replace)
+    replaced = endpoint_addresses(failed)
+    planned = workspace.plan(var_files=[runtime_file], replace=replaced)
     if imports.untaint(context, workspace, planned):
         context.reload_state()
-        planned = workspace.plan(var_files=[runtime_file], replace=replace)
+        planned = workspace.plan(var_files=[runtime_file], replace=replaced)
     # Describing the plan takes as long as the look-ups, a request for each new resource.
     creates = any(change.action == "create" for change in planned.changes)
     shown = workspace.show_in_background(planned) if creates else None
@@ -170,8 +172,8 @@ def plan(  # noqa: PLR0913, PLR0917 - each is a part of the plan
         for line in imports.describe(resources):
             context.console.line(line)
         imports_file = imports.write(resources, workspace.directory)
-        planned = workspace.plan(var_files=[runtime_file, imports_file], replace=replace)
-    return Prepared(workspace, planned, action, staged, packages, runtime, replace, shown=shown, began=began)
+        planned = workspace.plan(var_files=[runtime_file, imports_file], replace=replaced)
+    return Prepared(workspace, planned, action, staged, packages, runtime, replaced, shown=shown, began=began)
 
 
 def rest(context: Context, prepared: Prepared) -> Prepared | None:
@@ -218,7 +220,9 @@ def _release(context: Context, release: Release, action: str, *, paused: bool = 
     write_atomic(context.build / f"{STACK}.tfvars", release.variables)
     files = {name: Package(packages / name, sha256) for name, sha256 in release.packages.items()}
     failed = [] if paused else waiters.failed_models(context, descriptions)
-    return plan(context, action, RuntimeVariables(counts, paused), staged={}, packages=files, failed=failed)
+    runtime = RuntimeVariables(counts, paused)
+    planned = plan(context, action, runtime, staged={}, packages=files, failed=failed)
+    return replace(planned, judged=release.quality)
 
 
 def _latest(context: Context) -> Release:

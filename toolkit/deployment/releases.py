@@ -51,7 +51,7 @@ class Release:
         packages: SHA-256 of each Lambda package, by its file name.
         endpoints: endpoint configuration of each endpoint after the apply.
         smoke_test: "passed", or None if it was not run.
-        quality: endpoint configuration of each endpoint whose model met its expectations.
+        quality: endpoint configuration of each endpoint whose model met its expectations, now or earlier.
     """
 
     number: int
@@ -268,7 +268,7 @@ def record(  # noqa: PLR0913 - each named by the caller
         plan_digest: SHA-256 of the plan file.
         packages: the Lambda packages, by file name.
         smoke_test: "passed", or None if it was not run.
-        quality: endpoint configuration of each endpoint whose model met its expectations.
+        quality: endpoint configuration of each endpoint whose model met its expectations, now or earlier.
     """
     releases = of(context)
     variables = (context.build / "inference.tfvars").read_text(encoding="utf-8")

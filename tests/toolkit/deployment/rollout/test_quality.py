@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -220,3 +221,10 @@ def test_a_release_is_recorded_once_its_model_meets_them(
     # Nothing has changed since, so the model is not asked again.
     engine.behaviour = answering("Lyon.")
     lifecycle.deploy_tested(context, empty_plan, None, judge)
+    # A rollback asks nothing, and claims only what was judged before.
+    rollback, variables = replace(empty_plan, action="rollback to 1"), context.build / "inference.tfvars"
+    for number, judged in enumerate([{}, {endpoint: "another"}, release.quality], 2):
+        variables.write_text(f"number = {number}")
+        lifecycle.deploy(context, replace(rollback, judged=judged))
+    qualities = [release.quality for release in releases.of(context).list()]
+    assert qualities == [{endpoint: configuration}, {}, {}, {endpoint: configuration}]
