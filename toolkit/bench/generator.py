@@ -24,7 +24,6 @@ from toolkit.bench.targets import Target
 from toolkit.bench.workload import Conversation, Workload
 from toolkit.errors import PreflightError
 
-INTERRUPTED: Final = "interrupted"
 BOTTLENECK: Final = "the load generator is the bottleneck"
 # As vLLM's benchmark counts it: without a first token, there is no time to it.
 NO_TEXT: Final = "the response has no text"

@@ -24,8 +24,7 @@ from toolkit.aws.access import AwsAccess
 from toolkit.aws.concurrent import map_concurrently
 from toolkit.aws.errors import explain
 from toolkit.bench import subject
-from toolkit.bench.generator import INTERRUPTED
-from toolkit.bench.results import Benchmark
+from toolkit.bench.results import INTERRUPTED, Benchmark
 from toolkit.deployment import measured
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs

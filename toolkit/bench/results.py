@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Target = Literal["api", "runtime"]
+# Why a stage stopped early: Ctrl-C, or the signal of a build server.
+INTERRUPTED: Final = "interrupted"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from typing import Any, Final, Protocol
 
 from toolkit.bench import limit, subject, targets
 from toolkit.bench.generator import (
-    INTERRUPTED,
     Progress,
     RefusedError,
     Runner,
@@ -24,7 +23,7 @@ from toolkit.bench.generator import (
 )
 from toolkit.bench.metrics import Metrics, of_stage
 from toolkit.bench.options import Options
-from toolkit.bench.results import Benchmark, Generator, Stage
+from toolkit.bench.results import INTERRUPTED, Benchmark, Generator, Stage
 from toolkit.bench.targets import Target
 from toolkit.bench.workload import Dataset, Lengths, Ratio, Synthetic, Workload, read_dataset, sample_text
 from toolkit.chat.session import Session

@@ -251,7 +251,7 @@ def _run(
 
     from toolkit.bench import records
     from toolkit.bench.display import TerminalDisplay
-    from toolkit.bench.generator import INTERRUPTED
+    from toolkit.bench.results import INTERRUPTED
     from toolkit.bench.runner import Bench
     from toolkit.chat.session import open_session
     from toolkit.console import Console

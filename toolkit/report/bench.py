@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from toolkit.bench import text
-from toolkit.bench.results import Benchmark
+from toolkit.bench.results import INTERRUPTED, Benchmark
 from toolkit.report import bench_plots, units
 from toolkit.report import markdown as comments
 from toolkit.report.bench_figures import LATENCIES, PERCENTILES, Figures, figures
@@ -70,15 +70,19 @@ def markdown(benchmark: Benchmark) -> str:
 
 
 def _verdict(stages: Sequence[Figures]) -> tuple[str, str]:
-    """Whether all requests succeeded: a state of the theme, and a sentence."""
+    """Whether all stages are complete and all requests succeeded: a state of the theme, and a sentence."""
     requests = sum(stage.metrics.requests for stage in stages)
     failures = sum(stage.failures for stage in stages)
-    if not requests:
-        return "bad", "no requests"
-    if not failures:
-        return "good", f"{units.count(requests, 'request')}, no errors"
-    share = units.percent(failures / requests)
-    return "bad", f"{failures:,} of {units.count(requests, 'request')} failed ({share})"
+    stopped = [stage.stage.stopped for stage in stages if stage.stage.stopped]
+    state, phrase = "warn" if stopped else "good", f"{units.count(requests, 'request')}, no errors"
+    if failures:
+        share = units.percent(failures / requests)
+        state, phrase = "bad", f"{failures:,} of {units.count(requests, 'request')} failed ({share})"
+    elif not requests:
+        state, phrase = "bad", "no requests"
+    if INTERRUPTED in stopped:
+        return state, f"interrupted: {phrase}"
+    return state, f"{units.count(len(stopped), 'stage')} stopped early: {phrase}" if stopped else phrase
 
 
 def _notes(benchmark: Benchmark) -> list[str]:

@@ -25,8 +25,9 @@ from tests.support.cloud import respond
 from tests.support.patience import HANG_SECONDS
 from tests.toolkit.bench.conftest import DONE, Prompts, Server, completion, delta, event, usage
 from toolkit.bench import http, limit
-from toolkit.bench.generator import BOTTLENECK, INTERRUPTED, Limits, Load, Runner, Settings, Stop
+from toolkit.bench.generator import BOTTLENECK, Limits, Load, Runner, Settings, Stop
 from toolkit.bench.replies import Reply
+from toolkit.bench.results import INTERRUPTED
 from toolkit.bench.targets import Api, Runtime, client
 from toolkit.bench.workload import Lengths
 from toolkit.errors import PreflightError

@@ -21,7 +21,7 @@ def test_a_comment_shows_numbers_with_units() -> None:
     comment = bench.markdown(benchmark())
     lines = comment.splitlines()
     assert lines[0] == "<!-- toolkit bench: dev qwen3-8b -->"
-    assert lines[1] == "### Benchmark of `qwen3-8b` in `dev`: 1 of 240 requests failed (0.417 %)"
+    assert lines[1] == "### Benchmark of `qwen3-8b` in `dev`: interrupted: 1 of 240 requests failed (0.417 %)"
     assert "| API | 1 client | 20 | 0 | 5.52 s | 3.62/s | 58.0/s | 3.62/s |" in lines
     assert "- runtime, 32 clients: stopped early: interrupted" in lines
     assert "| runtime | 32 clients | HTTP 503 overloaded | 1 |" in lines
@@ -33,6 +33,23 @@ def test_objectives_have_their_units() -> None:
     comment = bench.markdown(replace(benchmark(), objectives={"error_rate": 0.01, "percentile": 99.0}))
     assert "| objective: errors | 1.00 % |" in comment
     assert "| objective: percentile | 99 |" in comment
+
+
+@pytest.mark.parametrize(
+    ("stopped", "error", "verdict"),
+    [
+        (None, None, 'good">.*20 requests, no errors'),
+        ("interrupted", None, 'warn">.*interrupted: 20 requests, no errors'),
+        ("interrupted", "HTTP 500", 'bad">.*interrupted: 1 of 20 requests failed'),
+        ("overload: 9 requests wait", None, 'warn">.*1 stage stopped early: 20 requests, no errors'),
+    ],
+)
+def test_a_benchmark_that_ended_early_is_no_success(
+    stopped: str | None, error: str | None, verdict: str
+) -> None:
+    result = benchmark(targets=["api"], loads=[1], error=error)
+    page = bench.html(replace(result, stages=(replace(result.stages[0], stopped=stopped),)))
+    assert re.search(rf'<p class="verdict {verdict}', page)
 
 
 def test_a_comment_fits_the_limit_of_github() -> None:
