@@ -26,6 +26,8 @@ _LEAST_REQUESTS = 20
 _SATURATION = 0.95
 # The measured number of requests in progress may differ from that of the clients by this factor.
 _LITTLE_TOLERANCE = 0.15
+# With fewer requests in progress, a request hardly ever waits for another one.
+_IDLE = 0.1
 # Names of latencies for people, and their values.
 _LATENCIES: dict[str, tuple[str, Callable[[Request], float | None]]] = {
     "time_to_first_token": ("time to first token", lambda request: request.first),
@@ -136,6 +138,7 @@ def suggest(  # noqa: PLR0913 - each named by the caller
             f"cannot suggest a capacity: no stage has {_LEAST_REQUESTS} requests, the longest has {longest}",
             remedy="measure longer",
         )
+    by_name = {label(stage): stage for stage in stages}
     # A stage counts only if all with less load met the objectives, too.
     valid = []
     for point in curve:
@@ -147,8 +150,7 @@ def suggest(  # noqa: PLR0913 - each named by the caller
         raise InputError(
             f"cannot suggest a capacity: at the lowest measured load, {lowest.name}, "
             f"{'; '.join(lowest.exceeded)}",
-            remedy=f"measure less load: --concurrency {_fewer(lowest, instances)}; or use a faster instance, "
-            "or raise the objective",
+            remedy=_remedy(lowest, by_name[lowest.name], checked[_ERRORS]),
         )
     # Above saturation, more load means longer queues and hardly more throughput.
     most = max(point.rate for point in valid)
@@ -233,8 +235,23 @@ def milliseconds(seconds: float) -> str:
     return f"{1000 * seconds:,.0f} ms" if seconds < 10 else f"{seconds:,.1f} s"
 
 
-def _fewer(lowest: Point, instances: int) -> int:
-    return max(1, int(lowest.concurrency * instances / 2))
+def _remedy(lowest: Point, stage: Stage, most_errors: float) -> str:
+    """What to do if the lowest load exceeds an objective."""
+    if lowest.errors > most_errors:
+        otherwise = "see the failed requests with `toolkit bench show`"
+    else:
+        otherwise = "use a faster instance, or raise the objective"
+    # Less load would not change the latency of one request at a time.
+    if stage.concurrency == 1 or (stage.rate is not None and lowest.concurrency < _IDLE):
+        return otherwise
+    return f"measure less load: {_load_option(stage, 0.5)}; or {otherwise}"
+
+
+def _load_option(stage: Stage, factor: float) -> str:
+    """The option for a load of the same kind as a stage, such as twice its clients."""
+    if stage.rate is not None:
+        return f"--rate {stage.rate * factor:.3g}"
+    return f"--concurrency {max(1, int((stage.concurrency or 1) * factor))}"
 
 
 def _notes(
@@ -246,18 +263,21 @@ def _notes(
 ) -> list[str]:
     notes = []
     instances = benchmark.subject.instances
+    by_name = {label(stage): stage for stage in stages}
     following = next(iter(curve[curve.index(best) + 1 :]), None)
     if following is None:
-        more = max(2, math.ceil(best.concurrency * instances * 2))
         notes.append(
             "the highest measured load met the objectives, so that an instance may serve more; find its "
-            f"limit with `--concurrency {more}`"
+            f"limit with `{_load_option(by_name[best.name], 2)}`"
         )
     elif following.exceeded and following.concurrency > 2 * best.concurrency:
-        between = math.ceil((following.concurrency + best.concurrency) / 2 * instances)
-        notes.append(
-            f"the limit is between {best.name} and {following.name}; find it with `--concurrency {between}`"
-        )
+        rates = by_name[best.name].rate, by_name[following.name].rate
+        if rates[0] is not None and rates[1] is not None:
+            between = f"--rate {(rates[0] + rates[1]) / 2:.3g}"
+        else:
+            middle = (following.concurrency + best.concurrency) / 2 * instances
+            between = f"--concurrency {math.ceil(middle)}"
+        notes.append(f"the limit is between {best.name} and {following.name}; find it with `{between}`")
     if number > instances:
         counted = "1 instance was" if instances == 1 else f"{instances} instances were"
         notes.append(f"{counted} measured: that {number} serve in proportion is an assumption")

@@ -9,10 +9,20 @@ import pytest
 
 from tests.support.measurements import benchmark, stage
 from toolkit.bench import formats
+from toolkit.bench.results import Stage
 from toolkit.bench.suggest import per_million, suggest
 from toolkit.errors import InputError
 
 MEASURED = benchmark()
+
+
+def arrivals(rate: float, slower: float = 1.0) -> Stage:
+    """An open loop on a server that serves each request as it serves one client."""
+    one_by_one = stage(1, slower=slower)
+    requests = tuple(
+        replace(request, started=number / rate) for number, request in enumerate(one_by_one.requests)
+    )
+    return replace(one_by_one, requests=requests, seconds=len(requests) / rate, concurrency=None, rate=rate)
 
 
 def test_the_least_load_with_the_full_throughput_decides() -> None:
@@ -63,8 +73,35 @@ def test_objectives_that_no_stage_meets_have_a_remedy() -> None:
         InputError, match=r"the time to first token is [\d,]+ ms \(p95\), above 250 ms"
     ) as caught:
         suggest(benchmark((32,)), 5)
-    assert caught.value.remedy is not None
-    assert "--concurrency 1" in caught.value.remedy
+    assert caught.value.remedy == (
+        "measure less load: --concurrency 16; or use a faster instance, or raise the objective"
+    )
+
+
+@pytest.mark.parametrize(
+    ("lowest", "remedy"),
+    [
+        (stage(1), "use a faster instance, or raise the objective"),
+        (arrivals(4.0), "measure less load: --rate 2; or use a faster instance, or raise the objective"),
+        (arrivals(0.05), "use a faster instance, or raise the objective"),
+        (stage(1, errors=0.5), "see the failed requests with `toolkit bench show`"),
+        (
+            stage(32, errors=0.5),
+            "measure less load: --concurrency 16; or see the failed requests with `toolkit bench show`",
+        ),
+    ],
+)
+def test_the_remedy_is_less_load_only_if_there_is_less(lowest: Stage, remedy: str) -> None:
+    with pytest.raises(InputError, match="at the lowest measured load") as caught:
+        suggest(replace(MEASURED, stages=(lowest,)), 5, objectives={"total": 0.01})
+    assert caught.value.remedy == remedy
+
+
+def test_further_loads_are_of_the_same_kind() -> None:
+    open_ended = suggest(replace(MEASURED, stages=(arrivals(1.0),)), 5)
+    assert any("find its limit with `--rate 2`" in note for note in open_ended.notes)
+    gap = suggest(replace(MEASURED, stages=(arrivals(1.0), arrivals(8.0, slower=3.0))), 5)
+    assert any("find it with `--rate 4.5`" in note for note in gap.notes)
 
 
 @pytest.mark.parametrize(
