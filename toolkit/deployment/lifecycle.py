@@ -376,6 +376,8 @@ def _conclude(context: Context, deployed: Outputs, gates: Mapping[str, Gate]) ->
             with context.console.progress(f"{name}: judging the expectations"):
                 result = gate.conclude(configuration, model.variant_names)
             context.console.line(f"{name}: {result}")
+            if gate.late is not None:
+                context.console.warning(f"{name}: {gate.late}")
         judged[endpoint] = configuration
     return judged
 

@@ -24,7 +24,8 @@ METRICS_EVERY_SECONDS = 60
 # its alarm evaluates it at the end of its period.
 QUALITY_SECONDS = 3 * METRICS_EVERY_SECONDS
 
-Seconds = Annotated[int, Field(ge=0, le=3600)]
+MAX_WAIT = 3600
+Seconds = Annotated[int, Field(ge=0, le=MAX_WAIT)]
 Percent = Annotated[float, Field(gt=0, le=100)]
 AlarmName = Annotated[str, matching(r"(?=.*\S)[^\x00-\x1f]{1,255}", "use the name of a CloudWatch alarm")]
 

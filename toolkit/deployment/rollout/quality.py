@@ -7,6 +7,7 @@ name for the model shows; without such a name, it is asked once it has all traff
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,9 +17,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.rollout import status
-from toolkit.deployment.rollout.judgement import Finding, Fleet, Judge, Judgement
+from toolkit.deployment.rollout.judgement import FAILURES, Finding, Fleet, Judge, Judgement
 from toolkit.environment import Environment, Model, endpoint_name
-from toolkit.environment.rollout import quality_namespace
+from toolkit.environment.rollout import (
+    MAX_WAIT,
+    METRICS_EVERY_SECONDS,
+    AllAtOnce,
+    quality_namespace,
+)
 from toolkit.errors import RolloutError
 from toolkit.serving.engines import ENGINES
 
@@ -48,6 +54,7 @@ class Gate:
         endpoint: its endpoint.
         judge: asks and judges.
         error: why it could not ask the new fleet or publish the result at the last poll; None if it could.
+        late: why a part of the traffic was not enough for a verdict, and what to do; None if it was.
     """
 
     access: AwsAccess
@@ -58,6 +65,7 @@ class Gate:
     _judgements: dict[tuple[str, bool], Judgement] = field(default_factory=dict)
     _served_names: dict[str, Mapping[str, str | None]] = field(default_factory=dict)
     error: Exception | None = None
+    late: str | None = None
 
     def observe(self, endpoint: Description) -> str:
         """Ask the new fleet once it gets traffic, and publish the number of failed expectations.
@@ -74,6 +82,8 @@ class Gate:
             if share and (configuration, complete) not in self._judgements:
                 fleet = self._new_fleet(endpoint.get("EndpointConfigName", ""), configuration, share / 100)
                 if fleet is not None:
+                    if complete and fleet.is_known_by_name:
+                        self.late = self._lateness(configuration)
                     self._stop(keep=complete)
                     self._judgements[configuration, complete] = self._start(fleet)
             # From the start of the update, since CloudWatch may show a new metric only after minutes.
@@ -102,7 +112,8 @@ class Gate:
         judgement = list(self._judgements.values())[-1]
         met = len([finding for finding in judgement.findings if finding.met])
         failed = f", {len(self.failed)} failed" if self.failed else ""
-        return f"{met} of {judgement.total} expectations met{failed}"
+        answers = f", {judgement.answers} answer{'' if judgement.answers == 1 else 's'}"
+        return f"{met} of {judgement.total} expectations met{failed}{answers} of the new fleet"
 
     def stop(self) -> None:
         """Ask no more."""
@@ -132,9 +143,31 @@ class Gate:
         if self.failed:
             raise QualityError(
                 f"endpoint {self.endpoint} serves {configuration}, which does not meet its expectations",
-                details=[f"expectation {finding}" for finding in self.failed],
+                details=[
+                    *(f"expectation {finding}" for finding in self.failed),
+                    *([self.late] if self.late is not None else []),
+                ],
             )
         return f"{judgement.total} expectation{'' if judgement.total == 1 else 's'} met"
+
+    def _lateness(self, configuration: str) -> str | None:
+        """See `late`; the fleet has just got all of the traffic."""
+        rollout, part = self.model.rollout, self._judgements.get((configuration, False))
+        if rollout is None or isinstance(rollout, AllAtOnce) or (part and (part.is_complete or part.failed)):
+            return None
+        answers = part.answers if part else 0
+        reason = "no verdict before all traffic had shifted: the new fleet gave"
+        if part is None or not answers:
+            return f"{reason} no answer; raise wait_seconds or percent"
+        # The wait was long enough for these answers; an expectation fails after four. Then, the metric has to
+        # arrive, and its alarm evaluates it.
+        needed = part.total * FAILURES
+        steps = len(rollout.waits) - 1
+        seconds = math.ceil(rollout.wait_seconds * needed / answers + 2 * METRICS_EVERY_SECONDS / steps)
+        remedy = f"set wait_seconds to at least {seconds}"
+        if seconds > MAX_WAIT:
+            remedy = f"{seconds} wait_seconds would do, and {MAX_WAIT} is the maximum: raise percent"
+        return f"{reason} {answers} of up to {needed} answers; {remedy}"
 
     def _stop(self, *, keep: bool) -> None:
         """Stop the judgements of other parts of the rollout."""

@@ -104,6 +104,8 @@ def _differences(
             gate = rollout.gates.get(name)
             failed = gate.failed if gate is not None else []
             causes = [f"the new fleet did not meet the expectation {finding}" for finding in failed]
+            if gate is not None and gate.late is not None:
+                causes.append(gate.late)
             details = [*causes, *_details(context, model, endpoint, rollout)]
             remedy = f"correct {context.environment.file} and apply again; the endpoint is left as it is"
             errors.append(RolloutError(difference, where=f"models.{name}", details=details, remedy=remedy))

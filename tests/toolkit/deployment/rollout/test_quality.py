@@ -21,6 +21,7 @@ from toolkit.deployment.rollout.judgement import Judge
 from toolkit.deployment.rollout.quality import Gate, QualityError
 from toolkit.deployment.rollout.watch import watching
 from toolkit.environment import Model
+from toolkit.environment.rollout import Canary
 from toolkit.smoke.expectations import judge
 
 NAMESPACE = "InferenceQuality/llm-x"
@@ -133,6 +134,53 @@ def test_a_fleet_with_the_same_name_is_asked_with_all_traffic(
     assert str(finding).startswith("capital: 4 of 4 answers failed: ")
     assert len(engine.requests) == before
     assert site.has_fired(new)
+
+
+@pytest.mark.parametrize(
+    ("wait", "remedy"), [(180, "set wait_seconds to at least 840"), (1800, "raise percent")]
+)
+def test_a_verdict_after_the_shift_names_the_wait_that_it_needs(
+    site: Site, other: Engine, model: Model, wait: int, remedy: str
+) -> None:
+    asked, shifted = threading.Event(), threading.Event()
+    new = site.hosting.configuration(container=container(other, "new"), **PATIENT)
+
+    def behave(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
+        if len(other.requests) > 1:
+            asked.set()
+            assert shifted.wait(60)
+        answering("Lyon.")(handler, request)
+
+    other.behaviour = behave
+    site.endpoint = site.hosting.endpoint(new)
+    site.hosting.settled(site.endpoint)
+    canary = Canary(strategy="canary", wait_seconds=wait, quality=True)
+    gate = site.gate(model.model_copy(update={"rollout": canary}))
+
+    def update(weight: float) -> Any:
+        fleets = [[{"VariantName": "AllTraffic", "CurrentWeight": share}] for share in (1 - weight, weight)]
+        pending = {"EndpointConfigName": new, "ProductionVariants": fleets[1]}
+        return {
+            "EndpointStatus": "Updating",
+            "EndpointConfigName": site.old,
+            "ProductionVariants": fleets[0],
+            "PendingDeploymentSummary": pending,
+        }
+
+    assert gate.observe(update(0)) == ""
+    gate.observe(update(0.5))
+    assert asked.wait(60)
+    assert gate.observe(update(0.5)) == "0 of 1 expectations met, 1 answer of the new fleet"
+    assert gate.late is None
+    gate.observe(update(1))
+    shifted.set()
+    with pytest.raises(QualityError) as error:
+        gate.conclude(new, ["AllTraffic"])
+    *_, late = error.value.details
+    assert late.startswith(
+        "no verdict before all traffic had shifted: the new fleet gave 1 of up to 4 answers; "
+    )
+    assert late.endswith(remedy)
 
 
 def test_a_serving_configuration_is_judged_if_nobody_has(site: Site, engine: Engine, model: Model) -> None:
