@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
@@ -16,12 +17,15 @@ from toolkit.bench.statistics import (
     holm,
     mean_difference,
     percentile_difference,
+    required,
     share_difference,
 )
 from toolkit.bench.text import load
 from toolkit.deployment import measured
 from toolkit.errors import InputError, RegressionError
 
+# More requests than are required, because successive ones resemble each other.
+_RESERVE = 2
 # Parts of a stage whose rates are compared.
 _PARTS = 20
 Verdict = Literal["better", "worse", "no significant difference", "too few requests"]
@@ -42,6 +46,7 @@ class Row:
         high: upper end.
         p: probability of such a difference by chance, adjusted for the number of comparisons.
         verdict: whether the second is better.
+        requests_needed: requests per stage that are probably enough; None if these are.
     """
 
     target: str
@@ -54,6 +59,7 @@ class Row:
     high: float | None
     p: float | None
     verdict: Verdict
+    requests_needed: int | None = None
 
     @property
     def percent(self) -> float | None:
@@ -85,8 +91,29 @@ class Comparison:
 
     @property
     def comparable(self) -> bool:
-        """Whether both had the same workload."""
-        return not self.workload
+        """Whether both had the same workload, and a stage with the same load."""
+        return not self.workload and bool(self.rows)
+
+    @property
+    def not_compared(self) -> list[Row]:
+        """The metrics with too few requests."""
+        return [row for row in self.rows if row.p is None]
+
+    @property
+    def notes(self) -> list[str]:
+        """What was not compared, and what to do about it."""
+        notes = list(self.unmatched)
+        if rows := self.not_compared:
+            notes.append(
+                f"{len(rows)} of {len(self.rows)} metrics were not compared: too few requests; {self.remedy}"
+            )
+        return notes
+
+    @property
+    def remedy(self) -> str:
+        """How to compare all metrics."""
+        needed = max((row.requests_needed or 0 for row in self.rows), default=0)
+        return f"measure both with --requests {needed}" if needed else "measure both with the same options"
 
     def regressions(self, percent: float) -> list[Row]:
         """The metrics that are significantly worse by at least so many percent."""
@@ -102,6 +129,7 @@ class Comparison:
             "before": self.before,
             "after": self.after,
             "comparable": self.comparable,
+            "not_compared": len(self.not_compared),
             "subject": list(self.subject),
             "workload": list(self.workload),
             "metrics": [{**asdict(row), "percent": row.percent} for row in self.rows],
@@ -184,10 +212,13 @@ _LATENCIES = (
     _Metric("end-to-end latency", lambda request: request.total),
 )
 _PERCENTILES = (50, 95)
+_REQUEST_RATE = "requests per second"
 
 
 def _rows(before: Stage, after: Stage) -> Iterator[Row]:
     """The metrics of a stage; their probabilities are not adjusted yet."""
+
+    fewest = min(len(before.requests), len(after.requests))
 
     def row(metric: str, unit: str, first: float, second: float, difference: Difference | None) -> Row:
         verdict: Verdict = "too few requests"
@@ -212,10 +243,12 @@ def _rows(before: Stage, after: Stage) -> Iterator[Row]:
             continue
         for percent in _PERCENTILES:
             figures = percentile(first, percent), percentile(second, percent)
-            yield row(
-                f"{metric.name}, p{percent}", "s", *figures, percentile_difference(first, second, percent)
-            )
-    for name, tokens in (("output tokens per second", True), ("requests per second", False)):
+            difference = percentile_difference(first, second, percent)
+            compared = row(f"{metric.name}, p{percent}", "s", *figures, difference)
+            if difference is None:
+                compared = replace(compared, requests_needed=_needed(required(percent), fewest))
+            yield compared
+    for name, tokens in (("output tokens per second", True), (_REQUEST_RATE, False)):
         # An open loop has the same rate of requests by design.
         first, second = _rates(before, tokens=tokens), _rates(after, tokens=tokens)
         if first and second and (tokens or before.rate is None):
@@ -226,6 +259,11 @@ def _rows(before: Stage, after: Stage) -> Iterator[Row]:
         shares = share_difference((failures[0], counts[0]), (failures[1], counts[1]))
         percents = shares and replace(shares, low=100 * shares.low, high=100 * shares.high)
         yield row("errors", "%", 100 * failures[0] / counts[0], 100 * failures[1] / counts[1], percents)
+
+
+def _needed(required: int, requests: int) -> int:
+    """Number of requests, in tens, after so many were too few."""
+    return math.ceil(max(_RESERVE * required, 2 * requests if requests >= required else 0) / 10) * 10
 
 
 def _adjusted(rows: Sequence[Row]) -> list[Row]:
@@ -279,7 +317,7 @@ def raise_for_regressions(comparison: Comparison, percent: float) -> None:
         percent: the least change that counts.
 
     Raises:
-        InputError: they cannot be compared, so that nothing is known.
+        InputError: they cannot be compared, neither latencies nor the rate of a closed loop.
         RegressionError: a metric is significantly worse by at least so many percent.
     """
     if not comparison.rows:
@@ -293,4 +331,10 @@ def raise_for_regressions(comparison: Comparison, percent: float) -> None:
             f"{len(worse)} of {len(comparison.rows)} metrics are worse by at least {percent:g} %",
             details=[f"{row.target}, {row.load}: {row.metric}" for row in worse],
             remedy="see what differs in the deployments above",
+        )
+    # An open loop has the rate of its arrivals, however slow the deployment is.
+    performance = (row for row in comparison.rows if row.unit == "s" or row.metric == _REQUEST_RATE)
+    if all(row.p is None for row in performance):
+        raise InputError(
+            "cannot compare the benchmarks: too few requests for every latency", remedy=comparison.remedy
         )

@@ -94,14 +94,12 @@ def comparison(result: Comparison) -> str:
     lines += _section("measured", result.subject, "the same deployment")
     lines += _section("workload", result.workload, "the same workload")
     if not result.comparable:
-        lines.append("not comparable: the workloads differ, so that no metric is compared")
-    elif not result.rows:
-        lines.append("not comparable: no stage has the same target and load in both")
+        lines.append(_headline(result))
     rows = [["target", "load", "metric", "A", "B", "change", "95 % interval of B - A", ""]]
     rows += [_cells(row) for row in result.rows]
     if result.rows:
         lines += ["", table(rows)]
-    lines += [_one_line(f"note: {phrase}") for phrase in result.unmatched]
+    lines += [_one_line(f"note: {phrase}") for phrase in result.notes]
     return "\n".join(lines)
 
 
@@ -115,10 +113,11 @@ def comparison_html(result: Comparison) -> str:
         return Table(title, columns, [(*row[:3], row[-1], *row[3:-1]) for row in cells], texts=4)
 
     worse = any(row.verdict == "worse" for row in changed)
+    complete = result.comparable and not result.not_compared
     return html.page(
         "compare",
         comparison=result,
-        verdict=("bad" if worse else "good" if result.comparable else "warn", _headline(result)),
+        verdict=("bad" if worse else "good" if complete else "warn", _headline(result)),
         tables=[
             *([table_of("Significant differences", changed)] if changed else []),
             *([table_of("All metrics", result.rows)] if result.rows else []),
@@ -128,10 +127,14 @@ def comparison_html(result: Comparison) -> str:
 
 def _headline(result: Comparison) -> str:
     if not result.comparable:
-        return "not comparable: the workloads differ"
+        reason = "the workloads differ" if result.workload else "no stage has the same target and load"
+        return f"not comparable: {reason}"
     changed = [row for row in result.rows if row.verdict in _SIGNIFICANT]
     worse = sum(row.verdict == "worse" for row in changed)
-    return f"{worse} worse, {len(changed) - worse} better, of {len(result.rows)} metrics"
+    counts = [f"{worse} worse", f"{len(changed) - worse} better"]
+    if result.not_compared:
+        counts.append(f"{len(result.not_compared)} not compared")
+    return f"{', '.join(counts)}, of {len(result.rows)} metrics"
 
 
 def comparison_markdown(result: Comparison) -> str:
@@ -141,7 +144,7 @@ def comparison_markdown(result: Comparison) -> str:
     """
     changed = [row for row in result.rows if row.verdict in _SIGNIFICANT]
     phrases = [*result.subject, *result.workload] or ["the same deployment and workload"]
-    phrases += result.unmatched
+    phrases += result.notes
     head = [
         "<!-- toolkit bench compare -->",
         f"### Benchmark: {_headline(result)}",

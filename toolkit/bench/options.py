@@ -9,9 +9,10 @@ from toolkit.bench.generator import Load
 from toolkit.bench.results import Target
 from toolkit.bench.workload import Lengths
 
-# Requests of a stage for each client, so that the start and the end of a stage weigh little.
+# Requests of a stage for each client, so that the start and the end of a stage weigh little …
 _REQUESTS_PER_CLIENT = 10
-_LEAST_REQUESTS = 20
+# … and enough of them to compare medians; the 95th percentile needs more, see `statistics.required`.
+_LEAST_REQUESTS = 50
 _INPUT_TOKENS = Lengths("256", 256)
 _OUTPUT_TOKENS = Lengths("128", 128)
 
@@ -24,7 +25,7 @@ class Options:
         model: name or alias; None for the only model that chats.
         concurrency: numbers of clients of closed loops.
         rates: mean requests per second of open loops.
-        requests: measured requests of each stage; by default ten for each client, at least 20.
+        requests: measured requests of each stage; by default ten for each client, at least 50.
         seconds: no request of a stage starts after this time.
         warmup: requests before those; by default one for each client, at least one.
         input_tokens: lengths of synthetic prompts.

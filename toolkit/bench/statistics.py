@@ -84,6 +84,15 @@ def percentile_difference(
     )
 
 
+def required(percent: float) -> int:
+    """Least number of independent values with which a percentile is compared.
+
+    Args:
+        percent: from 0 to 100, both excluded.
+    """
+    return math.ceil(_TAIL * 100 / min(percent, 100 - percent))
+
+
 def independent(values: Sequence[float], share: float) -> float:
     """Number of independent values that determine a quantile as precisely as these, which follow each other.
 

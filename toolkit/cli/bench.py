@@ -79,7 +79,10 @@ Rate = Annotated[
 Requests = Annotated[
     int | None,
     typer.Option(
-        "--requests", metavar="N", min=1, help="Requests per stage; default: 10 per client, at least 20."
+        "--requests",
+        metavar="N",
+        min=1,
+        help="Requests per stage; default: 10 per client, at least 50. To compare 95th percentiles: 400.",
     ),
 ]
 Duration = Annotated[

@@ -62,7 +62,7 @@ Fail = Annotated[
         "--fail-on-regression",
         metavar="PERCENT",
         min=0.0,
-        help="Exit 7 if B is significantly worse in a metric by at least PERCENT.",
+        help="Exit 7 if B is significantly worse in a metric by at least PERCENT; 2 if that is unknown.",
     ),
 ]
 Rate = Annotated[
@@ -150,6 +150,10 @@ def compare(
     if html is not None:
         write_report(console, html, formats.comparison_html(result))
     if fail_on_regression is not None:
+        if as_json or html == "-":
+            # The other formats have them.
+            for note in result.notes:
+                console.line(f"note: {note}")
         compare.raise_for_regressions(result, fail_on_regression)
 
 

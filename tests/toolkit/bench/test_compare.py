@@ -16,6 +16,8 @@ from toolkit.bench.metrics import of_stage
 from toolkit.bench.results import Benchmark
 from toolkit.errors import InputError, RegressionError
 
+NAMES = ("time to first token", "time per output token", "end-to-end latency")
+ENOUGH = benchmark((1,), requests=500)
 BEFORE = benchmark((4, 16), seed=1, requests=300)
 SLOWER = benchmark((4, 16), seed=2, requests=300, slower=1.15)
 
@@ -62,6 +64,45 @@ def test_a_regression_has_its_exit_code() -> None:
     assert caught.value.exit_code == 7
     assert "api, 4 clients: end-to-end latency, p50" in caught.value.details
     raise_for_regressions(result, 50)
+
+
+def test_metrics_with_too_few_requests_are_no_success() -> None:
+    result = compare(benchmark((1,), seed=1, requests=50), benchmark((1,), seed=2, requests=50))
+    uncompared = [row.metric for row in result.rows if row.verdict == "too few requests"]
+    assert uncompared == [f"{name}, p95" for name in NAMES]
+    note = "3 of 9 metrics were not compared: too few requests; measure both with --requests 400"
+    assert result.notes == [note]
+    assert f"note: {note}" in formats.comparison(result)
+    comment = formats.comparison_markdown(result)
+    assert "### Benchmark: 0 worse, 0 better, 3 not compared, of 9 metrics" in comment
+    page = formats.comparison_html(result)
+    assert re.search(r'<p class="verdict warn">.*3 not compared', page)
+    assert note in page
+    assert 'class="verdict good"' in formats.comparison_html(compare(ENOUGH, ENOUGH))
+    raise_for_regressions(result, 0)
+
+
+def test_requests_that_resemble_each_other_need_more() -> None:
+    stage = ENOUGH.stages[0]
+    requests = tuple(
+        replace(request, first=0.1 + index / 5000) for index, request in enumerate(stage.requests)
+    )
+    drifting = replace(ENOUGH, stages=(replace(stage, requests=requests),))
+    needed = {row.metric: row.requests_needed for row in compare(drifting, drifting).rows}
+    assert needed["time to first token, p95"] == 1000
+    assert needed["end-to-end latency, p50"] is None
+
+
+def test_a_gate_without_a_comparison_fails() -> None:
+    stage = replace(benchmark((1,), requests=15).stages[0], concurrency=None, rate=2.0)
+    few = replace(BEFORE, stages=(stage,))
+    with pytest.raises(InputError, match="too few requests for every latency") as caught:
+        raise_for_regressions(compare(few, few), 5)
+    assert caught.value.remedy == "measure both with --requests 400"
+    assert caught.value.exit_code == 2
+    # A closed loop that is slower has fewer requests per second.
+    closed = benchmark((1,), requests=15)
+    raise_for_regressions(compare(closed, closed), 5)
 
 
 def test_errors_are_compared_in_points() -> None:

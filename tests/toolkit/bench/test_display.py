@@ -67,8 +67,8 @@ def test_a_protected_environment_needs_a_confirmation() -> None:
     [
         (
             Options(concurrency=(1, 4)),
-            "chat gets at most 65 requests at the API, with 256 input tokens and 128 output tokens each: "
-            "16,640 input and 8,320 output tokens",
+            "chat gets at most 105 requests at the API, with 256 input tokens and 128 output tokens each: "
+            "26,880 input and 13,440 output tokens",
         ),
         (
             Options(rates=(2.0,), requests=9, targets=("api", "runtime"), output_tokens=Lengths("1-3", 1, 3)),
