@@ -40,6 +40,6 @@ def test_objectives_are_in_seconds_and_shares() -> None:
 
 def test_by_default_a_stage_has_ten_requests_per_client() -> None:
     loads = Options(concurrency=(1, 8), rates=(2.0,)).loads
-    assert [(load.requests, load.warmup) for load in loads] == [(20, 1), (80, 8), (20, 1)]
+    assert [(load.requests, load.warmup) for load in loads] == [(50, 1), (80, 8), (50, 1)]
     assert [load.requests for load in Options(concurrency=(8,), seconds=60).loads] == [None]
     assert [load.requests for load in Options(concurrency=(8,), seconds=60, requests=5).loads] == [5]
