@@ -177,7 +177,7 @@ class _Sender:
     fleet: Fleet
     variant: str
     end: threading.Event
-    on_answer: Callable[[], None]
+    on_response: Callable[[], None]
 
     def __call__(self, body: dict[str, Any]) -> bytes:
         target = {"TargetVariant": self.variant} if len(self.fleet.served_names) > 1 else {}
@@ -199,7 +199,7 @@ class _Sender:
                     continue  # of any fleet; the other alarms watch errors
                 raise _ModelFailedError(str(error)) from error
             if self.fleet.is_sender(self.variant, _name_in(content)):
-                self.on_answer()
+                self.on_response()
                 return content
         raise _UnreachedError
 
@@ -223,7 +223,7 @@ class Judgement:
     Attributes:
         findings: those so far.
         errors: why some are missing.
-        answers: number of answers of the fleet.
+        responses: number of answers of the fleet.
         total: number of findings at the end.
     """
 
@@ -233,7 +233,7 @@ class Judgement:
         self._lock = threading.Lock()
         self.findings: list[Finding] = []
         self.errors: list[Exception] = []
-        self.answers = 0
+        self.responses = 0
         self._waiting = deque(itertools.product(fleet.served_names, model.expectations))
         self.total = len(self._waiting)
         # Daemons: an interrupted command does not wait for a model.
@@ -280,7 +280,7 @@ class Judgement:
     def _ask(self, variant: str, expectation: Expectation) -> None:
         model = self._model.model_copy(update={"expectations": (expectation,), "objectives": None})
         name = expectation.name if len(self._fleet.served_names) == 1 else f"{variant}: {expectation.name}"
-        sender = _Sender(self._access, self._fleet, variant, self._end, self._count_answer)
+        sender = _Sender(self._access, self._fleet, variant, self._end, self._count_response)
 
         def ask() -> tuple[bool, str]:
             try:
@@ -301,6 +301,6 @@ class Judgement:
         with self._lock:
             self.findings.append(finding)
 
-    def _count_answer(self) -> None:
+    def _count_response(self) -> None:
         with self._lock:
-            self.answers += 1
+            self.responses += 1

@@ -112,8 +112,9 @@ class Gate:
         judgement = list(self._judgements.values())[-1]
         met = len([finding for finding in judgement.findings if finding.met])
         failed = f", {len(self.failed)} failed" if self.failed else ""
-        answers = f", {judgement.answers} answer{'' if judgement.answers == 1 else 's'}"
-        return f"{met} of {judgement.total} expectations met{failed}{answers} of the new fleet"
+        count = judgement.responses
+        asked = f", {count} answer{'' if count == 1 else 's'} of the new fleet"
+        return f"{met} of {judgement.total} expectations met{failed}{asked}"
 
     def stop(self) -> None:
         """Ask no more."""
@@ -155,19 +156,19 @@ class Gate:
         rollout, part = self.model.rollout, self._judgements.get((configuration, False))
         if rollout is None or isinstance(rollout, AllAtOnce) or (part and (part.is_complete or part.failed)):
             return None
-        answers = part.answers if part else 0
+        responses = part.responses if part else 0
         reason = "no verdict before all traffic had shifted: the new fleet gave"
-        if part is None or not answers:
+        if part is None or not responses:
             return f"{reason} no answer; raise wait_seconds or percent"
-        # The wait was long enough for these answers; an expectation fails after four. Then, the metric has to
+        # The wait was long enough for these responses; an expectation fails after four. Then, the metric has to
         # arrive, and its alarm evaluates it.
         needed = part.total * FAILURES
         steps = len(rollout.waits) - 1
-        seconds = math.ceil(rollout.wait_seconds * needed / answers + 2 * METRICS_EVERY_SECONDS / steps)
+        seconds = math.ceil(rollout.wait_seconds * needed / responses + 2 * METRICS_EVERY_SECONDS / steps)
         remedy = f"set wait_seconds to at least {seconds}"
         if seconds > MAX_WAIT:
             remedy = f"{seconds} wait_seconds would do, and {MAX_WAIT} is the maximum: raise percent"
-        return f"{reason} {answers} of up to {needed} answers; {remedy}"
+        return f"{reason} {responses} of up to {needed} answers; {remedy}"
 
     def _stop(self, *, keep: bool) -> None:
         """Stop the judgements of other parts of the rollout."""
