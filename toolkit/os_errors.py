@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from toolkit.errors import InputError, PreflightError
+from toolkit.files import naming
 from toolkit.project import cache_dir
 
 # Problems of the machine, not defects: permissions, disk space, open files, or of a name that the user gave.
@@ -40,14 +43,55 @@ def explain(error: OSError) -> PreflightError | None:
     )
     if path is None or (error.errno not in _MACHINE | _NOT_A_FOLDER and not _is_cached(path)):
         return None
-    problem = error.strerror
     if error.errno in _NOT_A_FOLDER:
         path = _blocking_file(path)
         if path is None:
             return None
         kind = "a broken link" if path.is_symlink() and not path.exists() else "a file"
-        problem = f"{kind} is in place of a folder"
-    return _error(str(problem), path)
+        return _error(f"{kind} is in place of a folder", path, "rename or remove it")
+    return _error(str(error.strerror), path)
+
+
+def prepare_output(path: Path, purpose: str = "write a report") -> None:
+    """Create the folder of a file that the user named, before a command that takes a while.
+
+    Args:
+        path: the file.
+        purpose: what fails otherwise.
+
+    Raises:
+        InputError: it is a directory, or cannot be written.
+    """
+    if path.is_dir():
+        raise InputError(f"cannot {purpose}: this is a directory", where=str(path), remedy="name a file")
+    with writing(path, purpose):
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def writing(path: Path, purpose: str = "write a report") -> Iterator[None]:
+    """Convert all errors of writing a file that the user named, also those that would be defects elsewhere.
+
+    Args:
+        path: the file.
+        purpose: what fails.
+
+    Raises:
+        InputError: a folder of the path does not exist and cannot be created, is a file, and so on.
+        OSError: permissions or disk space are missing; see `explain`.
+    """
+    try:
+        with naming(path):
+            yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        explained = explain(error)
+        if explained is not None and error.errno not in _NOT_A_FOLDER:
+            raise
+        reason = explained.message if explained is not None else error.strerror or str(error)
+        remedy = "name a file in another folder"
+        raise InputError(f"cannot {purpose}: {reason}", where=str(path), remedy=remedy) from error
 
 
 def in_output(output: str, path: Path) -> PreflightError | None:
@@ -62,14 +106,16 @@ def in_output(output: str, path: Path) -> PreflightError | None:
     return _error(os.strerror(codes[0]), path) if codes else None
 
 
-def _error(problem: str, path: Path) -> PreflightError:
+def _error(
+    problem: str, path: Path, remedy: str = "check its permissions and free disk space"
+) -> PreflightError:
     if _is_cached(path):
         return PreflightError(
             f"cannot use the cache: {problem}",
             where=str(path),
             remedy="set TOOLKIT_CACHE_DIR to a writable folder on a disk with free space",
         )
-    return PreflightError(problem, where=str(path), remedy="check its permissions and free disk space")
+    return PreflightError(problem, where=str(path), remedy=remedy)
 
 
 def _is_cached(path: Path) -> bool:

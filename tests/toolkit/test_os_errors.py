@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.checkout import clean_environment
 from toolkit import os_errors
+from toolkit.errors import InputError
 
 
 def test_an_unwritable_cache_is_an_error_with_a_remedy(checkout: Path, tmp_path: Path) -> None:
@@ -89,3 +90,15 @@ def test_a_broken_link_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
     error = os_errors.explain(raised.value)
     assert error is not None
     assert (error.where, error.message) == (str(link), "a broken link is in place of a folder")
+
+
+@pytest.mark.parametrize("path", ["/proc/x", "file/x", "link", "link/x"])
+def test_every_error_of_a_named_output_is_explained(tmp_path: Path, path: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("/proc/x")
+    output = tmp_path / path
+    with pytest.raises(InputError, match="cannot write a report: ") as raised, os_errors.writing(output):
+        output.write_text("report")
+    assert (raised.value.where, raised.value.exit_code) == (str(output), 2)
+    with pytest.raises(PermissionError), os_errors.writing(output):
+        raise PermissionError(errno.EACCES, "Permission denied", path)

@@ -30,7 +30,8 @@ from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs
 from toolkit.environment.loader import NAME
 from toolkit.errors import InputError, StateError, ToolkitError
-from toolkit.files import naming, require_file, write_atomic
+from toolkit.files import require_file, write_atomic
+from toolkit.os_errors import writing
 
 # Microseconds are more than any clock here resolves.
 _DECIMALS = 6
@@ -98,17 +99,17 @@ def write_file(path: Path, benchmark: Benchmark) -> None:
     """Write a benchmark to a file, compressed if its name ends in `.gz`.
 
     Raises:
-        InputError: it is too large.
+        InputError: it is too large, or the file cannot be written.
     """
     content = dumps(benchmark)
     if path.suffix == ".gz":
         content = _compress(content)
-    if path.exists() and not path.is_file():
-        # A pipe or a device, which must not be replaced.
-        with naming(path):
+    with writing(path, "write the result"):
+        if path.exists() and not path.is_file():
+            # A pipe or a device, which must not be replaced.
             path.write_bytes(content)
-    else:
-        write_atomic(path, content)
+        else:
+            write_atomic(path, content)
 
 
 def identifier(benchmark: Benchmark, content: bytes | None = None) -> str:

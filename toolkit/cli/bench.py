@@ -207,14 +207,15 @@ def run(
     from toolkit.bench.options import Options
     from toolkit.bench.workload import Lengths
     from toolkit.errors import InputError
+    from toolkit.os_errors import prepare_output
 
     check_reports(as_json, as_markdown, {"--html": html})
     if suggest is not None and (as_json or as_markdown or html == "-"):
         raise InputError(
             "--suggest prints text", remedy="run `toolkit bench suggest` afterwards, which has --json"
         )
-    if output is not None and output.is_dir():
-        raise InputError("cannot write the result: this is a folder", where=str(output), remedy="name a file")
+    if output is not None:
+        prepare_output(output, "write the result")
     closed = _clients(concurrency) if concurrency is not None else () if rate is not None else _SWEEP
     options = Options(
         model=model,

@@ -88,31 +88,32 @@ def check_reports(
         example: one of these options with a file.
 
     Raises:
-        InputError: two formats for standard output, or a path that is a directory.
+        InputError: two formats for standard output, or a path that cannot be written.
     """
     from toolkit.errors import InputError
+    from toolkit.os_errors import prepare_output
 
     printed = {f"{option} -": file == "-" for option, file in files.items()}
     formats = {"--json": as_json, "--markdown": as_markdown, **printed}
     chosen = [name for name, enabled in formats.items() if enabled]
     if len(chosen) > 1:
-        raise InputError(
-            f"cannot print {' and '.join(chosen)} at once", remedy=f"name a file, as in `{example}`"
-        )
+        per_format = as_json and as_markdown
+        remedy = "run the command once per format" if per_format else f"name a file, as in `{example}`"
+        raise InputError(f"cannot print {' and '.join(chosen)} at once", remedy=remedy)
     for file in files.values():
-        if file not in (None, "-") and Path(str(file)).is_dir():
-            raise InputError("cannot write a report: this is a directory", where=file, remedy="name a file")
+        if file not in (None, "-"):
+            prepare_output(Path(str(file)))
 
 
 def write_report(console: Console, file: str, text: str) -> None:
     """Write a report to a file, or to standard output."""
-    from toolkit.files import naming
+    from toolkit.os_errors import writing
 
     if file == "-":
         console.data(text)
         return
     path = Path(file)
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Not atomic: it may be a pipe.
-    with naming(path):
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -11,7 +11,7 @@ import typer
 
 from toolkit.cli import iam
 from toolkit.cli.options import Env, Json
-from toolkit.files import naming
+from toolkit.os_errors import prepare_output, writing
 
 if TYPE_CHECKING:
     from toolkit.gate import Report
@@ -70,7 +70,7 @@ def _validate_paths(source: Path | None, reports: Iterable[Path | None]) -> None
     """Fail before the check, which takes a while, if a path cannot be used.
 
     Raises:
-        InputError: `source` is not a directory, or a report's path is one.
+        InputError: `source` is not a directory, or a report cannot be written.
     """
     from toolkit.errors import InputError
 
@@ -79,11 +79,7 @@ def _validate_paths(source: Path | None, reports: Iterable[Path | None]) -> None
             "--source is not a directory", where=str(source), remedy="name the stack's directory"
         )
     for path in filter(None, reports):
-        if path.is_dir():
-            raise InputError(
-                "cannot write a report: this is a directory", where=str(path), remedy="name a file"
-            )
-        path.parent.mkdir(parents=True, exist_ok=True)
+        prepare_output(path)
 
 
 def _write(report: Report, sarif: Path | None, junit: Path | None) -> None:
@@ -95,10 +91,10 @@ def _write(report: Report, sarif: Path | None, junit: Path | None) -> None:
         version = importlib.metadata.version("sagemaker-llm-toolkit")
         content = json.dumps(sarif_format.render(report, version), indent=2) + "\n"
         # Not atomic: it may be a pipe.
-        with naming(sarif):
+        with writing(sarif):
             sarif.write_text(content, encoding="utf-8")
     if junit:
         from toolkit.gate import junit as junit_format
 
-        with naming(junit):
+        with writing(junit):
             junit.write_text(junit_format.render(report), encoding="utf-8")

@@ -25,7 +25,7 @@ from toolkit.errors import InputError
         (["--dataset", "x", "--distinct-prompts", "2"], "are for synthetic prompts"),
         (["--input-tokens", "100", "--shared-prefix-tokens", "101"], "is more than --input-tokens"),
         (["--json", "--markdown"], "cannot print --json and --markdown at once"),
-        (["--output", "."], "this is a folder"),
+        (["--output", "."], "this is a directory"),
     ],
 )
 def test_wrong_options_are_refused(options: list[str], message: str) -> None:

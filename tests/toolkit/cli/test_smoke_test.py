@@ -16,6 +16,17 @@ pytestmark = pytest.mark.slow
         (["--only", "apis"], "no layer named apis", "choose one of: endpoint, invocation, streaming"),
         (["--json", "--junit", "-"], "cannot print --json and --junit - at once", "--junit smoke.xml"),
         (["--markdown", "--html", "-"], "cannot print --markdown and --html - at once", "--junit smoke.xml"),
+        (["--json", "--markdown"], "cannot print --json and --markdown at once", "once per format"),
+        (
+            ["--html", "README.md/x.html"],
+            "cannot write a report: a file is in place of a folder",
+            "name",
+        ),
+        (
+            ["--junit", "/proc/x/x.xml"],
+            "x.xml: cannot write a report: No such file",
+            "name a file in",
+        ),
         (["--html", "docs"], "this is a directory", "name a file"),
         (["--junit", "docs"], "this is a directory", "name a file"),
     ],

@@ -113,8 +113,8 @@ class Gate:
         met = len([finding for finding in judgement.findings if finding.met])
         failed = f", {len(self.failed)} failed" if self.failed else ""
         count = judgement.responses
-        asked = f", {count} answer{'' if count == 1 else 's'} of the new fleet"
-        return f"{met} of {judgement.total} expectations met{failed}{asked}"
+        responses = f", {count} answer{'' if count == 1 else 's'} of the new fleet"
+        return f"{met} of {judgement.total} expectations met{failed}{responses}"
 
     def stop(self) -> None:
         """Ask no more."""
@@ -160,8 +160,8 @@ class Gate:
         reason = "no verdict before all traffic had shifted: the new fleet gave"
         if part is None or not responses:
             return f"{reason} no answer; raise wait_seconds or percent"
-        # The wait was long enough for these responses; an expectation fails after four. Then, the metric has to
-        # arrive, and its alarm evaluates it.
+        # The wait was long enough for these responses; an expectation fails after four. Then, the metric has
+        # to arrive, and its alarm evaluates it.
         needed = part.total * FAILURES
         steps = len(rollout.waits) - 1
         seconds = math.ceil(rollout.wait_seconds * needed / responses + 2 * METRICS_EVERY_SECONDS / steps)
