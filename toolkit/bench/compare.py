@@ -185,7 +185,10 @@ def label(stage: Stage) -> str:
 
 def _described(benchmark: Benchmark) -> dict[str, Any]:
     """The settings that decide what a request is; the seed decides only which of them are sent."""
-    return {name: value for name, value in benchmark.workload.items() if name != "seed"}
+    # The digest of a data set covers the number of its prompts.
+    return {
+        name: value for name, value in benchmark.workload.items() if name not in ("seed", "dataset_prompts")
+    }
 
 
 def _changes(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from toolkit.bench.generator import Progress
 from toolkit.bench.metrics import Metrics
 from toolkit.bench.results import Generator, Stage
 from toolkit.console import PLAIN_INTERVAL_SECONDS, Console
+from toolkit.report import units
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -53,7 +54,7 @@ class TerminalDisplay:
             self._update(_running(progress))
         elif time.monotonic() - self._last_line >= PLAIN_INTERVAL_SECONDS:
             self._last_line = time.monotonic()
-            phase = "warming up" if progress.warming_up else f"{progress.done} requests"
+            phase = "warming up" if progress.warming_up else units.count(progress.done, "request")
             errors = f", {progress.errors} failed" if progress.errors else ""
             self._console.line(
                 f"{progress.target}, {progress.load.name}: {phase}{errors}, {progress.in_flight} in flight, "

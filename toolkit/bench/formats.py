@@ -13,7 +13,7 @@ from toolkit.bench.results import Benchmark, Stage
 from toolkit.bench.suggest import Point, Suggestion, milliseconds, per_million
 from toolkit.console import printable
 from toolkit.deployment.measured import WORDS
-from toolkit.report import html
+from toolkit.report import html, units
 from toolkit.report.markdown import Section, compose, escape
 from toolkit.report.tables import Table
 
@@ -193,8 +193,8 @@ def suggestion(result: Suggestion, cost_per_hour: float | None) -> str:
         )
     lines = ["per instance:", table(rows), ""]
     lines.append(
-        f"for {result.rate:g} requests/s with {result.headroom_percent:g} % headroom: "
-        f"{result.instances} instances, concurrent_requests: {result.concurrent_requests:g}"
+        f"for {text.rate(result.rate)} with {result.headroom_percent:g} % headroom: "
+        f"{units.count(result.instances, 'instance')}, concurrent_requests: {result.concurrent_requests:g}"
     )
     if result.dollars_per_million is not None and cost_per_hour is not None:
         lines.append(f"{result.dollars_per_million:,.2f} dollars per million output tokens at this rate")
@@ -230,17 +230,17 @@ def _cells(row: Row) -> list[str]:
     interval = _NONE
     if row.low is not None and row.high is not None:
         interval = f"{_figure(row.low, row.unit)} to {_figure(row.high, row.unit)}"
-    change = _NONE if row.percent is None else f"{row.percent:+.1f} %"
+    change = _NONE if row.percent is None else f"{row.percent:+z.1f} %"
     if row.unit == "%":
-        change = f"{row.after - row.before:+.2f} points"
+        change = f"{row.after - row.before:+z.2f} points"
     figures = [_figure(row.before, row.unit), _figure(row.after, row.unit)]
     return [row.target, row.load, row.metric, *figures, change, interval, row.verdict]
 
 
 def _figure(value: float, unit: str) -> str:
     if unit == "s":
-        return f"{1000 * value:,.1f} ms"
-    return f"{value:,.2f} %" if unit == "%" else f"{value:,.2f}/s"
+        return f"{1000 * value:z,.1f} ms"
+    return f"{value:z,.2f} %" if unit == "%" else f"{value:z,.2f}/s"
 
 
 def _time(point: Point, name: str) -> str:

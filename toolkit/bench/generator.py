@@ -61,7 +61,7 @@ class Load:
     def name(self) -> str:
         """For the user: `4 clients`, `0.5 requests/s`."""
         if self.rate is not None:
-            return f"{self.rate:g} requests/s"
+            return f"{self.rate:g} request{'' if self.rate == 1 else 's'}/s"
         return "1 client" if self.concurrency == 1 else f"{self.concurrency} clients"
 
 
@@ -450,7 +450,8 @@ class _Measurement:
             done=len(self.requests),
             errors=sum(request.error is not None for request in self.requests),
             in_flight=self.in_flight,
-            seconds=now - self.base if self.base is not None else 0.0,
+            # An open loop plans its first request.
+            seconds=max(0.0, now - self.base) if self.base is not None else 0.0,
             output_tokens=sum(request.output_tokens or 0 for request in self.requests),
             first=statistics.fmean(firsts) if firsts else None,
         )

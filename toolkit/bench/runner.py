@@ -25,12 +25,14 @@ from toolkit.bench.metrics import Metrics, of_stage
 from toolkit.bench.options import Options
 from toolkit.bench.results import INTERRUPTED, Benchmark, Generator, Stage
 from toolkit.bench.targets import Target
+from toolkit.bench.text import CONTEXT_EXCEEDED
 from toolkit.bench.workload import Dataset, Lengths, Ratio, Synthetic, Workload, read_dataset, sample_text
 from toolkit.chat.session import Session
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs
 from toolkit.environment import Model
 from toolkit.errors import InputError, PreflightError
+from toolkit.report import units
 from toolkit.signals import SIGNALS
 
 # Words of the prompt that measures the chat template.
@@ -104,6 +106,7 @@ class Bench:
         self._conversations = (
             None if self.options.dataset is None else read_dataset(self.options.dataset, self.options.turns)
         )
+        self._prompts = sum(len(conversation.prompts) for conversation in self._conversations or ())
         # Another file of the same name is another workload.
         content = repr(self._conversations).encode()
         self._dataset_digest = f"sha256:{hashlib.sha256(content).hexdigest()[:16]}"
@@ -238,6 +241,12 @@ class Bench:
         except RefusedError as error:
             env = self.context.environment.name
             detail = f"{error.reason}: {error.message}" if error.message else error.reason
+            if error.reason == CONTEXT_EXCEEDED:
+                raise InputError(
+                    f"cannot measure {self._name}: a prompt of --input-tokens "
+                    f"{self.options.input_tokens.text} exceeds its context: {detail}",
+                    remedy="lower --input-tokens",
+                ) from None
             raise PreflightError(
                 f"cannot measure {self._name} at the {_PLACES[runner.target.name]}: {detail}",
                 where=runner.target.url,
@@ -277,7 +286,7 @@ class Bench:
             earlier = (options.turns - 1) / 2
             tokens = (1 + earlier) * options.input_tokens.mean + earlier * options.output_tokens.mean
             total = f"{requests * tokens:,.0f} input and {total}"
-        count = f"at most {requests:,} requests"
+        count = f"at most {units.count(requests, 'request')}"
         return f"{self._name} gets {count} at the {places}, with {prompts} and {outputs} each: {total}"
 
     def _described(self) -> dict[str, str | int | float | bool]:
@@ -290,7 +299,12 @@ class Bench:
             "seed": options.seed,
         }
         if options.dataset is not None:
-            return {"dataset": options.dataset.name, "dataset_digest": self._dataset_digest, **settings}
+            return {
+                "dataset": options.dataset.name,
+                "dataset_digest": self._dataset_digest,
+                "dataset_prompts": self._prompts,
+                **settings,
+            }
         return {
             "input_tokens": options.input_tokens.text,
             **settings,

@@ -26,9 +26,14 @@ HEADERS = (
     "goodput/s",
 )
 _MISSING = "-"
+CONTEXT_EXCEEDED = "HTTP 400 context_length_exceeded"
+_HINTS = {CONTEXT_EXCEEDED: "; lower --input-tokens or --output-tokens, or shorten the prompts"}
 # A gap between tokens is not measured well if the stream's parts have several of them.
 _TOKENS_PER_PART = 1.1
 _DELAY_SHARE = 0.05
+# An open loop has a backlog if it serves less than this share of its rate, and if its last third takes longer
+# by this factor than its first one; with fewer requests in each, chance decides.
+_KEPT_UP, _GROWTH, _LEAST_FOR_TREND = 0.9, 1.5, 4
 
 
 def cells(stage: Stage, metrics: Metrics) -> list[str]:
@@ -53,8 +58,13 @@ def cells(stage: Stage, metrics: Metrics) -> list[str]:
 def load(stage: Stage) -> str:
     """The load of a stage: `4 clients`, `0.5 requests/s`."""
     if stage.rate is not None:
-        return f"{stage.rate:g} requests/s"
+        return rate(stage.rate)
     return "1 client" if stage.concurrency == 1 else f"{stage.concurrency} clients"
+
+
+def rate(number: float) -> str:
+    """`1 request/s`, `0.5 requests/s`."""
+    return f"{number:g} request{'' if number == 1 else 's'}/s"
 
 
 def table(benchmark: Benchmark) -> str:
@@ -74,18 +84,46 @@ def _rows(benchmark: Benchmark) -> list[list[str]]:
 def notes(benchmark: Benchmark) -> list[str]:
     """Facts without which the figures mislead."""
     lines = []
+    if note := _repetition(benchmark):
+        lines.append(note)
     for stage in benchmark.stages:
         metrics = of_stage(stage, benchmark.objectives)
         lines += [f"{stage.target}, {load(stage)}: {note}" for note in _stage_notes(stage, metrics)]
     return lines
 
 
+def _repetition(benchmark: Benchmark) -> str | None:
+    prompts = int(benchmark.workload.get("dataset_prompts", 0))
+    requests = sum(len(stage.requests) for stage in benchmark.stages)
+    if not 0 < prompts < requests:
+        return None
+    repeat = "the prompt repeats" if prompts == 1 else f"the {prompts} prompts repeat"
+    return (
+        f"{repeat}: the data set has fewer than the {requests} requests, and a prefix cache of the engine "
+        "makes the first tokens of a repeated prompt faster"
+    )
+
+
+def _backlog(stage: Stage, metrics: Metrics) -> str | None:
+    """Whether requests arrived faster than they were served: each waited longer than those before it."""
+    served = [request.total for request in stage.requests if request.error is None]
+    third = len(served) // 3
+    if stage.rate is None or third < _LEAST_FOR_TREND or metrics.requests_per_second > _KEPT_UP * stage.rate:
+        return None
+    if fmean(served[-third:]) < _GROWTH * fmean(served[:third]):
+        return None
+    rate = _number(metrics.requests_per_second)
+    return f"the model did not keep up: it served {rate} requests/s, and latencies grew until the end"
+
+
 def _stage_notes(stage: Stage, metrics: Metrics) -> list[str]:
     lines = [f"stopped early: {stage.stopped}"] if stage.stopped else []
     lines += [
-        f"{count} request{'' if count == 1 else 's'} failed: {reason}"
+        f"{count} request{'' if count == 1 else 's'} failed: {reason}{_HINTS.get(reason, '')}"
         for reason, count in metrics.errors.items()
     ]
+    if backlog := _backlog(stage, metrics):
+        lines.append(backlog)
     served = [request for request in stage.requests if request.error is None]
     counted = [request for request in served if request.output_tokens]
     if served and not counted:
@@ -145,6 +183,7 @@ def as_json(benchmark: Benchmark) -> str:
 def as_data(benchmark: Benchmark) -> dict[str, Any]:
     """As `as_json`, before it is text."""
     members = asdict(benchmark)
+    members["notes"] = [note for note in (_repetition(benchmark),) if note]
     members["stages"] = [
         {
             "target": stage.target,

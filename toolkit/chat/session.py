@@ -138,6 +138,7 @@ class Session:
         models: names and aliases of the models that chat.
         refused: the reason why other models of the environment do not chat, by name.
         clock: the time in seconds, which tests replace.
+        verb: what the caller does to a model, in errors.
     """
 
     environment: Environment
@@ -145,6 +146,7 @@ class Session:
     models: tuple[str, ...]
     refused: dict[str, str] = field(default_factory=dict)
     clock: Callable[[], float] = time.perf_counter
+    verb: str = "chat with"
 
     def settings(self, model: str | None = None, **values: Any) -> Settings:
         """Settings for a model; by default the only one that chats.
@@ -165,7 +167,7 @@ class Session:
         if model in self.models:
             return
         reason = self.refused.get(model, f"environment {self.environment.name} has no model of this name")
-        raise InputError(f"cannot chat with {model}: {reason}", remedy=self._choice())
+        raise InputError(f"cannot {self.verb} {model}: {reason}", remedy=self._choice())
 
     def respond(self, request: Request) -> Generator[Part | Metrics, None, None]:
         """The response in parts as they arrive, and then its metrics; close the iterator to stop the model.
@@ -201,7 +203,8 @@ class Session:
         if not self.models:
             reasons = [f"{name}: {reason}" for name, reason in self.refused.items()]
             raise InputError(
-                f"cannot chat: no model of {self.environment.name} generates text through the API",
+                f"cannot {self.verb} a model: no model of {self.environment.name} generates text through "
+                "the API",
                 details=reasons,
                 remedy="add one to the environment file, and run `toolkit apply`",
             )
@@ -215,8 +218,13 @@ class Session:
 
 
 @contextmanager
-def open_session(context: Context, outputs: Outputs) -> Iterator[Session]:
+def open_session(context: Context, outputs: Outputs, verb: str = "chat with") -> Iterator[Session]:
     """Open a chat with the models of a deployed environment, through its API.
+
+    Args:
+        context: the environment.
+        outputs: what is deployed.
+        verb: what the caller does to a model, in errors.
 
     Raises:
         ToolkitError: the environment is paused, or its API is out of reach or refuses the key.
@@ -224,17 +232,18 @@ def open_session(context: Context, outputs: Outputs) -> Iterator[Session]:
     environment = context.environment
     if outputs.paused:
         raise PreflightError(
-            f"cannot chat: environment {environment.name} is paused",
+            f"cannot {verb} a model: environment {environment.name} is paused",
             remedy=f"`toolkit resume --env {environment.name}` starts its endpoints",
         )
     api_keys = keys.of(context.access, environment, outputs.usage_plan_ids)
     with ExitStack() as stack:
-        with context.console.progress("opening the chat"):
+        with context.console.progress("connecting to the API"):
             api = stack.enter_context(open_api(api_keys, environment, outputs.api_base_url))
             with _explained(environment, api):
                 names = _model_names(api)
         refused = _refused(environment, outputs)
-        yield Session(environment, api, tuple(name for name in names if name not in refused), refused)
+        models = tuple(name for name in names if name not in refused)
+        yield Session(environment, api, models, refused, verb=verb)
 
 
 def _model_names(api: httpx.Client) -> list[str]:

@@ -269,7 +269,7 @@ def _run(
     question = f"{env} is protected. Send these requests?"
     ask = partial(approval.confirm, console, question, yes=yes) if context.environment.protected else None
     deployed = outputs.read(context)
-    with open_session(context, deployed) as session:
+    with open_session(context, deployed, "measure") as session:
         display = TerminalDisplay(console, ask)
         bench = Bench(context, deployed, session, options, display)
         try:

@@ -177,6 +177,13 @@ def test_formats() -> None:
     assert "❌ | api | 4 clients" in markdown
 
 
+def test_no_difference_has_no_sign() -> None:
+    row = replace(compare(BEFORE, BEFORE).rows[0], before=2.0, after=2.0 - 1e-9, low=-1e-9, high=1e-9)
+    table = formats.comparison(replace(compare(BEFORE, BEFORE), rows=(row,)))
+    assert "+0.0 %" in table
+    assert "-0" not in table
+
+
 def test_a_comment_fits_the_limit_of_github() -> None:
     result = compare(BEFORE, SLOWER)
     comment = formats.comparison_markdown(replace(result, rows=result.rows * 40, unmatched=("x" * 999,) * 99))

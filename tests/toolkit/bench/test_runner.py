@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from tests.toolkit.bench.conftest import Prompts, Server
+from toolkit.bench.generator import Runner, Settings
 from toolkit.bench.options import Options
 from toolkit.bench.results import Generator
 from toolkit.bench.runner import Bench, objectives
+from toolkit.bench.workload import Lengths
 from toolkit.environment.expectations import Objectives
-from toolkit.errors import PreflightError
+from toolkit.errors import InputError, PreflightError, ToolkitError
 
 
 @pytest.mark.parametrize(("rate", "is_refused"), [(79.0, False), (81.0, True)])
@@ -22,6 +26,40 @@ def test_rates_near_the_limit_of_the_load_generator(rate: float, is_refused: boo
         return
     with pytest.raises(PreflightError, match="cannot send 81 requests per second: this machine sends 80"):
         Bench._check_rates(bench, Generator(100.0, 0.001))
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "message", "remedy"),
+    [
+        (
+            "context_length_exceeded",
+            InputError,
+            "cannot measure chat: a prompt of --input-tokens 9000 exceeds its context",
+            "lower --input-tokens",
+        ),
+        ("model_error", PreflightError, "HTTP 400 model_error: too long", "run `toolkit smoke-test"),
+    ],
+)
+def test_the_remedy_fits_the_code_of_the_error(
+    server: Server, code: str, kind: type[ToolkitError], message: str, remedy: str
+) -> None:
+    server.refuse(400, {"error": {"message": "too long", "code": code}})
+    environment = SimpleNamespace(name="dev")
+    options = Options(input_tokens=Lengths("9000", 9000))
+    bench: Any = SimpleNamespace(
+        _name="chat", options=options, context=SimpleNamespace(environment=environment)
+    )
+
+    async def ask() -> None:
+        runner = Runner(server.target, Prompts(), Settings())
+        try:
+            await Bench._ask(bench, runner, "word")
+        finally:
+            runner.close()
+
+    with pytest.raises(kind, match=message) as caught:
+        asyncio.run(ask())
+    assert str(caught.value.remedy).startswith(remedy)
 
 
 def test_objectives_are_in_seconds_and_shares() -> None:

@@ -176,6 +176,8 @@ def test_the_model_of_a_chat(session: Session) -> None:
         replace(session, models=("small", "vectors")).settings()
     with pytest.raises(InputError, match="no model of x generates text"):
         replace(session, models=()).settings()
+    with pytest.raises(InputError, match="cannot measure gpt: environment x has no model"):
+        replace(session, verb="measure").settings("gpt")
 
 
 def test_requests_are_well_formed() -> None:
@@ -198,5 +200,9 @@ def test_the_time_to_try_again_is_that_of_the_api(environment: Environment) -> N
 
 def test_a_paused_environment_is_an_error(environment: Environment) -> None:
     context = cast(Any, SimpleNamespace(environment=environment))
-    with pytest.raises(PreflightError, match="is paused"), open_session(context, outputs({}, paused=True)):
+    paused = outputs({}, paused=True)
+    with (
+        pytest.raises(PreflightError, match="cannot measure a model: environment x is paused"),
+        open_session(context, paused, "measure"),
+    ):
         pass
