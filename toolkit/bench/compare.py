@@ -101,7 +101,7 @@ class Comparison:
 
     @property
     def notes(self) -> list[str]:
-        """What was not compared, and what to do about it."""
+        """Stages and metrics that were not compared, and the remedy."""
         notes = list(self.unmatched)
         if rows := self.not_compared:
             notes.append(

@@ -236,7 +236,7 @@ def milliseconds(seconds: float) -> str:
 
 
 def _remedy(lowest: Point, stage: Stage, most_errors: float) -> str:
-    """What to do if the lowest load exceeds an objective."""
+    """The remedy if the lowest load exceeds an objective."""
     if lowest.errors > most_errors:
         otherwise = "see the failed requests with `toolkit bench show`"
     else:

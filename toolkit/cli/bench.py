@@ -25,6 +25,16 @@ _MOST_CLIENTS = 1000
 _MOST_PER_SECOND = 10_000
 
 
+_HELP = """Measure the latency and the throughput of a model.
+
+`run` is the default command. Show its options for load and prompts with `toolkit bench run --help`.
+
+toolkit bench --env dev --concurrency 1,2,4,8
+
+toolkit bench --env dev --rate 0.5,1,2 --duration 5m --html report.html
+"""
+
+
 class _DefaultCommand(TyperGroup):
     """`toolkit bench --env ENV` is `toolkit bench run --env ENV`."""
 
@@ -41,7 +51,7 @@ class _DefaultCommand(TyperGroup):
 
 app = typer.Typer(
     cls=_DefaultCommand,
-    help="Measure the latency and the throughput of a model (`run` is the default).",
+    help=_HELP,
     no_args_is_help=True,
 )
 app.command("list")(bench_records.list_)
@@ -203,6 +213,8 @@ def run(
     """Send requests under load, and measure time to first token, time per token and throughput.
 
     Requests cost what the model's instances cost, and count against the budget and the quota of the key.
+
+    --concurrency and --rate can be combined. Failed requests are part of the report: the exit code is 0.
     """
     from toolkit.bench.options import Options
     from toolkit.bench.workload import Lengths

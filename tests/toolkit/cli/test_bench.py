@@ -35,6 +35,18 @@ def test_wrong_options_are_refused(options: list[str], message: str) -> None:
     assert result.exception.remedy
 
 
+def test_the_help_of_the_group_leads_to_the_options() -> None:
+    result = CliRunner().invoke(app, ["bench", "--help"], env={"COLUMNS": "120", "TERM": "dumb"})
+    lines = [line.strip() for line in result.output.splitlines() if line.strip()]
+    assert "toolkit bench run --help" in lines[2]
+    examples = [line.split() for line in lines[:6] if line.startswith("toolkit bench --env")]
+    assert len(examples) == 2
+    for example in examples:
+        options = {argument for argument in example if argument.startswith("--")}
+        shown = CliRunner().invoke(app, ["bench", "run", "--help"], env={"COLUMNS": "200"}).output
+        assert all(option in shown for option in options)
+
+
 def test_the_environment_is_needed() -> None:
     result = CliRunner().invoke(app, ["bench", "--concurrency", "1"])
     assert result.exit_code == 2
