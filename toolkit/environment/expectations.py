@@ -172,7 +172,7 @@ class Expectation(ConfigModel):
         Annotated[str, matching(r"[^\x00]+", "use the path of a file, relative to the project")] | None
     ) = Field(default=None, examples=["prompts/german.jsonl"])
     """File of expectations, relative to the project: JSON Lines, with one mapping such as this a line. The
-    other keys of the entry are their defaults."""
+    other keys of the entry are their defaults; a line without a name has that of the entry and its number."""
     contains: tuple[Text, ...] = ()
     """Texts in the answer, in any order; upper and lower case differ."""
     regex: Annotated[str, Checked(_check_regex)] | None = Field(default=None, examples=["(?i)paris"])

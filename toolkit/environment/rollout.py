@@ -82,7 +82,8 @@ class AllAtOnce(BaseRollout):
     bake_seconds: Seconds = 0
     """Bake time in seconds: both fleets stay and the alarms are watched after all traffic has shifted."""
     alarms: Alarms = Alarms()
-    """Alarms that roll the release back; by default none: only a fleet that fails to start does."""
+    """Alarms that roll the release back; by default one that fires if every response has status 5xx. A fleet
+    that fails to start is rolled back, too."""
 
     @property
     def waits(self) -> tuple[int, ...]:

@@ -24,6 +24,8 @@ def lines(name: str, hardware: str, source: str, estimate: Estimate) -> Iterator
     yield f"  {estimate.reason}"
     if estimate.largest_context:
         limit = f"  largest {estimate.option} that fits: {estimate.largest_context}"
+        if estimate.trained_context is not None and estimate.largest_context + 16 > estimate.trained_context:
+            limit += ", the length that the model was trained for"
         if estimate.concurrency is not None:
             limit += f"; {estimate.concurrency:.1f} requests of {estimate.context:,} tokens fit at once"
         yield limit

@@ -182,7 +182,9 @@ class Access:
         if response.status_code != 200:
             self._response = None
             raise self._refusal(response)
-        return "the caller's signature" if self._signs else f"the key {self.key_name}"
+        # Of this check's own request, or of that of the check before.
+        credential = "the caller's signature" if self._signs else f"the key {self.key_name}"
+        return f"{credential} gets the list of models"
 
     def refuses_anonymous(self) -> str:
         """Check that the API refuses a request without credentials.

@@ -101,8 +101,12 @@ class ApiChecks:
 
         verdict = expectations.judge_one(model, expectation, send)
         if not verdict.ok:
-            cause = "another model responds, its weights or options have changed, or it answers by chance"
-            raise FailedError(verdict.detail, cause, self._commands(f"chat --model {name}"))
+            cause = (
+                "a new expectation may ask too much of the model; "
+                "otherwise another model responds, or its weights or options have changed"
+            )
+            detail = f"{verdict.detail}, to {expectations.excerpt_of(expectation)}"
+            raise FailedError(detail, cause, self._commands(f"chat --model {name}"))
         return verdict.detail
 
     def patiently(self, action: Callable[[], T]) -> T:

@@ -96,7 +96,7 @@ class EndpointChecks:
             if most > least and not self._scales(resource):
                 cause = "it was deleted outside of the toolkit"
                 raise FailedError(f"variant {variant} has no scaling policy", cause, commands("apply"))
-            bounds.append(f"{least} to {most} instances" if most > least else f"{least} instance(s)")
+            bounds.append(_instances(least, most))
         self._check_counts({variant: targets[name]["MinCapacity"] for variant, name in resources.items()})
         return ", ".join(bounds)
 
@@ -189,3 +189,8 @@ def _changing(endpoint: Description) -> bool:
         variant.get("CurrentInstanceCount", 0) < variant.get("DesiredInstanceCount", 0)
         for variant in endpoint.get("ProductionVariants", [])
     )
+
+
+def _instances(least: int, most: int) -> str:
+    numbers = f"{least} to {most}" if most > least else str(least)
+    return f"{numbers} instance{'' if numbers == '1' else 's'}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, JsonValue
 
 from toolkit import documents
+from toolkit.console import printable
 from toolkit.environment import Model
 from toolkit.environment.expectations import LANGUAGES, Closer, Expectation, Golden, ToolCall, validator
 
@@ -89,6 +90,14 @@ def judge_one(model: Model, expectation: Expectation, send: Send) -> Verdict:
     ok, count = passed >= expectation.passes, passed + failures
     note = f", {passed} of {count} attempts passed" if expectation.attempts > 1 else ""
     return Verdict(expectation.name, ok, details[-1] + note)
+
+
+def excerpt_of(expectation: Expectation) -> str:
+    """The beginning of what an expectation asks, without control characters."""
+    messages = expectation.messages or ()
+    closer = expectation.closer.text if expectation.closer is not None else ""
+    prompt = expectation.prompt or expectation.input or closer or messages[-1].content
+    return printable(_excerpt(prompt))
 
 
 def request_body(model: Model, expectation: Expectation) -> dict[str, Any]:

@@ -74,6 +74,17 @@ def test_checks_wait_until_the_key_has_tokens_again(tmp_path: Path) -> None:
     assert checks.expect("small", checks.context.environment.models["small"], EXPECTED) == '"Hello."'
 
 
+def test_a_failed_expectation_shows_its_prompt(tmp_path: Path) -> None:
+    checks = limited(tmp_path, 0)
+    prompt = "Say\n\x1b[31mgoodbye. " + "And again. " * 20
+    expectation = Expectation(name="bye", prompt=prompt, contains=("Goodbye",))
+    with pytest.raises(FailedError) as failure:
+        checks.expect("small", checks.context.environment.models["small"], expectation)
+    assert '"Hello.", to "Say \N{REPLACEMENT CHARACTER}[31mgoodbye. And again. And' in failure.value.detail
+    assert len(failure.value.detail) < 200
+    assert "a new expectation may ask too much" in str(failure.value.cause)
+
+
 def test_checks_do_not_wait_longer_than_their_time_limit(tmp_path: Path) -> None:
     checks = limited(tmp_path, 3600)
     with pytest.raises(NotRunError, match="the tokens per minute of the key default are used up"):

@@ -165,6 +165,7 @@ class Estimate:
         largest_context: largest context length that surely fits; None if unknown.
         concurrency: requests of the whole context length at once; None if unknown.
         option: the option that sets the context length.
+        trained_context: context length that the model was trained for; None if unknown.
     """
 
     verdict: Verdict
@@ -175,6 +176,7 @@ class Estimate:
     largest_context: int | None = None
     concurrency: float | None = None
     option: str = ""
+    trained_context: int | None = None
 
 
 @dataclass(frozen=True)
@@ -225,9 +227,11 @@ def estimate(architecture: Architecture, settings: Settings, weights: Weights) -
     """
     try:
         if settings.engine == "llama_cpp":
-            return _llama_cpp(architecture, settings, weights)
+            judged = _llama_cpp(architecture, settings, weights)
+            return replace(judged, trained_context=architecture.context or None)
         if settings.engine in _OPTIONS and settings.instance.gpus:
-            return _vllm(architecture, settings, weights)
+            judged = _vllm(architecture, settings, weights)
+            return replace(judged, trained_context=architecture.context or None)
     except UnknownArchitectureError as error:
         return unknown(str(error))
     hardware = "" if settings.instance.processor == "gpu" else f" on {settings.instance.processor.upper()}s"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.gguf import header
+from toolkit.report.fit import lines
 from toolkit.serving import catalogue
 from toolkit.serving.engines import OptionValue
 from toolkit.serving.memory import Architecture, Estimate, Settings, Weights, config, estimate, gguf
@@ -94,6 +95,16 @@ def test_the_recommended_context_fits_and_a_longer_one_may_not(name: str, instan
     longer = first.largest_context + 16
     if longer <= model(name).context:
         assert check(name, instance_type, max_model_len=longer).verdict != "fits"
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "limit"), [("ml.g6.2xlarge", "memory"), ("ml.p5.48xlarge", "model")]
+)
+def test_the_largest_context_says_if_the_model_limits_it(instance_type: str, limit: str) -> None:
+    result = check("qwen3-8b", instance_type)
+    (line,) = (line for line in lines("m", instance_type, "", result) if "largest" in line)
+    assert ("that fits: 40960, the length that the model was trained for" in line) == (limit == "model")
+    assert ("the length that" in line) == (limit == "model")
 
 
 @pytest.mark.parametrize("remedy", ["set kv_cache_dtype: fp8", "use ml.g6.12xlarge (4 x L4)"])
