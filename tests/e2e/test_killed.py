@@ -210,6 +210,7 @@ def test_a_killed_cloud_ends_its_processes_and_is_restored(lab: Lab) -> None:
     lab.toolkit.succeed("destroy", "--env", "local", "--yes")
     remaining = json.loads(lab.toolkit.succeed("local", "status", "--json"))
     assert [remaining[kind] for kind in ("endpoints", "functions", "apis", "processes")] == [[], [], [], []]
-    refused = lab.toolkit("outputs", "--env", "local", "--json")
-    assert refused.returncode == 4
-    assert refused.stdout == ""
+    for command in ("outputs", "drift"):
+        refused = lab.toolkit(command, "--env", "local", "--json")
+        assert refused.returncode == 4, refused.stderr
+        assert refused.stdout == ""

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,19 @@ def test_drift_lists_only_external_changes(lab: Lab) -> None:
     assert "no drift" in lab.toolkit.succeed("drift", "--env", "local")
 
 
+def test_drift_says_when_a_function_was_changed(lab: Lab) -> None:
+    functions, name = lab.aws("lambda"), "llm-local-gateway"
+    before = functions.get_function_configuration(FunctionName=name)
+    functions.update_function_configuration(FunctionName=name, Description="changed by hand")
+    functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+    drift = json.loads(lab.toolkit("drift", "--env", "local", "--json").stdout)
+    functions.update_function_configuration(FunctionName=name, Description=before["Description"])
+    ((resource,)) = drift["resources"]
+    assert resource["name"] == name
+    created = datetime.strptime(before["LastModified"], "%Y-%m-%dT%H:%M:%S.%f%z")
+    assert datetime.fromisoformat(resource["modified_at"]) > created.replace(microsecond=0)
+
+
 def test_a_lock_names_its_holder_and_can_be_cleared(lab: Lab) -> None:
     s3, key = lab.aws("s3"), f"{STATE_KEY}.tflock"
     s3.put_object(Bucket=lab.bucket, Key=key, Body=json.dumps(LOCK).encode())
@@ -223,6 +237,17 @@ def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def test_drift_reports_a_deleted_endpoint(lab: Lab) -> None:
+    """The next test creates it again."""
+    sagemaker, endpoint = lab.aws("sagemaker"), "llm-local-echo"
+    sagemaker.delete_endpoint(EndpointName=endpoint)
+    sagemaker.get_waiter("endpoint_deleted").wait(EndpointName=endpoint)
+    result = lab.toolkit("drift", "--env", "local", "--json")
+    assert result.returncode == 8, result.stderr
+    gone = [row["name"] for row in json.loads(result.stdout)["resources"] if row["action"] == "destroy"]
+    assert endpoint in gone
 
 
 def test_of_two_concurrent_applies_one_waits_or_fails(lab: Lab) -> None:

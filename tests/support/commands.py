@@ -18,6 +18,8 @@ COMMANDS = (
     ("sync",),
     ("smoke-test",),
 )
+# A plan, which takes seconds.
+PAUSED_COMMANDS = (("drift",),)
 
 
 def failures(toolkit: Toolkit, *, auth: str, paused: bool = False, protected: bool = False) -> list[str]:
@@ -29,7 +31,7 @@ def failures(toolkit: Toolkit, *, auth: str, paused: bool = False, protected: bo
         "smoke-test": SMOKE_TEST_FAILED if paused else 0,
     }
     failed = []
-    for command in COMMANDS:
+    for command in (*COMMANDS, *(PAUSED_COMMANDS if paused else ())):
         result = toolkit(*command, "--env", "local")
         name = " ".join(command)
         if result.returncode != expected.get(name, 0) or "Traceback" in result.stderr:

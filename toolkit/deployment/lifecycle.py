@@ -36,6 +36,7 @@ from toolkit.deployment.rollout.quality import Gate, QualityError
 from toolkit.deployment.rollout.timeline import Recorder
 from toolkit.deployment.rollout.verify import Rollout
 from toolkit.errors import PreflightError, SmokeTestError, TerraformError
+from toolkit.rendering import RuntimeVariables
 from toolkit.report import Summary, text
 from toolkit.report.drift import Drift, changes, dated, utc
 
@@ -205,14 +206,18 @@ def drift(env: str, console: Console, lock_timeout: int = 0) -> Drift:
     """
     context = open_context(env, console, lock_timeout=lock_timeout)
     environment, access = context.environment, context.access
-    if not context.state.lineage:
+    # The state of a destroyed environment is empty.
+    if not context.state.ids:
         raise PreflightError(f"environment {env} is not deployed", remedy=f"make apply ENV={env}")
     with locks.exclusive(context):
         unstored_state.require_stored(context)
         artifacts.write(context)
         workspace = context.workspace(STACK)
         workspace.init()
-        planned = workspace.show(workspace.plan(refresh_only=True))
+        # As if paused: Terraform cannot evaluate the postcondition of an endpoint that is gone, and still
+        # compares all resources in the state.
+        paused = RuntimeVariables(paused=True).write(workspace.directory)
+        planned = workspace.show(workspace.plan(refresh_only=True, var_files=[paused]))
     head = access.s3.head_object(Bucket=environment.state_bucket, Key=environment.state_key)
     release = releases.of(context).latest()
     resources = map_concurrently(partial(dated, access), changes(planned))

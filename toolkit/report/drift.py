@@ -170,7 +170,7 @@ def _modified_at(access: AwsAccess, change: Change) -> str | None:
         return None
     try:
         moment = request(access, change.values)
-    except ClientError:
+    except (ClientError, ValueError):
         return None  # drift is worth reporting without it: a viewer may lack the permission
     return utc(moment) if moment is not None else None
 
@@ -181,7 +181,7 @@ def _endpoint(access: AwsAccess, values: Mapping[str, str]) -> datetime:
 
 def _function(access: AwsAccess, values: Mapping[str, str]) -> datetime:
     configuration = access.lambda_.get_function_configuration(FunctionName=values["function_name"])
-    return datetime.strptime(configuration["LastModified"], "%Y-%m-%dT%H:%M:%S.%f%z")
+    return datetime.fromisoformat(configuration["LastModified"])
 
 
 def _stage(access: AwsAccess, values: Mapping[str, str]) -> datetime | None:

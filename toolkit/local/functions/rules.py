@@ -10,6 +10,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from moto.awslambda.exceptions import LambdaClientError
@@ -132,24 +133,35 @@ def _check_environment(spec: dict[str, Any]) -> None:
 
 
 def _report_states() -> None:
-    """Report a new function as Pending and an update as InProgress, in the response to the request only."""
+    """Report a new function as Pending and an update as InProgress, in the response to the request only.
+
+    Each update changes the time of the last modification.
+    """
     describe, update_code = LambdaFunction.get_configuration, LambdaFunction.update_function_code
     update_configuration = LambdaFunction.update_configuration
 
     def configuration(self: LambdaFunction, on_create: bool = False) -> dict[str, Any]:
         reason, code = _CREATING
         pending = {"State": "Pending", "StateReason": reason, "StateReasonCode": code} if on_create else {}
-        return {**describe(self, on_create), **pending}
+        return {**describe(self, on_create), "LastModified": _timestamp(self.last_modified), **pending}
 
-    def in_progress(description: dict[str, Any]) -> dict[str, Any]:
+    def in_progress(self: LambdaFunction, description: dict[str, Any]) -> dict[str, Any]:
+        self.last_modified = datetime.now(UTC).isoformat()
         reason, code = _CREATING
         status = {"LastUpdateStatus": "InProgress", "LastUpdateStatusReason": reason}
-        return {**description, **status, "LastUpdateStatusReasonCode": code}
+        modified = {"LastModified": _timestamp(self.last_modified)}
+        return {**description, **status, **modified, "LastUpdateStatusReasonCode": code}
 
     LambdaFunction.get_configuration = configuration  # type: ignore[method-assign]
     LambdaFunction.update_function_code = (  # type: ignore[method-assign]
-        lambda self, updated_spec: in_progress(update_code(self, updated_spec))
+        lambda self, updated_spec: in_progress(self, update_code(self, updated_spec))
     )
     LambdaFunction.update_configuration = (  # type: ignore[method-assign]
-        lambda self, config_updates: in_progress(update_configuration(self, config_updates))
+        lambda self, config_updates: in_progress(self, update_configuration(self, config_updates))
     )
+
+
+def _timestamp(moment: str) -> str:
+    """A moment as Lambda writes it: 2020-04-10T19:06:32.563+0000 (botocore's examples of the service)."""
+    utc = datetime.fromisoformat(moment).astimezone(UTC)
+    return f"{utc.replace(tzinfo=None).isoformat(timespec='milliseconds')}+0000"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -48,6 +49,9 @@ def test_a_new_function_is_pending_first(cloud: CloudProcess) -> None:
     cloud.functions.get_waiter("function_active_v2").wait(FunctionName="young")
     updated = cloud.functions.update_function_configuration(FunctionName="young", Timeout=5)
     assert updated["LastUpdateStatus"] == "InProgress"
+    times = [function["LastModified"] for function in (created, updated)]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000", time) for time in times)
+    assert times[0] < times[1]
     cloud.functions.get_waiter("function_updated_v2").wait(FunctionName="young")
 
 
