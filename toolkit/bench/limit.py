@@ -15,6 +15,7 @@ from toolkit.bench.results import Generator
 from toolkit.bench.targets import Target
 from toolkit.bench.workload import Lengths, Workload
 from toolkit.errors import PreflightError
+from toolkit.processes import environment_without_secrets
 
 _SECONDS: Final = 0.5
 # More parts per response measure the same, and take longer.
@@ -64,7 +65,12 @@ def _null_server(parts: int) -> Iterator[str]:
     command = [sys.executable, "-m", "toolkit.bench.null_server", str(parts)]
     # In its own session, or Ctrl-C would end it with a traceback; it ends with its standard input.
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        env=environment_without_secrets(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
         assert process.stdin is not None  # noqa: S101
         assert process.stdout is not None  # noqa: S101
