@@ -6,10 +6,10 @@ import re
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from botocore.eventstream import EventStreamBuffer, ParserError
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AliasChoices, Field, TypeAdapter, ValidationError
 
 from toolkit import documents
 from toolkit.chat.completions import Chunk, Usage
@@ -33,7 +33,8 @@ class _Error:
 @dataclass(frozen=True)
 class _ErrorBody:
     error: _Error | None = None
-    message: str | None = None
+    # The SageMaker runtime writes it with a capital.
+    message: Annotated[str | None, Field(validation_alias=AliasChoices("message", "Message"))] = None
 
 
 @dataclass

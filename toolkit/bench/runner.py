@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import resource
 import signal
 from collections.abc import Callable, Iterator, Mapping
@@ -46,6 +47,12 @@ _EXACT_LENGTH: Final[Mapping[str, Mapping[str, Any]]] = {
     "openai": {"ignore_eos": True},
     "llama_cpp": {"ignore_eos": True},
 }
+
+
+# How vLLM, LMI and llama.cpp say it at the runtime; at the API, the gateway gives it a code.
+_CONTEXT: Final = re.compile(
+    r"context[ _](length|size|window)|exceed_context_size|maximum model length", re.I
+)
 
 
 class Display(Protocol):
@@ -241,7 +248,7 @@ class Bench:
         except RefusedError as error:
             env = self.context.environment.name
             detail = f"{error.reason}: {error.message}" if error.message else error.reason
-            if error.reason == CONTEXT_EXCEEDED:
+            if error.reason == CONTEXT_EXCEEDED or _CONTEXT.search(error.message):
                 raise InputError(
                     f"cannot measure {self._name}: a prompt of --input-tokens "
                     f"{self.options.input_tokens.text} exceeds its context: {detail}",

@@ -29,21 +29,33 @@ def test_rates_near_the_limit_of_the_load_generator(rate: float, is_refused: boo
 
 
 @pytest.mark.parametrize(
-    ("code", "kind", "message", "remedy"),
+    ("body", "kind", "message", "remedy"),
     [
         (
-            "context_length_exceeded",
+            {"error": {"message": "too long", "code": "context_length_exceeded"}},
             InputError,
             "cannot measure chat: a prompt of --input-tokens 9000 exceeds its context",
             "lower --input-tokens",
         ),
-        ("model_error", PreflightError, "HTTP 400 model_error: too long", "run `toolkit smoke-test"),
+        # As the SageMaker runtime reports an error of vLLM.
+        (
+            {"Message": "Received client error (400): This model's maximum context length is 4096 tokens."},
+            InputError,
+            "cannot measure chat: a prompt of --input-tokens 9000 exceeds its context",
+            "lower --input-tokens",
+        ),
+        (
+            {"error": {"message": "too long", "code": "model_error"}},
+            PreflightError,
+            "HTTP 400 model_error: too long",
+            "run `toolkit smoke-test",
+        ),
     ],
 )
 def test_the_remedy_fits_the_code_of_the_error(
-    server: Server, code: str, kind: type[ToolkitError], message: str, remedy: str
+    server: Server, body: dict[str, Any], kind: type[ToolkitError], message: str, remedy: str
 ) -> None:
-    server.refuse(400, {"error": {"message": "too long", "code": code}})
+    server.refuse(400, body)
     environment = SimpleNamespace(name="dev")
     options = Options(input_tokens=Lengths("9000", 9000))
     bench: Any = SimpleNamespace(
