@@ -246,8 +246,8 @@ def test_drift_reports_a_deleted_endpoint(lab: Lab) -> None:
     sagemaker.get_waiter("endpoint_deleted").wait(EndpointName=endpoint)
     result = lab.toolkit("drift", "--env", "local", "--json")
     assert result.returncode == 8, result.stderr
-    gone = [row["name"] for row in json.loads(result.stdout)["resources"] if row["action"] == "destroy"]
-    assert endpoint in gone
+    deleted = [row["name"] for row in json.loads(result.stdout)["resources"] if row["action"] == "destroy"]
+    assert endpoint in deleted
 
 
 def test_of_two_concurrent_applies_one_waits_or_fails(lab: Lab) -> None:

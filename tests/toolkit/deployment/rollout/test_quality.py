@@ -142,12 +142,12 @@ def test_a_fleet_with_the_same_name_is_asked_with_all_traffic(
 def test_a_verdict_after_the_shift_names_the_wait_that_it_needs(
     site: Site, other: Engine, model: Model, wait: int, remedy: str
 ) -> None:
-    asked, shifted = threading.Event(), threading.Event()
+    requested, shifted = threading.Event(), threading.Event()
     new = site.hosting.configuration(container=container(other, "new"), **PATIENT)
 
     def behave(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
         if len(other.requests) > 1:
-            asked.set()
+            requested.set()
             assert shifted.wait(60)
         answering("Lyon.")(handler, request)
 
@@ -169,7 +169,7 @@ def test_a_verdict_after_the_shift_names_the_wait_that_it_needs(
 
     assert gate.observe(update(0)) == ""
     gate.observe(update(0.5))
-    assert asked.wait(60)
+    assert requested.wait(60)
     assert gate.observe(update(0.5)) == "0 of 1 expectations met, 1 answer of the new fleet"
     assert gate.late is None
     gate.observe(update(1))
