@@ -272,7 +272,7 @@ class Deployers:
         iam = self.client("iam")
         iam.create_user(UserName=name)
         for policy in policies:
-            for arn in self._arns(policy):
+            for arn in map(policy_arn, self.parts(policy)):
                 iam.attach_user_policy(UserName=name, PolicyArn=arn)
         key = iam.create_access_key(UserName=name)["AccessKey"]
         self._keys[name] = {
@@ -329,19 +329,19 @@ class Deployers:
     def document(self, policy: str) -> dict[str, Any]:
         """Return a policy from IAM: the statements of all its parts."""
         iam, documents = self.client("iam"), []
-        for arn in self._arns(policy):
+        for arn in map(policy_arn, self.parts(policy)):
             version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
             response = iam.get_policy_version(PolicyArn=arn, VersionId=version)
             documents.append(response["PolicyVersion"]["Document"])
         statements = [statement for document in documents for statement in document["Statement"]]
         return {**documents[0], "Statement": statements}
 
-    def _arns(self, policy: str) -> list[str]:
-        """The ARNs of a policy and, if it exceeds IAM's limit, of its further parts."""
+    def parts(self, policy: str) -> list[str]:
+        """The name of a policy and, if it exceeds IAM's limit, of its further parts."""
         pages = self.client("iam").get_paginator("list_policies").paginate(Scope="Local")
         arns = {item["Arn"] for page in pages for item in page["Policies"]}
         names = [policy, *(f"{policy}-{number}" for number in range(2, 10))]
-        return [arn for arn in map(policy_arn, names) if arn in arns]
+        return [name for name in names if policy_arn(name) in arns]
 
     def enforce(self, enabled: bool) -> None:
         """Switch the enforcement of policies on or off."""
