@@ -70,16 +70,18 @@ def _rollout_page(console: Console, env: str, file: str | None) -> Iterator[Reco
     from toolkit.errors import ToolkitError
     from toolkit.report import rollout
 
-    recorder, failure = Recorder(), None
+    recorder = Recorder()
+    failure: ToolkitError | None = None
     try:
         yield recorder
     except ToolkitError as error:
-        failure = error.message
+        failure = error
         raise
     finally:
         # The result of the apply is more important than its page.
         try:
-            write_report(console, file, rollout.page(env, recorder.timelines(), failure))
+            page = rollout.page(env, recorder.timelines(), failure, recorder.release)
+            write_report(console, file, page)
         except (OSError, ToolkitError) as error:
             console.warning(f"cannot write the page of the rollout: {error}")
 

@@ -11,6 +11,7 @@ from toolkit.cli.options import Env, HtmlFile, Json, Markdown, check_reports, wr
 from toolkit.durations import parse_seconds
 
 if TYPE_CHECKING:
+    from toolkit.deployment.context import Context
     from toolkit.smoke import Layer
 
 
@@ -82,8 +83,22 @@ def smoke_test(
     if junit is not None:
         write_report(console, junit, formats.as_junit(env, checks))
     if html is not None:
-        write_report(console, html, formats.as_html(env, checks))
+        write_report(console, html, formats.as_html(env, checks, _release(context)))
     smoke.raise_for_failures(env, checks)
+
+
+def _release(context: Context) -> str | None:
+    """The newest release, in words; None if it cannot be read: the result is more important."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from toolkit.deployment import releases
+    from toolkit.errors import ToolkitError
+
+    try:
+        latest = releases.of(context).latest()
+    except (BotoCoreError, ClientError, ToolkitError):
+        return None
+    return latest.label if latest is not None else None
 
 
 def _layers(names: Iterable[str]) -> list[Layer]:

@@ -300,7 +300,7 @@ def deploy(
         judged = _judged_before(prepared, deployed)
     if smoke_test is not None:
         smoke_test(context, deployed)
-    releases.record(
+    release = releases.record(
         context,
         deployed,
         action=prepared.action,
@@ -310,6 +310,8 @@ def deploy(
         smoke_test="passed" if smoke_test else None,
         quality=judged,
     )
+    if context.recorder is not None and release is not None:
+        context.recorder.release = release.label
     # A saved plan without changes has locked nothing.
     if prepared.action == "apply" and (prepared.plan.has_changes or prepared.began is not None):
         _clean_up(context, time.monotonic() - (prepared.began or began))

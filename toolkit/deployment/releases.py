@@ -68,6 +68,12 @@ class Release:
     quality: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def label(self) -> str:
+        """ "release 3, commit 0123456789ab and changes"."""
+        commit = f", commit {self.commit[:12]}" if self.commit else ""
+        return f"release {self.number}{commit}{' and changes' if self.uncommitted else ''}"
+
+    @property
     def paused(self) -> bool:
         """Whether it left the environment without endpoints."""
         return self.action == "pause"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -134,12 +135,21 @@ def lines(
         points: whether the values are marked.
         encoding: the other channels.
     """
-    line = {"color": color(*color_by), "strokeDash": _channel(*style_by, _DASHES)}
-    layers = [{"mark": "line", "encoding": {**encoding, **line}}]
-    if points:
-        point = {"color": color(*color_by), "shape": _channel(*style_by, _SHAPES)}
-        layers.append({"mark": "point", "encoding": {**encoding, **point}})
-    return layers
+    colors = {**encoding, "color": color(*color_by)}
+    if not points:
+        return [{"mark": "line", "encoding": {**colors, "strokeDash": _channel(*style_by, _DASHES)}}]
+    # A layer for each kind of dashes: a channel would also dash the outlines of the legend's symbols.
+    field, names = style_by
+    layers: list[dict[str, Any]] = [
+        {
+            "mark": {"type": "line", "strokeDash": dashes},
+            "transform": [{"filter": {"field": field, "equal": name}}],
+            "encoding": colors,
+        }
+        for name, dashes in zip(names, itertools.cycle(_DASHES), strict=False)
+    ]
+    shapes = _channel(*style_by, _SHAPES)
+    return [*layers, {"mark": "point", "encoding": {**colors, "shape": shapes}}]
 
 
 def _channel(field: str, names: Sequence[str], styles: Sequence[Any]) -> dict[str, Any]:

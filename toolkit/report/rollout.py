@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.errors import ToolkitError
 from toolkit.report import plots, units
 from toolkit.report.plots import Plot
 from toolkit.report.tables import Table
@@ -14,6 +15,10 @@ _NAMES = ("old fleet", "new fleet")
 _FIRING = "ALARM"
 # Width and height of a panel, and height of a line with a stage or an alarm.
 _WIDTH, _PANEL, _LINE = 235, 90, 24
+# Width of a panel that has the page for itself. On a phone, its text is still readable.
+_WIDE = 340
+# Width of the shortest bar of an alarm, as a share of the whole.
+_LEAST_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ class Timeline:
         moments: one for each change, and the last one.
         alarms: changes of its alarms, in the order of time.
         note: why alarms are missing; None if they are not.
+        rollbacks: times at which the toolkit started to roll the release back.
     """
 
     model: str
@@ -78,6 +84,7 @@ class Timeline:
     moments: tuple[Moment, ...]
     alarms: tuple[AlarmState, ...] = ()
     note: str | None = None
+    rollbacks: tuple[float, ...] = ()
 
     @property
     def configurations(self) -> dict[str, str]:
@@ -94,16 +101,17 @@ class Timeline:
         """Time of its last moment or change."""
         return max([moment.seconds for moment in self.moments] + [state.seconds for state in self.alarms])
 
-    def plot(self) -> Plot:
+    def plot(self, width: int = _WIDTH) -> Plot:
         """The plot, with its events as a table."""
         firing = sorted({state.alarm for state in self.alarms if state.state == _FIRING})
         alarms = f"Alarms that fired: {', '.join(firing)}." if firing else "No alarm fired."
         first, last = self.moments[0].stage, self.moments[-1].stage
         ends = [f"{first} at the start", f"{last} at the end"] if first != last else [f"{last} at both ends"]
+        after = [f"Rolled back automatically after {units.minutes(start)}." for start in self.rollbacks]
         return Plot(
             f"Rollout of {self.model}",
-            f"{units.minutes(self.end)}, {' and '.join(ends)}. {self.note or alarms}",
-            self._specification(),
+            " ".join([f"{units.minutes(self.end)}, {' and '.join(ends)}.", *after, self.note or alarms]),
+            self._specification(width),
             self._table(),
         )
 
@@ -117,12 +125,13 @@ class Timeline:
         empty = ("",) * len(names)
         for state in self.alarms:
             events.append((state.seconds, (f"alarm {state.alarm}: {state.state}", *empty)))
+        events += [(start, ("automatic rollback", *empty)) for start in self.rollbacks]
         events.sort(key=lambda event: event[0])
         rows = [(units.minutes(seconds), *cells) for seconds, cells in events]
         columns = ("time", "event", *(f"{title} ({name})" for name, title in names.items()))
         return Table(f"Events of {self.endpoint}", columns, rows, texts=2)
 
-    def _specification(self) -> dict[str, Any]:
+    def _specification(self, width: int) -> dict[str, Any]:
         unit, scale = ("min", 60.0) if self.end > 600 else ("s", 1.0)
         names = self.configurations
         rows = [
@@ -146,15 +155,15 @@ class Timeline:
             }
             (line,) = plots.lines(style, style, points=False, **encoding)
             mark = {"type": "line", "interpolate": "step-after"}
-            return {"width": _WIDTH, "height": _PANEL, "data": plots.values(rows), **line, "mark": mark}
+            return {"width": width, "height": _PANEL, "data": plots.values(rows), **line, "mark": mark}
 
         bars = [
             {**bar, "start": bar["start"] / scale, "end": bar["end"] / scale}
-            for bar in (*self._stages(), *self._firing())
+            for bar in (*self._rollouts(), *self._stages(), *self._firing())
         ]
         labels = list(dict.fromkeys(bar["label"] for bar in bars))
         gantt = {
-            "width": _WIDTH,
+            "width": width,
             "height": _LINE * len(labels),
             "data": plots.values(bars),
             "mark": {"type": "bar", "stroke": "var(--paper)"},
@@ -169,7 +178,10 @@ class Timeline:
                     "axis": {"labelLimit": 125, "labelOverlap": False},
                 },
                 "color": {
-                    "condition": {"test": "datum.kind == 'alarm'", "value": "var(--bad)"},
+                    "condition": [
+                        {"test": "datum.kind == 'alarm'", "value": "var(--bad)"},
+                        {"test": "datum.kind == 'rollout'", "value": "var(--series-4)"},
+                    ],
                     "value": "var(--series-6)",
                 },
             },
@@ -197,6 +209,13 @@ class Timeline:
         last = self.moments[-1]
         return (*self.moments, Moment(self.end, last.stage, last.fleets))
 
+    def _rollouts(self) -> Iterator[dict[str, Any]]:
+        """The apply and its rollback; none without a rollback."""
+        if self.rollbacks:
+            first = self.rollbacks[0]
+            yield {"kind": "rollout", "label": "apply", "start": 0, "end": first}
+            yield {"kind": "rollout", "label": "rollback", "start": first, "end": self.end}
+
     def _stages(self) -> Iterator[dict[str, Any]]:
         moments = self._extended()
         start = moments[0]
@@ -218,7 +237,9 @@ class Timeline:
             for state, end in zip(states, ends, strict=True):
                 if state.state == _FIRING:
                     name = alarm.removeprefix(f"{self.endpoint}-")
-                    yield {"kind": "alarm", "label": f"! {name}", "start": state.seconds, "end": end}
+                    # Visible even if it fired at the very end.
+                    start = min(state.seconds, max(end - self.end * _LEAST_SHARE, 0))
+                    yield {"kind": "alarm", "label": f"! {name}", "start": start, "end": end}
 
 
 def _fleet_text(fleet: Fleet | None) -> str:
@@ -227,20 +248,42 @@ def _fleet_text(fleet: Fleet | None) -> str:
     return f"{units.count(fleet.instances, 'instance')}, {fleet.share} %"
 
 
-def page(environment: str, timelines: Sequence[Timeline], error: str | None = None) -> str:
+def page(
+    environment: str,
+    timelines: Sequence[Timeline],
+    error: ToolkitError | None = None,
+    release: str | None = None,
+) -> str:
     """One self-contained page.
 
     Args:
         environment: its name.
         timelines: the models that the apply changed.
         error: why the apply failed; None if it did not.
+        release: the release that it recorded, in words; None without one.
     """
     from toolkit.report import html
 
+    recorded = [timeline for timeline in timelines if timeline.moments]
+    width = _WIDE if len(recorded) == 1 else _WIDTH
     return html.page(
         "rollout",
+        release=release,
         environment=environment,
         timelines=timelines,
-        plots=[timeline.plot() for timeline in timelines if timeline.moments],
-        error=error,
+        plots=[timeline.plot(width) for timeline in recorded],
+        error=error.message if error is not None else None,
+        details=list(_without_logs(error.details)) if error is not None else [],
     )
+
+
+def _without_logs(details: Sequence[str]) -> Iterator[str]:
+    """The details of an error without the lines of logs, which a page would publish."""
+    heading: int | None = None
+    for line in details:
+        indentation = len(line) - len(line.lstrip())
+        if heading is not None and indentation > heading:
+            continue
+        heading = indentation if line.endswith("last log lines:") else None
+        if heading is None:
+            yield line.strip()

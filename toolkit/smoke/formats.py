@@ -54,18 +54,20 @@ def as_markdown(env: str, checks: Sequence[Check]) -> str:
     return compose([*head, ""], [section], "", f"toolkit smoke-test --env {env}")
 
 
-def as_html(env: str, checks: Sequence[Check]) -> str:
+def as_html(env: str, checks: Sequence[Check], release: str | None = None) -> str:
     """One self-contained page: failures with their causes, then all checks by model.
 
     Args:
         env: the environment.
         checks: its checks.
+        release: its release, in words; None if it is not known.
     """
     groups: dict[str, list[Check]] = {}
     for check in checks:
         groups.setdefault(check.subject, []).append(check)
     return html.page(
         "smoke",
+        release=release,
         env=env,
         summary=summary(checks),
         failed=[check for check in checks if check.ok is False],

@@ -137,3 +137,13 @@ def test_the_html_page_is_self_contained_without_scripts() -> None:
     assert not [attributes for _, attributes in tags if {"src", "href"}.intersection(attributes)]
     assert "url(" not in page
     assert "&lt;script&gt;" in page
+
+
+def test_attribute_paths_break_between_words() -> None:
+    assert html._breakable("a_b[0].<i>") == "a_<wbr>b[0].<wbr>&lt;i&gt;"
+    change = resource("aws_lambda_function.f", "update", {"auto_rollback": 1}, {"auto_rollback": 2})
+    assert "auto_<wbr>rollback" in html.render(summary(change))
+
+
+def test_a_page_has_its_date() -> None:
+    assert re.search(r"created <time datetime=\"20\d\d-\d\d-\d\dT[\d:]{8}Z", html.render(everything()))

@@ -18,10 +18,12 @@ from tests.support.plans import resource
 from tests.toolkit.report.test_formats import everything
 from toolkit.bench.compare import Comparison, Row
 from toolkit.bench.formats import comparison_html
-from toolkit.report import bench, html, rollout
+from toolkit.errors import RolloutError
+from toolkit.report import bench, html, plots, rollout
 from toolkit.report.changes import change_of
 from toolkit.report.drift import Drift, DriftedResource
 from toolkit.report.rollout import AlarmState, Fleet, Moment, Timeline
+from toolkit.report.tables import Table
 from toolkit.smoke import Check, formats
 
 pytestmark = [
@@ -32,6 +34,7 @@ pytestmark = [
 ]
 HOSTILE = """<img src="https://example.com/x" onerror="document.title='owned'">\
 <script>document.title='owned'</script></svg></style> " ' ``` |"""
+FAILURE = RolloutError(HOSTILE, details=[f"the new fleet did not meet the expectation english: {HOSTILE}"])
 # Without a place to break the line.
 LONG = "arn:aws:sagemaker:eu-central-1:123456789012:endpoint/" + "x" * 200
 
@@ -59,7 +62,7 @@ PAGES = {
     "no-drift": lambda: Drift("dev", "2026-11-30T10:00:00+00:00", None, ()).as_html(),
     "smoke": lambda: formats.as_html(HOSTILE, CHECKS),
     "compare": lambda: comparison_html(COMPARISON),
-    "rollout": lambda: rollout.page("dev", [TIMELINE, TIMELINE], HOSTILE),
+    "rollout": lambda: rollout.page("dev", [TIMELINE, TIMELINE], FAILURE, HOSTILE),
     "bench": lambda: bench.html(benchmark(HOSTILE, error=HOSTILE)),
     "bench-open": lambda: bench.html(benchmark(targets=("api",), loads=(1, 2, 3), opened=True, error=None)),
 }
@@ -93,6 +96,41 @@ def test_a_rollout_is_described_from_its_start_to_its_end() -> None:
     assert "12 min 40 s, InService at both ends. " in TIMELINE.plot().description
     created = Timeline("m", "llm-dev-m", TIMELINE.moments[1:])
     assert "starting instances at the start and InService at the end. " in created.plot().description
+
+
+def test_a_single_plot_has_the_width_of_the_page(browser_page: Page, tmp_path: Path) -> None:
+    (tmp_path / "single.html").write_text(rollout.page("dev", [TIMELINE]), encoding="utf-8")
+    browser_page.open((tmp_path / "single.html").as_uri())
+    width = "document.querySelector('{}').getBoundingClientRect().width"
+    for narrow, least in ((False, 0.9), (True, 0.85)):
+        browser_page.emulate(width=390 if narrow else 1280)
+        assert browser_page.run(width.format("svg")) > least * browser_page.run(width.format("main"))
+        heights = "[...document.querySelectorAll('svg text')].map((text) => text.getBoundingClientRect())"
+        assert browser_page.run(f"Math.min(...{heights}.map((box) => Math.max(box.width, box.height)))") >= 9
+
+
+def test_an_alarm_at_the_end_and_the_rollback_have_bars() -> None:
+    alarms = (AlarmState(760, "llm-dev-m-quality", "ALARM"),)
+    plot = Timeline("m", "llm-dev-m", TIMELINE.moments, alarms, rollbacks=(700,)).plot()
+    bars = {
+        bar["label"]: bar["end"] - bar["start"] for bar in plot.specification["vconcat"][-1]["data"]["values"]
+    }
+    assert bars["! quality"] > 0.1
+    assert bars["apply"] > bars["rollback"] > 0
+    assert "Rolled back automatically after 11 min 40 s." in plot.description
+    assert any(row[:2] == ("11 min 40 s", "automatic rollback") for row in plot.table.rows)
+
+
+def test_the_symbols_of_a_legend_have_solid_outlines() -> None:
+    axes = {axis: plots.quantity(axis, "") for axis in "xy"}
+    layers = plots.lines(("s", ["A", "B"]), ("p", ["p50", "p95"]), points=True, **axes)
+    rows = [{"s": s, "p": p, "x": x, "y": x} for s in "AB" for p in ("p50", "p95") for x in range(3)]
+    specification = {**plots.framed(*layers), "data": plots.values(rows)}
+    svg = plots.Plot("t", "", specification, Table("", (), (), texts=0)).svg() or ""
+    legend = svg[svg.index("role-legend") :]
+    assert "p95" in legend
+    assert "stroke-dasharray" not in legend
+    assert "stroke-dasharray" in svg
 
 
 SIZES = {"rollout": 100_000, "bench": 400_000, "bench-open": 200_000}

@@ -37,13 +37,19 @@ class _HistoryData:
 
 
 class Recorder:
-    """Records the endpoints that one apply changes."""
+    """Records the endpoints that one apply changes.
+
+    Attributes:
+        release: the release that it recorded, in words; None without one.
+    """
 
     def __init__(self) -> None:
+        self.release: str | None = None
         self._access: AwsAccess | None = None
         self._names: dict[str, str] = {}
         self._moments: dict[str, list[Moment]] = {}
         self._alarms: dict[str, list[str]] = {}
+        self._rollbacks: dict[str, list[float]] = {}
         self._since: datetime | None = None
         self._start = 0.0
 
@@ -56,6 +62,9 @@ class Recorder:
         """
         if self._since is None:
             self._since, self._start = access.now(), time.monotonic()
+        else:
+            for model in names:
+                self._rollbacks.setdefault(model, []).append(time.monotonic() - self._start)
         self._access = access
         self._names |= names
 
@@ -87,7 +96,8 @@ class Recorder:
             moments = tuple(self._moments.get(model, ()))
             if moments:
                 ordered = tuple(sorted(alarms, key=lambda state: state.seconds))
-                timelines.append(Timeline(model, name, moments, ordered, note))
+                rollbacks = tuple(self._rollbacks.get(model, ()))
+                timelines.append(Timeline(model, name, moments, ordered, note, rollbacks))
         return timelines
 
     def _history(self, alarm: str) -> Iterator[AlarmState]:

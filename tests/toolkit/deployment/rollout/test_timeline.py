@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Any
 
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.rollout.timeline import Recorder
+from toolkit.errors import RolloutError
 from toolkit.report.rollout import Fleet, Timeline, page
 
 ENDPOINT = "llm-dev-m"
@@ -73,7 +75,23 @@ def test_changes_are_recorded_with_fleets_traffic_and_alarms(account: AwsAccess)
     assert seconds == sorted(seconds)
     # CloudWatch evaluates the alarm meanwhile.
     assert ("ALARM", "OK") in pairwise(state.state for state in timeline.alarms)
-    rendered = page("dev", [timeline], "<b>rolled back</b>")
+    # The rollback of the toolkit.
+    recorder.start(account, {"m": ENDPOINT})
+    (rolled_back,) = recorder.timelines()
+    assert len(rolled_back.rollbacks) == 1
+    assert timeline.rollbacks == ()
+    details = [
+        "expectation english: Bonjour",
+        "the new containers' last log lines:",
+        "  password=x",
+        "serves now: old",
+    ]
+    error = RolloutError("<b>rolled back</b>", details=details)
+    rendered = page("dev", [timeline], error, "release 3, commit 0123")
+    assert "expectation english: Bonjour" in rendered
+    assert "serves now: old" in rendered
+    assert "password" not in rendered
+    assert re.search(r"created <time .*Z</time>, release 3, commit 0123<", rendered)
     assert f"Alarms that fired: {alarm}." in rendered
     assert "old fleet (old)" in rendered
     assert "2 instances, 50 %" in rendered
