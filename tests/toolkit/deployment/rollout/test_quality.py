@@ -195,11 +195,11 @@ def test_a_serving_configuration_is_judged_if_nobody_has(site: Site, engine: Eng
 def test_many_expectations_are_asked_by_few_threads(site: Site, engine: Engine, model: Model) -> None:
     (capital,) = model.expectations
     many = tuple(capital.model_copy(update={"name": f"capital {number}"}) for number in range(40))
-    threads: set[int] = set()
+    threads: set[threading.Thread] = set()
 
     def count(handler: http.server.BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
-        asking = {thread.ident or 0 for thread in threading.enumerate() if "quality" in thread.name}
-        threads.update(asking)
+        name = f"quality of {site.endpoint}"
+        threads.update(thread for thread in threading.enumerate() if thread.name == name)
         answering("Paris.")(handler, request)
 
     engine.behaviour = count
