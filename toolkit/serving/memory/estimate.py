@@ -70,7 +70,7 @@ _UTILIZATION = 0.92
 # and with several, and the peak of the sampler, which is 9.5 to 9.75 times its logits in float32.
 _OUTSIDE_TORCH, _OUTSIDE_TORCH_PARALLEL = 0.13 * GIB, 0.55 * GIB
 _SAMPLER_COPIES = 9.75
-# CUDA graphs, compiled code and the rest: 0.61 GiB in the output of kvplan 0.1 (pypi.org/project/kvplan).
+# CUDA graphs, compiled code and the rest: 0.61 GiB in the output of the package kvplan 0.1.1.
 _GRAPHS = 0.6 * GIB
 _KV_BYTES = {"auto": 0.0, "float16": 2.0, "half": 2.0, "bfloat16": 2.0, "nvfp4": 0.5625}
 # Bytes per element of ggml's types: blocks of 32 elements with their scales.

@@ -22,7 +22,7 @@ GIB = 2**30
 MODELS = Path(__file__).parent / "models"
 # llm-d-incubation/llm-d-planner, docs/empirical-vllm-memory-results.md at e50305a: vLLM 0.11 on an H100.
 LLM_D = "llm-d-incubation/llm-d-planner docs/empirical-vllm-memory-results.md"
-KVPLAN = "pypi.org/project/kvplan/0.1.1"
+KVPLAN = "the package kvplan 0.1.1"
 
 
 def model(name: str) -> Architecture:
