@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -75,31 +76,69 @@ def _options(
     del version  # handled by its callback
 
 
-app.command("init")(init.init)
-app.command("validate")(validate.validate)
-app.command("render")(render.render)
-app.command("bootstrap")(bootstrap.bootstrap)
-app.command("plan")(plan.plan)
-app.command("apply")(apply.apply)
-app.command("destroy")(destroy.destroy)
-app.command("status")(status.status)
-app.command("outputs")(outputs.outputs)
-app.command("sync")(sync.sync)
-app.command("logs")(logs.logs)
-app.command("usage")(usage.usage)
-app.command("smoke-test")(smoke_test.smoke_test)
-app.command("chat")(chat.chat)
-app.command("releases")(releases.releases)
-app.command("rollback")(rollback.rollback)
-app.command("pause")(pause.pause)
-app.command("resume")(pause.resume)
-app.command("drift")(drift.drift)
-app.command("unlock")(unlock.unlock)
-app.command("doctor")(doctor.doctor)
-app.add_typer(bench.app, name="bench")
-app.add_typer(iam.app, name="iam")
-app.add_typer(keys.app, name="keys")
-app.add_typer(local.app, name="local")
-app.add_typer(model.app, name="model")
-app.add_typer(policy.app, name="policy")
-app.add_typer(state.app, name="state")
+Command = Callable[..., None] | typer.Typer
+
+# Groups of `toolkit --help` in the order of an environment's life: name, implementation and examples of each
+# command. A command that has commands itself shows their own help.
+GROUPS: dict[str, tuple[tuple[str, Command, tuple[str, ...]], ...]] = {
+    "Start": (
+        ("init", init.init, ("toolkit init staging", "toolkit init demo --target local")),
+        ("validate", validate.validate, ("toolkit validate --env dev",)),
+        ("doctor", doctor.doctor, ("toolkit doctor --env dev",)),
+        ("model", model.app, ("toolkit model fit --env dev", "toolkit model stage --env dev --all")),
+        ("local", local.app, ("toolkit local status", "toolkit local down")),
+    ),
+    "Deploy": (
+        ("bootstrap", bootstrap.bootstrap, ("toolkit bootstrap --env dev",)),
+        ("render", render.render, ("toolkit render --env dev",)),
+        ("plan", plan.plan, ("toolkit plan --env dev", "toolkit plan --env dev --markdown > plan.md")),
+        (
+            "apply",
+            apply.apply,
+            ("toolkit apply --env dev", "toolkit apply --env dev --plan build/dev/plan --yes"),
+        ),
+        ("sync", sync.sync, ("toolkit sync --env local --watch",)),
+        ("destroy", destroy.destroy, ("toolkit destroy --env local --yes",)),
+    ),
+    "Check": (
+        ("policy", policy.app, ("toolkit policy check terraform",)),
+        ("smoke-test", smoke_test.smoke_test, ("toolkit smoke-test --env dev --junit smoke-test.xml",)),
+        (
+            "bench",
+            bench.app,
+            ("toolkit bench --env dev --model qwen3-8b", "toolkit bench compare 1 2 --env dev"),
+        ),
+        ("drift", drift.drift, ("toolkit drift --env dev",)),
+    ),
+    "Operate": (
+        ("status", status.status, ("toolkit status --env dev",)),
+        ("outputs", outputs.outputs, ("toolkit outputs --env dev api_base_url",)),
+        ("logs", logs.logs, ("toolkit logs gateway --env dev --follow",)),
+        ("usage", usage.usage, ("toolkit usage --env dev --by key --since 7d",)),
+        ("chat", chat.chat, ("toolkit chat --env local", "echo Hello | toolkit chat --env local")),
+        ("keys", keys.app, ("toolkit keys show default --env dev",)),
+        ("pause", pause.pause, ("toolkit pause --env dev",)),
+        ("resume", pause.resume, ("toolkit resume --env dev",)),
+    ),
+    "Recover": (
+        ("releases", releases.releases, ("toolkit releases --env dev",)),
+        ("rollback", rollback.rollback, ("toolkit rollback --env dev", "toolkit rollback --env dev --to 3")),
+        ("unlock", unlock.unlock, ("toolkit unlock --env dev",)),
+        ("state", state.app, ("toolkit state push unstored.tfstate --env dev",)),
+    ),
+    "Permissions": (("iam", iam.app, ("toolkit iam show --env dev sagemaker-deployer",)),),
+}
+
+
+def _add_commands() -> None:
+    for group, commands in GROUPS.items():
+        for name, implementation, examples in commands:
+            # The help text joins lines; an empty line starts a new one.
+            epilog = "\n\n".join(("Examples:", *examples))
+            if isinstance(implementation, typer.Typer):
+                app.add_typer(implementation, name=name, rich_help_panel=group, epilog=epilog)
+            else:
+                app.command(name, rich_help_panel=group, epilog=epilog)(implementation)
+
+
+_add_commands()
