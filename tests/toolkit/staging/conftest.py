@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.support import cloudprocess
 from tests.support.cloudprocess import CloudProcess
+from tests.support.handlers import handling
 from toolkit.aws.access import AwsAccess
 from toolkit.environment import Environment, load
 from toolkit.project import Project
@@ -87,8 +89,7 @@ def requests(access: AwsAccess) -> Iterator[list[tuple[str, dict[str, Any]]]]:
         f"provide-client-params.s3.{operation}"
         for operation in ("PutObject", "UploadPart", "CreateMultipartUpload", "CompleteMultipartUpload")
     ]
-    for event in events:
-        access.s3.meta.events.register(event, note)
-    yield requests
-    for event in events:
-        access.s3.meta.events.unregister(event, note)
+    with ExitStack() as stack:
+        for event in events:
+            stack.enter_context(handling(access.s3, event, note))
+        yield requests

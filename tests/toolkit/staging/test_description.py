@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.checkout import ROOT
 from tests.support.gguf import header
+from tests.support.handlers import handling
 from tests.toolkit.staging.conftest import ENVIRONMENT
 from toolkit.aws.access import AwsAccess
 from toolkit.environment import Environment, HubSource, ResolvedVariant, load
@@ -182,16 +183,18 @@ def test_a_given_file_is_read_with_the_weights_next_to_it(tmp_path: Path) -> Non
 def test_the_model_store_does_not_send_the_weights(
     project: Project, environment: Make, access: AwsAccess, bucket: str
 ) -> None:
-    received = []
-    access.s3.meta.events.register(
-        "after-call.s3.GetObject", lambda parsed, **_: received.append(parsed["ContentLength"])
-    )
+    received: list[int] = []
+
+    def receive(parsed: dict[str, Any], **_: object) -> None:
+        received.append(parsed["ContentLength"])
+
     weights = GGUF + bytes(2**20)
     for name, content in {"g/m.gguf": weights, "c/config.json": CONFIG, "c/model.safetensors": b"w"}.items():
         access.s3.put_object(Bucket=bucket, Key=name, Body=content)
 
     test = environment(f"{{s3: 's3://{bucket}/g/'}}")
-    of_model = description.in_store(access, project, test, variant(test))
+    with handling(access.s3, "after-call.s3.GetObject", receive):
+        of_model = description.in_store(access, project, test, variant(test))
     assert of_model is not None
     assert of_model.architecture is not None
     assert (of_model.architecture.context, of_model.weights.bytes) == (8192, len(weights))

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 
 from tests.support import interrupts
 from tests.support.access import root_settings
+from tests.support.handlers import handling
 from toolkit.aws.access import AwsAccess
 from toolkit.errors import InputError
 from toolkit.staging import digests, uploads
@@ -99,10 +100,8 @@ def test_an_interrupted_upload_resumes(
         if params["PartNumber"] == 3:
             cancel.cancel()
 
-    access.s3.meta.events.register("provide-client-params.s3.UploadPart", interrupt)
-    with pytest.raises(Cancelled):
+    with handling(access.s3, "provide-client-params.s3.UploadPart", interrupt), pytest.raises(Cancelled):
         upload(access, bucket, weights, executor, cancel).run()
-    access.s3.meta.events.unregister("provide-client-params.s3.UploadPart", interrupt)
     requests.clear()
 
     upload(access, bucket, weights, executor).run()
@@ -211,10 +210,9 @@ def test_a_retried_body_counts_once(
             raise ConnectionClosedError(endpoint_url=request.url)
 
     uploads.count_sent_bytes(access.s3)
-    access.s3.meta.events.register_last("before-send.s3.UploadPart", fail_once)
     sending = upload(access, bucket, weights, executor)
-    sending.run()
-    access.s3.meta.events.unregister("before-send.s3.UploadPart", fail_once)
+    with handling(access.s3, "before-send.s3.UploadPart", fail_once, last=True):
+        sending.run()
     assert failed
     assert str(sending.direction).startswith("uploaded 15 MiB")
 

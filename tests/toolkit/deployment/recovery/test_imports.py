@@ -13,6 +13,7 @@ import pytest
 from tests.support import front
 from tests.support.cloud import create_role
 from tests.support.contexts import opened
+from tests.support.handlers import handling
 from toolkit.aws import state_bucket
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.context import Context
@@ -298,10 +299,10 @@ def test_log_groups_of_many_models_take_one_request(account: AwsAccess, context:
         account.logs.create_log_group(logGroupName=f"/aws/sagemaker/Endpoints/llm-many-m{number}")
     requests: list[str] = []
     count = lambda model, **_: requests.append(model.name)  # noqa: E731 - a handler
-    account.logs.meta.events.register("before-call", count)
     block = 'module.endpoint["{}"].aws_cloudwatch_log_group.this[0]'
-    resources = imports.find(context("many"), plan(*(block.format(f"m{number}") for number in range(50, 70))))
-    account.logs.meta.events.unregister("before-call", count)
+    planned = plan(*(block.format(f"m{number}") for number in range(50, 70)))
+    with handling(account.logs, "before-call", count):
+        resources = imports.find(context("many"), planned)
     assert [resource.id[-3:] for resource in resources] == [f"m{number}" for number in range(50, 60)]
     assert requests == ["DescribeLogGroups"] * 2
 
