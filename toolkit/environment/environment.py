@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 from toolkit.environment.account import Account, AccountId
 from toolkit.environment.api import Api
 from toolkit.environment.base import Checked, ConfigModel, Invalid, matching
+from toolkit.environment.cost import Cost
 from toolkit.environment.model import Model, ModelName, ResolvedVariant
 from toolkit.environment.policy import Policy
 from toolkit.environment.problems import did_you_mean
@@ -122,6 +123,8 @@ class Environment(ConfigModel):
     """OpenAI-compatible API."""
     policy: Policy = Policy()
     """Policy checks of `plan` and `apply`."""
+    cost: Cost = Cost()
+    """Costs of the environment: prices, expected traffic, and a ceiling."""
 
     _name: str = PrivateAttr()
     _file: str = PrivateAttr()
@@ -196,6 +199,7 @@ class ValidParts:
     account: Account | None
     models: Mapping[str, Model]
     api: Api | None = None
+    cost: Cost | None = None
 
     @property
     def readable_bucket(self) -> str | None:

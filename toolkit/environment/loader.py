@@ -13,6 +13,7 @@ from toolkit.environment import prompts, validation_errors
 from toolkit.environment.account import Account
 from toolkit.environment.api import Api
 from toolkit.environment.checks import check
+from toolkit.environment.cost import Cost
 from toolkit.environment.document import Document, parse
 from toolkit.environment.environment import LOCAL_ACCOUNT_ID, Environment, ValidParts, state_bucket
 from toolkit.environment.model import Model
@@ -189,6 +190,7 @@ def _parts(data: dict[str, Any], name: str, broken: Iterable[KeyPath]) -> ValidP
             if intact("models", key)
         },
         api=Api.model_validate(data.get("api", {})) if intact("api") else None,
+        cost=Cost.model_validate(data.get("cost", {})) if intact("cost") else None,
     )
 
 

@@ -132,8 +132,8 @@ def _value(definition: Mapping[str, Any]) -> str:
 
 def _plural(value: str) -> str:
     """`string, one of 7` → `strings, each one of 7`; a choice of literals stays."""
-    noun, comma, rest = value.partition(",")
-    return value if noun.startswith("`") else f"{noun}s{', each' if comma else ''}{rest}"
+    plural = re.sub(r"^[a-z]+", r"\g<0>s", value)
+    return value if value.startswith("`") else plural.replace(", one of", ", each one of")
 
 
 def _choices(option: Mapping[str, Any]) -> str:

@@ -222,4 +222,10 @@ policy:
       resource: module.api.aws_api_gateway_stage.*
       reason: the account has no logging role yet
       expires: "2027-06-30"
+cost:
+  ceiling_per_month: 5000
+  ceiling_capacity: minimum
+  traffic:
+    small: {requests_per_day: 20000, input_tokens: 1000, output_tokens: 250, seconds: 8.5}
+  instance_prices: {ml.g6.2xlarge: 1.1}
 """

@@ -419,6 +419,27 @@ CASES = {
         "refers to its own parent",
     ),
     "unknown severity": ("api:", "policy: {fail_at: severe}\napi:", 20, "policy.fail_at", "'critical'"),
+    "negative ceiling": (
+        "api:",
+        "cost: {ceiling_per_month: -1}\napi:",
+        20,
+        "cost.ceiling_per_month",
+        "at least 0",
+    ),
+    "traffic of an unknown model": (
+        "api:",
+        "cost: {traffic: {qwen3-8: {requests_per_day: 1, input_tokens: 1, output_tokens: 1}}}\napi:",
+        20,
+        "cost.traffic.qwen3-8",
+        "did you mean qwen3-8b?",
+    ),
+    "price of an unknown instance type": (
+        "api:",
+        "cost: {instance_prices: {ml.g6.2xlarg: 1}}\napi:",
+        20,
+        'cost.instance_prices."ml.g6.2xlarg"',
+        "did you mean ml.g6.2xlarge?",
+    ),
     "exception without a reason": exception(
         "{rule: CKV_LLM_9, resource: '*', reason: ' ', expires: 2027-06-30}", ".reason", "explain why"
     ),

@@ -22,7 +22,7 @@ MODEL: dict[str, Any] = {
     "instance_type": "ml.g6.2xlarge",
 }
 FENCED = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-INDENTED = re.compile(r"^    (?:account|api|models|policy):\n(?:     .*\n)+", re.MULTILINE)
+INDENTED = re.compile(r"^    (?:account|api|cost|models|policy):\n(?:     .*\n)+", re.MULTILINE)
 
 
 def examples() -> list[tuple[str, dict[str, Any]]]:
@@ -31,7 +31,7 @@ def examples() -> list[tuple[str, dict[str, Any]]]:
         text = page.read_text()
         for block in [*FENCED.findall(text), *map(textwrap.dedent, INDENTED.findall(text))]:
             part = YAML(typ="safe", pure=True).load(block)
-            if part.keys() <= {"account", "api", "models", "policy"}:
+            if part.keys() <= {"account", "api", "cost", "models", "policy"}:
                 parts.append((f"{page.name}: {', '.join(part)}", part))
     return parts
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from toolkit.environment.checks import api, container, endpoint, expectations
 from toolkit.environment.environment import ValidParts, endpoint_name
-from toolkit.environment.problems import Problem
+from toolkit.environment.problems import Problem, did_you_mean
 
 __all__ = ["check"]
 
@@ -20,6 +20,7 @@ def check(parts: ValidParts) -> Iterator[Problem]:
     yield from _endpoint_names(parts)
     yield from _model_names(parts)
     yield from api.check(parts)
+    yield from _traffic(parts)
     for name, model in parts.models.items():
         for variant in model.all_resolved(name):
             yield from container.check(parts, variant, model.endpoint_type)
@@ -61,6 +62,14 @@ def _endpoint_names(parts: ValidParts) -> Iterator[Problem]:
             reason = f"the endpoint name {endpoint} is also that of {model_of[endpoint]}"
             yield Problem(path, reason, "rename one of them: dots become hyphens in endpoint names")
         model_of[endpoint] = model
+
+
+def _traffic(parts: ValidParts) -> Iterator[Problem]:
+    """Traffic of models that the file does not have."""
+    for name in parts.cost.traffic if parts.cost is not None else ():
+        if name not in parts.models:
+            remedy = did_you_mean(name, parts.models) or "use the name of a model"
+            yield Problem(("cost", "traffic", name), f"unknown model {name}", remedy)
 
 
 def _model_names(parts: ValidParts) -> Iterator[Problem]:
