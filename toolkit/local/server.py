@@ -55,6 +55,7 @@ from toolkit.local.iam.authentication import HEALTH, AuthenticationMiddleware
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.iam.middleware import EnforceIamMiddleware
 from toolkit.local.iam.service import IamService, is_enforced
+from toolkit.local.quotas.service import QuotaService
 from toolkit.local.retry_cache import RetryCacheMiddleware
 from toolkit.local.sagemaker.service import SageMakerService
 from toolkit.local.service import Cloud, Service
@@ -84,7 +85,7 @@ def services(cloud: Cloud, enforcement: Enforcement) -> list[Service]:
     account.tags.add_source("application-autoscaling", lambda arn: autoscaling.tags_of(arn.region, str(arn)))
     functions = FunctionService(cloud, enforcement, metrics)
     apis = ApiGatewayService(functions.runner, enforcement, metrics)
-    return [iam, metrics, sagemaker, autoscaling, functions, apis, BedrockService()]
+    return [iam, metrics, sagemaker, autoscaling, functions, apis, BedrockService(), QuotaService()]
 
 
 @dataclass

@@ -221,6 +221,16 @@ def published_release(engine: str, uri: str) -> str | None:
     return release(engine, None) if uri.partition(".")[0] in accounts else None
 
 
+def is_published(account: str, region: str, image: str) -> bool:
+    """Whether the catalogue has an image, as `repository:tag`, in an account's registry in a region."""
+    return any(
+        published["image"] == image and _accounts(published).get(region) == account
+        for engine in _images()["engines"].values()
+        for images in engine["versions"].values()
+        for published in images
+    )
+
+
 def _accounts(image: Mapping[str, str]) -> Mapping[str, str]:
     """The account of the registry of an image, by region."""
     accounts: Mapping[str, str] = _images()["registries"][image["registry"]]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from moto.awslambda.exceptions import UnknownFunctionException
+from moto.awslambda.exceptions import UnknownFunctionException, UnknownLayerException
 from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
+from moto.awslambda.responses import LambdaResponse
 
 from toolkit.local.functions import rules
 from toolkit.local.functions.exceptions import FunctionNotFoundError
+from toolkit.local.quotas.models import concurrency
 from toolkit.local.service import ACCOUNT_ID
 
 _ADAPTER_WRAPPER = "/opt/bootstrap"
@@ -97,7 +100,7 @@ def names() -> Iterator[tuple[str, str, str]]:
 def unreserved(region: str) -> int:
     """Concurrent executions of a region that the functions without reserved concurrency share."""
     functions = list(lambda_backends[ACCOUNT_ID][region].list_functions())
-    return rules.ACCOUNT_LIMIT - sum(int(function.reserved_concurrency or 0) for function in functions)
+    return concurrency(region) - sum(int(function.reserved_concurrency or 0) for function in functions)
 
 
 def _function(version: Any) -> Function:
@@ -159,12 +162,24 @@ def extend(on_change: Callable[[str], None]) -> None:
 def _accept_adapter_layers() -> None:
     own = LambdaBackend.layers_versions_by_arn
 
+    def get_layer_version_by_arn(self: LambdaResponse) -> str:
+        arn = self._get_param("Arn")
+        # The library's answer for a layer that does not exist is an empty object.
+        layer = self.backend.layers_versions_by_arn(arn)
+        if layer is None:
+            raise UnknownLayerException
+        if isinstance(layer, _ForeignLayer):
+            name, _, version = arn.rpartition(":")
+            return json.dumps({"LayerVersionArn": arn, "LayerArn": name, "Version": int(version)})
+        return json.dumps(layer.get_layer_version())
+
     def layers_versions_by_arn(self: LambdaBackend, layer_version_arn: str) -> Any:
         if _ADAPTER.fullmatch(layer_version_arn):
             return _ForeignLayer(layer_version_arn)
         return own(self, layer_version_arn)
 
     LambdaBackend.layers_versions_by_arn = layers_versions_by_arn  # type: ignore[method-assign]
+    LambdaResponse.get_layer_version_by_arn = get_layer_version_by_arn  # type: ignore[attr-defined]
 
 
 def _keep_all_settings() -> None:

@@ -1,4 +1,4 @@
-"""Lambda's Invoke APIs over HTTP."""
+"""Lambda's Invoke APIs over HTTP, and the settings of the account."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute
 
 from toolkit.local import eventstream
@@ -16,8 +16,9 @@ from toolkit.local.awsapi import ApiError, SignedRoute
 from toolkit.local.functions.asynchronous import AsyncInvocations
 from toolkit.local.functions.exceptions import FunctionError, FunctionNotFoundError, RefusedError
 from toolkit.local.functions.invocation import MAX_EVENT_BYTES, MAX_RESPONSE_BYTES, ResponseStream
-from toolkit.local.functions.models import Function, find
+from toolkit.local.functions.models import Function, find, names, unreserved
 from toolkit.local.functions.runtime import Runner
+from toolkit.local.quotas.models import concurrency
 from toolkit.local.signature import Signature
 
 _CHUNK = eventstream.Event.blob("PayloadChunk")
@@ -39,11 +40,12 @@ class InvokeApi:
         self._queue = queue
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Both operations."""
+        """All operations."""
         streamed = "/2021-11-15/functions/{name}/response-streaming-invocations"
         return [
             SignedRoute("lambda", "/2015-03-31/functions/{name}/invocations", self._invoke, methods=["POST"]),
             SignedRoute("lambda", streamed, self._invoke_streamed, methods=["POST"]),
+            SignedRoute("lambda", "/2016-08-19/account-settings", _account_settings, methods=["GET"]),
         ]
 
     async def _invoke(self, request: Request) -> Response:
@@ -84,6 +86,17 @@ class InvokeApi:
             headers={"x-amz-executed-version": target.version, "x-amzn-requestid": stream.request_id},
             background=BackgroundTask(stream.cancel),
         )
+
+
+async def _account_settings(request: Request) -> Response:
+    """GetAccountSettings."""
+    region = Signature.of(request.scope).region
+    limits = {
+        "ConcurrentExecutions": concurrency(region),
+        "UnreservedConcurrentExecutions": unreserved(region),
+    }
+    usage = {"FunctionCount": sum(of_function == region for of_function, _, _ in names())}
+    return JSONResponse({"AccountLimit": limits, "AccountUsage": usage})
 
 
 async def _target_and_event(request: Request) -> tuple[Function, bytes]:

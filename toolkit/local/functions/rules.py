@@ -16,6 +16,8 @@ from typing import Any, Final
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 
+from toolkit.local.quotas.models import concurrency
+
 # Developer guide, "Defined runtime environment variables". The service model's pattern excludes the others.
 _RESERVED: Final = frozenset(
     {
@@ -26,8 +28,8 @@ _RESERVED: Final = frozenset(
         *("LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"),
     }
 )
-# AWS's default quotas.
-ACCOUNT_LIMIT, _MIN_UNRESERVED, _MAX_VARIABLES_BYTES = 1000, 100, 4096
+# Of the account's quota, and of one function (developer guide, "Lambda quotas").
+_MIN_UNRESERVED, _MAX_VARIABLES_BYTES = 100, 4096
 _CREATING: Final = ("The function is being created.", "Creating")
 
 
@@ -78,7 +80,10 @@ def _check_requests() -> None:
     def reserve(self: LambdaBackend, function_name: str, reserved_concurrency: str) -> str:
         name = self.get_function(function_name).function_name
         others = [item.reserved_concurrency for item in self.list_functions() if item.function_name != name]
-        if sum(map(int, filter(None, others))) + int(reserved_concurrency) > ACCOUNT_LIMIT - _MIN_UNRESERVED:
+        if (
+            sum(map(int, filter(None, others))) + int(reserved_concurrency)
+            > concurrency(self.region_name) - _MIN_UNRESERVED
+        ):
             message = (
                 "Specified ReservedConcurrentExecutions for function decreases account's "
                 f"UnreservedConcurrentExecution below its minimum value of [{_MIN_UNRESERVED}]."

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from toolkit.local.iam import simulation
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.status import Item
 
@@ -28,6 +29,7 @@ class IamService:
 
     def __init__(self, enforcement: Enforcement) -> None:
         self._enforcement = enforcement
+        simulation.extend(enforcement.account)
 
     def routes(self) -> Sequence[BaseRoute]:
         """See `toolkit.local.service.Service`."""

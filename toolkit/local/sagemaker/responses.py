@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from toolkit.local.awsapi import ApiError, Members
 from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.iam.enforcement import Enforcement
-from toolkit.local.sagemaker import dependencies, lifecycle
+from toolkit.local.sagemaker import dependencies, lifecycle, quotas
 from toolkit.local.sagemaker.access import ContainerCredentials
 from toolkit.local.sagemaker.deployment import DeploymentPolicy
 from toolkit.local.sagemaker.fleet import EndpointContext, Fleet, Variant
@@ -243,6 +244,7 @@ class Endpoints:
         collection, name = self._endpoints[region], request["EndpointName"]
         collection.check_free(name)
         fleet = self._fleet(region, name, request["EndpointConfigName"])
+        quotas.require(region, collection, quotas.of_fleet(fleet))
         endpoint = Endpoint(
             name,
             collection.arn(name),
@@ -274,6 +276,7 @@ class Endpoints:
         if request.get("RetainDeploymentConfig"):
             deployment = endpoint.deployment
         policy = DeploymentPolicy.of(deployment, green.desired_count)
+        quotas.require(region, self._endpoints[region], quotas.of_fleet(green, policy.batch))
         endpoint.deployment, endpoint.pending = deployment, green
         self._start_work(endpoint, "Updating", lifecycle.update(endpoint, blue, green, policy, self._metrics))
         return {"EndpointArn": endpoint.arn}
@@ -310,6 +313,12 @@ class Endpoints:
             message = f'The variant name(s) "{", ".join(unknown)}" is/are not present within endpoint '
             message += f'"{endpoint.arn}".'
             raise ApiError("ValidationException", message)
+        delta: Counter[str] = Counter()
+        for change in changes:
+            variant = variants[change["VariantName"]]
+            added = change.get("DesiredInstanceCount", variant.desired_count) - variant.desired_count
+            delta[variant.definition.get("InstanceType", "")] += added
+        quotas.require(region, self._endpoints[region], delta)
         for change in changes:
             variant = variants[change["VariantName"]]
             variant.weight = change.get("DesiredWeight", variant.weight)

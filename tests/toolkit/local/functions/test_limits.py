@@ -16,8 +16,8 @@ from tests.support.cloudprocess import CloudProcess, zipped
 from tests.support.interrupts import wait_for
 from toolkit.local.functions.exceptions import RefusedError
 from toolkit.local.functions.models import Function
-from toolkit.local.functions.rules import ACCOUNT_LIMIT
 from toolkit.local.functions.runtime import Concurrency
+from toolkit.local.quotas import models as quotas
 
 OVERRUN = """
 import time
@@ -128,7 +128,7 @@ def test_functions_without_reserved_concurrency_share_the_rest() -> None:
     reserved = Function(**VALUES, region="us-east-1", name="authorizer", reserved_concurrency=1)
     concurrency = Concurrency()
     with ExitStack() as running:
-        for _ in range(ACCOUNT_LIMIT):
+        for _ in range(quotas.concurrency("us-east-1")):
             running.enter_context(concurrency.slot(Function(**VALUES, **gateway)))
         with pytest.raises(RefusedError) as refused:
             running.enter_context(concurrency.slot(Function(**VALUES, **other)))
@@ -141,7 +141,7 @@ def test_a_part_of_the_account_stays_unreserved(cloud: CloudProcess) -> None:
     cloud.create_function("greediest", {"app.py": WAITING})
     with pytest.raises(ClientError, match="UnreservedConcurrentExecution below its minimum value"):
         cloud.functions.put_function_concurrency(
-            FunctionName="greediest", ReservedConcurrentExecutions=ACCOUNT_LIMIT
+            FunctionName="greediest", ReservedConcurrentExecutions=quotas.concurrency("us-east-1")
         )
 
 

@@ -29,6 +29,7 @@ from toolkit.local.signature import Signature
 
 # Signing name → botocore's services that use it, and the prefix of their actions.
 _SERVICES: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "acm": (("acm",), "acm"),
     "apigateway": (("apigateway",), "apigateway"),
     "application-autoscaling": (("application-autoscaling",), "application-autoscaling"),
     "bedrock": (("bedrock", "bedrock-runtime"), "bedrock"),
