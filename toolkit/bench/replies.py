@@ -52,6 +52,7 @@ class Reply:
         text: the text of the response, without the model's reasoning.
         server: time by hop in seconds, as the header `Server-Timing` reports it.
         model: the model that responded.
+        fingerprint: the engine's configuration, as its `system_fingerprint` names it.
     """
 
     framing: Literal["sse", "eventstream"] = "sse"
@@ -61,6 +62,7 @@ class Reply:
     usage: Usage | None = None
     server: Mapping[str, float] | None = None
     model: str | None = None
+    fingerprint: str | None = None
     _text: list[str] = field(default_factory=list)
     _error_type: str = ""
     _failure: str | None = None
@@ -148,6 +150,7 @@ class Reply:
             self._failure = self._failure or f"error in the stream: {chunk.error.code or chunk.error.message}"
         self.usage = chunk.usage or self.usage
         self.model = chunk.model or self.model
+        self.fingerprint = chunk.system_fingerprint or self.fingerprint
         self._finished = self._finished or chunk.finish_reason is not None
         text = chunk.text
         if text or chunk.reasoning:

@@ -27,7 +27,16 @@ from toolkit.bench.options import Options
 from toolkit.bench.results import INTERRUPTED, Benchmark, Generator, Stage
 from toolkit.bench.targets import Target
 from toolkit.bench.text import CONTEXT_EXCEEDED
-from toolkit.bench.workload import Dataset, Lengths, Ratio, Synthetic, Workload, read_dataset, sample_text
+from toolkit.bench.workload import (
+    Dataset,
+    Lengths,
+    NoWorkload,
+    Ratio,
+    Synthetic,
+    Workload,
+    read_dataset,
+    sample_text,
+)
 from toolkit.chat.session import Session
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs
@@ -198,7 +207,7 @@ class Bench:
     async def _workload(self, settings: Settings, run: str) -> Workload:
         """The prompts, once the server has counted the tokens of some; checks that each target responds."""
         options = self.options
-        runners = [Runner(target, _NoWorkload(), settings) for target in self._targets]
+        runners = [Runner(target, NoWorkload(), settings) for target in self._targets]
         try:
             if self._conversations is not None:
                 workload: Workload = Dataset(self._conversations, options.output_tokens, options.seed)
@@ -354,11 +363,6 @@ def _tokens(lengths: Lengths) -> str:
     if lengths.high is not None:
         return f"{lengths.low} to {lengths.high}"
     return f"{lengths.low}" if lengths.deviation is None else f"{lengths.low} ± {lengths.deviation}"
-
-
-class _NoWorkload:
-    def conversation(self, number: int) -> Any:
-        raise NotImplementedError(number)
 
 
 @contextmanager

@@ -98,6 +98,13 @@ class Workload(Protocol):
         """The conversation with a number; the same for the same number."""
 
 
+class NoWorkload:
+    """For a runner that only sends single requests."""
+
+    def conversation(self, number: int) -> Conversation:
+        raise NotImplementedError(number)
+
+
 @dataclass(frozen=True)
 class Ratio:
     """Tokens of a prompt by its number of words, as the server counts them.

@@ -59,6 +59,7 @@ class Chunk:
     usage: Usage | None = None
     model: str | None = None
     error: _Error | None = None
+    system_fingerprint: str | None = None
 
     @property
     def text(self) -> str:

@@ -107,6 +107,7 @@ class Request:
         model: the requested model.
         status: HTTP status; None without a response.
         error: why it failed; None if it succeeded.
+        release: what responded, as the response's `system_fingerprint` names it; None if it names nothing.
     """
 
     start: float
@@ -114,6 +115,7 @@ class Request:
     model: str
     status: int | None = None
     error: str | None = None
+    release: str | None = None
 
 
 @dataclass(frozen=True)
