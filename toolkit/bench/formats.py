@@ -15,7 +15,7 @@ from toolkit.console import printable
 from toolkit.deployment.measured import WORDS
 from toolkit.report import html, units
 from toolkit.report.markdown import Section, compose, escape
-from toolkit.report.tables import Table
+from toolkit.report.tables import Table, aligned
 
 _MARKS = {"better": "✅", "worse": "❌", "no significant difference": "", "too few requests": "❔"}
 _SIGNIFICANT = ("better", "worse")
@@ -41,7 +41,7 @@ def as_list(records: Sequence[Record]) -> str:
                 f"{max(tokens, default=0):,.1f}",
             ]
         )
-    return table(lines)
+    return aligned(lines)
 
 
 def list_data(records: Sequence[Record]) -> list[dict[str, Any]]:
@@ -98,7 +98,7 @@ def comparison(result: Comparison) -> str:
     rows = [["target", "load", "metric", "A", "B", "change", "95 % interval of B - A", ""]]
     rows += [_cells(row) for row in result.rows]
     if result.rows:
-        lines += ["", table(rows)]
+        lines += ["", aligned(rows)]
     lines += [_one_line(f"note: {phrase}") for phrase in result.notes]
     return "\n".join(lines)
 
@@ -191,7 +191,7 @@ def suggestion(result: Suggestion, cost_per_hour: float | None) -> str:
                 "exceeded" if point.exceeded else "met" + (" ←" if point == result.point else ""),
             ]
         )
-    lines = ["per instance:", table(rows), ""]
+    lines = ["per instance:", aligned(rows), ""]
     lines.append(
         f"for {text.rate(result.rate)} with {result.headroom_percent:g} % headroom: "
         f"{units.count(result.instances, 'instance')}, concurrent_requests: {result.concurrent_requests:g}"
@@ -200,17 +200,6 @@ def suggestion(result: Suggestion, cost_per_hour: float | None) -> str:
         lines.append(f"{result.dollars_per_million:,.2f} dollars per million output tokens at this rate")
         lines.append(_cost_note(cost_per_hour))
     return "\n".join([*lines, *(f"note: {note}" for note in result.notes)])
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows in columns; a row with fewer cells ends with its last one, which may be longer than its column."""
-    rows = [[_one_line(cell) for cell in row] for row in rows]
-    full = [row for row in rows if len(row) == len(rows[0])]
-    widths = [max(map(len, column)) for column in zip(*full, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
-        for row in rows
-    )
 
 
 _WORDS = {

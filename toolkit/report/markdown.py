@@ -145,14 +145,14 @@ def _details(section: Section, shown: Sequence[str], note: str = "") -> str:
         "",
     ]
     if shown:
-        fence = _fence(shown)
-        lines += [f"{fence}diff", *shown, fence, ""] if section.diff else [*shown, ""]
+        marks = fence(shown)
+        lines += [f"{marks}diff", *shown, marks, ""] if section.diff else [*shown, ""]
     if note:
         lines += [note]
     return "\n".join([*lines, "</details>", ""])
 
 
-def _fence(lines: Sequence[str]) -> str:
+def fence(lines: Sequence[str]) -> str:
     """A fence longer than any run of backticks in the lines, which would close it."""
     longest = max((len(run) for line in lines for run in re.findall(r"`+", line)), default=0)
     return "`" * max(3, longest + 1)

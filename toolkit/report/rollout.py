@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from toolkit.errors import ToolkitError
@@ -67,6 +67,21 @@ class AlarmState:
 
 
 @dataclass(frozen=True)
+class Failures:
+    """Failed requests within an interval.
+
+    Attributes:
+        start: seconds since the start of the rollout.
+        end: likewise.
+        count: their number.
+    """
+
+    start: float
+    end: float
+    count: int
+
+
+@dataclass(frozen=True)
 class Timeline:
     """The rollout of one model.
 
@@ -101,8 +116,28 @@ class Timeline:
         """Time of its last moment or change."""
         return max([moment.seconds for moment in self.moments] + [state.seconds for state in self.alarms])
 
-    def plot(self, width: int = _WIDTH) -> Plot:
-        """The plot, with its events as a table."""
+    def converted(self, clock: Callable[[float], float]) -> Timeline:
+        """The same on another clock, which converts its seconds."""
+        return replace(
+            self,
+            moments=tuple(replace(moment, seconds=clock(moment.seconds)) for moment in self.moments),
+            alarms=tuple(replace(state, seconds=clock(state.seconds)) for state in self.alarms),
+            rollbacks=tuple(map(clock, self.rollbacks)),
+        )
+
+    def plot(
+        self,
+        width: int = _WIDTH,
+        failures: Sequence[Failures] | None = None,
+        axis: str = "Time since the start",
+    ) -> Plot:
+        """The plot, with its events as a table.
+
+        Args:
+            width: of each panel.
+            failures: failed requests, which get a panel; None if requests were not observed.
+            axis: title of the axis of time.
+        """
         firing = sorted({state.alarm for state in self.alarms if state.state == _FIRING})
         alarms = f"Alarms that fired: {', '.join(firing)}." if firing else "No alarm fired."
         first, last = self.moments[0].stage, self.moments[-1].stage
@@ -111,7 +146,7 @@ class Timeline:
         return Plot(
             f"Rollout of {self.model}",
             " ".join([f"{units.minutes(self.end)}, {' and '.join(ends)}.", *after, self.note or alarms]),
-            self._specification(width),
+            self._specification(width, failures, axis),
             self._table(),
         )
 
@@ -120,7 +155,7 @@ class Timeline:
         events: list[tuple[float, tuple[str, ...]]] = []
         for moment in self.moments:
             fleets = {fleet.configuration: fleet for fleet in moment.fleets}
-            cells = (_fleet_text(fleets.get(name)) for name in names)
+            cells = (fleet_text(fleets.get(name)) for name in names)
             events.append((moment.seconds, (moment.stage, *cells)))
         empty = ("",) * len(names)
         for state in self.alarms:
@@ -131,7 +166,7 @@ class Timeline:
         columns = ("time", "event", *(f"{title} ({name})" for name, title in names.items()))
         return Table(f"Events of {self.endpoint}", columns, rows, texts=2)
 
-    def _specification(self, width: int) -> dict[str, Any]:
+    def _specification(self, width: int, failures: Sequence[Failures] | None, axis: str) -> dict[str, Any]:
         unit, scale = ("min", 60.0) if self.end > 600 else ("s", 1.0)
         names = self.configurations
         rows = [
@@ -145,7 +180,7 @@ class Timeline:
             for fleet, title in self._fleets(moment)
         ]
         domain = {"domain": [0, self.end / scale or 1]}
-        title = f"Time since the start ({unit})"
+        title = f"{axis} ({unit})"
         style = ("fleet", list(names.values()))
 
         def panel(field: str, axis: dict[str, Any], title: str) -> dict[str, Any]:
@@ -189,7 +224,26 @@ class Timeline:
         most = max(fleet.instances for moment in self.moments for fleet in moment.fleets)
         instances = panel("instances", {"values": sorted({0, most // 2, most}), "format": "d"}, "Instances")
         traffic = panel("share", {"values": [0, 50, 100]}, "Traffic (%)")
-        return {"vconcat": [instances, traffic, gantt], "spacing": 12}
+        panels = [instances, traffic]
+        if failures is not None:
+            within = [item for item in failures if 0 <= item.start <= self.end]
+            highest = max((item.count for item in within), default=0)
+            bars = [
+                {"start": item.start / scale, "end": min(item.end, self.end) / scale, "count": item.count}
+                for item in within
+            ]
+            counts = {"domain": [0, highest or 1]}
+            ticks = {"values": sorted({0, highest}), "format": "d"}
+            mark = {"type": "rect", "color": "var(--bad)", "stroke": "var(--bad)"}
+            encoding = {
+                "x": plots.quantity("start", "", scale=domain, axis={"labels": False, "title": None}),
+                "x2": {"field": "end"},
+                "y": plots.quantity("count", "Failed", scale=counts, axis=ticks),
+                "y2": {"datum": 0},
+            }
+            failed = {"data": plots.values(bars), "mark": mark, "encoding": encoding}
+            panels.append({"width": width, "height": _PANEL // 2, **failed})
+        return {"vconcat": [*panels, gantt], "spacing": 12}
 
     def _fleets(self, moment: Moment) -> Iterator[tuple[Fleet, str]]:
         """The fleets with their names in the report; those that are gone by then are empty."""
@@ -242,7 +296,8 @@ class Timeline:
                     yield {"kind": "alarm", "label": f"! {name}", "start": start, "end": end}
 
 
-def _fleet_text(fleet: Fleet | None) -> str:
+def fleet_text(fleet: Fleet | None) -> str:
+    """ "2 instances, 90 %"; a dash for none."""
     if fleet is None:
         return units.UNKNOWN
     return f"{units.count(fleet.instances, 'instance')}, {fleet.share} %"

@@ -15,11 +15,12 @@ from tests.support import browser
 from tests.support.benchmarks import benchmark
 from tests.support.browser import CONTRASTS, Page
 from tests.support.plans import resource
+from tests.support.rehearsals import rolled_back
 from tests.toolkit.report.test_formats import everything
 from toolkit.bench.compare import Comparison, Row
 from toolkit.bench.formats import comparison_html
 from toolkit.errors import RolloutError
-from toolkit.report import bench, html, plots, rollout
+from toolkit.report import bench, html, plots, rehearsal, rollout
 from toolkit.report.changes import change_of
 from toolkit.report.drift import Drift, DriftedResource
 from toolkit.report.rollout import AlarmState, Fleet, Moment, Timeline
@@ -63,6 +64,7 @@ PAGES = {
     "smoke": lambda: formats.as_html(HOSTILE, CHECKS),
     "compare": lambda: comparison_html(COMPARISON),
     "rollout": lambda: rollout.page("dev", [TIMELINE, TIMELINE], FAILURE, HOSTILE),
+    "rehearsal": lambda: rehearsal.html(rolled_back(HOSTILE, LONG)),
     "bench": lambda: bench.html(benchmark(HOSTILE, error=HOSTILE)),
     "bench-open": lambda: bench.html(benchmark(targets=("api",), loads=(1, 2, 3), opened=True, error=None)),
 }
