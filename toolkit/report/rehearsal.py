@@ -133,11 +133,11 @@ def html(rehearsal: Rehearsal) -> str:
 
 
 def facts(rehearsal: Rehearsal) -> list[tuple[str, str]]:
-    """What ran, how long it took, and what it costs."""
+    """Both versions, the time to done, the peak with its price, and the requests."""
     rows = [("from", str(rehearsal.base)), ("to", str(rehearsal.change))]
     if rehearsal.seconds:
-        here = units.minutes(rehearsal.seconds)
-        rows.append(("time to done", f"about {units.minutes(rehearsal.aws_duration)} on AWS ({here} here)"))
+        on_aws, duration = map(units.minutes, (rehearsal.aws_duration, rehearsal.seconds))
+        rows.append(("time to done", f"about {on_aws} on AWS ({duration} here)"))
     if rehearsal.instances:
         before, peak = (sum(getattr(item, name) for item in rehearsal.instances) for name in _COUNTS[:2])
         dollars = rehearsal.peak_dollars_per_hour
@@ -160,14 +160,14 @@ def tables(rehearsal: Rehearsal, most_seconds: int | None = None) -> Iterator[Ta
         rehearsal: the rehearsal.
         most_seconds: number of seconds with failed requests that are listed; None for all.
     """
-    found = (
+    candidates = (
         _stages(rehearsal),
         _failed(rehearsal, most_seconds),
         _releases(rehearsal.requests),
         _instances(rehearsal),
         _steps(rehearsal),
     )
-    yield from (table for table in found if table.rows)
+    yield from (table for table in candidates if table.rows)
 
 
 @dataclass
@@ -264,9 +264,9 @@ def _releases(requests: Sequence[Request]) -> Table:
 def _instances(rehearsal: Rehearsal) -> Table:
     rows = []
     for item in rehearsal.instances:
-        each = item.dollars_per_hour
-        total = None if each is None else each * item.peak
-        prices = (units.UNKNOWN if price is None else f"${price:,.2f}" for price in (each, total))
+        unit_price = item.dollars_per_hour
+        total = None if unit_price is None else unit_price * item.peak
+        prices = (units.UNKNOWN if price is None else f"${price:,.2f}" for price in (unit_price, total))
         counts = (f"{getattr(item, name):,}" for name in _COUNTS)
         rows.append((item.instance_type, item.price_source or units.UNKNOWN, *counts, *prices))
     columns = ("instance type", "source of the price", *_COUNTS, "each per hour", "peak per hour")

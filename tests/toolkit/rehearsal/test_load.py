@@ -81,9 +81,7 @@ def test_a_response_without_text_is_a_failure(server: Server) -> None:
     assert running.stop(0)[0].error == "the response has no text"
 
 
-def test_a_model_that_hangs_neither_fills_the_memory_nor_delays_the_end(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_hangs_does_not_delay_the_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "MOST_IN_FLIGHT", 5)
     monkeypatch.setattr(load, "_LAST_SECONDS", 0.2)
     over = threading.Event()

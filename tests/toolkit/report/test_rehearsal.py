@@ -43,7 +43,7 @@ def test_without_failures_an_apply_succeeds() -> None:
     assert "Denied" not in rehearsal.text(quiet) + rehearsal.markdown(quiet)
 
 
-def test_stages_have_both_clocks_their_fleets_and_their_failed_requests() -> None:
+def test_stages_have_both_clocks_and_their_failed_requests() -> None:
     text = rehearsal.text(rolled_back())
     fleets = "old fleet: 2 instances, 50 %; new fleet: 2 instances, 50 %"
     assert row(text, "  baking") == ["10 s", "1 min 24 s", "chat", "baking", fleets, "8"]
@@ -64,7 +64,7 @@ def test_failed_requests_are_listed_by_second_and_reason() -> None:
     assert "8 of 100 failed" in rehearsal.text(result)
 
 
-def test_a_terminal_shows_the_first_seconds_with_failures_and_a_page_all() -> None:
+def test_a_terminal_lists_the_first_failures_and_a_page_all() -> None:
     requests = tuple(Request(second, 0.1, "chat", 500, "HTTP 500") for second in range(40))
     result = replace(rolled_back(), requests=requests)
     assert row(rehearsal.text(result), "and 25 more")
@@ -79,7 +79,7 @@ def test_responses_are_counted_by_release() -> None:
     assert row(text, "9f8e7d6c") == ["chat", "llm-dev-chat-9f8e7d6c", "7"]
 
 
-def test_a_denied_action_has_the_statement_that_allows_it_on_all_resources() -> None:
+def test_a_denied_action_has_the_statement_that_allows_it() -> None:
     first = rolled_back().denied[0]
     actions = (first, replace(first, resource="arn:aws:logs:us-east-1:123456789012:log-group:/a", count=1))
     (denial,) = rehearsal.denials(actions)
@@ -131,7 +131,7 @@ def test_the_peak_without_a_price_says_so() -> None:
     assert row(text, "ml.g6.2xlarge")[-2:] == ["—", "—"]
 
 
-def test_failures_are_drawn_on_the_axis_of_the_fleets_in_time_on_aws() -> None:
+def test_failures_are_drawn_on_the_axis_of_the_fleets() -> None:
     result = rolled_back()
     (plot,) = rehearsal.plots(result)
     failed = panels(plot)["Failed"]
