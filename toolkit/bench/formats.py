@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from toolkit.bench import metrics, text
+from toolkit.bench import comparison_plots, metrics, text
 from toolkit.bench.compare import Comparison, Row, label
 from toolkit.bench.records import Record
 from toolkit.bench.results import Benchmark, Stage
@@ -118,6 +118,7 @@ def comparison_html(result: Comparison) -> str:
         "compare",
         comparison=result,
         verdict=("bad" if worse else "good" if complete else "warn", _headline(result)),
+        plots=list(comparison_plots.plots(result)),
         tables=[
             *([table_of("Significant differences", changed)] if changed else []),
             *([table_of("All metrics", result.rows)] if result.rows else []),

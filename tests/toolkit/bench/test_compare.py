@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.measurements import WORKLOAD, benchmark
-from toolkit.bench import formats
+from toolkit.bench import comparison_plots, formats
 from toolkit.bench.compare import compare, raise_for_regressions
 from toolkit.bench.metrics import of_stage
 from toolkit.bench.results import Benchmark
@@ -209,3 +209,28 @@ def test_hostile_content_controls_no_terminal() -> None:
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text)
     markdown = formats.comparison_markdown(result)
     assert not re.search(r"(?<!\\)<script", re.sub(r"`[^`]*`", "", markdown))
+
+
+def test_a_plot_shows_the_change_of_each_metric_with_its_interval() -> None:
+    result = compare(BEFORE, SLOWER)
+    plots = list(comparison_plots.plots(result))
+    assert [plot.title for plot in plots] == ["Changes of api, 4 clients", "Changes of api, 16 clients"]
+    assert plots[0].description.startswith("Worse: ")
+    points = {point["metric"]: point for point in plots[0].specification["data"]["values"]}
+    (row,) = [
+        row for row in result.rows if (row.load, row.metric) == ("4 clients", "output tokens per second")
+    ]
+    point = points["output tokens per second"]
+    assert point["low"] < point["change"] == row.percent < point["high"] < 0
+    # Shares of errors have another unit.
+    assert "errors" not in points
+    assert len(plots[0].table.rows) == len(points)
+    quiet = comparison_plots.plots(compare(BEFORE, BEFORE))
+    assert next(quiet).description.startswith("No metric differs significantly. ")
+
+
+def test_metrics_that_were_not_compared_are_not_drawn() -> None:
+    few = benchmark((1,), requests=3)
+    drawn = [row for plot in comparison_plots.plots(compare(few, few)) for row in plot.table.rows]
+    compared = [row for row in compare(few, few).rows if row.p is not None and row.unit != "%"]
+    assert len(drawn) == len(compared) < len(compare(few, few).rows)
