@@ -125,8 +125,15 @@ class AwsAccess:
     apigateway: ClassVar[cached_property[APIGatewayClient]] = _client("apigateway")
     autoscaling: ClassVar[cached_property[ApplicationAutoScalingClient]] = _client("application-autoscaling")
     cloudwatch: ClassVar[cached_property[CloudWatchClient]] = _client("cloudwatch")
-    # Without stubs: there are three requests.
+    # Without stubs: there are few requests.
+    acm: ClassVar[cached_property[Any]] = _client("acm")
+    bedrock: ClassVar[cached_property[Any]] = _client("bedrock")
     dynamodb: ClassVar[cached_property[Any]] = _client("dynamodb")
+    ec2: ClassVar[cached_property[Any]] = _client("ec2")
+    ecr: ClassVar[cached_property[Any]] = _client("ecr")
+    kms: ClassVar[cached_property[Any]] = _client("kms")
+    service_quotas: ClassVar[cached_property[Any]] = _client("service-quotas")
+    sns: ClassVar[cached_property[Any]] = _client("sns")
     iam: ClassVar[cached_property[IAMClient]] = _client("iam")
     lambda_: ClassVar[cached_property[LambdaClient]] = _client("lambda")
     logs: ClassVar[cached_property[CloudWatchLogsClient]] = _client("logs")

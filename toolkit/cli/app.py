@@ -26,6 +26,7 @@ from toolkit.cli import (
     pause,
     plan,
     policy,
+    preflight,
     releases,
     render,
     rollback,
@@ -101,6 +102,11 @@ GROUPS: dict[str, tuple[tuple[str, Command, tuple[str, ...]], ...]] = {
         ("destroy", destroy.destroy, ("toolkit destroy --env local --yes",)),
     ),
     "Check": (
+        (
+            "preflight",
+            preflight.preflight,
+            ("toolkit preflight --env dev", "toolkit preflight --env dev --markdown > preflight.md"),
+        ),
         ("policy", policy.app, ("toolkit policy check terraform",)),
         ("smoke-test", smoke_test.smoke_test, ("toolkit smoke-test --env dev --junit smoke-test.xml",)),
         (

@@ -57,8 +57,9 @@ def plan(
 def _plan_one(console: Console, env: str, form: str, lock_timeout: int) -> None:
     from toolkit.deployment import lifecycle
     from toolkit.deployment.plans.review import FORMATS
+    from toolkit.preflight import deployment
 
-    planned = lifecycle.plan(env, console, lock_timeout)
+    planned = lifecycle.plan(env, console, lock_timeout, deployment.problems)
     console.data(FORMATS[form](planned.summary))
     if planned.summary.policy is not None:
         planned.summary.policy.raise_for_violations()

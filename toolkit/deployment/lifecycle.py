@@ -42,6 +42,8 @@ from toolkit.report.drift import Drift, changes, dated, utc
 
 # The provider's error after CreateEndpoint or UpdateEndpoint succeeded.
 _STOPPED_WAITING = re.compile(r"waiting for SageMaker AI Endpoint \([\w-]+\) (create|update): ")
+# Finds what AWS will refuse, a sentence each, while Terraform plans.
+Checks = Callable[[Context], Sequence[str]]
 # Raises SmokeTestError if the deployed environment does not serve.
 SmokeTest = Callable[[Context, Outputs], None]
 
@@ -181,14 +183,21 @@ class Planned:
     path: Path | None
 
 
-def plan(env: str, console: Console, lock_timeout: int = 0) -> Planned:
-    """Plan an environment and save the plan, unless the policies forbid it."""
+def plan(env: str, console: Console, lock_timeout: int = 0, checks: Checks | None = None) -> Planned:
+    """Plan an environment and save the plan, unless the policies forbid it.
+
+    Args:
+        env: the environment.
+        console: the terminal or pipe.
+        lock_timeout: seconds to wait for locks.
+        checks: checks of the account, whose findings are warnings of the plan.
+    """
     context = open_context(env, console, start_cloud=True, lock_timeout=lock_timeout)
     path = archive.default_path(context)
     with locks.exclusive(context):
         # If this fails, the previous plan must not be applied by mistake.
         path.unlink(missing_ok=True)
-        reviewed = review(context, prepare.environment_file)
+        reviewed = review(context, prepare.environment_file, checks=checks)
         summary = reviewed.summary
         allowed = not (summary.policy and summary.policy.violations)
         if allowed:

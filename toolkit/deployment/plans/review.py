@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -47,7 +47,11 @@ class Review:
 
 
 def review(
-    context: Context, prepare: Callable[[Context], Prepared], *, policies: Policies = "always"
+    context: Context,
+    prepare: Callable[[Context], Prepared],
+    *,
+    policies: Policies = "always",
+    checks: Callable[[Context], Sequence[str]] | None = None,
 ) -> Review:
     """Plan, check the plan against the policies, and summarize it.
 
@@ -55,10 +59,17 @@ def review(
         context: the environment.
         prepare: creates the plan.
         policies: when to check: always, if there are changes, or never, as for a release that passed before.
+        checks: finds what AWS will refuse, on AWS only.
     """
     planned: Mapping[str, Any] = {}
     report = None
+    findings: Sequence[str] = ()
     with ExitStack() as stack:
+        checking = None
+        if checks is not None and not context.environment.is_local:
+            # Terraform takes longer.
+            pool = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="preflight"))
+            checking = pool.submit(checks, context)
         # checkov takes seconds to start, so it starts while Terraform plans, or, if a plan without changes
         # would not need it, while Terraform shows the plan.
         early = policies == "always" or (policies == "changes" and not context.state.outputs)
@@ -80,6 +91,8 @@ def review(
                 title = "checking policies" + ("" if gate.done() else " (installing checkov, once)")
                 with context.console.progress(title):
                     report = gate.result().check_plan(planned, prepared.workspace.stack)
+        if checking is not None:
+            findings = checking.result()
     environment = context.environment
     subject = Subject(
         environment=environment.name,
@@ -90,7 +103,9 @@ def review(
     )
     plan = prepared.plan
     summary = summarize(planned, subject, plan.summary(), has_changes=plan.has_changes, policy=report)
-    return Review(prepared, replace(summary, warnings=tuple(warnings(context, prepared.action, planned))))
+    return Review(
+        prepared, replace(summary, warnings=(*warnings(context, prepared.action, planned), *findings))
+    )
 
 
 def warnings(context: Context, action: str, planned: Mapping[str, Any]) -> Iterator[str]:

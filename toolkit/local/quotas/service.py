@@ -86,8 +86,8 @@ class QuotaService:
             raise ApiError("IllegalArgumentException", message)
         QUOTAS.set(region, quota.service, quota.name, float(desired))
         names = ("ServiceCode", "ServiceName", "QuotaCode", "QuotaName", "QuotaArn")
-        described = _described(quota)
-        request = {name: described[name] for name in names}
+        description = _described(quota)
+        request = {name: description[name] for name in names}
         return {
             "RequestedQuota": {
                 **request,
