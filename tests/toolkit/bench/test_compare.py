@@ -211,7 +211,7 @@ def test_hostile_content_controls_no_terminal() -> None:
     assert not re.search(r"(?<!\\)<script", re.sub(r"`[^`]*`", "", markdown))
 
 
-def test_a_plot_shows_the_change_of_each_metric_with_its_interval() -> None:
+def test_a_plot_shows_each_change_with_its_interval() -> None:
     result = compare(BEFORE, SLOWER)
     plots = list(comparison_plots.plots(result))
     assert [plot.title for plot in plots] == ["Changes of api, 4 clients", "Changes of api, 16 clients"]
