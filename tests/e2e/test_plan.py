@@ -137,6 +137,48 @@ def test_drift_lists_only_external_changes(lab: Lab) -> None:
     assert "no drift" in lab.toolkit.succeed("drift", "--env", "local")
 
 
+def test_drift_is_reverted_by_its_plan(lab: Lab) -> None:
+    group = "/aws/lambda/llm-local-gateway"
+    lab.aws("logs").put_retention_policy(logGroupName=group, retentionInDays=7)
+    saved = ("--plan", "build/fix/plan")
+    lab.declare("    aliases: [chat]\n")
+    output = refused(lab, 2, "drift", "--env", "local", *saved)
+    assert "is not that of release 1" in output
+    assert not (lab.build.parent / "fix" / "plan").exists()
+    lab.declare()
+    output = refused(lab, 8, "drift", "--env", "local", *saved)
+    assert "saved: `toolkit apply --env local --plan build/fix/plan` reverts the drift" in output
+    plan = json.loads((lab.build.parent / "fix" / "plan.json").read_text())
+    assert [change["name"] for part in plan["parts"] for change in part["changes"]] == [group]
+    lab.toolkit.succeed("apply", "--env", "local", *saved)
+    assert "no drift" in lab.toolkit.succeed("drift", "--env", "local", *saved)
+
+
+def test_only_the_reviewed_plan_is_applied(lab: Lab) -> None:
+    """A pipeline keeps plan.json, not the plan, while it waits for an approval."""
+    description, reviewed = "api: {log_retention_days: 60}\n", ("--reviewed", "plan.json")
+    lab.declare(description)
+    lab.toolkit.succeed("plan", "--env", "local")
+    shutil.move(lab.build / "plan.json", lab.toolkit.project / "plan.json")
+    lab.declare(description.replace("60", "90"))
+    output = refused(lab, 9, "apply", "--env", "local", *reviewed)
+    assert "environment file: changed" in output
+    assert "planned changes: changed" in output
+    lab.declare(description)
+    group = "/aws/lambda/llm-local-gateway"
+    # The inputs are the same, but the plan is another one.
+    lab.aws("logs").put_retention_policy(logGroupName=group, retentionInDays=7)
+    output = refused(lab, 9, "apply", "--env", "local", *reviewed)
+    assert "the plan is stale" in output
+    assert "file: changed" not in output
+    lab.aws("logs").put_retention_policy(logGroupName=group, retentionInDays=30)
+    lab.toolkit.succeed("apply", "--env", "local", *reviewed)
+    output = refused(lab, 9, "apply", "--env", "local", *reviewed)
+    assert "planned changes: changed" in output
+    lab.declare()
+    lab.toolkit.succeed("apply", "--env", "local")
+
+
 def test_drift_says_when_a_function_was_changed(lab: Lab) -> None:
     functions, name = lab.aws("lambda"), "llm-local-gateway"
     before = functions.get_function_configuration(FunctionName=name)

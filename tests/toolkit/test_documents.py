@@ -27,7 +27,7 @@ from toolkit.aws.logs import LogEvent
 from toolkit.bench import records
 from toolkit.chat import completions, session
 from toolkit.deployment import locks, logs, measured, outputs
-from toolkit.deployment.plans import manifest, parallel
+from toolkit.deployment.plans import manifest, parallel, reviewed
 from toolkit.deployment.releases import Release
 from toolkit.deployment.rollout import judgement, verify
 from toolkit.deployment.usage import Collector
@@ -41,7 +41,7 @@ from toolkit.local.status import CloudStatus
 from toolkit.lock_info import LockInfo
 from toolkit.packaging import package
 from toolkit.packaging.difference import difference
-from toolkit.report import Subject, summarize
+from toolkit.report import Subject, github, summarize
 from toolkit.serving.memory import UnknownArchitectureError, config
 from toolkit.smoke import access, causes, function, replies
 from toolkit.smoke.results import FailedError
@@ -340,6 +340,19 @@ READERS = {
         {"summary": "1 to add", "dangers": []},
         at("plan.json", lambda directory: parallel._read(directory / "plan.json")),
         fatal=False,
+    ),
+    "reviewed plan": Reader(
+        {"fingerprints": {"commit": "0123"}, "summary": "1 to add"},
+        at("plan.json", lambda directory: reviewed.read(directory / "plan.json")),
+    ),
+    "comments of GitHub": Reader(
+        [{"id": 1, "html_url": "u", "body": None, "user": {"type": "Bot"}, "number": 1}],
+        of(list[github._Post]),
+    ),
+    "error of GitHub": Reader(
+        {"message": "Not Found"},
+        lambda _, content: github._reason(httpx.Response(404, content=content)),
+        False,
     ),
     "release": Reader(
         asdict(release_of(b"zip")),

@@ -13,6 +13,7 @@ from toolkit.cli import (
     bench,
     bootstrap,
     chat,
+    ci,
     destroy,
     doctor,
     drift,
@@ -114,7 +115,12 @@ GROUPS: dict[str, tuple[tuple[str, Command, tuple[str, ...]], ...]] = {
             bench.app,
             ("toolkit bench --env dev --model qwen3-8b", "toolkit bench compare 1 2 --env dev"),
         ),
-        ("drift", drift.drift, ("toolkit drift --env dev",)),
+        ("drift", drift.drift, ("toolkit drift --env dev", "toolkit drift --env dev --plan build/dev/fix")),
+        (
+            "ci",
+            ci.app,
+            ("toolkit ci comment build/dev/plan.md", "toolkit ci issue drift.md --title 'Drift of dev'"),
+        ),
     ),
     "Operate": (
         ("status", status.status, ("toolkit status --env dev",)),

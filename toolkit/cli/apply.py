@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -33,11 +33,20 @@ PlanFile = Annotated[
     Path | None,
     typer.Option("--plan", metavar="FILE", help="Apply exactly the plan that `toolkit plan` saved."),
 ]
+Reviewed = Annotated[
+    Path | None,
+    typer.Option(
+        "--reviewed",
+        metavar="FILE",
+        help="Apply only if the plan is the same as in this plan.json of `toolkit plan`.",
+    ),
+]
 
 
 def apply(
     env: Env,
     plan_file: PlanFile = None,
+    reviewed: Reviewed = None,
     yes: Yes = False,
     allow_destroy: AllowDestroy = None,
     smoke_test: SmokeTest = False,
@@ -52,12 +61,28 @@ def apply(
 
     console = Console()
     check_reports(as_json=False, as_markdown=False, files={"--html": html})
-    command = lifecycle.apply(plan_file, smoke.test if smoke_test else None, judge)
+    fingerprints = _reviewed(reviewed, plan_file)
+    command = lifecycle.apply(plan_file, smoke.test if smoke_test else None, judge, fingerprints)
     with _rollout_page(console, env, html) as recorder:
         command = replace(command, recorder=recorder)
         result = lifecycle.run(command, env, console, lifecycle.Consent(yes, allow_destroy), lock_timeout)
     for line in _usage(result):
         console.line(line)
+
+
+def _reviewed(file: Path | None, plan_file: Path | None) -> Mapping[str, str] | None:
+    """The fingerprints of the reviewed plan; None without one."""
+    from toolkit.deployment.plans import reviewed
+    from toolkit.errors import InputError
+
+    if file is None:
+        return None
+    if plan_file is not None:
+        raise InputError(
+            "cannot apply a saved plan and plan again",
+            remedy="pass --plan or --reviewed, not both",
+        )
+    return reviewed.read(file)
 
 
 @contextmanager

@@ -40,6 +40,31 @@ def show(
         console.data(f"{document.name:20} {document.description} ({document.policy_name}, {size})")
 
 
+@app.command("role")
+def role(
+    env: Env,
+    name: Annotated[str, typer.Argument(metavar="ROLE", help="Name of the role in account.ci.roles.")],
+) -> None:
+    """Print the role of a pipeline's jobs and its region, as lines NAME=VALUE for the job's environment."""
+    from toolkit.aws.access import AwsAccess
+    from toolkit.console import Console
+    from toolkit.environment import load
+    from toolkit.errors import InputError
+    from toolkit.project import Project
+
+    environment = load(Project.find(), env)
+    roles = environment.account.ci.roles
+    if name not in roles:
+        raise InputError(
+            f"{env} has no role named {name} for pipelines",
+            where=environment.file,
+            remedy=f"add it to account.ci.roles, which has: {', '.join(roles) or 'none'}",
+        )
+    access = AwsAccess(region=environment.region, account_id=environment.account_id)
+    arn = f"arn:{access.partition}:iam::{environment.account_id}:role/{environment.prefix}-ci-{name}"
+    Console().data(f"AWS_ROLE_ARN={arn}\nAWS_REGION={environment.region}")
+
+
 def _find(documents: list[Document], name: str) -> Document:
     from toolkit.errors import InputError
 

@@ -26,16 +26,18 @@ from toolkit.deployment import artifacts, locks, outputs, prepare, releases
 from toolkit.deployment.context import Context, open_context
 from toolkit.deployment.outputs import Outputs, deployed_models
 from toolkit.deployment.plans import approval, archive
+from toolkit.deployment.plans import reviewed as reviewed_plan
 from toolkit.deployment.plans.review import Policies, Review, review, write_reports
 from toolkit.deployment.prepare import ENDPOINT, STACK, Prepared, endpoints_of
 from toolkit.deployment.recovery import cleanup, registry, unstored_state
 from toolkit.deployment.recovery.orphans import Orphan
+from toolkit.deployment.releases import Release
 from toolkit.deployment.rollout import quality, repair, verify, waiters, watch
 from toolkit.deployment.rollout.judgement import Judge
 from toolkit.deployment.rollout.quality import Gate, QualityError
 from toolkit.deployment.rollout.timeline import Recorder
 from toolkit.deployment.rollout.verify import Rollout
-from toolkit.errors import PreflightError, SmokeTestError, TerraformError
+from toolkit.errors import InputError, PreflightError, SmokeTestError, TerraformError
 from toolkit.rendering import RuntimeVariables
 from toolkit.report import Summary, text
 from toolkit.report.drift import Drift, changes, dated, utc
@@ -75,6 +77,7 @@ class Command:
         judge: judges the expectations of models with `rollout.quality`.
         start_cloud: start the embedded cloud if the environment needs it.
         recorder: records the rollout; None if it need not be recorded.
+        reviewed: fingerprints of the plan that was reviewed; None if any plan may be applied.
     """
 
     prepare: Callable[[Context], Prepared]
@@ -86,12 +89,16 @@ class Command:
     judge: Judge | None = None
     start_cloud: bool = False
     recorder: Recorder | None = None
+    reviewed: Mapping[str, str] | None = None
 
 
 def apply(
-    plan_file: Path | None = None, smoke_test: SmokeTest | None = None, judge: Judge | None = None
+    plan_file: Path | None = None,
+    smoke_test: SmokeTest | None = None,
+    judge: Judge | None = None,
+    reviewed: Mapping[str, str] | None = None,
 ) -> Command:
-    """Deploy the environment file, or exactly a saved plan."""
+    """Deploy the environment file, if its plan is the reviewed one, or exactly a saved plan."""
     return Command(
         prepare.environment_file if plan_file is None else partial(archive.load, path=plan_file),
         "Apply this to {env} (account {account})?",
@@ -100,6 +107,7 @@ def apply(
         smoke_test=smoke_test,
         judge=judge,
         start_cloud=True,
+        reviewed=reviewed,
     )
 
 
@@ -143,6 +151,8 @@ def run(command: Command, env: str, console: Console, consent: Consent, lock_tim
     context = replace(context, recorder=command.recorder)
     with locks.exclusive(context):
         reviewed = review(context, command.prepare, policies=command.policies)
+        if command.reviewed is not None:
+            reviewed_plan.require_same(context, reviewed, command.reviewed)
         console.line(command.describe(reviewed))
         approve(context, reviewed, command, consent)
         deployed = deploy_tested(context, reviewed.prepared, command.smoke_test, command.judge)
@@ -195,23 +205,39 @@ def plan(env: str, console: Console, lock_timeout: int = 0, checks: Checks | Non
     context = open_context(env, console, start_cloud=True, lock_timeout=lock_timeout)
     path = archive.default_path(context)
     with locks.exclusive(context):
-        # If this fails, the previous plan must not be applied by mistake.
-        path.unlink(missing_ok=True)
-        reviewed = review(context, prepare.environment_file, checks=checks)
-        summary = reviewed.summary
-        allowed = not (summary.policy and summary.policy.violations)
-        if allowed:
-            digest = archive.save(context, reviewed, path)
-            summary = replace(summary, subject=replace(summary.subject, digest=digest))
-        write_reports(summary, path)
+        return _plan(context, path, checks)
+
+
+def _plan(context: Context, path: Path, checks: Checks | None = None) -> Planned:
+    # If this fails, the previous plan must not be applied by mistake.
+    path.unlink(missing_ok=True)
+    reviewed = review(context, prepare.environment_file, checks=checks)
+    subject = replace(reviewed.summary.subject, fingerprints=reviewed_plan.fingerprints(context, reviewed))
+    allowed = not (reviewed.summary.policy and reviewed.summary.policy.violations)
+    if allowed:
+        subject = replace(subject, digest=archive.save(context, reviewed, path))
+    summary = replace(reviewed.summary, subject=subject)
+    write_reports(summary, path)
     return Planned(context, summary, path if allowed else None)
 
 
-def drift(env: str, console: Console, lock_timeout: int = 0) -> Drift:
+def drift(
+    env: str, console: Console, lock_timeout: int = 0, remedy: Path | None = None
+) -> tuple[Drift, Planned | None]:
     """Compare an environment with its last apply; changes nothing.
+
+    Args:
+        env: the environment.
+        console: the user.
+        lock_timeout: seconds to wait for locks.
+        remedy: where to save the plan that reverts the drift; None to save none.
+
+    Returns:
+        The drift, and the plan that reverts it, if there is drift and the plan was requested.
 
     Raises:
         PreflightError: the environment is not deployed.
+        InputError: the plan would also change the release.
     """
     context = open_context(env, console, lock_timeout=lock_timeout)
     environment, access = context.environment, context.access
@@ -227,10 +253,38 @@ def drift(env: str, console: Console, lock_timeout: int = 0) -> Drift:
         # compares all resources in the state.
         paused = RuntimeVariables(paused=True).write(workspace.directory)
         planned = workspace.show(workspace.plan(refresh_only=True, var_files=[paused]))
-    head = access.s3.head_object(Bucket=environment.state_bucket, Key=environment.state_key)
-    release = releases.of(context).latest()
-    resources = map_concurrently(partial(dated, access), changes(planned))
-    return Drift(env, utc(head["LastModified"]), release.number if release else None, tuple(resources))
+        head = access.s3.head_object(Bucket=environment.state_bucket, Key=environment.state_key)
+        release = releases.of(context).latest()
+        resources = map_concurrently(partial(dated, access), changes(planned))
+        number = release.number if release else None
+        drift = Drift(env, utc(head["LastModified"]), number, tuple(resources))
+        if remedy is None or not resources:
+            return drift, None
+        _require_deployed(context, release)
+        return drift, _plan(context, remedy)
+
+
+def _require_deployed(context: Context, release: Release | None) -> None:
+    """Return if the environment file is what is deployed, so that its plan only reverts drift.
+
+    Raises:
+        InputError: it is not, or the environment is paused.
+    """
+    name = context.environment.name
+    if release is None or release.paused:
+        state = "is paused" if release else "has no release"
+        raise InputError(
+            f"cannot plan to revert the drift of {name}: it {state}",
+            remedy=f"`toolkit plan --env {name}` shows what an apply would do",
+        )
+    variables = (context.build / f"{STACK}.tfvars").read_text(encoding="utf-8")
+    if release.variables != variables:
+        where = f"`git checkout {release.commit}` has it" if release.commit else "restore it"
+        raise InputError(
+            f"cannot plan to revert the drift of {name}: {context.environment.file} or the code is not that "
+            f"of release {release.number}",
+            remedy=f"{where}; or apply the difference, too: `toolkit plan --env {name}`",
+        )
 
 
 def approve(context: Context, reviewed: Review, command: Command, consent: Consent) -> None:

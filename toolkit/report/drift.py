@@ -66,7 +66,7 @@ class Drift:
         if self.resources:
             raise DriftError(
                 f"{self.environment}: {self.headline} since {self.applied_at}",
-                remedy=f"`toolkit plan --env {self.environment}` shows what an apply would do about it",
+                remedy=f"`toolkit drift --env {self.environment} --plan FILE` saves the plan that reverts it",
             )
 
     @property

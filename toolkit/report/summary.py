@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -24,6 +24,7 @@ class Subject:
         commit: the checkout's commit; None outside of a git repository.
         uncommitted: whether the checkout has uncommitted changes.
         digest: the saved plan's digest in hexadecimal; None if it is not saved.
+        fingerprints: of the plan's inputs and changes, by name; empty unless `toolkit plan` created it.
     """
 
     environment: str
@@ -33,6 +34,7 @@ class Subject:
     commit: str | None = None
     uncommitted: bool = False
     digest: str | None = None
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def _manifest(context: Context, review: Review, contents: Mapping[str, bytes]) -
     lineage, serial = prepared.plan.state_version()
     return Manifest(
         format=FORMAT,
-        subject=_subject(context),
+        subject=subject(context),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         uncommitted=review.summary.subject.uncommitted,
         action=prepared.action,
@@ -124,7 +124,7 @@ def _manifest(context: Context, review: Review, contents: Mapping[str, bytes]) -
     )
 
 
-def _subject(context: Context) -> dict[str, str]:
+def subject(context: Context) -> dict[str, str]:
     """The environment that a plan is for, and which run of the embedded cloud."""
     environment = context.environment
     return {
@@ -144,7 +144,7 @@ def _rolls_out(review: Review) -> bool:
 
 
 def _check_subject(context: Context, manifest: Manifest, location: str) -> None:
-    differing = changed_fingerprints(manifest.subject, _subject(context))
+    differing = changed_fingerprints(manifest.subject, subject(context))
     if differing:
         env = manifest.subject.get("environment")
         other = (

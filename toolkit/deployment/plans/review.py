@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,8 @@ FORMATS: dict[str, Callable[[Summary], str]] = {
     "markdown": markdown.render,
     "html": html.render,
 }
+# Terraform's actions of a resource that a plan leaves as it is.
+_UNCHANGED = (["no-op"], ["read"])
 # Written next to the plan, so that a pipeline that plans once has them all.
 _FILES = {"json": ".json", "markdown": ".md", "html": ".html"}
 
@@ -40,10 +43,12 @@ class Review:
     Attributes:
         prepared: the plan.
         summary: its effects and the policy report.
+        changes_digest: SHA-256 of its changes with all values, hexadecimal.
     """
 
     prepared: Prepared
     summary: Summary
+    changes_digest: str
 
 
 def review(
@@ -103,9 +108,23 @@ def review(
     )
     plan = prepared.plan
     summary = summarize(planned, subject, plan.summary(), has_changes=plan.has_changes, policy=report)
-    return Review(
-        prepared, replace(summary, warnings=(*warnings(context, prepared.action, planned), *findings))
-    )
+    summary = replace(summary, warnings=(*warnings(context, prepared.action, planned), *findings))
+    return Review(prepared, summary, _changes_digest(planned))
+
+
+def _changes_digest(planned: Mapping[str, Any]) -> str:
+    """SHA-256 of what a plan changes; the same for plans without changes, described or not."""
+    resources = [
+        {"address": resource["address"], "deposed": resource.get("deposed"), "change": resource["change"]}
+        for resource in planned.get("resource_changes", ())
+        if resource["change"]["actions"] not in _UNCHANGED
+    ]
+    outputs = {
+        name: change
+        for name, change in planned.get("output_changes", {}).items()
+        if change["actions"] not in _UNCHANGED
+    }
+    return hashlib.sha256(json.dumps([resources, outputs], sort_keys=True).encode()).hexdigest()
 
 
 def warnings(context: Context, action: str, planned: Mapping[str, Any]) -> Iterator[str]:
