@@ -14,6 +14,7 @@ from pydantic import AliasChoices, Field, TypeAdapter, ValidationError
 from toolkit import documents
 from toolkit.chat.completions import Chunk, Usage
 
+Framing = Literal["sse", "eventstream", "whole"]
 # Not toolkit.documents: it parses twice, and this runs for each token.
 _CHUNK: Final = TypeAdapter(Chunk)
 _MOST_ERROR_BYTES: Final = 65_536
@@ -42,7 +43,8 @@ class Reply:
     """The response to one request; receives it from `toolkit.bench.http`.
 
     Args:
-        framing: `sse` for server-sent events, `eventstream` for those in the payloads of AWS's event stream.
+        framing: `sse` for server-sent events, `eventstream` for those in the payloads of AWS's event stream,
+            `whole` for a response that is not streamed, whose content is not read.
 
     Attributes:
         status: of the response; 0 until it arrives.
@@ -55,7 +57,7 @@ class Reply:
         fingerprint: the engine's configuration, as its `system_fingerprint` names it.
     """
 
-    framing: Literal["sse", "eventstream"] = "sse"
+    framing: Framing = "sse"
     status: int = 0
     arrivals: list[float] = field(default_factory=list)
     ended: float | None = None
@@ -92,6 +94,9 @@ class Reply:
         if self.status != 200:
             self._body = (self._body + data)[:_MOST_ERROR_BYTES]
             return
+        if self.framing == "whole":
+            self.arrivals.append(at)
+            return
         for payload in self._payloads(data):
             *lines, self._rest = (self._rest + payload).split(b"\n")
             for line in lines:
@@ -100,6 +105,7 @@ class Reply:
     def end(self, at: float) -> None:
         """Receive the end of the body."""
         self.ended = at
+        self._finished = self._finished or self.framing == "whole"
 
     def error(self) -> str | None:
         """Why the request failed, after its end; None if it succeeded."""

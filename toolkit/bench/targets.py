@@ -15,7 +15,7 @@ from botocore.awsrequest import AWSRequest
 
 from toolkit.aws.access import AwsAccess
 from toolkit.bench import http, results
-from toolkit.bench.replies import Reply
+from toolkit.bench.replies import Framing, Reply
 from toolkit.deployment.outputs import DeployedModel
 
 Body = Mapping[str, Any]
@@ -37,7 +37,7 @@ class Target(Protocol):
     def url(self) -> str: ...
 
     @property
-    def framing(self) -> Literal["sse", "eventstream"]: ...
+    def framing(self) -> Framing: ...
 
     def encode(self, body: Body) -> bytes:
         """A whole HTTP request, with the caller's credentials, which is to be sent at once."""
@@ -88,7 +88,7 @@ class Api:
 
     def encode(self, body: Body) -> bytes:
         """A whole HTTP request."""
-        return _encode(self.url, {"model": self.model, **body}, self.headers, self.signer)
+        return encode(self.url, {"model": self.model, **body}, self.headers, self.signer)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Runtime:
 
     def encode(self, body: Body) -> bytes:
         """A whole HTTP request."""
-        return _encode(self.url, body, {}, self.signer)
+        return encode(self.url, body, {}, self.signer)
 
 
 def api(access: AwsAccess, client: httpx.Client, model: str, *, signed: bool) -> Api:
@@ -151,7 +151,15 @@ def reply(target: Target) -> Reply:
     return Reply(target.framing)
 
 
-def _encode(url: str, body: Body, headers: Mapping[str, str], signer: Signer | None) -> bytes:
+def encode(url: str, body: Body, headers: Mapping[str, str], signer: Signer | None) -> bytes:
+    """A whole HTTP request with a JSON body.
+
+    Args:
+        url: the address.
+        body: the content.
+        headers: besides those of every request.
+        signer: signs it, if signatures are needed.
+    """
     parts = urlsplit(url)
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     sent = {"host": parts.netloc, "content-type": "application/json"}

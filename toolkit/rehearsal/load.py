@@ -8,17 +8,20 @@ import random
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 from toolkit.bench import targets
 from toolkit.bench.generator import NO_TEXT, Runner, Settings
-from toolkit.bench.targets import Target
+from toolkit.bench.targets import Api, Target
 from toolkit.bench.workload import NoWorkload
 from toolkit.chat.session import open_session
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs
+from toolkit.environment import Model
 from toolkit.rehearsal.results import Request
+from toolkit.smoke.replies import REQUESTS
+from toolkit.smoke.results import Task
 
 # Per second: little enough for the processors of a build server.
 DEFAULT_RATE: Final = 5.0
@@ -33,6 +36,7 @@ _BODY: Final[Mapping[str, Any]] = {
     "messages": [{"role": "user", "content": "Hello!"}],
     "max_tokens": 8,
 }
+_PATHS: Final[Mapping[Task, str]] = {"embedding": "embeddings", "ranking": "rerank"}
 _POLL_SECONDS: Final = 0.05
 
 
@@ -139,17 +143,57 @@ class Load:
             self._requests.append(Request(planned, seconds, model, status, error, release))
 
 
+@dataclass(frozen=True)
+class Operation:
+    """An operation of the API whose response is not streamed.
+
+    Args:
+        api: the API.
+        path: of the operation.
+        body: of the request, besides the model.
+    """
+
+    api: Api
+    path: str
+    body: Mapping[str, Any]
+
+    name: Literal["api"] = "api"
+    framing: Literal["whole"] = "whole"
+
+    @property
+    def url(self) -> str:
+        """The URL of the operation."""
+        return f"{self.api.base_url.rstrip('/')}/{self.path}"
+
+    def encode(self, _: Mapping[str, Any]) -> bytes:
+        """A whole HTTP request; the content is that of the operation."""
+        body = {"model": self.api.model, **self.body}
+        return targets.encode(self.url, body, self.api.headers, self.api.signer)
+
+
 def apis_of(context: Context, outputs: Outputs) -> tuple[dict[str, Target], dict[str, str]]:
-    """The API of a deployed environment with the key `default`, for each model that generates text.
+    """The API of a deployed environment with the key `default`, for each model.
 
     Returns:
-        The targets by model, and why the other models get no load.
+        The targets by model, and why other models get no load.
     """
-    signed = context.environment.api.auth == "iam"
+    environment = context.environment
     with open_session(context, outputs, "send requests to") as session:
-        apis: dict[str, Target] = {
-            name: targets.api(context.access, session.api, name, signed=signed)
-            for name in outputs.models
-            if name in session.models
-        }
-        return apis, {name: reason for name, reason in session.refused.items() if name in outputs.models}
+        apis: dict[str, Target] = {}
+        for name in outputs.models:
+            api = targets.api(context.access, session.api, name, signed=environment.api.auth == "iam")
+            if name in session.models:
+                apis[name] = api
+            elif (task := _task(environment.models.get(name))) is not None:
+                apis[name] = Operation(api, _PATHS[task], REQUESTS[task])
+        reasons = session.refused.items()
+        return apis, {name: why for name, why in reasons if name in outputs.models and name not in apis}
+
+
+def _task(model: Model | None) -> Task | None:
+    """The task of a model that generates no text; None if the API has no operation for it."""
+    if model is None or model.asynchronous is not None:
+        return None
+    if "rerank" in model.capabilities:
+        return "ranking"
+    return "embedding" if model.supports("embedding") else None
