@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from toolkit.deployment.rollout.quality import Gate
 
 LOG_LINES = 15
+# Errors of UpdateEndpoint after which no update is in progress, as Terraform's adapter words them.
+_REFUSED = re.compile(
+    r"SageMaker UpdateEndpoint: (?:ResourceLimitExceeded|ValidationException)\b"
+    r"|not allowed to call sagemaker:UpdateEndpoint\b"
+)
 # Limit of DescribeAlarms.
 _ALARMS_PER_REQUEST = 100
 
@@ -78,13 +83,20 @@ def failed_rollouts(
 ) -> RolloutError | None:
     """The error about endpoints that Terraform's error names and that are not as planned.
 
+    Without a rollout, because AWS refused the request, Terraform's error has the reason.
+
     Args:
         context: the environment.
         models: the planned models.
         rollout: what the apply changed.
         message: Terraform's error.
     """
-    mentioned = {name: model for name, model in models.items() if _mentions(message, model.endpoint_name)}
+    mentioned = {
+        name: model
+        for name, model in models.items()
+        if (lines := [line for line in message.splitlines() if _mentions(line, model.endpoint_name)])
+        and not any(map(_REFUSED.search, lines))
+    }
     return _combined(_differences(context, mentioned, rollout))
 
 

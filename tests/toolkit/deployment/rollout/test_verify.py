@@ -231,3 +231,20 @@ def test_only_endpoints_in_terraforms_error_are_reported(
     assert error is not None
     assert error.where == "models.m-2"
     assert verify.failed_rollouts(environment.context, models, rollout, "another resource") is None
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "updating SageMaker AI Endpoint ({}): SageMaker UpdateEndpoint: ResourceLimitExceeded: limit",
+        "user/x is not allowed to call sagemaker:UpdateEndpoint on arn:aws:sagemaker:::endpoint/{}",
+    ],
+)
+def test_a_refused_update_is_not_a_rollback(
+    environment: Opened, rolled_back: tuple[DeployedModel, str], refusal: str
+) -> None:
+    model, _ = rolled_back
+    message = refusal.format(model.endpoint_name)
+    assert verify.failed_rollouts(environment.context, {"m": model}, touching(model), message) is None
+    waited = f"another error\nwaiting for SageMaker AI Endpoint ({model.endpoint_name}) update: Failed"
+    assert verify.failed_rollouts(environment.context, {"m": model}, touching(model), waited) is not None
