@@ -43,7 +43,7 @@ JOBS ?= 1
 SEED ?=
 ROUND ?= 0
 
-.PHONY: help setup bootstrap plan apply sync logs smoke-test status outputs destroy doctor \
+.PHONY: help setup bootstrap preflight plan apply sync logs smoke-test status outputs destroy doctor \
         test test-fast chaos lint format check generate provider diagram bench-cli bench-plan bench-gateway bench-gateway-peers bench-agreement lock clean
 
 help: ## list the targets
@@ -57,6 +57,9 @@ setup: $(SETUP) ## install what the environment needs
 
 bootstrap: $(SETUP) ## prepare the account (administrator, once): state bucket, model store, roles
 	$(TOOLKIT) bootstrap --env $(ENV) $(ARGS)
+
+preflight: $(SETUP) ## check that AWS will accept a deployment
+	$(TOOLKIT) preflight --env $(ENV) $(ARGS)
 
 plan: $(SETUP) ## show and check what an apply would change, and save the plan
 	$(TOOLKIT) plan --env $(ENV) $(ARGS)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.access import call
 from tests.support.checkout import clean_environment
 from tests.support.lab import STATE_KEY, Lab, opened
 from toolkit.deployment import measured
@@ -279,6 +280,35 @@ def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def test_a_plan_on_aws_shows_what_aws_will_refuse(lab: Lab) -> None:
+    """The account is the lab's, reached as AWS is."""
+    lab.declare(
+        "account_id: '123456789012'\n",
+        env="prod",
+        **{
+            "target: local": "target: aws",
+            f'server: "{lab.engine.url}"': "s3: 's3://llm-models-123456789012-us-east-1/none/'",
+        },
+    )
+    cloud = lab.toolkit.cloud
+    quota = {"region": "us-east-1", "service": "sagemaker", "name": "ml.c7i.xlarge for endpoint usage"}
+    call(cloud, "/_toolkit/quotas", {**quota, "value": 1})
+    key_id, secret = cloud.root_key
+    variables = {"AWS_ACCESS_KEY_ID": key_id, "AWS_SECRET_ACCESS_KEY": secret}
+    try:
+        planned = lab.toolkit(
+            "plan", "--env", "prod", "--json", AWS_ENDPOINT_URL=cloud.endpoint_url, **variables
+        )
+    finally:
+        call(cloud, "/_toolkit/quotas", {**quota, "value": 1000})
+    assert planned.returncode in (0, 3), planned.stderr
+    warnings = json.loads(planned.stdout)["warnings"]
+    assert any(text.startswith("weights: echo: nothing is at s3://") for text in warnings)
+    (quotas,) = (text for text in warnings if text.startswith("quota: "))
+    assert "1 run, echo starts 1, so 2 are needed; run `aws service-quotas " in quotas
+    assert not any(text.startswith(("rights", "account")) for text in warnings)
 
 
 def test_drift_reports_a_deleted_endpoint(lab: Lab) -> None:

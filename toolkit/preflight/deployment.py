@@ -6,6 +6,7 @@ Each check yields results. A request that is denied makes its check unknown, and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 from toolkit import os_errors
@@ -76,7 +77,9 @@ def inspect(context: Context, principal: str | None = None) -> list[Result]:
     """Check an environment whose account may be another one, or not accessible."""
     account = list(_guarded(context, "account", _account))
     if any(result.status != "ok" for result in account):
-        offline = [*_guarded(context, "driver", models.drivers)]
+        # Without credentials, nothing can be deployed.
+        account = [replace(result, status="failure") for result in account]
+        offline = _guarded(context, "driver", models.drivers)
         return [*account, *offline, Result("others", "unknown", "not checked without access to the account")]
     checks: dict[str, Check] = {**CHECKS, "rights": partial(rights.actions, principal=principal)}
     return [*account, *run(context, checks)]

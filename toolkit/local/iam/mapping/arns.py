@@ -56,6 +56,9 @@ def of_action(action: Action, parameters: Mapping[str, Any], region: str, accoun
         resources.
     """
     prefix = action.name.partition(":")[0]
+    if action.name == "iam:SimulatePrincipalPolicy":
+        # The resources of the simulated requests are not accessed.
+        parameters = {"PolicySourceArn": parameters["PolicySourceArn"]}
     resources: list[str] = []
     for kind in _kinds(prefix, action, parameters):
         target = account.scalable_target(region, parameters) if kind.name == "ScalableTarget" else None
@@ -104,7 +107,9 @@ def _filled(
         return
     for combination in itertools.product(*(values[name] or ["*"] for name in names)):
         filling = dict(zip(names, combination, strict=True))
-        filling |= {"Partition": PARTITION, "Region": region, "Account": account.id}
+        # A registry of ECR can belong to another account.
+        owner = str(parameters.get("registryId", account.id)) if prefix == "ecr" else account.id
+        filling |= {"Partition": PARTITION, "Region": region, "Account": owner}
         yield _VARIABLE.sub(lambda match, filling=filling: filling[match[1]], kind.arn)  # type: ignore[misc]
 
 

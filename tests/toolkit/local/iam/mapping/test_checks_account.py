@@ -23,6 +23,35 @@ TABLE: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
             ("iam:TagRole", f"arn:aws:iam::{A}:role/llm/dev/r"),
         ],
     ),
+    (
+        "iam",
+        "simulate_principal_policy",
+        {
+            "PolicySourceArn": ROLE,
+            "ActionNames": ["iam:PassRole"],
+            "ResourceArns": [f"arn:aws:iam::{A}:role/other"],
+        },
+        [("iam:SimulatePrincipalPolicy", ROLE)],
+    ),
+    (
+        "ecr",
+        "batch_get_image",
+        {"registryId": "763104351884", "repositoryName": "vllm", "imageIds": [{"imageTag": "1"}]},
+        [("ecr:BatchGetImage", "arn:aws:ecr:us-east-1:763104351884:repository/vllm")],
+    ),
+    (
+        "acm",
+        "describe_certificate",
+        {"CertificateArn": f"arn:aws:acm:{R}:certificate/c"},
+        [("acm:DescribeCertificate", f"arn:aws:acm:{R}:certificate/c")],
+    ),
+    (
+        "service-quotas",
+        "list_service_quotas",
+        {"ServiceCode": "sagemaker"},
+        [("servicequotas:ListServiceQuotas", "*")],
+    ),
+    ("lambda", "get_account_settings", {}, [("lambda:GetAccountSettings", "*")]),
     ("iam", "get_role", {"RoleName": "r"}, [("iam:GetRole", f"arn:aws:iam::{A}:role/r")]),
     (
         "iam",
