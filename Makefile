@@ -163,6 +163,7 @@ lock: $(DEV) ## update the lock files
 	$(UV) requirements/clients.in -o requirements/clients.txt
 	$(UV) requirements/agents.in -o requirements/agents.txt
 	$(UV) requirements/schemathesis.in -o requirements/schemathesis.txt
+	$(UV) requirements/pipelines.in -o requirements/pipelines.txt
 	$(LAMBDA_UV) lambda_src/authorizer/requirements.in -o lambda_src/authorizer/requirements.txt
 	$(LAMBDA_UV) lambda_src/gateway/requirements.in -o lambda_src/gateway/requirements.txt
 
