@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,6 +44,11 @@ Reviewed = Annotated[
     ),
 ]
 
+TimelineFile = Annotated[
+    str | None,
+    typer.Option("--timeline", metavar="FILE", help="Also write the timeline of the rollout as JSON."),
+]
+
 
 def apply(
     env: Env,
@@ -51,19 +58,27 @@ def apply(
     allow_destroy: AllowDestroy = None,
     smoke_test: SmokeTest = False,
     html: HtmlFile = None,
+    timeline: TimelineFile = None,
     lock_timeout: LockTimeout = 0,
 ) -> None:
     """Deploy an environment, and verify that the planned configuration is serving."""
     from toolkit import smoke
     from toolkit.console import Console
     from toolkit.deployment import lifecycle
+    from toolkit.deployment.context import REHEARSAL
     from toolkit.smoke.expectations import judge
 
     console = Console()
-    check_reports(as_json=False, as_markdown=False, files={"--html": html})
+    check_reports(as_json=False, as_markdown=False, files={"--html": html, "--timeline": timeline})
     fingerprints = _reviewed(reviewed, plan_file)
-    command = lifecycle.apply(plan_file, smoke.test if smoke_test else None, judge, fingerprints)
-    with _rollout_page(console, env, html) as recorder:
+    command = lifecycle.apply(
+        plan_file,
+        smoke.test if smoke_test else None,
+        # A rehearsal's models are stand-ins.
+        None if os.environ.get(REHEARSAL) else judge,
+        fingerprints,
+    )
+    with _recording(console, env, html, timeline) as recorder:
         command = replace(command, recorder=recorder)
         result = lifecycle.run(command, env, console, lifecycle.Consent(yes, allow_destroy), lock_timeout)
     for line in _usage(result):
@@ -86,9 +101,11 @@ def _reviewed(file: Path | None, plan_file: Path | None) -> Mapping[str, str] | 
 
 
 @contextmanager
-def _rollout_page(console: Console, env: str, file: str | None) -> Iterator[Recorder | None]:
-    """Write a page of the rollout, even of one that fails."""
-    if file is None:
+def _recording(
+    console: Console, env: str, html: str | None, timeline: str | None
+) -> Iterator[Recorder | None]:
+    """Write the page and the timeline of the rollout, even of one that fails."""
+    if html is None and timeline is None:
         yield None
         return
     from toolkit.deployment.rollout.timeline import Recorder
@@ -105,8 +122,12 @@ def _rollout_page(console: Console, env: str, file: str | None) -> Iterator[Reco
     finally:
         # The result of the apply is more important than its page.
         try:
-            page = rollout.page(env, recorder.timelines(), failure, recorder.release)
-            write_report(console, file, page)
+            recording = recorder.recording()
+            if html is not None:
+                page = rollout.page(env, recording.timelines, failure, recorder.release)
+                write_report(console, html, page)
+            if timeline is not None:
+                write_report(console, timeline, json.dumps(asdict(recording), indent=2))
         except (OSError, ToolkitError) as error:
             console.warning(f"cannot write the page of the rollout: {error}")
 

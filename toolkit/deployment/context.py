@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,10 @@ from toolkit.tool_venvs import ensure
 
 if TYPE_CHECKING:
     from toolkit.deployment.rollout.timeline import Recorder
+    from toolkit.local.client import RunningCloud
+
+# Set for the commands of a rehearsal: environments for AWS are in the embedded cloud.
+REHEARSAL = "TOOLKIT_REHEARSAL"
 
 
 class CloudNotRunningError(PreflightError):
@@ -152,6 +157,11 @@ def open_context(name: str, console: Console, *, start_cloud: bool = False, lock
     """
     project = Project.find()
     environment = load(project, name)
+    if not environment.is_local and os.environ.get(REHEARSAL):
+        # The change runs as on AWS, in the rehearsal's own cloud.
+        cloud = find_cloud(project, name)
+        access = AwsAccess(environment.region, environment.account_id, cloud.endpoint_url, cloud.root_key)
+        return Context(project, environment, access, console, None, lock_timeout)
     if not environment.is_local:
         access = AwsAccess(region=environment.region, account_id=environment.account_id)
         access.check_account()
@@ -162,11 +172,27 @@ def open_context(name: str, console: Console, *, start_cloud: bool = False, lock
     if start_cloud:
         # The cloud would install it too, but a failure would only show in its log.
         ensure(project, "lambda-runtime", console)
-    cloud = client.ensure_running(project, console) if start_cloud else client.find(project)
+    cloud = client.ensure_running(project, console) if start_cloud else find_cloud(project, name)
+    access = AwsAccess(environment.region, environment.account_id, cloud.endpoint_url, cloud.root_key)
+    return Context(project, environment, access, console, cloud.instance_id, lock_timeout)
+
+
+def find_cloud(project: Project, name: str) -> RunningCloud:
+    """The embedded cloud of a project.
+
+    Args:
+        project: the project.
+        name: the environment that is deployed there.
+
+    Raises:
+        CloudNotRunningError: it is not running.
+    """
+    from toolkit.local import client
+
+    cloud = client.find(project)
     if cloud is None:
         raise CloudNotRunningError(
             f"environment {name} is not deployed: the embedded cloud is not running",
             remedy=f"make apply ENV={name}",
         )
-    access = AwsAccess(environment.region, environment.account_id, cloud.endpoint_url, cloud.root_key)
-    return Context(project, environment, access, console, cloud.instance_id, lock_timeout)
+    return cloud

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from toolkit import documents
 from toolkit.console import Console
@@ -68,6 +70,41 @@ class RunningCloud:
     pid: int
     instance_id: str
     root_key: tuple[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A decision of IAM.
+
+    Attributes:
+        number: of all decisions, from 1.
+        principal: ARN of the caller.
+        action: such as `sagemaker:CreateEndpoint`.
+        resource: ARN, or `*`.
+        allowed: whether the request was allowed.
+        reason: the end of AWS's message, if it was denied.
+    """
+
+    number: int
+    principal: str
+    action: str
+    resource: str
+    allowed: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Decisions:
+    decisions: list[Decision]
+
+
+def time_scale() -> float:
+    """Seconds in an embedded cloud that starts now per second on AWS, for waits.
+
+    Raises:
+        InputError: TOOLKIT_LOCAL_TIME_SCALE is invalid.
+    """
+    return timescale.scale()
 
 
 def ensure_running(project: Project, console: Console) -> RunningCloud:
@@ -129,6 +166,45 @@ def status(project: Project) -> CloudStatus | None:
     folder = Folder.of(project)
     record = _find(folder)
     return _status(folder, record) if record else None
+
+
+def decisions(project: Project, after: int) -> list[Decision]:
+    """The decisions of IAM with numbers above `after`, while it was enforced.
+
+    Raises:
+        PreflightError: the cloud is not running, or does not respond.
+    """
+    folder = Folder.of(project)
+    record = _find(folder)
+    if record is None:
+        raise PreflightError("the embedded cloud is not running", remedy="run the command again")
+    try:
+        content = _get(record, f"/_toolkit/iam/decisions?after={after}", _secret(folder))
+        return documents.parse(content, _Decisions).decisions
+    except (OSError, http.client.HTTPException, documents.DamagedError) as error:
+        raise _silent(record) from error
+
+
+def set_quota(cloud: RunningCloud, region: str, name: str, value: float) -> None:
+    """Set a quota of SageMaker.
+
+    Args:
+        cloud: the cloud.
+        region: of the quota.
+        name: of the quota, such as "ml.g6.2xlarge for endpoint usage".
+        value: of the quota.
+    """
+    quota = {"region": region, "service": "sagemaker", "name": name, "value": value}
+    body = json.dumps(quota).encode()
+    url = urlsplit(f"{cloud.endpoint_url}/_toolkit/quotas")
+    connection = http.client.HTTPConnection(str(url.hostname), url.port, timeout=RESPONSE_SECONDS)
+    with contextlib.closing(connection):
+        headers = sign(cloud.root_key[1], "POST", url.geturl(), body)
+        connection.request("POST", url.path, body, headers)
+        response = connection.getresponse()
+        if response.status != http.HTTPStatus.OK:
+            content = response.read(1000).decode(errors="replace")
+            raise PreflightError(f"cannot set the quota {name}: {content}", remedy="use a number")
 
 
 def credentials_file(project: Project) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ from starlette.routing import BaseRoute
 from toolkit.local.signature import DEFAULT_REGION
 from toolkit.local.status import Item
 
-ACCOUNT_ID = "123456789012"
+# moto's setting: a rehearsal runs in the environment's own account.
+ACCOUNT_ID = os.environ.get("MOTO_ACCOUNT_ID", "123456789012")
 
 
 @dataclass(frozen=True)

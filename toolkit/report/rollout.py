@@ -67,6 +67,19 @@ class AlarmState:
 
 
 @dataclass(frozen=True)
+class Recording:
+    """The rollouts of one apply.
+
+    Attributes:
+        start: when they began, of `time.monotonic`, which all processes share; None if there are none.
+        timelines: of the endpoints that changed.
+    """
+
+    start: float | None = None
+    timelines: tuple[Timeline, ...] = ()
+
+
+@dataclass(frozen=True)
 class Failures:
     """Failed requests within an interval.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.cli.apply import _rollout_page
+from toolkit.cli.apply import _recording
 from toolkit.console import Console
 from toolkit.errors import RegressionError
 
@@ -17,7 +17,7 @@ def test_a_page_that_cannot_be_written_hides_no_failure(tmp_path: Path) -> None:
     output = io.StringIO()
     with (
         pytest.raises(RegressionError, match="rolled back"),
-        _rollout_page(Console(err=output), "dev", str(tmp_path / "file" / "page.html")),
+        _recording(Console(err=output), "dev", str(tmp_path / "file" / "page.html"), None),
     ):
         raise RegressionError("rolled back")
     assert "warning: cannot write the page of the rollout" in output.getvalue()

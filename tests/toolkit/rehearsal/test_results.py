@@ -29,7 +29,7 @@ def test_waits_of_a_rollout_last_longer_on_aws(seconds: float, on_aws: float) ->
     assert REHEARSAL.aws_seconds(seconds) == pytest.approx(on_aws)
 
 
-def test_failed_requests_are_counted_by_the_second_of_their_start() -> None:
+def test_failed_requests_are_counted_by_second() -> None:
     requests = (
         Request(-0.5, 0.1, "chat", 503, "overloaded"),
         Request(1.2, 0.1, "chat", 200),

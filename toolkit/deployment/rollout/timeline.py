@@ -15,7 +15,7 @@ from toolkit.aws import endpoints
 from toolkit.aws.access import AwsAccess
 from toolkit.aws.errors import explain
 from toolkit.deployment.rollout import status
-from toolkit.report.rollout import AlarmState, Fleet, Moment, Timeline
+from toolkit.report.rollout import AlarmState, Fleet, Moment, Recording, Timeline
 
 if TYPE_CHECKING:
     from toolkit.aws.endpoints import Description
@@ -78,6 +78,10 @@ class Recorder:
         alarms = settings.get("AutoRollbackConfiguration", {}).get("Alarms") or []
         if alarms:
             self._alarms[model] = [alarm["AlarmName"] for alarm in alarms]
+
+    def recording(self) -> Recording:
+        """The rollouts until now."""
+        return Recording(None if self._since is None else self._start, tuple(self.timelines()))
 
     def timelines(self) -> list[Timeline]:
         """The timeline of each model whose endpoint was seen, until now."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
+from toolkit.local.serving import stand_in
 from toolkit.serving import catalogue, operations
 
 _LLAMA_CPP, _LLAMA_CPP_REPOSITORY = "llama_cpp", "llama-cpp"
@@ -24,6 +27,8 @@ def command(image: str, environment: Mapping[str, str]) -> list[str]:
     Raises:
         UnsupportedImageError: no model server replaces the image.
     """
+    if stand_in.SETTING in os.environ:
+        return _command("stand_in", stand_in.read(Path(os.environ[stand_in.SETTING])))
     if "OPENAI_BASE_URL" in environment:
         return _command("openai_proxy")
     if _repository(image) != _LLAMA_CPP_REPOSITORY:

@@ -1,0 +1,114 @@
+"""`toolkit rehearse`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from toolkit.cli.options import Env, HtmlFile, Json, check_reports, write_report
+
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="COMMIT",
+        help="Deployed before the change: commit, branch, tag, or number of a release; by default, where the "
+        "branch left the default branch.",
+    ),
+]
+MarkdownFile = Annotated[
+    str | None,
+    typer.Option(
+        "--markdown", metavar="FILE", help="Also write Markdown for a pull request; - is standard output."
+    ),
+]
+Policies = Annotated[
+    str | None,
+    typer.Option("--policies", metavar="NAME[,NAME…]", help="Deployer policies of the user that applies."),
+]
+Rate = Annotated[
+    float, typer.Option("--rate", metavar="N", min=0, help="Requests per second on the API; 0 for none.")
+]
+Seconds = Annotated[
+    float,
+    typer.Option("--start-seconds", metavar="N", min=0, help="Time on AWS until a container is healthy."),
+]
+FirstToken = Annotated[
+    float, typer.Option("--first-token-ms", metavar="N", min=0, help="Time to the first token.")
+]
+Token = Annotated[float, typer.Option("--token-ms", metavar="N", min=0, help="Time per further token.")]
+Errors = Annotated[
+    float,
+    typer.Option("--error-percent", metavar="N", min=0, max=100, help="Requests that the new model fails."),
+]
+Exits = Annotated[bool, typer.Option("--container-exits", help="Let the new container exit at its start.")]
+Quotas = Annotated[
+    list[str] | None,
+    typer.Option("--quota", metavar="TYPE=N", help="Quota of instances for endpoints: ml.g6.2xlarge=4."),
+]
+
+
+def rehearse(
+    env: Env,
+    base: From = None,
+    as_json: Json = False,
+    markdown: MarkdownFile = None,
+    html: HtmlFile = None,
+    policies: Policies = None,
+    rate: Rate = 5.0,
+    start_seconds: Seconds = 60.0,
+    first_token_ms: FirstToken = 200.0,
+    token_ms: Token = 20.0,
+    error_percent: Errors = 0.0,
+    container_exits: Exits = False,
+    quota: Quotas = None,
+) -> None:
+    """Run a change in an embedded cloud before it runs on AWS; exit with the code of a later apply."""
+    from toolkit.console import Console
+    from toolkit.project import Project
+    from toolkit.rehearsal import revisions
+    from toolkit.rehearsal.results import StandIn
+    from toolkit.rehearsal.run import POLICIES, Options
+    from toolkit.rehearsal.run import rehearse as run
+    from toolkit.report import rehearsal as report
+
+    console = Console()
+    check_reports(as_json, as_markdown=False, files={"--markdown": markdown, "--html": html})
+    project = Project.find()
+    options = Options(
+        tuple(policies.split(",")) if policies else POLICIES,
+        rate,
+        StandIn(
+            start_seconds,
+            first_token_ms / 1000,
+            token_ms / 1000,
+            error_percent,
+            container_exits,
+            "options of the command",
+        ),
+        _quotas(quota or []),
+    )
+    result = run(project, env, revisions.base_of(project, base), options, console)
+    if as_json:
+        console.data(result.to_json())
+    elif "-" not in (markdown, html):
+        console.data(report.text(result))
+    if markdown is not None:
+        write_report(console, markdown, report.markdown(result))
+    if html is not None:
+        write_report(console, html, report.html(result))
+    if result.verdict.exit_code:
+        raise typer.Exit(result.verdict.exit_code)
+
+
+def _quotas(texts: list[str]) -> dict[str, float]:
+    from toolkit.errors import InputError
+
+    quotas = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        if not number.isdigit():
+            raise InputError(f"cannot read --quota {text}", remedy="write it as in --quota ml.g6.2xlarge=4")
+        quotas[f"{name} for endpoint usage"] = float(number)
+    return quotas
