@@ -174,6 +174,8 @@ class Deployers:
         self.write({RECORD: ""})
         self.succeed("deployer", "apply", "--yes")
         self.succeed("planner", "plan")
+        for user in ("planner", "viewer", "deployer"):
+            self._preflight(user)
         for command in ("status", "outputs", "releases", "logs", "usage"):
             self.succeed("viewer", command)
         # Its asynchronous endpoint may have no instance.
@@ -206,6 +208,13 @@ class Deployers:
         self.succeed("deployer", "destroy", "--yes")
         self._find_remaining()
         self.write({DOMAIN + RECORD: ""})
+
+    def _preflight(self, user: str) -> None:
+        """Every check has an answer; some resources of the file exist only on AWS."""
+        role = f"arn:aws:iam::{ACCOUNT}:role/{PREFIX}-ci-viewer"
+        result = self.run(user, "preflight", "--env", ENV, "--json", "--principal", role)
+        unknown = [check for check in json.loads(result.stdout)["checks"] if "grant " in check["remedy"]]
+        assert unknown == [], unknown
 
     def _benchmark(self) -> None:
         prompts = self.toolkit.project / "prompts.jsonl"

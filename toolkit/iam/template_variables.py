@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.environment import Environment, budget_table
+from toolkit.environment import Environment, ServerSource, budget_table
 from toolkit.environment.rollout import quality_namespace
 
 FUNCTIONS = ("gateway", "authorizer")
@@ -74,6 +75,7 @@ def template_variables(environment: Environment) -> dict[str, Any]:
         **_hosting(environment, arns),
         **_functions(environment, arns),
         **_exposure(environment, arns),
+        **_preflight(environment, arns),
     }
 
 
@@ -142,6 +144,44 @@ def _functions(environment: Environment, arns: Arns) -> dict[str, Any]:
         else arns.of("bedrock", f"guardrail/{api.guard.bedrock.id}"),
         "web_adapter": api.gateway.web_adapter_layer_arn or adapter,
     }
+
+
+def _preflight(environment: Environment, arns: Arns) -> dict[str, Any]:
+    """Resources that `toolkit preflight` looks up; None or empty for what is not configured."""
+    models, domain, prefix = environment.models.values(), environment.api.domain, environment.prefix
+    rollouts = [model.rollout for model in models if model.rollout is not None]
+    captured = [model.data_capture.kms_key_arn for model in models if model.data_capture is not None]
+    notified = [model.asynchronous for model in models if model.asynchronous is not None]
+    topics = [arn for item in notified for arn in (item.success_topic_arn, item.error_topic_arn)]
+    service_roles = ["sagemaker.application-autoscaling.amazonaws.com"]
+    service_roles += [] if domain is None else ["ops.apigateway.amazonaws.com"]
+    return {
+        "all_endpoints": [arns.of("sagemaker", f"{kind}/*") for kind in ("endpoint", "endpoint-config")],
+        "images": sorted(set(_images(environment, arns))),
+        "service_roles": [arns.iam(f"role/aws-service-role/{service}/*") for service in service_roles],
+        "ci_roles": arns.iam(f"role/{prefix}-ci-*") if environment.account.ci.roles else None,
+        "checked_keys": sorted({*_keys(environment), *filter(None, captured)}),
+        "certificate": None if domain is None else domain.certificate_arn,
+        "topics": sorted({*filter(None, topics), *environment.api.alarms.topic_arns}),
+        "network": any(model.vpc is not None for model in models),
+        "extra_alarms": sorted(
+            {arns.of("cloudwatch", f"alarm:{name}") for rollout in rollouts for name in rollout.alarms.extra}
+        ),
+    }
+
+
+_REGISTRY = re.compile(r"(\d{12})\.dkr\.ecr(?:-fips)?\.([\w-]+)\.[\w.]+/([^:@]+)")
+
+
+def _images(environment: Environment, arns: Arns) -> Iterator[str]:
+    """The ECR repositories of the images."""
+    for name, model in environment.models.items():
+        for variant in model.all_resolved(name):
+            if not isinstance(variant.source, ServerSource):
+                match = _REGISTRY.match(variant.image(environment.region).uri)
+                if match is not None:
+                    registry, region, repository = match.groups()
+                    yield f"arn:{arns.partition}:ecr:{region}:{registry}:repository/{repository}"
 
 
 def _exposure(environment: Environment, arns: Arns) -> dict[str, Any]:

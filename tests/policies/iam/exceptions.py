@@ -8,6 +8,7 @@ from __future__ import annotations
 _FAILED = "needed only to diagnose a failed rollout"
 _DATE = "needed only to date a function's drift"
 _GRANTS = "SageMaker creates grants as its caller, which the embedded cloud does not emulate"
+_APPLIED = "needed only in accounts without applied values of these quotas"
 _CONTAINER = "SageMaker does this for containers; the embedded cloud does it without the role"
 _LAMBDA = "Lambda writes a function's log with its role, the embedded cloud without it"
 
@@ -31,6 +32,9 @@ EXCEPTIONS: dict[str, str] = {
     "viewer ReadAlarmHistory": _FAILED,
     "viewer ReadLogs logs:DescribeLogStreams": _FAILED,
     "viewer ReadLogs logs:GetLogEvents": _FAILED,
+    "api-deployer ReadLimitsAnyResource servicequotas:ListAWSDefaultServiceQuotas": _APPLIED,
+    "planner ReadLimitsAnyResource servicequotas:ListAWSDefaultServiceQuotas": _APPLIED,
+    "viewer ReadLimitsAnyResource servicequotas:ListAWSDefaultServiceQuotas": _APPLIED,
     "HuggingfaceExecuteRole WriteResponsesAndCapturedData": "the test does not invoke the asynchronous model",
     "HuggingfaceExecuteRole NotifyTopics": "the test does not invoke the asynchronous model",
     "HuggingfaceExecuteRole UseKeys": _GRANTS,

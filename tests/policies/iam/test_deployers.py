@@ -95,7 +95,8 @@ def test_a_command_fails_without_a_needed_statement(
 def test_a_viewer_can_do_what_a_planner_does(lifecycle: Deployers) -> None:
     viewer = [lifecycle.document("viewer")]
     planning = [decision for decision in lifecycle.decisions if decision.holder == "planner"]
-    assert {decision.command for decision in planning if decision.allowed} == {"plan", "drift", "keys"}
+    commands = {decision.command for decision in planning if decision.allowed}
+    assert commands == {"plan", "preflight", "drift", "keys"}
     for decision in planning:
         if decision.allowed:
             assert proof.allows(viewer, decision), decision
