@@ -86,10 +86,10 @@ def run(lab: Lab, runner: Runner, server: GitHubServer) -> Story:
         runner.atlantis("local", stage, first)
 
     push(60, "policy: {fail_at: medium}\n")
-    forbidden = runner.workflow("toolkit-plan", CHANGE, environment="local")["plan"]
+    forbidden = runner.workflow("toolkit-plan", CHANGE, without="rehearse", environment="local")["plan"]
     (comment,) = [comment["body"] for comment in server.comments[PULL_REQUEST]]
     push(60)
-    corrected = runner.workflow("toolkit-plan", CHANGE, environment="local")["plan"]
+    corrected = runner.workflow("toolkit-plan", CHANGE, without="rehearse", environment="local")["plan"]
     comments = [comment["body"] for comment in server.comments[PULL_REQUEST]]
     merged = runner.workflow("toolkit-deploy", MAIN, environment="local")
 

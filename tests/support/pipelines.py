@@ -88,7 +88,7 @@ class Runner:
         self._git(*identity, "commit", "--quiet", "--allow-empty", "--message=change")
 
     def clone(self) -> Path:
-        """A fresh clone, in which `make setup` has nothing left to install."""
+        """A fresh clone, in which `make setup` has nothing value to install."""
         self._count += 1
         target = self.directory / str(self._count)
         self._git("clone", "--quiet", str(self.repository), str(target))
@@ -117,8 +117,8 @@ class Runner:
         job.output += result.stdout + result.stderr
         return result.returncode
 
-    def workflow(self, name: str, ref: str, **inputs: Any) -> dict[str, Job]:
-        """Call a reusable workflow of GitHub; returns the jobs that ran."""
+    def workflow(self, name: str, ref: str, without: str = "", **inputs: Any) -> dict[str, Job]:
+        """Call a reusable workflow of GitHub, without one of its jobs; returns the jobs that ran."""
         file = FILES / "github" / ".github" / "workflows" / f"{name}.yml"
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
         declared = content[True]["workflow_call"]["inputs"]  # YAML 1.1 reads `on` as true
@@ -126,7 +126,8 @@ class Runner:
         values |= {"github.token": self.server.environment()["GITHUB_TOKEN"], "github.ref": ref}
         jobs: dict[str, Job] = {}
         for identifier, declaration in content["jobs"].items():
-            if declaration.get("needs", identifier) in jobs and jobs[declaration["needs"]].exit_code:
+            failed = "needs" in declaration and jobs[declaration["needs"]].exit_code
+            if failed or identifier == without:
                 continue
             if not _evaluate(declaration.get("if", "true"), values):
                 continue
@@ -262,9 +263,9 @@ def _evaluate(expression: str, values: Mapping[str, Any]) -> Any:
     for operator in (" || ", " && "):
         if operator in expression:
             first, _, rest = expression.partition(operator)
-            left = _evaluate(first, values)
-            keep = left if operator == " || " else not left
-            return left if keep else _evaluate(rest, values)
+            value = _evaluate(first, values)
+            keep = value if operator == " || " else not value
+            return value if keep else _evaluate(rest, values)
     for operator in (" == ", " != "):
         if operator in expression:
             first, rest = (_text(_evaluate(part, values)) for part in expression.split(operator))

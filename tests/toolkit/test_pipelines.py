@@ -87,8 +87,9 @@ def test_the_roles_of_the_documentation_are_valid() -> None:
 
 def test_each_job_assumes_a_declared_role() -> None:
     """Jobs that run code of pull requests only plan; sessions of an apply outlast long rollouts."""
-    assert {name: assumed(job)["role"] for name, job in jobs().items()} == {
+    assert {name: assumed(job).get("role") for name, job in jobs().items()} == {
         "toolkit-plan/plan": "plan",
+        "toolkit-plan/rehearse": None,
         "toolkit-deploy/plan": "plan",
         "toolkit-deploy/apply": "deploy",
         "toolkit-drift/drift": "plan",
@@ -99,6 +100,11 @@ def test_each_job_assumes_a_declared_role() -> None:
     module = (ROOT / "terraform" / "modules" / "ci_roles" / "role.tf").read_text()
     (longest,) = re.findall(r"max_session_duration = (\d+)", module)
     assert assumed(jobs()["toolkit-deploy/apply"])["duration"] == longest
+
+
+def test_a_rehearsal_gets_no_token_for_aws() -> None:
+    assert "id-token" not in jobs()["toolkit-plan/rehearse"]["permissions"]
+    assert gitlab_jobs("dev")["rehearse-dev"]["id_tokens"] == {}
 
 
 def test_only_the_apply_waits_for_the_approval() -> None:
