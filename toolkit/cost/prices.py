@@ -1,0 +1,71 @@
+"""Prices of AWS in US dollars, without discounts and tax.
+
+Each comes from the first of these that has it: the environment file, the Price List API, the dated table in
+`prices.json`, which `python -m toolkit.cost.update_prices` generates. What none of them has is unknown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Price:
+    """A price.
+
+    Attributes:
+        dollars: US dollars per unit.
+        source: where it comes from.
+        date: day on which the source was published or read, ISO 8601.
+    """
+
+    dollars: float
+    source: str
+    date: str
+
+
+@dataclass(frozen=True)
+class Prices:
+    """The prices of one region.
+
+    Attributes:
+        region: AWS region.
+        own: prices of an instance and hour, by instance type, from the environment file.
+        listed: prices from the Price List API, by name; see `toolkit.cost.price_list`.
+    """
+
+    region: str
+    own: Mapping[str, float] = field(default_factory=dict)
+    listed: Mapping[str, Price] = field(default_factory=dict)
+
+    def instance_hour(self, instance_type: str) -> Price | None:
+        """Price of an instance of an endpoint and hour; None if it is unknown.
+
+        Asynchronous endpoints cost the same: the Price List has equal figures for `Host` and `AsyncInf`.
+        """
+        if instance_type in self.own:
+            return Price(self.own[instance_type], "cost.instance_prices", "")
+        return self.unit(instance_type)
+
+    def unit(self, name: str) -> Price | None:
+        """A price by its name in `toolkit.cost.price_list`; None if it is unknown."""
+        return self.listed.get(name) or _table(self.region).get(name)
+
+
+def instance_hour(region: str, instance_type: str) -> Price | None:
+    """Price of an instance of an endpoint and hour in the table; None if it is unknown."""
+    return Prices(region).instance_hour(instance_type)
+
+
+@cache
+def _table(region: str) -> Mapping[str, Price]:
+    table: dict[str, Any] = json.loads((Path(__file__).parent / "prices.json").read_text(encoding="utf-8"))
+    return {
+        name: Price(dollars, table["sources"][source]["name"], table["sources"][source]["date"])
+        for name, (dollars, source) in table["regions"].get(region, {}).items()
+    }
