@@ -1,4 +1,4 @@
-"""Paths: the repository that the toolkit works in, its build directory, the user's cache."""
+"""Paths: the project that the toolkit works in, the toolkit's own code, and the user's cache."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from pathlib import Path
 
 from toolkit.errors import InputError
 
-ENVIRONMENTS = Path("terraform") / "environments"
+# Of a clone of the toolkit's repository, and of a team's own repository.
+ENVIRONMENTS = (Path("terraform") / "environments", Path("environments"))
+_PACKAGE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
 class Project:
-    """A checkout with `terraform/environments/` in it.
+    """A folder with environment files: a clone of the toolkit's repository, or a team's own repository.
+
+    A clone contains the code that it deploys. A team's repository takes it from the installed package.
 
     Attributes:
-        root: absolute path of the checkout.
+        root: absolute path of the folder.
     """
 
     root: Path
@@ -33,26 +37,47 @@ class Project:
         configured = os.environ.get("TOOLKIT_PROJECT")
         first = Path(configured or start or _working_directory()).resolve()
         for directory in [first] if configured else [first, *first.parents]:
-            if (directory / ENVIRONMENTS).is_dir():
+            if any((directory / folder).is_dir() for folder in ENVIRONMENTS):
                 return cls(directory)
         parents = "" if configured else " or the folders above it"
         raise InputError(
-            f"cannot find a project: no {ENVIRONMENTS}/ in {first}{parents}",
-            remedy="run the command inside a clone of the repository, or set TOOLKIT_PROJECT to one",
+            f"cannot find a project: neither {' nor '.join(f'{folder}/' for folder in ENVIRONMENTS)} "
+            f"in {first}{parents}",
+            remedy="create one with `toolkit new DIR`, change to its folder, or set TOOLKIT_PROJECT to it",
         )
+
+    @property
+    def is_clone(self) -> bool:
+        """Whether it is a clone of the toolkit's repository."""
+        return (self.root / "terraform" / "stacks").is_dir()
+
+    @property
+    def code(self) -> Path:
+        """Folder of the code that is deployed: `terraform`, `lambda_src`, `policies`, `requirements`."""
+        return self.root if self.is_clone else own_code()
 
     @property
     def environments(self) -> Path:
         """Folder of the environment files."""
-        return self.root / ENVIRONMENTS
+        folders = [self.root / folder for folder in ENVIRONMENTS]
+        return next(filter(Path.is_dir, folders), folders[0])
 
     def environment_file(self, name: str) -> Path:
         """The file of environment `name`; it may not exist."""
         return self.environments / f"{name}.yaml"
 
+    @property
+    def terraform(self) -> Path:
+        """Folder in which Terraform runs: `stacks`, and the `modules` that they call.
+
+        Terraform writes into a stack's folder, so a team's repository has a copy of the package's. The path
+        of the Lambda packages relative to a stack is in the state, and the same in both kinds of project.
+        """
+        return self.root / ("terraform" if self.is_clone else ".toolkit")
+
     def stack(self, name: str) -> Path:
         """Folder of a Terraform stack, `account` or `inference`."""
-        return self.root / "terraform" / "stacks" / name
+        return self.terraform / "stacks" / name
 
     @property
     def build(self) -> Path:
@@ -76,6 +101,13 @@ class Project:
     def relative(self, path: Path) -> str:
         """`path` relative to the project if it is inside, otherwise absolute."""
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+
+def own_code() -> Path:
+    """Folder of the code that the installed package brings; see `Project.code`."""
+    bundle = _PACKAGE / "bundle"
+    # An editable installation has none: its code is in the clone that it was installed from.
+    return bundle if bundle.is_dir() else _PACKAGE.parent
 
 
 def home_dir() -> Path | None:

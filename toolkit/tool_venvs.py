@@ -60,7 +60,7 @@ def ensure(project: Project, name: str, console: Console) -> ToolVenv:
     Raises:
         PreflightError: pip failed.
     """
-    lock = project.root / "requirements" / f"{name}.txt"
+    lock = project.code / "requirements" / f"{name}.txt"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     digest = hashlib.sha256(lock.read_bytes() + version.encode()).hexdigest()[:12]
     directory = cache_dir() / "tools" / f"{name}-{digest}"

@@ -22,6 +22,7 @@ from toolkit.project import Project
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setenv("TOOLKIT_CACHE_DIR", str(tmp_path / "cache"))
     (tmp_path / "requirements").mkdir()
+    (tmp_path / "terraform" / "stacks").mkdir(parents=True)
     return Project(tmp_path)
 
 

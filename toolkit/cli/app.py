@@ -23,6 +23,7 @@ from toolkit.cli import (
     local,
     logs,
     model,
+    new,
     outputs,
     pause,
     plan,
@@ -37,6 +38,7 @@ from toolkit.cli import (
     status,
     sync,
     unlock,
+    upgrade,
     usage,
     validate,
 )
@@ -85,11 +87,13 @@ Command = Callable[..., None] | typer.Typer
 # command. A command that has commands itself shows their own help.
 GROUPS: dict[str, tuple[tuple[str, Command, tuple[str, ...]], ...]] = {
     "Start": (
+        ("new", new.new, ("toolkit new llm-deployments --ci github",)),
         ("init", init.init, ("toolkit init staging", "toolkit init demo --target local")),
         ("validate", validate.validate, ("toolkit validate --env dev",)),
         ("doctor", doctor.doctor, ("toolkit doctor --env dev",)),
         ("model", model.app, ("toolkit model fit --env dev", "toolkit model stage --env dev --all")),
         ("local", local.app, ("toolkit local status", "toolkit local down")),
+        ("upgrade", upgrade.upgrade, ("toolkit upgrade", "toolkit upgrade 0.2.0 --find-links wheels")),
     ),
     "Deploy": (
         ("bootstrap", bootstrap.bootstrap, ("toolkit bootstrap --env dev",)),

@@ -87,6 +87,6 @@ def _fingerprint(context: Context, variables: Path) -> str:
     """Digest of the account stack's sources and of the embedded cloud's present run."""
     project = context.project
     sources = [variables, *sorted(project.stack("account").glob("*.tf"))]
-    sources += sorted((project.root / "terraform" / "modules").rglob("*.tf"))
+    sources += sorted((project.terraform / "modules").rglob("*.tf"))
     contents = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sources}
     return hashlib.sha256(json.dumps([context.cloud_instance, contents]).encode()).hexdigest()

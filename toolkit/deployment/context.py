@@ -16,7 +16,7 @@ from toolkit.environment import Environment, load, neighbours
 from toolkit.errors import PreflightError
 from toolkit.iam import Document
 from toolkit.project import Project
-from toolkit.terraform import Program, Workspace, discover, state_file
+from toolkit.terraform import Program, Workspace, discover, stack_copy, state_file
 from toolkit.terraform.state_file import State
 from toolkit.tool_venvs import ensure
 
@@ -129,13 +129,19 @@ class Context:
         )
 
 
+def _open_project() -> Project:
+    project = Project.find()
+    stack_copy.update(project)
+    return project
+
+
 def offline_context(name: str, console: Console) -> Context:
     """The context of environment `name` for work on files alone: no cloud is contacted.
 
     Raises:
         InputError: no project, or an invalid environment file.
     """
-    project = Project.find()
+    project = _open_project()
     environment = load(project, name)
     access = AwsAccess(region=environment.region, account_id=environment.account_id)
     return Context(project, environment, access, console, None)
@@ -155,7 +161,7 @@ def open_context(name: str, console: Console, *, start_cloud: bool = False, lock
         CloudNotRunningError: the environment is local and the embedded cloud is not running.
         PreflightError: the credentials belong to another account.
     """
-    project = Project.find()
+    project = _open_project()
     environment = load(project, name)
     if not environment.is_local and os.environ.get(REHEARSAL):
         # The change runs as on AWS, in the rehearsal's own cloud.

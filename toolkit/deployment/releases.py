@@ -32,7 +32,14 @@ _TAKEN = (409, 412)
 _NUMBERED = re.compile(r"/(\d+)\.json$", re.ASCII)
 _RESTORE = "restore the object's earlier version (docs/how-to/restore.md)"
 # The code that a release's variables are applied with.
-_CODE = ("terraform/stacks", "terraform/modules")
+# In a clone, and in a team's repository, whose pin selects the toolkit's code.
+_CODE = (
+    "terraform/stacks",
+    "terraform/modules",
+    "terraform/account",
+    "terraform/inference",
+    "requirements.txt",
+)
 
 
 @dataclass(frozen=True)

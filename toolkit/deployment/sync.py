@@ -105,7 +105,7 @@ class Sync:
             RolloutError: Lambda could not start the new code.
         """
         project = self._context.project
-        contents = sources.read(project.root / "lambda_src", _STABLE_SECONDS if self._watch else 0.0)
+        contents = sources.read(project.code / "lambda_src", _STABLE_SECONDS if self._watch else 0.0)
         sources.check_syntax(contents)
         environment = self._context.environment
         packages = packaging.build(project, self._context.console, environment, contents)
@@ -252,7 +252,7 @@ def _hexadecimal(sha256: str) -> str:
 def directories(context: Context) -> list[Path]:
     """Where the functions' code is."""
     guard = context.environment.api.guard_code
-    return [context.project.root / "lambda_src", *([] if guard is None else [source(context.project, guard)])]
+    return [context.project.code / "lambda_src", *([] if guard is None else [source(context.project, guard)])]
 
 
 def changes(*directories: Path) -> Iterator[None]:

@@ -89,7 +89,7 @@ def names(project: Project) -> list[str]:
 
 def _check_provider(project: Project) -> None:
     """Check that the catalogue records which values the locked AWS provider accepts."""
-    lock = project.stack("inference") / ".terraform.lock.hcl"
+    lock = project.code / "terraform" / "stacks" / "inference" / ".terraform.lock.hcl"
     content = lock.read_text(encoding="utf-8", errors="replace") if lock.is_file() else ""
     locked = _LOCKED.search(content)
     recorded = catalogue.provider_version()

@@ -1,6 +1,6 @@
 """Runs inside checkov's own virtual environment: imports checkov, then waits for a scan request.
 
-    python -I checkov_runner.py RULES_DIRECTORY
+    python -I checkov_runner.py RULES_DIRECTORY…
 
 Importing checkov takes ten times as long as a scan, so the toolkit starts this while Terraform is still
 planning. It reads one line of JSON from standard input: `{"plan": {…}}` (output of `terraform show -json`),
@@ -81,7 +81,7 @@ def _cannot_import(name: str, error: BaseException) -> str:
     return f"cannot load {name}:{lines[-1] if lines else 1}: {error}"
 
 
-def main(rules_directory: Path) -> None:
+def main(rules_directories: list[Path]) -> None:
     """Serve one request."""
     output = _claim_stdout()
     # Imports create no garbage; collecting it takes a third of their time.
@@ -97,7 +97,7 @@ def main(rules_directory: Path) -> None:
     plan_parser._add_references = _keeping_nulls(plan_parser._add_references)
     # Otherwise checkov keeps every debug message in memory.
     logging.disable(logging.INFO)
-    rules = _load(rules_directory, problems)
+    rules = _load(rules_directories, problems)
     _warm_up()
     gc.freeze()
     gc.enable()
@@ -136,7 +136,7 @@ def _claim_stdout() -> TextIO:
     return output
 
 
-def _load(directory: Path, problems: Problems) -> list[dict[str, Any]]:
+def _load(directories: list[Path], problems: Problems) -> list[dict[str, Any]]:
     """Load and describe the project's rules; a file without a rule is a problem."""
     import yaml  # type: ignore[import-untyped]
     from checkov.common.checks_infra.registry import (  # type: ignore[import-not-found]
@@ -146,11 +146,13 @@ def _load(directory: Path, problems: Problems) -> list[dict[str, Any]]:
         resource_registry,
     )
 
-    files = _rule_files(directory)
+    files = set().union(*map(_rule_files, directories))
     get_graph_checks_registry("terraform").load_checks()
-    resource_registry.load_external_checks(str(directory))
+    for directory in directories:
+        resource_registry.load_external_checks(str(directory))
     try:
-        get_graph_checks_registry("terraform").load_external_checks(str(directory))
+        for directory in directories:
+            get_graph_checks_registry("terraform").load_external_checks(str(directory))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         problems.add(f"cannot load {Path(mark.name).name}:{mark.line + 1}: {error.problem}")
@@ -313,4 +315,4 @@ def _address(record: Any) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    main([Path(argument).resolve() for argument in sys.argv[1:]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +16,9 @@ from toolkit.environment.document import parse as parse_yaml
 from toolkit.environment.problems import EnvironmentFileError
 from toolkit.errors import InputError
 from toolkit.project import Project
+
+RULES = Path("policies") / "checkov"
+BUILTIN = Path("policies") / "builtin.yaml"
 
 
 class Severity(IntEnum):
@@ -106,8 +109,8 @@ class Builtin:
 
 @dataclass(frozen=True)
 class _BuiltinRules:
-    default: SeverityName
-    rules: dict[str, Builtin]
+    default: SeverityName | None = None
+    rules: dict[str, Builtin] = field(default_factory=dict)
 
 
 class Rulebook:
@@ -143,18 +146,29 @@ class Rulebook:
         return rule_id.startswith(("CKV_", "CKV2_")) and rule_id not in self._own
 
 
-def directory(project: Project) -> Path:
-    """The directory of the project's rules."""
-    return project.root / "policies" / "checkov"
+def directories(project: Project) -> list[Path]:
+    """The directories of rules: the toolkit's, then the project's own, if it has any."""
+    own = project.root / RULES
+    return [project.code / RULES, *([own] if own.is_dir() and not project.is_clone else [])]
 
 
 def read_builtin(project: Project) -> tuple[dict[str, Builtin], Severity]:
     """Read policies/builtin.yaml: checkov's described rules, and the severity of all others.
 
+    That of a team's repository replaces single severities of the toolkit's.
+
     Raises:
         InputError: it is damaged.
     """
-    file = project.root / "policies" / "builtin.yaml"
+    builtin = _read(project, project.code / BUILTIN)
+    own = project.root / BUILTIN
+    if own.is_file() and not project.is_clone:
+        overrides = _read(project, own)
+        return {**builtin.rules, **overrides.rules}, overrides.default or builtin.default or Severity.MEDIUM
+    return builtin.rules, builtin.default or Severity.MEDIUM
+
+
+def _read(project: Project, file: Path) -> _BuiltinRules:
     source = parse_yaml(file.read_text(encoding="utf-8"))
     where = project.relative(file)
     if source.problems:
@@ -162,5 +176,4 @@ def read_builtin(project: Project) -> tuple[dict[str, Builtin], Severity]:
     error = InputError(
         "cannot read the severities of checkov's rules", where=where, remedy="correct the file"
     )
-    builtin = documents.read(json.dumps(source.data), _BuiltinRules, error)
-    return builtin.rules, builtin.default
+    return documents.read(json.dumps(source.data), _BuiltinRules, error)

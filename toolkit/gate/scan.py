@@ -91,7 +91,7 @@ class Scanner:
         environment = tool_venvs.ensure(project, "checkov", console)
         self._process = subprocess.Popen(
             # Isolated: neither PYTHONPATH nor a file next to the script may shadow checkov's modules.
-            [environment.python, "-I", RUNNER, rules.directory(project)],
+            [environment.python, "-I", RUNNER, *rules.directories(project)],
             env={name: os.environ[name] for name in _INHERITED if name in os.environ},
             # Not the user's directory, whose configuration checkov would read.
             cwd=environment.path,

@@ -86,7 +86,7 @@ def granted_by(project: Project, action: str) -> list[str]:
 
 
 def _granted_actions(project: Project) -> Mapping[str, list[str]]:
-    templates = project.root / "policies" / "iam"
+    templates = project.code / "policies" / "iam"
 
     def source(file: str) -> str:
         text = (templates / file).read_text(encoding="utf-8")

@@ -81,7 +81,7 @@ def document(project: Project, environment: Environment, name: str) -> list[Docu
     """
     if name not in DESCRIPTIONS:
         raise InputError(f"no such policy: {name}", remedy=f"choose one of {', '.join(DESCRIPTIONS)}")
-    template = _templates(project.root / "policies" / "iam").get_template(f"{name}.json.jinja")
+    template = _templates(project.code / "policies" / "iam").get_template(f"{name}.json.jinja")
     content = json.loads(template.render(template_variables(environment)))
     description = DESCRIPTIONS[name].format(prefix=environment.prefix)
     parts: list[Document] = []

@@ -16,7 +16,7 @@ from toolkit import documents
 from toolkit.errors import PreflightError
 from toolkit.files import write_atomic
 from toolkit.local.signature import ROOT_ACCESS_KEY
-from toolkit.project import Project
+from toolkit.project import Project, own_code
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def code_version() -> str:
     """A digest of the cloud's code, locked packages and Python version."""
     package = Path(__file__).parent
     digest = hashlib.sha256(f"{sys.prefix} {sys.version}".encode())
-    lock = package.parent.parent / "requirements" / "local.txt"
+    lock = own_code() / "requirements" / "local.txt"
     files = sorted(package.rglob("*.py")) + ([lock] if lock.is_file() else [])
     for file in files:
         digest.update(str(file.relative_to(package.parent.parent)).encode() + b"\0" + file.read_bytes())

@@ -46,7 +46,7 @@ def build(
         PreflightError: pip could not fetch the functions' dependencies.
         InputError: a function's source is missing, or the guard's is not valid.
     """
-    source = project.root / "lambda_src"
+    source = project.code / "lambda_src"
     files = sources.read(source) if files is None else files
     target = project.lambda_build
     guard = None if environment is None else environment.api.guard_code

@@ -69,7 +69,7 @@ def _finding(subject: str, check: Callable[[], str]) -> Finding:
 def _provider(project: Project, console: Console) -> str:
     program = discover(project, console)
     user = cli_config.read_user_config(program)
-    sources = providers.find(program, project.stack("inference"), user)
+    sources = providers.find(program, project.code / "terraform" / "stacks" / "inference", user)
     provider = f"{program.registry_host}/hashicorp/aws"
     for mirror in sources.mirrors:
         if provider in mirror.providers:

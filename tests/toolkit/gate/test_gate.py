@@ -116,6 +116,7 @@ def project(tmp_path: Path) -> Project:
     shutil.copytree(ROOT / "policies", root / "policies", ignore=ignored)
     shutil.copytree(ROOT / "toolkit" / "serving", root / "toolkit" / "serving", ignore=ignored)
     (root / "requirements").symlink_to(ROOT / "requirements")
+    (root / "terraform" / "stacks").mkdir(parents=True)
     return Project(root)
 
 

@@ -34,7 +34,8 @@ print(packages.gateway.sha256, packages.authorizer.sha256)
 
 
 def checkout(directory: Path) -> Project:
-    (directory / "terraform" / "environments").mkdir(parents=True)
+    for folder in ("environments", "stacks"):
+        (directory / "terraform" / folder).mkdir(parents=True)
     shutil.copytree(
         ROOT / "lambda_src", directory / "lambda_src", ignore=shutil.ignore_patterns("__pycache__")
     )

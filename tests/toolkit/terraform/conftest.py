@@ -51,7 +51,8 @@ def console(console_output: io.StringIO) -> Console:
 def project(tmp_path: Path, checkout: Path) -> Project:
     """A project without stacks."""
     root = tmp_path / "project"
-    (root / "terraform" / "environments").mkdir(parents=True)
+    for folder in ("environments", "stacks"):
+        (root / "terraform" / folder).mkdir(parents=True)
     (root / "requirements").symlink_to(checkout / "requirements")
     return Project(root)
 

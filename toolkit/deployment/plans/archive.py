@@ -188,11 +188,9 @@ def compute_fingerprints(context: Context, staged: Mapping[str, StagedModel]) ->
     return {
         "environment file": _digest([project.environment_file(environment.name)], project.root),
         "variables": _digest([_variables(context)], project.root),
-        "Terraform code": _digest(
-            _terraform_files(stack, project.root / "terraform" / "modules"), project.root
-        ),
-        "provider lock": _digest([stack / ".terraform.lock.hcl"], project.root),
-        "Lambda code": _digest(_source_files(project.root / "lambda_src"), project.root),
+        "Terraform code": _digest(_terraform_files(stack, project.terraform / "modules"), project.terraform),
+        "provider lock": _digest([stack / ".terraform.lock.hcl"], project.terraform),
+        "Lambda code": _digest(_source_files(project.code / "lambda_src"), project.code),
         "model weights": json.dumps({name: model.uri for name, model in sorted(staged.items())}),
         "commit": commit or "none",
         "toolkit": version("sagemaker-llm-toolkit"),
