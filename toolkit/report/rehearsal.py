@@ -19,7 +19,6 @@ from toolkit.report.tables import Table
 _WIDTH, _WIDE = 235, 340
 # A terminal shows the first seconds with failures; the other formats show all.
 _MOST_SECONDS = 15
-_DENIED_TITLE = "Denied actions"
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,11 @@ def verdict(rehearsal: Rehearsal) -> tuple[str, str]:
     return "bad", f"{subject} with exit code {result.exit_code}: {result.outcome}"
 
 
+def denied_title(rehearsal: Rehearsal) -> str:
+    """The title of the denied actions, which do not stop every apply."""
+    return "Denied actions" if rehearsal.verdict.exit_code else "Denied actions that do not stop the apply"
+
+
 def text(rehearsal: Rehearsal) -> str:
     """For a terminal."""
     return "\n".join(map(printable, _lines(rehearsal)))
@@ -75,7 +79,7 @@ def _lines(rehearsal: Rehearsal) -> Iterator[str]:
         yield from ("", *(f"  {line}" for line in rehearsal.verdict.error.splitlines()))
     denied = denials(rehearsal.denied)
     if denied:
-        yield from ("", _DENIED_TITLE)
+        yield from ("", denied_title(rehearsal))
         for denial in denied:
             yield f"  {denial}"
             yield f"    → {denial.remedy}"
@@ -97,12 +101,13 @@ def markdown(rehearsal: Rehearsal) -> str:
         "",
     ]
     sections = []
+    failed = bool(rehearsal.verdict.exit_code)
     if rehearsal.verdict.error:
         lines = rehearsal.verdict.error.splitlines()
         sections.append(comments.Section("Error", lines, diff=True, is_open=True))
     if denied := denials(rehearsal.denied):
         lines = [line for denial in denied for line in _denial_lines(denial)]
-        sections.append(comments.Section(f"{_DENIED_TITLE}: {len(denied)}", lines, is_open=True))
+        sections.append(comments.Section(f"{denied_title(rehearsal)}: {len(denied)}", lines, is_open=failed))
     for table in tables(rehearsal):
         is_open = table.title == _STAGES
         sections.append(comments.Section(table.title, list(table.as_markdown()), is_open=is_open))
@@ -126,6 +131,7 @@ def html(rehearsal: Rehearsal) -> str:
         facts=facts(rehearsal),
         error=rehearsal.verdict.error.splitlines(),
         denied=denials(rehearsal.denied),
+        denied_title=denied_title(rehearsal),
         tables=list(tables(rehearsal)),
         plots=plots(rehearsal),
         foot=_foot(rehearsal),
@@ -211,7 +217,7 @@ def _stages(rehearsal: Rehearsal) -> Table:
 
 def _events(timeline: Timeline) -> Iterator[_Event]:
     names = timeline.configurations
-    stages = [list(group) for _, group in groupby(timeline.moments, key=lambda moment: moment.stage)]
+    stages = [list(group) for _, group in groupby(timeline.moments, key=_stage)]
     for stage, following in zip(stages, [*stages[1:], None], strict=True):
         end = following[0].seconds if following else timeline.end
         yield _Event(stage[0].seconds, end, timeline.model, stage[0].stage, _fleets(stage[-1], names))
@@ -219,6 +225,11 @@ def _events(timeline: Timeline) -> Iterator[_Event]:
         yield _Event(state.seconds, None, timeline.model, f"alarm {state.alarm}: {state.state}")
     for start in timeline.rollbacks:
         yield _Event(start, None, timeline.model, "automatic rollback")
+
+
+def _stage(moment: Moment) -> tuple[str, ...]:
+    """A stage ends with a shift of traffic, too."""
+    return moment.stage, *(f"{fleet.configuration} {fleet.share}" for fleet in moment.fleets)
 
 
 def _fleets(moment: Moment, names: dict[str, str]) -> str:
@@ -309,7 +320,7 @@ def _denial(caller: str, action: str, explicit: bool, group: Sequence[DeniedActi
     policies = sorted({name for item in group for name in item.policies})
     remedy = "add this statement to its policy"
     if policies:
-        remedy += f", or attach {' or '.join(policies)}, which grants the action"
+        remedy += f" ({', '.join(policies)} allow this action on some resources)"
     return Denial(caller, action, count, group[0].step, statement, remedy)
 
 
@@ -334,9 +345,9 @@ def plots(rehearsal: Rehearsal) -> list[Plot]:
 
 def _failures(rehearsal: Rehearsal, model: str) -> list[Failures] | None:
     requests = [request for request in rehearsal.requests if request.model == model]
-    if not requests:
-        return None
     counts = Counter(int(request.start // 1) for request in requests if request.error is not None)
+    if not counts:
+        return None
     clock = rehearsal.aws_seconds
     return [Failures(clock(second), clock(second + 1), counts[second]) for second in sorted(counts)]
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.rehearsals import rolled_back
+from tests.support.rehearsals import A, B, rolled_back
 from toolkit.rehearsal.results import Request, StandIn, Verdict
 from toolkit.report import rehearsal
 from toolkit.report.plots import Plot
+from toolkit.report.rollout import Fleet
 
 
 def row(text: str, event: str) -> list[str]:
@@ -93,9 +94,28 @@ def test_a_denied_action_has_the_statement_that_allows_it() -> None:
         "assumed-role/llm-deployer/rehearsal is not allowed to call logs:CreateLogGroup (3 requests), "
         "in the step apply"
     )
-    assert "attach api-deployer" in denial.remedy
+    assert "api-deployer allow this action on some resources" in denial.remedy
     assert denial.statement in rehearsal.text(replace(rolled_back(), denied=actions))
     assert f"```json\n  {denial.statement}" in rehearsal.markdown(replace(rolled_back(), denied=actions))
+
+
+def test_denied_actions_do_not_stop_every_apply() -> None:
+    title = "Denied actions that do not stop the apply"
+    assert title not in rehearsal.html(rolled_back())
+    succeeded = replace(rolled_back(), verdict=Verdict(0))
+    assert title in rehearsal.text(succeeded)
+    assert f"<details>\n<summary>{title}: 2</summary>" in rehearsal.markdown(succeeded)
+    assert re.search(rf"<details class=\"section\">\s*<summary><h2>{title}", rehearsal.html(succeeded))
+
+
+def test_a_shift_of_traffic_begins_a_row() -> None:
+    (timeline,) = rolled_back().timelines
+    first, *rest = timeline.moments[:4]
+    baking = replace(rest[-1], seconds=12, fleets=(Fleet(A, 2, 0), Fleet(B, 2, 100)))
+    shifted = replace(timeline, moments=(first, *rest, baking))
+    text = rehearsal.text(replace(rolled_back(), timelines=(shifted,)))
+    assert text.count("  baking  ") == 2
+    assert "new fleet: 2 instances, 100 %" in text
 
 
 def test_no_statement_overrides_a_deny() -> None:
