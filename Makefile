@@ -44,7 +44,7 @@ SEED ?=
 ROUND ?= 0
 
 .PHONY: help setup bootstrap preflight plan apply sync logs smoke-test status outputs destroy doctor \
-        test test-fast chaos lint format check generate provider diagram bench-cli bench-plan bench-gateway bench-gateway-peers bench-agreement lock clean
+        test test-fast chaos rehearsal-faults lint format check generate provider diagram bench-cli bench-plan bench-gateway bench-gateway-peers bench-agreement lock clean
 
 help: ## list the targets
 	@printf 'Usage: make TARGET [ENV=name] [ARGS=options]    ENV defaults to local\n'
@@ -119,6 +119,9 @@ check: test ## run what CI runs
 
 chaos: $(DEV) ## kill commands, inject faults and fill disks at random (ROUNDS=60 JOBS=2 SEED=s, ROUND=n)
 	$(VENV)/bin/python -m tests.chaos --rounds $(ROUNDS) --jobs $(JOBS) --seed '$(SEED)' --round $(ROUND)
+
+rehearsal-faults: $(DEV) ## rehearse changes with planted faults, and compare the verdicts with later applies
+	$(VENV)/bin/python -m tests.rehearsals $(ARGS)
 
 generate: $(DEV) ## regenerate the JSON schema and the generated documentation
 	$(VENV)/bin/python -m toolkit.environment.schema
