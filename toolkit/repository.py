@@ -70,7 +70,7 @@ def create(root: Path, name: str, ci: str | None) -> list[str]:
     """
     if root.is_file() or (root.is_dir() and any(entry.name != ".git" for entry in root.iterdir())):
         raise InputError(
-            "cannot create a project: the folder is not empty" if root.is_dir() else "this is a file",
+            f"cannot create a project: the folder is {'not empty' if root.is_dir() else 'a file'}",
             where=str(root),
             remedy="name a new folder; in a project, `toolkit init NAME` adds an environment",
         )

@@ -17,7 +17,7 @@ from toolkit.errors import InputError, PreflightError
 from toolkit.files import write_atomic
 from toolkit.processes import environment_without_secrets
 from toolkit.project import Project
-from toolkit.repository import DISTRIBUTION, LOCKS, PIN
+from toolkit.repository import DISTRIBUTION, PIN
 
 _PINNED = re.compile(rf"^{DISTRIBUTION}\s*(?P<source>==|@)\s*(?P<value>\S+)", re.MULTILINE)
 
@@ -88,7 +88,7 @@ def prepare(
         version: such as 0.2.0, or a branch or tag if a repository is pinned; by default the newest.
         find_links: folders of wheels, in addition to pip's own settings.
         console: shows progress.
-        local: also install what local environments need.
+        local: also install the model of local environments, which their plans read.
 
     Raises:
         InputError: the project is a clone, or it pins no version.
@@ -114,8 +114,8 @@ def prepare(
             (file,) = (folder / "dist").iterdir()
             _pip(python, "install", "--no-deps", *options, str(file))
         code = _run(python, "-c", "from toolkit import project; print(project.own_code())").strip()
-        locks = [Path(code) / "requirements" / f"{name}.txt" for name in LOCKS]
-        for lock in locks if local else locks[:1]:
+        for name in ("toolkit", "model") if local else ("toolkit",):
+            lock = Path(code) / "requirements" / f"{name}.txt"
             _pip(python, "install", "--no-deps", "--require-hashes", *options, "--requirement", str(lock))
         ci = repository.ci_system(project)
         _run(python, "-m", "toolkit", "new", str(folder / "files"), *(["--ci", ci] if ci else []))

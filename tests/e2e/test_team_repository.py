@@ -122,6 +122,12 @@ def test_the_wheel_has_all_code_that_is_deployed(team: Team) -> None:
     assert code
     missing = [path for path in code if f"toolkit/bundle/{path.as_posix()}" not in names]
     assert [path for path in missing if path.suffix not in (".md", ".in")] == []
+    package = subprocess.run(
+        ["git", "ls-files", "-z", "toolkit"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    data = {name for name in package.stdout.split("\0") if name and not name.endswith(".md")}
+    data |= {name for name in package.stdout.split("\0") if name.startswith("toolkit/templates/")}
+    assert sorted(data - names) == []
 
 
 def test_the_repository_is_complete(team: Team) -> None:

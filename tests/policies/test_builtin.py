@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.checkout import ROOT
@@ -32,3 +34,16 @@ def test_replaced_rules_do_not_run() -> None:
     replaced = {replaced for rule in plan_scan().rules for replaced in rule.replaces}
     assert replaced
     assert not replaced & {finding.rule for finding in plan_scan().findings}
+
+
+def test_a_teams_repository_replaces_single_severities(tmp_path: Path) -> None:
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "builtin.yaml").write_text(
+        "rules:\n  CKV_AWS_73: {severity: critical, remedy: Trace requests.}\n"
+    )
+    toolkits, default = rules.read_builtin(Project(ROOT))
+    table, own_default = rules.read_builtin(Project(tmp_path))
+    assert str(table["CKV_AWS_73"].severity) == "critical"
+    assert {**table, "CKV_AWS_73": toolkits["CKV_AWS_73"]} == toolkits
+    assert own_default == default
