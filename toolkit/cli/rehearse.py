@@ -12,9 +12,9 @@ From = Annotated[
     str | None,
     typer.Option(
         "--from",
-        metavar="COMMIT",
-        help="Deployed before the change: commit, branch, tag, or number of a release; by default, where the "
-        "branch left the default branch.",
+        metavar="COMMIT|RELEASE|nothing",
+        help="Deployed before the change: commit, branch, tag, number of a release, or nothing; by default, "
+        "where the branch left the default branch.",
     ),
 ]
 MarkdownFile = Annotated[
@@ -23,6 +23,7 @@ MarkdownFile = Annotated[
         "--markdown", metavar="FILE", help="Also write Markdown for a pull request; - is standard output."
     ),
 ]
+SmokeTest = Annotated[bool, typer.Option("--smoke-test", help="End the apply with the smoke test.")]
 Policies = Annotated[
     str | None,
     typer.Option("--policies", metavar="NAME[,NAME…]", help="Deployer policies of the user that applies."),
@@ -56,6 +57,7 @@ def rehearse(
     markdown: MarkdownFile = None,
     html: HtmlFile = None,
     policies: Policies = None,
+    smoke_test: SmokeTest = False,
     rate: Rate = 5.0,
     start_seconds: Seconds = 60.0,
     first_token_ms: FirstToken = 200.0,
@@ -67,7 +69,7 @@ def rehearse(
     """Run a change in an embedded cloud before it runs on AWS; exit with the code of a later apply."""
     from toolkit.console import Console
     from toolkit.project import Project
-    from toolkit.rehearsal import revisions
+    from toolkit.rehearsal import releases, revisions
     from toolkit.rehearsal.results import StandIn
     from toolkit.rehearsal.run import POLICIES, Options
     from toolkit.rehearsal.run import rehearse as run
@@ -88,8 +90,10 @@ def rehearse(
             "options of the command",
         ),
         _quotas(quota or []),
+        smoke_test,
     )
-    result = run(project, env, revisions.base_of(project, base), options, console)
+    version = releases.base_of(env, base, console) or revisions.base_of(project, base)
+    result = run(project, env, version, options, console)
     if as_json:
         console.data(result.to_json())
     elif "-" not in (markdown, html):

@@ -87,7 +87,11 @@ class Sampler:
                     configuration = fleet.get("EndpointConfigName", "")
                     for variant in fleet.get("ProductionVariants") or ():
                         kind = self._type(configuration, variant)
-                        counts[kind] += variant.get("CurrentInstanceCount") or 0
+                        # Those that start count as well: a quota and an invoice contain them.
+                        current, desired = (
+                            variant.get(f"{word}InstanceCount") or 0 for word in ("Current", "Desired")
+                        )
+                        counts[kind] += max(current, desired)
         return +counts, changing
 
     def _type(self, configuration: str, variant: Mapping[str, Any]) -> str:

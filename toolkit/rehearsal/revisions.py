@@ -28,6 +28,8 @@ def base_of(project: Project, name: str | None) -> Revision:
     Raises:
         InputError: there is no such commit.
     """
+    if name == "nothing":
+        return Revision("nothing", "nothing")
     if name is not None:
         return Revision("commit", name, _commit(project, name))
     head, dirty = _git(project, "rev-parse", "--verify", "--quiet", "HEAD"), is_dirty(project)

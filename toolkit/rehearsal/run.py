@@ -20,12 +20,15 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
+
+import psutil
 
 from toolkit import documents, staging
 from toolkit.aws.access import LOCAL_SETTINGS, AwsAccess
-from toolkit.console import Console
-from toolkit.deployment import outputs
+from toolkit.console import Console, Progress
+from toolkit.cost.prices import instance_hour
+from toolkit.deployment import account, outputs
 from toolkit.deployment.context import REHEARSAL, Context, find_cloud
 from toolkit.environment import Environment, S3Source, load
 from toolkit.errors import ToolkitError
@@ -37,7 +40,7 @@ from toolkit.rehearsal import load as api_load
 from toolkit.rehearsal import revisions
 from toolkit.rehearsal.fleet import Sampler
 from toolkit.rehearsal.load import Load
-from toolkit.rehearsal.results import DeniedAction, Rehearsal, Revision, StandIn, Step, Verdict
+from toolkit.rehearsal.results import DeniedAction, Instances, Rehearsal, Revision, StandIn, Step, Verdict
 from toolkit.report.rollout import Recording, Timeline
 from toolkit.staging.manifest import Manifest, StoredFile
 from toolkit.staging.store import ModelStore
@@ -61,12 +64,14 @@ class Options:
         rate: requests per second on the API; 0 for none.
         stand_in: how the engines of the change behave.
         quotas: SageMaker's quotas by name.
+        smoke_test: whether the apply ends with the smoke test.
     """
 
     policies: tuple[str, ...] = POLICIES
     rate: float = api_load.DEFAULT_RATE
     stand_in: StandIn = field(default_factory=StandIn)
     quotas: Mapping[str, float] = field(default_factory=dict)
+    smoke_test: bool = False
 
 
 def rehearse(project: Project, env: str, base: Revision, options: Options, console: Console) -> Rehearsal:
@@ -86,13 +91,26 @@ def rehearse(project: Project, env: str, base: Revision, options: Options, conso
     folder = project.environment_build(env)
     folder.mkdir(parents=True, exist_ok=True)
     directory = Path(tempfile.mkdtemp(prefix="rehearsal-", dir=folder)).resolve()
+    # They belong to another cloud. In that of the rehearsal, this command is the root user.
+    for name in LOCAL_SETTINGS.values():
+        os.environ.pop(name, None)
     stage = _Stage(project, Project(directory), environment, options, console)
+    console.line(f"from {base} to {revisions.change_of(project)}")
     try:
         return stage.play(base)
     finally:
         with contextlib.suppress(ToolkitError):
             client.stop(stage.site, console)
+        _keep_logs(stage.site, folder / "rehearsal")
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _keep_logs(site: Project, target: Path) -> None:
+    """Keep the output of the commands and of the embedded cloud."""
+    target.mkdir(exist_ok=True)
+    for log in (*site.build.glob("*.log"), site.local_cloud / "cloud.log"):
+        if log.is_file():
+            shutil.move(log, target / log.name)
 
 
 class _FailedError(Exception):
@@ -176,6 +194,7 @@ class _Stage:
                 zero = time.monotonic()
                 sampler.start()
                 further = ["--plan", str(plan), "--yes", "--timeline", str(file)]
+                further += ["--smoke-test"] * self.options.smoke_test
                 try:
                     self._must("apply", "apply", "--env", env, key=self._key, zero=zero, further=further)
                 finally:
@@ -199,7 +218,7 @@ class _Stage:
             timelines=tuple(_shifted(timeline, shift) for timeline in recording.timelines),
             denied=self._denied(),
             requests=() if load is None else load.stop(zero),
-            instances=sampler.instances(),
+            instances=tuple(_priced(self.environment.region, item) for item in sampler.instances()),
         )
 
     @contextlib.contextmanager
@@ -222,7 +241,22 @@ class _Stage:
 
     def _prepare_account(self, name: str) -> None:
         """Let the administrator prepare the account, and give the deployer its policies."""
-        self._must(name, "bootstrap", "--env", self.environment.name, "--yes")
+        if self.steps and self.steps[-1].name == "start":
+            self._collect(name)
+        begin = time.monotonic()
+        context = self._context()
+        # The provider would wait a minute for these rules, on which no environment depends.
+        settings = context.environment.account.model_copy(update={"lifecycle_rules": False})
+        environment = context.environment.model_copy(update={"account": settings})
+        log = self.site.build / f"{name}.log"
+        with self.console.progress(f"rehearsal, {name}"), log.open("w", encoding="utf-8") as output:
+            console = Console(err=output, interactive=False)
+            cloud = find_cloud(self.site, environment.name)
+            account.ensure(
+                replace(context, environment=environment, console=console, cloud_instance=cloud.instance_id)
+            )
+        shown = f"toolkit bootstrap --env {environment.name}"
+        self.steps.append(Step(name, shown, begin, time.monotonic() - begin, 0))
         iam = self._access().iam
         if not self._key:
             iam.create_user(UserName=DEPLOYER)
@@ -290,26 +324,18 @@ class _Stage:
         if name != "start":
             self._collect(name)
         begin = time.monotonic()
-        log = self.site.build / "rehearsal.log"
-        log.parent.mkdir(exist_ok=True)
-        with self.console.progress(f"rehearsal, {name}: {shown}"), log.open("wb") as file:
-            process = subprocess.run(
-                [sys.executable, "-P", "-m", "toolkit", *arguments, *further],
-                cwd=self.site.root,
-                env=self._child_environment(key or {}),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=file,
-                check=False,
-            )
+        log = self.site.build / f"{name}.log"
+        with self.console.progress(f"rehearsal, {name}: {shown}") as progress, log.open("wb") as file:
+            program = [sys.executable, "-P", "-m", "toolkit", *arguments, *further]
+            code = _run(program, self.site.root, self._child_environment(key or {}), file, progress)
         printed = log.read_text(errors="replace")
         match = _ERROR.search(printed)
-        error = match[1].rstrip() if match and process.returncode else ""
+        error = match[1].rstrip() if match and code else ""
         # The user knows the paths of the repository, not those of the rehearsal's folder.
         error = error.replace(f"{self.site.root}{os.sep}", "")
-        step = Step(name, shown, begin, time.monotonic() - begin, process.returncode, error)
+        step = Step(name, shown, begin, time.monotonic() - begin, code, error)
         self.steps.append(step)
-        if process.returncode == 0:
+        if code == 0:
             return
         if zero is not None:
             raise _FailedError
@@ -318,7 +344,7 @@ class _Stage:
             details=(error or printed[-2000:]).splitlines(),
             remedy="correct what is deployed, or name another version with --from",
         )
-        failure.exit_code = process.returncode
+        failure.exit_code = code
         raise failure
 
     def _child_environment(self, key: Mapping[str, str]) -> dict[str, str]:
@@ -335,6 +361,9 @@ class _Stage:
             "TOOLKIT_LOCAL_ENFORCE_IAM": "1",
             "TOOLKIT_LOCAL_STAND_IN": str(self._stand_in_file),
             "MOTO_ACCOUNT_ID": self.environment.account_id,
+            # The folder is in the repository, but its files are of another commit.
+            "GIT_CEILING_DIRECTORIES": str(self.site.root.parent),
+            "PYTHONUNBUFFERED": "1",
             REHEARSAL: "1",
         }
 
@@ -384,6 +413,46 @@ class _Stage:
 
     def _step_of(self, number: int) -> str:
         return [name for mark, name in self.marks if mark < number][-1]
+
+
+def _run(
+    program: Sequence[str], folder: Path, environment: Mapping[str, str], log: BinaryIO, progress: Progress
+) -> int:
+    """Run a program with its messages as progress; returns its exit code.
+
+    On Ctrl-C, it is killed with all that it has started: its cloud is discarded.
+    """
+    process = subprocess.Popen(
+        program,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        for line in process.stderr or ():
+            log.write(line)
+            log.flush()
+            progress.update(line.decode(errors="replace").rstrip())
+        return process.wait()
+    finally:
+        if process.poll() is None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        child.kill()
+            process.kill()
+            process.wait()
+
+
+def _priced(region: str, instances: Instances) -> Instances:
+    price = instance_hour(region, instances.instance_type)
+    if price is None:
+        return instances
+    source = f"{price.source}, {price.date}"
+    return replace(instances, dollars_per_hour=price.dollars, price_source=source)
 
 
 def _shifted(timeline: Timeline, seconds: float) -> Timeline:
