@@ -17,6 +17,7 @@ BLOCK = re.compile(r"^```sh(?P<aws> aws)?\n(?P<commands>.*?)^```$", re.MULTILINE
 
 
 README = "README.md"
+TUTORIAL = "docs/tutorials/local.md"
 WORKSHOP = "docs/how-to/workshop.zh-CN.md"
 
 
@@ -29,15 +30,29 @@ def lines(blocks: list[str]) -> set[str]:
     return {line for block in blocks for line in block.splitlines()}
 
 
+def tutorial() -> str:
+    """The commands of the tutorial until its last step, with what it asks the reader to do."""
+    text = (ROOT / TUTORIAL).read_text(encoding="utf-8")
+    (addition,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    *steps, clean_up = blocks(TUTORIAL, aws=False)
+    assert clean_up == "make destroy ENV=local\n.venv/bin/toolkit local down\n"
+    script = "".join(steps)
+    question = "echo Hello! | .venv/bin/toolkit chat --env local\n"
+    script = script.replace(".venv/bin/toolkit chat --env local\n", question)
+    # The AWS CLI is not a package of this project.
+    script = script.replace("aws sagemaker list-endpoints\n", 'test -n "$AWS_ENDPOINT_URL"\n')
+    edit = f"cat >> terraform/environments/local.yaml <<'END'\n\n{addition}END\nmake plan"
+    return script.replace("make plan", edit, 1)
+
+
 @pytest.mark.timeout(900)
 def test_a_newcomer_follows_the_readme(tmp_path: Path) -> None:
     project = copy_checkout(tmp_path / "clone")
     environment = clean_environment(TOOLKIT_CACHE_DIR=str(tmp_path / "cache"))
+    destroy = "make destroy ENV=local\n"
     # Show what remains between `make destroy` and `local down`.
     marker = "echo AFTER-DESTROY; .venv/bin/toolkit local status --json; echo END\n"
-    script = "".join(blocks(README, aws=False)).replace(
-        "make destroy ENV=local\n", f"make destroy ENV=local\n{marker}"
-    )
+    script = "".join(blocks(README, aws=False)).replace(destroy, f"{tutorial()}{destroy}{marker}")
     try:
         result = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],

@@ -163,13 +163,8 @@ def open_context(name: str, console: Console, *, start_cloud: bool = False, lock
     """
     project = _open_project()
     environment = load(project, name)
-    if not environment.is_local and os.environ.get(REHEARSAL):
-        # The change runs as on AWS, in the rehearsal's own cloud.
-        cloud = find_cloud(project, name)
-        access = AwsAccess(environment.region, environment.account_id, cloud.endpoint_url, cloud.root_key)
-        return Context(project, environment, access, console, None, lock_timeout)
     if not environment.is_local:
-        access = AwsAccess(region=environment.region, account_id=environment.account_id)
+        access = aws_access(project, environment)
         access.check_account()
         return Context(project, environment, access, console, None, lock_timeout)
 
@@ -181,6 +176,14 @@ def open_context(name: str, console: Console, *, start_cloud: bool = False, lock
     cloud = client.ensure_running(project, console) if start_cloud else find_cloud(project, name)
     access = AwsAccess(environment.region, environment.account_id, cloud.endpoint_url, cloud.root_key)
     return Context(project, environment, access, console, cloud.instance_id, lock_timeout)
+
+
+def aws_access(project: Project, environment: Environment) -> AwsAccess:
+    """Access to the account of an environment for AWS; in a rehearsal, it is in an embedded cloud."""
+    if not os.environ.get(REHEARSAL):
+        return AwsAccess(environment.region, environment.account_id)
+    cloud = find_cloud(project, environment.name)
+    return AwsAccess(environment.region, environment.account_id, cloud.endpoint_url, cloud.root_key)
 
 
 def find_cloud(project: Project, name: str) -> RunningCloud:

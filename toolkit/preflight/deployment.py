@@ -10,11 +10,10 @@ from dataclasses import replace
 from functools import partial
 
 from toolkit import os_errors
-from toolkit.aws.access import AwsAccess
 from toolkit.aws.concurrent import map_concurrently
 from toolkit.aws.errors import explain
 from toolkit.console import Console
-from toolkit.deployment.context import Context, open_context
+from toolkit.deployment.context import Context, aws_access, open_context
 from toolkit.environment import load
 from toolkit.errors import PreflightError, ToolkitError
 from toolkit.iam import denials
@@ -67,7 +66,7 @@ def examine(name: str, console: Console, principal: str | None = None) -> list[R
     if environment.is_local:
         context = open_context(name, console)
     else:
-        access = AwsAccess(environment.region, environment.account_id)
+        access = aws_access(project, environment)
         context = Context(project, environment, access, console, None)
     with console.progress(f"checking {len(CHECKS) + 1} parts of {name}"):
         return inspect(context, principal)
