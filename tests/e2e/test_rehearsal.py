@@ -13,6 +13,12 @@ from tests.support.checkout import copy_checkout
 from tests.support.toolkit import Toolkit
 
 pytestmark = pytest.mark.e2e
+# Another account than the default of the embedded cloud, with what exists before a deployment.
+EXISTING = {
+    'account_id: "123456789012"': 'account_id: "210987654321"\n'
+    "account: {execution_role: {arn: arn:aws:iam::210987654321:role/existing/models}}",
+    "engine: vllm\n": "engine: vllm\n      image: 210987654321.dkr.ecr.us-east-1.amazonaws.com/own:cu130\n",
+}
 
 
 def git(directory: Path, *arguments: str) -> str:
@@ -25,8 +31,11 @@ def toolkit(tmp_path_factory: pytest.TempPathFactory) -> Toolkit:
     """A clone whose working tree changes an option of the model."""
     project = copy_checkout(tmp_path_factory.mktemp("rehearsal"))
     file = project / "terraform" / "environments" / "dev.yaml"
-    # Another account than the default of the embedded cloud.
-    file.write_text(file.read_text().replace('account_id: "123456789012"', 'account_id: "210987654321"'))
+    text = file.read_text()
+    for old, new in EXISTING.items():
+        assert old in text
+        text = text.replace(old, new)
+    file.write_text(text)
     git(project, "init", "--quiet")
     git(project, "add", "--all")
     git(project, "commit", "--quiet", "--message", "base")

@@ -41,6 +41,7 @@ from toolkit.local.status import CloudStatus
 from toolkit.lock_info import LockInfo
 from toolkit.packaging import package
 from toolkit.packaging.difference import difference
+from toolkit.rehearsal import latency
 from toolkit.report import Subject, github, summarize
 from toolkit.serving.memory import UnknownArchitectureError, config
 from toolkit.smoke import access, causes, function, replies
@@ -71,6 +72,8 @@ PARSERS = {
     "packaging/archive.py": "writes",
     "deployment/plans/archive.py": "writes",
     "report/drift.py": "data of the package",
+    "rehearsal/placeholders.py": "writes",
+    "rehearsal/revisions.py": "files of a commit, from git",
     "serving/catalogue.py": "data of the package",
     "serving/update_catalogue.py": "a tool of developers",
 }
@@ -378,6 +381,10 @@ READERS = {
     ),
     "configuration of a model": Reader(
         json.loads((ROOT / "tests/toolkit/serving/memory/models/gemma-3-27b.json").read_bytes()), read_config
+    ),
+    "latency of a benchmark": Reader(
+        {"stages": [{"time_to_first_token": {"p50": 0.3}, "time_per_output_token": {"p50": 0.02}}]},
+        of(latency.Benchmark),
     ),
     "index of safetensors": Reader({"metadata": {"total_size": 2}}, of(_Index)),
     "Terraform's CLI configuration": Reader(CLI_CONFIG, read_cli_config),

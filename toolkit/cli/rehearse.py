@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,6 +40,10 @@ FirstToken = Annotated[
     float, typer.Option("--first-token-ms", metavar="N", min=0, help="Time to the first token.")
 ]
 Token = Annotated[float, typer.Option("--token-ms", metavar="N", min=0, help="Time per further token.")]
+Benchmark = Annotated[
+    Path | None,
+    typer.Option("--benchmark", metavar="FILE", help="Take both from a result of `toolkit bench --json`."),
+]
 Errors = Annotated[
     float,
     typer.Option("--error-percent", metavar="N", min=0, max=100, help="Requests that the new model fails."),
@@ -62,6 +67,7 @@ def rehearse(
     start_seconds: Seconds = 60.0,
     first_token_ms: FirstToken = 200.0,
     token_ms: Token = 20.0,
+    benchmark: Benchmark = None,
     error_percent: Errors = 0.0,
     container_exits: Exits = False,
     quota: Quotas = None,
@@ -69,7 +75,7 @@ def rehearse(
     """Run a change in an embedded cloud before it runs on AWS; exit with the code of a later apply."""
     from toolkit.console import Console
     from toolkit.project import Project
-    from toolkit.rehearsal import releases, revisions
+    from toolkit.rehearsal import latency, releases, revisions
     from toolkit.rehearsal.results import StandIn
     from toolkit.rehearsal.run import POLICIES, Options
     from toolkit.rehearsal.run import rehearse as run
@@ -78,17 +84,18 @@ def rehearse(
     console = Console()
     check_reports(as_json, as_markdown=False, files={"--markdown": markdown, "--html": html})
     project = Project.find()
+    stand_in = StandIn(
+        start_seconds,
+        first_token_ms / 1000,
+        token_ms / 1000,
+        error_percent,
+        container_exits,
+        "options of the command",
+    )
     options = Options(
         tuple(policies.split(",")) if policies else POLICIES,
         rate,
-        StandIn(
-            start_seconds,
-            first_token_ms / 1000,
-            token_ms / 1000,
-            error_percent,
-            container_exits,
-            "options of the command",
-        ),
+        stand_in if benchmark is None else latency.measured(stand_in, benchmark),
         _quotas(quota or []),
         smoke_test,
     )

@@ -18,32 +18,29 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import psutil
 
-from toolkit import documents, staging
+from toolkit import documents
 from toolkit.aws.access import LOCAL_SETTINGS, AwsAccess
 from toolkit.console import Console, Progress
 from toolkit.cost.prices import instance_hour
 from toolkit.deployment import account, outputs
 from toolkit.deployment.context import REHEARSAL, Context, find_cloud
-from toolkit.environment import Environment, S3Source, load
-from toolkit.errors import ToolkitError
+from toolkit.environment import Environment, load
+from toolkit.errors import InterruptedByUserError, ToolkitError
 from toolkit.iam import denials
 from toolkit.local import client
 from toolkit.processes import environment_without_secrets
 from toolkit.project import Project
 from toolkit.rehearsal import load as api_load
-from toolkit.rehearsal import revisions
+from toolkit.rehearsal import placeholders, revisions
 from toolkit.rehearsal.fleet import Sampler
 from toolkit.rehearsal.load import Load
 from toolkit.rehearsal.results import DeniedAction, Instances, Rehearsal, Revision, StandIn, Step, Verdict
 from toolkit.report.rollout import Recording, Timeline
-from toolkit.staging.manifest import Manifest, StoredFile
-from toolkit.staging.store import ModelStore
 
 DEPLOYER: Final = "deployer"
 # The policies of those who plan and apply (docs/reference/permissions.md).
@@ -98,6 +95,8 @@ def rehearse(project: Project, env: str, base: Revision, options: Options, conso
     console.line(f"from {base} to {revisions.change_of(project)}")
     try:
         return stage.play(base)
+    except KeyboardInterrupt:
+        raise InterruptedByUserError("the rehearsal was interrupted; its embedded cloud is stopped") from None
     finally:
         with contextlib.suppress(ToolkitError):
             client.stop(stage.site, console)
@@ -159,13 +158,13 @@ class _Stage:
         self._must("start", "local", "up")
         if base.kind != "nothing":
             self._prepare_account("account")
-            self._stage_weights()
+            placeholders.place(self._context())
             self._must("base", "apply", "--env", env, "--yes", key=self._key)
         for name, value in options.quotas.items():
             client.set_quota(find_cloud(self.site, env), self.environment.region, name, value)
         revisions.write_working_tree(self.project, self.site.root)
         self._prepare_account("account of the change")
-        self._stage_weights()
+        placeholders.place(self._context())
         self._behave(options.stand_in)
         with self._load(deployed=base.kind != "nothing") as load:
             return self._change(rehearsal, load)
@@ -272,32 +271,6 @@ class _Stage:
             for policy_name, arn in arns.items():
                 if part.fullmatch(policy_name):
                     iam.attach_user_policy(UserName=DEPLOYER, PolicyArn=arn)
-
-    def _stage_weights(self) -> None:
-        """Store placeholders for the weights that the environment file names."""
-        access = self._access()
-        environment = load(self.site, self.environment.name)
-        for model in staging.locate(self.site, environment).values():
-            store = ModelStore(access, model)
-            if store.manifest() is None and getattr(model.source, "hub", None):
-                access.s3.put_object(Bucket=model.bucket, Key=f"{model.prefix}config.json", Body=_PLACEHOLDER)
-                file = StoredFile("config.json", len(_PLACEHOLDER), sha256(_PLACEHOLDER).hexdigest())
-                now = datetime.now(UTC).isoformat(timespec="seconds")
-                revision = getattr(model.source, "revision", None)
-                store.write_manifest(
-                    Manifest(model.name, model.uri, {}, revision, (file,), now, "arn:aws:iam::rehearsal")
-                )
-        sources = {
-            variant.source.s3
-            for name, served in environment.models.items()
-            for variant in served.all_resolved(name)
-            if isinstance(variant.source, S3Source)
-        }
-        for uri in sources:
-            bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-            with contextlib.suppress(access.s3.exceptions.BucketAlreadyOwnedByYou):
-                access.s3.create_bucket(Bucket=bucket)
-            access.s3.put_object(Bucket=bucket, Key=f"{prefix}config.json", Body=_PLACEHOLDER)
 
     def _must(
         self,

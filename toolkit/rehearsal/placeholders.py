@@ -1,0 +1,118 @@
+"""Placeholders for what exists in an account before a deployment: weights, own images, an execution role."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import tarfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Final
+
+from toolkit import staging
+from toolkit.deployment.context import Context
+from toolkit.environment import HubSource, ResolvedVariant, S3Source
+from toolkit.staging import StagedModel
+from toolkit.staging.manifest import Manifest, StoredFile
+from toolkit.staging.store import ModelStore
+
+# No stand-in reads it.
+_CONTENT: Final = b"{}"
+_OWN_IMAGE: Final = re.compile(
+    r"(?P<account>\d{12})\.dkr\.ecr\.[\w-]+\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?.*"
+)
+_MANIFEST: Final = '{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"}'
+_TRUST: Final = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "sagemaker.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+_EVERYTHING: Final = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+
+
+def place(context: Context) -> None:
+    """Place them, unless they are there.
+
+    Args:
+        context: the environment, with access as the account's root user.
+    """
+    _place_role(context)
+    for model in staging.locate(context.project, context.environment).values():
+        if isinstance(model.source, HubSource):
+            _place_weights(context, model)
+    for variant in _variants(context):
+        _place_image(context, variant)
+        if isinstance(variant.source, S3Source):
+            _place_objects(context, variant.source)
+
+
+def _variants(context: Context) -> Iterator[ResolvedVariant]:
+    for name, model in context.environment.models.items():
+        yield from model.all_resolved(name)
+
+
+def _place_role(context: Context) -> None:
+    """A role outside of the environment; its own permissions are unknown here."""
+    arn, iam = context.environment.account.execution_role.arn, context.access.iam
+    if arn is None:
+        return
+    path, _, name = arn.partition(":role/")[2].rpartition("/")
+    with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(
+            RoleName=name,
+            Path=f"/{path}/" if path else "/",
+            AssumeRolePolicyDocument=json.dumps(_TRUST),
+        )
+        iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=json.dumps(_EVERYTHING))
+
+
+def _place_weights(context: Context, model: StagedModel) -> None:
+    store = ModelStore(context.access, model)
+    if store.manifest() is not None:
+        return
+    key = f"{model.prefix}config.json"
+    context.access.s3.put_object(Bucket=model.bucket, Key=key, Body=_CONTENT)
+    file = StoredFile("config.json", len(_CONTENT), sha256(_CONTENT).hexdigest())
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    source = model.source.model_dump(mode="json")
+    store.write_manifest(
+        Manifest(model.name, model.uri, source, model.origin.revision, (file,), now, "arn:aws:iam::rehearsal")
+    )
+
+
+def _place_image(context: Context, variant: ResolvedVariant) -> None:
+    """An image in the account's own registry; AWS's are known."""
+    image = getattr(variant.serving, "image", None)
+    match = _OWN_IMAGE.fullmatch(image) if image else None
+    if match is None or match["account"] != context.environment.account_id:
+        return
+    ecr, repository = context.access.ecr, match["repository"]
+    with contextlib.suppress(ecr.exceptions.RepositoryAlreadyExistsException):
+        ecr.create_repository(repositoryName=repository)
+    with contextlib.suppress(ecr.exceptions.ImageAlreadyExistsException):
+        ecr.put_image(repositoryName=repository, imageManifest=_MANIFEST, imageTag=match["tag"] or "latest")
+
+
+def _place_objects(context: Context, source: S3Source) -> None:
+    s3 = context.access.s3
+    bucket, _, key = source.s3.removeprefix("s3://").partition("/")
+    with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=bucket)
+    if not source.is_archive:
+        s3.put_object(Bucket=bucket, Key=f"{key.rstrip('/')}/config.json", Body=_CONTENT)
+        return
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz"):
+        pass
+    s3.put_object(Bucket=bucket, Key=key, Body=content.getvalue())
