@@ -39,6 +39,10 @@ Wake = Annotated[
     bool,
     typer.Option("--wake", help="Start an instance of asynchronous endpoints that have none, and test them."),
 ]
+Record = Annotated[
+    bool,
+    typer.Option("--record", help="Record the result with the current release, for `toolkit promote`."),
+]
 Junit = Annotated[
     str | None,
     typer.Option("--junit", metavar="FILE", help="Also write JUnit XML; - is standard output."),
@@ -52,6 +56,7 @@ def smoke_test(
     timeout: Timeout = 180,
     retries: Retries = 0,
     wake: Wake = False,
+    record: Record = False,
     as_json: Json = False,
     as_markdown: Markdown = False,
     junit: Junit = None,
@@ -60,19 +65,24 @@ def smoke_test(
     """Test a deployment layer by layer, from its endpoints to a streamed response of the API and its log."""
     from toolkit import smoke
     from toolkit.console import Console
-    from toolkit.deployment import outputs
+    from toolkit.deployment import outputs, releases
     from toolkit.deployment.context import open_context
+    from toolkit.errors import InputError
     from toolkit.smoke import formats
 
     console = Console()
     files = {"--junit": junit, "--html": html}
     check_reports(as_json, as_markdown, files, example="--junit smoke.xml")
+    if record and (only or models):
+        raise InputError("--record needs all checks", remedy="omit --only and --model")
     asynchronous: Literal["wake", "running"] = "wake" if wake else "running"
     options = smoke.Options(_layers(only or ()), models or (), timeout, retries, asynchronous)
     context = open_context(env, console)
+    deployed = outputs.read(context)
+    release = releases.current(context, deployed) if record else None
     checks = []
     as_text = not (as_json or as_markdown or "-" in files.values())
-    for check in smoke.run(context, outputs.read(context), options):
+    for check in smoke.run(context, deployed, options):
         checks.append(check)
         if as_text:
             console.data(check.line())
@@ -84,6 +94,9 @@ def smoke_test(
         write_report(console, junit, formats.as_junit(env, checks))
     if html is not None:
         write_report(console, html, formats.as_html(env, checks, _release(context)))
+    if release is not None:
+        data = [check.as_data() for check in checks]
+        releases.record_smoke_test(context, deployed, release, data)
     smoke.raise_for_failures(env, checks)
 
 

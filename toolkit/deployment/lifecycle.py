@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -22,7 +23,7 @@ from toolkit import keys, packaging, staging
 from toolkit.aws.concurrent import map_concurrently
 from toolkit.aws.errors import explain
 from toolkit.console import Console
-from toolkit.deployment import artifacts, locks, outputs, prepare, releases
+from toolkit.deployment import artifacts, locks, outputs, prepare, promotion, releases
 from toolkit.deployment.context import Context, open_context
 from toolkit.deployment.outputs import Outputs, deployed_models
 from toolkit.deployment.plans import approval, archive
@@ -46,8 +47,8 @@ from toolkit.report.drift import Drift, changes, dated, utc
 _STOPPED_WAITING = re.compile(r"waiting for SageMaker AI Endpoint \([\w-]+\) (create|update): ")
 # Finds what AWS will refuse, a sentence each, while Terraform plans.
 Checks = Callable[[Context], Sequence[str]]
-# Raises SmokeTestError if the deployed environment does not serve.
-SmokeTest = Callable[[Context, Outputs], None]
+# Returns the checks, as data; raises SmokeTestError if the deployed environment does not serve.
+SmokeTest = Callable[[Context, Outputs], Sequence[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -361,8 +362,7 @@ def deploy(
         judged = _conclude(context, deployed, gates)
     if prepared.action != "apply":
         judged = _judged_before(prepared, deployed)
-    if smoke_test is not None:
-        smoke_test(context, deployed)
+    checks = smoke_test(context, deployed) if smoke_test is not None else None
     release = releases.record(
         context,
         deployed,
@@ -370,8 +370,9 @@ def deploy(
         changed=prepared.plan.has_changes,
         plan_digest=digest,
         packages=prepared.packages,
-        smoke_test="passed" if smoke_test else None,
+        smoke_test=checks,
         quality=judged,
+        definitions=_definitions(context, prepared),
     )
     if context.recorder is not None and release is not None:
         context.recorder.release = release.label
@@ -452,10 +453,17 @@ def _conclude(context: Context, deployed: Outputs, gates: Mapping[str, Gate]) ->
     return judged
 
 
+def _definitions(context: Context, prepared: Prepared) -> Mapping[str, str]:
+    """The digest of the promoted part of each model's definition that is deployed."""
+    if prepared.release is not None:
+        return prepared.release.definitions
+    return promotion.definitions(context.environment, prepared.staged)
+
+
 def _judged_before(prepared: Prepared, deployed: Outputs) -> dict[str, str]:
     """The configurations that met their expectations when an earlier release was applied, by endpoint."""
-    configurations = {model.endpoint_name: model.endpoint_config_name for model in deployed.models.values()}
-    return dict(configurations.items() & prepared.judged.items())
+    quality = prepared.release.quality if prepared.release is not None else {}
+    return dict(releases.configurations(deployed).items() & quality.items())
 
 
 def _apply(context: Context, prepared: Prepared, gates: Mapping[str, Gate]) -> Rollout:

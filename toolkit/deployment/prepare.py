@@ -43,7 +43,7 @@ class Prepared:
         orphans: resources missing in the state that a destroy removes.
         shown: Terraform's description of the plan, if it was requested already.
         began: `time.monotonic()` before the plan locked the state; None for a saved plan.
-        judged: endpoint configurations of an earlier release that met their expectations, by endpoint.
+        release: the release that it deploys again; None for an apply.
     """
 
     workspace: Workspace
@@ -56,7 +56,7 @@ class Prepared:
     orphans: Sequence[Orphan] = ()
     shown: Future[PlanDocument] | None = None
     began: float | None = None
-    judged: Mapping[str, str] = field(default_factory=dict)
+    release: Release | None = None
 
     def describe(self) -> Future[PlanDocument]:
         """Terraform's description of the plan, requested now if it was not yet."""
@@ -222,7 +222,7 @@ def _release(context: Context, release: Release, action: str, *, paused: bool = 
     failed = [] if paused else waiters.failed_models(context, descriptions)
     runtime = RuntimeVariables(counts, paused)
     planned = plan(context, action, runtime, staged={}, packages=files, failed=failed)
-    return replace(planned, judged=release.quality)
+    return replace(planned, release=release)
 
 
 def _latest(context: Context) -> Release:

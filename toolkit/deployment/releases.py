@@ -9,16 +9,17 @@ import hashlib
 import json
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from toolkit import documents
-from toolkit.aws import bodies
+from toolkit.aws import bodies, state_bucket
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs
@@ -30,6 +31,8 @@ from toolkit.processes import environment_without_secrets
 # HTTP statuses of a conditional write to an existing key: try the next number.
 _TAKEN = (409, 412)
 _NUMBERED = re.compile(r"/(\d+)\.json$", re.ASCII)
+# The document next to a release's record; it is not a record itself.
+SMOKE_TEST = ".smoke-test"
 _RESTORE = "restore the object's earlier version (docs/how-to/restore.md)"
 # The code that a release's variables are applied with.
 # In a clone, and in a team's repository, whose pin selects the toolkit's code.
@@ -40,6 +43,27 @@ _CODE = (
     "terraform/inference",
     "requirements.txt",
 )
+
+
+@dataclass(frozen=True)
+class SmokeTestResult:
+    """The smoke test of a release.
+
+    Attributes:
+        release: number of the release.
+        passed: whether no check failed.
+        tested_at: UTC, ISO 8601.
+        tested_by: ARN of the caller.
+        endpoints: the tested endpoint configuration of each endpoint.
+        checks: the checks, as `toolkit smoke-test --json` prints them.
+    """
+
+    release: int
+    passed: bool
+    tested_at: str
+    tested_by: str
+    endpoints: Mapping[str, str]
+    checks: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -59,6 +83,7 @@ class Release:
         endpoints: endpoint configuration of each endpoint after the apply.
         smoke_test: "passed", or None if it was not run.
         quality: endpoint configuration of each endpoint whose model met its expectations, now or earlier.
+        definitions: digest of the promoted part of each model's definition, by model.
     """
 
     number: int
@@ -73,6 +98,7 @@ class Release:
     endpoints: Mapping[str, str] = field(default_factory=dict)
     smoke_test: str | None = None
     quality: Mapping[str, str] = field(default_factory=dict)
+    definitions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -150,8 +176,8 @@ class Releases:
         Raises:
             InputError: no release has that number.
         """
-        if self._key(number) in set(self._keys()):
-            return self._read(self._key(number))
+        if self.key(number) in set(self._keys()):
+            return self._read(self.key(number))
         numbers = ", ".join(str(release.number) for release in self.list()) or "none yet"
         raise InputError(f"{self.env} has no release {number}", remedy=f"choose one of: {numbers}")
 
@@ -186,7 +212,7 @@ class Releases:
             if name not in (package_name(function, sha256) for function in FUNCTIONS):
                 raise StateError(
                     f"release {release.number} names an unknown package: {name!r}",
-                    where=f"s3://{self.bucket}/{self._key(release.number)}",
+                    where=f"s3://{self.bucket}/{self.key(release.number)}",
                     remedy=_RESTORE,
                 )
             path = directory / name
@@ -201,11 +227,44 @@ class Releases:
                 )
             write_atomic(path, content)
 
+    def smoke_test(self, number: int) -> SmokeTestResult | None:
+        """The last recorded smoke test of a release; None if there is none.
+
+        Raises:
+            StateError: it is damaged.
+        """
+        key = self.key(number, SMOKE_TEST)
+        content = self.document(key)
+        if content is None:
+            return None
+        where = f"s3://{self.bucket}/{key}"
+        message = f"cannot read the smoke test of release {number}: it was changed after it was stored"
+        return documents.read(content, SmokeTestResult, StateError(message, where=where, remedy=_RESTORE))
+
+    def record_smoke_test(self, result: SmokeTestResult) -> None:
+        """Store the result of a smoke test next to its release; it replaces an earlier one."""
+        content = json.dumps(asdict(result), indent=2, sort_keys=True, ensure_ascii=False)
+        self.store(self.key(result.release, SMOKE_TEST), content)
+
+    def document(self, key: str) -> bytes | None:
+        """An object of the state bucket; None if it does not exist."""
+        return state_bucket.read(self.access, self.bucket, key)
+
+    def store(self, key: str, content: str) -> None:
+        """Store a document."""
+        self.access.s3.put_object(
+            Bucket=self.bucket, Key=key, Body=content.encode(), ContentType="application/json"
+        )
+
+    def key(self, number: int, document: str = "") -> str:
+        """Key of a release's record, or of a document next to it."""
+        return f"{self.env}/releases/{number:06d}{document}.json"
+
     def _create(self, release: Release) -> bool:
         try:
             self.access.s3.put_object(
                 Bucket=self.bucket,
-                Key=self._key(release.number),
+                Key=self.key(release.number),
                 Body=release.to_json().encode(),
                 ContentType="application/json",
                 IfNoneMatch="*",
@@ -240,9 +299,6 @@ class Releases:
     def _object(self, key: str) -> bytes:
         return bodies.read(lambda: self.access.s3.get_object(Bucket=self.bucket, Key=key))
 
-    def _key(self, number: int) -> str:
-        return f"{self.env}/releases/{number:06d}.json"
-
     def _package_key(self, sha256: str) -> str:
         return f"{self.env}/packages/{sha256}.zip"
 
@@ -265,8 +321,9 @@ def record(  # noqa: PLR0913 - each named by the caller
     changed: bool,
     plan_digest: str,
     packages: Mapping[str, Package],
-    smoke_test: str | None,
+    smoke_test: Sequence[Mapping[str, Any]] | None,
     quality: Mapping[str, str] = MappingProxyType({}),
+    definitions: Mapping[str, str] = MappingProxyType({}),
 ) -> Release | None:
     """Record a verified apply; returns None if the last release is the same.
 
@@ -280,8 +337,9 @@ def record(  # noqa: PLR0913 - each named by the caller
         changed: whether the apply changed anything.
         plan_digest: SHA-256 of the plan file.
         packages: the Lambda packages, by file name.
-        smoke_test: "passed", or None if it was not run.
+        smoke_test: the checks of a passed smoke test; None if it was not run.
         quality: endpoint configuration of each endpoint whose model met its expectations, now or earlier.
+        definitions: digest of the promoted part of each model's definition, by model.
     """
     releases = of(context)
     variables = (context.build / "inference.tfvars").read_text(encoding="utf-8")
@@ -292,7 +350,7 @@ def record(  # noqa: PLR0913 - each named by the caller
     commit, uncommitted = checkout_commit(context.project.root)
     release = Release(
         number=0,
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        created_at=_now(),
         created_by=context.access.sts.get_caller_identity()["Arn"],
         action=action,
         commit=commit,
@@ -300,13 +358,78 @@ def record(  # noqa: PLR0913 - each named by the caller
         plan_digest=plan_digest,
         variables=variables,
         packages=digests,
-        endpoints={model.endpoint_name: model.endpoint_config_name for model in outputs.models.values()},
-        smoke_test=smoke_test,
+        endpoints=configurations(outputs),
+        smoke_test=None if smoke_test is None else "passed",
         quality=dict(quality),
+        definitions=dict(definitions),
     )
     recorded = releases.record(release, {name: package.path for name, package in packages.items()})
+    if smoke_test is not None:
+        releases.record_smoke_test(smoke_test_result(context, outputs, recorded.number, smoke_test))
     context.console.line(f"recorded as release {recorded.number}")
     return recorded
+
+
+def configurations(outputs: Outputs) -> dict[str, str]:
+    """The endpoint configuration of each endpoint."""
+    return {model.endpoint_name: model.endpoint_config_name for model in outputs.models.values()}
+
+
+def smoke_test_result(
+    context: Context, outputs: Outputs, number: int, checks: Sequence[Mapping[str, Any]]
+) -> SmokeTestResult:
+    """The result of a smoke test that has just ended.
+
+    Args:
+        context: the environment.
+        outputs: what was tested.
+        number: the release that was tested.
+        checks: the checks, as `toolkit smoke-test --json` prints them.
+    """
+    return SmokeTestResult(
+        release=number,
+        passed=not any(check["ok"] is False for check in checks),
+        tested_at=_now(),
+        tested_by=context.access.sts.get_caller_identity()["Arn"],
+        endpoints=configurations(outputs),
+        checks=[dict(check) for check in checks],
+    )
+
+
+def current(context: Context, outputs: Outputs) -> Release:
+    """The newest release, which must be what the state says is deployed.
+
+    Raises:
+        InputError: there is no release, or something else is deployed.
+    """
+    release = of(context).latest()
+    if release is None or release.endpoints != configurations(outputs):
+        raise InputError(
+            f"{context.environment.name} does not serve its newest release",
+            remedy=f"complete the last apply: make apply ENV={context.environment.name}",
+        )
+    return release
+
+
+def record_smoke_test(
+    context: Context, outputs: Outputs, release: Release, checks: Sequence[Mapping[str, Any]]
+) -> None:
+    """Record the result of a smoke test of the current release.
+
+    Raises:
+        StateError: another release was recorded meanwhile.
+    """
+    latest = of(context).latest()
+    if latest is None or latest.number != release.number:
+        raise StateError(
+            "cannot record the smoke test: another release was recorded meanwhile", remedy="test again"
+        )
+    of(context).record_smoke_test(smoke_test_result(context, outputs, release.number, checks))
+    context.console.line(f"recorded with release {release.number}")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def checkout_commit(root: Path) -> tuple[str | None, bool]:

@@ -14,6 +14,8 @@ from toolkit.environment.document import parse
 from toolkit.environment.problems import KeyPath
 from toolkit.errors import InputError
 
+# In place of a value: the key is removed.
+REMOVED: Any = object()
 # The first key below another one, and the first item of a list below its key.
 _KEY = re.compile(r"^[\w-]+:[ \t]*(?:#.*)?\n(?:[ \t]*(?:#.*)?\n)*(?P<indent> +)[^\s#]", re.MULTILINE)
 _ITEM = re.compile(r"^(?P<key> *)[\w-]+:[ \t]*(?:#.*)?\n(?:[ \t]*(?:#.*)?\n)*(?P<item> *)- ", re.MULTILINE)
@@ -25,7 +27,7 @@ def update(text: str, path: KeyPath, values: Mapping[str, Any], file: str) -> st
     Args:
         text: a valid file.
         path: the mapping, which is created if it does not exist.
-        values: new values of its keys.
+        values: new values of its keys, or `REMOVED`.
         file: its name, for errors.
 
     Raises:
@@ -49,9 +51,21 @@ def update(text: str, path: KeyPath, values: Mapping[str, Any], file: str) -> st
     mapping = data
     for key in path:
         mapping = mapping.setdefault(key, {})
-    mapping.update(values)
+    for key, value in values.items():
+        if value is REMOVED:
+            mapping.pop(key, None)
+        else:
+            mapping[key] = _lists(value)
     after = dump(data)
     expected = _updated(parse(text).data, path, values)
+    removed = [key for key, value in values.items() if value is REMOVED]
+    if removed and len(removed) == len(values):
+        # ruamel.yaml would remove the comments below a key, too, which belong to the next one.
+        without = text
+        for key in removed:
+            without = _without(without, (*path, key))
+        if parse(without).data == expected:
+            return without
     # The whole file in ruamel.yaml's layout is the last resort.
     for edited in (_transplant(text, before, after), after):
         if parse(edited).data == expected:
@@ -65,9 +79,30 @@ def update(text: str, path: KeyPath, values: Mapping[str, Any], file: str) -> st
 
 def _updated(data: Any, path: KeyPath, values: Mapping[str, Any]) -> Any:
     if not path:
-        return {**(data or {}), **values}
+        updated = {**(data or {}), **values}
+        return {key: value for key, value in updated.items() if value is not REMOVED}
     key, *rest = path
     return {**(data or {}), key: _updated((data or {}).get(key), tuple(rest), values)}
+
+
+def _lists(value: Any) -> Any:
+    """Values as ruamel.yaml writes them: parsed lists are tuples."""
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    return [_lists(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _without(text: str, path: KeyPath) -> str:
+    """The text without the lines of a key, which has its own; comments above the next key stay."""
+    lines, numbers = text.splitlines(keepends=True), parse(text).lines
+    if path not in numbers:
+        return text
+    first = numbers[path]
+    following = [line for other, line in numbers.items() if line > first and other[: len(path)] != path]
+    end = min(following, default=len(lines) + 1)
+    while end - 1 > first and lines[end - 2].strip().partition("#")[0] == "":
+        end -= 1
+    return "".join(lines[: first - 1] + lines[end - 1 :])
 
 
 def _transplant(original: str, before: str, after: str) -> str:

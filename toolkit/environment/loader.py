@@ -42,6 +42,15 @@ def load(project: Project, name: str) -> Environment:
     return _load(project, name, read(project, name))
 
 
+def check_text(project: Project, name: str, text: str) -> Environment:
+    """Check a text that is to become the file of an environment.
+
+    Raises:
+        EnvironmentFileError: it has problems.
+    """
+    return _load(project, name, parse(text))
+
+
 def _load(project: Project, name: str, document: Document) -> Environment:
     file = project.relative(project.environment_file(name))
     if document.data is None and not document.problems:

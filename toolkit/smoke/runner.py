@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -57,8 +58,8 @@ def run(context: Context, outputs: Outputs, options: Options | None = None) -> I
         smoke_test.access.close()
 
 
-def test(context: Context, outputs: Outputs) -> None:
-    """Check that the deployment serves, and print each check.
+def test(context: Context, outputs: Outputs) -> list[dict[str, Any]]:
+    """Check that the deployment serves, and print each check; returns them as data.
 
     Raises:
         SmokeTestError: a check failed.
@@ -70,6 +71,7 @@ def test(context: Context, outputs: Outputs) -> None:
         context.console.line(check.line())
         checks.append(check)
     raise_for_failures(context.environment.name, checks)
+    return [check.as_data() for check in checks]
 
 
 class _SmokeTest:

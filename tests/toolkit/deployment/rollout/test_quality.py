@@ -273,6 +273,7 @@ def test_a_release_is_recorded_once_its_model_meets_them(
     rollback, variables = replace(empty_plan, action="rollback to 1"), context.build / "inference.tfvars"
     for number, judged in enumerate([{}, {endpoint: "another"}, release.quality], 2):
         variables.write_text(f"number = {number}")
-        lifecycle.deploy(context, replace(rollback, judged=judged))
+        again = replace(release, quality=judged)
+        lifecycle.deploy(context, replace(rollback, release=again))
     qualities = [release.quality for release in releases.of(context).list()]
     assert qualities == [{endpoint: configuration}, {}, {}, {endpoint: configuration}]
