@@ -28,6 +28,7 @@ pytestmark = pytest.mark.slow
             "name a file in",
         ),
         (["--html", "docs"], "this is a directory", "name a file"),
+        (["--record", "--only", "api"], "--record needs all checks", "omit --only and --model"),
         (["--junit", "docs"], "this is a directory", "name a file"),
     ],
 )
