@@ -14,6 +14,7 @@ from toolkit.cli import (
     bootstrap,
     chat,
     ci,
+    cost,
     destroy,
     doctor,
     drift,
@@ -120,6 +121,7 @@ GROUPS: dict[str, tuple[tuple[str, Command, tuple[str, ...]], ...]] = {
             rehearse.rehearse,
             ("toolkit rehearse --env dev", "toolkit rehearse --env dev --from 3 --html rehearsal.html"),
         ),
+        ("cost", cost.cost, ("toolkit cost --env dev",)),
         ("policy", policy.app, ("toolkit policy check terraform",)),
         ("smoke-test", smoke_test.smoke_test, ("toolkit smoke-test --env dev --junit smoke-test.xml",)),
         (

@@ -63,6 +63,8 @@ def _plan_one(console: Console, env: str, form: str, lock_timeout: int) -> None:
     console.data(FORMATS[form](planned.summary))
     if planned.summary.policy is not None:
         planned.summary.policy.raise_for_violations()
+    if planned.summary.cost is not None:
+        planned.summary.cost.raise_for_ceiling(planned.context.environment.file)
     if planned.path is not None:
         path = planned.context.project.relative(planned.path)
         console.line(f"saved: `toolkit apply --env {env} --plan {path}` applies exactly this plan")

@@ -1,1 +1,1 @@
-"""What an environment costs: prices of AWS, and estimates that rest on them (ADR 43)."""
+"""Prices of AWS, and estimates of the costs of an environment (ADR 43)."""

@@ -47,7 +47,7 @@ class Terms(OpenDict, total=False):
 
 
 class Product(OpenDict):
-    """What is billed."""
+    """A product with its attributes."""
 
     attributes: dict[str, str]
 
@@ -101,19 +101,6 @@ _KINDS = (
         "AmazonDynamoDB",
         {"group": "DDB-ReadUnits", "operation": "PayPerRequestThroughput"},
     ),
-)
-# Requests for a region: its service and the attributes that they filter by. The rest is told apart here.
-QUERIES: tuple[tuple[str, Mapping[str, str]], ...] = (
-    ("AmazonSageMaker", {"component": "Hosting"}),
-    ("AmazonSageMaker", {"productFamily": "ML Serverless"}),
-    ("AmazonSageMaker", {"volumeType": "General Purpose-Hosting"}),
-    ("AWSLambda", {"group": "AWS-Lambda-Requests"}),
-    ("AWSLambda", {"group": "AWS-Lambda-Duration-ARM"}),
-    ("AWSLambda", {"group": "AWS-Lambda-Duration"}),
-    ("AmazonApiGateway", {"productFamily": "API Calls"}),
-    ("AmazonCloudWatch", {"productFamily": "Data Payload"}),
-    ("AmazonCloudWatch", {"productFamily": "Alarm"}),
-    ("AmazonDynamoDB", {"productFamily": "Amazon DynamoDB PayPerRequest Throughput"}),
 )
 
 

@@ -1,7 +1,7 @@
 """Prices of AWS in US dollars, without discounts and tax.
 
-Each comes from the first of these that has it: the environment file, the Price List API, the dated table in
-`prices.json`, which `python -m toolkit.cost.update_prices` generates. What none of them has is unknown.
+Each comes from the environment file, or else from the dated table in `prices.json`, which
+`python -m toolkit.cost.update_prices` generates. What neither of them has is unknown.
 """
 
 from __future__ import annotations
@@ -36,12 +36,10 @@ class Prices:
     Attributes:
         region: AWS region.
         own: prices of an instance and hour, by instance type, from the environment file.
-        listed: prices from the Price List API, by name; see `toolkit.cost.price_list`.
     """
 
     region: str
     own: Mapping[str, float] = field(default_factory=dict)
-    listed: Mapping[str, Price] = field(default_factory=dict)
 
     def instance_hour(self, instance_type: str) -> Price | None:
         """Price of an instance of an endpoint and hour; None if it is unknown.
@@ -54,7 +52,7 @@ class Prices:
 
     def unit(self, name: str) -> Price | None:
         """A price by its name in `toolkit.cost.price_list`; None if it is unknown."""
-        return self.listed.get(name) or _table(self.region).get(name)
+        return _table(self.region).get(name)
 
 
 def instance_hour(region: str, instance_type: str) -> Price | None:

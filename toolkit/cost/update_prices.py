@@ -85,9 +85,9 @@ def _fmbench(wheel: Path) -> Iterator[_Row]:
         "date": f"{year}-{month:02}-{day:02}",
     }
     for line in lines:
-        found = re.fullmatch(r"    (ml\.\S+): ([\d.]+)", line)
-        if found and found[1] in catalogue.instances():
-            yield "us-east-1", found[1], float(found[2]), "fmbench", details
+        row = re.fullmatch(r"    (ml\.\S+): ([\d.]+)", line)
+        if row and row[1] in catalogue.instances():
+            yield "us-east-1", row[1], float(row[2]), "fmbench", details
 
 
 def _offers(file: Path) -> Iterator[_Row]:

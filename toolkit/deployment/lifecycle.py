@@ -214,7 +214,9 @@ def _plan(context: Context, path: Path, checks: Checks | None = None) -> Planned
     path.unlink(missing_ok=True)
     reviewed = review(context, prepare.environment_file, checks=checks)
     subject = replace(reviewed.summary.subject, fingerprints=reviewed_plan.fingerprints(context, reviewed))
-    allowed = not (reviewed.summary.policy and reviewed.summary.policy.violations)
+    allowed = not (reviewed.summary.policy and reviewed.summary.policy.violations) and not (
+        reviewed.summary.cost and reviewed.summary.cost.violation
+    )
     if allowed:
         subject = replace(subject, digest=archive.save(context, reviewed, path))
     summary = replace(reviewed.summary, subject=subject)

@@ -22,10 +22,6 @@ class Traffic(ConfigModel):
 
     requests_per_day: float = Field(ge=0, le=1_000_000_000, examples=[20000])
     """Number of requests per day."""
-    input_tokens: int = Field(ge=0, examples=[1000])
-    """Average length of a prompt in tokens."""
-    output_tokens: int = Field(ge=0, examples=[250])
-    """Average length of a response in tokens."""
     seconds: float | None = Field(default=None, ge=0, le=3600, examples=[8])
     """Average duration of a request in seconds, which Lambda and serverless endpoints bill; by default
     unknown, and these costs with it."""
@@ -35,7 +31,7 @@ class Cost(ConfigModel):
     """Costs of the environment: prices, expected traffic, and a ceiling."""
 
     ceiling_per_month: Dollars | None = Field(default=None, examples=[5000])
-    """US dollars per month above which `plan`, `apply` and `policy check` exit 3; by default none."""
+    """US dollars per month above which `plan`, `apply` and `cost` exit 3; by default none."""
     ceiling_capacity: Literal["maximum", "minimum"] = "maximum"
     """Capacity whose cost must stay below the ceiling: all instances that autoscaling may start, or the
     minimum number only."""

@@ -20,6 +20,7 @@ def render(summary: Summary) -> dict[str, Any]:
             {"text": text, "address": change.address} for text, change in summary.destructive_changes
         ],
         "warnings": list(summary.warnings),
+        "cost": None if summary.cost is None else summary.cost.as_data(),
         "parts": [
             {
                 "part": part.name,

@@ -83,6 +83,9 @@ def _head(summary: Summary) -> Iterator[str]:
         yield ""
         yield "> [!WARNING]"
         yield from (f"> - {escape(sentence)}" for sentence in summary.warnings[:20])
+    if summary.cost is not None:
+        yield ""
+        yield f"Cost: {escape(summary.cost.headline())}"
     violations = summary.policy.violations if summary.policy else ()
     if violations:
         yield ""

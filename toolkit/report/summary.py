@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
+from toolkit.cost.estimate import Estimate
 from toolkit.gate import Report
 from toolkit.report import changes, drift, impact
 from toolkit.report.changes import Change
@@ -66,6 +67,7 @@ class Summary:
         outputs: names of the outputs that change.
         policy: the policy gate's report; None if the plan was not checked.
         warnings: settings of the environment file that the plan outdates, a sentence each.
+        cost: costs of the environment file; None if the plan does not deploy it.
     """
 
     subject: Subject
@@ -77,6 +79,7 @@ class Summary:
     outputs: tuple[str, ...]
     policy: Report | None = None
     warnings: tuple[str, ...] = ()
+    cost: Estimate | None = None
 
     @property
     def changes(self) -> tuple[Change, ...]:

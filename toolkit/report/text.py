@@ -39,6 +39,9 @@ def _lines(summary: Summary) -> Iterator[str]:
     if summary.warnings:
         yield ""
         yield from (f"warning: {text}" for text in summary.warnings)
+    if summary.cost is not None:
+        yield ""
+        yield f"cost: {summary.cost.headline()}; see `toolkit cost`"
     for part in summary.parts:
         yield ""
         yield from _part(part)

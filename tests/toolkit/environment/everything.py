@@ -226,6 +226,6 @@ cost:
   ceiling_per_month: 5000
   ceiling_capacity: minimum
   traffic:
-    small: {requests_per_day: 20000, input_tokens: 1000, output_tokens: 250, seconds: 8.5}
+    small: {requests_per_day: 20000, seconds: 8.5}
   instance_prices: {ml.g6.2xlarge: 1.1}
 """

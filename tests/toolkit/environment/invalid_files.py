@@ -428,7 +428,7 @@ CASES = {
     ),
     "traffic of an unknown model": (
         "api:",
-        "cost: {traffic: {qwen3-8: {requests_per_day: 1, input_tokens: 1, output_tokens: 1}}}\napi:",
+        "cost: {traffic: {qwen3-8: {requests_per_day: 1}}}\napi:",
         20,
         "cost.traffic.qwen3-8",
         "did you mean qwen3-8b?",

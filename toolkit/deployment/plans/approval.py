@@ -45,13 +45,15 @@ def require_allowed(
         failed: addresses of endpoints that serve nothing, so that replacing them loses nothing.
 
     Raises:
-        PolicyViolationError: a policy forbids it.
+        PolicyViolationError: a policy or the ceiling of the costs forbids it.
         InputError: it destroys or replaces something stateful, or anything in a protected environment, and
             `allow_destroy` does not name the environment.
     """
     if summary.policy is not None:
         summary.policy.raise_for_violations()
     environment = context.environment
+    if summary.cost is not None:
+        summary.cost.raise_for_ceiling(environment.file)
     name = environment.name
     _check_name(name, allow_destroy)
     stateful = [

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toolkit.console import Console
+from toolkit.cost.estimate import estimate
 from toolkit.deployment import measured, releases
 from toolkit.deployment.context import Context
 from toolkit.deployment.prepare import Prepared
@@ -109,6 +110,8 @@ def review(
     plan = prepared.plan
     summary = summarize(planned, subject, plan.summary(), has_changes=plan.has_changes, policy=report)
     summary = replace(summary, warnings=(*warnings(context, prepared.action, planned), *findings))
+    if prepared.action == "apply":
+        summary = replace(summary, cost=estimate(environment))
     return Review(prepared, summary, _changes_digest(planned))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from toolkit.console import Console
+from toolkit.cost.estimate import Estimate, Item
 from toolkit.deployment.plans import approval
 from toolkit.errors import InputError, InterruptedByUserError, PolicyViolationError
 
@@ -19,7 +20,7 @@ def context(*, protected: bool = False) -> Any:
     return SimpleNamespace(environment=SimpleNamespace(name="dev", protected=protected, file="dev.yaml"))
 
 
-def summary(*, loses_state: bool = True, removes: bool = True, policy: Any = None) -> Any:
+def summary(*, loses_state: bool = True, removes: bool = True, policy: Any = None, cost: Any = None) -> Any:
     change = SimpleNamespace(
         address="endpoint",
         type=ENDPOINT,
@@ -30,7 +31,7 @@ def summary(*, loses_state: bool = True, removes: bool = True, policy: Any = Non
         removes=removes,
     )
     return SimpleNamespace(
-        policy=policy, changes=(change,), destructive_changes=[("e stops serving", change)]
+        policy=policy, cost=cost, changes=(change,), destructive_changes=[("e stops serving", change)]
     )
 
 
@@ -40,6 +41,16 @@ def test_losing_state_needs_allow_destroy() -> None:
     assert caught.value.details == ("e stops serving",)
     assert caught.value.remedy == "to allow it, pass --allow-destroy dev"
     approval.require_allowed(context(), summary(), "dev")
+
+
+def test_a_plan_above_the_ceiling_of_the_costs_is_refused() -> None:
+    item = Item("chat", "2 x ml.g6.2xlarge", 2.444, 2.444)
+    approval.require_allowed(
+        context(), summary(loses_state=False, cost=Estimate("us-east-1", (item,), 1785)), None
+    )
+    too_much = summary(loses_state=False, cost=Estimate("us-east-1", (item,), 1784))
+    with pytest.raises(PolicyViolationError, match=r"\$1,784\.12 per month"):
+        approval.require_allowed(context(), too_much, "dev")
 
 
 def test_allow_destroy_must_name_the_environment() -> None:

@@ -1,0 +1,209 @@
+"""Estimates what an environment costs per hour, day and month, from its file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from toolkit.cost.prices import Price, Prices
+from toolkit.environment import Environment
+from toolkit.environment.cost import Traffic
+from toolkit.environment.model import ONLY_VARIANT, Model, ResolvedVariant
+from toolkit.errors import PolicyViolationError
+
+# As AWS's calculator: a year's hours divided by 12.
+HOURS_PER_MONTH = 730
+NOT_INCLUDED = (
+    "Not included: volumes, data transfer, S3, metrics, alarms, firewalls, the storage of logs, keys of KMS, "
+    "tax, discounts, Savings Plans"
+)
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item on the bill, in US dollars per hour.
+
+    Attributes:
+        name: the model, with its variant if there are several, or the API.
+        details: quantity and unit price.
+        minimum: at minimum capacity; None if a price is unknown.
+        maximum: at maximum capacity; None if a price is unknown.
+        source: where the price comes from, with its date; empty if it is unknown.
+    """
+
+    name: str
+    details: str
+    minimum: float | None
+    maximum: float | None
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The costs of an environment.
+
+    Attributes:
+        region: AWS region.
+        items: the items on the bill.
+        ceiling: US dollars per month that the environment file allows; None without a ceiling.
+        ceiling_capacity: the capacity that the ceiling applies to, "minimum" or "maximum".
+    """
+
+    region: str
+    items: tuple[Item, ...]
+    ceiling: float | None = None
+    ceiling_capacity: str = "maximum"
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all prices are known."""
+        return all(item.minimum is not None for item in self.items)
+
+    def per_hour(self, capacity: str) -> float:
+        """US dollars per hour at a capacity, "minimum" or "maximum", without what is unknown."""
+        return sum(getattr(item, capacity) or 0 for item in self.items)
+
+    @property
+    def violation(self) -> str:
+        """How far the estimate exceeds the ceiling; empty if it does not."""
+        if self.ceiling is None:
+            return ""
+        month = self.per_hour(self.ceiling_capacity) * HOURS_PER_MONTH
+        if month <= self.ceiling:
+            return ""
+        return (
+            f"{self._at_least}{dollars(month)} per month at {self.ceiling_capacity} capacity is more than "
+            f"cost.ceiling_per_month, {dollars(self.ceiling)}"
+        )
+
+    def raise_for_ceiling(self, file: str) -> None:
+        """Raise if the estimate exceeds the ceiling.
+
+        Args:
+            file: the environment file.
+
+        Raises:
+            PolicyViolationError: it does.
+        """
+        if self.violation:
+            remedy = "lower the capacity, or raise cost.ceiling_per_month"
+            raise PolicyViolationError(self.violation, where=file, remedy=remedy)
+
+    def headline(self) -> str:
+        """The sums in one line."""
+        low, high = self.per_hour("minimum"), self.per_hour("maximum")
+        month = dollars(low * HOURS_PER_MONTH)
+        most = f" to {dollars(high * HOURS_PER_MONTH)}" if high > low else ""
+        return (
+            f"{self._at_least}{month}{most} per month on AWS ({self.region}), at minimum to maximum capacity"
+        )
+
+    def as_data(self) -> dict[str, Any]:
+        """For programs: US dollars per hour and month."""
+        sums = {capacity: self.per_hour(capacity) for capacity in ("minimum", "maximum")}
+        return {
+            "region": self.region,
+            "complete": self.is_complete,
+            "per_hour": sums,
+            "per_month": {capacity: hour * HOURS_PER_MONTH for capacity, hour in sums.items()},
+            "ceiling_per_month": self.ceiling,
+            "ceiling_capacity": self.ceiling_capacity,
+            "above_ceiling": bool(self.violation),
+            "items": [asdict(item) for item in self.items],
+            "not_included": NOT_INCLUDED,
+        }
+
+    @property
+    def _at_least(self) -> str:
+        return "" if self.is_complete else "at least "
+
+
+def estimate(environment: Environment) -> Estimate:
+    """Estimate the costs of an environment, as if it were on AWS, with prices that are known offline."""
+    cost = environment.cost
+    prices = Prices(environment.region, cost.instance_prices)
+    items = [
+        item
+        for name, model in environment.models.items()
+        for item in _model(name, model, prices, cost.traffic.get(name))
+    ]
+    items += _api(environment, prices)
+    return Estimate(environment.region, tuple(items), cost.ceiling_per_month, cost.ceiling_capacity)
+
+
+def dollars(amount: float) -> str:
+    """ "$1,234.50"."""
+    return f"${amount:,.2f}"
+
+
+def _model(name: str, model: Model, prices: Prices, traffic: Traffic | None) -> Iterator[Item]:
+    if model.serverless is not None:
+        yield _serverless(name, model, prices, traffic)
+        return
+    for variant in model.all_resolved(name):
+        yield _instances(variant, model, prices)
+
+
+def _instances(variant: ResolvedVariant, model: Model, prices: Prices) -> Item:
+    scales_to_zero = model.asynchronous is not None and model.asynchronous.scale_to_zero
+    capacity = variant.capacity
+    low = 0 if scales_to_zero else capacity.least
+    high = max([capacity.max, *(schedule.max for schedule in capacity.schedules if schedule.max is not None)])
+    price = prices.instance_hour(str(variant.instance_type))
+    label = variant.model if variant.variant == ONLY_VARIANT else f"{variant.model}/{variant.variant}"
+    counts = str(low) if low == high else f"{low} to {high}"
+    unit = "unknown price" if price is None else f"${price.dollars:g} per hour"
+    details = f"{counts} x {variant.instance_type}, {unit}"
+    if price is None:
+        return Item(label, details, None, None)
+    return Item(label, details, low * price.dollars, high * price.dollars, _source(price))
+
+
+def _serverless(name: str, model: Model, prices: Prices, traffic: Traffic | None) -> Item:
+    serverless = model.serverless
+    gigabytes = serverless.memory_mb // 1024 if serverless is not None else 0
+    price = prices.unit(f"serverless_second_{gigabytes}")
+    if price is None or traffic is None or traffic.seconds is None:
+        missing = "unknown price" if price is None else "unknown traffic"
+        return Item(name, f"serverless, {gigabytes} GB, {missing}", None, None)
+    hour = traffic.requests_per_day / 24 * traffic.seconds * price.dollars
+    return Item(name, f"serverless, {gigabytes} GB", hour, hour, _source(price))
+
+
+def _api(environment: Environment, prices: Prices) -> Iterator[Item]:
+    """Requests to the API, as far as traffic is stated."""
+    traffic = environment.cost.traffic.values()
+    if not traffic:
+        return
+    requests = sum(item.requests_per_day for item in traffic) / 24
+    gateway = environment.api.gateway
+    yield _usage(
+        "API Gateway", f"{requests * 24:,.0f} requests per day", requests, prices.unit("api_request")
+    )
+    yield _usage("Lambda", "requests of the gateway", requests, prices.unit("lambda_request"))
+    duration = _duration(traffic)
+    price = prices.unit(f"lambda_gb_second_{gateway.architecture}")
+    seconds = None if duration is None else duration * gateway.memory_mb / 1024
+    yield _usage("Lambda", f"duration of the gateway, {gateway.memory_mb} MB", seconds, price)
+
+
+def _duration(traffic: Iterable[Traffic]) -> float | None:
+    """Seconds of all requests in an hour; None if that of one model is unknown."""
+    seconds = 0.0
+    for item in traffic:
+        if item.seconds is None:
+            return None
+        seconds += item.requests_per_day / 24 * item.seconds
+    return seconds
+
+
+def _usage(name: str, details: str, quantity: float | None, price: Price | None) -> Item:
+    if quantity is None or price is None:
+        return Item(name, f"{details}, {'unknown price' if price is None else 'unknown'}", None, None)
+    hour = quantity * price.dollars
+    return Item(name, details, hour, hour, _source(price))
+
+
+def _source(price: Price) -> str:
+    return f"{price.source}, {price.date}" if price.date else price.source
