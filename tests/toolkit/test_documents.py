@@ -72,6 +72,8 @@ PARSERS = {
     "packaging/archive.py": "writes",
     "deployment/plans/archive.py": "writes",
     "report/drift.py": "data of the package",
+    "cost/prices.py": "data of the package",
+    "cost/update_prices.py": "a tool of developers",
     "rehearsal/placeholders.py": "writes",
     "rehearsal/revisions.py": "files of a commit, from git",
     "serving/catalogue.py": "data of the package",
