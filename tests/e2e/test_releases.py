@@ -28,6 +28,7 @@ class Scenario:
         releases: the releases after the rollback, newest first.
         paused: status of the cloud while the environment was paused.
         failed: commands that failed while it was paused.
+        unpaused: the output of commands that need not change anything, before and after the pause.
         paused_again: a second pause.
         resumed: the context length after the resume.
     """
@@ -38,6 +39,7 @@ class Scenario:
     releases: list[dict[str, Any]]
     paused: dict[str, Any]
     failed: list[str]
+    unpaused: list[str]
     paused_again: subprocess.CompletedProcess[str]
     resumed: str
 
@@ -66,14 +68,29 @@ def _run(toolkit: Toolkit) -> Scenario:
     refused = toolkit("rollback", "--env", "local"), served_context_length(toolkit)
     rolled_back = toolkit("rollback", "--env", "local", "--allow-destroy", "local")
     after_rollback, recorded = served_context_length(toolkit), releases(toolkit)
-    toolkit.succeed("pause", "--env", "local", "--allow-destroy", "local")
+    unpaused = [
+        toolkit("resume", "--env", "local", "--if-paused"),
+        toolkit("pause", "--env", "local", "--if-idle", "2h"),
+    ]
+    toolkit.succeed("pause", "--env", "local", "--if-serving", "--allow-destroy", "local")
     paused = json.loads(toolkit.succeed("local", "status", "--json"))
     failed = failures(toolkit, auth="keys", paused=True, protected=True)
     paused_again = toolkit("pause", "--env", "local")
+    unpaused.append(toolkit("pause", "--env", "local", "--if-serving"))
     toolkit.succeed("resume", "--env", "local")
     resumed = served_context_length(toolkit)
+    assert [run.returncode for run in unpaused] == [0, 0, 0], unpaused
+    lines = [run.stderr for run in unpaused]
     return Scenario(
-        toolkit, refused, (rolled_back, after_rollback), recorded, paused, failed, paused_again, resumed
+        toolkit,
+        refused,
+        (rolled_back, after_rollback),
+        recorded,
+        paused,
+        failed,
+        lines,
+        paused_again,
+        resumed,
     )
 
 
@@ -133,6 +150,15 @@ def test_a_paused_environment_has_no_endpoints(scenario: Scenario) -> None:
     assert scenario.paused["endpoints"] == []
     assert [process for process in scenario.paused["processes"] if process["kind"] == "model"] == []
     assert scenario.paused_again.returncode == 2
+
+
+def test_a_pause_with_a_condition_succeeds_without_a_change(scenario: Scenario) -> None:
+    resumed, idle, paused = scenario.unpaused
+    assert "local is not paused" in resumed
+    # The rollback has just updated the endpoint.
+    assert "local is in use; nothing was changed" in idle
+    assert "smollm2: " in idle
+    assert "local is already paused" in paused
 
 
 def test_a_resumed_environment_serves_its_release(scenario: Scenario) -> None:

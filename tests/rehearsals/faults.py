@@ -9,7 +9,6 @@ from typing import Final, Literal
 # The change is a new release: the model's name in the server, which behaves as the fault says.
 BASE: Final = 'model: "first"'
 CHANGE: Final = 'model: "second"'
-IMAGE: Final = "123456789012.dkr.ecr.us-east-1.amazonaws.com/llama-cpp:no-such-tag"
 DENIED: Final = {"sagemaker:CreateEndpointConfig": "sagemaker:DescribeEndpointConfig"}
 
 
@@ -46,7 +45,6 @@ class Fault:
 FAULTS: Final = (
     Fault("invalid file", 2, "min", {"min: 2, max: 2": "min: 3, max: 2"}),
     Fault("policy violation", 3, "violation", {"fail_at: high": "fail_at: medium"}),
-    Fault("missing image", 5, "no-such-tag", {"engine: llama_cpp": f'engine: llama_cpp, image: "{IMAGE}"'}),
     Fault("missing right", 5, "sagemaker:CreateEndpointConfig", policy=DENIED),
     Fault("quota too small", 5, "for endpoint usage", quota=3),
     Fault(

@@ -121,9 +121,15 @@ def rollback(number: int | None = None) -> Command:
     )
 
 
-PAUSE = Command(
-    prepare.pause, "{action} {env}: its models stop answering until `toolkit resume`?", intended=[ENDPOINT]
-)
+def pause(idle_seconds: int | None = None) -> Command:
+    """Delete the endpoints, or only if they have been idle for so long."""
+    return Command(
+        partial(prepare.pause, idle_seconds=idle_seconds),
+        "{action} {env}: its models stop answering until `toolkit resume`?",
+        intended=[ENDPOINT],
+    )
+
+
 RESUME = Command(prepare.resume, "{action} {env}: its endpoints cost money again?", intended=[ENDPOINT])
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
-from toolkit.deployment import account, artifacts, releases
+from toolkit.deployment import account, artifacts, idle, releases
 from toolkit.deployment.context import Context
 from toolkit.deployment.recovery import imports, registry, unstored_state
 from toolkit.deployment.recovery.orphans import Orphan
@@ -26,6 +26,10 @@ from toolkit.terraform.plan_json import PlanDocument
 STACK = "inference"
 ENDPOINT = "aws_sagemaker_endpoint"
 _MODEL_OF_ADDRESS = re.compile(r'module\.endpoint\["([^"]+)"\]')
+
+
+class UnchangedError(InputError):
+    """The environment already is as a pause or a resume would leave it, or a condition does not hold."""
 
 
 @dataclass(frozen=True)
@@ -92,16 +96,30 @@ def rollback(context: Context, number: int | None) -> Prepared:
     return _release(context, release, f"rollback to {release.number}")
 
 
-def pause(context: Context) -> Prepared:
+def pause(context: Context, idle_seconds: int | None = None) -> Prepared:
     """Plan to delete the endpoints and keep everything else.
 
+    Args:
+        context: the environment.
+        idle_seconds: how long no endpoint may have received a request; None pauses busy ones, too.
+
     Raises:
-        InputError: there is no release yet, or it is paused already.
+        UnchangedError: there is no release yet, it is paused already or destroyed, or not idle.
     """
-    release = _latest(context)
+    release, name = _latest(context), context.environment.name
     if release.paused:
-        name = context.environment.name
-        raise InputError(f"{name} is already paused", remedy=f"`toolkit resume --env {name}` resumes it")
+        raise UnchangedError(f"{name} is already paused", remedy=f"`toolkit resume --env {name}` resumes it")
+    _require_deployed(context)
+    if idle_seconds is not None:
+        models = idle.activity(context, idle_seconds)
+        if not all(model.is_idle for model in models):
+            raise UnchangedError(
+                f"{name} is in use; nothing was changed",
+                details=[str(model) for model in models],
+                remedy=f"`toolkit pause --env {name}` pauses it anyway",
+            )
+        for model in models:
+            context.console.line(str(model))
     return _release(context, release, "pause", paused=True)
 
 
@@ -109,12 +127,13 @@ def resume(context: Context) -> Prepared:
     """Plan to deploy the paused release again.
 
     Raises:
-        InputError: it is not paused.
+        UnchangedError: there is no release yet, or it is not paused or destroyed.
     """
-    release = _latest(context)
+    release, name = _latest(context), context.environment.name
     if not release.paused:
-        name = context.environment.name
-        raise InputError(f"{name} is not paused", remedy=f"`toolkit status --env {name}` shows its endpoints")
+        remedy = f"`toolkit status --env {name}` shows its endpoints"
+        raise UnchangedError(f"{name} is not paused", remedy=remedy)
+    _require_deployed(context)
     return _release(context, release, "resume")
 
 
@@ -229,8 +248,15 @@ def _latest(context: Context) -> Release:
     latest = releases.of(context).latest()
     if latest is None:
         name = context.environment.name
-        raise InputError(f"{name} has no release yet", remedy=f"make apply ENV={name}")
+        raise UnchangedError(f"{name} has no release yet", remedy=f"make apply ENV={name}")
     return latest
+
+
+def _require_deployed(context: Context) -> None:
+    """Return unless the environment was destroyed: its releases stay, and a schedule must not revive it."""
+    if not context.state.ids:
+        name = context.environment.name
+        raise UnchangedError(f"{name} is not deployed", remedy=f"make apply ENV={name}")
 
 
 def _previous(context: Context, history: Sequence[Release]) -> Release:
