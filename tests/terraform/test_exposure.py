@@ -115,7 +115,7 @@ class PrivateApi:
 
     rig: Rig
     environment: Environment
-    documents: dict[str, dict[str, Any]]
+    documents: dict[str, list[iam.Document]]
     workspace: Workspace
     endpoint: dict[str, Any] = field(default_factory=dict)
     orphans: list[str] = field(default_factory=list)
@@ -126,14 +126,15 @@ class PrivateApi:
 
     def create_users(self) -> None:
         """Create the users and attach their policies."""
-        iam = self.rig.cloud.client("iam")
-        for name, document in self.documents.items():
-            iam.create_policy(PolicyName=f"llm-inside-{name}", PolicyDocument=json.dumps(document))
+        client = self.rig.cloud.client("iam")
+        for document in (part for parts in self.documents.values() for part in parts):
+            client.create_policy(PolicyName=document.policy_name, PolicyDocument=json.dumps(document.content))
         for holder, policy in HOLDERS.items():
-            iam.create_user(UserName=f"inside-{holder}")
-            arn = f"arn:aws:iam::123456789012:policy/llm-inside-{policy}"
-            iam.attach_user_policy(UserName=f"inside-{holder}", PolicyArn=arn)
-            self._keys[holder] = iam.create_access_key(UserName=f"inside-{holder}")["AccessKey"]
+            client.create_user(UserName=f"inside-{holder}")
+            for document in self.documents[policy]:
+                arn = f"arn:aws:iam::123456789012:policy/{document.policy_name}"
+                client.attach_user_policy(UserName=f"inside-{holder}", PolicyArn=arn)
+            self._keys[holder] = client.create_access_key(UserName=f"inside-{holder}")["AccessKey"]
 
     def as_(self, holder: str) -> Workspace:
         """Terraform with a user's keys."""
@@ -236,9 +237,7 @@ def private_api(
 ) -> Iterator[PrivateApi]:
     """The lifecycle, with IAM enforced."""
     file = environment(tmp_path_factory.mktemp("inside"))
-    documents = {
-        name: iam.document(Project(ROOT), file, name)[0].content for name in (*iam.NAMES, iam.BOUNDARY)
-    }
+    documents = {name: iam.document(Project(ROOT), file, name) for name in (*iam.NAMES, iam.BOUNDARY)}
     workspace = rig.workspace(rig.root("inside", MODULE), {"gateway": packages["gateway"]})
     scenario = PrivateApi(rig, file, documents, workspace)
     scenario.create_users()
@@ -278,7 +277,8 @@ def test_destroy_deletes_all_resources(private_api: PrivateApi) -> None:
 @pytest.mark.parametrize("name", PARTS)
 def test_every_permission_for_exposure_is_needed(private_api: PrivateApi, name: str) -> None:
     decisions = private_api.decisions["viewer"] if name == "viewer" else private_api.write_decisions
-    document = private_api.documents[name]
+    statements = [dict(item) for part in private_api.documents[name] for item in part.statements]
+    document = {"Version": "2012-10-17", "Statement": statements}
     assert PARTS[name].keys() <= {statement["Sid"] for statement in document["Statement"]}
     unneeded = [
         str(part)
