@@ -12,6 +12,7 @@ from toolkit.bench.records import Record
 from toolkit.bench.results import Benchmark, Stage
 from toolkit.bench.suggest import Point, Suggestion, milliseconds, per_million
 from toolkit.console import printable
+from toolkit.cost.prices import Price
 from toolkit.deployment.measured import WORDS
 from toolkit.report import html, units
 from toolkit.report.markdown import Section, compose, escape
@@ -53,39 +54,39 @@ def list_data(records: Sequence[Record]) -> list[dict[str, Any]]:
     ]
 
 
-def show(name: str, benchmark: Benchmark, cost_per_hour: float | None) -> str:
+def show(name: str, benchmark: Benchmark, price: Price | None) -> str:
     """A benchmark for people.
 
     Args:
         name: its id or file.
         benchmark: the benchmark.
-        cost_per_hour: price of an instance in dollars, as the user gave it.
+        price: of an instance and hour; None if it is unknown.
     """
     lines = [
         name,
         f"{benchmark.started}, toolkit {benchmark.toolkit}",
         *(f"  {WORDS[member]}: {value}" for member, value in asdict(benchmark.subject).items()),
         *text.lines(benchmark),
-        *costs(benchmark, cost_per_hour),
+        *costs(benchmark, price),
     ]
     return "\n".join(_one_line(line) if "\n" not in line else printable(line) for line in lines)
 
 
-def costs(benchmark: Benchmark, cost_per_hour: float | None) -> Iterator[str]:
+def costs(benchmark: Benchmark, price: Price | None) -> Iterator[str]:
     """The cost of output tokens in each stage; nothing if the price or the tokens are unknown.
 
     Args:
         benchmark: the benchmark.
-        cost_per_hour: price of an instance in dollars, as the user gave it.
+        price: of an instance and hour; None if it is unknown.
     """
-    if cost_per_hour is None or not benchmark.subject.instances:
+    if price is None or not benchmark.subject.instances:
         return
     for stage in benchmark.stages:
         tokens = metrics.of_stage(stage).output_tokens_per_second
-        dollars = per_million(cost_per_hour * benchmark.subject.instances, tokens)
+        dollars = per_million(price.dollars * benchmark.subject.instances, tokens)
         if dollars is not None:
             yield f"{label(stage)}: {dollars:,.2f} dollars per million output tokens"
-    yield _cost_note(cost_per_hour)
+    yield _cost_note(price)
 
 
 def comparison(result: Comparison) -> str:
@@ -169,7 +170,7 @@ def comparison_markdown(result: Comparison) -> str:
     return compose(head, sections, "", "toolkit bench compare --html")
 
 
-def suggestion(result: Suggestion, cost_per_hour: float | None) -> str:
+def suggestion(result: Suggestion, price: Price | None) -> str:
     """A suggestion for people, with the curve that it rests on."""
     names = list(dict.fromkeys(name for point in result.curve for name in point.latencies))
     titles = [
@@ -197,9 +198,9 @@ def suggestion(result: Suggestion, cost_per_hour: float | None) -> str:
         f"for {text.rate(result.rate)} with {result.headroom_percent:g} % headroom: "
         f"{units.count(result.instances, 'instance')}, concurrent_requests: {result.concurrent_requests:g}"
     )
-    if result.dollars_per_million is not None and cost_per_hour is not None:
+    if result.dollars_per_million is not None and price is not None:
         lines.append(f"{result.dollars_per_million:,.2f} dollars per million output tokens at this rate")
-        lines.append(_cost_note(cost_per_hour))
+        lines.append(_cost_note(price))
     return "\n".join([*lines, *(f"note: {note}" for note in result.notes)])
 
 
@@ -245,8 +246,9 @@ def _loads(stages: Iterable[Stage]) -> str:
     return ", ".join(dict.fromkeys(map(text.load, stages)))
 
 
-def _cost_note(cost_per_hour: float) -> str:
-    return f"note: at {cost_per_hour:g} dollars per instance and hour, as given with --cost-per-hour"
+def _cost_note(price: Price) -> str:
+    source = f"{price.source}, {price.date}" if price.date else price.source
+    return f"note: at {price.dollars:g} dollars per instance and hour ({source})"
 
 
 def _one_line(line: str) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from toolkit.bench.results import Benchmark
     from toolkit.bench.suggest import Suggestion
     from toolkit.console import Console
+    from toolkit.cost.prices import Price
     from toolkit.deployment.context import Context
 
 
@@ -53,7 +54,7 @@ CostPerHour = Annotated[
         "--cost-per-hour",
         metavar="DOLLARS",
         min=0.0,
-        help="Price of one instance per hour, to show the cost of tokens; unknown by default.",
+        help="Price of one instance per hour, to show the cost of tokens; by default the list price on AWS.",
     ),
 ]
 Fail = Annotated[
@@ -113,13 +114,14 @@ def show(
 
     check_reports(as_json, as_markdown, {"--html": html})
     console = Console()
-    name, benchmark = records.load(reference, _context(env, console, reference), model)
+    context = _context(env, console, reference)
+    name, benchmark = records.load(reference, context, model)
     if as_json:
         console.data(text.as_json(benchmark))
     elif as_markdown:
         console.data(report.markdown(benchmark))
     elif html != "-":
-        console.data(formats.show(name, benchmark, cost_per_hour))
+        console.data(formats.show(name, benchmark, _price(context, benchmark, cost_per_hour)))
     if html is not None:
         write_report(console, html, report.html(benchmark))
 
@@ -209,23 +211,37 @@ def suggest_from(
 
     model = context.environment.models.get(benchmark.model)
     objectives = runner.objectives(model) or None
+    price = _price(context, benchmark, cost_per_hour)
     result = suggest.suggest(
         benchmark,
         rate,
         objectives=objectives,
         headroom_percent=headroom,
         target=None if target is None else target.value,
-        cost_per_hour=cost_per_hour,
+        cost_per_hour=None if price is None else price.dollars,
     )
     console = context.console
     if as_json:
         console.data(json.dumps(result.as_data(), indent=2))
     else:
-        console.data(formats.suggestion(result, cost_per_hour))
+        console.data(formats.suggestion(result, price))
     if write:
         difference = capacity.write(context, benchmark, id_, result)
         console.line(difference or "the environment file already has these numbers")
     return result
+
+
+def _price(context: Context | None, benchmark: Benchmark, cost_per_hour: float | None) -> Price | None:
+    """Price of an instance: of the user, otherwise of the region; None for a benchmark on this machine."""
+    from toolkit.cost.prices import Price, Prices
+
+    if cost_per_hour is not None:
+        return Price(cost_per_hour, "--cost-per-hour", "")
+    if context is None or context.environment.is_local:
+        return None
+    environment = context.environment
+    prices = Prices(environment.region, environment.cost.instance_prices)
+    return prices.instance_hour(benchmark.subject.instance_type)
 
 
 def _context(env: str | None, console: Console, *references: str) -> Context | None:

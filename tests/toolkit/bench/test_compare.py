@@ -14,6 +14,7 @@ from toolkit.bench import comparison_plots, formats
 from toolkit.bench.compare import compare, raise_for_regressions
 from toolkit.bench.metrics import of_stage
 from toolkit.bench.results import Benchmark
+from toolkit.cost.prices import Price
 from toolkit.errors import InputError, RegressionError
 
 NAMES = ("time to first token", "time per output token", "end-to-end latency")
@@ -204,7 +205,7 @@ def test_hostile_content_controls_no_terminal() -> None:
     for text in (
         formats.comparison(result),
         formats.comparison_markdown(result),
-        formats.show(evil, hostile, 1.5),
+        formats.show(evil, hostile, Price(1.5, "test", "")),
     ):
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text)
     markdown = formats.comparison_markdown(result)

@@ -11,6 +11,7 @@ from tests.support.measurements import benchmark, stage
 from toolkit.bench import formats
 from toolkit.bench.results import Stage
 from toolkit.bench.suggest import per_million, suggest
+from toolkit.cost.prices import Price
 from toolkit.errors import InputError
 
 MEASURED = benchmark()
@@ -144,7 +145,7 @@ def test_a_price_is_only_known_if_it_is_given() -> None:
     priced = suggest(MEASURED, 10, cost_per_hour=1.2)
     # 10 requests/s of 32 tokens on so many instances.
     assert priced.dollars_per_million == pytest.approx(1.2 * priced.instances / (320 * 3600) * 1e6, rel=0.01)
-    text = formats.suggestion(priced, 1.2)
-    assert "at 1.2 dollars per instance and hour, as given with --cost-per-hour" in text
+    text = formats.suggestion(priced, Price(1.2, "Price List", "2026-12-01"))
+    assert "at 1.2 dollars per instance and hour (Price List, 2026-12-01)" in text
     assert "dollars" not in formats.suggestion(suggest(MEASURED, 10), None)
     assert per_million(1, None) is None

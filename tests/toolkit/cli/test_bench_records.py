@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -12,6 +13,10 @@ from tests.support.measurements import benchmark
 from tests.support.toolkit import Toolkit
 from toolkit.bench import records
 from toolkit.cli.app import app
+from toolkit.cli.bench_records import _price
+from toolkit.console import Console
+from toolkit.cost.prices import Price, instance_hour
+from toolkit.deployment.context import offline_context
 from toolkit.errors import InputError
 
 pytestmark = pytest.mark.slow
@@ -68,4 +73,16 @@ def test_a_file_is_shown_with_costs_only_if_a_price_is_given(files: list[str]) -
     assert "dollars" not in text
     priced = Toolkit(ROOT).succeed("bench", "show", files[0], "--cost-per-hour", "1.25")
     assert "dollars per million output tokens" in priced
-    assert "as given with --cost-per-hour" in priced
+    assert "(--cost-per-hour)" in priced
+
+
+def test_an_environment_for_aws_has_the_list_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOOLKIT_PROJECT", str(ROOT))
+    measured = benchmark((4,))
+    measured = replace(measured, subject=replace(measured.subject, instance_type="ml.g6.2xlarge"))
+    contexts = {name: offline_context(name, Console()) for name in ("dev", "local")}
+    listed_price = _price(contexts["dev"], measured, None)
+    assert listed_price is not None
+    assert listed_price == instance_hour("us-east-1", "ml.g6.2xlarge")
+    assert _price(contexts["dev"], measured, 2.0) == Price(2.0, "--cost-per-hour", "")
+    assert _price(contexts["local"], measured, None) is None
