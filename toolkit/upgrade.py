@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import shutil
 import subprocess
@@ -74,7 +75,11 @@ class Upgrade:
     def plan(self, env: str) -> int:
         """Plan an environment with the new version; returns the exit code."""
         return subprocess.run(
-            [self.python, "-m", "toolkit", "plan", "--env", env], cwd=self.project.root, check=False
+            [self.python, "-m", "toolkit", "plan", "--env", env],
+            cwd=self.project.root,
+            # The user's own, credentials included: the plan is what the user would run.
+            env=dict(os.environ),
+            check=False,
         ).returncode
 
 

@@ -69,10 +69,14 @@ def test_a_ci_role_has_subjects_and_complete_policies(project: Project) -> None:
     parts = {name for name in role["policies"] if name.startswith("llm-dev-api-deployer")}
     assert parts >= {"llm-dev-api-deployer", "llm-dev-api-deployer-2"}
     plan = access["ci_roles"]["llm-dev-ci-plan"]
+    parts_of = {
+        name: [item.policy_name for item in documents if item.name.startswith(name)]
+        for name in ("planner", "viewer")
+    }
     assert (plan["policies"], plan["subjects"]) == (
-        ["llm-dev-planner"],
+        parts_of["planner"],
         ["repo:example@123456/llm@456789:ref:refs/heads/main", "repo:example@123456/llm@456789:pull_request"],
     )
     viewer = access["ci_roles"]["llm-dev-ci-viewer"]
-    assert (viewer["audience"], viewer["policies"]) == ("https://gitlab.example.com", ["llm-dev-viewer"])
+    assert (viewer["audience"], viewer["policies"]) == ("https://gitlab.example.com", parts_of["viewer"])
     assert access["existing_providers"] == ["gitlab.example.com"]
