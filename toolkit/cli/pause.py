@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # CloudWatch has SageMaker's metrics after a minute or two.
 _SHORTEST_SECONDS = 300
+# CloudWatch returns no more than 60 days of hours at once.
+_LONGEST_SECONDS = 30 * 24 * 3600
 
 
 def _idle_seconds(text: str | int) -> int:
@@ -23,6 +25,8 @@ def _idle_seconds(text: str | int) -> int:
     if seconds < _SHORTEST_SECONDS:
         reason = f"{text} is too short, since metrics arrive with a delay"
         raise InputError(reason, where="--if-idle", remedy="use 5m or more")
+    if seconds > _LONGEST_SECONDS:
+        raise InputError(f"{text} is too long", where="--if-idle", remedy="use 30d or less")
     return seconds
 
 
