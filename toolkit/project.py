@@ -37,7 +37,9 @@ class Project:
         configured = os.environ.get("TOOLKIT_PROJECT")
         first = Path(configured or start or _working_directory()).resolve()
         for directory in [first] if configured else [first, *first.parents]:
-            if any((directory / folder).is_dir() for folder in ENVIRONMENTS):
+            # The folder `terraform` of a clone has environments, too.
+            is_inside_clone = directory.name == "terraform" and (directory / "stacks").is_dir()
+            if not is_inside_clone and any((directory / folder).is_dir() for folder in ENVIRONMENTS):
                 return cls(directory)
         parents = "" if configured else " or the folders above it"
         raise InputError(

@@ -25,6 +25,13 @@ def update(project: Project) -> None:
     """
     if project.is_clone:
         return
+    if project.terraform.is_symlink():
+        # Files are deleted there.
+        raise InputError(
+            "cannot copy the Terraform code: this is a symbolic link",
+            where=project.relative(project.terraform),
+            remedy="delete the link",
+        )
     files = dict(_files(project))
     stamp = project.terraform / "package-lock.hcl"
     lock_files = "".join(content.decode() for name, content in sorted(files.items()) if name.name == _LOCK)

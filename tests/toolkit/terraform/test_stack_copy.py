@@ -70,3 +70,20 @@ def test_the_folder_that_reserves_the_unstored_state_stays(project: Project) -> 
     (project.stack("inference") / "errored.tfstate").mkdir()
     stack_copy.update(project)
     assert (project.stack("inference") / "errored.tfstate").is_dir()
+
+
+def test_a_link_in_its_place_is_refused_and_nothing_deleted(project: Project, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "kept.yaml").touch()
+    project.terraform.symlink_to(other)
+    with pytest.raises(InputError, match="symbolic link"):
+        stack_copy.update(project)
+    assert (other / "kept.yaml").exists()
+
+
+def test_a_clone_is_the_project_of_its_terraform_folder(tmp_path: Path) -> None:
+    for folder in ("environments", "stacks/inference"):
+        (tmp_path / "terraform" / folder).mkdir(parents=True)
+    assert Project.find(tmp_path / "terraform" / "stacks" / "inference") == Project(tmp_path)
+    assert Project.find(tmp_path / "terraform") == Project(tmp_path)
