@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import subprocess
 import tarfile
@@ -15,6 +16,8 @@ from toolkit.rehearsal.results import Revision
 
 # Of a rehearsal: Terraform's data and the embedded cloud, which the base and the change share.
 _KEPT = "build"
+# Exit code of a shell when there is no such program.
+_NO_GIT = 127
 _NEVER = frozenset({".git", ".venv", _KEPT, "__pycache__"})
 _DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master")
 
@@ -32,6 +35,7 @@ def base_of(project: Project, name: str | None) -> Revision:
         return Revision("nothing", "nothing")
     if name is not None:
         return Revision("commit", name, _commit(project, name))
+    _check_readable(project)
     head, dirty = _git(project, "rev-parse", "--verify", "--quiet", "HEAD"), is_dirty(project)
     if head is None:
         return Revision("nothing", "nothing")
@@ -41,16 +45,38 @@ def base_of(project: Project, name: str | None) -> Revision:
     if default is not None:
         merge_base = _git(project, "merge-base", "HEAD", default)
         if merge_base is None:
-            raise InputError(
-                f"cannot find the commit where this branch left {default}: the clone is shallow",
-                remedy="fetch the whole history (actions/checkout: `fetch-depth: 0`), or use --from COMMIT",
-            )
+            raise _shallow(f"the commit where this branch left {default}")
         if merge_base != head:
             return Revision("commit", f"merge base with {default}", merge_base)
     if dirty:
         return Revision("commit", "the newest commit", head)
     before = _git(project, "rev-parse", "--verify", "--quiet", "HEAD^")
+    if before is None and _git(project, "rev-parse", "--is-shallow-repository") == "true":
+        raise _shallow("the commit before the change")
     return Revision("commit", "the commit before", before) if before else Revision("nothing", "nothing")
+
+
+def _shallow(what: str) -> InputError:
+    return InputError(
+        f"cannot find {what}: the clone is shallow",
+        remedy="fetch the whole history (actions/checkout: `fetch-depth: 0`), or use --from COMMIT",
+    )
+
+
+def _check_readable(project: Project) -> None:
+    """Tell a folder without a repository from a repository that git refuses, such as one of another user.
+
+    Raises:
+        InputError: git refuses it; the base would be nothing.
+    """
+    result = _run(project, "rev-parse", "--git-dir")
+    message = result.stderr.decode(errors="replace").strip()
+    if result.returncode in (0, _NO_GIT) or "not a git repository" in message:
+        return
+    raise InputError(
+        f"cannot read the repository of {project.root}: {message}",
+        remedy="let git read it, or use --from nothing",
+    )
 
 
 def change_of(project: Project) -> Revision:
@@ -65,22 +91,38 @@ def is_dirty(project: Project) -> bool:
 
 
 def write_commit(project: Project, commit: str, target: Path) -> None:
-    """Replace the files of a folder by those of a commit.
+    """Replace the files of a folder by those of a commit; by none if it does not have the project's folder.
+
+    Links to files outside of the project are left out: they would lead elsewhere.
 
     Raises:
         InputError: git cannot read the commit.
     """
     _clear(target)
     top = _git(project, "rev-parse", "--show-prefix") or ""
-    result = _run(project, "archive", "--format=tar", f"{commit}:{top}")
+    if (
+        top
+        and _git(project, "cat-file", "-e", f"{commit}:{top}") is None
+        and _git(project, "cat-file", "-e", commit) is not None
+    ):
+        return
+    # In a folder of the repository, git archives this folder.
+    result = _run(project, "archive", "--format=tar", commit)
     if result.returncode != 0:
         raise InputError(
             f"cannot read commit {commit[:12]}: {result.stderr.decode(errors='replace').strip()}",
             remedy="name another commit with --from",
         )
     with tarfile.open(fileobj=io.BytesIO(result.stdout)) as archive:
-        archive.extractall(target, filter="data")
+        archive.extractall(target, filter=_inside)  # noqa: S202 - as the filter "data"
     _link_ignored(project, target)
+
+
+def _inside(member: tarfile.TarInfo, target: str) -> tarfile.TarInfo | None:
+    try:
+        return tarfile.data_filter(member, target)
+    except (tarfile.AbsoluteLinkError, tarfile.LinkOutsideDestinationError):
+        return None
 
 
 def write_working_tree(project: Project, target: Path) -> None:
@@ -88,7 +130,7 @@ def write_working_tree(project: Project, target: Path) -> None:
     _clear(target)
     result = _run(project, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".")
     if result.returncode == 0:
-        names = sorted({name.decode() for name in result.stdout.split(b"\0") if name})
+        names = sorted({os.fsdecode(name) for name in result.stdout.split(b"\0") if name})
     else:
         # Not a git repository.
         names = [
@@ -101,14 +143,25 @@ def write_working_tree(project: Project, target: Path) -> None:
         if source.is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target / name)
+        elif source.is_dir():  # a submodule, or a link
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / name).symlink_to(source)
     _link_ignored(project, target)
 
 
 def _link_ignored(project: Project, target: Path) -> None:
-    """Weights of models are usually ignored by git, and too large to copy."""
-    for path in project.root.iterdir():
-        if path.is_dir() and path.name not in _NEVER and not (target / path.name).exists():
-            (target / path.name).symlink_to(path)
+    """Weights of models are usually ignored by git, and too large to copy.
+
+    Other folders are not linked: the base would get those that the change adds.
+    """
+    options = ("--others", "--ignored", "--exclude-standard", "--directory")
+    for name in map(os.fsdecode, _run(project, "ls-files", "-z", *options, "--", ".").stdout.split(b"\0")):
+        path = Path(name)
+        # Caches and the data of tools begin with a dot.
+        skipped = any(part in _NEVER or part.startswith(".") for part in path.parts)
+        if name.endswith("/") and path.parts and not skipped and not (target / path).exists():
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            (target / path).symlink_to(project.root / path)
 
 
 def _clear(target: Path) -> None:
@@ -141,9 +194,10 @@ def _run(project: Project, *arguments: str) -> subprocess.CompletedProcess[bytes
     try:
         return subprocess.run(
             ["git", "-C", str(project.root), *arguments],
-            env=environment_without_secrets(),
+            # Messages are read.
+            env={**environment_without_secrets(), "LC_ALL": "C"},
             capture_output=True,
             check=False,
         )
     except FileNotFoundError:  # git is not installed
-        return subprocess.CompletedProcess(arguments, 127, b"", b"git is not installed")
+        return subprocess.CompletedProcess(arguments, _NO_GIT, b"", b"git is not installed")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -104,3 +105,93 @@ def test_the_working_tree_includes_new_and_ignored_files(project: Project, tmp_p
     assert (site / "new").read_text() == "not committed"
     assert (site / "weights").is_symlink()
     assert not (site / ".git").exists()
+
+
+def test_the_base_lacks_folders_that_the_change_adds(project: Project, tmp_path: Path) -> None:
+    first = git(project.root, "rev-parse", "HEAD")
+    (project.root / "environments").mkdir()
+    (project.root / "environments" / "dev.yaml").write_text("of the change")
+    revisions.write_commit(project, first, tmp_path / "untracked")
+    commit(project.root, "second")
+    revisions.write_commit(project, first, tmp_path / "committed")
+    assert not (tmp_path / "untracked" / "environments").exists()
+    assert not (tmp_path / "committed" / "environments").exists()
+
+
+def test_ignored_folders_are_linked_where_they_are(project: Project, tmp_path: Path) -> None:
+    (project.root / ".gitignore").write_text("/models/weights/\n/terraform/.terraform/\n")
+    for name in ("models/weights/model.gguf", "models/card", "terraform/.terraform/lock", "terraform/main"):
+        (project.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (project.root / name).write_text("")
+    commit(project.root, "second")
+    site = tmp_path / "site"
+    revisions.write_working_tree(project, site)
+    assert (site / "models" / "weights" / "model.gguf").is_file()
+    assert not (site / "models").is_symlink()
+    assert not (site / "terraform" / ".terraform").exists()
+
+
+def test_linked_folders_are_in_the_working_tree(project: Project, tmp_path: Path) -> None:
+    for name in ("templates/chat", "models/card"):
+        (project.root / name).parent.mkdir()
+        (project.root / name).write_text("")
+    (project.root / "models" / "templates").symlink_to("../templates")
+    commit(project.root, "second")
+    revisions.write_working_tree(project, tmp_path / "site")
+    assert (tmp_path / "site" / "models" / "templates" / "chat").is_file()
+
+
+@pytest.mark.parametrize("target", ["/etc/hostname", "../../shared"])
+def test_links_out_of_the_project_are_left_out(target: str, project: Project, tmp_path: Path) -> None:
+    (project.root / "link").symlink_to(target)
+    newest = commit(project.root, "second")
+    site = tmp_path / "site"
+    revisions.write_commit(project, newest, site)
+    assert (site / "file").read_text() == "second"
+    assert not (site / "link").is_symlink()
+
+
+def test_names_of_files_need_not_be_utf_8(project: Project, tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    (project.root / name).write_text("")
+    revisions.write_working_tree(project, tmp_path / "site")
+    assert (tmp_path / "site" / name).is_file()
+
+
+def test_a_project_may_be_in_a_folder_of_the_repository(project: Project, tmp_path: Path) -> None:
+    first = git(project.root, "rev-parse", "HEAD")
+    (project.root / "team").mkdir()
+    team, site = Project(project.root / "team"), tmp_path / "site"
+    (team.root / "own").write_text("second")
+    second = commit(project.root, "second")
+    revisions.write_commit(team, second, site)
+    assert [path.name for path in site.iterdir()] == ["own"]
+    revisions.write_commit(team, first, site)
+    assert not list(site.iterdir())
+
+
+@pytest.mark.parametrize("branch", ["main", "feature"])
+def test_a_clone_of_one_commit_does_not_start_from_nothing(
+    branch: str, project: Project, tmp_path: Path
+) -> None:
+    commit(project.root, "second")
+    git(project.root, "push", "--quiet", "origin", f"HEAD:refs/heads/{branch}-x")
+    shallow = tmp_path / "shallow"
+    shallow.mkdir()
+    git(shallow, "init", "--quiet")
+    address, reference = (tmp_path / "origin").as_uri(), f"refs/remotes/origin/{branch}"
+    git(shallow, "fetch", "--quiet", "--depth", "1", address, f"{branch}-x:{reference}")
+    git(shallow, "checkout", "--quiet", "--detach", reference)
+    with pytest.raises(InputError, match="the clone is shallow"):
+        revisions.base_of(Project(shallow), None)
+
+
+def test_a_repository_that_git_refuses_is_an_error(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    # git's own switch for its tests of repositories of other users.
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(InputError, match="dubious ownership"):
+        revisions.base_of(project, None)
+
+
+def test_a_folder_without_a_repository_starts_from_nothing(tmp_path: Path) -> None:
+    assert revisions.base_of(Project(tmp_path), None).kind == "nothing"
