@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Final
 
 from toolkit import staging
+from toolkit.aws import state_bucket
 from toolkit.deployment.context import Context
 from toolkit.environment import HubSource, ResolvedVariant, S3Source
 from toolkit.staging import StagedModel
@@ -107,8 +108,8 @@ def _place_image(context: Context, variant: ResolvedVariant) -> None:
 def _place_objects(context: Context, source: S3Source) -> None:
     s3 = context.access.s3
     bucket, _, key = source.s3.removeprefix("s3://").partition("/")
-    with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
-        s3.create_bucket(Bucket=bucket)
+    # With the constraint of the region, which S3 requires.
+    state_bucket.ensure(context.access, bucket)
     if not source.is_archive:
         s3.put_object(Bucket=bucket, Key=f"{key.rstrip('/')}/config.json", Body=_CONTENT)
         return
