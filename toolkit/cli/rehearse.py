@@ -93,7 +93,7 @@ def rehearse(
         "options of the command",
     )
     options = Options(
-        tuple(policies.split(",")) if policies else POLICIES,
+        _policies(policies) if policies else POLICIES,
         rate,
         stand_in if benchmark is None else latency.measured(stand_in, benchmark),
         _quotas(quota or []),
@@ -113,13 +113,24 @@ def rehearse(
         raise typer.Exit(result.verdict.exit_code)
 
 
+def _policies(text: str) -> tuple[str, ...]:
+    from toolkit.errors import InputError
+    from toolkit.iam.documents import NAMES
+
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if name not in NAMES:
+            raise InputError(f"no such policy: {name}", remedy=f"choose among {', '.join(NAMES)}")
+    return names
+
+
 def _quotas(texts: list[str]) -> dict[str, float]:
     from toolkit.errors import InputError
 
     quotas = {}
     for text in texts:
         name, _, number = text.partition("=")
-        if not number.isdigit():
+        if not number.isdecimal():
             raise InputError(f"cannot read --quota {text}", remedy="write it as in --quota ml.g6.2xlarge=4")
         quotas[f"{name} for endpoint usage"] = float(number)
     return quotas

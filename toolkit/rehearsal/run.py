@@ -100,13 +100,18 @@ def rehearse(project: Project, env: str, base: Revision, options: Options, conso
     finally:
         with contextlib.suppress(ToolkitError):
             client.stop(stage.site, console)
-        _keep_logs(stage.site, folder / "rehearsal")
-        shutil.rmtree(directory, ignore_errors=True)
+        try:
+            _keep_logs(stage.site, folder / "rehearsal")
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _keep_logs(site: Project, target: Path) -> None:
     """Keep the output of the commands and of the embedded cloud."""
     target.mkdir(exist_ok=True)
+    # A step that this rehearsal did not reach must not seem to have run.
+    for old in target.glob("*.log"):
+        old.unlink(missing_ok=True)
     for log in (*site.build.glob("*.log"), site.local_cloud / "cloud.log"):
         if log.is_file():
             shutil.move(log, target / log.name)
