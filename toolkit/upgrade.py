@@ -22,6 +22,9 @@ from toolkit.repository import DISTRIBUTION, PIN
 
 _PINNED = re.compile(rf"^{DISTRIBUTION}\s*(?P<source>==|@)\s*(?P<value>\S+)", re.MULTILINE)
 
+# With its continuation lines.
+_PIN_LINES = re.compile(rb"^%s\s*(==|@)(?:[^\n]*\\\n)*[^\n]*" % DISTRIBUTION.encode(), re.MULTILINE)
+
 
 @dataclass
 class Changes:
@@ -63,7 +66,7 @@ class Upgrade:
             if current == new or (old == new != current and name != PIN):
                 continue
             if new is not None and (current == old or name == PIN):
-                write_atomic(path, new)
+                write_atomic(path, _with_pin(current, new) if name == PIN else new)
                 changes.updated.append(name)
             elif new is None and current == old:
                 path.unlink()
@@ -74,13 +77,15 @@ class Upgrade:
 
     def plan(self, env: str) -> int:
         """Plan an environment with the new version; returns the exit code."""
-        return subprocess.run(
+        code = subprocess.run(
             [self.python, "-m", "toolkit", "plan", "--env", env],
             cwd=self.project.root,
             # The user's own, credentials included: the plan is what the user would run.
             env=dict(os.environ),
             check=False,
         ).returncode
+        # As a shell reports a signal: Python's negative code would count as less than success.
+        return code if code >= 0 else 128 - code
 
 
 def prepare(
@@ -133,6 +138,13 @@ def prepare(
     return Upgrade(project, python, {name: text for name, text in files.items() if name not in initial})
 
 
+def _with_pin(current: bytes | None, new: bytes) -> bytes:
+    """The team's requirements with another pin; its other lines stay."""
+    if current is None or not _PIN_LINES.search(current):
+        return new
+    return _PIN_LINES.sub(lambda _: new.rstrip(b"\n"), current, count=1)
+
+
 def _requirement(project: Project, version: str | None) -> str:
     file = project.root / PIN
     pinned = _PINNED.search(file.read_text(encoding="utf-8", errors="replace")) if file.is_file() else None
@@ -143,7 +155,8 @@ def _requirement(project: Project, version: str | None) -> str:
             remedy=f"add the line {DISTRIBUTION}==VERSION",
         )
     if pinned["source"] == "@":
-        url = re.sub(r"(?<=[^/:])@[^@/]+$", "", pinned["value"])
+        # A reference follows the path, and may contain slashes; the host may have a user.
+        url = re.sub(r"^(\w[\w+]*://[^/]+/[^@]+)@.+$", r"\1", pinned["value"])
         return f"{DISTRIBUTION} @ {url}@{version}" if version else f"{DISTRIBUTION} @ {url}"
     if version is not None and not re.fullmatch(r"[0-9][\w.!+-]*", version):
         raise InputError(f"{version!r} is not a version", remedy="name one such as 0.2.0")

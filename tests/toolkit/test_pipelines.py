@@ -104,7 +104,9 @@ def test_each_job_assumes_a_declared_role() -> None:
 
 def test_a_rehearsal_gets_no_token_for_aws() -> None:
     assert "id-token" not in jobs()["toolkit-plan/rehearse"]["permissions"]
-    assert gitlab_jobs("dev")["rehearse-dev"]["id_tokens"] == {}
+    rehearse = gitlab_jobs("dev")["rehearse-dev"]
+    # GitLab merges mappings of a job that is extended: an empty one would remove nothing.
+    assert not {"id_tokens", "extends"} & rehearse.keys()
 
 
 def test_only_the_apply_waits_for_the_approval() -> None:

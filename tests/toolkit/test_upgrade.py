@@ -36,11 +36,20 @@ def test_only_files_that_the_team_did_not_change_are_updated(project: Project) -
     assert not (project.root / ".pre-commit-config.yaml").exists()
 
 
-def test_the_pin_is_written_although_the_team_changed_it(project: Project) -> None:
-    (project.root / repository.PIN).write_text("sagemaker-llm-toolkit==0.0.1\n")
+def test_the_pin_is_written_and_the_teams_other_lines_stay(project: Project) -> None:
+    pinned = "sagemaker-llm-toolkit==0.0.1 \\\n    --hash=sha256:ab\n"
+    (project.root / repository.PIN).write_text(f"# ours\n{pinned}internal-rules==2.1\n")
     new = {**repository.managed_files(None), repository.PIN: b"sagemaker-llm-toolkit==9\n"}
     upgrade.Upgrade(project, Path("python"), new).apply()
-    assert (project.root / repository.PIN).read_text() == "sagemaker-llm-toolkit==9\n"
+    text = (project.root / repository.PIN).read_text()
+    assert text == "# ours\nsagemaker-llm-toolkit==9\ninternal-rules==2.1\n"
+
+
+def test_a_killed_plan_is_not_a_success(project: Project, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nkill -TERM $$\n")
+    python.chmod(0o755)
+    assert upgrade.Upgrade(project, python, {}).plan("dev") == 143
 
 
 @pytest.mark.parametrize(
@@ -52,6 +61,11 @@ def test_the_pin_is_written_although_the_team_changed_it(project: Project) -> No
             "sagemaker-llm-toolkit @ git+ssh://git@example.com/a/b@c0ffee",
             "v2",
             "sagemaker-llm-toolkit @ git+ssh://git@example.com/a/b@v2",
+        ),
+        (
+            "sagemaker-llm-toolkit @ git+https://me@example.com/a/b@feature/x",
+            "v2",
+            "sagemaker-llm-toolkit @ git+https://me@example.com/a/b@v2",
         ),
         (
             "sagemaker-llm-toolkit @ git+https://example.com/a/b@c0ffee",

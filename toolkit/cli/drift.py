@@ -27,12 +27,14 @@ def drift(
     """Show changes made outside of Terraform since the last apply; exit 8 if there are any."""
     from toolkit.console import Console
     from toolkit.deployment import lifecycle
+    from toolkit.deployment.plans import review
     from toolkit.os_errors import prepare_output
     from toolkit.report import text
 
     console = Console()
     form = choose_format(json=as_json, markdown=as_markdown, html=as_html)
     if plan_file is not None:
+        review.check_path(plan_file)
         prepare_output(plan_file)
     drift, planned = lifecycle.drift(env, console, lock_timeout, plan_file)
     formats = {

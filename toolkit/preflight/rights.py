@@ -7,6 +7,7 @@ minimal. So each of their statements is simulated, with the keys of its conditio
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +18,12 @@ from toolkit import iam
 from toolkit.aws.concurrent import map_concurrently
 from toolkit.deployment.context import Context
 from toolkit.environment import Environment
+from toolkit.errors import InputError
 from toolkit.preflight.results import Result
 
 DEPLOYERS = ("sagemaker-deployer", "api-deployer")
 _SHOWN = 6
+_ARN = re.compile(r"arn:aws[\w-]*:(iam|sts)::\d{12}:(root|(user|role|assumed-role)/.+)")
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,16 @@ class _Group:
 
 def actions(context: Context, principal: str | None = None) -> Iterator[Result]:
     """Which actions of a deployment the principal's policies deny."""
+    try:
+        yield from _actions(context, principal)
+    except ClientError as error:
+        if principal is None or error.response["Error"]["Code"] != "NoSuchEntity":
+            raise
+        remedy = "correct --principal, or run `toolkit bootstrap` if it is a role of a pipeline"
+        yield Result("rights", "failure", f"{principal.rpartition(':')[2]} does not exist", remedy)
+
+
+def _actions(context: Context, principal: str | None) -> Iterator[Result]:
     try:
         arn = _principal(context, principal)
     except _NotSimulatedError as reason:
@@ -77,6 +90,11 @@ class _NotSimulatedError(Exception):
 
 def _principal(context: Context, principal: str | None) -> str:
     """The user or role whose policies count: a session has those of its role, whose ARN has a path."""
+    if principal is not None and not _ARN.fullmatch(principal):
+        raise InputError(
+            f"{principal} is not the ARN of a user or role",
+            remedy="use the form arn:aws:iam::123456789012:role/NAME",
+        )
     arn = principal or context.access.sts.get_caller_identity()["Arn"]
     kind = arn.rpartition(":")[2]
     if kind == "root":

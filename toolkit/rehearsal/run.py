@@ -1,7 +1,7 @@
 """Run a rehearsal: deploy the base, plan and apply the change, and record what happens.
 
 All commands run in child processes, in a folder with the files of the base and then of the change, with an
-embedded cloud that belongs to the rehearsal. They get no credentials of AWS.
+embedded cloud that belongs to the rehearsal. They get no variable with credentials of AWS.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,8 +47,6 @@ DEPLOYER: Final = "deployer"
 POLICIES: Final = ("sagemaker-deployer", "api-deployer")
 # How long load is sent before the apply and after it.
 _AROUND_SECONDS: Final = 2.0
-# In the place of weights: no stand-in reads them.
-_PLACEHOLDER: Final = b"{}"
 _ERROR = re.compile(r"^error: (.*)\Z", re.MULTILINE | re.DOTALL)
 
 
@@ -171,8 +169,7 @@ class _Stage:
         self._prepare_account("account of the change")
         placeholders.place(self._context())
         self._behave(options.stand_in)
-        with self._load(deployed=base.kind != "nothing") as load:
-            return self._change(rehearsal, load)
+        return self._change(rehearsal, self._start_load() if base.kind != "nothing" else None)
 
     def _write_base(self, base: Revision) -> Revision:
         """Write the files of the base; an environment that it does not have is not deployed."""
@@ -225,23 +222,20 @@ class _Stage:
             instances=tuple(_priced(self.environment.region, item) for item in sampler.instances()),
         )
 
-    @contextlib.contextmanager
-    def _load(self, *, deployed: bool) -> Iterator[Load | None]:
-        """Send requests to the API that the base serves."""
-        if not deployed or not self.options.rate:
-            yield None
-            return
+    def _start_load(self) -> Load | None:
+        """Send requests to the API that the base serves; None if it gets none."""
+        if not self.options.rate:
+            return None
         context = self._context()
         apis, refused = api_load.apis_of(context, outputs.read(context))
         for model, reason in refused.items():
             self.console.line(f"no load on {model}: {reason}")
         if not apis:
-            yield None
-            return
+            return None
         load = Load(apis, self.options.rate)
         load.start()
         time.sleep(_AROUND_SECONDS)
-        yield load
+        return load
 
     def _prepare_account(self, name: str) -> None:
         """Let the administrator prepare the account, and give the deployer its policies."""

@@ -26,7 +26,7 @@ from toolkit import iam
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.context import Context
 from toolkit.environment import load
-from toolkit.errors import PreflightError
+from toolkit.errors import InputError, PreflightError
 from toolkit.preflight import api, deployment, models, results, rights
 from toolkit.preflight.results import Result
 from toolkit.project import Project
@@ -397,6 +397,19 @@ def test_a_missing_right(site: Site, action: str) -> None:
     assert [
         str(result) for result in rights.actions(site.context(), session) if result.status == "failure"
     ] == [str(result) for result in denied]
+
+
+@pytest.mark.parametrize("kind", ["role/nobodys", "assumed-role/nobodys/ci"])
+def test_a_principal_that_does_not_exist(site: Site, kind: str) -> None:
+    service = "sts" if kind.startswith("assumed") else "iam"
+    (result,) = rights.actions(site.context(), f"arn:aws:{service}::{ACCOUNT}:{kind}")
+    assert (result.status, result.detail) == ("failure", f"{kind} does not exist")
+
+
+@pytest.mark.parametrize("principal", ["role/x", "deployer", f"arn:aws:s3:::{ACCOUNT}"])
+def test_a_principal_that_is_not_an_arn_of_one(site: Site, principal: str) -> None:
+    with pytest.raises(InputError, match="is not the ARN of a user or role"):
+        list(rights.actions(site.context(), principal))
 
 
 def test_a_right_that_a_statement_denies(site: Site) -> None:

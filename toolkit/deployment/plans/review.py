@@ -18,7 +18,7 @@ from toolkit.deployment import measured, releases
 from toolkit.deployment.context import Context
 from toolkit.deployment.prepare import Prepared
 from toolkit.environment.loader import read
-from toolkit.errors import InterruptedByUserError
+from toolkit.errors import InputError, InterruptedByUserError
 from toolkit.files import write_atomic
 from toolkit.gate import Gate, GateSettings, PolicyException, Severity
 from toolkit.report import Subject, Summary, data, html, markdown, summarize, text
@@ -144,6 +144,22 @@ def warnings(context: Context, action: str, planned: Mapping[str, Any]) -> Itera
         from toolkit.deployment import fit  # loads types that no other command needs
 
         yield from fit.warnings(context.project, environment)
+
+
+def check_path(plan: Path) -> None:
+    """Check that a plan and its reports can be saved at a path that a user chose.
+
+    Raises:
+        InputError: a report would replace the plan, or another file.
+    """
+    remedy = "name a file without a suffix, such as build/ENV/revert"
+    if plan.suffix:
+        reason = "the reports next to it differ in the suffix"
+        raise InputError(f"cannot save a plan as {plan.name}: {reason}", where=str(plan), remedy=remedy)
+    others = [path.name for suffix in _FILES.values() if (path := plan.with_suffix(suffix)).exists()]
+    if others and not plan.exists():
+        reason = f"its report would replace {others[0]}"
+        raise InputError(f"cannot save a plan as {plan.name}: {reason}", where=str(plan), remedy=remedy)
 
 
 def write_reports(summary: Summary, plan: Path) -> None:

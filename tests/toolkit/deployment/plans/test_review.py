@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from tests.support.checkout import ROOT
 from tests.support.policy import quiet
 from toolkit.deployment.context import Context
 from toolkit.deployment.plans import review
 from toolkit.environment import load
+from toolkit.errors import InputError
 from toolkit.gate import GateSettings, PolicyException, Severity
 from toolkit.project import Project
 
@@ -51,3 +54,16 @@ def test_exceptions_have_their_place_and_their_last_day(tmp_path: Path) -> None:
             line=lines + 5,
         )
     ]
+
+
+@pytest.mark.parametrize("name", ["fix.json", "release-1.2", "README"])
+def test_a_report_replaces_no_other_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / "README.md").touch()
+    with pytest.raises(InputError, match=f"cannot save a plan as {name}"):
+        review.check_path(tmp_path / name)
+
+
+def test_a_saved_plan_and_its_reports_are_replaced(tmp_path: Path) -> None:
+    for name in ("revert", "revert.md"):
+        (tmp_path / name).touch()
+    review.check_path(tmp_path / "revert")
