@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from toolkit import signals
+from toolkit import processes, signals
 from toolkit.console import printable
 from toolkit.errors import InterruptedByUserError, ToolkitError
 
@@ -96,7 +96,7 @@ def _exit_with_error(error: Exception) -> None:
     # On a full disk, the exit code is all that is left.
     with contextlib.suppress(OSError):
         print(printable(f"error: {explained}"), file=sys.stderr)  # noqa: T201 - there may be no console
-    if os.environ.get("TOOLKIT_TRACEBACK"):
+    if processes.is_set("TOOLKIT_TRACEBACK"):
         raise error
     sys.exit(explained.exit_code)
 

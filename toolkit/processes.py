@@ -6,6 +6,8 @@ import contextlib
 import os
 import re
 
+# Set for the commands of a rehearsal.
+REHEARSAL = "TOOLKIT_REHEARSAL"
 _SECRET = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|PRIVATE_KEY|CREDENTIAL", re.IGNORECASE)
 
 
@@ -20,6 +22,16 @@ def environment_without_secrets(*needed: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if name.startswith(needed) or not _SECRET.search(name)
     }
+
+
+def is_set(variable: str) -> bool:
+    """Whether a variable of the environment switches something on: `1`, `true` or `yes`."""
+    return os.environ.get(variable, "").lower() in ("1", "true", "yes")
+
+
+def is_rehearsal() -> bool:
+    """Whether this command is a step of a rehearsal: environments for AWS are in the embedded cloud."""
+    return is_set(REHEARSAL)
 
 
 def is_alive(pid: int) -> bool:

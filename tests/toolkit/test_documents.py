@@ -75,7 +75,6 @@ PARSERS = {
     "cost/prices.py": "data of the package",
     "cost/update_prices.py": "a tool of developers",
     "rehearsal/placeholders.py": "writes",
-    "rehearsal/revisions.py": "files of a commit, from git",
     "serving/catalogue.py": "data of the package",
     "serving/update_catalogue.py": "a tool of developers",
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from toolkit import tool_venvs
-from toolkit.processes import environment_without_secrets
+from toolkit.processes import REHEARSAL, environment_without_secrets, is_rehearsal
 
 # A child that is this program needs what this program needs.
 OURSELVES = {"toolkit/deployment/plans/parallel.py"}
@@ -43,6 +43,17 @@ def test_secrets_are_not_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not set(secrets) & set(environment)
     assert environment["HTTPS_PROXY"] == "http://proxy"
     assert environment["PIP_INDEX_TOKEN"] == "secret"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("1", True), ("true", True), ("YES", True), ("0", False), ("", False), ("false", False), (None, False)],
+)
+def test_a_variable_switches_on(value: str | None, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(REHEARSAL, raising=False)
+    if value is not None:
+        monkeypatch.setenv(REHEARSAL, value)
+    assert is_rehearsal() is expected
 
 
 def test_pip_gets_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

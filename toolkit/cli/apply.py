@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -65,7 +64,7 @@ def apply(
     from toolkit import smoke
     from toolkit.console import Console
     from toolkit.deployment import lifecycle
-    from toolkit.deployment.context import REHEARSAL
+    from toolkit.processes import is_rehearsal
     from toolkit.smoke.expectations import judge
 
     console = Console()
@@ -75,7 +74,7 @@ def apply(
         plan_file,
         smoke.test if smoke_test else None,
         # A rehearsal's models are stand-ins.
-        None if os.environ.get(REHEARSAL) else judge,
+        None if is_rehearsal() else judge,
         fingerprints,
     )
     with _recording(console, env, html, timeline) as recorder:

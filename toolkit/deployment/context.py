@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,7 @@ from toolkit.console import Console
 from toolkit.environment import Environment, load, neighbours
 from toolkit.errors import PreflightError
 from toolkit.iam import Document
+from toolkit.processes import is_rehearsal
 from toolkit.project import Project
 from toolkit.terraform import Program, Workspace, discover, stack_copy, state_file
 from toolkit.terraform.state_file import State
@@ -23,9 +23,6 @@ from toolkit.tool_venvs import ensure
 if TYPE_CHECKING:
     from toolkit.deployment.rollout.timeline import Recorder
     from toolkit.local.client import RunningCloud
-
-# Set for the commands of a rehearsal: environments for AWS are in the embedded cloud.
-REHEARSAL = "TOOLKIT_REHEARSAL"
 
 
 class CloudNotRunningError(PreflightError):
@@ -180,7 +177,7 @@ def open_context(name: str, console: Console, *, start_cloud: bool = False, lock
 
 def aws_access(project: Project, environment: Environment) -> AwsAccess:
     """Access to the account of an environment for AWS; in a rehearsal, it is in an embedded cloud."""
-    if not os.environ.get(REHEARSAL):
+    if not is_rehearsal():
         return AwsAccess(environment.region, environment.account_id)
     cloud = find_cloud(project, environment.name)
     return AwsAccess(environment.region, environment.account_id, cloud.endpoint_url, cloud.root_key)

@@ -54,13 +54,14 @@ from toolkit.local.header_names import NamesProtocol
 from toolkit.local.iam.authentication import HEALTH, AuthenticationMiddleware
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.iam.middleware import EnforceIamMiddleware
-from toolkit.local.iam.service import IamService, is_enforced
+from toolkit.local.iam.service import SETTING, IamService
 from toolkit.local.quotas.service import QuotaService
 from toolkit.local.retry_cache import RetryCacheMiddleware
 from toolkit.local.sagemaker.service import SageMakerService
 from toolkit.local.service import Cloud, Service
 from toolkit.local.status import CloudStatus, by_kind
 from toolkit.local.validation import ValidationMiddleware
+from toolkit.processes import is_set
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ class Server:
     _services: list[Service] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._enforcement = Enforcement(enforced=is_enforced(), root_secret=self.secret)
+        self._enforcement = Enforcement(enforced=is_set(SETTING), root_secret=self.secret)
         self._services = services(self.cloud, self._enforcement)
 
     def app(self) -> Starlette:

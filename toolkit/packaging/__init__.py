@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from toolkit.environment import Environment
 from toolkit.packaging import guard_code, sources
 from toolkit.packaging.dependencies import Dependencies, Platform
 from toolkit.packaging.package import Package, build_package, package_file, package_name
+from toolkit.processes import is_rehearsal
 from toolkit.project import Project
 
 __all__ = ["FUNCTIONS", "Package", "Packages", "build", "package_file", "package_name"]
@@ -66,7 +66,7 @@ def _jwt_dependencies(source: Path, environment: Environment | None) -> Dependen
         return None
     lambda_ = Platform.aws_lambda(environment.api.gateway.architecture)
     # A rehearsal runs the functions here, too.
-    runs_here = environment.is_local or bool(os.environ.get("TOOLKIT_REHEARSAL"))
+    runs_here = environment.is_local or is_rehearsal()
     platform = Platform.this_machine() if runs_here else lambda_
     return Dependencies(source / "authorizer" / "requirements.txt", platform)
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from toolkit.bench import targets
 from toolkit.bench.generator import NO_TEXT, Runner, Settings
@@ -67,6 +67,14 @@ class Load:
     def start(self) -> None:
         """Send requests until `stop`."""
         self._thread.start()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
 
     def stop(self, zero: float) -> tuple[Request, ...]:
         """Stop, and return all requests in the order of their start.

@@ -23,9 +23,10 @@ from toolkit.staging.store import ModelStore
 # No stand-in reads it.
 _CONTENT: Final = b"{}"
 _OWN_IMAGE: Final = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr\.[\w-]+\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?.*"
+    r"(?P<account>\d{12})\.dkr\.ecr\.[\w-]+\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)"
+    r"(:(?P<tag>[^@]+))?(@(?P<digest>.+))?"
 )
-_MANIFEST: Final = '{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"}'
+_MANIFEST: Final = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"}
 _TRUST: Final = {
     "Version": "2012-10-17",
     "Statement": [
@@ -101,8 +102,12 @@ def _place_image(context: Context, variant: ResolvedVariant) -> None:
     ecr, repository = context.access.ecr, match["repository"]
     with contextlib.suppress(ecr.exceptions.RepositoryAlreadyExistsException):
         ecr.create_repository(repositoryName=repository)
+    tag, digest = match["tag"] or "latest", match["digest"]
+    # The embedded cloud keeps one image of a manifest, and does not compare its digest.
+    manifest = json.dumps({**_MANIFEST, "annotations": {"image": image}})
     with contextlib.suppress(ecr.exceptions.ImageAlreadyExistsException):
-        ecr.put_image(repositoryName=repository, imageManifest=_MANIFEST, imageTag=match["tag"] or "latest")
+        named = {"imageDigest": digest} if digest else {}
+        ecr.put_image(repositoryName=repository, imageManifest=manifest, imageTag=tag, **named)
 
 
 def _place_objects(context: Context, source: S3Source) -> None:

@@ -7,8 +7,6 @@ converts them: waits of a rollout are shorter in the embedded cloud, work takes 
 from __future__ import annotations
 
 import json
-import math
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
@@ -200,6 +198,7 @@ class Rehearsal:
         timelines: the rollout of each model whose endpoint changed.
         denied: actions that IAM denied.
         requests: the load on the API, in the order of their starts.
+        skipped_requests: requests that were not sent, because too many others waited for their response.
         instances: the instances by type.
     """
 
@@ -218,6 +217,7 @@ class Rehearsal:
     timelines: tuple[Timeline, ...] = ()
     denied: tuple[DeniedAction, ...] = ()
     requests: tuple[Request, ...] = ()
+    skipped_requests: int = 0
     instances: tuple[Instances, ...] = field(default=())
 
     def aws_seconds(self, seconds: float) -> float:
@@ -229,13 +229,6 @@ class Rehearsal:
     def aws_duration(self) -> float:
         """Expected duration of the apply on AWS, in seconds."""
         return self.aws_seconds(self.seconds)
-
-    @property
-    def failed_by_second(self) -> dict[int, int]:
-        """Number of failed requests by the second in which they began."""
-        return dict(
-            Counter(math.floor(request.start) for request in self.requests if request.error is not None)
-        )
 
     @property
     def peak_dollars_per_hour(self) -> float | None:

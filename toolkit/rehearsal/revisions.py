@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import subprocess
-import tarfile
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from toolkit.errors import InputError
@@ -18,6 +18,8 @@ from toolkit.rehearsal.results import Revision
 _KEPT = "build"
 # Exit code of a shell when there is no such program.
 _NO_GIT = 127
+# git's mode of symbolic links.
+_LINK = "120000 "
 _NEVER = frozenset({".git", ".venv", _KEPT, "__pycache__"})
 _DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master")
 
@@ -29,7 +31,7 @@ def base_of(project: Project, name: str | None) -> Revision:
     commit before, because a pipeline rehearses the newest one; with uncommitted changes, the newest commit.
 
     Raises:
-        InputError: there is no such commit.
+        InputError: there is no such commit, or the default branch is unknown.
     """
     if name == "nothing":
         return Revision("nothing", "nothing")
@@ -39,9 +41,7 @@ def base_of(project: Project, name: str | None) -> Revision:
     head, dirty = _git(project, "rev-parse", "--verify", "--quiet", "HEAD"), is_dirty(project)
     if head is None:
         return Revision("nothing", "nothing")
-    default = next(
-        (name for name in _DEFAULT_BRANCHES if _git(project, "rev-parse", "--verify", "-q", name)), None
-    )
+    default = _default_branch(project)
     if default is not None:
         merge_base = _git(project, "merge-base", "HEAD", default)
         if merge_base is None:
@@ -54,6 +54,23 @@ def base_of(project: Project, name: str | None) -> Revision:
     if before is None and _git(project, "rev-parse", "--is-shallow-repository") == "true":
         raise _shallow("the commit before the change")
     return Revision("commit", "the commit before", before) if before else Revision("nothing", "nothing")
+
+
+def _default_branch(project: Project) -> str | None:
+    """The remote's default branch; None without a remote.
+
+    Raises:
+        InputError: the clone does not record which of several branches it is.
+    """
+    listing = _git(project, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/remotes/origin")
+    branches = (listing or "").split()
+    default = next((name for name in _DEFAULT_BRANCHES if name in branches), None)
+    if default is None and len(branches) > 1:
+        raise InputError(
+            "cannot find the commit where this branch began: the default branch of origin is unknown",
+            remedy="run `git remote set-head origin --auto`, or use --from COMMIT",
+        )
+    return default or next(iter(branches), None)
 
 
 def _shallow(what: str) -> InputError:
@@ -106,23 +123,24 @@ def write_commit(project: Project, commit: str, target: Path) -> None:
         and _git(project, "cat-file", "-e", commit) is not None
     ):
         return
-    # In a folder of the repository, git archives this folder.
-    result = _run(project, "archive", "--format=tar", commit)
-    if result.returncode != 0:
-        raise InputError(
-            f"cannot read commit {commit[:12]}: {result.stderr.decode(errors='replace').strip()}",
-            remedy="name another commit with --from",
-        )
-    with tarfile.open(fileobj=io.BytesIO(result.stdout)) as archive:
-        archive.extractall(target, filter=_inside)  # noqa: S202 - as the filter "data"
+    # `git archive` would leave out files, and change others (export-ignore, export-subst).
+    with tempfile.TemporaryDirectory() as folder:
+        index, repository = {"GIT_INDEX_FILE": f"{folder}/index"}, _git(project, "rev-parse", "--show-cdup")
+        commands = (("read-tree", f"{commit}:{top}"), ("checkout-index", "--all", f"--prefix={target}/"))
+        for arguments in commands:
+            result = _run(project, *arguments, folder=repository or ".", variables=index)
+            if result.returncode != 0:
+                raise InputError(
+                    f"cannot read commit {commit[:12]}: {result.stderr.decode(errors='replace').strip()}",
+                    remedy="name another commit with --from",
+                )
+        listing = ("ls-files", "--stage", "-z")
+        entries = _run(project, *listing, folder=repository or ".", variables=index).stdout
+    for entry in map(os.fsdecode, entries.split(b"\0")):
+        link = target / entry.partition("\t")[2]
+        if entry.startswith(_LINK) and not Path(os.path.realpath(link)).is_relative_to(target.resolve()):
+            link.unlink()
     _link_ignored(project, target)
-
-
-def _inside(member: tarfile.TarInfo, target: str) -> tarfile.TarInfo | None:
-    try:
-        return tarfile.data_filter(member, target)
-    except (tarfile.AbsoluteLinkError, tarfile.LinkOutsideDestinationError):
-        return None
 
 
 def write_working_tree(project: Project, target: Path) -> None:
@@ -190,12 +208,14 @@ def _git(project: Project, *arguments: str) -> str | None:
     return result.stdout.decode().strip() if result.returncode == 0 else None
 
 
-def _run(project: Project, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def _run(
+    project: Project, *arguments: str, folder: str = ".", variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(
-            ["git", "-C", str(project.root), *arguments],
+            ["git", "-C", str(project.root / folder), *arguments],
             # Messages are read.
-            env={**environment_without_secrets(), "LC_ALL": "C"},
+            env={**environment_without_secrets(), "LC_ALL": "C", **(variables or {})},
             capture_output=True,
             check=False,
         )

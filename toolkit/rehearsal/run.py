@@ -28,12 +28,12 @@ from toolkit.aws.access import LOCAL_SETTINGS, AwsAccess
 from toolkit.console import Console, Progress
 from toolkit.cost.prices import instance_hour
 from toolkit.deployment import account, outputs
-from toolkit.deployment.context import REHEARSAL, Context, find_cloud
+from toolkit.deployment.context import Context, find_cloud
 from toolkit.environment import Environment, load
 from toolkit.errors import InterruptedByUserError, ToolkitError
 from toolkit.iam import denials
 from toolkit.local import client
-from toolkit.processes import environment_without_secrets
+from toolkit.processes import REHEARSAL, environment_without_secrets
 from toolkit.project import Project
 from toolkit.rehearsal import load as api_load
 from toolkit.rehearsal import placeholders, revisions
@@ -169,7 +169,9 @@ class _Stage:
         self._prepare_account("account of the change")
         placeholders.place(self._context())
         self._behave(options.stand_in)
-        return self._change(rehearsal, self._start_load() if base.kind != "nothing" else None)
+        load = None if base.kind == "nothing" else self._load()
+        with load or contextlib.nullcontext():
+            return self._change(rehearsal, load)
 
     def _write_base(self, base: Revision) -> Revision:
         """Write the files of the base; an environment that it does not have is not deployed."""
@@ -187,6 +189,8 @@ class _Stage:
         sampler = Sampler(self._access())
         zero, seconds = time.monotonic(), 0.0
         recording = Recording()
+        if load is not None:
+            time.sleep(_AROUND_SECONDS)
         try:
             self._must("plan", "plan", "--env", env, key=self._key, zero=zero)
             plan = self.site.environment_build(env) / "plan"
@@ -219,23 +223,19 @@ class _Stage:
             timelines=tuple(_shifted(timeline, shift) for timeline in recording.timelines),
             denied=self._denied(),
             requests=() if load is None else load.stop(zero),
+            skipped_requests=0 if load is None else load.skipped,
             instances=tuple(_priced(self.environment.region, item) for item in sampler.instances()),
         )
 
-    def _start_load(self) -> Load | None:
-        """Send requests to the API that the base serves; None if it gets none."""
+    def _load(self) -> Load | None:
+        """Requests to the API that the base serves; None if it gets none."""
         if not self.options.rate:
             return None
         context = self._context()
         apis, refused = api_load.apis_of(context, outputs.read(context))
         for model, reason in refused.items():
             self.console.line(f"no load on {model}: {reason}")
-        if not apis:
-            return None
-        load = Load(apis, self.options.rate)
-        load.start()
-        time.sleep(_AROUND_SECONDS)
-        return load
+        return Load(apis, self.options.rate) if apis else None
 
     def _prepare_account(self, name: str) -> None:
         """Let the administrator prepare the account, and give the deployer its policies."""

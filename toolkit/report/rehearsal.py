@@ -151,7 +151,11 @@ def facts(rehearsal: Rehearsal) -> list[tuple[str, str]]:
         rows.append(("peak", f"{units.count(peak, 'instance')}, {price} ({before} before)"))
     if rehearsal.requests:
         failed = sum(request.error is not None for request in rehearsal.requests)
-        rows.append(("requests", f"{failed:,} of {len(rehearsal.requests):,} failed"))
+        skipped = rehearsal.skipped_requests
+        reason = (
+            f"; {skipped:,} more were not sent, because too many waited for a response" if skipped else ""
+        )
+        rows.append(("requests", f"{failed:,} of {len(rehearsal.requests):,} failed{reason}"))
     return rows
 
 

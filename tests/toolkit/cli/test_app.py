@@ -190,7 +190,7 @@ def test_destroy_in_a_pipe_needs_yes(checkout: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("error", "traceback"), [("ValueError", ""), ("InputError", ""), ("InputError", "1")]
+    ("error", "traceback"), [("ValueError", "0"), ("InputError", "0"), ("InputError", "1")]
 )
 def test_errors_do_not_control_the_terminal(checkout: Path, error: str, traceback: str) -> None:
     program = "from toolkit.__main__ import _exit_with_error; from toolkit.errors import InputError; "
@@ -204,7 +204,7 @@ def test_errors_do_not_control_the_terminal(checkout: Path, error: str, tracebac
         check=False,
     )
     assert "\ufffd]0;owned\ufffd" in result.stderr
-    assert ("Traceback" in result.stderr) is (error == "ValueError" or bool(traceback))
+    assert ("Traceback" in result.stderr) is (error == "ValueError" or traceback == "1")
     assert not {"\x1b", "\x07"} & set(result.stderr)
 
 

@@ -96,8 +96,17 @@ def test_a_model_that_hangs_does_not_delay_the_end(server: Server, monkeypatch: 
     wait_for(lambda: running.skipped > 10)
     requests = running.stop(0)
     over.set()
+    assert running.skipped > 10
     assert [request.error for request in requests] == [load.UNFINISHED] * 5
     assert {request.status for request in requests} == {None}
+
+
+def test_a_rehearsal_that_fails_ends_its_load(server: Server) -> None:
+    running = loads(server, "a")
+    with pytest.raises(KeyboardInterrupt), running:
+        wait_for(lambda: running.counts()[0] > 0)
+        raise KeyboardInterrupt
+    assert not running._thread.is_alive()
 
 
 def test_a_machine_that_cannot_send_requests_is_an_error(

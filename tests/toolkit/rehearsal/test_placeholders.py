@@ -8,6 +8,7 @@ import pytest
 
 from toolkit.aws.access import AwsAccess
 from toolkit.environment import S3Source
+from toolkit.preflight import models
 from toolkit.rehearsal import placeholders
 
 pytestmark = pytest.mark.slow
@@ -22,3 +23,16 @@ def test_weights_in_a_bucket_of_the_team_have_a_placeholder(region: str, account
         placeholders._place_objects(context, S3Source(s3=f"s3://{bucket}/model/"))
     objects = access.s3.list_objects_v2(Bucket=bucket)["Contents"]
     assert [item["Key"] for item in objects] == ["model/config.json"]
+
+
+@pytest.mark.parametrize("name", ["", ":v1", "@sha256:" + "ab" * 32, ":v2@sha256:" + "cd" * 32])
+def test_an_own_image_exists_under_its_name(name: str, account: AwsAccess) -> None:
+    uri = f"{account.account_id}.dkr.ecr.us-east-1.amazonaws.com/own{name}"
+    variant: Any = SimpleNamespace(serving=SimpleNamespace(image=uri))
+    environment = SimpleNamespace(account_id=account.account_id)
+    context: Any = SimpleNamespace(access=account, environment=environment)
+    for _ in range(2):
+        placeholders._place_image(context, variant)
+    assert models._image(context, uri).status == "ok"
+    absent = f"{uri.rpartition('@')[0] or uri}@sha256:{'0' * 64}"
+    assert models._image(context, absent).status == "failure"

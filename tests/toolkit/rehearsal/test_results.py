@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from toolkit.rehearsal.results import Instances, Rehearsal, Request, Revision, StandIn, Verdict
+from toolkit.rehearsal.results import Instances, Rehearsal, Revision, StandIn, Verdict
 
 REHEARSAL = Rehearsal(
     environment="dev",
@@ -27,16 +27,6 @@ REHEARSAL = Rehearsal(
 )
 def test_waits_of_a_rollout_last_longer_on_aws(seconds: float, on_aws: float) -> None:
     assert REHEARSAL.aws_seconds(seconds) == pytest.approx(on_aws)
-
-
-def test_failed_requests_are_counted_by_second() -> None:
-    requests = (
-        Request(-0.5, 0.1, "chat", 503, "overloaded"),
-        Request(1.2, 0.1, "chat", 200),
-        Request(1.3, 0.1, "chat", 500, "error"),
-        Request(1.9, 2.0, "chat", None, "reset"),
-    )
-    assert replace(REHEARSAL, requests=requests).failed_by_second == {-1: 1, 1: 2}
 
 
 def test_a_peak_has_a_price_if_all_its_types_have_one() -> None:

@@ -163,11 +163,42 @@ def test_a_project_may_be_in_a_folder_of_the_repository(project: Project, tmp_pa
     (project.root / "team").mkdir()
     team, site = Project(project.root / "team"), tmp_path / "site"
     (team.root / "own").write_text("second")
+    (team.root / "link").symlink_to("own")
     second = commit(project.root, "second")
     revisions.write_commit(team, second, site)
-    assert [path.name for path in site.iterdir()] == ["own"]
+    assert sorted(path.name for path in site.iterdir()) == ["link", "own"]
+    assert (site / "link").read_text() == "second"
     revisions.write_commit(team, first, site)
     assert not list(site.iterdir())
+
+
+def test_a_default_branch_may_have_any_name(project: Project) -> None:
+    first = git(project.root, "rev-parse", "HEAD")
+    git(project.root, "remote", "set-head", "origin", "--delete")
+    git(project.root, "update-ref", "refs/remotes/origin/trunk", "HEAD")
+    git(project.root, "update-ref", "-d", "refs/remotes/origin/main")
+    for content in ("second", "third"):
+        commit(project.root, content)
+    assert revisions.base_of(project, None).commit == first
+
+
+def test_an_unknown_default_branch_is_not_guessed(project: Project) -> None:
+    git(project.root, "remote", "set-head", "origin", "--delete")
+    for branch in ("trunk", "feature"):
+        git(project.root, "update-ref", f"refs/remotes/origin/{branch}", "HEAD")
+    git(project.root, "update-ref", "-d", "refs/remotes/origin/main")
+    with pytest.raises(InputError, match="the default branch of origin is unknown"):
+        revisions.base_of(project, None)
+
+
+def test_the_base_has_the_files_that_an_archive_lacks(project: Project, tmp_path: Path) -> None:
+    (project.root / ".gitattributes").write_text("file export-ignore\nversion export-subst\n")
+    (project.root / "version").write_text("$Format:%H$")
+    newest = commit(project.root, "second")
+    site = tmp_path / "site"
+    revisions.write_commit(project, newest, site)
+    assert (site / "file").read_text() == "second"
+    assert (site / "version").read_text() == "$Format:%H$"
 
 
 @pytest.mark.parametrize("branch", ["main", "feature"])

@@ -56,6 +56,12 @@ def test_stages_have_both_clocks_and_their_failed_requests() -> None:
     assert row(text, alarm) == ["13 s", "3 min 44 s", "chat", alarm]
 
 
+def test_requests_that_were_not_sent_are_reported() -> None:
+    result = replace(rolled_back(), skipped_requests=12)
+    assert "8 of 100 failed; 12 more were not sent" in rehearsal.text(result)
+    assert json.loads(result.to_json())["skipped_requests"] == 12
+
+
 def test_failed_requests_are_listed_by_second_and_reason() -> None:
     before = Request(-0.5, 0.1, "chat", 429, "HTTP 429 rate_limit_exceeded")
     result = rolled_back()

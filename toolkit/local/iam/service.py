@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -70,8 +69,3 @@ class IamService:
         return JSONResponse(
             {"decisions": [{"number": number, **item.to_json()} for number, item in decisions]}
         )
-
-
-def is_enforced(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether TOOLKIT_LOCAL_ENFORCE_IAM is set."""
-    return environment.get(SETTING, "").lower() in ("1", "true", "yes")

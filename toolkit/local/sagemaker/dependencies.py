@@ -55,8 +55,14 @@ def _check_image(region: str, container: Members) -> None:
     # The content of other accounts' registries is not known here.
     if match["account"] == ACCOUNT_ID:
         repository = ecr_backends[ACCOUNT_ID][match["region"] or region].repositories.get(match["repository"])
-        tags = {tag for item in getattr(repository, "images", []) for tag in item.image_tags}
-        if repository is None or (match["tag"] and match["tag"] not in tags):
+        images = getattr(repository, "images", [])
+        tags = {tag for item in images for tag in item.image_tags}
+        digests = {item.image_digest for item in images}
+        if (
+            repository is None
+            or (match["tag"] and match["tag"] not in tags)
+            or (match["digest"] and match["digest"] not in digests)
+        ):
             raise ApiError("ValidationException", f"Requested image {image} not found.")
 
 

@@ -16,16 +16,7 @@ from tests.support.iam import ACCOUNT, allow
 from tests.toolkit.local.iam.conftest import BUCKET, READ_PUBLIC, code
 from toolkit.console import Console
 from toolkit.local import client
-from toolkit.local.iam.service import SETTING, is_enforced
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [("1", True), ("true", True), ("YES", True), ("0", False), ("", False), ("false", False)],
-)
-def test_the_setting(value, expected):
-    assert is_enforced({SETTING: value}) is expected
-    assert not is_enforced({})
+from toolkit.local.iam.service import SETTING
 
 
 @pytest.mark.slow
