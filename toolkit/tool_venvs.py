@@ -82,14 +82,18 @@ def _install(directory: Path, lock: Path, name: str) -> None:
     # that name, so programs are started as `python -m`.
     partial = directory.with_name(f"{directory.name}.{os.getpid()}.partial")
     try:
-        _create(partial)
-        _pip_install(partial / "bin" / "python", lock, name)
+        _pip_install(create(partial), lock, name)
         partial.rename(directory)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _create(directory: Path) -> None:
+def create(directory: Path) -> Path:
+    """Create a virtual environment with pip; returns its Python.
+
+    Raises:
+        PreflightError: it cannot be created.
+    """
     try:
         venv.create(directory, with_pip=True, symlinks=True)
     except subprocess.CalledProcessError as error:
@@ -100,6 +104,7 @@ def _create(directory: Path) -> None:
             details=output.strip().splitlines()[-8:],
             remedy="check that this Python has the module ensurepip (Debian: python3-venv)",
         ) from None
+    return directory / "bin" / "python"
 
 
 def _pip_install(python: Path, lock: Path, name: str) -> None:

@@ -7,12 +7,11 @@ import os
 import re
 import shutil
 import subprocess
-import venv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolkit import os_errors, repository
+from toolkit import os_errors, repository, tool_venvs
 from toolkit.console import Console
 from toolkit.errors import InputError, PreflightError
 from toolkit.files import write_atomic
@@ -114,8 +113,7 @@ def prepare(
         for link in find_links
     ]
     with console.progress(f"installing {requirement}"):
-        venv.create(folder / "venv", with_pip=True, symlinks=True)
-        python = folder / "venv" / "bin" / "python"
+        python = tool_venvs.create(folder / "venv")
         if "@" in requirement:
             _pip(python, "install", "--no-deps", *options, requirement)
         else:

@@ -71,9 +71,16 @@ class Team:
 def build_wheel(source: Path, wheels: Path) -> Path:
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(wheels)]
     before = set(wheels.glob("*.whl"))
-    subprocess.run([sys.executable, "-m", "pip", "wheel", *options, "."], cwd=source, check=True)
+    subprocess.run([sys.executable, "-m", "pip", "wheel", *options, str(source)], check=True)
     (wheel,) = set(wheels.glob("*.whl")) - before
     return wheel
+
+
+def source_distribution(source: Path) -> Path:
+    options = ["--quiet", "sdist", "--dist-dir", str(source / "dist")]
+    subprocess.run([sys.executable, "setup.py", *options], cwd=source, check=True)
+    (archive,) = (source / "dist").glob("*.tar.gz")
+    return archive
 
 
 def install(wheel: Path, folder: Path) -> Path:
@@ -93,7 +100,8 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     wheels = folder / "wheels"
     wheels.mkdir()
     source = copy_checkout(folder / "source")
-    first = build_wheel(source, wheels)
+    # Everything that the wheel carries is in the source distribution, too.
+    first = build_wheel(source_distribution(source), wheels)
     pyproject = (source / "pyproject.toml").read_text()
     version = re.search(r'^version = "(.*)"$', pyproject, re.MULTILINE)
     assert version is not None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from toolkit import repository, upgrade
+from toolkit import environment, repository, upgrade
 from toolkit.console import Console
-from toolkit.errors import InputError
+from toolkit.errors import InputError, PreflightError
 from toolkit.project import Project
 
 
@@ -43,6 +44,32 @@ def test_the_pin_is_written_and_the_teams_other_lines_stay(project: Project) -> 
     upgrade.Upgrade(project, Path("python"), new).apply()
     text = (project.root / repository.PIN).read_text()
     assert text == "# ours\nsagemaker-llm-toolkit==9\ninternal-rules==2.1\n"
+
+
+def test_aws_is_planned_with_the_users_credentials(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # There is no embedded cloud for `local`.
+    assert upgrade.planned(project, environment.names(project)) == ["dev"]
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho \"$PWD $AWS_ACCESS_KEY_ID $*\" > '{tmp_path}/call'\nexit 3\n")
+    python.chmod(0o755)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-user")
+    assert upgrade.Upgrade(project, python, {}).plan("dev") == 3
+    call = (tmp_path / "call").read_text()
+    assert call == f"{project.root} of-the-user -m toolkit plan --env dev\n"
+
+
+def test_a_python_without_ensurepip_is_explained(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python3"
+    python.write_text("#!/bin/sh\necho No module named ensurepip\nexit 1\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "_base_executable", str(python))
+    with pytest.raises(PreflightError, match="No module named ensurepip") as error:
+        upgrade.prepare(project, None, [], Console())
+    assert "python3-venv" in (error.value.remedy or "")
 
 
 def test_a_killed_plan_is_not_a_success(project: Project, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ Env = Annotated[
         "-e",
         envvar="TOOLKIT_ENV",
         metavar="ENV",
-        help="Environment: terraform/environments/ENV.yaml.",
+        help="Environment, named after its file ENV.yaml.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]

@@ -19,7 +19,7 @@ Envs = Annotated[
         "-e",
         envvar="TOOLKIT_ENV",
         metavar="ENV[,ENV…]",
-        help="Environment: terraform/environments/ENV.yaml; several are planned in parallel.",
+        help="Environment, named after its file ENV.yaml; several are planned in parallel.",
     ),
 ]
 All = Annotated[bool, typer.Option("--all", help="Plan all environments in parallel.")]

@@ -22,7 +22,8 @@ COMMAND = "python -m toolkit.environment.reference"
 INTRODUCTION = f"""\
 # Environment file
 
-`terraform/environments/<env>.yaml` contains the settings of one environment, which is named after the file.
+`terraform/environments/<env>.yaml` contains the settings of one environment, which is named after the file;
+in a team's own repository, it is `environments/<env>.yaml`.
 `toolkit init ENV` creates a file, and `toolkit validate --env ENV` reports every problem in it with line, key
 and remedy.
 

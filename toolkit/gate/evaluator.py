@@ -75,7 +75,7 @@ class Evaluator:
             raise ToolkitError(
                 "cannot check policies: rules in policies/checkov do not work",
                 details=ours,
-                remedy="fix them; `pytest tests/policies` runs each rule on a resource that should fail",
+                remedy="correct them, then run `toolkit policy check`",
             )
 
     def _finding(self, raw: RawFinding, block: Block | None) -> Finding:

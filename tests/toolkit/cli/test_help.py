@@ -45,3 +45,14 @@ def test_help_shows_groups_and_examples() -> None:
     positions = [shown.index(f"─ {group} ─") for group in GROUPS]
     assert positions == sorted(positions)
     assert "toolkit rollback --env dev --to 3" in toolkit("rollback", "--help").stdout
+
+
+def test_help_is_true_in_a_teams_own_repository() -> None:
+    """Its environment files are in `environments/`."""
+    commands = [typer.main.get_command(app)]
+    for command in commands:  # grows
+        commands += getattr(command, "commands", {}).values()
+    options = [option for command in commands for option in command.params]
+    texts = [text for option in options if (text := getattr(option, "help", None))]
+    assert [text for text in texts if "ENV.yaml" in text]
+    assert [text for text in texts if "terraform/environments" in text] == []
