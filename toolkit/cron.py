@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 # AWS counts from Sunday = 1.
@@ -121,16 +122,27 @@ class Cron:
 
     def matches(self, moment: datetime) -> bool:
         """Whether the expression matches the minute of `moment`, which is in the schedule's time zone."""
-        minutes, hours, _, months, _, years = self._numbers
+        minutes, hours, *_ = self._numbers
+        return moment.minute in minutes and moment.hour in hours and self._matches_date(moment)
+
+    def moments(self, first: date, days: int) -> Iterator[datetime]:
+        """The minutes that the expression matches in a number of days, in order and without a time zone."""
+        minutes, hours, *_ = map(sorted, self._numbers)
+        for day in (first + timedelta(days=number) for number in range(days)):
+            if self._matches_date(day):
+                for hour in hours:
+                    for minute in minutes:
+                        yield datetime.combine(day, time(hour, minute))
+
+    def _matches_date(self, moment: date) -> bool:
+        _, _, _, months, _, years = self._numbers
         return (
-            moment.minute in minutes
-            and moment.hour in hours
-            and moment.month in months
+            moment.month in months
             and moment.year in years
             and (self._matches_weekday(moment) if self._day == "?" else self._matches_day(moment))
         )
 
-    def _matches_day(self, moment: datetime) -> bool:
+    def _matches_day(self, moment: date) -> bool:
         last = calendar.monthrange(moment.year, moment.month)[1]
         if self._day == "L":
             return moment.day == last
@@ -139,7 +151,7 @@ class Cron:
             return moment.day == _nearest_working_day(moment, day, last)
         return moment.day in self._numbers[2]
 
-    def _matches_weekday(self, moment: datetime) -> bool:
+    def _matches_weekday(self, moment: date) -> bool:
         today = moment.isoweekday() % 7 + 1
         if self._weekday == "L":
             return today == len(_WEEKDAYS)
@@ -152,7 +164,7 @@ class Cron:
         return today in self._numbers[4]
 
 
-def _nearest_working_day(moment: datetime, day: int, last: int) -> int:
+def _nearest_working_day(moment: date, day: int, last: int) -> int:
     """The working day of the month that is nearest to `day`."""
     weekday = moment.replace(day=day).weekday()
     if weekday == calendar.SATURDAY:

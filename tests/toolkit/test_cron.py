@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -63,6 +63,19 @@ def test_an_expression_matches_its_minutes(text: str, due: str, not_due: str) ->
     cron = Cron(text)
     assert cron.matches(datetime.fromisoformat(due))
     assert not cron.matches(datetime.fromisoformat(not_due))
+
+
+@FAST
+@given(
+    minutes=field(0, 59, []), hours=field(0, 23, []), days=DAYS_OF_MONTH_OR_WEEK, month=field(1, 12, MONTHS)
+)
+def test_the_moments_are_the_minutes_that_match(
+    minutes: str, hours: str, days: tuple[str, str], month: str
+) -> None:
+    cron = Cron(f"{minutes} {hours} {days[0]} {month} {days[1]} *")
+    first = datetime(2026, 2, 27)
+    every = [first + timedelta(minutes=number) for number in range(3 * 24 * 60)]
+    assert list(cron.moments(first.date(), 3)) == [moment for moment in every if cron.matches(moment)]
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,47 @@
-"""Estimated costs as text."""
+"""Estimated costs as text and Markdown."""
 
 from __future__ import annotations
 
 from toolkit.cost.estimate import HOURS_PER_MONTH, NOT_INCLUDED, Estimate, dollars
+from toolkit.report.markdown import escape
+
+_Row = tuple[str, str, str, str, str]
 
 
 def text(estimate: Estimate) -> str:
     """A table of the items and their sum, in US dollars."""
-    rows = [("", "", "per hour", "per day", "per month")]
-    for item in estimate.items:
-        rows.append((item.name, item.details, *_cells(item.minimum, item.maximum)))
-    rows.append(("total", "", *_cells(estimate.per_hour("minimum"), estimate.per_hour("maximum"))))
+    rows = _rows(estimate)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
+    return "\n".join([*lines, "", estimate.headline(), *_notes(estimate)])
+
+
+def markdown(estimate: Estimate) -> str:
+    """The same, for a comment on a pull request."""
+    head, *rows = _rows(estimate)
+    separator = ("---", "---", "---:", "---:", "---:")
+    table = [f"| {' | '.join(map(escape, row))} |" for row in rows]
+    lines = [
+        f"### {escape(estimate.headline())}",
+        "",
+        f"| {' | '.join(head)} |",
+        f"| {' | '.join(separator)} |",
+    ]
+    return "\n".join([*lines, *table, "", *(f"{escape(note)}  " for note in _notes(estimate))])
+
+
+def _rows(estimate: Estimate) -> list[_Row]:
+    items = [(item.name, item.details, *_cells(item.minimum, item.maximum)) for item in estimate.items]
+    total = ("total", "", *_cells(estimate.per_hour("minimum"), estimate.per_hour("maximum")))
+    return [("", "", "per hour", "per day", "per month"), *items, total]
+
+
+def _notes(estimate: Estimate) -> list[str]:
     sources = sorted({item.source for item in estimate.items if item.source})
-    notes = [estimate.headline(), *(f"prices: {source}" for source in sources), NOT_INCLUDED]
-    return "\n".join([*lines, "", *notes])
+    above = [f"Above the ceiling: {estimate.violation}"] if estimate.violation else []
+    return [*above, *(f"prices: {source}" for source in sources), NOT_INCLUDED]
 
 
 def _cells(minimum: float | None, maximum: float | None) -> tuple[str, str, str]:

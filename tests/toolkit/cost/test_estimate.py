@@ -25,15 +25,23 @@ models:
     serving: {{engine: vllm}}
     source: {{hub: Qwen/Qwen3-8B, allow_unpinned: true}}
     instance_type: ml.g6.2xlarge
-    capacity: {{min: 2, max: 5}}
+    capacity: {capacity}
+api: {api}
 cost: {cost}
 """
 
 
-def environment(folder: Path, cost: str = "{}", region: str = "us-east-1") -> Environment:
+def environment(
+    folder: Path,
+    cost: str = "{}",
+    region: str = "us-east-1",
+    capacity: str = "{min: 2, max: 5}",
+    api: str = "{}",
+) -> Environment:
     project = Project(folder)
     project.environments.mkdir(parents=True)
-    project.environment_file("priced").write_text(FILE.format(region=region, cost=cost))
+    content = FILE.format(region=region, cost=cost, capacity=capacity, api=api)
+    project.environment_file("priced").write_text(content)
     return load(project, "priced")
 
 
@@ -59,9 +67,35 @@ def test_an_unknown_price_makes_the_sum_a_lower_bound(tmp_path: Path) -> None:
 def test_requests_are_priced_by_the_stated_traffic(tmp_path: Path) -> None:
     traffic = "{requests_per_day: 24000, seconds: 8}"
     result = estimate(environment(tmp_path, f"{{traffic: {{chat: {traffic}}}}}"))
-    hours = [item.minimum for item in result.items[1:]]
-    # A thousand requests per hour, each 8 s with 512 MB.
-    assert hours == pytest.approx([1000 * 3.5e-6, 1000 * 0.2e-6, 1000 * 8 * 0.5 * 0.0000133334])
+    hours = {(item.name, item.details.partition(",")[0]): item.minimum for item in result.items[1:]}
+    # A thousand requests per hour, each 8 s with 512 MB and 2 KB of logs.
+    assert hours == pytest.approx(
+        {
+            ("API Gateway", "24"): 1000 * 3.5e-6,
+            ("Lambda", "requests of the gateway"): 1000 * 0.2e-6,
+            ("Lambda", "duration of the gateway"): 1000 * 8 * 0.5 * 0.0000133334,
+            ("CloudWatch Logs", "log lines of requests"): 1000 * 2e-6 * 0.5,
+        }
+    )
+
+
+def test_budgets_write_twice_per_request(tmp_path: Path) -> None:
+    traffic = "{traffic: {chat: {requests_per_day: 24000, seconds: 8}}}"
+    plans = "{usage_plans: {default: {tokens: {per_minute: 1000}}}}"
+    writes = estimate(environment(tmp_path, traffic, api=plans)).items[-1]
+    assert writes.name == "DynamoDB"
+    assert writes.maximum == pytest.approx(2 * 1000 * 0.625e-6)
+
+
+def test_schedules_count_by_their_hours(tmp_path: Path) -> None:
+    # Other bounds for 10 hours of 5 days in a week of 168 hours.
+    capacity = """{min: 1, max: 2, schedules: [
+      {name: day, cron: "0 8 ? * MON-FRI *", timezone: Europe/Berlin, min: 4, max: 8},
+      {name: night, cron: "0 18 ? * MON-FRI *", timezone: Europe/Berlin, min: 1, max: 2}]}"""
+    result = estimate(environment(tmp_path, capacity=capacity))
+    assert result.per_hour("minimum") == pytest.approx((1 + 3 * 50 / 168) * 1.222)
+    assert result.per_hour("maximum") == pytest.approx((2 + 6 * 50 / 168) * 1.222)
+    assert "1.893 to 3.786 x ml.g6.2xlarge on average by schedule" in cost_report.text(result)
 
 
 @pytest.mark.parametrize(
@@ -97,3 +131,9 @@ def test_the_table_has_units_sources_and_what_is_missing(tmp_path: Path) -> None
     assert "$58.66 to $146.64" in table
     assert "prices: FMBench 2.1.1, pricing.yml, 2025-02-03" in table
     assert "Not included: volumes" in table
+
+
+def test_markdown_has_the_table_and_the_violation(tmp_path: Path) -> None:
+    page = cost_report.markdown(estimate(environment(tmp_path, "{ceiling_per_month: 4000}")))
+    assert "| $2.44 to $6.11 | $58.66 to $146.64 | $1,784.12 to $4,460.30 |" in page
+    assert "Above the ceiling: $4,460.30 per month" in page
