@@ -6,13 +6,13 @@ import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.checkout import copy_checkout
 from tests.support.commands import failures
+from tests.support.git import commit_all
 from tests.support.toolkit import Toolkit
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -49,7 +49,7 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     """A separate checkout and cloud, because rollbacks and pauses change them."""
     toolkit = Toolkit(copy_checkout(tmp_path_factory.mktemp("releases") / "project"))
     # Releases record the commit.
-    _commit(toolkit.project)
+    commit_all(toolkit.project)
     yield _run(toolkit)
     toolkit.stop_cloud()
 
@@ -92,12 +92,6 @@ def _run(toolkit: Toolkit) -> Scenario:
         paused_again,
         resumed,
     )
-
-
-def _commit(project: Path) -> None:
-    identity = ["-c", "user.name=Tester", "-c", "user.email=tester@example.com"]
-    for command in (["init", "--quiet"], ["add", "--all"], [*identity, "commit", "--quiet", "--message=all"]):
-        subprocess.run(["git", *command], cwd=project, check=True)
 
 
 def served_context_length(toolkit: Toolkit) -> str:

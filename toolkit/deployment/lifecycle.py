@@ -287,7 +287,9 @@ def _require_deployed(context: Context, release: Release | None) -> None:
             remedy=f"`toolkit plan --env {name}` shows what an apply would do",
         )
     variables = (context.build / f"{STACK}.tfvars").read_text(encoding="utf-8")
-    if release.variables != variables:
+    # With uncommitted changes, the commit is not the code of the release.
+    other_code = not release.uncommitted and releases.code_differs(context.project.root, release.commit)
+    if release.variables != variables or other_code:
         where = f"`git checkout {release.commit}` has it" if release.commit else "restore it"
         raise InputError(
             f"cannot plan to revert the drift of {name}: {context.environment.file} or the code is not that "

@@ -444,8 +444,10 @@ def code_differs(root: Path, commit: str | None) -> bool:
     if commit is None:
         return False
     result = _run_git(root, "diff", "--quiet", commit, "--", *_CODE)
-    # Other exit codes: the commit is not in this checkout.
-    return result is not None and result.returncode == 1
+    if result is None or result.returncode > 1:  # the commit is not in this checkout
+        return False
+    new = _git(root, "ls-files", "--others", "--exclude-standard", "--", *_CODE)
+    return bool(result.returncode or new)
 
 
 def _git(root: Path, *arguments: str) -> str | None:

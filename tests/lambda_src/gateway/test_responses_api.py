@@ -224,7 +224,7 @@ def test_a_failure_in_the_middle_is_an_event(sdk: openai.OpenAI, engine: Any) ->
         ({"n": 2}, "n", "one response"),
         ({"tools": [{"type": "web_search"}]}, "tools[0].type", "'function'"),
         ({"tool_choice": "required"}, "tool_choice", "requires 'tools'"),
-        ({"max_output_tokens": -1}, "max_output_tokens", "at least 0"),
+        ({"max_output_tokens": 0}, "max_output_tokens", "at least 1"),
         (
             {"model": "llama", "input": [{"role": "user", "content": [IMAGE]}]},
             "input",

@@ -37,6 +37,8 @@ def parse(**document: Any) -> GenerationRequest:
         ({"model": "m", "messages": [{"role": "user", "content": 1}]}, "messages[0].content"),
         ({"model": "m", "messages": MESSAGES, "prompt": "Hi"}, "prompt"),
         ({"model": "m", "messages": MESSAGES, "max_tokens": -1}, "max_tokens"),
+        ({"model": "m", "messages": MESSAGES, "max_tokens": 0}, "max_tokens"),
+        ({"model": "m", "messages": MESSAGES, "max_completion_tokens": 0}, "max_completion_tokens"),
         ({"model": "m", "messages": MESSAGES, "max_completion_tokens": "9"}, "max_completion_tokens"),
         ({"model": "m", "messages": MESSAGES, "n_predict": -1}, "n_predict"),
         ({"model": "m", "messages": MESSAGES, "stream": "yes"}, "stream"),
@@ -95,6 +97,11 @@ def test_errors_name_the_invalid_parameter(document: dict[str, Any], param: str)
     assert caught.value.param == param
     assert param in caught.value.message
     assert caught.value.message.isascii()
+
+
+def test_a_text_completion_may_return_the_prompt_alone() -> None:
+    body = json.dumps({"model": "m", "prompt": "Hi", "max_tokens": 0, "echo": True}).encode()
+    assert GenerationRequest.parse(body, TEXT).max_tokens == 0
 
 
 @pytest.mark.parametrize(
