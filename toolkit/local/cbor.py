@@ -22,9 +22,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from toolkit.local.iam.authentication import Body
 from toolkit.local.iam.exceptions import UnmappedRequestError
 from toolkit.local.iam.mapping import operations
+from toolkit.local.middleware import Body
 
 _PROTOCOL: Final = "rpc-v2-cbor"
 _PATH: Final = re.compile(r"/service/(?P<service>\w+)/operation/(?P<operation>\w+)")

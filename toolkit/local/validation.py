@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from botocore.model import StructureShape
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 
 from toolkit.local.awsapi import ApiError, Members
-from toolkit.local.iam.authentication import OPEN, Body
 from toolkit.local.iam.exceptions import UnmappedRequestError
 from toolkit.local.iam.mapping import operations
 from toolkit.local.iam.mapping.operations import ApiCall
 from toolkit.local.iam.refusals import error_response
+from toolkit.local.middleware import LARGE_BYTES, Body, RefusingMiddleware, run
 from toolkit.local.schema import check_types, violations
 from toolkit.local.signature import Signature
 
-# Parsing larger bodies would block the event loop.
-_LARGE_BYTES = 256 * 1024
 # Member of the scope: the request's members.
 _MEMBERS = "toolkit.members"
 
@@ -39,47 +35,31 @@ def members_of(request: Request) -> Members:
     return members
 
 
-class ValidationMiddleware:
-    """ASGI middleware for all routes."""
+class ValidationMiddleware(RefusingMiddleware):
+    """Refuses what the service's model does not allow."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        super().__init__(app)
         self._warm: set[str] = set()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
-        if scope["type"] != "http" or path.startswith("/_toolkit/") or OPEN.fullmatch(path):
-            await self._app(scope, receive, send)
-            return
-        body = Body(receive)
-        try:
-            refusal = await self._refusal(scope, body)
-        except ClientDisconnect:
-            return
-        if refusal is not None:
-            await refusal(scope, receive, send)
-        else:
-            await self._app(scope, body.replay, send)
+    def _decides(self, scope: Scope) -> bool:
+        return not scope["path"].startswith("/_toolkit/")
 
     async def _refusal(self, scope: Scope, body: Body) -> Response | None:
         try:
             form = await body.read() if operations.is_form(scope) else b""
             # The first request to a service loads its model, which would block the event loop.
             service = Signature.of(scope).service
-            call: ApiCall = await _run(service not in self._warm, operations.identify, scope, form)
+            call: ApiCall = await run(service not in self._warm, operations.identify, scope, form)
             self._warm.add(service)
         except UnmappedRequestError:
             return None
         content = await body.read() if call.needs_body and not call.has_blob_payload else form
         try:
-            scope[_MEMBERS] = await _run(len(content) > _LARGE_BYTES, parse, call, content)
+            scope[_MEMBERS] = await run(len(content) > LARGE_BYTES, parse, call, content)
         except ApiError as error:
             return error_response(error.code, error.message, scope, call, 400)
         return None
-
-
-async def _run(in_thread: bool, function: Callable[..., Any], *arguments: Any) -> Any:
-    return await asyncio.to_thread(function, *arguments) if in_thread else function(*arguments)
 
 
 def parse(call: ApiCall, body: bytes) -> Members:

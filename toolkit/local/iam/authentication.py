@@ -7,53 +7,35 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 
-from toolkit.local.awsapi import EXECUTE_API
 from toolkit.local.iam import callers
 from toolkit.local.iam.exceptions import AuthenticationError, UnmappedRequestError
 from toolkit.local.iam.mapping import operations
 from toolkit.local.iam.mapping.operations import ApiCall
 from toolkit.local.iam.models import Account
 from toolkit.local.iam.refusals import not_authenticated
+from toolkit.local.middleware import LARGE_BYTES, Body, RefusingMiddleware, run
 from toolkit.local.signature import OWN_SERVICE, ROOT_ACCESS_KEY, Signature, SignedRequest
 
-# Deployed APIs have API keys and authorizers; containers send a token for their credentials.
-# Exactly the paths that have routes: everything else could reach moto unsigned.
-OPEN = re.compile(rf"{EXECUTE_API}/[^\n]*|/_toolkit/container-credentials/[0-9a-f]+")
 HEALTH = "/_toolkit/health"
-# Hashing larger bodies would block the event loop.
-_LARGE_BYTES = 256 * 1024
 # An OIDC token has a few KB.
 _MAX_UNSIGNED_BYTES = 64 * 1024
 
 
-class AuthenticationMiddleware:
-    """ASGI middleware that verifies the signature of every request to an AWS API, and to the cloud's own."""
+class AuthenticationMiddleware(RefusingMiddleware):
+    """Verifies the signature of every request to an AWS API, and to the cloud's own."""
 
     def __init__(self, app: ASGIApp, account: Account) -> None:
-        self._app = app
+        super().__init__(app)
         self._account = account
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or OPEN.fullmatch(scope["path"]) or scope["path"] == HEALTH:
-            await self._app(scope, receive, send)
-            return
-        body = Body(receive)
-        try:
-            refusal = await self._refusal(scope, body)
-        except ClientDisconnect:
-            return
-        if refusal is not None:
-            await refusal(scope, receive, send)
-        else:
-            await self._app(scope, body.replay, send)
+    def _decides(self, scope: Scope) -> bool:
+        return bool(scope["path"] != HEALTH)
 
     async def _refusal(self, scope: Scope, body: Body) -> Response | None:
         """The response to a request that is not authentic; None if it is."""
@@ -76,7 +58,10 @@ class AuthenticationMiddleware:
         # An unknown access key first, before the body is read.
         callers.signer(signature, self._account)
         # Objects can have gigabytes, and their hash is signed.
-        body_hash = None if signature.service == "s3" else await _digest(await body.read())
+        body_hash = None
+        if signature.service != "s3":
+            content = await body.read()
+            body_hash = (await run(len(content) > LARGE_BYTES, hashlib.sha256, content)).hexdigest()
         request = SignedRequest(scope["method"], _target(scope), scope["headers"], body_hash)
         callers.verify(signature, self._account, request)
         if scope["path"].startswith("/_toolkit/") and (
@@ -113,48 +98,8 @@ def _target(scope: Scope) -> str:
     return f"{path}?{query}"
 
 
-async def _digest(content: bytes) -> str:
-    if len(content) > _LARGE_BYTES:
-        return (await asyncio.to_thread(hashlib.sha256, content)).hexdigest()
-    return hashlib.sha256(content).hexdigest()
-
-
 def _identify(scope: Scope, form: bytes) -> ApiCall | None:
     try:
         return operations.identify(scope, form)
     except UnmappedRequestError:
         return None
-
-
-class Body:
-    """A request's body, which can be read here and replayed to the application."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._read: bytes | None = None
-        self._replayed = False
-
-    async def read(self) -> bytes:
-        """The whole body.
-
-        Raises:
-            ClientDisconnect: the client disconnected.
-        """
-        if self._read is None:
-            chunks = []
-            more = True
-            while more:
-                message = await self._receive()
-                if message["type"] != "http.request":
-                    raise ClientDisconnect
-                chunks.append(message.get("body", b""))
-                more = message.get("more_body", False)
-            self._read = b"".join(chunks)
-        return self._read
-
-    async def replay(self) -> Message:
-        """The application's `receive`."""
-        if self._read is None or self._replayed:
-            return await self._receive()
-        self._replayed = True
-        return {"type": "http.request", "body": self._read, "more_body": False}
