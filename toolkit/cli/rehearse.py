@@ -76,10 +76,10 @@ def rehearse(
     from toolkit.console import Console
     from toolkit.project import Project
     from toolkit.rehearsal import latency, releases, revisions
-    from toolkit.rehearsal.results import StandIn
     from toolkit.rehearsal.run import POLICIES, Options
     from toolkit.rehearsal.run import rehearse as run
     from toolkit.report import rehearsal as report
+    from toolkit.serving.stand_in import StandIn
 
     console = Console()
     check_reports(as_json, as_markdown=False, files={"--markdown": markdown, "--html": html})

@@ -8,7 +8,7 @@ from statistics import median
 
 from toolkit import documents
 from toolkit.errors import InputError
-from toolkit.rehearsal.results import StandIn
+from toolkit.serving.stand_in import StandIn
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from toolkit.report.rollout import Timeline
+from toolkit.serving.stand_in import StandIn
 
 # Exit codes of `plan` and `apply` in words.
 OUTCOMES: Mapping[int, str] = {
@@ -135,27 +136,6 @@ class Instances:
     after: int
     dollars_per_hour: float | None = None
     price_source: str = ""
-
-
-@dataclass(frozen=True)
-class StandIn:
-    """How the stand-in for the engines behaves.
-
-    Attributes:
-        start_seconds: from the start of the container until it is healthy, on AWS.
-        first_token_seconds: from a request to its first token.
-        token_seconds: from one token to the next.
-        error_percent: percentage of requests that fail with status 500.
-        exits: whether the container exits at its start.
-        source: where these figures are from.
-    """
-
-    start_seconds: float = 60.0
-    first_token_seconds: float = 0.2
-    token_seconds: float = 0.02
-    error_percent: float = 0.0
-    exits: bool = False
-    source: str = "defaults"
 
 
 @dataclass(frozen=True)

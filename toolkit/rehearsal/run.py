@@ -39,8 +39,9 @@ from toolkit.rehearsal import load as api_load
 from toolkit.rehearsal import placeholders, revisions
 from toolkit.rehearsal.fleet import Sampler
 from toolkit.rehearsal.load import Load
-from toolkit.rehearsal.results import DeniedAction, Instances, Rehearsal, Revision, StandIn, Step, Verdict
+from toolkit.rehearsal.results import DeniedAction, Instances, Rehearsal, Revision, Step, Verdict
 from toolkit.report.rollout import Recording, Timeline
+from toolkit.serving.stand_in import StandIn
 
 DEPLOYER: Final = "deployer"
 # The policies of those who plan and apply (docs/reference/permissions.md).

@@ -9,7 +9,7 @@ from tests.support.measurements import benchmark
 from toolkit.bench import text
 from toolkit.errors import InputError
 from toolkit.rehearsal.latency import measured
-from toolkit.rehearsal.results import StandIn
+from toolkit.serving.stand_in import StandIn
 
 
 def test_a_benchmark_gives_the_latency_of_the_stand_in(tmp_path: Path) -> None:

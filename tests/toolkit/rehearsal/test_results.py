@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from toolkit.rehearsal.results import Instances, Rehearsal, Revision, StandIn, Verdict
+from toolkit.rehearsal.results import Instances, Rehearsal, Revision, Verdict
+from toolkit.serving.stand_in import StandIn
 
 REHEARSAL = Rehearsal(
     environment="dev",

@@ -9,10 +9,11 @@ from dataclasses import replace
 import pytest
 
 from tests.support.rehearsals import A, B, rolled_back
-from toolkit.rehearsal.results import Request, StandIn, Verdict
+from toolkit.rehearsal.results import Request, Verdict
 from toolkit.report import rehearsal
 from toolkit.report.plots import Plot
 from toolkit.report.rollout import Fleet
+from toolkit.serving.stand_in import StandIn
 
 
 def row(text: str, event: str) -> list[str]:

@@ -15,7 +15,6 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from typing import Any
 from toolkit import documents
 from toolkit.local import timescale
 from toolkit.serving.engines import ENGINES
+from toolkit.serving.stand_in import StandIn
 
 # Names the file with the settings for containers that start from now on.
 SETTING = "TOOLKIT_LOCAL_STAND_IN"
@@ -35,25 +35,6 @@ _NAMES = [
 ]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How the stand-in behaves.
-
-    Attributes:
-        start_seconds: from the start of the container until it is healthy, on AWS.
-        first_token_seconds: from a request to its first token.
-        token_seconds: from one token to the next.
-        error_percent: percentage of requests that fail with status 500.
-        exits: whether the container exits at its start.
-    """
-
-    start_seconds: float = 60.0
-    first_token_seconds: float = 0.2
-    token_seconds: float = 0.02
-    error_percent: float = 0.0
-    exits: bool = False
-
-
 def read(path: Path) -> str:
     """The argument of the program."""
     return path.read_text(encoding="utf-8")
@@ -64,7 +45,7 @@ class _Server(ThreadingHTTPServer):
     # Clients of a burst wait in this queue while the machine is busy.
     request_queue_size = 128
 
-    def __init__(self, port: int, settings: Settings, name: str) -> None:
+    def __init__(self, port: int, settings: StandIn, name: str) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.settings = settings
         self.name = name
@@ -214,7 +195,7 @@ def _vector(text: Any) -> list[float]:
 
 def main() -> int:
     """Serve until SIGTERM."""
-    settings = documents.parse(sys.argv[1], Settings)
+    settings = documents.parse(sys.argv[1], StandIn)
     if settings.exits:
         print("the container exits, as planned", file=sys.stderr, flush=True)  # noqa: T201
         return 1
