@@ -63,8 +63,15 @@ def read(content: bytes | str, kind: type[T], error: ToolkitError) -> T:
         kind: its type; JSON's types are never converted.
         error: raised with the place of the damage as its first detail.
     """
-    try:
+    with raising(error):
         return parse(content, kind)
+
+
+@contextmanager
+def raising(error: ToolkitError) -> Iterator[None]:
+    """Raise an error for the user instead of damage, which becomes its first detail."""
+    try:
+        yield
     except DamagedError as damage:
         error.details = (str(damage), *error.details)
         raise error from None

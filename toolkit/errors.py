@@ -88,7 +88,7 @@ class DriftError(ToolkitError):
 
 
 class StateError(ToolkitError):
-    """Another command holds the state lock, or a saved plan is stale."""
+    """Another command holds the state lock, a saved plan is stale, or a stored release was changed."""
 
     exit_code = 9
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,7 +58,10 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
 
 def _run(toolkit: Toolkit) -> Scenario:
     file = toolkit.project / "terraform" / "environments" / "local.yaml"
-    file.write_text(f"{file.read_text()}api: {{access_log: false}}\n")
+    toolkit.succeed("local", "up")
+    key = toolkit.client("kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+    signer = f"evidence: {{kms_key_arn: {key['KeyMetadata']['Arn']!r}}}\n"
+    file.write_text(f"{file.read_text()}api: {{access_log: false}}\n{signer}")
     toolkit.succeed("apply", "--env", "local", "--smoke-test")
     file.write_text(file.read_text().replace("ctx_size: 4096", "ctx_size: 2048"))
     toolkit.succeed("apply", "--env", "local")
@@ -127,6 +132,32 @@ def test_every_apply_is_recorded(scenario: Scenario) -> None:
     actions = [(release["number"], release["action"]) for release in scenario.releases]
     assert actions == [(3, "rollback to 1"), (2, "apply"), (1, "apply")]
     assert scenario.releases[2]["smoke_test"] == "passed"
+
+
+def test_every_release_has_signed_evidence(scenario: Scenario, tmp_path: Path) -> None:
+    toolkit, folder, key = scenario.toolkit, tmp_path / "evidence", tmp_path / "signer.pem"
+    key.write_text(toolkit.succeed("releases", "public-key", "--env", "local"))
+    toolkit.succeed("releases", "evidence", "1", "--env", "local", "--output", str(folder))
+    verified = toolkit.succeed(
+        *("releases", "verify", "1", "--env", "local", "--bundle", str(folder), "--key", str(key))
+    )
+    names = [line.removeprefix("ok   ") for line in verified.splitlines()]
+    packages = [name for name in names if name.startswith(("gateway-", "authorizer-"))]
+    assert (names[:2], len(packages)) == (["release.intoto.json", "smoke-test.intoto.json"], 2)
+    assert set(names[2:]) - set(packages) == {
+        "release.json",
+        "plan.tfplan",
+        "terraform.lock.hcl",
+        "environment.yaml",
+        "policies.zip",
+        "weights/smollm2.json",
+    }
+    plan = hashlib.sha256((folder / "plan.tfplan").read_bytes()).hexdigest()
+    assert json.loads((folder / "release.json").read_bytes())["plan_digest"] == plan
+    # The rollback deploys the same weights; the policies did not check it again.
+    verified = toolkit.succeed("releases", "verify", "3", "--env", "local")
+    assert "ok   weights/smollm2.json" in verified
+    assert "policies.zip" not in verified
 
 
 def test_a_rollback_records_the_variables_of_its_release(scenario: Scenario) -> None:

@@ -48,6 +48,7 @@ account:
       viewer:
         github: {{repository: example/llm, branches: [main, release/*], environments: [production]}}
         policies: [viewer]
+evidence: {{kms_key_arn: SIGNER}}
 models:
   chat:
     serving: {{engine: llama_cpp}}
@@ -130,6 +131,7 @@ class Deployers:
     Attributes:
         zone: id of the hosted zone that the domain is in.
         guardrail: id of the guardrail that the gateway applies.
+        signer: the key that signs releases.
         decisions: IAM decisions of all commands, with their command.
         remaining: resources that exist after the destroy.
         roles: policy documents of the roles of the deployed environment.
@@ -140,6 +142,7 @@ class Deployers:
     url: str = ""
     zone: str = ""
     guardrail: str = ""
+    signer: str = ""
     decisions: list[proof.Decision] = field(default_factory=list)
     remaining: list[str] = field(default_factory=list)
     roles: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -161,6 +164,8 @@ class Deployers:
         messages = dict.fromkeys(("blockedInputMessaging", "blockedOutputsMessaging"), "blocked")
         guardrail = deployers.client("bedrock").create_guardrail(name=ENV, **messages)
         deployers.guardrail = guardrail["guardrailId"]
+        key = deployers.client("kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+        deployers.signer = key["KeyMetadata"]["Arn"]
         deployers.write()
         deployers.succeed("administrator", "bootstrap")
         for holder, names in HOLDERS.items():
@@ -178,6 +183,7 @@ class Deployers:
             self._preflight(user)
         for command in ("status", "outputs", "releases", "logs", "usage"):
             self.succeed("viewer", command)
+        self.succeed("viewer", "releases", "verify", "1")
         # Its asynchronous endpoint may have no instance.
         self.succeed("viewer", "smoke-test", "--wake")
         self._benchmark()
@@ -273,6 +279,7 @@ class Deployers:
             assert old in text
             text = text.replace(old, new)
         text = text.replace("ENGINE", self.engine.url).replace("ZONE", self.zone)
+        text = text.replace("SIGNER", self.signer)
         text = text.replace("GUARDRAIL", self.guardrail)
         (self.toolkit.project / "terraform" / "environments" / f"{ENV}.yaml").write_text(text)
 

@@ -26,9 +26,10 @@ from toolkit import documents
 from toolkit.aws.logs import LogEvent
 from toolkit.bench import records
 from toolkit.chat import completions, session
-from toolkit.deployment import locks, logs, measured, outputs
+from toolkit.deployment import evidence, locks, logs, measured, outputs
+from toolkit.deployment.attestations import RELEASE_TYPE, TEST_RESULT_TYPE, Envelope, Signature
 from toolkit.deployment.plans import manifest, parallel, reviewed
-from toolkit.deployment.releases import Release
+from toolkit.deployment.releases import RECORD, Release, SmokeTestResult, read_smoke_test
 from toolkit.deployment.rollout import judgement, verify
 from toolkit.deployment.usage import Collector
 from toolkit.documents import DamagedError
@@ -361,6 +362,30 @@ READERS = {
     "release": Reader(
         asdict(release_of(b"zip")),
         lambda _, content: Release.from_json(content, "s3://b/dev/releases/000000.json"),
+    ),
+    "evidence of a release": Reader(
+        {
+            "_type": "https://in-toto.io/Statement/v1",
+            "subject": [{"name": RECORD, "digest": {"sha256": SHA256}}],
+            "predicateType": RELEASE_TYPE,
+            "predicate": {"environment": "dev", "release": 1},
+        },
+        lambda _, content: evidence._statement(Envelope.of(content, [])).digests,
+    ),
+    "result of a smoke test": Reader(
+        {
+            "_type": "https://in-toto.io/Statement/v1",
+            "subject": [{"name": RECORD, "digest": {"sha256": SHA256}}],
+            "predicateType": TEST_RESULT_TYPE,
+            "predicate": {
+                "smokeTest": asdict(SmokeTestResult(1, True, "now", "arn", {"e": "c"}, [{"ok": True}]))
+            },
+        },
+        lambda _, content: read_smoke_test(Envelope.of(content, [])).digests,
+    ),
+    "envelope": Reader(
+        json.loads(Envelope.of(b"{}", [Signature("", "c2ln")]).to_json()),
+        lambda _, content: Envelope.from_json(content).content,
     ),
     "benchmark": Reader(
         json.loads(records.dumps(benchmark((1,), requests=2))),

@@ -147,7 +147,15 @@ GROUPS: dict[str, tuple[tuple[str, Command, tuple[str, ...]], ...]] = {
         ("resume", pause.resume, ("toolkit resume --env dev",)),
     ),
     "Recover": (
-        ("releases", releases.releases, ("toolkit releases --env dev",)),
+        (
+            "releases",
+            releases.app,
+            (
+                "toolkit releases --env dev",
+                "toolkit releases evidence 3 --env dev --output evidence",
+                "toolkit releases verify 3 --env dev --bundle evidence --key signer.pem",
+            ),
+        ),
         ("rollback", rollback.rollback, ("toolkit rollback --env dev", "toolkit rollback --env dev --to 3")),
         ("unlock", unlock.unlock, ("toolkit unlock --env dev",)),
         ("state", state.app, ("toolkit state push unstored.tfstate --env dev",)),

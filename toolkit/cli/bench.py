@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from typer.core import TyperGroup
 
 from toolkit.cli import bench_records
+from toolkit.cli.default_command import DefaultCommand
 from toolkit.cli.options import Env, HtmlFile, Json, Markdown, Yes, check_reports, write_report
 from toolkit.durations import parse_seconds
 
@@ -35,22 +35,12 @@ toolkit bench --env dev --rate 0.5,1,2 --duration 5m --html report.html
 """
 
 
-class _DefaultCommand(TyperGroup):
-    """`toolkit bench --env ENV` is `toolkit bench run --env ENV`."""
-
-    @property
-    def default(self) -> Any:
-        """The command without its name."""
-        return self.commands[_RUN]
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0].startswith("-") and args[0] not in ctx.help_option_names:
-            args = [_RUN, *args]
-        return super().parse_args(ctx, args)
+class _Bench(DefaultCommand):
+    default_name = _RUN
 
 
 app = typer.Typer(
-    cls=_DefaultCommand,
+    cls=_Bench,
     help=_HELP,
     no_args_is_help=True,
 )

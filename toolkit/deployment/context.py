@@ -11,6 +11,7 @@ from toolkit import iam, rendering
 from toolkit.aws import state_bucket
 from toolkit.aws.access import AwsAccess
 from toolkit.console import Console
+from toolkit.deployment.attestations import Signer
 from toolkit.environment import Environment, load, neighbours
 from toolkit.errors import PreflightError
 from toolkit.iam import Document
@@ -55,6 +56,12 @@ class Context:
     def build(self) -> Path:
         """Folder of the environment's generated files."""
         return self.project.environment_build(self.environment.name)
+
+    @property
+    def signer(self) -> Signer | None:
+        """Signs releases; None if the environment has no key for that."""
+        key_arn = self.environment.evidence.kms_key_arn
+        return None if key_arn is None else Signer(self.access.kms, key_arn)
 
     @property
     def state_uri(self) -> str:

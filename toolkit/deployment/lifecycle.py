@@ -23,7 +23,7 @@ from toolkit import keys, packaging, staging
 from toolkit.aws.concurrent import map_concurrently
 from toolkit.aws.errors import explain
 from toolkit.console import Console
-from toolkit.deployment import artifacts, locks, outputs, prepare, promotion, releases
+from toolkit.deployment import artifacts, evidence, locks, outputs, prepare, promotion, releases
 from toolkit.deployment.context import Context, open_context
 from toolkit.deployment.outputs import Outputs, deployed_models
 from toolkit.deployment.plans import approval, archive
@@ -358,10 +358,13 @@ def deploy(
         TerraformError: Terraform failed.
         RolloutError: SageMaker does not serve the planned configuration.
         QualityError: it does, but a model does not meet its expectations.
+        PreflightError: weights are missing, or the signer cannot sign.
     """
     began = time.monotonic()
     staging.upload(context.access, prepared.staged, context.console)
-    digest = hashlib.sha256(prepared.plan.path.read_bytes()).hexdigest()
+    if context.signer is not None:
+        context.signer.check()
+    plan = prepared.plan.path.read_bytes()
     revoke_exposed_keys(context, prepared)
     with quality.gates(context.access, context.environment, judge) as gates:
         rollout = _apply(context, prepared, gates) if prepared.plan.has_changes else Rollout()
@@ -378,11 +381,12 @@ def deploy(
         deployed,
         action=prepared.action,
         changed=prepared.plan.has_changes,
-        plan_digest=digest,
+        plan_digest=hashlib.sha256(plan).hexdigest(),
         packages=prepared.packages,
         smoke_test=checks,
         quality=judged,
         definitions=_definitions(context, prepared),
+        inputs=evidence.inputs(context, prepared, deployed, plan),
     )
     if context.recorder is not None and release is not None:
         context.recorder.release = release.label

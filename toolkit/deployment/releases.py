@@ -1,6 +1,7 @@
 """Releases: every verified apply, recorded in the state bucket so that any machine can roll back to it.
 
-Records are under `<env>/releases/`, with the Lambda packages they refer to under `<env>/packages/`.
+Records are under `<env>/releases/`, each with its attestations, the Lambda packages they refer to under
+`<env>/packages/`, and the other documents that the attestations name under `<env>/evidence/`.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ import hashlib
 import json
 import re
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +23,9 @@ from botocore.exceptions import ClientError
 from toolkit import documents
 from toolkit.aws import bodies, state_bucket
 from toolkit.aws.access import AwsAccess
+from toolkit.aws.concurrent import map_concurrently
+from toolkit.deployment import attestations
+from toolkit.deployment.attestations import Envelope, Signer, Statement
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import Outputs
 from toolkit.errors import InputError, StateError
@@ -31,8 +36,10 @@ from toolkit.processes import environment_without_secrets
 # HTTP statuses of a conditional write to an existing key: try the next number.
 _TAKEN = (409, 412)
 _NUMBERED = re.compile(r"/(\d+)\.json$", re.ASCII)
-# The document next to a release's record; it is not a record itself.
-SMOKE_TEST = ".smoke-test"
+# The attestations next to a release's record; they are not records themselves.
+EVIDENCE, SMOKE_TEST = ".intoto", ".smoke-test.intoto"
+# In the attestations, the record and the folder of the weights' manifests.
+RECORD, WEIGHTS = "release.json", "weights/"
 _RESTORE = "restore the object's earlier version (docs/how-to/restore.md)"
 # The code that a release's variables are applied with.
 # In a clone, and in a team's repository, whose pin selects the toolkit's code.
@@ -67,6 +74,34 @@ class SmokeTestResult:
 
 
 @dataclass(frozen=True)
+class TestPredicate:
+    """The member of a smoke test's predicate that in-toto does not define."""
+
+    smokeTest: SmokeTestResult  # noqa: N815 - a name in JSON
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The inputs of a release, besides its Lambda packages.
+
+    Attributes:
+        documents: by name, such as `plan.tfplan` or `weights/chat.json`; or the SHA-256 of stored ones.
+        resources: in-toto descriptors of inputs that the toolkit does not store, such as images.
+    """
+
+    documents: Mapping[str, bytes | str] = field(default_factory=dict)
+    resources: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each document, by name."""
+        return {
+            name: content if isinstance(content, str) else attestations.sha256(content)
+            for name, content in self.documents.items()
+        }
+
+
+@dataclass(frozen=True)
 class Release:
     """One verified apply.
 
@@ -84,6 +119,7 @@ class Release:
         smoke_test: "passed", or None if it was not run.
         quality: endpoint configuration of each endpoint whose model met its expectations, now or earlier.
         definitions: digest of the promoted part of each model's definition, by model.
+        weights: SHA-256 of the manifests of staged weights, by their names in the evidence.
     """
 
     number: int
@@ -99,6 +135,7 @@ class Release:
     smoke_test: str | None = None
     quality: Mapping[str, str] = field(default_factory=dict)
     definitions: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -181,12 +218,18 @@ class Releases:
         numbers = ", ".join(str(release.number) for release in self.list()) or "none yet"
         raise InputError(f"{self.env} has no release {number}", remedy=f"choose one of: {numbers}")
 
-    def record(self, release: Release, packages: Mapping[str, Path]) -> Release:
-        """Store a release under the next free number, its packages first.
+    def record(
+        self,
+        release: Release,
+        packages: Mapping[str, Path],
+        attest: Callable[[Release], Mapping[str, bytes]] = lambda _: {},
+    ) -> Release:
+        """Store a release under the next free number, its packages and attestations first.
 
         Args:
             release: the release; its number is ignored.
             packages: the package files, by the names in `release.packages`.
+            attest: the attestations of the numbered release, by the suffix of their keys.
 
         Returns:
             The release with its number.
@@ -195,7 +238,7 @@ class Releases:
             self._store_package(release.packages[name], path)
         # Numbers come from the object names, so a damaged record does not block the next one.
         numbered = replace(release, number=max(map(_number, self._keys()), default=0) + 1)
-        while not self._create(numbered):
+        while not self._create(numbered, attest(numbered)):
             numbered = replace(numbered, number=numbered.number + 1)
         return numbered
 
@@ -207,7 +250,7 @@ class Releases:
         """
         directory.mkdir(parents=True, exist_ok=True)
         for name, sha256 in release.packages.items():
-            key = self._package_key(sha256)
+            key = self.package_key(sha256)
             # A record is untrusted input: its names must not point outside the folder.
             if name not in (package_name(function, sha256) for function in FUNCTIONS):
                 raise StateError(
@@ -239,45 +282,59 @@ class Releases:
             return None
         where = f"s3://{self.bucket}/{key}"
         message = f"cannot read the smoke test of release {number}: it was changed after it was stored"
-        return documents.read(content, SmokeTestResult, StateError(message, where=where, remedy=_RESTORE))
+        with documents.raising(StateError(message, where=where, remedy=_RESTORE)):
+            return read_smoke_test(Envelope.from_json(content)).predicate.smokeTest
 
-    def record_smoke_test(self, result: SmokeTestResult) -> None:
+    def record_smoke_test(self, result: SmokeTestResult, signer: Signer | None) -> None:
         """Store the result of a smoke test next to its release; it replaces an earlier one."""
-        content = json.dumps(asdict(result), indent=2, sort_keys=True, ensure_ascii=False)
-        self.store(self.key(result.release, SMOKE_TEST), content)
+        record = self._object(self.key(result.release))
+        self._put(self.key(result.release, SMOKE_TEST), attest_smoke_test(result, record, signer))
+
+    def store_documents(self, contents: Mapping[str, bytes | str]) -> None:
+        """Store the documents that a release's evidence names, except for those that are given by digest."""
+        new = [content for content in contents.values() if isinstance(content, bytes)]
+        map_concurrently(lambda item: self._put(self.document_key(attestations.sha256(item)), item), new)
 
     def document(self, key: str) -> bytes | None:
         """An object of the state bucket; None if it does not exist."""
         return state_bucket.read(self.access, self.bucket, key)
 
-    def store(self, key: str, content: str) -> None:
-        """Store a document."""
-        self.access.s3.put_object(
-            Bucket=self.bucket, Key=key, Body=content.encode(), ContentType="application/json"
-        )
-
     def key(self, number: int, document: str = "") -> str:
         """Key of a release's record, or of a document next to it."""
         return f"{self.env}/releases/{number:06d}{document}.json"
 
-    def _create(self, release: Release) -> bool:
+    def package_key(self, sha256: str) -> str:
+        """Key of a Lambda package."""
+        return f"{self.env}/packages/{sha256}.zip"
+
+    def document_key(self, sha256: str) -> str:
+        """Key of a document that a release's evidence names."""
+        return f"{self.env}/evidence/{sha256}"
+
+    def _create(self, release: Release, evidence: Mapping[str, bytes] = MappingProxyType({})) -> bool:
+        # The record comes last, so that every release has its evidence. The number of evidence that an
+        # interrupted apply has left stays taken: evidence is never replaced.
+        contents = {self.key(release.number, suffix): content for suffix, content in evidence.items()}
+        contents[self.key(release.number)] = release.to_json().encode()
+        return all(self._put_new(key, content) for key, content in contents.items())
+
+    def _put_new(self, key: str, content: bytes) -> bool:
         try:
-            self.access.s3.put_object(
-                Bucket=self.bucket,
-                Key=self.key(release.number),
-                Body=release.to_json().encode(),
-                ContentType="application/json",
-                IfNoneMatch="*",
-            )
+            self._put(key, content, IfNoneMatch="*")
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] in _TAKEN:
                 return False
             raise
         return True
 
+    def _put(self, key: str, content: bytes, **condition: Any) -> None:
+        self.access.s3.put_object(
+            Bucket=self.bucket, Key=key, Body=content, ContentType="application/json", **condition
+        )
+
     def _store_package(self, sha256: str, path: Path) -> None:
         # Keys are content digests, so an existing object is the same.
-        key = self._package_key(sha256)
+        key = self.package_key(sha256)
         try:
             self.access.s3.head_object(Bucket=self.bucket, Key=key)
         except ClientError as error:
@@ -299,13 +356,26 @@ class Releases:
     def _object(self, key: str) -> bytes:
         return bodies.read(lambda: self.access.s3.get_object(Bucket=self.bucket, Key=key))
 
-    def _package_key(self, sha256: str) -> str:
-        return f"{self.env}/packages/{sha256}.zip"
-
 
 def _number(key: str) -> int:
     match = _NUMBERED.search(key)
     return int(match[1]) if match else 0
+
+
+def attest_smoke_test(result: SmokeTestResult, record: bytes, signer: Signer | None) -> bytes:
+    """State the result of a smoke test of the release with this record."""
+    predicate = {**attestations.test_result(result.checks), "smokeTest": asdict(result)}
+    subjects = {RECORD: attestations.sha256(record)}
+    return attestations.seal(attestations.TEST_RESULT_TYPE, subjects, predicate, signer)
+
+
+def read_smoke_test(envelope: Envelope) -> Statement[TestPredicate]:
+    """The statement of a smoke test.
+
+    Raises:
+        DamagedError: it is not one.
+    """
+    return envelope.statement(Statement[TestPredicate], attestations.TEST_RESULT_TYPE)
 
 
 def of(context: Context) -> Releases:
@@ -324,6 +394,7 @@ def record(  # noqa: PLR0913 - each named by the caller
     smoke_test: Sequence[Mapping[str, Any]] | None,
     quality: Mapping[str, str] = MappingProxyType({}),
     definitions: Mapping[str, str] = MappingProxyType({}),
+    inputs: Inputs = Inputs(),
 ) -> Release | None:
     """Record a verified apply; returns None if the last release is the same.
 
@@ -340,6 +411,7 @@ def record(  # noqa: PLR0913 - each named by the caller
         smoke_test: the checks of a passed smoke test; None if it was not run.
         quality: endpoint configuration of each endpoint whose model met its expectations, now or earlier.
         definitions: digest of the promoted part of each model's definition, by model.
+        inputs: what the evidence names besides.
     """
     releases = of(context)
     variables = (context.build / "inference.tfvars").read_text(encoding="utf-8")
@@ -362,12 +434,43 @@ def record(  # noqa: PLR0913 - each named by the caller
         smoke_test=None if smoke_test is None else "passed",
         quality=dict(quality),
         definitions=dict(definitions),
+        weights={name: sha256 for name, sha256 in inputs.digests.items() if name.startswith(WEIGHTS)},
     )
-    recorded = releases.record(release, {name: package.path for name, package in packages.items()})
-    if smoke_test is not None:
-        releases.record_smoke_test(smoke_test_result(context, outputs, recorded.number, smoke_test))
+
+    def attest(numbered: Release) -> dict[str, bytes]:
+        result = {EVIDENCE: _evidence(context, numbered, inputs)}
+        if smoke_test is not None:
+            tested = smoke_test_result(context, outputs, numbered.number, smoke_test)
+            record = numbered.to_json().encode()
+            result[SMOKE_TEST] = attest_smoke_test(tested, record, context.signer)
+        return result
+
+    releases.store_documents(inputs.documents)
+    recorded = releases.record(release, {name: package.path for name, package in packages.items()}, attest)
     context.console.line(f"recorded as release {recorded.number}")
     return recorded
+
+
+def _evidence(context: Context, release: Release, inputs: Inputs) -> bytes:
+    """State what a release consists of and was created from."""
+    environment = context.environment
+    commit = {"name": "commit", "digest": {"gitCommit": release.commit}}
+    predicate = {
+        "environment": environment.name,
+        "account": environment.account_id,
+        "region": environment.region,
+        "release": release.number,
+        "action": release.action,
+        "createdAt": release.created_at,
+        "createdBy": release.created_by,
+        "uncommittedChanges": release.uncommitted,
+        "toolkit": version("sagemaker-llm-toolkit"),
+        "signer": environment.evidence.kms_key_arn,
+        "resolvedDependencies": [*inputs.resources, *([commit] if release.commit else [])],
+    }
+    record = attestations.sha256(release.to_json().encode())
+    subjects = {RECORD: record, **inputs.digests, **release.packages}
+    return attestations.seal(attestations.RELEASE_TYPE, subjects, predicate, context.signer)
 
 
 def configurations(outputs: Outputs) -> dict[str, str]:
@@ -401,6 +504,7 @@ def current(context: Context, outputs: Outputs) -> Release:
 
     Raises:
         InputError: there is no release, or something else is deployed.
+        PreflightError: the signer, if there is one, cannot sign the result.
     """
     release = of(context).latest()
     if release is None or release.endpoints != configurations(outputs):
@@ -408,6 +512,8 @@ def current(context: Context, outputs: Outputs) -> Release:
             f"{context.environment.name} does not serve its newest release",
             remedy=f"complete the last apply: make apply ENV={context.environment.name}",
         )
+    if context.signer is not None:
+        context.signer.check()
     return release
 
 
@@ -424,7 +530,8 @@ def record_smoke_test(
         raise StateError(
             "cannot record the smoke test: another release was recorded meanwhile", remedy="test again"
         )
-    of(context).record_smoke_test(smoke_test_result(context, outputs, release.number, checks))
+    result = smoke_test_result(context, outputs, release.number, checks)
+    of(context).record_smoke_test(result, context.signer)
     context.console.line(f"recorded with release {release.number}")
 
 

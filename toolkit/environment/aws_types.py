@@ -15,6 +15,14 @@ KmsKeyArn = Annotated[
         "use a key ARN such as arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     ),
 ]
+# Not an alias: policies name keys.
+SigningKeyArn = Annotated[
+    str,
+    matching(
+        r"arn:aws(-[a-z]+)*:kms:[a-z0-9-]+:\d{12}:key/[\w-]+",
+        "use a key ARN such as arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    ),
+]
 # As SnsTopicArn in botocore.
 TopicArn = Annotated[
     str,

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 
 from toolkit.environment.account import Account, AccountId
 from toolkit.environment.api import Api
+from toolkit.environment.aws_types import SigningKeyArn
 from toolkit.environment.base import Checked, ConfigModel, Invalid, matching
 from toolkit.environment.cost import Cost
 from toolkit.environment.model import Model, ModelName, ResolvedVariant
@@ -83,6 +84,16 @@ def state_bucket(project: str, account_id: str, region: str) -> str:
     return f"{project}-state-{account_id}-{region}"
 
 
+class Evidence(ConfigModel):
+    """Evidence of releases, which is signed if a key is set."""
+
+    kms_key_arn: SigningKeyArn | None = Field(
+        default=None,
+        examples=["arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
+    )
+    """ARN of the KMS key, of the type ECC_NIST_P256, that signs releases; by default they are not signed."""
+
+
 class Environment(ConfigModel):
     """An environment: models on SageMaker behind an OpenAI-compatible API."""
 
@@ -123,6 +134,8 @@ class Environment(ConfigModel):
     """OpenAI-compatible API."""
     policy: Policy = Policy()
     """Policy checks of `plan` and `apply`."""
+    evidence: Evidence = Evidence()
+    """Evidence of releases."""
     cost: Cost = Cost()
     """Costs of the environment: prices, expected traffic, and a ceiling."""
 

@@ -95,6 +95,7 @@ def _hosting(environment: Environment, arns: Arns) -> dict[str, Any]:
         "scalable_targets": arns.of("application-autoscaling", "scalable-target/*"),
         "quality": quality_namespace(prefix) if _has_quality(environment) else None,
         "kms_keys": sorted(set(_keys(environment))),
+        "signing_key": environment.evidence.kms_key_arn,
         "asynchronous_tests": sorted(set(_asynchronous_tests(environment, arns))),
     }
 

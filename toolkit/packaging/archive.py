@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from stat import S_IFREG
+from typing import IO
 
 from toolkit.files import atomic_path
 
@@ -24,7 +26,19 @@ def write(path: Path, files: Mapping[str, bytes], executable: frozenset[str] = f
         files: contents by name, with `/` between folders.
         executable: names of executable files.
     """
-    with atomic_path(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+    with atomic_path(path) as partial:
+        _write(partial, files, executable)
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """The content of such a zip file."""
+    content = io.BytesIO()
+    _write(content, files, frozenset())
+    return content.getvalue()
+
+
+def _write(target: Path | IO[bytes], files: Mapping[str, bytes], executable: frozenset[str]) -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.create_system = _UNIX

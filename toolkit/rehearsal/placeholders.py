@@ -1,4 +1,4 @@
-"""Placeholders for what exists in an account before a deployment: weights, own images, an execution role."""
+"""Placeholders for what exists in an account before a deployment: weights, own images, a role, a signer."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Final
 
 from toolkit import staging
 from toolkit.aws import state_bucket
+from toolkit.deployment.attestations import KEY_SPEC
 from toolkit.deployment.context import Context
 from toolkit.environment import HubSource, ResolvedVariant, S3Source
 from toolkit.staging import StagedModel
@@ -37,6 +38,8 @@ _TRUST: Final = {
         }
     ],
 }
+# The embedded cloud creates a key with this id.
+_CUSTOM_ID: Final = "_custom_id_"
 _EVERYTHING: Final = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
@@ -50,6 +53,7 @@ def place(context: Context) -> None:
         context: the environment, with access as the account's root user.
     """
     _place_role(context)
+    _place_signer(context)
     for model in staging.locate(context.project, context.environment).values():
         if isinstance(model.source, HubSource):
             _place_weights(context, model)
@@ -77,6 +81,18 @@ def _place_role(context: Context) -> None:
             AssumeRolePolicyDocument=json.dumps(_TRUST),
         )
         iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=json.dumps(_EVERYTHING))
+
+
+def _place_signer(context: Context) -> None:
+    """A key with the ARN of the signer."""
+    arn, kms = context.environment.evidence.kms_key_arn, context.access.kms
+    if arn is None:
+        return
+    try:
+        kms.describe_key(KeyId=arn)
+    except kms.exceptions.NotFoundException:
+        tags = [{"TagKey": _CUSTOM_ID, "TagValue": arn.rpartition("/")[2]}]
+        kms.create_key(KeySpec=KEY_SPEC, KeyUsage="SIGN_VERIFY", Tags=tags)
 
 
 def _place_weights(context: Context, model: StagedModel) -> None:

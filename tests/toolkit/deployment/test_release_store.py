@@ -110,7 +110,7 @@ def test_a_package_changed_in_the_bucket_is_rejected(account: AwsAccess, tmp_pat
     release = recorded(releases, tmp_path)
     account.s3.put_object(
         Bucket="releases-changed",
-        Key=releases._package_key(release.packages[name_of(b"zip one")]),
+        Key=releases.package_key(release.packages[name_of(b"zip one")]),
         Body=b"other",
     )
     with pytest.raises(StateError, match="was changed"):

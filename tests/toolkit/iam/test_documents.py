@@ -102,6 +102,20 @@ def test_key_grants_exist_only_for_models_with_a_key(project: Project) -> None:
     assert statements(project, text, "sagemaker-deployer")["GrantKeysToSageMaker"]["Resource"] == [KEY]
 
 
+def test_only_the_declared_signer_signs(project: Project) -> None:
+    signed = f"{VALID}evidence: {{kms_key_arn: {KEY}}}\n"
+    for name in NAMES:
+        actions = {
+            statement["Action"]: statement["Resource"]
+            for statement in statements(project, signed, name).values()
+            if "kms:" in str(statement["Action"])
+        }
+        signs = name in ("sagemaker-deployer", "operator")
+        expected = {"kms:Sign": KEY} if signs else {"kms:GetPublicKey": KEY} if name == "viewer" else {}
+        assert actions == expected
+        assert "kms:" not in json.dumps(statements(project, VALID, name))
+
+
 def test_an_unknown_policy_lists_the_valid_ones(project: Project) -> None:
     with pytest.raises(InputError) as caught:
         iam.document(project, environment(project), "administrator")

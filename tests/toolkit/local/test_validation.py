@@ -36,6 +36,7 @@ service-quotas:GetServiceQuota sns:CreateTopic sns:Publish sns:Subscribe sts:Ass
 sts:AssumeRoleWithWebIdentity events:PutRule events:PutTargets ecr:DescribeImages ec2:DescribeVpcEndpoints
 resourcegroupstaggingapi:GetResources apigateway:UpdateUsage apigateway:GetUsage apigateway:UpdateAccount
 apigateway:CreateDomainName apigateway:CreateBasePathMapping apigateway:TagResource apigateway:UpdateRestApi
+kms:CreateKey kms:GetPublicKey kms:Sign
 """
 # Codes of a request that violates the model, as recorded (localstack/localstack, tests/aws/services), or as
 # `shared` errors of the service's API reference.

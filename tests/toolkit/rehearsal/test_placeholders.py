@@ -7,11 +7,23 @@ from typing import Any
 import pytest
 
 from toolkit.aws.access import AwsAccess
+from toolkit.deployment.attestations import Signer
 from toolkit.environment import S3Source
+from toolkit.environment.environment import Evidence
 from toolkit.preflight import models
 from toolkit.rehearsal import placeholders
 
 pytestmark = pytest.mark.slow
+
+
+def test_a_signer_has_a_placeholder_with_its_arn(account: AwsAccess) -> None:
+    arn = "arn:aws:kms:us-east-1:123456789012:key/0f1e2d3c-12ab-34cd-56ef-1234567890ab"
+    environment = SimpleNamespace(evidence=Evidence(kms_key_arn=arn))
+    context: Any = SimpleNamespace(access=account, environment=environment)
+    for _ in range(2):
+        placeholders._place_signer(context)
+    Signer(account.kms, arn).check()
+    assert len(Signer(account.kms, arn).public_key()) > 100
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])

@@ -29,7 +29,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from werkzeug.routing import Rule
 
 from toolkit.local import deferred
-from toolkit.local.controlplane import dynamodb, ecr, s3
+from toolkit.local.controlplane import dynamodb, ecr, kms, s3
 from toolkit.local.iam import rules
 
 _log = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ def extend(directory: Path) -> None:
     s3.extend(directory)
     dynamodb.extend()
     ecr.extend()
+    kms.extend()
     rules.extend()
     _keep_associated_web_acls()
     _name_zones_like_aws()

@@ -33,10 +33,16 @@ def extend() -> None:
     ECRBackend.batch_get_image = batch_get_image  # type: ignore[method-assign]
 
 
+def image_digest(tagged: str) -> str:
+    """The digest of an image of AWS: made of repository and tag, the same in every registry."""
+    name = tagged.partition("/")[2] if ".dkr.ecr" in tagged else tagged
+    return f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"
+
+
 def _image(registry: str, repository: str, image: dict[str, str]) -> dict[str, Any]:
     kind = "application/vnd.docker.distribution.manifest.v2+json"
     manifest = json.dumps({"schemaVersion": 2, "mediaType": kind})
-    digest = f"sha256:{hashlib.sha256(f'{repository}{image}'.encode()).hexdigest()}"
+    digest = image.get("imageDigest") or image_digest(f"{repository}:{image.get('imageTag')}")
     return {
         "registryId": registry,
         "repositoryName": repository,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from toolkit.local.awsapi import ApiError, Members
+from toolkit.local.controlplane.ecr import image_digest
 from toolkit.local.sagemaker.deployment import Traffic
 from toolkit.local.sagemaker.fleet import Fleet, Variant
 from toolkit.local.service import ACCOUNT_ID
@@ -250,11 +251,19 @@ def _describe_fleet(endpoint: Endpoint, fleet: Fleet) -> Members:
     return {name: variants for name, variants in response.items() if variants}
 
 
+def _resolved(image: str) -> str:
+    """The image with its digest: `registry/repository@digest` (DeployedImage in botocore's service model)."""
+    if "@" in image:
+        return image
+    repository, separator, tag = image.rpartition(":")
+    return f"{repository if separator and '/' not in tag else image}@{image_digest(image)}"
+
+
 def _describe_variant(variant: Variant, share: float, stage: list[Members] | None) -> Members:
     image = variant.container.get("Image", "")
     response: Members = {
         "VariantName": variant.name,
-        "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image}],
+        "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": _resolved(image)}],
         "CurrentWeight": variant.weight * share,
         "DesiredWeight": variant.weight,
     }
