@@ -195,13 +195,30 @@ class AwsAccess:
             botocore_session=botocore.session.Session(session_vars=_NO_PROFILES),
         )
 
-    def _create_client(self, service: Any) -> Any:
-        options: dict[str, Any] = {"retries": {"mode": "standard", "total_max_attempts": MAX_ATTEMPTS}}
+    @cached_property
+    def pricing(self) -> Any:
+        """The Price List API, in a near region that has it. Nothing depends on a response.
+
+        There are three endpoints (botocore's endpoints.json), and none in China and GovCloud with dollars.
+        """
+        region = {"eu": "eu-central-1", "ap": "ap-south-1"}.get(self.region[:2], "us-east-1")
+        return self._create_client(
+            "pricing",
+            region_name=region,
+            connect_timeout=2,
+            read_timeout=5,
+            retries={"mode": "standard", "total_max_attempts": 2},
+        )
+
+    def _create_client(self, service: Any, region_name: str | None = None, **settings: Any) -> Any:
+        options = {"retries": {"mode": "standard", "total_max_attempts": MAX_ATTEMPTS}, **settings}
         if self.endpoint_url is not None:
             # Never use a proxy for a loopback address.
             options["proxies"] = {}
         with _CREATION:
-            client = self._session.client(service, endpoint_url=self.endpoint_url, config=Config(**options))
+            client = self._session.client(
+                service, region_name=region_name, endpoint_url=self.endpoint_url, config=Config(**options)
+            )
         _reject_incomplete_responses(client)
         return client
 

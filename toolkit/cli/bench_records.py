@@ -233,6 +233,7 @@ def suggest_from(
 
 def _price(context: Context | None, benchmark: Benchmark, cost_per_hour: float | None) -> Price | None:
     """Price of an instance: of the user, otherwise of the region; None for a benchmark on this machine."""
+    from toolkit.cost.price_list_api import PriceList
     from toolkit.cost.prices import Price, Prices
 
     if cost_per_hour is not None:
@@ -240,7 +241,8 @@ def _price(context: Context | None, benchmark: Benchmark, cost_per_hour: float |
     if context is None or context.environment.is_local:
         return None
     environment = context.environment
-    prices = Prices(environment.region, environment.cost.instance_prices)
+    source = PriceList(context.access)
+    prices = Prices(environment.region, environment.cost.instance_prices, source)
     return prices.instance_hour(benchmark.subject.instance_type)
 
 

@@ -54,12 +54,14 @@ class Estimate:
         items: the items on the bill.
         ceiling: US dollars per month that the environment file allows; None without a ceiling.
         ceiling_capacity: the capacity that the ceiling applies to, "minimum" or "maximum".
+        price_problem: why prices are not from the Price List API; empty if they are, or if it was not asked.
     """
 
     region: str
     items: tuple[Item, ...]
     ceiling: float | None = None
     ceiling_capacity: str = "maximum"
+    price_problem: str = ""
 
     @property
     def is_complete(self) -> bool:
@@ -117,6 +119,7 @@ class Estimate:
             "ceiling_capacity": self.ceiling_capacity,
             "above_ceiling": bool(self.violation),
             "items": [asdict(item) for item in self.items],
+            "price_problem": self.price_problem,
             "not_included": NOT_INCLUDED,
         }
 
@@ -125,17 +128,23 @@ class Estimate:
         return "" if self.is_complete else "at least "
 
 
-def estimate(environment: Environment) -> Estimate:
-    """Estimate the costs of an environment, as if it were on AWS, with prices that are known offline."""
+def estimate(environment: Environment, prices: Prices | None = None) -> Estimate:
+    """Estimate the costs of an environment, as if it were on AWS.
+
+    Args:
+        environment: the environment.
+        prices: by default those that are known offline.
+    """
     cost = environment.cost
-    prices = Prices(environment.region, cost.instance_prices)
+    prices = prices or Prices(environment.region, cost.instance_prices)
     items = [
         item
         for name, model in environment.models.items()
         for item in _model(name, model, prices, cost.traffic.get(name))
     ]
     items += _api(environment, prices)
-    return Estimate(environment.region, tuple(items), cost.ceiling_per_month, cost.ceiling_capacity)
+    problem = "" if prices.source is None else prices.source.problem
+    return Estimate(environment.region, tuple(items), cost.ceiling_per_month, cost.ceiling_capacity, problem)
 
 
 def dollars(amount: float) -> str:

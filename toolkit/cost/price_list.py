@@ -1,6 +1,6 @@
 """Prices in the AWS Price List: which product has which price.
 
-The attributes of the products are those by which Infracost and LLMeter find them
+The attributes and families of the products are those by which Infracost and LLMeter find them
 (infracost/infracost: internal/resources/aws; infracost/infracost#3567: SageMaker; awslabs/llmeter:
 callbacks/cost/providers/sagemaker.py). Names of prices:
 
@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NotRequired
+from typing import Any, NotRequired
 
 from toolkit.documents import OpenDict
 
@@ -56,41 +56,53 @@ class Item(OpenDict):
     """A member of the response to `GetProducts`."""
 
     product: Product
+    publicationDate: NotRequired[str]
     terms: Terms
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """Products with one name, by patterns of their attributes; groups of `usagetype` become a suffix."""
+    """Products with one name, by patterns of their attributes; groups of `usagetype` become a suffix.
+
+    Attributes:
+        family: the product family, for which one page of the API is enough; needed for patterns that no
+            filter can express.
+    """
 
     name: str
     service: str
     attributes: Mapping[str, str]
+    family: str = ""
 
 
 _REGION = r"([A-Z0-9]+-)?"
 _KINDS = (
     _Kind("instance", "AmazonSageMaker", {"component": "Hosting", "instanceName": r"ml\..+"}),
     _Kind(
-        "serverless_second_", "AmazonSageMaker", {"usagetype": _REGION + r"ServerlessInf:Mem-(?P<gb>\d)GB"}
+        "serverless_second_",
+        "AmazonSageMaker",
+        {"usagetype": _REGION + r"ServerlessInf:Mem-(?P<gb>\d)GB"},
+        "ML Serverless",
     ),
     _Kind(
         "provisioned_second_",
         "AmazonSageMaker",
         {"usagetype": _REGION + r".*ProvisionedConcurrency:Usage-(?P<gb>\d)GB"},
+        "ML Serverless",
     ),
     _Kind(
         "provisioned_run_second_",
         "AmazonSageMaker",
         {"usagetype": _REGION + r".*ProvisionedConcurrency:Mem-(?P<gb>\d)GB"},
+        "ML Serverless",
     ),
     _Kind("volume_gb_month", "AmazonSageMaker", {"volumeType": "General Purpose-Hosting"}),
     _Kind("lambda_request", "AWSLambda", {"group": "AWS-Lambda-Requests"}),
     _Kind("lambda_gb_second_arm64", "AWSLambda", {"group": "AWS-Lambda-Duration-ARM"}),
     _Kind("lambda_gb_second_x86_64", "AWSLambda", {"group": "AWS-Lambda-Duration"}),
-    _Kind("api_request", "AmazonApiGateway", {"usagetype": _REGION + "ApiGatewayRequest"}),
-    _Kind("log_gb", "AmazonCloudWatch", {"usagetype": _REGION + "DataProcessing-Bytes"}),
-    _Kind("alarm_month", "AmazonCloudWatch", {"usagetype": _REGION + "CW:AlarmMonitorUsage"}),
+    _Kind("api_request", "AmazonApiGateway", {"usagetype": _REGION + "ApiGatewayRequest"}, "API Calls"),
+    _Kind("log_gb", "AmazonCloudWatch", {"usagetype": _REGION + "DataProcessing-Bytes"}, "Data Payload"),
+    _Kind("alarm_month", "AmazonCloudWatch", {"usagetype": _REGION + "CW:AlarmMonitorUsage"}, "Alarm"),
     _Kind(
         "dynamodb_write",
         "AmazonDynamoDB",
@@ -102,6 +114,22 @@ _KINDS = (
         {"group": "DDB-ReadUnits", "operation": "PayPerRequestThroughput"},
     ),
 )
+
+
+def query(region: str, name: str) -> dict[str, Any] | None:
+    """The members of a `GetProducts` that finds a price by its name; None for an unknown name."""
+    for kind in _KINDS:
+        attributes = {"regionCode": region, **kind.attributes}
+        if kind.name == "instance" and name.startswith("ml."):
+            attributes["instanceName"] = name
+        elif not re.fullmatch(re.escape(kind.name) + (r"\d" if kind.name.endswith("_") else ""), name):
+            continue
+        if kind.family:
+            attributes["productFamily"] = kind.family
+            del attributes["usagetype"]
+        filters = [{"Type": "TERM_MATCH", "Field": key, "Value": value} for key, value in attributes.items()]
+        return {"ServiceCode": kind.service, "Filters": filters}
+    return None
 
 
 def prices(items: Iterable[Item]) -> dict[str, float]:

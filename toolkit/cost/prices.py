@@ -1,7 +1,8 @@
 """Prices of AWS in US dollars, without discounts and tax.
 
-Each comes from the environment file, or else from the dated table in `prices.json`, which
-`python -m toolkit.cost.update_prices` generates. What neither of them has is unknown.
+Each comes from the environment file, or else from the Price List API if the command asks AWS, or else
+from the dated table in `prices.json`, which `python -m toolkit.cost.update_prices` generates. Any other is
+unknown.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,17 @@ class Price:
     date: str
 
 
+class Source(Protocol):
+    """Prices that precede the table."""
+
+    @property
+    def problem(self) -> str:
+        """Why it has no prices; empty if it has."""
+
+    def price(self, name: str) -> Price | None:
+        """A price by its name; None if it is unknown."""
+
+
 @dataclass(frozen=True)
 class Prices:
     """The prices of one region.
@@ -36,10 +48,12 @@ class Prices:
     Attributes:
         region: AWS region.
         own: prices of an instance and hour, by instance type, from the environment file.
+        source: precedes the table; None for the table alone.
     """
 
     region: str
     own: Mapping[str, float] = field(default_factory=dict)
+    source: Source | None = None
 
     def instance_hour(self, instance_type: str) -> Price | None:
         """Price of an instance of an endpoint and hour; None if it is unknown.
@@ -52,7 +66,8 @@ class Prices:
 
     def unit(self, name: str) -> Price | None:
         """A price by its name in `toolkit.cost.price_list`; None if it is unknown."""
-        return _table(self.region).get(name)
+        price = None if self.source is None else self.source.price(name)
+        return price or _table(self.region).get(name)
 
 
 def instance_hour(region: str, instance_type: str) -> Price | None:

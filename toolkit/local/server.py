@@ -55,6 +55,7 @@ from toolkit.local.iam.authentication import HEALTH, AuthenticationMiddleware
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.iam.middleware import EnforceIamMiddleware
 from toolkit.local.iam.service import SETTING, IamService
+from toolkit.local.pricing.service import PricingService
 from toolkit.local.quotas.service import QuotaService
 from toolkit.local.retry_cache import RetryCacheMiddleware
 from toolkit.local.sagemaker.service import SageMakerService
@@ -86,7 +87,8 @@ def services(cloud: Cloud, enforcement: Enforcement) -> list[Service]:
     account.tags.add_source("application-autoscaling", lambda arn: autoscaling.tags_of(arn.region, str(arn)))
     functions = FunctionService(cloud, enforcement, metrics)
     apis = ApiGatewayService(functions.runner, enforcement, metrics)
-    return [iam, metrics, sagemaker, autoscaling, functions, apis, BedrockService(), QuotaService()]
+    others = (BedrockService(), QuotaService(), PricingService())
+    return [iam, metrics, sagemaker, autoscaling, functions, apis, *others]
 
 
 @dataclass

@@ -41,7 +41,9 @@ def _rows(estimate: Estimate) -> list[_Row]:
 def _notes(estimate: Estimate) -> list[str]:
     sources = sorted({item.source for item in estimate.items if item.source})
     above = [f"Above the ceiling: {estimate.violation}"] if estimate.violation else []
-    return [*above, *(f"prices: {source}" for source in sources), NOT_INCLUDED]
+    problem = estimate.price_problem
+    why = [f"not from the Price List API: {problem}"] if problem else []
+    return [*above, *(f"prices: {source}" for source in sources), *why, NOT_INCLUDED]
 
 
 def _cells(minimum: float | None, maximum: float | None) -> tuple[str, str, str]:

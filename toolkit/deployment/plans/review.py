@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toolkit.console import Console
+from toolkit.cost import price_list_api
 from toolkit.cost.estimate import estimate
 from toolkit.deployment import measured, releases
 from toolkit.deployment.context import Context
@@ -70,17 +71,20 @@ def review(
     planned: Mapping[str, Any] = {}
     report = None
     findings: Sequence[str] = ()
+    environment = context.environment
     with ExitStack() as stack:
-        checking = None
-        if checks is not None and not context.environment.is_local:
-            # Terraform takes longer.
-            pool = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="preflight"))
+        checking = pricing = None
+        # Terraform takes longer than either.
+        pool = stack.enter_context(ThreadPoolExecutor(2, thread_name_prefix="review"))
+        if checks is not None and not environment.is_local:
             checking = pool.submit(checks, context)
         # checkov takes seconds to start, so it starts while Terraform plans, or, if a plan without changes
         # would not need it, while Terraform shows the plan.
         early = policies == "always" or (policies == "changes" and not context.state.outputs)
         gate = stack.enter_context(start_gate(context)) if early else None
         prepared = prepare(context)
+        if prepared.action == "apply" and not environment.is_local:
+            pricing = pool.submit(price_list_api.of_environment, environment, context.access, estimate)
         description = None
         if prepared.plan.has_changes or policies == "always":
             description = prepared.describe()
@@ -99,7 +103,6 @@ def review(
                     report = gate.result().check_plan(planned, prepared.workspace.stack)
         if checking is not None:
             findings = checking.result()
-    environment = context.environment
     subject = Subject(
         environment=environment.name,
         account_id=environment.account_id,
@@ -111,7 +114,8 @@ def review(
     summary = summarize(planned, subject, plan.summary(), has_changes=plan.has_changes, policy=report)
     summary = replace(summary, warnings=(*warnings(context, prepared.action, planned), *findings))
     if prepared.action == "apply":
-        summary = replace(summary, cost=estimate(environment))
+        prices = None if pricing is None else pricing.result()
+        summary = replace(summary, cost=estimate(environment, prices))
     return Review(prepared, summary, _changes_digest(planned))
 
 

@@ -1,0 +1,1 @@
+"""The Price List API, with the prices of the toolkit's table."""
