@@ -247,7 +247,7 @@ def _loads(stages: Iterable[Stage]) -> str:
 
 
 def _cost_note(price: Price) -> str:
-    source = f"{price.source}, {price.date}" if price.date else price.source
+    source = str(price)
     return f"note: at {price.dollars:g} dollars per instance and hour ({source})"
 
 

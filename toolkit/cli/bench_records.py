@@ -240,9 +240,7 @@ def _price(context: Context | None, benchmark: Benchmark, cost_per_hour: float |
         return Price(cost_per_hour, "--cost-per-hour", "")
     if context is None or context.environment.is_local:
         return None
-    environment = context.environment
-    source = PriceList(context.access)
-    prices = Prices(environment.region, environment.cost.instance_prices, source)
+    prices = Prices.of(context.environment, PriceList(context.access))
     return prices.instance_hour(benchmark.subject.instance_type)
 
 

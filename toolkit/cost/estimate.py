@@ -136,7 +136,7 @@ def estimate(environment: Environment, prices: Prices | None = None) -> Estimate
         prices: by default those that are known offline.
     """
     cost = environment.cost
-    prices = prices or Prices(environment.region, cost.instance_prices)
+    prices = prices or Prices.of(environment)
     items = [
         item
         for name, model in environment.models.items()
@@ -173,7 +173,7 @@ def _instances(variant: ResolvedVariant, model: Model, prices: Prices) -> Item:
     details = f"{counts} x {variant.instance_type}{average}, {unit}"
     if price is None:
         return Item(label, details, None, None)
-    return Item(label, details, low * price.dollars, high * price.dollars, _source(price))
+    return Item(label, details, low * price.dollars, high * price.dollars, str(price))
 
 
 def _serverless(name: str, model: Model, prices: Prices, traffic: Traffic | None) -> Item:
@@ -184,7 +184,7 @@ def _serverless(name: str, model: Model, prices: Prices, traffic: Traffic | None
         missing = "unknown price" if price is None else "unknown traffic"
         return Item(name, f"serverless, {gigabytes} GB, {missing}", None, None)
     hour = traffic.requests_per_day / 24 * traffic.seconds * price.dollars
-    return Item(name, f"serverless, {gigabytes} GB", hour, hour, _source(price))
+    return Item(name, f"serverless, {gigabytes} GB", hour, hour, str(price))
 
 
 def _api(environment: Environment, prices: Prices) -> Iterator[Item]:
@@ -222,8 +222,4 @@ def _usage(name: str, details: str, quantity: float | None, price: Price | None)
     if quantity is None or price is None:
         return Item(name, f"{details}, {'unknown price' if price is None else 'unknown'}", None, None)
     hour = quantity * price.dollars
-    return Item(name, details, hour, hour, _source(price))
-
-
-def _source(price: Price) -> str:
-    return f"{price.source}, {price.date}" if price.date else price.source
+    return Item(name, details, hour, hour, str(price))

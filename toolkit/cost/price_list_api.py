@@ -93,12 +93,11 @@ def of_environment(
     environment: Environment, access: AwsAccess, estimate: Callable[[Environment, Prices], object]
 ) -> Prices:
     """The prices of an environment, with those that an estimate needs already read."""
-    own = environment.cost.instance_prices
     needed = _Names()
-    estimate(environment, Prices(environment.region, own, needed))
+    estimate(environment, Prices.of(environment, needed))
     source = PriceList(access)
     source.prefetch(needed.names)
-    return Prices(environment.region, own, source)
+    return Prices.of(environment, source)
 
 
 class _Names:

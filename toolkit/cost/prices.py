@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from toolkit.environment import Environment
+
 
 @dataclass(frozen=True)
 class Price:
@@ -28,6 +30,10 @@ class Price:
     dollars: float
     source: str
     date: str
+
+    def __str__(self) -> str:
+        """Source and date."""
+        return f"{self.source}, {self.date}" if self.date else self.source
 
 
 class Source(Protocol):
@@ -55,6 +61,11 @@ class Prices:
     own: Mapping[str, float] = field(default_factory=dict)
     source: Source | None = None
 
+    @classmethod
+    def of(cls, environment: Environment, source: Source | None = None) -> Prices:
+        """The prices of an environment, without a source those that are known offline."""
+        return cls(environment.region, environment.cost.instance_prices, source)
+
     def instance_hour(self, instance_type: str) -> Price | None:
         """Price of an instance of an endpoint and hour; None if it is unknown.
 
@@ -68,11 +79,6 @@ class Prices:
         """A price by its name in `toolkit.cost.price_list`; None if it is unknown."""
         price = None if self.source is None else self.source.price(name)
         return price or _table(self.region).get(name)
-
-
-def instance_hour(region: str, instance_type: str) -> Price | None:
-    """Price of an instance of an endpoint and hour in the table; None if it is unknown."""
-    return Prices(region).instance_hour(instance_type)
 
 
 @cache

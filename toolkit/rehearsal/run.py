@@ -26,7 +26,7 @@ import psutil
 from toolkit import documents
 from toolkit.aws.access import LOCAL_SETTINGS, AwsAccess
 from toolkit.console import Console, Progress
-from toolkit.cost.prices import instance_hour
+from toolkit.cost.prices import Prices
 from toolkit.deployment import account, outputs
 from toolkit.deployment.context import Context, find_cloud
 from toolkit.environment import Environment, load
@@ -225,7 +225,7 @@ class _Stage:
             denied=self._denied(),
             requests=() if load is None else load.stop(zero),
             skipped_requests=0 if load is None else load.skipped,
-            instances=tuple(_priced(self.environment.region, item) for item in sampler.instances()),
+            instances=tuple(_priced(Prices.of(self.environment), item) for item in sampler.instances()),
         )
 
     def _load(self) -> Load | None:
@@ -420,12 +420,11 @@ def _run(
             process.wait()
 
 
-def _priced(region: str, instances: Instances) -> Instances:
-    price = instance_hour(region, instances.instance_type)
+def _priced(prices: Prices, instances: Instances) -> Instances:
+    price = prices.instance_hour(instances.instance_type)
     if price is None:
         return instances
-    source = f"{price.source}, {price.date}"
-    return replace(instances, dollars_per_hour=price.dollars, price_source=source)
+    return replace(instances, dollars_per_hour=price.dollars, price_source=str(price))
 
 
 def _shifted(timeline: Timeline, seconds: float) -> Timeline:

@@ -15,7 +15,7 @@ from toolkit.bench import records
 from toolkit.cli.app import app
 from toolkit.cli.bench_records import _price
 from toolkit.console import Console
-from toolkit.cost.prices import Price, instance_hour
+from toolkit.cost.prices import Price, Prices
 from toolkit.deployment.context import offline_context
 from toolkit.errors import InputError
 
@@ -83,6 +83,6 @@ def test_an_environment_for_aws_has_the_list_price(monkeypatch: pytest.MonkeyPat
     contexts = {name: offline_context(name, Console()) for name in ("dev", "local")}
     listed_price = _price(contexts["dev"], measured, None)
     assert listed_price is not None
-    assert listed_price == instance_hour("us-east-1", "ml.g6.2xlarge")
+    assert listed_price == Prices("us-east-1").instance_hour("ml.g6.2xlarge")
     assert _price(contexts["dev"], measured, 2.0) == Price(2.0, "--cost-per-hour", "")
     assert _price(contexts["local"], measured, None) is None

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from toolkit.cost import price_list, update_prices
-from toolkit.cost.prices import Price, Prices, instance_hour
+from toolkit.cost.prices import Price, Prices
 from toolkit.serving import catalogue
 from toolkit.serving.update_catalogue import dump
 
@@ -31,7 +31,7 @@ def product(attributes: dict[str, str], *tiers: tuple[str, str], unit: str = "Hr
 
 
 def test_a_price_names_its_source_and_date() -> None:
-    price = instance_hour("us-east-1", G6)
+    price = Prices("us-east-1").instance_hour(G6)
     assert price is not None
     assert price.dollars == 1.222
     assert "FMBench" in price.source
@@ -40,7 +40,7 @@ def test_a_price_names_its_source_and_date() -> None:
 
 @pytest.mark.parametrize(("region", "instance_type"), [("eu-west-1", G6), ("us-east-1", "ml.trn2.48xlarge")])
 def test_a_price_that_is_not_in_the_table_is_unknown(region: str, instance_type: str) -> None:
-    assert instance_hour(region, instance_type) is None
+    assert Prices(region).instance_hour(instance_type) is None
 
 
 def test_the_environment_file_precedes_the_table() -> None:

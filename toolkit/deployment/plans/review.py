@@ -15,6 +15,7 @@ from typing import Any, Literal
 from toolkit.console import Console
 from toolkit.cost import price_list_api
 from toolkit.cost.estimate import estimate
+from toolkit.cost.prices import Prices
 from toolkit.deployment import measured, releases
 from toolkit.deployment.context import Context
 from toolkit.deployment.prepare import Prepared
@@ -113,8 +114,8 @@ def review(
     plan = prepared.plan
     summary = summarize(planned, subject, plan.summary(), has_changes=plan.has_changes, policy=report)
     summary = replace(summary, warnings=(*warnings(context, prepared.action, planned), *findings))
+    prices = Prices.of(environment) if pricing is None else pricing.result()
     if prepared.action == "apply":
-        prices = None if pricing is None else pricing.result()
         summary = replace(summary, cost=estimate(environment, prices))
     return Review(prepared, summary, _changes_digest(planned))
 

@@ -48,9 +48,9 @@ def _products() -> Iterator[dict[str, Any]]:
     table = json.loads((importlib.resources.files("toolkit.cost") / "prices.json").read_text("utf-8"))
     for region, prices in table["regions"].items():
         for name, (dollars, source) in prices.items():
-            for prefix, (service, family, known) in _PRODUCTS.items():
+            for prefix, (service, family, own) in _PRODUCTS.items():
                 if name.startswith(prefix):
-                    attributes = {"servicecode": service, "regionCode": region, **known}
+                    attributes = {"servicecode": service, "regionCode": region, **own}
                     if prefix == "ml.":
                         attributes |= {"instanceName": name, "usagetype": f"Host:{name}"}
                     if prefix == "serverless_second_":
