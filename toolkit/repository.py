@@ -21,6 +21,8 @@ PIPELINES: Final = scaffold.TEMPLATES / "pipelines"
 # Locked dependencies: of the command line, of the embedded cloud, and of the model in it.
 LOCKS: Final = ("toolkit", "local", "model")
 PIN: Final = "requirements.txt"
+# The part of the Makefile that a clone includes, too.
+_TARGETS: Final = "common.mk"
 _RULES = "policies/checkov/__init__.py"
 _SEVERITIES = "policies/builtin.yaml"
 
@@ -102,6 +104,9 @@ def managed_files(ci: str | None) -> dict[str, bytes]:
         folder = PIPELINES / ci
         files |= {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     contents = {name: path.read_bytes() for name, path in files.items()}
+    # One file is easier to read and to update than two.
+    targets = (templates / _TARGETS).read_bytes()
+    contents["Makefile"] = contents["Makefile"].replace(f"include {_TARGETS}\n".encode(), targets)
     return {**contents, "environments/environment.schema.json": schema.text().encode(), PIN: pin().encode()}
 
 

@@ -146,12 +146,6 @@ def test_the_repository_is_complete(team: Team) -> None:
     assert 'name: "acme"' in (team.root / "environments" / "dev.yaml").read_text()
     pinned = (team.root / "requirements.txt").read_text()
     assert re.fullmatch(r"sagemaker-llm-toolkit==\S+ --hash=sha256:[0-9a-f]{64}\n", pinned)
-    help_text = subprocess.run(
-        ["make", "help"], cwd=team.root, env=clean_environment(), capture_output=True, text=True, check=True
-    ).stdout
-    targets = (ROOT / "Makefile").read_text().split("##@ Develop")[0]
-    for target in re.findall(r"^([a-z-]+):.* ## ", targets, re.MULTILINE):
-        assert f"\n  {target} " in help_text
 
 
 def test_a_folder_that_is_not_empty_is_refused(team: Team) -> None:
