@@ -97,7 +97,7 @@ def smoke_test(
     if release is not None:
         data = [check.as_data() for check in checks]
         releases.record_smoke_test(context, deployed, release, data)
-    smoke.raise_for_failures(env, checks)
+    smoke.raise_for_failures(env, checks, shown=as_text)
 
 
 def _release(context: Context) -> str | None:

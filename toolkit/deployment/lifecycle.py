@@ -332,8 +332,8 @@ def deploy_tested(
         if last is None:
             context.console.warning("there is no earlier release to roll back to; the rollout stays as it is")
             raise
-        context.console.line(str(error))
-        context.console.line(f"rolling back to release {last.number}")
+        # Its details follow at the end.
+        context.console.line(f"{error.message}; rolling back to release {last.number}")
         deploy(context, prepare.rollback(context, last.number))
         failed = "the smoke test failed" if isinstance(error, SmokeTestError) else error.message
         message = f"{failed}; release {last.number} serves again"

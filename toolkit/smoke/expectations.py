@@ -17,6 +17,7 @@ from toolkit import documents
 from toolkit.console import printable
 from toolkit.environment import Model
 from toolkit.environment.expectations import LANGUAGES, Closer, Expectation, Golden, ToolCall, validator
+from toolkit.smoke.replies import Embeddings
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -180,23 +181,6 @@ class Completion:
     def is_truncated(self) -> bool:
         """Whether it ended at the maximum of tokens."""
         return self.choices[0].finish_reason == "length"
-
-
-@dataclass(frozen=True)
-class _Embedding:
-    embedding: Annotated[list[float], Field(min_length=1)]
-
-
-@dataclass(frozen=True)
-class Embeddings:
-    """Embeddings in the order of their texts."""
-
-    data: Annotated[tuple[_Embedding, ...], Field(min_length=1)]
-
-    @property
-    def vectors(self) -> list[list[float]]:
-        """The numbers."""
-        return [item.embedding for item in self.data]
 
 
 @dataclass(frozen=True)

@@ -74,10 +74,15 @@ class _Embedding:
 
 @dataclass(frozen=True)
 class Embeddings:
-    """A list of embeddings."""
+    """Embeddings in the order of their texts."""
 
     data: Annotated[tuple[_Embedding, ...], Field(min_length=1)]
     model: str | None = None
+
+    @property
+    def vectors(self) -> list[list[float]]:
+        """The numbers."""
+        return [item.embedding for item in self.data]
 
 
 # As Text Embeddings Inference responds.

@@ -120,8 +120,13 @@ def summary(checks: Sequence[Check]) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count) or "no checks"
 
 
-def raise_for_failures(env: str, checks: Sequence[Check]) -> None:
+def raise_for_failures(env: str, checks: Sequence[Check], *, shown: bool = False) -> None:
     """Raise an error if a check failed.
+
+    Args:
+        env: the environment.
+        checks: all checks.
+        shown: whether the user has seen them, so that the error does not repeat them.
 
     Raises:
         SmokeTestError: a check failed.
@@ -132,6 +137,6 @@ def raise_for_failures(env: str, checks: Sequence[Check]) -> None:
         command = failed[0].command or f"toolkit status --env {env}"
         raise SmokeTestError(
             f"{len(failed)} of {len(run)} checks failed, the first: {failed[0].subject}: {failed[0].name}",
-            details=[line for check in failed for line in check.line().splitlines()],
+            details=[] if shown else [line for check in failed for line in check.line().splitlines()],
             remedy=f"run `{command}`",
         )

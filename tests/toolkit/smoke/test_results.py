@@ -31,6 +31,9 @@ def test_the_error_lists_the_failed_checks() -> None:
         raise_for_failures("dev", CHECKS)
     assert list(caught.value.details) == FAILED.line().splitlines()
     assert caught.value.remedy == "run `a command`"
+    with pytest.raises(SmokeTestError, match="1 of 2 checks failed") as caught:
+        raise_for_failures("dev", CHECKS, shown=True)
+    assert not caught.value.details
 
 
 def test_json_keeps_the_members_of_earlier_versions() -> None:
