@@ -11,6 +11,7 @@ import pytest
 from tests.support.front import CERTIFICATE, Front
 from tests.support.terraform import Account, Planned, Rig, show
 from toolkit import packaging
+from toolkit.deployment.recovery.registry import Address
 from toolkit.errors import TerraformError
 
 pytestmark = pytest.mark.slow
@@ -30,6 +31,16 @@ TAGS = {
     "stack": "inference",
     "environment": "dev",
     "deployment": "example-dev",
+}
+# AWS has no tags for them. None is billed, except dashboards, which docs/how-to/limit-spending.md says.
+UNTAGGABLE = {
+    "aws_api_gateway_deployment",
+    "aws_api_gateway_method_settings",
+    "aws_appautoscaling_policy",
+    "aws_cloudwatch_dashboard",
+    "aws_iam_role_policy",
+    "aws_lambda_permission",
+    "terraform_data",
 }
 DESCRIPTION = 'A "description" with ${no} 模型'
 Variables = dict[str, Any]
@@ -241,6 +252,8 @@ def test_settings_tags_and_retention_are_applied(planned: Planned) -> None:
     taggable = [change["after"] for change in planned.changes.values() if "tags_all" in change["after"]]
     assert {type(resource["tags_all"]) for resource in taggable} == {dict}
     assert [resource for resource in taggable if not resource["tags_all"].items() >= TAGS.items()] == []
+    untagged = [address for address, change in planned.changes.items() if "tags_all" not in change["after"]]
+    assert {Address.parse(address).resource_type for address in untagged} == UNTAGGABLE
     groups = {planned.values(a)["retention_in_days"] for a in planned.changes if "log_group" in a}
     assert groups == {14}
     (throttle,) = planned.values('module.api.aws_api_gateway_usage_plan.this["default"]')["throttle_settings"]

@@ -123,6 +123,11 @@ module "off_observability" {
   name    = "off"
   region  = "us-east-1"
   api     = { name = "off", stage = "off", gateway = "off" }
+  cost_alarms = {
+    emails    = ["a@example.com"]
+    monthly   = { amount = 1 }
+    anomalies = { minimum_impact = 1 }
+  }
 }
 
 module "bare_observability" {
@@ -132,6 +137,10 @@ module "bare_observability" {
   api       = { name = "bare", stage = "live", gateway = "bare-gateway" }
   alarms    = { server_error_percent = null }
   dashboard = true
+  cost_alarms = {
+    topic_arn = "arn:aws:sns:us-east-1:123456789012:spending"
+    anomalies = { minimum_impact = 1, monitor_arn = "arn:aws:ce::123456789012:anomalymonitor/a" }
+  }
 }
 
 module "off_inference_api" {
@@ -428,7 +437,17 @@ def test_the_dashboard_shows_gateway_and_endpoint_metrics(planned: Planned) -> N
         "AWS/ApiGateway",
         "AWS/Lambda",
     }
-    assert planned.addresses("module.bare_observability") == {"aws_cloudwatch_dashboard.this[0]"}
+    assert planned.addresses("module.bare_observability") == {
+        "aws_cloudwatch_dashboard.this[0]",
+        'aws_ce_anomaly_subscription.this["topic"]',
+    }
+
+
+def test_an_existing_anomaly_monitor_is_subscribed_to(planned: Planned) -> None:
+    """Member accounts of an organization cannot create one for a tag."""
+    subscription = planned.values('module.bare_observability.aws_ce_anomaly_subscription.this["topic"]')
+    assert subscription["monitor_arn_list"] == ["arn:aws:ce::123456789012:anomalymonitor/a"]
+    assert subscription["frequency"] == "IMMEDIATE"
 
 
 API = "module.inference_api.module.api"

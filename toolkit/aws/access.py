@@ -128,6 +128,8 @@ class AwsAccess:
     # Without stubs: there are few requests.
     acm: ClassVar[cached_property[Any]] = _client("acm")
     bedrock: ClassVar[cached_property[Any]] = _client("bedrock")
+    budgets: ClassVar[cached_property[Any]] = _client("budgets")
+    cost_explorer: ClassVar[cached_property[Any]] = _client("ce")
     dynamodb: ClassVar[cached_property[Any]] = _client("dynamodb")
     ec2: ClassVar[cached_property[Any]] = _client("ec2")
     ecr: ClassVar[cached_property[Any]] = _client("ecr")

@@ -28,6 +28,8 @@ def warnings(environment: Environment) -> Iterator[str]:
         return
     if api.waf is not None:
         yield "api.waf: the embedded cloud stores the firewall but does not apply its rules"
+    if environment.cost.alarms is not None:
+        yield "cost.alarms: the embedded cloud stores the alarms, but costs nothing and notifies no recipient"
     if api.guard is not None and api.guard.bedrock is not None:
         yield (
             "api.guard.bedrock: guardrails of the embedded cloud have words and regular expressions only, "

@@ -137,7 +137,7 @@ class Environment(ConfigModel):
     evidence: Evidence = Evidence()
     """Evidence of releases."""
     cost: Cost = Cost()
-    """Costs of the environment: prices, expected traffic, and a ceiling."""
+    """Costs of the environment: prices, expected traffic, a ceiling, and alarms."""
 
     _name: str = PrivateAttr()
     _file: str = PrivateAttr()

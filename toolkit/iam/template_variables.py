@@ -75,6 +75,7 @@ def template_variables(environment: Environment) -> dict[str, Any]:
         **_hosting(environment, arns),
         **_functions(environment, arns),
         **_exposure(environment, arns),
+        **_cost_alarms(environment, arns),
         **_preflight(environment, arns),
     }
 
@@ -154,6 +155,7 @@ def _preflight(environment: Environment, arns: Arns) -> dict[str, Any]:
     captured = [model.data_capture.kms_key_arn for model in models if model.data_capture is not None]
     notified = [model.asynchronous for model in models if model.asynchronous is not None]
     topics = [arn for item in notified for arn in (item.success_topic_arn, item.error_topic_arn)]
+    topics += [] if environment.cost.alarms is None else [environment.cost.alarms.topic_arn]
     service_roles = ["sagemaker.application-autoscaling.amazonaws.com"]
     service_roles += [] if domain is None else ["ops.apigateway.amazonaws.com"]
     return {
@@ -168,6 +170,19 @@ def _preflight(environment: Environment, arns: Arns) -> dict[str, Any]:
         "extra_alarms": sorted(
             {arns.of("cloudwatch", f"alarm:{name}") for rollout in rollouts for name in rollout.alarms.extra}
         ),
+    }
+
+
+def _cost_alarms(environment: Environment, arns: Arns) -> dict[str, Any]:
+    """Alarms of AWS Billing; None or empty for what is not configured."""
+    alarms = environment.cost.alarms
+    monthly, anomalies = (alarms.monthly, alarms.anomalies) if alarms is not None else (None, None)
+    budget = arns.without_region("budgets", f"budget/{environment.prefix}")
+    kinds = ("anomalymonitor", "anomalysubscription") if anomalies is not None else ()
+    return {
+        "cost_alarms": alarms is not None,
+        "monthly_budget": budget if monthly is not None else None,
+        "anomaly_alarms": [arns.without_region("ce", f"{kind}/*") for kind in kinds],
     }
 
 

@@ -33,6 +33,7 @@ _JAVA = {
     r"\p{L}\p{M}\p{Z}\p{N}\p{P}": r"\s\S",
     r"\p{L}": r"\w",
     r"\p{N}": r"\d",
+    r"\p{Z}-_": r"\s\-_",
     r"\p{Z}": r"\s",
     r"\p{Alnum}": "a-zA-Z0-9",
     r"[\p{Print}]": r"[\x20-\x7e]",
@@ -42,6 +43,8 @@ _JAVA = {
     r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010FFFF",
     r"[\w-_]": r"[\w\-_]",
     r")${1,": r"){1,",
+    # A flag is for the rest of its group; Python has none inside of a pattern.
+    r"|(?i).*<script>.*</script>.*)": r"|(?i:.*<script>.*</script>.*))",
 }
 
 

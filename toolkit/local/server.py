@@ -45,6 +45,7 @@ from toolkit.local.apigateway.domains import CustomDomainMiddleware
 from toolkit.local.apigateway.service import ApiGatewayService
 from toolkit.local.autoscaling.service import AutoScalingService
 from toolkit.local.bedrock.service import BedrockService
+from toolkit.local.billing.service import BillingService
 from toolkit.local.cbor import CborMiddleware
 from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.controlplane import application, s3
@@ -87,7 +88,7 @@ def services(cloud: Cloud, enforcement: Enforcement) -> list[Service]:
     account.tags.add_source("application-autoscaling", lambda arn: autoscaling.tags_of(arn.region, str(arn)))
     functions = FunctionService(cloud, enforcement, metrics)
     apis = ApiGatewayService(functions.runner, enforcement, metrics)
-    others = (BedrockService(), QuotaService(), PricingService())
+    others: list[Service] = [BedrockService(), QuotaService(), PricingService(), BillingService(account.tags)]
     return [iam, metrics, sagemaker, autoscaling, functions, apis, *others]
 
 

@@ -17,7 +17,7 @@ from toolkit.deployment.context import Context, aws_access, open_context
 from toolkit.environment import load
 from toolkit.errors import PreflightError, ToolkitError
 from toolkit.iam import denials
-from toolkit.preflight import api, instances, models, network, rights
+from toolkit.preflight import api, cost, instances, models, network, rights
 from toolkit.preflight.results import Result
 from toolkit.project import Project
 
@@ -39,6 +39,7 @@ CHECKS: dict[str, Check] = {
     "key": network.keys,
     "network": network.networks,
     "topic": network.topics,
+    "cost alarms": cost.alarms,
     "concurrency": api.concurrency,
     "layer": api.web_adapter,
     "log role": api.log_role,

@@ -83,6 +83,8 @@ def topics(context: Context) -> Iterator[Result]:
                 arn = getattr(model.asynchronous, key)
                 if arn:
                     named.setdefault(arn, f"models.{name}.endpoint.async.{key}")
+    if environment.cost.alarms is not None and environment.cost.alarms.topic_arn is not None:
+        named.setdefault(environment.cost.alarms.topic_arn, "cost.alarms.topic_arn")
     for arn, path in named.items():
         try:
             context.access.sns.get_topic_attributes(TopicArn=arn)

@@ -61,3 +61,26 @@ variable "dashboard" {
   default     = true
   nullable    = false
 }
+
+variable "cost_alarms" {
+  description = <<-EOT
+    Alarms of AWS Billing on the costs of the resources with the tag `deployment = name`, which must be an active cost allocation tag; null for none:
+    - `emails`, `topic_arn`: who is notified.
+    - `monthly`: US dollars per month, and the percentages of actual and forecast costs that are notified.
+    - `anomalies`: whole US dollars above the expected costs that are notified; `monitor_arn` names an existing monitor.
+  EOT
+  type = object({
+    emails    = optional(list(string), [])
+    topic_arn = optional(string)
+    monthly = optional(object({
+      amount           = number
+      actual_percent   = optional(list(number), [80, 100])
+      forecast_percent = optional(list(number), [100])
+    }))
+    anomalies = optional(object({
+      minimum_impact = number
+      monitor_arn    = optional(string)
+    }))
+  })
+  default = null
+}

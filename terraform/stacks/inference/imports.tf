@@ -123,3 +123,21 @@ import {
   to       = module.api.aws_wafv2_web_acl.this[0]
   id       = each.key
 }
+
+import {
+  for_each = lookup(local.imports, "module.observability.aws_budgets_budget.this", {})
+  to       = module.observability.aws_budgets_budget.this[0]
+  id       = each.key
+}
+
+import {
+  for_each = lookup(local.imports, "module.observability.aws_ce_anomaly_monitor.this", {})
+  to       = module.observability.aws_ce_anomaly_monitor.this[0]
+  id       = each.key
+}
+
+import {
+  for_each = lookup(local.imports, "module.observability.aws_ce_anomaly_subscription.this", {})
+  to       = module.observability.aws_ce_anomaly_subscription.this[each.value.key]
+  id       = each.key
+}

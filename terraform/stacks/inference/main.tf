@@ -83,10 +83,11 @@ module "api" {
 module "observability" {
   source = "../../modules/observability"
 
-  name      = var.prefix
-  region    = var.region
-  alarms    = var.api.alarms
-  dashboard = var.api.dashboard
+  name        = var.prefix
+  region      = var.region
+  alarms      = var.api.alarms
+  dashboard   = var.api.dashboard
+  cost_alarms = var.cost_alarms
 
   api = {
     name    = var.prefix

@@ -136,6 +136,12 @@ variable "api" {
   nullable = false
 }
 
+variable "cost_alarms" {
+  description = "Alarms of AWS Billing, see modules/observability; null for none."
+  type        = any
+  default     = null
+}
+
 variable "instance_counts" {
   description = "Current instance counts by model and variant, which a rollout preserves; empty if there are no endpoints."
   type        = map(map(number))

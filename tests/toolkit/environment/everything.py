@@ -228,4 +228,9 @@ cost:
   traffic:
     small: {requests_per_day: 20000, seconds: 8.5}
   instance_prices: {ml.g6.2xlarge: 1.1}
+  alarms:
+    emails: [platform@example.com]
+    topic_arn: arn:aws:sns:us-east-1:123456789012:spending
+    monthly: {amount: 4500, actual_percent: [50, 100], forecast_percent: [110]}
+    anomalies: {minimum_impact: 100, monitor_arn: "arn:aws:ce::123456789012:anomalymonitor/1a2b3c4d"}
 """

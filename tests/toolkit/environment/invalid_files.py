@@ -39,6 +39,11 @@ def in_region(region: str) -> str:
     return f"{VALID.replace('us-east-1', region)}  gateway: {{web_adapter_layer_arn: '{layer}'}}\n"
 
 
+def alarms(section: str, path: str, remedy: str) -> tuple[str, str, int, str, str]:
+    """A change with these cost alarms."""
+    return "api:", f"cost: {{alarms: {section}}}\napi:", 20, f"cost.alarms{path}", remedy
+
+
 def exception(content: str, key: str, expected: str) -> tuple[str, str, int, str, str]:
     """An exception of the policy gate."""
     return (
@@ -439,6 +444,42 @@ CASES = {
         20,
         'cost.instance_prices."ml.g6.2xlarg"',
         "did you mean ml.g6.2xlarge?",
+    ),
+    "cost alarms without a recipient": alarms("{monthly: {amount: 1}}", "", "add emails or topic_arn"),
+    "cost alarms of no kind": alarms("{emails: [a@b.example]}", "", "add monthly or anomalies"),
+    "cost alarm without a threshold": alarms(
+        "{emails: [a@b.example], monthly: {amount: 1, actual_percent: [], forecast_percent: []}}",
+        ".monthly",
+        "add a percentage",
+    ),
+    "cost alarm with one threshold twice": alarms(
+        "{emails: [a@b.example], monthly: {amount: 1, actual_percent: [50, 50.0]}}",
+        ".monthly.actual_percent",
+        "use each percentage once",
+    ),
+    "recipient without a domain": alarms(
+        "{emails: [team], monthly: {amount: 1}}", ".emails[0]", "team@example.com"
+    ),
+    "recipient that occurs twice": alarms(
+        "{emails: [a@b.example, a@b.example], monthly: {amount: 1}}", ".emails", "use each address once"
+    ),
+    "topic of another account for cost alarms": alarms(
+        "{topic_arn: 'arn:aws:sns:us-east-1:999999999999:t', monthly: {amount: 1}}",
+        ".topic_arn",
+        "999999999999",
+    ),
+    "anomaly monitor of another account": alarms(
+        "{emails: [a@b.example], anomalies: {minimum_impact: 1, "
+        "monitor_arn: 'arn:aws:ce::999999999999:anomalymonitor/a'}}",
+        ".anomalies.monitor_arn",
+        "999999999999",
+    ),
+    "cost alarms in GovCloud": (
+        VALID,
+        in_region("us-gov-west-1") + "cost: {alarms: {emails: [a@b.example], monthly: {amount: 1}}}\n",
+        23,
+        "cost.alarms",
+        "has no alarms",
     ),
     "exception without a reason": exception(
         "{rule: CKV_LLM_9, resource: '*', reason: ' ', expires: 2027-06-30}", ".reason", "explain why"

@@ -14,6 +14,7 @@ from toolkit.project import Project
 from toolkit.serving import catalogue
 
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/a"
+ALARMS = "{emails: [a@example.com], monthly: {amount: 1}}"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/server:1"
 
 
@@ -24,6 +25,10 @@ IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/server:1"
         ("private: {vpc_endpoint_ids: [vpce-0a1b2c3d]}", "api.private: the embedded cloud has no VPC"),
         (f"domain: {{name: a.example, certificate_arn: '{CERTIFICATE}'}}", "with `Host: a.example`"),
         ("guard: {bedrock: {id: a, version: DRAFT}}", "have words and regular expressions only"),
+        (
+            f"access_log: true\ncost: {{alarms: {ALARMS}}}",
+            "cost.alarms: the embedded cloud stores the alarms",
+        ),
         ("access_log: true", ""),
     ],
 )

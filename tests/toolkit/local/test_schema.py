@@ -133,6 +133,9 @@ def test_scalars_in_lists_are_reported_with_the_list() -> None:
         (r"[\w-_]*", "a-b"),
         (r"([\p{L}\p{Z}\p{N}_.:\/=+\-@]*)${1,128}", "key"),
         (r"arn:[\p{Alnum}\-]+:x", "arn:aws-cn:x"),
+        # The names of a budget and of a cost category.
+        (r"^(?![^:\\]*/action/|(?i).*<script>.*</script>.*)[^:\\]+$", "llm-dev"),
+        (r"^(?! )[\p{L}\p{N}\p{Z}-_]*(?<! )$", "two words-_"),
     ],
 )
 def test_patterns_are_translated_from_java(pattern: str, text: str) -> None:

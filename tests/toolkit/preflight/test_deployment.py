@@ -19,7 +19,8 @@ from cryptography.x509.oid import NameOID
 from tests.support.access import call, enforce_iam, root_client
 from tests.support.checkout import ROOT
 from tests.support.cloud import LLAMA_IMAGE, PATIENT, Engine, make_checkout
-from tests.support.iam import deny, document, trust
+from tests.support.handlers import handling
+from tests.support.iam import allow, deny, document, trust
 from tests.support.patience import wait_for
 from tests.support.policy import quiet
 from toolkit import iam
@@ -74,6 +75,7 @@ api:
   alarms: {{topic_arns: ["TOPIC"]}}
   gateway: {{reserved_concurrency: 100}}
   domain: {{name: llm.preflight.example, certificate_arn: "CERTIFICATE", hosted_zone_id: ZONE}}
+cost: {{alarms: {{topic_arn: "TOPIC", monthly: {{amount: 100}}, anomalies: {{minimum_impact: 1}}}}}}
 """
 
 
@@ -111,6 +113,18 @@ class Site:
         """Set a quota, or remove it."""
         quota = {"region": REGION, "service": service, "name": name, "value": value}
         assert call(self.access, "/_toolkit/quotas", quota) == quota
+
+    def set_allocation_tag(self, status: str) -> None:
+        """Activate or deactivate the tag `deployment` for cost allocation."""
+        tags = [{"TagKey": "deployment", "Status": status}]
+        self.client("ce").update_cost_allocation_tags_status(CostAllocationTagsStatus=tags)
+
+    def set_publishers(self, *services: str) -> None:
+        """Let services publish to the topic of the cost alarms."""
+        topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms"
+        policy = document(allow("sns:Publish", topic, Principal={"Service": list(services)}))
+        attribute = {"AttributeName": "Policy", "AttributeValue": policy}
+        self.client("sns").set_topic_attributes(TopicArn=topic, **attribute)
 
     def check(self, name: str, changes: dict[str, str] | None = None) -> list[Result]:
         """The results of one check."""
@@ -164,6 +178,8 @@ def site(account: AwsAccess, tmp_path_factory: pytest.TempPathFactory) -> Site:
         "CERTIFICATE": _certificate(client("acm"), "*.preflight.example"),
         "ZONE": zone["HostedZone"]["Id"].rpartition("/")[2],
     }
+    site.set_publishers("budgets.amazonaws.com", "costalerts.amazonaws.com")
+    site.set_allocation_tag("Active")
     for name, identifier in ids.items():
         site.text = site.text.replace(name, identifier)
     _stage(site)
@@ -484,6 +500,39 @@ def test_lambda_s_concurrency(site: Site) -> None:
         assert "Lambda's quota is 10 concurrent executions" in warned
     finally:
         site.quota(CONCURRENCY, 1000, "lambda")
+
+
+def test_an_inactive_cost_allocation_tag(site: Site) -> None:
+    site.set_allocation_tag("Inactive")
+    try:
+        sentence = site.only("cost alarms", status="warning")
+    finally:
+        site.set_allocation_tag("Active")
+    assert "cost allocation tag deployment is not active" in sentence
+    assert "TagKey=deployment,Status=Active" in sentence
+
+
+def test_only_the_payer_knows_cost_allocation_tags(site: Site) -> None:
+    """In a member account, AWS refuses as reported in hashicorp/terraform-provider-aws#37636."""
+
+    def refuse(**_: Any) -> tuple[Any, dict[str, Any]]:
+        message = "Failed to list Cost Allocation Tags: Linked account doesn't have access to it."
+        error = {"Code": "AccessDeniedException", "Message": message}
+        return type("Response", (), {"status_code": 400}), {"Error": error, "ResponseMetadata": {}}
+
+    context = site.context()
+    with handling(context.access.cost_explorer, "before-call.ce.ListCostAllocationTags", refuse):
+        (result,) = deployment.run(context, {"cost alarms": deployment.CHECKS["cost alarms"]})
+    assert (result.status, "management account" in result.detail) == ("unknown", True)
+
+
+def test_a_topic_that_aws_billing_may_not_publish_to(site: Site) -> None:
+    site.set_publishers("budgets.amazonaws.com")
+    try:
+        sentence = site.only("cost alarms", status="warning")
+    finally:
+        site.set_publishers("budgets.amazonaws.com", "costalerts.amazonaws.com")
+    assert "does not let costalerts.amazonaws.com publish" in sentence
 
 
 def test_no_role_for_access_logs(site: Site) -> None:

@@ -165,6 +165,40 @@ def tables(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
             yield Orphan("table", "aws_dynamodb_table", name, remove)
 
 
+def budget(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
+    """The monthly budget, if the environment file has one."""
+    alarms, account = context.environment.cost.alarms, context.environment.account_id
+    if alarms is None or alarms.monthly is None:
+        return
+    if budget := resources.budget(resources.prefix):
+        delete = context.access.budgets.delete_budget
+        remove = partial(delete, AccountId=account, BudgetName=resources.prefix)
+        yield Orphan("budget", "aws_budgets_budget", budget, remove)
+
+
+def anomaly_subscriptions(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
+    """Subscriptions to anomalies, if the environment file has them."""
+    if _has_anomaly_alarms(context):
+        delete = context.access.cost_explorer.delete_anomaly_subscription
+        for arn in resources.anomaly_subscriptions():
+            remove = partial(delete, SubscriptionArn=arn)
+            yield Orphan("anomaly subscription", "aws_ce_anomaly_subscription", arn, remove)
+
+
+def anomaly_monitors(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
+    """Anomaly monitors, if the environment file has one."""
+    if _has_anomaly_alarms(context):
+        delete = context.access.cost_explorer.delete_anomaly_monitor
+        for arn in resources.anomaly_monitors():
+            remove = partial(delete, MonitorArn=arn)
+            yield Orphan("anomaly monitor", "aws_ce_anomaly_monitor", arn, remove)
+
+
+def _has_anomaly_alarms(context: Context) -> bool:
+    alarms = context.environment.cost.alarms
+    return alarms is not None and alarms.anomalies is not None
+
+
 def roles(context: Context, resources: OwnedResources) -> Iterator[Orphan]:
     """Execution roles of the functions."""
     names = [f"{resources.prefix}-{function}" for function in FUNCTIONS]

@@ -288,6 +288,43 @@ class OwnedResources:
         tags = self._access.cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"]
         return name if self._ours(_pairs(tags)) else None
 
+    def budget(self, name: str) -> str | None:
+        """A budget of AWS Budgets."""
+        account, budgets = self.environment.account_id, self._access.budgets
+        arn = f"arn:{self._access.partition}:budgets::{account}:budget/{name}"
+        tags = unless_missing(lambda: budgets.list_tags_for_resource(ResourceARN=arn)["ResourceTags"])
+        return f"{account}:{name}" if tags is not None and self._ours(_pairs(tags)) else None
+
+    def anomaly_monitor(self) -> str | None:
+        """The anomaly monitor of the environment; any if there are several."""
+        return next(iter(self.anomaly_monitors()), None)
+
+    def anomaly_subscription(self, name: str) -> str | None:
+        """A subscription to anomalies; any if several have that name."""
+        return next((arn for arn, other in self.anomaly_subscriptions().items() if other == name), None)
+
+    def anomaly_monitors(self) -> dict[str, str]:
+        """Names of the environment's anomaly monitors, by ARN."""
+        pages = self._access.cost_explorer.get_paginator("get_anomaly_monitors").paginate()
+        return self._anomaly_alarms(pages.search("AnomalyMonitors[].[MonitorArn, MonitorName]"))
+
+    def anomaly_subscriptions(self) -> dict[str, str]:
+        """Names of the subscriptions to anomalies, by ARN."""
+        pages = self._access.cost_explorer.get_paginator("get_anomaly_subscriptions").paginate()
+        return self._anomaly_alarms(
+            pages.search("AnomalySubscriptions[].[SubscriptionArn, SubscriptionName]")
+        )
+
+    def _anomaly_alarms(self, named: Iterable[tuple[str, str]]) -> dict[str, str]:
+        list_tags = self._access.cost_explorer.list_tags_for_resource
+        # Other owners' names may begin with the prefix.
+        candidates = {arn: name for arn, name in named if name.startswith(self.prefix)}
+        tags = {
+            arn: unless_missing(lambda arn=arn: list_tags(ResourceArn=arn)["ResourceTags"])  # type: ignore[misc]
+            for arn in candidates
+        }
+        return {arn: candidates[arn] for arn in candidates if self._ours(_pairs(tags[arn] or []))}
+
     def _iam_arn(self, resource: str) -> str:
         return f"arn:{self._access.partition}:iam::{self.environment.account_id}:{resource}"
 

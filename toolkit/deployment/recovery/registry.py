@@ -121,6 +121,10 @@ def _web_acl(owned: OwnedResources, _: Address) -> str | None:
     return f"{web_acl}/{owned.prefix}/REGIONAL" if web_acl else None
 
 
+def _subscription(owned: OwnedResources, at: Address) -> str | None:
+    return owned.anomaly_subscription(f"{owned.prefix}-{at.key}")
+
+
 # In the order in which AWS accepts their deletion.
 INFERENCE: Mapping[str, Recovery] = {
     "module.endpoint.aws_appautoscaling_target.this": Recovery(_target, cleanup.scalable_targets),
@@ -145,6 +149,15 @@ INFERENCE: Mapping[str, Recovery] = {
     "module.endpoint.aws_cloudwatch_metric_alarm.from_zero": Recovery(_REPEATABLE, cleanup.alarms),
     "module.observability.aws_cloudwatch_metric_alarm.this": Recovery(_REPEATABLE, cleanup.alarms),
     "module.observability.aws_cloudwatch_dashboard.this": Recovery(_REPEATABLE, cleanup.dashboard),
+    "module.observability.aws_budgets_budget.this": Recovery(
+        lambda owned, _: owned.budget(owned.prefix), cleanup.budget
+    ),
+    "module.observability.aws_ce_anomaly_subscription.this": Recovery(
+        _subscription, cleanup.anomaly_subscriptions
+    ),
+    "module.observability.aws_ce_anomaly_monitor.this": Recovery(
+        lambda owned, _: owned.anomaly_monitor(), cleanup.anomaly_monitors
+    ),
     "module.api.aws_route53_record.domain": Recovery(_record, cleanup.domain, ingress=True),
     "module.api.aws_api_gateway_base_path_mapping.this": Recovery(_mapping, cleanup.domain, ingress=True),
     "module.api.aws_api_gateway_domain_name.this": Recovery(_domain, cleanup.domain, ingress=True),

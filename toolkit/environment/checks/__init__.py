@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from toolkit.environment.checks import api, container, endpoint, expectations
+from toolkit.environment.cost import CostAlarms
 from toolkit.environment.environment import ValidParts, endpoint_name
 from toolkit.environment.problems import Problem, did_you_mean
 
@@ -21,6 +22,8 @@ def check(parts: ValidParts) -> Iterator[Problem]:
     yield from _model_names(parts)
     yield from api.check(parts)
     yield from _traffic(parts)
+    if parts.cost is not None and parts.cost.alarms is not None:
+        yield from _cost_alarms(parts, parts.cost.alarms)
     for name, model in parts.models.items():
         for variant in model.all_resolved(name):
             yield from container.check(parts, variant, model.endpoint_type)
@@ -70,6 +73,34 @@ def _traffic(parts: ValidParts) -> Iterator[Problem]:
         if name not in parts.models:
             remedy = did_you_mean(name, parts.models) or "use the name of a model"
             yield Problem(("cost", "traffic", name), f"unknown model {name}", remedy)
+
+
+def _cost_alarms(parts: ValidParts, alarms: CostAlarms) -> Iterator[Problem]:
+    path = ("cost", "alarms")
+    if alarms.monthly is None and alarms.anomalies is None:
+        yield Problem(path, "no alarm is configured", "add monthly or anomalies, or remove it")
+    if not alarms.emails and alarms.topic_arn is None:
+        yield Problem(path, "the alarms would reach no recipient", "add emails or topic_arn")
+    monthly = alarms.monthly
+    if monthly is not None and not monthly.actual_percent and not monthly.forecast_percent:
+        reason = "the alarm has no threshold"
+        yield Problem((*path, "monthly"), reason, "add a percentage to actual_percent or forecast_percent")
+    for key in ("actual_percent", "forecast_percent") if monthly is not None else ():
+        percentages = getattr(monthly, key)
+        if len(set(percentages)) < len(percentages):
+            reason = "a percentage occurs more than once"
+            yield Problem((*path, "monthly", key), reason, "use each percentage once")
+    if len(set(alarms.emails)) < len(alarms.emails):
+        yield Problem((*path, "emails"), "an address occurs more than once", "use each address once")
+    monitor = alarms.anomalies.monitor_arn if alarms.anomalies is not None else None
+    named = {(*path, "topic_arn"): alarms.topic_arn, (*path, "anomalies", "monitor_arn"): monitor}
+    for key_path, arn in named.items():
+        if arn is not None and parts.account_id is not None and arn.split(":")[4] != parts.account_id:
+            reason = f"it is in account {arn.split(':')[4]}, but the environment is in {parts.account_id}"
+            yield Problem(key_path, reason, "use one of the same account: AWS Billing accepts no other")
+    if parts.region is not None and parts.region.startswith("us-gov-"):
+        reason = f"AWS Billing has no alarms in the partition of {parts.region}"
+        yield Problem(path, reason, "remove it, and create the alarms in the account that pays the bill")
 
 
 def _model_names(parts: ValidParts) -> Iterator[Problem]:

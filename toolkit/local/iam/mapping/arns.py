@@ -25,6 +25,7 @@ _PARAMETERS: Mapping[tuple[str, str], str] = {
     # AWS assigns the id of a scalable target; the parameter ResourceId is something else.
     ("application-autoscaling", "ResourceId"): "null",
     ("bedrock", "GuardrailId"): "guardrailIdentifier",
+    ("budgets", "BudgetName"): "BudgetName || Budget.BudgetName || NewBudget.BudgetName",
     ("cloudwatch", "AlarmName"): "AlarmName || AlarmNames",
     ("cloudwatch", "DashboardName"): "DashboardName || DashboardNames",
     ("dynamodb", "TableName"): "TableName || keys(RequestItems || `{}`)",

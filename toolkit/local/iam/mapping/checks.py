@@ -13,6 +13,18 @@ from toolkit.local.iam.models import Account
 
 # Operation → action, where the names differ. S3, API Gateway and AWS WAF have their own rules.
 _ACTIONS: Mapping[str, Mapping[str, str]] = {
+    # Service Authorization Reference, "API operations defined by AWS Budget Service".
+    "budgets": {
+        "CreateBudget": "ModifyBudget",
+        "UpdateBudget": "ModifyBudget",
+        "DeleteBudget": "ModifyBudget",
+        "CreateNotification": "ModifyBudget",
+        "DeleteNotification": "ModifyBudget",
+        "DescribeBudget": "ViewBudget",
+        "DescribeBudgets": "ViewBudget",
+        "DescribeNotificationsForBudget": "ViewBudget",
+        "DescribeSubscribersForNotification": "ViewBudget",
+    },
     "lambda": {
         "GetLayerVersionByArn": "GetLayerVersion",
         "Invoke": "InvokeFunction",

@@ -116,7 +116,7 @@ def _tag(tags: Mapping[str, str], name: str) -> Values | None:
 
 
 def _request_tags(situation: Situation) -> Mapping[str, str]:
-    tags = jmespath.search("Tags || tags || TagList", dict(situation.parameters)) or {}
+    tags = jmespath.search("Tags || tags || TagList || ResourceTags", dict(situation.parameters)) or {}
     if isinstance(tags, dict):
         return {str(name): str(value) for name, value in tags.items()}
     items = ({name.lower(): value for name, value in item.items()} for item in tags)
@@ -128,7 +128,7 @@ def _object_tags(situation: Situation) -> Mapping[str, str]:
 
 
 def _tag_keys(situation: Situation) -> Values | None:
-    removed = jmespath.search("TagKeys || tagKeys", dict(situation.parameters))
+    removed = jmespath.search("TagKeys || tagKeys || ResourceTagKeys", dict(situation.parameters))
     return tuple(removed or _request_tags(situation)) or None
 
 

@@ -19,6 +19,8 @@ _PASSES_NO_ROLES = ("iam", "kms", "s3", "sts", "tag")
 # The tagging action of services that require it when a resource is created with tags.
 _TAGGING: Mapping[str, str] = {
     "application-autoscaling": "TagResource",
+    "budgets": "TagResource",
+    "ce": "TagResource",
     "cloudwatch": "TagResource",
     "dynamodb": "TagResource",
     "events": "TagResource",
@@ -29,7 +31,7 @@ _TAGGING: Mapping[str, str] = {
     "sns": "TagResource",
     "wafv2": "TagResource",
 }
-_TAGS = ("Tags", "tags")
+_TAGS = ("Tags", "tags", "ResourceTags")
 _CREATES = re.compile(r"(Create|Put|Register)")
 
 
@@ -44,7 +46,7 @@ def checks(
     resources = [check.resource for check in own]
     if call.prefix not in _PASSES_NO_ROLES:
         yield from _passed_roles(call, parameters, body, resources)
-    yield from _tagging(call, parameters, resources)
+    yield from _tagging(call, parameters, resources, account)
     special = _SPECIAL.get((call.prefix, call.operation))
     if special is not None:
         yield from special(parameters, call.signature.region, account)
@@ -75,7 +77,9 @@ def _roles(value: Any, name: str = "") -> Iterator[str]:
             yield from _roles(item, name)
 
 
-def _tagging(call: ApiCall, parameters: Mapping[str, Any], resources: list[str]) -> Iterator[Check]:
+def _tagging(
+    call: ApiCall, parameters: Mapping[str, Any], resources: list[str], account: Account
+) -> Iterator[Check]:
     if not _CREATES.match(call.operation) or not any(parameters.get(name) for name in _TAGS):
         return
     if call.prefix == "iam":
@@ -85,7 +89,12 @@ def _tagging(call: ApiCall, parameters: Mapping[str, Any], resources: list[str])
     if tagging is not None:
         keys = {"sagemaker:TaggingAction": (call.operation,)} if call.prefix == "sagemaker" else {}
         # Log groups have tags, log streams do not.
-        yield Check(tagging, re.sub(r":log-stream:.*", "", resources[0]), keys)
+        resource = re.sub(r":log-stream:.*", "", resources[0])
+        if call.prefix == "ce":
+            # The creation itself has no resource.
+            kind = call.operation.removeprefix("Create").lower()
+            resource = f"arn:{PARTITION}:ce::{account.id}:{kind}/*"
+        yield Check(tagging, resource, keys)
 
 
 def _layers(parameters: Mapping[str, Any], _: str, __: Account) -> Iterator[Check]:

@@ -33,6 +33,8 @@ _SERVICES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "apigateway": (("apigateway",), "apigateway"),
     "application-autoscaling": (("application-autoscaling",), "application-autoscaling"),
     "bedrock": (("bedrock", "bedrock-runtime"), "bedrock"),
+    "budgets": (("budgets",), "budgets"),
+    "ce": (("ce",), "ce"),
     "dynamodb": (("dynamodb",), "dynamodb"),
     "ec2": (("ec2",), "ec2"),
     "ecr": (("ecr",), "ecr"),

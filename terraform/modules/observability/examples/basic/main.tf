@@ -18,6 +18,12 @@ module "observability" {
     time_to_first_token_p99_ms = 5000
     topic_arns                 = ["arn:aws:sns:us-east-1:123456789012:on-call"]
   }
+
+  cost_alarms = {
+    emails    = ["platform@example.com"]
+    monthly   = { amount = 5000 }
+    anomalies = { minimum_impact = 100 }
+  }
 }
 
 output "alarms" {

@@ -33,7 +33,16 @@ def least(shape):
     """A minimal value of a shape."""
     if shape.type_name == "structure":
         return {name: least(shape.members[name]) for name in shape.required_members}
-    simple = {"list": [], "map": {}, "integer": 1, "long": 1, "boolean": True, "blob": b"", "timestamp": 0}
+    simple = {
+        "list": [],
+        "map": {},
+        "integer": 1,
+        "long": 1,
+        "double": 1.0,
+        "boolean": True,
+        "blob": b"",
+        "timestamp": 0,
+    }
     if shape.type_name == "list" and shape.metadata.get("min"):
         return [least(shape.member)]
     text = shape.enum[0] if getattr(shape, "enum", None) else "x" * max(3, shape.metadata.get("min", 0))
