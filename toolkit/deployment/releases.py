@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from toolkit import documents
+from toolkit import documents, git
 from toolkit.aws import bodies, state_bucket
 from toolkit.aws.access import AwsAccess
 from toolkit.aws.concurrent import map_concurrently
@@ -31,7 +30,6 @@ from toolkit.deployment.outputs import Outputs
 from toolkit.errors import InputError, StateError
 from toolkit.files import write_atomic
 from toolkit.packaging import FUNCTIONS, Package, package_name
-from toolkit.processes import environment_without_secrets
 
 # HTTP statuses of a conditional write to an existing key: try the next number.
 _TAKEN = (409, 412)
@@ -541,8 +539,8 @@ def _now() -> str:
 
 def checkout_commit(root: Path) -> tuple[str | None, bool]:
     """The checkout's commit, and whether there are uncommitted changes."""
-    head = _git(root, "rev-parse", "--verify", "HEAD")
-    changes = _git(root, "status", "--porcelain")
+    head = git.output(root, "rev-parse", "--verify", "HEAD")
+    changes = git.output(root, "status", "--porcelain")
     return head, bool(changes)
 
 
@@ -550,26 +548,8 @@ def code_differs(root: Path, commit: str | None) -> bool:
     """Whether the checkout's Terraform code differs from a commit; False where that is unknown."""
     if commit is None:
         return False
-    result = _run_git(root, "diff", "--quiet", commit, "--", *_CODE)
-    if result is None or result.returncode > 1:  # the commit is not in this checkout
+    result = git.run(root, "diff", "--quiet", commit, "--", *_CODE)
+    if result.returncode > 1:  # the commit is not in this checkout
         return False
-    new = _git(root, "ls-files", "--others", "--exclude-standard", "--", *_CODE)
+    new = git.output(root, "ls-files", "--others", "--exclude-standard", "--", *_CODE)
     return bool(result.returncode or new)
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    result = _run_git(root, *arguments)
-    return result.stdout.strip() if result is not None and result.returncode == 0 else None
-
-
-def _run_git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
-    try:
-        return subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            env=environment_without_secrets(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:  # git is not installed
-        return None

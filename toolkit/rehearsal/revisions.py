@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
+from toolkit import git
 from toolkit.errors import InputError
-from toolkit.processes import environment_without_secrets
 from toolkit.project import Project
 from toolkit.rehearsal.results import Revision
 
 # Of a rehearsal: Terraform's data and the embedded cloud, which the base and the change share.
 _KEPT = "build"
-# Exit code of a shell when there is no such program.
-_NO_GIT = 127
 # git's mode of symbolic links.
 _LINK = "120000 "
 _NEVER = frozenset({".git", ".venv", _KEPT, "__pycache__"})
@@ -38,20 +34,20 @@ def base_of(project: Project, name: str | None) -> Revision:
     if name is not None:
         return Revision("commit", name, _commit(project, name))
     _check_readable(project)
-    head, dirty = _git(project, "rev-parse", "--verify", "--quiet", "HEAD"), is_dirty(project)
+    head, dirty = git.output(project.root, "rev-parse", "--verify", "--quiet", "HEAD"), is_dirty(project)
     if head is None:
         return Revision("nothing", "nothing")
     default = _default_branch(project)
     if default is not None:
-        merge_base = _git(project, "merge-base", "HEAD", default)
+        merge_base = git.output(project.root, "merge-base", "HEAD", default)
         if merge_base is None:
             raise _shallow(f"the commit where this branch left {default}")
         if merge_base != head:
             return Revision("commit", f"merge base with {default}", merge_base)
     if dirty:
         return Revision("commit", "the newest commit", head)
-    before = _git(project, "rev-parse", "--verify", "--quiet", "HEAD^")
-    if before is None and _git(project, "rev-parse", "--is-shallow-repository") == "true":
+    before = git.output(project.root, "rev-parse", "--verify", "--quiet", "HEAD^")
+    if before is None and git.output(project.root, "rev-parse", "--is-shallow-repository") == "true":
         raise _shallow("the commit before the change")
     return Revision("commit", "the commit before", before) if before else Revision("nothing", "nothing")
 
@@ -62,7 +58,7 @@ def _default_branch(project: Project) -> str | None:
     Raises:
         InputError: the clone does not record which of several branches it is.
     """
-    listing = _git(project, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/remotes/origin")
+    listing = git.output(project.root, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/remotes/origin")
     branches = (listing or "").split()
     default = next((name for name in _DEFAULT_BRANCHES if name in branches), None)
     if default is None and len(branches) > 1:
@@ -86,9 +82,9 @@ def _check_readable(project: Project) -> None:
     Raises:
         InputError: git refuses it; the base would be nothing.
     """
-    result = _run(project, "rev-parse", "--git-dir")
+    result = git.run(project.root, "rev-parse", "--git-dir")
     message = result.stderr.decode(errors="replace").strip()
-    if result.returncode in (0, _NO_GIT) or "not a git repository" in message:
+    if result.returncode in (0, git.NOT_INSTALLED) or "not a git repository" in message:
         return
     raise InputError(
         f"cannot read the repository of {project.root}: {message}",
@@ -98,13 +94,13 @@ def _check_readable(project: Project) -> None:
 
 def change_of(project: Project) -> Revision:
     """The version to deploy: the working tree."""
-    commit = _git(project, "rev-parse", "--verify", "--quiet", "HEAD")
+    commit = git.output(project.root, "rev-parse", "--verify", "--quiet", "HEAD")
     return Revision("working tree", "working tree", commit, is_dirty(project))
 
 
 def is_dirty(project: Project) -> bool:
     """Whether the working tree has changes that are not committed, new files included."""
-    return bool(_git(project, "status", "--porcelain", "--", "."))
+    return bool(git.output(project.root, "status", "--porcelain", "--", "."))
 
 
 def write_commit(project: Project, commit: str, target: Path) -> None:
@@ -116,26 +112,27 @@ def write_commit(project: Project, commit: str, target: Path) -> None:
         InputError: git cannot read the commit.
     """
     _clear(target)
-    top = _git(project, "rev-parse", "--show-prefix") or ""
+    top = git.output(project.root, "rev-parse", "--show-prefix") or ""
     if (
         top
-        and _git(project, "cat-file", "-e", f"{commit}:{top}") is None
-        and _git(project, "cat-file", "-e", commit) is not None
+        and git.output(project.root, "cat-file", "-e", f"{commit}:{top}") is None
+        and git.output(project.root, "cat-file", "-e", commit) is not None
     ):
         return
     # `git archive` would leave out files, and change others (export-ignore, export-subst).
     with tempfile.TemporaryDirectory() as folder:
-        index, repository = {"GIT_INDEX_FILE": f"{folder}/index"}, _git(project, "rev-parse", "--show-cdup")
+        index = {"GIT_INDEX_FILE": f"{folder}/index"}
+        repository = project.root / (git.output(project.root, "rev-parse", "--show-cdup") or ".")
         commands = (("read-tree", f"{commit}:{top}"), ("checkout-index", "--all", f"--prefix={target}/"))
         for arguments in commands:
-            result = _run(project, *arguments, folder=repository or ".", variables=index)
+            result = git.run(repository, *arguments, **index)
             if result.returncode != 0:
                 raise InputError(
                     f"cannot read commit {commit[:12]}: {result.stderr.decode(errors='replace').strip()}",
                     remedy="name another commit with --from",
                 )
         listing = ("ls-files", "--stage", "-z")
-        entries = _run(project, *listing, folder=repository or ".", variables=index).stdout
+        entries = git.run(repository, *listing, **index).stdout
     for entry in map(os.fsdecode, entries.split(b"\0")):
         link = target / entry.partition("\t")[2]
         if entry.startswith(_LINK) and not Path(os.path.realpath(link)).is_relative_to(target.resolve()):
@@ -146,7 +143,7 @@ def write_commit(project: Project, commit: str, target: Path) -> None:
 def write_working_tree(project: Project, target: Path) -> None:
     """Replace the files of a folder by those of the working tree, without files that git ignores."""
     _clear(target)
-    result = _run(project, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".")
+    result = git.run(project.root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".")
     if result.returncode == 0:
         names = sorted({os.fsdecode(name) for name in result.stdout.split(b"\0") if name})
     else:
@@ -173,7 +170,9 @@ def _link_ignored(project: Project, target: Path) -> None:
     Other folders are not linked: the base would get those that the change adds.
     """
     options = ("--others", "--ignored", "--exclude-standard", "--directory")
-    for name in map(os.fsdecode, _run(project, "ls-files", "-z", *options, "--", ".").stdout.split(b"\0")):
+    for name in map(
+        os.fsdecode, git.run(project.root, "ls-files", "-z", *options, "--", ".").stdout.split(b"\0")
+    ):
         path = Path(name)
         # Caches and the data of tools begin with a dot.
         skipped = any(part in _NEVER or part.startswith(".") for part in path.parts)
@@ -194,30 +193,12 @@ def _clear(target: Path) -> None:
 
 
 def _commit(project: Project, name: str) -> str:
-    commit = _git(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    commit = git.output(
+        project.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
+    )
     if commit is None:
         raise InputError(
             f"cannot find the commit {name} in {project.root}",
             remedy="name a release, a branch, a tag or a commit, and fetch it first",
         )
     return commit
-
-
-def _git(project: Project, *arguments: str) -> str | None:
-    result = _run(project, *arguments)
-    return result.stdout.decode().strip() if result.returncode == 0 else None
-
-
-def _run(
-    project: Project, *arguments: str, folder: str = ".", variables: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[bytes]:
-    try:
-        return subprocess.run(
-            ["git", "-C", str(project.root / folder), *arguments],
-            # Messages are read.
-            env={**environment_without_secrets(), "LC_ALL": "C", **(variables or {})},
-            capture_output=True,
-            check=False,
-        )
-    except FileNotFoundError:  # git is not installed
-        return subprocess.CompletedProcess(arguments, _NO_GIT, b"", b"git is not installed")
