@@ -184,6 +184,8 @@ class Deployers:
         for command in ("status", "outputs", "releases", "logs", "usage"):
             self.succeed("viewer", command)
         self.succeed("viewer", "releases", "verify", "1")
+        # Without a permission, it would name it, and succeed.
+        assert json.loads(self.succeed("viewer", "cost", "--json"))["current_problem"] is None
         # Its asynchronous endpoint may have no instance.
         self.succeed("viewer", "smoke-test", "--wake")
         self._benchmark()

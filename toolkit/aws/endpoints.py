@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
@@ -33,6 +35,45 @@ def describe(access: AwsAccess, name: str) -> Description | None:
         if is_missing(error):
             return None
         raise
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The instances of one variant.
+
+    Attributes:
+        variant: the variant.
+        instance_type: their type.
+        instances: number of those that run or start.
+    """
+
+    variant: str
+    instance_type: str
+    instances: int
+
+
+def fleets(access: AwsAccess, endpoint: Description) -> Iterator[Fleet]:
+    """The instances of an endpoint; during an update, those of the old fleet, then those of the new one.
+
+    Serverless variants have none, nor has an endpoint that failed or is being deleted.
+
+    Raises:
+        botocore.exceptions.ClientError: SageMaker refused to describe a configuration.
+    """
+    if endpoint["EndpointStatus"] in ("Failed", "Deleting"):
+        return
+    parts: tuple[Any, Any] = (endpoint, endpoint.get("PendingDeploymentSummary"))
+    for part in filter(None, parts):
+        configuration: Any = access.sagemaker.describe_endpoint_config(
+            EndpointConfigName=part["EndpointConfigName"]
+        )
+        for kind in ("ProductionVariants", "ShadowProductionVariants"):
+            types = {item["VariantName"]: item.get("InstanceType") for item in configuration.get(kind, ())}
+            for variant in part.get(kind, ()):
+                name = variant["VariantName"]
+                counts = (variant.get(f"{word}InstanceCount") or 0 for word in ("Desired", "Current"))
+                if types.get(name):
+                    yield Fleet(name, types[name], max(counts))
 
 
 def delete(access: AwsAccess, name: str) -> None:

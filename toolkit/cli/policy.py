@@ -39,22 +39,39 @@ def check(
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Also write JUnit XML.")
     ] = None,
+    env: Annotated[
+        str | None,
+        typer.Option(
+            "--env", "-e", metavar="ENV", help="Also check the ceiling of the costs of this environment."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check a plan or Terraform code against the policies. Exits 3 on violations."""
+    from toolkit import environment
     from toolkit.console import Console
+    from toolkit.cost.estimate import estimate
     from toolkit.gate import Gate, GateSettings, Severity, data, plan_document, text
     from toolkit.project import Project
 
     console = Console()
+    loaded = None if env is None else environment.load(Project.find(), env)
+    costs = None if loaded is None else estimate(loaded)
     settings = GateSettings(fail_at=Severity.parse(fail_at))
     plan = plan_document.read(path)
     _validate_paths(source, (sarif, junit))
     with Gate(Project.find(), console, settings) as gate, console.progress("checking policies"):
         report = gate.check_directory(path) if plan is None else gate.check_plan(plan, source)
-    console.data(json.dumps(data.render(report), indent=2) if as_json else text.render(report))
+    if as_json:
+        cost = {} if costs is None else {"cost": costs.as_data()}
+        console.data(json.dumps({**data.render(report), **cost}, indent=2))
+    else:
+        lines = [] if costs is None else [f"cost: {costs.violation or costs.headline()}"]
+        console.data("\n".join([text.render(report), *lines]))
     _write(report, sarif, junit)
     report.raise_for_violations()
+    if loaded is not None and costs is not None:
+        costs.raise_for_ceiling(loaded.file)
 
 
 @app.command("iam", hidden=True)

@@ -36,6 +36,7 @@ class Item:
         minimum: at minimum capacity; None if a price is unknown.
         maximum: at maximum capacity; None if a price is unknown.
         source: where the price comes from, with its date; empty if it is unknown.
+        by_traffic: whether it depends on requests, not on the number of instances.
     """
 
     name: str
@@ -43,6 +44,24 @@ class Item:
     minimum: float | None
     maximum: float | None
     source: str = ""
+    by_traffic: bool = False
+
+
+@dataclass(frozen=True)
+class TokenCost:
+    """The cost of output tokens that a stored benchmark measured.
+
+    Attributes:
+        model: the model.
+        dollars_per_million: US dollars per million output tokens, at the stage with the most of them.
+        details: stage, instances and benchmark.
+        source: see `Item`.
+    """
+
+    model: str
+    dollars_per_million: float
+    details: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -55,6 +74,9 @@ class Estimate:
         ceiling: US dollars per month that the environment file allows; None without a ceiling.
         ceiling_capacity: the capacity that the ceiling applies to, "minimum" or "maximum".
         price_problem: why prices are not from the Price List API; empty if they are, or if it was not asked.
+        current: the instances that run or start now; None if they are not known.
+        current_problem: why they are not known; empty if they are, or if AWS was not asked.
+        tokens: the costs of tokens, of models with a benchmark.
     """
 
     region: str
@@ -62,6 +84,9 @@ class Estimate:
     ceiling: float | None = None
     ceiling_capacity: str = "maximum"
     price_problem: str = ""
+    current: tuple[Item, ...] | None = None
+    current_problem: str = ""
+    tokens: tuple[TokenCost, ...] = ()
 
     @property
     def is_complete(self) -> bool:
@@ -71,6 +96,14 @@ class Estimate:
     def per_hour(self, capacity: str) -> float:
         """US dollars per hour at a capacity, "minimum" or "maximum", without what is unknown."""
         return sum(getattr(item, capacity) or 0 for item in self.items)
+
+    @property
+    def current_per_hour(self) -> float | None:
+        """US dollars per hour of the current instances and the stated traffic; None if they are not known."""
+        if self.current is None:
+            return None
+        items = (*self.current, *(item for item in self.items if item.by_traffic))
+        return sum(item.minimum or 0 for item in items)
 
     @property
     def violation(self) -> str:
@@ -109,17 +142,26 @@ class Estimate:
 
     def as_data(self) -> dict[str, Any]:
         """For programs: US dollars per hour and month."""
-        sums = {capacity: self.per_hour(capacity) for capacity in ("minimum", "maximum")}
+        sums: dict[str, float | None] = {
+            "minimum": self.per_hour("minimum"),
+            "current": self.current_per_hour,
+            "maximum": self.per_hour("maximum"),
+        }
         return {
             "region": self.region,
             "complete": self.is_complete,
             "per_hour": sums,
-            "per_month": {capacity: hour * HOURS_PER_MONTH for capacity, hour in sums.items()},
+            "per_month": {
+                capacity: None if hour is None else hour * HOURS_PER_MONTH for capacity, hour in sums.items()
+            },
             "ceiling_per_month": self.ceiling,
             "ceiling_capacity": self.ceiling_capacity,
             "above_ceiling": bool(self.violation),
             "items": [asdict(item) for item in self.items],
             "price_problem": self.price_problem,
+            "current": None if self.current is None else [asdict(item) for item in self.current],
+            "current_problem": self.current_problem or None,
+            "tokens": [asdict(cost) for cost in self.tokens],
             "not_included": NOT_INCLUDED,
         }
 
@@ -147,6 +189,28 @@ def estimate(environment: Environment, prices: Prices | None = None) -> Estimate
     return Estimate(environment.region, tuple(items), cost.ceiling_per_month, cost.ceiling_capacity, problem)
 
 
+def current_instances(name: str, instance_type: str, count: int, prices: Prices) -> Item:
+    """The costs of instances that run.
+
+    Args:
+        name: see `label`.
+        instance_type: their type.
+        count: their number.
+        prices: the prices of the region.
+    """
+    price = prices.instance_hour(instance_type)
+    if price is None:
+        return Item(name, f"{count} x {instance_type}, unknown price", None, None)
+    hour = count * price.dollars
+    details = f"{count} x {instance_type}, ${price.dollars:g} per hour"
+    return Item(name, details, hour, hour, str(price))
+
+
+def label(model: str, variant: str) -> str:
+    """The name of a variant's costs: the model, with the variant if there are several."""
+    return model if variant == ONLY_VARIANT else f"{model}/{variant}"
+
+
 def dollars(amount: float) -> str:
     """ "$1,234.50"."""
     return f"${amount:,.2f}"
@@ -166,14 +230,14 @@ def _instances(variant: ResolvedVariant, model: Model, prices: Prices) -> Item:
     if scales_to_zero:
         low = 0
     price = prices.instance_hour(str(variant.instance_type))
-    label = variant.model if variant.variant == ONLY_VARIANT else f"{variant.model}/{variant.variant}"
+    name = label(variant.model, variant.variant)
     counts = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
     average = " on average by schedule" if variant.capacity.schedules else ""
     unit = "unknown price" if price is None else f"${price.dollars:g} per hour"
     details = f"{counts} x {variant.instance_type}{average}, {unit}"
     if price is None:
-        return Item(label, details, None, None)
-    return Item(label, details, low * price.dollars, high * price.dollars, str(price))
+        return Item(name, details, None, None)
+    return Item(name, details, low * price.dollars, high * price.dollars, str(price))
 
 
 def _serverless(name: str, model: Model, prices: Prices, traffic: Traffic | None) -> Item:
@@ -182,9 +246,9 @@ def _serverless(name: str, model: Model, prices: Prices, traffic: Traffic | None
     price = prices.unit(f"serverless_second_{gigabytes}")
     if price is None or traffic is None or traffic.seconds is None:
         missing = "unknown price" if price is None else "unknown traffic"
-        return Item(name, f"serverless, {gigabytes} GB, {missing}", None, None)
+        return Item(name, f"serverless, {gigabytes} GB, {missing}", None, None, by_traffic=True)
     hour = traffic.requests_per_day / 24 * traffic.seconds * price.dollars
-    return Item(name, f"serverless, {gigabytes} GB", hour, hour, str(price))
+    return Item(name, f"serverless, {gigabytes} GB", hour, hour, str(price), by_traffic=True)
 
 
 def _api(environment: Environment, prices: Prices) -> Iterator[Item]:
@@ -220,6 +284,7 @@ def _duration(traffic: Iterable[Traffic]) -> float | None:
 
 def _usage(name: str, details: str, quantity: float | None, price: Price | None) -> Item:
     if quantity is None or price is None:
-        return Item(name, f"{details}, {'unknown price' if price is None else 'unknown'}", None, None)
+        missing = "unknown price" if price is None else "unknown"
+        return Item(name, f"{details}, {missing}", None, None, by_traffic=True)
     hour = quantity * price.dollars
-    return Item(name, details, hour, hour, str(price))
+    return Item(name, details, hour, hour, str(price), by_traffic=True)

@@ -170,33 +170,19 @@ def _running(context: Context) -> _Running:
 def _count(context: Context, name: str) -> tuple[Counter[str], dict[str, int]] | str | None:
     """The instances of an endpoint; the missing action if that is denied, None if it has none."""
     try:
-        endpoint: Any = endpoints.describe(context.access, name)
+        endpoint = endpoints.describe(context.access, name)
         if endpoint is None or endpoint["EndpointStatus"] in ("Failed", "Deleting"):
             return None
         counts: dict[str, int] = {}
         total: Counter[str] = Counter()
-        for part in (endpoint, endpoint.get("PendingDeploymentSummary")):
-            if part is not None:
-                total += _of_configuration(context, part, counts)
+        for fleet in endpoints.fleets(context.access, endpoint):
+            total[fleet.instance_type] += fleet.instances
+            counts.setdefault(fleet.variant, fleet.instances)
     except ClientError as error:
         if error.response["Error"]["Code"] not in DENIED:
             raise
         return f"sagemaker:{error.operation_name}"
     return total, counts
-
-
-def _of_configuration(context: Context, part: Any, counts: dict[str, int]) -> Counter[str]:
-    name = part["EndpointConfigName"]
-    configuration: Any = context.access.sagemaker.describe_endpoint_config(EndpointConfigName=name)
-    total: Counter[str] = Counter()
-    for kind in ("ProductionVariants", "ShadowProductionVariants"):
-        types = {item["VariantName"]: item.get("InstanceType") for item in configuration.get(kind, ())}
-        for variant in part.get(kind, ()):
-            count = max(variant.get("DesiredInstanceCount") or 0, variant.get("CurrentInstanceCount") or 0)
-            if types.get(variant["VariantName"]):
-                total[types[variant["VariantName"]]] += count
-                counts.setdefault(variant["VariantName"], count)
-    return total
 
 
 def endpoint_names(context: Context) -> Iterator[Result]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from toolkit.console import printable
 from toolkit.cost.estimate import HOURS_PER_MONTH, NOT_INCLUDED, Estimate, dollars
 from toolkit.report.markdown import escape
 
@@ -35,15 +36,33 @@ def markdown(estimate: Estimate) -> str:
 def _rows(estimate: Estimate) -> list[_Row]:
     items = [(item.name, item.details, *_cells(item.minimum, item.maximum)) for item in estimate.items]
     total = ("total", "", *_cells(estimate.per_hour("minimum"), estimate.per_hour("maximum")))
-    return [("", "", "per hour", "per day", "per month"), *items, total]
+    now: list[_Row] = []
+    if estimate.current is not None:
+        now = [
+            (f"{item.name} now", item.details, *_cells(item.minimum, item.maximum))
+            for item in estimate.current
+        ]
+        hour = estimate.current_per_hour
+        now.append(("total now", "", *_cells(hour, hour)))
+    return [("", "", "per hour", "per day", "per month"), *items, total, *now]
 
 
 def _notes(estimate: Estimate) -> list[str]:
-    sources = sorted({item.source for item in estimate.items if item.source})
+    priced = (*estimate.items, *(estimate.current or ()))
+    sources = sorted(
+        {item.source for item in priced if item.source} | {cost.source for cost in estimate.tokens}
+    )
     above = [f"Above the ceiling: {estimate.violation}"] if estimate.violation else []
+    tokens = [
+        printable(
+            f"{cost.model}: {dollars(cost.dollars_per_million)} per million output tokens at {cost.details}"
+        )
+        for cost in estimate.tokens
+    ]
+    unknown = [f"Current capacity: unknown: {estimate.current_problem}"] if estimate.current_problem else []
     problem = estimate.price_problem
     why = [f"not from the Price List API: {problem}"] if problem else []
-    return [*above, *(f"prices: {source}" for source in sources), *why, NOT_INCLUDED]
+    return [*above, *unknown, *tokens, *(f"prices: {source}" for source in sources), *why, NOT_INCLUDED]
 
 
 def _cells(minimum: float | None, maximum: float | None) -> tuple[str, str, str]:

@@ -10,11 +10,26 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.support.checkout import ROOT
+from tests.support.cloud import make_checkout
 from tests.support.policy import FIXTURES, fixtures_plan
 from tests.support.toolkit import Toolkit
 
 pytestmark = pytest.mark.slow
 
+# One instance for 1.222 dollars per hour.
+PRICED = """\
+target: aws
+name: llm
+region: us-east-1
+account_id: "123456789012"
+models:
+  chat:
+    serving: {engine: vllm}
+    source: {hub: Qwen/Qwen3-8B, allow_unpinned: true}
+    instance_type: ml.g6.2xlarge
+    capacity: {max: 1}
+cost: {ceiling_per_month: 800}
+"""
 LOG_GROUP = 'resource "aws_cloudwatch_log_group" "this" {\n  name = "x"\n}\n'
 
 
@@ -51,6 +66,17 @@ def test_fail_at_decides_which_findings_fail(tmp_path: Path) -> None:
     assert "CKV_LLM_16" in {finding["rule"] for finding in report["findings"]}
     strict = Toolkit(ROOT)("policy", "check", str(tmp_path), "--fail-at", "medium")
     assert strict.returncode == 3
+
+
+def test_costs_above_the_ceiling_of_an_environment_exit_3(tmp_path: Path) -> None:
+    project = make_checkout(tmp_path / "checkout")
+    (project.root / "policies").symlink_to(ROOT / "policies")
+    project.environment_file("priced").write_text(PRICED)
+    (tmp_path / "main.tf").write_text(LOG_GROUP)
+    result = Toolkit(project.root)("policy", "check", str(tmp_path), "--env", "priced")
+    assert result.returncode == 3
+    assert "cost: $892.06 per month at maximum capacity is more than cost.ceiling_per_month" in result.stdout
+    assert "raise cost.ceiling_per_month" in result.stderr
 
 
 @pytest.mark.parametrize(
