@@ -180,83 +180,28 @@ class Timeline:
         return Table(f"Events of {self.endpoint}", columns, rows, texts=2)
 
     def _specification(self, width: int, failures: Sequence[Failures] | None, axis: str) -> dict[str, Any]:
-        unit, scale = ("min", 60.0) if self.end > 600 else ("s", 1.0)
-        names = self.configurations
+        panels = _Panels(width, self.end, axis)
         rows = [
             {
                 "fleet": title,
-                "time": moment.seconds / scale,
+                "time": panels.time(moment.seconds),
                 "instances": fleet.instances,
                 "share": fleet.share,
             }
             for moment in self._extended()
             for fleet, title in self._fleets(moment)
         ]
-        domain = {"domain": [0, self.end / scale or 1]}
-        title = f"{axis} ({unit})"
-        style = ("fleet", list(names.values()))
-
-        def panel(field: str, axis: dict[str, Any], title: str) -> dict[str, Any]:
-            encoding = {
-                "x": plots.quantity("time", "", scale=domain, axis={"labels": False, "title": None}),
-                "y": plots.quantity(field, title, axis=axis),
-            }
-            (line,) = plots.lines(style, style, points=False, **encoding)
-            mark = {"type": "line", "interpolate": "step-after"}
-            return {"width": width, "height": _PANEL, "data": plots.values(rows), **line, "mark": mark}
-
-        bars = [
-            {**bar, "start": bar["start"] / scale, "end": bar["end"] / scale}
-            for bar in (*self._rollouts(), *self._stages(), *self._firing())
-        ]
-        labels = list(dict.fromkeys(bar["label"] for bar in bars))
-        gantt = {
-            "width": width,
-            "height": _LINE * len(labels),
-            "data": plots.values(bars),
-            "mark": {"type": "bar", "stroke": "var(--paper)"},
-            "encoding": {
-                "x": plots.quantity("start", title, scale=domain),
-                "x2": {"field": "end"},
-                "y": {
-                    "field": "label",
-                    "type": "nominal",
-                    "sort": None,
-                    "title": None,
-                    "axis": {"labelLimit": 125, "labelOverlap": False},
-                },
-                "color": {
-                    "condition": [
-                        {"test": "datum.kind == 'alarm'", "value": "var(--bad)"},
-                        {"test": "datum.kind == 'rollout'", "value": "var(--series-4)"},
-                    ],
-                    "value": "var(--series-6)",
-                },
-            },
-        }
+        names = list(self.configurations.values())
         most = max(fleet.instances for moment in self.moments for fleet in moment.fleets)
-        instances = panel("instances", {"values": sorted({0, most // 2, most}), "format": "d"}, "Instances")
-        traffic = panel("share", {"values": [0, 50, 100]}, "Traffic (%)")
-        panels = [instances, traffic]
+        ticks = {"values": sorted({0, most // 2, most}), "format": "d"}
+        charts = [
+            panels.steps(rows, names, "instances", ticks, "Instances"),
+            panels.steps(rows, names, "share", {"values": [0, 50, 100]}, "Traffic (%)"),
+        ]
         if failures is not None:
-            within = [item for item in failures if 0 <= item.start <= self.end]
-            highest = max((item.count for item in within), default=0)
-            bars = [
-                {"start": item.start / scale, "end": min(item.end, self.end) / scale, "count": item.count}
-                for item in within
-            ]
-            counts = {"domain": [0, highest or 1]}
-            ticks = {"values": sorted({0, highest}), "format": "d"}
-            mark = {"type": "rect", "color": "var(--bad)", "stroke": "var(--bad)"}
-            encoding = {
-                "x": plots.quantity("start", "", scale=domain, axis={"labels": False, "title": None}),
-                "x2": {"field": "end"},
-                "y": plots.quantity("count", "Failed", scale=counts, axis=ticks),
-                "y2": {"datum": 0},
-            }
-            failed = {"data": plots.values(bars), "mark": mark, "encoding": encoding}
-            panels.append({"width": width, "height": _PANEL // 2, **failed})
-        return {"vconcat": [*panels, gantt], "spacing": 12}
+            charts.append(panels.failed(failures))
+        charts.append(panels.gantt([*self._rollouts(), *self._stages(), *self._firing()]))
+        return {"vconcat": charts, "spacing": 12}
 
     def _fleets(self, moment: Moment) -> Iterator[tuple[Fleet, str]]:
         """The fleets with their names in the report; those that are gone by then are empty."""
@@ -307,6 +252,98 @@ class Timeline:
                     # Visible even if it fired at the very end.
                     start = min(state.seconds, max(end - self.end * _LEAST_SHARE, 0))
                     yield {"kind": "alarm", "label": f"! {name}", "start": start, "end": end}
+
+
+@dataclass(frozen=True)
+class _Panels:
+    """Charts below each other, over the same time.
+
+    Attributes:
+        width: of each.
+        end: of the time, in seconds.
+        title: of the axis of time.
+    """
+
+    width: int
+    end: float
+    title: str
+
+    @property
+    def _unit(self) -> tuple[str, float]:
+        return ("min", 60.0) if self.end > 600 else ("s", 1.0)
+
+    @property
+    def _domain(self) -> dict[str, Any]:
+        return {"domain": [0, self.time(self.end) or 1]}
+
+    def time(self, seconds: float) -> float:
+        """A time in the unit of the axis."""
+        return seconds / self._unit[1]
+
+    def steps(
+        self, rows: Sequence[dict[str, Any]], fleets: list[str], field: str, axis: dict[str, Any], title: str
+    ) -> dict[str, Any]:
+        """A value of each fleet, which changes in steps."""
+        encoding = {
+            "x": plots.quantity("time", "", scale=self._domain, axis={"labels": False, "title": None}),
+            "y": plots.quantity(field, title, axis=axis),
+        }
+        style = ("fleet", fleets)
+        (line,) = plots.lines(style, style, points=False, **encoding)
+        mark = {"type": "line", "interpolate": "step-after"}
+        return {"width": self.width, "height": _PANEL, "data": plots.values(rows), **line, "mark": mark}
+
+    def failed(self, failures: Sequence[Failures]) -> dict[str, Any]:
+        """Failed requests by interval."""
+        within = [item for item in failures if 0 <= item.start <= self.end]
+        highest = max((item.count for item in within), default=0)
+        bars = [
+            {"start": self.time(item.start), "end": self.time(min(item.end, self.end)), "count": item.count}
+            for item in within
+        ]
+        counts = {"domain": [0, highest or 1]}
+        ticks = {"values": sorted({0, highest}), "format": "d"}
+        return {
+            "width": self.width,
+            "height": _PANEL // 2,
+            "data": plots.values(bars),
+            "mark": {"type": "rect", "color": "var(--bad)", "stroke": "var(--bad)"},
+            "encoding": {
+                "x": plots.quantity("start", "", scale=self._domain, axis={"labels": False, "title": None}),
+                "x2": {"field": "end"},
+                "y": plots.quantity("count", "Failed", scale=counts, axis=ticks),
+                "y2": {"datum": 0},
+            },
+        }
+
+    def gantt(self, bars: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Intervals, a line for each label; the axis of time is below them."""
+        labels = dict.fromkeys(bar["label"] for bar in bars)
+        scaled = [{**bar, "start": self.time(bar["start"]), "end": self.time(bar["end"])} for bar in bars]
+        return {
+            "width": self.width,
+            "height": _LINE * len(labels),
+            "data": plots.values(scaled),
+            "mark": {"type": "bar", "stroke": "var(--paper)"},
+            "encoding": {
+                "x": plots.quantity("start", f"{self.title} ({self._unit[0]})", scale=self._domain),
+                "x2": {"field": "end"},
+                "y": {
+                    "field": "label",
+                    "type": "nominal",
+                    "sort": None,
+                    "title": None,
+                    "axis": {"labelLimit": 125, "labelOverlap": False},
+                },
+                "color": {
+                    "condition": [
+                        {"test": "datum.kind == 'alarm'", "value": "var(--bad)"},
+                        {"test": "datum.kind == 'rollout'", "value": "var(--series-4)"},
+                    ],
+                    "value": "var(--series-6)",
+                },
+            },
+        }
 
 
 def fleet_text(fleet: Fleet | None) -> str:
