@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from typing import Any
 
 from toolkit.bench import metrics
@@ -124,37 +125,8 @@ def suggest(  # noqa: PLR0913 - each named by the caller
     checked.setdefault(_ERRORS, _MOST_ERRORS)
     instances = benchmark.subject.instances
     percent = float(objectives.get("percentile", _PERCENTILE))
-    curve = sorted(
-        (
-            _point(stage, instances, checked, percent)
-            for stage in stages
-            if len(stage.requests) >= _LEAST_REQUESTS
-        ),
-        key=lambda point: point.concurrency,
-    )
-    if not curve:
-        longest = max((len(stage.requests) for stage in stages), default=0)
-        raise InputError(
-            f"cannot suggest a capacity: no stage has {_LEAST_REQUESTS} requests, the longest has {longest}",
-            remedy="measure longer",
-        )
-    by_name = {label(stage): stage for stage in stages}
-    # A stage counts only if all with less load met the objectives, too.
-    valid = []
-    for point in curve:
-        if point.exceeded:
-            break
-        valid.append(point)
-    if not valid:
-        lowest = curve[0]
-        raise InputError(
-            f"cannot suggest a capacity: at the lowest measured load, {lowest.name}, "
-            f"{'; '.join(lowest.exceeded)}",
-            remedy=_remedy(lowest, by_name[lowest.name], checked[_ERRORS]),
-        )
-    # Above saturation, more load means longer queues and hardly more throughput.
-    most = max(point.rate for point in valid)
-    best = next(point for point in valid if point.rate >= _SATURATION * most)
+    curve = _curve(stages, instances, checked, percent)
+    best = _best(curve, stages, checked[_ERRORS])
     free = 1 + headroom_percent / 100
     number = max(1, math.ceil(rate * free / best.rate - 1e-9))
     tokens = None if best.tokens is None else best.tokens / best.rate * rate
@@ -169,6 +141,46 @@ def suggest(  # noqa: PLR0913 - each named by the caller
         notes=tuple(_notes(benchmark, stages, curve, best, number)),
         dollars_per_million=None if cost_per_hour is None else per_million(cost_per_hour * number, tokens),
     )
+
+
+def _curve(
+    stages: Sequence[Stage], instances: int, limits: Mapping[str, float], percent: float
+) -> list[Point]:
+    """The stages with enough requests, by their load.
+
+    Raises:
+        InputError: there is none.
+    """
+    enough = [stage for stage in stages if len(stage.requests) >= _LEAST_REQUESTS]
+    if not enough:
+        longest = max((len(stage.requests) for stage in stages), default=0)
+        raise InputError(
+            f"cannot suggest a capacity: no stage has {_LEAST_REQUESTS} requests, the longest has {longest}",
+            remedy="measure longer",
+        )
+    points = (_point(stage, instances, limits, percent) for stage in enough)
+    return sorted(points, key=lambda point: point.concurrency)
+
+
+def _best(curve: Sequence[Point], stages: Sequence[Stage], most_errors: float) -> Point:
+    """The point at which an instance serves most.
+
+    Raises:
+        InputError: even the lowest load exceeds an objective.
+    """
+    # A stage counts only if all with less load met the objectives, too.
+    valid = list(takewhile(lambda point: not point.exceeded, curve))
+    if not valid:
+        lowest = curve[0]
+        stage = {label(stage): stage for stage in stages}[lowest.name]
+        raise InputError(
+            f"cannot suggest a capacity: at the lowest measured load, {lowest.name}, "
+            f"{'; '.join(lowest.exceeded)}",
+            remedy=_remedy(lowest, stage, most_errors),
+        )
+    # Above saturation, more load means longer queues and hardly more throughput.
+    most = max(point.rate for point in valid)
+    return next(point for point in valid if point.rate >= _SATURATION * most)
 
 
 def per_million(dollars_per_hour: float, tokens_per_second: float | None) -> float | None:
