@@ -1,4 +1,4 @@
-"""Placeholders for what exists in an account before a deployment: weights, own images, a role, a signer."""
+"""Placeholders for what exists in an account before a deployment: weights, images, a role, a monitor."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _TRUST: Final = {
         }
     ],
 }
-# The embedded cloud creates a key with this id.
+# The embedded cloud creates a key or an anomaly monitor with this id.
 _CUSTOM_ID: Final = "_custom_id_"
 _EVERYTHING: Final = {
     "Version": "2012-10-17",
@@ -54,6 +54,7 @@ def place(context: Context) -> None:
     """
     _place_role(context)
     _place_signer(context)
+    _place_anomaly_monitor(context)
     for model in staging.locate(context.project, context.environment).values():
         if isinstance(model.source, HubSource):
             _place_weights(context, model)
@@ -93,6 +94,20 @@ def _place_signer(context: Context) -> None:
     except kms.exceptions.NotFoundException:
         tags = [{"TagKey": _CUSTOM_ID, "TagValue": arn.rpartition("/")[2]}]
         kms.create_key(KeySpec=KEY_SPEC, KeyUsage="SIGN_VERIFY", Tags=tags)
+
+
+def _place_anomaly_monitor(context: Context) -> None:
+    """The account's monitor of services, with the ARN that the cost alarms name."""
+    alarms, explorer = context.environment.cost.alarms, context.access.cost_explorer
+    arn = alarms.anomalies.monitor_arn if alarms is not None and alarms.anomalies is not None else None
+    if arn is None:
+        return
+    try:
+        explorer.get_anomaly_monitors(MonitorArnList=[arn])
+    except explorer.exceptions.UnknownMonitorException:
+        tags = [{"Key": _CUSTOM_ID, "Value": arn.rpartition("/")[2]}]
+        monitor = {"MonitorName": "services", "MonitorType": "DIMENSIONAL", "MonitorDimension": "SERVICE"}
+        explorer.create_anomaly_monitor(AnomalyMonitor=monitor, ResourceTags=tags)
 
 
 def _place_weights(context: Context, model: StagedModel) -> None:

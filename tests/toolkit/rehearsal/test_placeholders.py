@@ -9,6 +9,7 @@ import pytest
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment.attestations import Signer
 from toolkit.environment import S3Source
+from toolkit.environment.cost import AnomalyAlarm, Cost, CostAlarms
 from toolkit.environment.environment import Evidence
 from toolkit.preflight import models
 from toolkit.rehearsal import placeholders
@@ -24,6 +25,18 @@ def test_a_signer_has_a_placeholder_with_its_arn(account: AwsAccess) -> None:
         placeholders._place_signer(context)
     Signer(account.kms, arn).check()
     assert len(Signer(account.kms, arn).public_key()) > 100
+
+
+def test_an_anomaly_monitor_has_a_placeholder_with_its_arn(account: AwsAccess) -> None:
+    """A subscription to a monitor that does not exist would be refused."""
+    explorer, arn = account.cost_explorer, "arn:aws:ce::123456789012:anomalymonitor/1a2b3c4d-own"
+    alarms = CostAlarms(anomalies=AnomalyAlarm(minimum_impact=1, monitor_arn=arn))
+    context: Any = SimpleNamespace(access=account, environment=SimpleNamespace(cost=Cost(alarms=alarms)))
+    for _ in range(2):
+        placeholders._place_anomaly_monitor(context)
+    (monitor,) = explorer.get_anomaly_monitors(MonitorArnList=[arn])["AnomalyMonitors"]
+    explorer.delete_anomaly_monitor(MonitorArn=arn)
+    assert monitor["MonitorDimension"] == "SERVICE"
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])

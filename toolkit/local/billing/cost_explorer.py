@@ -14,6 +14,8 @@ from toolkit.local.billing.budgets import pairs
 from toolkit.local.service import ACCOUNT_ID
 
 _MONITOR, _SUBSCRIPTION = "anomalymonitor", "anomalysubscription"
+# As in moto, a tag that sets the id.
+_CUSTOM_ID = "_custom_id_"
 # Kind → the error for an unknown ARN.
 _UNKNOWN = {_MONITOR: "UnknownMonitorException", _SUBSCRIPTION: "UnknownSubscriptionException"}
 
@@ -143,8 +145,9 @@ class CostExplorer:
         return {"Errors": []}
 
     def _create(self, kind: str, name: str, content: Members, members: Members) -> Members:
-        arn = f"arn:aws:ce::{ACCOUNT_ID}:{kind}/{uuid.uuid4()}"
-        self._resources[arn] = Resource({**_present(content), name: arn}, pairs(members.get("ResourceTags")))
+        tags = pairs(members.get("ResourceTags"))
+        arn = f"arn:aws:ce::{ACCOUNT_ID}:{kind}/{tags.pop(_CUSTOM_ID, None) or uuid.uuid4()}"
+        self._resources[arn] = Resource({**_present(content), name: arn}, tags)
         return {name: arn}
 
     def _update(self, kind: str, name: str, members: Members) -> Members:
