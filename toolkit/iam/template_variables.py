@@ -152,7 +152,8 @@ def _preflight(environment: Environment, arns: Arns) -> dict[str, Any]:
     """Resources that `toolkit preflight` looks up; None or empty for what is not configured."""
     models, domain, prefix = environment.models.values(), environment.api.domain, environment.prefix
     rollouts = [model.rollout for model in models if model.rollout is not None]
-    captured = [model.data_capture.kms_key_arn for model in models if model.data_capture is not None]
+    others = [model.data_capture.kms_key_arn for model in models if model.data_capture is not None]
+    others.append(environment.evidence.kms_key_arn)
     notified = [model.asynchronous for model in models if model.asynchronous is not None]
     topics = [arn for item in notified for arn in (item.success_topic_arn, item.error_topic_arn)]
     topics += [] if environment.cost.alarms is None else [environment.cost.alarms.topic_arn]
@@ -163,7 +164,7 @@ def _preflight(environment: Environment, arns: Arns) -> dict[str, Any]:
         "images": sorted(set(_images(environment, arns))),
         "service_roles": [arns.iam(f"role/aws-service-role/{service}/*") for service in service_roles],
         "ci_roles": arns.iam(f"role/{prefix}-ci-*") if environment.account.ci.roles else None,
-        "checked_keys": sorted({*_keys(environment), *filter(None, captured)}),
+        "checked_keys": sorted({*_keys(environment), *filter(None, others)}),
         "certificate": None if domain is None else domain.certificate_arn,
         "topics": sorted({*filter(None, topics), *environment.api.alarms.topic_arns}),
         "network": any(model.vpc is not None for model in models),

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from toolkit.deployment.attestations import KEY_SPEC
 from toolkit.deployment.context import Context
 from toolkit.preflight.results import Result
 
 
 def keys(context: Context) -> Iterator[Result]:
-    """Whether the KMS keys exist and are enabled."""
+    """Whether the KMS keys exist and are enabled, and the signer signs."""
     models = context.environment.models.items()
-    named: dict[str, str] = {}
+    signer = context.environment.evidence.kms_key_arn
+    named: dict[str, str] = {} if signer is None else {signer: "evidence.kms_key_arn"}
     for name, model in models:
         if model.kms_key_arn:
             named.setdefault(model.kms_key_arn, f"models.{name}.kms_key_arn")
@@ -22,16 +24,20 @@ def keys(context: Context) -> Iterator[Result]:
             named.setdefault(model.data_capture.kms_key_arn, f"models.{name}.data_capture.kms_key_arn")
     for arn, path in named.items():
         try:
-            state: str = context.access.kms.describe_key(KeyId=arn)["KeyMetadata"]["KeyState"]
+            key: Mapping[str, str] = context.access.kms.describe_key(KeyId=arn)["KeyMetadata"]
         except ClientError as error:
             if error.response["Error"]["Code"] != "NotFoundException":
                 raise
             yield Result("key", "failure", f"{arn} does not exist", f"correct {path}")
             continue
-        if state == "Enabled":
-            yield Result("key", "ok", f"{arn} is enabled")
+        if key["KeyState"] != "Enabled":
+            yield Result("key", "failure", f"{arn} is {key['KeyState']}", f"enable it, or correct {path}")
+        elif arn == signer and (key["KeyUsage"], key["KeySpec"]) != ("SIGN_VERIFY", KEY_SPEC):
+            detail = f"{arn} is of the type {key['KeySpec']} for {key['KeyUsage']}"
+            remedy = f"create one of the type {KEY_SPEC} for SIGN_VERIFY, and correct {path}"
+            yield Result("key", "failure", detail, remedy)
         else:
-            yield Result("key", "failure", f"{arn} is {state}", f"enable it, or correct {path}")
+            yield Result("key", "ok", f"{arn} is enabled")
 
 
 def networks(context: Context) -> Iterator[Result]:

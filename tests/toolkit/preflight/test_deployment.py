@@ -481,6 +481,16 @@ def test_a_disabled_key(site: Site) -> None:
         kms.enable_key(KeyId=key)
 
 
+def test_a_signer_that_cannot_sign(site: Site) -> None:
+    keys = {"of another type": {}, "that signs": {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}}
+    arns = [site.client("kms").create_key(**options)["KeyMetadata"]["Arn"] for options in keys.values()]
+    symmetric, signer = ({"models:": f"evidence: {{kms_key_arn: '{arn}'}}\nmodels:"} for arn in arns)
+    sentence = site.only("key", symmetric)
+    assert "is of the type SYMMETRIC_DEFAULT for ENCRYPT_DECRYPT" in sentence
+    assert "correct evidence.kms_key_arn" in sentence
+    assert {result.status for result in site.check("key", signer)} == {"ok"}
+
+
 def test_a_security_group_of_another_vpc(site: Site) -> None:
     ec2 = site.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.2.0.0/16")["Vpc"]["VpcId"]

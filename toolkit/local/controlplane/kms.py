@@ -1,6 +1,7 @@
 """Signatures of KMS as on AWS: of given digests, dry runs, and keys whose id the caller chooses.
 
-Sources: the documentation of Sign (`MessageType`, `DryRun`) and of GetPublicKey in botocore's service model.
+Sources: the documentation of CreateKey (the default of `KeyUsage`), Sign (`MessageType`, `DryRun`) and
+GetPublicKey in botocore's service model.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ _HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {
 
 def extend() -> None:
     """Extend moto in this process."""
-    sign, get_public_key, create_key = KmsResponse.sign, KmsResponse.get_public_key, KmsBackend.create_key
+    sign, get_public_key = KmsResponse.sign, KmsResponse.get_public_key
+    create_key = KmsBackend.create_key
 
     def sign_like_aws(self: KmsResponse) -> str:
         key_id, algorithm = self._get_param("KeyId"), self._get_param("SigningAlgorithm")
@@ -59,6 +61,7 @@ def extend() -> None:
 
     def create_key_with_id(self: KmsBackend, *args: Any, **kwargs: Any) -> Key:
         key = create_key(self, *args, **kwargs)
+        key.key_usage = key.key_usage or "ENCRYPT_DECRYPT"
         custom = self.tagger.get_tag_dict_for_resource(key.id).get(CUSTOM_ID)
         if custom is not None:
             self.keys[custom] = self.keys.pop(key.id)

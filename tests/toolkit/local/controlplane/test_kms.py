@@ -59,8 +59,9 @@ def test_a_dry_run_succeeds_with_an_exception(account: AwsAccess, key: str) -> N
 
 
 def test_keys_that_cannot_sign_are_refused(account: AwsAccess) -> None:
-    symmetric = account.kms.create_key()["KeyMetadata"]["Arn"]
-    assert refused(account, symmetric, DryRun=True) == "InvalidKeyUsageException"
+    symmetric = account.kms.create_key()["KeyMetadata"]
+    assert (symmetric["KeyUsage"], symmetric["KeySpec"]) == ("ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT")
+    assert refused(account, symmetric["Arn"], DryRun=True) == "InvalidKeyUsageException"
     disabled = account.kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]
     account.kms.disable_key(KeyId=disabled["KeyId"])
     assert refused(account, disabled["Arn"]) == "DisabledException"
