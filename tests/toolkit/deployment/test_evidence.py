@@ -229,6 +229,23 @@ def test_a_consistent_change_breaks_the_signature(
     assert problems(folder, released.pem) == {name: "not signed"}
 
 
+def test_a_forged_statement_does_not_blame_documents(released: Released, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(released.folder, tmp_path / "copy"))
+    file = folder / "release.intoto.json"
+    original = file.read_bytes()
+    envelope = json.loads(original)
+    plan = hashlib.sha256(b"the plan").hexdigest().encode()
+    payload = base64.b64decode(envelope["payload"]).replace(plan, plan[::-1])
+    envelope["payload"] = base64.b64encode(payload).decode()
+    file.write_text(json.dumps(envelope))
+    assert problems(folder, released.pem).keys() == {"release.intoto.json"}
+    # A name that readers ignore.
+    file.write_bytes(original.replace(b'"keyid"', b'"keyie"'))
+    assert "damaged" in problems(folder, released.pem)["release.intoto.json"]
+    file.write_bytes(original.replace(b'": ', b'":  ', 1))
+    assert problems(folder, released.pem) == {"release.intoto.json": "damaged: not as it was stored"}
+
+
 def test_evidence_of_another_release_is_refused(released: Released, tmp_path: Path) -> None:
     named = problems(released.folder, released.pem, number=2)
     assert named["release.intoto.json"] == "is of release 1 of signed"
