@@ -16,7 +16,7 @@ import sys
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from toolkit import documents
@@ -25,7 +25,7 @@ from toolkit.errors import InterruptedByUserError, PreflightError
 from toolkit.local import timescale
 from toolkit.local.signature import ROOT_ACCESS_KEY, sign
 from toolkit.local.state import Folder, Record, code_version
-from toolkit.local.status import CloudStatus
+from toolkit.local.status import CloudStatus, Metered
 from toolkit.processes import environment_without_secrets, is_alive
 from toolkit.project import Project
 
@@ -34,8 +34,11 @@ if TYPE_CHECKING:
 
     from filelock import BaseFileLock
 
+T = TypeVar("T")
+
 __all__ = [
     "CloudStatus",
+    "Metered",
     "RunningCloud",
     "credentials_file",
     "ensure_running",
@@ -174,13 +177,25 @@ def decisions(project: Project, after: int) -> list[Decision]:
     Raises:
         PreflightError: the cloud is not running, or does not respond.
     """
+    return _read(project, f"/_toolkit/iam/decisions?after={after}", _Decisions).decisions
+
+
+def metered(project: Project) -> Metered:
+    """All instances since the start of the cloud.
+
+    Raises:
+        PreflightError: the cloud is not running, or does not respond.
+    """
+    return _read(project, "/_toolkit/meter", Metered)
+
+
+def _read(project: Project, path: str, kind: type[T]) -> T:
     folder = Folder.of(project)
     record = _find(folder)
     if record is None:
         raise PreflightError("the embedded cloud is not running", remedy="run the command again")
     try:
-        content = _get(record, f"/_toolkit/iam/decisions?after={after}", _secret(folder))
-        return documents.parse(content, _Decisions).decisions
+        return documents.parse(_get(record, path, _secret(folder)), kind)
     except (OSError, http.client.HTTPException, documents.DamagedError) as error:
         raise _silent(record) from error
 

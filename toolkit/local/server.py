@@ -40,7 +40,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from toolkit.local import guard, state, timescale
+from toolkit.local import clock, guard, state, timescale
 from toolkit.local.apigateway.domains import CustomDomainMiddleware
 from toolkit.local.apigateway.service import ApiGatewayService
 from toolkit.local.autoscaling.service import AutoScalingService
@@ -117,6 +117,7 @@ class Server:
         own = [
             Route(HEALTH, self._health),
             Route("/_toolkit/status", self._status),
+            clock.route(),
         ]
         routes: list[BaseRoute] = [*own, *(route for part in self._services for route in part.routes())]
         # Never moto's, which would take other paths for objects of a bucket.

@@ -65,6 +65,60 @@ class ProcessStatus:
     memory_bytes: int
 
 
+@dataclass
+class MeteredInstance:
+    """An instance of an endpoint; times are seconds of the cloud's clock.
+
+    Attributes:
+        launched: when it began to start.
+        in_service: when it could serve requests; None before.
+        ended: when it was stopped; None before.
+    """
+
+    region: str
+    endpoint: str
+    variant: str
+    instance_type: str
+    launched: float
+    in_service: float | None = None
+    ended: float | None = None
+
+
+@dataclass(frozen=True)
+class Metered:
+    """All instances since the cloud's start.
+
+    Attributes:
+        now: the time of the cloud's clock.
+    """
+
+    now: float
+    instances: tuple[MeteredInstance, ...]
+
+    def seconds(self, since: float = 0.0) -> dict[str, float]:
+        """Billed seconds by instance type since a time."""
+        sums: dict[str, float] = {}
+        for item in self.instances:
+            end = self.now if item.ended is None else item.ended
+            used = max(end - max(item.launched, since), 0.0)
+            sums[item.instance_type] = sums.get(item.instance_type, 0.0) + used
+        return sums
+
+    def count(self, instance_type: str, at: float) -> int:
+        """The instances of a type at a time, including those that start."""
+        return sum(
+            item.instance_type == instance_type
+            and item.launched <= at
+            and (item.ended is None or item.ended > at)
+            for item in self.instances
+        )
+
+    def peak(self, instance_type: str, since: float = 0.0) -> int:
+        """The most instances of a type at a time, since a time."""
+        starts = [item.launched for item in self.instances if item.launched > since]
+        return max(self.count(instance_type, at) for at in (since, *starts))
+
+
 Item = EndpointStatus | FunctionStatus | ApiStatus | ProcessStatus
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from toolkit.local.awsapi import ApiError, Members
+from toolkit.local.clock import CLOCK
 from toolkit.local.sagemaker.exceptions import DeploymentError, StartTimeoutError
 from toolkit.local.sagemaker.fleet import Fleet, Stage, Variant
-from toolkit.local.timescale import scaled
 
 _log = logging.getLogger(__name__)
 
@@ -190,7 +190,7 @@ class _TimeLimit:
     async def wait(self, seconds: float) -> None:
         """Wait for `seconds` on AWS."""
         available = min(seconds, self.remaining)
-        await asyncio.sleep(scaled(available))
+        await CLOCK.sleep(available)
         self._use(available)
         if available < seconds:
             raise self.error()

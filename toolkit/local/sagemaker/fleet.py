@@ -26,6 +26,7 @@ from toolkit.local.sagemaker.exceptions import (
     StartTimeoutError,
 )
 from toolkit.local.sagemaker.instance import Instance, Program
+from toolkit.local.sagemaker.meter import METER
 from toolkit.local.sagemaker.metrics import Publish, publisher
 from toolkit.local.sagemaker.serverless import Serverless
 from toolkit.local.serving import runners
@@ -147,6 +148,10 @@ class Variant:
     async def _start(self, context: EndpointContext, timeout: float | None) -> None:
         try:
             instance = Instance(await self._program(context, timeout))
+            if "InstanceType" in self.definition:
+                instance.metered = METER.launch(
+                    context.region, context.endpoint, self.name, self.definition["InstanceType"]
+                )
         except RoleDeniedError as error:
             raise FleetError(
                 "Could not assume the execution role. Please ensure that it exists and allows the principal "

@@ -21,7 +21,9 @@ import psutil
 
 from toolkit.local import children, logs, timescale, upstream
 from toolkit.local.children import reserved_port
+from toolkit.local.clock import CLOCK
 from toolkit.local.sagemaker.exceptions import InstanceError, InstanceTimeoutError
+from toolkit.local.status import MeteredInstance
 
 _log = logging.getLogger(__name__)
 
@@ -111,9 +113,11 @@ class Instance:
         ready: whether it can serve requests now.
         in_service: whether it started once; its server may be restarting.
         in_flight: the number of requests in progress.
+        metered: its entry in the meter; None for a serverless endpoint.
     """
 
     program: Program
+    metered: MeteredInstance | None = None
     id: str = field(default_factory=lambda: f"i-{secrets.token_hex(8)}0")
     port: int = 0
     ready: bool = False
@@ -142,12 +146,19 @@ class Instance:
         Raises:
             InstanceError: it exited, or did not answer pings in time.
         """
-        await self._start()
+        try:
+            await self._start()
+        except BaseException:
+            self._end_metering()
+            raise
         self.in_service = True
+        if self.metered is not None:
+            self.metered.in_service = CLOCK.now()
         self._restarter = asyncio.create_task(self._restart_on_exit())
 
     async def stop(self) -> None:
         """Stop the server at once; call `drain` before."""
+        self._end_metering()
         self.ready = self.in_service = False
         if self._restarter is not None:
             self._restarter.cancel()
@@ -156,6 +167,10 @@ class Instance:
         if self._child is not None:
             await self._child.stop()
             self._child = None
+
+    def _end_metering(self) -> None:
+        if self.metered is not None and self.metered.ended is None:
+            self.metered.ended = CLOCK.now()
 
     async def _start(self) -> None:
         self.port = reserved_port()

@@ -13,6 +13,7 @@ from toolkit.local.awsapi import SignedRoute, TargetRoute, json_response
 from toolkit.local.cloudwatch.service import Metrics
 from toolkit.local.iam.enforcement import Enforcement
 from toolkit.local.sagemaker.asynchronous.runtime import AsyncInference
+from toolkit.local.sagemaker.meter import METER
 from toolkit.local.sagemaker.metrics import publish_concurrency
 from toolkit.local.sagemaker.models import Tags
 from toolkit.local.sagemaker.responses import Definitions, Endpoints, Operation
@@ -51,6 +52,7 @@ class SageMakerService:
             SignedRoute("sagemaker", f"{path}-response-stream", stream, methods=["POST"]),
             SignedRoute("sagemaker", async_path, self._asynchronous.invoke, methods=["POST"]),
             *self.endpoints.credentials.routes(),
+            METER.route(),
         ]
 
     async def start(self) -> None:
