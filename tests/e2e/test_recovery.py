@@ -34,9 +34,7 @@ def test_killed_while_creating_and_while_updating(toolkit: Toolkit, engine: Engi
     site = Site(toolkit, "killed")
     engine.healthy = False
     site.declare(engine.url)
-    site.kill_when(
-        lambda: site.status() == "Creating" and f"get_deployments: llm-{site.env}" in site.remaining()
-    )
+    site.kill_when(lambda: site.status() == "Creating" and site.has(f"get_deployments: llm-{site.env}"))
     assert f"list_endpoints: {site.endpoint}" in site.remaining()
 
     engine.healthy = True
@@ -60,13 +58,13 @@ def test_killed_while_creating_and_destroyed(toolkit: Toolkit, engine: Engine) -
     site = Site(toolkit, "halfway")
     engine.healthy = False
     site.declare(engine.url)
-    created = {
+    created = (
         f"list_dashboards: llm-{site.env}",
         f"get_deployments: llm-{site.env}",
         f"list_endpoints: {site.endpoint}",
         f"describe_alarms: {site.endpoint}-AllTraffic-server-errors",
-    }
-    site.kill_when(lambda: created <= set(site.remaining()))
+    )
+    site.kill_when(lambda: site.has(*created))
     site.forget()
 
     engine.healthy = True

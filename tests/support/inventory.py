@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 from typing import Any
 
 # (service, operation, parameters, JMESPath of the rows, member with the name)
@@ -46,16 +46,27 @@ _LISTS: tuple[tuple[str, str, dict[str, Any], str, str], ...] = (
 
 def inventory(client: Callable[[str], Any], prefix: str) -> list[str]:
     """Return everything whose name contains the environment's prefix, each with its kind."""
-    return [name for name in _names(client) if prefix in name]
+    operations = [*(row[1] for row in _LISTS), "list_tables", "get_deployments"]
+    return [name for operation in operations for name in names_of(client, operation) if prefix in name]
 
 
-def _names(client: Callable[[str], Any]) -> Iterator[str]:
-    for service, operation, parameters, rows, member in _LISTS:
-        for resource in getattr(client(service), operation)(**parameters)[rows]:
-            yield f"{operation}: {resource[member]}"
-    for table in client("dynamodb").list_tables()["TableNames"]:
-        yield f"list_tables: {table}"
-    gateway = client("apigateway")
-    for api in gateway.get_rest_apis()["items"]:
-        for _ in gateway.get_deployments(restApiId=api["id"])["items"]:
-            yield f"get_deployments: {api['name']}"
+def exist(client: Callable[[str], Any], names: Collection[str]) -> bool:
+    """Whether all resources of these names with their kinds exist, with requests for these kinds alone."""
+    return all(name in names_of(client, name.partition(":")[0]) for name in names)
+
+
+def names_of(client: Callable[[str], Any], operation: str) -> list[str]:
+    """Return all resources that one operation lists, each with its kind."""
+    if operation == "list_tables":
+        return [f"{operation}: {table}" for table in client("dynamodb").list_tables()["TableNames"]]
+    if operation == "get_deployments":
+        gateway = client("apigateway")
+        apis = gateway.get_rest_apis()["items"]
+        return [
+            f"{operation}: {api['name']}"
+            for api in apis
+            for _ in gateway.get_deployments(restApiId=api["id"])["items"]
+        ]
+    ((service, _, parameters, rows, member),) = [row for row in _LISTS if row[1] == operation]
+    resources = getattr(client(service), operation)(**parameters)[rows]
+    return [f"{operation}: {resource[member]}" for resource in resources]

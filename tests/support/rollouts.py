@@ -11,7 +11,7 @@ from typing import Any
 from tests.support.checkout import clean_environment
 from tests.support.cloud import eventually
 from tests.support.interrupts import kill_children
-from tests.support.inventory import inventory
+from tests.support.inventory import exist, inventory
 from tests.support.toolkit import Toolkit
 from toolkit.local import client
 from toolkit.project import Project
@@ -112,6 +112,10 @@ class Site:
         s3 = self.client("s3")
         (bucket,) = [item["Name"] for item in s3.list_buckets()["Buckets"] if "state" in item["Name"]]
         s3.delete_object(Bucket=bucket, Key=f"{self.env}/{name}")
+
+    def has(self, *names: str) -> bool:
+        """Whether these resources exist, as `remaining` names them; cheap enough to be asked all the time."""
+        return self._cloud() is not None and exist(self.client, names)
 
     def remaining(self) -> list[str]:
         """Return all resources with the environment's names, each with its kind."""
