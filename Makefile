@@ -18,7 +18,7 @@ LAMBDA_UV = $(subst --universal --python-version 3.11,--python-version 3.13 --py
 
 DEV := $(VENV)/.dev.installed
 # tests/conftest.py distributes the tests. The end-to-end tests take longest and start first.
-WORKERS ?= 3
+WORKERS ?= 4
 # Every worker imports all tests, which takes a large part of the inner loop's time.
 FAST_WORKERS ?= 2
 PYTEST := $(VENV)/bin/pytest --dist loadfile --no-loadscope-reorder

@@ -450,6 +450,7 @@ NAMES = st.sampled_from(["alg", "kid", "typ", "crit", "b64", "iss", "aud", "sub"
 MEMBERS = st.dictionaries(NAMES, JSON)
 
 
+@pytest.mark.slow
 @given(header=MEMBERS, claims=MEMBERS, signature=st.binary(max_size=80))
 def test_no_unsigned_token_is_accepted(
     shared: tuple[Issuer, Tokens], header: dict[str, Any], claims: dict[str, Any], signature: bytes

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import httpx
+import pytest
 from starlette.testclient import TestClient
 
 from tests.support.gateway import CHAT, RESPONSE
@@ -98,6 +99,7 @@ def test_internal_errors_are_500_and_logged_with_frames(capsys: Any) -> None:
     assert "quotes" not in json.dumps(line)
 
 
+@pytest.mark.slow
 def test_bodies_that_are_nested_too_deeply_are_refused(client: httpx.Client, engine: Any) -> None:
     engine.respond(*RESPONSE)
     statuses = []

@@ -367,6 +367,7 @@ def test_a_stop_keeps_the_complete_requests(server: Server) -> None:
     assert [request.error for request in stage.requests] == [None] * 3
 
 
+@pytest.mark.slow
 def test_a_deployment_that_refuses_everything_is_left_alone(server: Server) -> None:
     server.refuse(429, {"error": {"code": "insufficient_quota"}})
     stage = server.measure(Load(concurrency=2, seconds=HANG_SECONDS))
@@ -442,6 +443,7 @@ def test_the_time_of_each_hop_is_the_one_that_the_server_reports() -> None:
     assert reply.server == {"gateway": 0.0025, "model": 0.41}
 
 
+@pytest.mark.slow
 def test_the_limit_of_the_load_generator(server: Server) -> None:
     generator = asyncio.run(limit.measure(Prompts(), Lengths("4", 4), 2, server.target))
     assert generator.requests_per_second > 0
@@ -463,6 +465,7 @@ with limit._null_server(1):
     assert (result.returncode, result.stderr) == (0, b"")
 
 
+@pytest.mark.slow
 def test_too_many_open_files_are_not_a_failure_of_the_server() -> None:
     program = """
 import asyncio, resource

@@ -113,6 +113,7 @@ def test_a_report_without_its_marker_is_refused(server: GitHubServer, tmp_path: 
     assert not server.comments
 
 
+@pytest.mark.slow
 def test_an_unreachable_github_is_reported(report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with github.serving() as server:
         pass

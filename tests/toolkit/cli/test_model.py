@@ -67,6 +67,7 @@ def configuration(toolkit: Toolkit) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_fit_shows_the_sum_and_exits_4_if_a_model_cannot_start(toolkit: Toolkit, configuration: Path) -> None:
     result = toolkit("model", "fit", "--env", "aws", "--model", "long", "--config", str(configuration))
     assert result.returncode == 4

@@ -132,6 +132,7 @@ def test_a_holder_that_has_just_locked_is_named(
     assert f"`toolkit apply` (process {holder.process.pid}) since" in refusal(context(tmp_path))
 
 
+@pytest.mark.slow
 def test_the_lock_lasts_as_long_as_a_killed_commands_terraform(tmp_path: Path, holder: Holder) -> None:
     holder.process.kill()
     holder.process.wait()

@@ -43,6 +43,7 @@ def test_a_damaged_key_is_explained_without_its_value(
     assert not key or key.strip() not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_given_key_may_be_new(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
     """API Gateway learns of it later than the time for which an old key may be refused."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)

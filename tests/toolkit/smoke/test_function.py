@@ -44,6 +44,7 @@ def lambda_api() -> Iterator[tuple[str, list[str]]]:
     server.shutdown()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("healthy", [True, False])
 def test_an_update_in_progress_is_awaited(
     tmp_path: Path, lambda_api: tuple[str, list[str]], healthy: bool

@@ -168,6 +168,7 @@ def test_a_blocked_stream_ends_with_the_reason_and_its_tokens(
     assert (line["status"], line["completion_tokens"]) == (200, 2)
 
 
+@pytest.mark.slow
 def test_a_blocked_response_in_other_apis(api: httpx.Client, engine: Any) -> None:
     call = {
         "index": 0,
