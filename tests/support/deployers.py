@@ -19,6 +19,8 @@ from tests.support.checkout import copy_checkout
 from tests.support.cloud import Engine, paced, respond, stream
 from tests.support.inventory import inventory
 from tests.support.toolkit import Toolkit
+from toolkit.aws.access import AwsAccess
+from toolkit.cost.price_list_api import PriceList
 
 ENV, PREFIX, ACCOUNT, REGION = "proof", "llm-proof", "123456789012", "us-east-1"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -181,6 +183,7 @@ class Deployers:
         self.succeed("planner", "plan")
         for user in ("planner", "viewer", "deployer"):
             self._preflight(user)
+            self._read_prices(user)
         for command in ("status", "outputs", "releases", "logs", "usage"):
             self.succeed("viewer", command)
         self.succeed("viewer", "releases", "verify", "1")
@@ -223,6 +226,13 @@ class Deployers:
         result = self.run(user, "preflight", "--env", ENV, "--json", "--principal", role)
         unknown = [check for check in json.loads(result.stdout)["checks"] if "grant " in check["remedy"]]
         assert unknown == [], unknown
+
+    def _read_prices(self, user: str) -> None:
+        """Read a price as `cost` and `plan` do for an environment on AWS; for a local one, they do not."""
+        id_, secret = self._keys[user].values()
+        prices = PriceList(AwsAccess(REGION, ACCOUNT, self.url, (id_, secret)))
+        assert prices.price("ml.c7i.xlarge") is not None, prices.problem
+        self._collect(user, "cost" if user == "viewer" else "plan")
 
     def _benchmark(self) -> None:
         prompts = self.toolkit.project / "prompts.jsonl"
