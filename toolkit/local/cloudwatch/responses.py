@@ -29,7 +29,6 @@ OnChange = Callable[[], None]
 # Called in any thread after a state transition, with the alarm and its previous state.
 OnTransition = Callable[[Alarm, str], None]
 
-_SIMPLE = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 _MAX_HISTORY = 500
 _PAGE = 100
 

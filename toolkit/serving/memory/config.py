@@ -66,7 +66,6 @@ class _Vision:
     num_hidden_layers: _Depth | None = None
     depth: _Depth | None = None
     mlp_ratio: float | None = None
-    out_hidden_size: _Count | None = None
 
 
 @dataclass(frozen=True)
