@@ -142,7 +142,7 @@ def _print(
         console.data(f"{'FAIL' if document.problem else 'ok  '} {document.name}")
     result = verification.smoke_test
     if result is None:
-        tested = "no smoke test is recorded"
+        tested = "no valid smoke test"
     else:
         tested = f"smoke test {'passed' if result.passed else 'failed'}, {result.tested_at}"
     console.line(f"release {number} of {env}: {len(verification.documents)} documents, {tested}")

@@ -60,7 +60,7 @@ class Verification:
 
     Attributes:
         documents: all documents, the statements first.
-        smoke_test: the last recorded smoke test; None if there is none, or it is damaged.
+        smoke_test: the last recorded smoke test; None if there is none, or it is not authentic.
     """
 
     documents: list[Document] = field(default_factory=list)
@@ -300,4 +300,4 @@ def _verify_smoke_test(
         problem = problem or f"is of release {result.release}"
     if record is not None and statement.digests.get(RECORD) != attestations.sha256(record):
         problem = problem or f"is of another {RECORD}"
-    return Document(SMOKE_TEST, problem), result
+    return Document(SMOKE_TEST, problem), None if problem else result

@@ -24,7 +24,7 @@ from tests.support.contexts import Opened, deployed, opened, outputs, unchanged
 from toolkit.aws.access import AwsAccess
 from toolkit.cli.app import app
 from toolkit.deployment import evidence, lifecycle, releases
-from toolkit.deployment.attestations import PublicKey
+from toolkit.deployment.attestations import Envelope, PublicKey
 from toolkit.deployment.prepare import Prepared
 from toolkit.environment import PathSource
 from toolkit.errors import InputError, PreflightError, StateError, ToolkitError
@@ -222,6 +222,9 @@ def test_a_consistent_change_breaks_the_signature(
     change(envelope)
     (folder / name).write_text(json.dumps(envelope))
     assert "the statement or its signature was changed" in problems(folder, released.pem)[name]
+    verification = evidence.verify(evidence.exported(folder), "signed", 1, PublicKey(released.pem))
+    # A result is shown only if it is authentic.
+    assert (verification.smoke_test is None) == (name == "smoke-test.intoto.json")
     # The digests alone cannot show it.
     assert problems(folder, None) == {}
     envelope["signatures"] = []
@@ -239,6 +242,9 @@ def test_a_forged_statement_does_not_blame_documents(released: Released, tmp_pat
     envelope["payload"] = base64.b64encode(payload).decode()
     file.write_text(json.dumps(envelope))
     assert problems(folder, released.pem).keys() == {"release.intoto.json"}
+    payload = base64.b64decode(json.loads(original)["payload"]).replace(b'"plan.tfplan"', b'"../plan.tfplan"')
+    file.write_bytes(Envelope.of(payload, []).to_json())
+    assert "damaged: subject[" in problems(folder, None)["release.intoto.json"]
     # A name that readers ignore.
     file.write_bytes(original.replace(b'"keyid"', b'"keyie"'))
     assert "damaged" in problems(folder, released.pem)["release.intoto.json"]
