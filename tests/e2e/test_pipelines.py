@@ -26,6 +26,8 @@ ROLES = """\
     roles:
       plan: {github: {repository: o/r, branches: [main], pull_requests: true}, policies: [planner]}
       deploy: {github: {repository: o/r, environments: [local]}, policies: [sagemaker-deployer]}
+      operate: {github: {repository: o/r, branches: [main]}, policies: [viewer, operator]}
+      reap: {github: {repository: o/r, branches: [main]}, policies: [sagemaker-deployer]}
 """
 
 
@@ -44,6 +46,8 @@ class Story:
         drifted: GitHub's and Jenkins' job for drift, and the issue.
         restored: GitHub's job without drift.
         releases: the releases, newest first.
+        scheduled: jobs of schedules that have nothing to do, by what they say.
+        paused: GitHub's job that pauses, and the endpoints afterwards.
     """
 
     first: Job
@@ -56,6 +60,8 @@ class Story:
     drifted: tuple[Job, Job, dict[str, Any]]
     restored: Job
     releases: list[dict[str, Any]]
+    scheduled: dict[str, Job]
+    paused: tuple[Job, list[str]]
     server: GitHubServer
 
 
@@ -106,6 +112,15 @@ def run(lab: Lab, runner: Runner, server: GitHubServer) -> Story:
     lab.engine.behaviour = apiclients.broken
     broken = runner.gitlab("deploy", "local", planned)
     records = json.loads(lab.toolkit.succeed("releases", "--env", "local", "--json"))
+
+    reap = runner.workflow("toolkit-operate", MAIN, environment="local", command="reap")["operate"]
+    scheduled = {
+        "local is not paused": runner.gitlab("operate", "local", TASK="resume"),
+        "local is in use": runner.jenkins("Pause what is idle", "local", "Jenkinsfile.schedules"),
+        "no environment has a ttl": reap,
+    }
+    pause = runner.workflow("toolkit-operate", MAIN, environment="local", command="pause")["operate"]
+    endpoints = lab.aws("sagemaker").list_endpoints()["Endpoints"]
     return Story(
         first,
         (forbidden, comment),
@@ -117,6 +132,8 @@ def run(lab: Lab, runner: Runner, server: GitHubServer) -> Story:
         (drifted, jenkins, issue),
         restored,
         records,
+        scheduled,
+        (pause, [endpoint["EndpointName"] for endpoint in endpoints]),
         server,
     )
 
@@ -175,3 +192,18 @@ def test_drift_opens_an_issue_and_its_end_closes_it(story: Story) -> None:
     assert story.restored.exit_code == 0, story.restored.output
     (closed,) = story.server.issues
     assert closed["state"] == "closed"
+
+
+def test_schedules_succeed_without_anything_to_do(story: Story) -> None:
+    for text, job in story.scheduled.items():
+        assert job.exit_code == 0, job.output
+        assert text in job.output
+    (role,) = story.scheduled["no environment has a ttl"].roles
+    assert role == "arn:aws:iam::123456789012:role/llm-local-ci-reap"
+
+
+def test_a_schedule_pauses_with_the_rights_of_an_operator(story: Story) -> None:
+    job, endpoints = story.paused
+    assert job.exit_code == 0, job.output
+    assert job.roles == ["arn:aws:iam::123456789012:role/llm-local-ci-operate"]
+    assert endpoints == []

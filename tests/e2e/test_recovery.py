@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +14,7 @@ from tests.support.rollouts import Site
 from tests.support.toolkit import Toolkit
 
 pytestmark = pytest.mark.e2e
+BUCKET = "llm-state-123456789012-us-east-1"
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +96,45 @@ def test_an_endpoint_that_failed_is_recreated_and_destroyed(toolkit: Toolkit, en
     assert site.status() == "InService"
 
     # A replacement of a serving endpoint: SageMaker takes a while to delete it.
-    site.declare(engine.url, more="    variants: {a: {}, b: {}}\n")
+    site.declare(engine.url, more="    variants: {a: {}, b: {}}\nttl: 3d\n")
     replaced = site.run("apply", "--allow-destroy", site.env)
     assert replaced.returncode == 0, replaced.stderr
     assert site.status() == "InService"
-    assert site.run("destroy", "--yes").returncode == 0
+    reap_after_its_file_is_gone(site, engine)
+
+
+def reap_after_its_file_is_gone(site: Site, engine: Engine) -> None:
+    """Reap an expired environment, interrupt that, and reap again."""
+    assert "expires at 20" in site.run("status").stdout
+    home = Site(site.toolkit, "home")
+    home.declare(engine.url)
+    (site.toolkit.project / "terraform" / "environments" / f"{site.env}.yaml").unlink()
+    assert f"{site.env}: alive; expires at " in home.run("reap").stdout
+    expire(site)
+    shown = home.run("reap")
+    assert (shown.returncode, site.status()) == (0, "InService")
+    assert f"{site.env}: expired; expired at 2026-01-01T00:00:00+00:00" in shown.stdout
+    assert "pass --yes to destroy" in shown.stderr
+
+    reaping = home.start("reap", "--yes")
+    assert reaping.stdout is not None
+    assert any(line.startswith(f"destroying {site.env}") for line in reaping.stdout)
+    reaping.send_signal(signal.SIGINT)
+    output = reaping.communicate()[0]
+    assert reaping.returncode == 130, output
+    assert "expired" in home.run("reap").stdout
+
+    reaped = home.run("reap", "--yes", "--json")
+    assert reaped.returncode == 0, reaped.stderr
+    assert [(item["environment"], item["state"]) for item in json.loads(reaped.stdout)] == [
+        (site.env, "destroyed")
+    ]
     assert site.remaining() == []
+    assert "no environment has a ttl" in home.run("reap").stderr
+
+
+def expire(site: Site) -> None:
+    """Let the environment have expired long ago."""
+    s3, location = site.client("s3"), {"Bucket": BUCKET, "Key": f"{site.env}/expiry.json"}
+    record = json.loads(s3.get_object(**location)["Body"].read())
+    s3.put_object(**location, Body=json.dumps({**record, "expires_at": "2026-01-01T00:00:00+00:00"}).encode())

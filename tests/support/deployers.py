@@ -115,6 +115,8 @@ FORGOTTEN = (
     "aws_sagemaker_endpoint_configuration",
     "aws_sagemaker_model",
 )
+# When the environment expires.
+EXPIRY = {"Bucket": f"llm-state-{ACCOUNT}-{REGION}", "Key": f"{ENV}/expiry.json"}
 # The policies of each user.
 HOLDERS = {
     "deployer": ("sagemaker-deployer", "api-deployer"),
@@ -211,13 +213,15 @@ class Deployers:
         self.succeed("deployer", "apply", "--yes", "--smoke-test")
         for command in ("pause", "resume", "rollback"):
             self.succeed("operator", command, "--yes")
-        self.write({"team: platform": "team: models"})
+        self.write({"team: platform": "team: models", "name: llm\n": "name: llm\nttl: 3d\n"})
         self.succeed("deployer", "apply", "--yes")
         self.succeed("planner", "drift")
         self._keep_roles()
         self._forget(*FORGOTTEN)
+        expiry = self._expiry()
         self.succeed("deployer", "destroy", "--yes")
         self._find_remaining()
+        self._reap(expiry)
         self.write({DOMAIN + RECORD: ""})
 
     def _preflight(self, user: str) -> None:
@@ -266,6 +270,18 @@ class Deployers:
         assert {resource["type"] for resource in state["resources"]} >= set(types)
         changed = {**state, "serial": state["serial"] + 1, "resources": resources}
         s3.put_object(**location, Body=json.dumps(changed).encode())
+
+    def _expiry(self) -> dict[str, Any]:
+        stored = self.client("s3").get_object(**EXPIRY)
+        return dict(json.loads(stored["Body"].read()))
+
+    def _reap(self, expiry: dict[str, Any]) -> None:
+        """Reap the environment as if it had expired, and had not been destroyed completely."""
+        expired = {**expiry, "expires_at": "2026-01-01T00:00:00+00:00"}
+        self.client("s3").put_object(**EXPIRY, Body=json.dumps(expired).encode())
+        assert f"{ENV}: expired" in self.succeed("viewer", "reap")
+        assert f"{ENV}: destroyed" in self.succeed("deployer", "reap", "--yes")
+        assert self._expiry()["expires_at"] is None
 
     def _find_remaining(self) -> None:
         domains = self.client("apigateway").get_domain_names()["items"]

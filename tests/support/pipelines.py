@@ -203,8 +203,15 @@ class Runner:
             case _:
                 raise AssertionError(f"unknown action: {action}")
 
-    def gitlab(self, name: str, environment: str, *needed: Job) -> Job:
-        """Run a job of GitLab's component with the artifacts of the jobs that it needs."""
+    def gitlab(self, name: str, environment: str, *needed: Job, **schedule: str) -> Job:
+        """Run a job of GitLab's component with the artifacts of the jobs that it needs.
+
+        Args:
+            name: the job without its environment.
+            environment: the environment.
+            needed: the jobs that it needs.
+            schedule: variables of the pipeline's schedule.
+        """
         jobs = gitlab_jobs(environment)
         own = jobs[f"{name}-{environment}"]
         base = jobs[own["extends"]]
@@ -221,7 +228,7 @@ class Runner:
             "CI_PROJECT_DIR": str(job.workspace),
             "TOOLKIT_TOKEN": "token",
         }
-        variables = {**base["variables"], **own["variables"]}
+        variables = {**base["variables"], **own["variables"], **schedule}
         variables.pop("TOOLKIT_CACHE_DIR")  # the cache of this machine
         # GitLab joins both scripts, and runs them until a command fails.
         script = "\n".join([*base["before_script"], *own["script"]])
@@ -237,9 +244,9 @@ class Runner:
         for step in config["workflows"]["toolkit"][stage]["steps"]:
             job.exit_code = job.exit_code or self.shell(job, step["run"], **variables)
 
-    def jenkins(self, stage: str, environment: str) -> Job:
-        """Run the shell steps of a stage of the Jenkinsfile."""
-        text = (FILES / "jenkins" / "Jenkinsfile").read_text()
+    def jenkins(self, stage: str, environment: str, file: str = "Jenkinsfile") -> Job:
+        """Run the shell steps of a stage of a Jenkinsfile."""
+        text = (FILES / "jenkins" / file).read_text()
         (block,) = re.findall(rf"stage\('{stage}'\) \{{\n(.*?)^    \}}\n", text, re.MULTILINE | re.DOTALL)
         job = Job(self.clone())
         for script in re.findall(r"^\s*sh '(.*)'$", block, re.MULTILINE):

@@ -42,14 +42,18 @@ def commands() -> Iterator[tuple[str, str]]:
     """The toolkit's command lines in all files, with values in place of variables."""
     for file in text_files():
         joined = file.read_text().replace("\\\n", " ")
-        for line in re.findall(r"\.venv/bin/(toolkit [^\n|>')]*)", joined):
-            plain = re.sub(r"\$\{ALLOW_DESTROY:\+([^}]*)\}", r"\1", line.replace("$resolved", "--resolved"))
+        for line in re.findall(r"\.venv/bin/(toolkit [^\n|>');]*)", joined):
+            command = line.replace("$resolved", "--resolved").replace("$IDLE", "4h")
+            plain = re.sub(r"\$\{ALLOW_DESTROY:\+([^}]*)\}", r"\1", command)
             yield file.name, re.sub(r"\$\w+", "dev", plain).strip()
+
+
+CALLERS = ("models", "schedules")
 
 
 def jobs() -> dict[str, dict[str, Any]]:
     """The jobs of the reusable workflows."""
-    called = {name: workflow for name, workflow in WORKFLOWS.items() if name != "models"}
+    called = {name: workflow for name, workflow in WORKFLOWS.items() if name not in CALLERS}
     return {
         f"{name}/{job}": content
         for name, workflow in called.items()
@@ -79,10 +83,30 @@ def test_every_system_plans_and_applies() -> None:
     } <= kinds
 
 
+def test_every_system_operates_on_a_schedule() -> None:
+    lines = {(file, " ".join(line.split()[1:3])) for file, line in commands()}
+    for file in ("toolkit-operate.yml", "toolkit.yml", "Jenkinsfile.schedules"):
+        tasks = ("pause --if-serving", "pause --if-idle", "resume --if-paused", "reap --yes")
+        assert {(file, task) for task in tasks} <= lines
+
+
+def test_each_schedule_runs_one_job_and_only_if_it_is_on() -> None:
+    workflow = WORKFLOWS["schedules"]
+    crons = [item["cron"] for item in workflow[True]["schedule"]]  # YAML 1.1 reads `on` as true
+    conditions = [job["if"] for job in workflow["jobs"].values()]
+    assert len(set(crons)) == len(crons) == len(conditions)
+    for cron in crons:
+        (condition,) = [text for text in conditions if f"github.event.schedule == '{cron}'" in text]
+        assert re.match(r"vars\.\w+ == 'true' && ", condition)
+    commands = {job["with"]["command"] for job in workflow["jobs"].values()}
+    script = WORKFLOWS["toolkit-operate"]["jobs"]["operate"]["steps"][-1]["run"]
+    assert commands == set(re.findall(r"^  ([\w-]+)\)", script, re.MULTILINE))
+
+
 def test_the_roles_of_the_documentation_are_valid() -> None:
     roles = [role for declared in ROLES for role in declared.values()]
     assert [Pipeline.model_validate_json(json.dumps(role)) for role in roles]
-    assert len(roles) == 4
+    assert len(roles) == 6
 
 
 def test_each_job_assumes_a_declared_role() -> None:
@@ -93,7 +117,9 @@ def test_each_job_assumes_a_declared_role() -> None:
         "toolkit-deploy/plan": "plan",
         "toolkit-deploy/apply": "deploy",
         "toolkit-drift/drift": "plan",
+        "toolkit-operate/operate": "${{ inputs.command == 'reap' && 'reap' || 'operate' }}",
     }
+    assert [*ROLES[2]] == ["operate", "reap"]
     assert ROLES[0]["plan"]["policies"] == ["planner"]
     assert ROLES[0]["plan"]["github"]["pull_requests"] is True
     assert "branches" not in ROLES[0]["deploy"]["github"]
@@ -118,7 +144,7 @@ def test_only_the_apply_waits_for_the_approval() -> None:
 
 def test_workflows_grant_no_permission_that_no_job_asks_for() -> None:
     """A called workflow cannot have more permissions than its caller grants."""
-    for caller in WORKFLOWS["models"]["jobs"].values():
+    for caller in [job for name in CALLERS for job in WORKFLOWS[name]["jobs"].values()]:
         called = WORKFLOWS[Path(caller["uses"]).stem]
         needed: dict[str, str] = {}
         for job in called["jobs"].values():

@@ -31,6 +31,7 @@ from toolkit.cli import (
     policy,
     preflight,
     promote,
+    reap,
     rehearse,
     releases,
     render,
@@ -109,6 +110,7 @@ GROUPS: dict[str, tuple[tuple[str, Command, tuple[str, ...]], ...]] = {
         ("promote", promote.promote, ("toolkit promote --from dev --to prod --dry-run",)),
         ("sync", sync.sync, ("toolkit sync --env local --watch",)),
         ("destroy", destroy.destroy, ("toolkit destroy --env local --yes",)),
+        ("reap", reap.reap, ("toolkit reap --env dev", "toolkit reap --env dev --yes")),
     ),
     "Check": (
         (
@@ -143,8 +145,8 @@ GROUPS: dict[str, tuple[tuple[str, Command, tuple[str, ...]], ...]] = {
         ("usage", usage.usage, ("toolkit usage --env dev --by key --since 7d",)),
         ("chat", chat.chat, ("toolkit chat --env local", "echo Hello | toolkit chat --env local")),
         ("keys", keys.app, ("toolkit keys show default --env dev",)),
-        ("pause", pause.pause, ("toolkit pause --env dev",)),
-        ("resume", pause.resume, ("toolkit resume --env dev",)),
+        ("pause", pause.pause, ("toolkit pause --env dev", "toolkit pause --env dev --if-idle 4h --yes")),
+        ("resume", pause.resume, ("toolkit resume --env dev", "toolkit resume --env dev --if-paused --yes")),
     ),
     "Recover": (
         (

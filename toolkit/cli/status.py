@@ -10,15 +10,21 @@ from toolkit.cli.options import Env, Json
 def status(env: Env, as_json: Json = False) -> None:
     """Show the endpoints of an environment."""
     from toolkit.console import Console
-    from toolkit.deployment import outputs
+    from toolkit.deployment import expiry, outputs
     from toolkit.deployment.context import open_context
     from toolkit.deployment.rollout import status
+    from toolkit.report.drift import utc
 
     console = Console()
     context = open_context(env, console)
     current = status.read(context, outputs.read(context))
+    record = expiry.read(context, env) if context.environment.ttl else None
+    expires_at = utc(record.expires_at) if record is not None and record.expires_at else None
     if as_json:
-        console.data(json.dumps(current.as_json(), indent=2))
+        data = current.as_json()
+        if expires_at is not None:
+            data["expires_at"] = expires_at
+        console.data(json.dumps(data, indent=2))
         return
     console.data(f"{env}: {current.api_base_url}")
     for model in current.models:
@@ -28,3 +34,5 @@ def status(env: Env, as_json: Json = False) -> None:
         if model.failure_reason:
             line += f" ({model.failure_reason})"
         console.data(line)
+    if expires_at is not None:
+        console.data(f"  expires at {expires_at}, unless it is applied again")

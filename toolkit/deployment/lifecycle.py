@@ -23,7 +23,7 @@ from toolkit import keys, packaging, staging
 from toolkit.aws.concurrent import map_concurrently
 from toolkit.aws.errors import explain
 from toolkit.console import Console
-from toolkit.deployment import artifacts, evidence, locks, outputs, prepare, promotion, releases
+from toolkit.deployment import artifacts, evidence, expiry, locks, outputs, prepare, promotion, releases
 from toolkit.deployment.context import Context, open_context
 from toolkit.deployment.outputs import Outputs, deployed_models
 from toolkit.deployment.plans import approval, archive
@@ -175,14 +175,38 @@ def destroy(env: str, console: Console, consent: Consent, lock_timeout: int = 0)
     context = open_context(env, console, lock_timeout=lock_timeout)
     approval.require_unprotected(context, consent.allow_destroy)
     with locks.exclusive(context):
-        prepared = prepare.destroy(context)
-        console.line(prepared.plan.summary())
-        for orphan in prepared.orphans:
-            console.line(f"to delete, although missing in the state: {orphan}")
-        if prepared.has_changes:
-            account = context.access.account_id
-            approval.confirm(console, f"Destroy {env} in account {account}?", yes=consent.yes)
-        return context, _tear_down(context, prepared)
+        return context, destroy_opened(context, consent)
+
+
+def destroy_opened(
+    context: Context,
+    consent: Consent,
+    variables: str | None = None,
+    confirmed: Callable[[], None] | None = None,
+) -> int:
+    """Destroy a locked environment.
+
+    Args:
+        context: the environment.
+        consent: confirmations that the user gave in advance.
+        variables: its rendered variables; by default they are rendered now.
+        confirmed: raises if it must not be destroyed after all, now that the plan is ready.
+
+    Returns:
+        How many resources were deleted.
+    """
+    prepared, name = prepare.destroy(context, variables), context.environment.name
+    context.console.line(prepared.plan.summary())
+    for orphan in prepared.orphans:
+        context.console.line(f"to delete, although missing in the state: {orphan}")
+    if prepared.has_changes:
+        account = context.access.account_id
+        approval.confirm(context.console, f"Destroy {name} in account {account}?", yes=consent.yes)
+    if confirmed is not None:
+        confirmed()
+    count = _tear_down(context, prepared)
+    expiry.end(context)
+    return count
 
 
 @dataclass(frozen=True)
@@ -365,6 +389,8 @@ def deploy(
     if context.signer is not None:
         context.signer.check()
     plan = prepared.plan.path.read_bytes()
+    if prepared.action == "apply":
+        expiry.renew(context)
     revoke_exposed_keys(context, prepared)
     with quality.gates(context.access, context.environment, judge) as gates:
         rollout = _apply(context, prepared, gates) if prepared.plan.has_changes else Rollout()

@@ -137,10 +137,18 @@ def resume(context: Context) -> Prepared:
     return _release(context, release, "resume")
 
 
-def destroy(context: Context) -> Prepared:
-    """Plan to destroy the stack, including resources missing in its state."""
+def destroy(context: Context, variables: str | None = None) -> Prepared:
+    """Plan to destroy the stack, including resources missing in its state.
+
+    Args:
+        context: the environment.
+        variables: its rendered variables; by default they are rendered now.
+    """
     account.ensure(context)
-    artifacts.write(context)
+    if variables is None:
+        artifacts.write(context)
+    else:
+        write_atomic(context.build / f"{STACK}.tfvars", variables)
     unstored_state.require_stored(context)
     state_ids = context.state.ids
     # SageMaker does not delete an endpoint in progress, and Terraform would not notice.

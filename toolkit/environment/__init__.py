@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toolkit.environment.environment import Environment, budget_table, endpoint_name
-from toolkit.environment.loader import check_name, load, names, neighbours
+from toolkit.environment.loader import check_name, load, names, neighbours, read_text, recorded
 from toolkit.environment.model import Model, ResolvedVariant
 from toolkit.environment.problems import EnvironmentFileError
 from toolkit.environment.sources import HubSource, PackageSource, PathSource, S3Source, ServerSource, Source
@@ -25,4 +25,6 @@ __all__ = [
     "load",
     "names",
     "neighbours",
+    "read_text",
+    "recorded",
 ]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr
 
+from toolkit.durations import parse_seconds
 from toolkit.environment.account import Account, AccountId
 from toolkit.environment.api import Api
 from toolkit.environment.aws_types import SigningKeyArn
@@ -17,6 +18,7 @@ from toolkit.environment.cost import Cost
 from toolkit.environment.model import Model, ModelName, ResolvedVariant
 from toolkit.environment.policy import Policy
 from toolkit.environment.problems import did_you_mean
+from toolkit.errors import InputError
 from toolkit.serving import catalogue
 
 # The account of the embedded cloud.
@@ -31,6 +33,20 @@ def _check_region(value: str) -> Invalid | None:
         return None
     remedy = did_you_mean(value, regions) or "use a region such as us-east-1"
     return Invalid(f"{value!r} is not an AWS region", remedy)
+
+
+# A first apply, with a slow start of a model, takes that long.
+_SHORTEST_TTL_SECONDS = 2 * 3600
+
+
+def _check_ttl(value: str) -> Invalid | None:
+    try:
+        seconds = parse_seconds(value, "ttl")
+    except InputError:
+        return Invalid(f"{value!r} is not a duration", "use hours or days, such as 12h or 3d")
+    if seconds < _SHORTEST_TTL_SECONDS:
+        return Invalid(f"{value} is shorter than a first apply may take", "use 2h or more")
+    return None
 
 
 def _check_tag(value: str) -> Invalid | None:
@@ -124,6 +140,11 @@ class Environment(ConfigModel):
     """AWS account id, 12 digits in quotes. Required for `target: aws`; commands refuse other accounts."""
     protected: bool = False
     """Whether destroying or replacing resources requires `--allow-destroy` and the environment's name."""
+    ttl: Annotated[str, Checked(_check_ttl, {"pattern": r"^\d{1,9}[smhd]$"})] | None = Field(
+        default=None, examples=["3d"]
+    )
+    """Time to live after the last apply, for previews: `toolkit reap` then destroys the environment, unless
+    it is protected. By default it never expires."""
     tags: Annotated[Tags, Field(max_length=40)] = Field(default={})
     """Tags of every resource."""
     account: Account = Account()
@@ -161,6 +182,11 @@ class Environment(ConfigModel):
     def prefix(self) -> str:
         """Prefix of all resource names."""
         return f"{self.project}-{self.name}"
+
+    @property
+    def ttl_seconds(self) -> int | None:
+        """Seconds after the last apply until it expires; None if it never does."""
+        return None if self.ttl is None else parse_seconds(self.ttl, "ttl")
 
     @property
     def is_local(self) -> bool:

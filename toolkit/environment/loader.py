@@ -51,6 +51,16 @@ def check_text(project: Project, name: str, text: str) -> Environment:
     return _load(project, name, parse(text))
 
 
+def recorded(name: str, file: str, text: str) -> Environment:
+    """An environment from the text of its file as it was recorded; files that it refers to may be gone.
+
+    Raises:
+        EnvironmentFileError: it has problems.
+    """
+    check_name(name)
+    return validate(parse(text), name, file)
+
+
 def _load(project: Project, name: str, document: Document) -> Environment:
     file = project.relative(project.environment_file(name))
     if document.data is None and not document.problems:
@@ -111,7 +121,16 @@ def _check_provider(project: Project) -> None:
 
 
 def read(project: Project, name: str) -> Document:
-    """Read an environment file, without checking it.
+    """Read and parse an environment file, without checking it.
+
+    Raises:
+        InputError: it does not exist, or cannot be read.
+    """
+    return parse(read_text(project, name))
+
+
+def read_text(project: Project, name: str) -> str:
+    """The text of an environment file.
 
     Raises:
         InputError: it does not exist, or cannot be read.
@@ -136,7 +155,7 @@ def read(project: Project, name: str) -> Document:
             remedy="make it a readable file",
         ) from error
     try:
-        return parse(documents.decode(content, MAX_BYTES))
+        return documents.decode(content, MAX_BYTES)
     except documents.DamagedError as damage:
         raise InputError(
             f"cannot read the environment file: {damage.reason}",

@@ -9,6 +9,7 @@ description: everything
 region: us-east-1
 account_id: "123456789012"
 protected: true
+ttl: 3d
 tags: {team: platform}
 account:
   execution_role: {name: HuggingfaceExecuteRole}
