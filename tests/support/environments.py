@@ -135,6 +135,13 @@ BUDGETS: Settings = {
 ON_CPUS = ("llama-cpp", "tei", "custom")
 
 
+COST: Settings = {
+    "alarms": {
+        "emails": ["a@example.com", "b@example.com"],
+        "monthly": {"amount": 4500.5, "forecast_percent": [90]},
+        "anomalies": {"minimum_impact": 25},
+    }
+}
 NAMES = (*ENGINES, "mixed")
 
 
@@ -142,10 +149,13 @@ NAMES = (*ENGINES, "mixed")
 def table() -> dict[str, str]:
     """Return the text of each environment file by name."""
     models = {engine: dict(_models(engine)) for engine in ENGINES} | {"mixed": MIXED}
-    return {name: _text(model, BUDGETS if name == "mixed" else {}) for name, model in models.items()}
+    return {
+        name: _text(model, *((BUDGETS, COST) if name == "mixed" else ({}, {})))
+        for name, model in models.items()
+    }
 
 
-def _text(models: dict[str, Settings], api: Settings) -> str:
+def _text(models: dict[str, Settings], api: Settings, cost: Settings) -> str:
     text = StringIO()
     YAML().dump(
         {
@@ -156,6 +166,7 @@ def _text(models: dict[str, Settings], api: Settings) -> str:
             "account": {"execution_role": {"name": ROLE}},
             "models": models,
             "api": api,
+            "cost": cost,
         },
         text,
     )

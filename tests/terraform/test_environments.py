@@ -8,6 +8,7 @@ from tests.support import expectations
 from tests.support.environments import NAMES, table
 from tests.support.terraform import Planned, Rig
 from tests.tools import expected_plans
+from toolkit.deployment.recovery.registry import Address
 from toolkit.environment import load
 from toolkit.environment.gateway_variables import gateway_variables
 
@@ -45,6 +46,19 @@ def test_validate_measures_the_variables_that_the_gateway_gets(rig: Rig, planned
     assert variables["variables"] == gateway_variables(
         environment.prefix, environment.models, environment.api
     )
+
+
+def test_cost_alarms_are_planned_only_where_the_file_has_them(planned: Planned) -> None:
+    alarms = {"aws_budgets_budget", "aws_ce_anomaly_monitor", "aws_ce_anomaly_subscription"}
+    addresses = [item for item in planned.changes if Address.parse(item).resource_type in alarms]
+    assert {address.split(".")[1] for address in addresses} == {"mixed"}
+    assert len(addresses) == len(alarms)
+    budget = planned.values("module.mixed.module.observability.aws_budgets_budget.this[0]")
+    assert budget["limit_amount"] == "4500.5"
+    notified = {(item["notification_type"], item["threshold"]) for item in budget["notification"]}
+    assert notified == {("ACTUAL", 80), ("ACTUAL", 100), ("FORECASTED", 90)}
+    recipients = [item["subscriber_email_addresses"] for item in budget["notification"]]
+    assert recipients == [["a@example.com", "b@example.com"]] * 3
 
 
 def test_expected_plans_match_the_table() -> None:
