@@ -45,11 +45,13 @@ class Fleet:
         variant: the variant.
         instance_type: their type.
         instances: number of those that run or start.
+        volume_gb: size of the volume of each; None for SageMaker's default.
     """
 
     variant: str
     instance_type: str
     instances: int
+    volume_gb: int | None = None
 
 
 def fleets(access: AwsAccess, endpoint: Description) -> Iterator[Fleet]:
@@ -68,12 +70,17 @@ def fleets(access: AwsAccess, endpoint: Description) -> Iterator[Fleet]:
             EndpointConfigName=part["EndpointConfigName"]
         )
         for kind in ("ProductionVariants", "ShadowProductionVariants"):
-            types = {item["VariantName"]: item.get("InstanceType") for item in configuration.get(kind, ())}
+            settings = {item["VariantName"]: item for item in configuration.get(kind, ())}
             for variant in part.get(kind, ()):
-                name = variant["VariantName"]
+                setting = settings.get(variant["VariantName"], {})
                 counts = (variant.get(f"{word}InstanceCount") or 0 for word in ("Desired", "Current"))
-                if types.get(name):
-                    yield Fleet(name, types[name], max(counts))
+                if setting.get("InstanceType"):
+                    yield Fleet(
+                        setting["VariantName"],
+                        setting["InstanceType"],
+                        max(counts),
+                        setting.get("VolumeSizeInGB"),
+                    )
 
 
 def delete(access: AwsAccess, name: str) -> None:

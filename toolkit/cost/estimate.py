@@ -12,11 +12,12 @@ from toolkit.environment import Environment
 from toolkit.environment.cost import Traffic
 from toolkit.environment.model import ONLY_VARIANT, Model, ResolvedVariant
 from toolkit.errors import PolicyViolationError
+from toolkit.serving import catalogue
 
 # As AWS's calculator: a year's hours divided by 12.
 HOURS_PER_MONTH = 730
 NOT_INCLUDED = (
-    "Not included: volumes, data transfer, S3, metrics, alarms, firewalls, logs of containers, the storage "
+    "Not included: data transfer, S3, metrics, alarms, firewalls, logs of containers, the storage "
     "of logs, keys of KMS, tax, discounts, Savings Plans"
 )
 # Of a streamed request to the embedded cloud: 246 bytes of API Gateway's line, 1,334 of the gateway's and 258
@@ -190,7 +191,7 @@ def estimate(environment: Environment, prices: Prices | None = None) -> Estimate
 
 
 def current_instances(name: str, instance_type: str, count: int, prices: Prices) -> Item:
-    """The costs of instances that run.
+    """The costs of instances that run, without their volumes.
 
     Args:
         name: see `label`.
@@ -204,6 +205,31 @@ def current_instances(name: str, instance_type: str, count: int, prices: Prices)
     hour = count * price.dollars
     details = f"{count} x {instance_type}, ${price.dollars:g} per hour"
     return Item(name, details, hour, hour, str(price))
+
+
+def volumes(
+    name: str, instance_type: str, size_gb: int | None, counts: tuple[float, float], prices: Prices
+) -> Iterator[Item]:
+    """The costs of the volumes of instances; nothing for those with local disks, which have no volume.
+
+    Args:
+        name: see `label`.
+        instance_type: their type.
+        size_gb: size of each; None for SageMaker's default.
+        counts: the lowest and the highest number of instances.
+        prices: the prices of the region.
+    """
+    instance = catalogue.instances().get(instance_type)
+    if instance is None or instance.disk_gb:
+        return
+    size = size_gb or catalogue.DEFAULT_VOLUME_GB
+    price = prices.unit("volume_gb_month")
+    if price is None:
+        yield Item(name, f"volumes of {size} GB, unknown price", None, None)
+        return
+    low, high = (count * size * price.dollars / HOURS_PER_MONTH for count in counts)
+    details = f"volumes of {size} GB, ${price.dollars:g} per GB and month"
+    yield Item(name, details, low, high, str(price))
 
 
 def label(model: str, variant: str) -> str:
@@ -221,20 +247,27 @@ def _model(name: str, model: Model, prices: Prices, traffic: Traffic | None) -> 
         yield _serverless(name, model, prices, traffic)
         return
     for variant in model.all_resolved(name):
-        yield _instances(variant, model, prices)
+        counts = _counts(variant, model)
+        yield _instances(variant, counts, prices)
+        name, instance_type = label(variant.model, variant.variant), str(variant.instance_type)
+        yield from volumes(name, instance_type, model.volume_size_gb, counts, prices)
 
 
-def _instances(variant: ResolvedVariant, model: Model, prices: Prices) -> Item:
-    scales_to_zero = model.asynchronous is not None and model.asynchronous.scale_to_zero
+def _counts(variant: ResolvedVariant, model: Model) -> tuple[float, float]:
+    """The lowest and the highest number of instances, on average over the hours of schedules."""
     low, high = average_bounds(variant.capacity)
-    if scales_to_zero:
-        low = 0
+    scales_to_zero = model.asynchronous is not None and model.asynchronous.scale_to_zero
+    return 0 if scales_to_zero else low, high
+
+
+def _instances(variant: ResolvedVariant, counts: tuple[float, float], prices: Prices) -> Item:
+    low, high = counts
     price = prices.instance_hour(str(variant.instance_type))
     name = label(variant.model, variant.variant)
-    counts = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+    number = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
     average = " on average by schedule" if variant.capacity.schedules else ""
     unit = "unknown price" if price is None else f"${price.dollars:g} per hour"
-    details = f"{counts} x {variant.instance_type}{average}, {unit}"
+    details = f"{number} x {variant.instance_type}{average}, {unit}"
     if price is None:
         return Item(name, details, None, None)
     return Item(name, details, low * price.dollars, high * price.dollars, str(price))

@@ -6,7 +6,7 @@ from collections import Counter
 
 from toolkit.aws import endpoints
 from toolkit.aws.concurrent import map_concurrently
-from toolkit.cost.estimate import Item, current_instances, label
+from toolkit.cost.estimate import Item, current_instances, label, volumes
 from toolkit.cost.prices import Prices
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
@@ -32,12 +32,13 @@ def read(context: Context, outputs: Outputs, prices: Prices) -> tuple[Item, ...]
         endpoint = endpoints.describe(context.access, model.endpoint_name)
         if endpoint is None:
             return [Item(name, "no endpoint", 0, 0)]
-        counts: Counter[tuple[str, str]] = Counter()
+        counts: Counter[tuple[str, str, int | None]] = Counter()
         for fleet in endpoints.fleets(context.access, endpoint):
-            counts[label(name, fleet.variant), fleet.instance_type] += fleet.instances
-        return [
-            current_instances(of, instance_type, count, prices)
-            for (of, instance_type), count in counts.items()
-        ]
+            counts[label(name, fleet.variant), fleet.instance_type, fleet.volume_gb] += fleet.instances
+        costs: list[Item] = []
+        for (variant, instance_type, size), count in counts.items():
+            costs.append(current_instances(variant, instance_type, count, prices))
+            costs += volumes(variant, instance_type, size, (count, count), prices)
+        return costs
 
     return tuple(item for of in map_concurrently(items, outputs.models.items()) for item in of)

@@ -16,9 +16,8 @@ from toolkit.serving.engines import (
     forward_compatibility,
 )
 
-# ProductionVariant.VolumeSizeInGB in botocore, and SageMaker's default on instances without local disks.
+# ProductionVariant.VolumeSizeInGB in botocore.
 MAX_VOLUME_GB = 512
-DEFAULT_VOLUME_GB = 30
 
 
 def container_variables(
@@ -82,7 +81,7 @@ def _volume_size(environment: Environment, variant: ResolvedVariant, weights_byt
             remedy="raise volume_size_gb" if configured else "use an instance type with larger local disks",
         )
     needed = size + max(10, size // 10)
-    if disk or configured or needed <= DEFAULT_VOLUME_GB:
+    if disk or configured or needed <= catalogue.DEFAULT_VOLUME_GB:
         return configured
     return min(needed, MAX_VOLUME_GB)
 

