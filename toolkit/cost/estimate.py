@@ -255,7 +255,7 @@ def _model(name: str, model: Model, prices: Prices, traffic: Traffic | None) -> 
 
 def _counts(variant: ResolvedVariant, model: Model) -> tuple[float, float]:
     """The lowest and the highest number of instances, on average over the hours of schedules."""
-    low, high = average_bounds(variant.capacity)
+    low, high = average_bounds(variant.capacity.min, variant.capacity.max, variant.capacity.schedules)
     scales_to_zero = model.asynchronous is not None and model.asynchronous.scale_to_zero
     return 0 if scales_to_zero else low, high
 

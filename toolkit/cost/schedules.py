@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from toolkit.cron import Cron
-from toolkit.environment.capacity import Capacity, Schedule
+from toolkit.environment.capacity import Schedule
 
 # Whole weeks, so that the weekdays count alike, and all months.
 _DAYS = 364
 
 
-def average_bounds(capacity: Capacity, now: datetime | None = None) -> tuple[float, float]:
+def average_bounds(
+    minimum: int, maximum: int, schedules: Iterable[Schedule], now: datetime | None = None
+) -> tuple[float, float]:
     """The minimum and the maximum number of instances, on average over the next 52 weeks.
 
     Args:
-        capacity: with its schedules.
+        minimum: before the first schedule.
+        maximum: before the first schedule.
+        schedules: what changes them.
         now: beginning of that time; by default the present.
     """
     start = now or datetime.now(UTC)
@@ -25,14 +29,10 @@ def average_bounds(capacity: Capacity, now: datetime | None = None) -> tuple[flo
     # The year before tells which bounds are in force at the beginning.
     earliest = start - timedelta(days=_DAYS)
     changes = sorted(
-        (
-            (moment, schedule)
-            for schedule in capacity.schedules
-            for moment in _moments(schedule, earliest, end)
-        ),
+        ((moment, schedule) for schedule in schedules for moment in _moments(schedule, earliest, end)),
         key=lambda change: change[0],
     )
-    bounds = (capacity.min, capacity.max)
+    bounds = (minimum, maximum)
     sums = [0.0, 0.0]
     since = start
     for moment, schedule in changes:

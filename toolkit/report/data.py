@@ -21,6 +21,7 @@ def render(summary: Summary) -> dict[str, Any]:
         ],
         "warnings": list(summary.warnings),
         "cost": None if summary.cost is None else summary.cost.as_data(),
+        "cost_changes": None if summary.cost_changes is None else summary.cost_changes.as_data(),
         "parts": [
             {
                 "part": part.name,

@@ -83,9 +83,11 @@ def _head(summary: Summary) -> Iterator[str]:
         yield ""
         yield "> [!WARNING]"
         yield from (f"> - {escape(sentence)}" for sentence in summary.warnings[:20])
-    if summary.cost is not None:
+    if summary.costs:
         yield ""
-        yield f"Cost: {escape(summary.cost.headline())}"
+        yield "Costs:"
+        yield ""
+        yield from (f"- {escape(sentence)}" for sentence in summary.costs[:20])
     violations = summary.policy.violations if summary.policy else ()
     if violations:
         yield ""

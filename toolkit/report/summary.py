@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from toolkit.cost.estimate import Estimate
+from toolkit.cost.plan import PlanCosts
 from toolkit.gate import Report
 from toolkit.report import changes, drift, impact
 from toolkit.report.changes import Change
@@ -68,6 +69,7 @@ class Summary:
         policy: the policy gate's report; None if the plan was not checked.
         warnings: settings of the environment file that the plan outdates, a sentence each.
         cost: costs of the environment file; None if the plan does not deploy it.
+        cost_changes: what the plan changes in the costs of instances; None if it changes nothing.
     """
 
     subject: Subject
@@ -80,6 +82,13 @@ class Summary:
     policy: Report | None = None
     warnings: tuple[str, ...] = ()
     cost: Estimate | None = None
+    cost_changes: PlanCosts | None = None
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """A sentence about the costs of the environment, and about each change of them."""
+        estimate = () if self.cost is None else (self.cost.headline(),)
+        return (*estimate, *(self.cost_changes.sentences() if self.cost_changes is not None else ()))
 
     @property
     def changes(self) -> tuple[Change, ...]:

@@ -39,9 +39,10 @@ def _lines(summary: Summary) -> Iterator[str]:
     if summary.warnings:
         yield ""
         yield from (f"warning: {text}" for text in summary.warnings)
-    if summary.cost is not None:
+    if summary.costs:
         yield ""
-        yield f"cost: {summary.cost.headline()}; see `toolkit cost`"
+        yield "costs (`toolkit cost`)"
+        yield from (f"  {text}" for text in summary.costs)
     for part in summary.parts:
         yield ""
         yield from _part(part)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from toolkit.console import Console
 from toolkit.cost import price_list_api
 from toolkit.cost.estimate import estimate
+from toolkit.cost.plan import plan_costs
 from toolkit.cost.prices import Prices
 from toolkit.deployment import measured, releases
 from toolkit.deployment.context import Context
@@ -115,6 +116,8 @@ def review(
     summary = summarize(planned, subject, plan.summary(), has_changes=plan.has_changes, policy=report)
     summary = replace(summary, warnings=(*warnings(context, prepared.action, planned), *findings))
     prices = Prices.of(environment) if pricing is None else pricing.result()
+    if plan.has_changes:
+        summary = replace(summary, cost_changes=plan_costs(planned, prices))
     if prepared.action == "apply":
         summary = replace(summary, cost=estimate(environment, prices))
     return Review(prepared, summary, _changes_digest(planned))
