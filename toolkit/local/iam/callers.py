@@ -6,7 +6,7 @@ import base64
 import hmac
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from toolkit.local.iam.evaluate import Policies
 from toolkit.local.iam.exceptions import AuthenticationError
 from toolkit.local.iam.mapping.reference import Action
 from toolkit.local.iam.models import PARTITION, Account
-from toolkit.local.iam.policy import parse_policy
+from toolkit.local.iam.policy import Policy, parse_policy
 from toolkit.local.iam.principals import Principal, PrincipalKind
 from toolkit.local.signature import ROOT_ACCESS_KEY, Signature, SignedRequest
 
@@ -131,13 +131,20 @@ def policies(caller: Caller, resource: str, action: str, account: Account) -> Po
     if caller.owner is None:
         return policies
     boundary_arn = account.boundary_arn(caller.owner.arn)
-    session_policy = caller.session.policy if caller.session is not None else None
     return replace(
         policies,
         identity=tuple(account.identity_policies(caller.owner)),
         boundary=account.managed_policy(boundary_arn) if boundary_arn else None,
-        session=parse_policy(session_policy, f"session {caller.principal.name}") if session_policy else None,
+        session=() if caller.session is None else tuple(_session_policies(caller.session, account)),
     )
+
+
+def _session_policies(session: AssumedRole, account: Account) -> Iterator[Policy]:
+    if session.policy:
+        yield parse_policy(session.policy, f"session {session.session_name}")
+    policy_arns: tuple[str, ...] = session.policy_arns  # type: ignore[attr-defined]  # keep_session_policies
+    for arn in policy_arns:
+        yield account.managed_policy(arn)
 
 
 # Claims that are condition keys for every provider; the reference lists more for some providers.

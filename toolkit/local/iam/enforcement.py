@@ -21,7 +21,13 @@ from toolkit.local.iam.mapping.condition_keys import RequestContext, Situation, 
 from toolkit.local.iam.mapping.operations import ApiCall
 from toolkit.local.iam.mapping.reference import Check
 from toolkit.local.iam.mapping.reference import action as find_action
-from toolkit.local.iam.models import PARTITION, Account, identify_root, keep_user_boundaries
+from toolkit.local.iam.models import (
+    PARTITION,
+    Account,
+    identify_root,
+    keep_session_policies,
+    keep_user_boundaries,
+)
 from toolkit.local.iam.principals import Principal
 from toolkit.local.service import ACCOUNT_ID
 from toolkit.local.signature import DEFAULT_REGION, Signature
@@ -79,6 +85,7 @@ class Enforcement:
         self.account = Account(ACCOUNT_ID, root_secret)
         self.log = DecisionLog()
         keep_user_boundaries()
+        keep_session_policies()
         identify_root()
 
     def authorize(self, call: ApiCall, body: bytes) -> Decision | None:

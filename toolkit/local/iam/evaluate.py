@@ -46,15 +46,18 @@ class Policies:
     """All policies that apply to a request.
 
     Attributes:
-        identity: inline, attached and from groups. boundary: the permissions boundary. session: the session
-        policy of an assumed role. resource: the policy of the resource. resource_kind: `TRUST` for a role to
-        assume. resource_decides: whether the resource's policy must allow the request, as for trust policies
-        and KMS keys.
+        identity: inline, attached and from groups.
+        boundary: the permissions boundary.
+        session: the session policies of an assumed role, of which one must allow the request.
+        resource: the policy of the resource.
+        resource_kind: `TRUST` for a role to assume.
+        resource_decides: whether the resource's policy must allow the request, as for trust policies and KMS
+            keys.
     """
 
     identity: tuple[Policy, ...] = ()
     boundary: Policy | None = None
-    session: Policy | None = None
+    session: tuple[Policy, ...] = ()
     resource: Policy | None = None
     resource_kind: PolicyKind = PolicyKind.RESOURCE
     resource_decides: bool = False
@@ -120,7 +123,7 @@ def _missing(principal: Principal, policies: Policies, used: tuple[Used, ...]) -
     needed = {
         PolicyKind.IDENTITY: reach is not Reach.ROLE and principal.kind is not PrincipalKind.ROOT,
         PolicyKind.BOUNDARY: policies.boundary is not None,
-        PolicyKind.SESSION: policies.session is not None,
+        PolicyKind.SESSION: bool(policies.session),
     }
     allowing = {item.kind for item in used}
     return next((kind for kind, is_needed in needed.items() if is_needed and kind not in allowing), None)
@@ -131,7 +134,7 @@ def _used(request: Request, policies: Policies) -> Iterable[Used]:
         *((PolicyKind.IDENTITY, policy) for policy in policies.identity),
         (policies.resource_kind, policies.resource),
         (PolicyKind.BOUNDARY, policies.boundary),
-        (PolicyKind.SESSION, policies.session),
+        *((PolicyKind.SESSION, policy) for policy in policies.session),
     ]
     for kind, policy in by_kind:
         if policy is None:

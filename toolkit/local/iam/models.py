@@ -14,7 +14,8 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.iam.models import IAMBackend, ManagedPolicy, Role, User, iam_backends
 from moto.iam.responses import IamResponse
 from moto.s3.models import s3_backends
-from moto.sts.models import STSBackend
+from moto.sts.models import AssumedRole, STSBackend
+from moto.sts.responses import TokenResponse
 from moto.wafv2.models import wafv2_backends
 
 from toolkit.local.apigateway.models import holder_of
@@ -245,6 +246,27 @@ def keep_user_boundaries() -> None:
     responses.create_user = _creating(responses.create_user)
     responses.put_user_permissions_boundary = _put
     responses.delete_user_permissions_boundary = _delete
+
+
+def keep_session_policies() -> None:
+    """Make moto keep the managed policies that limit a session, which it drops. Idempotent.
+
+    Source: "Session policies" in the IAM user guide; the parameter is `PolicyArns.member.N.arn`.
+    """
+    session: Any = AssumedRole
+    if hasattr(session, "policy_arns"):
+        return
+    session.policy_arns = ()
+    responses: Any = TokenResponse
+    assume_role = responses.assume_role
+
+    def assume_limited(self: Any) -> Any:
+        result = assume_role(self)
+        arns = self._get_param("PolicyArns", [])
+        result.result["Credentials"].policy_arns = tuple(item["arn"] for item in arns)
+        return result
+
+    responses.assume_role = assume_limited
 
 
 def identify_root() -> None:

@@ -62,9 +62,10 @@ IDENTITY, BOUNDARY, SESSIONS, RESOURCE = (
         (Policies(identity=(ALLOW_GET,), boundary=ALLOW_OTHER), USER, BOUNDARY),
         (Policies(identity=(ALLOW_GET,), boundary=DENY_GET), USER, BOUNDARY),
         # So does a session policy.
-        (Policies(identity=(ALLOW_GET,), session=ALLOW_GET), SESSION, None),
-        (Policies(identity=(ALLOW_GET,), session=ALLOW_OTHER), SESSION, SESSIONS),
-        (Policies(session=ALLOW_GET), SESSION, IDENTITY),
+        (Policies(identity=(ALLOW_GET,), session=(ALLOW_GET,)), SESSION, None),
+        (Policies(identity=(ALLOW_GET,), session=(ALLOW_OTHER,)), SESSION, SESSIONS),
+        (Policies(identity=(ALLOW_GET,), session=(ALLOW_OTHER, ALLOW_GET)), SESSION, None),
+        (Policies(session=(ALLOW_GET,)), SESSION, IDENTITY),
         # Within an account a resource policy is sufficient, for a user regardless of the boundary.
         (Policies(resource=granting({"AWS": USER.arn})), USER, None),
         (Policies(resource=granting({"AWS": USER.arn}), boundary=ALLOW_OTHER), USER, None),
@@ -75,8 +76,8 @@ IDENTITY, BOUNDARY, SESSIONS, RESOURCE = (
         # Boundary and session policy limit sessions of a named role, but not a named session.
         (Policies(resource=granting({"AWS": ROLE_ARN})), SESSION, None),
         (Policies(resource=granting({"AWS": ROLE_ARN}), boundary=ALLOW_OTHER), SESSION, BOUNDARY),
-        (Policies(resource=granting({"AWS": ROLE_ARN}), session=ALLOW_OTHER), SESSION, SESSIONS),
-        (Policies(resource=granting({"AWS": SESSION.arn}), session=ALLOW_OTHER), SESSION, None),
+        (Policies(resource=granting({"AWS": ROLE_ARN}), session=(ALLOW_OTHER,)), SESSION, SESSIONS),
+        (Policies(resource=granting({"AWS": SESSION.arn}), session=(ALLOW_OTHER,)), SESSION, None),
         # A named account also needs an allowing identity policy.
         (Policies(resource=granting({"AWS": ACCOUNT})), USER, IDENTITY),
         (Policies(resource=granting({"AWS": ACCOUNT}), identity=(ALLOW_GET,)), USER, None),
@@ -244,7 +245,7 @@ def test_requests_need_an_allow_in_every_layer_and_no_deny(identity, boundary, s
     policies = Policies(
         identity=(made_of(identity),),
         boundary=None if boundary is None else made_of(boundary),
-        session=None if session is None else made_of(session),
+        session=() if session is None else (made_of(session),),
     )
     verdict = decide(policies, SESSION, f"x:{action}", f"arn:aws:x:::{resource}")
     outcomes = [outcome(layer, action, resource) for layer in layers]

@@ -197,3 +197,31 @@ def test_a_session_policy_limits_a_session(cloud, bucket):
     assert s3.get_object(Bucket=BUCKET, Key="public/a")
     message = denial(s3.get_object, Bucket=BUCKET, Key="private/a")["Error"]["Message"]
     assert message.endswith("because no session policy allows the s3:GetObject action")
+
+
+def test_managed_policies_limit_a_session_and_extend_nothing(cloud, bucket):
+    user = cloud.user("eve", allow("sts:AssumeRole"))
+    role = cloud.role("reader", {"AWS": ACCOUNT}, allow("s3:GetObject"))
+    create = cloud.client("iam").create_policy
+    statements = {"public": READ_PUBLIC, "writer": allow("s3:PutObject")}
+    arns = [
+        create(PolicyName=name, PolicyDocument=document(statement))["Policy"]["Arn"]
+        for name, statement in statements.items()
+    ]
+    missing = f"arn:aws:iam::{ACCOUNT}:policy/missing"
+
+    def s3(*policies):
+        parameters = {
+            "RoleArn": role,
+            "RoleSessionName": "run",
+            "PolicyArns": [{"arn": arn} for arn in policies],
+        }
+        return cloud.client("s3", cloud.client("sts", user).assume_role(**parameters)["Credentials"])
+
+    limited = s3(*arns)
+    assert limited.get_object(Bucket=BUCKET, Key="public/a")
+    message = denial(limited.get_object, Bucket=BUCKET, Key="private/a")["Error"]["Message"]
+    assert message.endswith("because no session policy allows the s3:GetObject action")
+    message = denial(limited.put_object, Bucket=BUCKET, Key="public/a", Body=b"")["Error"]["Message"]
+    assert message.endswith("because no identity-based policy allows the s3:PutObject action")
+    assert denial(s3(missing).get_object, Bucket=BUCKET, Key="public/a")

@@ -32,10 +32,11 @@ _ACTIONS: Mapping[str, Mapping[str, str]] = {
     },
     "sns": {"PublishBatch": "Publish"},
 }
+_SESSION_CONTEXT = ("Tags", "TransitiveTagKeys", "SourceIdentity", "ProvidedContexts")
 # Parameters that affect permissions in ways that are not supported.
 _NOT_SUPPORTED: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("sts", operation): ("PolicyArns", "Tags", "TransitiveTagKeys", "SourceIdentity", "ProvidedContexts")
-    for operation in ("AssumeRole", "AssumeRoleWithWebIdentity")
+    ("sts", "AssumeRole"): _SESSION_CONTEXT,
+    ("sts", "AssumeRoleWithWebIdentity"): ("PolicyArns", *_SESSION_CONTEXT),
 }
 
 

@@ -58,8 +58,8 @@ def test_the_service_linked_role_is_created_once(needs, account):
             {"Bucket": "b", "ReplicationConfiguration": {"Role": ROLE, "Rules": []}},
         ),
         ("secretsmanager", "list_secrets", {}),
-        # Session policies by ARN are not supported.
-        ("sts", "assume_role", {"RoleArn": ROLE, "RoleSessionName": "run", "PolicyArns": [{"arn": ROLE}]}),
+        # A source identity is not supported.
+        ("sts", "assume_role", {"RoleArn": ROLE, "RoleSessionName": "run", "SourceIdentity": "eve"}),
     ],
 )
 def test_unknown_operations_are_errors(needs, service, operation, parameters):
