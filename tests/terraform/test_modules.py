@@ -175,6 +175,10 @@ module "pipelines" {
       subjects = ["project_path:example/llm:ref_type:branch:ref:main"]
       policies = ["viewer"]
     }
+    agent = {
+      principals = ["arn:aws:iam::123456789012:root"]
+      policies   = ["viewer"]
+    }
   }
 }
 
@@ -240,12 +244,21 @@ def test_an_existing_role_is_not_created(planned: Planned) -> None:
     assert planned.output("given") == ["arn:aws:iam::123456789012:role/teams/OurRole", "OurRole"]
 
 
-def test_ci_roles_trust_only_their_repositorys_jobs(planned: Planned) -> None:
+def test_ci_roles_trust_only_their_jobs_or_principals(planned: Planned) -> None:
     module = "module.pipelines"
+    roles = ("deploy", "viewer", "agent")
     assert planned.addresses(module) == {
         'aws_iam_openid_connect_provider.this["token.actions.githubusercontent.com"]',
-        *(f'aws_iam_role.this["{role}"]' for role in ("deploy", "viewer")),
-        *(f'aws_iam_role_policy_attachment.this["{role}/viewer"]' for role in ("deploy", "viewer")),
+        *(f'aws_iam_role.this["{role}"]' for role in roles),
+        *(f'aws_iam_role_policy_attachment.this["{role}/viewer"]' for role in roles),
+    }
+    trust = planned.policy(f'{module}.aws_iam_role.this["agent"]', "assume_role_policy")
+    assert trust == {
+        "TrustPrincipals": {
+            "Effect": "Allow",
+            "Action": ["sts:AssumeRole"],
+            "Principal": {"AWS": "arn:aws:iam::123456789012:root"},
+        }
     }
     trust = planned.policy(f'{module}.aws_iam_role.this["deploy"]', "assume_role_policy")
     provider = "arn:aws:iam::123456789012:oidc-provider"

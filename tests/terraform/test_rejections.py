@@ -186,6 +186,8 @@ INDEPENDENT: list[Case] = [
     ("ci_roles", CI, ci_role(subjects=["repo:owner/*:ref:refs/heads/main"]), "must name one repository"),
     ("ci_roles", CI, ci_role(subjects=["repo:owner/name:*"]), "and a ref, tag or environment"),
     ("ci_roles", CI, ci_role(policies=[]), "remove unused roles"),
+    ("ci_roles", CI, ci_role(subjects=[], principals=["*"]), "ARNs without wildcards"),
+    ("ci_roles", CI, ci_role(principals=["arn:aws:iam::123456789012:root"]), "either principals, or issuer"),
     ("account", ACCOUNT, {"account_id": "12345"}, "12 digits; quote it to keep"),
     ("inference", STACK, {"account_id": "12345"}, "12 digits; quote it to keep"),
     ("inference", STACK, {"prefix": "Example"}, "shorten the project's or the environment's name"),

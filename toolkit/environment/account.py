@@ -154,6 +154,23 @@ class Ci(ConfigModel):
     """Hosts of OIDC identity providers that exist in the account; `toolkit bootstrap` creates the others."""
 
 
+class Agents(ConfigModel):
+    """The role of `toolkit mcp`, `<name>-<environment>-agent`, which has the policy `viewer`."""
+
+    principals: tuple[
+        Annotated[
+            str,
+            matching(
+                r"arn:aws(-[a-z]+)*:iam::\d{12}:(root|(user|role)/[\w+=,.@/-]+)",
+                "use the ARN of a user, a role or an account, such as arn:aws:iam::123456789012:role/NAME",
+            ),
+        ],
+        ...,
+    ] = Field(default=(), examples=[["arn:aws:iam::123456789012:role/Developer"]])
+    """ARNs of users and roles that may assume the role; by default everyone in the account whose own policies
+    allow `sts:AssumeRole` on it."""
+
+
 AccountId = Annotated[
     str, matching(r"\d{12}", 'use the 12 digits of an AWS account id, in quotes: "123456789012"')
 ]
@@ -211,6 +228,8 @@ class Account(ConfigModel):
     """Whether S3 lifecycle rules remove incomplete uploads and old object versions."""
     ci: Ci = Ci()
     """Roles for CI jobs, which exchange their OIDC token for short-lived credentials."""
+    agents: Agents | None = None
+    """Role for AI agents, which reads and changes nothing; by default none, and agents work without AWS."""
     api_logging: bool = True
     """Whether to create the role with which API Gateway writes access logs. All APIs of the account and
     region share it: set false if it exists."""

@@ -23,6 +23,11 @@ def partition_of(region: str) -> str:
     return "aws"
 
 
+def agent_role(environment: Environment) -> str:
+    """Name of the role of `toolkit mcp`."""
+    return f"{environment.prefix}-agent"
+
+
 @dataclass(frozen=True)
 class Arns:
     """Builds ARNs of one account and region."""

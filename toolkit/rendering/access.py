@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from toolkit.environment import Environment
 from toolkit.iam import Document
+from toolkit.iam.template_variables import Arns, agent_role
 
 
 def account_access(environments: Sequence[Environment], documents: Iterable[Document]) -> dict[str, object]:
@@ -31,6 +32,11 @@ def account_access(environments: Sequence[Environment], documents: Iterable[Docu
             f"{environment.prefix}-ci-{name}": _role(environment, name, names)
             for environment in environments
             for name in environment.account.ci.roles
+        }
+        | {
+            agent_role(environment): _agent_role(environment, names)
+            for environment in environments
+            if environment.account.agents is not None
         },
         "existing_providers": sorted(
             {host for environment in environments for host in environment.account.ci.existing_providers}
@@ -40,11 +46,24 @@ def account_access(environments: Sequence[Environment], documents: Iterable[Docu
 
 def _role(environment: Environment, name: str, policies: Collection[str]) -> dict[str, object]:
     pipeline = environment.account.ci.roles[name]
-    selected = [f"{environment.prefix}-{policy}" for policy in pipeline.policies]
     return {
         "issuer": pipeline.issuer.host,
         "audience": pipeline.issuer.audience,
         "subjects": pipeline.issuer.subjects,
-        # Including the further parts of policies that exceed the size limit.
-        "policies": [name for name in sorted(policies) if re.sub(r"-\d+$", "", name) in selected],
+        "policies": _with_parts(environment, pipeline.policies, policies),
     }
+
+
+def _agent_role(environment: Environment, policies: Collection[str]) -> dict[str, object]:
+    agents = environment.account.agents
+    account = Arns(environment.region, environment.account_id).iam("root")
+    return {
+        "principals": list(agents.principals if agents else ()) or [account],
+        "policies": _with_parts(environment, ["viewer"], policies),
+    }
+
+
+def _with_parts(environment: Environment, selected: Iterable[str], policies: Collection[str]) -> list[str]:
+    """IAM names of policies, including the further parts of those that exceed the size limit."""
+    chosen = {f"{environment.prefix}-{policy}" for policy in selected}
+    return [name for name in sorted(policies) if re.sub(r"-\d+$", "", name) in chosen]

@@ -1,7 +1,7 @@
 locals {
   roles = var.enabled ? var.roles : {}
 
-  audiences = { for role in values(local.roles) : role.issuer => role.audience... }
+  audiences = { for role in values(local.roles) : role.issuer => role.audience... if role.issuer != null }
 }
 
 data "aws_partition" "current" {}

@@ -1,26 +1,44 @@
 data "aws_iam_policy_document" "trust" {
   for_each = local.roles
 
-  statement {
-    sid     = "TrustRepositoryJobs"
-    actions = ["sts:AssumeRoleWithWebIdentity"]
+  dynamic "statement" {
+    for_each = length(each.value.principals) > 0 ? [each.value.principals] : []
 
-    principals {
-      type = "Federated"
-      # Composed, so that existing providers are not read.
-      identifiers = ["arn:${data.aws_partition.current.partition}:iam::${var.account_id}:oidc-provider/${each.value.issuer}"]
+    content {
+      sid     = "TrustPrincipals"
+      actions = ["sts:AssumeRole"]
+
+      principals {
+        type        = "AWS"
+        identifiers = statement.value
+      }
     }
+  }
 
-    condition {
-      test     = "StringEquals"
-      variable = "${each.value.issuer}:aud"
-      values   = [each.value.audience]
-    }
+  dynamic "statement" {
+    for_each = length(each.value.subjects) > 0 ? [each.value.subjects] : []
 
-    condition {
-      test     = anytrue([for subject in each.value.subjects : strcontains(subject, "*")]) ? "StringLike" : "StringEquals"
-      variable = "${each.value.issuer}:sub"
-      values   = each.value.subjects
+    content {
+      sid     = "TrustRepositoryJobs"
+      actions = ["sts:AssumeRoleWithWebIdentity"]
+
+      principals {
+        type = "Federated"
+        # Composed, so that existing providers are not read.
+        identifiers = ["arn:${data.aws_partition.current.partition}:iam::${var.account_id}:oidc-provider/${each.value.issuer}"]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "${each.value.issuer}:aud"
+        values   = [each.value.audience]
+      }
+
+      condition {
+        test     = anytrue([for subject in each.value.subjects : strcontains(subject, "*")]) ? "StringLike" : "StringEquals"
+        variable = "${each.value.issuer}:sub"
+        values   = each.value.subjects
+      }
     }
   }
 }
@@ -29,11 +47,11 @@ resource "aws_iam_role" "this" {
   for_each = local.roles
 
   name               = each.key
-  description        = "Jobs of ${join(", ", distinct([for subject in each.value.subjects : split(":", subject)[1]]))} at ${each.value.issuer}"
+  description        = length(each.value.principals) > 0 ? "Principals of IAM" : "Jobs of ${join(", ", distinct([for subject in each.value.subjects : split(":", subject)[1]]))} at ${each.value.issuer}"
   assume_role_policy = data.aws_iam_policy_document.trust[each.key].json
   # An apply waits for endpoints, and a rollout can take four hours; an expired session would interrupt it. Jobs of
-  # GitHub's runners last six hours at most.
-  max_session_duration = 21600
+  # GitHub's runners last six hours at most. Principals assume the role for each of their commands.
+  max_session_duration = length(each.value.principals) > 0 ? 3600 : 21600
 
   depends_on = [aws_iam_openid_connect_provider.this]
 }

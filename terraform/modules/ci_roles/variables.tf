@@ -11,13 +11,15 @@ variable "roles" {
     - `issuer`: host of the CI system's OIDC provider, such as token.actions.githubusercontent.com.
     - `audience`: audience of the tokens.
     - `subjects`: token subjects that can assume the role; `*` matches any characters.
+    - `principals`: instead of these three, ARNs of IAM principals that can assume the role.
     - `policies`: names of the policies to attach.
   EOT
   type = map(object({
-    issuer   = string
-    audience = string
-    subjects = list(string)
-    policies = list(string)
+    issuer     = optional(string)
+    audience   = optional(string)
+    subjects   = optional(list(string), [])
+    principals = optional(list(string), [])
+    policies   = list(string)
   }))
   nullable = false
 
@@ -29,8 +31,18 @@ variable "roles" {
   }
 
   validation {
-    condition     = alltrue([for role in values(var.roles) : length(role.subjects) > 0 && length(role.policies) > 0])
-    error_message = "roles.* need at least one entry in subjects and in policies; remove unused roles."
+    condition     = alltrue([for role in values(var.roles) : length(role.subjects) + length(role.principals) > 0 && length(role.policies) > 0])
+    error_message = "roles.* need at least one entry in subjects or principals, and in policies; remove unused roles."
+  }
+
+  validation {
+    condition     = alltrue([for role in values(var.roles) : (length(role.principals) == 0) == (role.issuer != null && role.audience != null)])
+    error_message = "roles.* need either principals, or issuer, audience and subjects."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for role in values(var.roles) : [for arn in role.principals : can(regex("^arn:[^*?]+$", arn))]]))
+    error_message = "roles.*.principals must be ARNs without wildcards."
   }
 }
 

@@ -15,6 +15,8 @@ from tests.support.toolkit import Deployed, Toolkit
 def toolkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toolkit]:
     """The program in a fresh checkout; its embedded cloud is stopped at the end."""
     program = Toolkit(copy_checkout(tmp_path_factory.mktemp("project")))
+    file = program.project / "terraform" / "environments" / "local.yaml"
+    file.write_text(file.read_text().replace("account:\n", "account:\n  agents: {}\n"))
     yield program
     program.stop_cloud()
 

@@ -33,6 +33,7 @@ account:
         gitlab: {project: example/platform/llm, host: gitlab.example.com, branches: [main], tags: [v*]}
         policies: [viewer]
     existing_providers: [gitlab.example.com]
+  agents: {principals: ["arn:aws:iam::123456789012:role/Developer"]}
   api_logging: true
 models:
   big:

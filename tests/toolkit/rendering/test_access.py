@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.toolkit.environment.everything import EVERYTHING
 from toolkit import iam
 from toolkit.environment import Environment, load
+from toolkit.environment.account import Agents
 from toolkit.project import Project
 from toolkit.rendering.access import account_access
 
@@ -45,7 +47,9 @@ def test_each_environment_has_its_own_roles(project: Project) -> None:
     assert isinstance(policies, dict) and isinstance(roles, dict)
     assert {"llm-dev-viewer", "llm-prod-viewer"} <= set(policies)
     assert set(roles) == {
-        f"llm-{env}-ci-{role}" for env in ("dev", "prod") for role in ("deploy", "plan", "viewer")
+        f"llm-{env}-{role}"
+        for env in ("dev", "prod")
+        for role in ("agent", "ci-deploy", "ci-plan", "ci-viewer")
     }
 
 
@@ -80,3 +84,19 @@ def test_a_ci_role_has_subjects_and_complete_policies(project: Project) -> None:
     viewer = access["ci_roles"]["llm-dev-ci-viewer"]
     assert (viewer["audience"], viewer["policies"]) == ("https://gitlab.example.com", parts_of["viewer"])
     assert access["existing_providers"] == ["gitlab.example.com"]
+
+
+def test_the_role_of_agents_can_only_view(project: Project) -> None:
+    plain = everything(project, "dev")
+    documents = iam.documents(project, [plain])
+    developer = "arn:aws:iam::123456789012:role/Developer"
+
+    def roles(principals: tuple[str, ...]) -> dict[str, Any]:
+        account = plain.account.model_copy(update={"agents": Agents(principals=principals)})
+        access = account_access([plain.model_copy(update={"account": account})], documents)
+        assert isinstance(access["ci_roles"], dict)
+        return dict(access["ci_roles"])
+
+    viewer = [item.policy_name for item in documents if item.name.startswith("viewer")]
+    assert roles((developer,))["llm-dev-agent"] == {"principals": [developer], "policies": viewer}
+    assert roles(())["llm-dev-agent"]["principals"] == [f"arn:aws:iam::{plain.account_id}:root"]
