@@ -187,7 +187,7 @@ class _Stage:
     def _change(self, rehearsal: Rehearsal, load: Load | None) -> Rehearsal:
         env = self.environment.name
         verdict = Verdict(0)
-        sampler = Sampler(self._access())
+        sampler = Sampler(self.site, self._access())
         zero, seconds = time.monotonic(), 0.0
         recording = Recording()
         if load is not None:
