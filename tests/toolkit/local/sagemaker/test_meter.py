@@ -13,6 +13,7 @@ from tests.support.cloud import PATIENT, Aws, Engine, Hosting, aws_clients, make
 from tests.support.patience import wait_for
 from toolkit.console import Console
 from toolkit.cost.estimate import estimate
+from toolkit.cost.plan import plan_costs
 from toolkit.cost.prices import Prices
 from toolkit.environment import Environment, load
 from toolkit.local import client, timescale
@@ -22,7 +23,7 @@ from toolkit.project import Project
 
 G6 = "ml.g6.2xlarge"
 HOUR = 3600.0
-WAIT, BAKE = 1800, 3600
+WAIT, BAKE, TIMEOUT = 3600, 3600, 7300
 FILE = f"""\
 target: aws
 name: llm
@@ -34,7 +35,12 @@ models:
     source: {{hub: Qwen/Qwen3-8B, allow_unpinned: true}}
     instance_type: {G6}
     capacity: {{min: 2, max: 3}}
-    rollout: {{strategy: canary, percent: 50, wait_seconds: {WAIT}, bake_seconds: {BAKE}}}
+    rollout:
+      strategy: canary
+      percent: 50
+      wait_seconds: {WAIT}
+      bake_seconds: {BAKE}
+      timeout_seconds: {TIMEOUT}
 """
 
 
@@ -94,7 +100,11 @@ def update(cloud: RunningCloud, hosting: Hosting, endpoint: str, configuration: 
     """The canary rollout of the environment file, whose waits pass at once."""
     size = {"Type": "CAPACITY_PERCENT", "Value": 50}
     routing = {"Type": "CANARY", "CanarySize": size, "WaitIntervalInSeconds": WAIT}
-    policy = {"TrafficRoutingConfiguration": routing, "TerminationWaitInSeconds": BAKE}
+    policy = {
+        "TrafficRoutingConfiguration": routing,
+        "TerminationWaitInSeconds": BAKE,
+        "MaximumExecutionTimeoutInSeconds": TIMEOUT,
+    }
     hosting.sagemaker.update_endpoint(
         EndpointName=endpoint,
         EndpointConfigName=configuration,
@@ -105,6 +115,23 @@ def update(cloud: RunningCloud, hosting: Hosting, endpoint: str, configuration: 
     wait_until_baking(hosting, endpoint, 1.0)
     advance(cloud, BAKE)
     assert hosting.settled(endpoint)["EndpointConfigName"] == configuration
+
+
+def planned(configuration: str, count: int) -> dict[str, Any]:
+    """The endpoint with its rollout, in the format of `terraform show -json`."""
+    variant = {"variant_name": "AllTraffic", "instance_type": G6, "initial_instance_count": count}
+    rollout = {"strategy": "canary", "percent": 50, "timeout_seconds": TIMEOUT}
+    values: dict[str, dict[str, Any]] = {
+        "rollout": {"type": "terraform_data", "values": {"input": rollout}},
+        "endpoint": {"type": "aws_sagemaker_endpoint", "values": {"endpoint_config_name": configuration}},
+        "this": {
+            "type": "aws_sagemaker_endpoint_configuration",
+            "values": {"name": configuration, "production_variants": [variant]},
+        },
+    }
+    resources = [{"name": name, "index": configuration, **item} for name, item in values.items()]
+    module = {"address": 'module.endpoint["chat"]', "resources": resources}
+    return {"root_module": {"child_modules": [module]}}
 
 
 @pytest.mark.slow
@@ -122,7 +149,9 @@ def test_the_estimate_is_within_two_percent_of_what_ran(
     advance(cloud, 8 * HOUR)
     scale(hosting, endpoint, 3)
     advance(cloud, 4 * HOUR)
+    rollout_start = client.metered(checkout).now
     update(cloud, hosting, endpoint, configurations[1])
+    rollout = client.metered(checkout).seconds(rollout_start)[G6]
     scale(hosting, endpoint, 2)
     advance(cloud, 10 * HOUR)
     hosting.delete(endpoint)
@@ -140,6 +169,12 @@ def test_the_estimate_is_within_two_percent_of_what_ran(
     assert metered == pytest.approx(
         sum(costs.per_hour(key) * value for key, value in hours.items()), rel=0.02
     )
+    # The rollout takes almost as long as it may.
+    plan = {"prior_state": {"values": planned(configurations[0], 3)}}
+    plan["planned_values"] = planned(configurations[1], 3)
+    (worst_case,) = plan_costs(plan, Prices.of(environment)).rollouts
+    assert worst_case.dollars is not None
+    assert 0.98 * worst_case.dollars < rollout / HOUR * price.dollars <= worst_case.dollars
     assert meter.peak(G6) == 6
     assert all(item.ended for item in meter.instances)
 
