@@ -199,9 +199,9 @@ def envelopes(context: Context, number: int) -> dict[str, bytes]:
 def _require_evidence(context: Context, number: int) -> None:
     release = releases.of(context).get(number)
     raise InputError(
-        f"release {release.number} of {context.environment.name} has no evidence: "
-        "an earlier version of the toolkit recorded it",
-        remedy=f"make apply ENV={context.environment.name}, after a change, records one with evidence",
+        f"release {release.number} of {context.environment.name} has no evidence: it was deleted, or an "
+        "earlier version of the toolkit recorded the release",
+        remedy="restore the object if it was deleted (docs/how-to/restore.md); later releases have evidence",
     )
 
 

@@ -283,6 +283,22 @@ def test_a_change_in_the_state_bucket_is_named(released: Released) -> None:
         context.access.s3.put_object(Bucket=bucket, Key=key, Body=b"the plan")
 
 
+def test_deleted_evidence_cannot_be_verified(released: Released) -> None:
+    context = released.environment.context
+    store = releases.of(context)
+    key = store.key(1, releases.EVIDENCE)
+    content = store.document(key)
+    assert content is not None
+    context.access.s3.delete_object(Bucket=store.bucket, Key=key)
+    try:
+        with pytest.raises(InputError, match="release 1 of signed has no evidence: it was deleted"):
+            evidence.envelopes(context, 1)
+    finally:
+        context.access.s3.put_object(Bucket=store.bucket, Key=key, Body=content)
+    with pytest.raises(InputError, match="signed has no release 99"):
+        evidence.envelopes(context, 99)
+
+
 def test_later_tests_and_rollbacks_have_evidence(released: Released) -> None:
     context = released.environment.context
     serving = releases.of(context).get(1)
