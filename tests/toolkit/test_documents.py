@@ -26,7 +26,7 @@ from toolkit import documents
 from toolkit.aws.logs import LogEvent
 from toolkit.bench import records
 from toolkit.chat import completions, session
-from toolkit.deployment import evidence, locks, logs, measured, outputs
+from toolkit.deployment import evidence, expiry, locks, logs, measured, outputs
 from toolkit.deployment.attestations import RELEASE_TYPE, TEST_RESULT_TYPE, Envelope, Signature
 from toolkit.deployment.plans import manifest, parallel, reviewed
 from toolkit.deployment.releases import RECORD, Release, SmokeTestResult, read_smoke_test
@@ -362,6 +362,16 @@ READERS = {
     "release": Reader(
         asdict(release_of(b"zip")),
         lambda _, content: Release.from_json(content, "s3://b/dev/releases/000000.json"),
+    ),
+    "expiry of an environment": Reader(
+        {
+            "environment": "dev",
+            "applied_at": "2026-12-01T04:00:00+00:00",
+            "expires_at": "2026-12-04T04:00:00+00:00",
+            "file": "target: local\n",
+            "variables": "",
+        },
+        lambda _, content: expiry.parse(content, "dev", "s3://b/dev/expiry.json"),
     ),
     "evidence of a release": Reader(
         {

@@ -90,14 +90,21 @@ def read(context: Context, name: str) -> Expiry | None:
     """
     bucket = context.environment.state_bucket
     content = state_bucket.read(context.access, bucket, key(name))
-    if content is None:
-        return None
-    where = f"s3://{bucket}/{key(name)}"
+    expiry = None if content is None else parse(content, name, f"s3://{bucket}/{key(name)}")
+    return expiry if expiry is not None and expiry.expires_at is not None else None
+
+
+def parse(content: bytes, name: str, where: str) -> Expiry:
+    """Read the stored record of an environment.
+
+    Raises:
+        StateError: it is damaged, or of another environment.
+    """
     message = f"cannot read when {name} expires: its record was changed after it was stored"
     expiry = documents.read(content, Expiry, StateError(message, where=where, remedy=_RESTORE))
     if expiry.environment != name:
         raise StateError(f"{message}: it is of {expiry.environment[:40]!r}", where=where, remedy=_RESTORE)
-    return expiry if expiry.expires_at is not None else None
+    return expiry
 
 
 def environment_of(context: Context, expiry: Expiry) -> Environment:
