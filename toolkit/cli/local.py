@@ -123,6 +123,9 @@ def _describe(cloud: CloudStatus) -> list[str]:
     for process in cloud.processes:
         size = _mebibytes(process.memory_bytes)
         lines.append(f"  {process.kind} process {process.pid}: {process.name}, {size}")
+    for item in cloud.instances:
+        hours = f"{item.seconds / 3600:.2f} instance-hours on AWS"
+        lines.append(f"  {item.instance_type}: {item.running} running, {item.peak} at most, {hours}")
     return lines
 
 

@@ -59,6 +59,7 @@ from toolkit.local.iam.service import SETTING, IamService
 from toolkit.local.pricing.service import PricingService
 from toolkit.local.quotas.service import QuotaService
 from toolkit.local.retry_cache import RetryCacheMiddleware
+from toolkit.local.sagemaker.meter import METER
 from toolkit.local.sagemaker.service import SageMakerService
 from toolkit.local.service import Cloud, Service
 from toolkit.local.status import CloudStatus, by_kind
@@ -165,6 +166,7 @@ class Server:
             code_version=self.code_version,
             time_scale=timescale.scale(),
             empty=not items and not s3.has_buckets(),
+            instances=tuple(METER.read().by_type()),
             **by_kind(items),
         )
 

@@ -85,6 +85,22 @@ class MeteredInstance:
 
 
 @dataclass(frozen=True)
+class InstanceUsage:
+    """The instances of a type.
+
+    Attributes:
+        running: number now, including those that start.
+        peak: highest number.
+        seconds: billed seconds on AWS of all of them.
+    """
+
+    instance_type: str
+    running: int
+    peak: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Metered:
     """All instances since the cloud's start.
 
@@ -103,6 +119,13 @@ class Metered:
             used = max(end - max(item.launched, since), 0.0)
             sums[item.instance_type] = sums.get(item.instance_type, 0.0) + used
         return sums
+
+    def by_type(self) -> list[InstanceUsage]:
+        """The instances of each type."""
+        return [
+            InstanceUsage(kind, self.count(kind, self.now), self.peak(kind), seconds)
+            for kind, seconds in sorted(self.seconds().items())
+        ]
 
     def count(self, instance_type: str, at: float) -> int:
         """The instances of a type at a time, including those that start."""
@@ -132,6 +155,7 @@ class CloudStatus:
         code_version: see `toolkit.local.state`.
         time_scale: see `toolkit.local.timescale`.
         empty: whether a restart would lose nothing.
+        instances: of endpoints by type, since the start, also of deleted ones.
     """
 
     endpoint_url: str
@@ -147,6 +171,7 @@ class CloudStatus:
     functions: tuple[FunctionStatus, ...] = ()
     apis: tuple[ApiStatus, ...] = ()
     processes: tuple[ProcessStatus, ...] = ()
+    instances: tuple[InstanceUsage, ...] = ()
 
     @property
     def children_memory_bytes(self) -> int:

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from toolkit.local.clock import CLOCK
-from toolkit.local.status import MeteredInstance
+from toolkit.local.status import Metered, MeteredInstance
 
 PATH = "/_toolkit/meter"
 
@@ -36,10 +36,14 @@ class Meter:
 
     def route(self) -> Route:
         """The path of the meter."""
-        return Route(PATH, self._read, methods=["GET"])
+        return Route(PATH, self._handle, methods=["GET"])
 
-    async def _read(self, _: Request) -> Response:
-        return JSONResponse({"now": CLOCK.now(), "instances": [asdict(item) for item in self._instances]})
+    def read(self) -> Metered:
+        """All instances until now."""
+        return Metered(CLOCK.now(), tuple(self._instances))
+
+    async def _handle(self, _: Request) -> Response:
+        return JSONResponse(asdict(self.read()))
 
 
 # Of this process, like moto's resources.

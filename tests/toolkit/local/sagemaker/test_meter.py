@@ -18,7 +18,7 @@ from toolkit.cost.prices import Prices
 from toolkit.environment import Environment, load
 from toolkit.local import client, timescale
 from toolkit.local.client import RunningCloud
-from toolkit.local.status import Metered, MeteredInstance
+from toolkit.local.status import InstanceUsage, Metered, MeteredInstance
 from toolkit.project import Project
 
 G6 = "ml.g6.2xlarge"
@@ -177,6 +177,9 @@ def test_the_estimate_is_within_two_percent_of_what_ran(
     assert 0.98 * worst_case.dollars < rollout / HOUR * price.dollars <= worst_case.dollars
     assert meter.peak(G6) == 6
     assert all(item.ended for item in meter.instances)
+    status = client.status(checkout)
+    assert status is not None
+    assert [(item.instance_type, item.running, item.peak) for item in status.instances] == [(G6, 0, 6)]
 
 
 @pytest.mark.slow
@@ -194,3 +197,4 @@ def test_seconds_and_peaks_count_from_a_time() -> None:
     assert meter.seconds(145.0) == {G6: 60.0, "ml.m5.xlarge": 0.0}
     assert [meter.count(G6, at) for at in (0, 60, 120, 145, 160)] == [1, 2, 1, 2, 1]
     assert (meter.peak(G6), meter.peak(G6, 160.0)) == (2, 1)
+    assert meter.by_type()[0] == InstanceUsage(G6, running=1, peak=2, seconds=260.0)
