@@ -31,7 +31,7 @@ def preview(account: AwsAccess, tmp_path: Path) -> Context:
     return context
 
 
-def listed(context: Context) -> Mortal | None:
+def mortal_of(context: Context) -> Mortal | None:
     """The environment as `toolkit reap` lists it."""
     name = context.environment.name
     return next((mortal for mortal in reap.find(context) if mortal.name == name), None)
@@ -58,14 +58,14 @@ def reopened(context: Context) -> Context:
 
 def test_an_environment_expires_after_its_last_apply(preview: Context) -> None:
     expiry.renew(preview)
-    mortal = listed(preview)
+    mortal = mortal_of(preview)
     assert mortal is not None
     assert mortal.state == "alive"
     assert mortal.expires_at is not None
     assert mortal.applied_at is not None
     assert (mortal.expires_at - mortal.applied_at).days == 3
     change(preview, expires_at=LONG_AGO)
-    expired = listed(preview)
+    expired = mortal_of(preview)
     assert expired is not None
     assert expired.state == "expired"
     assert expired.dollars_per_hour is not None
@@ -80,7 +80,7 @@ def test_an_apply_without_ttl_ends_the_expiry(preview: Context) -> None:
     expiry.renew(preview)
     declare(preview, "")
     expiry.renew(reopened(preview))
-    assert listed(preview) is None
+    assert mortal_of(preview) is None
 
 
 def test_a_protected_environment_is_not_reaped(preview: Context) -> None:
@@ -89,7 +89,7 @@ def test_a_protected_environment_is_not_reaped(preview: Context) -> None:
     change(preview, expires_at=LONG_AGO)
     # Its file is gone: the record says it.
     preview.project.environment_file(preview.environment.name).unlink()
-    mortal = listed(preview)
+    mortal = mortal_of(preview)
     assert mortal is not None
     assert (mortal.state, mortal.reason) == ("kept", "it is protected")
     assert list(reap.reap(preview, [mortal])) == [mortal]
@@ -97,16 +97,16 @@ def test_a_protected_environment_is_not_reaped(preview: Context) -> None:
 
 def test_a_destroyed_environment_does_not_expire(preview: Context) -> None:
     expiry.end(preview)
-    assert listed(preview) is None
+    assert mortal_of(preview) is None
     expiry.renew(preview)
     expiry.end(preview)
-    assert listed(preview) is None
+    assert mortal_of(preview) is None
 
 
 def test_an_environment_in_use_is_not_reaped(preview: Context) -> None:
     expiry.renew(preview)
     change(preview, expires_at=LONG_AGO)
-    mortal = listed(preview)
+    mortal = mortal_of(preview)
     assert mortal is not None
     with locks.exclusive(preview):
         (failed,) = reap.reap(preview, [mortal])
@@ -115,7 +115,7 @@ def test_an_environment_in_use_is_not_reaped(preview: Context) -> None:
     with pytest.raises(ToolkitError, match="cannot reap") as error:
         reap.raise_for_failures([failed])
     assert error.value.exit_code == 9
-    assert listed(preview) == mortal
+    assert mortal_of(preview) == mortal
 
 
 @pytest.mark.parametrize(
@@ -130,13 +130,13 @@ def test_the_present_file_keeps_an_expired_environment(preview: Context, further
     expiry.renew(preview)
     change(preview, expires_at=LONG_AGO)
     declare(preview, further)
-    mortal = listed(preview)
+    mortal = mortal_of(preview)
     assert mortal is not None
     assert mortal.state == "kept"
     assert reason in str(mortal)
     assert list(reap.reap(preview, [mortal])) == [mortal]
     preview.project.environment_file(preview.environment.name).unlink()
-    orphan = listed(preview)
+    orphan = mortal_of(preview)
     assert orphan is not None
     assert orphan.state == "expired"
 
@@ -170,7 +170,7 @@ def test_a_record_of_another_account_is_not_reaped(preview: Context, change_: tu
 
 
 def assert_unreadable(context: Context, reason: str) -> None:
-    mortal = listed(context)
+    mortal = mortal_of(context)
     assert mortal is not None
     assert mortal.state == "unreadable"
     assert reason in str(mortal)
