@@ -268,12 +268,19 @@ def _number(value: Any) -> int | None:
 
 
 def _rollouts(document: Mapping[str, Any], prices: Prices) -> Iterator[Rollout]:
-    """The endpoints that the plan updates to another configuration."""
+    """The endpoints that the plan updates to another configuration; a replaced one is deleted first."""
+    deleted = {
+        change["address"]
+        for change in document.get("resource_changes", ())
+        if "delete" in change["change"]["actions"]
+    }
     before = dict(_endpoints(document.get("prior_state", {}).get("values", {})))
     for model, endpoint in _endpoints(document.get("planned_values", {})):
         key, configuration = endpoint.used()
         present = before[model].configuration if model in before else {}
         settings = endpoint.values("terraform_data", "rollout").get(key, {}).get("input")
+        if f'module.endpoint["{model}"].aws_sagemaker_endpoint.this[0]' in deleted:
+            continue
         if present and settings and configuration and present["name"] != configuration["name"]:
             yield _rollout(model, present, configuration, settings, prices)
 

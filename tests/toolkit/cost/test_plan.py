@@ -166,6 +166,20 @@ def test_a_plan_without_another_configuration_has_no_rollout() -> None:
     assert costs(None, values()).rollouts == ()
 
 
+def test_a_replaced_endpoint_has_no_rollout() -> None:
+    # With another type or other variants, Terraform deletes the endpoint first: there is only one fleet.
+    address = 'module.endpoint["chat"].aws_sagemaker_endpoint.this[0]'
+    change = {"address": address, "change": {"actions": ["delete", "create"]}}
+    document = {
+        "prior_state": {"values": values()},
+        "planned_values": values("ml.big", key="b"),
+        "resource_changes": [change],
+    }
+    assert plan_costs(document, PRICES).rollouts == ()
+    change["change"] = {"actions": ["update"]}
+    assert len(plan_costs(document, PRICES).rollouts) == 1
+
+
 def test_every_format_of_a_plan_shows_them() -> None:
     changed = costs(values(count=3), values("ml.big", count=3, key="b"))
     plan = replace(summary(), cost_changes=changed)
