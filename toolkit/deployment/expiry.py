@@ -68,8 +68,13 @@ def renew(context: Context) -> None:
     context.console.line(f"{environment.name} expires at {utc(expires_at)}")
 
 
-def end(context: Context) -> None:
-    """Record that the environment does not expire any more, if it did."""
+def end(context: Context, destroyed: Expiry | None = None) -> None:
+    """Record that the environment does not expire any more, if it did.
+
+    Args:
+        context: the environment.
+        destroyed: the record by which it was destroyed, which another apply may have replaced; None for any.
+    """
     environment = context.environment
     content = state_bucket.read(context.access, environment.state_bucket, key(environment.name))
     if content is None:
@@ -78,7 +83,7 @@ def end(context: Context) -> None:
         expiry = documents.parse(content, Expiry)
     except documents.DamagedError:
         expiry = Expiry(environment.name, context.access.now(), context.access.now())
-    if expiry.expires_at is not None:
+    if expiry.expires_at is not None and destroyed in (None, expiry):
         _write(context, replace(expiry, expires_at=None, file="", variables=""))
 
 

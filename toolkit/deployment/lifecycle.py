@@ -25,6 +25,7 @@ from toolkit.aws.errors import explain
 from toolkit.console import Console
 from toolkit.deployment import artifacts, evidence, expiry, locks, outputs, prepare, promotion, releases
 from toolkit.deployment.context import Context, open_context
+from toolkit.deployment.expiry import Expiry
 from toolkit.deployment.outputs import Outputs, deployed_models
 from toolkit.deployment.plans import approval, archive
 from toolkit.deployment.plans import reviewed as reviewed_plan
@@ -181,7 +182,7 @@ def destroy(env: str, console: Console, consent: Consent, lock_timeout: int = 0)
 def destroy_opened(
     context: Context,
     consent: Consent,
-    variables: str | None = None,
+    expired: Expiry | None = None,
     confirmed: Callable[[], None] | None = None,
 ) -> int:
     """Destroy a locked environment.
@@ -189,12 +190,14 @@ def destroy_opened(
     Args:
         context: the environment.
         consent: confirmations that the user gave in advance.
-        variables: its rendered variables; by default they are rendered now.
+        expired: the record of its expiry, with the variables to destroy it with; by default they are rendered
+            now. A record of an apply in between stays.
         confirmed: raises if it must not be destroyed after all, now that the plan is ready.
 
     Returns:
         How many resources were deleted.
     """
+    variables = None if expired is None else expired.variables
     prepared, name = prepare.destroy(context, variables), context.environment.name
     context.console.line(prepared.plan.summary())
     for orphan in prepared.orphans:
@@ -205,7 +208,7 @@ def destroy_opened(
     if confirmed is not None:
         confirmed()
     count = _tear_down(context, prepared)
-    expiry.end(context)
+    expiry.end(context, expired)
     return count
 
 

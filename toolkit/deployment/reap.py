@@ -160,9 +160,7 @@ def _destroy(context: Context, mortal: Mortal) -> Mortal:
     with locks.exclusive(own):
         # Another command may have waited for the same lock.
         confirmed()
-        count = lifecycle.destroy_opened(
-            own, lifecycle.Consent(yes=True), record.variables, confirmed=confirmed
-        )
+        count = lifecycle.destroy_opened(own, lifecycle.Consent(yes=True), record, confirmed=confirmed)
     context.console.line(f"{mortal.name} is destroyed: {count} resources, and its API keys")
     return replace(mortal, state="destroyed")
 

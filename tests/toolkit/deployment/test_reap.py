@@ -103,6 +103,20 @@ def test_a_destroyed_environment_does_not_expire(preview: Context) -> None:
     assert mortal_of(preview) is None
 
 
+def test_an_apply_after_a_destruction_keeps_its_expiry(preview: Context) -> None:
+    expiry.renew(preview)
+    change(preview, expires_at=LONG_AGO)
+    destroyed = expiry.read(preview, preview.environment.name)
+    # On another machine, before the destruction has ended.
+    expiry.renew(preview)
+    expiry.end(preview, destroyed)
+    mortal = mortal_of(preview)
+    assert mortal is not None
+    assert mortal.state == "alive"
+    expiry.end(preview, expiry.read(preview, preview.environment.name))
+    assert mortal_of(preview) is None
+
+
 def test_an_environment_in_use_is_not_reaped(preview: Context) -> None:
     expiry.renew(preview)
     change(preview, expires_at=LONG_AGO)
