@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal
 
@@ -128,11 +128,11 @@ def _read(context: Context, now: datetime, name: str) -> Mortal | None:
         applied_at=record.applied_at,
         dollars_per_hour=costs.per_hour("minimum") if costs.is_complete else None,
     )
-    reason = _why_kept(context, recorded) if mortal.state == "expired" else None
+    reason = _why_kept(context, record, recorded, now) if mortal.state == "expired" else None
     return replace(mortal, state="kept", reason=reason) if reason else mortal
 
 
-def _why_kept(context: Context, recorded: Environment) -> str | None:
+def _why_kept(context: Context, record: Expiry, recorded: Environment, now: datetime) -> str | None:
     """Why an expired environment must stay: it, or its file in the project, if that exists, says so."""
     if recorded.protected:
         return "it is protected"
@@ -144,7 +144,11 @@ def _why_kept(context: Context, recorded: Environment) -> str | None:
         return f"its file has problems; see `toolkit validate --env {recorded.name}`"
     if declared.protected:
         return "its file protects it; apply it"
-    return None if declared.ttl else "its file has no ttl any more; apply it"
+    if declared.ttl_seconds is None:
+        return "its file has no ttl any more; apply it"
+    is_longer = declared.ttl_seconds > (recorded.ttl_seconds or 0)
+    lasts = is_longer and now - record.applied_at < timedelta(seconds=declared.ttl_seconds)
+    return "its file has a longer ttl; apply it" if lasts else None
 
 
 def _destroy(context: Context, mortal: Mortal) -> Mortal:

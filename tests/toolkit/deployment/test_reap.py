@@ -137,6 +137,7 @@ def test_an_environment_in_use_is_not_reaped(preview: Context) -> None:
     [
         ("protected: true\n", "its file protects it; apply it"),
         ("", "its file has no ttl any more; apply it"),
+        ("ttl: 5d\n", "its file has a longer ttl; apply it"),
         ("ttl: soon\n", "its file has problems"),
     ],
 )
