@@ -103,6 +103,14 @@ def test_each_schedule_runs_one_job_and_only_if_it_is_on() -> None:
     assert commands == set(re.findall(r"^  ([\w-]+)\)", script, re.MULTILINE))
 
 
+def test_only_work_on_the_environment_waits_for_its_applies() -> None:
+    applies = jobs()["toolkit-deploy/apply"]["concurrency"]["group"]
+    operates = jobs()["toolkit-operate/operate"]["concurrency"]["group"]
+    assert applies == "apply-${{ inputs.environment }}"
+    # GitHub keeps one waiting job per group, and would cancel an apply that waits behind the reap of others.
+    assert operates == "${{ inputs.command == 'reap' && 'reap' || 'apply' }}-${{ inputs.environment }}"
+
+
 def test_the_roles_of_the_documentation_are_valid() -> None:
     roles = [role for declared in ROLES for role in declared.values()]
     assert [Pipeline.model_validate_json(json.dumps(role)) for role in roles]

@@ -16,7 +16,7 @@ def reap(
     as_json: Json = False,
     lock_timeout: LockTimeout = 0,
 ) -> None:
-    """Show the environments whose `ttl` is over in the account of ENV, and destroy them with --yes."""
+    """Show the environments with a `ttl` in the state bucket of ENV, and destroy the expired with --yes."""
     from toolkit.console import Console
     from toolkit.deployment import reap
     from toolkit.deployment.context import open_context
