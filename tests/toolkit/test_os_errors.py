@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,8 @@ except Exception as error:
     result = subprocess.run(
         [sys.executable, "-c", script],
         cwd=checkout,
-        env=clean_environment(TOOLKIT_CACHE_DIR=str(file / "cache")),
+        # The version of a program is cached, that of a script like tests/support/bin/terraform is not.
+        env=clean_environment(TOOLKIT_CACHE_DIR=str(file / "cache"), PATH=os.environ["PATH"]),
         capture_output=True,
         text=True,
         check=False,
