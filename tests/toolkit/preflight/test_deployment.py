@@ -162,8 +162,9 @@ def site(account: AwsAccess, tmp_path_factory: pytest.TempPathFactory) -> Site:
             path = f"/aws-service-role/{service}/"
             roles.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=trusted)
     site.set_log_role(f"arn:aws:iam::{ACCOUNT}:role/logs")
+    # A test sets its state, which the next evaluation would reset.
     client("cloudwatch").put_metric_alarm(
-        AlarmName="preflight-latency", Namespace="Test", MetricName="none", Statistic="Sum", Period=60,
+        AlarmName="preflight-latency", Namespace="Test", MetricName="none", Statistic="Sum", Period=86400,
         EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
     )  # fmt: skip
     vpc = client("ec2").create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
